@@ -1,0 +1,78 @@
+"""Where downloads are kept: one folder per user, the same on every run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.errors import fail
+
+
+def cache_home() -> Path:
+    """Return the folder for everything rushlight keeps between runs; it is not created.
+
+    `$RUSHLIGHT_HOME` wins, then `$XDG_CACHE_HOME/rushlight`, then the platform's cache folder
+    (`~/.cache` on Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows).
+
+    >>> cache_home().is_absolute()
+    True
+    """
+    if chosen := os.environ.get("RUSHLIGHT_HOME"):
+        return Path(chosen).expanduser().absolute()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared).expanduser().absolute() / "rushlight"
+    return _platform_cache() / "rushlight"
+
+
+def _platform_cache() -> Path:
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return Path(local) if local else Path.home() / "AppData" / "Local"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path.home() / ".cache"
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create `path` and its parents; an OSError names the folder and the way out.
+
+    Raises: OSError of the same class as the system's (PermissionError, ...), with notes.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        error.add_note(f"rushlight wanted to write in {folder}")
+        error.add_note("set RUSHLIGHT_HOME to a folder you may write to, or pass root=")
+        raise
+    if not os.access(folder, os.W_OK):
+        raise fail(
+            PermissionError,
+            f"{folder} is read-only",
+            "set RUSHLIGHT_HOME to a folder you may write to, or pass root=",
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let one process at a time work on `path`; others wait. No-op where locks do not exist.
+
+    The ranks of a distributed run all ask for the same data set at once.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = Path(f"{os.fspath(path)}.lock")
+    with open(lock, "w", encoding="ascii") as file:
+        with contextlib.suppress(OSError):  # some network file systems refuse locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
