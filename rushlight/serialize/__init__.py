@@ -1,0 +1,22 @@
+"""Saving and loading: `save`, `load`, and the classes that files may name.
+
+Files hold data, never code. `save` writes torch's zip layout, which torch reads with
+`weights_only=True`, or safetensors where the name ends so; `load` recognises either by content.
+"""
+
+from __future__ import annotations
+
+from .errors import CheckpointError
+from .loading import load
+from .safe import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+from .saving import save
+
+__all__ = [
+    "CheckpointError",
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "load",
+    "safe_globals",
+    "save",
+]

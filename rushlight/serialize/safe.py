@@ -1,0 +1,99 @@
+"""Classes that the user declares safe to rebuild from a file.
+
+Source: https://docs.pytorch.org/docs/stable/notes/serialization.html#torch.serialization.add_safe_globals
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_REGISTERED: dict[str, Any] = {}
+
+
+def _entry(item: Any) -> tuple[str, Any]:
+    if isinstance(item, tuple):
+        if len(item) != 2 or not isinstance(item[1], str):
+            raise ValueError("a safe global is a class, or a pair (class, its full path as text)")
+        return item[1], item[0]
+    return f"{item.__module__}.{item.__qualname__}", item
+
+
+def add_safe_globals(safe_globals: list[Any]) -> None:
+    """Allow `load` to rebuild, and `save` to store, objects of these classes.
+
+    Arguments: `safe_globals`, classes, or pairs (class, full path written in the file). An object
+    is stored as its class's name and its attributes. Raises TypeError for what is not a class.
+
+    >>> import rushlight as torch
+    >>> class Config:
+    ...     def __init__(self, width):
+    ...         self.width = width
+    >>> with torch.serialization.safe_globals([Config]):
+    ...     print(Config in torch.serialization.get_safe_globals())
+    True
+    """
+    entries = dict(map(_entry, safe_globals))
+    for kind in entries.values():
+        if not isinstance(kind, type):
+            raise TypeError(f"only classes can be safe globals: files call nothing (got {kind!r})")
+    _REGISTERED.update(entries)
+
+
+def clear_safe_globals() -> None:
+    """Forget all classes added by `add_safe_globals`."""
+    _REGISTERED.clear()
+
+
+def get_safe_globals() -> list[Any]:
+    """The classes (or pairs) that were added."""
+    named = _REGISTERED.items()
+    return [kind if _entry(kind)[0] == name else (kind, name) for name, kind in named]
+
+
+class safe_globals:
+    """Within `with safe_globals([cls]):` these classes are safe; afterwards as before."""
+
+    def __init__(self, safe_globals: list[Any]) -> None:
+        self.safe_globals = safe_globals
+
+    def __enter__(self) -> None:
+        self.before = dict(_REGISTERED)
+        add_safe_globals(self.safe_globals)
+
+    def __exit__(self, *error: object) -> None:
+        _REGISTERED.clear()
+        _REGISTERED.update(self.before)
+
+
+def safe_name(kind: type) -> str | None:
+    """The path under which the class was declared safe, None if it was not."""
+    for name, found in _REGISTERED.items():
+        if found is kind:
+            return name
+    return None
+
+
+def safe_class(name: str, trusted: bool = False) -> type | None:
+    """The class of that path: declared safe, or (`trusted`) defined in the running script.
+
+    Only what exists already is found: nothing is imported.
+    """
+    found = _REGISTERED.get(name)
+    if found is None and trusted and name.startswith("__main__."):
+        found = vars(sys.modules["__main__"]).get(name.removeprefix("__main__."))
+        found = found if isinstance(found, type) and found.__module__ == "__main__" else None
+    return found
+
+
+def loaded_class(name: str) -> Any:
+    """The object of that path in modules that are imported already, else None."""
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:cut]))
+        if found is None:
+            continue
+        for part in parts[cut:]:
+            found = getattr(found, "__dict__", {}).get(part)
+        return found
+    return None

@@ -1,0 +1,77 @@
+"""`save`: an object as data into a file, in one step."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import Any
+
+from . import archive, safetensors
+from .atomic import replacing
+from .pickle_writer import Writer
+
+
+def save(
+    obj: object,
+    f: Any,
+    pickle_module: Any = pickle,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
+) -> None:
+    """Save tensors, numbers, text, containers of them, or a model, to a file.
+
+    A path is replaced in one step: a crash, a kill or a full disk leaves the old file as it was.
+    Tensors that share memory still do when loaded. A name ending in `.safetensors` is written in
+    that format (a flat dict of tensors); any other in torch's. A model is stored as data (see
+    `definition.py`): class names, attributes, weights.
+
+    Arguments: `obj`, what to save; `f`, a path or an object with `write`; the others are accepted
+    for torch's sake and have no effect. Raises TypeError naming the place of what is not data,
+    OSError naming the path when it cannot be written.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.save.html
+
+    >>> import io
+    >>> import rushlight as torch
+    >>> stream = io.BytesIO()
+    >>> torch.save({"w": torch.ones(2), "epoch": 3}, stream)
+    >>> _ = stream.seek(0)
+    >>> torch.load(stream)
+    {'w': tensor([1., 1.]), 'epoch': 3}
+    """
+    is_path = isinstance(f, (str, os.PathLike))
+    if is_path and os.fspath(f).endswith(".safetensors"):
+        safetensors.save_file(obj, f)  # pyright: ignore[reportArgumentType]
+        return
+    if not is_path and not hasattr(f, "write"):
+        raise AttributeError(
+            "expected 'f' to be string, path, or a file object with a 'write' attribute"
+        )
+    parts = _parts(obj)
+    if not is_path:
+        for piece in archive.write(parts):
+            f.write(piece)
+        return
+    with replacing(f, archive.written_size(parts)) as stream:
+        for piece in archive.write(parts):
+            stream.write(piece)
+
+
+def _parts(obj: object) -> list[archive.Part]:
+    """The records of torch's layout."""
+    writer = Writer()
+    data = writer.dump(obj)
+    alignment = str(archive.ALIGNMENT).encode()
+    return [
+        archive.Part("archive/data.pkl", data, aligned=True),
+        archive.Part("archive/.format_version", b"1"),
+        archive.Part("archive/.storage_alignment", alignment),
+        archive.Part("archive/byteorder", sys.byteorder.encode()),
+        *(
+            archive.Part(f"archive/data/{i}", stored, aligned=True)
+            for i, stored in enumerate(writer.storages)
+        ),
+        archive.Part("archive/version", b"3\n"),
+    ]
