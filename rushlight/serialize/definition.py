@@ -9,11 +9,11 @@ file cannot bring code with it; a model of your own loads where its class is def
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
 from typing import Any
 
 import rushlight as rl
 
+from ..core.tensor import Tensor
 from .errors import CheckpointError, short
 from .safe import loaded_class, safe_class, safe_name
 
@@ -41,22 +41,17 @@ def describe(value: Any) -> dict[str, Any]:
     if name is not None:
         return {KEY: "function", "name": name}
     kind = type(value)
-    attributes = {}
-    for key, held in vars(value).items():
-        if key in PARTS or key == "training":
-            continue
-        if HOOKS in key and isinstance(held, dict):
-            if held:
-                raise _has_hooks(kind, key)
-            attributes[key] = OrderedDict()
-            continue
-        attributes[key] = held
+    state = value.__getstate__()
+    attributes = {key: held for key, held in state.items() if key not in (*PARTS, "training")}
+    for key, held in attributes.items():
+        if HOOKS in key and isinstance(held, dict) and held:
+            raise _has_hooks(kind, key)
     return {
         KEY: "module",
         "class": safe_name(kind) or f"{kind.__module__}.{kind.__qualname__}",
         "training": value.training,
         "attributes": attributes,
-        **{key.removeprefix("_"): dict(vars(value)[key]) for key in PARTS},
+        **{key.removeprefix("_"): dict(state[key]) for key in PARTS},
     }
 
 
@@ -101,7 +96,7 @@ def revive(found: dict[Any, Any], trusted: bool) -> Any:
     for key in PARTS:
         state[key] = dict(found[key.removeprefix("_")])
     state["training"] = found["training"]
-    vars(module).update(state)
+    module.__setstate__(state)
     return module
 
 
@@ -113,8 +108,8 @@ def _check(found: dict[Any, Any]) -> None:
             raise CheckpointError(f"the description of a module lacks {key!r}; refused")
     if set(found) != {KEY, *shape} or found[KEY] != "module":
         raise CheckpointError("the description of a module has unknown parts; refused")
-    _check_parts(found["parameters"], rl.Tensor, "parameter")
-    _check_parts(found["buffers"], rl.Tensor, "buffer")
+    _check_parts(found["parameters"], Tensor, "parameter")
+    _check_parts(found["buffers"], Tensor, "buffer")
     _check_parts(found["modules"], rl.nn.Module, "module")
     for key in found["attributes"]:
         if type(key) is not str or key in PARTS or (key.startswith("__") and key.endswith("__")):

@@ -175,7 +175,7 @@ class _ZipFile:
         if self.mapping is not None and not self.swapped and record.size:
             return np.frombuffer(self.mapping, np.uint8, record.size, record.start)
         data = np.empty(record.size, np.uint8)
-        self.archive.read_into(name, memoryview(data), label)
+        self.archive.read_into(name, data.data, label)
         if kind.name == "bool" and data.size and data.max() > 1:
             raise CheckpointError(f"{short(label)} of bool has values beyond 0 and 1; refused")
         return tensors.swapped(data, kind) if self.swapped else data

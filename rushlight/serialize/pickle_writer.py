@@ -171,7 +171,7 @@ class Writer:
         where = "".join(self.path)
         error = TypeError(
             f"cannot save {where or 'it'}: {kind.__module__}.{kind.__qualname__} is not data"
-            f" ({short(repr(value), 60)})"
+            f" ({_shown(value)})"
         )
         error.add_note("files hold tensors, numbers, text and containers of them, and no code;")
         error.add_note("save what it is made of, or add_safe_globals([its class]) on both sides")
@@ -330,6 +330,13 @@ class Writer:
         parts = ("storage", value.tag, str(value.index), "cpu", value.numel)
         yield from self._tuple_parts(parts, inner=True)
         self.out += b"Q"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return short(repr(value), 60)
+    except Exception:  # a half-made object may fail to show itself
+        return "no text form"
 
 
 class _Instance:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-import rushlight as rl
-
 from ..core import dtypes
+from ..core.tensor import Tensor
 from . import tensors
 from .archive import Source
 from .atomic import replacing
@@ -79,13 +78,13 @@ def _pieces(found: dict[str, Any], metadata: dict[str, str] | None) -> Iterator[
     yield len(text).to_bytes(8, "little") + text
     for name in names:
         array = arrays[name]
-        yield memoryview(array.reshape(-1).view(np.uint8)) if array.nbytes else b""
+        yield array.reshape(-1).view(np.uint8).data if array.nbytes else b""
 
 
 def _array(name: Any, value: Any) -> np.ndarray:
     if type(name) is not str or name == "__metadata__":
         raise TypeError(f"safetensors names tensors by text, not by {short(repr(name))}")
-    if not isinstance(value, rl.Tensor):
+    if not isinstance(value, Tensor):
         error = TypeError(f"safetensors holds tensors only; {name!r} is a {type(value).__name__}")
         error.add_note("flatten nested dictionaries, or save to a .pt file")
         raise error
@@ -131,7 +130,7 @@ def read(source: Source) -> dict[str, Any]:
     for name, (kind, shape, begin, end) in entries.items():
         data = np.empty(end - begin, np.uint8)
         if end > begin:
-            source.read_into(start + begin, memoryview(data))
+            source.read_into(start + begin, data.data)
         array = data.view(kind.numpy.newbyteorder("<") if kind.itemsize > 1 else kind.numpy)
         if not array.dtype.isnative:
             array = array.astype(kind.numpy)

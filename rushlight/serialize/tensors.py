@@ -60,7 +60,7 @@ def stored(tensor: Tensor) -> Stored:
     if not array.size:
         start = low if root is array else min(start, high)
     strides = _strides(array)
-    data = memoryview(_flat(root)).cast("B") if root.nbytes else memoryview(b"")
+    data = _flat(root).data.cast("B") if root.nbytes else memoryview(b"")
     offset = (start - low) // item
     kind = dtypes.of(array)
     return Stored((low, high), data, kind, offset, array.shape, strides, root)
