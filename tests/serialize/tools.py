@@ -1,12 +1,13 @@
 """Shared by these tests: tensors from arrays, files in memory, equality of what was loaded."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
 
 from rushlight.core.tensor import Tensor, wrap
-from rushlight.serialize import load, save
+from rushlight.serialize import archive, load, save
 
 
 def tensor(values: Any, dtype: Any = None) -> Tensor:
@@ -24,6 +25,24 @@ def saved(value: Any) -> bytes:
 def loaded(data: bytes, **options: Any) -> Any:
     """What the bytes hold."""
     return load(io.BytesIO(data), **options)
+
+
+def records(data: bytes) -> dict[str, bytes]:
+    """The records of an archive by name, as another reader sees them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def packed(found: dict[str, bytes]) -> bytes:
+    """An archive of these records, with the right checksums."""
+    parts = [archive.Part(name, data) for name, data in found.items()]
+    return b"".join(map(bytes, archive.write(parts)))
+
+
+def with_pickle(pickled: bytes, **storages: bytes) -> bytes:
+    """A checkpoint whose structure is this pickle, with storages `_0`, `_1`..."""
+    found = {"a/data.pkl": pickled, "a/version": b"3\n"}
+    return packed(found | {f"a/data/{name[1:]}": data for name, data in storages.items()})
 
 
 def same(a: Any, b: Any) -> bool:
