@@ -1,0 +1,3 @@
+"""Pictures: data sets, transforms, files; torchvision's names."""
+
+from . import datasets, io, transforms

@@ -1,0 +1,207 @@
+"""Read and write picture files; the one place where Pillow is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import functools
+import importlib
+import importlib.util
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+from ..core.errors import fail
+from ..utils.errors import DataError, describe_start
+
+PIXEL_LIMIT = 178_956_970
+
+
+class ImageReadMode(enum.Enum):
+    """Channels asked of `read_image`: as stored, grey, grey and alpha, RGB, RGB and alpha."""
+
+    UNCHANGED = 0
+    GRAY = 1
+    GRAY_ALPHA = 2
+    RGB = 3
+    RGB_ALPHA = 4
+
+
+_PILLOW_MODES = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RGBA"}
+
+
+@functools.cache
+def has_pillow() -> bool:
+    """True when Pillow can be imported."""
+    return importlib.util.find_spec("PIL") is not None
+
+
+def pillow(name: str = "Image") -> Any:
+    """Import a module of Pillow; an ImportError says how to get it."""
+    try:
+        return importlib.import_module(f"PIL.{name}")
+    except ImportError as error:
+        error.add_note("pictures need Pillow: pip install 'rushlight[vision]'")
+        raise
+
+
+def is_pillow_image(value: Any) -> bool:
+    """True for a Pillow image; Pillow is not imported to find out."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def as_image(array: np.ndarray) -> Any:
+    """Return an (H, W) or (H, W, 3) uint8 array as a Pillow image, or as it is without Pillow."""
+    return pillow().fromarray(array) if has_pillow() else array
+
+
+@contextlib.contextmanager
+def _explained(source: str, size: int, start: bytes) -> Iterator[None]:
+    """Turn whatever Pillow raises while decoding into a DataError that names the file."""
+    broken = pillow().UnidentifiedImageError, pillow().DecompressionBombError
+    try:
+        yield
+    except DataError:
+        raise
+    except broken[1] as error:
+        raise fail(DataError, f"{source}: too many pixels", str(error)) from error
+    except broken[0] as error:
+        what = describe_start(start) or f"not a picture that Pillow knows (starts {start[:8]!r})"
+        raise fail(DataError, f"{source}: {what}") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise fail(
+            DataError, f"{source}: broken or truncated picture, ends at byte {size}", str(error)
+        ) from error
+
+
+def load_pillow(path: str | os.PathLike[str], mode: str | None = None) -> Any:
+    """Open and decode a picture file, converted to Pillow's `mode`.
+
+    Raises: DataError (a RuntimeError and an OSError) with the path: not a picture, truncated
+    at which byte, a web page, more pixels than `PIXEL_LIMIT`. FileNotFoundError as usual.
+    """
+    return _decode(Path(path).read_bytes(), os.fspath(path), mode)
+
+
+def _decode(data: bytes, source: str, mode: str | None) -> Any:
+    with _explained(source, len(data), data[:512]):
+        image = pillow().open(io.BytesIO(data))
+        if image.width * image.height > PIXEL_LIMIT:
+            raise DataError(
+                f"{source}: {image.width}x{image.height} is too many pixels, "
+                f"the limit is {PIXEL_LIMIT}"
+            )
+        image.load()
+        return image if mode is None or image.mode == mode else image.convert(mode)
+
+
+def read_file(path: str | os.PathLike[str]) -> rl.Tensor:
+    """Return the bytes of a file as a 1-d uint8 tensor."""
+    try:
+        return rl.from_numpy(np.fromfile(path, np.uint8))
+    except OSError as error:
+        raise DataError(str(error)) from error
+
+
+def write_file(filename: str | os.PathLike[str], data: rl.Tensor) -> None:
+    """Write a 1-d uint8 tensor as the bytes of a file."""
+    Path(filename).write_bytes(data.numpy().tobytes())
+
+
+def read_image(
+    path: str | os.PathLike[str],
+    mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
+    apply_exif_orientation: bool = False,
+) -> rl.Tensor:
+    """Read a picture file into a uint8 tensor of shape (channels, height, width).
+
+    `mode` asks for a number of channels; the default keeps what is stored (palettes become
+    RGB). Raises: DataError (a RuntimeError) with the path.
+    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.io.read_image.html
+    """
+    data = read_file(path).numpy().tobytes()
+    return _to_tensor(_decode(data, os.fspath(path), None), mode, apply_exif_orientation)
+
+
+def decode_image(
+    input: rl.Tensor | str | os.PathLike[str],
+    mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
+    apply_exif_orientation: bool = False,
+) -> rl.Tensor:
+    """As `read_image`, from the bytes in a 1-d uint8 tensor (or from a path)."""
+    if isinstance(input, str | os.PathLike):
+        return read_image(input, mode, apply_exif_orientation)
+    image = _decode(input.numpy().tobytes(), "decode_image", None)
+    return _to_tensor(image, mode, apply_exif_orientation)
+
+
+def _to_tensor(image: Any, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
+    if isinstance(mode, str):
+        mode = ImageReadMode[mode.upper()]
+    if turn:
+        image = pillow("ImageOps").exif_transpose(image)
+    wanted = _PILLOW_MODES.get(mode.name) or _plain_mode(image)
+    if image.mode != wanted:
+        image = image.convert(wanted)
+    array = np.array(image)
+    if array.dtype == np.uint16:
+        array = array.astype(np.int32)
+    array = array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+    return rl.from_numpy(array)
+
+
+def _plain_mode(image: Any) -> str:
+    """The mode that keeps an image's values, with palettes and bits spelt out."""
+    if image.mode == "1":
+        return "L"
+    if image.mode == "P":
+        return "RGBA" if "transparency" in image.info else "RGB"
+    return image.mode
+
+
+def encode_png(input: rl.Tensor, compression_level: int = 6) -> rl.Tensor:
+    """Return the PNG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor."""
+    return _encode(input, "PNG", compress_level=compression_level)
+
+
+def encode_jpeg(input: rl.Tensor, quality: int = 75) -> rl.Tensor:
+    """Return the JPEG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor."""
+    return _encode(input, "JPEG", quality=quality)
+
+
+def write_png(input: rl.Tensor, filename: str | os.PathLike[str], compression_level: int = 6):
+    """Write a (1 or 3, H, W) uint8 tensor as a PNG file."""
+    write_file(filename, encode_png(input, compression_level))
+
+
+def write_jpeg(input: rl.Tensor, filename: str | os.PathLike[str], quality: int = 75):
+    """Write a (1 or 3, H, W) uint8 tensor as a JPEG file."""
+    write_file(filename, encode_jpeg(input, quality))
+
+
+def _encode(input: rl.Tensor, kind: str, **options: int) -> rl.Tensor:
+    if input.dtype != rl.uint8:
+        raise RuntimeError(f"Input tensor dtype should be uint8, got {input.dtype}")
+    if input.ndim != 3 or input.shape[0] not in (1, 3):
+        raise fail(
+            RuntimeError,
+            "Input data should be 3-dimensional with 1 or 3 channels",
+            f"got the shape {tuple(input.shape)}",
+        )
+    array = input.numpy()
+    pixels = array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    buffer = io.BytesIO()
+    pillow().fromarray(pixels).save(buffer, kind, **options)
+    return rl.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
+
+
+# torchvision keeps these names in torchvision.io.image as well
+image = sys.modules[__name__]
