@@ -406,13 +406,19 @@ def _keep(reader: Reader, index: int) -> None:
     reader.memo[index] = reader.stack[-1]
 
 
+def _fetch(reader: Reader, index: int) -> None:
+    if index not in reader.memo:
+        raise CheckpointError(f"the pickle asks for value {index}, which it never kept")
+    reader.push(reader.memo[index])
+
+
 OPCODES[ord("q")] = lambda reader: _keep(reader, reader.take(1)[0])
 OPCODES[ord("r")] = lambda reader: _keep(reader, reader.unsigned(4))
 OPCODES[ord("p")] = lambda reader: _keep(reader, int(reader.line()))
 OPCODES[0x94] = lambda reader: _keep(reader, len(reader.memo))
-OPCODES[ord("h")] = lambda reader: reader.push(reader.memo[reader.take(1)[0]])
-OPCODES[ord("j")] = lambda reader: reader.push(reader.memo[reader.unsigned(4)])
-OPCODES[ord("g")] = lambda reader: reader.push(reader.memo[int(reader.line())])
+OPCODES[ord("h")] = lambda reader: _fetch(reader, reader.take(1)[0])
+OPCODES[ord("j")] = lambda reader: _fetch(reader, reader.unsigned(4))
+OPCODES[ord("g")] = lambda reader: _fetch(reader, int(reader.line()))
 
 
 @opcode("c")

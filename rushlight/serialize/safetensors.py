@@ -28,10 +28,8 @@ NAMES = {
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
 # Wide types first, so that every tensor starts at a multiple of its element size.
-ORDER = {code: i for i, code in enumerate((
-    "C64", "U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8",
-    "BOOL",
-))}  # fmt: skip
+WIDE_FIRST = ["U64", "I64", "F64", "C64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16"]
+WIDE_FIRST += ["I8", "U8", "BOOL"]
 
 
 def save_file(
@@ -66,7 +64,7 @@ def _pieces(found: dict[str, Any], metadata: dict[str, str] | None) -> Iterator[
     arrays = {name: _array(name, value) for name, value in found.items()}
     codes = {name: CODES[dtypes.of(array).name] for name, array in arrays.items()}
     header: dict[str, Any] = {"__metadata__": _metadata(metadata)}
-    names = sorted(arrays, key=lambda name: (ORDER[codes[name]], name))
+    names = sorted(arrays, key=lambda name: (WIDE_FIRST.index(codes[name]), name))
     at = 0
     for name in names:
         end = at + arrays[name].nbytes

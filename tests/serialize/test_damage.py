@@ -109,7 +109,7 @@ def test_what_is_no_checkpoint_is_named(data, sentence, tmp_path):
 def test_other_zip_files_are_named():
     stream = io.BytesIO()
     np.savez(stream, a=np.zeros(3))
-    with pytest.raises(CheckpointError, match="numpy.load"):
+    with pytest.raises(CheckpointError, match=r"numpy\.load"):
         loaded(stream.getvalue())
     with pytest.raises(CheckpointError, match="TorchScript"):
         loaded(packed({"m/constants.pkl": b".", "m/code/a.py": b"", "m/data.pkl": b"N."}))

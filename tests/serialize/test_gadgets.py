@@ -39,7 +39,7 @@ GADGETS = {
     "stack global": b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93\x8c\x04true\x85R.",
     "memo": b"\x80\x02cos\nsystem\nq\x000h\x00X\x04\x00\x00\x00true\x85R.",
     "memo swap": b"\x80\x02ccollections\nOrderedDict\nq\x000cos\nsystem\nq\x000h\x00)R.",
-    "dotted": b"\x80\x04\x8c\x0brushlight.nn\x8c\x0erl.io.os.system\x93)R.",
+    "dotted": b"\x80\x04\x8c\x0crushlight.nn\x8c\x0frl.io.os.system\x93)R.",
     "getattr": b"\x80\x02c__builtin__\ngetattr\n(X\x01\x00\x00\x00aX\x01\x00\x00\x00btR.",
     "eval": b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R.",
     "import": b"\x80\x02c__builtin__\n__import__\nX\x02\x00\x00\x00os\x85R.",

@@ -199,9 +199,7 @@ def test_file_objects_paths_and_torchs_errors_for_others(tmp_path):
     assert load(str(tmp_path / "ünïcode 🙂.pt"))[0]._array == 1
     with pytest.raises(AttributeError, match="expected 'f' to be string, path"):
         save(1, 5)
-    with pytest.raises(
-        AttributeError, match="You can only torch.load from a file that is seekable"
-    ):
+    with pytest.raises(AttributeError, match="from a file that is seekable"):
         load(5)
     with pytest.raises(ValueError, match="f must be a file path"):
         load(stream, mmap=True)
