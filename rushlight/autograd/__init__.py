@@ -1,0 +1,18 @@
+"""Differentiation: `torch.autograd`."""
+
+from ..ops import elementwise as _elementwise
+from ..ops import structure as _structure
+from . import engine as _engine
+from .backward import backward, grad
+from .modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_anomaly_enabled,
+    no_grad,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
+
+_engine.Late.sum_to = _structure.sum_to
+_engine.Late.add = _elementwise.add

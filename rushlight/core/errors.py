@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 
 def fail(kind: type[BaseException], message: str, *notes: str) -> BaseException:
     """Build an exception of torch's `kind` and first line, with our help after it as notes."""
@@ -17,3 +20,16 @@ class ShapeError(RuntimeError):
 
 class DTypeError(RuntimeError):
     """Data types that do not fit together; a RuntimeError, as in torch."""
+
+
+_HERE = __file__.rsplit("core", 1)[0]
+
+
+def user_line() -> str:
+    """`file:line` of the innermost frame outside the package (and the test runner's innards)."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    if frame is None:
+        return "<unknown>"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"

@@ -1,0 +1,65 @@
+"""rushlight: deep learning with PyTorch's interface, on NumPy."""
+
+import warnings as _warnings
+
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
+
+from math import e, inf, nan, pi
+
+from . import autograd, functions, methods
+from .autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .core.dtypes import (
+    bfloat16,
+    channels_last,
+    channels_last_3d,
+    complex64,
+    complex128,
+    contiguous_format,
+    device,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    layout,
+    memory_format,
+    preserve_format,
+    promote_types,
+    sparse_coo,
+    sparse_csr,
+    strided,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .core.dtypes import bool_ as bool
+from .core.printing import set_printoptions
+from .core.shapes import Size
+from .core.tensor import Tensor
+from .functions import *
+
+half = float16
+float = float32
+double = float64
+short = int16
+int = int32
+long = int64
+cfloat = complex64
+cdouble = complex128
+newaxis = None
+
+__version__ = "2.13.0+rushlight0.1.0"

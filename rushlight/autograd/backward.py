@@ -1,0 +1,190 @@
+"""`backward` and `grad`: torch's two entrances to reverse mode, with its checks and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+from ..core.tape import LEAF, ORDER
+from ..core.tensor import Tensor, wrap
+from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, Tensor) or value is None else tuple(value)
+
+
+def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
+    """The gradient to start from: ones for a scalar, else the caller's, checked."""
+    array = tensor._array
+    if gradient is None:
+        if array.size != 1:
+            raise fail(
+                RuntimeError,
+                "grad can be implicitly created only for scalar outputs",
+                f"the output has shape {tuple(array.shape)}: reduce it with .sum() or .mean(), or"
+                " pass gradient=",
+            )
+        if array.dtype.kind == "c":
+            raise RuntimeError(
+                "grad can be implicitly created only for real scalar outputs but got"
+                f" {tensor.dtype!r}"
+            )
+        return wrap(np.ones_like(array))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(
+            "gradients can be either Tensors, numbers, or None, but got " + type(gradient).__name__
+        )
+    if gradient._array.shape != array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a"
+            f" shape of {tensor.shape}."
+        )
+    if gradient.dtype is not tensor.dtype:
+        gradient = wrap(gradient._array.astype(array.dtype), None)
+    return gradient if create or gradient._entry is None else wrap(gradient._array)
+
+
+def _roots(tensors: tuple[Any, ...], gradients: Any, create: bool) -> list[tuple[Tensor, Any]]:
+    given = _as_tuple(gradients) if gradients is not None else (None,) * len(tensors)
+    if len(given) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
+    seeds = [(tensor, _seed(tensor, g, create)) for tensor, g in zip(tensors, given)
+             if tensor._entry is not None or g is None]  # fmt: skip
+    for place, (tensor, _) in enumerate(seeds):
+        if tensor._entry is None:
+            raise fail(
+                RuntimeError,
+                f"element {place} of tensors does not require grad and does not have a grad_fn",
+                "no input of this computation had requires_grad=True, or the chain was cut by"
+                " detach(), .data, torch.no_grad(), .numpy() or an integer cast",
+            )
+    return seeds
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of `tensors` with respect to every leaf to the leaf's `.grad`.
+
+    Args: `tensors` to differentiate, `grad_tensors` their gradients (needed unless scalar),
+    `retain_graph` keeps saved arrays for another call, `create_graph` records the backward pass
+    itself, `inputs` limits the accumulation to these tensors.
+    Raises RuntimeError for non-scalar outputs without gradient or without history.
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.backward.html
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    keep = create_graph if retain_graph is None else retain_graph
+    gradients = grad_tensors if grad_tensors is not None else grad_variables
+    roots = _roots(_as_tuple(tensors), gradients, create_graph)
+    if inputs is None:
+        accumulate_leaves(sweep(roots, None, keep, create_graph), None, create_graph)
+        return
+    targets = _as_tuple(inputs)
+    if not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    pass_ = sweep(roots, targets, keep, create_graph)
+    for x in targets:
+        if type(x._entry) is list and x._entry[ORDER] in pass_.captured:
+            accumulate(x, pass_.captured[x._entry[ORDER]], create_graph)
+    accumulate_leaves(pass_, {id(x) for x in targets}, create_graph)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of `outputs` with respect to `inputs`, leaving `.grad` alone.
+
+    Raises RuntimeError for an input that the outputs do not depend on, unless `allow_unused` (None
+    in its place) or `materialize_grads` (zeros).
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.grad(x ** 3, x)
+    (tensor(27.),)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got:"
+            " allow_unused=False."
+        )
+    if is_grads_batched:
+        return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused)
+    targets = _as_tuple(inputs)
+    for x in targets:
+        if x._entry is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    keep = create_graph if retain_graph is None else retain_graph
+    roots = _roots(_as_tuple(outputs), grad_outputs, create_graph)
+    pass_ = sweep(roots, targets, keep, create_graph)
+    return tuple(
+        _result(pass_, x, bool(allow_unused) or materialize_grads, materialize_grads)
+        for x in targets
+    )
+
+
+def _result(pass_: Sweep, x: Tensor, unused: bool, zeros: bool) -> Any:
+    if x._entry is LEAF:
+        found = pass_.leaves.get(id(x))
+        g = None if found is None else _finish_leaf(x, found[1]) if x._hooks else found[1]
+    else:
+        g = pass_.captured.get(x._entry[ORDER])
+    if g is not None:
+        return g if isinstance(g, Tensor) else wrap(_own(g))
+    if not unused:
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set"
+            " allow_unused=True if this is the desired behavior."
+        )
+    return wrap(np.zeros_like(x._array)) if zeros else None
+
+
+def _own(g: Any) -> Any:
+    return g.copy() if g.base is not None else g
+
+
+def _batched(
+    outputs: Any, inputs: Any, grad_outputs: Any, create: bool, unused: bool | None
+) -> tuple[Any, ...]:
+    """One gradient per leading index of `grad_outputs`, stacked."""
+    seeds = _as_tuple(grad_outputs)
+    rows = []
+    for place in range(len(seeds[0])):
+        chosen = tuple(seed[place] for seed in seeds)
+        rows.append(grad(outputs, inputs, chosen, True, create, allow_unused=unused))
+    from ..ops.structure import stack
+
+    return tuple(None if column[0] is None else stack(column, 0) for column in zip(*rows))
+
+
+def tensor_backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
+    """Add d(self)/d(leaf) to every leaf's `.grad`; see `torch.autograd.backward`."""
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)

@@ -1,0 +1,389 @@
+"""Reverse mode: one sweep from the outputs back, newest entry first.
+
+Entries carry a clock reading, and whatever used an entry's result was recorded later. So a heap of
+clock readings visits every entry after all its users, without a separate sorting pass, and the
+walk is a loop: depth costs no stack. Rules run on bare arrays; with `create_graph` the same rules
+run on Tensors and thereby record the backward computation itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import OUTPUT_OF, scalar_type_name
+from ..core.errors import fail
+from ..core.state import STATE
+from ..core.tape import (
+    FREED,
+    HOOKS,
+    INPUTS,
+    LEAF,
+    ORDER,
+    OUTPUT,
+    PARENTS,
+    PRIM,
+    SHAPE,
+    Entry,
+    last_write,
+    mark_written,
+    tick,
+    written_since,
+)
+from ..core.tensor import Tensor, wrap
+
+ndarray = np.ndarray
+
+
+class Late:
+    """Differentiable helpers the engine needs; the ops floor's declarations, set by `autograd`."""
+
+    sum_to: Callable[..., Any]
+    add: Callable[..., Any]
+
+
+class Sweep:
+    """One backward pass: gradients that wait for their entry, and those of the leaves."""
+
+    def __init__(self, keep: bool, create: bool, needed: set[int] | None = None) -> None:
+        self.keep, self.create, self.needed = keep, create, needed
+        self.heap: list[int] = []
+        self.pending: dict[int, list[Any]] = {}
+        self.leaves: dict[int, list[Any]] = {}
+        self.captured: dict[int, Any] = {}
+        self.capture: set[int] = set()
+
+    def deliver(self, parent: Any, g: Any) -> None:
+        """Hand a gradient to a parent: shaped as its value, added to what it already has."""
+        if type(parent) is list:
+            shape, order = parent[SHAPE], parent[ORDER]
+            if self.needed is not None and order not in self.needed:
+                return
+            waiting = self.pending
+        else:
+            shape, order, waiting = parent._array.shape, id(parent), self.leaves
+        if type(g) is not ndarray and not isinstance(g, Tensor):
+            g = np.asarray(g)
+        if g.shape != shape:
+            g = Late.sum_to(g, shape)
+        before = waiting.get(order)
+        if before is not None:
+            before[1] = _plus(before, g)
+            return
+        waiting[order] = [parent, g, False]
+        if waiting is self.pending:
+            heappush(self.heap, -order)
+
+    def deliver_output(self, parent: Entry, place: int, g: Any) -> None:
+        """Hand a gradient to one output of an entry that has several."""
+        order = parent[ORDER]
+        if self.needed is not None and order not in self.needed:
+            return
+        before = self.pending.get(order)
+        if before is None:
+            before = self.pending[order] = [parent, [None] * len(parent[SHAPE]), False]
+            heappush(self.heap, -order)
+        gs = before[1]
+        gs[place] = g if gs[place] is None else gs[place] + g
+
+    def run(self) -> None:
+        heap, pending = self.heap, self.pending
+        while heap:
+            order = -heappop(heap)
+            entry, g, _ = pending.pop(order)
+            if entry[HOOKS] is not None:
+                g = _run_tensor_hooks(entry, g)
+            if order in self.capture:
+                self.captured[order] = g
+            if entry[PRIM] is OUTPUT_OF:
+                self.deliver_output(entry[PARENTS][0], entry[4][0], g)
+            else:
+                self.pull(entry, g)
+
+    def pull(self, entry: Entry, g: Any) -> None:
+        """Run one entry's rule and pass its results to the parents."""
+        if entry[INPUTS] is FREED:
+            raise _freed()
+        if last_write[0] > entry[ORDER]:
+            _check_versions(entry)
+        if type(g) is list:
+            g = _fill(entry, g, self.create)
+        if entry[HOOKS] is not None:
+            g = _run_pre_hooks(entry, g)
+        prim = entry[PRIM]
+        try:
+            grads = prim.pull(g, _lift(entry) if self.create else entry)
+        except Exception as error:
+            _note_origin(error, entry)
+            raise
+        if STATE.anomaly:
+            _check_nan(entry, grads)
+        if entry[HOOKS] is not None:
+            grads = _run_post_hooks(entry, grads, g)
+        if not self.keep and (entry[INPUTS] is not None or entry[OUTPUT] is not None):
+            entry[INPUTS] = entry[OUTPUT] = FREED
+        for parent, found in zip(entry[PARENTS], grads):
+            if parent is not None and found is not None:
+                self.deliver(parent, found)
+
+
+def _plus(before: list[Any], g: Any) -> Any:
+    """The sum of two gradients, in place when the first is already a sum of our own."""
+    total, owned = before[1], before[2]
+    if owned and type(total) is ndarray and type(g) is ndarray and total.dtype is g.dtype:
+        total += g
+        return total
+    before[2] = True
+    total = total + g
+    return total if type(total) is ndarray or isinstance(total, Tensor) else np.asarray(total)
+
+
+def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:
+    """Zeros for the outputs of an entry that nobody used."""
+    dtype = next(g.dtype for g in gs if g is not None)
+    if isinstance(dtype, dtypes.dtype):
+        dtype = dtype.numpy
+    return tuple(
+        (wrap(np.zeros(shape, dtype)) if create else np.zeros(shape, dtype)) if g is None else g
+        for g, shape in zip(gs, entry[SHAPE])
+    )
+
+
+def _lift(entry: Entry) -> Entry:
+    """The entry with Tensors in the place of its saved arrays, each with its own history."""
+    lifted = entry[:]
+    if entry[INPUTS] is not None:
+        lifted[INPUTS] = tuple(
+            _lift_input(x, parent) for x, parent in zip(entry[INPUTS], entry[PARENTS])
+        )
+    y = entry[OUTPUT]
+    if type(y) is tuple:
+        lifted[OUTPUT] = tuple(
+            wrap(one, [OUTPUT_OF, (entry,), None, None, (place,), one.shape, tick(), None])
+            if one.dtype.kind in "fcV" else wrap(one)
+            for place, one in enumerate(y)
+        )  # fmt: skip
+    elif y is not None:
+        lifted[OUTPUT] = wrap(y, entry)
+    return lifted
+
+
+def _lift_input(x: Any, parent: Any) -> Any:
+    if isinstance(parent, Tensor):
+        return parent
+    return wrap(x, parent) if isinstance(x, ndarray) else x
+
+
+def _freed() -> BaseException:
+    return fail(
+        RuntimeError,
+        "Trying to backward through the graph a second time (or directly access saved tensors after"
+        " they have already been freed). Saved intermediate values of the graph are freed when you"
+        " call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward"
+        " through the graph a second time or if you need to access saved tensors after calling"
+        " backward.",
+        "did a tensor from an earlier step stay in this step's graph? detach() it there",
+    )
+
+
+def _check_versions(entry: Entry) -> None:
+    saved = [*(entry[INPUTS] or ()), *_outputs(entry[OUTPUT])]
+    parents = [*entry[PARENTS], entry, entry]
+    for place, array in enumerate(saved):
+        if type(array) is not ndarray:
+            continue
+        found = written_since(array, entry[ORDER])
+        if found is None:
+            continue
+        now, then, lines = found
+        is_output = place >= len(entry[INPUTS] or ())
+        source = entry if is_output else parents[place]
+        origin = ""
+        if type(source) is list:
+            origin = f", which is output 0 of {node_name(source)},"
+        kind = scalar_type_name(dtypes.of(array))
+        raise fail(
+            RuntimeError,
+            "one of the variables needed for gradient computation has been modified by an inplace"
+            f" operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version {now};"
+            f" expected version {then} instead. Hint: enable anomaly detection to find the operation"
+            " that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).",
+            f"{entry[PRIM].name} needs the old value for its gradient",
+            *(f"written in place at {line}" for line in lines[-1:]),
+            "use the out-of-place form (x = x + 1 for x += 1), or write to a .clone()",
+        )
+
+
+def _outputs(y: Any) -> Iterable[Any]:
+    return () if y is None else y if type(y) is tuple else (y,)
+
+
+def node_name(entry: Entry) -> str:
+    """torch's name of the node: an output of a several-output op shows that op."""
+    prim = entry[PRIM]
+    return entry[PARENTS][0][PRIM].node if prim is OUTPUT_OF else prim.node
+
+
+def _note_origin(error: Exception, entry: Entry) -> None:
+    line = entry[HOOKS].line if entry[HOOKS] is not None else None
+    if line and not any("forward call" in note for note in getattr(error, "__notes__", ())):
+        error.add_note(f"in the gradient of {node_name(entry)}; its forward call: {line}")
+
+
+def _check_nan(entry: Entry, grads: Sequence[Any]) -> None:
+    if not STATE.anomaly_check_nan:
+        return
+    for place, g in enumerate(grads):
+        array = g._array if isinstance(g, Tensor) else g
+        if array is not None and np.isnan(array).any():
+            error = RuntimeError(
+                f"Function '{node_name(entry)}' returned nan values in its {place}th output."
+            )
+            _note_origin(error, entry)
+            raise error
+
+
+def _tensor(g: Any) -> Tensor:
+    return g if isinstance(g, Tensor) else wrap(g)
+
+
+def _like(result: Any, g: Any) -> Any:
+    """A hook's result in the form that the sweep runs on."""
+    return result if isinstance(g, Tensor) else result._array
+
+
+def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
+    for place, hooks in entry[HOOKS].tensor.items():
+        for hook in list(hooks.values()):
+            part = g[place] if type(g) is list else g
+            if part is None:
+                continue
+            changed = hook(_tensor(part))
+            if changed is None:
+                continue
+            changed = _like(changed, part)
+            if type(g) is list:
+                g[place] = changed
+            else:
+                g = changed
+    for place, ref in entry[HOOKS].retain.items():
+        tensor = ref()
+        part = g[place] if type(g) is list else g
+        if tensor is not None and part is not None:
+            accumulate(tensor, part, isinstance(part, Tensor))
+    return g
+
+
+def _run_pre_hooks(entry: Entry, g: Any) -> Any:
+    for hook in list(entry[HOOKS].pre.values()):
+        gs = g if type(g) is tuple else (g,)
+        changed = hook(tuple(map(_tensor, gs)))
+        if changed is not None:
+            changed = changed if isinstance(changed, tuple) else (changed,)
+            g = tuple(_like(new, old) for new, old in zip(changed, gs))
+            g = g if len(gs) > 1 else g[0]
+    return g
+
+
+def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
+    gs = g if type(g) is tuple else (g,)
+    for hook in list(entry[HOOKS].post.values()):
+        before = tuple(None if one is None else _tensor(one) for one in grads)
+        changed = hook(before, tuple(map(_tensor, gs)))
+        if changed is not None:
+            changed = changed if isinstance(changed, tuple) else (changed,)
+            form = gs[0]
+            grads = [None if one is None else _like(one, form) for one in changed]
+    return grads
+
+
+def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
+    """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied."""
+    before = tensor._grad
+    if before is not None:
+        if create or before._entry is not None:
+            tensor._grad = Late.add(before, _tensor(g))
+        else:
+            array = g._array if isinstance(g, Tensor) else g
+            before._array += array
+            mark_written(before._array)
+        return
+    if isinstance(g, Tensor) and (create or g._entry is not None):
+        tensor._grad = g
+        return
+    array = g._array if isinstance(g, Tensor) else g
+    if array.dtype != tensor._array.dtype:
+        array = array.astype(tensor._array.dtype)
+    elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
+        array = array.copy()
+    tensor._grad = wrap(array)
+
+
+def _finish_leaf(leaf: Tensor, g: Any) -> Any:
+    for hook in list((leaf._hooks or {}).values()):
+        changed = hook(_tensor(g))
+        if changed is not None:
+            g = _like(changed, g)
+    return g
+
+
+def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:
+    """The clock readings of all entries through which some target (by reading or leaf id) is reached."""
+    seen: dict[int, Entry] = {}
+    stack = [root for root in roots if type(root) is list]
+    while stack:
+        entry = stack.pop()
+        if entry[ORDER] not in seen:
+            seen[entry[ORDER]] = entry
+            stack.extend(p for p in entry[PARENTS] if type(p) is list)
+    needed: set[int] = set()
+    for order in sorted(seen):
+        if order in targets or any(
+            (p[ORDER] in needed) if type(p) is list else (p is not None and id(p) in targets)
+            for p in seen[order][PARENTS]
+        ):
+            needed.add(order)
+    return needed
+
+
+def sweep(
+    roots: Sequence[tuple[Tensor, Any]], inputs: Sequence[Tensor] | None, keep: bool, create: bool
+) -> Sweep:
+    """Run one backward pass from (tensor, gradient) pairs; grad mode follows `create`."""
+    needed, capture = None, set()
+    if inputs is not None:
+        capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
+        needed = needed_for([tensor._entry for tensor, _ in roots], capture)
+    pass_ = Sweep(keep, create, needed)
+    pass_.capture = capture
+    before = STATE.grad
+    STATE.grad = create
+    try:
+        for tensor, g in roots:
+            entry = tensor._entry
+            pass_.deliver(tensor if entry is LEAF else entry, g if create else g._array)
+        pass_.run()
+    finally:
+        STATE.grad = before
+    return pass_
+
+
+def accumulate_leaves(pass_: Sweep, only: set[int] | None, create: bool) -> None:
+    """Give the leaves of a finished pass their gradients, through their hooks."""
+    leaves = pass_.leaves
+    while leaves:
+        key, waiting = leaves.popitem()
+        leaf, g = waiting[0], waiting[1]
+        del waiting
+        if only is not None and key not in only:
+            continue
+        if leaf._hooks is not None:
+            g = _finish_leaf(leaf, g)
+        accumulate(leaf, g, create)
+        for hook in list((leaf._post_accumulate_hooks or {}).values()):
+            hook(leaf)

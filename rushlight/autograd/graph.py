@@ -1,0 +1,165 @@
+"""The recorded graph as Python objects: `tensor.grad_fn` and what hangs on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from ..core.dispatch import OUTPUT_OF
+from ..core.errors import fail
+from ..core.tape import INPUTS, LEAF, OUTPUT, PARAMS, PARENTS, PRIM, Entry, hooks_of
+from ..core.tensor import Tensor
+from .engine import node_name
+
+_keys = itertools.count().__next__
+
+
+class Handle:
+    """What `register_hook` returns: `remove()` takes the hook away; usable in a `with` block."""
+
+    def __init__(self, table: dict[int, Any], hook: Any) -> None:
+        self.table, self.id = table, _keys()
+        table[self.id] = hook
+
+    def remove(self) -> None:
+        self.table.pop(self.id, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class Node:
+    """One recorded operation: its name, its parents (`next_functions`) and its hooks."""
+
+    __slots__ = ("__weakref__", "entry")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    def name(self) -> str:
+        return node_name(self.entry)
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """(node, output index) of every input; (None, 0) where no gradient goes."""
+        return tuple(_edge(parent) for parent in self.entry[PARENTS])
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        return Handle(hooks_of(self.entry).post, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        return Handle(hooks_of(self.entry).pre, hook)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and other.entry is self.entry
+
+    def __hash__(self) -> int:
+        return id(self.entry)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self.entry))}>"
+
+
+class AccumulateGrad:
+    """The end of a path: the leaf whose `.grad` collects the gradient."""
+
+    __slots__ = ("variable",)
+    next_functions = ()
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        return "struct torch::autograd::AccumulateGrad"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return id(self.variable)
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {hex(id(self.variable))}>"
+
+
+_classes: dict[str, type] = {}
+
+
+def node_of(entry: Entry) -> Node:
+    """The Python node of an entry; its class carries torch's name."""
+    base = entry[PARENTS][0] if entry[PRIM] is OUTPUT_OF else entry
+    name = node_name(base)
+    kind = _classes.get(name)
+    if kind is None:
+        kind = _classes[name] = type(name, (Node,), {"__slots__": ()})
+    return kind(base)
+
+
+def _edge(parent: Any) -> tuple[Any, int]:
+    if parent is None:
+        return None, 0
+    if isinstance(parent, Tensor):
+        return AccumulateGrad(parent), 0
+    if parent[PRIM] is OUTPUT_OF:
+        return node_of(parent), parent[PARAMS][0]
+    return node_of(parent), 0
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> Handle:
+    """Call `hook(gradient)` when this tensor's gradient is known; what it returns replaces it.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: g * 2)
+    >>> x.sum().backward(); x.grad
+    tensor([2., 2.])
+    """
+    entry = self._entry
+    if entry is None:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if entry is LEAF:
+        if self._hooks is None:
+            self._hooks = {}
+        return Handle(self._hooks, hook)
+    return Handle(hooks_of(entry).tensor.setdefault(0, {}), hook)
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+    """Call `hook(tensor)` after its `.grad` has been added to; leaves only."""
+    if self._entry is not LEAF:
+        raise RuntimeError(
+            "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            if self._entry is not None
+            else "cannot register a hook on a tensor that doesn't require gradient"
+        )
+    if self._post_accumulate_hooks is None:
+        self._post_accumulate_hooks = {}
+    return Handle(self._post_accumulate_hooks, hook)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Let this non-leaf keep its gradient in `.grad` too."""
+    import weakref
+
+    entry = self._entry
+    if entry is None:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if entry is LEAF or self._retained:
+        return
+    self._retained = True
+    hooks_of(entry).retain[0] = weakref.ref(self)
+
+
+def saved_tensors(entry: Entry) -> tuple[Any, ...]:
+    """What an entry keeps for backward; torch's error after it was given back."""
+    if entry[INPUTS] is not None and not isinstance(entry[INPUTS], tuple):
+        raise fail(RuntimeError, "Trying to backward through the graph a second time")
+    return tuple(entry[INPUTS] or ()) + (() if entry[OUTPUT] is None else (entry[OUTPUT],))

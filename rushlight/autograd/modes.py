@@ -1,0 +1,181 @@
+"""Switches for recording: each a context manager and a decorator, per thread."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..core.state import STATE
+
+
+class Mode:
+    """A setting of one thread flag for a block or a function."""
+
+    flag = "grad"
+    value = False
+
+    def __enter__(self) -> None:
+        self.before = getattr(STATE, self.flag)
+        setattr(STATE, self.flag, self.value)
+
+    def __exit__(self, *error: object) -> None:
+        setattr(STATE, self.flag, self.before)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(function):
+            return self._generator(function)
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Each step of the generator runs under the mode; between steps the caller's mode holds."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            steps = function(*args, **kwargs)
+            sent = None
+            while True:
+                with self.clone():
+                    try:
+                        value = steps.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                sent = yield value
+
+        return wrapped
+
+    def clone(self) -> Mode:
+        return type(self)()
+
+
+class _Bare(type):
+    """Lets `@torch.no_grad` decorate without parentheses."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and inspect.isfunction(args[0]):
+            return type.__call__(cls)(args[0])
+        return type.__call__(cls, *args, **kwargs)
+
+
+class no_grad(Mode, metaclass=_Bare):
+    """Nothing is recorded inside.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+
+class enable_grad(Mode, metaclass=_Bare):
+    """Recording is on inside, whatever surrounds it."""
+
+    value = True
+
+
+class set_grad_enabled(Mode):
+    """Recording on or off: at once when called, and restored at the end of a `with` block.
+
+    >>> import rushlight as torch
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.value = mode
+        self.before = STATE.grad
+        STATE.grad = mode
+
+    def __enter__(self) -> None:
+        STATE.grad = self.value
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        STATE.grad = self.before
+        return super().__call__(function)
+
+    def clone(self) -> Mode:
+        return set_grad_enabled(self.value)
+
+    def __repr__(self) -> str:
+        return f"set_grad_enabled(mode={self.value})"
+
+
+class inference_mode(Mode):
+    """Nothing is recorded inside, and tensors made inside never will be."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        if inspect.isfunction(mode):
+            return cls()(mode)
+        return super().__new__(cls)
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        self.saved = STATE.grad, STATE.inference
+        if self.mode:
+            STATE.grad, STATE.inference = False, True
+        else:
+            STATE.inference = False
+
+    def __exit__(self, *error: object) -> None:
+        STATE.grad, STATE.inference = self.saved
+
+    def clone(self) -> Mode:
+        return inference_mode(self.mode)
+
+
+class set_detect_anomaly(Mode):
+    """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error."""
+
+    flag = "anomaly"
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self.value, self.check_nan = mode, check_nan
+        self.before = STATE.anomaly
+        self.before_nan = STATE.anomaly_check_nan
+        STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
+
+    def __enter__(self) -> None:
+        STATE.anomaly, STATE.anomaly_check_nan = self.value, self.check_nan
+
+    def __exit__(self, *error: object) -> None:
+        STATE.anomaly, STATE.anomaly_check_nan = self.before, self.before_nan
+
+    def clone(self) -> Mode:
+        return set_detect_anomaly(self.value, self.check_nan)
+
+
+class detect_anomaly(set_detect_anomaly):
+    """`set_detect_anomaly(True)` for a block."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        super().__init__(True, check_nan)
+
+    def clone(self) -> Mode:
+        return detect_anomaly(self.check_nan)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded in this thread."""
+    return STATE.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is inside `inference_mode`."""
+    return STATE.inference
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly mode is on in this thread."""
+    return STATE.anomaly

@@ -1,0 +1,420 @@
+"""How an op is called: one closure per op, specialised by arity; one general path for all else.
+
+The closure handles exact eager tensors over NumPy arrays of one data type. Promotion, Python
+scalars of another kind, other array classes (ARRAYS) and other value classes (WRAPPERS) go through
+`apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes, shapes
+from .errors import fail
+from .primitive import Elementwise, Multilinear, Primitive
+from .state import DEFAULTS, STATE
+from .tape import LEAF, Entry, tick
+from .tensor import EAGER_TYPES, Tensor, link_view
+
+ARRAYS: dict[type, Callable[..., Any]] = {}
+WRAPPERS: dict[type, Callable[..., Any]] = {}
+NUMBERS = frozenset((float, int))
+FLOATS = frozenset("efdFDE")  # NumPy type codes; E is ml_dtypes' bfloat16
+ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+
+
+class _Late:
+    """Ops that the mechanism itself needs, filled in by the floor that declares them."""
+
+    cast: Callable[..., Any]
+    assign: Callable[..., Any]
+
+
+LATE = _Late()
+
+
+def record(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Entry | None:
+    """The tape entry of an evaluation, or None when nothing is to be recorded."""
+    if prim.rule is None or not STATE.grad:
+        return None
+    parents = []
+    wanted = False
+    for x in inputs:
+        entry = x._entry if isinstance(x, Tensor) else None
+        wanted = wanted or entry is not None
+        parents.append(x if entry is LEAF else entry)
+    if not wanted:
+        return None
+    reads = prim.reads
+    shape = y.shape if prim.outputs == 1 else tuple(one.shape for one in y)
+    return [
+        prim, tuple(parents), arrays if "x" in reads else None, y if "y" in reads else None,
+        params, shape, tick(), None,
+    ]  # fmt: skip
+
+
+def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Any:
+    """Wrap what an evaluation gave: repair 0-d decay, record, link views, split outputs."""
+    if prim.outputs != 1:
+        ys = tuple(one if type(one) is ndarray else asarray(one) for one in y)
+        return _finish_many(prim, record(prim, inputs, arrays, ys, params), ys, inputs)
+    if type(y) is not ndarray:
+        y = asarray(y)
+    result = new(Tensor)
+    result._array = y
+    result._entry = entry = record(prim, inputs, arrays, y, params)
+    rule = prim.rule
+    if type(rule) is Multilinear and rule.view:
+        link_view(result, inputs[0])
+    if entry is not None and y.dtype.char not in FLOATS:
+        result._entry = None
+    if STATE.anomaly and entry is not None:
+        note_line(entry)
+    return result
+
+
+def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inputs: Any) -> Any:
+    rule = prim.rule
+    results = []
+    for place, y in enumerate(ys):
+        result = new(Tensor)
+        result._array = y
+        result._entry = None
+        if entry is not None and y.dtype.char in FLOATS:
+            result._entry = [OUTPUT_OF, (entry,), None, None, (place,), y.shape, tick(), None]
+        if getattr(rule, "view", False):
+            link_view(result, inputs[0])
+        results.append(result)
+    if entry is not None and STATE.anomaly:
+        note_line(entry)
+    return tuple(results)
+
+
+def note_line(entry: Entry) -> None:
+    """Keep the user's line with an entry (anomaly mode)."""
+    from .errors import user_line
+    from .tape import hooks_of
+
+    hooks_of(entry).line = user_line()
+
+
+OUTPUT_OF = Primitive("output_of", eval=None, rule=None)
+
+
+def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Evaluate an op on whatever the inputs are."""
+    seen_tensor = False
+    for x in inputs:
+        kind = type(x)
+        if kind in EAGER_TYPES or isinstance(x, Tensor):
+            seen_tensor = True
+            other = ARRAYS.get(type(x._array))
+            if other is not None:
+                return other(prim, inputs, params)
+        elif kind in WRAPPERS:
+            return WRAPPERS[kind](prim, inputs, params)
+    if not seen_tensor:
+        return _apply_raw(prim, inputs, params)
+    inputs = promote(prim, inputs)
+    arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
+    y = evaluate(prim, arrays, params)
+    return finish(prim, inputs, arrays, y, params)
+
+
+def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Run the op's `eval`; a misfit of shapes becomes torch's error."""
+    try:
+        if prim.arity is None:
+            return prim.eval(arrays, *params)
+        return prim.eval(*arrays, *params)
+    except ValueError as error:
+        if type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
+            shapes.broadcast(*(np.shape(a) for a in arrays))
+        raise error
+
+
+def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Rules run on bare arrays; only a call without any array at all is the user's mistake."""
+    for x in inputs:
+        if isinstance(x, (ndarray, np.generic)):
+            y = prim.eval(*((inputs,) if prim.arity is None else inputs), *params)
+            if prim.outputs != 1:
+                return tuple(map(asarray, y))
+            return y if type(y) is ndarray else asarray(y)
+    given = inputs[0] if inputs else None
+    raise TypeError(
+        f"{prim.name}(): argument 'input' (position 1) must be Tensor, not {type(given).__name__}"
+    )
+
+
+def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Bring all operands to one data type, by the op's `dtype` rule."""
+    rule = prim.dtype
+    if rule == "first":
+        return tuple([x if isinstance(x, Tensor) else _foreign(x) for x in inputs])
+    common = result_type(*inputs)
+    if rule == "float" and common.category < dtypes.FLOAT:
+        common = DEFAULTS.dtype
+    return tuple([_to(x, common) for x in inputs])
+
+
+def _foreign(x: Any) -> Any:
+    return wrap_array(x) if isinstance(x, (ndarray, np.generic)) else x
+
+
+def wrap_array(x: Any) -> Tensor:
+    """A Tensor over a foreign array's memory."""
+    result = new(Tensor)
+    result._array = asarray(x)
+    result._entry = None
+    return result
+
+
+def _to(x: Any, wanted: dtypes.dtype) -> Tensor:
+    if isinstance(x, Tensor):
+        return x if x.dtype is wanted else LATE.cast(x, wanted)
+    if isinstance(x, ndarray):
+        found = wrap_array(x)
+        return found if found.dtype is wanted else LATE.cast(found, wanted)
+    return wrap_array(scalar(x, wanted))
+
+
+def scalar(x: Any, wanted: dtypes.dtype) -> np.ndarray:
+    """A Python number as a 0-d array; integers wrap around as in torch."""
+    if isinstance(x, int) and wanted.category == dtypes.INTEGER:
+        bits = 8 * wanted.itemsize
+        x = x & ((1 << bits) - 1)
+        if wanted.is_signed and x >> (bits - 1):
+            x -= 1 << bits
+    return asarray(x, dtype=wanted.numpy)
+
+
+def result_type(*values: Any) -> dtypes.dtype:
+    """The common type of tensors, 0-d tensors and numbers, by torch's three priorities.
+
+    A lower priority (0-d tensor, then Python number) matters only when it is of a higher category.
+    """
+    found: list[dtypes.dtype | None] = [None, None, None]
+    for value in values:
+        if isinstance(value, Tensor):
+            level, kind = (0 if value._array.ndim else 1), value.dtype
+        elif isinstance(value, ndarray):
+            level, kind = (0 if value.ndim else 1), dtypes.of(value)
+        elif isinstance(value, dtypes.dtype):
+            level, kind = 0, value
+        else:
+            level, kind = 2, _number_type(value)
+        before = found[level]
+        found[level] = kind if before is None else dtypes.promote_types(before, kind)
+    result = found[0]
+    for lower in found[1:]:
+        if result is None:
+            result = lower
+        elif lower is not None and lower.category > result.category:
+            result = dtypes.promote_types(result, lower) if lower.category == 3 else lower
+    assert result is not None
+    return result
+
+
+def _number_type(value: Any) -> dtypes.dtype:
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        return dtypes.of_python(type(value), DEFAULTS.dtype)
+    raise TypeError(
+        f"unsupported operand: expected a Tensor or a number, not {type(value).__name__}"
+    )
+
+
+def write_out(result: Any, out: Any) -> Any:
+    """Give a result into the caller's `out` tensor(s), as torch's `out=` does."""
+    if isinstance(result, tuple):
+        targets = tuple(write_out(one, into) for one, into in zip(result, out))
+        return type(result)(*targets) if hasattr(result, "_fields") else targets
+    if result._entry is not None or out._entry is not None:
+        raise RuntimeError(
+            "out=...: functions with out=... arguments don't support automatic differentiation,"
+            " but one of the arguments requires grad."
+        )
+    if not dtypes.can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
+            f" {scalar_type_name(out.dtype)}"
+        )
+    if out._array.shape != result._array.shape:
+        out._array = np.empty(result._array.shape, out._array.dtype)
+    LATE.assign(out, result)
+    return out
+
+
+SCALAR_TYPE_NAMES = {
+    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble", "bool": "Bool", "bfloat16": "BFloat16",
+}  # fmt: skip
+
+
+def scalar_type_name(kind: dtypes.dtype) -> str:
+    """The name of a data type in torch's messages."""
+    return SCALAR_TYPE_NAMES.get(kind.name, kind.name)
+
+
+def make_op(prim: Primitive) -> Callable[..., Any]:
+    """The callable of a primitive: the eager path specialised by arity."""
+    if type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
+        op = {1: _unary, 2: _binary}.get(prim.arity or 0, _general)(prim)
+    elif prim.arity == 1 and prim.outputs == 1:
+        op = _unary_with_params(prim)
+    elif prim.arity is None:
+        op = _sequence(prim)
+    else:
+        op = _general(prim)
+    op.__name__ = op.__qualname__ = prim.name
+    op.__doc__ = prim.doc or f"The op `{prim.name}`."
+    op.primitive = prim
+    return op
+
+
+def _unary(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records, any_type = prim.rule is not None, prim.dtype != "float"
+
+    def op(input: Any, *params: Any, out: Any = None) -> Any:
+        if type(input) in EAGER_TYPES and out is None:
+            a = input._array
+            if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
+                y = evaluate(a, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                parent = input._entry
+                if parent is None or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
+                    y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        elif type(input) is ndarray:
+            y = evaluate(input, *params)
+            return y if type(y) is ndarray else asarray(y)
+        result = apply(prim, (input,), params)
+        return result if out is None else write_out(result, out)
+
+    return op
+
+
+def _unary_with_params(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+    view = type(prim.rule) is Multilinear and prim.rule.view
+
+    def op(input: Any, *params: Any) -> Any:
+        if type(input) in EAGER_TYPES:
+            a = input._array
+            if type(a) is ndarray:
+                y = evaluate(a, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                if view:
+                    link_view(result, input)
+                parent = input._entry
+                if parent is None or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
+                    y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        elif type(input) is ndarray:
+            y = evaluate(input, *params)
+            return y if type(y) is ndarray else asarray(y)
+        return apply(prim, (input,), params)
+
+    return op
+
+
+def _binary(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records, floats_only = prim.rule is not None, prim.dtype == "float"
+
+    def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
+        if type(input) in EAGER_TYPES and out is None:
+            a = input._array
+            kind = type(other)
+            if kind in EAGER_TYPES:
+                b = other._array
+                py = other._entry
+                fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
+            else:
+                b, py = other, None
+                fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
+            if fits and (not floats_only or a.dtype.char in FLOATS):
+                try:
+                    y = evaluate(a, b, *params)
+                except ValueError:
+                    shapes.broadcast(a.shape, np.shape(b))
+                    raise
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                px = input._entry
+                if (px is None and py is None) or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if px is LEAF else px, other if py is LEAF else py),
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        result = apply(prim, (input, other), params)
+        return result if out is None else write_out(result, out)
+
+    return op
+
+
+def _general(prim: Primitive) -> Any:
+    arity = prim.arity or 0
+
+    def op(*arguments: Any) -> Any:
+        return apply(prim, arguments[:arity], arguments[arity:])
+
+    return op
+
+
+def _sequence(prim: Primitive) -> Any:
+    def op(tensors: Any, *params: Any) -> Any:
+        return apply(prim, tuple(tensors), params)
+
+    return op
+
+
+def dunder(op: Callable[..., Any], reverse: bool = False) -> Callable[..., Any]:
+    """A binary operator method: foreign operand types are left to the other side."""
+    primitive = op.primitive  # type: ignore[attr-defined]
+    if not reverse:
+        return op
+
+    def reversed_op(self: Any, other: Any) -> Any:
+        return op(other, self)
+
+    reversed_op.primitive = primitive  # type: ignore[attr-defined]
+    return reversed_op
+
+
+def not_implemented(name: str, kind: dtypes.dtype) -> BaseException:
+    """torch's error for an op without a kernel for a data type."""
+    return fail(NotImplementedError, f"\"{name}\" not implemented for '{scalar_type_name(kind)}'")

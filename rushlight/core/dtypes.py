@@ -1,0 +1,360 @@
+"""Data types, their promotion, and the small value types beside them (device, layout, ...)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class dtype:
+    """A tensor's element type; prints as torch's does (`torch.float32`)."""
+
+    __slots__ = ("_numpy", "category", "itemsize", "name", "rank")
+
+    name: str
+    category: int
+    rank: int
+    itemsize: int
+    _numpy: np.dtype | None
+
+    def __init__(self, name: str, numpy_name: Any, category: int, rank: int, itemsize: int) -> None:
+        self.name, self.category, self.rank, self.itemsize = name, category, rank, itemsize
+        self._numpy = np.dtype(numpy_name) if numpy_name is not None else None
+        ALL[name] = self
+        if self._numpy is not None:
+            OF_NUMPY[self._numpy] = self
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The NumPy dtype that stores it; bfloat16 loads ml_dtypes on first use."""
+        return self._numpy if self._numpy is not None else _load_bfloat16(self)
+
+    @property
+    def is_floating_point(self) -> bool:
+        return self.category == FLOAT
+
+    @property
+    def is_complex(self) -> bool:
+        return self.category == COMPLEX
+
+    @property
+    def is_signed(self) -> bool:
+        return self.category > INTEGER or (
+            self.category == INTEGER and not self.name.startswith("u")
+        )
+
+    def to_real(self) -> dtype:
+        """The type of the real part."""
+        return {complex64: float32, complex128: float64}.get(self, self)
+
+    def to_complex(self) -> dtype:
+        """The complex type whose parts have this type."""
+        return {float32: complex64, float64: complex128}.get(self, self)
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return named, (self.name,)
+
+
+BOOL, INTEGER, FLOAT, COMPLEX = range(4)
+ALL: dict[str, dtype] = {}
+OF_NUMPY: dict[np.dtype, dtype] = {}
+
+bool_ = dtype("bool", np.bool_, BOOL, 0, 1)
+uint8 = dtype("uint8", np.uint8, INTEGER, 1, 1)
+int8 = dtype("int8", np.int8, INTEGER, 1, 1)
+int16 = dtype("int16", np.int16, INTEGER, 2, 2)
+int32 = dtype("int32", np.int32, INTEGER, 3, 4)
+int64 = dtype("int64", np.int64, INTEGER, 4, 8)
+uint16 = dtype("uint16", np.uint16, INTEGER, 2, 2)
+uint32 = dtype("uint32", np.uint32, INTEGER, 3, 4)
+uint64 = dtype("uint64", np.uint64, INTEGER, 4, 8)
+float16 = dtype("float16", np.float16, FLOAT, 1, 2)
+bfloat16 = dtype("bfloat16", None, FLOAT, 1, 2)
+float32 = dtype("float32", np.float32, FLOAT, 2, 4)
+float64 = dtype("float64", np.float64, FLOAT, 3, 8)
+complex64 = dtype("complex64", np.complex64, COMPLEX, 2, 8)
+complex128 = dtype("complex128", np.complex128, COMPLEX, 3, 16)
+
+ALIASES = {
+    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32,
+    "long": int64, "cfloat": complex64, "cdouble": complex128,
+}  # fmt: skip
+
+
+def _load_bfloat16(asked: dtype) -> np.dtype:
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        error.add_note("bfloat16 needs ml_dtypes: pip install ml_dtypes")
+        raise
+    bfloat16._numpy = np.dtype(ml_dtypes.bfloat16)
+    OF_NUMPY[bfloat16._numpy] = bfloat16
+    return bfloat16._numpy if asked is bfloat16 else np.dtype(asked.name)
+
+
+def named(name: str) -> dtype:
+    """The data type of that name, with or without `torch.` before it."""
+    name = name.removeprefix("torch.")
+    return ALL.get(name) or ALIASES[name]
+
+
+def of(array: np.ndarray) -> dtype:
+    """The data type of an array; TypeError, as torch, for one that no tensor can hold."""
+    found = OF_NUMPY.get(array.dtype)
+    if found is not None:
+        return found
+    if array.dtype.name == "bfloat16":
+        _load_bfloat16(bfloat16)
+        return bfloat16
+    native = array.dtype.newbyteorder("=") if array.dtype.kind in "biufc" else None
+    if native in OF_NUMPY:
+        return OF_NUMPY[native]
+    raise TypeError(
+        f"can't convert np.ndarray of type numpy.{array.dtype.name}. The only supported types are:"
+        " float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64,"
+        " uint32, uint16, uint8, and bool."
+    )
+
+
+def of_python(kind: type, default: dtype) -> dtype:
+    """The data type that a Python scalar of that type stands for."""
+    if issubclass(kind, (bool, np.bool_)):
+        return bool_
+    if issubclass(kind, (int, np.integer)):
+        return int64
+    if issubclass(kind, (float, np.floating)):
+        return default
+    return default.to_complex() if default is not float16 else complex64
+
+
+_BY_CATEGORY = {
+    (FLOAT, 1): float16, (FLOAT, 2): float32, (FLOAT, 3): float64,
+    (COMPLEX, 1): complex64, (COMPLEX, 2): complex64, (COMPLEX, 3): complex128,
+    (INTEGER, 1): int8, (INTEGER, 2): int16, (INTEGER, 3): int32, (INTEGER, 4): int64,
+}  # fmt: skip
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest type that both fit in, by torch's lattice (not NumPy's: int64 + float32 is float32).
+
+    Source: https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
+
+    >>> import rushlight as torch
+    >>> torch.promote_types(torch.int64, torch.float16)
+    torch.float16
+    """
+    if a is b:
+        return a
+    if a.category < b.category:
+        a, b = b, a
+    if a.category > b.category:
+        if a.category == COMPLEX and b.category == FLOAT:
+            return _BY_CATEGORY[COMPLEX, max(a.rank, b.rank)]
+        return a
+    if a.category == INTEGER and a.is_signed != b.is_signed:
+        signed, unsigned = (a, b) if a.is_signed else (b, a)
+        if unsigned.rank >= 4:
+            return float32
+        wider = unsigned.rank + 1 if unsigned.rank >= signed.rank else signed.rank
+        return _BY_CATEGORY[INTEGER, wider]
+    if {a, b} == {float16, bfloat16}:
+        return float32
+    return a if a.rank > b.rank else b
+
+
+def can_cast(source: dtype, target: dtype) -> bool:
+    """Whether torch may write `source` values into a `target` tensor (no step down in category).
+
+    >>> import rushlight as torch
+    >>> torch.can_cast(torch.float32, torch.int64)
+    False
+    """
+    if source.category > target.category:
+        return False
+    return not (target is bool_ and source is not bool_)
+
+
+class finfo:
+    """Limits of a floating-point type: `bits eps max min tiny smallest_normal resolution dtype`.
+
+    >>> import rushlight as torch
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        from .state import DEFAULTS
+
+        kind = type or DEFAULTS.dtype
+        if kind.category < FLOAT:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
+                f" '{kind!r}'"
+            )
+        numpy_dtype = kind.to_real().numpy
+        if numpy_dtype.name == "bfloat16":
+            import ml_dtypes
+
+            limits: Any = ml_dtypes.finfo(numpy_dtype)
+        else:
+            limits = np.finfo(numpy_dtype)
+        self.bits, self.dtype = limits.bits, kind.name
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.resolution = float(limits.resolution)
+
+    def __repr__(self) -> str:
+        parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        shown = ", ".join(f"{part}={_short(getattr(self, part))}" for part in parts)
+        return f"finfo({shown}, dtype={self.dtype})"
+
+
+def _short(value: float) -> str:
+    return f"{value:g}"
+
+
+class iinfo:
+    """Limits of an integer type: `bits max min dtype`.
+
+    >>> import rushlight as torch
+    >>> torch.iinfo(torch.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.category != INTEGER:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+            )
+        limits = np.iinfo(type.numpy)
+        self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+class _Named:
+    """A constant known by its name (`torch.strided`)."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return _constant, (self.name,)
+
+
+class layout(_Named):
+    """How a tensor's elements are laid out in memory."""
+
+    __slots__ = ()
+
+
+class memory_format(_Named):
+    """The order of the dimensions in memory."""
+
+    __slots__ = ()
+
+
+strided, sparse_coo, sparse_csr = layout("strided"), layout("sparse_coo"), layout("sparse_csr")
+contiguous_format, preserve_format = (
+    memory_format("contiguous_format"),
+    memory_format("preserve_format"),
+)
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+
+
+def _constant(name: str) -> Any:
+    return globals()[name]
+
+
+class device:
+    """Where a tensor lives: a type (`cpu`) and an index.
+
+    >>> import rushlight as torch
+    >>> torch.device("cuda:1")
+    device(type='cuda', index=1)
+    """
+
+    __slots__ = ("index", "type")
+
+    KNOWN = (
+        "cpu",
+        "cuda",
+        "mps",
+        "meta",
+        "xpu",
+        "mkldnn",
+        "opengl",
+        "hip",
+        "vulkan",
+        "hpu",
+        "mtia",
+    )
+
+    def __init__(self, type: Any, index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        if ":" in type:
+            type, _, number = type.partition(":")
+            if not number.isdigit():
+                raise RuntimeError(f"Invalid device string: '{type}:{number}'")
+            index = int(number)
+        if type not in self.KNOWN:
+            raise RuntimeError(
+                "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga,"
+                " maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start"
+                f" of device string: {type}"
+            )
+        self.type, self.index = type, index
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self):
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        return require_cpu(self)
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+CPU = device("cpu")
+
+
+def require_cpu(where: Any) -> device:
+    """The device, when it is one that tensors can live on here; torch's errors otherwise."""
+    if where is None or where == "cpu":
+        return CPU
+    found = device(where)
+    if found.type == "cpu":
+        return CPU
+    if found.type == "cuda":
+        error = AssertionError("Torch not compiled with CUDA enabled")
+    else:
+        error = NotImplementedError(f"device {str(found)!r} is not available")
+    error.add_note("this build computes on the CPU; device list: cpu. Drop the .to()/device=, or use"
+                   " 'cuda' if torch.cuda.is_available() else 'cpu'")  # fmt: skip
+    raise error

@@ -1,0 +1,174 @@
+"""The one door for in-place writes: memory, version, history, and the views that share it.
+
+A recorded in-place op is its functional twin on the old value, whose result is then stored into the
+target's memory and whose history the target takes over. When the target is a view, its base is
+rewritten as "the old base with that region replaced", and every other live view of the base reads
+from the new history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .dispatch import scalar_type_name
+from .errors import fail, user_line
+from .state import STATE
+from .tape import LEAF, ORDER, OUTPUT, mark_written, tick
+from .tensor import Tensor, wrap
+
+
+class Late:
+    """The two ops that histories of views are made of."""
+
+    replace_region: Callable[..., Any]
+    strided_view: Callable[..., Any]
+
+
+def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
+    """Where a view lies in its base: (shape, strides, offset) in elements, or flat indices."""
+    size = base.itemsize
+    offset = (view.ctypes.data - base.ctypes.data) // size if view.size else 0
+    if base.flags.c_contiguous:
+        return view.shape, tuple(s // size for s in view.strides), offset
+    flat = np.arange(base.size).reshape(base.shape)
+    memory = np.empty_like(base, dtype=np.int64)
+    memory[...] = flat
+    return (
+        np.lib.stride_tricks.as_strided(
+            np.lib.stride_tricks.as_strided(memory, (base.size,), (8,))[offset:],
+            view.shape, tuple(s // size * 8 for s in view.strides),
+        ).copy(),
+    )  # fmt: skip
+
+
+def refuse_leaf(target: Tensor) -> None:
+    """torch's errors for writing to a leaf that requires grad while recording."""
+    if not STATE.grad:
+        return
+    if target._entry is LEAF:
+        raise fail(
+            RuntimeError,
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
+        )
+    if target._base is not None and target._base._entry is LEAF:
+        raise fail(
+            RuntimeError,
+            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+            "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
+        )
+
+
+def shadow(target: Tensor) -> Tensor:
+    """The target's present value and history, out of reach of the coming write."""
+    return wrap(target._array.copy(), target._entry)
+
+
+def recording(target: Tensor, others: Any) -> bool:
+    """Whether an in-place op on these operands goes on the tape."""
+    if not STATE.grad:
+        return False
+    return target._entry is not None or any(
+        isinstance(other, Tensor) and other._entry is not None for other in others
+    )
+
+
+def store(target: Tensor, result: Tensor) -> Tensor:
+    """Write a result into the target's memory and give the target the result's history."""
+    a, y = target._array, result._array
+    if y.shape != a.shape:
+        joined = np.broadcast_shapes(y.shape, a.shape) if _fits(y.shape, a.shape) else y.shape
+        raise RuntimeError(
+            f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(joined)}"
+        )
+    if y.dtype is not a.dtype and not dtypes.can_cast(result.dtype, target.dtype):
+        raise RuntimeError(
+            f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
+            f" {scalar_type_name(target.dtype)}"
+        )
+    np.copyto(a, y, casting="unsafe")
+    entry = result._entry if STATE.grad else None
+    mark_written(a, user_line() if STATE.grad else None)
+    if entry is not None and entry is not LEAF:
+        if entry[OUTPUT] is y:
+            entry[OUTPUT] = a
+        entry[ORDER] = tick()
+        target._entry = entry
+        rebase(target)
+    return target
+
+
+def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return all(m == n or 1 in (m, n) for m, n in zip(reversed(a), reversed(b)))
+
+
+def rebase(target: Tensor) -> None:
+    """After a recorded write: new history for the base and for every live view of it."""
+    base = target._base
+    if base is not None:
+        old = base._entry
+        region = geometry(target._array, base._array)
+        base._entry = [
+            Late.replace_region.primitive, (old, target._entry), None, None, region,  # type: ignore[attr-defined]
+            base._array.shape, tick(), None,
+        ]  # fmt: skip
+    else:
+        base = target
+    for ref in base._views or ():
+        view = ref()
+        if view is not None:
+            view._entry = [
+                Late.strided_view.primitive, (base._entry,), None, None,  # type: ignore[attr-defined]
+                geometry(view._array, base._array), view._array.shape, tick(), None,
+            ]  # fmt: skip
+
+
+def write(target: Tensor, value: Any) -> Tensor:
+    """Overwrite without recording: the values of an array or number, cast to the target's type."""
+    a = target._array
+    np.copyto(a, value, casting="unsafe")
+    mark_written(a)
+    return target
+
+
+def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The in-place twin (`add_`) of a function whose first argument is the target."""
+
+    def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        refuse_leaf(self)
+        source = shadow(self) if recording(self, args) else self
+        return store(self, function(source, *args, **kwargs))
+
+    twin.__name__ = twin.__qualname__ = f"{function.__name__}_"
+    twin.__doc__ = f"In-place version of `{function.__name__}`."
+    return twin
+
+
+def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
+    """The in-place twin of a NumPy-backed op: writes straight into the target when not recording."""
+    general = in_place(op)
+    from .tensor import EAGER_TYPES
+
+    def twin(self: Tensor, other: Any) -> Tensor:
+        if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):
+            a = self._array
+            kind = type(other)
+            b = other._array if kind in EAGER_TYPES else other
+            if a.dtype.char in "fd" and (
+                kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype)
+            ):
+                try:
+                    ufunc(a, b, a)
+                except ValueError:
+                    return general(self, other)
+                mark_written(a)
+                return self
+        return general(self, other)
+
+    twin.__name__ = twin.__qualname__ = f"{op.__name__}_"
+    twin.__doc__ = f"In-place version of `{op.__name__}`."
+    return twin

@@ -1,0 +1,176 @@
+"""The declaration of an op and its families; `docs/one-op.md` walks one from end to end.
+
+A `Primitive` is frozen at nine fields. The families below fill what can be derived: the pull
+(gradients of the inputs from the gradient of the output) is baked here, once, at declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, Entry, ghosts
+
+REGISTRY: dict[str, Primitive] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """One partial derivative per operand, `d(y, *xs)` or a number."""
+
+    partials: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Multilinear:
+    """One adjoint per operand: `adjoint(g, *xs, *params)`; linear in each operand alone."""
+
+    adjoints: Sequence[Callable[..., Any] | None]
+    view: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """`vjp(g, y, *xs, *params)` -> a gradient per operand; `jvp(ts, y, *xs, *params)` if it pays."""
+
+    vjp: Callable[..., Any]
+    jvp: Callable[..., Any] | None = None
+
+
+class Primitive:
+    """An op, declared once: every interpreter reads these nine fields.
+
+    `eval` computes on arrays; `shape` gives the result's shape from shapes (None: by family);
+    `dtype` says how operands are promoted; `rule` is one of the three rule kinds or None; `lower`
+    feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output); `pull` is the
+    baked backward function. `arity` None means one sequence of operands (cat, stack).
+    """
+
+    __slots__ = (
+        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "pull", "reads",
+        "rule", "shape",
+    )  # fmt: skip
+
+    name: str
+    eval: Callable[..., Any]
+    shape: Callable[..., Any] | None
+    dtype: str
+    rule: Elementwise | Multilinear | General | None
+    lower: Any
+    reads: str
+    doc: str
+    pull: Callable[[Any, Entry], Any] | None
+    arity: int | None
+    outputs: int
+    node: str
+
+    def __init__(self, name: str, **fields: Any) -> None:
+        self.name = name
+        for field in ("shape", "rule", "lower", "pull"):
+            setattr(self, field, fields.get(field))
+        self.eval = fields["eval"]
+        self.dtype = fields.get("dtype", "first")
+        self.reads = fields.get("reads", "")
+        self.doc = fields.get("doc", "")
+        self.arity = fields.get("arity", 1)
+        self.outputs = fields.get("outputs", 1)
+        self.node = fields.get("node") or _node_name(name)
+        if name in REGISTRY:
+            raise ValueError(f"op {name!r} is declared twice")
+        REGISTRY[name] = self
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+def _node_name(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_")) + "Backward0"
+
+
+def bake_elementwise(partials: Sequence[Any], reads: str) -> Callable[[Any, Entry], Any]:
+    """The pull `g * d` of each operand, with the operand count and the constants settled now."""
+    terms = [_term(partial) for partial in partials]
+    needs_x, needs_y = "x" in reads, "y" in reads
+    if len(terms) == 1:
+        (term,) = terms
+
+        def pull_one(g: Any, entry: Entry) -> Any:
+            x = entry[INPUTS][0] if needs_x else None
+            return (term(g, entry[OUTPUT] if needs_y else None, x, *entry[PARAMS]),)
+
+        return pull_one
+
+    def pull(g: Any, entry: Entry) -> Any:
+        xs = entry[INPUTS] if needs_x else (None,) * len(terms)
+        y = entry[OUTPUT] if needs_y else None
+        return [
+            None if parent is None else term(g, y, *xs, *entry[PARAMS])
+            for parent, term in zip(entry[PARENTS], terms)
+        ]
+
+    return pull
+
+
+def _term(partial: Any) -> Callable[..., Any]:
+    if partial is None:
+        return lambda g, *_: None
+    if not callable(partial):
+        if partial == 1:
+            return lambda g, *_: g
+        if partial == -1:
+            return lambda g, *_: -g
+        return lambda g, *_: g * partial
+
+    def term(g: Any, y: Any, *xs: Any) -> Any:
+        d = partial(y, *xs)
+        kind = getattr(d, "dtype", None)
+        return g * (d if kind is None else _match(d, kind, g))
+
+    return term
+
+
+def _match(d: Any, kind: Any, g: Any) -> Any:
+    """A partial in the gradient's type (constants may have widened it), conjugated if complex."""
+    if isinstance(d, (np.ndarray, np.generic)):
+        if kind.kind == "c":
+            return d.conj()
+        return d.astype(g.dtype) if kind is not g.dtype and kind.kind == "f" == g.dtype.kind else d
+    if kind.is_complex:
+        return d.conj()
+    return d.to(g.dtype) if kind.is_floating_point and g.dtype.is_floating_point else d
+
+
+def bake_multilinear(adjoints: Sequence[Any], keep: bool) -> Callable[[Any, Entry], Any]:
+    """The pull that calls one adjoint per operand that wants its gradient."""
+    if len(adjoints) == 1:
+        (adjoint,) = adjoints
+
+        def pull_one(g: Any, entry: Entry) -> Any:
+            xs = entry[INPUTS] if keep else ghosts(entry)
+            return (adjoint(g, *xs, *entry[PARAMS]),)
+
+        return pull_one
+
+    def pull(g: Any, entry: Entry) -> Any:
+        xs = entry[INPUTS] if keep else ghosts(entry)
+        params = entry[PARAMS]
+        return [
+            None if parent is None else adjoint(g, *xs, *params)
+            for parent, adjoint in zip(entry[PARENTS], adjoints)
+        ]
+
+    return pull
+
+
+def bake_general(vjp: Any, arity: int | None, keep: bool) -> Callable[[Any, Entry], Any]:
+    """The pull that hands the rule everything it declared to read."""
+
+    def pull(g: Any, entry: Entry) -> Any:
+        xs = entry[INPUTS] if keep else ghosts(entry)
+        found = vjp(g, entry[OUTPUT], *((xs,) if arity is None else xs), *entry[PARAMS])
+        return (found,) if arity == 1 and type(found) is not tuple else found
+
+    return pull

@@ -1,0 +1,301 @@
+"""From random words to numbers: the arithmetic behind `random_engine`, without any state.
+
+torch's CPU kernels are compiled with fused multiply-add (one rounding for `a * b + c`). NumPy has
+no such operation, so it is built here from wider arithmetic; that is what makes the results equal
+to torch's bit for bit, on every processor.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint32]
+Array = NDArray
+
+_single = np.float32
+_LOW_24 = np.uint32(0xFFFFFF)
+_LOW_21 = np.uint32(0x1FFFFF)
+_STEP_24 = _single(2.0**-24)
+_TWO_PI = _single(2.0 * math.pi)
+_ROWS = 2048  # rows of 16 normals handled at once, so that the scratch arrays stay in cache
+
+
+def unit32(words: Words) -> Array:
+    """float32 in [0, 1) from the low 24 bits of each word."""
+    # Through int32: its conversion is one vector instruction, that of uint32 is not.
+    unit = (words & _LOW_24).view(np.int32).astype(_single)
+    unit *= _STEP_24
+    return unit
+
+
+def unit64(words: Words) -> Array:
+    """float64 in [0, 1) from the low 53 bits of each pair of words, the high word first."""
+    unit = (words[0::2] & _LOW_21).astype(np.float64)
+    unit *= 2.0**-21
+    unit += words[1::2] * 2.0**-53
+    return unit
+
+
+def join64(words: Words) -> NDArray[np.uint64]:
+    """uint64 from each pair of words, the high word first."""
+    wide = words[0::2].astype(np.uint64)
+    wide <<= np.uint64(32)
+    wide |= words[1::2]
+    return wide
+
+
+def below64(words: Words, p: float) -> NDArray[np.bool_]:
+    """`unit64(words) < p`, found by comparing integers instead of building the numbers."""
+    limit = math.ceil(p * 2.0**53)
+    high, low = words[0::2] & _LOW_21, words[1::2]
+    if limit >= 1 << 53:
+        return np.ones(high.shape, np.bool_)
+    below = high < np.uint32(limit >> 32)
+    tie = high == np.uint32(limit >> 32)
+    if tie.any():
+        below |= tie & (low < np.uint32(limit & 0xFFFFFFFF))
+    return below
+
+
+def modulo(words: Array, span: int) -> Array:
+    """`words % span`; NumPy's division by a scalar is vectorised, its remainder is not."""
+    if span & (span - 1) == 0:
+        return words & words.dtype.type(span - 1)
+    whole = words // words.dtype.type(span)
+    whole *= words.dtype.type(span)
+    return np.subtract(words, whole, out=whole)
+
+
+def scaled(unit: Array, low: float, width: float) -> Array:
+    """Uniforms stretched to [low, low + width)."""
+    return unit if (low, width) == (0.0, 1.0) else affine(unit, width, low)
+
+
+def affine(x: Array, scale: float, shift: float) -> Array:
+    """`x * scale + shift` with a single rounding, in the precision of `x`."""
+    if scale == 1.0 and shift == 0.0:
+        return x + x.dtype.type(0)  # -0 becomes 0, as the addition of a zero mean does
+    if x.dtype == _single:
+        wide = x.astype(np.float64)  # holds a product of two float32 exactly
+        wide *= float(_single(scale))
+        wide += float(_single(shift))
+        return wide.astype(_single)
+    return _affine64(x, scale, shift)
+
+
+def _affine64(x: Array, scale: float, shift: float) -> Array:
+    """The same for float64: Dekker's exact product, then Knuth's exact sum."""
+    product = x * scale
+    if not 1e-250 < abs(scale) < 1e250:  # splitting would overflow or lose bits
+        return product + shift
+    scale_high = (scale * 134217729.0) - (scale * 134217729.0 - scale)
+    scale_low = scale - scale_high
+    carry = x * 134217729.0
+    high = carry - (carry - x)
+    low = x - high
+    lost = high * scale_high - product + high * scale_low + low * scale_high + low * scale_low
+    total = product + shift
+    back = total - product
+    return total + ((product - (total - back)) + (shift - back) + lost)
+
+
+# --- Box-Muller in float32 ----------------------------------------------------------------------
+# Polynomials of the Cephes library (Moshier, logf/sinf/cosf); rounded to float32, kept as float64.
+
+
+def _rounded(*values: float) -> list[float]:
+    return [float(_single(value)) for value in values]
+
+
+_LOG = _rounded(
+    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+)  # fmt: skip
+_LN2_LOW, _LN2_HIGH = _single(-2.12194440e-4), _single(0.693359375)
+_SQRT_HALF = np.int32(0x3F3504F3)  # the bits of float32(sqrt(1/2))
+_PI_4 = [_single(-0.78515625), _single(-2.4187564849853515625e-4), _single(-3.77489497744594108e-8)]
+_FOUR_PI = _single(1.27323954473516)
+_SINE = np.array(
+    [
+        _rounded(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1),
+        _rounded(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2),
+    ]
+)
+# Adding and taking away 1.5 * 2**(e + 29) rounds a float64 of exponent e to float32's grid. The
+# exponents of these sums are known: row 0 is the sine's polynomial, row 1 the cosine's.
+_GRID_1 = np.array([[1.5 * 2.0**22], [1.5 * 2.0**19]])
+_GRID_2 = np.array([[1.5 * 2.0**26], [1.5 * 2.0**24]])
+_START = _SINE[:, 0:1]
+_STEP_1 = _SINE[:, 1:2] + _GRID_1
+_STEP_2 = _SINE[:, 2:3] + _GRID_2
+
+
+class _Scratch:
+    """Work arrays of one size, so that the loop over blocks allocates nothing."""
+
+    def __init__(self, size: int) -> None:
+        self.wide, self.product = np.empty((2, size))
+        self.x, self.y, self.z, self.exponent, self.spare = np.empty((5, size), _single)
+        self.whole = np.empty(size, np.int32)
+        self.series = np.empty((2, size))
+        self.pair, self.values = np.empty((2, 2, size), _single)
+
+
+def _log32(u: Array, work: _Scratch) -> Array:
+    """Natural logarithm of float32 in (0, 1]."""
+    wide, product, x, y, z = work.wide, work.product, work.x, work.y, work.z
+    bits, power, exponent = u.view(np.int32), work.whole, work.exponent
+    np.subtract(bits, _SQRT_HALF, out=power)
+    power >>= 23  # u = x * 2**power with x in [sqrt(1/2), sqrt(2))
+    exponent[:] = power
+    power <<= 23
+    np.subtract(bits, power, out=power)
+    np.subtract(power.view(_single), _single(1), out=x)
+    wide[:] = x
+    y[:] = _LOG[0]
+    for coefficient in _LOG[1:]:
+        product[:] = y
+        product *= wide
+        product += coefficient
+        y[:] = product
+    y *= x
+    np.multiply(x, x, out=z)
+    np.multiply(y, z, out=product, dtype=np.float64)
+    np.multiply(exponent, _LN2_LOW, out=work.spare)
+    np.add(product, work.spare, out=y, casting="same_kind")
+    z *= _single(0.5)
+    y -= z
+    x += y
+    exponent *= _LN2_HIGH  # exact: the constant has few bits
+    x += exponent
+    return x
+
+
+def _sine_cosine32(theta: Array, work: _Scratch) -> tuple[Array, Array]:
+    """Sine and cosine of float32 in [0, 2 pi)."""
+    octant, turns, spare, square = work.whole, work.exponent, work.spare, work.wide
+    np.multiply(theta, _FOUR_PI, out=spare)
+    np.copyto(octant, spare, casting="unsafe")
+    octant += 1
+    octant &= -2
+    turns[:] = octant
+    x, z = work.pair  # the angle within its octant, and its square
+    np.multiply(turns, _PI_4[0], out=x)
+    x += theta
+    for part in _PI_4[1:]:
+        np.multiply(turns, part, out=spare)
+        x += spare
+    np.multiply(x, x, out=z)
+    square[:] = z
+    series, values = work.series, work.values
+    np.multiply(square, _START, out=series)
+    series += _STEP_1
+    series -= _GRID_1
+    series *= square
+    series += _STEP_2
+    series -= _GRID_2
+    values[:] = series
+    values *= z
+    np.multiply(values, work.pair, out=series, dtype=np.float64)
+    z *= _single(-0.5)
+    np.add(series, work.pair, out=values, casting="same_kind")
+    values[1] += _single(1)
+    return _quadrant(values, octant)
+
+
+def _quadrant(values: Array, octant: Array) -> tuple[Array, Array]:
+    """Give the two series of an octant their places and signs."""
+    swap = (octant & 2).astype(np.bool_)
+    sine = np.where(swap, values[1], values[0])
+    cosine = np.where(swap, values[0], values[1])
+    bits = sine.view(np.int32)
+    bits ^= (octant & 4) << 29
+    bits = cosine.view(np.int32)
+    octant += 2
+    bits ^= (octant & 4) << 29
+    return sine, cosine
+
+
+def box_muller32(unit: Array, mean: float, std: float) -> None:
+    """Turn rows of 16 float32 uniforms into normals, in place: 8 radii, then 8 angles."""
+    rows = unit.reshape(-1, 2, 8)
+    work = _Scratch(8 * min(len(rows), _ROWS))
+    for start in range(0, len(rows), _ROWS):
+        block = rows[start : start + _ROWS]
+        if 8 * len(block) != work.whole.size:
+            work = _Scratch(8 * len(block))
+        radius = _log32((_single(1) - block[:, 0]).ravel(), work)
+        radius *= _single(-2)
+        np.sqrt(radius, out=radius)
+        sine, cosine = _sine_cosine32((block[:, 1] * _TWO_PI).ravel(), work)
+        cosine *= radius
+        sine *= radius
+        block[:, 0] = affine(cosine, std, mean).reshape(-1, 8)
+        block[:, 1] = affine(sine, std, mean).reshape(-1, 8)
+
+
+def box_muller64(unit: Array, mean: float, std: float) -> None:
+    """The same for float64."""
+    rows = unit.reshape(-1, 2, 8)
+    radius = np.sqrt(-2.0 * np.log(1.0 - rows[:, 0]))
+    theta = 2.0 * math.pi * rows[:, 1]
+    rows[:, 0] = affine(radius * np.cos(theta), std, mean)
+    rows[:, 1] = affine(radius * np.sin(theta), std, mean)
+
+
+def serial_pairs(unit: Array) -> Array:
+    """Standard normals, two for each two float64 uniforms: the angle's comes first."""
+    if unit.size < 64:
+        values: list[float] = []
+        for turn, u in unit.reshape(-1, 2).tolist():
+            radius, theta = math.sqrt(-2.0 * math.log1p(-u)), 2.0 * math.pi * turn
+            values += (radius * math.cos(theta), radius * math.sin(theta))
+        return np.array(values)
+    pairs = unit.reshape(-1, 2)
+    radius, theta = np.sqrt(-2.0 * np.log1p(-pairs[:, 1])), 2.0 * math.pi * pairs[:, 0]
+    return np.stack([radius * np.cos(theta), radius * np.sin(theta)], axis=1).ravel()
+
+
+# --- Permutations -------------------------------------------------------------------------------
+
+
+def swap_forward(partners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The result of swapping items i and `partners[i] >= i` of 0..n-1, for i = 0, 1, ..., n-1."""
+    n = partners.size
+    if n < 1000:
+        items = list(range(n))
+        for i, j in enumerate(partners.tolist()):
+            items[i], items[j] = items[j], items[i]
+        return np.array(items, np.int64)
+    return _swap_forward_all(partners)
+
+
+def _swap_forward_all(partners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same without a loop over the items.
+
+    Step i takes what lies at p = partners[i] and leaves there what lay at i. So p holds what an
+    earlier step j with the same partner brought from its own place j, or p itself. What lay at
+    place j was brought there in the same way: following such links to their end names the item.
+    """
+    n = partners.size
+    steps = np.arange(n)
+    # Sorting (partner, step) puts the steps that share a partner side by side, in order.
+    shift = np.int64(n.bit_length())
+    ordered = np.sort((partners << shift) | steps)
+    place, step = ordered >> shift, ordered & ((np.int64(1) << shift) - 1)
+    same = place[1:] == place[:-1]
+    visitor = np.full(n, -1)
+    visitor[step[1:][same]] = step[:-1][same]
+    # The last step before i that left something at i; step i itself does not count.
+    link = steps.copy()
+    moved = steps[partners != steps]
+    link[partners[moved]] = moved  # of repeated indices the last one stays
+    while True:
+        further = link[link]
+        if np.array_equal(further, link):
+            break
+        link = further
+    return np.where(visitor >= 0, link[visitor], partners)

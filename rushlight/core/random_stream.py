@@ -1,0 +1,175 @@
+"""The stream of random words behind `random_engine`: MT19937, its seeds and its states."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from . import random_draws as draws
+from .errors import fail
+from .random_draws import Array, Words
+
+DEFAULT_SEED = 67280421310721
+_BLOCK = 624  # words that MT19937 makes at a time
+
+# What torch.get_rng_state() holds, byte for byte.
+_STATE = np.dtype(
+    {
+        "names": [
+            "seed",
+            "left",
+            "seeded",
+            "next",
+            "key",
+            "spare",
+            "has_spare",
+            "spare32",
+            "has32",
+        ],
+        "formats": ["<u8", "<i4", "<i4", "<u8", ("<u8", _BLOCK), "<f8", "<i4", "<f4", "u1"],
+        "offsets": [0, 8, 12, 16, 24, 5024, 5040, 5048, 5052],
+        "itemsize": 5056,
+    }
+)
+
+
+class Stream:
+    """32-bit words in torch's order, with torch's seeding and torch's state layout."""
+
+    def __init__(self, seed: int = DEFAULT_SEED) -> None:
+        # The words of the block in use stand in `_block`, tempered; `_next` is the first unused
+        # one. The source always stands at the end of that same block.
+        self._bits = np.random.MT19937(0)
+        self._source = np.random.RandomState(self._bits)
+        self._lock = threading.Lock()
+        self.manual_seed(seed)
+
+    # --- Seeds and states
+
+    def manual_seed(self, seed: int) -> Self:
+        """Restart the stream from `seed`, -2**63 to 2**64 - 1; a negative one counts from 2**64."""
+        seed = int(seed)
+        if not -(1 << 63) <= seed < 1 << 64:
+            raise fail(ValueError, "Overflow when unpacking long long", f"the seed was {seed}")
+        self._seed = seed % (1 << 64)
+        self._source.seed(self._seed & 0xFFFFFFFF)
+        self._block = np.empty(_BLOCK, np.uint32)
+        self._next, self._fresh = _BLOCK, True
+        self._spare: float | None = None  # the second of the last pair of serial normals
+        self._spare32: float | None = None  # torch keeps a place for it and does not use it
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed last given."""
+        return self._seed
+
+    def seed(self) -> int:
+        """Restart the stream from 53 bits of the system's randomness, and return them."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 11)
+        return self._seed
+
+    def get_state(self) -> Array:
+        """The state as 5056 uint8, as `torch.get_rng_state()` lays it out."""
+        state = np.zeros((), _STATE)
+        state["seed"], state["seeded"] = self._seed, 1
+        state["key"] = self._bits.state["state"]["key"]
+        position = 0 if self._fresh else self._next
+        state["left"], state["next"] = 1 if self._fresh else _BLOCK + 1 - position, position
+        if self._spare is not None:
+            state["spare"], state["has_spare"] = self._spare, 1
+        if self._spare32 is not None:
+            state["spare32"], state["has32"] = self._spare32, 1
+        return np.frombuffer(state.tobytes(), np.uint8).copy()
+
+    def set_state(self, state: Array) -> Self:
+        """Continue from a state of `get_state` or of `torch.get_rng_state().numpy()`."""
+        if state.dtype != np.uint8:
+            raise fail(TypeError, "RNG state must be a torch.ByteTensor")
+        if state.size != _STATE.itemsize:
+            raise fail(
+                RuntimeError,
+                f"Expected a CPUGeneratorImplState of size {_STATE.itemsize} but found the input "
+                f"RNG state size to be {state.size}",
+            )
+        fields = np.frombuffer(np.ascontiguousarray(state).tobytes(), _STATE)[0]
+        left, position = int(fields["left"]), int(fields["next"])
+        if fields["seeded"] != 1 or not 0 < left <= _BLOCK or position > _BLOCK:
+            raise fail(RuntimeError, "Invalid mt19937 state")
+        key = fields["key"].astype(np.uint32)
+        words = {"key": key, "pos": _BLOCK}
+        restored: Any = {"bit_generator": "MT19937", "state": words}
+        self._bits.state = restored
+        self._seed, self._block = int(fields["seed"]), _temper(key)
+        self._fresh = left == 1 and position == 0
+        self._next = _BLOCK if left == 1 else position
+        self._spare = float(fields["spare"]) if fields["has_spare"] else None
+        self._spare32 = float(fields["spare32"]) if fields["has32"] else None
+        return self
+
+    def clone(self) -> Self:
+        """A second stream that continues from here."""
+        return type(self)().set_state(self.get_state())
+
+    def __reduce__(self):
+        return _restored, (type(self), self.get_state())
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self.clone()
+
+    # --- Words
+
+    def words(self, count: int) -> Words:
+        """The next `count` 32-bit words; not to be written to."""
+        with self._lock:
+            start = self._next
+            if start + count <= _BLOCK:
+                self._next = start + count
+                return self._block[start : start + count]
+            head = self._block[start:]
+            missing = count - head.size
+            blocks = -(-missing // _BLOCK)
+            fresh = self._blocks(blocks)
+            self._block = fresh[-_BLOCK:].copy() if blocks > 1 else fresh
+            self._next, self._fresh = missing - (blocks - 1) * _BLOCK, False
+            return np.concatenate([head, fresh[:missing]]) if head.size else fresh[:missing]
+
+    def _blocks(self, count: int) -> Words:
+        """Whole blocks from the source."""
+        if count == 1:  # the cheaper call for few words
+            return self._bits.random_raw(_BLOCK).astype(np.uint32)
+        return self._source.randint(0, 1 << 32, size=count * _BLOCK, dtype=np.uint32)
+
+    def doubles(self, count: int) -> Array:
+        """`count` float64 in [0, 1), two words each."""
+        return draws.unit64(self.words(2 * count))
+
+    def _each_double(self) -> Iterator[float]:
+        """The same one at a time, taking no word before it is asked for."""
+        while True:
+            pairs = max(1, (_BLOCK - self._next) // 2)
+            start = self._next
+            if start >= _BLOCK - 1:
+                yield self.doubles(1).item()
+                continue
+            for value in draws.unit64(self._block[start : start + 2 * pairs]).tolist():
+                if self._next != start:  # another draw came between
+                    break
+                self._next = start = start + 2
+                yield value
+
+
+def _temper(key: Words) -> Words:
+    """The words that a block of MT19937's state gives out."""
+    words = key ^ (key >> np.uint32(11))
+    words ^= (words << np.uint32(7)) & np.uint32(0x9D2C5680)
+    words ^= (words << np.uint32(15)) & np.uint32(0xEFC60000)
+    words ^= words >> np.uint32(18)
+    return words
+
+
+def _restored(kind: type[Stream], state: Array) -> Stream:
+    return kind().set_state(state)

@@ -1,0 +1,167 @@
+"""Sizes: the `Size` tuple, dimension arithmetic and broadcasting, as pure integer functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from math import prod
+from operator import index as as_index
+from typing import Any
+
+from .errors import ShapeError, fail
+
+
+class Size(tuple):
+    """A tensor's sizes: a tuple that prints as torch's and knows `numel`.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 3).size()
+    torch.Size([2, 3])
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        return prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return Size(found) if isinstance(key, slice) else found
+
+    def __add__(self, other: Any) -> Size:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, times: Any) -> Size:
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self):
+        return Size, (tuple(self),)
+
+
+def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
+    """`f(2, 3)`, `f((2, 3))` and `f([2, 3])` alike: the sizes as a tuple of ints."""
+    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
+        arguments = arguments[0]
+    return tuple(map(as_index, arguments))
+
+
+def checked(shape: Iterable[int]) -> tuple[int, ...]:
+    """The shape, if no size is negative; torch's error otherwise."""
+    shape = tuple(shape)
+    for size in shape:
+        if size < 0:
+            raise fail(
+                ShapeError,
+                f"Trying to create tensor with negative dimension {size}: {list(shape)}",
+            )
+    return shape
+
+
+def dimension(dim: int, ndim: int) -> int:
+    """`dim` counted from the front, checked as torch does (a 0-d tensor has dims -1 and 0)."""
+    limit = ndim or 1
+    if not -limit <= dim < limit:
+        raise IndexError(
+            "Dimension out of range (expected to be in range of"
+            f" [{-limit}, {limit - 1}], but got {dim})"
+        )
+    return dim % limit
+
+
+def dimensions(dim: Any, ndim: int) -> tuple[int, ...]:
+    """One or several dims counted from the front, each at most once; None means all."""
+    if dim is None:
+        return tuple(range(ndim))
+    if isinstance(dim, (tuple, list)):
+        found = tuple(dimension(as_index(one), ndim) for one in dim)
+        if len(set(found)) != len(found):
+            repeated = next(one for one in found if found.count(one) > 1)
+            raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
+        return found
+    return (dimension(as_index(dim), ndim),)
+
+
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The common shape of all, or torch's error naming the first dimension that does not fit."""
+    result: tuple[int, ...] = ()
+    for shape in shapes:
+        result = _broadcast_pair(result, tuple(shape))
+    return result
+
+
+def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    if a == b:
+        return a
+    joined = []
+    for place, (m, n) in enumerate(zip_longest(reversed(a), reversed(b), fillvalue=1)):
+        if m != n and m != 1 and n != 1:
+            raise fail(
+                ShapeError,
+                f"The size of tensor a ({m}) must match the size of tensor b ({n})"
+                f" at non-singleton dimension {max(len(a), len(b)) - 1 - place}",
+                f"the shapes are {a} and {b}",
+            )
+        joined.append(n if m == 1 else m)
+    return tuple(reversed(joined))
+
+
+def infer(shape: Sequence[int], numel: int) -> tuple[int, ...]:
+    """A reshape's target with its -1 worked out; torch's error when the sizes do not multiply up."""
+    shape = tuple(shape)
+    known = 1
+    unknown = None
+    for place, size in enumerate(shape):
+        if size == -1:
+            if unknown is not None:
+                raise fail(ShapeError, "only one dimension can be inferred")
+            unknown = place
+        elif size < 0:
+            raise fail(
+                ShapeError,
+                f"invalid shape dimension {size} at index {place} of shape {list(shape)}",
+            )
+        else:
+            known *= size
+    if unknown is None:
+        if known != numel:
+            raise _misfit(shape, numel)
+        return shape
+    if known == 0:
+        if numel:
+            raise _misfit(shape, numel)
+        raise fail(
+            ShapeError,
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the"
+            " unspecified dimension size -1 can be any value and is ambiguous",
+        )
+    if numel % known:
+        raise _misfit(shape, numel)
+    return (*shape[:unknown], numel // known, *shape[unknown + 1 :])
+
+
+def _misfit(shape: Sequence[int], numel: int) -> BaseException:
+    wanted = prod(size for size in shape if size != -1)
+    return fail(
+        ShapeError,
+        f"shape '{list(shape)}' is invalid for input of size {numel}",
+        f"the new shape holds {'a multiple of ' if -1 in shape else ''}{wanted} elements, the tensor {numel}",
+    )
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides in elements, torch's way (an empty dimension counts as one)."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))

@@ -1,0 +1,139 @@
+"""The tape: what one recorded operation is, the clock that orders them, and who wrote where.
+
+An entry is a plain list with the fixed layout below: it holds raw arrays and its parents' entries,
+never the tensors in between, so there are no cycles and a graph dies with its last reference. A
+parent is another entry, a leaf Tensor that wants its gradient, or None.
+
+Versions need no counter at record time. Entries and in-place writes draw from one clock, so "was
+this array written after the entry kept it?" is a comparison of two integers at backward.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+import numpy as np
+
+PRIM, PARENTS, INPUTS, OUTPUT, PARAMS, SHAPE, ORDER, HOOKS = range(8)
+
+Entry = list[Any]
+tick = itertools.count(1).__next__
+
+
+class _Mark:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+LEAF: Any = _Mark("LEAF")  # stands in Tensor._entry of a leaf that requires grad
+FREED: Any = _Mark("FREED")  # stands in an entry whose saved arrays were given back
+
+
+class EntryHooks:
+    """What hangs on one entry: tensor hooks, retained gradients, node hooks, the Python node."""
+
+    __slots__ = ("line", "node", "post", "pre", "retain", "tensor")
+
+    def __init__(self) -> None:
+        self.tensor: dict[int, dict[int, Any]] = {}
+        self.retain: dict[int, Any] = {}
+        self.pre: dict[int, Any] = {}
+        self.post: dict[int, Any] = {}
+        self.node: Any = None
+        self.line: str | None = None
+
+
+def hooks_of(entry: Entry) -> EntryHooks:
+    """The entry's hooks, made on first use."""
+    if entry[HOOKS] is None:
+        entry[HOOKS] = EntryHooks()
+    return entry[HOOKS]
+
+
+class _Writes:
+    __slots__ = ("count", "lines", "owner", "stamps")
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.count = 0
+        self.stamps: list[int] = []
+        self.lines: list[str] = []
+
+
+_KEPT_STAMPS = 64
+_writes: dict[int, _Writes] = {}
+last_write = [0]
+
+
+def owner_of(array: np.ndarray) -> Any:
+    """The object that owns the memory (NumPy collapses chains of views to it)."""
+    base = array.base
+    while type(base) is np.ndarray and base.base is not None:
+        base = base.base
+    return array if base is None else base
+
+
+def mark_written(array: np.ndarray, line: str | None = None) -> None:
+    """Record that memory of `array` was overwritten; every view of it counts as written."""
+    owner = owner_of(array)
+    key = id(owner)
+    found = _writes.get(key)
+    if found is None:
+        try:
+            keep: Any = weakref.ref(owner, lambda _, key=key: _writes.pop(key, None))
+        except TypeError:
+            keep = owner
+        found = _writes[key] = _Writes(keep)
+    now = tick()
+    found.count += 1
+    found.stamps.append(now)
+    if len(found.stamps) > 2 * _KEPT_STAMPS:
+        del found.stamps[:_KEPT_STAMPS]
+    if line is not None:
+        found.lines = [*found.lines[-3:], line]
+    last_write[0] = now
+
+
+def version(array: np.ndarray) -> int:
+    """How often the memory behind `array` has been written in place."""
+    found = _writes.get(id(owner_of(array)))
+    return 0 if found is None else found.count
+
+
+def written_since(array: np.ndarray, order: int) -> tuple[int, int, list[str]] | None:
+    """(version now, version at `order`, lines that wrote) if the memory was written after `order`."""
+    found = _writes.get(id(owner_of(array)))
+    if found is None or not found.stamps or found.stamps[-1] < order:
+        return None
+    later = sum(stamp > order for stamp in found.stamps)
+    return found.count, found.count - later, found.lines
+
+
+def shape_of(parent: Any) -> tuple[int, ...]:
+    """The shape of the value that a parent stands for."""
+    return parent[SHAPE] if type(parent) is list else parent._array.shape
+
+
+class Ghost:
+    """Stands in a rule for an input it may ask only the shape of."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def ghosts(entry: Entry) -> tuple[Ghost | None, ...]:
+    """A shape-only stand-in for every input of the entry that has a parent."""
+    return tuple(None if p is None else Ghost(shape_of(p)) for p in entry[PARENTS])

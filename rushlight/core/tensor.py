@@ -1,0 +1,144 @@
+"""The Tensor: an array, and where it came from. Operations are attached to it by `methods.py`."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+from .shapes import Size
+from .tape import LEAF
+
+if TYPE_CHECKING:
+    from .tape import Entry
+
+EAGER_TYPES: set[type] = set()
+
+
+def register_eager_type(kind: type) -> type:
+    """Let exact instances of a Tensor subclass take the fast path (their results are Tensors)."""
+    EAGER_TYPES.add(kind)
+    return kind
+
+
+class Tensor:
+    """A multi-dimensional array of one data type that can record how it was computed.
+
+    `_array` holds the values; `_entry` is None (no gradient), LEAF (a leaf that requires one) or
+    the tape entry that made it. Whatever is rare lives in the instance dictionary.
+
+    Source: https://pytorch.org/docs/stable/tensors.html
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_array", "_entry")
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    _array: Any
+    _entry: Any
+    _grad: Tensor | None = None
+    _base: Tensor | None = None
+    _views: list[weakref.ref[Tensor]] | None = None
+    _hooks: dict[int, Any] | None = None
+    _post_accumulate_hooks: dict[int, Any] | None = None
+    _retained: bool = False
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of all dimensions."""
+        return Size(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type."""
+        return dtypes.OF_NUMPY.get(self._array.dtype) or dtypes.of(self._array)
+
+    @property
+    def device(self) -> dtypes.device:
+        """Where the values live."""
+        return dtypes.CPU
+
+    @property
+    def layout(self) -> dtypes.layout:
+        """How the values are laid out: always strided."""
+        return dtypes.strided
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self._entry is None or self._entry is LEAF
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded."""
+        return self._entry is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        set_requires_grad(self, wanted)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+
+register_eager_type(Tensor)
+_new = Tensor.__new__
+
+
+def wrap(array: Any, entry: Entry | None = None) -> Tensor:
+    """A Tensor around an array, without a copy."""
+    result = _new(Tensor)
+    result._array = array
+    result._entry = entry
+    return result
+
+
+def as_array(value: Any) -> np.ndarray:
+    """NumPy's 0-d decay repaired: a scalar result becomes a 0-d array again."""
+    return value if type(value) is np.ndarray else np.asarray(value)
+
+
+def set_requires_grad(tensor: Tensor, wanted: bool) -> None:
+    """Switch recording for a leaf; torch's errors for non-leaves and integer types."""
+    entry = tensor._entry
+    if entry is not None and entry is not LEAF:
+        if not wanted:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a"
+                " computed variable in a subgraph that doesn't require differentiation use"
+                " var_no_grad = var.detach()."
+            )
+        return
+    if wanted and tensor.dtype.category < dtypes.FLOAT:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    tensor._entry = LEAF if wanted else None
+
+
+def link_view(view: Tensor, source: Tensor) -> Tensor:
+    """Note that `view` shares memory with `source`, so that a write through one reaches the other."""
+    base = source._base
+    if base is None:
+        base = source
+    view._base = base
+    views = base._views
+    if views is None:
+        base._views = [weakref.ref(view)]
+    else:
+        if len(views) & (len(views) - 1) == 0 and len(views) >= 8:
+            views[:] = [ref for ref in views if ref() is not None]
+        views.append(weakref.ref(view))
+    return view

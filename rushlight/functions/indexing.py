@@ -1,0 +1,219 @@
+"""`x[...]` read and written, as torch reads its keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import inplace
+from ..core.dispatch import wrap_array
+from ..core.tensor import Tensor
+from ..ops import indexing as ix
+from ..ops import structure as s
+
+__all__ = [
+    "nonzero",
+]  # fmt: skip
+
+
+def _normal(key: Any) -> tuple[list[Any], bool]:
+    """The key as a list of ints, slices, None, Ellipsis and index arrays; and whether it has arrays."""
+    parts = list(key) if type(key) is tuple else [key]
+    advanced = False
+    for i, part in enumerate(parts):
+        if type(part) is int or part is None or part is Ellipsis:
+            continue
+        if isinstance(part, slice):
+            parts[i] = _slice(part)
+        elif isinstance(part, Tensor) and part._array.ndim == 0 and part._array.dtype.kind in "iu":
+            parts[i] = int(part._array)
+        elif isinstance(part, np.integer):
+            parts[i] = int(part)
+        else:
+            parts[i] = _index_array(part)
+            advanced = True
+    return parts, advanced
+
+
+def _slice(part: slice) -> slice:
+    if part.step is not None and _plain(part.step) <= 0:
+        raise ValueError("step must be greater than zero")
+    return slice(*(_plain(bound) for bound in (part.start, part.stop, part.step)))
+
+
+def _plain(bound: Any) -> Any:
+    return int(bound) if isinstance(bound, Tensor) else bound
+
+
+def _index_array(part: Any) -> np.ndarray:
+    array = part._array if isinstance(part, Tensor) else np.asarray(
+        [int(p) if isinstance(p, Tensor) and p.ndim == 0 else p._array if isinstance(p, Tensor) else p
+         for p in part] if isinstance(part, (list, tuple, range)) else part
+    )  # fmt: skip
+    if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, Tensor):
+        return array.astype(np.int64)
+    if array.dtype == np.uint8:
+        return array.astype(bool)
+    if array.dtype.kind not in "iub":
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    return array
+
+
+def _consumed(part: Any) -> int:
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
+
+
+def _checked(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    """Ellipsis spelt out, integers in range, masks of the right size; torch's errors otherwise."""
+    used = sum(map(_consumed, parts))
+    if used > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    filled: list[Any] = []
+    for part in parts:
+        if part is Ellipsis:
+            filled.extend([slice(None)] * (len(shape) - used))
+            used = len(shape)
+        else:
+            filled.append(part)
+    dim = 0
+    for part in filled:
+        if type(part) is int and not -shape[dim] <= part < shape[dim]:
+            raise IndexError(
+                f"index {part} is out of bounds for dimension {dim} with size {shape[dim]}"
+            )
+        if isinstance(part, np.ndarray) and part.dtype.kind == "b":
+            _check_mask(part, shape, dim)
+        dim += _consumed(part)
+    return filled
+
+
+def _check_mask(mask: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
+    for i, size in enumerate(mask.shape):
+        if size != shape[dim + i]:
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the"
+                f" indexed tensor {list(shape)} at index {dim + i}"
+            )
+
+
+def _two_steps(parts: list[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A basic key (a view) and the key of arrays to apply to what it gives.
+
+    torch applies integers before arrays, NumPy together with them; so integers go first.
+    """
+    basic: list[Any] = []
+    then: list[Any] = []
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            if part.dtype.kind == "b":
+                basic.extend([slice(None)] * part.ndim)
+                basic.extend([None] if part.ndim == 0 else [])
+            else:
+                basic.append(slice(None))
+            then.append(part.reshape(1) if part.dtype.kind == "b" and part.ndim == 0 else part)
+        else:
+            basic.append(part)
+            if type(part) is not int:
+                then.append(slice(None))
+    while then and isinstance(then[-1], slice):
+        then.pop()
+    return tuple(basic), tuple(then)
+
+
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """`x[key]`: a view for integers, slices, None and ...; a copy for arrays and masks."""
+    if type(key) is int and self._array.ndim:
+        size = self._array.shape[0]
+        if -size <= key < size:
+            return s.select(self, 0, key % size)
+    parts, advanced = _normal(key)
+    if not advanced:
+        filled = _checked(parts, self._array.shape)
+        if not self._array.ndim and not filled:
+            return s.as_shape(self, ())
+        if self._array.ndim == 0 and type(filled[0]) is int:
+            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or"
+                             " `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")  # fmt: skip
+        return s.part(self, (*filled, ...))
+    basic, then = _two_steps(_checked(parts, self._array.shape))
+    source = self if all(part == slice(None) for part in basic) else s.part(self, basic)
+    return ix.index(source, then)
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """`x[key] = value`: written in place, recorded when gradients are."""
+    inplace.refuse_leaf(self)
+    parts, advanced = _normal(key)
+    filled = _checked(parts, self._array.shape)
+    if not inplace.recording(self, (value,)):
+        _write(self, filled, value)
+        return
+    source = (
+        value if isinstance(value, Tensor) else wrap_array(np.asarray(value, self._array.dtype))
+    )
+    if not advanced:
+        target = s.part(self, (*filled, ...))
+        inplace.store(target, s.overwrite(inplace.shadow(target), _shrunk(source, target)))
+        return
+    basic, then = _two_steps(filled)
+    target = self if all(part == slice(None) for part in basic) else s.part(self, basic)
+    value = s.cast(source, self.dtype)
+    inplace.store(target, ix.index_put(inplace.shadow(target), value, then, False))
+
+
+def _shrunk(value: Tensor, target: Tensor) -> Tensor:
+    """Leading dimensions of size 1 that the target lacks, dropped."""
+    extra = value._array.ndim - target._array.ndim
+    if extra > 0 and all(size == 1 for size in value._array.shape[:extra]):
+        return s.reshape(value, value._array.shape[extra:])
+    return value
+
+
+def _write(self: Tensor, filled: list[Any], value: Any) -> None:
+    given = value._array if isinstance(value, Tensor) else value
+    try:
+        basic, then = _two_steps(filled)
+        array = self._array[(*basic, ...)]
+        if then:
+            array[then] = given
+        else:
+            np.copyto(array, given, casting="unsafe")
+    except IndexError as error:
+        raise IndexError(str(error).replace("for axis", "for dimension")) from None
+    except ValueError:
+        raise _value_misfit(self, filled, given) from None
+    inplace.mark_written(self._array)
+
+
+def _value_misfit(self: Tensor, filled: list[Any], given: Any) -> BaseException:
+    shape = list(np.shape(given))
+    target = list(self._array[(*_two_steps(filled)[0], ...)].shape)
+    for place, (m, n) in enumerate(zip(reversed(target), reversed(shape))):
+        if m != n and n != 1:
+            dim = len(target) - 1 - place
+            return RuntimeError(
+                f"The expanded size of the tensor ({m}) must match the existing size ({n}) at"
+                f" non-singleton dimension {dim}.  Target sizes: {target}.  Tensor sizes: {shape}"
+            )
+    return RuntimeError(
+        f"shape mismatch: value tensor of shape {shape} cannot be broadcast to indexing result of"
+        f" shape {target}"
+    )
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
+    """The places of the nonzero elements: one row each, or one index tensor per dimension.
+
+    >>> import rushlight as torch
+    >>> torch.nonzero(torch.tensor([0, 3, 0, 4]))
+    tensor([[1],
+            [3]])
+    """
+    array = input._array
+    places = np.nonzero(array if array.ndim or not as_tuple else array.reshape(1))
+    if as_tuple:
+        return tuple(wrap_array(axis) for axis in places)
+    return wrap_array(np.argwhere(array))

@@ -1,0 +1,281 @@
+"""torch's elementwise functions: most are ops as declared, the rest settle their arguments first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import dtypes
+from ..core.dispatch import result_type, write_out
+from ..core.tensor import Tensor
+from ..ops import elementwise as e
+from ..ops.compare import (
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    eq,
+    ge,
+    gt,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+    signbit,
+)
+from ..ops.elementwise import (
+    abs,
+    ceil,
+    copysign,
+    floor,
+    floor_divide,
+    fmax,
+    fmin,
+    fmod,
+    frac,
+    gcd,
+    heaviside,
+    hypot,
+    lcm,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    nextafter,
+    positive,
+    pow,
+    reciprocal,
+    remainder,
+    sgn,
+    sign,
+    square,
+    trunc,
+)
+from ..ops.structure import cast
+from ..ops.transcendental import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    deg2rad,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    rad2deg,
+    relu,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+)
+
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2",
+    "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip",
+    "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix",
+    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge",
+    "greater", "greater_equal", "gt", "heaviside", "hypot", "isfinite", "isinf", "isnan",
+    "isneginf", "isposinf", "lcm", "le", "lerp", "less", "less_equal", "log", "log10", "log1p",
+    "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "lt", "maximum", "minimum", "mul", "multiply", "ne", "neg", "negative", "nextafter",
+    "not_equal", "positive", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round",
+    "rsqrt", "rsub", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "sqrt", "square", "sub",
+    "subtract", "tan", "tanh", "true_divide", "trunc", "where",
+]  # fmt: skip
+
+absolute, negative, multiply, fix = abs, neg, mul, trunc
+arccos, arcsin, arctan, arctan2 = acos, asin, atan, atan2
+arccosh, arcsinh, arctanh = acosh, asinh, atanh
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+
+
+def _out(result: Any, out: Any) -> Any:
+    return result if out is None else write_out(result, out)
+
+
+def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+    """input + alpha * other, broadcast and promoted.
+
+    >>> import rushlight as torch
+    >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
+    tensor([7, 8])
+    """
+    if alpha != 1:
+        other = _scaled(input, other, alpha)
+    return e.add(input, other, out=out)
+
+
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    kind = result_type(input, other)
+    if isinstance(alpha, float) and kind.category < dtypes.FLOAT:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
+def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+    """input - alpha * other, broadcast and promoted.
+
+    >>> import rushlight as torch
+    >>> torch.sub(torch.tensor([1, 2]), 3)
+    tensor([-2, -1])
+    """
+    if alpha != 1:
+        other = _scaled(input, other, alpha)
+    return e.sub(input, other, out=out)
+
+
+subtract = sub
+
+
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """other - alpha * input."""
+    return sub(other, input, alpha=alpha)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+    """input / other as real numbers, or rounded down ('floor') or towards zero ('trunc').
+
+    >>> import rushlight as torch
+    >>> torch.div(torch.tensor([7, -7]), 2, rounding_mode="floor")
+    tensor([ 3, -4])
+    """
+    if rounding_mode is None:
+        return e.div(input, other, out=out)
+    ops = {"floor": e.floor_quotient, "trunc": e.trunc_divide}
+    if rounding_mode not in ops:
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found"
+            f" '{rounding_mode}'"
+        )
+    return ops[rounding_mode](input, other, out=out)
+
+
+divide = true_divide = div
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
+    """Every element held between `min` and `max` (numbers, tensors or None).
+
+    >>> import rushlight as torch
+    >>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        result = input if min is None else e.maximum(input, min)
+        result = result if max is None else e.minimum(result, max)
+        return _out(result, out)
+    kind = result_type(input, *(bound for bound in (min, max) if bound is not None))
+    return e.clamp(input if input.dtype is kind else cast(input, kind), min, max, out=out)
+
+
+clip = clamp
+
+
+def clamp_min(input: Tensor, min: Any) -> Any:
+    """Every element at least `min`."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Any:
+    """Every element at most `max`."""
+    return clamp(input, max=max)
+
+
+def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Any:
+    """The nearest integer, halves to even; or rounded to `decimals` places.
+
+    >>> import rushlight as torch
+    >>> torch.round(torch.tensor([0.5, 1.5, 2.5]))
+    tensor([0., 2., 2.])
+    """
+    return e.round(input, decimals, out=out)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """input where the condition holds, other elsewhere; with one argument, the places it holds at.
+
+    >>> import rushlight as torch
+    >>> torch.where(torch.tensor([True, False]), 1.0, torch.tensor([5.0, 6.0]))
+    tensor([1., 6.])
+    """
+    if input is None:
+        from .indexing import nonzero
+
+        return nonzero(condition, as_tuple=True)
+    if condition._array.dtype.kind not in "b" and condition.dtype is not dtypes.uint8:
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with dtype"
+            f" {_title(condition.dtype)}"
+        )
+    kind = result_type(input, other)
+    a, b = (_typed(value, kind) for value in (input, other))
+    condition = condition if condition.dtype is dtypes.bool_ else cast(condition, dtypes.bool_)
+    return _out(e.where(condition, a, b), out)
+
+
+def _title(kind: dtypes.dtype) -> str:
+    from ..core.dispatch import scalar_type_name
+
+    return scalar_type_name(kind)
+
+
+def _typed(value: Any, kind: dtypes.dtype) -> Tensor:
+    from ..core.dispatch import scalar, wrap_array
+
+    return cast(value, kind) if isinstance(value, Tensor) else wrap_array(scalar(value, kind))
+
+
+def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
+    """input + weight (end - input).
+
+    >>> import rushlight as torch
+    >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
+    tensor([2.5000])
+    """
+    return _out(e.lerp(input, end, weight), out)
+
+
+def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+    """input + value * tensor1 * tensor2."""
+    return _out(e.addcmul(input, tensor1, tensor2, value), out)
+
+
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+    """input + value * tensor1 / tensor2."""
+    return _out(e.addcdiv(input, tensor1, tensor2, value), out)
+
+
+def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    """input ** exponent in double precision."""
+    kind = result_type(input, exponent)
+    wide = dtypes.complex128 if kind.is_complex else dtypes.float64
+    return _out(e.pow(_typed(input, wide), _typed(exponent, wide)), out)

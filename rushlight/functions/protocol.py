@@ -1,0 +1,365 @@
+"""What makes a Tensor a good Python object: numbers, text, copies, NumPy, memory, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes, printing
+from ..core.dispatch import scalar_type_name
+from ..core.errors import fail
+from ..core.shapes import Size, dimension
+from ..core.state import DEFAULTS
+from ..core.tape import LEAF, version
+from ..core.tensor import Tensor, set_requires_grad, wrap
+from ..ops import structure as s
+
+__all__ = [
+    "from_dlpack",
+]  # fmt: skip
+
+
+def _one(self: Tensor) -> np.ndarray:
+    if self._array.size != 1:
+        raise fail(
+            RuntimeError,
+            f"a Tensor with {self._array.size} elements cannot be converted to Scalar",
+            f"its shape is {tuple(self._array.shape)}; .tolist() gives all values",
+        )
+    return self._array.reshape(())
+
+
+def item(self: Tensor) -> Any:
+    """The only element as a Python number."""
+    value = _one(self).item()
+    return float(value) if self._array.dtype.kind == "V" else value
+
+
+def to_bool(self: Tensor) -> bool:
+    if self._array.size != 1:
+        if self._array.size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        raise fail(
+            RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
+            "use .any() or .all()",
+        )  # fmt: skip
+    return bool(self._array.reshape(()))
+
+
+def to_float(self: Tensor) -> float:
+    return float(_one(self))
+
+
+def to_int(self: Tensor) -> int:
+    return int(_one(self).item())
+
+
+def to_complex(self: Tensor) -> complex:
+    return complex(_one(self))
+
+
+def to_index(self: Tensor) -> int:
+    if self._array.dtype.kind not in "iub" or self._array.size != 1:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(self._array.reshape(()))
+
+
+def length(self: Tensor) -> int:
+    if self._array.ndim == 0:
+        raise TypeError("len() of a 0-d tensor")
+    return self._array.shape[0]
+
+
+def iterate(self: Tensor) -> Any:
+    if self._array.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter([s.select(self, 0, i) for i in range(self._array.shape[0])])
+
+
+def contains(self: Tensor, value: Any) -> bool:
+    if not isinstance(value, (Tensor, int, float, complex)):
+        raise RuntimeError(
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a"
+            f" {type(value)}."
+        )
+    return bool((self._array == (value._array if isinstance(value, Tensor) else value)).any())
+
+
+def tolist(self: Tensor) -> Any:
+    """The values as nested lists of Python numbers."""
+    array = self._array
+    return array.astype(np.float64).tolist() if array.dtype.kind == "V" else array.tolist()
+
+
+def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
+    """torch's text of a tensor."""
+    entry = self._entry
+    name = None
+    if entry is not None and entry is not LEAF:
+        from ..autograd.engine import node_name
+
+        name = node_name(entry)
+    return printing.format_tensor(
+        self._array, dtype_name=repr(self.dtype), default_dtype_name=repr(DEFAULTS.dtype),
+        requires_grad=entry is LEAF, grad_fn_name=name, tensor_contents=tensor_contents,
+    )  # fmt: skip
+
+
+def formatted(self: Tensor, spec: str) -> str:
+    """`f"{x:.3f}"` for 0-d tensors; other shapes take no format."""
+    if self._array.ndim == 0 and type(self) is Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """The values as an array over the same memory.
+
+    Raises RuntimeError for a tensor that requires grad (detach it first, or `force=True`).
+    """
+    if self._entry is not None and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    if self._array.dtype.kind == "V":
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    return self._array
+
+
+def array_protocol(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    array = numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested.")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def array_wrap(
+    self: Tensor, array: np.ndarray, context: Any = None, return_scalar: bool = False
+) -> Tensor:
+    """What NumPy's own functions give when called on a tensor."""
+    return wrap(np.asarray(array))
+
+
+def dlpack(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
+           copy: bool | None = None) -> Any:  # fmt: skip
+    """A DLPack capsule of the memory."""
+    if self._entry is not None:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return self._array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+def dlpack_device(self: Tensor) -> tuple[int, int]:
+    return (1, 0)
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor over another library's memory, by DLPack."""
+    array = np.from_dlpack(ext_tensor)
+    return wrap(array.copy() if copy or not array.flags.writeable else array)
+
+
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The sizes, or one of them."""
+    shape = self._array.shape
+    return Size(shape) if dim is None else shape[dimension(dim, len(shape))]
+
+
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """How many elements apart neighbours along each dimension lie."""
+    array = self._array
+    if array.size == 0 or 1 in array.shape:
+        steps = _plain_strides(array)
+    else:
+        steps = tuple(step // array.itemsize for step in array.strides)
+    return steps if dim is None else steps[dimension(dim, len(steps))]
+
+
+def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
+    """Strides of size-1 and empty dimensions are arbitrary in NumPy; torch's are the packed ones."""
+    from ..core.shapes import contiguous_strides
+
+    if array.flags.c_contiguous:
+        return contiguous_strides(array.shape)
+    return tuple(step // array.itemsize for step in array.strides)
+
+
+def storage_offset(self: Tensor) -> int:
+    """How many elements into its memory the tensor begins."""
+    from ..core.tape import owner_of
+
+    owner = owner_of(self._array)
+    start = owner.ctypes.data if isinstance(owner, np.ndarray) else self._array.ctypes.data
+    return (self._array.ctypes.data - start) // self._array.itemsize
+
+
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie row-major without gaps (or channels-last, if asked)."""
+    if memory_format is dtypes.channels_last:
+        return self._array.ndim == 4 and self._array.transpose(0, 2, 3, 1).flags.c_contiguous
+    return self._array.flags.c_contiguous
+
+
+def detach(self: Tensor) -> Tensor:
+    """The same memory without history."""
+    return wrap(self._array)
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Cut this tensor from its history."""
+    if self._base is not None and self._entry is not None and self._entry is not LEAF:
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel"
+            " (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP"
+            " buckets, and hence detach_() cannot be called on these gradients. To fix this error, please"
+            " refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+        )
+    self._entry = None
+    return self
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Switch recording for this leaf, in place."""
+    set_requires_grad(self, requires_grad)
+    return self
+
+
+def _set_data(self: Tensor, value: Tensor) -> None:
+    self._array = value._array
+
+
+def _get_grad(self: Tensor) -> Any:
+    if (
+        self._grad is None
+        and self._entry is not None
+        and self._entry is not LEAF
+        and not self._retained
+    ):
+        import warnings
+
+        warnings.warn(
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad"
+            " attribute won't be populated during autograd.backward(). If you indeed want the .grad"
+            " field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+            UserWarning, stacklevel=2,
+        )  # fmt: skip
+    return self._grad
+
+
+def _set_grad(self: Tensor, value: Any) -> None:
+    if value is not None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type"
+                            f" {type(value).__name__}")  # fmt: skip
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"assigned grad has data of a different size; grad has shape {list(value.shape)},"
+                f" the tensor {list(self.shape)}"
+            )
+        if value.dtype is not self.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{scalar_type_name(value.dtype)}' to a"
+                f" tensor with grad_dtype '{scalar_type_name(self.dtype)}'. The gradient must match the"
+                " tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype"
+                " attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
+            )
+    self._grad = value
+
+
+def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if id(self) in memo:
+        return memo[id(self)]
+    if self._entry is not None and self._entry is not LEAF:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at"
+            " the moment.  If you were attempting to deepcopy a module, this may be because of a"
+            " torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+        )
+    result = type(self).__new__(type(self)) if type(self) is Tensor else _new_like(self)
+    result._array = self._array.copy(order="K")
+    result._entry = self._entry
+    if self._grad is not None:
+        result._grad = deepcopy(self._grad, memo)
+    memo[id(self)] = result
+    return result
+
+
+def _new_like(self: Tensor) -> Tensor:
+    return object.__new__(type(self))
+
+
+def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
+    extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
+    return _rebuild, (type(self), self._array, self._entry is not None, extra)
+
+
+def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    result = object.__new__(kind)
+    result._array = array if array.flags.writeable else array.copy()
+    result._entry = LEAF if requires_grad else None
+    result.__dict__.update(extra)
+    return result
+
+
+def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
+    """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those values, as float."""
+    from .creation import tensor
+
+    dtypes.require_cpu(device)
+    result = object.__new__(cls)
+    if len(data) == 1 and not isinstance(data[0], (int, Size)):
+        given = data[0]
+        result._array = given._array if isinstance(given, Tensor) else tensor(
+            given, dtype=DEFAULTS.dtype)._array  # fmt: skip
+    else:
+        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+        result._array = np.empty(shape or (0,), DEFAULTS.dtype.numpy)
+    result._entry = None
+    return result
+
+
+def get_grad_fn(self: Tensor) -> Any:
+    """The node of the operation that made it, or None for a leaf."""
+    if self._entry is None or self._entry is LEAF:
+        return None
+    from ..autograd.graph import node_of
+
+    return node_of(self._entry)
+
+
+def array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
+    """The array-API view of rushlight."""
+    import rushlight
+
+    return rushlight
+
+
+def install() -> None:
+    """Attach the protocol to Tensor."""
+    table = {
+        "item": item, "tolist": tolist, "numpy": numpy, "size": size, "stride": stride,
+        "storage_offset": storage_offset, "is_contiguous": is_contiguous, "detach": detach,
+        "detach_": detach_, "requires_grad_": requires_grad_, "__bool__": to_bool,
+        "__float__": to_float, "__int__": to_int, "__complex__": to_complex, "__index__": to_index,
+        "__len__": length, "__iter__": iterate, "__contains__": contains,
+        "__repr__": representation, "__format__": formatted, "__array__": array_protocol,
+        "__array_wrap__": array_wrap, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
+        "__deepcopy__": deepcopy, "__reduce_ex__": reduce_for_pickle, "__array_namespace__": array_namespace,
+        "dim": lambda self: self._array.ndim, "ndimension": lambda self: self._array.ndim,
+        "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
+        "data_ptr": lambda self: self._array.ctypes.data,
+        "element_size": lambda self: self._array.itemsize,
+        "data": property(detach, _set_data), "grad": property(_get_grad, _set_grad),
+        "grad_fn": property(get_grad_fn), "_version": property(lambda self: version(self._array)),
+        "__new__": construct, "is_inference": lambda self: False,
+        "_is_view": lambda self: self._base is not None,
+    }  # fmt: skip
+    for name, value in table.items():
+        setattr(Tensor, name, value)
+
+
+install()

@@ -1,0 +1,203 @@
+"""torch's reductions: dims as a number, a list or all; `keepdim`; named results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import dtypes
+from ..core.dispatch import write_out
+from ..core.errors import fail
+from ..core.shapes import dimension, dimensions
+from ..core.tensor import Tensor
+from ..ops import elementwise as e
+from ..ops import reduce as r
+from ..ops import structure as s
+from .results import named_result
+
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "named_result", "sum",
+]  # fmt: skip
+
+
+def _dims(dim: Any, ndim: int) -> Any:
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return None
+    if type(dim) is int and -ndim <= dim < ndim:
+        return (dim % ndim,)
+    found = dimensions(dim, ndim)
+    return found if ndim else None
+
+
+def _pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
+    return (dim if axis is None else axis), (keepdim if keepdims is None else keepdims)
+
+
+def _out(result: Any, out: Any) -> Any:
+    return result if out is None else write_out(result, out)
+
+
+def sum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
+    keepdims: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
+    """The sum of all elements, or over the given dimensions; integers sum as int64.
+
+    >>> import rushlight as torch
+    >>> torch.sum(torch.ones(2, 3), dim=1)
+    tensor([3., 3.])
+    """
+    dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+    if dtype is not None:
+        input = s.cast(input, dtype)
+    result = r.sum(input, _dims(dim, input._array.ndim), keepdim)
+    return _out(result if dtype is None else s.cast(result, dtype), out)
+
+
+def mean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
+    keepdims: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
+    """The arithmetic mean of all elements, or over the given dimensions.
+
+    Raises RuntimeError for integers (give `dtype`).
+
+    >>> import rushlight as torch
+    >>> torch.mean(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), 0)
+    tensor([3., 5.])
+    """
+    dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+    if dtype is not None:
+        input = s.cast(input, dtype)
+    if input._array.dtype.kind in "iub":
+        raise fail(
+            RuntimeError,
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or"
+            f" complex dtype. Got: {e_name(input)}",
+            "use x.float().mean()",
+        )
+    return _out(r.mean(input, _dims(dim, input._array.ndim), keepdim), out)
+
+
+def e_name(input: Tensor) -> str:
+    from ..core.dispatch import scalar_type_name
+
+    return scalar_type_name(input.dtype)
+
+
+def _not_empty(input: Tensor, dim: Any, name: str) -> None:
+    if input._array.size == 0 and (
+        dim is None or input._array.shape[dimension(dim, input._array.ndim)] == 0
+    ):
+        if dim is None:
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the"
+                " reduction dim with the 'dim' argument."
+            )
+        raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+
+
+_max_result = named_result("max", ("values", "indices"))
+_min_result = named_result("min", ("values", "indices"))
+
+
+def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str) -> Any:
+    def extremum(
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None,
+        out: Any = None, other: Any = None,
+    ) -> Any:  # fmt: skip
+        if isinstance(dim, Tensor) or other is not None:
+            return pair(input, dim if other is None else other, out=out)
+        dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+        _not_empty(input, dim, name)
+        if dim is None:
+            return _out(reduce(input, None, False), out)
+        place = dimension(dim, input._array.ndim)
+        return _out(
+            result(*r.extremum_along(input, place if input._array.ndim else None, keepdim, name)),
+            out,
+        )
+
+    extremum.__name__ = extremum.__qualname__ = name
+    extremum.__doc__ = doc
+    return extremum
+
+
+max = _extremum("max", r.amax, r.argmax, e.maximum, _max_result, """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
+
+    >>> import rushlight as torch
+    >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
+    tensor([1, 0])
+    """)  # fmt: skip
+min = _extremum("min", r.amin, r.argmin, e.minimum, _min_result, """The smallest element; with `dim`, the smallest along it and where; with a tensor, elementwise.
+
+    >>> import rushlight as torch
+    >>> torch.min(torch.tensor([3.0, -1.0]))
+    tensor(-1.)
+    """)  # fmt: skip
+
+
+def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
+    """The largest value over dimensions; ties share the gradient."""
+    return _out(r.amax(input, _dims(dim, input._array.ndim), keepdim), out)
+
+
+def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
+    """The smallest value over dimensions; ties share the gradient."""
+    return _out(r.amin(input, _dims(dim, input._array.ndim), keepdim), out)
+
+
+def argmax(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
+) -> Tensor:
+    """The index of the largest element, in the flattened tensor or along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.argmax(torch.tensor([[1, 5], [7, 2]]), dim=1)
+    tensor([1, 0])
+    """
+    return _arg(r.argmax, "argmax", input, dim if axis is None else axis, keepdim)
+
+
+def argmin(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
+) -> Tensor:
+    """The index of the smallest element, in the flattened tensor or along a dimension."""
+    return _arg(r.argmin, "argmin", input, dim if axis is None else axis, keepdim)
+
+
+def _arg(op: Any, name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    _not_empty(input, dim, name)
+    return op(
+        input,
+        None if dim is None else dimension(dim, input._array.ndim),
+        keepdim and dim is not None,
+    )
+
+
+def all(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, out: Any = None
+) -> Tensor:
+    """Whether every element is nonzero.
+
+    >>> import rushlight as torch
+    >>> torch.all(torch.tensor([True, False]))
+    tensor(False)
+    """
+    return _logical(r.all, input, dim if axis is None else axis, keepdim, out)
+
+
+def any(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, out: Any = None
+) -> Tensor:
+    """Whether some element is nonzero.
+
+    >>> import rushlight as torch
+    >>> torch.any(torch.tensor([True, False]))
+    tensor(True)
+    """
+    return _logical(r.any, input, dim if axis is None else axis, keepdim, out)
+
+
+def _logical(op: Any, input: Tensor, dim: Any, keepdim: bool, out: Any) -> Tensor:
+    result = op(input, _dims(dim, input._array.ndim), keepdim)
+    return _out(s.cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result, out)

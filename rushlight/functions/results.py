@@ -1,0 +1,27 @@
+"""Named results such as `torch.return_types.max`: tuples whose fields have names and print as torch's."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+__all__ = [
+    "RETURN_TYPES", "named_result",
+]  # fmt: skip
+
+
+def named_result(name: str, fields: tuple[str, ...]) -> Any:
+    """A tuple class printing as `torch.return_types.<name>(field=..., ...)`."""
+    base = namedtuple(name, fields)
+
+    def __repr__(self: Any) -> str:
+        lines = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self))
+        return f"torch.return_types.{name}(\n{lines})"
+
+    kind = type(name, (base,), {"__repr__": __repr__, "__slots__": ()})
+    kind.__module__ = "rushlight.return_types"
+    RETURN_TYPES[name] = kind
+    return kind
+
+
+RETURN_TYPES: dict[str, Any] = {}

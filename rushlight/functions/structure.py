@@ -1,0 +1,380 @@
+"""torch's functions on shape and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from ..core import dtypes, shapes
+from ..core.dispatch import write_out
+from ..core.errors import ShapeError, fail
+from ..core.shapes import dimension, dimensions
+from ..core.tensor import Tensor
+from ..ops import structure as s
+
+__all__ = [
+    "broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "expand", "expand_as",
+    "flatten", "moveaxis", "movedim", "narrow", "permute", "ravel", "reshape", "reshape_as",
+    "select", "split", "squeeze", "stack", "swapaxes", "swapdims", "t", "transpose", "unbind",
+    "unflatten", "unsqueeze", "view", "view_as",
+]  # fmt: skip
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements under another shape: a view if strides allow, else a copy; one size may be -1.
+
+    >>> import rushlight as torch
+    >>> torch.reshape(torch.arange(4), (2, -1))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    return s.reshape(input, shapes.infer(shapes.sizes(shape), input._array.size))
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """The same memory under another shape (or, given a dtype, as another type of the same size)."""
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return _view_as_type(input, shape[0])
+    return s.as_shape(input, shapes.infer(shapes.sizes(shape), input._array.size))
+
+
+def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
+    from ..core.tensor import link_view, wrap
+
+    return link_view(wrap(input._array.view(kind.numpy)), input)
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """A view with the shape of another tensor."""
+    return view(input, other._array.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """Reshaped as another tensor."""
+    return reshape(input, other._array.shape)
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions swapped.
+
+    >>> import rushlight as torch
+    >>> torch.transpose(torch.zeros(2, 3), 0, 1).shape
+    torch.Size([3, 2])
+    """
+    ndim = input._array.ndim
+    a, b = dimension(dim0, ndim), dimension(dim1, ndim)
+    return s.transpose(input, a, b) if ndim else s.as_shape(input, ())
+
+
+swapaxes = swapdims = transpose
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix (vectors and scalars stay as they are)."""
+    if input._array.ndim > 2:
+        raise fail(
+            RuntimeError, f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D"
+        )
+    return s.t(input)
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order.
+
+    >>> import rushlight as torch
+    >>> torch.permute(torch.zeros(2, 3, 5), (2, 0, 1)).shape
+    torch.Size([5, 2, 3])
+    """
+    order = shapes.sizes(dims)
+    ndim = input._array.ndim
+    if len(order) != ndim:
+        raise fail(
+            RuntimeError,
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length"
+            f" of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to"
+            f" len(dims) = {len(order)}",
+        )
+    found = tuple(dimension(dim, ndim) for dim in order)
+    if len(set(found)) != ndim:
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return s.permute(input, found)
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Some dimensions moved to new positions, the others in their order."""
+    ndim = input._array.ndim
+    sources = dimensions(source, ndim)
+    targets = dimensions(destination, ndim)
+    if len(sources) != len(targets):
+        raise RuntimeError(
+            "movedim: Invalid source or destination dims: source"
+            f" ({list(sources)} dims) should contain the same number of dims as destination"
+            f" ({list(targets)} dims)"
+        )
+    order = [i for i in range(ndim) if i not in sources]
+    for target, origin in sorted(zip(targets, sources)):
+        order.insert(target, origin)
+    return s.permute(input, tuple(order))
+
+
+moveaxis = movedim
+
+
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """Size-1 dimensions repeated without copying; -1 keeps a size."""
+    shape = shapes.sizes(size)
+    old = input._array.shape
+    extra = len(shape) - len(old)
+    if extra < 0:
+        raise fail(
+            ShapeError,
+            f"expand(torch.{_tensor_type(input)}{{{list(old)}}}, size={list(shape)}): the number of"
+            f" sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in"
+            f" the tensor ({len(old)})",
+        )
+    target = []
+    for place, wanted in enumerate(shape):
+        have = old[place - extra] if place >= extra else None
+        if wanted == -1 and have is None:
+            raise fail(
+                ShapeError,
+                f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing"
+                f" dimension {place}",
+            )
+        size_here = have if wanted == -1 else wanted
+        if have is not None and have not in (1, size_here):
+            raise fail(
+                ShapeError,
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({have}) at"
+                f" non-singleton dimension {place}.  Target sizes: {list(shape)}.  Tensor sizes:"
+                f" {list(old)}",
+            )
+        target.append(size_here)
+    return s.expand(input, tuple(target))
+
+
+def _tensor_type(input: Tensor) -> str:
+    from ..core.dispatch import scalar_type_name
+
+    return f"{scalar_type_name(input.dtype)}Tensor"
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """Expanded to the shape of another tensor."""
+    return expand(input, other._array.shape)
+
+
+broadcast_to = expand
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without its dimensions of size 1 (all, or the given ones).
+
+    >>> import rushlight as torch
+    >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
+    torch.Size([2, 1])
+    """
+    return s.squeeze(input, dimensions(dim, input._array.ndim) if input._array.ndim else ())
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A new dimension of size 1 at `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.unsqueeze(torch.zeros(2), 0).shape
+    torch.Size([1, 2])
+    """
+    return s.unsqueeze(input, dimension(dim, input._array.ndim + 1))
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """A run of dimensions joined into one.
+
+    >>> import rushlight as torch
+    >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
+    torch.Size([2, 12])
+    """
+    shape = input._array.shape
+    if not shape:
+        return s.as_shape(input, (1,))
+    first, last = dimension(start_dim, len(shape)), dimension(end_dim, len(shape))
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last:
+        return input
+    return s.reshape(input, (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """One dimension, without a copy where possible."""
+    return s.reshape(input, (input._array.size,))
+
+
+def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
+    """One dimension split into several."""
+    shape = input._array.shape
+    place = dimension(dim, len(shape))
+    sizes = tuple(sizes)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    if -1 not in sizes and prod(sizes) != shape[place]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {place}"
+            f" ({shape[place]}) in the input tensor"
+        )
+    return view(input, (*shape[:place], *shapes.infer(sizes, shape[place]), *shape[place + 1 :]))
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy with its own memory; gradients flow through it."""
+    return s.contiguous_copy(input) if memory_format is dtypes.contiguous_format else s.clone(input)
+
+
+def _checked_list(tensors: Any, name: str) -> Sequence[Tensor]:
+    if isinstance(tensors, Tensor):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+        )
+    tensors = list(tensors)
+    for place, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {place} in argument 0, but got {type(x).__name__}"
+            )
+    return tensors
+
+
+def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
+    """Tensors one after another along a dimension that exists.
+
+    >>> import rushlight as torch
+    >>> torch.cat([torch.zeros(1, 2), torch.ones(1, 2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    tensors = _checked_list(tensors, "cat")
+    if not tensors:
+        raise ValueError("expected a non-empty list of Tensors")
+    used = [x for x in tensors if x._array.shape != (0,)] or tensors
+    if used[0]._array.ndim == 0:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    place = dimension(dim if axis is None else axis, used[0]._array.ndim)
+    _same_but(used, place)
+    result = s.join(used, place, tuple(x._array.shape[place] for x in used))
+    return result if out is None else write_out(result, out)
+
+
+concat = concatenate = cat
+
+
+def _same_but(tensors: Sequence[Tensor], dim: int) -> None:
+    first = tensors[0]._array.shape
+    for place, x in enumerate(tensors):
+        shape = x._array.shape
+        if len(shape) != len(first):
+            raise fail(
+                ShapeError, f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}",
+                f"tensor 0 has shape {first}, tensor {place} has shape {shape}",
+            )  # fmt: skip
+        for i, (m, n) in enumerate(zip(first, shape)):
+            if i != dim and m != n:
+                raise fail(
+                    ShapeError,
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {m} but got"
+                    f" size {n} for tensor number {place} in the list.",
+                    f"tensor 0 has shape {first}, tensor {place} has shape {shape}",
+                )
+
+
+def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
+    """Tensors of one shape side by side along a new dimension.
+
+    >>> import rushlight as torch
+    >>> torch.stack([torch.zeros(2), torch.ones(2)], 1)
+    tensor([[0., 1.],
+            [0., 1.]])
+    """
+    tensors = _checked_list(tensors, "stack")
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    first = tensors[0]._array.shape
+    for place, x in enumerate(tensors):
+        if x._array.shape != first:
+            raise fail(
+                ShapeError,
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and"
+                f" {list(x._array.shape)} at entry {place}",
+            )
+    result = s.stack(tensors, dimension(dim, len(first) + 1))
+    return result if out is None else write_out(result, out)
+
+
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`length` indices of one dimension from `start` on, as a view."""
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
+    start = int(start)
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -size <= start <= size:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
+        )
+    start = start + size if start < 0 else start
+    if start + length > size:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+    return s.narrow(input, place, start, length)
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """One index of one dimension, as a view without that dimension."""
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
+    if not -size <= index < size:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension"
+            f" {dim}"
+        )
+    return s.select(input, place, index % size)
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of equal (or the given) lengths along a dimension; the last may be shorter.
+
+    >>> import rushlight as torch
+    >>> torch.split(torch.arange(5), 2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    place = dimension(dim, tensor._array.ndim)
+    size = tensor._array.shape[place]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step < 0 or (step == 0 and size):
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={step}"
+            )
+        lengths = [min(step, size - at) for at in range(0, size, step or 1)] or [0]
+    else:
+        lengths = list(split_size_or_sections)
+        if sum(lengths) != size:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at"
+                f" dimension {dim}), but got split_sizes={lengths}"
+            )
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    return tuple(s.narrow(tensor, place, at, length) for at, length in zip(starts, lengths))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal length along a dimension."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    size = input._array.shape[dimension(dim, input._array.ndim)]
+    return split(input, max(1, -(-size // chunks)), dim) if size else (input,) * chunks
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All slices along a dimension, without it."""
+    place = dimension(dim, input._array.ndim)
+    return tuple(s.select(input, place, i) for i in range(input._array.shape[place]))

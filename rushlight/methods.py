@@ -1,0 +1,223 @@
+"""One table: the methods and operators of Tensor, and the function behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import functions
+from .autograd import graph
+from .autograd.backward import tensor_backward
+from .core import dtypes, inplace
+from .core.dispatch import wrap_array
+from .core.tensor import EAGER_TYPES, Tensor
+from .functions import indexing, protocol
+from .ops import compare, contract, elementwise, structure
+
+Function = Callable[..., Any]
+
+# Functions of `rushlight.functions` that are methods under their own name.
+SAME_NAME = ["abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "all", "amax", "amin", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_to", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "dot", "eq", "exp", "exp2", "expand", "expand_as", "expm1", "fix", "flatten", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "lcm", "le", "lerp", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "mv", "narrow", "ne", "neg", "negative", "nextafter", "nonzero", "not_equal", "permute", "positive", "pow", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "reshape", "reshape_as", "round", "rsqrt", "rsub", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "split", "sqrt", "square", "squeeze", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "transpose", "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "view", "view_as"]
+
+# In-place twins made from the function of the same name (with a trailing underscore).
+IN_PLACE = ["abs", "absolute", "acos", "acosh", "addcdiv", "addcmul", "arccos", "arcsin", "arctan", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "gcd", "ge", "greater", "gt", "hypot", "lcm", "le", "lerp", "less", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multiply", "ne", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc"]
+
+
+def _operator(op: Function, reverse: bool = False) -> Function:
+    """A binary operator method; foreign operands are left to the other side's method."""
+    if not reverse:
+        return op
+
+    def operator(self: Tensor, other: Any) -> Any:
+        return op(other, self)
+
+    return operator
+
+
+def _comparison(op: Function, unequal: Any) -> Function:
+    def operator(self: Tensor, other: Any) -> Any:
+        if type(other) in EAGER_TYPES or isinstance(
+            other, (Tensor, int, float, complex, np.ndarray, np.generic)
+        ):
+            return op(self, other)
+        return unequal
+
+    return operator
+
+
+def _scaled_in_place(op: Function, fast: Function) -> Function:
+    """`add_` and `sub_`: the fast path, unless `alpha` scales the operand."""
+    slow = inplace.in_place(op)
+
+    def twin(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+        return fast(self, other) if alpha == 1 else slow(self, other, alpha=alpha)
+
+    twin.__doc__ = f"In-place version of `{op.__name__}`."
+    return twin
+
+
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Overwrite with the values of `src`, broadcast and cast."""
+    inplace.refuse_leaf(self)
+    if not isinstance(src, Tensor):
+        src = wrap_array(np.asarray(src))
+    if not inplace.recording(self, (src,)):
+        return inplace.write(self, src._array)
+    value = structure.cast(src, self.dtype)
+    return inplace.store(self, structure.overwrite(inplace.shadow(self), value))
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Overwrite with one number."""
+    inplace.refuse_leaf(self)
+    if not inplace.recording(self, (value,)):
+        return inplace.write(self, value._array if isinstance(value, Tensor) else value)
+    value = value if isinstance(value, Tensor) else wrap_array(np.asarray(value, self._array.dtype))
+    return inplace.store(
+        self, structure.overwrite(inplace.shadow(self), structure.cast(value, self.dtype))
+    )
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Overwrite with zeros."""
+    return fill_(self, 0)
+
+
+def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False,
+       copy: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """The tensor with another type or on another device; itself where nothing changes."""
+    for value in args:
+        if isinstance(value, Tensor):
+            dtype = value.dtype
+        elif isinstance(value, dtypes.dtype):
+            dtype = value
+        elif isinstance(value, (str, dtypes.device, int)) and not isinstance(value, bool):
+            device = value
+        elif value in (float, int, bool):
+            dtype = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}[value]
+    if device is not None:
+        dtypes.require_cpu(device)
+    if dtype is not None and dtype is not self.dtype:
+        return structure.cast(self, dtype)
+    return structure.clone(self) if copy else self
+
+
+def _caster(kind: dtypes.dtype) -> Function:
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        return structure.cast(self, kind)
+
+    convert.__doc__ = f"The values as {kind!r}."
+    return convert
+
+
+_TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64", "Half": "float16",
+          "Float": "float32", "Double": "float64", "Bool": "bool", "BFloat16": "bfloat16"}  # fmt: skip
+
+
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """Without argument torch's type string; with one the tensor as that type."""
+    if dtype is None:
+        from .core.dispatch import scalar_type_name
+
+        return f"torch.{scalar_type_name(self.dtype)}Tensor"
+    if isinstance(dtype, str):
+        name = dtype.removeprefix("torch.").removesuffix("Tensor")
+        dtype = dtypes.named(_TYPES.get(name, name))
+    return to(self, getattr(dtype, "dtype", dtype))
+
+
+def _transposed(self: Tensor) -> Tensor:
+    return structure.permute(self, tuple(reversed(range(self._array.ndim)))) if self._array.ndim != 2 else (
+        structure.t(self))  # fmt: skip
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    if self._array.ndim < 2:
+        raise RuntimeError(
+            "tensor.mT is only supported on matrices or batches of matrices. Got"
+            f" {self._array.ndim}-D tensor."
+        )
+    return structure.transpose(self, self._array.ndim - 2, self._array.ndim - 1)
+
+
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """Itself if row-major, else a row-major copy."""
+    return structure.contiguous(self)
+
+
+def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """`torch.where(condition, self, other)`."""
+    return functions.where(condition, self, other)
+
+
+def operators() -> dict[str, Any]:
+    """Python's operators: the op callables themselves."""
+    e, c = elementwise, compare
+    table: dict[str, Any] = {}
+    pairs = {"add": e.add, "sub": e.sub, "mul": e.mul, "truediv": e.div, "pow": e.pow, "mod": e.remainder,
+             "floordiv": e.floor_divide, "matmul": contract.matmul, "and": c.bitwise_and, "or": c.bitwise_or,
+             "xor": c.bitwise_xor, "lshift": c.bitwise_left_shift, "rshift": c.bitwise_right_shift}  # fmt: skip
+    for name, op in pairs.items():
+        table[f"__{name}__"] = _operator(op)
+        table[f"__r{name}__"] = _operator(op, reverse=True)
+    fast = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide}
+    for name, op in pairs.items():
+        twin = inplace.in_place_ufunc(op, fast[name]) if name in fast else inplace.in_place(op)
+        if name != "matmul":
+            table[f"__i{name}__"] = twin
+    table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
+    table["__eq__"], table["__ne__"] = _comparison(c.eq, False), _comparison(c.ne, True)
+    table.update(__neg__=e.neg, __pos__=e.positive, __abs__=e.abs, __invert__=c.bitwise_not,
+                 __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
+    return table
+
+
+def methods() -> dict[str, Any]:
+    """All named methods and properties."""
+    table: dict[str, Any] = {name: getattr(functions, name) for name in SAME_NAME}
+    for name in IN_PLACE:
+        table[f"{name}_"] = inplace.in_place(getattr(functions, name))
+    own = operators()
+    table["mul_"] = own["__imul__"]
+    table["add_"] = _scaled_in_place(functions.add, own["__iadd__"])
+    table["sub_"] = _scaled_in_place(functions.sub, own["__isub__"])
+    table.update(
+        copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous, where=where_method,
+        backward=tensor_backward, register_hook=graph.register_hook, retain_grad=graph.retain_grad,
+        register_post_accumulate_grad_hook=graph.register_post_accumulate_grad_hook,
+        T=property(_transposed), mT=property(_matrix_transposed), H=property(_matrix_transposed),
+        cpu=lambda self, memory_format=None: self, cuda=lambda self, device=None: to(self, "cuda"),
+        retains_grad=property(lambda self: self._retained),
+        is_floating_point=lambda self: self.dtype.is_floating_point,
+        is_complex=lambda self: self.dtype.is_complex, is_signed=lambda self: self.dtype.is_signed,
+        type_as=lambda self, other: to(self, other.dtype), get_device=lambda self: -1,
+        is_cuda=property(lambda self: False), is_sparse=property(lambda self: False),
+        is_quantized=property(lambda self: False), is_cpu=property(lambda self: True), is_meta=property(lambda self: False),
+    )  # fmt: skip
+    for name in (
+        "float",
+        "double",
+        "half",
+        "short",
+        "int",
+        "long",
+        "cfloat",
+        "cdouble",
+        "bool",
+        "bfloat16",
+    ):
+        table[name] = _caster(dtypes.named(name))
+    table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
+    return {**table, **own}
+
+
+def install() -> None:
+    """Attach all of it to Tensor."""
+    for name, function in methods().items():
+        setattr(Tensor, name, function)
+
+
+install()
+assert protocol

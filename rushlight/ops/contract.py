@@ -1,0 +1,173 @@
+"""Products that sum over a shared dimension: matmul, linear layers, dot, outer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import scalar_type_name
+from ..core.errors import DTypeError, ShapeError, fail
+from ..core.families import multilinear
+from .reduce import sum as sum_of
+from .structure import reshape, sum_to, transpose, unsqueeze
+
+
+def _type_name(x: np.ndarray) -> str:
+    return scalar_type_name(dtypes.of(x)).lower().replace("complexfloat", "c10::complex<float>")
+
+
+_C_NAMES = {"byte": "unsigned char", "char": "signed char", "long": "long int", "short": "short int",
+            "half": "c10::Half", "bfloat16": "c10::BFloat16"}  # fmt: skip
+
+
+def same_types(a: np.ndarray, b: np.ndarray, *notes: str) -> None:
+    """torch's error when two operands of a product differ in data type."""
+    if a.dtype != b.dtype:
+        names = [_C_NAMES.get(name, name) for name in (_type_name(a), _type_name(b))]
+        raise fail(
+            DTypeError,
+            f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}",
+            f"convert one of them, for example with .to(torch.{dtypes.of(a).name})",
+            *notes,
+        )
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> Any:
+    if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    return np.matmul(a, b)
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
+    same_types(a, b)
+    try:
+        return _product(a, b)
+    except ValueError:
+        raise _misfit(a, b) from None
+
+
+def _misfit(a: np.ndarray, b: np.ndarray) -> BaseException:
+    hint = ""
+    if a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1]:
+        hint = "the shapes fit as a @ b.T"
+    elif a.ndim == 2 and b.ndim == 2 and a.shape[0] == b.shape[0]:
+        hint = "the shapes fit as a.T @ b"
+    notes = [f"inner sizes {a.shape[-1] if a.ndim else 1} and"
+             f" {b.shape[-2] if b.ndim > 1 else b.shape[0] if b.ndim else 1} must be equal"]  # fmt: skip
+    notes += [hint] if hint else []
+    if a.ndim == 2 and b.ndim == 1:
+        text = f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({b.shape[0]})"
+    elif a.ndim == 1 and b.ndim == 1:
+        text = f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+    elif a.ndim == 0 or b.ndim == 0:
+        text = (
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
+        )
+    elif a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2]:
+        pairs = list(zip(a.shape[-3::-1], b.shape[-3::-1]))
+        at = next(i for i, (m, n) in enumerate(pairs) if m != n and 1 not in (m, n))
+        text = (f"The size of tensor a ({pairs[at][0]}) must match the size of tensor b"
+                f" ({pairs[at][1]}) at non-singleton dimension {max(a.ndim, b.ndim) - 3 - at}")  # fmt: skip
+    elif a.ndim > 2 and b.ndim > 2:
+        rows = int(np.prod(a.shape[:-2]))
+        text = (f"Expected size for first two dimensions of batch2 tensor to be:"
+                f" [{rows}, {a.shape[-1]}] but got: [{int(np.prod(b.shape[:-2]))}, {b.shape[-2]}].")  # fmt: skip
+    else:
+        m = int(np.prod(a.shape[:-1])) if a.ndim > 1 else 1
+        text = (f"mat1 and mat2 shapes cannot be multiplied ({m}x{a.shape[-1]} and"
+                f" {b.shape[-2] if b.ndim > 1 else b.shape[0]}x{b.shape[-1] if b.ndim > 1 else 1})")  # fmt: skip
+    return fail(ShapeError, text, f"the shapes are {a.shape} and {b.shape}", *notes)
+
+
+def _left(g: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        if a.ndim == 1:
+            return g * b.conj()
+        return unsqueeze(g, g.ndim) * b.conj()
+    if a.ndim == 1:
+        g = unsqueeze(g, g.ndim - 1)
+        return sum_to(matmul(g, _adjoint(b)), (1, a.shape[0])) if b.ndim > 2 else (
+            reshape(matmul(g, _adjoint(b)), a.shape))  # fmt: skip
+    return matmul(g, _adjoint(b))
+
+
+def _right(g: Any, a: Any, b: Any) -> Any:
+    if a.ndim == 1:
+        if b.ndim == 1:
+            return g * a.conj()
+        return unsqueeze(a.conj(), 1) * unsqueeze(g, g.ndim - 1)
+    if b.ndim == 1:
+        rows = reshape(a, (-1 if a.size != 0 else 0, a.shape[-1])) if a.ndim > 2 else a
+        flat = reshape(g, (rows.shape[0],))
+        return matmul(_adjoint(rows), flat)
+    if b.ndim == 2 and a.ndim > 2:
+        rows = int(np.prod(a.shape[:-1]))
+        a, g = reshape(a, (rows, a.shape[-1])), reshape(g, (rows, g.shape[-1]))
+    return matmul(_adjoint(a), g)
+
+
+def _adjoint(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        x = x.swapaxes(-1, -2)
+        return x.conj() if x.dtype.kind == "c" else x
+    return transpose(x, -1, -2).conj()
+
+
+matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node="MmBackward0",
+                     lower=("contraction", "...ik,...kj->...ij"),
+                     doc="The matrix product, batched and broadcast over leading dimensions.")  # fmt: skip
+
+
+def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
+    if x.shape[-1:] != w.shape[-1:] or w.ndim != 2:
+        _linear_misfit(x, w)
+    same = x.dtype == w.dtype
+    if not same:
+        raise _linear_types(x, w)
+    y = _product(x, w.T)
+    if bias:
+        y += bias[0]
+    return y
+
+
+def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
+    rows = int(np.prod(x.shape[:-1]))
+    raise fail(
+        ShapeError,
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and"
+        f" {w.shape[-1]}x{w.shape[0]})",
+        f"the layer expects last size {w.shape[-1]}, got {x.shape}",
+        *(["flatten(1) the input first"] if int(np.prod(x.shape[1:])) == w.shape[-1] else []),
+    )
+
+
+def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
+    names = [_type_name(x).capitalize(), _type_name(w).capitalize()]
+    c = [_C_NAMES.get(name.lower(), name.lower()) for name in names]
+    if x.dtype.kind in "iub":
+        fix = "uint8 image: x.float() / 255" if x.dtype == np.uint8 else "convert with x.float()"
+    else:
+        fix = f"convert with x.to(torch.{dtypes.of(w).name})"
+    return fail(DTypeError, f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}",
+                f"the input is {c[0]}, the weight {c[1]}", fix)  # fmt: skip
+
+
+def _rows(x: Any, width: int) -> Any:
+    return x if x.ndim == 2 else reshape(x, (int(np.prod(x.shape[:-1])), width))
+
+
+linear = multilinear(
+    "linear", eval=_linear, node="AddmmBackward0",
+    adjoints=[lambda g, x, w: matmul(g, w.conj()),
+              lambda g, x, w: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
+    doc="x w^T, the last dimension of x against that of w.",
+)  # fmt: skip
+linear_bias = multilinear(
+    "linear_bias", eval=_linear, node="AddmmBackward0",
+    adjoints=[lambda g, x, w, b: matmul(g, w.conj()),
+              lambda g, x, w, b: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
+              lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)],
+    doc="x w^T + b in one op.",
+)  # fmt: skip

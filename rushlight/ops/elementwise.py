@@ -1,0 +1,297 @@
+"""Arithmetic on each element: sums, products, powers, rounding, clamps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+from ..core.families import elementwise, general, plain
+
+
+def _boolean(x: Any) -> bool:
+    return getattr(x, "dtype", None) == np.bool_
+
+
+def _sub(x: Any, y: Any) -> Any:
+    if _boolean(x) and _boolean(y):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or"
+            " `logical_xor()` operator instead."
+        )
+    return np.subtract(x, y)
+
+
+def _neg(x: Any) -> Any:
+    if _boolean(x):
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to"
+            " invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return np.negative(x)
+
+
+add = elementwise(
+    "add", eval=np.add, partials=[1, 1], lower=lambda s, x, y: s.add(x, y),
+    doc="x + y, broadcast and promoted.",
+)  # fmt: skip
+
+sub = elementwise(
+    "sub", eval=np.subtract, partials=[1, -1], lower=lambda s, x, y: s.sub(x, y),
+    doc="x - y, broadcast and promoted.",
+)  # fmt: skip
+sub.primitive.eval = _sub  # the fast path takes floats only to the ufunc; bools need torch's error
+
+mul = elementwise(
+    "mul", eval=np.multiply, partials=[lambda y, a, b: b, lambda y, a, b: a], reads="x",
+    lower=lambda s, x, y: s.mul(x, y), doc="x * y, broadcast and promoted.",
+)  # fmt: skip
+
+div = elementwise(
+    "div", eval=np.true_divide, dtype="float",
+    partials=[lambda y, a, b: 1 / b, lambda y, a, b: -y / b], reads="xy",
+    lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
+)  # fmt: skip
+
+
+def _power(x: Any, p: Any) -> Any:
+    if type(p) in (int, float):
+        if p == 2:
+            return np.square(x)
+        if p == 1:
+            return np.array(x)
+        if p == 0.5:
+            return np.sqrt(x)
+    if getattr(x, "dtype", None) is not None and x.dtype.kind in "iu":
+        x = np.asarray(x)
+        p = np.asarray(p)
+        if p.ndim == 0 and (p < 0).any():
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        return np.where(p < 0, _negative_power(x, p), np.power(x, np.maximum(p, 0))).astype(x.dtype)
+    return np.power(x, p)
+
+
+def _negative_power(x: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return np.where(x == 1, 1, np.where(x == -1, np.where(p % 2 == 0, 1, -1), 0))
+
+
+def _power_by_base(y: Any, x: Any, p: Any) -> Any:
+    if type(p) in (int, float):
+        return 0.0 * x if p == 0 else 2 * x if p == 2 else p * pow(x, p - 1)
+    return where(p == 0, 0.0, p * pow(x, p - 1))
+
+
+def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
+    from .transcendental import log
+
+    if type(x) in (int, float):
+        return (0.0 * y if x == 0 else float(np.log(x)) * y) if x >= 0 else float("nan") * y
+    return where((x == 0) & (p >= 0), 0.0, y * log(x))
+
+
+pow = elementwise(
+    "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads="xy",
+    lower=lambda s, x, y: s.pow(x, y), doc="x ** p.",
+)  # fmt: skip
+
+neg = elementwise("neg", eval=np.negative, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
+neg.primitive.eval = _neg
+
+where = general(
+    "where", eval=np.where, arity=3, reads="x",
+    vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    doc="x where the condition holds, y elsewhere (operands already of one type).",
+)  # fmt: skip
+
+
+def _abs(x: Any) -> Any:
+    return x.copy() if _boolean(x) else np.absolute(x)
+
+
+abs = elementwise(
+    "abs", eval=_abs, partials=[lambda y, x: sgn(x)], reads="x",
+    lower=lambda s, x: s.abs(x), doc="|x|; the gradient at 0 is 0.",
+)  # fmt: skip
+
+sgn = general(
+    "sgn", eval=np.sign, reads="xy", vjp=lambda g, y, x: _sgn_vjp(g, y, x),
+    doc="x / |x|, and 0 at 0.",
+)  # fmt: skip
+
+
+def _sgn_vjp(g: Any, y: Any, x: Any) -> Any:
+    if getattr(x.dtype, "is_complex", getattr(x.dtype, "kind", "") == "c"):
+        size = abs(x)
+        turned = (g - (y * g.conj()).real * y * 2 + (y * g.conj()).real * y) / where(
+            size == 0, 1.0, size
+        )
+        return where(size == 0, 0.0, turned)
+    return 0.0 * g
+
+
+sign = elementwise("sign", eval=np.sign, partials=[0.0], doc="-1, 0 or 1.")
+square = elementwise(
+    "square", eval=np.square, partials=[lambda y, x: 2 * x], reads="x", node="PowBackward0",
+    lower=lambda s, x: s.mul(x, x), doc="x * x.",
+)  # fmt: skip
+reciprocal = elementwise(
+    "reciprocal", eval=np.reciprocal, dtype="float", partials=[lambda y, x: -y * y], reads="y",
+    lower=lambda s, x: s.div(1.0, x), doc="1 / x.",
+)  # fmt: skip
+positive = elementwise("positive", eval=np.positive, partials=[1], doc="+x.")
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    _refuse_zero(y, x)
+    return np.remainder(x, y)
+
+
+def _refuse_zero(y: Any, x: Any) -> None:
+    kind = getattr(x, "dtype", None)
+    if kind is not None and kind.kind in "iub" and not np.all(y):
+        raise fail(RuntimeError, "ZeroDivisionError", "an integer tensor was divided by zero")
+
+
+def _floor_divide(x: Any, y: Any) -> Any:
+    _refuse_zero(y, x)
+    if getattr(x, "dtype", None) is not None and x.dtype.kind == "f":
+        return np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y)).astype(x.dtype)
+    return np.floor_divide(x, y)
+
+
+def _trunc_divide(x: Any, y: Any) -> Any:
+    _refuse_zero(y, x)
+    if getattr(x, "dtype", None) is not None and x.dtype.kind in "iub":
+        quotient = np.floor_divide(x, y)
+        return quotient + ((quotient < 0) & (quotient * y != x)).astype(x.dtype)
+    return np.trunc(np.true_divide(x, y))
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    _refuse_zero(y, x)
+    return np.fmod(x, y)
+
+
+floor_divide = plain("floor_divide", eval=_floor_divide, arity=2, dtype="promote",
+                     doc="The quotient rounded down.")  # fmt: skip
+trunc_divide = elementwise("trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
+                           node="DivBackward1", doc="The quotient rounded towards zero.")  # fmt: skip
+floor_quotient = elementwise("floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
+                             node="DivBackward1", doc="div(x, y, rounding_mode='floor').")  # fmt: skip
+remainder = elementwise(
+    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)], reads="x",
+    doc="x - floor(x / y) * y: the sign of the divisor.",
+)  # fmt: skip
+fmod = elementwise(
+    "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads="x",
+    doc="x - trunc(x / y) * y: the sign of the dividend.",
+)  # fmt: skip
+
+
+def _half(mask: Any, tie: Any, like: Any) -> Any:
+    """1 where `mask`, a half at ties, else 0: the derivative of maximum and its kin."""
+    return where(tie, 0.5, where(mask, 1.0, 0.0))
+
+
+maximum = elementwise(
+    "maximum", eval=np.maximum, reads="x", lower=lambda s, x, y: s.max(x, y),
+    partials=[lambda y, a, b: _half(a > b, a == b, a), lambda y, a, b: _half(b > a, a == b, b)],
+    doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
+)  # fmt: skip
+minimum = elementwise(
+    "minimum", eval=np.minimum, reads="x", lower=lambda s, x, y: s.min(x, y),
+    partials=[lambda y, a, b: _half(a < b, a == b, a), lambda y, a, b: _half(b < a, a == b, b)],
+    doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
+)  # fmt: skip
+fmax = elementwise(
+    "fmax", eval=np.fmax, reads="x",
+    partials=[lambda y, a, b: (a >= b) | (b != b), lambda y, a, b: ~((a >= b) | (b != b))],
+    doc="The larger of x and y, ignoring nan.",
+)  # fmt: skip
+fmin = elementwise(
+    "fmin", eval=np.fmin, reads="x",
+    partials=[lambda y, a, b: (a <= b) | (b != b), lambda y, a, b: ~((a <= b) | (b != b))],
+    doc="The smaller of x and y, ignoring nan.",
+)  # fmt: skip
+
+
+def _clamp(x: Any, low: Any, high: Any) -> Any:
+    if low is not None:
+        x = np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+def _within(x: Any, low: Any, high: Any) -> Any:
+    if low is None:
+        return x <= high
+    return x >= low if high is None else (x >= low) & (x <= high)
+
+
+clamp = elementwise(
+    "clamp", eval=_clamp, reads="x",
+    partials=[lambda y, x, low, high: _within(x, low, high)],
+    lower=lambda s, x, low, high: s.clamp(x, low, high),
+    doc="min(max(x, low), high) for numbers; the gradient passes inside and on the bounds.",
+)  # fmt: skip
+
+
+def _truncate(x: Any) -> Any:
+    return x.copy() if x.dtype.kind in "iub" else np.trunc(x)
+
+
+def _integral(ufunc: Any) -> Any:
+    """Rounding leaves integers as they are (NumPy would make floats of them in older versions)."""
+    return lambda x: x.copy() if x.dtype.kind in "iub" else ufunc(x)
+
+
+floor = elementwise("floor", eval=_integral(np.floor), partials=[0.0], doc="Rounded down.")
+ceil = elementwise("ceil", eval=_integral(np.ceil), partials=[0.0], doc="Rounded up.")
+trunc = elementwise("trunc", eval=_truncate, partials=[0.0], doc="Rounded towards zero.")
+frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1], doc="x - trunc(x).")
+
+
+def _round(x: Any, decimals: int) -> Any:
+    if x.dtype.kind in "iub":
+        return x.copy()
+    return np.rint(x) if decimals == 0 else np.around(x, decimals)
+
+
+round = elementwise("round", eval=_round, partials=[0.0],
+                    doc="The nearest integer (halves to even), or to `decimals` places.")  # fmt: skip
+
+lerp = general(
+    "lerp", arity=3, dtype="promote", reads="x",
+    eval=lambda a, b, w: np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)).astype(
+        a.dtype, copy=False
+    ),
+    vjp=lambda g, y, a, b, w: (g * (1 - w), g * w, g * (b - a)),
+    doc="a + w (b - a).",
+)  # fmt: skip
+addcmul = general(
+    "addcmul", arity=3, dtype="promote", reads="x",
+    eval=lambda x, a, b, value: x + (a * b if value == 1 else value * a * b),
+    vjp=lambda g, y, x, a, b, value: (g, g * b * value, g * a * value),
+    doc="x + value * a * b.",
+)  # fmt: skip
+addcdiv = general(
+    "addcdiv", arity=3, dtype="promote", reads="x",
+    eval=lambda x, a, b, value: x + value * (a / b),
+    vjp=lambda g, y, x, a, b, value: (g, g * value / b, -g * value * a / (b * b)),
+    doc="x + value * a / b.",
+)  # fmt: skip
+hypot = elementwise(
+    "hypot", eval=np.hypot, dtype="float", reads="xy",
+    partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
+)  # fmt: skip
+copysign = elementwise(
+    "copysign", eval=np.copysign, dtype="float", reads="xy",
+    partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
+    doc="|x| with the sign of y.",
+)  # fmt: skip
+nextafter = plain("nextafter", eval=np.nextafter, arity=2, dtype="promote",
+                  doc="The next number after x towards y.")  # fmt: skip
+gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
+lcm = plain("lcm", eval=np.lcm, arity=2, dtype="promote", doc="Least common multiple.")
+heaviside = plain("heaviside", eval=np.heaviside, arity=2, dtype="promote",
+                  doc="0 below zero, 1 above, y at zero.")  # fmt: skip

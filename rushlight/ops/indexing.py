@@ -1,0 +1,83 @@
+"""Advanced indexing: reading and writing at arrays of places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, linear
+
+Key = tuple[Any, ...]
+
+
+def _take(x: np.ndarray, key: Key) -> np.ndarray:
+    try:
+        return x[key]
+    except IndexError as error:
+        text = str(error).replace("for axis", "for dimension")
+        raise IndexError(text) from None
+
+
+def _add_at(g: np.ndarray, shape: Sequence[int], key: Key) -> np.ndarray:
+    """Zeros with `g` added at the indexed places, repeated places summing up."""
+    y = np.zeros(shape, g.dtype)
+    if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "b":
+        y[key] = g  # a mask names each place once
+    elif len(key) == 1 and isinstance(key[0], np.ndarray) and g.ndim > key[0].ndim:
+        _add_rows(y, key[0], g)
+    else:
+        np.add.at(y, key, g)
+    return y
+
+
+def _add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
+    """y[rows] += g with repeated rows summed: sorted segments, far faster than add.at."""
+    flat = rows.reshape(-1) % (len(y) or 1)
+    g = g.reshape(flat.size, -1)
+    order = np.argsort(flat, kind="stable")
+    flat = flat[order]
+    if flat.size == 0:
+        return
+    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+    totals = g[order] if starts.size == flat.size else np.add.reduceat(g[order], starts)
+    y.reshape(len(y), -1)[flat[starts]] = totals
+
+
+index = linear("index", eval=_take, adjoint=lambda g, x, key: add_at(g, x.shape, key),
+               doc="Elements at arrays of places.")  # fmt: skip
+add_at = linear("add_at", eval=_add_at, adjoint=lambda g, x, shape, key: index(g, key),
+                node="IndexBackward0", doc="Zeros with values added at places.")  # fmt: skip
+
+
+def _put(x: np.ndarray, value: np.ndarray, key: Key, accumulate: bool) -> np.ndarray:
+    y = x.copy()
+    if accumulate:
+        np.add.at(y, key, value)
+    else:
+        y[key] = value
+    return y
+
+
+def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> Any:
+    from .structure import sum_to
+
+    taken = index(g, key)
+    if value is not None and taken.shape != value.shape:
+        taken = sum_to(taken, value.shape)
+    if accumulate:
+        return g, taken
+    return index_put(g, taken * 0 if taken.ndim == 0 else _zero(g), key, False), taken
+
+
+def _zero(g: Any) -> Any:
+    if isinstance(g, np.ndarray):
+        return np.zeros((), g.dtype)
+    from .structure import zero_like
+
+    return zero_like(g)
+
+
+index_put = general("index_put", eval=_put, arity=2, vjp=_put_vjp,
+                    doc="A copy with the values at places replaced (or added to).")  # fmt: skip

@@ -1,0 +1,57 @@
+"""Reading and writing along one dimension at an array of places: gather, scatter and their kin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, linear
+from .structure import reshape
+
+
+def grid(places: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
+    """Open index arrays that select `places` along `dim` and every position of the other dims."""
+    ndim = places.ndim
+    return tuple(
+        places if i == dim else np.arange(n).reshape((1,) * i + (n,) + (1,) * (ndim - 1 - i))
+        for i, n in enumerate(places.shape)
+    )
+
+
+def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
+    return x[grid(places, dim)] if x.ndim else x.copy()
+
+
+def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
+    y = x.copy()
+    np.add.at(y, grid(places, dim), source[tuple(slice(n) for n in places.shape)])
+    return y
+
+
+def _spread(g: np.ndarray, shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray:
+    return _scatter_add(np.zeros(shape, g.dtype), g, dim, places) if shape else g.copy()
+
+
+gather = linear("gather", eval=_gather,
+                adjoint=lambda g, x, dim, places: spread_along(g, x.shape, dim, places),
+                doc="y[i][j] = x[places[i][j]][j] (along dim 0).")  # fmt: skip
+spread_along = linear("spread_along", eval=_spread,
+                      adjoint=lambda g, x, shape, dim, places: gather(g, dim, places),
+                      node="GatherBackward0", doc="Zeros with values added at places along a dim.")  # fmt: skip
+scatter_add = general(
+    "scatter_add", eval=_scatter_add, arity=2,
+    vjp=lambda g, y, x, source, dim, places: (g, gather(g, dim, places)),
+    doc="x with values added at places along a dimension.",
+)  # fmt: skip
+
+
+def scatter_one(g: Any, places: Any, shape: Sequence[int], dim: int | None, keep: bool) -> Any:
+    """The gradient of a selection of one element per row: zeros but for that element."""
+    if dim is None:
+        return g
+    if not isinstance(places, np.ndarray):
+        places = places._array
+    one = (*shape[:dim], 1, *shape[dim + 1 :])
+    return spread_along(reshape(g, one), tuple(shape), dim, places.reshape(one))

@@ -1,0 +1,94 @@
+"""Reductions: many elements to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, linear, plain
+from .elementwise import where
+from .structure import expand, reshape
+
+Dims = tuple[int, ...] | None
+
+
+def kept(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
+    """The shape with the reduced dimensions of size 1."""
+    return tuple(1 if dims is None or i in dims else size for i, size in enumerate(shape))
+
+
+def spread(g: Any, x: Any, dims: Dims) -> Any:
+    """A reduction's gradient given back to every element."""
+    return expand(reshape(g, kept(x.shape, dims)), x.shape)
+
+
+def count(shape: Sequence[int], dims: Dims) -> int:
+    """How many elements go into each result."""
+    return prod(shape) if dims is None else prod(shape[i] for i in dims)
+
+
+_reduce_add = np.add.reduce
+
+
+def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
+    if x.dtype.kind in "iub":
+        return _reduce_add(x, dims, np.int64, keepdims=keep)
+    if x.dtype.itemsize == 2:
+        return _reduce_add(x, dims, np.float32, keepdims=keep).astype(x.dtype)
+    return _reduce_add(x, dims, keepdims=keep)
+
+
+sum = linear("sum", eval=_sum, adjoint=lambda g, x, dims, keep: spread(g, x, dims),
+             node="SumBackward0", doc="The sum over dimensions; integers sum as int64.")  # fmt: skip
+
+
+def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
+    return (_sum(x, dims, keep) / count(x.shape, dims)).astype(x.dtype)
+
+
+mean = linear("mean", eval=_mean,
+              adjoint=lambda g, x, dims, keep: spread(g / count(x.shape, dims), x, dims),
+              doc="The arithmetic mean over dimensions.")  # fmt: skip
+
+
+def _shared(g: Any, y: Any, x: Any, dims: Dims, keep: bool) -> Any:
+    """The gradient of an extremum goes in equal parts to all elements that attain it."""
+    hit = x == reshape(y, kept(x.shape, dims))
+    ties = sum(where(hit, spread(g, x, dims) * 0 + 1, 0.0), dims, True)
+    return where(hit, spread(g, x, dims) / ties, 0.0)
+
+
+amax = general("amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, keepdims=keep),
+               vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.")  # fmt: skip
+amin = general("amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
+               vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.")  # fmt: skip
+
+argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
+               doc="The index of the first largest value.")  # fmt: skip
+argmin = plain("argmin", eval=lambda x, dim, keep: np.argmin(x, dim, keepdims=keep),
+               doc="The index of the first smallest value.")  # fmt: skip
+all = plain("all", eval=lambda x, dims, keep: np.logical_and.reduce(x, dims, keepdims=keep),
+            doc="Whether every element is nonzero.")  # fmt: skip
+any = plain("any", eval=lambda x, dims, keep: np.logical_or.reduce(x, dims, keepdims=keep),
+            doc="Whether some element is nonzero.")  # fmt: skip
+
+
+def _along_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool, name: str) -> Any:
+    from .indexing_along import scatter_one
+
+    return scatter_one(g[0], y[1], x.shape, dim, keep)
+
+
+def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tuple[Any, Any]:
+    if dim is None:
+        return x.copy(), np.zeros((), np.int64)
+    places = (np.argmax if name == "max" else np.argmin)(x, dim, keepdims=True)
+    values = np.take_along_axis(x, places, dim)
+    return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
+
+
+extremum_along = general("extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="y", outputs=2,
+                         node="MaxBackward0", doc="The extreme values along a dimension, and where.")  # fmt: skip

@@ -1,0 +1,282 @@
+"""Shape and memory: casts, copies, views, and the two ops that in-place writes on views need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import LATE
+from ..core.errors import ShapeError, fail
+from ..core.families import general, linear, plain, view
+from ..core.inplace import Late
+from ..core.tensor import Tensor
+
+Shape = Sequence[int]
+
+
+def _astype(x: np.ndarray, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
+    if source.category == dtypes.COMPLEX and target.category < dtypes.COMPLEX:
+        x = x.real
+    return x.astype(target.numpy)
+
+
+_cast = linear(
+    "cast", eval=_astype, adjoint=lambda g, x, target, source: cast(g, source),
+    node="ToCopyBackward0", doc="The same values in another data type.",
+)  # fmt: skip
+_cast_plain = plain("cast_to_integer", eval=_astype, doc="A cast that cuts the gradient.")
+
+
+def cast(x: Any, target: dtypes.dtype) -> Any:
+    """x in the data type `target`: x itself if it has it already."""
+    if isinstance(x, np.ndarray):
+        return x if x.dtype == target.numpy else _astype(x, target, dtypes.of(x))
+    source = x.dtype
+    if source is target:
+        return x
+    return (_cast if target.category >= dtypes.FLOAT else _cast_plain)(x, target, source)
+
+
+LATE.cast = cast
+
+
+def _keep_order(x: np.ndarray) -> np.ndarray:
+    return x.copy(order="K")
+
+
+clone = linear("clone", eval=_keep_order, adjoint=lambda g, x: g,
+               doc="A copy in memory of its own.")  # fmt: skip
+contiguous_copy = linear("contiguous_copy", eval=lambda x: x.copy(order="C"),
+                         adjoint=lambda g, x: g, node="CloneBackward0", doc="A row-major copy.")  # fmt: skip
+
+
+def contiguous(x: Any) -> Any:
+    """x itself if its memory is row-major, else a row-major copy."""
+    array = x if isinstance(x, np.ndarray) else x._array
+    return x if array.flags.c_contiguous else contiguous_copy(x)
+
+
+def _view(x: np.ndarray, shape: Shape) -> np.ndarray:
+    try:
+        return x.reshape(shape, copy=False)
+    except ValueError:
+        raise fail(
+            ShapeError,
+            "view size is not compatible with input tensor's size and stride (at least one dimension"
+            " spans across two contiguous subspaces). Use .reshape(...) instead.",
+            f"size {tuple(x.shape)}, stride {tuple(s // x.itemsize for s in x.strides)},"
+            f" asked for {tuple(shape)}",
+        ) from None
+
+
+as_shape = view("view", eval=_view, adjoint=lambda g, x, shape: reshape(g, x.shape),
+                doc="The same memory under another shape.")  # fmt: skip
+
+
+def reshape(x: Any, shape: Shape) -> Any:
+    """x under another shape (no -1 here): a view where strides allow it, else a copy."""
+    if type(x) is np.ndarray:
+        return x.reshape(shape)
+    a = x._array
+    if type(a) is not np.ndarray or a.flags.c_contiguous:
+        return as_shape(x, shape)
+    try:
+        a.reshape(shape, copy=False)
+    except ValueError:
+        return as_shape(contiguous_copy(x), shape)
+    return as_shape(x, shape)
+
+
+def _inverse(order: Shape) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+permute = view("permute", eval=lambda x, order: x.transpose(order),
+               adjoint=lambda g, x, order: permute(g, _inverse(order)),
+               doc="The dimensions in another order.")  # fmt: skip
+transpose = view("transpose", eval=lambda x, a, b: x.swapaxes(a, b),
+                 adjoint=lambda g, x, a, b: transpose(g, a, b), doc="Two dimensions swapped.")  # fmt: skip
+t = view("t", eval=lambda x: x.T, adjoint=lambda g, x: t(g), doc="The transpose of a matrix.")
+
+
+def _expand(x: np.ndarray, shape: Shape) -> np.ndarray:
+    y = np.broadcast_to(x, shape)
+    if x.flags.writeable:
+        y.flags.writeable = True  # as torch: overlapping, and the caller's business
+    return y
+
+
+expand = view("expand", eval=_expand, adjoint=lambda g, x, shape: sum_to(g, x.shape),
+              doc="Size-1 dimensions repeated without copying.")  # fmt: skip
+
+
+def _sum_to(x: np.ndarray, shape: Shape) -> np.ndarray:
+    extra = x.ndim - len(shape)
+    dims = tuple(range(extra)) + tuple(
+        extra + i for i, size in enumerate(shape) if size == 1 and x.shape[extra + i] != 1
+    )
+    y = np.add.reduce(x, dims, keepdims=True) if dims else x
+    return y.reshape(shape)
+
+
+sum_to = linear("sum_to", eval=_sum_to, adjoint=lambda g, x, shape: expand(g, x.shape),
+                node="SumBackward1", doc="Summed over the dimensions that broadcasting added.")  # fmt: skip
+
+unsqueeze = view("unsqueeze", eval=lambda x, dim: np.expand_dims(x, dim),
+                 adjoint=lambda g, x, dim: reshape(g, x.shape), doc="A new dimension of size 1.")  # fmt: skip
+squeeze = view("squeeze", eval=lambda x, dims: x.reshape(_without(x.shape, dims)),
+               adjoint=lambda g, x, dims: reshape(g, x.shape), node="SqueezeBackward1",
+               doc="Without those of the given dimensions that have size 1.")  # fmt: skip
+
+
+def _without(shape: Shape, dims: Shape) -> tuple[int, ...]:
+    return tuple(size for i, size in enumerate(shape) if not (i in dims and size == 1))
+
+
+def _diagonal(x: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
+    y = np.diagonal(x, offset, dim1, dim2)
+    y.flags.writeable = x.flags.writeable
+    return y
+
+
+def _embed_diagonal(g: np.ndarray, shape: Shape, offset: int, dim1: int, dim2: int) -> np.ndarray:
+    y = np.zeros(shape, g.dtype)
+    _diagonal(y, offset, dim1, dim2)[...] = g
+    return y
+
+
+diagonal = view("diagonal", eval=_diagonal,
+                adjoint=lambda g, x, *where: embed_diagonal(g, x.shape, *where),
+                doc="The entries whose two indices differ by `offset`, as the last dimension.")  # fmt: skip
+embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
+                        adjoint=lambda g, x, shape, *where: diagonal(g, *where),
+                        doc="Zeros with the given diagonal.")  # fmt: skip
+
+
+# Geometry of a view inside its base: (shape, strides in elements, offset in elements).
+
+
+def _strided(
+    x: np.ndarray, shape: Any, strides: Shape | None = None, offset: int = 0
+) -> np.ndarray:
+    if strides is None:  # a base that was not row-major: `shape` is an array of flat indices
+        return x.reshape(-1)[shape]
+    flat = _flat_memory(x)[offset:]
+    steps = tuple(stride * x.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(flat, shape, steps)
+
+
+def _flat_memory(x: np.ndarray) -> np.ndarray:
+    """The elements from x's first to its last in memory, as one dimension."""
+    length = (
+        1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides)) if x.size else 0
+    )
+    return np.lib.stride_tricks.as_strided(x, (length,), (x.itemsize,))
+
+
+strided_view = view("strided_view", eval=_strided,
+                    adjoint=lambda g, x, *geometry: embed_strided(g, x.shape, *geometry),
+                    node="AsStridedBackward0", doc="A view by shape, strides and offset.")  # fmt: skip
+
+
+def _embed_strided(g: np.ndarray, base_shape: Shape, *geometry: Any) -> np.ndarray:
+    y = np.zeros(base_shape, g.dtype)
+    place = _strided(np.arange(y.size).reshape(base_shape), *geometry)
+    np.add.at(y.reshape(-1), place.reshape(-1), g.reshape(-1))
+    return y
+
+
+embed_strided = linear("embed_strided", eval=_embed_strided,
+                       adjoint=lambda g, x, base, *geometry: strided_view(contiguous(g), *geometry),
+                       node="AsStridedBackward0", doc="Zeros with a strided region filled.")  # fmt: skip
+
+
+def _replace(base: np.ndarray, value: np.ndarray, *geometry: Any) -> np.ndarray:
+    y = base.copy(order="C")
+    if len(geometry) == 1:
+        y.reshape(-1)[geometry[0]] = value
+    else:
+        _strided(y, *geometry)[...] = value
+    return y
+
+
+def _replace_vjp(g: Any, y: Any, base: Any, value: Any, *geometry: Any) -> Any:
+    g = contiguous(g)
+    hole = np.zeros((), g.dtype) if isinstance(g, np.ndarray) else zero_like(g)
+    return replace_region(g, hole, *geometry), strided_view(g, *geometry)
+
+
+def zero_like(x: Tensor) -> Any:
+    """A 0-d zero of x's data type."""
+    from ..core.tensor import wrap
+
+    return wrap(np.zeros((), x._array.dtype))
+
+
+replace_region = general("replace_region", eval=_replace, arity=2, vjp=_replace_vjp,
+                         node="CopySlices", doc="A copy of base with a strided region replaced.")  # fmt: skip
+
+Late.replace_region, Late.strided_view = replace_region, strided_view
+
+overwrite = general(
+    "copy", eval=lambda x, value: np.broadcast_to(value.astype(x.dtype), x.shape), arity=2,
+    vjp=lambda g, y, x, value: (0 * g, g), node="CopyBackwards",
+    doc="x with all its values replaced.",
+)  # fmt: skip
+
+
+def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tuple[Any, ...]:
+    parts, start = [], 0
+    for x, width in zip(xs, widths):
+        parts.append(None if x is None else narrow(g, dim, start, width))
+        start += width
+    return tuple(parts)
+
+
+join = general("cat", eval=lambda xs, dim, widths: np.concatenate(xs, dim), arity=None,
+               vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.")  # fmt: skip
+stack = general(
+    "stack", eval=lambda xs, dim: np.stack(xs, dim), arity=None, dtype="promote",
+    vjp=lambda g, y, xs, dim: tuple(
+        None if x is None else select(g, dim, i) for i, x in enumerate(xs)
+    ),
+    doc="Tensors side by side along a new dimension.",
+)  # fmt: skip
+
+
+def _along(dim: int, part: Any) -> tuple[Any, ...]:
+    return (*(slice(None),) * dim, part)
+
+
+narrow = view("slice", eval=lambda x, dim, start, length: x[_along(dim, slice(start, start + length))],
+              adjoint=lambda g, x, dim, start, length: place(
+                  g, x.shape, _along(dim, slice(start, start + length))),
+              doc="A run of indices of one dimension.")  # fmt: skip
+select = view("select", eval=lambda x, dim, i: x[(*_along(dim, i), ...)],
+              adjoint=lambda g, x, dim, i: place(g, x.shape, _along(dim, i)),
+              doc="One index of one dimension.")  # fmt: skip
+
+
+def _place(g: np.ndarray, shape: Shape, key: Any) -> np.ndarray:
+    y = np.zeros(shape, g.dtype)
+    y[key] = g
+    return y
+
+
+place = linear("place", eval=_place, adjoint=lambda g, x, shape, key: part(g, key),
+               node="SliceBackward0", doc="Zeros with a basic-indexed part filled.")  # fmt: skip
+part = view("part", eval=lambda x, key: x[key], adjoint=lambda g, x, key: place(g, x.shape, key),
+            node="SliceBackward0", doc="A basic-indexed part (slices, integers, None, ...).")  # fmt: skip
+
+flip = linear("flip", eval=lambda x, dims: np.flip(x, dims).copy(),
+              adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.")  # fmt: skip
+roll = linear("roll", eval=np.roll,
+              adjoint=lambda g, x, shifts, dims: roll(g, tuple(-s for s in shifts), dims),
+              doc="Elements moved on, wrapping around.")  # fmt: skip
+tril = linear("tril", eval=np.tril, adjoint=lambda g, x, k: tril(g, k),
+              doc="The lower triangle, zero above.")  # fmt: skip
+triu = linear("triu", eval=np.triu, adjoint=lambda g, x, k: triu(g, k),
+              doc="The upper triangle, zero below.")  # fmt: skip

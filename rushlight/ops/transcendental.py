@@ -1,0 +1,103 @@
+"""Exponentials, logarithms, trigonometry and the smooth activations made of them."""
+
+from __future__ import annotations
+
+from math import log as log_of
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from ..core.families import elementwise
+from ..core.tape import OUTPUT
+
+
+def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "") -> Any:
+    """An elementwise function of one real (or complex) variable; integers become floats."""
+    return elementwise(
+        name, eval=eval, dtype="float", partials=[partial], reads=reads,
+        lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc,
+    )  # fmt: skip
+
+
+exp = smooth("exp", np.exp, lambda y, x: y, "y", doc="e^x.  dy/dx = y.")
+exp2 = smooth("exp2", np.exp2, lambda y, x: y * log_of(2), "y", doc="2^x.")
+expm1 = smooth("expm1", np.expm1, lambda y, x: y + 1, "y", doc="e^x - 1, exact near 0.")
+log = smooth("log", np.log, lambda y, x: 1 / x, "x", doc="The natural logarithm.  dy/dx = 1/x.")
+log2 = smooth("log2", np.log2, lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2.")
+log10 = smooth(
+    "log10", np.log10, lambda y, x: 1 / (x * log_of(10)), "x", doc="Logarithm to base 10."
+)
+log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x), exact near 0.")
+sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
+rsqrt = smooth(
+    "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), lambda y, x: -0.5 * y * y * y, "y",
+    doc="1 / sqrt(x).",
+)  # fmt: skip
+sin = smooth("sin", np.sin, lambda y, x: cos(x), "x", doc="The sine of radians.  dy/dx = cos x.")
+cos = smooth(
+    "cos", np.cos, lambda y, x: -sin(x), "x", doc="The cosine of radians.  dy/dx = -sin x."
+)
+tan = smooth("tan", np.tan, lambda y, x: 1 + y * y, "y", doc="The tangent of radians.")
+asin = smooth("asin", np.arcsin, lambda y, x: 1 / sqrt(1 - x * x), "x", doc="The inverse sine.")
+acos = smooth("acos", np.arccos, lambda y, x: -1 / sqrt(1 - x * x), "x", doc="The inverse cosine.")
+atan = smooth("atan", np.arctan, lambda y, x: 1 / (x * x + 1), "x", doc="The inverse tangent.")
+sinh = smooth("sinh", np.sinh, lambda y, x: cosh(x), "x", doc="The hyperbolic sine.")
+cosh = smooth("cosh", np.cosh, lambda y, x: sinh(x), "x", doc="The hyperbolic cosine.")
+tanh = smooth(
+    "tanh", np.tanh, lambda y, x: 1 - y * y, "y", doc="The hyperbolic tangent.  dy/dx = 1 - y^2."
+)
+asinh = smooth("asinh", np.arcsinh, lambda y, x: 1 / sqrt(x * x + 1), "x", doc="Inverse of sinh.")
+acosh = smooth("acosh", np.arccosh, lambda y, x: 1 / sqrt(x * x - 1), "x", doc="Inverse of cosh.")
+atanh = smooth("atanh", np.arctanh, lambda y, x: 1 / (1 - x * x), "x", doc="Inverse of tanh.")
+
+
+def _sigmoid(x: Any) -> Any:
+    # by tanh: no overflow on either side, and one pass
+    if x.dtype.kind == "c":
+        return 1 / (1 + np.exp(-x))
+    y = np.tanh(x * x.dtype.type(0.5))
+    y = y * x.dtype.type(0.5) + x.dtype.type(0.5)
+    return (
+        np.where(x < -8, np.exp(np.minimum(x, 0)), y).astype(x.dtype, copy=False)
+        if (x.size and x.min() < -8)
+        else y
+    )
+
+
+sigmoid = smooth(
+    "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y)."
+)
+
+atan2 = elementwise(
+    "atan2", eval=np.arctan2, dtype="float", reads="x",
+    partials=[lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b)],
+    lower=lambda s, x, y: s.atan2(x, y), doc="The angle of the point (y, x), in radians.",
+)  # fmt: skip
+
+
+def _logaddexp2_left(y: Any, a: Any, b: Any) -> Any:
+    return exp2(a - y)
+
+
+logaddexp = elementwise(
+    "logaddexp", eval=np.logaddexp, dtype="float", reads="xy",
+    partials=[lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y)], doc="log(e^x + e^y).",
+)  # fmt: skip
+logaddexp2 = elementwise(
+    "logaddexp2", eval=np.logaddexp2, dtype="float", reads="xy",
+    partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
+)  # fmt: skip
+deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "", doc="x pi / 180.")
+rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "", doc="x 180 / pi.")
+
+
+def _pull_relu(g: Any, entry: Any) -> Any:
+    return (g * (entry[OUTPUT] > 0),)
+
+
+relu = elementwise(
+    "relu", eval=lambda x: np.maximum(x, 0), dtype="promote", reads="y",
+    partials=[lambda y, x: y > 0], pull=_pull_relu,
+    lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
+)  # fmt: skip
