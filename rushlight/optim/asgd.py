@@ -1,0 +1,89 @@
+"""Averaged stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .checks import check_least, check_lr
+from .elementwise import Elementwise, number
+
+
+class ASGD(Elementwise):
+    r"""Averaged stochastic gradient descent; the average is kept in the state as `ax`.
+
+    w = (1 - lambd eta) w - eta g;  ax = ax + mu (w - ax);
+    eta = lr / (1 + lambd lr t)^alpha;  mu = 1 / max(1, t - t0).
+
+    Arguments: `params`; `lr`; `lambd`; `alpha`; `t0`, where averaging starts; `weight_decay`;
+    `maximize`.  `foreach`, `capturable` choose nothing; `differentiable` records the update.
+    Source: Polyak & Juditsky, Acceleration of stochastic approximation by averaging, 1992.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+    >>> optimizer = torch.optim.ASGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.data
+    tensor([0.8000])
+    """
+
+    _scalars = ("step", "eta", "mu")
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_least("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    @staticmethod
+    def _late_options():
+        return {**Elementwise._late_options(), "capturable": False}
+
+    def _slots(self, group):
+        return ("ax",)
+
+    def _new_scalar(self, name, group):
+        return {"step": 0.0, "eta": float(number(group["lr"])), "mu": 1.0}[name]
+
+    def _advance(self, scalars, group, fresh):
+        eta, mu = scalars["eta"].item(), scalars["mu"].item()
+        step = scalars["step"].add_(1).item()
+        lr, lambd = number(group["lr"]), group["lambd"]
+        scalars["eta"].fill_(lr / ((1 + lambd * lr * step) ** group["alpha"]))
+        scalars["mu"].fill_(1 / max(1, step - group["t0"]))
+        return eta, mu
+
+    def _update(self, param, grad, state, numbers, group):
+        eta, mu = numbers
+        average = state["ax"]
+        if group["maximize"]:
+            grad = -grad
+        if group["weight_decay"] != 0:
+            grad = grad.add(param, alpha=group["weight_decay"])
+        param.mul_(1 - group["lambd"] * eta).add_(grad, alpha=-eta)
+        if mu == 1:
+            average.copy_(param)
+        else:
+            average.add_(param.sub(average).mul(mu))

@@ -1,0 +1,304 @@
+"""Optimisers that treat every element alike: one rule per algorithm, run over many parameters.
+
+Small parameters of one dtype are copied side by side into a *bucket*, so that a rule's dozen array
+operations are paid once per bucket instead of once per parameter; their state (`exp_avg` ...) lives
+in the bucket for good, and `optimizer.state` holds views of it.  Large parameters are updated where
+they are, in blocks that stay in cache.  Whatever is not a plain float array (complex, half
+precision, differentiable, traced) takes the same rule tensor by tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import is_
+from typing import Any, ClassVar
+
+import numpy as np
+
+import rushlight as rl
+
+from ..core.tape import mark_written
+from .flat import Flat
+from .optimizer import Optimizer
+
+FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+SMALL = 16384  # elements: above it copying costs more than the calls it saves
+BUCKET = 65536
+BLOCK = 32768  # parameter, gradient, states and temporaries of a block fit the second-level cache
+
+
+def number(value: Any) -> Any:
+    """A hyperparameter as a Python number; tensors of one element and NumPy scalars too."""
+    if type(value) is float or type(value) is int:
+        return value
+    return value.item() if hasattr(value, "item") else value
+
+
+def scalar_dtype() -> Any:
+    """The dtype of step counters: float64 where that is the default dtype, else float32."""
+    return rl.float64 if rl.get_default_dtype() == rl.float64 else rl.float32
+
+
+class Bucket:
+    """Parameters updated by one call of the rule, and where their state lives."""
+
+    def __init__(self, params: list, states: list[dict], optimizer: Elementwise, names) -> None:
+        self.params = params
+        self.states = states
+        self.fresh = False
+        self.shapes = [param._array.shape for param in params]
+        self.sizes = [param._array.size for param in params]
+        total = sum(self.sizes)
+        self.packed = total <= BUCKET
+        self.slots: dict[str, np.ndarray] = {}
+        self.scalars: dict[str, Flat] = {}
+        if self.packed:
+            dtype = params[0]._array.dtype
+            self.param, self.grad = np.empty(total, dtype), np.empty(total, dtype)
+            self.pieces = self._cut(self.param)
+        for name in names:
+            self.slots[name] = self._adopt(name)
+        for name in optimizer._scalars:
+            self.scalars[name] = self._adopt_scalar(name)
+        self.kept = [list(state.values()) for state in states]
+
+    def _cut(self, flat: np.ndarray) -> list[np.ndarray]:
+        ends = np.cumsum(self.sizes).tolist()
+        return [
+            flat[end - size : end].reshape(shape)
+            for end, size, shape in zip(ends, self.sizes, self.shapes)
+        ]
+
+    def _adopt(self, name: str) -> np.ndarray:
+        """One flat array for all the parameters' state `name`, which become views of it."""
+        arrays = [state[name]._array for state in self.states]
+        dtype = self.params[0]._array.dtype
+        plain = arrays[0].flags.c_contiguous and arrays[0].dtype == dtype
+        if not self.packed and plain:
+            return arrays[0].reshape(-1)
+        flat = np.concatenate([array.ravel() for array in arrays]).astype(dtype, copy=False)
+        for state, view in zip(self.states, self._cut(flat)):
+            state[name] = rl.from_numpy(view)
+        return flat
+
+    def _adopt_scalar(self, name: str) -> Flat:
+        arrays = [state[name]._array for state in self.states]
+        if len(arrays) == 1:
+            return Flat(arrays[0])
+        flat = np.stack(arrays)
+        for index, state in enumerate(self.states):
+            state[name] = rl.from_numpy(flat[index : index + 1].reshape(()))
+        return Flat(flat)
+
+    def holds(self, table: dict) -> bool:
+        """Whether the optimiser's state is still the one this bucket was made of."""
+        if not (self.slots or self.scalars):
+            return True
+        for param, state, kept in zip(self.params, self.states, self.kept):
+            if table.get(param) is not state or len(state) != len(kept):
+                return False
+            if not all(map(is_, state.values(), kept)):
+                return False
+        return True
+
+    def run(self, optimizer: Elementwise, group: dict, arrays: list, grads: list) -> None:
+        """Update the parameters' arrays in place."""
+        numbers = optimizer._advance(self.scalars, group, self.fresh)
+        self.fresh = False
+        update = optimizer._update
+        if self.packed:
+            np.concatenate([array.ravel() for array in arrays], out=self.param)
+            np.concatenate([grad.ravel() for grad in grads], out=self.grad)
+            state = {name: Flat(slot) for name, slot in self.slots.items()}
+            update(Flat(self.param), Flat(self.grad), state, numbers, group)
+            for array, piece in zip(arrays, self.pieces):
+                array[...] = piece
+        else:
+            self._run_blocks(update, arrays[0], grads[0].reshape(-1), numbers, group)
+        for array in arrays:
+            mark_written(array)
+
+    def _run_blocks(self, update: Callable, array, grad, numbers, group) -> None:
+        in_place = array.flags.c_contiguous
+        flat = array.reshape(-1)
+        for start in range(0, flat.size, BLOCK):
+            cut = slice(start, start + BLOCK)
+            state = {name: Flat(slot[cut]) for name, slot in self.slots.items()}
+            update(Flat(flat[cut]), Flat(grad[cut]), state, numbers, group)
+        if not in_place:
+            array[...] = flat.reshape(array.shape)
+
+
+class Plan:
+    """The buckets of one parameter group."""
+
+    def __init__(self, params: list, arrays: list, names: tuple, buckets: list[Bucket]) -> None:
+        self.params = params
+        self.shapes = [array.shape for array in arrays]
+        self.dtypes = [array.dtype for array in arrays]
+        self.names = names
+        self.buckets = buckets
+        place = {id(param): index for index, param in enumerate(params)}
+        self.places = [[place[id(param)] for param in bucket.params] for bucket in buckets]
+
+    def fits(self, params: list, arrays: list, names: tuple, table: dict) -> bool:
+        """Whether this plan still describes these parameters and their state."""
+        return (
+            len(params) == len(self.params)
+            and names == self.names
+            and all(map(is_, params, self.params))
+            and [array.shape for array in arrays] == self.shapes
+            and [array.dtype for array in arrays] == self.dtypes
+            and all(bucket.holds(table) for bucket in self.buckets)
+        )
+
+
+class Elementwise(Optimizer):
+    """An optimiser given by `_slots`, `_advance` and `_update`.
+
+    `_slots(group)` names the state that has the parameter's shape, `_scalars` the state that is one
+    number.  `_advance(scalars, group, fresh)` runs once per step and returns what `_update` needs;
+    `_update(param, grad, state, numbers, group)` is the rule, in place, on tensors or `Flat`s.
+    """
+
+    _scalars: ClassVar[tuple[str, ...]] = ("step",)
+    _refuses_sparse: ClassVar[str | None] = "{} does not support sparse gradients"
+
+    def _slots(self, group: dict) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _advance(self, scalars: dict, group: dict, fresh: bool) -> Any:
+        raise NotImplementedError
+
+    def _update(self, param, grad, state: dict, numbers, group: dict) -> None:
+        raise NotImplementedError
+
+    def _new_slot(self, name: str, param, group: dict):
+        return rl.zeros_like(param, memory_format=rl.preserve_format)
+
+    def _new_scalar(self, name: str, group: dict) -> float:
+        return 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._plans: dict[int, Plan] = {}
+        for group in self.param_groups:
+            for name, default in self._late_options().items():
+                group.setdefault(name, default)
+
+    @staticmethod
+    def _late_options() -> dict[str, Any]:
+        """Options younger than old checkpoints, which may lack them."""
+        return {"maximize": False, "foreach": None, "differentiable": False}
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; returns the closure's loss, if any."""
+        loss = None
+        if closure is not None:
+            with rl.enable_grad():
+                loss = closure()
+        for index, group in enumerate(self.param_groups):
+            self._step_group(index, group)
+        return loss
+
+    def _step_group(self, index: int, group: dict[str, Any]) -> None:
+        params, arrays, grads, others = [], [], [], []
+        plain = not group.get("differentiable")
+        ndarray = np.ndarray
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            array, slope = param._array, grad._array
+            if (
+                type(array) is ndarray
+                and type(slope) is ndarray
+                and array.dtype is slope.dtype
+                and array.shape == slope.shape
+                and array.dtype in FLOATS
+                and plain
+            ):
+                params.append(param)
+                arrays.append(array)
+                grads.append(slope)
+            else:
+                others.append(param)
+        if params:
+            self._step_arrays(index, group, params, arrays, grads)
+        for param in others:
+            self._step_tensor(param, group)
+
+    def _step_arrays(self, index: int, group: dict, params: list, arrays: list, grads: list):
+        names = self._slots(group)
+        plans = self.__dict__.setdefault("_plans", {})
+        plan = plans.get(index)
+        if plan is None or not plan.fits(params, arrays, names, self.state):
+            plan = plans[index] = self._make_plan(params, arrays, names, group)
+        with np.errstate(all="ignore"):
+            for bucket, places in zip(plan.buckets, plan.places):
+                bucket.run(self, group, [arrays[i] for i in places], [grads[i] for i in places])
+
+    def _make_plan(self, params: list, arrays: list, names: tuple, group: dict) -> Plan:
+        """Put together the parameters that share dtype, scalars and freshness."""
+        drafts: dict[Any, list] = {}
+        closed: list[tuple[bool, list]] = []
+        for param, array in zip(params, arrays):
+            state, fresh = self._prepare(param, group, names)
+            if array.size > SMALL:
+                closed.append((fresh, [(param, state)]))
+                continue
+            scalars = tuple(state[name].item() for name in self._scalars)
+            key = (array.dtype, fresh, scalars)
+            draft = drafts.setdefault(key, [])
+            draft.append((param, state))
+            if sum(member._array.size for member, _ in draft) > BUCKET - SMALL:
+                closed.append((fresh, drafts.pop(key)))
+        closed += [(key[1], draft) for key, draft in drafts.items()]
+        buckets = []
+        for fresh, members in closed:
+            bucket = Bucket([m[0] for m in members], [m[1] for m in members], self, names)
+            bucket.fresh = fresh
+            buckets.append(bucket)
+        return Plan(params, arrays, names, buckets)
+
+    def _prepare(self, param, group: dict, names: tuple) -> tuple[dict, bool]:
+        """The parameter's state with every entry present, and whether a slot had to be made."""
+        if not (names or self._scalars):
+            return {}, False
+        state = self.state[param]
+        for name in self._scalars:
+            value = state.get(name)
+            if not isinstance(value, rl.Tensor):
+                value = self._new_scalar(name, group) if value is None else float(value)
+                state[name] = rl.tensor(value, dtype=scalar_dtype())
+        fresh = False
+        for name in names:
+            if state.get(name) is None:
+                fresh = True
+                state[name] = self._new_slot(name, param, group)
+        return state, fresh
+
+    def _step_tensor(self, param, group: dict[str, Any]) -> None:
+        """The same rule on one parameter's tensors."""
+        grad = param.grad
+        if grad.is_sparse:
+            if self._refuses_sparse is not None:
+                raise RuntimeError(self._refuses_sparse.format(type(self).__name__))
+            grad = grad.to_dense()
+        differentiable = group.get("differentiable", False)
+        names = self._slots(group)
+        with rl.set_grad_enabled(differentiable):
+            state, fresh = self._prepare(param, group, names)
+            if differentiable:  # the graph of the last step still reads the old values
+                for name in names:
+                    state[name] = state[name].clone()
+            scalars = {name: state[name] for name in self._scalars}
+            numbers = self._advance(scalars, group, fresh)
+            slots = {name: state[name] for name in names}
+            if param.is_complex():
+                param, grad = rl.view_as_real(param), rl.view_as_real(grad)
+                slots = {name: rl.view_as_real(slot) for name, slot in slots.items()}
+            self._update(param, grad, slots, numbers, group)

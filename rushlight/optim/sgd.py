@@ -1,0 +1,93 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .checks import check_fused, check_least, check_lr
+from .elementwise import Elementwise, number
+
+
+class SGD(Elementwise):
+    r"""Stochastic gradient descent, with momentum and Nesterov's variant.
+
+    d = g + weight_decay * w;  b = momentum * b + (1 - dampening) * d (b = d at first);
+    w = w - lr * b, or w - lr * (d + momentum * b) with `nesterov`.
+
+    Arguments: `params`; `lr`; `momentum`; `dampening`; `weight_decay`; `nesterov`; `maximize`.
+    `foreach`, `fused` are accepted and choose nothing; `differentiable` records the update.
+    Raises ValueError for negative values, or Nesterov without momentum.
+    Source: Sutskever et al., On the importance of initialization and momentum, ICML 2013.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+    >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> w.data
+    tensor([0.4600])
+    """
+
+    _scalars = ()
+    _refuses_sparse = None
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: Any = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check_least("momentum", momentum)
+        check_least("weight_decay", weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+        check_fused(fused, foreach, differentiable)
+
+    @staticmethod
+    def _late_options():
+        return {**Elementwise._late_options(), "nesterov": False, "fused": None}
+
+    def _slots(self, group):
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def _advance(self, scalars, group, fresh):
+        return fresh, number(group["lr"])
+
+    def _update(self, param, grad, state, numbers, group):
+        fresh, lr = numbers
+        momentum, decay = number(group["momentum"]), number(group["weight_decay"])
+        if group["maximize"]:
+            grad = -grad
+        if decay != 0:
+            grad = grad.add(param, alpha=decay)
+        if momentum != 0:
+            velocity = state["momentum_buffer"]
+            if fresh:
+                velocity.copy_(grad)
+            else:
+                velocity.mul_(momentum).add_(grad, alpha=1 - number(group["dampening"]))
+            grad = grad.add(velocity, alpha=momentum) if group["nesterov"] else velocity
+        param.add_(grad, alpha=-lr)
