@@ -40,6 +40,7 @@ from .random_stream import Stream
 
 # The dtypes that a kernel takes, as `kind_of` names them.
 _REAL = ("half", "single", "double")
+_FLOAT32 = np.dtype(np.float32)
 _NUMBER = (*_REAL, "integer")
 _ANY = (*_NUMBER, "bool")
 
@@ -64,6 +65,9 @@ class Engine(Stream):
         high: float = 1.0, *, out: Array | None = None,
     ) -> Array:  # fmt: skip
         """Uniform on [low, high): one word each, two for float64; complex draws both parts."""
+        plain = low == 0 and high == 1 and (dtype is _FLOAT32 or dtype is np.float32)
+        if plain and out is None and type(shape) is tuple:  # the common case, soon done
+            return self.singles(math.prod(shape)).reshape(shape)
         shape, dtype, count = size_of(shape, dtype, out)
         kind = kind_of(dtype, '"check_uniform_bounds"', *_REAL, "complex")
         check_bounds(low, high, dtype)
@@ -72,7 +76,7 @@ class Engine(Stream):
         if kind == "double":
             values = self.doubles(count)
             return place(draws.scaled(values, low, high - low), shape, dtype, out)
-        values = draws.unit32(self.words(count))
+        values = self.singles(count)
         start = np.float32(low)
         values = draws.scaled(values, float(start), float(np.float32(high) - start))
         if kind == "half":  # a value that rounds up to the end becomes the start
@@ -107,13 +111,10 @@ class Engine(Stream):
             values = self._filled(count, kind, float(mean), float(std))
         return place(values, shape, dtype, out)
 
-    def _singles(self, count: int) -> Array:
-        return draws.unit32(self.words(count))
-
     def _filled(self, count: int, kind: str, mean: float, std: float) -> Array:
         """Normals in rows of 16; a ragged end is drawn anew, as the last 16 numbers."""
         double = kind == "double"
-        uniforms = self.doubles if double else self._singles
+        uniforms = self.doubles if double else self.singles
         transform = draws.box_muller64 if double else draws.box_muller32
         ragged = count % 16
         # Half precision draws whole rows only; the others draw the ragged end as well, in vain.
@@ -283,7 +284,8 @@ class Engine(Stream):
         if not 0 <= p <= 1:
             raise fail(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
         kind_of(dtype, '"bernoulli_scalar_cpu_"', *_ANY)
-        return place(draws.below64(self.words(2 * count), p), shape, dtype, out)
+        below = lambda words: draws.below64(words, p)
+        return place(self.converted(count, 2, below, np.bool_), shape, dtype, out)
 
     def bernoulli_like(
         self, p: Array, dtype: DTypeLike | None = None, *, out: Array | None = None
@@ -298,7 +300,7 @@ class Engine(Stream):
                 "every probability must lie in [0, 1]",
             )
         shape, dtype, count = size_of(p.shape, p.dtype if dtype is None else dtype, out)
-        unit = self.doubles(count) if kind == "double" else self._singles(count)
+        unit = self.doubles(count) if kind == "double" else self.singles(count)
         if out is None:
             return (unit.reshape(shape) < p).astype(dtype)
         axes = memory_axes(out)

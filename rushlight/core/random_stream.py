@@ -15,6 +15,7 @@ from .random_draws import Array, Words
 
 DEFAULT_SEED = 67280421310721
 _BLOCK = 624  # words that MT19937 makes at a time
+_CHUNK = 96 * _BLOCK  # words turned into numbers at a time, so that they stay in cache
 
 # What torch.get_rng_state() holds, byte for byte.
 _STATE = np.dtype(
@@ -143,9 +144,24 @@ class Stream:
             return self._bits.random_raw(_BLOCK).astype(np.uint32)
         return self._source.randint(0, 1 << 32, size=count * _BLOCK, dtype=np.uint32)
 
+    def converted(self, count: int, each: int, convert: Any, dtype: Any) -> Array:
+        """`convert(words)` for `count` results of `each` words, a cacheful at a time."""
+        step = _CHUNK // each
+        if count <= step:
+            return convert(self.words(each * count))
+        values = np.empty(count, dtype)
+        for start in range(0, count, step):
+            part = values[start : start + step]
+            part[:] = convert(self.words(each * part.size))
+        return values
+
+    def singles(self, count: int) -> Array:
+        """`count` float32 in [0, 1), one word each."""
+        return self.converted(count, 1, draws.unit32, np.float32)
+
     def doubles(self, count: int) -> Array:
         """`count` float64 in [0, 1), two words each."""
-        return draws.unit64(self.words(2 * count))
+        return self.converted(count, 2, draws.unit64, np.float64)
 
     def _each_double(self) -> Iterator[float]:
         """The same one at a time, taking no word before it is asked for."""
