@@ -25,6 +25,9 @@ _NAMES = {
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 _LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38,
             "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}  # fmt: skip
+_WHOLE = {
+    name: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in _NAMES if "int" in name
+}
 _KINDS = {"float16": "half", "bfloat16": "half", "float32": "single", "float64": "double",
           "bool": "bool", "complex64": "complex", "complex128": "complex"}  # fmt: skip
 
@@ -140,7 +143,7 @@ def _open_range(dtype: np.dtype, low: int, digits: int | None) -> tuple[int, int
     if digits is not None:
         low = _round_inward(low, dtype, digits, 1)
         return low, (1 << digits) - low + 1
-    last = 1 if dtype.name == "bool" else min(int(np.iinfo(dtype).max), (1 << 63) - 1)
+    last = 1 if dtype.name == "bool" else min(_WHOLE[dtype.name][1], (1 << 63) - 1)
     return low, last - low + 1
 
 
@@ -161,7 +164,8 @@ def _check_inside(dtype: np.dtype, bound: int, word: str) -> None:
     elif name == "bool":
         inside = 0 <= bound <= 1
     else:
-        inside = np.iinfo(dtype).min <= bound <= np.iinfo(dtype).max
+        least, largest = _WHOLE[name]
+        inside = least <= bound <= largest
     if not inside:
         raise fail(RuntimeError, f"{word} is out of bounds for {cpp}")
 
