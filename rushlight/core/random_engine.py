@@ -33,6 +33,7 @@ from .random_places import (
     check_weights,
     kind_of,
     memory_axes,
+    name_of,
     place,
     size_of,
 )
@@ -228,7 +229,7 @@ class Engine(Stream):
     def _default_range(self, count: int, dtype: np.dtype) -> Array:
         kind = kind_of(dtype, '"random_kernel_cpu"', *_ANY)
         if kind in _REAL:
-            digits = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}[dtype.name]
+            digits = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}[name_of(dtype)]
             span = (1 << digits) + 1
         else:
             span = 2 if kind == "bool" else int(np.iinfo(dtype).max) + 1

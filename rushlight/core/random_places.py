@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from typing import Any
@@ -32,9 +33,15 @@ _KINDS = {"float16": "half", "bfloat16": "half", "float32": "single", "float64":
           "bool": "bool", "complex64": "complex", "complex128": "complex"}  # fmt: skip
 
 
+@functools.cache
+def name_of(dtype: np.dtype) -> str:
+    """NumPy's name of a dtype, which it composes anew (and slowly) each time it is asked."""
+    return dtype.name
+
+
 def kind_of(dtype: np.dtype, kernel: str, *allowed: str) -> str:
     """half, single, double, complex, integer or bool; NotImplementedError if not allowed."""
-    name = dtype.name
+    name = name_of(dtype)
     # torch's kernels for whole numbers leave the three larger unsigned types out.
     kind = _KINDS.get(name) or ("unsigned" if name[:2] == "ui" and name != "uint8" else "integer")
     if kind not in allowed:
@@ -54,7 +61,7 @@ def size_of(shape: Any, dtype: DTypeLike, out: Array | None) -> tuple[tuple, np.
 def place(values: Array, shape: tuple, dtype: np.dtype, out: Array | None) -> Array:
     """Give drawn values their dtype and their place: `out` is filled as its memory lies."""
     if values.dtype != dtype:
-        if dtype.name in ("float16", "bfloat16") and values.dtype == np.float64:
+        if name_of(dtype) in ("float16", "bfloat16") and values.dtype == np.float64:
             values = values.astype(np.float32)  # torch rounds twice, too
         values = values.astype(dtype)
     if out is None:
@@ -74,7 +81,7 @@ def memory_axes(array: Array) -> list[int]:
 
 def check_bounds(low: float, high: float, dtype: np.dtype) -> None:
     """Refuse what `uniform_` refuses."""
-    real = f"float{4 * dtype.itemsize}" if dtype.kind == "c" else dtype.name
+    real = f"float{4 * dtype.itemsize}" if dtype.kind == "c" else name_of(dtype)
     largest, name = _LARGEST[real], _NAMES[real]
     for word, value in (("from", low), ("to", high)):
         if not -largest <= value <= largest:
@@ -94,8 +101,8 @@ def check_bounds(low: float, high: float, dtype: np.dtype) -> None:
 
 def check_continuous(distribution: str, dtype: np.dtype) -> None:
     """Refuse a dtype that cannot hold fractions."""
-    if _KINDS.get(dtype.name) not in ("half", "single", "double"):
-        names = _NAMES[dtype.name]
+    if _KINDS.get(name_of(dtype)) not in ("half", "single", "double"):
+        names = _NAMES[name_of(dtype)]
         raise fail(
             RuntimeError,
             f"{distribution} distribution is a continuous probability distribution. dtype must be "
@@ -105,7 +112,7 @@ def check_continuous(distribution: str, dtype: np.dtype) -> None:
 
 def check_integers(dtype: np.dtype, low: int, high: int | None) -> tuple[int, int]:
     """The start and the width of the range of `random_(low, high)`, refusing what torch refuses."""
-    digits = _DIGITS.get(dtype.name)
+    digits = _DIGITS.get(name_of(dtype))
     if high is None:
         return _open_range(dtype, low, digits)
     if low >= high:
@@ -127,7 +134,7 @@ def check_integers(dtype: np.dtype, low: int, high: int | None) -> tuple[int, in
 def _open_range(dtype: np.dtype, low: int, digits: int | None) -> tuple[int, int]:
     """From `low` to the largest number that `random_(low, None)` reaches."""
     if low == -(1 << 63):
-        name = dtype.name
+        name = name_of(dtype)
         if name in ("float16", "bool"):
             kernel = '"random_full_64_bits_range_kernel_cpu"'
             message = f"{kernel} not implemented for '{_NAMES[name][0]}'"
@@ -143,12 +150,12 @@ def _open_range(dtype: np.dtype, low: int, digits: int | None) -> tuple[int, int
     if digits is not None:
         low = _round_inward(low, dtype, digits, 1)
         return low, (1 << digits) - low + 1
-    last = 1 if dtype.name == "bool" else min(_WHOLE[dtype.name][1], (1 << 63) - 1)
+    last = 1 if name_of(dtype) == "bool" else min(_WHOLE[name_of(dtype)][1], (1 << 63) - 1)
     return low, last - low + 1
 
 
 def _check_inside(dtype: np.dtype, bound: int, word: str) -> None:
-    name, cpp = dtype.name, _NAMES[dtype.name][1]
+    name, cpp = name_of(dtype), _NAMES[name_of(dtype)][1]
     if name in _DIGITS:
         digits, largest = _DIGITS[name], _LARGEST[name]
         inside = -largest <= bound <= largest
@@ -181,8 +188,8 @@ def _round_inward(bound: int, dtype: np.dtype, digits: int, step: int) -> int:
 
 def check_multinomial(p: Array, num_samples: int, replacement: bool) -> None:
     """Refuse what `torch.multinomial` refuses before it looks at the weights."""
-    if _KINDS.get(p.dtype.name) not in ("half", "single", "double"):
-        name = _NAMES[p.dtype.name][0]
+    if _KINDS.get(name_of(p.dtype)) not in ("half", "single", "double"):
+        name = _NAMES[name_of(p.dtype)][0]
         message = f"multinomial only supports floating-point dtypes for input, got: {name}"
         raise fail(RuntimeError, message)
     if not 0 < p.ndim <= 2:
