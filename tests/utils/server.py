@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass
@@ -14,6 +15,7 @@ class Site:
     """What the server gives, and what it was asked."""
 
     content: bytes
+    folder: Path | None = None
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     ranges: bool = True
@@ -30,6 +32,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
+            if site.folder is not None:
+                site.content = (site.folder / self.path.rpartition("/")[2]).read_bytes()
             self._send(self._start())
 
         def _start(self) -> int:
