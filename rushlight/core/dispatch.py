@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, shapes
-from .errors import fail
+from .errors import fail, user_line
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import DEFAULTS, STATE
-from .tape import LEAF, Entry, tick
+from .tape import LEAF, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
 ARRAYS: dict[type, Callable[..., Any]] = {}
@@ -95,9 +95,6 @@ def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inpu
 
 def note_line(entry: Entry) -> None:
     """Keep the user's line with an entry (anomaly mode)."""
-    from .errors import user_line
-    from .tape import hooks_of
-
     hooks_of(entry).line = user_line()
 
 
@@ -262,12 +259,12 @@ def scalar_type_name(kind: dtypes.dtype) -> str:
 
 def make_op(prim: Primitive) -> Callable[..., Any]:
     """The callable of a primitive: the eager path specialised by arity."""
-    if type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
+    if prim.arity is None:
+        op = _sequence(prim)
+    elif type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
         op = {1: _unary, 2: _binary}.get(prim.arity or 0, _general)(prim)
     elif prim.arity == 1 and prim.outputs == 1:
         op = _unary_with_params(prim)
-    elif prim.arity is None:
-        op = _sequence(prim)
     else:
         op = _general(prim)
     op.__name__ = op.__qualname__ = prim.name
