@@ -12,9 +12,9 @@ import numpy as np
 from ..core import dtypes
 from .archive import Source
 from .errors import CheckpointError, short
-from .makers import Storage
-from .pickle import Reader
-from .rebuild import Rebuilder
+from .makers import KNOWN, Storage, StorageKind
+from .pickle import Persistent, Reader, Tag
+from .rebuild import Rebuilder, full_name
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -28,9 +28,7 @@ class LegacyFile:
         self.locate = locate
         self.rebuilder = Rebuilder(self.read_storage, trusted)
         self.position = 0
-        self.places: dict[str, int] = {}
-        self.kinds: dict[str, dtypes.dtype] = {}
-        self.loaded: dict[str, np.ndarray] = {}
+        self.storages: dict[str, np.ndarray] = {}
 
     def value(self) -> Any:
         """Read everything; CheckpointError for whatever is not as it should be."""
@@ -44,52 +42,50 @@ class LegacyFile:
         if type(system) is not dict or system.get("little_endian") is not True:
             raise CheckpointError("the file was written on a machine of another byte order")
         root = self._next()
+        widths = dict(map(_width, self.references))
         keys = self._next()
         if type(keys) is not list or any(type(key) is not str for key in keys):
             raise CheckpointError("the list of storages is damaged")
-        self.order = keys
-        made = self.rebuilder.rebuild(root)
-        self._fill()
-        return made
+        for key in keys:
+            self.storages[key] = self._storage(key, widths.get(key, 0))
+        return self.rebuilder.rebuild(root)
 
     def _next(self) -> Any:
         reader = Reader(self.data, self.rebuilder.known, self.position)
         found = reader.load()
-        self.position = reader.position
+        self.position, self.references = reader.position, reader.references
         return found
 
+    def _storage(self, key: str, width: int) -> np.ndarray:
+        """The next storage: a count of elements, then their bytes."""
+        numel = int.from_bytes(self.data[self.position : self.position + 8], "little")
+        start = self.position + 8
+        end = start + numel * width
+        if not width or key in self.storages or end > len(self.data):
+            raise CheckpointError(
+                f"storage {short(key)} claims {numel} elements of {width} bytes at byte {start};"
+                f" the file has {len(self.data)} bytes"
+            )
+        self.position = end
+        return np.frombuffer(bytearray(self.data[start:end]), np.uint8)
+
     def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray:
-        """The bytes of one storage, after a walk over those before it."""
+        """The bytes of one storage; its size must be what the structure says."""
         self.locate(storage.location)
-        if storage.key not in self.loaded:
-            self._sizes(storage, kind)
-        data = self.loaded[storage.key]
-        if len(data) != storage.numel * kind.itemsize:
-            raise CheckpointError(f"storage of {short(label)} has two sizes; refused")
+        data = self.storages.get(storage.key)
+        width = storage.kind.dtype.itemsize if storage.kind.dtype else 1
+        if data is None or storage.numel * width != len(data):
+            raise CheckpointError(f"storage of {short(label)} is missing or of another size")
+        if kind.name == "bool" and data.size and data.max() > 1:
+            raise CheckpointError(f"{short(label)} of bool has values beyond 0 and 1; refused")
         return data
 
-    def _sizes(self, storage: Storage, kind: dtypes.dtype) -> None:
-        # A storage's place depends on the element sizes of all before it, which only the tensors
-        # tell: so the walk notes what each tensor asks for, and the bytes are filled in at the end.
-        size = storage.numel * kind.itemsize
-        if storage.key not in self.order or not 0 <= size <= len(self.data):
-            raise CheckpointError(f"storage {short(storage.key)} is not in the file")
-        self.kinds[storage.key] = kind
-        self.loaded[storage.key] = np.zeros(size, np.uint8)
 
-    def _fill(self) -> None:
-        """Copy the bytes of every storage into the arrays that the tensors stand on."""
-        at = self.position
-        for key in self.order:
-            if key not in self.loaded:
-                raise CheckpointError(f"storage {short(key)} belongs to no tensor; refused")
-            data, kind = self.loaded[key], self.kinds[key]
-            numel = int.from_bytes(self.data[at : at + 8], "little")
-            end = at + 8 + len(data)
-            if numel * kind.itemsize != len(data) or end > len(self.data):
-                raise CheckpointError(
-                    f"storage {short(key)} claims {numel} elements at byte {at}; the file has"
-                    f" {len(self.data)} bytes"
-                )
-            data[:] = np.frombuffer(self.data, np.uint8, len(data), at + 8)
-            at = end
+def _width(reference: Persistent) -> tuple[str, int]:
+    """(key, bytes of an element) of a storage that the structure refers to."""
+    match reference.key:
+        case ("storage", Tag() as tag, str() as key, *_):
+            kind = KNOWN.get(full_name(tag))
+            if isinstance(kind, StorageKind):
+                return key, kind.dtype.itemsize if kind.dtype else 1
+    raise CheckpointError("the pickle refers to something that is no tensor storage; refused")

@@ -82,6 +82,7 @@ class Reader:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.tags: dict[tuple[str, str], Tag] = {}
+        self.references: list[Persistent] = []
 
     def load(self) -> Any:
         """Run the opcodes to STOP; every way to fail is a CheckpointError."""
@@ -453,7 +454,8 @@ def _build(reader: Reader) -> None:
 
 @opcode("Q")
 def _persistent(reader: Reader) -> None:
-    reader.push(Persistent(reader.pop()))
+    reader.references.append(Persistent(reader.pop()))
+    reader.push(reader.references[-1])
 
 
 @opcode("i")
