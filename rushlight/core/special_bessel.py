@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from . import special_coefficients as table
-from .special_kernel import FLOAT32, Fit, Kernel, branch, pointwise
+from .special_kernel import FLOAT32, Fit, Kernel, branch, pointwise, settle
 
 TWO_OVER_PI = 2 / math.pi
 SQRT_HALF = math.sqrt(0.5)
@@ -48,7 +48,7 @@ def _modified_first(order: int, scaled: bool) -> Kernel:
         # In two halves: exp(x) alone overflows before I does.  Infinity gives nan, as in torch.
         half = np.exp(0.5 * x)
         y = y * half * half
-        y[x == np.inf] = np.nan
+        settle(y, x == np.inf, np.nan)
         return y
 
     def kernel(x):
@@ -81,7 +81,7 @@ def _modified_second(order: int, scaled: bool) -> Kernel:
 
     def kernel(x):
         y = branch(x <= 1, small, large, x)
-        y[x == 0] = np.inf
+        settle(y, x == 0, np.inf)
         return y
 
     return kernel
@@ -152,7 +152,7 @@ def _second(order: int) -> Kernel:
 
     def kernel(x):
         y = branch(x <= WAVE_SWITCH, small, large, x)
-        y[x == 0] = -np.inf
+        settle(y, x == 0, -np.inf)
         return y
 
     return kernel
@@ -160,8 +160,8 @@ def _second(order: int) -> Kernel:
 
 def _spherical(x: np.ndarray) -> np.ndarray:
     y = np.sin(x) / x
-    y[x == 0] = 1
-    y[np.isinf(x)] = 0
+    settle(y, x == 0, 1)
+    settle(y, np.isinf(x), 0)
     return y
 
 
@@ -194,7 +194,8 @@ def _airy64(x: np.ndarray) -> np.ndarray:
         square = inverse * inverse
         p, q = _airy_sine(square), _airy_cosine(square) * inverse
         sine, cosine = np.sin(zeta), np.cos(zeta)
-        sine, cosine = sine + rest * cosine, cosine - rest * sine
+        small, near = np.sin(rest), np.cos(rest)
+        sine, cosine = sine * near + cosine * small, cosine * near - sine * small
         y = p * (sine + cosine) - q * (cosine - sine)
         return y * SQRT_HALF / (SQRT_PI * np.sqrt(np.sqrt(x)))
 
@@ -202,7 +203,7 @@ def _airy64(x: np.ndarray) -> np.ndarray:
         return _airy_middle((x + 0.5) / 1.5)
 
     y = branch(x > 1, decay, lambda x: branch(x < -2, wave, middle, x), x)
-    y[np.isinf(x)] = np.nan
+    settle(y, np.isinf(x), np.nan)
     return y
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from . import special_coefficients as table
-from .special_kernel import FLOAT32, Fit, Kernel, branch, by_scalar, pointwise, widened
+from .special_kernel import FLOAT32, Fit, Kernel, branch, by_scalar, pointwise, settle, widened
 
 SMALL = 64
 ERFC_ONE = math.erfc(1.0)
@@ -127,7 +127,7 @@ def _quantile(q: np.ndarray, p: np.ndarray) -> np.ndarray:
     def tails(q, p):
         r = np.sqrt(-np.log(p))
         y = branch(r <= 5, lambda r: _middle(r - 1.6), lambda r: _far(r - 5), r)
-        y[p == 0] = np.inf
+        settle(y, p == 0, np.inf)
         return np.copysign(y, q)
 
     def centre(q, p):

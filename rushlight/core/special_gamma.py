@@ -18,6 +18,7 @@ from .special_kernel import (
     pairwise,
     pointwise,
     result_dtype,
+    settle,
     widened,
 )
 
@@ -81,7 +82,8 @@ def _lgamma_shifted(x: np.ndarray) -> np.ndarray:
     """lgamma for x > 0 without branches, to absolute accuracy: enough below float64."""
     y = _stirling(x + 4)
     y -= np.log(x * (x + 1) * (x + 2) * (x + 3))
-    y[(x == 1) | (x == 2)] = 0
+    settle(y, (x == 1) | (x == 2), 0)
+    settle(y, x == np.inf, np.inf)
     return y
 
 
@@ -93,7 +95,7 @@ def _lgamma_with(positive: Kernel, start: float) -> Kernel:
         size = np.abs(x)
         sine = np.sin(np.pi * np.abs(offset_from_integer(size)))
         y = LOG_PI - np.log(size) - np.log(sine) - positive(size)
-        y[(sine == 0) | (size == np.inf)] = np.inf
+        settle(y, (sine == 0) | (size == np.inf), np.inf)
         return y
 
     return lambda x: branch(x <= start, reflected, positive, x)
@@ -133,7 +135,7 @@ def _digamma_with(positive: Kernel) -> Kernel:
     def reflected(x):
         offset = offset_from_integer(x)
         y = positive(1 - x) - np.pi / np.tan(np.pi * offset)
-        y[offset == 0] = np.nan
+        settle(y, offset == 0, np.nan)
         return y
 
     return lambda x: branch(x < 0, reflected, positive, x)
@@ -187,13 +189,13 @@ def _zeta64(s: np.ndarray, q: np.ndarray) -> np.ndarray:
         sign = np.where(s % 2 == 0, 1.0, -1.0)
         below = _zeta_positive(s, 1 - part) - _zeta_positive(s, 1 - q)
         y = _zeta_positive(s, part) + sign * below
-        y[s != np.floor(s)] = np.nan
-        y[part == 0] = np.inf
+        settle(y, s != np.floor(s), np.nan)
+        settle(y, part == 0, np.inf)
         return y
 
     y = branch(q <= 0, negative, _zeta_positive, s, q)
-    y[s < 1] = np.nan
-    y[s == 1] = np.inf
+    settle(y, s < 1, np.nan)
+    settle(y, s == 1, np.inf)
     return y
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from . import special_coefficients as table
 from .special_error import erfc_kernel
 from .special_gamma import lgamma_kernel, lgamma_near_one
-from .special_kernel import Fit, branch, pairwise
+from .special_kernel import Fit, branch, pairwise, settle
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_TERMS = 4000
@@ -178,14 +178,14 @@ def _guarded(rule, at_zero: float):
     def kernel(a, x):
         plain = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
         y = rule(np.where(plain, a, 1.0), np.where(plain, x, 1.0))
-        y[np.isnan(a) | np.isnan(x)] = np.nan
-        y[np.isinf(x)] = 1 - at_zero
-        y[np.isinf(a)] = at_zero
-        y[np.isinf(a) & np.isinf(x)] = np.nan
-        y[x == 0] = at_zero
-        y[(a == 0) & (x > 0)] = 1 - at_zero
-        y[(a == 0) & ~(x > 0)] = np.nan
-        y[(a < 0) | (x < 0)] = np.nan
+        settle(y, np.isnan(a) | np.isnan(x), np.nan)
+        settle(y, np.isinf(x), 1 - at_zero)
+        settle(y, np.isinf(a), at_zero)
+        settle(y, np.isinf(a) & np.isinf(x), np.nan)
+        settle(y, x == 0, at_zero)
+        settle(y, (a == 0) & (x > 0), 1 - at_zero)
+        settle(y, (a == 0) & ~(x > 0), np.nan)
+        settle(y, (a < 0) | (x < 0), np.nan)
         return y
 
     return kernel

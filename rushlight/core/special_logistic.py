@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .special_kernel import FLOAT64, branch, pairwise, pointwise
+from .special_kernel import FLOAT64, branch, pairwise, pointwise, result_dtype, settle
 
 LOG_2 = float(np.log(2.0))
 
@@ -28,15 +28,15 @@ def _logit(x: np.ndarray) -> np.ndarray:
 
 def _entr(x: np.ndarray) -> np.ndarray:
     y = -x * np.log(x)
-    y[x == 0] = 0
-    y[x < 0] = -np.inf
+    settle(y, x == 0, 0)
+    settle(y, x < 0, -np.inf)
     return y
 
 
 def _sinc(x: np.ndarray) -> np.ndarray:
     angle = np.pi * x
     y = np.sin(angle) / angle
-    y[x == 0] = 1
+    settle(y, x == 0, 1)
     return y
 
 
@@ -52,13 +52,13 @@ def _log1mexp(x: np.ndarray) -> np.ndarray:
 
 def _xlogy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     out = x * np.log(y)
-    out[(x == 0) & ~np.isnan(y)] = 0
+    settle(out, (x == 0) & ~np.isnan(y), 0)
     return out
 
 
 def _xlog1py(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     out = x * np.log1p(y)
-    out[(x == 0) & ~np.isnan(y)] = 0
+    settle(out, (x == 0) & ~np.isnan(y), 0)
     return out
 
 
@@ -81,9 +81,9 @@ def logit(x: np.ndarray, eps: float | None = None) -> np.ndarray:
     """
     x = np.asarray(x)
     if eps is not None:
-        one = x.dtype.type(1) if x.dtype.kind == "f" else np.float32(1)
-        high = one - type(one)(eps)
-        x = np.where(x < eps, type(one)(eps), np.where(x > high, high, x))
+        low = np.asarray(eps, result_dtype(x))
+        high = np.asarray(1, low.dtype) - low
+        x = np.where(x < low, low, np.where(x > high, high, x))
     return pointwise(x, _logit)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .special_kernel import Kernel, pairwise
+from .special_kernel import Kernel, pairwise, settle
 
 Closed = Callable[..., tuple[np.ndarray, np.ndarray]]
 
@@ -26,7 +26,7 @@ def _recurrence(first: Kernel, step: Kernel, closed: Closed | None = None) -> Ke
     def kernel(x, n):
         n = np.nan_to_num(np.trunc(n), nan=-1.0, posinf=-1.0, neginf=-1.0)
         out = np.zeros_like(x)
-        out[n == 0] = 1
+        settle(out, n == 0, 1)
         left = n >= 1
         if closed is not None:
             known, values = closed(x, n)
