@@ -1,0 +1,1 @@
+"""Functions of networks, without state: `torch.nn.functional`."""

@@ -1,0 +1,447 @@
+"""Module: the base class of everything that has parameters and a forward."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import rushlight as rl
+
+from ..core.errors import fail
+from .module_global_hooks import (
+    _global_buffer_registration_hooks,
+    _global_module_registration_hooks,
+    _global_parameter_registration_hooks,
+    passed_through,
+)
+from .module_hooks import HookMixin, _any_global_hook, call_with_hooks
+from .module_moves import MoveMixin
+from .module_paths import PathMixin
+from .module_state import StateMixin
+from .module_trouble import add_module_path, warn_unregistered
+from .parameter import Buffer, Parameter
+
+_CONTAINERS = (list, tuple, dict, set)
+_NO_INIT = "the class's __init__ must call super().__init__() before it assigns or is called"
+
+
+def _forward_unimplemented(self: Any, *input: Any) -> None:
+    """Compute the output from the inputs; every subclass writes its own."""
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    )
+
+
+class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
+    """A part of a network: it holds parameters, buffers and other modules, and has a `forward`.
+
+    Assigning a Parameter, a Buffer or a Module to an attribute registers it; calling the module
+    runs its hooks and `forward`. An error raised in a forward carries a note with the path of the
+    module it came from. Source: https://pytorch.org/docs/stable/generated/torch.nn.Module.html
+
+    >>> import rushlight as torch
+    >>> class Double(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    >>> Double()(torch.tensor([1.0]))
+    tensor([2.])
+    """
+
+    dump_patches: bool = False
+    training: bool
+    call_super_init: bool = False
+    _compiled_call_impl: Callable | None = None
+    # True from the assignment of a plain list, tuple, dict or set until the first call looks in.
+    _unseen_containers: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                    f"'{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but "
+                    f"{len(args) + 1} were given"
+                )
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _non_persistent_buffers_set=set(),
+            _backward_pre_hooks={},
+            _backward_hooks={},
+            _is_full_backward_hook=None,
+            _forward_hooks={},
+            _forward_hooks_with_kwargs={},
+            _forward_hooks_always_called={},
+            _forward_pre_hooks={},
+            _forward_pre_hooks_with_kwargs={},
+            _state_dict_hooks={},
+            _state_dict_pre_hooks={},
+            _load_state_dict_pre_hooks={},
+            _load_state_dict_post_hooks={},
+            _modules={},
+        )
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    forward: Callable[..., Any] = _forward_unimplemented
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            if (
+                self._backward_hooks
+                or self._forward_hooks
+                or self._forward_pre_hooks
+                or self._backward_pre_hooks
+                or self._unseen_containers
+                or _any_global_hook
+            ):
+                if self._unseen_containers:
+                    warn_unregistered(self)
+                return call_with_hooks(self, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            add_module_path(error, self, sys._getframe(1))
+            raise
+
+    # -- registering ---------------------------------------------------------------------------
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Add a tensor that belongs to the state but is not trained; None reserves the name.
+
+        persistent: whether state_dict holds it.
+        """
+        if "_buffers" not in self.__dict__:
+            raise fail(
+                AttributeError, "cannot assign buffer before Module.__init__() call", _NO_INIT
+            )
+        self._check_name("buffer", name, self._buffers)
+        if tensor is not None and not isinstance(tensor, rl.Tensor):
+            raise TypeError(
+                f"cannot assign '{rl.typename(tensor)}' object to buffer '{name}' "
+                "(torch Tensor or None required)"
+            )
+        tensor = passed_through(_global_buffer_registration_hooks, self, name, tensor)
+        self._buffers[name] = tensor
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under `name`; None reserves the name."""
+        if "_parameters" not in self.__dict__:
+            raise fail(
+                AttributeError, "cannot assign parameter before Module.__init__() call", _NO_INIT
+            )
+        self._check_name("parameter", name, self._parameters)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"cannot assign '{rl.typename(param)}' object to parameter '{name}' "
+                "(torch.nn.Parameter or None required)"
+            )
+        if param is not None and param.grad_fn:
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
+                f"created explicitly. To express '{name}' as a function of another Tensor, "
+                "compute the value in the forward() method."
+            )
+        param = passed_through(_global_parameter_registration_hooks, self, name, param)  # type: ignore[assignment]
+        self._parameters[name] = param
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child module under `name`; None reserves the name."""
+        if not isinstance(module, Module) and module is not None:
+            raise TypeError(f"{rl.typename(module)} is not a Module subclass")
+        self._check_name("module", name, self._modules)
+        self._modules[name] = passed_through(  # type: ignore[assignment]
+            _global_module_registration_hooks, self, name, module
+        )
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """The same as add_module."""
+        self.add_module(name, module)
+
+    def _check_name(self, kind: str, name: Any, table: dict) -> None:
+        """Refuse a name that is no string, is taken by an attribute, has a dot or is empty."""
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {rl.typename(name)}")
+        if kind == "module":
+            if hasattr(self, name) and name not in table:
+                raise KeyError(f"attribute '{name}' already exists")
+            if "." in name:
+                raise KeyError(f'module name can\'t contain ".", got: {name}')
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain "."')
+        if name == "":
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if hasattr(self, name) and name not in table:
+            raise KeyError(f"attribute '{name}' already exists")
+
+    # -- attributes ----------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
+        for table in ("_parameters", "_buffers", "_modules"):
+            held = own.get(table)
+            if held is not None and name in held:
+                return held[name]
+        error = AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if "_modules" not in own:
+            error.add_note(_NO_INIT)
+        raise error
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        params = own.get("_parameters")
+        if isinstance(value, Parameter):
+            if params is None:
+                raise fail(
+                    AttributeError,
+                    "cannot assign parameters before Module.__init__() call",
+                    _NO_INIT,
+                )
+            self._forget(name, "_parameters")
+            self.register_parameter(name, value)
+        elif params is not None and name in params:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{rl.typename(value)}' as parameter '{name}' "
+                    "(torch.nn.Parameter or None expected)"
+                )
+            self.register_parameter(name, value)
+        else:
+            self._set_module_or_buffer(name, value, own)
+
+    def _set_module_or_buffer(self, name: str, value: Any, own: dict) -> None:
+        modules = own.get("_modules")
+        if isinstance(value, Module):
+            if modules is None:
+                raise fail(
+                    AttributeError, "cannot assign module before Module.__init__() call", _NO_INIT
+                )
+            self._forget(name, "_modules")
+            modules[name] = passed_through(_global_module_registration_hooks, self, name, value)
+        elif modules is not None and name in modules:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{rl.typename(value)}' as child module '{name}' "
+                    "(torch.nn.Module or None expected)"
+                )
+            modules[name] = passed_through(_global_module_registration_hooks, self, name, value)
+        elif isinstance(value, rl.Tensor) or name in (own.get("_buffers") or ()):
+            self._set_buffer(name, value, own.get("_buffers"))
+        else:
+            if isinstance(value, _CONTAINERS):
+                own["_unseen_containers"] = True
+            super().__setattr__(name, value)
+
+    def _set_buffer(self, name: str, value: Any, buffers: dict | None) -> None:
+        """A Buffer registers itself; another tensor only takes the place of a buffer."""
+        is_buffer = isinstance(value, Buffer)
+        if buffers is None and is_buffer:
+            raise fail(
+                AttributeError, "cannot assign buffer before Module.__init__() call", _NO_INIT
+            )
+        if buffers is None or (not is_buffer and name not in buffers):
+            super().__setattr__(name, value)
+            return
+        if value is not None and not isinstance(value, rl.Tensor):
+            raise TypeError(
+                f"cannot assign '{rl.typename(value)}' as buffer '{name}' "
+                "(torch.nn.Buffer, torch.Tensor or None expected)"
+            )
+        if is_buffer and name not in buffers:
+            self._forget(name, "_buffers")
+            self.register_buffer(name, value, value.persistent)  # type: ignore[union-attr]
+            return
+        buffers[name] = passed_through(_global_buffer_registration_hooks, self, name, value)
+
+    def _forget(self, name: str, keep: str) -> None:
+        """Remove `name` from everywhere but the table that is about to hold it."""
+        own = self.__dict__
+        own.pop(name, None)
+        for table in ("_parameters", "_buffers", "_modules"):
+            if table != keep:
+                own[table].pop(name, None)
+        if keep != "_buffers":
+            own["_non_persistent_buffers_set"].discard(name)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._parameters:
+            del self._parameters[name]
+        elif name in self._buffers:
+            del self._buffers[name]
+            self._non_persistent_buffers_set.discard(name)
+        elif name in self._modules:
+            del self._modules[name]
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        names = [*object.__dir__(self), *self._parameters, *self._modules, *self._buffers]
+        return sorted({name for name in names if not name[:1].isdigit()})
+
+    def __getstate__(self) -> dict:
+        state = self.__dict__.copy()
+        state.pop("_compiled_call_impl", None)
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+
+    # -- walking -------------------------------------------------------------------------------
+
+    def _named_members(
+        self,
+        get_members_fn: Callable,
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, Any]]:
+        """(dotted name, member) over this module and its children, each member once."""
+        seen = set()
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
+        for path, module in modules:
+            for name, member in get_members_fn(module):
+                if member is None or id(member) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(member))
+                yield f"{path}.{name}" if path else name, member
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with their dotted names; a shared one appears once."""
+        return self._named_members(
+            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
+        )
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters of this module and, with `recurse`, of everything below it."""
+        for _, param in self.named_parameters(recurse=recurse):
+            yield param
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """Buffers with their dotted names."""
+        return self._named_members(
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
+
+    def buffers(self, recurse: bool = True) -> Iterator[Any]:
+        """The buffers of this module and, with `recurse`, of everything below it."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Direct children with their names, each once."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """Direct children, each once."""
+        for _, module in self.named_children():
+            yield module
+
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and everything below it with dotted names, each once."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                below = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(memo, below, remove_duplicate)
+
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and everything below it, each once."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
+            yield module
+
+    # -- modes ---------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Any:
+        """Set training mode here and below; returns self."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Any:
+        """Set evaluation mode: dropout passes, batch norm uses its running statistics."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Freeze or unfreeze every parameter; returns self."""
+        for param in self.parameters():
+            param.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of every parameter."""
+        for param in self.parameters():
+            if param.grad is None:
+                continue
+            if set_to_none:
+                param.grad = None
+            else:
+                param.grad = rl.zeros_like(param.grad)
+
+    def apply(self, fn: Callable[[Any], None]) -> Any:
+        """Call `fn` on every module below, then on this one; returns self."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted as torch does; the module keeps running eagerly."""
+
+    # -- printing ------------------------------------------------------------------------------
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of the repr; layers override it."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        extra_lines = extra.split("\n") if extra else []
+        child_lines = [
+            f"({name}): " + _indent(repr(module)) for name, module in self._modules.items()
+        ]
+        lines = extra_lines + child_lines
+        if not lines:
+            return f"{self._get_name()}()"
+        if len(extra_lines) == 1 and not child_lines:
+            return f"{self._get_name()}({extra_lines[0]})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _indent(text: str) -> str:
+    """`text` with every line but the first moved in by two."""
+    return text.replace("\n", "\n  ")

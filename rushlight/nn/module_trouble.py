@@ -1,0 +1,88 @@
+"""Help for users of modules: where an error happened, and layers hidden in plain containers."""
+
+from __future__ import annotations
+
+import warnings
+from types import FrameType
+from typing import Any
+
+import rushlight as rl
+
+
+def add_module_path(error: BaseException, module: Any, caller: FrameType | None) -> None:
+    """Note on `error` the path of the module it came from, as far out as it has bubbled.
+
+    Each module on the way up replaces the note by a longer one: it finds the path so far below
+    itself and puts its own name in front (the caller's variable, else the class).
+    """
+    trail = getattr(error, "_module_trail", None)
+    if trail is None:
+        inner, path, position = module, "", len(getattr(error, "__notes__", ()))
+    else:
+        inner, below, path, position = trail
+        step = _path_to(module, below)
+        if step is None:
+            return
+        path = f"{step}.{path}" if path else step
+    name = _name_in(caller, module)
+    where = ".".join(part for part in (name, path) if part)
+    note = f"in {where} ({type(inner).__name__})"
+    try:
+        if trail is None:
+            error.add_note(note)
+        else:
+            error.__notes__[position] = note
+        error._module_trail = (inner, module, path, position)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, IndexError):
+        return
+
+
+def _path_to(module: Any, wanted: Any) -> str | None:
+    """The dotted path from `module` down to `wanted`; None if it is not below (or is the same)."""
+    for path, found in module.named_modules():
+        if found is wanted:
+            return path or None
+    return None
+
+
+def _name_in(caller: FrameType | None, module: Any) -> str:
+    """The variable that holds `module` where it was called, or the name of its class."""
+    if caller is not None:
+        for name, value in caller.f_locals.items():
+            if value is module and name != "self":
+                return name
+    return type(module).__name__
+
+
+def warn_unregistered(module: Any) -> None:
+    """Warn, once, when a plain list, tuple, dict or set of `module` holds layers or parameters."""
+    own = module.__dict__
+    own.pop("_unseen_containers", None)
+    known = {id(found) for found in module.modules()}
+    known |= {id(found) for found in module.parameters()}
+    for name, value in own.items():
+        if name.startswith("_") or not isinstance(value, (list, tuple, dict, set)):
+            continue
+        lost = [item for item in _members(value) if id(item) not in known]
+        layers = [item for item in lost if not isinstance(item, rl.Tensor)]
+        kind, count = ("modules", len(layers)) if layers else ("parameters", len(lost))
+        if count:
+            keep = "Module" if layers else "Parameter"
+            box = "Dict" if isinstance(value, dict) else "List"
+            warnings.warn(
+                f"{count} {kind} in the plain {type(value).__name__} "
+                f"{type(module).__name__}.{name} are not registered: parameters(), to() and "
+                f"state_dict() do not see them; use nn.{keep}{box}",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
+def _members(value: Any, depth: int = 0) -> list[Any]:
+    """Modules and parameters in nested plain containers, three levels down."""
+    if isinstance(value, (rl.nn.Module, rl.nn.Parameter)):
+        return [value]
+    if depth > 3 or not isinstance(value, (list, tuple, dict, set)):
+        return []
+    inner = value.values() if isinstance(value, dict) else value
+    return [found for item in inner for found in _members(item, depth + 1)]

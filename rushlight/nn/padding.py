@@ -1,0 +1,147 @@
+"""Padding layers: constant, zero, reflected, replicated, circular; in one to three dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import functional as F
+from .module import Module
+from .sizes import repeated
+
+
+class _Pad(Module):
+    """Pad the last `_dims` dimensions; `padding` counts from the last one backwards."""
+
+    __constants__ = ["padding"]
+    _dims = 1
+    _mode = "constant"
+
+    def __init__(self, padding: Any) -> None:
+        super().__init__()
+        self.padding = repeated(2 * self._dims)(padding)
+
+    def forward(self, input: Any) -> Any:
+        return F.pad(input, self.padding, self._mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class _ConstantPadNd(_Pad):
+    __constants__ = ["padding", "value"]
+
+    def __init__(self, padding: Any, value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Any) -> Any:
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad1d(_ConstantPadNd):
+    """Pad (*, W) with `value`."""
+
+
+class ConstantPad2d(_ConstantPadNd):
+    """Pad (*, H, W) with `value`."""
+
+    _dims = 2
+
+
+class ConstantPad3d(_ConstantPadNd):
+    """Pad (*, D, H, W) with `value`."""
+
+    _dims = 3
+
+
+class _ZeroPadNd(_ConstantPadNd):
+    def __init__(self, padding: Any) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class ZeroPad1d(ConstantPad1d, _ZeroPadNd):
+    """Pad (*, W) with zeros."""
+
+
+class ZeroPad2d(ConstantPad2d, _ZeroPadNd):
+    """Pad (*, H, W) with zeros.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ZeroPad2d(1)
+    ZeroPad2d((1, 1, 1, 1))
+    """
+
+
+class ZeroPad3d(ConstantPad3d, _ZeroPadNd):
+    """Pad (*, D, H, W) with zeros."""
+
+
+class ReflectionPad1d(_Pad):
+    """Mirror (*, W) at its ends, without repeating the ends."""
+
+    _mode = "reflect"
+
+
+class ReflectionPad2d(_Pad):
+    """Mirror (*, H, W) at its edges, without repeating the edges."""
+
+    _mode, _dims = "reflect", 2
+
+
+class ReflectionPad3d(_Pad):
+    """Mirror (*, D, H, W) at its faces, without repeating them."""
+
+    _mode, _dims = "reflect", 3
+
+
+class ReplicationPad1d(_Pad):
+    """Repeat the ends of (*, W)."""
+
+    _mode = "replicate"
+
+
+class ReplicationPad2d(_Pad):
+    """Repeat the edges of (*, H, W)."""
+
+    _mode, _dims = "replicate", 2
+
+
+class ReplicationPad3d(_Pad):
+    """Repeat the faces of (*, D, H, W)."""
+
+    _mode, _dims = "replicate", 3
+
+
+class _CircularPadNd(_Pad):
+    _mode = "circular"
+
+    def forward(self, input: Any) -> Any:
+        self._check_input_dim(input)
+        return F.pad(input, self.padding, "circular")
+
+    def _check_input_dim(self, input: Any) -> None:
+        low = self._dims + 1
+        if input.dim() not in (low, low + 1):
+            raise ValueError(f"expected {low}D or {low + 1}D input (got {input.dim()}D input)")
+
+
+class CircularPad1d(_CircularPadNd):
+    """Pad (*, W) with its other end."""
+
+
+class CircularPad2d(_CircularPadNd):
+    """Pad (*, H, W) with its opposite edges."""
+
+    _dims = 2
+
+
+class CircularPad3d(_CircularPadNd):
+    """Pad (*, D, H, W) with its opposite faces."""
+
+    _dims = 3

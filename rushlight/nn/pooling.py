@@ -1,0 +1,369 @@
+"""Pooling layers: max, average, adaptive, fractional and power-average; and max unpooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from . import functional as F
+from .module import Module
+from .sizes import repeated
+
+
+class _Pool(Module):
+    """Calls the pooling function of its name and dimension."""
+
+    _dims = 1
+    _name = ""
+
+    @property
+    def _function(self) -> Any:
+        return getattr(F, f"{self._name}{self._dims}d")
+
+
+class _MaxPoolNd(_Pool):
+    __constants__ = [
+        "kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode",
+    ]  # fmt: skip
+    _name = "max_pool"
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride if stride is not None else kernel_size
+        self.padding = padding
+        self.dilation = dilation
+        self.return_indices = return_indices
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        return self._function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPoolNd):
+    """The largest value in each window of (N, C, L)."""
+
+
+class MaxPool2d(_MaxPoolNd):
+    """The largest value in each window of (N, C, H, W).
+
+    stride: kernel_size unless given. return_indices: also where it was, for MaxUnpool2d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+
+    _dims = 2
+
+
+class MaxPool3d(_MaxPoolNd):
+    """The largest value in each window of (N, C, D, H, W)."""
+
+    _dims = 3
+
+
+class _MaxUnpoolNd(_Pool):
+    _name = "max_unpool"
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        spread = repeated(self._dims)
+        self.kernel_size = spread(kernel_size)
+        self.stride = spread(stride if stride is not None else kernel_size)
+        self.padding = spread(padding)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return self._function(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpoolNd):
+    """Put the maxima of MaxPool1d back where they were, zeros elsewhere."""
+
+
+class MaxUnpool2d(_MaxUnpoolNd):
+    """Put the maxima of MaxPool2d back where they were, zeros elsewhere."""
+
+    _dims = 2
+
+
+class MaxUnpool3d(_MaxUnpoolNd):
+    """Put the maxima of MaxPool3d back where they were, zeros elsewhere."""
+
+    _dims = 3
+
+
+class _AvgPoolNd(_Pool):
+    _name = "avg_pool"
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPoolNd):
+    """The mean of each window of (N, C, L)."""
+
+    __constants__ = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        spread = repeated(1)
+        self.kernel_size = spread(kernel_size)
+        self.stride = spread(stride if stride is not None else kernel_size)
+        self.padding = spread(padding)
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+
+    def forward(self, input: Any) -> Any:
+        return F.avg_pool1d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+        )
+
+
+class AvgPool2d(_AvgPoolNd):
+    """The mean of each window of (N, C, H, W).
+
+    count_include_pad: whether padding counts in the mean. divisor_override: divide by this instead.
+    """
+
+    __constants__ = [
+        "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override",
+    ]  # fmt: skip
+    _dims = 2
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride if stride is not None else kernel_size
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, input: Any) -> Any:
+        return self._function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+
+class AvgPool3d(AvgPool2d):
+    """The mean of each window of (N, C, D, H, W)."""
+
+    _dims = 3
+
+
+class _LPPoolNd(_Pool):
+    __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
+    _name = "lp_pool"
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        return self._function(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPoolNd):
+    """(sum x^p)^(1/p) over each window of (N, C, L)."""
+
+
+class LPPool2d(_LPPoolNd):
+    """(sum x^p)^(1/p) over each window of (N, C, H, W)."""
+
+    _dims = 2
+
+
+class LPPool3d(_LPPoolNd):
+    """(sum x^p)^(1/p) over each window of (N, C, D, H, W)."""
+
+    _dims = 3
+
+
+class _AdaptiveAvgPoolNd(_Pool):
+    __constants__ = ["output_size"]
+    _name = "adaptive_avg_pool"
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Any) -> Any:
+        return self._function(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
+    """Means over windows chosen so that (N, C, L) becomes (N, C, output_size)."""
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
+    """Means over windows chosen so that (N, C, H, W) becomes (N, C, *output_size).
+
+    A size of None keeps that dimension.
+    """
+
+    _dims = 2
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
+    """Means over windows chosen so that the volume becomes output_size."""
+
+    _dims = 3
+
+
+class _AdaptiveMaxPoolNd(_Pool):
+    __constants__ = ["output_size", "return_indices"]
+    _name = "adaptive_max_pool"
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size = output_size
+        self.return_indices = return_indices
+
+    def forward(self, input: Any) -> Any:
+        return self._function(input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
+    """Maxima over windows chosen so that (N, C, L) becomes (N, C, output_size)."""
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
+    """Maxima over windows chosen so that (N, C, H, W) becomes (N, C, *output_size)."""
+
+    _dims = 2
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
+    """Maxima over windows chosen so that the volume becomes output_size."""
+
+    _dims = 3
+
+
+class _FractionalMaxPoolNd(_Pool):
+    __constants__ = ["kernel_size", "return_indices", "output_size", "output_ratio"]
+    _name = "fractional_max_pool"
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        spread = repeated(self._dims)
+        self.kernel_size = spread(kernel_size)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = spread(output_size) if output_size is not None else None
+        self.output_ratio = spread(output_ratio) if output_ratio is not None else None
+        if output_size is None and output_ratio is None:
+            raise ValueError(
+                f"{type(self).__name__} requires specifying either an output size, or a pooling "
+                "ratio"
+            )
+        if output_size is not None and output_ratio is not None:
+            raise ValueError("only one of output_size and output_ratio may be specified")
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            given = output_ratio if isinstance(output_ratio, Iterable) else float(output_ratio)
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {given})")
+
+    def forward(self, input: Any) -> Any:
+        return self._function(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
+    """Maxima over windows at random places. Source: Graham, 2014."""
+
+    _dims = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
+    """Maxima over windows at random places, in three dimensions."""
+
+    _dims = 3

@@ -1,0 +1,257 @@
+"""Batches of sequences of different lengths: padding, packing, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import rushlight as rl
+
+from ...core.errors import ShapeError, fail
+
+
+class _PackedFields(NamedTuple):
+    data: Any
+    batch_sizes: Any
+    sorted_indices: Any
+    unsorted_indices: Any
+
+
+class PackedSequence(_PackedFields):
+    """Sequences stored step by step without padding: made by pack_padded_sequence.
+
+    data: the rows of step 0 of all sequences (longest first), then of step 1, ... batch_sizes: how
+    many sequences reach each step. sorted_indices: the order the batch was put in.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        data: Any,
+        batch_sizes: Any = None,
+        sorted_indices: Any = None,
+        unsorted_indices: Any = None,
+    ) -> Any:
+        if unsorted_indices is None:
+            unsorted_indices = invert_permutation(sorted_indices)
+        if batch_sizes is None:
+            if not isinstance(data, (list, tuple)) or len(data) != 2:
+                raise AssertionError("Expected data to be a list or tuple of length 2")
+            data, batch_sizes = data
+        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """The same sequences with their data moved to another dtype."""
+        data = self.data.to(*args, **kwargs)
+        if data is self.data:
+            return self
+        return type(self)(data, *self[1:])
+
+    def double(self) -> Any:
+        """The data as float64."""
+        return self.to(dtype=rl.double)
+
+    def float(self) -> Any:
+        """The data as float32."""
+        return self.to(dtype=rl.float)
+
+    def half(self) -> Any:
+        """The data as float16."""
+        return self.to(dtype=rl.half)
+
+    def long(self) -> Any:
+        """The data as int64."""
+        return self.to(dtype=rl.long)
+
+    def int(self) -> Any:
+        """The data as int32."""
+        return self.to(dtype=rl.int)
+
+    def short(self) -> Any:
+        """The data as int16."""
+        return self.to(dtype=rl.short)
+
+    def char(self) -> Any:
+        """The data as int8."""
+        return self.to(dtype=rl.int8)
+
+    def byte(self) -> Any:
+        """The data as uint8."""
+        return self.to(dtype=rl.uint8)
+
+    def cpu(self) -> Any:
+        """Itself: it is there already."""
+        return self
+
+    def pin_memory(self) -> Any:
+        """Itself: there is no GPU to pin for."""
+        return self
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    def is_pinned(self) -> bool:
+        return False
+
+
+def invert_permutation(permutation: Any) -> Any:
+    """The order that undoes `permutation` (N)."""
+    if permutation is None:
+        return None
+    output = rl.empty_like(permutation)
+    output[permutation] = rl.arange(permutation.numel())
+    return output
+
+
+def pack_padded_sequence(
+    input: Any, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
+    """Pack padded sequences (T, B, *), or (B, T, *), of the given lengths (B).
+
+    enforce_sorted: demand falling lengths instead of sorting. Raises RuntimeError for lengths that
+    are not positive or not one per sequence.
+    """
+    lengths = rl.as_tensor(lengths, dtype=rl.int64)
+    if lengths.dim() != 1:
+        raise RuntimeError(
+            "'lengths' argument should be a 1D CPU int64 tensor, but got "
+            f"{lengths.dim()}D cpu Long tensor"
+        )
+    order = None
+    if not enforce_sorted:
+        lengths, order = rl.sort(lengths, descending=True)
+        input = input.index_select(0 if batch_first else 1, order)
+    x = input.transpose(0, 1) if batch_first else input
+    sizes = _batch_sizes(lengths.tolist(), x.shape[1])
+    rows = [x[step, :count] for step, count in enumerate(sizes)]
+    return PackedSequence(rl.cat(rows), rl.tensor(sizes, dtype=rl.int64), order)
+
+
+def _batch_sizes(lengths: list[int], batch: int) -> list[int]:
+    """How many sequences reach each step; torch's errors for lengths that do not fit."""
+    if len(lengths) != batch:
+        raise RuntimeError(
+            "Expected `len(lengths)` to be equal to batch_size, but got "
+            f"{len(lengths)} (batch_size={batch})"
+        )
+    if lengths[-1] <= 0 or min(lengths) <= 0:
+        raise fail(
+            RuntimeError,
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' "
+            "that is <= 0",
+            f"position {next(i for i, n in enumerate(lengths) if n <= 0)}",
+        )
+    if any(later > earlier for earlier, later in pairwise(lengths)):
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You "
+            "can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to "
+            "sidestep this requirement if you do not need ONNX exportability."
+        )
+    return [sum(n > step for n in lengths) for step in range(lengths[0])]
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+) -> tuple[Any, Any]:
+    """The padded sequences (T, B, *), or (B, T, *), and their lengths (B)."""
+    sizes = sequence.batch_sizes.tolist()
+    longest = len(sizes)
+    if total_length is not None and total_length < longest:
+        raise ValueError(
+            "Expected total_length to be at least the length of the longest sequence in input, but "
+            f"got total_length={total_length} and max sequence length being {longest}"
+        )
+    batch = sizes[0]
+    rest = tuple(sequence.data.shape[1:])
+    steps = []
+    for rows in sequence.data.split(sizes):
+        gap = batch - rows.shape[0]
+        if gap:
+            rows = rl.cat([rows, rows.new_full((gap, *rest), padding_value)])
+        steps.append(rows)
+    blank = sequence.data.new_full((batch, *rest), padding_value)
+    steps += [blank] * ((total_length or longest) - longest)
+    padded = rl.stack(steps)
+    lengths = rl.tensor([sum(size > place for size in sizes) for place in range(batch)])
+    if sequence.unsorted_indices is not None:
+        padded = padded.index_select(1, sequence.unsorted_indices)
+        lengths = lengths[sequence.unsorted_indices]
+    return padded.transpose(0, 1) if batch_first else padded, lengths
+
+
+def pad_sequence(
+    sequences: Any,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
+) -> Any:
+    """Stack sequences (T_i, *) into (T, B, *), or (B, T, *), padded to the longest.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.rnn.pad_sequence([torch.ones(2), torch.ones(1)], batch_first=True)
+    tensor([[1., 1.],
+            [1., 0.]])
+    """
+    if not isinstance(sequences, (Iterable, rl.Tensor)):
+        raise RuntimeError(
+            "pad_sequence: Expected iterable for input sequences, but got arg of type: "
+            f"{type(sequences)}"
+        )
+    sequences = list(sequences)
+    if not sequences:
+        raise RuntimeError("received an empty list of sequences")
+    if padding_side not in ("left", "right"):
+        raise RuntimeError(
+            f"Expected padding_side to be one of left or right, but got {padding_side}."
+        )
+    longest = max(sequence.shape[0] for sequence in sequences)
+    _check_rest(sequences)
+    padded = []
+    for sequence in sequences:
+        gap = longest - sequence.shape[0]
+        if gap:
+            blank = sequence.new_full((gap, *sequence.shape[1:]), padding_value)
+            both = [sequence, blank] if padding_side == "right" else [blank, sequence]
+            sequence = rl.cat(both)
+        padded.append(sequence)
+    return rl.stack(padded, 0 if batch_first else 1)
+
+
+def _check_rest(sequences: list[Any]) -> None:
+    """Sequences may differ in length only."""
+    first = sequences[0].shape
+    for place, sequence in enumerate(sequences):
+        for dim, (a, b) in enumerate(zip(first[1:], sequence.shape[1:]), start=1):
+            if a != b:
+                raise fail(
+                    ShapeError,
+                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at "
+                    f"non-singleton dimension {dim}",
+                    f"sequence 0 has shape {tuple(first)}, sequence {place} has shape "
+                    f"{tuple(sequence.shape)}",
+                )
+
+
+def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
+    """The sequences (T_i, *) of a padded batch."""
+    if not batch_first:
+        padded_sequences = padded_sequences.transpose(0, 1)
+    return [row[: int(length)] for row, length in zip(padded_sequences, lengths)]
+
+
+def pack_sequence(sequences: list[Any], enforce_sorted: bool = True) -> PackedSequence:
+    """Pack a list of sequences (T_i, *)."""
+    lengths = [sequence.shape[0] for sequence in sequences]
+    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
+    """The list of sequences (T_i, *) of a pack."""
+    padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(padded, lengths, batch_first=True)
