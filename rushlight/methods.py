@@ -11,7 +11,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .core import dtypes, inplace
-from .core.dispatch import wrap_array
+from .core.dispatch import scalar_type_name, wrap_array
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
 from .ops import compare, contract, elementwise, structure
@@ -119,8 +119,6 @@ _TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Lo
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """Without argument torch's type string; with one the tensor as that type."""
     if dtype is None:
-        from .core.dispatch import scalar_type_name
-
         return f"torch.{scalar_type_name(self.dtype)}Tensor"
     if isinstance(dtype, str):
         name = dtype.removeprefix("torch.").removesuffix("Tensor")

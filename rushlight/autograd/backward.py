@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
+from ..ops.structure import stack
 from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep
 
 
@@ -174,8 +175,6 @@ def _batched(
     for place in range(len(seeds[0])):
         chosen = tuple(seed[place] for seed in seeds)
         rows.append(grad(outputs, inputs, chosen, True, create, allow_unused=unused))
-    from ..ops.structure import stack
-
     return tuple(None if column[0] is None else stack(column, 0) for column in zip(*rows))
 
 

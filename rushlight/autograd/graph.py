@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -147,8 +148,6 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], No
 
 def retain_grad(self: Tensor) -> None:
     """Let this non-leaf keep its gradient in `.grad` too."""
-    import weakref
-
     entry = self._entry
     if entry is None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")

@@ -18,7 +18,7 @@ from .dispatch import scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
 from .tape import LEAF, ORDER, OUTPUT, mark_written, tick
-from .tensor import Tensor, wrap
+from .tensor import EAGER_TYPES, Tensor, wrap
 
 
 class Late:
@@ -151,8 +151,6 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
     """The in-place twin of a NumPy-backed op: writes straight into the target when not recording."""
     general = in_place(op)
-    from .tensor import EAGER_TYPES
-
     def twin(self: Tensor, other: Any) -> Tensor:
         if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):
             a = self._array

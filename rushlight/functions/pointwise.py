@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import result_type, write_out
+from ..core.dispatch import result_type, scalar, scalar_type_name, wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops.compare import (
@@ -69,6 +69,7 @@ from ..ops.transcendental import (
     atan,
     atan2,
     atanh,
+    conj,
     cos,
     cosh,
     deg2rad,
@@ -91,13 +92,14 @@ from ..ops.transcendental import (
     tan,
     tanh,
 )
+from .indexing import nonzero
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "arccos", "arccosh",
     "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2",
     "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip",
-    "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix",
+    "conj", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix",
     "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge",
     "greater", "greater_equal", "gt", "heaviside", "hypot", "isfinite", "isinf", "isnan",
     "isneginf", "isposinf", "lcm", "le", "lerp", "less", "less_equal", "log", "log10", "log1p",
@@ -228,8 +230,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     tensor([1., 6.])
     """
     if input is None:
-        from .indexing import nonzero
-
         return nonzero(condition, as_tuple=True)
     if condition._array.dtype.kind not in "b" and condition.dtype is not dtypes.uint8:
         raise RuntimeError(
@@ -243,14 +243,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
 
 
 def _title(kind: dtypes.dtype) -> str:
-    from ..core.dispatch import scalar_type_name
-
     return scalar_type_name(kind)
 
 
 def _typed(value: Any, kind: dtypes.dtype) -> Tensor:
-    from ..core.dispatch import scalar, wrap_array
-
     return cast(value, kind) if isinstance(value, Tensor) else wrap_array(scalar(value, kind))
 
 

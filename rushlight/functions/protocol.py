@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
+from ..autograd.engine import node_name
+from ..autograd.graph import node_of
 from ..core import dtypes, printing
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
-from ..core.shapes import Size, dimension
+from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS
-from ..core.tape import LEAF, version
+from ..core.tape import LEAF, owner_of, version
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import structure as s
+from .creation import tensor
 
 __all__ = [
     "from_dlpack",
@@ -97,8 +101,6 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     entry = self._entry
     name = None
     if entry is not None and entry is not LEAF:
-        from ..autograd.engine import node_name
-
         name = node_name(entry)
     return printing.format_tensor(
         self._array, dtype_name=repr(self.dtype), default_dtype_name=repr(DEFAULTS.dtype),
@@ -179,8 +181,6 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
     """Strides of size-1 and empty dimensions are arbitrary in NumPy; torch's are the packed ones."""
-    from ..core.shapes import contiguous_strides
-
     if array.flags.c_contiguous:
         return contiguous_strides(array.shape)
     return tuple(step // array.itemsize for step in array.strides)
@@ -188,8 +188,6 @@ def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
 
 def storage_offset(self: Tensor) -> int:
     """How many elements into its memory the tensor begins."""
-    from ..core.tape import owner_of
-
     owner = owner_of(self._array)
     start = owner.ctypes.data if isinstance(owner, np.ndarray) else self._array.ctypes.data
     return (self._array.ctypes.data - start) // self._array.itemsize
@@ -237,8 +235,6 @@ def _get_grad(self: Tensor) -> Any:
         and self._entry is not LEAF
         and not self._retained
     ):
-        import warnings
-
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad"
             " attribute won't be populated during autograd.backward(). If you indeed want the .grad"
@@ -307,8 +303,6 @@ def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str
 
 def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
     """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those values, as float."""
-    from .creation import tensor
-
     dtypes.require_cpu(device)
     result = object.__new__(cls)
     if len(data) == 1 and not isinstance(data[0], (int, Size)):
@@ -326,8 +320,6 @@ def get_grad_fn(self: Tensor) -> Any:
     """The node of the operation that made it, or None for a leaf."""
     if self._entry is None or self._entry is LEAF:
         return None
-    from ..autograd.graph import node_of
-
     return node_of(self._entry)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import write_out
+from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.shapes import dimension, dimensions
 from ..core.tensor import Tensor
@@ -79,8 +79,6 @@ def mean(
 
 
 def e_name(input: Tensor) -> str:
-    from ..core.dispatch import scalar_type_name
-
     return scalar_type_name(input.dtype)
 
 

@@ -7,10 +7,10 @@ from math import prod
 from typing import Any
 
 from ..core import dtypes, shapes
-from ..core.dispatch import write_out
+from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimension, dimensions
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
 
 __all__ = [
@@ -40,8 +40,6 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 
 
 def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
-    from ..core.tensor import link_view, wrap
-
     return link_view(wrap(input._array.view(kind.numpy)), input)
 
 
@@ -155,8 +153,6 @@ def expand(input: Tensor, *size: Any) -> Tensor:
 
 
 def _tensor_type(input: Tensor) -> str:
-    from ..core.dispatch import scalar_type_name
-
     return f"{scalar_type_name(input.dtype)}Tensor"
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
+from ..core.dispatch import not_implemented
 from ..core.families import plain
 
 
@@ -35,9 +37,6 @@ def _bits(name: str, ufunc: Any, doc: str) -> Any:
     def evaluate(*operands: Any) -> Any:
         for x in operands:
             if getattr(x, "dtype", None) is not None and x.dtype.kind in "fc":
-                from ..core import dtypes
-                from ..core.dispatch import not_implemented
-
                 raise not_implemented(f"{name}_cpu", dtypes.of(x))
         return ufunc(*operands)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
+from .transcendental import log
 
 
 def _boolean(x: Any) -> bool:
@@ -83,8 +84,6 @@ def _power_by_base(y: Any, x: Any, p: Any) -> Any:
 
 
 def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
-    from .transcendental import log
-
     if type(x) in (int, float):
         return (0.0 * y if x == 0 else float(np.log(x)) * y) if x >= 0 else float("nan") * y
     return where((x == 0) & (p >= 0), 0.0, y * log(x))
@@ -114,23 +113,34 @@ abs = elementwise(
     lower=lambda s, x: s.abs(x), doc="|x|; the gradient at 0 is 0.",
 )  # fmt: skip
 
-sgn = general(
+complex_sgn = general(
     "sgn", eval=np.sign, reads="xy", vjp=lambda g, y, x: _sgn_vjp(g, y, x),
-    doc="x / |x|, and 0 at 0.",
+    doc="z / |z|, and 0 at 0.",
 )  # fmt: skip
 
 
 def _sgn_vjp(g: Any, y: Any, x: Any) -> Any:
-    if getattr(x.dtype, "is_complex", getattr(x.dtype, "kind", "") == "c"):
-        size = abs(x)
-        turned = (g - (y * g.conj()).real * y * 2 + (y * g.conj()).real * y) / where(
-            size == 0, 1.0, size
-        )
-        return where(size == 0, 0.0, turned)
-    return 0.0 * g
+    size = abs(x)
+    turned = (g - y * (g * y.conj()).real) / where(size == 0, 1.0, size)
+    return where(size == 0, 0.0, turned)
 
 
 sign = elementwise("sign", eval=np.sign, partials=[0.0], doc="-1, 0 or 1.")
+
+
+def sgn(input: Any, *, out: Any = None) -> Any:
+    """-1, 0 or 1; for complex numbers z / |z|.
+
+    >>> import rushlight as torch
+    >>> torch.sgn(torch.tensor([-2.0, 0.0]))
+    tensor([-1.,  0.])
+    """
+    array = input if isinstance(input, (np.ndarray, np.generic)) else input._array
+    if array.dtype.kind == "c":
+        return complex_sgn(input)
+    return sign(input, out=out) if out is not None else sign(input)
+
+
 square = elementwise(
     "square", eval=np.square, partials=[lambda y, x: 2 * x], reads="x", node="PowBackward0",
     lower=lambda s, x: s.mul(x, x), doc="x * x.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.families import general, linear
+from .structure import sum_to, zero_like
 
 Key = tuple[Any, ...]
 
@@ -61,8 +62,6 @@ def _put(x: np.ndarray, value: np.ndarray, key: Key, accumulate: bool) -> np.nda
 
 
 def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> Any:
-    from .structure import sum_to
-
     taken = index(g, key)
     if value is not None and taken.shape != value.shape:
         taken = sum_to(taken, value.shape)
@@ -74,8 +73,6 @@ def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> 
 def _zero(g: Any) -> Any:
     if isinstance(g, np.ndarray):
         return np.zeros((), g.dtype)
-    from .structure import zero_like
-
     return zero_like(g)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.families import general, linear, plain
 from .elementwise import where
+from .indexing_along import scatter_one
 from .structure import expand, reshape
 
 Dims = tuple[int, ...] | None
@@ -77,8 +78,6 @@ any = plain("any", eval=lambda x, dims, keep: np.logical_or.reduce(x, dims, keep
 
 
 def _along_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool, name: str) -> Any:
-    from .indexing_along import scatter_one
-
     return scatter_one(g[0], y[1], x.shape, dim, keep)
 
 

@@ -12,7 +12,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 
 Shape = Sequence[int]
 
@@ -78,7 +78,7 @@ as_shape = view("view", eval=_view, adjoint=lambda g, x, shape: reshape(g, x.sha
 
 def reshape(x: Any, shape: Shape) -> Any:
     """x under another shape (no -1 here): a view where strides allow it, else a copy."""
-    if type(x) is np.ndarray:
+    if isinstance(x, (np.ndarray, np.generic)):
         return x.reshape(shape)
     a = x._array
     if type(a) is not np.ndarray or a.flags.c_contiguous:
@@ -211,8 +211,6 @@ def _replace_vjp(g: Any, y: Any, base: Any, value: Any, *geometry: Any) -> Any:
 
 def zero_like(x: Tensor) -> Any:
     """A 0-d zero of x's data type."""
-    from ..core.tensor import wrap
-
     return wrap(np.zeros((), x._array.dtype))
 
 

@@ -101,3 +101,17 @@ relu = elementwise(
     partials=[lambda y, x: y > 0], pull=_pull_relu,
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
 )  # fmt: skip
+
+_conj = elementwise("conj", eval=np.conjugate, partials=[None], pull=lambda g, e: (conj(g),),
+                    doc="The complex conjugate.")  # fmt: skip
+
+
+def conj(input: Any) -> Any:
+    """The complex conjugate; a real tensor is its own.
+
+    >>> import rushlight as torch
+    >>> torch.conj(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    array = input if isinstance(input, (np.ndarray, np.generic)) else input._array
+    return _conj(input) if array.dtype.kind == "c" else input
