@@ -19,10 +19,30 @@ from .ops import compare, contract, elementwise, structure
 Function = Callable[..., Any]
 
 # Functions of `rushlight.functions` that are methods under their own name.
-SAME_NAME = ["abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "all", "amax", "amin", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_to", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "dot", "eq", "exp", "exp2", "expand", "expand_as", "expm1", "fix", "flatten", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "lcm", "le", "lerp", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "mv", "narrow", "ne", "neg", "negative", "nextafter", "nonzero", "not_equal", "permute", "positive", "pow", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "reshape", "reshape_as", "round", "rsqrt", "rsub", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "split", "sqrt", "square", "squeeze", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "transpose", "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "view", "view_as"]
+SAME_NAME = """
+abs absolute acos acosh add addcdiv addcmul all amax amin any arccos arccosh arcsin arcsinh arctan
+arctan2 arctanh argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_left_shift
+bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm broadcast_to ceil chunk clamp clamp_max
+clamp_min clip clone conj copysign cos cosh deg2rad div divide dot eq exp exp2 expand expand_as
+expm1 fix flatten float_power floor floor_divide fmax fmin fmod frac gcd ge greater greater_equal
+gt heaviside hypot isfinite isinf isnan isneginf isposinf lcm le lerp less less_equal log log10
+log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt matmul max
+maximum mean min minimum mm moveaxis movedim mul multiply mv narrow ne neg negative nextafter
+nonzero not_equal permute positive pow rad2deg ravel reciprocal relu remainder reshape reshape_as
+round rsqrt rsub select sgn sigmoid sign signbit sin sinh split sqrt square squeeze sub subtract
+sum swapaxes swapdims t tan tanh transpose true_divide trunc unbind unflatten unsqueeze view
+view_as
+""".split()
 
 # In-place twins made from the function of the same name (with a trailing underscore).
-IN_PLACE = ["abs", "absolute", "acos", "acosh", "addcdiv", "addcmul", "arccos", "arcsin", "arctan", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "gcd", "ge", "greater", "gt", "hypot", "lcm", "le", "lerp", "less", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multiply", "ne", "neg", "negative", "pow", "rad2deg", "reciprocal", "relu", "remainder", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc"]
+IN_PLACE = """
+abs absolute acos acosh addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh
+bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp
+clamp_max clamp_min clip copysign cos cosh deg2rad div divide eq exp exp2 expm1 fix floor
+floor_divide fmod frac gcd ge greater gt hypot lcm le lerp less log log10 log1p log2 logical_and
+logical_not logical_or logical_xor lt multiply ne neg negative pow rad2deg reciprocal relu
+remainder round rsqrt sgn sigmoid sign sin sinh sqrt square subtract tan tanh true_divide trunc
+""".split()
 
 
 def _operator(op: Function, reverse: bool = False) -> Function:
