@@ -104,11 +104,14 @@ def from_type(self: Any, maker: Any, kind: Any, arguments: Any, state: Any) -> A
 
 def sparse_tensor(self: Any, layout: Any, data: Any) -> Any:
     """A sparse tensor from its indices and values; the maker checks that they fit."""
+    make = getattr(rl, f"{getattr(layout, 'name', '')}_tensor", None)
+    if make is None:
+        raise CheckpointError("the file holds a sparse tensor, which is not read here")
     match layout, data:
         case dtypes.sparse_coo, (Tensor() as indices, Tensor() as values, size, *_):
-            return rl.sparse_coo_tensor(indices, values, size)
+            return make(indices, values, size)
         case dtypes.sparse_csr, (Tensor() as rows, Tensor() as columns, Tensor() as values, size):
-            return rl.sparse_csr_tensor(rows, columns, values, size)
+            return make(rows, columns, values, size)
     raise CheckpointError("a sparse tensor of an unknown layout; refused")
 
 

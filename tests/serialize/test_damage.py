@@ -153,6 +153,22 @@ def test_plain_archives_of_other_writers_are_read(whole):
     assert same(loaded(stream.getvalue()), sample())
 
 
+def test_64_bit_sizes_are_read_and_must_agree():
+    data = struct.pack("4f", 0, 1, 2, 3)
+    found = records(with_pickle(tensor_pickle(0, (4,), (1,)), _0=data))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, part in found.items():
+            with archive.open(name, "w", force_zip64=True) as record:
+                record.write(part)
+    whole = stream.getvalue()
+    assert loaded(whole)._array.tolist() == [0, 1, 2, 3]
+    bad = bytearray(whole)
+    bad[whole.index(data) - 16] ^= 1  # the size in the field before the record
+    with pytest.raises(CheckpointError, match="disagrees"):
+        loaded(bytes(bad))
+
+
 def test_the_directory_must_agree_with_the_local_headers(whole):
     start = whole.index(b"PK\x01\x02")
     for offset, what in [(16, "crc"), (24, "size"), (42, "offset"), (46, "name")]:

@@ -13,7 +13,14 @@ from hypothesis import given, settings
 
 from rushlight.core import dtypes
 from rushlight.core.shapes import Size
-from rushlight.serialize import add_safe_globals, get_safe_globals, load, safe_globals, save
+from rushlight.serialize import (
+    CheckpointError,
+    add_safe_globals,
+    get_safe_globals,
+    load,
+    safe_globals,
+    save,
+)
 from tests.serialize.tools import loaded, packed, records, same, saved, tensor
 
 NUMBERS = [
@@ -93,6 +100,18 @@ def test_expanded_and_transposed_tensors_keep_their_strides():
     back = loaded(saved([tensor(base.T), tensor(wide)]))
     assert back[0]._array.strides == (4, 12)
     assert back[1]._array.shape == (2, 10**9) and back[1]._array.strides == (12, 0)
+
+
+def test_what_a_user_hung_on_a_tensor():
+    weight = tensor([1.0])
+    weight.note = ["kept"]  # pyright: ignore[reportAttributeAccessIssue]
+    data = saved({"w": weight})
+    assert loaded(data)["w"].note == ["kept"]
+    pickled = records(data)["archive/data.pkl"]
+    for name in (b"grad", b"_new", b"view"):
+        bad = pickled.replace(b"X\x04\x00\x00\x00note", b"X\x04\x00\x00\x00" + name)
+        with pytest.raises(CheckpointError, match="inner attribute"):
+            loaded(packed({**records(data), "archive/data.pkl": bad}))
 
 
 def test_arrays_that_torch_cannot_describe_are_copied():
