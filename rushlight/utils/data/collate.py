@@ -90,7 +90,7 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
         return _like_mapping(sample, columns)
     if isinstance(sample, Sequence):
         return _collate_sequence(batch, sample, collate_fn_map)
-    raise _unknown(type(sample), batch)
+    raise TypeError(default_collate_err_msg_format.format(type(sample)))
 
 
 def _collate_sequence(batch: Any, sample: Sequence, collate_fn_map: CollateMap | None) -> Any:
@@ -106,14 +106,6 @@ def _collate_sequence(batch: Any, sample: Sequence, collate_fn_map: CollateMap |
     if named:
         return type(sample)(*columns)
     return columns if isinstance(sample, tuple) else _like_sequence(sample, columns)
-
-
-def _unknown(kind: Any, batch: Any) -> BaseException:
-    error = TypeError(default_collate_err_msg_format.format(kind))
-    if kind is type(None):
-        places = [place for place, row in enumerate(batch) if row is None]
-        error.add_note(f"samples {places} of this batch are None: does __getitem__ return?")
-    return error
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:

@@ -65,6 +65,10 @@ class MapFetcher:
             return self.collate_fn(samples)
         except Exception as error:
             _note(error, f"while collating the samples {index} of {type(self.dataset).__name__}")
+            if isinstance(samples, list) and self.auto_collation:
+                empty = [place for place, row in zip(index, samples) if row is None]
+                if empty:
+                    error.add_note(f"samples {empty} are None: does __getitem__ return them?")
             raise
 
 

@@ -80,7 +80,8 @@ class Worker:
                 time.sleep(0.005)
                 text = path.read_bytes()[before:]
                 if text.endswith(b"\n"):
-                    return text.decode(errors="replace")
+                    lines = text.decode(errors="replace").splitlines()
+                    return "\n".join(itertools.takewhile(_is_users, lines))
         return ""
 
 
@@ -216,6 +217,10 @@ def _close(workers: list[Worker], owner: int) -> None:
             worker.process.join(max(0.0, deadline - time.monotonic()))
         if not any(worker.process.is_alive() for worker in workers):
             return
+
+
+def _is_users(line: str) -> bool:
+    return str(Path(__file__).parent) not in line
 
 
 def _ending(code: int | None) -> str:

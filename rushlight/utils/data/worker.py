@@ -93,7 +93,10 @@ class Failure:
             error = RuntimeError(message)
         for note in self.notes:
             error.add_note(note)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else its traceback keeps the workers alive
 
 
 class _Verbatim(str):
