@@ -16,8 +16,10 @@ from .autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
+from .core.dispatch import result_type
 from .core.dtypes import (
     bfloat16,
+    can_cast,
     channels_last,
     channels_last_3d,
     complex64,
@@ -61,5 +63,11 @@ long = int64
 cfloat = complex64
 cdouble = complex128
 newaxis = None
+
+from . import nn, optim, serialize, utils
+from .core.state import get_default_dtype, set_default_dtype
+from .serialize import load, save
+
+serialization = serialize
 
 __version__ = "2.13.0+rushlight0.1.0"

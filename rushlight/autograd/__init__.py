@@ -4,6 +4,8 @@ from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
 from . import engine as _engine
 from .backward import backward, grad
+from .function import Function, FunctionCtx, once_differentiable
+from .graph import Node
 from .modes import (
     detect_anomaly,
     enable_grad,

@@ -30,3 +30,24 @@ class Defaults:
 
 STATE = ThreadState()
 DEFAULTS = Defaults()
+
+
+def get_default_dtype() -> dtypes.dtype:
+    """The type that Python floats become.
+
+    >>> import rushlight as torch
+    >>> torch.get_default_dtype()
+    torch.float32
+    """
+    return DEFAULTS.dtype
+
+
+def set_default_dtype(d: dtypes.dtype) -> None:
+    """Choose the type that Python floats become; TypeError unless it is a floating-point type."""
+    if not isinstance(d, dtypes.dtype):
+        raise TypeError(f"invalid dtype object: {d!r}")
+    if d.category != dtypes.FLOAT:
+        raise TypeError(
+            f"only floating-point types are supported as the default type, but got {d!r}"
+        )
+    DEFAULTS.dtype = d
