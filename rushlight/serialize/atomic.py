@@ -53,8 +53,11 @@ def replacing(path: str | os.PathLike, size: int = 0) -> Iterator[IO[bytes]]:
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
             os.fsync(stream.fileno())
-            # Renamed while still locked, so that no sweeper takes it for an orphan.
-            os.replace(temporary, target)
+            if fcntl is not None:
+                # Renamed while still locked, so that no sweeper takes it for an orphan.
+                os.replace(temporary, target)
+        if fcntl is None:
+            os.replace(temporary, target)  # such systems do not rename open files
         _sync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ the rebuilder and the arguments in the file, checks them, and builds data.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from math import prod
@@ -177,7 +178,7 @@ def array_shell(self: Any, kind: Any, shape: Any, code: Any) -> ArrayShell:
 
 def numpy_kind(self: Any, code: str, *flags: Any) -> KindShell:
     """A NumPy type that waits for its byte order."""
-    if np.dtype(code).kind not in "biufcSU":
+    if not re.fullmatch(r"[biufcSU][0-9]{1,9}", code):
         raise CheckpointError(f"a NumPy type {short(code)} that is not plain numbers; refused")
     return KindShell(code)
 
@@ -200,6 +201,12 @@ def filled_array(version: Any, shape: Any, kind: Any, fortran: Any, data: Any) -
         raise CheckpointError(f"an array of {shape} {kind} in {len(data)} bytes; refused")
     array = np.frombuffer(bytearray(data), kind) if data else np.empty(0, kind)
     return array.reshape(shape, order="F" if fortran else "C")
+
+
+def array_of_bytes(self: Any, data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
+    """An array as pickle protocol 5 writes it."""
+    data = bytes(data) if type(data) is bytearray else data
+    return filled_array(1, shape, kind, order == "F", data)
 
 
 def numpy_scalar(self: Any, kind: Any, data: Any) -> Any:
@@ -229,6 +236,7 @@ def _known() -> dict[str, Any]:
         "numpy.ndarray": np.ndarray, "numpy.dtype": numpy_kind,
         "numpy._core.multiarray._reconstruct": array_shell,
         "numpy._core.multiarray.scalar": numpy_scalar,
+        "numpy._core.numeric._frombuffer": array_of_bytes,
     }  # fmt: skip
     table |= {f"builtins.{kind.__name__}": kind for kind in (int, float, list, dict)}
     table["builtins.set"] = simple(set, list)

@@ -33,7 +33,11 @@ DAMAGE = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError
 )  # fmt: skip
 SCALARS = {type(None), bool, int, float, str, bytes, bytearray}
-RENAMED = {"__builtin__": "builtins", "numpy.core.multiarray": "numpy._core.multiarray"}
+RENAMED = {
+    "__builtin__": "builtins",
+    "numpy.core.multiarray": "numpy._core.multiarray",
+    "numpy.core.numeric": "numpy._core.numeric",
+}
 Walk = Generator[tuple[str, Any], Any, Any]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import sys
@@ -27,10 +28,8 @@ def save(
     that format (a flat dict of tensors); any other in torch's. A model is stored as data (see
     `definition.py`): class names, attributes, weights.
 
-    Arguments: `obj`, what to save; `f`, a path or an object with `write`; the others are accepted
-    for torch's sake and have no effect. Raises TypeError naming the place of what is not data,
-    OSError naming the path when it cannot be written.
-
+    `f` is a path or an object with `write`; the other arguments of torch have no effect. Raises
+    TypeError naming the place of what is not data, OSError naming the path that cannot be written.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.save.html
 
     >>> import io
@@ -50,11 +49,8 @@ def save(
             "expected 'f' to be string, path, or a file object with a 'write' attribute"
         )
     parts = _parts(obj)
-    if not is_path:
-        for piece in archive.write(parts):
-            f.write(piece)
-        return
-    with replacing(f, archive.written_size(parts)) as stream:
+    target = replacing(f, archive.written_size(parts)) if is_path else contextlib.nullcontext(f)
+    with target as stream:
         for piece in archive.write(parts):
             stream.write(piece)
 

@@ -1,5 +1,6 @@
 """Files both ways with torch itself, where it is installed."""
 
+import collections
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ torch = pytest.importorskip("torch")
 from rushlight.serialize import load, safetensors, save  # noqa: E402
 from tests.parity import record_files  # noqa: E402
 from tests.parity.test_files import check  # noqa: E402
-from tests.serialize.tools import tensor  # noqa: E402
+from tests.serialize.tools import same, tensor  # noqa: E402
 
 CASES = record_files.cases()
 
@@ -49,6 +50,18 @@ def test_safetensors_to_torch(name, tmp_path):
     reference.save_file({"w": CASES[name]}, tmp_path / "b.safetensors", {"format": "pt"})
     ours = safetensors.load_file(tmp_path / "b.safetensors")["w"]
     assert ours._array.tobytes() == found._array.tobytes()
+
+
+def test_numpy_and_the_other_containers_are_written_as_torch_writes_them():
+    value = {"a": np.arange(6.0).reshape(2, 3).T, "f": np.float32(2.5), "s": frozenset([1])}
+    value["d"] = collections.defaultdict(list, a=[1])
+    value["u"] = np.array(["ab", "c"])
+    stream = written(value, save)
+    back = torch.load(stream, weights_only=False)
+    assert same(back, value) and back["d"].default_factory is list
+    assert same(load(written(value, torch.save)), value)
+    for protocol in (2, 3, 4, 5):
+        assert same(load(written(value, torch.save, pickle_protocol=protocol)), value)
 
 
 def test_torch_maps_our_storages(tmp_path):
