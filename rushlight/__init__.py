@@ -27,11 +27,9 @@ from .core.dtypes import (
     contiguous_format,
     device,
     dtype,
-    finfo,
     float16,
     float32,
     float64,
-    iinfo,
     int8,
     int16,
     int32,
@@ -49,6 +47,7 @@ from .core.dtypes import (
     uint64,
 )
 from .core.dtypes import bool_ as bool
+from .core.limits import finfo, iinfo
 from .core.printing import set_printoptions
 from .core.shapes import Size
 from .core.tensor import Tensor
@@ -64,7 +63,7 @@ cfloat = complex64
 cdouble = complex128
 newaxis = None
 
-from . import nn, optim, serialize, utils
+from . import nn, optim, random, serialize, utils
 from .core.state import get_default_dtype, set_default_dtype
 from .serialize import load, save
 

@@ -13,13 +13,14 @@ from .autograd.backward import tensor_backward
 from .core import dtypes, inplace
 from .core.dispatch import scalar_type_name, wrap_array
 from .core.tensor import EAGER_TYPES, Tensor
-from .functions import indexing, protocol
+from .functions import filling, indexing, protocol
 from .ops import compare, contract, elementwise, structure
 
 Function = Callable[..., Any]
 
 # Functions of `rushlight.functions` that are methods under their own name.
 SAME_NAME = """
+bernoulli multinomial
 abs absolute acos acosh add addcdiv addcmul all amax amin any arccos arccosh arcsin arcsinh arctan
 arctan2 arctanh argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_left_shift
 bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm broadcast_to ceil chunk clamp clamp_max
@@ -228,7 +229,7 @@ def methods() -> dict[str, Any]:
     ):
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
-    return {**table, **own}
+    return {**table, **own, **filling.FILLS}
 
 
 def install() -> None:

@@ -1,0 +1,85 @@
+"""Arguments read as torch reads them: sizes in their three spellings, and torch's refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..core import shapes
+from ..core.errors import fail
+from ..core.tensor import Tensor
+
+
+def kind_name(value: Any) -> str:
+    """A value's type as torch's messages name it."""
+    return "Tensor" if type(value) is Tensor else type(value).__name__
+
+
+def combination(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> BaseException:
+    """torch's TypeError for arguments that fit none of a function's forms."""
+    got = [kind_name(value) for value in args]
+    got += [f"{key}={kind_name(value)}" for key, value in kwargs.items()]
+    return fail(
+        TypeError,
+        f"{name}() received an invalid combination of arguments - got ({', '.join(got)}),"
+        " but expected one of:",
+    )
+
+
+def misfit(name: str, argument: str, position: int, wanted: str, value: Any) -> BaseException:
+    """torch's TypeError for one argument of the wrong type."""
+    return fail(
+        TypeError,
+        f"{name}(): argument '{argument}' (position {position}) must be {wanted}, not"
+        f" {kind_name(value)}",
+    )
+
+
+def sizes_of(name: str, size: tuple[Any, ...], keyword: Any = None) -> tuple[int, ...]:
+    """The shape meant by `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`, checked as torch checks it."""
+    if keyword is not None:
+        size = (keyword,)
+    elif not size:
+        raise combination(name, (), {})
+    if type(size[0]) is int and len(size) == 1:
+        if size[0] >= 0:
+            return size
+        return shapes.checked(size)
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        return shapes.checked(_indices(name, size[0]))
+    if len(size) > 1 and isinstance(size[0], (tuple, list)):
+        raise combination(name, size, {})
+    try:
+        index(size[0])
+    except TypeError:
+        raise misfit(name, "size", 1, "tuple of ints", size[0]) from None
+    return shapes.checked(_indices(name, size))
+
+
+def _indices(name: str, size: Sequence[Any]) -> tuple[int, ...]:
+    found = []
+    for place, value in enumerate(size):
+        try:
+            found.append(index(value))
+        except TypeError:
+            raise fail(
+                TypeError,
+                f"{name}(): argument 'size' failed to unpack the object at pos {place + 1} with"
+                f' error "type must be tuple of ints,but got {kind_name(value)}"',
+            ) from None
+    return tuple(found)
+
+
+def whole(name: str, argument: str, position: int, value: Any) -> int:
+    """An int argument (0-d integer tensors and NumPy integers count)."""
+    if type(value) is int:
+        return value
+    if isinstance(value, (float, np.floating)):
+        raise misfit(name, argument, position, "int", value)
+    try:
+        return index(value)
+    except TypeError:
+        raise misfit(name, argument, position, "int", value) from None

@@ -1,0 +1,427 @@
+"""Random numbers: generators with torch's streams, and the functions that draw new tensors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import scalar_type_name, write_out
+from ..core.errors import fail
+from ..core.random_engine import Engine
+from ..core.shapes import broadcast
+from ..core.state import DEFAULTS
+from ..core.tape import mark_written
+from ..core.tensor import Tensor, set_requires_grad, wrap
+from ..ops import noise
+from .arguments import combination, misfit, sizes_of, whole
+
+__all__ = [
+    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
+    "manual_seed", "multinomial", "normal", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+]  # fmt: skip
+
+
+class Generator:
+    """A stream of random numbers; the same seed gives torch's numbers, one for one.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.Generator.html
+
+    >>> import rushlight as torch
+    >>> g = torch.Generator().manual_seed(0)
+    >>> torch.rand(2, generator=g)
+    tensor([0.4963, 0.7682])
+    """
+
+    __slots__ = ("__weakref__", "_engine")
+
+    def __init__(self, device: Any = "cpu") -> None:
+        dtypes.require_cpu(device)
+        self._engine = Engine()
+
+    @property
+    def device(self) -> dtypes.device:
+        """Where it draws: the CPU."""
+        return dtypes.CPU
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from a seed, and return the generator itself."""
+        if not isinstance(seed, (int, np.integer)):
+            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
+        self._engine.manual_seed(int(seed))
+        return self
+
+    def seed(self) -> int:
+        """Start again from a number of the operating system's, and return it."""
+        return self._engine.seed()
+
+    def initial_seed(self) -> int:
+        """The seed it last started from."""
+        return self._engine.initial_seed()
+
+    def get_state(self) -> Tensor:
+        """Where it stands, as the 5056 bytes that torch keeps."""
+        return wrap(self._engine.get_state())
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Continue from a state that `get_state` gave (here or in torch)."""
+        if not isinstance(state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(state).__name__}")
+        self._engine.set_state(state._array)
+        return self
+
+    def clone_state(self) -> Generator:
+        """A second generator that continues from here."""
+        twin = Generator()
+        twin._engine = self._engine.clone()
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Generator:
+        return self.clone_state()
+
+    def __reduce__(self):
+        return _restored, (self._engine.get_state(),)
+
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
+
+def _restored(state: np.ndarray) -> Generator:
+    return Generator().set_state(wrap(state))
+
+
+default_generator = Generator()
+
+
+def engine_of(generator: Generator | None) -> Engine:
+    """The engine behind a generator, the default one for None."""
+    return (default_generator if generator is None else generator)._engine
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator again from a seed.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0); torch.rand(2)
+    tensor([0.4963, 0.7682])
+    """
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Start the default generator from a number of the operating system's, and return it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that the default generator last started from."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """Where the default generator stands, as a tensor of bytes."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Continue the default generator from a state that `get_rng_state` gave."""
+    default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng",
+             _devices_kw: str = "devices",
+             device_type: str = "cuda") -> Iterator[None]:  # fmt: skip
+    """A block whose draws leave the default generator as it was.
+
+    >>> import rushlight as torch
+    >>> before = torch.get_rng_state()
+    >>> with torch.random.fork_rng(): _ = torch.rand(3)
+    >>> bool((before == torch.get_rng_state()).all())
+    True
+    """
+    if not enabled:
+        yield
+        return
+    state = default_generator._engine.get_state()
+    try:
+        yield
+    finally:
+        default_generator._engine.set_state(state)
+
+
+# --- New tensors
+
+
+def _draw(name: str, method: str, args: tuple[Any, ...], shape: tuple[int, ...], dtype: Any,
+          generator: Any, out: Any, device: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+    """One call of the engine, into a new tensor or into `out`."""
+    if device is not None:
+        dtypes.require_cpu(device)
+    if generator is not None and not isinstance(generator, Generator):
+        raise combination(name, shape, {"generator": generator})
+    if dtype is not None and not isinstance(dtype, dtypes.dtype):
+        raise combination(name, shape, {"dtype": dtype})
+    draw = getattr(engine_of(generator), method)
+    if out is not None:
+        return _draw_out(draw, args, shape, dtype, out)
+    result = wrap(draw(shape, (dtype or DEFAULTS.dtype).numpy, *args))
+    if requires_grad:
+        set_requires_grad(result, True)
+    return result
+
+
+def _draw_out(draw: Any, args: tuple[Any, ...], shape: Any, dtype: Any, out: Tensor) -> Tensor:
+    if dtype is not None and dtype is not out.dtype:
+        raise fail(
+            RuntimeError,
+            f"dtype {scalar_type_name(dtype)} does not match dtype of out parameter"
+            f" ({scalar_type_name(out.dtype)})",
+        )
+    if out._array.shape != shape:
+        out._array = np.empty(shape, out._array.dtype)
+    draw(None, None, *args, out=out._array)
+    mark_written(out._array)
+    return out
+
+
+def rand(*args: Any, size: Any = None, generator: Any = None, out: Any = None, dtype: Any = None,
+         layout: Any = None, device: Any = None, requires_grad: bool = False,
+         pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Uniform numbers in [0, 1).
+
+    Arguments: the sizes, as numbers or as one tuple; `generator` (None: the default one).
+    Source: https://pytorch.org/docs/stable/generated/torch.rand.html
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0); torch.rand(3)
+    tensor([0.4963, 0.7682, 0.0885])
+    """
+    shape = sizes_of("rand", args, size)
+    return _draw("rand", "uniform", (), shape, dtype, generator, out, device, requires_grad)
+
+
+def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, dtype: Any = None,
+          layout: Any = None, device: Any = None, requires_grad: bool = False,
+          pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Standard normal numbers: mean 0, variance 1.
+
+    Arguments: the sizes, as numbers or as one tuple; `generator` (None: the default one).
+    Source: https://pytorch.org/docs/stable/generated/torch.randn.html
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0); torch.randn(3)
+    tensor([ 1.5410, -0.2934, -2.1788])
+    """
+    shape = sizes_of("randn", args, size)
+    return _draw("randn", "normal", (), shape, dtype, generator, out, device, requires_grad)
+
+
+def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype: Any,
+               generator: Any, device: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+    """A draw shaped and laid out as `input`: torch fills the memory in its own order."""
+    if not isinstance(input, Tensor):
+        raise misfit(name, "input", 1, "Tensor", input)
+    if device is not None:
+        dtypes.require_cpu(device)
+    a = input._array
+    target = np.empty_like(a, None if dtype is None else dtype.numpy)
+    result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
+    if requires_grad:
+        set_requires_grad(result, True)
+    return result
+
+
+def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
+              device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+              memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Uniform numbers in [0, 1), shaped and typed as `input`."""
+    return _draw_like("rand_like", "uniform", (), input, dtype, generator, device, requires_grad)
+
+
+def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
+               device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+               memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Standard normal numbers, shaped and typed as `input`."""
+    return _draw_like("randn_like", "normal", (), input, dtype, generator, device, requires_grad)
+
+
+def _bounds(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int]:
+    """`(high)` or `(low, high)`, by position or by name."""
+    values = [*args]
+    if low is not None:
+        values.insert(0, low)
+    if high is not None:
+        values.append(high)
+    if len(values) not in (1, 2):
+        raise combination(name, args, {})
+    names = ("high",) if len(values) == 1 else ("low", "high")
+    bounds = [whole(name, names[i], i + 1, value) for i, value in enumerate(values)]
+    return (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+
+
+def randint(*args: Any, low: Any = None, high: Any = None, size: Any = None, generator: Any = None,
+            out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+            requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Whole numbers with low <= x < high: `randint(high, size)` or `randint(low, high, size)`.
+
+    Raises RuntimeError when no number lies between the bounds.
+    Source: https://pytorch.org/docs/stable/generated/torch.randint.html
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(42); torch.randint(0, 10, (4,))
+    tensor([2, 7, 6, 4])
+    """
+    if size is None:
+        given = len(args) + (low is not None) + (high is not None)
+        if given < 2:
+            raise combination("randint", args, {})
+        args, size = args[:-1], args[-1]
+        if not isinstance(size, (tuple, list)):
+            raise misfit("randint", "size", given, "tuple of ints", size)
+    bounds = _bounds("randint", args, low, high)
+    if dtype is None and out is None:
+        dtype = dtypes.int64
+    shape = sizes_of("randint", (), size)
+    return _draw("randint", "integers", bounds, shape, dtype, generator, out, device, requires_grad)
+
+
+def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
+                 generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+                 requires_grad: bool = False, pin_memory: bool = False,
+                 memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Whole numbers with low <= x < high, shaped and typed as `input`."""
+    bounds = _bounds("randint_like", args, low, high)
+    return _draw_like(
+        "randint_like", "integers", bounds, input, dtype, generator, device, requires_grad
+    )
+
+
+def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None,
+             layout: Any = None, device: Any = None, requires_grad: bool = False,
+             pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """The numbers 0 to n - 1 in random order.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0); torch.randperm(5)
+    tensor([0, 4, 2, 1, 3])
+    """
+    dtypes.require_cpu(device)
+    n = whole("randperm", "n", 1, n)
+    kind = dtype or (dtypes.int64 if out is None else out.dtype)
+    if kind.category == dtypes.INTEGER and n - 1 > np.iinfo(kind.numpy).max:
+        raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
+    result = wrap(engine_of(generator).randperm(n, kind.numpy))
+    if out is not None:
+        if out._array.shape != result._array.shape:
+            out._array = np.empty(result._array.shape, out._array.dtype)
+        out._array[...] = result._array
+        mark_written(out._array)
+        return out
+    if requires_grad:
+        set_requires_grad(result, True)
+    return result
+
+
+# --- Draws with parameters in tensors
+
+
+def _into(result: Tensor, out: Tensor | None) -> Tensor:
+    return result if out is None else write_out(result, out)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None,
+           out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Normal numbers, with a mean and a standard deviation for each (tensors) or for all.
+
+    Shapes: `normal(0.0, 1.0, (2, 3))` for numbers; tensors broadcast together.
+    Raises RuntimeError for a negative standard deviation.
+    Source: https://pytorch.org/docs/stable/generated/torch.normal.html
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(0); torch.normal(0, 1, (2,))
+    tensor([ 1.5410, -0.2934])
+    """
+    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if not tensors:
+        if not isinstance(size, (tuple, list)):
+            given = (mean, std) if size is None else (mean, std, size)
+            raise combination("normal", given, {})
+        args = (float(mean), float(std))
+        shape = sizes_of("normal", (), size)
+        return _draw("normal", "normal", args, shape, dtype, generator, out, device, requires_grad)
+    if tensors[0].dtype.category < dtypes.FLOAT:
+        kind = scalar_type_name(tensors[0].dtype)
+        raise NotImplementedError(f"\"normal_kernel_cpu\" not implemented for '{kind}'")
+    broadcast(*(x._array.shape for x in tensors))
+    raw = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
+    values = np.asarray(engine_of(generator).normal_like(*raw))
+    if tensors[0]._array.shape == values.shape:
+        return _into(noise.normal_around(tensors[0], values), out)
+    return _into(wrap(values), out)
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
+              out: Any = None) -> Tensor:  # fmt: skip
+    """1 with the probability that stands in each place of `input` (or with `p`), else 0.
+
+    Raises RuntimeError for what is no probability.
+    Source: https://pytorch.org/docs/stable/generated/torch.bernoulli.html
+
+    >>> import rushlight as torch
+    >>> torch.bernoulli(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    if not isinstance(input, Tensor):
+        raise misfit("bernoulli", "input", 1, "Tensor", input)
+    engine, a = engine_of(generator), input._array
+    if p is not None:
+        return _into(wrap(engine.bernoulli(None, None, float(p), out=np.empty_like(a))), out)
+    plain = a.flags.c_contiguous
+    values = engine.bernoulli_like(a, None, out=None if plain else np.empty_like(a))
+    return _into(noise.bernoulli_by(input, values), out)
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
+                generator: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+    """Indices drawn with the weights in `input`, which need not sum to 1.
+
+    Shapes: (n,) gives (num_samples,); (rows, n) gives (rows, num_samples).
+    Raises RuntimeError for weights that are negative, not finite or all zero.
+    Source: https://pytorch.org/docs/stable/generated/torch.multinomial.html
+
+    >>> import rushlight as torch
+    >>> torch.multinomial(torch.tensor([0.0, 3.0, 0.0]), 1)
+    tensor([1])
+    """
+    if not isinstance(input, Tensor):
+        raise misfit("multinomial", "input", 1, "Tensor", input)
+    number = whole("multinomial", "num_samples", 2, num_samples)
+    return _into(wrap(engine_of(generator).multinomial(input._array, number, replacement)), out)
+
+
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """A Poisson number for each rate in `input`."""
+    if not isinstance(input, Tensor):
+        raise misfit("poisson", "input", 1, "Tensor", input)
+    return noise.poisson_by(input, engine_of(generator).poisson(input._array))
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """The number of successes in `count` trials of probability `prob`, broadcast together."""
+    for label, x in (("count", count), ("prob", prob)):
+        if not isinstance(x, Tensor):
+            raise misfit("binomial", label, 1 + (x is prob), "Tensor", x)
+        if x.dtype.category < dtypes.FLOAT:
+            raise ValueError(
+                f"binomial only supports floating-point dtypes for {label}, got:"
+                f" {scalar_type_name(x.dtype)}"
+            )
+    shape = broadcast(count._array.shape, prob._array.shape)
+    arrays = (np.broadcast_to(x._array, shape) for x in (count, prob))
+    return wrap(engine_of(generator).binomial(*arrays))
