@@ -96,6 +96,13 @@ def _load_bfloat16(asked: dtype) -> np.dtype:
     return bfloat16._numpy if asked is bfloat16 else np.dtype(asked.name)
 
 
+def bfloat16_limits() -> Any:
+    """NumPy-style `finfo` of bfloat16."""
+    import ml_dtypes
+
+    return ml_dtypes.finfo(bfloat16.numpy)
+
+
 def named(name: str) -> dtype:
     """The data type of that name, with or without `torch.` before it."""
     name = name.removeprefix("torch.")
@@ -176,65 +183,6 @@ def can_cast(source: dtype, target: dtype) -> bool:
     if source.category > target.category:
         return False
     return not (target is bool_ and source is not bool_)
-
-
-class finfo:
-    """Limits of a floating-point type: `bits eps max min tiny smallest_normal resolution dtype`.
-
-    >>> import rushlight as torch
-    >>> torch.finfo(torch.float32).eps
-    1.1920928955078125e-07
-    """
-
-    def __init__(self, type: dtype | None = None) -> None:
-        from .state import DEFAULTS
-
-        kind = type or DEFAULTS.dtype
-        if kind.category < FLOAT:
-            raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
-                f" '{kind!r}'"
-            )
-        numpy_dtype = kind.to_real().numpy
-        if numpy_dtype.name == "bfloat16":
-            import ml_dtypes
-
-            limits: Any = ml_dtypes.finfo(numpy_dtype)
-        else:
-            limits = np.finfo(numpy_dtype)
-        self.bits, self.dtype = limits.bits, kind.name
-        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
-        self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = float(limits.resolution)
-
-    def __repr__(self) -> str:
-        parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
-        shown = ", ".join(f"{part}={_short(getattr(self, part))}" for part in parts)
-        return f"finfo({shown}, dtype={self.dtype})"
-
-
-def _short(value: float) -> str:
-    return f"{value:g}"
-
-
-class iinfo:
-    """Limits of an integer type: `bits max min dtype`.
-
-    >>> import rushlight as torch
-    >>> torch.iinfo(torch.int8)
-    iinfo(min=-128, max=127, dtype=int8)
-    """
-
-    def __init__(self, type: dtype) -> None:
-        if type.category != INTEGER:
-            raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
-            )
-        limits = np.iinfo(type.numpy)
-        self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name
-
-    def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
 class _Named:

@@ -1,0 +1,62 @@
+"""The limits of number types: `finfo` and `iinfo`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .state import DEFAULTS
+
+
+class finfo:
+    """Limits of a floating-point type: `bits eps max min tiny smallest_normal resolution dtype`.
+
+    >>> import rushlight as torch
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
+
+    def __init__(self, type: dtypes.dtype | None = None) -> None:
+        kind = type or DEFAULTS.dtype
+        if kind.category < dtypes.FLOAT:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
+                f" '{kind!r}'"
+            )
+        numpy_dtype = kind.to_real().numpy
+        limits: Any = dtypes.bfloat16_limits() if kind is dtypes.bfloat16 else np.finfo(numpy_dtype)
+        self.bits, self.dtype = limits.bits, kind.name
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.resolution = float(limits.resolution)
+
+    def __repr__(self) -> str:
+        parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        shown = ", ".join(f"{part}={_short(getattr(self, part))}" for part in parts)
+        return f"finfo({shown}, dtype={self.dtype})"
+
+
+def _short(value: float) -> str:
+    return f"{value:g}"
+
+
+class iinfo:
+    """Limits of an integer type: `bits max min dtype`.
+
+    >>> import rushlight as torch
+    >>> torch.iinfo(torch.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    def __init__(self, type: dtypes.dtype) -> None:
+        if type.category != dtypes.INTEGER:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+            )
+        limits = np.iinfo(type.numpy)
+        self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

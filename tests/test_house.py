@@ -1,0 +1,144 @@
+"""The house rules, held by reading the source: floors, doors, sizes, and what a rule may say."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent / "rushlight"
+FILES = sorted(ROOT.rglob("*.py"))
+FLOOR_ONE = {"primitive", "tensor", "tape", "dispatch", "families", "inplace"}
+FLOORS = {
+    "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
+    "distributed": 5, "serialize": 5, "serialization": 5, "vision": 6, "text": 6, "tabular": 6, "cli": 6, "lab": 6,
+    "compat": 6,
+}  # fmt: skip
+# Each third-party package (and the one file that may import it).
+DOORS = {
+    "llvmlite": "compile/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
+    "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic.py", "matplotlib": "viz.py",
+    "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py", "safetensors": "serialize/safetensors.py",
+}  # fmt: skip
+MAX_FILE, MAX_FUNCTION = 500, 40
+
+
+def floor(parts: tuple[str, ...]) -> int:
+    """The floor of a module path inside the package."""
+    if not parts or parts == ("__init__",):
+        return 7
+    if parts[0] == "core":
+        return 1 if len(parts) > 1 and parts[1] in FLOOR_ONE else 0
+    if parts[0] == "device":
+        return 3
+    return FLOORS.get(parts[0], 7 if parts[0] in ("__main__", "viz") else 4)
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).with_suffix("").parts
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """(absolute module, line, inside a function) of every import in a file."""
+    tree = ast.parse(path.read_text())
+    package = ("rushlight", *parts_of(path)[:-1])
+    inside = {
+        id(node) for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }  # fmt: skip
+    typing_only = {
+        id(node) for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }  # fmt: skip
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, node.lineno, id(node) in inside
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module or "")))
+            for name in node.names:
+                whole = f"{module}.{name.name}"
+                exists = (ROOT.parent / Path(*whole.split("."))).with_suffix(".py").exists() or (
+                    ROOT.parent / Path(*whole.split(".")) / "__init__.py"
+                ).exists()
+                yield whole if exists else module, node.lineno, id(node) in inside
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
+def test_imports_go_down(path: Path) -> None:
+    here = parts_of(path)
+    wrong = []
+    for module, line, inside in imports(path):
+        names = tuple(module.split("."))
+        if names[0] != "rushlight" or names == ("rushlight",):
+            if names == ("rushlight",) and floor(here) < 5:
+                wrong.append(f"line {line}: only floors 5 and up may import the whole package")
+            continue
+        there = names[1:]
+        same_folder = len(here) > 1 and there[0] == here[0]
+        if here == ("__init__",) or here[-1] == "__init__" and same_folder:
+            continue
+        if floor(there) > floor(here) or (
+            floor(there) == floor(here) >= 5 and there[0] != here[0] and floor(here) != 6
+        ):
+            wrong.append(f"line {line}: floor {floor(here)} imports {module} of floor {floor(there)}")
+        if {here[0], there[0]} == {"autograd", "compile"}:
+            wrong.append(f"line {line}: autograd and compile never import each other")
+        if inside and floor(here) < 5:
+            wrong.append(f"line {line}: {module} is imported inside a function")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
+def test_third_party_packages_come_through_their_door(path: Path) -> None:
+    here = "/".join(parts_of(path)) + ".py"
+    for module, line, inside in imports(path):
+        top = module.split(".")[0]
+        if top in ("rushlight", "numpy", "") or top in sys.stdlib_module_names:
+            continue
+        assert DOORS.get(top) == here, f"line {line}: {top} may only be imported in {DOORS.get(top)}"
+        assert inside, f"line {line}: {top} must load on use, not at import"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
+def test_sizes(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= MAX_FILE, f"{len(lines)} lines"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= MAX_FUNCTION, f"the body of {node.name} has {length} lines"
+
+
+RULES = {"partials", "adjoint", "adjoints", "vjp", "jvp"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ops").rglob("*.py")), ids=lambda path: path.stem)
+def test_rules_do_not_speak_numpy(path: Path) -> None:
+    """A rule runs on arrays, tensors and traced values alike, so it may call ops but not NumPy."""
+    tree = ast.parse(path.read_text())
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        for keyword in call.keywords:
+            if keyword.arg not in RULES:
+                continue
+            for node in ast.walk(keyword.value):
+                assert not (isinstance(node, ast.Name) and node.id == "np"), (
+                    f"line {node.lineno}: numpy inside {keyword.arg}"
+                )
+
+
+def test_core_names_no_op() -> None:
+    for path in (ROOT / "core").glob("*.py"):
+        for module, line, _ in imports(path):
+            assert not module.startswith("rushlight.ops"), f"{path.name} line {line}"
