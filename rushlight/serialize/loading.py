@@ -50,10 +50,11 @@ def load(
 
     >>> import io
     >>> import rushlight as torch
-    >>> torch.load(io.BytesIO(b"<html>Not found</html>"))
-    Traceback (most recent call last):
-    ...
-    rushlight.serialize.errors.CheckpointError: the file (22 bytes) is an HTML page
+    >>> try:
+    ...     torch.load(io.BytesIO(b"<html>Not found</html>"))
+    ... except RuntimeError as error:
+    ...     print(error)
+    the file (22 bytes) is an HTML page
     """
     trusted = weights_only is False
     locate = _locator(map_location)

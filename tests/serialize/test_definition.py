@@ -78,6 +78,32 @@ def test_weights_stay_shared_inside_and_outside():
     assert back["pair"][0].weight is back["pair"][1].weight is back["w"]
 
 
+def test_a_state_dict_and_an_optimizer_resume(tmp_path):
+    net = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def step(net, optimizer):
+        optimizer.zero_grad()
+        (net.weight * net.weight).sum().backward()
+        optimizer.step()
+
+    step(net, optimizer)
+    save({"net": net.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "a.pt")
+    found = load(tmp_path / "a.pt")
+    assert found["net"]._metadata == net.state_dict()._metadata
+    other = nn.Linear(3, 2)
+    other.load_state_dict(found["net"])
+    resumed = torch.optim.Adam(other.parameters(), lr=0.5)
+    resumed.load_state_dict(found["optimizer"])
+    for _ in range(3):
+        step(net, optimizer)
+        step(other, resumed)
+    assert same(net.weight.detach(), other.weight.detach())
+    save(net.state_dict(), tmp_path / "a.safetensors")
+    other.load_state_dict(load(tmp_path / "a.safetensors"))
+    assert same(net.bias.detach(), other.bias.detach())
+
+
 def test_hooks_cycles_and_lambdas_are_refused():
     net = nn.Linear(2, 2)
     handle = net.register_forward_hook(lambda *arguments: None)
