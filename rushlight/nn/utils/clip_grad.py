@@ -1,0 +1,109 @@
+"""Limiting the size of gradients: by their total norm or element by element."""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import rushlight as rl
+
+from ...core.errors import fail
+
+
+def _as_list(tensors: Any) -> list[Any]:
+    return [tensors] if isinstance(tensors, rl.Tensor) else list(tensors)
+
+
+def get_total_norm(
+    tensors: Any,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """The norm of all elements of all tensors as one vector: a 0-d tensor.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.get_total_norm([torch.ones(2), torch.ones(2)])
+    tensor(2.)
+    """
+    tensors = _as_list(tensors)
+    norm_type = float(norm_type)
+    if not tensors:
+        return rl.tensor(0.0)
+    norms = [rl.linalg.vector_norm(tensor, norm_type) for tensor in tensors]
+    total = rl.linalg.vector_norm(rl.stack(norms), norm_type)
+    if error_if_nonfinite and not bool(total.isfinite()):
+        bad = [place for place, norm in enumerate(norms) if not bool(norm.isfinite())]
+        raise fail(
+            RuntimeError,
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it cannot be clipped. To disable this error and scale the gradients by the "
+            "non-finite norm anyway, set `error_if_nonfinite=False`",
+            f"not finite: tensors {bad[:10]}",
+        )
+    return total
+
+
+def _gradients(parameters: Any) -> list[Any]:
+    return [p.grad for p in _as_list(parameters) if p.grad is not None]
+
+
+def clip_grads_with_norm_(
+    parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None
+) -> None:
+    """Scale the gradients in place by min(1, max_norm / total_norm)."""
+    with rl.no_grad():
+        scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        for grad in _gradients(parameters):
+            grad.mul_(scale)
+
+
+def clip_grad_norm_(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """Scale the gradients in place so that their total norm is at most max_norm; the old norm."""
+    if isinstance(parameters, types.GeneratorType):
+        parameters = list(parameters)
+        if not parameters:
+            warnings.warn(
+                "`parameters` is an empty generator, no gradient clipping will occur.",
+                stacklevel=3,
+            )
+    parameters = _as_list(parameters)
+    with rl.no_grad():
+        total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite, foreach)
+    clip_grads_with_norm_(parameters, max_norm, total, foreach)
+    return total
+
+
+def clip_grad_norm(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """The old name of clip_grad_norm_."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+
+
+def clip_grad_value_(
+    parameters: Iterable[Any] | Any, clip_value: float, foreach: bool | None = None
+) -> None:
+    """Hold every element of the gradients between -clip_value and clip_value, in place."""
+    clip_value = float(clip_value)
+    with rl.no_grad():
+        for grad in _gradients(parameters):
+            grad.clamp_(min=-clip_value, max=clip_value)

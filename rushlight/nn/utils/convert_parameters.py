@@ -1,0 +1,29 @@
+"""All parameters as one vector, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import rushlight as rl
+
+
+def parameters_to_vector(parameters: Iterable[Any]) -> Any:
+    """The elements of all parameters, one after the other (N).
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(2, 3).parameters()).shape
+    torch.Size([9])
+    """
+    return rl.cat([param.reshape(-1) for param in parameters])
+
+
+def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
+    """Cut the vector (N) into the parameters' shapes and make the pieces their data."""
+    if not isinstance(vec, rl.Tensor):
+        raise TypeError(f"expected torch.Tensor, but got: {rl.typename(vec)}")
+    start = 0
+    for param in parameters:
+        count = param.numel()
+        param.data = vec[start : start + count].view(param.size()).data
+        start += count

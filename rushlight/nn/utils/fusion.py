@@ -1,0 +1,69 @@
+"""Folding a batch norm in evaluation mode into the layer before it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import rushlight as rl
+
+from ..parameter import Parameter
+
+
+def fuse_conv_bn_weights(
+    conv_w: Any,
+    conv_b: Any,
+    bn_rm: Any,
+    bn_rv: Any,
+    bn_eps: float,
+    bn_w: Any,
+    bn_b: Any,
+    transpose: bool = False,
+) -> tuple[Parameter, Parameter]:
+    """Weight and bias of the one convolution that does both."""
+    bias = rl.zeros_like(bn_rm) if conv_b is None else conv_b
+    scale = rl.rsqrt(bn_rv + bn_eps)
+    if bn_w is not None:
+        scale = scale * bn_w
+    shift = 0 if bn_b is None else bn_b
+    shape = [1] * conv_w.dim()
+    shape[1 if transpose else 0] = -1
+    weight = conv_w * scale.reshape(shape)
+    return (
+        Parameter(weight, conv_w.requires_grad),
+        Parameter((bias - bn_rm) * scale + shift, bias.requires_grad),
+    )
+
+
+def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
+    """A copy of `conv` that includes `bn`; both must be in evaluation mode."""
+    if conv.training or bn.training:
+        raise AssertionError("Fusion only for eval!")
+    fused = copy.deepcopy(conv)
+    fused.weight, fused.bias = fuse_conv_bn_weights(
+        fused.weight,
+        fused.bias,
+        bn.running_mean,
+        bn.running_var,
+        bn.eps,
+        bn.weight,
+        bn.bias,
+        transpose,
+    )
+    return fused
+
+
+def fuse_linear_bn_weights(
+    linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any
+) -> tuple[Parameter, Parameter]:
+    """Weight and bias of the one linear layer that does both."""
+    return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
+
+
+def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
+    """A copy of `linear` that includes `bn`; both must be in evaluation mode."""
+    if linear.out_features != bn.num_features and bn.num_features != 1:
+        raise AssertionError(
+            "To fuse, linear.out_features == bn.num_features or bn.num_features == 1"
+        )
+    return fuse_conv_bn_eval(linear, bn)

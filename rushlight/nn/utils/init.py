@@ -1,0 +1,20 @@
+"""Making a module without filling its parameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..module import Module
+
+
+def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
+    """A module of `module_cls` whose parameters hold undefined values.
+
+    The class must take a `device` argument, as in torch.
+    """
+    if not issubclass(module_cls, Module):
+        raise RuntimeError(f"Expected a Module; got {module_cls}")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError("Module must support a 'device' arg to skip initialization")
+    return module_cls(*args, **kwargs).to_empty(device=kwargs.get("device", "cpu"))

@@ -1,0 +1,76 @@
+"""weight_norm as a hook: w = g v / ||v||. (The newer form is in parametrizations.py.)"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ..parameter import Parameter
+from .norms import norm_except_dim, weight_from
+
+
+class WeightNorm:
+    """The forward pre-hook that computes the weight from its length and direction."""
+
+    def __init__(self, name: str, dim: int | None) -> None:
+        self.name = name
+        self.dim = -1 if dim is None else dim
+
+    def compute_weight(self, module: Any) -> Any:
+        """g v / ||v||."""
+        g = getattr(module, self.name + "_g")
+        v = getattr(module, self.name + "_v")
+        return weight_from(v, g, self.dim)
+
+    @classmethod
+    def apply(cls, module: Any, name: str, dim: int | None) -> WeightNorm:
+        """Replace parameter `name` of `module` by two parameters and this hook."""
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm) and hook.name == name:
+                raise RuntimeError(
+                    f"Cannot register two weight_norm hooks on the same parameter {name}"
+                )
+        hook = cls(name, dim)
+        weight = getattr(module, name)
+        del module._parameters[name]
+        module.register_parameter(name + "_g", Parameter(norm_except_dim(weight, hook.dim).data))
+        module.register_parameter(name + "_v", Parameter(weight.data))
+        setattr(module, name, hook.compute_weight(module))
+        module.register_forward_pre_hook(hook)
+        return hook
+
+    def remove(self, module: Any) -> None:
+        """Put one parameter in the place of the two."""
+        weight = self.compute_weight(module)
+        delattr(module, self.name)
+        del module._parameters[self.name + "_g"]
+        del module._parameters[self.name + "_v"]
+        setattr(module, self.name, Parameter(weight.data))
+
+    def __call__(self, module: Any, inputs: Any) -> None:
+        setattr(module, self.name, self.compute_weight(module))
+
+
+def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
+    """Give parameter `name` a learned length and direction; returns the module.
+
+    dim: a length for each index along it; None: one for all. Source: Salimans and Kingma, 2016.
+    """
+    warnings.warn(
+        "`torch.nn.utils.weight_norm` is deprecated in favor of "
+        "`torch.nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    WeightNorm.apply(module, name, dim)
+    return module
+
+
+def remove_weight_norm(module: Any, name: str = "weight") -> Any:
+    """Undo weight_norm; returns the module."""
+    for key, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            hook.remove(module)
+            del module._forward_pre_hooks[key]
+            return module
+    raise ValueError(f"weight_norm of '{name}' not found in {module}")
