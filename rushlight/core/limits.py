@@ -30,7 +30,7 @@ class finfo:
         self.bits, self.dtype = limits.bits, kind.name
         self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
         self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = float(limits.resolution)
+        self.resolution = 10.0**-limits.precision
 
     def __repr__(self) -> str:
         parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")

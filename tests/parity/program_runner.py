@@ -1,0 +1,48 @@
+"""Short torch programs: what they print, or which error they end in, with either framework."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "programs"
+
+
+def programs() -> dict[str, str]:
+    """Every program by name: files hold blocks that a line `--- name` begins."""
+    found: dict[str, str] = {}
+    for path in sorted(FOLDER.glob("*.txt")):
+        for place, block in enumerate(re.split(r"^---.*\n", path.read_text(), flags=re.MULTILINE)[1:]):
+            found[f"{path.stem}-{place:03}"] = block
+    return found
+
+
+def run(source: str, torch: Any) -> dict[str, str]:
+    """Run a program under a framework: its prints, its warnings' first lines, its error."""
+    out = io.StringIO()
+    names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "__name__": "program"}
+    torch.manual_seed(0)
+    error = ""
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(out):
+        warnings.simplefilter("always", UserWarning)
+        try:
+            exec(compile(source, "program", "exec"), names)
+        except Exception as failure:
+            error = f"{_kind(failure)}: {str(failure).splitlines()[0] if str(failure) else ''}"
+    found = {"out": out.getvalue(), "error": error}
+    texts = [str(one.message).splitlines()[0] for one in caught if issubclass(one.category, UserWarning)]
+    if texts:
+        found["warnings"] = "\n".join(texts)
+    return found
+
+
+def _kind(failure: BaseException) -> str:
+    """The nearest built-in exception class (ours may be subclasses of torch's)."""
+    for kind in type(failure).__mro__:
+        if kind.__module__ == "builtins":
+            return kind.__name__
+    return type(failure).__name__

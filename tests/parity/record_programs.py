@@ -1,0 +1,20 @@
+"""Record what torch prints for every program: `python tests/parity/record_programs.py` (needs torch)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from program_runner import programs, run
+
+TARGET = Path(__file__).parent / "data" / "programs.json"
+
+if __name__ == "__main__":
+    import torch
+
+    torch.set_num_threads(1)
+    answers = {name: run(source, torch) for name, source in programs().items()}
+    TARGET.write_text(json.dumps(answers, indent=0, sort_keys=True) + "\n")
+    print(f"{len(answers)} programs, {TARGET.stat().st_size} bytes")
