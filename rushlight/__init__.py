@@ -1,5 +1,6 @@
 """rushlight: deep learning with PyTorch's interface, on NumPy."""
 
+import sys as _sys
 import warnings as _warnings
 
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
@@ -63,10 +64,26 @@ cfloat = complex64
 cdouble = complex128
 newaxis = None
 
-from . import nn, optim, random, serialize, utils
+from . import backends, cuda, nn, optim, random, serialize, utils, version
+from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
 from .serialize import load, save
 
 serialization = serialize
 
-__version__ = "2.13.0+rushlight0.1.0"
+from . import jit
+from .version import __version__
+
+# Loaded on use: they stand above everything else, or are large.
+_LAZY = {
+    "compat": ("rushlight.compat", None),
+    "install_as_torch": ("rushlight.compat", "install"),
+    "vision": ("rushlight.vision", None),
+    "viz": ("rushlight.viz", None),
+}
+_explain_missing(_sys.modules[__name__], _LAZY)
+_explain_missing(utils, {"data": ("rushlight.utils.data", None)})
+for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, autograd, random):
+    _explain_missing(_module)
+for _module in (backends, cuda, jit):
+    _explain_missing(_module)

@@ -15,7 +15,7 @@ FLOOR_ONE = {"primitive", "tensor", "tape", "dispatch", "families", "inplace"}
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
     "distributed": 5, "serialize": 5, "serialization": 6, "vision": 6, "text": 6, "tabular": 6, "cli": 6, "lab": 6,
-    "compat": 6,
+    "compat": 6, "viz": 6, "jit": 5,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {
@@ -34,7 +34,7 @@ def floor(parts: tuple[str, ...]) -> int:
         return 1 if len(parts) > 1 and parts[1] in FLOOR_ONE else 0
     if parts[0] == "device":
         return 3
-    return FLOORS.get(parts[0], 7 if parts[0] in ("__main__", "viz", "stubs") else 4)
+    return FLOORS.get(parts[0], 7 if parts[0] in ("__main__", "stubs") else 4)
 
 
 def parts_of(path: Path) -> tuple[str, ...]:

@@ -1,0 +1,73 @@
+"""Process-wide switches of torch that ask for what is always so here, kept for programs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ..core.errors import fail
+
+__all__ = [
+    "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
+    "get_float32_matmul_precision", "is_deterministic_algorithms_warn_only_enabled",
+    "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+    "use_deterministic_algorithms",
+]  # fmt: skip
+
+_PRECISIONS = ("highest", "high", "medium")
+_DEBUG_MODES = ("default", "warn", "error")
+_state: dict[str, Any] = {"precision": "highest", "deterministic": 0}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Remember the wish; every operation on the CPU is deterministic here without it."""
+    _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether `use_deterministic_algorithms(True)` was called."""
+    return _state["deterministic"] > 0
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether it was called with `warn_only=True`."""
+    return _state["deterministic"] == 1
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """`use_deterministic_algorithms` by number or name: 0 default, 1 warn, 2 error."""
+    names = {name: number for number, name in enumerate(_DEBUG_MODES)}
+    number = names.get(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    if number not in (0, 1, 2):
+        raise RuntimeError(
+            "invalid value of debug_mode, expected `default`, `warn`, `error`, or 0, 1, 2, "
+            f"but got {debug_mode}"
+        )
+    _state["deterministic"] = number
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 or 2: default, warn or error."""
+    return _state["deterministic"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Remember "highest", "high" or "medium"; products are in full float32 here in any case."""
+    if precision not in _PRECISIONS:
+        raise fail(
+            RuntimeError,
+            f"{precision} is not one of 'highest', 'high' and 'medium'",
+        )
+    _state["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What was last set, at first "highest"."""
+    return _state["precision"]
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Ask that tiny numbers become zero; False, because NumPy has no such switch."""
+    if mode:
+        warnings.warn("denormal numbers are kept: NumPy cannot flush them", stacklevel=2)
+    return False

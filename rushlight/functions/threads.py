@@ -1,0 +1,106 @@
+"""How many processor cores the linear algebra may use."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads",
+]  # fmt: skip
+
+# OpenBLAS as NumPy's own wheels name it, then as distributions do, then MKL and BLIS.
+_SETTERS = (
+    ("scipy_openblas_set_num_threads64_", "scipy_openblas_get_num_threads64_"),
+    ("scipy_openblas_set_num_threads", "scipy_openblas_get_num_threads"),
+    ("openblas_set_num_threads64_", "openblas_get_num_threads64_"),
+    ("openblas_set_num_threads", "openblas_get_num_threads"),
+    ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
+    ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
+)
+_chosen: dict[str, int] = {}
+
+
+def _libraries() -> Iterator[Path]:
+    """Linear algebra libraries that this process has loaded, NumPy's own first."""
+    home = Path(np.__file__).parent
+    for folder in (home.parent / "numpy.libs", home / ".dylibs"):
+        if folder.is_dir():
+            yield from sorted(path for path in folder.iterdir() if "blas" in path.name.lower())
+    maps = Path("/proc/self/maps")
+    if sys.platform == "linux" and maps.exists():
+        with open(maps, encoding="utf-8", errors="replace") as lines:
+            paths = {line.split(maxsplit=5)[-1].strip() for line in lines if "/" in line}
+        wanted = ("openblas", "mkl_rt", "libblis", "libblas")
+        yield from (Path(path) for path in sorted(paths) if any(name in path for name in wanted))
+
+
+@functools.cache
+def _controls() -> tuple[Any, Any] | None:
+    """The library's own functions to set and to get the number; None if it offers none."""
+    for path in _libraries():
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for setter, getter in _SETTERS:
+            if hasattr(library, setter) and hasattr(library, getter):
+                set_number = getattr(library, setter)
+                set_number.argtypes, set_number.restype = [ctypes.c_int], None
+                get_number = getattr(library, getter)
+                get_number.argtypes, get_number.restype = [], ctypes.c_int
+                return set_number, get_number
+    return None
+
+
+def _checked(name: str, number: Any) -> int:
+    if type(number) is not int:
+        raise RuntimeError(f"{name} expects an int, but got {type(number).__name__}")
+    if number < 1:
+        raise RuntimeError(f"{name} expects a positive integer")
+    return number
+
+
+def set_num_threads(int: Any) -> None:
+    """Let matrix products use this many threads, from now on and in this process.
+
+    It acts on the linear algebra library that NumPy brought (OpenBLAS, MKL, BLIS); where that has
+    no such switch (Accelerate), the number is only remembered. Raises RuntimeError unless it is a
+    positive int. Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
+
+    >>> import rushlight as torch
+    >>> before = torch.get_num_threads()
+    >>> torch.set_num_threads(1)
+    >>> torch.get_num_threads()
+    1
+    >>> torch.set_num_threads(before)
+    """
+    _chosen["threads"] = number = _checked("set_num_threads", int)
+    controls = _controls()
+    if controls is not None:
+        controls[0](number)
+
+
+def get_num_threads() -> int:
+    """The number of threads that matrix products may use."""
+    controls = _controls()
+    if controls is not None:
+        return controls[1]()
+    return _chosen.get("threads") or os.cpu_count() or 1
+
+
+def set_num_interop_threads(int: Any) -> None:
+    """Remember the number, for programs that set it: operations run one after the other here."""
+    _chosen["interop"] = _checked("set_num_interop_threads", int)
+
+
+def get_num_interop_threads() -> int:
+    """The number last given to `set_num_interop_threads`, at first the number of cores."""
+    return _chosen.get("interop") or os.cpu_count() or 1
