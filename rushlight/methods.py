@@ -13,36 +13,42 @@ from .autograd.backward import tensor_backward
 from .core import dtypes, inplace
 from .core.dispatch import scalar_type_name, wrap_array
 from .core.tensor import EAGER_TYPES, Tensor
-from .functions import filling, indexing, protocol
+from .functions import filling, indexing, protocol, reshaping
 from .ops import compare, contract, elementwise, structure
 
 Function = Callable[..., Any]
 
 # Functions of `rushlight.functions` that are methods under their own name.
 SAME_NAME = """
-bernoulli multinomial
-abs absolute acos acosh add addcdiv addcmul all amax amin any arccos arccosh arcsin arcsinh arctan
-arctan2 arctanh argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_left_shift
-bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm broadcast_to ceil chunk clamp clamp_max
-clamp_min clip clone conj copysign cos cosh deg2rad div divide dot eq exp exp2 expand expand_as
-expm1 fix flatten float_power floor floor_divide fmax fmin fmod frac gcd ge greater greater_equal
-gt heaviside hypot isfinite isinf isnan isneginf isposinf lcm le lerp less less_equal log log10
-log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt matmul max
-maximum mean min minimum mm moveaxis movedim mul multiply mv narrow ne neg negative nextafter
-nonzero not_equal permute positive pow rad2deg ravel reciprocal relu remainder reshape reshape_as
-round rsqrt rsub select sgn sigmoid sign signbit sin sinh split sqrt square squeeze sub subtract
-sum swapaxes swapdims t tan tanh transpose true_divide trunc unbind unflatten unsqueeze view
-view_as
+abs absolute acos acosh add addcdiv addcmul adjoint all allclose amax amin any arccos arccosh arcsin
+arcsinh arctan arctan2 arctanh argmax argmin argwhere as_strided as_strided_scatter asin asinh atan
+atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+bitwise_xor bmm broadcast_to ceil chunk clamp clamp_max clamp_min clip clone conj conj_physical
+copysign cos cosh deg2rad diag diag_embed diagflat diagonal diagonal_scatter div divide dot dsplit
+eq equal exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud float_power floor
+floor_divide fmax fmin fmod frac gather gcd ge greater greater_equal gt heaviside hsplit hypot
+index_add index_copy index_fill index_put index_reduce index_select is_conj is_neg is_nonzero
+is_same_size isclose isfinite isinf isnan isneginf isposinf isreal lcm le lerp less less_equal log
+log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt masked_fill
+masked_scatter masked_select matmul max maximum mean min minimum mm moveaxis movedim mul multinomial
+multiply mv narrow ne neg negative nextafter nonzero not_equal permute positive pow put rad2deg
+ravel reciprocal relu remainder repeat_interleave reshape reshape_as resolve_conj resolve_neg roll
+rot90 round rsqrt rsub scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign
+signbit sin sinh slice_scatter split split_with_sizes sqrt square squeeze sub subtract sum swapaxes
+swapdims t take take_along_dim tan tanh tensor_split tile trace transpose tril triu true_divide
+trunc unbind unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view view_as
+vsplit
 """.split()
 
 # In-place twins made from the function of the same name (with a trailing underscore).
 IN_PLACE = """
-abs absolute acos acosh addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh
-bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp
-clamp_max clamp_min clip copysign cos cosh deg2rad div divide eq exp exp2 expm1 fix floor
-floor_divide fmod frac gcd ge greater gt hypot lcm le lerp less log log10 log1p log2 logical_and
-logical_not logical_or logical_xor lt multiply ne neg negative pow rad2deg reciprocal relu
-remainder round rsqrt sgn sigmoid sign sin sinh sqrt square subtract tan tanh true_divide trunc
+abs absolute acos acosh addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
+asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh deg2rad div divide eq exp exp2
+expm1 fix float_power floor floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot
+lcm le lerp less less_equal log log10 log1p log2 logical_and logical_not logical_or logical_xor lt
+multiply ne neg negative nextafter not_equal pow rad2deg reciprocal relu remainder round rsqrt sgn
+sigmoid sign sin sinh sqrt square subtract tan tanh true_divide trunc
 """.split()
 
 
@@ -97,13 +103,16 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         return inplace.write(self, value._array if isinstance(value, Tensor) else value)
     value = value if isinstance(value, Tensor) else wrap_array(np.asarray(value, self._array.dtype))
     return inplace.store(
-        self, structure.overwrite(inplace.shadow(self), structure.cast(value, self.dtype))
+        self, structure.fill(inplace.shadow(self), structure.cast(value, self.dtype))
     )
 
 
 def zero_(self: Tensor) -> Tensor:
     """Overwrite with zeros."""
-    return fill_(self, 0)
+    inplace.refuse_leaf(self)
+    if not inplace.recording(self, ()):
+        return inplace.write(self, 0)
+    return inplace.store(self, structure.zero(self))
 
 
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False,
@@ -229,7 +238,7 @@ def methods() -> dict[str, Any]:
     ):
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
-    return {**table, **own, **filling.FILLS}
+    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS}
 
 
 def install() -> None:

@@ -141,12 +141,12 @@ def grad(
     roots = _roots(_as_tuple(outputs), grad_outputs, create_graph)
     pass_ = sweep(roots, targets, keep, create_graph)
     return tuple(
-        _result(pass_, x, bool(allow_unused) or materialize_grads, materialize_grads)
-        for x in targets
+        _result(pass_, x, place, bool(allow_unused) or materialize_grads, materialize_grads)
+        for place, x in enumerate(targets)
     )
 
 
-def _result(pass_: Sweep, x: Tensor, unused: bool, zeros: bool) -> Any:
+def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> Any:
     if x._entry is LEAF:
         found = pass_.leaves.get(id(x))
         g = None if found is None else _finish_leaf(x, found[1]) if x._hooks else found[1]
@@ -156,8 +156,8 @@ def _result(pass_: Sweep, x: Tensor, unused: bool, zeros: bool) -> Any:
         return g if isinstance(g, Tensor) else wrap(_own(g))
     if not unused:
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set"
-            " allow_unused=True if this is the desired behavior."
+            f"The differentiated Tensor at index {place} appears to not have been used in the graph."
+            " Set allow_unused=True if this is the desired behavior."
         )
     return wrap(np.zeros_like(x._array)) if zeros else None
 

@@ -8,6 +8,8 @@ run on Tensors and thereby record the backward computation itself.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -200,19 +202,21 @@ def _check_versions(entry: Entry) -> None:
         found = written_since(array, entry[ORDER])
         if found is None:
             continue
-        now, then, lines = found
+        now, then, lines, writer = found
         is_output = place >= len(entry[INPUTS] or ())
         source = entry if is_output else parents[place]
         origin = ""
-        if type(source) is list:
-            origin = f", which is output 0 of {node_name(source)},"
+        if (writer and not is_output) or type(source) is list:
+            name = node_name(source) if is_output or not writer else writer
+            origin = f", which is output 0 of {re.sub('Backward[0-9]*$', '', name)},"
         kind = scalar_type_name(dtypes.of(array))
         raise fail(
             RuntimeError,
             "one of the variables needed for gradient computation has been modified by an inplace"
             f" operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version {now};"
             f" expected version {then} instead. Hint: enable anomaly detection to find the operation"
-            " that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).",
+            " that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True,"
+            " check_nan=False).",
             f"{entry[PRIM].name} needs the old value for its gradient",
             *(f"written in place at {line}" for line in lines[-1:]),
             "use the out-of-place form (x = x + 1 for x += 1), or write to a .clone()",
@@ -226,13 +230,19 @@ def _outputs(y: Any) -> Iterable[Any]:
 def node_name(entry: Entry) -> str:
     """torch's name of the node: an output of a several-output op shows that op."""
     prim = entry[PRIM]
-    return entry[PARENTS][0][PRIM].node if prim is OUTPUT_OF else prim.node
+    if prim is OUTPUT_OF:
+        return node_name(entry[PARENTS][0])
+    return prim.node if type(prim.node) is str else prim.node(entry)
 
 
 def _note_origin(error: Exception, entry: Entry) -> None:
     line = entry[HOOKS].line if entry[HOOKS] is not None else None
     if line and not any("forward call" in note for note in getattr(error, "__notes__", ())):
         error.add_note(f"in the gradient of {node_name(entry)}; its forward call: {line}")
+        warnings.warn(
+            f"Error detected in {node_name(entry)}. Traceback of forward call that caused the error:"
+            f"\n  {line}", UserWarning, stacklevel=2,
+        )  # fmt: skip
 
 
 def _check_nan(entry: Entry, grads: Sequence[Any]) -> None:

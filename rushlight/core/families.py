@@ -64,16 +64,17 @@ def view(name: str, *, eval: Op, adjoint: Op, **fields: Any) -> Op:
 
 
 def general(
-    name: str, *, eval: Op, vjp: Op, jvp: Op | None = None, arity: int | None = 1, **fields: Any
-) -> Op:
+    name: str, *, eval: Op, vjp: Op, jvp: Op | None = None, arity: int | None = 1,
+    view: bool = False, **fields: Any,
+) -> Op:  # fmt: skip
     """An op with a rule of its own: `vjp(g, y, *xs, *params)` gives a gradient per operand.
 
     Operands that `reads` does not name arrive as shapes only. With several outputs `g` and `y` are
-    tuples. The push-forward is derived from the pull unless `jvp` is given.
+    tuples (`outputs` is their number, or None where it varies). The push-forward is derived from the pull unless `jvp` is given.
     """
     pull = bake_general(vjp, arity, "x" in fields.get("reads", ""))
     return make_op(
-        Primitive(name, eval=eval, rule=General(vjp, jvp), pull=pull, arity=arity, **fields)
+        Primitive(name, eval=eval, rule=General(vjp, jvp, view), pull=pull, arity=arity, **fields)
     )
 
 

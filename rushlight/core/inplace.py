@@ -17,7 +17,7 @@ from . import dtypes
 from .dispatch import scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
-from .tape import LEAF, ORDER, OUTPUT, mark_written, tick
+from .tape import LEAF, ORDER, OUTPUT, PRIM, mark_written, tick
 from .tensor import EAGER_TYPES, Tensor, wrap
 
 
@@ -45,17 +45,18 @@ def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def refuse_leaf(target: Tensor) -> None:
+def refuse_leaf(target: Tensor, through_view: bool = False) -> None:
     """torch's errors for writing to a leaf that requires grad while recording."""
     if not STATE.grad:
         return
-    if target._entry is LEAF:
+    if target._entry is LEAF and not through_view:
         raise fail(
             RuntimeError,
             "a leaf Variable that requires grad is being used in an in-place operation.",
             "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
         )
-    if target._base is not None and target._base._entry is LEAF:
+    base = target if target._base is None else target._base
+    if base._entry is LEAF:
         raise fail(
             RuntimeError,
             "a view of a leaf Variable that requires grad is being used in an in-place operation.",
@@ -92,7 +93,9 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         )
     np.copyto(a, y, casting="unsafe")
     entry = result._entry if STATE.grad else None
-    mark_written(a, user_line() if STATE.grad else None)
+    node = entry[PRIM].node if entry is not None and entry is not LEAF else ""
+    if not target._silent:
+        mark_written(a, user_line() if STATE.grad else None, node if type(node) is str else "")
     if entry is not None and entry is not LEAF:
         if entry[OUTPUT] is y:
             entry[OUTPUT] = a
@@ -131,7 +134,8 @@ def write(target: Tensor, value: Any) -> Tensor:
     """Overwrite without recording: the values of an array or number, cast to the target's type."""
     a = target._array
     np.copyto(a, value, casting="unsafe")
-    mark_written(a)
+    if not target._silent:
+        mark_written(a)
     return target
 
 
@@ -151,6 +155,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
     """The in-place twin of a NumPy-backed op: writes straight into the target when not recording."""
     general = in_place(op)
+
     def twin(self: Tensor, other: Any) -> Tensor:
         if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):
             a = self._array
@@ -163,7 +168,8 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
                     ufunc(a, b, a)
                 except ValueError:
                     return general(self, other)
-                mark_written(a)
+                if not self._silent:
+                    mark_written(a)
                 return self
         return general(self, other)
 

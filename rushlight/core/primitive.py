@@ -38,6 +38,7 @@ class General:
 
     vjp: Callable[..., Any]
     jvp: Callable[..., Any] | None = None
+    view: bool = False
 
 
 class Primitive:
@@ -65,7 +66,7 @@ class Primitive:
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
     outputs: int
-    node: str
+    node: Any
 
     def __init__(self, name: str, **fields: Any) -> None:
         self.name = name

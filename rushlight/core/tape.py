@@ -58,13 +58,14 @@ def hooks_of(entry: Entry) -> EntryHooks:
 
 
 class _Writes:
-    __slots__ = ("count", "lines", "owner", "stamps")
+    __slots__ = ("count", "lines", "owner", "stamps", "writer")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         self.count = 0
         self.stamps: list[int] = []
         self.lines: list[str] = []
+        self.writer = ""
 
 
 _KEPT_STAMPS = 64
@@ -80,7 +81,7 @@ def owner_of(array: np.ndarray) -> Any:
     return array if base is None else base
 
 
-def mark_written(array: np.ndarray, line: str | None = None) -> None:
+def mark_written(array: np.ndarray, line: str | None = None, writer: str = "") -> None:
     """Record that memory of `array` was overwritten; every view of it counts as written."""
     owner = owner_of(array)
     key = id(owner)
@@ -93,6 +94,7 @@ def mark_written(array: np.ndarray, line: str | None = None) -> None:
         found = _writes[key] = _Writes(keep)
     now = tick()
     found.count += 1
+    found.writer = writer or found.writer
     found.stamps.append(now)
     if len(found.stamps) > 2 * _KEPT_STAMPS:
         del found.stamps[:_KEPT_STAMPS]
@@ -107,13 +109,13 @@ def version(array: np.ndarray) -> int:
     return 0 if found is None else found.count
 
 
-def written_since(array: np.ndarray, order: int) -> tuple[int, int, list[str]] | None:
-    """(version now, version at `order`, lines that wrote) if the memory was written after `order`."""
+def written_since(array: np.ndarray, order: int) -> tuple[int, int, list[str], str] | None:
+    """(version now, version then, lines that wrote, last op) if written after clock `order`."""
     found = _writes.get(id(owner_of(array)))
     if found is None or not found.stamps or found.stamps[-1] < order:
         return None
     later = sum(stamp > order for stamp in found.stamps)
-    return found.count, found.count - later, found.lines
+    return found.count, found.count - later, found.lines, found.writer
 
 
 def shape_of(parent: Any) -> tuple[int, ...]:

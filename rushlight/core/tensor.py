@@ -44,6 +44,7 @@ class Tensor:
     _hooks: dict[int, Any] | None = None
     _post_accumulate_hooks: dict[int, Any] | None = None
     _retained: bool = False
+    _silent: bool = False  # made by `.data`: writes do not count as versions
 
     @property
     def shape(self) -> Size:

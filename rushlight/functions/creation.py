@@ -25,6 +25,10 @@ def _finish(array: np.ndarray, requires_grad: bool = False, out: Any = None) -> 
     if out is not None:
         result = write_out(result, out)
     if requires_grad:
+        if result.dtype.category < dtypes.FLOAT:
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients"
+            )
         set_requires_grad(result, True)
     return result
 

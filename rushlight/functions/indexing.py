@@ -31,7 +31,7 @@ def _normal(key: Any) -> tuple[list[Any], bool]:
         elif isinstance(part, np.integer):
             parts[i] = int(part)
         else:
-            parts[i] = _index_array(part)
+            parts[i] = index_array(part)
             advanced = True
     return parts, advanced
 
@@ -46,7 +46,7 @@ def _plain(bound: Any) -> Any:
     return int(bound) if isinstance(bound, Tensor) else bound
 
 
-def _index_array(part: Any) -> np.ndarray:
+def index_array(part: Any) -> np.ndarray:
     array = part._array if isinstance(part, Tensor) else np.asarray(
         [int(p) if isinstance(p, Tensor) and p.ndim == 0 else p._array if isinstance(p, Tensor) else p
          for p in part] if isinstance(part, (list, tuple, range)) else part
@@ -145,8 +145,8 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`: written in place, recorded when gradients are."""
-    inplace.refuse_leaf(self)
     parts, advanced = _normal(key)
+    inplace.refuse_leaf(self, through_view=not advanced)
     filled = _checked(parts, self._array.shape)
     if not inplace.recording(self, (value,)):
         _write(self, filled, value)
@@ -185,7 +185,8 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
         raise IndexError(str(error).replace("for axis", "for dimension")) from None
     except ValueError:
         raise _value_misfit(self, filled, given) from None
-    inplace.mark_written(self._array)
+    if not self._silent:
+        inplace.mark_written(self._array)
 
 
 def _value_misfit(self: Tensor, filled: list[Any], given: Any) -> BaseException:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
-from ..core.dispatch import write_out
+from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
+from ..core.shapes import dimensions
 from ..core.tensor import Tensor
 from ..ops import contract as c
+from ..ops import elementwise as e
+from ..ops import reduce as r
+from ..ops import structure as s
+from ..ops.transcendental import conj
+from .arguments import misfit
 
 __all__ = [
-    "bmm", "dot", "matmul", "mm", "mv",
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "dot", "ger", "inner",
+    "kron", "matmul", "mm", "mv", "outer", "tensordot", "trace", "vdot",
 ]  # fmt: skip
 
 
@@ -61,6 +70,11 @@ def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """The products of two batches of matrices, (b, n, k) and (b, k, m)."""
+    _expect_batches(input, mat2)
+    return _out(c.bmm(input, mat2), out)
+
+
+def _expect_batches(input: Tensor, mat2: Tensor) -> None:
     if input._array.ndim != 3 or mat2._array.ndim != 3:
         raise RuntimeError(
             "batch1 must be a 3D tensor" if input._array.ndim != 3 else "batch2 must be a 3D tensor"
@@ -69,11 +83,18 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     if a[0] != b[0] or a[2] != b[1]:
         raise fail(
             ShapeError,
-            f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but got:"
-            f" [{b[0]}, {b[1]}].",
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but"
+            f" got: [{b[0]}, {b[1]}].",
             f"the shapes are {a} and {b}",
         )
-    return _out(c.matmul(input, mat2), out)
+
+
+def _expect_vectors(name: str, a: Tensor, b: Tensor) -> None:
+    if a._array.ndim != 1 or b._array.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.dtype is not b.dtype:
+        kinds = f"{scalar_type_name(a.dtype)} and {scalar_type_name(b.dtype)}"
+        raise RuntimeError(f"{name} : expected both vectors to have same dtype, but found {kinds}")
 
 
 def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
@@ -83,6 +104,209 @@ def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.dot(torch.tensor([2.0, 3.0]), torch.tensor([2.0, 1.0]))
     tensor(7.)
     """
-    if input._array.ndim != 1 or tensor._array.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+    _expect_vectors("dot", input, tensor)
     return _out(c.matmul(input, tensor), out)
+
+
+def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+    _expect_vectors("vdot", input, other)
+    return _out(c.matmul(conj(input), other), out)
+
+
+def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
+    """All products of an element of one vector and one of the other: (n,), (m,) give (n, m).
+
+    >>> import rushlight as torch
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    for label, x in (("self", input), ("vec2", vec2)):
+        if x._array.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {label}, but got {x.ndim}-D")
+    return _out(e.mul(s.unsqueeze(input, 1), vec2), out)
+
+
+ger = outer
+
+
+def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The sum over the last dimension of both: (..., k) and (*, k) give (..., *)."""
+    if input._array.ndim == 0 or other._array.ndim == 0:
+        return _out(e.mul(input, other), out)
+    a, b = input._array.shape, other._array.shape
+    if a[-1] != b[-1]:
+        raise fail(
+            ShapeError,
+            "inner() the last dimension must match on both input tensors but got shapes"
+            f" {list(a)} and {list(b)}",
+        )
+    return _out(tensordot(input, other, dims=([-1], [-1])), out)
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
+    """The sum over several dimensions of both at once.
+
+    Arguments: `dims`, how many (the last of `a` with the first of `b`), or two lists of them.
+    Source: https://pytorch.org/docs/stable/generated/torch.tensordot.html
+
+    >>> import rushlight as torch
+    >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(3, 4, 5)).shape
+    torch.Size([2, 5])
+    """
+    ndim_a, ndim_b = a._array.ndim, b._array.ndim
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, (list, tuple)):
+        left, right = ([one] if isinstance(one, int) else [*one] for one in dims)
+        if len(left) != len(right):
+            raise RuntimeError("both dimension lists should have same length")
+    else:
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(ndim_a, ndim_b):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        left, right = [*range(ndim_a - dims, ndim_a)], [*range(dims)]
+    left, right = dimensions(left, ndim_a), dimensions(right, ndim_b)
+    for i, j in zip(left, right):
+        m, n = a._array.shape[i], b._array.shape[j]
+        if m != n:
+            raise fail(
+                ShapeError,
+                f"contracted dimensions need to match, but first has size {m} in dim {i} and"
+                f" second has size {n} in dim {j}",
+            )
+    return _out(_tensordot(a, b, left, right), out)
+
+
+def _tensordot(a: Tensor, b: Tensor, left: Sequence[int], right: Sequence[int]) -> Tensor:
+    rows = [i for i in range(a._array.ndim) if i not in left]
+    columns = [j for j in range(b._array.ndim) if j not in right]
+    n, m = ([x._array.shape[i] for i in dims] for x, dims in ((a, rows), (b, columns)))
+    k = prod(a._array.shape[i] for i in left)
+    x = s.reshape(s.permute(a, (*rows, *left)), (prod(n), k))
+    y = s.reshape(s.permute(b, (*right, *columns)), (k, prod(m)))
+    return s.reshape(c.matmul(x, y), (*n, *m))
+
+
+def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The Kronecker product: every element of `input` times the whole of `other`.
+
+    >>> import rushlight as torch
+    >>> torch.kron(torch.tensor([1, 10]), torch.tensor([1, 2]))
+    tensor([ 1,  2, 10, 20])
+    """
+    ndim = max(input._array.ndim, other._array.ndim)
+    a, b = ((1,) * (ndim - x._array.ndim) + x._array.shape for x in (input, other))
+    x = s.reshape(input, tuple(size for n in a for size in (n, 1)))
+    y = s.reshape(other, tuple(size for n in b for size in (1, n)))
+    return _out(s.reshape(e.mul(x, y), tuple(m * n for m, n in zip(a, b))), out)
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    if input._array.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return r.sum(s.diagonal(input, 0, 0, 1), None, False)
+
+
+def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
+    """The product of several matrices (deprecated in torch for `linalg.multi_dot`)."""
+    from .linear_algebra import multi_dot
+
+    if len(matrices) == 1:
+        return matrices[0]
+    return multi_dot(matrices, out=out)
+
+
+# --- beta * input + alpha * product
+
+
+def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise misfit(name, "input", 1, "Tensor", input)
+    if input.dtype is not product.dtype:
+        kinds = f"{scalar_type_name(input.dtype)} and {scalar_type_name(product.dtype)}"
+        raise RuntimeError(f"self and mat2 must have the same dtype, but got {kinds}")
+    have, want = input._array.shape, product._array.shape
+    fits = len(have) <= len(want)
+    for i in range(1, min(len(have), len(want)) + 1):
+        if have[-i] not in (1, want[-i]):
+            raise fail(
+                ShapeError,
+                f"The expanded size of the tensor ({want[-i]}) must match the existing size"
+                f" ({have[-i]}) at non-singleton dimension {len(want) - i}.  Target sizes:"
+                f" {list(want)}.  Tensor sizes: {list(have)}",
+                "the first argument is added to the product, so it must broadcast to its shape",
+            )
+    if not fits:
+        raise fail(ShapeError, f"expand: the product has shape {list(want)}, not {list(have)}")
+    if alpha != 1:
+        product = e.mul(product, alpha)
+    if beta == 0:
+        return product
+    return e.add(input if beta == 1 else e.mul(input, beta), product)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+          out: Any = None) -> Tensor:  # fmt: skip
+    """beta * input + alpha * (mat1 @ mat2).
+
+    Shapes: (n, k) and (k, m) give (n, m), to which `input` broadcasts.
+    Source: https://pytorch.org/docs/stable/generated/torch.addmm.html
+
+    >>> import rushlight as torch
+    >>> torch.addmm(torch.ones(2), torch.eye(2), torch.eye(2), beta=2)
+    tensor([[3., 2.],
+            [2., 3.]])
+    """
+    for label, x in (("mat1", mat1), ("mat2", mat2)):
+        if x._array.ndim != 2:
+            raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
+    return _out(_plus("addmm", input, c.matmul(mat1, mat2), beta, alpha), out)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1,
+          out: Any = None) -> Tensor:  # fmt: skip
+    """beta * input + alpha * (mat @ vec)."""
+    if mat._array.ndim != 2 or vec._array.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}"
+        )
+    (n, m), k, size = mat._array.shape, vec._array.shape[0], input._array.size
+    if k != m or size not in (1, n):
+        raise fail(
+            ShapeError, f"size mismatch, got input ({size}), mat ({n}x{m}), vec ({k})"
+        )  # fmt: skip
+    return _out(_plus("addmv", input, c.matmul(mat, vec), beta, alpha), out)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+         out: Any = None) -> Tensor:  # fmt: skip
+    """beta * input + alpha * outer(vec1, vec2)."""
+    for label, x in (("vec1", vec1), ("vec2", vec2)):
+        if x._array.ndim != 1:
+            raise RuntimeError(f"addr: Expected 1-D argument {label}, but got {x.ndim}-D")
+    return _out(_plus("addr", input, outer(vec1, vec2), beta, alpha), out)
+
+
+def _batched(batch1: Tensor, batch2: Tensor) -> Tensor:
+    for x in (batch1, batch2):
+        if x._array.ndim < 3:
+            dimensions(2, x._array.ndim)
+    _expect_batches(batch1, batch2)
+    return c.matmul(batch1, batch2)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+           out: Any = None) -> Tensor:  # fmt: skip
+    """beta * input + alpha * (the sum over the batch of batch1 @ batch2)."""
+    product = r.sum(_batched(batch1, batch2), (0,), False)
+    return _out(_plus("addbmm", input, product, beta, alpha), out)
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+            out: Any = None) -> Tensor:  # fmt: skip
+    """beta * input + alpha * (batch1 @ batch2), batch by batch."""
+    return _out(_plus("baddbmm", input, _batched(batch1, batch2), beta, alpha), out)

@@ -206,6 +206,13 @@ def detach(self: Tensor) -> Tensor:
     return wrap(self._array)
 
 
+def data(self: Tensor) -> Tensor:
+    """The same memory without history, whose writes the tape does not notice."""
+    result = wrap(self._array)
+    result._silent = True
+    return result
+
+
 def detach_(self: Tensor) -> Tensor:
     """Cut this tensor from its history."""
     if self._base is not None and self._entry is not None and self._entry is not LEAF:
@@ -239,7 +246,9 @@ def _get_grad(self: Tensor) -> Any:
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad"
             " attribute won't be populated during autograd.backward(). If you indeed want the .grad"
-            " field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+            " field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you"
+            " access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See"
+            " github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning, stacklevel=2,
         )  # fmt: skip
     return self._grad
@@ -254,8 +263,9 @@ def _set_grad(self: Tensor, value: Any) -> None:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._array.shape != self._array.shape:
             raise RuntimeError(
-                f"assigned grad has data of a different size; grad has shape {list(value.shape)},"
-                f" the tensor {list(self.shape)}"
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size"
+                f" '{list(self.shape)}'. Please ensure that the gradient and the tensor are the same"
+                " size"
             )
         if value.dtype is not self.dtype:
             raise RuntimeError(
@@ -344,7 +354,7 @@ def install() -> None:
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
         "data_ptr": lambda self: self._array.ctypes.data,
         "element_size": lambda self: self._array.itemsize,
-        "data": property(detach, _set_data), "grad": property(_get_grad, _set_grad),
+        "data": property(data, _set_data), "grad": property(_get_grad, _set_grad),
         "grad_fn": property(get_grad_fn), "_version": property(lambda self: version(self._array)),
         "__new__": construct, "is_inference": lambda self: False,
         "_is_view": lambda self: self._base is not None,

@@ -108,7 +108,7 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
         dim, keepdim = _pick(dim, axis, keepdim, keepdims)
         _not_empty(input, dim, name)
         if dim is None:
-            return _out(reduce(input, None, False), out)
+            return _out(reduce(input), out)
         place = dimension(dim, input._array.ndim)
         return _out(
             result(*r.extremum_along(input, place if input._array.ndim else None, keepdim, name)),
@@ -120,13 +120,13 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
     return extremum
 
 
-max = _extremum("max", r.amax, r.argmax, e.maximum, _max_result, """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
+max = _extremum("max", r.max_all, r.argmax, e.maximum, _max_result, """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
     tensor([1, 0])
     """)  # fmt: skip
-min = _extremum("min", r.amin, r.argmin, e.minimum, _min_result, """The smallest element; with `dim`, the smallest along it and where; with a tensor, elementwise.
+min = _extremum("min", r.min_all, r.argmin, e.minimum, _min_result, """The smallest element; with `dim`, the smallest along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch
     >>> torch.min(torch.tensor([3.0, -1.0]))

@@ -358,8 +358,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at"
                 f" dimension {dim}), but got split_sizes={lengths}"
             )
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
-    return tuple(s.narrow(tensor, place, at, length) for at, length in zip(starts, lengths))
+    return s.split(tensor, place, tuple(lengths))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -373,4 +372,4 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension, without it."""
     place = dimension(dim, input._array.ndim)
-    return tuple(s.select(input, place, i) for i in range(input._array.shape[place]))
+    return s.unbind(input, place)

@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
+from ..core.tape import INPUTS, PARENTS, SHAPE
 from .reduce import sum as sum_of
 from .structure import reshape, sum_to, transpose, unsqueeze
 
@@ -115,7 +116,30 @@ def _adjoint(x: Any) -> Any:
     return transpose(x, -1, -2).conj()
 
 
-matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node="MmBackward0",
+_NODES = {
+    (1, 1): "DotBackward0",
+    (2, 1): "MvBackward0",
+    (1, 2): "SqueezeBackward4",
+    (2, 2): "MmBackward0",
+}
+
+
+def _matmul_node(entry: Any) -> str:
+    kept = entry[INPUTS]
+    ranks = tuple(x.ndim for x in kept) if type(kept) is tuple else (2, len(entry[SHAPE]))
+    return _NODES.get(ranks, "UnsafeViewBackward0")
+
+
+def _linear_node(entry: Any) -> str:
+    flat = len(entry[SHAPE]) <= 2
+    if len(entry[PARENTS]) == 3:
+        return "AddmmBackward0" if flat else "ViewBackward0"
+    return "MmBackward0" if flat else "UnsafeViewBackward0"
+
+
+bmm = multilinear("bmm", eval=_matmul, adjoints=[_left, _right],
+                  lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.")  # fmt: skip
+matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node,
                      lower=("contraction", "...ik,...kj->...ij"),
                      doc="The matrix product, batched and broadcast over leading dimensions.")  # fmt: skip
 
@@ -159,13 +183,13 @@ def _rows(x: Any, width: int) -> Any:
 
 
 linear = multilinear(
-    "linear", eval=_linear, node="AddmmBackward0",
+    "linear", eval=_linear, node=_linear_node,
     adjoints=[lambda g, x, w: matmul(g, w.conj()),
               lambda g, x, w: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
-    "linear_bias", eval=_linear, node="AddmmBackward0",
+    "linear_bias", eval=_linear, node=_linear_node,
     adjoints=[lambda g, x, w, b: matmul(g, w.conj()),
               lambda g, x, w, b: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
               lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)],

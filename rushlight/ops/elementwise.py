@@ -241,7 +241,7 @@ def _within(x: Any, low: Any, high: Any) -> Any:
 clamp = elementwise(
     "clamp", eval=_clamp, reads="x",
     partials=[lambda y, x, low, high: _within(x, low, high)],
-    lower=lambda s, x, low, high: s.clamp(x, low, high),
+    lower=lambda s, x, low, high: s.clamp(x, low, high), node="ClampBackward1",
     doc="min(max(x, low), high) for numbers; the gradient passes inside and on the bounds.",
 )  # fmt: skip
 

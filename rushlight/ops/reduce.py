@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.families import general, linear, plain
+from ..core.tape import PARAMS
 from .elementwise import where
 from .indexing_along import scatter_one
 from .structure import expand, reshape
@@ -43,7 +44,7 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
 
 
 sum = linear("sum", eval=_sum, adjoint=lambda g, x, dims, keep: spread(g, x, dims),
-             node="SumBackward0", doc="The sum over dimensions; integers sum as int64.")  # fmt: skip
+             node=lambda e: f"SumBackward{int(e[PARAMS][0] is not None)}", doc="The sum over dimensions; integers sum as int64.")  # fmt: skip
 
 
 def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
@@ -52,6 +53,7 @@ def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
 
 mean = linear("mean", eval=_mean,
               adjoint=lambda g, x, dims, keep: spread(g / count(x.shape, dims), x, dims),
+              node=lambda e: f"MeanBackward{int(e[PARAMS][0] is not None)}",
               doc="The arithmetic mean over dimensions.")  # fmt: skip
 
 
@@ -66,6 +68,11 @@ amax = general("amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, kee
                vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.")  # fmt: skip
 amin = general("amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
                vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.")  # fmt: skip
+
+max_all = general("max_all", eval=lambda x: np.maximum.reduce(x, None), reads="xy", node="MaxBackward1",
+                  vjp=lambda g, y, x: _shared(g, y, x, None, False), doc="The largest of all.")  # fmt: skip
+min_all = general("min_all", eval=lambda x: np.minimum.reduce(x, None), reads="xy", node="MinBackward1",
+                  vjp=lambda g, y, x: _shared(g, y, x, None, False), doc="The smallest of all.")  # fmt: skip
 
 argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
                doc="The index of the first largest value.")  # fmt: skip
@@ -90,4 +97,4 @@ def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tu
 
 
 extremum_along = general("extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="y", outputs=2,
-                         node="MaxBackward0", doc="The extreme values along a dimension, and where.")  # fmt: skip
+                         node=lambda e: f"{e[PARAMS][2].title()}Backward0", doc="The extreme values along a dimension, and where.")  # fmt: skip

@@ -156,6 +156,13 @@ embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
                         doc="Zeros with the given diagonal.")  # fmt: skip
 
 
+zero = linear("zero", eval=np.zeros_like, adjoint=lambda g, x: 0 * g, doc="Zeros in x's place.")
+fill = general(
+    "fill", eval=lambda x, value: np.broadcast_to(value.astype(x.dtype), x.shape), arity=2,
+    vjp=lambda g, y, x, value: (0 * g, g), doc="One value in x's place.",
+)  # fmt: skip
+
+
 # Geometry of a view inside its base: (shape, strides in elements, offset in elements).
 
 
@@ -164,12 +171,12 @@ def _strided(
 ) -> np.ndarray:
     if strides is None:  # a base that was not row-major: `shape` is an array of flat indices
         return x.reshape(-1)[shape]
-    flat = _flat_memory(x)[offset:]
+    flat = flat_memory(x)[offset:]
     steps = tuple(stride * x.itemsize for stride in strides)
     return np.lib.stride_tricks.as_strided(flat, shape, steps)
 
 
-def _flat_memory(x: np.ndarray) -> np.ndarray:
+def flat_memory(x: np.ndarray) -> np.ndarray:
     """The elements from x's first to its last in memory, as one dimension."""
     length = (
         1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides)) if x.size else 0
@@ -256,6 +263,23 @@ narrow = view("slice", eval=lambda x, dim, start, length: x[_along(dim, slice(st
 select = view("select", eval=lambda x, dim, i: x[(*_along(dim, i), ...)],
               adjoint=lambda g, x, dim, i: place(g, x.shape, _along(dim, i)),
               doc="One index of one dimension.")  # fmt: skip
+
+
+def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
+    ends = np.cumsum(lengths).tolist()
+    return tuple(x[_along(dim, slice(end - n, end))] for n, end in zip(lengths, ends))
+
+
+split = general(
+    "split", eval=_parts, outputs=None, view=True,
+    vjp=lambda g, y, x, dim, lengths: join(g, dim, lengths),
+    doc="Views of the given lengths, one after another.",
+)  # fmt: skip
+unbind = general(
+    "unbind", eval=lambda x, dim: tuple(np.moveaxis(x, dim, 0)[i, ...] for i in range(x.shape[dim])),
+    outputs=None, view=True, vjp=lambda g, y, x, dim: stack(g, dim),
+    doc="All slices along a dimension, without it.",
+)  # fmt: skip
 
 
 def _place(g: np.ndarray, shape: Shape, key: Any) -> np.ndarray:

@@ -75,7 +75,7 @@ def test_every_op_has_samples_and_a_sentence() -> None:
 def test_value_type_and_layout(prim: Primitive, sample: Sample) -> None:
     wide = call(prim, tensors(sample), sample.params)
     narrow = call(prim, tensors(sample, np.float32), sample.params)
-    assert len(wide) == prim.outputs
+    assert prim.outputs in (None, len(wide))
     for y64, y32 in zip(wide, narrow):
         assert type(y64._array) is np.ndarray
         assert y64.shape == y32.shape
