@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 class DataError(RuntimeError, OSError):
@@ -39,3 +42,12 @@ def describe_file(path: str | Path) -> str | None:
     """`describe_start` of the file at `path`; None when nothing is wrong at first sight."""
     with open(path, "rb") as file:
         return describe_start(file.read(512))
+
+
+def user_level() -> int:
+    """The `stacklevel` with which the caller's warning points at the first line not ours."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

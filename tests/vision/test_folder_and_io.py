@@ -48,7 +48,7 @@ def test_folders_without_files(tmp_path):
         ImageFolder(tmp_path)
     (tmp_path / "empty").mkdir()
     picture(tmp_path / "full" / "x.png")
-    with pytest.raises(FileNotFoundError, match="for the classes empty. Supported .* .jpg"):
+    with pytest.raises(FileNotFoundError, match=r"for the classes empty\. Supported .* \.jpg"):
         ImageFolder(tmp_path)
     assert len(ImageFolder(tmp_path, allow_empty=True)) == 1
     with pytest.raises(ValueError, match="cannot be None or not None at the same time"):

@@ -118,7 +118,7 @@ def test_training_files_alone_train_but_do_not_test(tmp_path):
 
 
 def test_nothing_found_says_where_it_looked(tmp_path):
-    with pytest.raises(RuntimeError, match="Dataset not found. You can use download=True") as e:
+    with pytest.raises(RuntimeError, match=r"Dataset not found\. You can use download=True") as e:
         MNIST(tmp_path / "root")
     notes = "\n".join(e.value.__notes__)
     assert str(tmp_path / "root") in notes and str(tmp_path / "cache") in notes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ...utils.download import Expected, download
-from ...utils.errors import DataError, DownloadError
+from ...utils.errors import DataError, DownloadError, user_level
 from ..io import as_image
 from .idx import read_idx
 from .splits import stratified_split
@@ -234,18 +233,9 @@ class MNIST(VisionDataset):
                 f"{len(targets) - held_out:,} of their {len(targets):,} images train and "
                 f"{held_out:,} are held out (seed {SEED})",
                 SplitWarning,
-                stacklevel=_user_level(),
+                stacklevel=user_level(),
             )
         return images[part], targets[part]
-
-
-def _user_level() -> int:
-    """The stacklevel that makes `_share`'s warning point at the user's line."""
-    here, level = os.path.dirname(__file__), 1
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 class FashionMNIST(MNIST):

@@ -1,0 +1,37 @@
+"""What goes wrong with tables."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from ..core.errors import fail
+
+
+class TableError(ValueError):
+    """A table that cannot be read or used as asked, with file, line and column where known."""
+
+
+class EmptyData(TableError):
+    """A file without so much as a header."""
+
+
+class ColumnError(KeyError):
+    """A column that is not there; a KeyError, as in pandas."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class PrecisionWarning(UserWarning):
+    """Whole numbers too large to be kept exactly in a column of real numbers."""
+
+
+def no_column(name: object, names: Iterable[str]) -> BaseException:
+    """The error for a name that is not among `names`, with the nearest one."""
+    names = list(names)
+    near = [other for other in names if other.lower().strip() == str(name).lower().strip()]
+    near = near or difflib.get_close_matches(str(name), names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    return fail(ColumnError, f"no {name!r}{hint} columns: {shown}")
