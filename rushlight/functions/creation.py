@@ -133,7 +133,7 @@ def _keeps_type(data: Any) -> bool:
     """Whether the numbers are NumPy's (their own type stands) rather than Python's (the default)."""
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
-    return isinstance(data, (np.generic, np.ndarray)) and not isinstance(data, float)
+    return isinstance(data, (np.generic, np.ndarray))
 
 
 def tensor(

@@ -79,7 +79,7 @@ class Adagrad(Elementwise):
     def _new_slot(self, name, param, group):
         start = self.defaults["initial_accumulator_value"]
         value = complex(start, start) if param.is_complex() else start
-        return rl.full_like(param.detach(), value, memory_format=rl.preserve_format)
+        return rl.full_like(param.detach(), value)
 
     def _advance(self, scalars, group, fresh):
         step = scalars["step"].add_(1).item()

@@ -22,7 +22,7 @@ from .flat import Flat
 from .optimizer import Optimizer
 
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-SMALL = 16384  # elements: above it copying costs more than the calls it saves
+SMALL = 4096  # elements: above it copying costs more than the calls it saves
 BUCKET = 65536
 BLOCK = 32768  # parameter, gradient, states and temporaries of a block fit the second-level cache
 
@@ -174,7 +174,7 @@ class Elementwise(Optimizer):
         raise NotImplementedError
 
     def _new_slot(self, name: str, param, group: dict):
-        return rl.zeros_like(param, memory_format=rl.preserve_format)
+        return rl.zeros_like(param)
 
     def _new_scalar(self, name: str, group: dict) -> float:
         return 0.0
@@ -237,9 +237,8 @@ class Elementwise(Optimizer):
         plan = plans.get(index)
         if plan is None or not plan.fits(params, arrays, names, self.state):
             plan = plans[index] = self._make_plan(params, arrays, names, group)
-        with np.errstate(all="ignore"):
-            for bucket, places in zip(plan.buckets, plan.places):
-                bucket.run(self, group, [arrays[i] for i in places], [grads[i] for i in places])
+        for bucket, places in zip(plan.buckets, plan.places):
+            bucket.run(self, group, [arrays[i] for i in places], [grads[i] for i in places])
 
     def _make_plan(self, params: list, arrays: list, names: tuple, group: dict) -> Plan:
         """Put together the parameters that share dtype, scalars and freshness."""

@@ -67,7 +67,7 @@ class Rprop(Elementwise):
             return super()._new_slot(name, param, group)
         lr = number(group["lr"])
         value = complex(lr, lr) if param.is_complex() else lr
-        return rl.full_like(param.detach(), value, memory_format=rl.preserve_format)
+        return rl.full_like(param.detach(), value)
 
     def _advance(self, scalars, group, fresh):
         scalars["step"].add_(1)

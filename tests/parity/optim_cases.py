@@ -233,13 +233,14 @@ def mistake(t: Any, name: str, kwargs: dict[str, Any]) -> list[str]:
 
 
 def caught(action: Any) -> list[str]:
-    """Type and text of the exception, or of the warnings, of an action."""
+    """Built-in type and text of the exception, or of the warnings, of an action."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:
             action()
         except Exception as error:
-            return [type(error).__name__, str(error)]
+            kinds = (k for k in type(error).__mro__ if k.__module__ == "builtins")
+            return [next(kinds).__name__, str(error)]
     return [text for warning in seen for text in (warning.category.__name__, str(warning.message))]
 
 
