@@ -177,7 +177,11 @@ class _ForwardConv(_ConvNd):
         return convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Any) -> Any:
-        return self._conv_forward(input, self.weight, self.bias)
+        held = self._parameters
+        weight, bias = held.get("weight"), held.get("bias")
+        if weight is None or (bias is None and "bias" not in held):
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
 
 class Conv1d(_ForwardConv):

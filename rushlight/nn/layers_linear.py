@@ -70,7 +70,12 @@ class Linear(Module):
         reset_like_linear(self.weight, self.bias)
 
     def forward(self, input: Any) -> Any:
-        return F.linear(input, self.weight, self.bias)
+        # Straight from the table where they are: a lookup through __getattr__ is slow.
+        held = self._parameters
+        weight, bias = held.get("weight"), held.get("bias")
+        if weight is None or (bias is None and "bias" not in held):
+            weight, bias = self.weight, self.bias
+        return F.linear(input, weight, bias)
 
     def extra_repr(self) -> str:
         return (

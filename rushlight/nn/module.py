@@ -15,13 +15,15 @@ from .module_global_hooks import (
     _global_parameter_registration_hooks,
     passed_through,
 )
-from .module_hooks import HookMixin, _any_global_hook, call_with_hooks
+from .module_hooks import HookMixin, _any_global_hook, call_with_hooks, has_hooks
 from .module_moves import MoveMixin
 from .module_paths import PathMixin
 from .module_state import StateMixin
 from .module_trouble import add_module_path, warn_unregistered
+from .naming import typename
 from .parameter import Buffer, Parameter
 
+_NOTHING = object()
 _CONTAINERS = (list, tuple, dict, set)
 _NO_INIT = "the class's __init__ must call super().__init__() before it assigns or is called"
 
@@ -52,8 +54,6 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     training: bool
     call_super_init: bool = False
     _compiled_call_impl: Callable | None = None
-    # True from the assignment of a plain list, tuple, dict or set until the first call looks in.
-    _unseen_containers: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
@@ -69,6 +69,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
                 )
         self.__dict__.update(
             training=True,
+            _usual_call=True,
             _parameters={},
             _buffers={},
             _non_persistent_buffers_set=set(),
@@ -91,23 +92,32 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
 
     forward: Callable[..., Any] = _forward_unimplemented
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, input: Any = _NOTHING, /, *args: Any, **kwargs: Any) -> Any:
+        # One read of the dictionary and a call with one argument: the cheapest way there is
+        # (any attribute of a class with __getattr__ costs several times as much).
         try:
-            if (
-                self._backward_hooks
-                or self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_pre_hooks
-                or self._unseen_containers
-                or _any_global_hook
-            ):
-                if self._unseen_containers:
-                    warn_unregistered(self)
-                return call_with_hooks(self, args, kwargs)
-            return self.forward(*args, **kwargs)
+            usual = self.__dict__["_usual_call"]
+        except KeyError:
+            usual = not self._backward_hooks  # raises, for Module.__init__ has not run
+        try:
+            if args or kwargs or input is _NOTHING or not usual or _any_global_hook:
+                args = args if input is _NOTHING else (input, *args)
+                if usual and not _any_global_hook:
+                    return type(self).forward(self, *args, **kwargs)
+                return self._unusual_call(args, kwargs)
+            return type(self).forward(self, input)
         except Exception as error:
             add_module_path(error, self, sys._getframe(1))
             raise
+
+    def _unusual_call(self, args: tuple, kwargs: dict) -> Any:
+        """A call with hooks, a forward of its own, or containers that were not looked into yet."""
+        own = self.__dict__
+        if own.pop("_unseen_containers", False):
+            warn_unregistered(self)
+        out = call_with_hooks(self, args, kwargs)
+        own["_usual_call"] = not (has_hooks(self) or "forward" in own)
+        return out
 
     # -- registering ---------------------------------------------------------------------------
 
@@ -123,7 +133,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, rl.Tensor):
             raise TypeError(
-                f"cannot assign '{rl.typename(tensor)}' object to buffer '{name}' "
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"
             )
         tensor = passed_through(_global_buffer_registration_hooks, self, name, tensor)
@@ -142,7 +152,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         self._check_name("parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{rl.typename(param)}' object to parameter '{name}' "
+                f"cannot assign '{typename(param)}' object to parameter '{name}' "
                 "(torch.nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn:
@@ -157,7 +167,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under `name`; None reserves the name."""
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{rl.typename(module)} is not a Module subclass")
+            raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, self._modules)
         self._modules[name] = passed_through(  # type: ignore[assignment]
             _global_module_registration_hooks, self, name, module
@@ -170,7 +180,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     def _check_name(self, kind: str, name: Any, table: dict) -> None:
         """Refuse a name that is no string, is taken by an attribute, has a dot or is empty."""
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {rl.typename(name)}")
+            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
         if kind == "module":
             if hasattr(self, name) and name not in table:
                 raise KeyError(f"attribute '{name}' already exists")
@@ -211,7 +221,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         elif params is not None and name in params:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{rl.typename(value)}' as parameter '{name}' "
+                    f"cannot assign '{typename(value)}' as parameter '{name}' "
                     "(torch.nn.Parameter or None expected)"
                 )
             self.register_parameter(name, value)
@@ -230,15 +240,17 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         elif modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{rl.typename(value)}' as child module '{name}' "
+                    f"cannot assign '{typename(value)}' as child module '{name}' "
                     "(torch.nn.Module or None expected)"
                 )
             modules[name] = passed_through(_global_module_registration_hooks, self, name, value)
         elif isinstance(value, rl.Tensor) or name in (own.get("_buffers") or ()):
             self._set_buffer(name, value, own.get("_buffers"))
         else:
-            if isinstance(value, _CONTAINERS):
+            if isinstance(value, _CONTAINERS):  # the first call looks for layers in it
                 own["_unseen_containers"] = True
+            if name == "forward" or isinstance(value, _CONTAINERS):
+                own["_usual_call"] = False
             super().__setattr__(name, value)
 
     def _set_buffer(self, name: str, value: Any, buffers: dict | None) -> None:
@@ -253,7 +265,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
             return
         if value is not None and not isinstance(value, rl.Tensor):
             raise TypeError(
-                f"cannot assign '{rl.typename(value)}' as buffer '{name}' "
+                f"cannot assign '{typename(value)}' as buffer '{name}' "
                 "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
         if is_buffer and name not in buffers:
@@ -294,6 +306,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
+        self.__dict__["_usual_call"] = False  # the next call looks
 
     # -- walking -------------------------------------------------------------------------------
 

@@ -186,6 +186,16 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         raise
 
 
+def has_hooks(module: Any) -> bool:
+    """Whether any of the module's own hooks takes part in a call."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
 def _call_hook(
     module: Any, hook: Callable, with_kwargs: bool, args: tuple, kwargs: dict, result: Any
 ) -> Any:
@@ -284,6 +294,8 @@ def _attach_plain_backward_hooks(module: Any, hooks: list[Callable], result: Any
 class HookMixin:
     """The part of Module that registers hooks."""
 
+    # False while a call has to look for hooks: `Module.__call__` reads nothing else.
+    _usual_call: bool
     _forward_hooks: dict[int, Callable]
     _forward_hooks_with_kwargs: dict[int, bool]
     _forward_hooks_always_called: dict[int, bool]
@@ -301,6 +313,7 @@ class HookMixin:
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args)` before each forward; what it returns replaces the arguments."""
+        self._usual_call = False
         handle = RemovableHandle(
             self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs
         )
@@ -318,6 +331,7 @@ class HookMixin:
         always_call: bool = False,
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after each forward; its answer replaces the output."""
+        self._usual_call = False
         marks = [self._forward_hooks_with_kwargs, self._forward_hooks_always_called]
         handle = RemovableHandle(self._forward_hooks, extra_dict=marks)
         _insert(self._forward_hooks, handle.id, hook, prepend)
@@ -331,6 +345,7 @@ class HookMixin:
         self, hook: Callable, prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, grad_output)` when the gradient of the output is known."""
+        self._usual_call = False
         handle = RemovableHandle(self._backward_pre_hooks)
         _insert(self._backward_pre_hooks, handle.id, hook, prepend)
         return handle
@@ -340,6 +355,7 @@ class HookMixin:
         if self._is_full_backward_hook is False:
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = True
+        self._usual_call = False
         handle = RemovableHandle(self._backward_hooks)
         _insert(self._backward_hooks, handle.id, hook, prepend)
         return handle
@@ -349,6 +365,7 @@ class HookMixin:
         if self._is_full_backward_hook is True:
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = False
+        self._usual_call = False
         handle = RemovableHandle(self._backward_hooks)
         self._backward_hooks[handle.id] = hook
         return handle

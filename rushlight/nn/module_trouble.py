@@ -57,7 +57,7 @@ def _name_in(caller: FrameType | None, module: Any) -> str:
 def warn_unregistered(module: Any) -> None:
     """Warn, once, when a plain list, tuple, dict or set of `module` holds layers or parameters."""
     own = module.__dict__
-    own.pop("_unseen_containers", None)
+
     known = {id(found) for found in module.modules()}
     known |= {id(found) for found in module.parameters()}
     for name, value in own.items():

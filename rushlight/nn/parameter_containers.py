@@ -10,6 +10,7 @@ import rushlight as rl
 
 from .containers import pairs_of
 from .module import Module
+from .naming import typename
 from .parameter import Parameter
 
 
@@ -204,7 +205,7 @@ class ParameterDict(Module):
     def extra_repr(self) -> str:
         lines = []
         for key, value in self.items():
-            kind = rl.typename(value) if isinstance(value, rl.Tensor) else ""
+            kind = typename(value) if isinstance(value, rl.Tensor) else ""
             lines.append(_described(key, value, kind))
         return "\n".join(lines)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import rushlight as rl
 
+from ..naming import typename
+
 
 def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     """The elements of all parameters, one after the other (N).
@@ -21,7 +23,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
 def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Cut the vector (N) into the parameters' shapes and make the pieces their data."""
     if not isinstance(vec, rl.Tensor):
-        raise TypeError(f"expected torch.Tensor, but got: {rl.typename(vec)}")
+        raise TypeError(f"expected torch.Tensor, but got: {typename(vec)}")
     start = 0
     for param in parameters:
         count = param.numel()
