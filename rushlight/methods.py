@@ -157,8 +157,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 
 def _transposed(self: Tensor) -> Tensor:
-    return structure.permute(self, tuple(reversed(range(self._array.ndim)))) if self._array.ndim != 2 else (
-        structure.t(self))  # fmt: skip
+    return structure.permute(self, tuple(reversed(range(self._array.ndim))))
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dispatch import scalar_type_name
+from .dispatch import LATE, scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
 from .tape import LEAF, ORDER, OUTPUT, PRIM, mark_written, tick
@@ -137,6 +137,9 @@ def write(target: Tensor, value: Any) -> Tensor:
     if not target._silent:
         mark_written(a)
     return target
+
+
+LATE.assign = lambda target, result: write(target, result._array)
 
 
 def in_place(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -55,11 +55,13 @@ def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
     return tuple(map(as_index, arguments))
 
 
-def checked(shape: Iterable[int]) -> tuple[int, ...]:
+def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
     """The shape, if no size is negative; torch's error otherwise."""
     shape = tuple(shape)
     for size in shape:
         if size < 0:
+            if name == "zeros":
+                raise fail(ShapeError, f"{name}: Dimension size must be non-negative.", f"size {shape}")
             raise fail(
                 ShapeError,
                 f"Trying to create tensor with negative dimension {size}: {list(shape)}",

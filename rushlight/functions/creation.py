@@ -220,7 +220,7 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
     ) -> Tensor:  # fmt: skip
         if device is not None:
             dtypes.require_cpu(device)
-        shape = shapes.checked(shapes.sizes(size))
+        shape = shapes.checked(shapes.sizes(size), name)
         if dtype is None and out is not None:
             dtype = out.dtype
         try:

@@ -55,6 +55,11 @@ def index_array(part: Any) -> np.ndarray:
         return array.astype(np.int64)
     if array.dtype == np.uint8:
         return array.astype(bool)
+    if not isinstance(part, (Tensor, list, tuple, range, np.ndarray, bool, np.bool_)):
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid"
+            f" indices (got {type(part).__name__})"
+        )
     if array.dtype.kind not in "iub":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     return array
@@ -214,7 +219,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
             [3]])
     """
     array = input._array
-    places = np.nonzero(array if array.ndim or not as_tuple else array.reshape(1))
     if as_tuple:
+        places = np.nonzero(array if array.ndim else array.reshape(1))
         return tuple(wrap_array(axis) for axis in places)
     return wrap_array(np.argwhere(array))

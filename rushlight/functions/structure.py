@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
     """The same elements under another shape: a view if strides allow, else a copy; one size may be -1.
 
     >>> import rushlight as torch
@@ -29,11 +29,14 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    return s.reshape(input, shapes.infer(shapes.sizes(shape), input._array.size))
+    wanted = shapes.sizes(size if shape is None else (shape,))
+    return s.reshape(input, shapes.infer(wanted, input._array.size))
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory under another shape (or, given a dtype, as another type of the same size)."""
+    if size is not None or dtype is not None:
+        shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_as_type(input, shape[0])
     return s.as_shape(input, shapes.infer(shapes.sizes(shape), input._array.size))
@@ -77,14 +80,14 @@ def t(input: Tensor) -> Tensor:
     return s.t(input)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order.
 
     >>> import rushlight as torch
     >>> torch.permute(torch.zeros(2, 3, 5), (2, 0, 1)).shape
     torch.Size([5, 2, 3])
     """
-    order = shapes.sizes(dims)
+    order = shapes.sizes(order if dims is None else (dims,))
     ndim = input._array.ndim
     if len(order) != ndim:
         raise fail(
@@ -119,9 +122,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 moveaxis = movedim
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Size-1 dimensions repeated without copying; -1 keeps a size."""
-    shape = shapes.sizes(size)
+    shape = shapes.sizes(sizes if size is None else (size,))
     old = input._array.shape
     extra = len(shape) - len(old)
     if extra < 0:
@@ -171,7 +174,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
     torch.Size([2, 1])
     """
-    return s.squeeze(input, dimensions(dim, input._array.ndim) if input._array.ndim else ())
+    op = s.squeeze_all if dim is None else s.squeeze if isinstance(dim, int) else s.squeeze_many
+    return op(input, dimensions(dim, input._array.ndim))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -251,7 +255,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     """
     tensors = _checked_list(tensors, "cat")
     if not tensors:
-        raise ValueError("expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     used = [x for x in tensors if x._array.shape != (0,)] or tensors
     if used[0]._array.ndim == 0:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
@@ -342,34 +346,56 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    by_size = isinstance(split_size_or_sections, int)
+    piece = s.split_piece if by_size else s.sized_piece
+    return cut(tensor, split_size_or_sections, dim, piece)
+
+
+def cut(tensor: Tensor, given: Any, dim: int, piece: Any) -> tuple[Tensor, ...]:
+    """The parts of `split`, each made by the view op `piece`."""
+    if tensor._array.ndim == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     place = dimension(dim, tensor._array.ndim)
     size = tensor._array.shape[place]
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step < 0 or (step == 0 and size):
+    if isinstance(given, int):
+        if given < 0:
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
+        if given == 0 and size:
             raise RuntimeError(
-                f"split expects split_size be non-negative, but got split_size={step}"
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
             )
-        lengths = [min(step, size - at) for at in range(0, size, step or 1)] or [0]
+        lengths = [min(given, size - at) for at in range(0, size, given or 1)] or [0]
     else:
-        lengths = list(split_size_or_sections)
-        if sum(lengths) != size:
+        lengths = list(given)
+        if sum(lengths) != size or min(lengths, default=0) < 0:
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at"
-                f" dimension {dim}), but got split_sizes={lengths}"
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size"
+                f" at dimension {dim}), but got split_sizes={lengths}"
             )
-    return s.split(tensor, place, tuple(lengths))
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    return tuple(piece(tensor, place, at, length) for at, length in zip(starts, lengths))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal length along a dimension."""
+    return chunked(input, chunks, dim, s.split_piece)
+
+
+def chunked(input: Tensor, chunks: int, dim: int, piece: Any) -> tuple[Tensor, ...]:
+    """The parts of `chunk`, each made by the view op `piece`."""
+    if input._array.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     size = input._array.shape[dimension(dim, input._array.ndim)]
-    return split(input, max(1, -(-size // chunks)), dim) if size else (input,) * chunks
+    if size:
+        return cut(input, -(-size // chunks), dim, piece)
+    return cut(input, [0] * chunks, dim, piece)
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension, without it."""
+    if input._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     place = dimension(dim, input._array.ndim)
-    return s.unbind(input, place)
+    return tuple(s.unbound_piece(input, place, i) for i in range(input._array.shape[place]))
