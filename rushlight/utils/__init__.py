@@ -1,1 +1,6 @@
 """Helpers around training: data loading, downloads, archives, the cache."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import data  # loaded on first use, to keep `import rushlight` quick

@@ -57,9 +57,12 @@ class Lambda:
 class RandomApply(rl.nn.Module):
     """Apply all of `transforms` with probability `p`, else none."""
 
+    transforms: Sequence[Step]
+
     def __init__(self, transforms: Sequence[Step], p: float = 0.5) -> None:
         super().__init__()
-        self.transforms = transforms
+        # a plain list, as in torchvision: nothing in it is trained, so no warning is due
+        self.__dict__["transforms"] = transforms
         self.p = p
 
     def forward(self, img: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +32,7 @@ class RandomErasing(rl.nn.Module):
         inplace: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(value, numbers.Number | str | tuple | list):
+        if not isinstance(value, int | float | str | tuple | list):
             raise TypeError("Argument value should be either a number or str or a sequence")
         if isinstance(value, str) and value != "random":
             raise ValueError("If value is str, it should be 'random'")
@@ -58,7 +57,7 @@ class RandomErasing(rl.nn.Module):
         img: rl.Tensor,
         scale: Sequence[float],
         ratio: Sequence[float],
-        value: list[float] | None = None,
+        value: Sequence[float] | None = None,
     ) -> tuple[int, int, int, int, rl.Tensor]:
         """Draw (top, left, height, width, what to put there)."""
         channels, height, width = F.get_dimensions(img)
@@ -73,7 +72,7 @@ class RandomErasing(rl.nn.Module):
             if value is None:
                 patch = rl.empty([channels, h, w], dtype=rl.float32).normal_()
             else:
-                patch = rl.tensor(value)[:, None, None]
+                patch = rl.tensor(list(value))[:, None, None]
             top = int(rl.randint(0, height - h + 1, size=(1,)).item())
             left = int(rl.randint(0, width - w + 1, size=(1,)).item())
             return top, left, h, w, patch
@@ -84,13 +83,13 @@ class RandomErasing(rl.nn.Module):
             return img
         channels = F.get_image_num_channels(img)
         value = None if isinstance(self.value, str) else self.value
-        values = [value] if isinstance(value, int | float) else value
+        values = [value] if isinstance(value, int | float) else value and list(value)
         if values is not None and len(values) not in (1, channels):
             raise ValueError(
                 "If value is a sequence, it should have either a single value or "
                 f"{channels} (number of input channels)"
             )
-        place = self.get_params(img, self.scale, self.ratio, values and list(values))
+        place = self.get_params(img, self.scale, self.ratio, values)
         return F.erase(img, *place, inplace=self.inplace)
 
     def __repr__(self) -> str:

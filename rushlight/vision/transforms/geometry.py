@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -86,9 +85,9 @@ class Pad(rl.nn.Module):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        if not isinstance(padding, numbers.Number | tuple | list):
+        if not isinstance(padding, int | float | tuple | list):
             raise TypeError("Got inappropriate padding arg")
-        if not isinstance(fill, numbers.Number | tuple | list):
+        if not isinstance(fill, int | float | tuple | list):
             raise TypeError("Got inappropriate fill arg")
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")

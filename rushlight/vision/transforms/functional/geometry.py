@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,14 +112,14 @@ def hflip(img: Any) -> Any:
     """Mirror left and right."""
     if is_pillow_image(img):
         return img.transpose(pillow().Transpose.FLIP_LEFT_RIGHT)
-    return on_tensor(img, lambda x: x.flip(-1))
+    return on_tensor(img, lambda x: rl.flip(x, (-1,)))
 
 
 def vflip(img: Any) -> Any:
     """Mirror top and bottom."""
     if is_pillow_image(img):
         return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
-    return on_tensor(img, lambda x: x.flip(-2))
+    return on_tensor(img, lambda x: rl.flip(x, (-2,)))
 
 
 def pad(
@@ -134,9 +133,9 @@ def pad(
     Raises: TypeError, ValueError as torchvision.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Pad.html
     """
-    if not isinstance(padding, numbers.Number | tuple | list):
+    if not isinstance(padding, int | float | tuple | list):
         raise TypeError("Got inappropriate padding arg")
-    if not isinstance(fill, numbers.Number | tuple | list | str):
+    if not isinstance(fill, int | float | tuple | list | str):
         raise TypeError("Got inappropriate fill arg")
     if not isinstance(padding_mode, str):
         raise TypeError("Got inappropriate padding_mode arg")
@@ -155,7 +154,7 @@ def pad(
 
 def _border(padding: Any) -> list[int]:
     """Left, top, right, bottom."""
-    values = [padding] if isinstance(padding, numbers.Number) else list(padding)
+    values: list[int] = [int(padding)] if isinstance(padding, int | float) else list(padding)
     if len(values) not in (1, 2, 4):
         raise ValueError(
             f"Padding must be an int or a 1, 2, or 4 element tuple, not a "
@@ -208,7 +207,7 @@ def _pillow_fill(img: Any, fill: Any) -> Any:
     bands = len(img.getbands())
     if isinstance(fill, str):
         return fill
-    values = [fill] if isinstance(fill, numbers.Number) else list(fill)
+    values = [fill] if isinstance(fill, int | float) else list(fill)
     if len(values) == 1:
         values = values * bands
     if len(values) != bands:
