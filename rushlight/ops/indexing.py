@@ -15,7 +15,8 @@ Key = tuple[Any, ...]
 
 def _take(x: np.ndarray, key: Key) -> np.ndarray:
     try:
-        return x[key]
+        y = x[key]
+        return y if y.flags.c_contiguous else y.copy()
     except IndexError as error:
         text = str(error).replace("for axis", "for dimension")
         raise IndexError(text) from None
@@ -27,20 +28,20 @@ def _add_at(g: np.ndarray, shape: Sequence[int], key: Key) -> np.ndarray:
     if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "b":
         y[key] = g  # a mask names each place once
     elif len(key) == 1 and isinstance(key[0], np.ndarray) and g.ndim > key[0].ndim:
-        _add_rows(y, key[0], g)
+        add_rows(y, key[0], g)
     else:
         np.add.at(y, key, g)
     return y
 
 
-def _add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
+def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     """y[rows] += g with repeated rows summed: sorted segments, far faster than add.at."""
     flat = rows.reshape(-1) % (len(y) or 1)
+    if g.size == 0:
+        return
     g = g.reshape(flat.size, -1)
     order = np.argsort(flat, kind="stable")
     flat = flat[order]
-    if flat.size == 0:
-        return
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     totals = g[order] if starts.size == flat.size else np.add.reduceat(g[order], starts)
     y.reshape(len(y), -1)[flat[starts]] = totals

@@ -21,17 +21,23 @@ def grid(places: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 
 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    return x[grid(places, dim)] if x.ndim else x.copy()
+    if not x.ndim or not places.ndim:
+        return x.reshape(-1)[places]
+    return x[grid(places, dim)]
 
 
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = x.copy()
-    np.add.at(y, grid(places, dim), source[tuple(slice(n) for n in places.shape)])
+    if not x.ndim or not places.ndim:
+        places, source = places.reshape(-1), source.reshape(-1)
+        np.add.at(y.reshape(-1), places, source[: places.size])
+    else:
+        np.add.at(y, grid(places, dim), source[tuple(slice(n) for n in places.shape)])
     return y
 
 
 def _spread(g: np.ndarray, shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray:
-    return _scatter_add(np.zeros(shape, g.dtype), g, dim, places) if shape else g.copy()
+    return _scatter_add(np.zeros(shape, g.dtype), g, dim, places)
 
 
 gather = linear("gather", eval=_gather,

@@ -32,7 +32,7 @@ _cast_plain = plain("cast_to_integer", eval=_astype, doc="A cast that cuts the g
 
 def cast(x: Any, target: dtypes.dtype) -> Any:
     """x in the data type `target`: x itself if it has it already."""
-    if isinstance(x, np.ndarray):
+    if isinstance(x, (np.ndarray, np.generic)):
         return x if x.dtype == target.numpy else _astype(x, target, dtypes.of(x))
     source = x.dtype
     if source is target:
@@ -55,7 +55,7 @@ contiguous_copy = linear("contiguous_copy", eval=lambda x: x.copy(order="C"),
 
 def contiguous(x: Any) -> Any:
     """x itself if its memory is row-major, else a row-major copy."""
-    array = x if isinstance(x, np.ndarray) else x._array
+    array = x if isinstance(x, (np.ndarray, np.generic)) else x._array
     return x if array.flags.c_contiguous else contiguous_copy(x)
 
 
@@ -132,6 +132,16 @@ squeeze = view("squeeze", eval=lambda x, dims: x.reshape(_without(x.shape, dims)
                doc="Without those of the given dimensions that have size 1.")  # fmt: skip
 
 
+def renamed(like: Any, name: str, node: str) -> Any:
+    """A view op under another of torch's node names."""
+    prim = like.primitive
+    return view(name, eval=prim.eval, adjoint=prim.rule.adjoints[0], node=node, doc=prim.doc)
+
+
+squeeze_all = renamed(squeeze, "squeeze_all", "SqueezeBackward0")
+squeeze_many = renamed(squeeze, "squeeze_many", "SqueezeBackward2")
+
+
 def _without(shape: Shape, dims: Shape) -> tuple[int, ...]:
     return tuple(size for i, size in enumerate(shape) if not (i in dims and size == 1))
 
@@ -153,6 +163,7 @@ diagonal = view("diagonal", eval=_diagonal,
                 doc="The entries whose two indices differ by `offset`, as the last dimension.")  # fmt: skip
 embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
                         adjoint=lambda g, x, shape, *where: diagonal(g, *where),
+                        node="DiagEmbedBackward0",
                         doc="Zeros with the given diagonal.")  # fmt: skip
 
 
@@ -282,6 +293,13 @@ unbind = general(
 )  # fmt: skip
 
 
+split_piece = renamed(narrow, "split_piece", "SplitBackward0")
+sized_piece = renamed(narrow, "sized_piece", "SplitWithSizesBackward0")
+unsafe_piece = renamed(narrow, "unsafe_piece", "UnsafeSplitBackward0")
+unsafe_sized_piece = renamed(narrow, "unsafe_sized_piece", "UnsafeSplitWithSizesBackward0")
+unbound_piece = renamed(select, "unbound_piece", "UnbindBackward0")
+
+
 def _place(g: np.ndarray, shape: Shape, key: Any) -> np.ndarray:
     y = np.zeros(shape, g.dtype)
     y[key] = g
@@ -295,9 +313,13 @@ part = view("part", eval=lambda x, key: x[key], adjoint=lambda g, x, key: place(
 
 flip = linear("flip", eval=lambda x, dims: np.flip(x, dims).copy(),
               adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.")  # fmt: skip
-roll = linear("roll", eval=np.roll,
+roll = linear("roll",
+              eval=lambda x, shifts, dims: np.roll(x, shifts if dims else shifts[0], dims or None),
               adjoint=lambda g, x, shifts, dims: roll(g, tuple(-s for s in shifts), dims),
               doc="Elements moved on, wrapping around.")  # fmt: skip
+rot90 = linear("rot90", eval=lambda x, k, dims: np.rot90(x, k, dims).copy(order="K"),
+               adjoint=lambda g, x, k, dims: rot90(g, -k, dims),
+               doc="Turned by right angles in the plane of two dimensions.")  # fmt: skip
 tril = linear("tril", eval=np.tril, adjoint=lambda g, x, k: tril(g, k),
               doc="The lower triangle, zero above.")  # fmt: skip
 triu = linear("triu", eval=np.triu, adjoint=lambda g, x, k: triu(g, k),

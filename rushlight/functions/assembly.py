@@ -1,0 +1,400 @@
+"""torch's functions that build tensors out of tensors: joining, repeating, turning, cutting."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import shapes
+from ..core.dispatch import wrap_array
+from ..core.errors import ShapeError, fail
+from ..core.shapes import Size, dimension, dimensions
+from ..core.tensor import Tensor
+from ..ops import assembly as a
+from ..ops import placing
+from ..ops import structure as s
+from .structure import cat
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors",
+    "column_stack", "dstack", "flip", "fliplr", "flipud", "hstack", "meshgrid",
+    "repeat_interleave", "roll", "rot90", "row_stack", "tile", "vstack",
+]  # fmt: skip
+
+
+def _given(tensors: Sequence[Any]) -> tuple[list[Any], bool]:
+    """The tensors of `f(a, b)` or `f([a, b])`, and whether there is just the one of `f(a)`."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        return list(tensors[0]), False
+    return list(tensors), len(tensors) == 1
+
+
+def _each(tensors: Sequence[Any], change: Any) -> Any:
+    found, single = _given(tensors)
+    return change(found[0]) if single else tuple(change(x) for x in found)
+
+
+def _one(x: Tensor) -> Tensor:
+    return x if x._array.ndim else s.as_shape(x, (1,))
+
+
+def _two(x: Tensor) -> Tensor:
+    if x._array.ndim >= 2:
+        return x
+    return s.unsqueeze(x, 0) if x._array.ndim else s.as_shape(x, (1, 1))
+
+
+def _three(x: Tensor) -> Tensor:
+    if x._array.ndim >= 3:
+        return x
+    if x._array.ndim == 0:
+        return s.as_shape(x, (1, 1, 1))
+    if x._array.ndim == 1:
+        return s.unsqueeze(s.unsqueeze(x, 0), 2)
+    return s.unsqueeze(x, 2)
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """0-d tensors as one-element vectors, others as they are.
+
+    >>> import rushlight as torch
+    >>> torch.atleast_1d(torch.tensor(5))
+    tensor([5])
+    """
+    return _each(tensors, _one)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Tensors of fewer than two dimensions as one row.
+
+    >>> import rushlight as torch
+    >>> torch.atleast_2d(torch.tensor([5, 6]))
+    tensor([[5, 6]])
+    """
+    return _each(tensors, _two)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Tensors of fewer than three dimensions with size-1 dimensions around theirs.
+
+    >>> import rushlight as torch
+    >>> torch.atleast_3d(torch.zeros(2, 3)).shape
+    torch.Size([2, 3, 1])
+    """
+    return _each(tensors, _three)
+
+
+def _filled(tensors: Any, name: str) -> list[Tensor]:
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    return tensors
+
+
+def hstack(tensors: Any, *, out: Any = None) -> Tensor:
+    """Side by side: along the second dimension, or the only one.
+
+    >>> import rushlight as torch
+    >>> torch.hstack((torch.tensor([1]), torch.tensor([2, 3])))
+    tensor([1, 2, 3])
+    """
+    found = [_one(x) for x in _filled(tensors, "hstack")]
+    return cat(found, 0 if found[0]._array.ndim == 1 else 1, out=out)
+
+
+def vstack(tensors: Any, *, out: Any = None) -> Tensor:
+    """One below the other, vectors as rows.
+
+    >>> import rushlight as torch
+    >>> torch.vstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return cat([_two(x) for x in _filled(tensors, "vstack")], 0, out=out)
+
+
+row_stack = vstack
+
+
+def dstack(tensors: Any, *, out: Any = None) -> Tensor:
+    """One behind the other, along the third dimension.
+
+    >>> import rushlight as torch
+    >>> torch.dstack((torch.tensor([1, 2]), torch.tensor([3, 4]))).shape
+    torch.Size([1, 2, 2])
+    """
+    return cat([_three(x) for x in _filled(tensors, "dstack")], 2, out=out)
+
+
+def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
+    """Vectors as the columns of a matrix; matrices side by side.
+
+    >>> import rushlight as torch
+    >>> torch.column_stack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    found = [
+        s.reshape(x, (x._array.size, 1)) if x._array.ndim <= 1 else x
+        for x in _filled(tensors, "column_stack")
+    ]
+    return hstack(found, out=out)
+
+
+def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
+    """The whole tensor so many times along each dimension (the method `x.repeat(2, 3)`)."""
+    times = shapes.sizes(counts if repeats is None else (repeats,))
+    if len(times) < input._array.ndim:
+        raise fail(
+            RuntimeError,
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of"
+            " tensor",
+            f"{len(times)} repeats for a tensor of {input._array.ndim} dimensions",
+        )
+    for count in times:
+        if count < 0:
+            raise fail(
+                RuntimeError, f"Trying to create tensor with negative dimension {count}: {[*times]}"
+            )
+    return a.repeat(input, times)
+
+
+def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
+    """The whole tensor repeated; missing counts in front are ones.
+
+    >>> import rushlight as torch
+    >>> torch.tile(torch.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
+    times = shapes.sizes(counts if dims is None else (dims,))
+    return repeat(input, (1,) * (input._array.ndim - len(times)) + times)
+
+
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element (or each slice along `dim`) so many times in a row.
+
+    >>> import rushlight as torch
+    >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    if repeats is None:
+        return _repeated_places(input)
+    if dim is None:
+        input = s.reshape(input, (input._array.size,))
+        dim = 0
+    ndim = input._array.ndim
+    place = dimension(dim, ndim)
+    size = input._array.shape[place] if ndim else 1
+    if isinstance(repeats, (int, np.integer)) and not isinstance(repeats, bool):
+        if repeats < 0:
+            raise RuntimeError("Repeats must be non-negative")
+        return _each_repeated(input, place, int(repeats))
+    counts = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if counts.ndim == 0 or (counts.ndim == 1 and counts.size == 1):
+        counts = np.full(size, int(counts.reshape(())))
+    elif counts.ndim != 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    if counts.size != size:
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) ="
+            f" {counts.size} and input.size({dim}) = {size}"
+        )
+    if (counts < 0).any():
+        raise RuntimeError("repeats can not be negative")
+    return placing.index_select(input, place, np.repeat(np.arange(size), counts))
+
+
+def _each_repeated(input: Tensor, place: int, times: int) -> Tensor:
+    before, size, after = (
+        input._array.shape[:place], input._array.shape[place], input._array.shape[place + 1 :]
+    )  # fmt: skip
+    wide = s.expand(s.unsqueeze(input, place + 1), (*before, size, times, *after))
+    return s.reshape(s.contiguous_copy(wide), (*before, size * times, *after))
+
+
+def _repeated_places(repeats: Tensor) -> Tensor:
+    counts = repeats._array
+    if counts.ndim != 1:
+        raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if counts.dtype not in (np.int64, np.int32):
+        raise RuntimeError("repeats has to be Long or Int tensor")
+    if (counts < 0).any():
+        raise RuntimeError("repeats can not be negative")
+    return wrap_array(np.repeat(np.arange(counts.size, dtype=counts.dtype), counts))
+
+
+def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
+    """Reversed along the given dimensions, in new memory.
+
+    >>> import rushlight as torch
+    >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
+    found = dimensions(shapes.sizes(places if dims is None else (dims,)), input._array.ndim)
+    return s.flip(input, found if input._array.ndim else ())
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """Columns reversed.
+
+    >>> import rushlight as torch
+    >>> torch.fliplr(torch.tensor([[1, 2]]))
+    tensor([[2, 1]])
+    """
+    if input._array.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
+    return s.flip(input, (1,))
+
+
+def flipud(input: Tensor) -> Tensor:
+    """Rows reversed.
+
+    >>> import rushlight as torch
+    >>> torch.flipud(torch.tensor([1, 2]))
+    tensor([2, 1])
+    """
+    if input._array.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
+    return s.flip(input, (0,))
+
+
+def _whole(value: Any) -> tuple[int, ...]:
+    return tuple(map(int, value)) if isinstance(value, (tuple, list)) else (int(value),)
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
+    """Elements moved on along dimensions, those at the end coming back at the front.
+
+    >>> import rushlight as torch
+    >>> torch.roll(torch.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    steps = _whole(shifts)
+    places = _whole(() if dims is None else dims)
+    if not steps:
+        raise RuntimeError("`shifts` required")
+    if input._array.size == 0:
+        return s.roll(input, (0,), (0,))
+    if not places and len(steps) == 1:
+        shape = input._array.shape
+        flat = s.reshape(input, (input._array.size,))
+        return s.reshape(s.roll(flat, steps, (0,)), shape)
+    if len(steps) != len(places):
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(places)}"
+        )
+    if input._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {places[0]} but tensor has no dimensions")
+    found = tuple(dimension(place, input._array.ndim) for place in places)
+    return s.roll(input, steps, found)
+
+
+def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+    """Turned by k right angles in the plane of two dimensions, from the first towards the second.
+
+    >>> import rushlight as torch
+    >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    ndim = input._array.ndim
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
+    if dims[0] == dims[1] or abs(dims[0] - dims[1]) == ndim:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
+    for place, dim in enumerate(dims):
+        if not -ndim <= dim < ndim:
+            raise RuntimeError(f"Rotation dim{place} out of range, dim{place} = {dim}")
+    return s.rot90(input, k % 4, tuple(dim % ndim for dim in dims))
+
+
+def broadcast_shapes(*shapes_given: Any) -> Size:
+    """The shape that all the given shapes broadcast to.
+
+    >>> import rushlight as torch
+    >>> torch.broadcast_shapes((2, 1), (3,))
+    torch.Size([2, 3])
+    """
+    tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes_given]
+    for shape in tuples:
+        for size in shape:
+            if size < 0:
+                raise RuntimeError(
+                    f"Trying to create tensor with negative dimension ({size}): ({size})"
+                )
+    longest = max(map(len, tuples), default=0)
+    found = [1] * longest
+    for shape in tuples:
+        for place in range(-1, -1 - len(shape), -1):
+            if shape[place] in (1, found[place]):
+                continue
+            if found[place] != 1:
+                raise fail(
+                    ShapeError,
+                    "Shape mismatch: objects cannot be broadcast to a single shape",
+                    f"the shapes are {tuples}",
+                )
+            found[place] = shape[place]
+    return Size(found)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded, without copying, to their common shape.
+
+    >>> import rushlight as torch
+    >>> [x.shape for x in torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))]
+    [torch.Size([2, 3]), torch.Size([2, 3])]
+    """
+    found, _ = _given(tensors)
+    shape = shapes.broadcast(*(x._array.shape for x in found))
+    return tuple(s.expand(x, shape) for x in found)
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """The coordinates of a grid: one expanded view per axis ('ij' rows first, 'xy' columns first).
+
+    >>> import rushlight as torch
+    >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")[0]
+    tensor([[1, 1],
+            [2, 2]])
+    """
+    found, _ = _given(tensors)
+    if indexing is None:
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing"
+            " argument.", UserWarning, stacklevel=2,
+        )  # fmt: skip
+    elif indexing not in ("ij", "xy"):
+        raise RuntimeError(
+            'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing
+        )
+    if not found:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    for x in found:
+        if x._array.ndim > 1:
+            raise RuntimeError(
+                "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: "
+                f"{list(x._array.shape)}"
+            )
+    if len({x.dtype for x in found}) > 1:
+        raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+    swap = indexing == "xy" and len(found) >= 2
+    if swap:
+        found[0], found[1] = found[1], found[0]
+    shape = tuple(x._array.size for x in found)
+    grids = [
+        s.expand(s.as_shape(x, (1,) * i + (n,) + (1,) * (len(shape) - 1 - i)), shape)
+        for i, (x, n) in enumerate(zip(found, shape))
+    ]
+    if swap:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)

@@ -1,0 +1,145 @@
+"""torch's functions between real and complex tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import dtypes
+from ..core.dispatch import scalar_type_name, write_out
+from ..core.tensor import Tensor
+from ..ops import assembly as a
+from ..ops import structure as s
+from ..ops.transcendental import conj
+
+__all__ = [
+    "adjoint", "complex", "conj_physical", "imag", "polar", "real", "resolve_conj", "resolve_neg",
+    "view_as_complex", "view_as_real",
+]  # fmt: skip
+
+
+def view_as_real(input: Tensor) -> Tensor:
+    """Complex numbers as (real, imaginary) pairs in a new last dimension, as a view.
+
+    >>> import rushlight as torch
+    >>> torch.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    if not input.dtype.is_complex:
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return a.as_pairs(input)
+
+
+def view_as_complex(input: Tensor) -> Tensor:
+    """Pairs in the last dimension as complex numbers, as a view.
+
+    >>> import rushlight as torch
+    >>> torch.view_as_complex(torch.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
+    array = input._array
+    if not input.dtype.is_floating_point:
+        raise RuntimeError("view_as_complex is only supported for half, float and double tensors,"
+                           f" but got a tensor of scalar type: {scalar_type_name(input.dtype)}")  # fmt: skip
+    if array.ndim == 0:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if array.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    steps = [step // array.itemsize for step in array.strides]
+    if array.size and steps[-1] != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if array.size and any(step % 2 for step, n in zip(steps[:-1], array.shape) if n > 1):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    return a.from_pairs(input)
+
+
+def real(input: Tensor) -> Tensor:
+    """The real parts, as a view; a real tensor itself.
+
+    >>> import rushlight as torch
+    >>> torch.real(torch.tensor([1 + 2j]))
+    tensor([1.])
+    """
+    if not input.dtype.is_complex:
+        return input
+    return s.select(a.as_pairs(input), input._array.ndim, 0)
+
+
+def imag(input: Tensor) -> Tensor:
+    """The imaginary parts, as a view.
+
+    >>> import rushlight as torch
+    >>> torch.imag(torch.tensor([1 + 2j]))
+    tensor([2.])
+    """
+    if not input.dtype.is_complex:
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return s.select(a.as_pairs(input), input._array.ndim, 1)
+
+
+def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
+    """The complex conjugate in memory of its own."""
+    result = a.conj_physical(input) if input.dtype.is_complex else input
+    return result if out is None else write_out(result, out)
+
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: conjugation is never pending here."""
+    return input
+
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: negation is never pending here."""
+    return input
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of the last two dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.adjoint(torch.tensor([[1j, 2.0]])).tolist()
+    [[-1j], [(2-0j)]]
+    """
+    ndim = input._array.ndim
+    if ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {ndim}-D tensor."
+        )
+    return conj(s.transpose(input, ndim - 2, ndim - 1))
+
+
+def _parts(name: str, first: Tensor, second: Tensor) -> None:
+    for x in (first, second):
+        if x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
+            raise RuntimeError(
+                "Expected both inputs to be Half, Float or Double tensors but got"
+                f" {scalar_type_name(first.dtype)} and {scalar_type_name(second.dtype)}"
+            )
+    if first.dtype is not second.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {scalar_type_name(first.dtype)} but got scalar type"
+            f" {scalar_type_name(second.dtype)} for second argument"
+        )
+
+
+def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
+    """real + i imag, from two tensors of one floating type.
+
+    >>> import rushlight as torch
+    >>> torch.complex(torch.tensor([1.0]), torch.tensor([2.0]))
+    tensor([1.+2.j])
+    """
+    _parts("complex", real, imag)
+    result = a.from_parts(real, imag)
+    return result if out is None else write_out(result, out)
+
+
+def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
+    """abs (cos angle + i sin angle).
+
+    >>> import rushlight as torch
+    >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor([2.+0.j])
+    """
+    _parts("polar", abs, angle)
+    result = a.polar(abs, angle)
+    return result if out is None else write_out(result, out)

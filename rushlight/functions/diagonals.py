@@ -1,0 +1,235 @@
+"""torch's triangles, diagonals, windows and strided views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import wrap_array, write_out
+from ..core.errors import fail
+from ..core.shapes import dimension
+from ..core.tape import owner_of
+from ..core.tensor import Tensor
+from ..ops import assembly as a
+from ..ops import placing as p
+from ..ops import structure as s
+
+__all__ = [
+    "as_strided", "diag", "diag_embed", "diagflat", "diagonal", "tril", "tril_indices",
+    "triu", "triu_indices",
+]  # fmt: skip
+
+
+def _out(result: Any, out: Any) -> Any:
+    return result if out is None else write_out(result, out)
+
+
+def _triangle(name: str, op: Any, doc: str) -> Any:
+    def triangle(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
+        if input._array.ndim < 2:
+            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        return _out(op(input, diagonal), out)
+
+    triangle.__name__ = triangle.__qualname__ = name
+    triangle.__doc__ = doc
+    return triangle
+
+
+tril = _triangle("tril", s.tril, """The lower triangle up to a diagonal, zero above it.
+
+    >>> import rushlight as torch
+    >>> torch.tril(torch.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """)  # fmt: skip
+triu = _triangle("triu", s.triu, """The upper triangle from a diagonal on, zero below it.
+
+    >>> import rushlight as torch
+    >>> torch.triu(torch.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """)  # fmt: skip
+
+
+def _triangle_places(
+    places: Any, row: int, col: int, offset: int, dtype: Any, device: Any
+) -> Tensor:
+    dtypes.require_cpu(device)
+    for name, size in (("row", row), ("col", col)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be non-negative, got{size}")
+    kind = dtypes.int64 if dtype is None else dtype
+    if kind not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(
+            f'"{places.__name__.removesuffix("_from")}" not implemented for {kind!r}'
+        )
+    rows, columns = places(np.ones((row, col), bool), offset).nonzero()
+    return wrap_array(np.stack([rows, columns]).astype(kind.numpy))
+
+
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
+    layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """The places of the lower triangle of a row x col matrix: row numbers, then column numbers.
+
+    >>> import rushlight as torch
+    >>> torch.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _triangle_places(np.tril, row, col, offset, dtype, device)
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
+    layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """The places of the upper triangle of a row x col matrix: row numbers, then column numbers.
+
+    >>> import rushlight as torch
+    >>> torch.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
+    return _triangle_places(np.triu, row, col, offset, dtype, device)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The entries whose indices in two dimensions differ by `offset`, as a view.
+
+    >>> import rushlight as torch
+    >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    ndim = input._array.ndim
+    first, second = dimension(dim1, ndim), dimension(dim2, ndim)
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return s.diagonal(input, offset, first, second)
+
+
+def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
+    """A vector on the diagonal of a matrix of zeros; or a matrix's diagonal, copied.
+
+    >>> import rushlight as torch
+    >>> torch.diag(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    ndim = input._array.ndim
+    if ndim == 1:
+        return _out(diag_embed(input, diagonal), out)
+    if ndim != 2:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
+    return _out(p.diagonal_copy(input, diagonal, 0, 1), out)
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last dimension laid on the diagonal of two new dimensions, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.diag_embed(torch.tensor([[1, 2]])).tolist()
+    [[[1, 0], [0, 2]]]
+    """
+    ndim = input._array.ndim + 1
+    first, second = dimension(dim1, ndim), dimension(dim2, ndim)
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    size = input._array.shape[-1] + abs(offset)
+    shape = list(input._array.shape[:-1])
+    for place in sorted((first, second)):
+        shape.insert(place, size)
+    return s.embed_diagonal(input, tuple(shape), offset, first, second)
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """All elements, in order, on the diagonal of a matrix of zeros.
+
+    >>> import rushlight as torch
+    >>> torch.diagflat(torch.tensor([[1], [2]]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    return diag(s.reshape(s.contiguous(input), (input._array.size,)), offset)
+
+
+def unfold(input: Tensor, dimension_: int, size: int, step: int) -> Tensor:
+    """All windows of `size` along a dimension, `step` apart, as a new last dimension (a view)."""
+    ndim = input._array.ndim
+    place = dimension(dimension_, ndim)
+    length = input._array.shape[place] if ndim else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > length:
+        raise fail(
+            RuntimeError,
+            f"maximum size for tensor at dimension {place} is {length} but size is {size}",
+        )
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return a.windows(input, place, size, step)
+
+
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """A view of the memory with the given sizes, strides and offset (in elements).
+
+    >>> import rushlight as torch
+    >>> torch.as_strided(torch.arange(4), (2, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2]])
+    """
+    shape, steps = tuple(map(int, size)), tuple(map(int, stride))
+    if len(shape) != len(steps):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(step < 0 for step in steps):
+        raise RuntimeError(
+            "as_strided: Negative strides are not supported at the moment, got strides:"
+            f" {list(steps)}"
+        )
+    if storage_offset is not None and storage_offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {storage_offset}")
+    offset, length = _place_in_memory(input, storage_offset)
+    reach = offset + 1 + sum((n - 1) * step for n, step in zip(shape, steps))
+    if all(shape) and reach > length:
+        width = input._array.itemsize
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset"
+            f" {offset if storage_offset is None else storage_offset}, and itemsize {width}"
+            f" requiring a storage size of {reach * width} are out of bounds for storage of size"
+            f" {length * width}"
+        )
+    source = input._base if _is_window(input) else input
+    return s.strided_view(source, shape, steps, offset)
+
+
+def _is_window(input: Tensor) -> bool:
+    """Whether the memory around a view is reached through its base."""
+    base = input._base
+    return (
+        base is not None
+        and base._array.dtype == input._array.dtype
+        and (base._array.flags.c_contiguous)
+    )
+
+
+def _place_in_memory(input: Tensor, storage_offset: int | None) -> tuple[int, int]:
+    """Where the view begins, counted in the array that it is taken from, and that array's length."""
+    source = input._base if _is_window(input) else input
+    assert source is not None
+    array = source._array
+    owner = owner_of(array)
+    shift = 0
+    if isinstance(owner, np.ndarray) and array.size and owner.size:
+        shift = (array.ctypes.data - owner.ctypes.data) // array.itemsize
+    if storage_offset is None:
+        inside = (input._array.ctypes.data - array.ctypes.data) // array.itemsize
+        offset = inside if input is not source and input._array.size else 0
+    else:
+        offset = storage_offset - shift
+    span = 1 + sum(
+        (n - 1) * (step // array.itemsize) for n, step in zip(array.shape, array.strides)
+    )
+    return offset, span if array.size else 0

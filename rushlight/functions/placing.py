@@ -1,0 +1,398 @@
+"""torch's functions that pick or replace elements along a dimension, by flat place or in a region."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import shapes
+from ..core.dispatch import scalar_type_name, wrap_array, write_out
+from ..core.errors import fail
+from ..core.shapes import dimension
+from ..core.tensor import Tensor
+from ..ops import indexing as ix
+from ..ops import placing as p
+from ..ops import structure as s
+from .indexing import index_array, nonzero
+from .scattering import gather
+
+__all__ = [
+    "argwhere", "as_strided_scatter", "diagonal_scatter", "index_add", "index_copy", "index_fill",
+    "index_put", "index_select", "put", "select_scatter", "slice_scatter", "take",
+    "take_along_dim", "unravel_index",
+]  # fmt: skip
+
+
+def _out(result: Any, out: Any) -> Any:
+    return result if out is None else write_out(result, out)
+
+
+def _same_type(name: str, input: Tensor, source: Tensor, what: str = "source") -> None:
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            f"{name}: self and {what} expected to have the same dtype, but got (self)"
+            f" {scalar_type_name(input.dtype)} and ({what}) {scalar_type_name(source.dtype)}"
+        )
+
+
+def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
+    """The index vector of an `index_*` function: one-dimensional integers in range."""
+    rows = index._array
+    if rows.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {rows.ndim} with"
+                         f" type: {scalar_type_name(index.dtype)} and size: {list(rows.shape)}")  # fmt: skip
+    if rows.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got:"
+                           f" {scalar_type_name(index.dtype)}")  # fmt: skip
+    rows = rows.reshape(-1)
+    if rows.size and (rows.min() < 0 or rows.max() >= size):
+        place = int(np.flatnonzero((rows < 0) | (rows >= size))[0])
+        raise fail(
+            IndexError, "index out of range in self",
+            f"{name}: index[{place}] is {rows[place]}, the dimension has {size} entries",
+        )  # fmt: skip
+    return rows.astype(np.int64, copy=False)
+
+
+def _size(input: Tensor, place: int) -> int:
+    return input._array.shape[place] if input._array.ndim else 1
+
+
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> Tensor:
+    """The entries `index` of one dimension, in new memory.
+
+    Raises IndexError, with the entry and the size, for an index outside the dimension.
+
+    >>> import rushlight as torch
+    >>> torch.index_select(torch.tensor([5, 6, 7]), 0, torch.tensor([2, 0]))
+    tensor([7, 5])
+    """
+    place = dimension(dim, input._array.ndim)
+    if index._array.ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    if index._array.dtype not in (np.int64, np.int32):
+        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
+    rows = _rows("index_select", index, _size(input, place))
+    return _out(p.index_select(input, place, rows), out)
+
+
+def _checked_source(
+    name: str, input: Tensor, dim: int, index: Tensor, source: Tensor
+) -> tuple[int, np.ndarray]:
+    place = dimension(dim, input._array.ndim)
+    rows = index._array.reshape(-1) if index._array.ndim <= 1 else index._array
+    shape, given = input._array.shape, source._array.shape
+    if rows.ndim > 1:
+        raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {rows.ndim})")
+    wanted = rows.size
+    if given[:place] != shape[:place] or given[place + 1 :] != shape[place + 1 :]:
+        raise fail(
+            RuntimeError,
+            "source tensor shape must match self tensor shape, excluding the specified dimension."
+            f" Got self.shape = {list(shape)} source.shape = {list(given)}",
+        )
+    have = given[place] if given else 1
+    if wanted != have:
+        raise RuntimeError(
+            f"{name}(): Number of indices ({wanted}) should be equal to source.size(dim): ({have}),"
+            f" for dim: {place}"
+        )
+    return place, _rows(name, index, _size(input, place))
+
+
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None
+) -> Tensor:
+    """input with alpha times the entries of `source` added to the entries `index` of a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
+    tensor([2., 0., 1.])
+    """
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "index_add_(): self and source expected to have the same dtype, but got (self)"
+            f" {scalar_type_name(input.dtype)} and (source) {scalar_type_name(source.dtype)}"
+        )
+    place, rows = _checked_source("index_add", input, dim, index, source)
+    return _out(p.index_add(input, source, place, rows, alpha), out)
+
+
+def index_copy(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Any = None
+) -> Tensor:
+    """input with the entries `index` of a dimension replaced by those of `source`.
+
+    >>> import rushlight as torch
+    >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2]), torch.ones(1))
+    tensor([0., 0., 1.])
+    """
+    place = dimension(dim, input._array.ndim)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "index_copy_(): self and source expected to have the same dtype, but got (self)"
+            f" {scalar_type_name(input.dtype)} and (source) {scalar_type_name(source.dtype)}"
+        )
+    if index._array.dtype != np.int64:
+        raise RuntimeError(
+            "index_copy_(): Expected a long tensor for index, but got"
+            f" {scalar_type_name(index.dtype)}"
+        )
+    given = source._array.shape
+    if not given and index._array.size != 1:
+        raise IndexError(
+            "index_copy_(): When source is scalar, index should have one element (got"
+            f" {index._array.size})"
+        )
+    rows = _rows("index_copy_", index, _size(input, place))
+    return _out(p.index_copy(input, source, place, rows), out)
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """input with one value in the entries `index` of a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, 2]), 5)
+    tensor([5., 0., 5.])
+    """
+    place = dimension(dim, input._array.ndim)
+    if index._array.dtype != np.int64:
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
+    if index._array.ndim > 1:
+        raise IndexError("Index has to be a vector/scalar")
+    rows = index._array.reshape(-1)
+    size = _size(input, place)
+    if rows.size and (rows.min() < -size or rows.max() >= size):
+        raise fail(IndexError, "index out of range in self", f"the dimension has {size} entries")
+    if not isinstance(value, Tensor):
+        return p.index_fill(input, place, rows, value)
+    if value._array.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with"
+            f" {value._array.ndim} dimension(s)."
+        )
+    return p.index_fill_tensor(input, s.cast(value, input.dtype), place, rows)
+
+
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """input with the values at `input[indices]` replaced, or added to with `accumulate`.
+
+    >>> import rushlight as torch
+    >>> torch.index_put(torch.zeros(3), (torch.tensor([1, 1]),), torch.ones(2), True)
+    tensor([0., 2., 0.])
+    """
+    if len(indices) > input._array.ndim and not any(
+        i is not None and i._array.dtype.kind == "b" for i in indices
+    ):
+        raise IndexError(
+            f"too many indices for tensor of dimension {input._array.ndim} (got {len(indices)})"
+        )
+    if values.dtype is not input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got"
+            f" {scalar_type_name(input.dtype)} for the destination and"
+            f" {scalar_type_name(values.dtype)} for the source."
+        )
+    key = tuple(slice(None) if i is None else index_array(i) for i in indices)
+    return ix.index_put(input, values, key, accumulate)
+
+
+def _flat_places(name: str, input: Tensor, index: Tensor) -> np.ndarray:
+    places, size = index._array, input._array.size
+    if places.dtype != np.int64:
+        raise RuntimeError(
+            f"{name}(): Expected a long tensor for index, but got {scalar_type_name(index.dtype)}"
+        )
+    if size == 0 and places.size:
+        raise IndexError(f"{name}(): tried to take from an empty tensor")
+    bad = (places < -size) | (places >= size)
+    if bad.any():
+        raise fail(
+            IndexError, "out of range: tried to access index"
+            f" {places[bad][0]} on a tensor of {size} elements.",
+        )  # fmt: skip
+    return places
+
+
+def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
+    """The elements at places of the flattened tensor, in the shape of `index`.
+
+    >>> import rushlight as torch
+    >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 3]))
+    tensor([1, 4])
+    """
+    return _out(p.take(input, _flat_places("take", input, index)), out)
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """input with the elements at places of the flattened tensor replaced (or added to).
+
+    >>> import rushlight as torch
+    >>> torch.put(torch.zeros(2, 2), torch.tensor([3]), torch.ones(1))
+    tensor([[0., 0.],
+            [0., 1.]])
+    """
+    if index._array.dtype != np.int64:
+        raise RuntimeError(
+            f"put_(): Expected a long tensor for index, but got {scalar_type_name(index.dtype)}"
+        )
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "put_(): self and source expected to have the same dtype, but got self.dtype ="
+            f" {scalar_type_name(input.dtype)} and source.dtype = {scalar_type_name(source.dtype)}"
+        )
+    if index._array.size != source._array.size:
+        raise RuntimeError(
+            "put_(): Expected source and index to have the same number of elements, but got"
+            f" source.numel() = {source._array.size}, index.numel() = {index._array.size}"
+        )
+    return p.put(input, source, _flat_places("put_", input, index), accumulate)
+
+
+def take_along_dim(
+    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None
+) -> Tensor:
+    """The elements at indices along a dimension, both tensors broadcast in the others.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([[3, 1], [2, 4]])
+    >>> torch.take_along_dim(x, x.argmax(1, keepdim=True), 1)
+    tensor([[3],
+            [4]])
+    """
+    if indices._array.dtype != np.int64:
+        raise RuntimeError(
+            "torch.take_along_dim(): dtype of indices should be Long but got"
+            f" {scalar_type_name(indices.dtype)}"
+        )
+    if dim is None:
+        flat = s.reshape(input, (input._array.size,))
+        return _out(_gathered(flat, 0, indices._array.reshape(-1)), out)
+    ndim = input._array.ndim
+    if indices._array.ndim != ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions,"
+            f" but got {ndim} dimensions for input, and {indices._array.ndim} dimensions for indices"
+        )
+    place = dimension(dim, ndim)
+    have, want = input._array.shape, indices._array.shape
+    shape = list(shapes.broadcast(
+        have[:place] + (1,) + have[place + 1 :], want[:place] + (1,) + want[place + 1 :]
+    )) if ndim else []  # fmt: skip
+    if ndim:
+        wide = s.expand(input, (*shape[:place], have[place], *shape[place + 1 :]))
+        places = np.broadcast_to(indices._array, (*shape[:place], want[place], *shape[place + 1 :]))
+        return _out(_gathered(wide, place, places), out)
+    return _out(_gathered(input, 0, indices._array), out)
+
+
+def _gathered(input: Tensor, place: int, places: np.ndarray) -> Tensor:
+    size = _size(input, place)
+    return gather(input, place, wrap_array(np.where(places < 0, places + size, places)))
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """The places of the nonzero elements, one row each.
+
+    >>> import rushlight as torch
+    >>> torch.argwhere(torch.tensor([0, 7]))
+    tensor([[1]])
+    """
+    return nonzero(input)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Places in the flattened tensor as one index tensor per dimension of `shape`.
+
+    >>> import rushlight as torch
+    >>> torch.unravel_index(torch.tensor([3, 4]), (2, 3))
+    (tensor([1, 1]), tensor([0, 1]))
+    """
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"expected 'indices' to be a Tensor; got {type(indices).__name__}")
+    if indices._array.dtype.kind not in "iu":
+        raise ValueError(f"expected 'indices' to be an integer tensor; got {indices.dtype!r}")
+    sizes = (int(shape),) if isinstance(shape, (int, Tensor)) else tuple(map(int, shape))
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    flat, found = indices._array, []
+    for size in reversed(sizes):
+        found.append(wrap_array(np.asarray(flat % size)))
+        flat = flat // size
+    return tuple(reversed(found))
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """input with `input.select(dim, index)` replaced.
+
+    >>> import rushlight as torch
+    >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
+    if not -size <= index < size:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension"
+            f" {place}"
+        )
+    wanted = (*input._array.shape[:place], *input._array.shape[place + 1 :])
+    _expect_shape(wanted, src)
+    return p.select_scatter(input, s.cast(src, input.dtype), place, index % size)
+
+
+def _expect_shape(wanted: tuple[int, ...], src: Tensor, what: str = "a slice") -> None:
+    if src._array.shape != wanted:
+        raise RuntimeError(
+            f"expected src to have a size equal to {what} of self. src size ="
+            f" {list(src._array.shape)}, {'slice' if what == 'a slice' else what} size = {list(wanted)}"
+        )
+
+
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Tensor:
+    """input with `input[start:end:step]` along a dimension replaced.
+
+    >>> import rushlight as torch
+    >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), start=2)
+    tensor([0., 0., 1., 1.])
+    """
+    place = dimension(dim, input._array.ndim)
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    key = p.along(input, place, slice(start, end, step))
+    _expect_shape(input._array[key].shape, src)
+    return p.slice_scatter(input, s.cast(src, input.dtype), key)
+
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """input with `input.diagonal(offset, dim1, dim2)` replaced.
+
+    >>> import rushlight as torch
+    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    first, second = (dimension(dim, input._array.ndim) for dim in (dim1, dim2))
+    wanted = np.diagonal(input._array, offset, first, second).shape
+    _expect_shape(wanted, src)
+    return p.diagonal_scatter(input, s.cast(src, input.dtype), offset, first, second)
+
+
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
+    """input with `input.as_strided(size, stride, storage_offset)` replaced.
+
+    >>> import rushlight as torch
+    >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])
+    """
+    geometry = (tuple(size), tuple(stride), storage_offset or 0)
+    _expect_shape(tuple(size), src)
+    return p.as_strided_scatter(s.contiguous(input), s.cast(src, input.dtype), *geometry)

@@ -1,0 +1,197 @@
+"""torch's questions about tensors: equality within tolerances, kinds, sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import result_type as common_type
+from ..core.dispatch import scalar, scalar_type_name, wrap_array
+from ..core.state import DEFAULTS
+from ..core.tensor import Tensor
+
+__all__ = [
+    "allclose", "can_cast", "equal", "is_complex", "is_conj",
+    "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed",
+    "is_storage", "is_tensor", "isclose", "isreal", "numel", "result_type", "scalar_tensor",
+]  # fmt: skip
+
+can_cast = dtypes.can_cast
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether an object is a tensor.
+
+    >>> import rushlight as torch
+    >>> torch.is_tensor(torch.zeros(1)), torch.is_tensor([0.0])
+    (True, False)
+    """
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether an object is a storage: the bare memory under a tensor."""
+    return hasattr(obj, "_is_storage")
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element of a tensor is not zero.
+
+    >>> import rushlight as torch
+    >>> torch.is_nonzero(torch.tensor([0.0]))
+    False
+    """
+    size = input._array.size
+    if size == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    if size > 1:
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    return bool(input._array.reshape(()))
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape."""
+    return input._array.shape == other._array.shape
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are real floating-point numbers."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the elements are complex numbers."""
+    return input.dtype.is_complex
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the element type has negative values."""
+    return input.dtype.is_signed
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: conjugation is never pending here."""
+    return False
+
+
+def is_neg(input: Tensor) -> bool:
+    """False: negation is never pending here."""
+    return False
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made in inference mode."""
+    return input.is_inference()
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements.
+
+    >>> import rushlight as torch
+    >>> torch.numel(torch.zeros(2, 3))
+    6
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
+    return input._array.size
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and equal elements.
+
+    >>> import rushlight as torch
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    a, b = input._array, other._array
+    if a.shape != b.shape:
+        return False
+    if input.dtype is not other.dtype:
+        raise RuntimeError(
+            "Expected object of data type"
+            f" {input.dtype!r} but got data type {other.dtype!r} for argument 'other' in call to equal"
+        )
+    return bool((a == b).all())
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """Where |input - other| <= atol + rtol |other|; equal infinities are close.
+
+    >>> import rushlight as torch
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
+    tensor([ True, False])
+    """
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{_kind(input)} did not match {_kind(other)}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
+    a, b = input._array, other._array
+    close = a == b
+    if a.dtype.kind in "fcV" and equal_nan:
+        close = close | (np.isnan(a) & np.isnan(b))
+    if rtol == 0 and atol == 0:
+        return wrap_array(np.asarray(close))
+    if a.dtype.kind in "iub":
+        a, b = a.astype(DEFAULTS.dtype.numpy), b.astype(DEFAULTS.dtype.numpy)
+    gap = np.abs(a - b)
+    allowed = np.abs(b * a.dtype.type(rtol)) + a.dtype.type(atol)
+    return wrap_array(np.asarray(close | (np.isfinite(gap) & (gap <= allowed))))
+
+
+def _kind(x: Tensor) -> str:
+    return scalar_type_name(x.dtype)
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Whether every |input - other| <= atol + rtol |other|.
+
+    >>> import rushlight as torch
+    >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Where the imaginary part is zero.
+
+    >>> import rushlight as torch
+    >>> torch.isreal(torch.tensor([1 + 0j, 1j]))
+    tensor([ True, False])
+    """
+    return wrap_array(np.asarray(input._array.imag == 0 if input.dtype.is_complex else
+                                 np.ones(input._array.shape, bool)))  # fmt: skip
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+    """The data type that an operation on the two would give.
+
+    >>> import rushlight as torch
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    return common_type(tensor1, tensor2)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A 0-d tensor of one number, of the default type unless told otherwise.
+
+    >>> import rushlight as torch
+    >>> torch.scalar_tensor(3)
+    tensor(3.)
+    """
+    dtypes.require_cpu(device)
+    result = wrap_array(scalar(s, dtype or DEFAULTS.dtype))
+    return result.requires_grad_() if requires_grad else result

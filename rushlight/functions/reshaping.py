@@ -1,0 +1,222 @@
+"""Tensor methods that change the tensor they are called on: its shape, its memory, parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import shapes
+from ..core.dispatch import wrap_array
+from ..core.errors import fail
+from ..core.inplace import in_place, refuse_leaf
+from ..core.tape import mark_written
+from ..core.tensor import Tensor, wrap
+from ..ops import structure as s
+from . import assembly, complex_parts, creation, diagonals, masking, placing, scattering, structure
+
+
+def _reshaped(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    """The twin that makes a tensor its own view (`x.t_()`)."""
+
+    def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        refuse_leaf(self)
+        result = function(wrap(self._array, self._entry), *args, **kwargs)
+        self._array, self._entry = result._array, result._entry
+        return self
+
+    twin.__name__ = twin.__qualname__ = name
+    twin.__doc__ = f"The tensor itself becomes its `{name.removesuffix('_')}`."
+    return twin
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another shape for the same memory, which grows (with arbitrary values) where it is too small."""
+    if self._entry is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = shapes.checked(shapes.sizes(sizes))
+    array = self._array
+    flat = s.flat_memory(array) if array.size else array.reshape(-1)
+    wanted = int(np.prod(shape))
+    if wanted > flat.size:
+        fresh = np.zeros(wanted, array.dtype)
+        fresh[: flat.size] = flat
+        flat = fresh
+    self._array = flat[:wanted].reshape(shape)
+    return self
+
+
+def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
+    """Resized to the shape of another tensor."""
+    return resize_(self, the_template._array.shape)
+
+
+def set_(
+    self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = ()
+) -> Tensor:
+    """The memory, and unless given otherwise the shape, of another tensor (nothing without one)."""
+    if source is None:
+        self._array = np.empty((0,), self._array.dtype)
+        return self
+    if source.dtype is not self.dtype:
+        raise RuntimeError(
+            f"Could not set tensor of type {_ctype(self)} to a tensor of type {_ctype(source)}"
+        )
+    if size is None:
+        self._array = source._array
+        return self
+    shape = tuple(size)
+    steps = tuple(stride) or shapes.contiguous_strides(shape)
+    self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)  # type: ignore[attr-defined]
+    return self
+
+
+def _ctype(x: Tensor) -> str:
+    return x.dtype.name.replace("float32", "float").replace("float64", "double")
+
+
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """The main diagonal overwritten with one number; `wrap` starts anew below a tall matrix."""
+    return _filled_diagonal(self, fill_value, wrap)
+
+
+def _diagonal_filled(input: Tensor, value: Any, around: bool) -> Tensor:
+    shape = input._array.shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    size = min(shape)
+    where = np.zeros(shape, bool)
+    if len(shape) == 2 and around:
+        where.reshape(-1)[:: shape[1] + 1] = True
+    else:
+        where[(np.arange(size),) * len(shape)] = True
+    return masking.masked_fill(input, wrap_array(where), value)
+
+
+_filled_diagonal = in_place(_diagonal_filled)
+
+
+def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Every element replaced by what a Python function gives for it."""
+    return _mapped(self, callable)
+
+
+def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+    """Every element replaced by a Python function of it and another tensor's element."""
+    return _mapped(self, callable, tensor)
+
+
+def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[..., Any]) -> Tensor:
+    """Every element replaced by a Python function of it and two other tensors' elements."""
+    return _mapped(self, callable, x, y)
+
+
+def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tensor:
+    if self._entry is not None or any(x._entry is not None for x in others):
+        name = ("apply_", "map_", "map2_")[len(others)]
+        raise TypeError(
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}()"
+        )
+    columns = [self._array, *(np.broadcast_to(x._array, self._array.shape) for x in others)]
+    values = [function(*row) for row in zip(*(x.reshape(-1).tolist() for x in columns))]
+    self._array[...] = np.array(values, dtype=self._array.dtype).reshape(self._array.shape)
+    mark_written(self._array)
+    return self
+
+
+def _fresh(make: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    def create(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+        if "size" in options:
+            size = (options.pop("size"),)
+        return make(*size, dtype=self.dtype if dtype is None else dtype, **options)
+
+    create.__name__ = create.__qualname__ = name
+    create.__doc__ = f"`torch.{name.removeprefix('new_')}` with this tensor's data type."
+    return create
+
+
+def new_full(
+    self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """`torch.full` with this tensor's data type."""
+    return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
+
+
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:  # fmt: skip
+    """`torch.tensor(data)` with this tensor's data type."""
+    kind = self.dtype if dtype is None else dtype
+    return creation.tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """`torch.empty_strided` with this tensor's data type."""
+    return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+
+
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both show the same memory with the same shape and strides."""
+    a, b = self._array, tensor._array
+    return (a.ctypes.data, a.shape, a.strides) == (b.ctypes.data, b.shape, b.strides)
+
+
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Summed down to a shape that broadcasts to this one."""
+    shape = shapes.sizes(size)
+    have = self._array.shape
+    padded = (1,) * (len(have) - len(shape)) + shape
+    if len(shape) > len(have) or any(n not in (1, m) for m, n in zip(have, padded)):
+        raise fail(
+            RuntimeError,
+            f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.",
+        )
+    return self if shape == have else s.sum_to(self, shape)
+
+
+def as_subclass(self: Tensor, cls: type) -> Tensor:
+    """The same memory and history as an instance of a Tensor subclass."""
+    result = object.__new__(cls)
+    result._array, result._entry = self._array, self._entry
+    return result
+
+
+def _real_assigned(self: Tensor, value: Any) -> None:
+    complex_parts.real(self).copy_(value)
+
+
+def _imag_assigned(self: Tensor, value: Any) -> None:
+    complex_parts.imag(self).copy_(value)
+
+
+SHAPE_CHANGES = {
+    "squeeze_": structure.squeeze, "unsqueeze_": structure.unsqueeze, "t_": structure.t,
+    "transpose_": structure.transpose, "swapaxes_": structure.transpose,
+    "swapdims_": structure.transpose, "as_strided_": diagonals.as_strided,
+}  # fmt: skip
+WRITES = (
+    masking.masked_fill, masking.masked_scatter, placing.index_add, placing.index_copy,
+    placing.index_fill, placing.index_put, placing.put, scattering.index_reduce,
+    scattering.scatter, scattering.scatter_add, scattering.scatter_reduce, diagonals.tril,
+    diagonals.triu, complex_parts.conj_physical,
+)  # fmt: skip
+
+OWN_METHODS: dict[str, Any] = {
+    **{name: _reshaped(function, name) for name, function in SHAPE_CHANGES.items()},
+    **{f"{function.__name__}_": in_place(function) for function in WRITES},
+    "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "fill_diagonal_": fill_diagonal_,
+    "apply_": apply_, "map_": map_, "map2_": map2_, "repeat": assembly.repeat,
+    "unfold": diagonals.unfold, "new_tensor": new_tensor, "new_full": new_full,
+    "new_zeros": _fresh(creation.zeros, "new_zeros"), "new_ones": _fresh(creation.ones, "new_ones"),
+    "new_empty": _fresh(creation.empty, "new_empty"), "new_empty_strided": new_empty_strided,
+    "is_set_to": is_set_to, "sum_to_size": sum_to_size, "as_subclass": as_subclass,
+    "real": property(complex_parts.real, _real_assigned),
+    "imag": property(complex_parts.imag, _imag_assigned),
+    "mH": property(complex_parts.adjoint), "H": property(complex_parts.adjoint),
+}  # fmt: skip

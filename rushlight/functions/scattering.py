@@ -1,0 +1,200 @@
+"""torch's gather and scatter family: one index per element, along one dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dispatch import scalar_type_name, wrap_array, write_out
+from ..core.errors import fail
+from ..core.shapes import dimension
+from ..core.tensor import Tensor
+from ..ops import indexing_along as along
+from ..ops import placing as p
+from ..ops import scatter_reduce as r
+
+__all__ = [
+    "gather", "index_reduce", "scatter", "scatter_add", "scatter_reduce",
+]  # fmt: skip
+
+
+def _out(result: Any, out: Any) -> Any:
+    return result if out is None else write_out(result, out)
+
+
+def _rank(shape: tuple[int, ...]) -> int:
+    return max(len(shape), 1)
+
+
+def _in_range(name: str, places: np.ndarray, dim: int, size: int) -> np.ndarray:
+    if places.size and (places.min() < 0 or places.max() >= size):
+        bad = (places < 0) | (places >= size)
+        raise fail(
+            RuntimeError,
+            f"index {places[bad][0]} is out of bounds for dimension {dim} with size {size}",
+            f"{name}: at position {[int(i) for i in np.argwhere(bad)[0]]} of the index",
+        )
+    return places
+
+
+def _long(name: str, index: Tensor) -> None:
+    if index._array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+
+
+def gather(
+    input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Any = None
+) -> Tensor:
+    """y[i][j] = input[index[i][j]][j] along dim 0, and so on for other dims.
+
+    Raises RuntimeError for an index outside the dimension or larger than the input in another one.
+    Source: https://pytorch.org/docs/stable/generated/torch.gather.html
+
+    >>> import rushlight as torch
+    >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0], [1]]))
+    tensor([[1],
+            [4]])
+    """
+    shape, places = input._array.shape, index._array
+    place = dimension(dim, len(shape))
+    if places.size == 0:
+        places = places.astype(np.int64)
+        same = len(shape) == places.ndim
+        return _out(along.gather(input, place, places) if same else p.take(input, places), out)
+    _long("gather", index)
+    if _rank(shape) != _rank(places.shape):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    for i, n in enumerate(places.shape):
+        if i != place and n > (shape[i] if shape else 1):
+            raise RuntimeError(
+                f"Size does not match at dimension {i} expected index {list(places.shape)} to be no"
+                f" larger than self {list(shape)} apart from dimension {place}"
+            )
+    _in_range("gather", places, place, shape[place] if shape else 1)
+    return _out(along.gather(input, place, places), out)
+
+
+def _scatter_places(
+    name: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None
+) -> tuple[int, np.ndarray]:
+    shape, places = input._array.shape, index._array
+    place = dimension(dim, len(shape))
+    _long("scatter", index)
+    if src is not None and src.dtype is not input.dtype:
+        raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if places.size == 0:
+        return place, places.astype(np.int64)
+    if _rank(places.shape) != _rank(shape):
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    if src is not None and _rank(places.shape) != _rank(src._array.shape):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+    given = None if src is None else src._array.shape
+    for i, n in enumerate(places.shape):
+        too_big = i != place and n > (shape[i] if shape else 1)
+        if too_big or (given is not None and n > (given[i] if given else 1)):
+            also = "" if given is None else f" and to be no larger size than src {list(given)}"
+            raise RuntimeError(
+                f"Expected index {list(places.shape)} to be no larger than self {list(shape)} apart"
+                f" from dimension {place}{also}"
+            )
+    size = shape[place] if shape else 1
+    return place, _in_range(name, places, place, size)
+
+
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, *,
+    reduce: str | None = None, out: Any = None,
+) -> Tensor:  # fmt: skip
+    """input with values of `src` (or one number) written to places along a dimension.
+
+    `reduce` may be 'add' or 'multiply' to combine with what is there.
+
+    >>> import rushlight as torch
+    >>> torch.scatter(torch.zeros(3), 0, torch.tensor([2]), 5.0)
+    tensor([0., 0., 5.])
+    """
+    given = src if src is not None else value
+    source = given if isinstance(given, Tensor) else None
+    place, places = _scatter_places("scatter", input, dim, index, source)
+    if reduce is not None:
+        return _out(_combined(input, place, places, given, reduce), out)
+    if source is None:
+        return _out(p.scatter_value(input, place, places, given), out)
+    return _out(p.scatter(input, source, place, places), out)
+
+
+def _combined(input: Tensor, place: int, places: np.ndarray, given: Any, reduce: str) -> Tensor:
+    names = {"add": "sum", "multiply": "prod"}
+    if reduce not in names:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if not isinstance(given, Tensor):
+        filled = np.full(places.shape, given).astype(input._array.dtype)
+        given = wrap_array(filled)
+    return r.scatter_reduce(input, given, place, places, names[reduce], True)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
+    """input with values of `src` added at places along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.ones(2))
+    tensor([0., 2.])
+    """
+    place, places = _scatter_places("scatter", input, dim, index, src)
+    return _out(along.scatter_add(input, src, place, places), out)
+
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
+    out: Any = None,
+) -> Tensor:  # fmt: skip
+    """input combined (sum, prod, mean, amax, amin) with values of `src` at places along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0]), torch.tensor([3., 4.]), "prod")
+    tensor([12.,  1.])
+    """
+    if reduce not in _REDUCTIONS:
+        raise RuntimeError(
+            "reduce argument must be either sum, prod, mean, amax or amin, got " + reduce
+        )
+    place, places = _scatter_places("scatter", input, dim, index, src)
+    return _out(r.scatter_reduce(input, src, place, places, reduce, include_self), out)
+
+
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *,
+    include_self: bool = True, out: Any = None,
+) -> Tensor:  # fmt: skip
+    """input combined (prod, mean, amax, amin) with the entries of `source` along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([3., 4.]), "amax")
+    tensor([1., 4.])
+    """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
+    place = dimension(dim, input._array.ndim)
+    rows, given = index._array.reshape(-1), source._array.shape
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "index_reduce(): self and source expected to have the same dtype, but got (self)"
+            f" {scalar_type_name(input.dtype)} and (source) {scalar_type_name(source.dtype)}"
+        )
+    have = given[place] if given else 1
+    if rows.size != have:
+        raise RuntimeError(
+            f"index_reduce(): Number of indices ({rows.size}) should be equal to source.size(dim):"
+            f" ({have}), for dim: {dim}"
+        )
+    size = input._array.shape[place] if input._array.ndim else 1
+    _in_range("index_reduce", rows, place, size)
+    wide = rows.reshape((-1,) + (1,) * (len(given) - 1 - place)) if given else rows
+    places = np.broadcast_to(wide, given or (1,))
+    return _out(r.index_reduce(input, source, place, places, reduce, include_self), out)

@@ -1,0 +1,138 @@
+"""torch's functions that cut a tensor into views along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.dispatch import scalar_type_name
+from ..core.shapes import dimension
+from ..core.tensor import Tensor
+from ..ops import structure as s
+from .structure import chunked, cut
+
+__all__ = [
+    "dsplit", "hsplit", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "vsplit",
+]  # fmt: skip
+
+
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the given lengths along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    return cut(input, list(split_sizes), dim, s.sized_piece)
+
+
+def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split`, for callers that promise not to write to both the parts and the whole."""
+    return cut(tensor, split_size, dim, s.unsafe_piece)
+
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk`, for callers that promise not to write to both the parts and the whole."""
+    return chunked(input, chunks, dim, s.unsafe_piece)
+
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes`, for callers that promise not to write to both the parts and the whole."""
+    return cut(input, list(split_sizes), dim, s.unsafe_sized_piece)
+
+
+def _cuts(given: Any) -> list[int] | None:
+    """The places to cut at, if a sequence or a vector was given."""
+    if isinstance(given, Tensor):
+        array = given._array
+        if array.ndim > 1 or array.dtype.name != "int64":
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or"
+                f" one-dimensional tensor, but got a tensor with {array.ndim} dims"
+                if array.ndim > 1
+                else "tensor_split expected tensor_indices_or_sections to have dtype of long, but got"
+                f" {scalar_type_name(given.dtype)}"
+            )
+        return None if array.ndim == 0 else [int(cut) for cut in array]
+    return list(map(int, given)) if isinstance(given, (tuple, list)) else None
+
+
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+    sections: Any = None, tensor_indices_or_sections: Any = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Views along a dimension: so many parts as equal as can be, or cut at the given places.
+
+    >>> import rushlight as torch
+    >>> torch.tensor_split(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    for given in (indices, sections, tensor_indices_or_sections):
+        if given is not None:
+            indices_or_sections = given
+    if input._array.ndim == 0:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
+    cuts = _cuts(indices_or_sections)
+    if cuts is None:
+        count = int(indices_or_sections)
+        if count <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {count}")
+        step, extra = divmod(size, count)
+        lengths = [step + (i < extra) for i in range(count)]
+        cuts = [sum(lengths[:i]) for i in range(1, count)]
+    parts, start = [], 0
+    for end in [*cuts, size]:
+        first, last = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
+        parts.append(s.narrow(input, place, first, max(last - first, 0)))
+        start = end
+    return tuple(parts)
+
+
+def _split_at(name: str, input: Tensor, given: Any, dim: int, at_least: int) -> tuple[Tensor, ...]:
+    ndim = input._array.ndim
+    if ndim < at_least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {at_least} dimension,"
+            f" but got a tensor with {ndim} dimensions!"
+        )
+    size = input._array.shape[dim]
+    if isinstance(given, int) and (given <= 0 or size % given):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension"
+            f" {size} is not divisible by the split_size {given}!"
+        )
+    return tensor_split(input, given, dim)
+
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Cut across the columns (or a vector's elements).
+
+    >>> import rushlight as torch
+    >>> torch.hsplit(torch.arange(4), 2)
+    (tensor([0, 1]), tensor([2, 3]))
+    """
+    return _split_at("hsplit", input, indices_or_sections, 0 if input._array.ndim == 1 else 1, 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Cut across the rows.
+
+    >>> import rushlight as torch
+    >>> [x.shape for x in torch.vsplit(torch.zeros(4, 1), 2)]
+    [torch.Size([2, 1]), torch.Size([2, 1])]
+    """
+    return _split_at("vsplit", input, indices_or_sections, 0, 2)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Cut across the third dimension.
+
+    >>> import rushlight as torch
+    >>> [x.shape for x in torch.dsplit(torch.zeros(1, 1, 4), [1])]
+    [torch.Size([1, 1, 1]), torch.Size([1, 1, 3])]
+    """
+    return _split_at("dsplit", input, indices_or_sections, 2, 3)
