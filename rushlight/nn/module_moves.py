@@ -32,6 +32,7 @@ class MoveMixin:
                     continue
                 moved = fn(param)
                 if moved is not param:
+                    _check_still_differentiable(param, moved)
                     param.data = moved
                 if param.grad is not None:
                     param.grad.data = fn(param.grad)
@@ -116,6 +117,13 @@ class MoveMixin:
     def share_memory(self) -> Any:
         """Move the tensors to shared memory, where other processes can write them too."""
         return self._apply(lambda t: t.share_memory_())
+
+
+def _check_still_differentiable(param: Any, moved: Any) -> None:
+    if param.requires_grad and not (moved.is_floating_point() or moved.is_complex()):
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
 
 
 def _absent(backend: str) -> Any:

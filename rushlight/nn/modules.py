@@ -16,6 +16,7 @@ from . import (
     lazy,
     losses,
     module,
+    module_global_hooks,
     norm,
     norm_feature,
     padding,
@@ -52,6 +53,8 @@ _FAMILIES = {
     "utils": sizes,
 }
 Module = module.Module
+_HOOKS = {name: value for name, value in vars(module_global_hooks).items() if "_module_" in name}
+vars(module).update(_HOOKS)
 for _name, _family in _FAMILIES.items():
     globals()[_name] = _family
     sys.modules[f"{__name__}.{_name}"] = _family
