@@ -22,7 +22,6 @@ KEY = "__rushlight__"
 HOOKS = "_hooks"
 PARTS = ("_parameters", "_buffers", "_modules")
 OUR_MODULES = "rushlight."
-OUR_FUNCTIONS = ("rushlight.nn.functional", "rushlight")
 
 
 def is_definable(value: Any) -> bool:
@@ -31,8 +30,7 @@ def is_definable(value: Any) -> bool:
 
 
 def _is_module(value: Any) -> bool:
-    kinds = getattr(getattr(rl, "nn", None), "Module", None)
-    return kinds is not None and isinstance(value, kinds)
+    return isinstance(value, rl.nn.Module)
 
 
 def describe(value: Any) -> dict[str, Any]:
@@ -62,22 +60,28 @@ def _has_hooks(kind: type, key: str) -> TypeError:
 
 
 @functools.cache
-def _functions() -> dict[int, str]:
-    """The functions that a description may name, by identity."""
-    found: dict[int, str] = {}
-    for home, space in zip(OUR_FUNCTIONS, (getattr(rl.nn, "functional", None), rl)):
-        for name in sorted(vars(space) if space else ()):
-            if name in getattr(rl.nn.functional, "__dict__", {}) and not name.startswith("_"):
-                value = getattr(space, name)
-                if callable(value) and not isinstance(value, type):
-                    found.setdefault(id(value), f"{home}.{name}")
+def _functions() -> dict[str, Any]:
+    """The functions that a description may name: those of `nn.functional`, by path."""
+    names = [name for name in vars(rl.nn.functional) if not name.startswith("_")]
+    found = {}
+    for home, space in (("rushlight.nn.functional", rl.nn.functional), ("rushlight", rl)):
+        held = vars(space)
+        for name in names:
+            value = held.get(name)
+            if callable(value) and not isinstance(value, type):
+                found[f"{home}.{name}"] = value
     return found
+
+
+@functools.cache
+def _function_names() -> dict[int, str]:
+    return {id(value): name for name, value in reversed(_functions().items())}
 
 
 def _function_name(value: Any) -> str | None:
     if not callable(value) or isinstance(value, type) or _is_module(value):
         return None
-    return _functions().get(id(value)) if getattr(rl, "nn", None) is not None else None
+    return _function_names().get(id(value))
 
 
 def is_description(value: Any) -> bool:
@@ -138,9 +142,7 @@ def _class(name: str, trusted: bool) -> Any:
 
 
 def _revive_function(name: Any) -> Any:
-    home, _, last = name.rpartition(".") if type(name) is str else ("", "", "")
-    if home in OUR_FUNCTIONS and hasattr(rl.nn.functional, last):
-        value = getattr(rl if home == "rushlight" else rl.nn.functional, last, None)
-        if id(value) in _functions():
-            return value
-    raise CheckpointError(f"the file names the function {short(str(name))}; refused")
+    found = _functions().get(name) if type(name) is str else None
+    if found is None:
+        raise CheckpointError(f"the file names the function {short(str(name))}; refused")
+    return found

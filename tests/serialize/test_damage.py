@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rushlight.serialize import CheckpointError, load, save
+from rushlight.serialize.tensors import check_window
 from tests.serialize.tools import (
     loaded,
     packed,
@@ -176,11 +177,45 @@ def test_the_directory_must_agree_with_the_local_headers(whole):
         bad[start + offset] ^= 1
         with pytest.raises(CheckpointError):
             loaded(bytes(bad)), what
+    for offset in (0, 6, 8, 14, 18, 22, 30):  # sign, flags, method, checksum, sizes, name
+        bad = bytearray(whole)
+        bad[offset] ^= 1
+        with pytest.raises(CheckpointError, match="disagrees" if offset else "not a checkpoint"):
+            loaded(bytes(bad))
     prefixed = b"\0" * 64 + whole
     with pytest.raises(CheckpointError):
         loaded(prefixed)
     with pytest.raises(CheckpointError):
         loaded(whole + b"tail")
+
+
+def moved(whole, at, extra):
+    """The archive with `extra` bytes put in at `at`, and a directory that knows."""
+    bad = bytearray(whole)
+    bad[at:at] = extra
+    start = whole.index(b"PK\x01\x02") + len(extra)
+    struct.pack_into("<L", bad, len(bad) - 6, start)
+    while bad[start : start + 4] == b"PK\x01\x02":
+        header = struct.unpack_from("<L", bad, start + 42)[0]
+        struct.pack_into("<L", bad, start + 42, header + len(extra) * (header >= at))
+        start += 46 + sum(struct.unpack_from("<HHH", bad, start + 28))
+    return bytes(bad)
+
+
+def test_hidden_bytes_and_overlapping_records_are_refused():
+    whole = packed({"a/data.pkl": b"N.", "a/version": b"3\n"})
+    second = whole.index(b"PK\x03\x04", 4)
+    assert loaded(whole) is None and loaded(moved(whole, second, b"")) is None
+    with pytest.raises(CheckpointError, match="leaves a gap"):
+        loaded(moved(whole, second, b"hidden" * 9))
+    # A record that is also the content of another: two readers could see two files.
+    inner = whole[second : whole.index(b"PK\x01\x02")]
+    outer = packed({"a/data.pkl": b"N.", "a/x": inner, "a/version": b"3\n"})
+    last = outer.rindex(b"PK\x01\x02")
+    bad = bytearray(outer)
+    struct.pack_into("<L", bad, last + 42, outer.index(inner))
+    with pytest.raises(CheckpointError, match="overlaps"):
+        loaded(bytes(bad))
 
 
 def tensor_pickle(offset, size, stride, numel=4, key="0", kind="FloatStorage", place="cpu"):
@@ -215,6 +250,15 @@ def test_lying_tensors_are_refused(claim):
     pickled = tensor_pickle(**{"offset": 0, "size": (2,), "stride": (1,), **claim})
     with pytest.raises(CheckpointError):
         loaded(with_pickle(pickled, _0=bytes(16)))
+
+
+def test_windows_end_exactly_at_the_storage():
+    assert check_window(4, 0, (4,), (1,)) == (0, (4,), (1,))
+    assert check_window(4, 1, (2, 2), (1, 1))[0] == 1 and check_window(4, 4, (0,), (1,))[0] == 4
+    assert check_window(1, 0, (10**9, 3), (0, 0))[1] == (10**9, 3)
+    for offset, size, stride in [(1, (4,), (1,)), (0, (2, 2), (3, 1)), (5, (0,), (1,))]:
+        with pytest.raises(CheckpointError, match="reaches past"):
+            check_window(4, offset, size, stride)
 
 
 def test_a_boolean_storage_must_hold_0_and_1():
