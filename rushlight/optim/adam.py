@@ -104,7 +104,7 @@ class Adam(Elementwise):
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]
             square = largest.copy_(largest.maximum(square))
-        param.addcdiv_(mean, square.sqrt().div(correction).add_(group["eps"]), value=-step_size)
+        param.addcdiv_(mean, square.sqrt().div(correction).add(group["eps"]), value=-step_size)
 
 
 def _check_kinds(betas: tuple[Any, Any], foreach: bool | None, capturable: bool) -> None:

@@ -25,7 +25,7 @@ class NAdam(Elementwise):
     >>> (w * w).sum().backward()
     >>> optimizer.step()
     >>> w.data.round(decimals=3)
-    tensor([0.8390])
+    tensor([0.8940])
     """
 
     _scalars = ("step", "mu_product")

@@ -140,7 +140,8 @@ class AveragedModel(rl.nn.Module):
 @rl.no_grad()
 def update_bn(loader: Iterable, model: Any, device: Any = None) -> None:
     """Recompute the running statistics of `model`'s batch norms in one pass over `loader`."""
-    layers = [m for m in model.modules() if isinstance(m, rl.nn.modules.batchnorm._BatchNorm)]
+    norms = (rl.nn.BatchNorm1d, rl.nn.BatchNorm2d, rl.nn.BatchNorm3d, rl.nn.SyncBatchNorm)
+    layers = [module for module in model.modules() if isinstance(module, norms)]
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

@@ -208,15 +208,24 @@ def test_tensor_rates():
         rl.optim.SGD([param], lr=rl.ones(2))
 
 
-def test_an_update_can_be_differentiated():
-    """d/dw of w - lr * g(w), through the step."""
+@pytest.mark.parametrize(
+    ("name", "options", "through"),
+    [
+        ("SGD", {"lr": 0.25}, 0.5),
+        ("SGD", {"lr": 0.25, "momentum": 0.9, "weight_decay": 1.0}, 0.25),
+        ("Adam", {"lr": 0.25, "eps": 1.0}, 1 - 0.25 * 2 / 49),
+        ("Adagrad", {"lr": 0.25, "eps": 1.0}, 1 - 0.25 * 2 / 49),
+        ("RMSprop", {"lr": 0.25, "alpha": 0.0, "eps": 1.0}, 1 - 0.25 * 2 / 49),
+    ],
+)
+def test_an_update_can_be_differentiated(name, options, through):
+    """The derivative of w - update(2 w) by w, through the step."""
     start = rl.tensor([3.0], requires_grad=True)
     weight = start.clone()
-    (slope,) = rl.autograd.grad((weight * weight).sum(), weight, create_graph=True)
-    weight.grad = slope
-    rl.optim.SGD([weight], lr=0.25, differentiable=True).step()
-    (through,) = rl.autograd.grad(weight.sum(), start)
-    assert through.item() == pytest.approx(0.5)
+    weight.grad = start * 2
+    getattr(rl.optim, name)([weight], **options, differentiable=True).step()
+    (found,) = rl.autograd.grad(weight.sum(), start)
+    assert found.item() == pytest.approx(through)
 
 
 def test_schedule_state_goes_on_where_it_stopped():

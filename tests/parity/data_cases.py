@@ -30,7 +30,9 @@ LOADERS = [
 SAMPLERS = [
     *combine({"kind": "RandomSampler"}, n=[1, 8, 33], num_samples=[None, 5, 70], seed=[None, 3]),
     *combine(
-        {"kind": "RandomSampler", "replacement": True}, n=[9], num_samples=[None, 40], seed=[None, 3]
+        {"kind": "RandomSampler", "replacement": True, "n": 9},
+        num_samples=[None, 40],
+        seed=[None, 3],
     ),
     {"kind": "SubsetRandomSampler", "indices": [3, 9, 4, 4, 11], "seed": None},
     {"kind": "SubsetRandomSampler", "indices": [3, 9, 4, 4, 11], "seed": 8},
@@ -57,7 +59,11 @@ SAMPLERS = [
     ),
 ]
 SPLITS = [
-    *combine({"n": 20}, lengths=[[20], [15, 5], [0.5, 0.3, 0.2], [0.33, 0.33, 0.34]], seed=[None, 4]),
+    *combine(
+        {"n": 20},
+        lengths=[[20], [15, 5], [0.5, 0.3, 0.2], [0.33, 0.33, 0.34]],
+        seed=[None, 4],
+    ),
     {"n": 3, "lengths": [0.5, 0.5], "seed": 1},
     {"n": 1, "lengths": [0.9, 0.1], "seed": 1},
     {"n": 10, "lengths": [0, 10], "seed": 1},

@@ -79,11 +79,9 @@ def runs() -> list[dict[str, Any]]:
             found.append({"name": name, "kwargs": kwargs, "optimizer": "SGD"})
             if index == 0 and name in ("StepLR", "CyclicLR", "OneCycleLR"):
                 found.append({"name": name, "kwargs": kwargs, "optimizer": "Adam"})
-    for kwargs in PLATEAU:
-        found.append({"name": "ReduceLROnPlateau", "kwargs": kwargs, "optimizer": "SGD"})
-    for name in COMBINED:
-        found.append({"name": name, "kwargs": {}, "optimizer": "SGD"})
-    return found
+    others = [("ReduceLROnPlateau", kwargs) for kwargs in PLATEAU]
+    others += [(name, {}) for name in COMBINED]
+    return found + [{"name": n, "kwargs": k, "optimizer": "SGD"} for n, k in others]
 
 
 def make_optimizer(t: Any, name: str) -> Any:

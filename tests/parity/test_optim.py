@@ -27,7 +27,7 @@ def by_name(case: dict[str, Any]) -> str:
 
 
 def first_line(error: list[str]) -> list[str]:
-    """KeyError quotes its text: compare what stands before the first line break, written or real."""
+    """KeyError quotes its text: compare up to the first line break, however written."""
     return [part.split("\n")[0].split("\\n")[0] for part in error]
 
 

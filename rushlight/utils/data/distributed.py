@@ -35,9 +35,9 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None:
-            num_replicas = _process_group().get_world_size()
+            num_replicas = int(_process_group().get_world_size())
         if rank is None:
-            rank = _process_group().get_rank()
+            rank = int(_process_group().get_rank())
         if rank >= num_replicas or rank < 0:
             raise ValueError(
                 f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"
