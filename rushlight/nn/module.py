@@ -107,7 +107,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
                 return self._unusual_call(args, kwargs)
             return type(self).forward(self, input)
         except Exception as error:
-            add_module_path(error, self, sys._getframe(1))
+            add_module_path(error, self, sys._getframe(1), input)
             raise
 
     def _unusual_call(self, args: tuple, kwargs: dict) -> Any:
@@ -143,7 +143,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         else:
             self._non_persistent_buffers_set.add(name)
 
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
+    def register_parameter(self, name: str, param: Any) -> None:
         """Add a parameter under `name`; None reserves the name."""
         if "_parameters" not in self.__dict__:
             raise fail(

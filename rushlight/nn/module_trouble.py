@@ -9,11 +9,14 @@ from typing import Any
 import rushlight as rl
 
 
-def add_module_path(error: BaseException, module: Any, caller: FrameType | None) -> None:
+def add_module_path(
+    error: BaseException, module: Any, caller: FrameType | None, given: Any = None
+) -> None:
     """Note on `error` the path of the module it came from, as far out as it has bubbled.
 
     Each module on the way up replaces the note by a longer one: it finds the path so far below
-    itself and puts its own name in front (the caller's variable, else the class).
+    itself and puts its own name in front (the caller's variable, else the class). The innermost
+    module's input is told too.
     """
     trail = getattr(error, "_module_trail", None)
     if trail is None:
@@ -30,6 +33,8 @@ def add_module_path(error: BaseException, module: Any, caller: FrameType | None)
     try:
         if trail is None:
             error.add_note(note)
+            if isinstance(given, rl.Tensor):
+                error.add_note(f"its input has shape {tuple(given.shape)} and dtype {given.dtype}")
         else:
             error.__notes__[position] = note
         error._module_trail = (inner, module, path, position)  # type: ignore[attr-defined]

@@ -54,7 +54,7 @@ _FAMILIES = {
 }
 Module = module.Module
 _HOOKS = {name: value for name, value in vars(module_global_hooks).items() if "_module_" in name}
-vars(module).update(_HOOKS)
+module.__dict__.update(_HOOKS)
 for _name, _family in _FAMILIES.items():
     globals()[_name] = _family
     sys.modules[f"{__name__}.{_name}"] = _family

@@ -335,6 +335,7 @@ class _FractionalMaxPoolNd(_Pool):
         self.register_buffer("_random_samples", _random_samples)
         self.output_size = spread(output_size) if output_size is not None else None
         self.output_ratio = spread(output_ratio) if output_ratio is not None else None
+        ratio: Any = output_ratio
         if output_size is None and output_ratio is None:
             raise ValueError(
                 f"{type(self).__name__} requires specifying either an output size, or a pooling "
@@ -343,7 +344,7 @@ class _FractionalMaxPoolNd(_Pool):
         if output_size is not None and output_ratio is not None:
             raise ValueError("only one of output_size and output_ratio may be specified")
         if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
-            given = output_ratio if isinstance(output_ratio, Iterable) else float(output_ratio)
+            given = ratio if isinstance(ratio, Iterable) else float(ratio)
             raise ValueError(f"output_ratio must be between 0 and 1 (got {given})")
 
     def forward(self, input: Any) -> Any:

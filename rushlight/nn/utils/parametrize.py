@@ -43,13 +43,13 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         shape, dtype = original.shape, original.dtype
-        new = self._inverse(original, missing_ok=True)
-        if not isinstance(new, (rl.Tensor, Sequence)):
+        new: Any = self._inverse(original, missing_ok=True)
+        self.is_tensor = isinstance(new, rl.Tensor)
+        if not (self.is_tensor or hasattr(new, "__getitem__")):
             raise ValueError(
                 "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
                 f"Got {type(new).__name__}"
             )
-        self.is_tensor = isinstance(new, rl.Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
         if self.is_tensor:
             if original.dtype != new.dtype:

@@ -177,7 +177,7 @@ def pad_packed_sequence(
         steps.append(rows)
     blank = sequence.data.new_full((batch, *rest), padding_value)
     steps += [blank] * ((total_length or longest) - longest)
-    padded = rl.stack(steps)
+    padded: Any = rl.stack(steps)
     lengths = rl.tensor([sum(size > place for size in sizes) for place in range(batch)])
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
