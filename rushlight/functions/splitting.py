@@ -23,22 +23,22 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
     >>> torch.split_with_sizes(torch.arange(3), [1, 2])
     (tensor([0]), tensor([1, 2]))
     """
-    return cut(input, list(split_sizes), dim, s.sized_piece)
+    return cut(input, list(split_sizes), dim, s.split_with_sizes)
 
 
 def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`split`, for callers that promise not to write to both the parts and the whole."""
-    return cut(tensor, split_size, dim, s.unsafe_piece)
+    return cut(tensor, split_size, dim, s.unsafe_split)
 
 
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`chunk`, for callers that promise not to write to both the parts and the whole."""
-    return chunked(input, chunks, dim, s.unsafe_piece)
+    return chunked(input, chunks, dim, s.unsafe_split)
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`split_with_sizes`, for callers that promise not to write to both the parts and the whole."""
-    return cut(input, list(split_sizes), dim, s.unsafe_sized_piece)
+    return cut(input, list(split_sizes), dim, s.unsafe_split_with_sizes)
 
 
 def _cuts(given: Any) -> list[int] | None:

@@ -347,12 +347,12 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
     by_size = isinstance(split_size_or_sections, int)
-    piece = s.split_piece if by_size else s.sized_piece
-    return cut(tensor, split_size_or_sections, dim, piece)
+    op = s.split if by_size else s.split_with_sizes
+    return cut(tensor, split_size_or_sections, dim, op)
 
 
-def cut(tensor: Tensor, given: Any, dim: int, piece: Any) -> tuple[Tensor, ...]:
-    """The parts of `split`, each made by the view op `piece`."""
+def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
+    """The parts of `split`, each made by the op `op`."""
     if tensor._array.ndim == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     place = dimension(dim, tensor._array.ndim)
@@ -372,25 +372,24 @@ def cut(tensor: Tensor, given: Any, dim: int, piece: Any) -> tuple[Tensor, ...]:
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size"
                 f" at dimension {dim}), but got split_sizes={lengths}"
             )
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
-    return tuple(piece(tensor, place, at, length) for at, length in zip(starts, lengths))
+    return op(tensor, place, tuple(lengths))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal length along a dimension."""
-    return chunked(input, chunks, dim, s.split_piece)
+    return chunked(input, chunks, dim, s.split)
 
 
-def chunked(input: Tensor, chunks: int, dim: int, piece: Any) -> tuple[Tensor, ...]:
-    """The parts of `chunk`, each made by the view op `piece`."""
+def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]:
+    """The parts of `chunk`, each made by the op `op`."""
     if input._array.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     size = input._array.shape[dimension(dim, input._array.ndim)]
     if size:
-        return cut(input, -(-size // chunks), dim, piece)
-    return cut(input, [0] * chunks, dim, piece)
+        return cut(input, -(-size // chunks), dim, op)
+    return cut(input, [0] * chunks, dim, op)
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -398,4 +397,4 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if input._array.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     place = dimension(dim, input._array.ndim)
-    return tuple(s.unbound_piece(input, place, i) for i in range(input._array.shape[place]))
+    return s.unbind(input, place)

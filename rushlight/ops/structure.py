@@ -60,6 +60,8 @@ def contiguous(x: Any) -> Any:
 
 
 def _view(x: np.ndarray, shape: Shape) -> np.ndarray:
+    if x.flags.c_contiguous:
+        return x.reshape(shape)
     try:
         return x.reshape(shape, copy=False)
     except ValueError:
@@ -281,23 +283,22 @@ def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
     return tuple(x[_along(dim, slice(end - n, end))] for n, end in zip(lengths, ends))
 
 
-split = general(
-    "split", eval=_parts, outputs=None, view=True,
-    vjp=lambda g, y, x, dim, lengths: join(g, dim, lengths),
-    doc="Views of the given lengths, one after another.",
-)  # fmt: skip
+def _split(name: str) -> Any:
+    return general(
+        name, eval=_parts, outputs=None, view=True,
+        vjp=lambda g, y, x, dim, lengths: join(g, dim, lengths),
+        doc="Views of the given lengths, one after another.",
+    )  # fmt: skip
+
+
+split, split_with_sizes = _split("split"), _split("split_with_sizes")
+unsafe_split = _split("unsafe_split")
+unsafe_split_with_sizes = _split("unsafe_split_with_sizes")
 unbind = general(
     "unbind", eval=lambda x, dim: tuple(np.moveaxis(x, dim, 0)[i, ...] for i in range(x.shape[dim])),
     outputs=None, view=True, vjp=lambda g, y, x, dim: stack(g, dim),
     doc="All slices along a dimension, without it.",
 )  # fmt: skip
-
-
-split_piece = renamed(narrow, "split_piece", "SplitBackward0")
-sized_piece = renamed(narrow, "sized_piece", "SplitWithSizesBackward0")
-unsafe_piece = renamed(narrow, "unsafe_piece", "UnsafeSplitBackward0")
-unsafe_sized_piece = renamed(narrow, "unsafe_sized_piece", "UnsafeSplitWithSizesBackward0")
-unbound_piece = renamed(select, "unbound_piece", "UnbindBackward0")
 
 
 def _place(g: np.ndarray, shape: Shape, key: Any) -> np.ndarray:

@@ -50,9 +50,8 @@ SAMPLES = {
     "view_as_real": [Sample((Z,), smooth=False)], "view_as_complex": [Sample((u(3, 4, 2),), smooth=False)],
     "conj_physical": [Sample((Z,), smooth=False)],
     "complex": [Sample((X, u(3, 4, seed=1)), smooth=False)], "polar": [Sample((X, u(3, 4, seed=1)), smooth=False)],
-    "split_piece": [Sample((X,), (1, 1, 2))], "sized_piece": [Sample((X,), (0, 0, 2))],
-    "unsafe_piece": [Sample((X,), (1, 1, 2))], "unsafe_sized_piece": [Sample((X,), (1, 0, 4))],
-    "unbound_piece": [Sample((X,), (1, 2))],
+    **{name: [Sample((X,), (1, (1, 3)))] for name in (
+        "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")},
     "squeeze_all": [Sample((u(1, 3, 1),), ((0, 1, 2),))], "squeeze_many": [Sample((u(1, 3, 1),), ((0, 1),))],
     "rot90": [Sample((X,), (1, (0, 1))), Sample((X,), (2, (1, 0)))],
 }
