@@ -1,5 +1,6 @@
 """Data sets, samplers and the loader, as `torch.utils.data`."""
 
+from . import _utils
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, _DatasetKind
 from .dataset import (
