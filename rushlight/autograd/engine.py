@@ -28,6 +28,7 @@ from ..core.tape import (
     LEAF,
     ORDER,
     OUTPUT,
+    PARAMS,
     PARENTS,
     PRIM,
     SHAPE,
@@ -63,10 +64,9 @@ class Sweep:
     def deliver(self, parent: Any, g: Any) -> None:
         """Hand a gradient to a parent: shaped as its value, added to what it already has."""
         if type(parent) is list:
-            shape, order = parent[SHAPE], parent[ORDER]
+            shape, order, waiting = parent[SHAPE], parent[ORDER], self.pending
             if self.needed is not None and order not in self.needed:
                 return
-            waiting = self.pending
         else:
             shape, order, waiting = parent._array.shape, id(parent), self.leaves
         if type(g) is not ndarray and not isinstance(g, Tensor):
@@ -74,12 +74,16 @@ class Sweep:
         if g.shape != shape:
             g = Late.sum_to(g, shape)
         before = waiting.get(order)
-        if before is not None:
-            before[1] = _plus(before, g)
-            return
-        waiting[order] = [parent, g, False]
-        if waiting is self.pending:
-            heappush(self.heap, -order)
+        if before is None:
+            waiting[order] = [parent, g, False]
+            if waiting is self.pending:
+                heappush(self.heap, -order)
+        elif before[2] and type(g) is ndarray and type(before[1]) is ndarray:
+            before[1] += g  # a sum of our own: add in place
+        else:
+            total = before[1] + g
+            before[1] = total if isinstance(total, (ndarray, Tensor)) else np.asarray(total)
+            before[2] = True
 
     def deliver_output(self, parent: Entry, place: int, g: Any) -> None:
         """Hand a gradient to one output of an entry that has several."""
@@ -94,18 +98,56 @@ class Sweep:
         gs[place] = g if gs[place] is None else gs[place] + g
 
     def run(self) -> None:
-        heap, pending = self.heap, self.pending
-        while heap:
-            order = -heappop(heap)
-            entry, g, _ = pending.pop(order)
-            if entry[HOOKS] is not None:
-                g = _run_tensor_hooks(entry, g)
-            if order in self.capture:
-                self.captured[order] = g
-            if entry[PRIM] is OUTPUT_OF:
-                self.deliver_output(entry[PARENTS][0], entry[4][0], g)
+        """Visit all waiting entries, newest first.
+
+        The loop carries the plain case itself (no hooks, no capture, arrays only): it is what
+        every training step runs, and a call per entry would double its cost.
+        """
+        heap, pending, deliver = self.heap, self.pending, self.deliver
+        plain = not (self.create or self.capture or STATE.anomaly)
+        keep = self.keep
+        follow = None  # along a chain the next entry needs no queue
+        while heap or follow is not None:
+            if follow is None:
+                entry, g, _ = pending.pop(-heappop(heap))
             else:
-                self.pull(entry, g)
+                entry, g = follow
+                follow = None
+            inputs = entry[INPUTS]
+            if (
+                not plain or entry[HOOKS] is not None or type(g) is list or inputs is FREED
+                or entry[PRIM] is OUTPUT_OF or last_write[0] > entry[ORDER]
+            ):  # fmt: skip
+                self.visit(entry, g)
+                continue
+            grads = entry[PRIM].pull(g, entry)
+            if not keep and (inputs is not None or entry[OUTPUT] is not None):
+                entry[INPUTS] = entry[OUTPUT] = FREED
+            for parent, found in zip(entry[PARENTS], grads):
+                if parent is None or found is None:
+                    continue
+                if (
+                    follow is None and not heap and plain and type(parent) is list
+                    and type(found) is ndarray and found.shape == parent[SHAPE]
+                ):  # fmt: skip
+                    follow = (parent, found)
+                else:
+                    deliver(parent, found)
+            if follow is not None and heap:
+                deliver(*follow)
+                follow = None
+
+    def visit(self, entry: Entry, g: Any) -> None:
+        """One entry with whatever hangs on it."""
+        order = entry[ORDER]
+        if entry[HOOKS] is not None:
+            g = _run_tensor_hooks(entry, g)
+        if order in self.capture:
+            self.captured[order] = g
+        if entry[PRIM] is OUTPUT_OF:
+            self.deliver_output(entry[PARENTS][0], entry[PARAMS][0], g)
+        else:
+            self.pull(entry, g)
 
     def pull(self, entry: Entry, g: Any) -> None:
         """Run one entry's rule and pass its results to the parents."""
@@ -117,9 +159,8 @@ class Sweep:
             g = _fill(entry, g, self.create)
         if entry[HOOKS] is not None:
             g = _run_pre_hooks(entry, g)
-        prim = entry[PRIM]
         try:
-            grads = prim.pull(g, _lift(entry) if self.create else entry)
+            grads = entry[PRIM].pull(g, _lift(entry) if self.create else entry)
         except Exception as error:
             _note_origin(error, entry)
             raise
@@ -132,17 +173,6 @@ class Sweep:
         for parent, found in zip(entry[PARENTS], grads):
             if parent is not None and found is not None:
                 self.deliver(parent, found)
-
-
-def _plus(before: list[Any], g: Any) -> Any:
-    """The sum of two gradients, in place when the first is already a sum of our own."""
-    total, owned = before[1], before[2]
-    if owned and type(total) is ndarray and type(g) is ndarray and total.dtype is g.dtype:
-        total += g
-        return total
-    before[2] = True
-    total = total + g
-    return total if type(total) is ndarray or isinstance(total, Tensor) else np.asarray(total)
 
 
 def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:

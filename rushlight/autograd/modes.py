@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ..core.state import STATE
+from ..core.state import STATE, WATCHED
 
 
 class Mode:
@@ -145,6 +145,7 @@ class set_detect_anomaly(Mode):
         self.before = STATE.anomaly
         self.before_nan = STATE.anomaly_check_nan
         STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
+        WATCHED[0] = True
 
     def __enter__(self) -> None:
         STATE.anomaly, STATE.anomaly_check_nan = self.value, self.check_nan

@@ -15,7 +15,7 @@ import numpy as np
 from . import dtypes, shapes
 from .errors import fail, user_line
 from .primitive import Elementwise, Multilinear, Primitive
-from .state import DEFAULTS, STATE
+from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
@@ -71,7 +71,7 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
         link_view(result, inputs[0])
     if entry is not None and y.dtype.char not in FLOATS:
         result._entry = None
-    if STATE.anomaly and entry is not None:
+    if WATCHED[0] and STATE.anomaly and entry is not None:
         note_line(entry)
     return result
 
@@ -88,7 +88,7 @@ def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inpu
         if getattr(rule, "view", False):
             link_view(result, inputs[0])
         results.append(result)
-    if entry is not None and STATE.anomaly:
+    if WATCHED[0] and entry is not None and STATE.anomaly:
         note_line(entry)
     return tuple(results)
 
@@ -294,7 +294,7 @@ def _unary(prim: Primitive) -> Any:
                     prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
                     y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
-                if STATE.anomaly:
+                if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
         elif type(input) is ndarray:
@@ -330,7 +330,7 @@ def _unary_with_params(prim: Primitive) -> Any:
                     prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
                     y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
-                if STATE.anomaly:
+                if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
         elif type(input) is ndarray:
@@ -374,11 +374,41 @@ def _binary(prim: Primitive) -> Any:
                     prim, (input if px is LEAF else px, other if py is LEAF else py),
                     (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
-                if STATE.anomaly:
+                if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
         result = apply(prim, (input, other), params)
         return result if out is None else write_out(result, out)
+
+    return op
+
+
+def _pair(prim: Primitive) -> Any:
+    """Two operands of whatever types the op itself checks (matmul, linear)."""
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+
+    def op(input: Any, other: Any, *params: Any) -> Any:
+        if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
+            a, b = input._array, other._array
+            if type(a) is ndarray and type(b) is ndarray:
+                y = evaluate(a, b, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                px, py = input._entry, other._entry
+                if (px is None and py is None) or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if px is LEAF else px, other if py is LEAF else py),
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        return apply(prim, (input, other), params)
 
     return op
 

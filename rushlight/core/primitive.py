@@ -15,6 +15,7 @@ import numpy as np
 from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, Entry, ghosts
 
 REGISTRY: dict[str, Primitive] = {}
+REAL = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def bake_elementwise(partials: Sequence[Any], reads: str) -> Callable[[Any, Entr
     """The pull `g * d` of each operand, with the operand count and the constants settled now."""
     terms = [_term(partial) for partial in partials]
     needs_x, needs_y = "x" in reads, "y" in reads
+    if list(partials) == [1, 1]:
+        return lambda g, entry: (g, g)
     if len(terms) == 1:
         (term,) = terms
 
@@ -103,6 +106,20 @@ def bake_elementwise(partials: Sequence[Any], reads: str) -> Callable[[Any, Entr
             return (term(g, entry[OUTPUT] if needs_y else None, x, *entry[PARAMS]),)
 
         return pull_one
+    if len(terms) == 2:
+        first, second = terms
+
+        def pull_two(g: Any, entry: Entry) -> Any:
+            a, b = entry[PARENTS]
+            x, z = entry[INPUTS] if needs_x else (None, None)
+            y = entry[OUTPUT] if needs_y else None
+            params = entry[PARAMS]
+            return (
+                None if a is None else first(g, y, x, z, *params),
+                None if b is None else second(g, y, x, z, *params),
+            )
+
+        return pull_two
 
     def pull(g: Any, entry: Entry) -> Any:
         xs = entry[INPUTS] if needs_x else (None,) * len(terms)
@@ -128,7 +145,7 @@ def _term(partial: Any) -> Callable[..., Any]:
     def term(g: Any, y: Any, *xs: Any) -> Any:
         d = partial(y, *xs)
         kind = getattr(d, "dtype", None)
-        return g * (d if kind is None else _match(d, kind, g))
+        return g * (d if kind is None or kind is g.dtype and kind in REAL else _match(d, kind, g))
 
     return term
 

@@ -29,6 +29,7 @@ class Defaults:
 
 
 STATE = ThreadState()
+WATCHED = [False]  # whether anomaly mode was ever on in some thread; cheaper to ask than STATE
 DEFAULTS = Defaults()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import dtypes
 from .shapes import Size
+from .state import STATE
 from .tape import LEAF
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def link_view(view: Tensor, source: Tensor) -> Tensor:
     if base is None:
         base = source
     view._base = base
+    if not STATE.grad:
+        return view
     views = base._views
     if views is None:
         base._views = [weakref.ref(view)]

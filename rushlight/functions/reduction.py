@@ -46,6 +46,8 @@ def sum(
     >>> torch.sum(torch.ones(2, 3), dim=1)
     tensor([3., 3.])
     """
+    if dim is None and axis is None and dtype is None and out is None and not keepdim:
+        return r.sum(input, None, bool(keepdims))
     dim, keepdim = _pick(dim, axis, keepdim, keepdims)
     if dtype is not None:
         input = s.cast(input, dtype)

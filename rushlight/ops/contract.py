@@ -41,9 +41,15 @@ def _product(a: np.ndarray, b: np.ndarray) -> Any:
     return np.matmul(a, b)
 
 
+_matmul_ufunc = np.matmul
+
+
 def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
-    same_types(a, b)
+    kind = a.dtype
     try:
+        if kind is b.dtype and kind.char in "fd":
+            return _matmul_ufunc(a, b)
+        same_types(a, b)
         return _product(a, b)
     except ValueError:
         raise _misfit(a, b) from None
