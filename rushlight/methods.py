@@ -20,6 +20,9 @@ Function = Callable[..., Any]
 
 # Functions of `rushlight.functions` that are methods under their own name.
 SAME_NAME = """
+addbmm addmm addmv addr baddbmm cholesky cholesky_inverse cholesky_solve cross det ger inner inverse
+kron logdet lu lu_solve matrix_exp matrix_power orgqr outer pinverse qr slogdet svd trace
+triangular_solve vdot
 abs absolute acos acosh add addcdiv addcmul adjoint all allclose amax amin any arccos arccosh arcsin
 arcsinh arctan arctan2 arctanh argmax argmin argwhere as_strided as_strided_scatter asin asinh atan
 atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
@@ -42,6 +45,7 @@ vsplit
 
 # In-place twins made from the function of the same name (with a trailing underscore).
 IN_PLACE = """
+addbmm addmm addmv addr baddbmm
 abs absolute acos acosh addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
 asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
 bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh deg2rad div divide eq exp exp2

@@ -7,8 +7,10 @@ from .complex_parts import *
 from .creation import *
 from .diagonals import *
 from .drawing import *
+from .einsum import *
 from .indexing import *
 from .masking import *
+from .matrices import *
 from .placing import *
 from .pointwise import *
 from .predicates import *

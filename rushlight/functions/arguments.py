@@ -38,16 +38,14 @@ def misfit(name: str, argument: str, position: int, wanted: str, value: Any) -> 
     )
 
 
-def sizes_of(name: str, size: tuple[Any, ...], keyword: Any = None) -> tuple[int, ...]:
+def sizes_of(name: str, size: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
     """The shape meant by `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`, checked as torch checks it."""
     if keyword is not None:
         size = (keyword,)
     elif not size:
         raise combination(name, (), {})
     if type(size[0]) is int and len(size) == 1:
-        if size[0] >= 0:
-            return size
-        return shapes.checked(size)
+        return (size[0],) if size[0] >= 0 else shapes.checked(size)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         return shapes.checked(_indices(name, size[0]))
     if len(size) > 1 and isinstance(size[0], (tuple, list)):

@@ -308,7 +308,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
 
     >>> import rushlight as torch
     >>> _ = torch.manual_seed(0); torch.randperm(5)
-    tensor([0, 4, 2, 1, 3])
+    tensor([4, 0, 1, 3, 2])
     """
     dtypes.require_cpu(device)
     n = whole("randperm", "n", 1, n)
@@ -381,7 +381,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
         raise misfit("bernoulli", "input", 1, "Tensor", input)
     engine, a = engine_of(generator), input._array
     if p is not None:
-        return _into(wrap(engine.bernoulli(None, None, float(p), out=np.empty_like(a))), out)
+        return _into(wrap(engine.bernoulli(None, a.dtype, float(p), out=np.empty_like(a))), out)
     plain = a.flags.c_contiguous
     values = engine.bernoulli_like(a, None, out=None if plain else np.empty_like(a))
     return _into(noise.bernoulli_by(input, values), out)

@@ -16,6 +16,7 @@ from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .arguments import misfit
+from .linear_algebra import multi_dot
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "dot", "ger", "inner",
@@ -44,8 +45,9 @@ def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 def _expect(name: str, *wanted: tuple[Tensor, str, int]) -> None:
     for x, label, ndim in wanted:
         if x._array.ndim != ndim:
-            raise fail(ShapeError, f"{label} must be {'a matrix' if ndim == 2 else f'a {ndim}D tensor'}",
-                       f"{name} got shape {tuple(x._array.shape)}")  # fmt: skip
+            what = "a matrix" if ndim == 2 else f"a {ndim}D tensor"
+            shape = tuple(x._array.shape)
+            raise fail(ShapeError, f"{label} must be {what}", f"{name} got shape {shape}")
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
@@ -213,8 +215,6 @@ def trace(input: Tensor) -> Tensor:
 
 def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
     """The product of several matrices (deprecated in torch for `linalg.multi_dot`)."""
-    from .linear_algebra import multi_dot
-
     if len(matrices) == 1:
         return matrices[0]
     return multi_dot(matrices, out=out)

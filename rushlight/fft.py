@@ -1,0 +1,229 @@
+"""torch.fft: discrete Fourier transforms, over one dimension (`fft`), two (`fft2`) or any (`fftn`).
+
+`r` is for real input (the result keeps the half that says all), `h` for input whose transform is
+real, `i` for the inverse. `norm` says where the factor 1/n goes: "backward" (the inverse), "ortho"
+(both, as square roots) or "forward".
+Source: https://pytorch.org/docs/stable/fft.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from .core import dtypes
+from .core.dispatch import scalar_type_name, write_out
+from .core.shapes import dimension, dimensions
+from .core.state import DEFAULTS
+from .core.tensor import Tensor, set_requires_grad, wrap
+from .functions.arguments import misfit
+from .ops import fft as ops
+from .ops import structure as s
+from .ops.transcendental import conj
+
+__all__ = [
+    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2",
+    "ifftn", "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft",
+    "rfft2", "rfftfreq", "rfftn",
+]  # fmt: skip
+
+
+def _floating(name: str, input: Any) -> Tensor:
+    """The input as floating point numbers; torch's errors for what has no transform."""
+    if not isinstance(input, Tensor):
+        raise misfit(f"fft_{name}", "input", 1, "Tensor", input)
+    if input.dtype.category < dtypes.FLOAT:
+        return s.cast(input, DEFAULTS.dtype)
+    if input.dtype.itemsize == 2:
+        raise RuntimeError(f"Unsupported dtype {scalar_type_name(input.dtype)}")
+    return input
+
+
+def _place(x: Tensor, dim: int) -> int:
+    if not x._array.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return dimension(dim, x._array.ndim)
+
+
+def _checked(n: int) -> int:
+    if n < 1:
+        raise RuntimeError(f"Invalid number of data points ({n}) specified")
+    return n
+
+
+def _scale(norm: str | None, n: int, forward: bool) -> float:
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise RuntimeError(f'Invalid normalization mode: "{norm}"')
+    if norm == "ortho":
+        return 1.0 / sqrt(n)
+    return 1.0 / n if (norm == "forward") == forward else 1.0
+
+
+def _put(result: Tensor, out: Any) -> Tensor:
+    return result if out is None else write_out(result, out)
+
+
+def _region(x: Tensor, size: Any, dims: Any) -> tuple[Tensor, tuple[int, ...], list[int]]:
+    """The dimensions to transform and their sizes (those given, else the tensor's)."""
+    ndim = x._array.ndim
+    if dims is None:
+        count = ndim if size is None else len(size)
+        places = tuple(range(ndim - count, ndim))
+        if count > ndim:
+            raise RuntimeError(f"Got shape with {count} values but input tensor only has"
+                               f" {ndim} dimensions.")  # fmt: skip
+    else:
+        places = dimensions_of(dims, ndim)
+    if size is not None and len(size) != len(places):
+        raise RuntimeError("When given, dim and shape arguments must have the same length")
+    sizes = [x._array.shape[i] for i in places]
+    for place, wanted in enumerate(() if size is None else size):
+        if wanted != -1:
+            sizes[place] = _checked(wanted)
+    return x, places, sizes
+
+
+def dimensions_of(dims: Any, ndim: int) -> tuple[int, ...]:
+    """The dimensions counted from the front, each once."""
+    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    places = tuple(dimension(dim, ndim) for dim in dims)
+    if len(set(places)) != len(places):
+        raise RuntimeError("FFT dims must be unique")
+    return places
+
+
+def _resized(x: Tensor, places: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    for place, size in zip(places, sizes):
+        x = ops.resized(x, place, size)
+    return x
+
+
+def _to_complex(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: bool) -> Tensor:
+    x, places, sizes = _region(_floating(name, input), size, dims)
+    for n in sizes:
+        _checked(n)
+    if x.dtype.category == dtypes.FLOAT:
+        x = s.cast(x, x.dtype.to_complex())
+    if not places:
+        return s.clone(x)
+    scale = _scale(norm, prod(sizes), forward)
+    return ops.full(_resized(x, places, sizes), places, forward, scale)
+
+
+def _from_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: bool) -> Tensor:
+    x, places, sizes = _region(_floating(name, input), size, dims)
+    if x.dtype.is_complex:
+        kind = scalar_type_name(x.dtype)
+        raise RuntimeError(f"{name} expects a real input tensor, but got {kind}")
+    if not places:
+        raise RuntimeError(f"{name} must transform at least one axis")
+    for n in sizes:
+        _checked(n)
+    scale = _scale(norm, prod(sizes), forward)
+    y = ops.half(_resized(x, places, sizes), places, scale)
+    return y if forward else conj(y)
+
+
+def _to_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: bool) -> Tensor:
+    x, places, sizes = _region(_floating(name, input), size, dims)
+    if not places:
+        raise RuntimeError(f"{name} must transform at least one axis")
+    if size is None or size[-1] == -1:
+        sizes[-1] = 2 * (sizes[-1] - 1)
+    for n in sizes:
+        _checked(n)
+    if x.dtype.category == dtypes.FLOAT:
+        x = s.cast(x, x.dtype.to_complex())
+    scale = _scale(norm, prod(sizes), forward)
+    kept = [*sizes[:-1], sizes[-1] // 2 + 1]
+    x = _resized(x, places, kept)
+    return ops.real(conj(x) if forward else x, places, sizes[-1], scale)
+
+
+def _transforms(name: str, work: Any, forward: bool, doc: str) -> tuple[Any, Any, Any]:
+    """The three functions of a kind: over one dimension, over the last two, over any."""
+
+    def one(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *,
+            out: Any = None) -> Tensor:  # fmt: skip
+        x = _floating(name, input)
+        size = None if n is None else (_checked(n),)
+        return _put(work(name, x, size, (_place(x, dim),), norm, forward), out)
+
+    def two(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None, *,
+            out: Any = None) -> Tensor:  # fmt: skip
+        return _put(work(name + "2", input, s, dim, norm, forward), out)
+
+    def many(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *,
+             out: Any = None) -> Tensor:  # fmt: skip
+        return _put(work(name + "n", input, s, dim, norm, forward), out)
+
+    for function, suffix, over in (
+        (one, "", "one dimension"), (two, "2", "two dimensions"), (many, "n", "dimensions"),
+    ):  # fmt: skip
+        function.__name__ = function.__qualname__ = name + suffix
+        function.__doc__ = f"{doc} Over {over}."
+    return one, two, many
+
+
+fft, fft2, fftn = _transforms("fft", _to_complex, True, "The Fourier transform.")
+ifft, ifft2, ifftn = _transforms("ifft", _to_complex, False, "The inverse Fourier transform.")
+rfft, rfft2, rfftn = _transforms(
+    "rfft", _from_real, True, "The transform of real numbers, the half that says all."
+)
+irfft, irfft2, irfftn = _transforms(
+    "irfft", _to_real, False, "Real numbers from half of their transform."
+)
+hfft, hfft2, hfftn = _transforms(
+    "hfft", _to_real, True, "The real transform of half of a Hermitian signal."
+)
+ihfft, ihfft2, ihfftn = _transforms("ihfft", _from_real, False, "The inverse of `hfft`.")
+
+
+def _frequencies(values: np.ndarray, out: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    result = wrap(values.astype((dtype or DEFAULTS.dtype).numpy))
+    if requires_grad:
+        set_requires_grad(result, True)
+    return _put(result, out)
+
+
+def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
+            device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The frequencies of `fft`'s results, for samples `d` apart.
+
+    >>> import rushlight as torch
+    >>> torch.fft.fftfreq(4)
+    tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
+    """
+    dtypes.require_cpu(device)
+    return _frequencies(np.fft.fftfreq(n, d), out, dtype, requires_grad)
+
+
+def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
+             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The frequencies of `rfft`'s results, for samples `d` apart."""
+    dtypes.require_cpu(device)
+    return _frequencies(np.fft.rfftfreq(n, d), out, dtype, requires_grad)
+
+
+def _shifted(input: Tensor, dim: Any, back: bool) -> Tensor:
+    places = dimensions(dim, input._array.ndim)
+    sizes = [input._array.shape[i] for i in places]
+    return s.roll(input, tuple(-(n // 2) if back else n // 2 for n in sizes), places)
+
+
+def fftshift(input: Tensor, dim: Any = None) -> Tensor:
+    """Move frequency 0 to the middle.
+
+    >>> import rushlight as torch
+    >>> torch.fft.fftshift(torch.arange(5))
+    tensor([3, 4, 0, 1, 2])
+    """
+    return _shifted(input, dim, False)
+
+
+def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
+    """Undo `fftshift`."""
+    return _shifted(input, dim, True)

@@ -1,0 +1,377 @@
+"""torch.linalg's factorisations: LU, QR, singular values, eigenvalues, pseudo-inverses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import scalar_type_name
+from ..core.errors import ShapeError, fail
+from ..core.tensor import Tensor, wrap
+from ..ops import contract as c
+from ..ops import elementwise as e
+from ..ops import linalg as ops
+from ..ops import linalg_factors as f
+from ..ops import structure as s
+from .linear_algebra import check, put, zeros_info
+from .results import named_result
+
+LU = named_result("linalg_lu", ("P", "L", "U"))
+LUFactor = named_result("linalg_lu_factor", ("LU", "pivots"))
+LUFactorEx = named_result("linalg_lu_factor_ex", ("LU", "pivots", "info"))
+LUWithInfo = named_result("_lu_with_info", ("LU", "pivots", "info"))
+Unpacked = named_result("lu_unpack", ("P", "L", "U"))
+QR = named_result("linalg_qr", ("Q", "R"))
+OldQR = named_result("qr", ("Q", "R"))
+SVD = named_result("linalg_svd", ("U", "S", "Vh"))
+OldSVD = named_result("svd", ("U", "S", "V"))
+Eigh = named_result("linalg_eigh", ("eigenvalues", "eigenvectors"))
+Eig = named_result("linalg_eig", ("eigenvalues", "eigenvectors"))
+Least = named_result("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
+
+# --- LU
+
+
+def _no_pivot(name: str, pivot: bool) -> None:
+    if not pivot:
+        raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
+
+
+def _first_zero(packed: np.ndarray) -> np.ndarray:
+    """The place (from 1) of the first zero on U's diagonal, 0 if none, for a batch."""
+    zero = np.diagonal(packed, 0, -2, -1) == 0
+    if not zero.shape[-1]:
+        return np.zeros(zero.shape[:-1], np.int32)
+    return np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+
+
+def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+    """L and U of P L U = A packed in one matrix, and the row swaps (counted from 1)."""
+    packed, pivots, info = lu_factor_ex(A, pivot=pivot)
+    bad = info._array
+    if bad.any():
+        place = int(np.flatnonzero(bad)[0])
+        at, where = int(bad.reshape(-1)[place]), f"(Batch element {place}): " if bad.ndim else ""
+        raise RuntimeError(
+            f"torch.linalg.lu_factor: {where}U[{at},{at}] is zero and using it on lu_solve would"
+            " result in a division by zero. If you still want to perform the factorization,"
+            " consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+        )
+    return put(LUFactor(packed, pivots), out)
+
+
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
+                 out: Any = None) -> Any:  # fmt: skip
+    """`lu_factor` that reports a zero pivot in `info`."""
+    check("torch.lu_factor", A)
+    _no_pivot("linalg.lu_factor", pivot)
+    if check_errors:
+        return LUFactorEx(*lu_factor(A), zeros_info(A))
+    packed, pivots = f.lu_factor(A)
+    return put(LUFactorEx(packed, pivots, wrap(_first_zero(packed._array))), out)
+
+
+def _unpacked(packed: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    m, n = packed._array.shape[-2:]
+    k = min(m, n)
+    p = wrap(f.permutation_matrix.primitive.eval(pivots._array, m, packed._array.dtype))
+    return p, f.unit_lower(packed, k), f.upper(packed, k)
+
+
+def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+    """P, L, U with P L U = A: a permutation, a unit lower and an upper triangle.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.lu.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.lu(torch.tensor([[1.0, 2.0], [2.0, 2.0]])).U
+    tensor([[2., 2.],
+            [0., 1.]])
+    """
+    check("torch.linalg.lu", A)
+    _no_pivot("linalg.lu_factor", pivot)
+    packed, pivots = f.lu_factor(A)
+    return put(LU(*_unpacked(packed, pivots)), out)
+
+
+def old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """L and U packed, the row swaps and, if asked for, the info (`linalg.lu_factor_ex`)."""
+    packed, pivots, info = lu_factor_ex(A, pivot=pivot)
+    return put(LUWithInfo(packed, pivots, info) if get_infos else (packed, pivots), out)
+
+
+old_lu.__name__ = old_lu.__qualname__ = "lu"
+
+
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
+              unpack_pivots: bool = True, *, out: Any = None) -> Any:  # fmt: skip
+    """P, L, U of what `lu_factor` packed."""
+    p, low, high = _unpacked(LU_data, LU_pivots)
+    none = wrap(np.empty(0, LU_data._array.dtype))
+    parts = (p if unpack_pivots else none, *((low, high) if unpack_data else (none, none)))
+    return put(Unpacked(*parts), out)
+
+
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
+             out: Any = None) -> Tensor:  # fmt: skip
+    """X with A X = B, from `lu_factor(A)`; X A = B unless `left`; A^H unless not `adjoint`."""
+    check("linalg.lu_solve", LU, square=True)
+    if not left:
+        turned = lu_solve(LU, pivots, ops.adjoint(B), adjoint=not adjoint)
+        return put(ops.adjoint(turned), out)
+    p, _, _ = _unpacked(LU, pivots)
+    if adjoint:
+        half = ops.solve_triangular(ops.adjoint(LU), B, False, False)
+        x = c.matmul(p, ops.solve_triangular(ops.adjoint(LU), half, True, True))
+    else:
+        half = ops.solve_triangular(LU, c.matmul(ops.adjoint(p), B), False, True)
+        x = ops.solve_triangular(LU, half, True, False)
+    return put(x, out)
+
+
+def old_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
+    """X with A X = b, from A's LU factors (`linalg.lu_solve`)."""
+    return lu_solve(LU_data, LU_pivots, b, out=out)
+
+
+old_lu_solve.__name__ = old_lu_solve.__qualname__ = "lu_solve"
+
+# --- QR
+
+
+def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
+    """Q, R with Q R = A: orthonormal columns and an upper triangle.
+
+    Arguments: `mode`, "reduced", "complete" (a square Q) or "r" (only R).
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.qr.html
+    """
+    check("linalg.qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r',"
+            " or 'complete'"
+        )
+    return put(QR(*_qr(A, mode)), out)
+
+
+def _qr(A: Tensor, mode: str) -> tuple[Tensor, Tensor]:
+    m, n = A._array.shape[-2:]
+    if mode == "r":
+        return wrap(np.empty(0, A._array.dtype)), f.qr_r(A)
+    if m > n:
+        return (f.qr_complete if mode == "complete" else f.qr)(A)
+    last = A._array.ndim - 1
+    q, r = f.qr(s.narrow(A, last, 0, m) if n > m else A)
+    if n > m:
+        rest = c.matmul(ops.adjoint(q), s.narrow(A, last, m, n - m))
+        r = s.join((r, rest), last, (m, n - m))
+    return q, r
+
+
+def old_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
+    """Q, R with Q R = A (`linalg.qr`)."""
+    return put(OldQR(*qr(input, "reduced" if some else "complete")), out)
+
+
+old_qr.__name__ = old_qr.__qualname__ = "qr"
+
+
+def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """The first columns of the product of Householder reflections (the columns of A)."""
+    check("torch.linalg.householder_product", A)
+    m, n = A._array.shape[-2:]
+    k = tau._array.shape[-1]
+    if m < n:
+        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than"
+                           " or equal to input.shape[-1]")  # fmt: skip
+    if n < k:
+        raise RuntimeError("torch.linalg.householder_product: input.shape[-1] must be greater than"
+                           " or equal to tau.shape[-1]")  # fmt: skip
+    low = f.unit_lower(A, n)
+    result = wrap(np.eye(m, n, dtype=A._array.dtype))
+    for i in reversed(range(k)):
+        v = s.narrow(low, low._array.ndim - 1, i, 1)
+        scale = s.unsqueeze(s.narrow(tau, tau._array.ndim - 1, i, 1), tau._array.ndim)
+        result = e.sub(result, e.mul(scale, c.matmul(v, c.matmul(ops.adjoint(v), result))))
+    if result._array.shape != A._array.shape:
+        result = s.clone(s.expand(result, A._array.shape))
+    return put(result, out)
+
+
+# --- Singular values
+
+
+def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any = None) -> Any:
+    """U, S, Vh with U diag(S) Vh = A; the singular values descend.
+
+    Shapes: A (*, m, n) gives U (*, m, k), S (*, k), Vh (*, k, n) with k = min(m, n), or square
+    U and Vh when `full_matrices`.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
+    """
+    check("linalg.svd", A)
+    m, n = A._array.shape[-2:]
+    return put(SVD(*(f.svd_full if full_matrices and m != n else f.svd)(A)), out)
+
+
+def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
+    """The singular values alone, descending."""
+    check("linalg.svdvals", A)
+    return put(f.svd(A)[1], out)
+
+
+def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
+    """U, S, V with U diag(S) V^H = A (`linalg.svd`, which returns V^H)."""
+    if compute_uv:
+        u, values, vh = svd(input, not some)
+        return put(OldSVD(u, values, ops.adjoint(vh)), out)
+    m, n = input._array.shape[-2:]
+    u, v = (
+        wrap(np.zeros((*input._array.shape[:-2], size, size), input._array.dtype))
+        for size in (m, n)
+    )
+    return put(OldSVD(u, svdvals(input), v), out)
+
+
+old_svd.__name__ = old_svd.__qualname__ = "svd"
+
+
+# --- Eigenvalues
+
+
+def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
+    """Eigenvalues, ascending, and eigenvectors of a symmetric or Hermitian matrix.
+
+    Arguments: `UPLO`, which triangle to read.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.eigh.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigh(torch.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 2.])
+    """
+    check("linalg.eigh", A, square=True, types=False)
+    if UPLO.upper() not in ("L", "U"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    if A.dtype.category < dtypes.FLOAT or A.dtype.itemsize == 2:
+        kind = scalar_type_name(A.dtype)
+        raise NotImplementedError(f"\"linalg_eigh_cpu\" not implemented for '{kind}'")
+    return put(Eigh(*f.eigh(A, UPLO.upper())), out)
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
+    """The eigenvalues of a symmetric or Hermitian matrix, ascending."""
+    return put(eigh(A, UPLO)[0], out)
+
+
+def eig(A: Tensor, *, out: Any = None) -> Any:
+    """Eigenvalues and eigenvectors (columns of length 1) of a square matrix, always complex.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.eig.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eig(torch.tensor([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
+    tensor([2.+0.j, 3.+0.j])
+    """
+    check("linalg.eig", A, square=True, types=False)
+    if A.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type_name(A.dtype)}")
+    if not np.isfinite(A._array).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    return put(Eig(*f.eig(A, not A.dtype.is_complex)), out)
+
+
+def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
+    """The eigenvalues of a square matrix, complex."""
+    return put(eig(A)[0], out)
+
+
+# --- Pseudo-inverse, rank, least squares
+
+
+def _cutoff(A: Tensor, largest: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+    """max(atol, rtol * the largest singular value); rtol is eps * max(m, n) unless given."""
+    values = [x._array if isinstance(x, Tensor) else x for x in (atol, rtol)]
+    if values[1] is None:
+        eps = np.finfo(A._array.dtype).eps * max(A._array.shape[-2:])
+        values[1] = 0.0 if values[0] is not None and np.all(np.asarray(values[0]) > 0) else eps
+    return np.maximum(0.0 if values[0] is None else values[0], values[1] * largest)
+
+
+def _sizes(A: Tensor, hermitian: bool) -> np.ndarray:
+    """The sizes of the singular values."""
+    if hermitian:
+        return np.abs(np.linalg.eigvalsh(A._array))
+    return np.linalg.svd(A._array, compute_uv=False)
+
+
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None,
+         rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+    """The Moore-Penrose pseudo-inverse: singular values up to max(atol, rtol * largest) count as 0.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.pinv.html
+    """
+    if A._array.ndim < 2 or A.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(
+            f"linalg.pinv({scalar_type_name(A.dtype)}{{{list(A._array.shape)}}}): expected a tensor"
+            " with 2 or more dimensions of float, double, cfloat or cdouble types"
+        )
+    values = _sizes(A, hermitian)
+    largest = values.max(-1) if values.shape[-1] else np.zeros(values.shape[:-1])
+    cutoff = _cutoff(A, largest, atol, rcond if rtol is None else rtol)
+    return put(ops.pinv(A, np.asarray(cutoff), hermitian), out)
+
+
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """The Moore-Penrose pseudo-inverse (`linalg.pinv`)."""
+    return pinv(input, rcond)
+
+
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
+                rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+    """How many singular values are above max(atol, rtol * largest)."""
+    check("linalg.matrix_rank", A, types=False)
+    if A.dtype.category < dtypes.FLOAT:
+        raise RuntimeError("This function doesn't handle types other than float and double")
+    values = _sizes(A, hermitian)
+    if not values.shape[-1]:
+        return put(wrap(np.zeros(values.shape[:-1], np.int64)), out)
+    cutoff = _cutoff(A, values.max(-1), atol if tol is None else tol, rtol)
+    return put(wrap(np.asarray((values > np.asarray(cutoff)[..., None]).sum(-1))), out)
+
+
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
+    """The X of least norm that makes |A X - B| least.
+
+    Shapes: A (*, m, n), B (*, m, k) or (*, m) give X (*, n, k) or (*, n).
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
+    """
+    if A._array.ndim < 2:
+        raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise RuntimeError(
+            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
+        )
+    vector = B._array.ndim == 1 or A._array.ndim - 1 == B._array.ndim
+    (m, n), rows = A._array.shape[-2:], B._array.shape[-1 if vector else -2]
+    if m != rows:
+        place = "other.size(-1)" if vector else "other.size(-2)"
+        raise fail(ShapeError, f"torch.linalg.lstsq: input.size(-2) should match {place}")
+    if A.dtype is not B.dtype:
+        raise RuntimeError("torch.linalg.lstsq: input and other tensors should have the same dtype")
+    right = s.unsqueeze(B, B._array.ndim) if vector else B
+    values = _sizes(A, False)
+    rank = matrix_rank(A, rtol=rcond)._array
+    solution = c.matmul(pinv(A, rcond), right)
+    none = wrap(np.empty(0, A._array.dtype))
+    residuals = none
+    if driver not in (None, "gelsy") and m > n and (driver == "gels" or (rank == n).all()):
+        gap = e.sub(c.matmul(A, solution), right)._array
+        squares = (np.abs(gap) ** 2).sum(-2)
+        residuals = wrap(np.asarray(squares[..., 0] if vector else squares))
+    if vector:
+        solution = s.reshape(solution, solution._array.shape[:-1])
+    return Least(
+        solution, residuals, wrap(np.empty(0, np.int64) if driver == "gels" else rank),
+        wrap(values) if driver in ("gelsd", "gelss") else none,
+    )  # fmt: skip

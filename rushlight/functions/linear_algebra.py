@@ -1,0 +1,438 @@
+"""torch.linalg's equations, inverses, determinants and matrix functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import scalar_type_name, write_out
+from ..core.errors import ShapeError, fail
+from ..core.tensor import Tensor, wrap
+from ..ops import contract as c
+from ..ops import elementwise as e
+from ..ops import linalg as ops
+from ..ops import structure as s
+from ..ops.linalg import LinAlgError
+from ..ops.transcendental import log
+from .arguments import misfit, whole
+from .results import named_result
+
+Inverse = named_result("linalg_inv_ex", ("inverse", "info"))
+Solved = named_result("linalg_solve_ex", ("result", "info"))
+Slogdet = named_result("linalg_slogdet", ("sign", "logabsdet"))
+OldSlogdet = named_result("slogdet", ("sign", "logabsdet"))
+Cholesky = named_result("linalg_cholesky_ex", ("L", "info"))
+Triangular = named_result("triangular_solve", ("solution", "cloned_coefficient"))
+
+
+def put(result: Any, out: Any) -> Any:
+    """The result, or `out` filled with it."""
+    return result if out is None else write_out(result, out)
+
+
+def check(name: str, A: Any, square: bool = False, types: bool = True) -> None:
+    """torch's errors for what is no (batch of) floating point matrices."""
+    if not isinstance(A, Tensor):
+        raise misfit(name.replace(".", "_"), "A", 1, "Tensor", A)
+    if A._array.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    rows, columns = A._array.shape[-2:]
+    if square and rows != columns:
+        raise fail(
+            ShapeError,
+            f"{name}: A must be batches of square matrices, but they are {rows} by {columns}"
+            " matrices",
+        )
+    if types:
+        check_type(name, A)
+
+
+def check_type(name: str, A: Tensor) -> None:
+    """torch's errors for integers and half precision."""
+    kind = A.dtype
+    if kind.category < dtypes.FLOAT:
+        raise fail(
+            RuntimeError,
+            f"{name}: Expected a floating point or complex tensor as input. Got"
+            f" {scalar_type_name(kind)}",
+            "convert it with .float()",
+        )
+    if kind.itemsize == 2:
+        raise RuntimeError(
+            f"{name}: Low precision dtypes not supported. Got {scalar_type_name(kind)}"
+        )
+
+
+def zeros_info(A: Tensor) -> Tensor:
+    """The info of a batch that went well."""
+    return wrap(np.zeros(A._array.shape[:-2], np.int32))
+
+
+def identity(A: Tensor) -> Tensor:
+    """The identity matrix in A's type and size."""
+    return wrap(np.eye(A._array.shape[-1], dtype=A._array.dtype))
+
+
+# --- Equations
+
+
+def _vector_right(A: Tensor, B: Tensor) -> bool:
+    """Whether B is a (batch of) vectors rather than of matrices."""
+    a, b = A._array.shape, B._array.shape
+    return len(b) == 1 or (len(a) - 1 == len(b) and b == a[:-1])
+
+
+def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor:
+    """X with A X = B, or with X A = B when `left` is False.
+
+    Shapes: A (*, n, n); B (*, n, k), (*, n) or (n,).
+    Raises LinAlgError for a singular matrix.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.solve.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([2.0, 2.0]))
+    tensor([1.0000, 0.5000])
+    """
+    check("linalg.solve", A, square=True)
+    if A.dtype is not B.dtype:
+        kinds = f"A of type {scalar_type_name(A.dtype)} and B of type {scalar_type_name(B.dtype)}"
+        raise RuntimeError(
+            f"linalg.solve: Expected A and B to have the same dtype, but found {kinds} instead"
+        )
+    vector = _vector_right(A, B)
+    if vector and not left:
+        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not"
+                           " supported for left=False. In this case linalg.solve is equivalent to"
+                           " B / A.squeeze(-1)")  # fmt: skip
+    right = s.unsqueeze(B, B._array.ndim) if vector else B
+    _check_right("linalg.solve", A, right, left)
+    if left:
+        x = ops.solve(A, right)
+    else:
+        x = s.transpose(ops.solve(s.transpose(A, -2, -1), s.transpose(right, -2, -1)), -2, -1)
+    return put(s.reshape(x, x._array.shape[:-1]) if vector else x, out)
+
+
+def _check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
+    n = A._array.shape[-1]
+    (rows, columns), equation = B._array.shape[-2:], "AX = B" if left else "XA = B"
+    if n != (rows if left else columns):
+        raise fail(
+            ShapeError,
+            f"{name}: Incompatible shapes of A and B for the equation {equation}"
+            f" ({n}x{n} and {rows}x{columns})",
+        )
+
+
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False,
+             out: Any = None) -> Any:  # fmt: skip
+    """`solve` that reports a singular matrix in `info` instead of raising."""
+    try:
+        return put(Solved(solve(A, B, left=left), zeros_info(A)), out)
+    except LinAlgError:
+        if check_errors:
+            raise
+    shape = A._array.shape
+    pivots = [ops.zero_pivot(one) for one in A._array.reshape(-1, *shape[-2:])]
+    return Solved(
+        wrap(np.full_like(B._array, np.nan)), wrap(np.array(pivots, np.int32).reshape(shape[:-2]))
+    )
+
+
+def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
+                     unitriangular: bool = False, out: Any = None) -> Tensor:  # fmt: skip
+    """X with A X = B (X A = B when `left` is False) for a triangular A, by substitution."""
+    check("linalg.solve_triangular", A, square=True)
+    if B._array.ndim < 2:
+        raise RuntimeError(
+            "linalg.solve_triangular: The input tensor B must have at least 2 dimensions."
+        )
+    _check_right("linalg.solve_triangular", A, B, left)
+    if left:
+        return put(ops.solve_triangular(A, B, bool(upper), bool(unitriangular)), out)
+    a, b = s.transpose(A, -2, -1), s.transpose(B, -2, -1)
+    x = ops.solve_triangular(a, b, not upper, bool(unitriangular))
+    return put(s.transpose(x, -2, -1), out)
+
+
+def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
+                     unitriangular: bool = False, *, out: Any = None) -> Any:  # fmt: skip
+    """The older name of `linalg.solve_triangular`, with the operands in the other order."""
+    a = s.transpose(A, -2, -1) if transpose else A
+    x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
+    return put(Triangular(x, s.clone(A)), out)
+
+
+def inv(A: Tensor, *, out: Any = None) -> Tensor:
+    """The inverse of square matrices.
+
+    Raises LinAlgError for a singular matrix.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.inv.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    check("linalg.inv", A, square=True)
+    return put(ops.inv(A), out)
+
+
+def inverse(input: Tensor, *, out: Any = None) -> Tensor:
+    """The inverse of square matrices (`linalg.inv`)."""
+    return inv(input, out=out)
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
+    """`inv` that reports a singular matrix in `info` instead of raising."""
+    try:
+        return put(Inverse(inv(A), zeros_info(A)), out)
+    except LinAlgError:
+        if check_errors:
+            raise
+    shape = A._array.shape
+    pivots = [ops.zero_pivot(one) for one in A._array.reshape(-1, *shape[-2:])]
+    info = wrap(np.array(pivots, np.int32).reshape(shape[:-2]))
+    return Inverse(wrap(np.full_like(A._array, np.nan)), info)
+
+
+# --- Determinants
+
+
+def det(A: Tensor, *, out: Any = None) -> Tensor:
+    """The determinant of square matrices.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.det(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(-2.)
+    """
+    check("linalg.det", A, square=True, types=A._array.dtype.itemsize != 2)
+    if A._array.dtype.itemsize == 2:
+        kind = scalar_type_name(A.dtype)
+        raise NotImplementedError(f"\"lu_cpu\" not implemented for '{kind}'")
+    return put(ops.det(A), out)
+
+
+def slogdet(A: Tensor, *, out: Any = None) -> Any:
+    """The sign of the determinant and the logarithm of its size."""
+    check("linalg.slogdet", A, square=True)
+    return put(Slogdet(*ops.slogdet(A)), out)
+
+
+def old_slogdet(input: Tensor, *, out: Any = None) -> Any:
+    """The sign of the determinant and the logarithm of its size (`linalg.slogdet`)."""
+    return put(OldSlogdet(*slogdet(input)), out)
+
+
+old_slogdet.__name__ = old_slogdet.__qualname__ = "slogdet"
+
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant; nan if that is negative."""
+    check("logdet", input, square=True)
+    sign, size = ops.slogdet(input)
+    if input.dtype.is_complex:
+        return e.add(log(sign), size)
+    bad = sign._array == -1
+    return e.where(bad, wrap(np.asarray(np.nan, size._array.dtype)), size) if bad.any() else size
+
+
+# --- Positive definite matrices
+
+
+def _lower(A: Tensor, upper: bool, name: str) -> Tensor:
+    factor = ops.cholesky(A, name) if not upper else ops.cholesky(ops.adjoint(A), name)
+    return ops.adjoint(factor) if upper else factor
+
+
+def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
+    """The triangular L with L L^H = A (or its conjugate transpose, when `upper`).
+
+    Raises LinAlgError for a matrix that is not positive definite.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.cholesky.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
+    check("linalg.cholesky", A, square=True)
+    return put(_lower(A, upper, "linalg.cholesky"), out)
+
+
+def old_cholesky(input: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
+    """The triangular L with L L^H = A (`linalg.cholesky`)."""
+    check("cholesky", input, square=True)
+    return put(_lower(input, upper, "cholesky"), out)
+
+
+old_cholesky.__name__ = old_cholesky.__qualname__ = "cholesky"
+
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
+                out: Any = None) -> Any:  # fmt: skip
+    """`cholesky` that reports a matrix that is not positive definite in `info`."""
+    check("linalg.cholesky_ex", A, square=True)
+    try:
+        return put(Cholesky(_lower(A, upper, "linalg.cholesky_ex"), zeros_info(A)), out)
+    except LinAlgError:
+        if check_errors:
+            raise
+    shape = A._array.shape
+    orders = [ops.bad_minor(one) for one in A._array.reshape(-1, *shape[-2:])]
+    info = wrap(np.array(orders, np.int32).reshape(shape[:-2]))
+    return Cholesky(wrap(np.tril(A._array)), info)
+
+
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
+    """X with A X = B, from the Cholesky factor of A."""
+    for label, x in (("b", B), ("u", L)):
+        if x._array.ndim < 2:
+            raise RuntimeError(
+                f"{label} should have at least 2 dimensions, but has {x.ndim} dimensions instead"
+            )
+    turned = ops.adjoint(L)
+    low, high = (turned, L) if upper else (L, turned)
+    half = ops.solve_triangular(low, B, False, False)
+    return put(ops.solve_triangular(high, half, True, False), out)
+
+
+def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
+    """The inverse of A, from its Cholesky factor."""
+    check("cholesky_inverse", L, square=True)
+    return cholesky_solve(identity(L), L, upper, out=out)
+
+
+# --- Powers, exponentials, chains
+
+
+def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
+    """A multiplied by itself n times; the inverse's power for a negative n.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_power(torch.tensor([[1, 1], [0, 1]]), 5)
+    tensor([[1, 5],
+            [0, 1]])
+    """
+    n = whole("linalg_matrix_power", "n", 2, n)
+    check("linalg.matrix_power", A, square=True, types=n < 0)
+    if n == 0:
+        eye = identity(A)
+        return put(s.clone(s.expand(eye, A._array.shape)), out)
+    base, n = (ops.inv(A), -n) if n < 0 else (A, n)
+    result = None
+    while n:
+        if n & 1:
+            result = base if result is None else c.matmul(result, base)
+        n >>= 1
+        if n:
+            base = c.matmul(base, base)
+    return put(s.clone(result) if result is A else result, out)
+
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """The matrix exponential I + A + A^2 / 2 + A^3 / 6 + ..."""
+    check("linalg.matrix_exp", A, square=True)
+    return ops.matrix_exp(A)
+
+
+def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
+    """The product of several matrices in the order that takes the fewest multiplications.
+
+    The first and the last may be vectors.
+    Source: https://pytorch.org/docs/stable/generated/torch.linalg.multi_dot.html
+    """
+    terms = list(tensors)
+    if len(terms) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(terms)}")
+    ends = terms[0]._array.ndim == 1, terms[-1]._array.ndim == 1
+    _check_chain(terms)
+    if ends[0]:
+        terms[0] = s.unsqueeze(terms[0], 0)
+    if ends[1]:
+        terms[-1] = s.unsqueeze(terms[-1], 1)
+    sizes = [x._array.shape[0] for x in terms] + [terms[-1]._array.shape[1]]
+    result = _chain(terms, _splits(sizes), 0, len(terms) - 1)
+    shape = result._array.shape
+    wanted = shape[int(ends[0]) : 2 - int(ends[1])]
+    return put(result if wanted == shape else s.reshape(result, wanted), out)
+
+
+def _check_chain(terms: Sequence[Tensor]) -> None:
+    for place, x in enumerate(terms):
+        inner = 0 < place < len(terms) - 1
+        if x._array.ndim != 2 and (inner or x._array.ndim != 1):
+            wanted = "2D" if inner else "1D or 2D"
+            raise RuntimeError(
+                f"multi_dot(): tensor {place} must be {wanted} but got {x._array.ndim}D"
+            )
+        if place:
+            before = terms[place - 1]._array.shape
+            if before[-1] != x._array.shape[0]:
+                raise fail(
+                    ShapeError,
+                    f"multi_dot(): tensors {place - 1} and {place} with shapes {list(before)} and"
+                    f" {list(x._array.shape)} cannot be multiplied",
+                )
+
+
+def _splits(sizes: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Where to split each run of factors: the classic dynamic program."""
+    count = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(count)}
+    split: dict[tuple[int, int], int] = {}
+    for length in range(1, count):
+        for i in range(count - length):
+            j = i + length
+            options = [
+                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j)
+            ]
+            cost[i, j], split[i, j] = min(options)
+    return split
+
+
+def _chain(terms: Sequence[Tensor], split: dict[tuple[int, int], int], i: int, j: int) -> Any:
+    if i == j:
+        return terms[i]
+    k = split[i, j]
+    return c.matmul(_chain(terms, split, i, k), _chain(terms, split, k + 1, j))
+
+
+# --- Tensors as matrices
+
+
+def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
+    """The inverse for `tensordot(A, ., ind)`, A seen as a square matrix."""
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    shape = A._array.shape
+    rows, columns = prod(shape[:ind]), prod(shape[ind:])
+    if rows != columns:
+        raise fail(
+            ShapeError,
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) =="
+            f" prod(self.shape[:ind]), but got {columns} != {rows}",
+        )
+    return put(s.reshape(ops.inv(s.reshape(A, (rows, rows))), (*shape[ind:], *shape[:ind])), out)
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:
+    """X with tensordot(A, X, X.ndim) = B."""
+    if dims is not None:
+        moved = [i % A._array.ndim for i in dims]
+        A = s.permute(A, (*(i for i in range(A._array.ndim) if i not in moved), *moved))
+    shape = A._array.shape[B._array.ndim :]
+    n = prod(shape)
+    if n != B._array.size:
+        raise fail(
+            ShapeError,
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) =="
+            f" prod(self.shape[:other.ndim]), but got {n} != {B._array.size}",
+        )
+    x = ops.solve(s.reshape(A, (n, n)), s.reshape(B, (n, 1)))
+    return put(s.reshape(x, shape), out)

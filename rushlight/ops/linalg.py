@@ -1,0 +1,351 @@
+"""Matrix equations and functions: solve, inverse, determinant, Cholesky, exponential.
+
+All work on the last two dimensions, batch by batch. LAPACK (through NumPy) does the arithmetic.
+Derivatives follow Giles, "Collected matrix derivative results" (2008), and Higham, "Functions of
+matrices" (2008).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+from ..core.families import general, plain
+from .assembly import as_pairs
+from .contract import matmul
+from .structure import contiguous, narrow, select, transpose, tril, triu
+from .structure import diagonal as diagonal_of
+from .transcendental import conj
+
+
+class _LinAlgError(RuntimeError):
+    """What a matrix equation raises when it has no (unique) solution."""
+
+
+LinAlgError = _LinAlgError
+
+
+def adjoint(x: Any) -> Any:
+    """The conjugate transpose."""
+    return conj(transpose(x, -2, -1))
+
+
+def raw(x: Any) -> np.ndarray:
+    """The values of an array or tensor."""
+    return np.asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x._array
+
+
+def real_part(x: Any) -> Any:
+    """The real part; a real array is its own."""
+    if raw(x).dtype.kind != "c":
+        return x
+    return select(as_pairs(contiguous(x)), x.ndim, 0)
+
+
+def diagonal(x: Any) -> Any:
+    """The diagonals of the last two dimensions."""
+    return diagonal_of(x, 0, x.ndim - 2, x.ndim - 1)
+
+
+def column(x: Any) -> Any:
+    """(..., n) as (..., n, 1)."""
+    return x[..., None]
+
+
+def row(x: Any) -> Any:
+    """(..., n) as (..., 1, n)."""
+    return x[..., None, :]
+
+
+def _first_failing(a: np.ndarray, works: Any) -> tuple[str, np.ndarray]:
+    """Which matrix of a batch fails, as torch's words and as values."""
+    matrices = a.reshape(-1, *a.shape[-2:])
+    for place, matrix in enumerate(matrices):
+        if not works(matrix):
+            return (f"(Batch element {place}): " if a.ndim > 2 else ""), matrix
+    return "", matrices[-1]
+
+
+def _solvable(matrix: np.ndarray) -> bool:
+    try:
+        np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _solve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        where_, _ = _first_failing(a, _solvable)
+        raise fail(
+            LinAlgError,
+            f"torch.linalg.solve: {where_}The solver failed because the input matrix is singular.",
+            "linalg.lstsq or linalg.pinv give the solution of least norm",
+        ) from None
+
+
+def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    by_b = solve(adjoint(a), g)
+    return -matmul(by_b, adjoint(y)), by_b
+
+
+solve = general("linalg_solve", eval=_solve, arity=2, vjp=_solve_vjp, reads="xy",
+                node="LinalgSolveExBackward0", doc="X with A X = B.")  # fmt: skip
+
+
+def zero_pivot(matrix: np.ndarray) -> int:
+    """The place (from 1) of the first zero on U's diagonal in P L U = matrix; 0 if none."""
+    a = matrix.copy()
+    for j in range(len(a)):
+        at = j + int(np.argmax(np.abs(a[j:, j])))
+        a[[j, at]] = a[[at, j]]
+        if a[j, j] == 0:
+            return j + 1
+        a[j + 1 :, j:] -= np.outer(a[j + 1 :, j] / a[j, j], a[j, j:])
+    return 0
+
+
+def _inv(a: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        where_, matrix = _first_failing(a, _solvable)
+        raise fail(
+            LinAlgError,
+            f"linalg.inv: {where_}The diagonal element {zero_pivot(matrix)} is zero, the inversion"
+            " could not be completed because the input matrix is singular.",
+            "linalg.pinv gives the pseudo-inverse",
+        ) from None
+
+
+def _inv_vjp(g: Any, y: Any, a: Any) -> Any:
+    turned = adjoint(y)
+    return -matmul(turned, matmul(g, turned))
+
+
+inv = general("linalg_inv", eval=_inv, vjp=_inv_vjp, reads="y", node="LinalgInvExBackward0",
+              doc="The inverse.")  # fmt: skip
+
+
+def _cofactors(a: np.ndarray) -> np.ndarray:
+    """d det / d A by singular values, which need no inverse."""
+    u, s, vh = np.linalg.svd(a)
+    n = s.shape[-1]
+    others = np.stack([np.prod(np.delete(s, i, -1), -1) for i in range(n)], -1) if n else s
+    turn = np.linalg.det(u) * np.linalg.det(vh)
+    y = np.matmul(u * (others * np.conj(turn)[..., None])[..., None, :], vh)
+    return y.astype(a.dtype, copy=False)
+
+
+cofactors = plain("cofactors", eval=_cofactors,
+                  doc="The (conjugate) gradient of the determinant.")  # fmt: skip
+
+
+def _det_vjp(g: Any, y: Any, a: Any) -> Any:
+    g = g[..., None, None]
+    if (raw(y) == 0).any():
+        return g * cofactors(a)
+    return g * conj(y)[..., None, None] * adjoint(inv(a))
+
+
+det = general("linalg_det", eval=np.linalg.det, vjp=_det_vjp, reads="xy",
+              node="LinalgDetBackward0", doc="The determinant.")  # fmt: skip
+
+
+def _slogdet_vjp(g: Any, y: Any, a: Any) -> Any:
+    by_sign, by_log = g
+    weight = by_log
+    if raw(a).dtype.kind == "c":
+        turned = by_sign * conj(slogdet(a)[0])
+        weight = (turned - conj(turned)) * 0.5 + by_log
+    return weight[..., None, None] * adjoint(inv(a))
+
+
+slogdet = general("linalg_slogdet", eval=np.linalg.slogdet, vjp=_slogdet_vjp, reads="x", outputs=2,
+                  node="LinalgSlogdetBackward0",
+                  doc="The determinant's sign and the logarithm of its size.")  # fmt: skip
+
+# --- Triangles
+
+
+def _solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> np.ndarray:
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
+    _substitute(a, x, upper, unit)
+    return x
+
+
+def _substitute(a: np.ndarray, x: np.ndarray, upper: bool, unit: bool) -> None:
+    """Solve in place by halves, so that nearly all the work is matrix products."""
+    n = a.shape[-1]
+    if n <= 1:
+        if n and not unit:
+            x /= a
+        return
+    half = n // 2
+    first, second = slice(None, half), slice(half, None)
+    if upper:
+        first, second = second, first
+    _substitute(a[..., first, first], x[..., first, :], upper, unit)
+    x[..., second, :] -= a[..., second, first] @ x[..., first, :]
+    _substitute(a[..., second, second], x[..., second, :], upper, unit)
+
+
+def _solve_triangular_vjp(g: Any, y: Any, a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    by_b = solve_triangular(adjoint(a), g, not upper, unit)
+    full = -matmul(by_b, adjoint(y))
+    return (triu(full, int(unit)) if upper else tril(full, -int(unit))), by_b
+
+
+solve_triangular = general(
+    "linalg_solve_triangular", eval=_solve_triangular, arity=2, vjp=_solve_triangular_vjp,
+    reads="xy", node="LinalgSolveTriangularBackward0",
+    doc="X with A X = B for a triangular A (its other half is not read).",
+)  # fmt: skip
+
+
+def bad_minor(matrix: np.ndarray) -> int:
+    """The order of the first leading minor that is not positive definite; 0 if none."""
+    for order in range(1, len(matrix) + 1):
+        try:
+            np.linalg.cholesky(matrix[:order, :order])
+        except np.linalg.LinAlgError:
+            return order
+    return 0
+
+
+def _cholesky(a: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        where_, matrix = _first_failing(a, lambda matrix: not bad_minor(matrix))
+        raise fail(
+            LinAlgError,
+            f"{name}: {where_}The factorization could not be completed because the input is not"
+            f" positive-definite (the leading minor of order {bad_minor(matrix)} is not"
+            " positive-definite).",
+            "a covariance? adding a small multiple of the identity often helps",
+        ) from None
+
+
+def _half_lower(x: Any) -> Any:
+    """The lower triangle with half the diagonal."""
+    return (tril(x, 0) + tril(x, -1)) * 0.5
+
+
+def _cholesky_vjp(g: Any, y: Any, a: Any, name: str) -> Any:
+    turned = adjoint(y)
+    left = solve_triangular(turned, _half_lower(matmul(turned, g)), True, False)
+    both = adjoint(solve_triangular(turned, adjoint(left), True, False))
+    return (both + adjoint(both)) * 0.5
+
+
+cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="y",
+                   node="LinalgCholeskyExBackward0",
+                   doc="The lower triangular L with L L^H = A.")  # fmt: skip
+
+# --- Functions of a matrix
+
+# Padé numerators of exp for degrees 3 to 13, and the 1-norms up to which they are exact enough
+# in double precision (Higham 2005, "The scaling and squaring method", table 2.3).
+_PADE = {
+    3: (1.495585217958292e-2, (120.0, 60.0, 12.0, 1.0)),
+    5: (2.539398330063230e-1, (30240.0, 15120.0, 3360.0, 420.0, 30.0, 1.0)),
+    7: (9.504178996162932e-1, (17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0,
+                               1.0)),
+    9: (2.097847961257068, (17643225600.0, 8821612800.0, 2075673600.0, 302702400.0, 30270240.0,
+                            2162160.0, 110880.0, 3960.0, 90.0, 1.0)),
+    13: (5.371920351148152, (64764752532480000.0, 32382376266240000.0, 7771770303897600.0,
+                             1187353796428800.0, 129060195264000.0, 10559470521600.0,
+                             670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0,
+                             16380.0, 182.0, 1.0)),
+}  # fmt: skip
+
+
+def _matrix_exp(a: np.ndarray) -> np.ndarray:
+    """Scaling and squaring around a Padé approximant, in double precision."""
+    kind = np.result_type(a.dtype, np.float64)
+    x = a.astype(kind)
+    if not x.size:
+        return a.copy()
+    size = np.abs(x).sum(-2).max()
+    if not np.isfinite(size):
+        return np.full_like(a, np.nan)
+    degree = next((d for d, (limit, _) in _PADE.items() if size <= limit), 13)
+    limit, weights = _PADE[degree]
+    squarings = max(0, int(np.ceil(np.log2(size / limit)))) if size > limit else 0
+    x /= 2.0**squarings
+    square, power = x @ x, np.broadcast_to(np.eye(x.shape[-1], dtype=kind), x.shape)
+    even, odd = np.zeros_like(x), np.zeros_like(x)
+    for k in range(0, degree + 1, 2):
+        even += weights[k] * power
+        odd += weights[k + 1] * power
+        power = power @ square
+    odd = x @ odd
+    y = np.linalg.solve(even - odd, even + odd)
+    for _ in range(squarings):
+        y = y @ y
+    return y.astype(a.dtype)
+
+
+def _matrix_exp_vjp(g: Any, y: Any, a: Any) -> Any:
+    """The gradient stands in the corner of exp([[A^H, G], [0, A^H]])."""
+    n, turned = a.shape[-1], adjoint(a)
+    block = _blocks(turned, g)
+    return narrow(narrow(matrix_exp(block), block.ndim - 2, 0, n), block.ndim - 1, n, n)
+
+
+def _stack_blocks(a: np.ndarray, g: np.ndarray) -> np.ndarray:
+    n = a.shape[-1]
+    y = np.zeros((*a.shape[:-2], 2 * n, 2 * n), np.result_type(a, g))
+    y[..., :n, :n] = y[..., n:, n:] = a
+    y[..., :n, n:] = g
+    return y
+
+
+def _block(x: Any, i: int, j: int) -> Any:
+    n = x.shape[-1] // 2
+    return narrow(narrow(x, x.ndim - 2, i * n, n), x.ndim - 1, j * n, n)
+
+
+_blocks = general(
+    "block_triangle", eval=_stack_blocks, arity=2,
+    vjp=lambda g, y, a, b: (_block(g, 0, 0) + _block(g, 1, 1), _block(g, 0, 1)),
+    doc="[[A, B], [0, A]].",
+)  # fmt: skip
+
+matrix_exp = general("linalg_matrix_exp", eval=_matrix_exp, vjp=_matrix_exp_vjp, reads="x",
+                     node="LinalgMatrixExpBackward0",
+                     doc="The matrix exponential, I + A + A^2 / 2 + ...")  # fmt: skip
+
+
+def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> np.ndarray:
+    """Inverse singular values above the cutoff (an array over the batch), 0 below."""
+    if a.size == 0:
+        return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
+    if hermitian:
+        s, u = np.linalg.eigh(a)
+        v = u
+    else:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        v = np.conj(np.swapaxes(vh, -1, -2))
+    keep = np.abs(s) > cutoff[..., None]
+    scale = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
+    return np.matmul(v * scale[..., None, :], np.conj(np.swapaxes(u, -1, -2)))
+
+
+def _pinv_vjp(g: Any, y: Any, a: Any, cutoff: np.ndarray, hermitian: bool) -> Any:
+    turned, by = adjoint(y), adjoint(g)
+    middle = -matmul(turned, matmul(g, turned))
+    left = matmul(by, matmul(y, turned))
+    right = matmul(matmul(turned, y), by)
+    left = left - matmul(a, matmul(y, left))
+    return middle + left + (right - matmul(matmul(right, y), a))
+
+
+pinv = general("linalg_pinv", eval=_pinv, vjp=_pinv_vjp, reads="xy", node="LinalgPinvBackward0",
+               doc="The Moore-Penrose pseudo-inverse, small singular values cut off.")  # fmt: skip

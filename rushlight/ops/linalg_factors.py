@@ -1,0 +1,289 @@
+"""Factorisations of matrices: LU, QR, singular and eigenvalues, with their derivatives.
+
+Where two eigenvalues or singular values are equal the vectors have no derivative; what they would
+add to the gradient is taken as zero, so gradients of the values alone are always right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+from ..core.families import general, plain
+from .contract import matmul
+from .elementwise import where
+from .linalg import adjoint, column, diagonal, raw, real_part, row, solve, solve_triangular
+from .structure import embed_diagonal, join, narrow, tril, triu
+from .transcendental import conj
+
+
+def on_diagonal(x: Any) -> Any:
+    """(..., n) as the diagonal of (..., n, n)."""
+    shape = (*x.shape, x.shape[-1])
+    return embed_diagonal(x, shape, 0, len(shape) - 2, len(shape) - 1)
+
+
+def _over_gaps(x: Any, gaps: Any) -> Any:
+    """x / gaps, and 0 where the gap is 0 (the diagonal, and equal values)."""
+    none = raw(gaps) == 0
+    return where(none, 0.0, x / where(none, 1.0, gaps))
+
+
+def _gaps(values: Any) -> Any:
+    return row(values) - column(values)
+
+
+# --- LU
+
+
+def _pivoted(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Packed L and U of one matrix (in place) and LAPACK's pivots, from 1."""
+    m, n = a.shape
+    pivots = np.arange(1, min(m, n) + 1, dtype=np.int32)
+    _factor(a, 0, min(m, n), pivots)
+    if n > m:
+        _lower_solve(a[:, :m], a[:, m:])
+    return a, pivots
+
+
+def _factor(a: np.ndarray, start: int, stop: int, pivots: np.ndarray) -> None:
+    """Columns start..stop by halves; row swaps go through the whole matrix."""
+    if stop - start == 1:
+        at = start + int(np.argmax(np.abs(a[start:, start])))
+        pivots[start] = at + 1
+        if at != start:
+            a[[start, at]] = a[[at, start]]
+        if a[start, start] != 0:
+            a[start + 1 :, start] /= a[start, start]
+        return
+    if stop <= start:
+        return
+    middle = (start + stop) // 2
+    _factor(a, start, middle, pivots)
+    right = slice(middle, stop)
+    _lower_solve(a[start:middle, start:middle], a[start:middle, right])
+    a[middle:, right] -= a[middle:, start:middle] @ a[start:middle, right]
+    _factor(a, middle, stop, pivots)
+
+
+def _lower_solve(lower: np.ndarray, x: np.ndarray) -> None:
+    n = len(lower)
+    if n > 1:
+        half = n // 2
+        _lower_solve(lower[:half, :half], x[:half])
+        x[half:] -= lower[half:, :half] @ x[:half]
+        _lower_solve(lower[half:, half:], x[half:])
+
+
+def _lu_factor(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    packed = np.array(a, order="C")
+    flat = packed.reshape(-1, *a.shape[-2:])
+    pivots = [_pivoted(matrix)[1] for matrix in flat]
+    k = min(a.shape[-2:])
+    rows = np.array(pivots, np.int32).reshape(*a.shape[:-2], k)
+    return packed, rows
+
+
+def permutation(pivots: np.ndarray, m: int) -> np.ndarray:
+    """The order of rows that a sequence of swaps (counted from 1) makes."""
+    order = np.empty((*pivots.shape[:-1], m), np.int64)
+    for place in np.ndindex(*pivots.shape[:-1]):
+        rows = list(range(m))
+        for i, at in enumerate(pivots[place].tolist()):
+            rows[i], rows[at - 1] = rows[at - 1], rows[i]
+        order[place] = rows
+    return order
+
+
+def _permutation_matrix(pivots: np.ndarray, m: int, kind: np.dtype) -> np.ndarray:
+    return np.swapaxes(np.eye(m, dtype=kind)[permutation(pivots, m)], -1, -2)
+
+
+permutation_matrix = plain("lu_permutation", eval=_permutation_matrix,
+                           doc="P with A = P L U, from LAPACK's pivots.")  # fmt: skip
+
+
+def unit_lower(packed: Any, k: int) -> Any:
+    """L, with its ones, of packed L and U."""
+    lower = tril(narrow(packed, packed.ndim - 1, 0, k), -1)
+    return lower + np.eye(packed.shape[-2], k, dtype=raw(packed).dtype)
+
+
+def upper(packed: Any, k: int) -> Any:
+    """U of packed L and U."""
+    return triu(narrow(packed, packed.ndim - 2, 0, k), 0)
+
+
+def _lu_vjp(g: Any, y: Any, a: Any) -> Any:
+    by, (packed, pivots) = g[0], y
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    lower, high = unit_lower(packed, k), upper(packed, k)
+    by_lower = tril(narrow(by, by.ndim - 1, 0, k), -1)
+    by_upper = triu(narrow(by, by.ndim - 2, 0, k), 0)
+    rows, columns = by.ndim - 2, by.ndim - 1
+    low1, up1 = narrow(lower, rows, 0, k), narrow(high, columns, 0, k)
+    from_lower = matmul(adjoint(low1), narrow(by_lower, rows, 0, k))
+    from_upper = matmul(narrow(by_upper, columns, 0, k), adjoint(up1))
+    parts: list[Any] = []
+    if m > k:
+        rest = narrow(by_lower, rows, k, m - k)
+        from_upper = from_upper - matmul(adjoint(narrow(lower, rows, k, m - k)), rest)
+        parts = [_right_divided(rest, up1)]
+    if n > k:
+        rest = narrow(by_upper, columns, k, n - k)
+        from_lower = from_lower - matmul(rest, adjoint(narrow(high, columns, k, n - k)))
+        parts = [solve_triangular(adjoint(low1), rest, True, True)]
+    inner = tril(from_lower, -1) + triu(from_upper, 0)
+    first = _right_divided(solve_triangular(adjoint(low1), inner, True, True), up1)
+    whole = join((first, *parts), rows if m > k else columns, _widths(first, parts, m > k))
+    return matmul(_permutation_matrix(raw(pivots), m, raw(packed).dtype), whole)
+
+
+def _widths(first: Any, parts: list[Any], tall: bool) -> tuple[int, ...]:
+    return tuple(x.shape[-2 if tall else -1] for x in (first, *parts))
+
+
+def _right_divided(x: Any, high: Any) -> Any:
+    """x U^-H."""
+    return adjoint(solve_triangular(high, adjoint(x), True, False))
+
+
+lu_factor = general("linalg_lu_factor", eval=_lu_factor, vjp=_lu_vjp, reads="y", outputs=2,
+                    node="LinalgLuFactorExBackward0",
+                    doc="L and U packed in one matrix, and the row swaps.")  # fmt: skip
+
+# --- QR
+
+
+def _qr(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    q, r = np.linalg.qr(a)
+    return q, r
+
+
+def _qr_vjp(g: Any, y: Any, a: Any) -> Any:
+    (by_q, by_r), (q, r) = g, y
+    inner = triu(matmul(by_r, adjoint(r)) - matmul(adjoint(q), by_q), 0)
+    both = inner + adjoint(inner)
+    halved = both - on_diagonal(diagonal(both)) * 0.5
+    return adjoint(solve_triangular(r, adjoint(by_q + matmul(q, halved)), True, False))
+
+
+qr = general("linalg_qr", eval=_qr, vjp=_qr_vjp, reads="y", outputs=2, node="LinalgQrBackward0",
+             doc="Q R = A, tall or square: orthonormal columns, an upper triangle.")  # fmt: skip
+
+
+def _no_complete_vjp(g: Any, y: Any, a: Any) -> Any:
+    raise fail(
+        RuntimeError,
+        "The QR decomposition is not differentiable when mode='complete' and nrows > ncols",
+    )
+
+
+qr_complete = general("linalg_qr_complete", eval=lambda a: tuple(np.linalg.qr(a, "complete")),
+                      vjp=_no_complete_vjp, outputs=2, node="LinalgQrBackward0",
+                      doc="QR with a square Q.")  # fmt: skip
+
+
+def _no_r_vjp(g: Any, y: Any, a: Any) -> Any:
+    raise fail(
+        RuntimeError,
+        "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use"
+        " linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr",
+    )
+
+
+qr_r = general("linalg_qr_r", eval=lambda a: np.linalg.qr(a, "r"), vjp=_no_r_vjp,
+               node="LinalgQrBackward0", doc="R of QR alone.")  # fmt: skip
+
+# --- Singular values
+
+
+def _svd(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return u, s, vh
+
+
+def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
+    (by_u, by_s, by_vh), (u, s, vh) = g, y
+    m, n, k = u.shape[-2], vh.shape[-1], s.shape[-1]
+    by_v = adjoint(by_vh)
+    from_u, from_v = matmul(adjoint(u), by_u), matmul(vh, by_v)
+    skew_u, skew_v = from_u - adjoint(from_u), from_v - adjoint(from_v)
+    gaps = _gaps(s * s)
+    inner = _over_gaps(skew_u, gaps) * row(s) + column(s) * _over_gaps(skew_v, gaps)
+    inner = inner + on_diagonal(by_s)
+    if raw(u).dtype.kind == "c":
+        inner = inner + on_diagonal(diagonal(skew_u) / (2 * s))
+    whole = matmul(u, matmul(inner, vh))
+    if m > k:
+        whole = whole + matmul((by_u - matmul(u, from_u)) / row(s), vh)
+    if n > k:
+        rest = by_vh - matmul(adjoint(from_v), vh)
+        whole = whole + matmul(u, rest / column(s))
+    return whole
+
+
+svd = general("linalg_svd", eval=_svd, vjp=_svd_vjp, reads="y", outputs=3,
+              node="LinalgSvdBackward0",
+              doc="U, S, V^H with U diag(S) V^H = A, S descending.")  # fmt: skip
+
+
+def _no_full_vjp(g: Any, y: Any, a: Any) -> Any:
+    if all((raw(one) == 0).all() for one in (g[0], g[2])):
+        k = y[1].shape[-1]
+        u, vh = narrow(y[0], y[0].ndim - 1, 0, k), narrow(y[2], y[2].ndim - 2, 0, k)
+        return matmul(u * row(g[1]), vh)
+    raise fail(
+        RuntimeError,
+        "svd_backward: The singular vectors in the gradient are not those of the reduced form."
+        " Differentiate linalg.svd(A, full_matrices=False)",
+    )
+
+
+svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vjp=_no_full_vjp,
+                   reads="y", outputs=3, node="LinalgSvdBackward0",
+                   doc="Singular values with square U and V^H.")  # fmt: skip
+
+# --- Eigenvalues
+
+
+def _eigh(a: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+    values, vectors = np.linalg.eigh(a, side)
+    return values, vectors
+
+
+def _eigh_vjp(g: Any, y: Any, a: Any, side: str) -> Any:
+    (by_values, by_vectors), (values, vectors) = g, y
+    turned = adjoint(vectors)
+    inner = _over_gaps(matmul(turned, by_vectors), _gaps(values)) + on_diagonal(by_values)
+    return matmul(vectors, matmul(inner, turned))
+
+
+eigh = general("linalg_eigh", eval=_eigh, vjp=_eigh_vjp, reads="y", outputs=2,
+               node="LinalgEighBackward0",
+               doc="Eigenvalues, ascending, and vectors of a Hermitian matrix.")  # fmt: skip
+
+
+def _eig(a: np.ndarray, real: bool) -> tuple[np.ndarray, np.ndarray]:
+    values, vectors = np.linalg.eig(a)
+    kind = np.result_type(a.dtype, np.complex64)
+    return values.astype(kind, copy=False), vectors.astype(kind, copy=False)
+
+
+def _eig_vjp(g: Any, y: Any, a: Any, real: bool) -> Any:
+    (by_values, by_vectors), (values, vectors) = g, y
+    turned = adjoint(vectors)
+    inner = matmul(turned, by_vectors)
+    lengths = real_part(diagonal(inner))
+    inner = inner - matmul(turned, vectors) * row(lengths)
+    inner = _over_gaps(inner, conj(_gaps(values))) + on_diagonal(by_values)
+    whole = solve(turned, matmul(inner, turned))
+    return real_part(whole) if real else whole
+
+
+eig = general("linalg_eig", eval=_eig, vjp=_eig_vjp, reads="y", outputs=2,
+              node="LinalgEigBackward0",
+              doc="Eigenvalues and eigenvectors of length 1, complex.")  # fmt: skip
