@@ -90,6 +90,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {},
         {"lr": 0.05, "lambd": 0.1, "alpha": 0.5, "maximize": True},
     ],
+    "Adafactor": [
+        *combine({"lr": 0.2}, weight_decay=[0, 0.1], d=[1.0, 2.0]),
+        {},
+        {"lr": 0.2, "eps": [1e-3, 0.1], "maximize": True},
+        {"lr": 0.2, "beta2_decay": -0.5},
+    ],
     "Rprop": [
         {},
         {"lr": 0.1},
@@ -222,6 +228,10 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("Adadelta", {"rho": 2}),
     ("NAdam", {"momentum_decay": -1}),
     ("Rprop", {"etas": [0.5, 0.9]}),
+    ("Adafactor", {"beta2_decay": 0.5}),
+    ("Adafactor", {"eps": [-1.0, 0.1]}),
+    ("Adafactor", {"eps": [None, -0.1]}),
+    ("Adafactor", {"d": 0.5}),
 ]
 
 
