@@ -19,7 +19,7 @@ from .module_hooks import HookMixin, _any_global_hook, call_with_hooks, has_hook
 from .module_moves import MoveMixin
 from .module_paths import PathMixin
 from .module_state import StateMixin
-from .module_trouble import add_module_path, warn_unregistered
+from .module_trouble import add_module_path, may_hide, warn_unregistered
 from .naming import typename
 from .parameter import Buffer, Parameter
 
@@ -247,9 +247,10 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         elif isinstance(value, rl.Tensor) or name in (own.get("_buffers") or ()):
             self._set_buffer(name, value, own.get("_buffers"))
         else:
-            if isinstance(value, _CONTAINERS):  # the first call looks for layers in it
+            hides = isinstance(value, _CONTAINERS) and may_hide(value)
+            if hides:  # the first call looks for layers in it
                 own["_unseen_containers"] = True
-            if name == "forward" or isinstance(value, _CONTAINERS):
+            if hides or name == "forward":
                 own["_usual_call"] = False
             super().__setattr__(name, value)
 

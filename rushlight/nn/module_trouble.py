@@ -8,6 +8,8 @@ from typing import Any
 
 import rushlight as rl
 
+_PLAIN = frozenset((int, float, str, bool, type(None)))
+
 
 def add_module_path(
     error: BaseException, module: Any, caller: FrameType | None, given: Any = None
@@ -57,6 +59,11 @@ def _name_in(caller: FrameType | None, module: Any) -> str:
             if value is module and name != "self":
                 return name
     return type(module).__name__
+
+
+def may_hide(value: Any) -> bool:
+    """Whether a container can hold layers, now or later: all but a tuple of plain values."""
+    return type(value) is not tuple or not all(type(item) in _PLAIN for item in value)
 
 
 def warn_unregistered(module: Any) -> None:

@@ -274,6 +274,10 @@ nn.Bilinear(2, 3, 4)(torch.randn(5, 2), torch.randn(5, 3))
 nn.EmbeddingBag(5, 3, mode="sum")(torch.tensor([[0, 1], [4, 4]]))
 utils.parametrizations.weight_norm(nn.Linear(3, 4))(torch.randn(2, 3))
 utils.parametrizations.spectral_norm(nn.Linear(3, 4))(torch.randn(2, 3))
+utils.parametrizations.orthogonal(nn.Linear(3, 3))(torch.randn(2, 3))
+utils.parametrizations.orthogonal(nn.Linear(3, 2)).weight
+utils.parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="cayley").weight
+utils.parametrizations.orthogonal(nn.Linear(2, 4), orthogonal_map="matrix_exp").weight
 utils.spectral_norm(nn.Linear(3, 4))(torch.randn(2, 3))
 utils.remove_spectral_norm(utils.spectral_norm(nn.Linear(3, 4))).weight
 utils.parameters_to_vector(nn.Linear(3, 4).parameters())

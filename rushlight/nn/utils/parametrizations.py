@@ -1,4 +1,4 @@
-"""Ready parametrisations: weight_norm and spectral_norm."""
+"""Ready parametrisations: weight_norm, spectral_norm and orthogonal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .norms import (
     transposed_dim,
     weight_from,
 )
+from .orthogonal import orthogonal as orthogonal
 from .parametrize import register_parametrization
 
 
