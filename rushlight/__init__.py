@@ -65,6 +65,7 @@ cdouble = complex128
 newaxis = None
 
 from . import backends, cuda, fft, linalg, nn, optim, random, serialize, utils, version
+from .nn.functional.shared import *
 from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
 from .serialize import load, save

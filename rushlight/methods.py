@@ -32,12 +32,12 @@ eq equal exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud float_po
 floor_divide fmax fmin fmod frac gather gcd ge greater greater_equal gt heaviside hsplit hypot
 index_add index_copy index_fill index_put index_reduce index_select is_conj is_neg is_nonzero
 is_same_size isclose isfinite isinf isnan isneginf isposinf isreal lcm le lerp less less_equal log
-log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt masked_fill
+log10 log1p log2 log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt masked_fill
 masked_scatter masked_select matmul max maximum mean min minimum mm moveaxis movedim mul multinomial
 multiply mv narrow ne neg negative nextafter nonzero not_equal permute positive pow put rad2deg
 ravel reciprocal relu remainder repeat_interleave reshape reshape_as resolve_conj resolve_neg roll
 rot90 round rsqrt rsub scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign
-signbit sin sinh slice_scatter split split_with_sizes sqrt square squeeze sub subtract sum swapaxes
+signbit sin sinh softmax slice_scatter split split_with_sizes sqrt square squeeze sub subtract sum swapaxes
 swapdims t take take_along_dim tan tanh tensor_split tile trace transpose tril triu true_divide
 trunc unbind unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view view_as
 vsplit

@@ -10,6 +10,7 @@ from .drawing import *
 from .einsum import *
 from .indexing import *
 from .masking import *
+from .neural import *
 from .matrices import *
 from .placing import *
 from .pointwise import *
