@@ -1,0 +1,180 @@
+"""The fused ops as names for `nn.functional`, their in-place twins, and the masks of dropout.
+
+`nn.functional` is written over the public names alone; this module is the one door through which
+it reaches the ops that have no public name of their own.
+"""
+
+# ruff: noqa: F401 (names imported to be found here)
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import not_implemented, scalar_type_name
+from ..core.errors import DTypeError, ShapeError, fail
+from ..core.inplace import in_place
+from ..core.shapes import dimension, dimensions
+from ..core.tape import mark_written
+from ..core.tensor import Tensor, wrap
+from ..ops import contract
+from ..ops import structure as s
+from ..ops.fused import softmax as soft
+from ..ops.fused.activations import (
+    elu,
+    gelu,
+    gelu_tanh,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    prelu,
+    silu,
+    softplus,
+    softshrink,
+    threshold,
+)
+from ..ops.fused.convolution import (
+    convolution,
+    convolution_bias,
+    convolution_data,
+    convolution_weight,
+    output_size,
+)
+from ..ops.fused.embedding import check_rows, embedding
+from ..ops.fused.losses import (
+    huber,
+    logit_loss,
+    mean_square,
+    probability_loss,
+    self_information,
+    smooth_l1,
+)
+from ..ops.fused.nll import cross_entropy, nll
+from ..ops.fused.norms import affine, root_mean_square, standardise
+from ..ops.fused.pooling import (
+    flat_places,
+    max_pool,
+    pooled_maxima,
+    put_flat,
+    spread_pool,
+    sum_pool,
+    take_flat,
+    window_argmax,
+)
+from ..ops.transcendental import relu
+from .drawing import engine_of
+
+__all__ = ["log_softmax", "softmax"]
+
+relu_, elu_, threshold_, hardtanh_, leaky_relu_, hardsigmoid_, hardswish_, silu_, mish_ = map(
+    in_place, (relu, elu, threshold, hardtanh, leaky_relu, hardsigmoid, hardswish, silu, mish)
+)
+
+
+def _typed(input: Tensor, dtype: Any) -> Tensor:
+    return input if dtype is None else s.cast(input, dtype)
+
+
+def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """e^x over its sum along `dim`.
+
+    Raises IndexError for a dimension out of range.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
+
+    >>> import rushlight as torch
+    >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
+    return soft.softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """The logarithm of `softmax`, without its loss of precision.
+
+    >>> import rushlight as torch
+    >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])
+    """
+    return soft.log_softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+
+
+def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
+    """input weight^T + bias; the work of `nn.functional.linear`."""
+    if weight._array.ndim == 1:
+        y = contract.matmul(input, weight)
+        return y if bias is None else y + bias
+    if bias is None:
+        return contract.linear(input, weight)
+    width = bias._array.shape
+    if width and width[-1] not in (1, weight._array.shape[0]):
+        rows, size = int(np.prod(input._array.shape[:-1])), weight._array.shape[0]
+        raise fail(
+            ShapeError,
+            f"The expanded size of the tensor ({size}) must match the existing size ({width[-1]})"
+            f" at non-singleton dimension 1.  Target sizes: [{rows}, {size}].  Tensor sizes:"
+            f" {list(width)}",
+            f"the weight has {size} rows, the bias {width[-1]} numbers",
+        )
+    return contract.linear_bias(input, weight, bias)
+
+
+def type_name(x: Tensor) -> str:
+    """The name of a tensor's data type in torch's messages, such as `Float`."""
+    return scalar_type_name(x.dtype)
+
+
+def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """0 with probability p, else 1 / (1 - p), drawn as torch draws it (0 < p < 1)."""
+    return wrap(engine_of(None).dropout_noise(shape, like._array.dtype, p))
+
+
+def bernoulli_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """1 with probability p, else 0."""
+    return wrap(engine_of(None).bernoulli(shape, like._array.dtype, p))
+
+
+def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
+    """For `rrelu`: a uniform slope where input <= 0 (drawn for those alone), 1 elsewhere."""
+    x = input._array
+    slopes = np.ones(x.shape, x.dtype)
+    drops = x <= 0
+    slopes[drops] = low + engine_of(None).doubles(int(drops.sum())) * (high - low)
+    return wrap(slopes)
+
+
+def update_running(running: Tensor, batch: Tensor, factor: float) -> None:
+    """running = (1 - factor) running + factor batch, in place and off the tape."""
+    a = running._array
+    a *= 1 - factor
+    a += factor * batch._array.reshape(a.shape)
+    mark_written(a)
+
+
+def labels_of(target: Tensor) -> Tensor:
+    """Class labels as int64, or torch's error for other types."""
+    if target.dtype is dtypes.int64:
+        return target
+    if target.dtype is dtypes.uint8:
+        return s.cast(target, dtypes.int64)
+    raise fail(
+        RuntimeError,
+        f"expected target dtype to be Long or Byte, but got {scalar_type_name(target.dtype)}",
+        "class labels are whole numbers: use target.long()",
+    )
+
+
+def same_type(first: Tensor, second: Tensor, *notes: str) -> None:
+    """torch's error when two tensors differ in data type."""
+    if first.dtype is not second.dtype:
+        a, b = scalar_type_name(first.dtype), scalar_type_name(second.dtype)
+        raise fail(DTypeError, f"expected scalar type {a} but found {b}", *notes)
+
+
+def holds_tensor(x: Any) -> bool:
+    """Whether x is a tensor of this framework."""
+    return isinstance(x, Tensor)

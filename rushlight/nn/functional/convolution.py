@@ -1,0 +1,301 @@
+"""Convolutions and transposed convolutions in one to three dimensions; unfold and fold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+Sizes = tuple[int, ...]
+
+
+def tuple_of(value: Any, dims: int, name: str) -> Sizes:
+    """One number per dimension, from a number or a sequence; torch's error for other lengths."""
+    if isinstance(value, int):
+        return (value,) * dims
+    found = tuple(int(one) for one in value)
+    if len(found) == 1:
+        return found * dims
+    if len(found) != dims:
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {dims} values to match the"
+            f" convolution dimensions, but got {name}={list(found)}"
+        )
+    return found
+
+
+def _check_rank(input: Tensor, weight: Tensor, dims: int, name: str, stride: Any) -> None:
+    if input.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input"
+            f" of size: {list(input.shape)}"
+        )
+    if weight.ndim != dims + 2:
+        raise RuntimeError(
+            f"expected stride to be a single integer value or a list of {weight.ndim - 2} values to"
+            f" match the convolution dimensions, but got stride={list(tuple_of(stride, dims, 'stride'))}"
+        )
+
+
+def _check_types(input: Tensor, weight: Tensor, bias: Any) -> None:
+    if bias is not None and bias.dtype is not input.dtype:
+        kinds = (str(input.dtype), str(bias.dtype))
+        a, b = (kind.removeprefix("torch.").replace("float64", "double").replace("float32", "float")
+                for kind in kinds)  # fmt: skip
+        raise RuntimeError(f"Input type ({a}) and bias type ({b}) should be the same")
+    image = "uint8 image: x.float() / 255" if input.dtype is rl.uint8 else (
+        f"convert the input with x.to({weight.dtype})")  # fmt: skip
+    n.same_type(input, weight, image)
+
+
+def _check_numbers(stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> None:
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError("non-positive dilation is not supported")
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+
+
+def _check_bias(weight: Tensor, bias: Any, channels: int, start: str) -> None:
+    if bias is not None and tuple(bias.shape) != (channels,):
+        raise RuntimeError(
+            f"{start}weight of size {list(weight.shape)}, expected bias to be 1-dimensional with"
+            f" {channels} elements, but got bias of size {list(bias.shape)} instead"
+        )
+
+
+def _check_channels(input: Tensor, weight: Tensor, bias: Any, groups: int) -> None:
+    size, found = list(weight.shape), input.shape[1]
+    if size[0] < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got"
+            f" weight of size {size} instead"
+        )
+    if size[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but"
+            f" got weight of size [{size}] instead"
+        )
+    if found != size[1] * groups:
+        error = RuntimeError(
+            f"Given groups={groups}, weight of size {size}, expected input{list(input.shape)} to have"
+            f" {size[1] * groups} channels, but got {found} channels instead"
+        )
+        if found == 1 and size[1] * groups == 3:
+            error.add_note("grey image? Use in_channels=1, or x.expand(-1, 3, -1, -1)")
+        raise error
+    _check_bias(weight, bias, size[0], "Given ")
+
+
+def _times(sizes: Any) -> str:
+    return "(" + " x ".join(map(str, sizes)) + ")"
+
+
+def _check_reach(size: Sizes, kernel: Sizes, padding: Sizes, dilation: Sizes) -> None:
+    room = tuple(i + 2 * p for i, p in zip(size, padding))
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
+    if any(r > i for r, i in zip(reach, room)):
+        error = RuntimeError(
+            f"Calculated padded input size per channel: {_times(room)}. Kernel size: {_times(reach)}."
+            " Kernel size can't be greater than actual input size"
+        )
+        error.add_note(f"the input is {_times(size)} before padding")
+        raise error
+
+
+def _unbatched(function: Any) -> Any:
+    """Let (C, ...) pass as a batch of one."""
+
+    def wrapped(dims: int, input: Tensor, *rest: Any) -> Tensor:
+        if input.ndim == dims + 1:
+            return function(dims, input.unsqueeze(0), *rest).squeeze(0)
+        return function(dims, input, *rest)
+
+    return wrapped
+
+
+def _same_padding(
+    input: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes
+) -> tuple[Tensor, Sizes]:
+    """The padding that keeps sizes; where it is uneven, the input padded by one more at the end."""
+    if any(s != 1 for s in stride):
+        raise RuntimeError("padding='same' is not supported for strided convolutions")
+    total = tuple(d * (k - 1) for k, d in zip(kernel, dilation))
+    if any(t % 2 for t in total):
+        ends = [part for t in reversed(total) for part in (0, t % 2)]
+        input = rl.nn.functional.pad(input, ends)
+    return input, tuple(t // 2 for t in total)
+
+
+@_unbatched
+def _convolve(
+    dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any,
+    dilation: Any, groups: int,
+) -> Tensor:  # fmt: skip
+    stride, dilation = tuple_of(stride, dims, "stride"), tuple_of(dilation, dims, "dilation")
+    kernel = tuple(weight.shape[2:])
+    if padding == "same":
+        input, padding = _same_padding(input, kernel, stride, dilation)
+    elif padding == "valid":
+        padding = (0,) * dims
+    elif isinstance(padding, str):
+        raise RuntimeError(f"Invalid padding string: '{padding}'")
+    else:
+        padding = tuple_of(padding, dims, "padding")
+    _check_numbers(stride, padding, dilation, groups)
+    _check_channels(input, weight, bias, groups)
+    _check_reach(tuple(input.shape[2:]), kernel, padding, dilation)
+    _check_types(input, weight, bias)
+    if bias is None:
+        return n.convolution(input, weight, stride, padding, dilation, groups)
+    return n.convolution_bias(input, weight, bias, stride, padding, dilation, groups)
+
+
+def _checked(
+    function: Any, dims: int, name: str, input: Tensor, weight: Tensor, bias: Any, *rest: Any
+) -> Tensor:
+    _check_rank(input, weight, dims, name, rest[0])
+    return function(dims, input, weight, bias, *rest)
+
+
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation along one dimension.
+
+    Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O).
+    """
+    return _checked(_convolve, 1, "conv1d", input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation of images with a bank of kernels.
+
+    y[n, o, i, j] = b[o] + sum over c, u, v of x[n, c, i s + u d - p, j s + v d - p] w[o, c, u, v]
+
+    Shapes: input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O). `padding` is
+    a number per dimension, "same" or "valid". Raises RuntimeError naming channels or sizes that do
+    not fit.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
+
+    >>> import rushlight as torch
+    >>> x, w = torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2)
+    >>> torch.nn.functional.conv2d(x, w, stride=2)
+    tensor([[[[4.]]]])
+    """
+    return _checked(_convolve, 2, "conv2d", input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation of volumes (N, C, D, H, W) with kernels (O, C / groups, KD, KH, KW)."""
+    return _checked(_convolve, 3, "conv3d", input, weight, bias, stride, padding, dilation, groups)
+
+
+def _check_transposed(
+    input: Tensor, weight: Tensor, bias: Any, stride: Sizes, dilation: Sizes, extra: Sizes,
+    groups: int,
+) -> None:  # fmt: skip
+    size, found = list(weight.shape), input.shape[1]
+    if found != size[0]:
+        raise RuntimeError(
+            f"Given transposed=1, weight of size {size}, expected input{list(input.shape)} to have"
+            f" {size[0]} channels, but got {found} channels instead"
+        )
+    _check_bias(weight, bias, size[1] * groups, "Given transposed=1, ")
+    if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
+        names = ("depth", "height", "width")[-len(extra) :] if len(extra) > 1 else ("width",)
+        listed = " ".join(
+            f"{label}_{name}: {value}"
+            for label, values in (
+                ("output_padding", extra),
+                ("stride", stride),
+                ("dilation", dilation),
+            )
+            for name, value in zip(names, values)
+        )
+        raise RuntimeError(
+            f"output padding must be smaller than either stride or dilation, but got {listed}"
+        )
+
+
+@_unbatched
+def _transposed(
+    dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any,
+    output_padding: Any, groups: int, dilation: Any,
+) -> Tensor:  # fmt: skip
+    stride, dilation = tuple_of(stride, dims, "stride"), tuple_of(dilation, dims, "dilation")
+    padding = tuple_of(padding, dims, "padding")
+    extra = tuple_of(output_padding, dims, "output_padding")
+    _check_numbers(stride, padding, dilation, groups)
+    _check_transposed(input, weight, bias, stride, dilation, extra, groups)
+    _check_types(input, weight, bias)
+    size = tuple(
+        (i - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for i, s, p, d, k, e in zip(
+            input.shape[2:], stride, padding, dilation, weight.shape[2:], extra
+        )
+    )
+    if min(size) < 0 or min(size) == 0:
+        raise RuntimeError(
+            f"Given input size per channel: {_times(input.shape[2:])}. Calculated output size per"
+            f" channel: {_times(size)}. Output size is too small"
+        )
+    y = n.convolution_data(input, weight, size, stride, padding, dilation, groups)
+    return y if bias is None else y + bias.reshape(-1, *(1,) * dims)
+
+
+def conv_transpose1d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The adjoint of `conv1d`: input (N, C, L), weight (C, O / groups, K)."""
+    return _checked(_transposed, 1, "conv_transpose1d", input, weight, bias, stride, padding,
+                    output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_transpose2d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The adjoint of `conv2d`: input (N, C, H, W), weight (C, O / groups, KH, KW).
+
+    >>> import rushlight as torch
+    >>> x, w = torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2)
+    >>> torch.nn.functional.conv_transpose2d(x, w).shape
+    torch.Size([1, 1, 2, 2])
+    """
+    return _checked(_transposed, 2, "conv_transpose2d", input, weight, bias, stride, padding,
+                    output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The adjoint of `conv3d`: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW)."""
+    return _checked(_transposed, 3, "conv_transpose3d", input, weight, bias, stride, padding,
+                    output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """`conv1d` on (time, batch, channels) with a weight (K, C, O)."""
+    y = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return y.permute(2, 0, 1)

@@ -1,0 +1,258 @@
+"""Batch, layer, group, instance, root-mean-square and local response normalisation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm",
+    "normalize", "rms_norm",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _check_channels(name: str, x: Any, channels: int) -> None:
+    if x is not None and x.numel() != channels:
+        raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+
+
+def _check_many(size: Any, kept: int = 0) -> None:
+    if prod(size) // max(1, size[1]) == 1:
+        error = ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}"
+        )
+        error.add_note(
+            "a batch of one? DataLoader(..., drop_last=True) leaves out a short last batch"
+        )
+        raise error
+
+
+def _view(x: Any, shape: tuple[int, ...]) -> Any:
+    return None if x is None else x.reshape(shape)
+
+
+def _same_type(input: Tensor, *others: Any) -> None:
+    for other in others:
+        if other is not None and other.dtype is not input.dtype:
+            if input.dtype in (rl.float16, rl.bfloat16) and other.dtype is rl.float32:
+                continue
+            raise RuntimeError(
+                "mixed dtype (CPU): expect parameter to have scalar type of Float"
+                if input.dtype is not rl.float64 else
+                f"expected scalar type {n.type_name(input)} but found {n.type_name(other)}"
+            )  # fmt: skip
+
+
+def batch_norm(
+    input: Tensor, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+    training: bool = False, momentum: float | None = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """Each channel to mean 0 and variance 1 over the batch, then scaled and shifted.
+
+    Shapes: input (N, C) or (N, C, *), the rest (C). In training the batch's own statistics are used
+    and the running ones updated in place (with the unbiased variance). Raises ValueError for a
+    single value per channel in training.
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+    if training:
+        _check_many(input.shape)
+    channels = input.shape[1] if input.ndim > 1 else 0
+    for name, x in (("running_mean", running_mean), ("running_var", running_var),
+                    ("weight", weight), ("bias", bias)):  # fmt: skip
+        _check_channels(name, x, channels)
+    shape = (1, channels) + (1,) * (input.ndim - 2)
+    weight, bias = _view(weight, shape), _view(bias, shape)
+    if not training:
+        return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
+    dims = (0, *range(2, input.ndim))
+    y, mean, variance = n.standardise(input, weight, bias, dims, eps)
+    if running_mean is not None or running_var is not None:
+        count = input.numel() // channels
+        factor = 0.0 if momentum is None else momentum
+        if running_mean is not None:
+            n.update_running(running_mean, mean, factor)
+        if running_var is not None:
+            n.update_running(running_var, variance.detach() * (count / (count - 1)), factor)
+    return y
+
+
+def _with_running(
+    input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, shape: Any, eps: float
+) -> Tensor:
+    for name, x in (("running_mean", mean), ("running_var", variance)):
+        if x is None:
+            raise RuntimeError(f"{name} must be defined in evaluation mode")
+    scale = (variance + eps).rsqrt().reshape(shape)
+    if weight is not None:
+        scale = scale * weight
+    shift = -mean.reshape(shape) * scale
+    if bias is not None:
+        shift = shift + bias
+    return n.affine(input, scale.to(input.dtype), shift.to(input.dtype))
+
+
+def _check_normalized(input: Tensor, shape: tuple[int, ...], root: bool, **params: Any) -> None:
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one"
+            " element, but got normalized_shape = []"
+        )
+    for name, x in params.items():
+        if x is not None and tuple(x.shape) != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape"
+                f" {list(x.shape)} and normalized_shape = {list(shape)}"
+            )
+    if tuple(input.shape[-len(shape) :]) != shape or input.ndim < len(shape):
+        star = "*" if root else "*, "
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape"
+            f" [{star}{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
+
+
+def _shape_of(name: str, normalized_shape: Any) -> tuple[int, ...]:
+    if isinstance(normalized_shape, int):
+        raise TypeError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
+        )
+    return tuple(normalized_shape)
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """The last dimensions of each element to mean 0 and variance 1, then scaled and shifted.
+
+    Shapes: input (*, normalized_shape), weight and bias normalized_shape.
+    Source: Ba, Kiros and Hinton 2016, https://arxiv.org/abs/1607.06450
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    shape = _shape_of("layer_norm", normalized_shape)
+    _check_normalized(input, shape, False, weight=weight, bias=bias)
+    _same_type(input, weight, bias)
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    return n.standardise(input, weight, bias, dims, eps)[0]
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight.
+
+    Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+    """
+    shape = _shape_of("rms_norm", normalized_shape)
+    _check_normalized(input, shape, True, weight=weight)
+    if eps is None:
+        eps = rl.finfo(input.dtype).eps
+    y = n.root_mean_square(input, tuple(range(input.ndim - len(shape), input.ndim)), eps)
+    return y if weight is None else y * weight
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """Groups of channels of each example to mean 0 and variance 1, then scaled per channel.
+
+    Source: Wu and He 2018, https://arxiv.org/abs/1803.08494
+    """
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
+    batch, channels = input.shape[:2]
+    listed = list(input.shape)
+    if prod((batch * channels // num_groups, *input.shape[2:])) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {listed}"
+        )
+    if channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of"
+            f" shape {listed} and num_groups={num_groups}"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and (x.ndim != 1 or x.numel() != channels):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input,"
+                f" but got {name} of shape {list(x.shape)} and input of shape {listed}"
+            )
+    _same_type(input, weight, bias)
+    each = channels // num_groups
+    grouped = input.reshape(batch, num_groups, each, prod(input.shape[2:]))
+    shape = (1, num_groups, each, 1)
+    y = n.standardise(grouped, _view(weight, shape), _view(bias, shape), (2, 3), eps)[0]
+    return y.reshape(input.shape)
+
+
+def instance_norm(
+    input: Tensor, running_mean: Any = None, running_var: Any = None, weight: Any = None,
+    bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """Each channel of each example to mean 0 and variance 1.
+
+    Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
+    """
+    if use_input_stats and prod(input.shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.shape}"
+        )
+    shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
+    weight, bias = _view(weight, shape), _view(bias, shape)
+    if not use_input_stats:
+        return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
+    y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
+    count = prod(input.shape[2:])
+    if running_mean is not None:
+        n.update_running(running_mean, mean.detach().mean(0), momentum)
+    if running_var is not None:
+        n.update_running(running_var, variance.detach().mean(0) * (count / (count - 1)), momentum)
+    return y
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """x / (k + alpha * mean of x^2 over `size` neighbouring channels) ** beta.
+
+    Source: Krizhevsky et al. 2012.
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            "Expected 3D or higher dimensionality                          input (got"
+            f" {input.ndim} dimensions)"
+        )
+    if input.numel() == 0:
+        return input
+    rows = input.square().reshape(input.shape[0], 1, input.shape[1], -1)
+    rows = rl.nn.functional.pad(rows, (0, 0, size // 2, (size - 1) // 2))
+    means = rl.nn.functional.avg_pool2d(rows, (size, 1), stride=1).reshape(input.shape)
+    return input / (means * alpha + k) ** beta
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
+) -> Tensor:
+    """x divided by its p-norm along `dim` (held above `eps`).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    size = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    return input / size if out is None else rl.div(input, size, out=out)

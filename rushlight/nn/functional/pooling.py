@@ -1,0 +1,343 @@
+"""Max, average and power-average pooling over windows of equal size, and its inverse."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
+    "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices",
+    "max_pool3d", "max_pool3d_with_indices",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+Sizes = tuple[int, ...]
+_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
+
+
+def sizes_of(value: Any, dims: int, name: str, argument: str) -> Sizes:
+    """One number per dimension, from a number or a sequence of 1 or `dims` numbers."""
+    found = (value,) if isinstance(value, int) else tuple(int(one) for one in value)
+    if len(found) not in (1, dims):
+        a = "a tuple of " + _WORDS[dims]
+        raise RuntimeError(f"{name}: {argument} must either be a single int, or {a}")
+    return found * dims if len(found) == 1 else found
+
+
+def pooled_size(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> int:
+    """How many windows fit; with `ceil_mode` the last may overhang, if it starts inside."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    count = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (count - 1) * stride >= size + padding:
+        count -= 1
+    return count
+
+
+def _times(sizes: Any) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _check_line(input: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> None:
+    """The errors of `max_pool1d`, which has texts of its own."""
+    if input.ndim not in (2, 3):
+        raise RuntimeError(
+            "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for"
+            f" input, but got:{list(input.shape)}"
+        )
+    for name, value in (("kernel_size", kernel), ("stride", stride)):
+        if value <= 0:
+            raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {value}")
+    if padding < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {padding}")
+    if padding > kernel // 2:
+        raise RuntimeError(
+            "max_pool1d() padding should be at most half of kernel size, but got padding="
+            f"{padding} and kernel_size={kernel}"
+        )
+    if dilation <= 0:
+        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {dilation}")
+
+
+def _check_numbers(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
+    if min(stride) <= 0:
+        raise RuntimeError("stride should not be zero")
+    if min(kernel) <= 0:
+        raise RuntimeError(
+            f"kernel size should be greater than zero, but got kH: {kernel[-2]} kW: {kernel[-1]}"
+        )
+    if min(dilation) <= 0:
+        names = ("dilationT", "dilationH", "dilationW")[-len(dilation) :]
+        listed = " ".join(f"{name}: {d}" for name, d in zip(names, dilation))
+        raise RuntimeError(f"dilation should be greater than zero, but got {listed}")
+    for k, p, d in zip(kernel, padding, dilation):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > (d * (k - 1) + 1) // 2:
+            raise RuntimeError(
+                "pad should be at most half of effective kernel size, but got pad="
+                f"{p}, kernel_size={k} and dilation={d}"
+            )
+
+
+def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
+    if input.ndim in (dims + 1, dims + 2):
+        return
+    if dims == 1:
+        name = "max_pool1d" if max_pool else "avg_pool1d"
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1"
+            f" 'self' (while checking arguments for {name})"
+        )
+    if dims == 2 and not max_pool and input.ndim < 3:
+        limit = max(input.ndim, 1)
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [-{limit}, {limit - 1}], but got -3)"
+        )
+    raise RuntimeError(
+        f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
+    )
+
+
+def _check_empty(input: Tensor, dims: int) -> None:
+    if 0 in input.shape[-dims - 1 :]:
+        raise RuntimeError(
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size"
+            f" for input, but got:{list(input.shape)}"
+        )
+
+
+def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
+    dims = len(at[0])
+    size = tuple(input.shape[-dims:])
+    out = tuple(pooled_size(*one, ceil_mode) for one in zip(size, *at))
+    if min(out) < 1:
+        if line:
+            raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
+        planes = input.shape[-dims - 1]
+        if dims == 1:
+            planes, size, out = f"{planes}x1", size, out
+        raise RuntimeError(
+            f"Given input size: ({planes}x{_times(size)}). Calculated output size:"
+            f" ({planes}x{_times(out)}). Output size is too small"
+        )
+    return out
+
+
+def _max_pool(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: bool, indices: bool,
+) -> Any:  # fmt: skip
+    name = f"max_pool{dims}d"
+    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
+    step = kernel if stride is None or stride == [] else sizes_of(stride, dims, name, "stride")
+    pad = sizes_of(padding, dims, name, "padding")
+    spacing = sizes_of(dilation, dims, name, "dilation")
+    if dims == 1:
+        _check_line(input, kernel[0], step[0], pad[0], spacing[0])
+    else:
+        _check_rank(input, dims, True)
+        _check_numbers(kernel, step, pad, spacing)
+        _check_empty(input, dims)
+    if input.dtype is rl.bool:
+        raise n.not_implemented(name, rl.bool)
+    at = (kernel, step, pad, spacing, _out_sizes(input, (kernel, step, pad, spacing), ceil_mode,
+                                                 dims == 1))  # fmt: skip
+    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
+    if not indices and not (input.requires_grad and rl.is_grad_enabled()):
+        y = n.pooled_maxima(batch, *at)
+        return y if input.ndim == dims + 2 else y.squeeze(0)
+    y, code = n.max_pool(batch, *at)
+    y = y if input.ndim == dims + 2 else y.squeeze(0)
+    if not indices:
+        return y
+    places = n.flat_places(code, tuple(input.shape[-dims:]), *at)
+    return y, places if input.ndim == dims + 2 else places.squeeze(0)
+
+
+def max_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest value of each window of (N, C, L)."""
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest value of each window of (N, C, H, W); `stride` defaults to the kernel size.
+
+    With `return_indices` also where it was, counted in the flattened (H, W).
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
+    tensor([[[[4.]]]])
+    """
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The largest value of each window of (N, C, D, H, W)."""
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool1d_with_indices(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """`max_pool1d` with the indices."""
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """`max_pool2d` with the indices."""
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool3d_with_indices(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """`max_pool3d` with the indices."""
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bool) -> Tensor:
+    """How many elements each window of one dimension averages over."""
+    starts = rl.arange(out) * stride - padding
+    ends = (starts + kernel).clamp(max=size + padding)
+    if not pad:
+        starts, ends = starts.clamp(min=0), ends.clamp(max=size)
+    return ends - starts
+
+
+def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
+    """The number to divide by: one for all windows, or a tensor where they differ."""
+    kernel, stride, padding, _, out = at
+    counts = [_counts(*one, count_include_pad) for one in zip(size, kernel, stride, padding, out)]
+    total = counts[0]
+    for count in counts[1:]:
+        total = total.unsqueeze(-1) * count
+    first = prod(kernel)
+    return first if bool((total == first).all()) else total
+
+
+def _sums(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
+) -> tuple[Tensor, Any]:
+    name = f"avg_pool{dims}d"
+    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
+    step = kernel if stride is None or stride == [] else sizes_of(stride, dims, name, "stride")
+    pad = sizes_of(padding, dims, name, "padding")
+    ones = (1,) * dims
+    _check_rank(input, dims, False)
+    _check_numbers(kernel, step, pad, ones)
+    if dims == 3:
+        size = input.shape[-3:]
+        room = tuple(i + 2 * p for i, p in zip(size, pad))
+        if any(k > i for k, i in zip(kernel, room)):
+            raise RuntimeError(
+                f"input image (T: {size[0]} H: {size[1]} W: {size[2]}) smaller than kernel size (kT:"
+                f" {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
+            )
+    at = (kernel, step, pad, ones, _out_sizes(input, (kernel, step, pad, ones), ceil_mode))
+    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
+    y = n.sum_pool(batch, *at)
+    return (y if input.ndim == dims + 2 else y.squeeze(0)), at
+
+
+def _avg_pool(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
+    count_include_pad: bool, divisor_override: int | None,
+) -> Tensor:  # fmt: skip
+    if divisor_override == 0:
+        raise RuntimeError("divisor must be not zero")
+    if not input.is_floating_point() and input.dtype is not rl.int64:
+        raise n.not_implemented(f"avg_pool{dims}d_out_frame", input.dtype)
+    total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
+    divisor = divisor_override
+    if divisor is None:
+        divisor = _divisor(tuple(input.shape[-dims:]), at, count_include_pad)
+    if not total.is_floating_point():
+        return rl.div(total, divisor, rounding_mode="trunc")
+    if isinstance(divisor, int):
+        return total * (1.0 / divisor)
+    return total / divisor.to(total.dtype)
+
+
+def avg_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of (N, C, L)."""
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def avg_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of (N, C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
+    tensor([[[[2.5000]]]])
+    """
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override)  # fmt: skip
+
+
+def avg_pool3d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of (N, C, D, H, W)."""
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override)  # fmt: skip
+
+
+def _lp_pool(
+    dims: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
+    powers, at = _sums(dims, input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    # torch averages (over what lies inside) and multiplies by the kernel's size
+    divisor = _divisor(tuple(input.shape[-dims:]), at, True)
+    if not isinstance(divisor, int):
+        powers = powers / divisor.to(powers.dtype) * prod(at[0])
+    return (powers.sign() * powers.abs().relu()).pow(1.0 / norm_type)
+
+
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of (N, C, L), without absolute values."""
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of (N, C, H, W), without absolute values."""
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of (N, C, D, H, W), without absolute values."""
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

@@ -1,0 +1,164 @@
+"""Losses for regression: distances between numbers, and likelihoods of distributions."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+from .reduction import checked_reduction, reduced, warn_sizes
+
+__all__ = [
+    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "l1_loss", "mse_loss",
+    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _difference(input: Tensor, target: Tensor, kernel: str) -> Tensor:
+    d = input - target
+    if not d.is_floating_point() and not d.is_complex():
+        raise n.not_implemented(kernel, d.dtype)
+    return d
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Any = None,
+) -> Tensor:  # fmt: skip
+    """(x - y)^2. Warns when the shapes differ, since broadcasting is seldom meant.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    warn_sizes(input, target)
+    reduction = checked_reduction(reduction, size_average, reduce)
+    d = _difference(input, target, "mse_cpu")
+    if weight is not None:
+        return _weighted(d.square(), weight, reduction)
+    if reduction == "mean" and d.is_floating_point():
+        return n.mean_square(d)
+    return reduced(d.square(), reduction)
+
+
+def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    loss = loss * weight
+    if reduction == "mean":
+        return loss.sum() / weight.expand(loss.shape).sum()
+    return reduced(loss, reduction)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Any = None,
+) -> Tensor:  # fmt: skip
+    """|x - y|.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    warn_sizes(input, target)
+    reduction = checked_reduction(reduction, size_average, reduce)
+    loss = (input - target).abs()
+    return reduced(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
+    warn_sizes(input, target)
+    reduction = checked_reduction(reduction, size_average, reduce)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    d = _difference(input, target, "smooth_l1_cpu")
+    return reduced(d.abs() if beta == 0 else n.smooth_l1(d, float(beta)), reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> Tensor:
+    """(x - y)^2 / 2 where |x - y| <= delta, else delta (|x - y| - delta / 2)."""
+    warn_sizes(input, target)
+    reduction = checked_reduction(reduction)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    loss = n.huber(_difference(input, target, "huber_cpu"), float(delta))
+    return reduced(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+    size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """e^x - y x for a Poisson rate given by its logarithm, x - y log(x + eps) for the rate itself.
+
+    `full` adds Stirling's approximation of log(y!) where y > 1.
+    """
+    reduction = checked_reduction(reduction, size_average, reduce)
+    if log_input:
+        loss = input.exp() - target * input
+    else:
+        loss = input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * pi * target).log()
+        loss = loss + stirling.masked_fill(target <= 1, 0)
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (outside of the gradient)."""
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = var * rl.ones_like(input)
+    elif bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif var.ndim != input.ndim or var.shape != (*input.shape[:-1], 1):
+            broadcastable = var.ndim == input.ndim and all(
+                m in (n_, 1) for m, n_ in zip(var.shape, input.shape)
+            )
+            if not broadcastable:
+                raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    # the bound moves the value alone: the gradient goes to var as it came
+    var = var + (var.detach().clamp(min=eps) - var.detach())
+    loss = 0.5 * (var.log() + (input - target).square() / var)
+    if full:
+        loss = loss + 0.9189385332046727
+    return reduced(loss, reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """x where y is 1, max(0, margin - x) where y is -1."""
+    reduction = checked_reduction(reduction, size_average, reduce)
+    apart = (margin - input).clamp(min=0)
+    zero = rl.zeros_like(input)
+    loss = rl.where(target != 1, apart, zero) + rl.where(target != -1, input, zero)
+    return reduced(loss, reduction)
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """log(1 + e^(-y x)) for labels y of 1 and -1."""
+    reduction = checked_reduction(reduction, size_average, reduce)
+    return reduced((-target * input).exp().log1p(), reduction)

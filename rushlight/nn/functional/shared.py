@@ -1,0 +1,101 @@
+"""What the top namespace has of these functions, some with an order of arguments of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from . import activation, classification, convolution, normalization, pooling, sparse
+from . import noise as drops
+from . import products as lines
+
+Tensor = rl.Tensor
+
+celu, celu_, hardshrink, prelu = (
+    activation.celu, activation.celu_, activation.hardshrink, activation.prelu
+)  # fmt: skip
+rrelu, rrelu_, selu, selu_ = activation.rrelu, activation.rrelu_, activation.selu, activation.selu_
+relu_, threshold, threshold_ = activation.relu_, activation.threshold, activation.threshold_
+conv1d, conv2d, conv3d = convolution.conv1d, convolution.conv2d, convolution.conv3d
+conv_tbc = convolution.conv_tbc
+conv_transpose1d = convolution.conv_transpose1d
+conv_transpose2d = convolution.conv_transpose2d
+conv_transpose3d = convolution.conv_transpose3d
+avg_pool1d, max_pool1d = pooling.avg_pool1d, pooling.max_pool1d
+max_pool2d, max_pool3d = pooling.max_pool2d, pooling.max_pool3d
+max_pool1d_with_indices = pooling.max_pool1d_with_indices
+bilinear, rms_norm = lines.bilinear, normalization.rms_norm
+embedding_bag = sparse.embedding_bag
+binary_cross_entropy_with_logits = classification.binary_cross_entropy_with_logits
+kl_div = classification.kl_div
+
+
+def dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.dropout`; torch wants all three arguments here."""
+    return drops.dropout(input, p, train)
+
+
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.alpha_dropout`."""
+    return drops.alpha_dropout(input, p, train)
+
+
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`nn.functional.feature_alpha_dropout`."""
+    return drops.feature_alpha_dropout(input, p, train)
+
+
+def embedding(
+    weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.embedding` with the table first."""
+    padding = None if padding_idx < 0 else padding_idx
+    return rl.nn.functional.embedding(indices, weight, padding, None, 2.0, scale_grad_by_freq)
+
+
+def batch_norm(
+    input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
+    momentum: float, eps: float, cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.batch_norm` with weight and bias before the running statistics."""
+    return normalization.batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
+
+
+def instance_norm(
+    input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any,
+    use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.instance_norm` with weight and bias before the running statistics."""
+    return normalization.instance_norm(
+        input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.layer_norm`."""
+    return normalization.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.group_norm`."""
+    return normalization.group_norm(input, num_groups, weight, bias, eps)
+
+
+__all__ = [
+    "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits",
+    "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "dropout", "embedding", "embedding_bag",
+    "feature_alpha_dropout", "group_norm", "hardshrink", "instance_norm", "kl_div", "layer_norm",
+    "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "prelu", "relu_",
+    "rms_norm", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+]  # fmt: skip

@@ -1,0 +1,213 @@
+"""Tables looked up by number: embeddings and one-hot vectors."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "embedding", "embedding_bag", "one_hot",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _check_indices(input: Tensor, name: str) -> None:
+    if input.dtype not in (rl.int64, rl.int32):
+        error = RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types:"
+            f" Long, Int; but got torch.{n.type_name(input)}Tensor instead (while checking arguments"
+            f" for {name})"
+        )
+        error.add_note("row numbers are whole numbers: use input.long()")
+        raise error
+
+
+def _padding(padding_idx: int | None, rows: int) -> int:
+    if padding_idx is None:
+        return -1
+    if not -rows <= padding_idx < rows:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    return padding_idx % rows
+
+
+def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that are looked up to at most `max_norm`, in place."""
+    with rl.no_grad():
+        named = rl.zeros(weight.shape[0], dtype=rl.bool)
+        named[input.reshape(-1)] = True
+        rows = named.nonzero().reshape(-1)
+        table = weight.detach()
+        found = table[rows]
+        if norm_type == 2.0:
+            norms = found.square().sum(1, keepdim=True).sqrt()
+        else:
+            norms = (found.abs() ** norm_type).sum(1, keepdim=True) ** (1 / norm_type)
+        scale = rl.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+        table[rows] = found * scale
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """The rows of `weight` that `input` names.
+
+    Shapes: input (*) of int64 or int32, weight (V, D), result (*, D). The row `padding_idx` gets no
+    gradient. Raises IndexError naming the first number that is no row.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.embedding(torch.tensor([1]), torch.tensor([[1.0], [2.0]]))
+    tensor([[2.]])
+    """
+    padding = _padding(padding_idx, weight.shape[0])
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    _check_indices(input, "embedding")
+    if max_norm is not None:
+        _renormalised(weight, input, max_norm, norm_type)
+    return n.embedding(weight, input, padding, bool(scale_grad_by_freq))
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """A last dimension with 1 at each label and 0 elsewhere; int64.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if tensor.dtype is not rl.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
+    if int(tensor.min()) < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    largest = int(tensor.max())
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif largest >= num_classes:
+        error = RuntimeError("Class values must be smaller than num_classes.")
+        error.add_note(f"the largest label is {largest}, num_classes is {num_classes}")
+        raise error
+    return (tensor.unsqueeze(-1) == rl.arange(num_classes)).long()
+
+
+def _check_offsets(input: Tensor, offsets: Any) -> None:
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.ndim != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    if offsets.numel() and int(offsets[0]) != 0:
+        raise RuntimeError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from"
+            f" position 0. However, got {int(offsets[0])}"
+        )
+    if offsets.numel() and int(offsets[-1]) > input.shape[0]:
+        raise RuntimeError(
+            "offsets[-1] can not be greater than input's length. Got offsets[-1]:"
+            f" {int(offsets[-1])} and input's length: {input.shape[0]}"
+        )
+
+
+def _bags(input: Tensor, offsets: Any, include_last: bool) -> tuple[Tensor, Tensor, int]:
+    """(flat row numbers, the bag of each, how many bags)."""
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of"
+                f" fixed length sequences. However, found offsets of type {_kind(offsets)}"
+            )
+        count, length = input.shape
+        return input.reshape(-1), rl.arange(count).repeat_interleave(length), count
+    if input.ndim != 1:
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
+        )
+    _check_offsets(input, offsets)
+    ends = offsets.tolist()
+    if not include_last:
+        ends.append(input.shape[0])
+    lengths = rl.tensor([b - a for a, b in pairwise(ends)], dtype=rl.int64)
+    return input, rl.arange(len(ends) - 1).repeat_interleave(lengths), len(ends) - 1
+
+
+def _kind(value: Any) -> str:
+    return "<class 'torch.Tensor'>" if n.holds_tensor(value) else str(type(value))
+
+
+def embedding_bag(
+    input: Tensor, weight: Tensor, offsets: Any = None, max_norm: float | None = None,
+    norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",
+    sparse: bool = False, per_sample_weights: Any = None, include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The sum, mean or maximum of the rows of each bag of numbers.
+
+    Shapes: input (B, N), or (N) with `offsets` (B) where each bag begins; weight (V, D); result
+    (B, D). `per_sample_weights` (like input) scales rows, for sums only.
+    """
+    if n.holds_tensor(weight) and weight.dtype is rl.int64 and input.is_floating_point():
+        input, weight = weight, input  # torch's old order of arguments
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it"
+            f" must have the same shape as the input ({input.shape})"
+        )
+    flat, bag, count = _bags(input, offsets, include_last_offset)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for"
+            f" mode='sum' (got mode='{mode}'). Please open a feature request on GitHub."
+        )
+    _check_bag_rows(flat, weight.shape[0])
+    if max_norm is not None:
+        _renormalised(weight, flat, max_norm, norm_type)
+    if padding_idx is not None:
+        kept = flat != _padding(padding_idx, weight.shape[0])
+        flat, bag = flat[kept], bag[kept]
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)[kept]
+    rows = n.embedding(weight, flat, -1, bool(scale_grad_by_freq))
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.reshape(-1, 1)
+    return _pooled(rows, bag, count, mode)
+
+
+def _check_bag_rows(flat: Tensor, rows: int) -> None:
+    wrong = (flat < 0) | (flat >= rows)
+    if bool(wrong.any()):
+        at = int(wrong.nonzero()[0, 0])
+        raise RuntimeError(
+            f"Index {at} of input takes value {int(flat[at])} which is not in the valid range"
+            f" [0, {rows})"
+        )
+
+
+def _pooled(rows: Tensor, bag: Tensor, count: int, mode: str) -> Tensor:
+    if mode == "max":
+        return _largest(rows, bag, count)
+    total = rl.zeros(count, rows.shape[1], dtype=rows.dtype).index_add(0, bag, rows)
+    if mode == "sum":
+        return total
+    sizes = (bag == rl.arange(count).unsqueeze(1)).sum(1).clamp(min=1).to(rows.dtype)
+    return total / sizes.unsqueeze(1)
+
+
+def _largest(rows: Tensor, bag: Tensor, count: int) -> Tensor:
+    parts = []
+    for i in range(count):
+        own = rows[bag == i]
+        parts.append(
+            own.max(0).values if own.shape[0] else rl.zeros(rows.shape[1], dtype=rows.dtype)
+        )
+    return rl.stack(parts) if parts else rows[:0]

@@ -1,0 +1,232 @@
+"""Convolution as three multilinear ops, each the adjoint of the others.
+
+convolution       y  = x * w            (patches times the weight matrix)
+convolution_data  dx from y and w       (also the transposed convolution)
+convolution_weight dw from y and x
+
+Every op walks over blocks of the batch: the patches of a block are copied side by side into one
+scratch array that fits the cache, and one matrix product does the rest. Spatial dimensions may be
+any number; parameters are `stride, padding, dilation` (a tuple each) and `groups`.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ...core.families import multilinear
+from ..reduce import sum as sum_of
+from .kernels import half
+
+Sizes = tuple[int, ...]
+_BLOCK = 1 << 18  # elements of scratch per block: 1 MiB of float32
+
+
+def output_size(
+    size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> Sizes:
+    """How often the kernel fits in each dimension."""
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation)
+    )
+
+
+def padded(x: np.ndarray, padding: Sizes, value: float = 0) -> np.ndarray:
+    """x with its spatial dimensions padded on both sides."""
+    if not any(padding):
+        return x
+    sizes = tuple(n + 2 * p for n, p in zip(x.shape[2:], padding))
+    y = np.zeros((*x.shape[:2], *sizes), x.dtype)
+    if value:
+        y.fill(value)
+    y[inner(padding, x.shape[2:])] = x
+    return y
+
+
+def inner(padding: Sizes, size: Sizes) -> tuple[Any, ...]:
+    """The part of a padded array that is not padding."""
+    return (..., *(slice(p, p + n) for p, n in zip(padding, size)))
+
+
+def windows(x: np.ndarray, kernel: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> np.ndarray:
+    """A view (batch, channels, *kernel, *out) of every place under the kernel, without a copy."""
+    steps = x.strides[2:]
+    return as_strided(
+        x, (*x.shape[:2], *kernel, *out),
+        (*x.strides[:2], *(s * d for s, d in zip(steps, dilation)),
+         *(s * t for s, t in zip(steps, stride))),
+        writeable=False,
+    )  # fmt: skip
+
+
+def position(at: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> tuple[Any, ...]:
+    """The elements of a padded array that one position of the kernel meets."""
+    return (..., *(slice(i * d, i * d + (n - 1) * s + 1, s)
+                   for i, s, d, n in zip(at, stride, dilation, out)))  # fmt: skip
+
+
+def clipped(
+    at: Sizes, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes
+) -> tuple[Any, Any]:
+    """Which elements of an unpadded array one kernel position meets, and from which outputs."""
+    met, used = [], []
+    for i, n, s, p, d, m in zip(at, size, stride, padding, dilation, out):
+        shift = i * d - p
+        first = max(0, -(shift // s)) if shift < 0 else 0
+        stop = max(first, min(m, (n - 1 - shift) // s + 1))
+        start = shift + first * s
+        met.append(slice(start, max(start, start + (stop - first - 1) * s + 1), s))
+        used.append(slice(first, stop))
+    return (..., *met), (..., *used)
+
+
+def _plain(kernel: Sizes, stride: Sizes, padding: Sizes, groups: int) -> bool:
+    """Whether the convolution is a matrix product at every place as it stands."""
+    return groups == 1 and set(kernel) | set(stride) == {1} and not any(padding)
+
+
+def _step(images: int, elements: int) -> int:
+    return max(1, min(images, _BLOCK // max(1, elements)))
+
+
+def _forward(
+    x: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> np.ndarray:
+    n, c, kernel = x.shape[0], x.shape[1], w.shape[2:]
+    out = output_size(x.shape[2:], kernel, stride, padding, dilation)
+    o, length = w.shape[0], prod(out)
+    matrix = w.reshape(groups, o // groups, -1)
+    y = np.empty((n, groups, o // groups, length), np.result_type(x, w))
+    if y.size == 0:
+        return y.reshape(n, o, *out)
+    if _plain(kernel, stride, padding, groups):
+        np.matmul(matrix, x.reshape(n, 1, c, length), out=y)
+        return y.reshape(n, o, *out)
+    view = windows(padded(x, padding), kernel, stride, dilation, out)
+    step = _step(n, c * prod(kernel) * length)
+    scratch = np.empty((step, *view.shape[1:]), x.dtype)
+    for start in range(0, n, step):
+        stop = min(n, start + step)
+        block = scratch[: stop - start]
+        block[...] = view[start:stop]
+        np.matmul(matrix, block.reshape(stop - start, groups, -1, length), out=y[start:stop])
+    return y.reshape(n, o, *out)
+
+
+def _backward_data(
+    g: np.ndarray, w: np.ndarray, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
+    groups: int,
+) -> np.ndarray:  # fmt: skip
+    n, kernel, out = g.shape[0], w.shape[2:], g.shape[2:]
+    o, c = w.shape[0], w.shape[1] * groups
+    if set(stride) == {1} and g.size and not _plain(kernel, stride, padding, groups):
+        reach = tuple(d * (k - 1) - p for k, d, p in zip(kernel, dilation, padding))
+        exact = all(m == i + 2 * p - d * (k - 1)
+                    for m, i, p, d, k in zip(out, size, padding, dilation, kernel))  # fmt: skip
+        if min(reach) >= 0 and exact and o <= 2 * c:
+            return _forward(g, _flipped(w, groups), stride, reach, dilation, groups)
+    matrix = w.reshape(groups, o // groups, -1).swapaxes(1, 2)
+    if _plain(kernel, stride, padding, groups) and out == size:
+        return np.matmul(matrix[0], g.reshape(n, o, -1)).reshape(n, c, *size)
+    dx = np.zeros((n, c, *size), np.result_type(g, w))
+    step = _step(n, c * prod(kernel) * prod(out))
+    g = g.reshape(n, groups, o // groups, prod(out))
+    for start in range(0, n if g.size else 0, step):
+        part = dx[start : start + step]
+        patches = np.matmul(matrix, g[start : start + step])
+        patches = patches.reshape(len(part), c, *kernel, *out)
+        for at in product(*map(range, kernel)):
+            met, used = clipped(at, size, stride, padding, dilation, out)
+            part[met] += patches[(slice(None), slice(None), *at)][used]
+    return dx
+
+
+def _flipped(w: np.ndarray, groups: int) -> np.ndarray:
+    """The weight of the convolution that undoes one of stride 1: mirrored, channels swapped."""
+    o, c, *kernel = w.shape
+    w = np.flip(w, tuple(range(2, w.ndim)))
+    w = w.reshape(groups, o // groups, c, *kernel).swapaxes(1, 2)
+    return np.ascontiguousarray(w).reshape(groups * c, o // groups, *kernel)
+
+
+def _backward_weight(
+    g: np.ndarray, x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
+    groups: int,
+) -> np.ndarray:  # fmt: skip
+    n, o, out = g.shape[0], g.shape[1], g.shape[2:]
+    c, length = x.shape[1], prod(g.shape[2:])
+    rows, columns = o // groups, c // groups * prod(kernel)
+    dw = np.zeros((groups, rows, columns), np.result_type(g, x))
+    if g.size and columns:
+        view = windows(padded(x, padding), kernel, stride, dilation, out)
+        # channels and kernel first, then all places of all images of the block: one long product
+        view = np.moveaxis(view, 0, 1 + len(kernel))
+        step = _step(n, c * prod(kernel) * length)
+        for start in range(0, n, step):
+            part = view[(slice(None),) * (1 + len(kernel)) + (slice(start, start + step),)]
+            block = np.ascontiguousarray(part).reshape(groups, columns, -1)
+            ours = np.ascontiguousarray(g[start : start + step].swapaxes(0, 1))
+            dw += np.matmul(ours.reshape(groups, rows, -1), block.swapaxes(1, 2))
+    return dw.reshape(o, c // groups, *kernel)
+
+
+def _wide(kernel: Any) -> Any:
+    """The kernel with 16-bit numbers computed in float32."""
+
+    def evaluate(a: np.ndarray, b: np.ndarray, *params: Any) -> np.ndarray:
+        if half(a):
+            found = kernel(a.astype(np.float32), b.astype(np.float32), *params)
+            return found.astype(a.dtype)
+        return kernel(a, b, *params)
+
+    return evaluate
+
+
+def _with_bias(x: np.ndarray, w: np.ndarray, bias: np.ndarray, *params: Any) -> np.ndarray:
+    y = _convolve(x, w, *params)
+    y += bias.reshape(-1, *(1,) * (y.ndim - 2))
+    return y
+
+
+_convolve = _wide(_forward)
+
+
+def _data_adjoint(g: Any, x: Any, w: Any, *params: Any) -> Any:
+    return convolution_data(g, w.conj(), x.shape[2:], *params)
+
+
+def _weight_adjoint(g: Any, x: Any, w: Any, *params: Any) -> Any:
+    return convolution_weight(g, x.conj(), w.shape[2:], *params)
+
+
+def _bias_adjoint(g: Any, x: Any, w: Any, bias: Any, *params: Any) -> Any:
+    return sum_of(g, (0, *range(2, g.ndim)), False)
+
+
+convolution = multilinear(
+    "convolution", eval=_convolve, adjoints=[_data_adjoint, _weight_adjoint],
+    doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
+)  # fmt: skip
+convolution_bias = multilinear(
+    "convolution_bias", eval=_with_bias, node="ConvolutionBackward0",
+    adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
+              lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
+    doc="A convolution plus one number per output channel.",
+)  # fmt: skip
+convolution_data = multilinear(
+    "convolution_data", eval=_wide(_backward_data), node="ConvolutionBackward0",
+    adjoints=[lambda g, y, w, size, *params: convolution(g, w.conj(), *params),
+              lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],
+    doc="The adjoint of a convolution in its input: a transposed convolution.",
+)  # fmt: skip
+convolution_weight = multilinear(
+    "convolution_weight", eval=_wide(_backward_weight), node="ConvolutionBackwardBackward0",
+    adjoints=[lambda g, y, x, kernel, *params: convolution(x.conj(), g, *params),
+              lambda g, y, x, kernel, *params: convolution_data(y.conj(), g, x.shape[2:], *params)],
+    doc="The adjoint of a convolution in its weight.",
+)  # fmt: skip

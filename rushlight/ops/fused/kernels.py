@@ -1,0 +1,31 @@
+"""What the evaluations of the fused ops share: working precision, type checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core import dtypes
+from ...core.dispatch import not_implemented
+
+
+def half(x: np.ndarray) -> bool:
+    """Whether x has 16 bits (float16 or bfloat16), and so is computed in float32."""
+    return x.dtype.itemsize == 2 and x.dtype.kind in "fV"
+
+
+def widened(x: np.ndarray) -> np.ndarray:
+    """x, or x in float32 if it has 16 bits."""
+    return x.astype(np.float32) if half(x) else x
+
+
+def need_float(x: np.ndarray, kernel: str) -> None:
+    """torch's error for an integer tensor where the kernel takes floating types only."""
+    if x.dtype.kind in "iub":
+        raise not_implemented(kernel, dtypes.of(x))
+
+
+def raw(*values: Any) -> bool:
+    """Whether a rule runs on bare arrays (and not on tensors that record it in turn)."""
+    return all(isinstance(value, (np.ndarray, np.generic)) or value is None for value in values)

@@ -1,0 +1,109 @@
+"""Losses of one element each, and the mean square."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import fail
+from ...core.families import elementwise, general
+from ..elementwise import abs as abs_of
+from ..elementwise import sgn, where
+from ..transcendental import log, sigmoid
+from .kernels import widened
+
+
+def _logit_loss(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+    x, t = np.asarray(x), np.asarray(t)
+    y = np.log1p(np.exp(-np.abs(x)))
+    y += np.maximum(x, 0)
+    y -= x * t
+    return y
+
+
+logit_loss = elementwise(
+    "logit_loss", eval=_logit_loss, dtype="float", reads="x",
+    partials=[lambda y, x, t: sigmoid(x) - t, lambda y, x, t: -x],
+    node="BinaryCrossEntropyWithLogitsBackward0",
+    doc="-(t log sigmoid(x) + (1 - t) log(1 - sigmoid(x))).",
+)  # fmt: skip
+
+
+def _refuse(x: np.ndarray, name: str) -> None:
+    inside = (x >= 0) & (x <= 1)
+    if not inside.all():
+        at = tuple(int(i) for i in np.argwhere(~inside)[0])
+        notes = [f"the value at {at[0] if len(at) == 1 else at} is {float(x[at]):g}"]
+        if name == "input":
+            notes.append("for scores that are no probabilities: binary_cross_entropy_with_logits")
+        raise fail(RuntimeError, f"all elements of {name} should be between 0 and 1", *notes)
+
+
+def _probability_loss(p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    p, t = np.asarray(p), np.asarray(t)
+    _refuse(p, "input")
+    _refuse(t, "target")
+    return (t - 1) * np.maximum(np.log1p(-p), -100) - t * np.maximum(np.log(p), -100)
+
+
+def _by_probability(y: Any, p: Any, t: Any) -> Any:
+    spread = p * (1 - p)
+    return (p - t) / where(spread < 1e-12, 1e-12, spread)
+
+
+probability_loss = elementwise(
+    "probability_loss", eval=_probability_loss, dtype="float", reads="x",
+    partials=[_by_probability, lambda y, p, t: log(1 - p) - log(p)],
+    node="BinaryCrossEntropyBackward0", doc="-(t log p + (1 - t) log(1 - p)).",
+)  # fmt: skip
+
+
+def _mean_square(d: np.ndarray) -> np.ndarray:
+    wide = widened(d)
+    flat = wide.reshape(-1)
+    size = wide.dtype.type(max(d.size, 1)) if d.size else wide.dtype.type(0)
+    return np.asarray(np.dot(flat, flat) / size).astype(d.dtype, copy=False)
+
+
+self_information = elementwise(
+    "self_information", dtype="float", reads="x", partials=[lambda y, t: log(t) + 1],
+    eval=lambda t: np.where(t == 0, 0, t * np.log(np.where(t == 0, 1, t))).astype(t.dtype),
+    node="XlogyBackward0", doc="t log t, and 0 at 0.",
+)  # fmt: skip
+
+
+mean_square = general(
+    "mean_square", eval=_mean_square, reads="x", node="MseLossBackward0",
+    vjp=lambda g, y, d: d * (g * (2 / (_size(d) or 1))), doc="The mean of all squares.",
+)  # fmt: skip
+
+
+def _size(x: Any) -> int:
+    return prod(x.shape)
+
+
+def _smooth_l1(d: np.ndarray, beta: float) -> np.ndarray:
+    size = np.abs(d)
+    return np.where(size < beta, size * size * d.dtype.type(0.5 / beta),
+                    size - d.dtype.type(0.5 * beta))  # fmt: skip
+
+
+smooth_l1 = elementwise(
+    "smooth_l1", eval=_smooth_l1, reads="x", node="SmoothL1LossBackward0",
+    partials=[lambda y, d, beta: where(abs_of(d) < beta, d * (1 / beta), sgn(d))],
+    doc="d^2 / (2 beta) where |d| < beta, else |d| - beta / 2.",
+)  # fmt: skip
+
+
+def _huber(d: np.ndarray, delta: float) -> np.ndarray:
+    size, delta = np.abs(d), d.dtype.type(delta)
+    return np.where(size <= delta, d.dtype.type(0.5) * size * size, delta * (size - delta / 2))
+
+
+huber = elementwise(
+    "huber", eval=_huber, reads="x", node="HuberLossBackward0",
+    partials=[lambda y, d, delta: where(abs_of(d) <= delta, d, sgn(d) * delta)],
+    doc="d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2).",
+)  # fmt: skip

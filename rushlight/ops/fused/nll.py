@@ -1,0 +1,162 @@
+"""The negative log-likelihood of labels: picking one log-probability per row, and cross entropy.
+
+Labels are int64 operands without a gradient. Scores have shape (rows, classes) or
+(rows, classes, places); labels (rows) or (rows, places).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import fail
+from ...core.families import general, multilinear
+from ..reduce import sum as sum_of
+from .kernels import need_float, raw, widened
+from .softmax import softmax
+
+
+def _refuse(labels: np.ndarray, wrong: np.ndarray, classes: int, ignore: int) -> None:
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    label = int(labels[place])
+    where = f"row {place[0]}" if len(place) == 1 else f"position {place}"
+    notes = [f"label {label} at {where}; {classes} classes are 0..{classes - 1}"]
+    if label < 0:
+        notes.append(f"labels to be skipped must equal ignore_index, which is {ignore}")
+    raise fail(IndexError, f"Target {label} is out of bounds.", *notes)
+
+
+def _places(labels: np.ndarray, classes: int, ignore: int) -> tuple[Any, Any]:
+    """An index of the scores at their labels, and which labels count (None: all do)."""
+    counts = None
+    if labels.size:
+        low, high = labels.min(), labels.max()
+        if low < 0 or high >= classes or low <= ignore <= high:
+            counts = labels != ignore
+            wrong = counts & ((labels < 0) | (labels >= classes))
+            if wrong.any():
+                _refuse(labels, wrong, classes, ignore)
+            labels = np.where(counts, labels, 0)
+    if labels.ndim == 1:
+        return (np.arange(len(labels)), labels), counts
+    rows, places = np.ogrid[: labels.shape[0], : labels.shape[1]]
+    return (rows, labels, places), counts
+
+
+def _factors(key: Any, counts: Any, weight: Any, like: np.ndarray) -> Any:
+    """The weight of each row: one number for all where possible."""
+    if weight is not None:
+        found = weight[key[1]]
+        return found if counts is None else found * counts
+    return None if counts is None else counts.astype(like.dtype)
+
+
+def _total(factors: Any, labels: np.ndarray) -> Any:
+    return labels.size if factors is None else factors.sum()
+
+
+def _reduced(rows: np.ndarray, factors: Any, labels: np.ndarray, reduction: str) -> Any:
+    if factors is not None:
+        rows = np.where(factors == 0, 0, rows * factors)
+    if reduction == "none":
+        return rows
+    total = np.add.reduce(rows, None)
+    if reduction == "sum":
+        return total
+    count = _total(factors, labels)
+    return total / count if count else total * np.nan
+
+
+def _scales(
+    g: np.ndarray, key: Any, counts: Any, weight: Any, labels: Any, reduction: str
+) -> np.ndarray:
+    """How much each row's score moves the loss: the gradient per row (0-d where all are equal)."""
+    factors = _factors(key, counts, weight, g)
+    if reduction == "mean":
+        count = _total(factors, labels)
+        g = np.asarray(g / g.dtype.type(count) if count else g * np.nan)
+    return g if factors is None else np.where(factors == 0, 0, g * factors)
+
+
+def _nll(x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str) -> Any:
+    need_float(x, "nll_loss_out_frame")
+    key, counts = _places(labels, x.shape[1], ignore)
+    wide = None if weight is None else widened(weight)
+    rows = -widened(x)[key]
+    found = _reduced(rows, _factors(key, counts, wide, rows), labels, reduction)
+    return np.asarray(found).astype(x.dtype, copy=False)
+
+
+def _nll_back(
+    g: np.ndarray, labels: np.ndarray, weight: Any, shape: Any, ignore: int, reduction: str
+) -> np.ndarray:
+    key, counts = _places(labels, shape[1], ignore)
+    dx = np.zeros(shape, g.dtype)
+    dx[key] = -_scales(g, key, counts, weight, labels, reduction)
+    return dx
+
+
+nll = multilinear(
+    "nll_loss", eval=_nll,
+    adjoints=[lambda g, x, labels, weight, ignore, reduction:
+              nll_back(g, labels, weight, x.shape, ignore, reduction), None, None],
+    doc="Minus the scores at their labels, weighted, then averaged, summed or kept.",
+)  # fmt: skip
+nll_back = multilinear(
+    "nll_loss_back", eval=_nll_back, node="NllLossBackwardBackward0",
+    adjoints=[lambda g, g0, labels, weight, shape, ignore, reduction:
+              nll(g, labels, weight, ignore, reduction), None, None],
+    doc="The adjoint of `nll_loss`: zeros but at the labels.",
+)  # fmt: skip
+
+
+def _cross_entropy(
+    x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
+) -> Any:
+    need_float(x, "log_softmax_lastdim_kernel_impl")
+    key, counts = _places(labels, x.shape[1], ignore)
+    wide = widened(x)
+    if wide.size:
+        p = wide - np.maximum.reduce(wide, 1, keepdims=True)
+    else:
+        p = wide.copy()
+    at_label = p[key]
+    np.exp(p, p)
+    sums = np.add.reduce(p, 1, keepdims=True)
+    p /= sums
+    rows = np.log(sums[:, 0]) - at_label
+    weight = None if weight is None else widened(weight)
+    loss = _reduced(rows, _factors(key, counts, weight, rows), labels, reduction)
+    # kept as bits: an output of integers takes no gradient
+    return np.asarray(loss).astype(x.dtype, copy=False), p.view(f"i{p.itemsize}")
+
+
+def _cross_entropy_vjp(
+    g: Any, y: Any, x: Any, labels: Any, weight: Any, ignore: int, reduction: str
+) -> Any:
+    """dx = (softmax(x) - one_hot) * scale per row; on arrays from the softmax already at hand."""
+    g = g[0]
+    if not raw(g, x):
+        picked = nll_back(g, labels, weight, x.shape, ignore, reduction)
+        return picked - softmax(x, 1) * sum_of(picked, (1,), True), None, None
+    return _cross_entropy_back(g, y[1], labels, weight, ignore, reduction), None, None
+
+
+def _cross_entropy_back(
+    g: np.ndarray, bits: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
+) -> np.ndarray:
+    p = bits.view(f"f{bits.itemsize}")
+    key, counts = _places(labels, p.shape[1], ignore)
+    wide = g.astype(p.dtype, copy=False)
+    scale = np.asarray(_scales(wide, key, counts, weight, labels, reduction))
+    dx = p * (np.expand_dims(scale, 1) if scale.ndim else scale)
+    dx[key] -= scale
+    return dx.astype(g.dtype, copy=False)
+
+
+cross_entropy = general(
+    "cross_entropy", eval=_cross_entropy, vjp=_cross_entropy_vjp, arity=3, outputs=2, reads="xy",
+    node="NllLossBackward0",
+    doc="`nll_loss` of `log_softmax` in one op; the second output is the softmax, as bits.",
+)  # fmt: skip

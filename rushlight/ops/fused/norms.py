@@ -1,0 +1,150 @@
+"""Normalisation: to mean 0 and variance 1 over some dimensions, then scaled and shifted.
+
+One op serves batch, layer, group and instance norm: the input is seen as (outer, kept, inner), the
+statistics run over outer and inner; weight and bias are broadcast against the input as it is.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...core.families import general
+from ..reduce import mean
+from ..structure import sum_to
+from ..transcendental import rsqrt
+from .kernels import raw, widened
+
+Sizes = tuple[int, ...]
+
+
+def _sum(x: np.ndarray, dims: Sizes) -> np.ndarray:
+    return np.add.reduce(x, dims, keepdims=True)
+
+
+def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
+    """sum(a b) over dims, without the product in memory where the dims are trailing."""
+    tail = 0
+    while tail < len(dims) and dims[-1 - tail] == a.ndim - 1 - tail:
+        tail += 1
+    length = prod(a.shape[a.ndim - tail :])
+    if not tail or length < 8:
+        return _sum(a * b, dims)
+    lead = a.shape[: a.ndim - tail]
+    both = np.vecdot(a.reshape(*lead, length), b.reshape(*lead, length))
+    return _sum(both.reshape(*lead, *(1,) * tail), dims)
+
+
+def _standardise(
+    x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    wide = widened(x)
+    count = prod(x.shape[i] for i in dims)
+    center = _sum(wide, dims)
+    center /= count
+    y = wide - center
+    variance = _inner(y, y, dims)
+    variance /= count
+    scale = 1 / np.sqrt(variance + wide.dtype.type(eps))
+    if weight is not None and weight.size == scale.size and weight.ndim == scale.ndim:
+        y *= scale * weight
+    else:
+        y *= scale
+        if weight is not None:
+            y *= weight
+    if bias is not None:
+        y += bias
+    return y.astype(x.dtype, copy=False), center, variance
+
+
+def _standardise_vjp(
+    g: Any, y: Any, x: Any, weight: Any, bias: Any, dims: Sizes, eps: float
+) -> Any:
+    if raw(g[0], x):
+        return _back(g, x, y[1], y[2], weight, bias, dims, eps)
+    center = mean(x, dims, True)
+    shifted = x - center
+    scale = rsqrt(mean(shifted * shifted, dims, True) + eps)
+    normal = shifted * scale
+    count = prod(x.shape[i] for i in dims)
+    g, by_mean, by_variance = g
+    inward = g if weight is None else g * weight
+    dx = scale * (inward - mean(inward, dims, True) - normal * mean(inward * normal, dims, True))
+    dx = dx + by_mean / count + by_variance * shifted * (2 / count)
+    return (
+        dx,
+        None if weight is None else sum_to(g * normal, weight.shape),
+        None if bias is None else sum_to(g, bias.shape),
+    )
+
+
+def _back(
+    gs: Any, x: np.ndarray, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
+    eps: float,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    kind = x.dtype
+    g, x = widened(gs[0]), widened(x)
+    count = prod(x.shape[i] for i in dims)
+    scale = 1 / np.sqrt(variance + x.dtype.type(eps))
+    normal = x - center
+    normal *= scale
+    dw = db = None
+    per_kept = weight is None or weight.shape == scale.shape
+    if per_kept:  # the sums that the input's gradient needs are those of weight and bias
+        total, along = _sum(g, dims), _inner(g, normal, dims)
+        dw, db = along, total
+        factor = scale if weight is None else scale * weight
+        inward = g * factor
+    else:
+        dw = sum_to(g * normal, weight.shape)
+        db = None if bias is None else sum_to(g, bias.shape)
+        inward = g * weight
+        total, along = _sum(inward, dims), _inner(inward, normal, dims)
+        inward *= scale
+        factor = scale
+    normal *= (factor * along - gs[2] * 2 / scale) / count
+    inward -= normal
+    inward -= (factor * total - gs[1]) / count
+    narrow = lambda one: None if one is None else one.astype(kind, copy=False)
+    return narrow(inward), narrow(dw), narrow(db)
+
+
+standardise = general(
+    "standardise", eval=_standardise, vjp=_standardise_vjp, arity=3, outputs=3, reads="xy",
+    node="NativeBatchNormBackward0",
+    doc="(x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance it used.",
+)  # fmt: skip
+
+
+def _root_mean_square(x: np.ndarray, dims: Sizes, eps: float) -> np.ndarray:
+    wide = widened(x)
+    size = _inner(wide, wide, dims) / wide.dtype.type(prod(x.shape[i] for i in dims))
+    return (wide * (1 / np.sqrt(size + wide.dtype.type(eps)))).astype(x.dtype, copy=False)
+
+
+def _root_mean_square_vjp(g: Any, y: Any, x: Any, dims: Sizes, eps: float) -> Any:
+    scale = rsqrt(mean(x * x, dims, True) + eps)
+    normal = x * scale
+    return scale * (g - normal * mean(g * normal, dims, True))
+
+
+root_mean_square = general(
+    "root_mean_square", eval=_root_mean_square, vjp=_root_mean_square_vjp, reads="x",
+    node="FusedRmsNormBackward0", doc="x / sqrt(mean(x^2) + eps) over dims.",
+)  # fmt: skip
+
+
+def _affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    y = x * scale
+    y += shift
+    return y
+
+
+affine = general(
+    "affine", eval=_affine, arity=3, reads="x", node="NativeBatchNormBackward0",
+    vjp=lambda g, y, x, scale, shift: (
+        g * scale, sum_to(g * x, scale.shape), sum_to(g, shift.shape)),
+    doc="x * scale + shift, both broadcast to x.",
+)  # fmt: skip

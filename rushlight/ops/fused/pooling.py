@@ -1,0 +1,243 @@
+"""Pooling over windows: the largest value (and where it was), and the average.
+
+Which element of its window was the largest is kept as a small code, the window's places counted
+row by row; the gradient goes back by it. Parameters `kernel, stride, padding, dilation, out` are
+tuples, one number per spatial dimension.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...core.families import general, linear, multilinear, plain
+from .convolution import clipped, padded, position
+
+Sizes = tuple[int, ...]
+
+
+def lowest(kind: np.dtype) -> Any:
+    """The smallest value of a data type."""
+    return np.iinfo(kind).min if kind.kind in "iu" else -np.inf
+
+
+def _framed(x: np.ndarray, at: Any, value: Any) -> np.ndarray:
+    """x with its padding, and with what the last windows need beyond it."""
+    kernel, stride, padding, dilation, out = at
+    y = padded(x, padding, value)
+    reach = tuple((o - 1) * s + d * (k - 1) + 1
+                  for o, s, d, k in zip(out, stride, dilation, kernel))  # fmt: skip
+    missing = tuple(max(0, r - n) for r, n in zip(reach, y.shape[2:]))
+    if not any(missing):
+        return y
+    framed = np.full((*y.shape[:2], *(n + m for n, m in zip(y.shape[2:], missing))), value, y.dtype)
+    framed[(..., *(slice(0, n) for n in y.shape[2:]))] = y
+    return framed
+
+
+def _parts(x: np.ndarray, at: Any, value: Any) -> Any:
+    """For each place of the window, the elements of x that stand there."""
+    kernel, stride, _, dilation, out = at
+    framed = _framed(x, at, value)
+    for place in product(*map(range, kernel)):
+        yield framed[position(place, stride, dilation, out)]
+
+
+def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
+    parts = _parts(x, at, lowest(x.dtype))
+    y = next(parts).copy()
+    for part in parts:
+        np.maximum(y, part, out=y)
+    return y
+
+
+pooled_maxima = plain("pooled_maxima", eval=_maxima, doc="The largest value of each window.")
+
+
+def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
+    places = prod(at[0])
+    code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
+    parts = _parts(x, at, lowest(x.dtype))
+    y = next(parts).copy()
+    code = np.zeros(y.shape, code_type)
+    floats = x.dtype.kind in "fV"
+    for place, part in enumerate(parts, 1):
+        larger = part > y
+        if floats:
+            larger |= part != part
+        np.maximum(y, part, out=y)
+        step = larger.view(np.uint8).astype(code_type, copy=False)
+        step *= code_type(place)
+        np.maximum(code, step, out=code)
+    if any(at[2]) and np.isneginf(y).any():
+        _skip_padding(y, code, x.shape[2:], *at)
+    return y, code
+
+
+def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
+    """Windows of -inf throughout: their code must name a place inside, not in the padding."""
+    kernel, stride, padding, dilation, _ = at
+    first = np.zeros(code.shape[2:], code.dtype)
+    for axis, (k, s, p, d) in enumerate(zip(kernel, stride, padding, dilation)):
+        outside = np.maximum(0, p - np.arange(code.shape[2 + axis]) * s)
+        steps = -(-outside // d) * prod(kernel[axis + 1 :])
+        first += steps.astype(code.dtype).reshape(-1, *(1,) * (len(kernel) - 1 - axis))
+    np.copyto(code, first, where=np.isneginf(y))
+
+
+max_pool = general(
+    "max_pool", eval=_max_pool, outputs=2, reads="y", node="MaxPool2DWithIndicesBackward0",
+    vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
+    doc="The largest value of each window, and the code of its place.",
+)  # fmt: skip
+
+
+def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    kernel, stride, padding, dilation, out = at
+    apart = all(s >= d * (k - 1) + 1 for s, d, k in zip(stride, dilation, kernel))
+    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    for place, index in enumerate(product(*map(range, kernel))):
+        met, used = clipped(index, size, stride, padding, dilation, out)
+        if apart:
+            np.multiply(g[used], code[used] == place, out=dx[met])
+        else:
+            dx[met] += g[used] * (code[used] == place)
+    return dx
+
+
+def _max_pool_read(x: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    y = np.zeros(code.shape, x.dtype)
+    for place, part in enumerate(_parts(x, at, 0)):
+        y += part * (code == place)
+    return y
+
+
+max_pool_back = multilinear(
+    "max_pool_back", eval=_max_pool_back, node="MaxPool2DWithIndicesBackwardBackward0",
+    adjoints=[lambda g, g0, code, *at: max_pool_read(g, code, *at), None],
+    doc="Each gradient to the element that its window's maximum came from.",
+)  # fmt: skip
+max_pool_read = multilinear(
+    "max_pool_read", eval=_max_pool_read, node="GatherBackward0",
+    adjoints=[lambda g, x, code, *at: max_pool_back(g, code, *at), None],
+    doc="The elements that the codes name, one per window.",
+)  # fmt: skip
+
+
+def _flat_places(code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    kernel, stride, padding, dilation, out = at
+    within = np.unravel_index(code.astype(np.int64, copy=False), kernel)
+    flat = np.zeros(code.shape, np.int64)
+    for axis, (n, s, p, d) in enumerate(zip(size, stride, padding, dilation)):
+        starts = np.arange(out[axis]).reshape(-1, *(1,) * (len(size) - 1 - axis)) * s - p
+        flat = flat * n + (starts + within[axis] * d)
+    return flat
+
+
+flat_places = plain("flat_places", eval=_flat_places,
+                    doc="Codes as indices into the flattened spatial dimensions.")  # fmt: skip
+
+
+def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
+    kernel, stride, padding, dilation, out = at
+    y = np.zeros((*x.shape[:2], *out), x.dtype)
+    whole = not any(padding) and all(
+        (o - 1) * s + k <= n for o, s, k, n in zip(out, stride, kernel, x.shape[2:])
+    )
+    if whole:
+        parts = _parts(x, at, 0)
+        np.copyto(y, next(parts))
+        for part in parts:
+            y += part
+        return y
+    for place in product(*map(range, kernel)):
+        met, used = clipped(place, x.shape[2:], stride, padding, dilation, out)
+        y[used] += x[met]
+    return y
+
+
+def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    kernel, stride, padding, dilation, out = at
+    apart = all(s >= k for s, k in zip(stride, kernel))
+    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    for place in product(*map(range, kernel)):
+        met, used = clipped(place, size, stride, padding, dilation, out)
+        if apart:
+            dx[met] = g[used]
+        else:
+            dx[met] += g[used]
+    return dx
+
+
+sum_pool = linear("sum_pool", eval=_sum_pool, node="AvgPool2DBackward0",
+                  adjoint=lambda g, x, *at: spread_pool(g, x.shape[2:], *at),
+                  doc="The sum of each window; padding counts as zero.")  # fmt: skip
+spread_pool = linear("spread_pool", eval=_spread_pool, node="AvgPool2DBackwardBackward0",
+                     adjoint=lambda g, x, size, *at: sum_pool(g, *at),
+                     doc="The adjoint of `sum_pool`: each value to all of its window.")  # fmt: skip
+
+
+def _take_flat(x: np.ndarray, places: np.ndarray) -> np.ndarray:
+    flat = x.reshape(*x.shape[:2], -1)
+    n, c = places.shape[:2]
+    return np.take_along_axis(flat, places.reshape(n, c, -1), 2).reshape(places.shape)
+
+
+def _add_flat(g: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
+    n, c = g.shape[:2]
+    flat = places.reshape(n * c, -1) + np.arange(n * c)[:, None] * prod(size)
+    kind = g.dtype if g.dtype.itemsize >= 4 else np.dtype(np.float32)
+    y = np.zeros(n * c * prod(size), kind)
+    np.add.at(y, flat.reshape(-1), g.reshape(-1).astype(kind, copy=False))
+    return y.astype(g.dtype, copy=False).reshape(n, c, *size)
+
+
+take_flat = multilinear(
+    "take_flat", eval=_take_flat, node="AdaptiveMaxPool2DBackward0",
+    adjoints=[lambda g, x, places: add_flat(g, places, x.shape[2:]), None],
+    doc="The elements at indices into the flattened spatial dimensions.",
+)  # fmt: skip
+add_flat = multilinear(
+    "add_flat", eval=_add_flat, node="AdaptiveMaxPool2DBackwardBackward0",
+    adjoints=[lambda g, x, places, size: take_flat(g, places), None],
+    doc="Zeros with values added at indices into the flattened spatial dimensions.",
+)  # fmt: skip
+
+
+def _put_flat(x: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
+    y = np.zeros((*x.shape[:2], prod(size)), x.dtype)
+    n, c = x.shape[:2]
+    np.put_along_axis(y, places.reshape(n, c, -1), x.reshape(n, c, -1), 2)
+    return y.reshape(n, c, *size)
+
+
+put_flat = multilinear(
+    "put_flat", eval=_put_flat, node="MaxUnpool2DBackward0",
+    adjoints=[lambda g, x, places, size: take_flat(g, places), None],
+    doc="Zeros with values set at indices into the flattened spatial dimensions.",
+)  # fmt: skip
+
+
+def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
+    """For windows listed per dimension (out, k): the flat index of each window's first maximum."""
+    dims = len(tables)
+    key, flat = [], np.zeros((1,) * (2 * dims), np.int64)
+    for axis, table in enumerate(tables):
+        shape = [1] * (2 * dims)
+        shape[axis], shape[dims + axis] = table.shape
+        key.append(table.reshape(shape))
+        flat = flat * x.shape[2 + axis] + key[-1]
+    seen = x[(slice(None), slice(None), *key)]
+    out = seen.shape[: 2 + dims]
+    best = seen.reshape(*out, -1).argmax(-1)
+    flat = np.broadcast_to(flat, seen.shape[2:]).reshape(*out[2:], -1)
+    return np.take_along_axis(np.broadcast_to(flat, (*out, flat.shape[-1])), best[..., None], -1)[
+        ..., 0
+    ]
+
+
+window_argmax = plain("window_argmax", eval=_window_argmax,
+                      doc="Where the first maximum of each listed window lies.")  # fmt: skip
