@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 
 def interleaved(
-    contenders: dict[str, Callable[[], object]], rounds: int = 15, seconds: float = 0.05
+    contenders: dict[str, Callable[[], object]],
+    rounds: int = 15,
+    seconds: float = 0.05,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, float]:
     """Median seconds per call of each contender; `seconds` is the time of one turn.
 
     Process time of all threads over one thread's work is immune to preemption, so with one thread
     it is what a quiet machine would show; with several threads wall time is taken.
     """
-    clock = time.process_time
     counts: dict[str, int] = {}
     for name, call in contenders.items():
         call()

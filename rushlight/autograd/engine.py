@@ -20,6 +20,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import OUTPUT_OF, scalar_type_name
 from ..core.errors import fail
+from ..core.primitive import CROSSED
 from ..core.state import STATE
 from ..core.tape import (
     FREED,
@@ -226,8 +227,9 @@ def _freed() -> BaseException:
 def _check_versions(entry: Entry) -> None:
     saved = [*(entry[INPUTS] or ()), *_outputs(entry[OUTPUT])]
     parents = [*entry[PARENTS], entry, entry]
+    crossed = entry[PRIM].reads == CROSSED
     for place, array in enumerate(saved):
-        if type(array) is not ndarray:
+        if type(array) is not ndarray or (crossed and entry[PARENTS][1 - place] is None):
             continue
         found = written_since(array, entry[ORDER])
         if found is None:

@@ -414,10 +414,35 @@ def _pair(prim: Primitive) -> Any:
 
 
 def _general(prim: Primitive) -> Any:
+    """Any fixed number of operands; a loop over plain tensors, else `apply`."""
     arity = prim.arity or 0
+    direct = prim.dtype == "first" and prim.outputs == 1
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
 
     def op(*arguments: Any) -> Any:
-        return apply(prim, arguments[:arity], arguments[arity:])
+        inputs, params = arguments[:arity], arguments[arity:]
+        arrays, wanted = [], False
+        for x in inputs:
+            if not direct or type(x) not in EAGER_TYPES or type(x._array) is not ndarray:
+                return apply(prim, inputs, params)
+            arrays.append(x._array)
+            wanted = wanted or x._entry is not None
+        y = evaluate(*arrays, *params)
+        if type(y) is not ndarray:
+            y = asarray(y)
+        result = new(Tensor)
+        result._array = y
+        if not (wanted and records and STATE.grad):
+            result._entry = None
+            return result
+        result._entry = [
+            prim, tuple([x if x._entry is LEAF else x._entry for x in inputs]),
+            tuple(arrays) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+        ]  # fmt: skip
+        if WATCHED[0] and STATE.anomaly:
+            note_line(result._entry)
+        return result
 
     return op
 

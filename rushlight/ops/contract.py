@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
+from ..core.primitive import CROSSED
 from ..core.tape import INPUTS, PARENTS, SHAPE
 from .reduce import sum as sum_of
 from .structure import reshape, sum_to, transpose, unsqueeze
@@ -143,9 +144,9 @@ def _linear_node(entry: Any) -> str:
     return "MmBackward0" if flat else "UnsafeViewBackward0"
 
 
-bmm = multilinear("bmm", eval=_matmul, adjoints=[_left, _right],
+bmm = multilinear("bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
                   lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.")  # fmt: skip
-matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node,
+matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node, reads=CROSSED,
                      lower=("contraction", "...ik,...kj->...ij"),
                      doc="The matrix product, batched and broadcast over leading dimensions.")  # fmt: skip
 
@@ -189,7 +190,7 @@ def _rows(x: Any, width: int) -> Any:
 
 
 linear = multilinear(
-    "linear", eval=_linear, node=_linear_node,
+    "linear", eval=_linear, node=_linear_node, reads=CROSSED,
     adjoints=[lambda g, x, w: matmul(g, w.conj()),
               lambda g, x, w: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
     doc="x w^T, the last dimension of x against that of w.",

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
+from ..core.tape import INPUTS
+from ..core.primitive import CROSSED
 from .transcendental import log
 
 
@@ -45,7 +47,7 @@ sub = elementwise(
 sub.primitive.eval = _sub  # the fast path takes floats only to the ufunc; bools need torch's error
 
 mul = elementwise(
-    "mul", eval=np.multiply, partials=[lambda y, a, b: b, lambda y, a, b: a], reads="x",
+    "mul", eval=np.multiply, partials=[lambda y, a, b: b, lambda y, a, b: a], reads=CROSSED,
     lower=lambda s, x, y: s.mul(x, y), doc="x * y, broadcast and promoted.",
 )  # fmt: skip
 
@@ -110,6 +112,7 @@ def _abs(x: Any) -> Any:
 
 abs = elementwise(
     "abs", eval=_abs, partials=[lambda y, x: sgn(x)], reads="x",
+    pull=lambda g, entry: (g * sgn(entry[INPUTS][0]),),  # not conjugated: the result is real
     lower=lambda s, x: s.abs(x), doc="|x|; the gradient at 0 is 0.",
 )  # fmt: skip
 

@@ -142,6 +142,12 @@ def renamed(like: Any, name: str, node: str) -> Any:
 
 squeeze_all = renamed(squeeze, "squeeze_all", "SqueezeBackward0")
 squeeze_many = renamed(squeeze, "squeeze_many", "SqueezeBackward2")
+squeeze_all_ = renamed(squeeze, "squeeze_all_", "SqueezeBackward3")
+squeeze_dim_ = renamed(squeeze, "squeeze_dim_", "SqueezeBackward4")
+squeeze_many_ = renamed(squeeze, "squeeze_many_", "SqueezeBackward5")
+unsqueeze_ = renamed(unsqueeze, "unsqueeze_", "UnsqueezeBackward1")
+transpose_ = renamed(transpose, "transpose_", "TransposeBackward1")
+t_ = renamed(t, "t_", "TBackward1")
 
 
 def _without(shape: Shape, dims: Shape) -> tuple[int, ...]:

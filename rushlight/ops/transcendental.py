@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..core.families import elementwise
-from ..core.tape import OUTPUT
 
 
 PRINTED = 1000  # elements that `repr` shows in full
@@ -113,13 +112,19 @@ deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "", doc="x pi / 1
 rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "", doc="x 180 / pi.")
 
 
-def _pull_relu(g: Any, entry: Any) -> Any:
-    return (g * (entry[OUTPUT] > 0),)
+_ZEROS = np.zeros(1 << 16, np.float32)
+
+
+def _relu(x: Any) -> Any:
+    # NumPy's maximum has vectors only for two arrays, and is four times faster with them
+    if x.dtype.char == "f" and x.size <= _ZEROS.size and x.flags.c_contiguous:
+        return np.maximum(x, _ZEROS[: x.size].reshape(x.shape))
+    return np.maximum(x, 0)
 
 
 relu = elementwise(
-    "relu", eval=lambda x: np.maximum(x, 0), dtype="promote", reads="y",
-    partials=[lambda y, x: y > 0], pull=_pull_relu,
+    "relu", eval=_relu, dtype="promote", reads="y",
+    partials=[lambda y, x: y > 0],
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
 )  # fmt: skip
 

@@ -52,6 +52,9 @@ SAMPLES = {
     "complex": [Sample((X, u(3, 4, seed=1)), smooth=False)], "polar": [Sample((X, u(3, 4, seed=1)), smooth=False)],
     **{name: [Sample((X,), (1, (1, 3)))] for name in (
         "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")},
+    **{name: [Sample((u(1, 3, 1),), ((0, 2),))] for name in (
+        "squeeze_all_", "squeeze_dim_", "squeeze_many_")},
+    "unsqueeze_": [Sample((X,), (1,))], "transpose_": [Sample((X,), (0, 1))], "t_": [Sample((X,))],
     "squeeze_all": [Sample((u(1, 3, 1),), ((0, 1, 2),))], "squeeze_many": [Sample((u(1, 3, 1),), ((0, 1),))],
     "rot90": [Sample((X,), (1, (0, 1))), Sample((X,), (2, (1, 0)))],
 }
