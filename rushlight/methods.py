@@ -12,6 +12,7 @@ from .autograd import graph
 from .autograd.backward import tensor_backward
 from .core import dtypes, inplace
 from .core.dispatch import scalar_type_name, wrap_array
+from .core.inference import guard_writes as _guard_writes
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import filling, indexing, protocol, reshaping
 from .ops import compare, contract, elementwise, structure
@@ -20,39 +21,41 @@ Function = Callable[..., Any]
 
 # Functions of `rushlight.functions` that are methods under their own name.
 SAME_NAME = """
-addbmm addmm addmv addr baddbmm cholesky cholesky_inverse cholesky_solve cross det ger inner inverse
-kron logdet lu lu_solve matrix_exp matrix_power orgqr outer pinverse qr slogdet svd trace
-triangular_solve vdot
-abs absolute acos acosh add addcdiv addcmul adjoint all allclose amax amin any arccos arccosh arcsin
-arcsinh arctan arctan2 arctanh argmax argmin argwhere as_strided as_strided_scatter asin asinh atan
-atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-bitwise_xor bmm broadcast_to ceil chunk clamp clamp_max clamp_min clip clone conj conj_physical
-copysign cos cosh deg2rad diag diag_embed diagflat diagonal diagonal_scatter div divide dot dsplit
-eq equal exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud float_power floor
-floor_divide fmax fmin fmod frac gather gcd ge greater greater_equal gt heaviside hsplit hypot
-index_add index_copy index_fill index_put index_reduce index_select is_conj is_neg is_nonzero
-is_same_size isclose isfinite isinf isnan isneginf isposinf isreal lcm le lerp less less_equal log
-log10 log1p log2 log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor lt masked_fill
-masked_scatter masked_select matmul max maximum mean min minimum mm moveaxis movedim mul multinomial
-multiply mv narrow ne neg negative nextafter nonzero not_equal permute positive pow put rad2deg
-ravel reciprocal relu remainder repeat_interleave reshape reshape_as resolve_conj resolve_neg roll
-rot90 round rsqrt rsub scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign
-signbit sin sinh softmax slice_scatter split split_with_sizes sqrt square squeeze sub subtract sum swapaxes
-swapdims t take take_along_dim tan tanh tensor_split tile trace transpose tril triu true_divide
-trunc unbind unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view view_as
-vsplit
+abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr adjoint all allclose amax amin
+aminmax any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort argwhere
+as_strided as_strided_scatter asin asinh atan atan2 atanh baddbmm bernoulli bincount bitwise_and
+bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm broadcast_to ceil
+cholesky cholesky_inverse cholesky_solve chunk clamp clamp_max clamp_min clip clone conj
+conj_physical copysign corrcoef cos cosh count_nonzero cov cross cummax cummin cumprod cumsum
+deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff dist div divide dot dsplit eq
+equal exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud float_power floor floor_divide
+fmax fmin fmod frac gather gcd ge ger greater greater_equal gt heaviside histc histogram hsplit
+hypot index_add index_copy index_fill index_put index_reduce index_select inner inverse is_conj
+is_neg is_nonzero is_same_size isclose isfinite isinf isnan isneginf isposinf isreal kron kthvalue
+lcm le lerp less less_equal log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp
+logdet logical_and logical_not logical_or logical_xor logsumexp lt lu lu_solve masked_fill
+masked_scatter masked_select matmul matrix_exp matrix_power max maximum mean median min minimum mm
+mode moveaxis movedim msort mul multinomial multiply mv nanmean nanmedian nanquantile nansum narrow
+ne neg negative nextafter nonzero norm not_equal orgqr outer permute pinverse positive pow prod put
+qr quantile rad2deg ravel reciprocal relu remainder renorm repeat_interleave reshape reshape_as
+resolve_conj resolve_neg roll rot90 round rsqrt rsub scatter scatter_add scatter_reduce select
+select_scatter sgn sigmoid sign signbit sin sinh slice_scatter slogdet softmax sort split
+split_with_sizes sqrt square squeeze std sub subtract sum svd swapaxes swapdims t take
+take_along_dim tan tanh tensor_split tile topk trace transpose triangular_solve tril triu
+true_divide trunc unbind unflatten unique unique_consecutive unsafe_chunk unsafe_split
+unsafe_split_with_sizes unsqueeze var vdot view view_as vsplit
 """.split()
 
 # In-place twins made from the function of the same name (with a trailing underscore).
 IN_PLACE = """
-addbmm addmm addmv addr baddbmm
-abs absolute acos acosh addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
-asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh deg2rad div divide eq exp exp2
-expm1 fix float_power floor floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot
-lcm le lerp less less_equal log log10 log1p log2 logical_and logical_not logical_or logical_xor lt
-multiply ne neg negative nextafter not_equal pow rad2deg reciprocal relu remainder round rsqrt sgn
-sigmoid sign sin sinh sqrt square subtract tan tanh true_divide trunc
+abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan
+arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not
+bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh
+cumprod cumsum deg2rad div divide eq exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd
+ge greater greater_equal gt heaviside hypot lcm le lerp less less_equal log log10 log1p log2
+logical_and logical_not logical_or logical_xor lt multiply ne neg negative nextafter not_equal pow
+rad2deg reciprocal relu remainder renorm round rsqrt sgn sigmoid sign sin sinh sqrt square subtract
+tan tanh true_divide trunc
 """.split()
 
 
@@ -252,3 +255,4 @@ def install() -> None:
 
 install()
 assert protocol
+_guard_writes()

@@ -4,6 +4,7 @@ from .assembly import *
 from .combining import *
 from .compilation import *
 from .complex_parts import *
+from .counting import *
 from .creation import *
 from .diagonals import *
 from .drawing import *
@@ -18,8 +19,11 @@ from .predicates import *
 from .products import *
 from .protocol import *
 from .reduction import *
+from .scanning import *
 from .scattering import *
 from .settings import *
+from .sorting import *
 from .splitting import *
+from .statistics import *
 from .structure import *
 from .threads import *

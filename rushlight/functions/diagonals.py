@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import wrap_array, write_out
+from ..core.dispatch import wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tape import owner_of
@@ -15,15 +15,12 @@ from ..core.tensor import Tensor
 from ..ops import assembly as a
 from ..ops import placing as p
 from ..ops import structure as s
+from .reduction import put as _out
 
 __all__ = [
     "as_strided", "diag", "diag_embed", "diagflat", "diagonal", "tril", "tril_indices",
     "triu", "triu_indices",
 ]  # fmt: skip
-
-
-def _out(result: Any, out: Any) -> Any:
-    return result if out is None else write_out(result, out)
 
 
 def _triangle(name: str, op: Any, doc: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import shapes
-from ..core.dispatch import scalar_type_name, wrap_array, write_out
+from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
@@ -15,6 +15,7 @@ from ..ops import indexing as ix
 from ..ops import placing as p
 from ..ops import structure as s
 from .indexing import index_array, nonzero
+from .reduction import put as _out
 from .scattering import gather
 
 __all__ = [
@@ -22,10 +23,6 @@ __all__ = [
     "index_put", "index_select", "put", "select_scatter", "slice_scatter", "take",
     "take_along_dim", "unravel_index",
 ]  # fmt: skip
-
-
-def _out(result: Any, out: Any) -> Any:
-    return result if out is None else write_out(result, out)
 
 
 def _same_type(name: str, input: Tensor, source: Tensor, what: str = "source") -> None:

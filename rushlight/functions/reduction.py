@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _dims(dim: Any, ndim: int) -> Any:
+def dims_of(dim: Any, ndim: int) -> Any:
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return None
     if type(dim) is int and -ndim <= dim < ndim:
@@ -28,11 +28,11 @@ def _dims(dim: Any, ndim: int) -> Any:
     return found if ndim else None
 
 
-def _pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
+def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
     return (dim if axis is None else axis), (keepdim if keepdims is None else keepdims)
 
 
-def _out(result: Any, out: Any) -> Any:
+def put(result: Any, out: Any) -> Any:
     return result if out is None else write_out(result, out)
 
 
@@ -48,11 +48,11 @@ def sum(
     """
     if dim is None and axis is None and dtype is None and out is None and not keepdim:
         return r.sum(input, None, bool(keepdims))
-    dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if dtype is not None:
         input = s.cast(input, dtype)
-    result = r.sum(input, _dims(dim, input._array.ndim), keepdim)
-    return _out(result if dtype is None else s.cast(result, dtype), out)
+    result = r.sum(input, dims_of(dim, input._array.ndim), keepdim)
+    return put(result if dtype is None else s.cast(result, dtype), out)
 
 
 def mean(
@@ -67,7 +67,7 @@ def mean(
     >>> torch.mean(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), 0)
     tensor([3., 5.])
     """
-    dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if dtype is not None:
         input = s.cast(input, dtype)
     if input._array.dtype.kind in "iub":
@@ -77,7 +77,7 @@ def mean(
             f" complex dtype. Got: {e_name(input)}",
             "use x.float().mean()",
         )
-    return _out(r.mean(input, _dims(dim, input._array.ndim), keepdim), out)
+    return put(r.mean(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
 def e_name(input: Tensor) -> str:
@@ -96,6 +96,18 @@ def _not_empty(input: Tensor, dim: Any, name: str) -> None:
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
 
 
+def _all_filled(input: Tensor, dim: Any, name: str) -> None:
+    """torch's refusal to take an extremum of nothing."""
+    if input._array.size:
+        return
+    dims = dims_of(dim, input._array.ndim)
+    if dims is None:
+        _not_empty(input, None, name)
+    for place in dims or ():
+        if input._array.ndim and input._array.shape[place] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {place} to have non-zero size.")
+
+
 _max_result = named_result("max", ("values", "indices"))
 _min_result = named_result("min", ("values", "indices"))
 
@@ -107,12 +119,12 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
     ) -> Any:  # fmt: skip
         if isinstance(dim, Tensor) or other is not None:
             return pair(input, dim if other is None else other, out=out)
-        dim, keepdim = _pick(dim, axis, keepdim, keepdims)
+        dim, keepdim = pick(dim, axis, keepdim, keepdims)
         _not_empty(input, dim, name)
         if dim is None:
-            return _out(reduce(input), out)
+            return put(reduce(input), out)
         place = dimension(dim, input._array.ndim)
-        return _out(
+        return put(
             result(*r.extremum_along(input, place if input._array.ndim else None, keepdim, name)),
             out,
         )
@@ -138,12 +150,14 @@ min = _extremum("min", r.min_all, r.argmin, e.minimum, _min_result, """The small
 
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
     """The largest value over dimensions; ties share the gradient."""
-    return _out(r.amax(input, _dims(dim, input._array.ndim), keepdim), out)
+    _all_filled(input, dim, "amax")
+    return put(r.amax(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
     """The smallest value over dimensions; ties share the gradient."""
-    return _out(r.amin(input, _dims(dim, input._array.ndim), keepdim), out)
+    _all_filled(input, dim, "amin")
+    return put(r.amin(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
 def argmax(
@@ -199,5 +213,5 @@ def any(
 
 
 def _logical(op: Any, input: Tensor, dim: Any, keepdim: bool, out: Any) -> Tensor:
-    result = op(input, _dims(dim, input._array.ndim), keepdim)
-    return _out(s.cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result, out)
+    result = op(input, dims_of(dim, input._array.ndim), keepdim)
+    return put(s.cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result, out)

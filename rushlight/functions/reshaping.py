@@ -11,19 +11,24 @@ from ..core import shapes
 from ..core.dispatch import wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
-from ..core.tape import mark_written
+from ..core.tape import PRIM, mark_written
 from ..core.tensor import Tensor, wrap
 from ..ops import structure as s
 from . import assembly, complex_parts, creation, diagonals, masking, placing, scattering, structure
 
 
-def _reshaped(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
-    """The twin that makes a tensor its own view (`x.t_()`)."""
+def _reshaped(
+    function: Callable[..., Tensor], name: str, ops: dict[str, Any]
+) -> Callable[..., Tensor]:
+    """The twin that makes a tensor its own view (`x.t_()`), recorded under the in-place op's name."""
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
         result = function(wrap(self._array, self._entry), *args, **kwargs)
         self._array, self._entry = result._array, result._entry
+        entry = self._entry
+        if type(entry) is list and entry[PRIM].name in ops:
+            entry[PRIM] = ops[entry[PRIM].name].primitive
         return self
 
     twin.__name__ = twin.__qualname__ = name
@@ -196,9 +201,13 @@ def _imag_assigned(self: Tensor, value: Any) -> None:
 
 
 SHAPE_CHANGES = {
-    "squeeze_": structure.squeeze, "unsqueeze_": structure.unsqueeze, "t_": structure.t,
-    "transpose_": structure.transpose, "swapaxes_": structure.transpose,
-    "swapdims_": structure.transpose, "as_strided_": diagonals.as_strided,
+    "squeeze_": (structure.squeeze, {"squeeze": s.squeeze_dim_, "squeeze_all": s.squeeze_all_,
+                                     "squeeze_many": s.squeeze_many_}),
+    "unsqueeze_": (structure.unsqueeze, {"unsqueeze": s.unsqueeze_}),
+    "t_": (structure.t, {"t": s.t_}),
+    **{name: (structure.transpose, {"transpose": s.transpose_})
+       for name in ("transpose_", "swapaxes_", "swapdims_")},
+    "as_strided_": (diagonals.as_strided, {}),
 }  # fmt: skip
 WRITES = (
     masking.masked_fill, masking.masked_scatter, placing.index_add, placing.index_copy,
@@ -208,7 +217,7 @@ WRITES = (
 )  # fmt: skip
 
 OWN_METHODS: dict[str, Any] = {
-    **{name: _reshaped(function, name) for name, function in SHAPE_CHANGES.items()},
+    **{name: _reshaped(function, name, ops) for name, (function, ops) in SHAPE_CHANGES.items()},
     **{f"{function.__name__}_": in_place(function) for function in WRITES},
     "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "fill_diagonal_": fill_diagonal_,
     "apply_": apply_, "map_": map_, "map2_": map2_, "repeat": assembly.repeat,

@@ -6,21 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import scalar_type_name, wrap_array, write_out
+from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import indexing_along as along
 from ..ops import placing as p
 from ..ops import scatter_reduce as r
+from .reduction import put as _out
 
 __all__ = [
     "gather", "index_reduce", "scatter", "scatter_add", "scatter_reduce",
 ]  # fmt: skip
-
-
-def _out(result: Any, out: Any) -> Any:
-    return result if out is None else write_out(result, out)
 
 
 def _rank(shape: tuple[int, ...]) -> int:

@@ -1,0 +1,143 @@
+"""Variances and sums of exponentials: reductions of functions of the elements."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, linear
+from .distance import vector_norm
+from .elementwise import where
+from .reduce import Dims, count, spread
+from .reduce import mean as mean_of
+from .reduce import sum as sum_of
+from .transcendental import exp
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32) if x.dtype.itemsize == 2 else x
+
+
+def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
+    a = _wide(x)
+    size = count(x.shape, dims)
+    gap = a - np.add.reduce(a, dims, keepdims=True) / max(size, 1)
+    square = (gap * gap.conj()).real
+    total = np.add.reduce(square, dims, keepdims=keep)
+    y = np.true_divide(total, max(size - correction, 0))
+    return y.astype(square.dtype if x.dtype.itemsize != 2 else x.dtype)
+
+
+def _freedom(x: Any, dims: Dims, correction: float) -> float:
+    return max(count(x.shape, dims) - correction, 0) or float("nan")
+
+
+def _variance_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:
+    return spread(g, x, dims) * (2 / _freedom(x, dims, correction)) * (x - mean_of(x, dims, True))
+
+
+variance = general("var", eval=_variance, vjp=_variance_vjp, reads="x",
+                   doc="The mean squared distance from the mean, divided by n - correction.")  # fmt: skip
+
+
+def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:
+    share = where(y == 0, 0.0, g / (2 * where(y == 0, 1.0, y)))
+    return _variance_vjp(share, y, x, dims, correction, keep)
+
+
+deviation = general(
+    "std", eval=lambda x, *how: np.sqrt(_variance(x, *how)), vjp=_deviation_vjp, reads="xy",
+    doc="The square root of the variance; its gradient at 0 is 0.",
+)  # fmt: skip
+
+
+def _with_mean(spread_of: Any) -> Any:
+    def evaluate(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> tuple[Any, Any]:
+        middle = np.add.reduce(_wide(x), dims, keepdims=keep) / count(x.shape, dims)
+        return spread_of(x, dims, correction, keep), np.asarray(middle).astype(x.dtype)
+
+    return evaluate
+
+
+def _and_mean(vjp: Any) -> Any:
+    def pull(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:
+        of_mean = spread(g[1], x, dims) / count(x.shape, dims)
+        return vjp(g[0], None if y is None else y[0], x, dims, correction, keep) + of_mean
+
+    return pull
+
+
+variance_mean = general(
+    "var_mean", eval=_with_mean(_variance), vjp=_and_mean(_variance_vjp), reads="x", outputs=2,
+    doc="The variance and the mean.",
+)  # fmt: skip
+deviation_mean = general(
+    "std_mean", eval=_with_mean(lambda x, *how: np.sqrt(_variance(x, *how))),
+    vjp=_and_mean(_deviation_vjp), reads="xy", outputs=2,
+    doc="The standard deviation and the mean.",
+)  # fmt: skip
+
+
+def _logsumexp(x: np.ndarray, dims: Dims, keep: bool) -> np.ndarray:
+    if not x.size:
+        return np.full(np.add.reduce(x, dims, keepdims=keep).shape, -inf, x.dtype)
+    a = _wide(x)
+    top = np.maximum.reduce(a.real, dims, keepdims=True)
+    top = np.where(np.isfinite(top), top, a.real.dtype.type(0))
+    total = np.add.reduce(np.exp(a - top), dims, keepdims=keep)
+    return (np.log(total) + top.reshape(total.shape)).astype(x.dtype)
+
+
+logsumexp = general(
+    "logsumexp", eval=_logsumexp, reads="xy",
+    vjp=lambda g, y, x, dims, keep: spread(g, x, dims) * exp(
+        x - spread(y, x, dims)).conj(),
+    doc="log sum e^x over dimensions, without overflow.",
+)  # fmt: skip
+nansum = linear(
+    "nansum", eval=lambda x, dims, keep, present: sum_of.primitive.eval(
+        np.where(present, x, x.dtype.type(0)), dims, keep),
+    adjoint=lambda g, x, dims, keep, present: where(present, spread(g, x, dims), 0.0),
+    doc="The sum over dimensions of what is not nan.",
+)  # fmt: skip
+
+
+_norm_vjp = vector_norm.primitive.rule.vjp  # type: ignore[attr-defined]
+
+
+def _distance(a: np.ndarray, b: np.ndarray, p: float) -> np.ndarray:
+    return vector_norm.primitive.eval(np.subtract(a, b), p, None, False)  # type: ignore[attr-defined]
+
+
+def _distance_vjp(g: Any, y: Any, a: Any, b: Any, p: float) -> Any:
+    turned = _norm_vjp(g, y, a - b, p, None, False)
+    return turned, -turned
+
+
+distance = general("dist", eval=_distance, vjp=_distance_vjp, reads="xy", arity=2,
+                   dtype="promote", doc="The p-norm of a difference.")  # fmt: skip
+
+_EPSILON = 1e-7
+
+
+def _renorm(x: np.ndarray, p: float, dims: Dims, limit: float) -> np.ndarray:
+    size = vector_norm.primitive.eval(x, p, dims, True)  # type: ignore[attr-defined]
+    factor = np.where(size > limit, limit / (size + size.dtype.type(_EPSILON)), 1)
+    return (x * factor).astype(x.dtype)
+
+
+def _renorm_vjp(g: Any, y: Any, x: Any, p: float, dims: Dims, limit: float) -> Any:
+    size = vector_norm(x, p, dims, True)
+    longer = size > limit
+    slack = where(longer, size + _EPSILON, 1.0)
+    along = g * x.conj()
+    if (along.dtype.kind if isinstance(along, np.ndarray) else "c" * along.dtype.is_complex) == "c":
+        along = along.real
+    pull = where(longer, sum_of(along, dims, True) * (-limit) / (slack * slack), 0.0)
+    return g * where(longer, limit / slack, 1.0) + _norm_vjp(pull, size, x, p, dims, True)
+
+
+renorm = general("renorm", eval=_renorm, vjp=_renorm_vjp, reads="x",
+                 doc="Slices longer than a limit scaled down to it.")  # fmt: skip

@@ -1,0 +1,166 @@
+"""Running sums, products and extrema, and the product of all elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod as product_of
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, linear
+from ..core.tape import PARAMS
+from .elementwise import where
+from .indexing_along import spread_along
+from .reduce import spread
+from .structure import flip, narrow, reshape, roll
+from .transcendental import exp, log
+
+Shape = Sequence[int]
+
+
+def _summing(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.int64) if x.dtype.kind in "iub" else x
+
+
+def _running(ufunc: Any, x: np.ndarray, dim: int) -> np.ndarray:
+    if not x.ndim:
+        return x.copy()
+    if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
+        return ufunc.accumulate(x.astype(np.float32), dim).astype(x.dtype)
+    return ufunc.accumulate(x, dim)
+
+
+def backwards(x: Any, dim: int) -> Any:
+    """Running sums from the end."""
+    if not x.ndim:
+        return x
+    return flip(cumsum(flip(x, (dim,)), dim), (dim,))
+
+
+cumsum = linear("cumsum", eval=lambda x, dim: _running(np.add, _summing(x), dim),
+                adjoint=lambda g, x, dim: backwards(g, dim), doc="Running sums.")  # fmt: skip
+
+
+def _cumprod_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
+    if not x.ndim:
+        return g
+    zero = x == 0
+    if not isinstance(x, np.ndarray) and bool(zero.any()):
+        return _without_each(g, x, dim)
+    before = cumsum(zero, dim)
+    first = zero & (before == 1)
+    plain = backwards(g * y.conj(), dim) / where(zero, 1.0, x).conj()
+    at_first = backwards(g * cumprod(where(first, 1.0, x), dim).conj(), dim)
+    return where(before == 0, plain, where(first, at_first, 0.0))
+
+
+def _without_each(g: Any, x: Any, dim: int) -> Any:
+    """The same gradient one element at a time: slow, but differentiable where x is 0."""
+    size = x.shape[dim]
+    result = x * 0
+    for place in range(size):
+        here = _only(x.shape, dim, place)
+        rest = cumprod(where(here, 1.0, x), dim)
+        length = size - place
+        total = narrow(g, dim, place, length) * narrow(rest, dim, place, length).conj()
+        result = where(here, narrow(backwards(total, dim), dim, 0, 1), result)
+    return result
+
+
+def _only(shape: Shape, dim: int, place: int) -> np.ndarray:
+    """A mask of one entry of one dimension."""
+    mask = np.zeros(shape[dim], bool)
+    mask[place] = True
+    return mask.reshape((-1,) + (1,) * (len(shape) - 1 - dim))
+
+
+cumprod = general("cumprod", eval=lambda x, dim: _running(np.multiply, _summing(x), dim),
+                  vjp=_cumprod_vjp, reads="xy", doc="Running products.")  # fmt: skip
+
+
+def _prod(x: np.ndarray, dim: int | None, keep: bool) -> Any:
+    x = _summing(x)
+    if x.dtype.itemsize == 2:
+        return np.multiply.reduce(x.astype(np.float32), dim, keepdims=keep).astype(x.dtype)
+    return np.multiply.reduce(x, dim, keepdims=keep)
+
+
+def _prod_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
+    dims = None if dim is None else (dim,)
+    wide = spread(g, x, dims)
+    zero = x == 0
+    if not bool(zero.any()):
+        return wide * spread(y, x, dims).conj() / x.conj()
+    flat = x if dim is not None else reshape(x, (product_of(x.shape),))
+    place = 0 if dim is None else dim
+    others = _shifted_products(flat, place) * flip(
+        _shifted_products(flip(flat, (place,)), place), (place,)
+    )
+    return wide * reshape(others, x.shape).conj()
+
+
+def _shifted_products(x: Any, dim: int) -> Any:
+    """The product of all elements before each one."""
+    moved = where(_only(x.shape, dim, 0), 1.0, roll(x, (1,), (dim,)))
+    return cumprod(moved, dim)
+
+
+prod = general("prod", eval=_prod, vjp=_prod_vjp, reads="xy",
+               node=lambda e: f"ProdBackward{int(e[PARAMS][0] is not None)}",
+               doc="The product of all elements, or along a dimension.")  # fmt: skip
+
+
+def _running_extremum(name: str, ufunc: Any) -> Any:
+    def evaluate(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray]:
+        if not x.ndim:
+            return x.copy(), np.zeros((), np.int64)
+        y = ufunc.accumulate(x, dim)
+        here = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - 1 - dim))
+        hit = x == y
+        if x.dtype.kind in "fV":
+            hit |= np.isnan(x)
+        return y, np.maximum.accumulate(np.where(hit, here, 0), dim)
+
+    def vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
+        if not x.shape:
+            return g[0]
+        places = y[1] if isinstance(y[1], np.ndarray) else y[1]._array
+        return spread_along(g[0], x.shape, dim, places)
+
+    return general(name, eval=evaluate, vjp=vjp, reads="y", outputs=2,
+                   doc=f"The {name[3:]}imum so far, and where it stands.")  # fmt: skip
+
+
+cummax = _running_extremum("cummax", np.maximum)
+cummin = _running_extremum("cummin", np.minimum)
+
+
+def _logcumsumexp(x: np.ndarray, dim: int) -> np.ndarray:
+    if not x.ndim:
+        return x.copy()
+    if x.dtype.kind != "c":
+        return _running(np.logaddexp, x, dim)
+    top = np.where(np.isfinite(x.real), x.real, 0).max(dim, keepdims=True) if x.size else 0
+    return np.log(np.add.accumulate(np.exp(x - top), dim)) + top
+
+
+def _logcumsumexp_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
+    if not x.ndim:
+        return g
+    if (g.dtype.kind if isinstance(g, np.ndarray) else "c" * g.dtype.is_complex) == "c":
+        return backwards(g * exp(-y).conj(), dim) * exp(x).conj()
+    positive = _log_weighted(g, y, x, dim)
+    return positive - _log_weighted(-g, y, x, dim)
+
+
+def _log_weighted(g: Any, y: Any, x: Any, dim: int) -> Any:
+    """exp(x) times the sum of g exp(-y) from each place on, over the positive g, in logarithms."""
+    some = g > 0
+    weight = where(some, log(where(some, g, 1.0)) - y, float("-inf"))
+    total = flip(logcumsumexp(flip(weight, (dim,)), dim), (dim,))
+    return exp(total + x)
+
+
+logcumsumexp = general("logcumsumexp", eval=_logcumsumexp, vjp=_logcumsumexp_vjp, reads="xy",
+                       doc="The logarithm of running sums of exponentials.")  # fmt: skip

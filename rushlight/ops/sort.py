@@ -1,0 +1,168 @@
+"""Orders: sorting, the k largest, the middle and the most frequent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.families import general, plain
+from ..core.tape import PARAMS
+from .elementwise import where
+from .indexing_along import scatter_one, spread_along
+from .reduce import kept, spread
+from .reduce import sum as sum_of
+from .structure import reshape
+
+
+def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
+    """The places of the elements in (stable) order; nan is the largest number of all."""
+    if not descending:
+        return np.argsort(x, dim, kind="stable")
+    turned = np.argsort(np.flip(x, dim), dim, kind="stable")
+    return x.shape[dim] - 1 - np.flip(turned, dim)
+
+
+def _sort(
+    x: np.ndarray, dim: int, descending: bool, stable: bool | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    if not x.ndim:
+        return x.copy(), np.zeros((), np.int64)
+    places = np.ascontiguousarray(order(x, dim, descending))
+    return np.take_along_axis(x, places, dim), places
+
+
+def _raw(places: Any) -> np.ndarray:
+    return places if isinstance(places, np.ndarray) else places._array
+
+
+def _placed_back(g: Any, y: Any, x: Any, dim: int, *_: Any) -> Any:
+    return spread_along(g[0], x.shape, dim, _raw(y[1])) if x.shape else g[0]
+
+
+sort = general("sort", eval=_sort, vjp=_placed_back, reads="y", outputs=2,
+               node=lambda e: f"SortBackward{int(e[PARAMS][2] is not None)}",
+               doc="The elements in order along a dimension, and where each was.")  # fmt: skip
+
+
+def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
+    if not x.ndim:
+        return x.copy(), np.zeros((), np.int64)
+    places = np.ascontiguousarray(_first(order(x, dim, largest), dim, k))
+    return np.take_along_axis(x, places, dim), places
+
+
+def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
+    return x[(slice(None),) * dim + (slice(k),)]
+
+
+topk = general("topk", eval=_topk, vjp=_placed_back, reads="y", outputs=2,
+               doc="The k largest (or smallest) elements along a dimension, and where.")  # fmt: skip
+
+
+def _picked_vjp(g: Any, y: Any, x: Any, dim: int, keep: bool, *_: Any) -> Any:
+    return scatter_one(g[0], y[1], x.shape, dim if x.shape else None, keep)
+
+
+def _pick(x: np.ndarray, places: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
+    values = np.take_along_axis(x, places, dim)
+    places = np.ascontiguousarray(places)
+    return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
+
+
+def _kth(x: np.ndarray, dim: int, keep: bool, k: int) -> tuple[Any, Any]:
+    if not x.ndim:
+        return x.copy(), np.zeros((), np.int64)
+    places = order(x, dim, False)
+    return _pick(x, places[(slice(None),) * dim + (slice(k - 1, k),)], dim, keep)
+
+
+kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="y", outputs=2,
+                   doc="The k-th smallest element along a dimension, and where.")  # fmt: skip
+
+
+def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
+    """Where the (lower) median stands along a dimension, that dimension kept with size 1."""
+    places = order(x, dim, False)
+    size = x.shape[dim]
+    if x.dtype.kind in "iub":
+        return places.take([(size - 1) // 2], dim)
+    missing = np.isnan(x).sum(dim, keepdims=True)
+    if skip_nan:
+        return np.take_along_axis(places, np.maximum(size - missing - 1, 0) // 2, dim)
+    # a nan, if there is one, is the median: the first of them
+    at = np.where(missing > 0, size - missing, (size - 1) // 2)
+    return np.take_along_axis(places, at, dim)
+
+
+def _median_along(name: str, skip_nan: bool) -> Any:
+    def evaluate(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
+        if not x.ndim:
+            return x.copy(), np.zeros((), np.int64)
+        return _pick(x, _middle(x, dim, skip_nan), dim, keep)
+
+    node = "NanmedianBackward1" if skip_nan else "MedianBackward1"
+    return general(name, eval=evaluate, vjp=_picked_vjp, reads="y", outputs=2, node=node,
+                   doc="The (lower) median along a dimension, and where.")  # fmt: skip
+
+
+def _median_all(name: str, skip_nan: bool) -> Any:
+    def evaluate(x: np.ndarray) -> np.ndarray:
+        if not x.size:
+            return np.full((), np.nan, x.dtype)
+        flat = x.reshape(-1)
+        return flat[_middle(flat, 0, skip_nan)[0]]
+
+    def vjp(g: Any, y: Any, x: Any) -> Any:
+        hit = (x == y) | ((x != x) & (y != y))
+        ties = sum_of(where(hit, spread(g, x, None) * 0 + 1, 0.0), None, False)
+        return where(hit, spread(g / ties, x, None), 0.0)
+
+    node = "NanmedianBackward0" if skip_nan else "MedianBackward0"
+    return general(name, eval=evaluate, vjp=vjp, reads="xy", node=node,
+                   doc="The (lower) median of all elements; ties share the gradient.")  # fmt: skip
+
+
+median_along, nanmedian_along = (
+    _median_along("median_along", False), _median_along("nanmedian_along", True)
+)  # fmt: skip
+median_all, nanmedian_all = _median_all("median_all", False), _median_all("nanmedian_all", True)
+
+
+def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
+    if not x.ndim:
+        return x.copy(), np.zeros((), np.int64)
+    places = order(x, dim, False)
+    values = np.moveaxis(np.take_along_axis(x, places, dim), dim, -1)
+    size = values.shape[-1]
+    starts = np.ones(values.shape, bool)
+    starts[..., 1:] = values[..., 1:] != values[..., :-1]
+    first = np.maximum.accumulate(np.where(starts, np.arange(size), 0), -1)
+    run = np.arange(size) - first  # how many equal ones stand before
+    best = np.moveaxis(np.expand_dims(run.argmax(-1), -1), -1, dim)
+    return _pick(x, np.take_along_axis(places, best, dim), dim, keep)
+
+
+mode = general("mode", eval=_mode, vjp=_picked_vjp, reads="y", outputs=2,
+               doc="The most frequent (smallest of several) element along a dimension.")  # fmt: skip
+
+
+def _aminmax(x: np.ndarray, dims: Any, keep: bool) -> tuple[Any, Any]:
+    return np.minimum.reduce(x, dims, keepdims=keep), np.maximum.reduce(x, dims, keepdims=keep)
+
+
+def _shared(g: Any, y: Any, x: Any, dims: Any) -> Any:
+    hit = x == reshape(y, kept(x.shape, dims))
+    ties = sum_of(where(hit, spread(g, x, dims) * 0 + 1, 0.0), dims, True)
+    return where(hit, spread(g, x, dims) / ties, 0.0)
+
+
+aminmax = general(
+    "aminmax", eval=_aminmax, outputs=2, reads="xy",
+    vjp=lambda g, y, x, dims, keep: _shared(g[0], y[0], x, dims) + _shared(g[1], y[1], x, dims),
+    doc="The smallest and the largest value; ties share the gradient.",
+)  # fmt: skip
+argsort = plain(
+    "argsort", eval=lambda x, dim, descending: _sort(x, dim, descending)[1],
+    doc="Where the elements stand in order along a dimension.",
+)  # fmt: skip
