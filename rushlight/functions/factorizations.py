@@ -14,8 +14,10 @@ from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
+from ..ops import reduce as r
 from ..ops import structure as s
-from .linear_algebra import check, put, zeros_info
+from ..ops.transcendental import conj
+from .linear_algebra import check, check_dims, put, zeros_info
 from .results import named_result
 
 LU = named_result("linalg_lu", ("P", "L", "U"))
@@ -37,6 +39,12 @@ Least = named_result("linalg_lstsq", ("solution", "residuals", "rank", "singular
 def _no_pivot(name: str, pivot: bool) -> None:
     if not pivot:
         raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
+
+
+def _check_lu(A: Tensor) -> None:
+    if A.dtype.category < dtypes.FLOAT or A.dtype.itemsize == 2:
+        kind = scalar_type_name(A.dtype)
+        raise NotImplementedError(f"\"lu_cpu\" not implemented for '{kind}'")
 
 
 def _first_zero(packed: np.ndarray) -> np.ndarray:
@@ -65,7 +73,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
                  out: Any = None) -> Any:  # fmt: skip
     """`lu_factor` that reports a zero pivot in `info`."""
-    check("torch.lu_factor", A)
+    check_dims("torch.lu_factor", A)
+    _check_lu(A)
     _no_pivot("linalg.lu_factor", pivot)
     if check_errors:
         return LUFactorEx(*lu_factor(A), zeros_info(A))
@@ -90,7 +99,8 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     tensor([[2., 2.],
             [0., 1.]])
     """
-    check("torch.linalg.lu", A)
+    check_dims("linalg.lu", A)
+    _check_lu(A)
     _no_pivot("linalg.lu_factor", pivot)
     packed, pivots = f.lu_factor(A)
     return put(LU(*_unpacked(packed, pivots)), out)
@@ -366,9 +376,10 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     none = wrap(np.empty(0, A._array.dtype))
     residuals = none
     if driver not in (None, "gelsy") and m > n and (driver == "gels" or (rank == n).all()):
-        gap = e.sub(c.matmul(A, solution), right)._array
-        squares = (np.abs(gap) ** 2).sum(-2)
-        residuals = wrap(np.asarray(squares[..., 0] if vector else squares))
+        gap = e.sub(c.matmul(A, solution), right)
+        squares = ops.real_part(e.mul(gap, conj(gap)))
+        residuals = r.sum(squares, (squares._array.ndim - 2,), False)
+        residuals = residuals[..., 0] if vector else residuals
     if vector:
         solution = s.reshape(solution, solution._array.shape[:-1])
     return Least(

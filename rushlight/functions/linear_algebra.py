@@ -34,6 +34,15 @@ def put(result: Any, out: Any) -> Any:
     return result if out is None else write_out(result, out)
 
 
+def check_dims(name: str, A: Tensor) -> None:
+    """torch's error of the LU functions for what is no matrix."""
+    if A._array.ndim < 2:
+        raise RuntimeError(
+            f"{name}: Expected tensor with 2 or more dimensions. Got size:"
+            f" {list(A._array.shape)} instead"
+        )
+
+
 def check(name: str, A: Any, square: bool = False, types: bool = True) -> None:
     """torch's errors for what is no (batch of) floating point matrices."""
     if not isinstance(A, Tensor):
@@ -295,16 +304,13 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None
             raise RuntimeError(
                 f"{label} should have at least 2 dimensions, but has {x.ndim} dimensions instead"
             )
-    turned = ops.adjoint(L)
-    low, high = (turned, L) if upper else (L, turned)
-    half = ops.solve_triangular(low, B, False, False)
-    return put(ops.solve_triangular(high, half, True, False), out)
+    return put(ops.cholesky_solve(B, L, bool(upper)), out)
 
 
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
     """The inverse of A, from its Cholesky factor."""
     check("cholesky_inverse", L, square=True)
-    return cholesky_solve(identity(L), L, upper, out=out)
+    return put(ops.cholesky_inverse(L, bool(upper)), out)
 
 
 # --- Powers, exponentials, chains
@@ -321,8 +327,7 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     n = whole("linalg_matrix_power", "n", 2, n)
     check("linalg.matrix_power", A, square=True, types=n < 0)
     if n == 0:
-        eye = identity(A)
-        return put(s.clone(s.expand(eye, A._array.shape)), out)
+        return put(s.overwrite(A, s.expand(identity(A), A._array.shape)), out)
     base, n = (ops.inv(A), -n) if n < 0 else (A, n)
     result = None
     while n:

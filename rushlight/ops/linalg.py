@@ -248,6 +248,42 @@ cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="
                    node="LinalgCholeskyExBackward0",
                    doc="The lower triangular L with L L^H = A.")  # fmt: skip
 
+def _cholesky_solve(b: np.ndarray, factor: np.ndarray, high: bool) -> np.ndarray:
+    turned = np.conj(np.swapaxes(factor, -1, -2))
+    lower, upper = (turned, factor) if high else (factor, turned)
+    return _solve_triangular(upper, _solve_triangular(lower, b, False, False), True, False)
+
+
+def _by_factor(common: Any, factor: Any, high: bool) -> Any:
+    """The gradient of a factor from that of the product of its two halves."""
+    common = common + adjoint(common)
+    return -(matmul(factor, common) if high else matmul(common, factor))
+
+
+def _cholesky_solve_vjp(g: Any, y: Any, b: Any, factor: Any, high: bool) -> tuple[Any, Any]:
+    by_b = cholesky_solve(g, factor, high)
+    return by_b, _by_factor(matmul(by_b, adjoint(y)), factor, high)
+
+
+cholesky_solve = general(
+    "cholesky_solve", eval=_cholesky_solve, arity=2, vjp=_cholesky_solve_vjp, reads="xy",
+    doc="X with A X = B, from A's Cholesky factor (of which one triangle is read).",
+)  # fmt: skip
+
+
+def _cholesky_inverse(factor: np.ndarray, high: bool) -> np.ndarray:
+    return _cholesky_solve(np.eye(factor.shape[-1], dtype=factor.dtype), factor, high)
+
+
+def _cholesky_inverse_vjp(g: Any, y: Any, factor: Any, high: bool) -> Any:
+    return _by_factor(matmul(y, matmul(g, y)), factor, high)
+
+
+cholesky_inverse = general(
+    "cholesky_inverse", eval=_cholesky_inverse, vjp=_cholesky_inverse_vjp, reads="xy",
+    doc="The inverse of A, from its Cholesky factor (of which one triangle is read).",
+)  # fmt: skip
+
 # --- Functions of a matrix
 
 # Padé numerators of exp for degrees 3 to 13, and the 1-norms up to which they are exact enough

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.errors import fail
 from ..core.families import general, plain
 from .contract import matmul
 from .elementwise import where
 from .linalg import adjoint, column, diagonal, raw, real_part, row, solve, solve_triangular
-from .structure import embed_diagonal, join, narrow, tril, triu
+from .structure import cast, embed_diagonal, join, narrow, tril, triu
 from .transcendental import conj
 
 
@@ -29,6 +30,11 @@ def _over_gaps(x: Any, gaps: Any) -> Any:
     """x / gaps, and 0 where the gap is 0 (the diagonal, and equal values)."""
     none = raw(gaps) == 0
     return where(none, 0.0, x / where(none, 1.0, gaps))
+
+
+def typed(g: Any, y: Any) -> tuple[Any, ...]:
+    """Gradients in the types of their outputs (zeros for unused ones come in any)."""
+    return tuple(cast(one, dtypes.of(raw(like))) for one, like in zip(g, y))
 
 
 def _gaps(values: Any) -> Any:
@@ -207,7 +213,7 @@ def _svd(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
-    (by_u, by_s, by_vh), (u, s, vh) = g, y
+    (by_u, by_s, by_vh), (u, s, vh) = typed(g, y), y
     m, n, k = u.shape[-2], vh.shape[-1], s.shape[-1]
     by_v = adjoint(by_vh)
     from_u, from_v = matmul(adjoint(u), by_u), matmul(vh, by_v)
@@ -231,19 +237,16 @@ svd = general("linalg_svd", eval=_svd, vjp=_svd_vjp, reads="y", outputs=3,
               doc="U, S, V^H with U diag(S) V^H = A, S descending.")  # fmt: skip
 
 
-def _no_full_vjp(g: Any, y: Any, a: Any) -> Any:
-    if all((raw(one) == 0).all() for one in (g[0], g[2])):
-        k = y[1].shape[-1]
-        u, vh = narrow(y[0], y[0].ndim - 1, 0, k), narrow(y[2], y[2].ndim - 2, 0, k)
-        return matmul(u * row(g[1]), vh)
-    raise fail(
-        RuntimeError,
-        "svd_backward: The singular vectors in the gradient are not those of the reduced form."
-        " Differentiate linalg.svd(A, full_matrices=False)",
+def _svd_full_vjp(g: Any, y: Any, a: Any) -> Any:
+    """That of the reduced form: as in torch, the other vectors' gradients are left out."""
+    k = y[1].shape[-1]
+    reduced = (
+        (narrow(u, u.ndim - 1, 0, k), s, narrow(vh, vh.ndim - 2, 0, k)) for u, s, vh in (g, y)
     )
+    return _svd_vjp(*reduced, a)
 
 
-svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vjp=_no_full_vjp,
+svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vjp=_svd_full_vjp,
                    reads="y", outputs=3, node="LinalgSvdBackward0",
                    doc="Singular values with square U and V^H.")  # fmt: skip
 
@@ -256,7 +259,7 @@ def _eigh(a: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _eigh_vjp(g: Any, y: Any, a: Any, side: str) -> Any:
-    (by_values, by_vectors), (values, vectors) = g, y
+    (by_values, by_vectors), (values, vectors) = typed(g, y), y
     turned = adjoint(vectors)
     inner = _over_gaps(matmul(turned, by_vectors), _gaps(values)) + on_diagonal(by_values)
     return matmul(vectors, matmul(inner, turned))
