@@ -96,23 +96,22 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         # One read of the dictionary and a call with one argument: the cheapest way there is
         # (any attribute of a class with __getattr__ costs several times as much).
         try:
-            usual = self.__dict__["_usual_call"]
-        except KeyError:
-            usual = not self._backward_hooks  # raises, for Module.__init__ has not run
-        try:
-            if args or kwargs or input is _NOTHING or not usual or _any_global_hook:
-                args = args if input is _NOTHING else (input, *args)
-                if usual and not _any_global_hook:
-                    return type(self).forward(self, *args, **kwargs)
-                return self._unusual_call(args, kwargs)
-            return type(self).forward(self, input)
+            if self.__dict__["_usual_call"] and not (args or kwargs or _any_global_hook):
+                if input is _NOTHING:
+                    return type(self).forward(self)
+                return type(self).forward(self, input)
+            return self._full_call(args if input is _NOTHING else (input, *args), kwargs)
         except Exception as error:
+            if "_usual_call" not in self.__dict__:  # Module.__init__ has not run
+                raise self._no_attribute("_backward_hooks") from None
             add_module_path(error, self, sys._getframe(1), input)
             raise
 
-    def _unusual_call(self, args: tuple, kwargs: dict) -> Any:
-        """A call with hooks, a forward of its own, or containers that were not looked into yet."""
+    def _full_call(self, args: tuple, kwargs: dict) -> Any:
+        """A call with several arguments or hooks, or the first look into plain containers."""
         own = self.__dict__
+        if own["_usual_call"] and not _any_global_hook:
+            return type(self).forward(self, *args, **kwargs)
         if own.pop("_unseen_containers", False):
             warn_unregistered(self)
         out = call_with_hooks(self, args, kwargs)
@@ -201,10 +200,12 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
             held = own.get(table)
             if held is not None and name in held:
                 return held[name]
-        error = AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        if "_modules" not in own:
-            error.add_note(_NO_INIT)
-        raise error
+        raise self._no_attribute(name)
+
+    def _no_attribute(self, name: str) -> BaseException:
+        notes = () if "_modules" in self.__dict__ else (_NO_INIT,)
+        text = f"'{type(self).__name__}' object has no attribute '{name}'"
+        return fail(AttributeError, text, *notes)
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__

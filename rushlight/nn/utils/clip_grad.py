@@ -25,8 +25,8 @@ def get_total_norm(
     """The norm of all elements of all tensors as one vector: a 0-d tensor.
 
     >>> import rushlight as torch
-    >>> torch.nn.utils.get_total_norm([torch.ones(2), torch.ones(2)])
-    tensor(2.)
+    >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
+    tensor(5.)
     """
     tensors = _as_list(tensors)
     norm_type = float(norm_type)
