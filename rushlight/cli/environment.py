@@ -1,0 +1,49 @@
+"""The environment variables that rushlight reads: one table, and a word about misspelt ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from ..core.names import nearest
+from .terminal import warn
+
+OURS = {
+    "RUSHLIGHT_HOME": "folder for everything kept between runs (default: the cache folder)",
+    "RUSHLIGHT_DATA": "folder in which data sets are looked for first",
+    "RUSHLIGHT_OFFLINE": "1: never use the network",
+    "RUSHLIGHT_PROGRESS": "0: no progress bar and no progress lines",
+    "RUSHLIGHT_LOG": "topics to log on stderr, separated by commas; all: everything",
+}
+HONOURED = {
+    "OMP_NUM_THREADS": "threads of the linear algebra library",
+    "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
+    "MKL_NUM_THREADS": "threads of MKL",
+    "NO_COLOR": "any value: no colour",
+    "FORCE_COLOR": "any value: colour even where there is no terminal",
+    "TERM": "dumb: plain lines, no colour",
+    "COLUMNS": "width of the progress bar",
+    "TQDM_DISABLE": "any value: no progress bar",
+    "XDG_CACHE_HOME": "parent of the cache folder",
+}
+
+
+def warn_of_unknown() -> None:
+    """Warn of variables that look like ours and are not: a misspelt one does nothing."""
+    for name in sorted(os.environ):
+        if name.startswith("RUSHLIGHT_") and name not in OURS:
+            near = nearest(name, OURS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OURS)}"
+            warn(f"unknown environment variable {name}; {hint}")
+
+
+def start_logging() -> None:
+    """Send the topics named in RUSHLIGHT_LOG to stderr."""
+    topics = [topic.strip() for topic in os.environ.get("RUSHLIGHT_LOG", "").split(",")]
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    for topic in filter(None, topics):
+        whole = topic in ("all", "1")
+        logger = logging.getLogger("rushlight" if whole else f"rushlight.{topic}")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(handler)

@@ -1,0 +1,169 @@
+"""The training loop of the command line, the measuring of a network, and the search for a nan."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import rushlight as rl
+from rushlight import nn
+from rushlight.utils.data import DataLoader, TensorDataset
+
+from . import models, presets
+from .data import Data, Part
+from .interrupt import StopRequests
+from .progress import Progress
+
+MEASURE_BATCH = 500
+
+
+@dataclass
+class Measure:
+    """The mean loss over a part, and how many labels were right."""
+
+    loss: float
+    correct: int
+    count: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of labels that were right."""
+        return self.correct / self.count
+
+
+class Diverged(Exception):
+    """The loss is no longer a number; says where that began."""
+
+    def __init__(self, loss: float, step: int, cause: str) -> None:
+        super().__init__(f"the loss is {loss} at step {step}: {cause}")
+        self.loss = loss
+        self.step = step
+        self.cause = cause
+
+
+def count_correct(scores: rl.Tensor, labels: rl.Tensor) -> int:
+    """How many rows have their largest score at their label."""
+    return int((scores.argmax(1) == labels).sum().item())
+
+
+def measure(
+    net: nn.Module, part: Part, loss_of: Callable[..., rl.Tensor], stop: StopRequests | None = None
+) -> Measure:
+    """Loss and accuracy of `net` on a part, in evaluation mode and in batches of fixed size."""
+    net.eval()
+    total, correct = 0.0, 0
+    with rl.no_grad():
+        for start in range(0, len(part), MEASURE_BATCH):
+            if stop is not None:
+                stop.check()
+            images = part.images[start : start + MEASURE_BATCH]
+            labels = part.labels[start : start + MEASURE_BATCH]
+            scores = net(images)
+            total += loss_of(scores, labels).item() * len(labels)
+            correct += count_correct(scores, labels)
+    return Measure(total / len(part), correct, len(part))
+
+
+class Fit:
+    """One network being trained: its data, optimiser and the count of steps."""
+
+    def __init__(self, settings: presets.Settings, data: Data, stop: StopRequests) -> None:
+        rl.manual_seed(settings.seed)
+        self.settings = settings
+        self.data = data
+        self.stop = stop
+        self.net = models.build(settings.model, data.shape, len(data.classes), settings.dropout)
+        self.loss_of = models.criterion(settings.model)
+        part = TensorDataset(data.train.images, data.train.labels)
+        self.loader = DataLoader(part, batch_size=settings.batch_size, shuffle=True)
+        self.optimizer = presets.optimizer(settings, self.net.parameters())
+        steps = len(self.loader) * settings.epochs
+        self.scheduler = presets.scheduler(settings, self.optimizer, steps)
+        self.step = 0
+
+    def epochs(self, progress: Progress) -> Iterator[dict[str, Any]]:
+        """Train epoch by epoch and yield the metrics of each.
+
+        Raises: Diverged when the loss is nan or infinite; Stopped after a signal.
+        """
+        for epoch in range(1, self.settings.epochs + 1):
+            progress.start_epoch(epoch)
+            start = time.perf_counter()
+            trained = self._train(progress)
+            seconds = time.perf_counter() - start
+            held_out = measure(self.net, self.data.held_out, self.loss_of, self.stop)
+            if not math.isfinite(held_out.loss):
+                raise self._diverged(held_out.loss, self.data.held_out.images[:MEASURE_BATCH])
+            yield {
+                "epoch": epoch,
+                "step": self.step,
+                "train_loss": trained.loss,
+                "train_accuracy": trained.accuracy,
+                "loss": held_out.loss,
+                "accuracy": held_out.accuracy,
+                "correct": held_out.correct,
+                "held_out": held_out.count,
+                "seconds": round(seconds, 4),
+                "examples_per_second": round(trained.count / seconds, 1),
+            }
+
+    def _train(self, progress: Progress) -> Measure:
+        """One pass over the training part; its averages are taken while the network learns."""
+        self.net.train()
+        total, correct, count = 0.0, 0, 0
+        for images, labels in self.loader:
+            self.stop.check()
+            scores = self.net(images)
+            loss = self.loss_of(scores, labels)
+            value = loss.item()
+            self.step += 1
+            if not math.isfinite(value):
+                raise self._diverged(value, images)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.scheduler.step()
+            total += value * len(labels)
+            correct += count_correct(scores, labels)
+            count += len(labels)
+            progress.step(len(labels), total / count, correct / count)
+        return Measure(total / count, correct, count)
+
+    def _diverged(self, loss: float, images: rl.Tensor) -> Diverged:
+        return Diverged(loss, self.step, find_cause(self.net, images))
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, rl.Tensor) or bool(rl.isfinite(value).all().item())
+
+
+def find_cause(net: nn.Module, images: rl.Tensor) -> str:
+    """Name what is not finite first: the pictures, a module's weights, or a module's output."""
+    if not _is_finite(images):
+        return "the pictures of this batch hold nan or inf"
+    found: list[tuple[str, nn.Module]] = []
+
+    def look(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not found and not _is_finite(output):
+                found.append((name, module))
+
+        return hook
+
+    hooks = [part.register_forward_hook(look(name)) for name, part in net.named_modules()]
+    try:
+        with rl.no_grad():
+            net(images)
+    finally:
+        for handle in hooks:
+            handle.remove()
+    if not found:
+        return "all outputs of the network are finite, the loss of them is not"
+    name, module = found[0]
+    where = f"{name or 'the network'} ({type(module).__name__})"
+    spoilt = [key for key, value in module.named_parameters() if not _is_finite(value)]
+    why = f"; its {' and '.join(spoilt)} held them already" if spoilt else ""
+    return f"{where} is the first module whose output has nan or inf{why}"

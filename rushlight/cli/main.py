@@ -1,0 +1,74 @@
+"""`rushlight`: choose the command, and turn its errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import rushlight as rl
+
+from .environment import start_logging, warn_of_unknown
+from .terminal import Complaint, complain
+
+COMMANDS = {
+    "train": "train a network and print its accuracy",
+    "evaluate": "reload a trained network and repeat its accuracy",
+    "run": "run a script written for torch",
+    "info": "print a report to paste into a question",
+}
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(self.prog, f"{message} (see {self.prog} --help)")
+        sys.exit(2)
+
+
+def _parser() -> Parser:
+    parser = Parser("rushlight", description="Deep learning with PyTorch's interface, on NumPy.")
+    parser.add_argument("--version", action="version", version=f"rushlight {rl.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
+        if name != "run":  # which reads its own: what follows SCRIPT is the script's
+            importlib.import_module(f".{name}", __package__).add_arguments(command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 (it failed), 2 (wrong arguments) or 130 (Ctrl-C)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    warn_of_unknown()
+    start_logging()
+    if arguments[:1] == ["run"]:
+        from .run import main as run
+
+        return run(arguments[1:])
+    options = _parser().parse_args(arguments)
+    command = f"rushlight {options.command}"
+    try:
+        module = importlib.import_module(f".{options.command}", __package__)
+        return module.main(options)
+    except Complaint as complaint:
+        complain(command, str(complaint), getattr(complaint, "__notes__", None))
+        return complaint.code
+    except KeyboardInterrupt:
+        print(f"{command}: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); Python must not write to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError as error:
+        complain(command, f"out of memory: {error}", getattr(error, "__notes__", None))
+        return 1
+    except OSError as error:
+        complain(command, str(error), getattr(error, "__notes__", None))
+        return 1
