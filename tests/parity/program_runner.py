@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,35 @@ def programs() -> dict[str, str]:
     return found
 
 
+@contextlib.contextmanager
+def named_torch(torch: Any) -> Iterator[None]:
+    """Let `import torch` inside a program find the framework under test."""
+    own = torch.__name__
+    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "torch"}
+    if own != "torch":
+        for name in before:
+            del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            if name.split(".")[0] == own:
+                sys.modules["torch" + name[len(own) :]] = module
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torch"]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
 def run(source: str, torch: Any) -> dict[str, str]:
     """Run a program under a framework: its prints, its warnings' first lines, its error."""
     out = io.StringIO()
     names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "__name__": "program"}
     torch.manual_seed(0)
     error = ""
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(out):
+    with (
+        named_torch(torch), warnings.catch_warnings(record=True) as caught,
+        contextlib.redirect_stdout(out),
+    ):  # fmt: skip
         warnings.simplefilter("always", UserWarning)
         try:
             exec(compile(source, "program", "exec"), names)
