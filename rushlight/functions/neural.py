@@ -45,6 +45,7 @@ from ..ops.fused.convolution import (
     convolution_weight,
     output_size,
 )
+from ..ops.fused.ctc import ctc
 from ..ops.fused.embedding import check_rows, embedding
 from ..ops.fused.losses import (
     huber,
@@ -56,6 +57,7 @@ from ..ops.fused.losses import (
 )
 from ..ops.fused.nll import cross_entropy, nll
 from ..ops.fused.norms import affine, root_mean_square, standardise
+from ..ops.fused.patches import fold, map_dim, pad_constant, take_slices, unfold
 from ..ops.fused.pooling import (
     flat_places,
     max_pool,

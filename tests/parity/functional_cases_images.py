@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one call per line)
 """Calls on images; see functional_cases for how inputs are written."""
 
 CONVOLUTION = """
@@ -60,7 +61,7 @@ F.unfold({2,3,5,6}, (2, 3), dilation=2, padding=1, stride=2)
 F.unfold({3,5,6}, 2)
 F.fold({2,12,12}, (4, 5), 2)
 F.fold({2,12,9}, (6, 6), 2, stride=2)
-F.fold({2,8,25}, (6, 6), 2, padding=1, dilation=2, stride=1) if 0 else F.fold({2,8,36}, (6, 6), 2, padding=1, dilation=2)
+F.fold({2,8,36}, (6, 6), 2, padding=1, dilation=2)
 F.fold({12,12}, (4, 5), 2)
 F.fold(F.unfold({1,2,5,5}, 3, padding=1), (5, 5), 3, padding=1)
 """.strip().splitlines()
@@ -252,14 +253,14 @@ F.grid_sample({2,3,4,5}, {2,3,4,2} * 0.7, align_corners=True)
 F.grid_sample({2,3,4,5}, {2,3,4,2}, padding_mode="border", align_corners=False)
 F.grid_sample({2,3,4,5}, {2,3,4,2}, padding_mode="reflection", align_corners=False)
 F.grid_sample({2,3,4,5}, {2,3,4,2} * 2, padding_mode="reflection", align_corners=True)
-F.grid_sample({2,3,4,5}, {2,3,4,2}, mode="nearest", align_corners=False)
-F.grid_sample({2,3,4,5}, {2,3,4,2}, mode="nearest", padding_mode="border", align_corners=True)
+F.grid_sample({2,3,4,5}, {2,3,4,2}.detach(), mode="nearest", align_corners=False)
+F.grid_sample({2,3,4,5}, {2,3,4,2}.detach(), mode="nearest", padding_mode="border", align_corners=True)
 F.grid_sample({2,3,4,5}, {2,3,4,2} * 0.7, mode="bicubic", align_corners=False)
 F.grid_sample({2,3,4,5}, {2,3,4,2}, mode="bicubic", padding_mode="border", align_corners=True)
 F.grid_sample({2,3,4,5}, {2,3,4,2}, mode="bicubic", padding_mode="reflection", align_corners=False)
 F.grid_sample({2,2,3,4,3}, {2,2,3,2,3} * 0.7, align_corners=False)
 F.grid_sample({2,2,3,4,3}, {2,2,3,2,3}, padding_mode="reflection", align_corners=True)
-F.grid_sample({2,2,3,4,3}, {2,2,3,2,3}, mode="nearest", padding_mode="border", align_corners=False)
+F.grid_sample({2,2,3,4,3}, {2,2,3,2,3}.detach(), mode="nearest", padding_mode="border", align_corners=False)
 """.strip().splitlines()
 
 ATTENTION = """

@@ -1,11 +1,20 @@
 """Functions of networks, without state: `torch.nn.functional`."""
 
 from .activation import *
+from .attention import *
 from .classification import *
 from .convolution import *
+from .distance import *
+from .folding import *
+from .grids import *
+from .margins import *
 from .noise import *
-from .products import *
 from .normalization import *
+from .padding import *
 from .pooling import *
+from .products import *
 from .regression import *
+from .resampling import *
 from .sparse import *
+from .unpooling import *
+from .windows import *

@@ -13,7 +13,7 @@ from .reduction import checked_reduction
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "kl_div",
-    "nll_loss",
+    "linear_cross_entropy", "nll_loss",
 ]  # fmt: skip
 
 Tensor = rl.Tensor
@@ -22,7 +22,8 @@ Tensor = rl.Tensor
 def _check_weight(weight: Any, classes: int) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but got"
+            f"weight tensor should be defined either for all {classes} classes or no classes but"
+            " got"
             f" weight tensor of shape: {list(weight.shape)}"
         )
 
@@ -143,6 +144,17 @@ def cross_entropy(
     if label_smoothing == 0.0:
         return _by_rows(n.cross_entropy, input, target, weight, ignore_index, reduction)
     return _smoothed(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Any = None,
+    weight: Any = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """`cross_entropy` of `linear(input, linear_weight, linear_bias)`."""
+    scores = n.linear(input, linear_weight, linear_bias)
+    ignore = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, None, ignore, None, reduction, label_smoothing)
 
 
 def _weight_view(weight: Tensor, ndim: int) -> Tensor:
@@ -270,7 +282,8 @@ def kl_div(
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math"
+            " definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )

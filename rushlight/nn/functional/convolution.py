@@ -35,13 +35,15 @@ def tuple_of(value: Any, dims: int, name: str) -> Sizes:
 def _check_rank(input: Tensor, weight: Tensor, dims: int, name: str, stride: Any) -> None:
     if input.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input"
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got"
+            " input"
             f" of size: {list(input.shape)}"
         )
     if weight.ndim != dims + 2:
         raise RuntimeError(
             f"expected stride to be a single integer value or a list of {weight.ndim - 2} values to"
-            f" match the convolution dimensions, but got stride={list(tuple_of(stride, dims, 'stride'))}"
+            " match the convolution dimensions, but got"
+            f" stride={list(tuple_of(stride, dims, 'stride'))}"
         )
 
 
@@ -79,17 +81,20 @@ def _check_channels(input: Tensor, weight: Tensor, bias: Any, groups: int) -> No
     size, found = list(weight.shape), input.shape[1]
     if size[0] < groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got"
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but"
+            " got"
             f" weight of size {size} instead"
         )
     if size[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but"
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0,"
+            " but"
             f" got weight of size [{size}] instead"
         )
     if found != size[1] * groups:
         error = RuntimeError(
-            f"Given groups={groups}, weight of size {size}, expected input{list(input.shape)} to have"
+            f"Given groups={groups}, weight of size {size}, expected input{list(input.shape)} to"
+            " have"
             f" {size[1] * groups} channels, but got {found} channels instead"
         )
         if found == 1 and size[1] * groups == 3:
@@ -107,7 +112,8 @@ def _check_reach(size: Sizes, kernel: Sizes, padding: Sizes, dilation: Sizes) ->
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
     if any(r > i for r, i in zip(reach, room)):
         error = RuntimeError(
-            f"Calculated padded input size per channel: {_times(room)}. Kernel size: {_times(reach)}."
+            f"Calculated padded input size per channel: {_times(room)}. Kernel size:"
+            f" {_times(reach)}."
             " Kernel size can't be greater than actual input size"
         )
         error.add_note(f"the input is {_times(size)} before padding")

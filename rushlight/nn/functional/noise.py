@@ -73,8 +73,10 @@ def dropout1d(
 def _warn_dims(name: str, ndim: int, spatial: int) -> None:
     if ndim not in (spatial + 1, spatial + 2):
         warnings.warn(
-            f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an"
-            " error in a future release. To retain the behavior and silence this warning, please use"
+            f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in"
+            " an"
+            " error in a future release. To retain the behavior and silence this warning, please"
+            " use"
             f" dropout instead. Note that {name} exists to provide channel-wise dropout on inputs"
             f" with {spatial} spatial dimensions, a channel dimension, and an optional batch"
             f" dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",

@@ -98,7 +98,8 @@ def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
     if dims == 2 and not max_pool and input.ndim < 3:
         limit = max(input.ndim, 1)
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [-{limit}, {limit - 1}], but got -3)"
+            f"Dimension out of range (expected to be in range of [-{limit}, {limit - 1}], but got"
+            " -3)"
         )
     raise RuntimeError(
         f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
@@ -108,7 +109,8 @@ def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
 def _check_empty(input: Tensor, dims: int) -> None:
     if 0 in input.shape[-dims - 1 :]:
         raise RuntimeError(
-            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size"
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch"
+            " size"
             f" for input, but got:{list(input.shape)}"
         )
 
@@ -252,7 +254,8 @@ def _sums(
         room = tuple(i + 2 * p for i, p in zip(size, pad))
         if any(k > i for k, i in zip(kernel, room)):
             raise RuntimeError(
-                f"input image (T: {size[0]} H: {size[1]} W: {size[2]}) smaller than kernel size (kT:"
+                f"input image (T: {size[0]} H: {size[1]} W: {size[2]}) smaller than kernel size"
+                " (kT:"
                 f" {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
             )
     at = (kernel, step, pad, ones, _out_sizes(input, (kernel, step, pad, ones), ceil_mode))

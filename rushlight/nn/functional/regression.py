@@ -117,7 +117,7 @@ def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (outside of the gradient)."""
+    """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (its gradient is not)."""
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError("var has negative entry/entries")

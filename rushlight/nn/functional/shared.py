@@ -6,7 +6,17 @@ from typing import Any
 
 import rushlight as rl
 
-from . import activation, classification, convolution, normalization, pooling, sparse
+from . import (
+    activation,
+    classification,
+    convolution,
+    distance,
+    normalization,
+    padding,
+    pooling,
+    sparse,
+    windows,
+)
 from . import noise as drops
 from . import products as lines
 
@@ -29,6 +39,21 @@ bilinear, rms_norm = lines.bilinear, normalization.rms_norm
 embedding_bag = sparse.embedding_bag
 binary_cross_entropy_with_logits = classification.binary_cross_entropy_with_logits
 kl_div = classification.kl_div
+adaptive_avg_pool1d = windows.adaptive_avg_pool1d
+cosine_similarity, pdist = distance.cosine_similarity, distance.pdist
+pairwise_distance = distance.pairwise_distance
+channel_shuffle, native_channel_shuffle = padding.channel_shuffle, padding.native_channel_shuffle
+pixel_shuffle, pixel_unshuffle = padding.pixel_shuffle, padding.pixel_unshuffle
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+    """`nn.functional.adaptive_max_pool1d` with its indices."""
+    return windows.adaptive_max_pool1d(input, output_size, True)
+
+
+def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
+    """`nn.functional.pad` with a constant."""
+    return padding.pad(input, pad, "constant", value)
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
@@ -92,10 +117,13 @@ def group_norm(
 
 
 __all__ = [
-    "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits",
-    "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "dropout", "embedding", "embedding_bag",
-    "feature_alpha_dropout", "group_norm", "hardshrink", "instance_norm", "kl_div", "layer_norm",
-    "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "prelu", "relu_",
-    "rms_norm", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "batch_norm",
+    "bilinear", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle",
+    "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "embedding",
+    "embedding_bag", "feature_alpha_dropout", "group_norm", "hardshrink", "instance_norm",
+    "kl_div", "layer_norm", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+    "max_pool3d", "native_channel_shuffle", "pairwise_distance", "pdist", "pixel_shuffle",
+    "pixel_unshuffle", "prelu", "relu_", "rms_norm", "rrelu", "rrelu_", "selu", "selu_",
+    "threshold", "threshold_",
 ]  # fmt: skip

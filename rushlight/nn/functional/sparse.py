@@ -20,7 +20,8 @@ def _check_indices(input: Tensor, name: str) -> None:
     if input.dtype not in (rl.int64, rl.int32):
         error = RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types:"
-            f" Long, Int; but got torch.{n.type_name(input)}Tensor instead (while checking arguments"
+            f" Long, Int; but got torch.{n.type_name(input)}Tensor instead (while checking"
+            " arguments"
             f" for {name})"
         )
         error.add_note("row numbers are whole numbers: use input.long()")
@@ -122,7 +123,8 @@ def _bags(input: Tensor, offsets: Any, include_last: bool) -> tuple[Tensor, Tens
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of"
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch"
+                " of"
                 f" fixed length sequences. However, found offsets of type {_kind(offsets)}"
             )
         count, length = input.shape
@@ -158,7 +160,8 @@ def embedding_bag(
         input, weight = weight, input  # torch's old order of arguments
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then"
+            " it"
             f" must have the same shape as the input ({input.shape})"
         )
     flat, bag, count = _bags(input, offsets, include_last_offset)
@@ -166,7 +169,8 @@ def embedding_bag(
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for"
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported"
+            " for"
             f" mode='sum' (got mode='{mode}'). Please open a feature request on GitHub."
         )
     _check_bag_rows(flat, weight.shape[0])

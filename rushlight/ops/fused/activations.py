@@ -153,7 +153,8 @@ def _hardshrink(x: np.ndarray, bound: float) -> np.ndarray:
 
 hardshrink = _smooth(
     "hardshrink", "hardshrink_cpu", _hardshrink,
-    lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)), "x outside of -bound..bound, else 0.",
+    lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
+    "x outside of -bound..bound, else 0.",
 )  # fmt: skip
 softshrink = _smooth(
     "softshrink", "softshrink_cpu",

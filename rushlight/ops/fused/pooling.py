@@ -81,7 +81,7 @@ def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
     """Windows of -inf throughout: their code must name a place inside, not in the padding."""
     kernel, stride, padding, dilation, _ = at
     first = np.zeros(code.shape[2:], code.dtype)
-    for axis, (k, s, p, d) in enumerate(zip(kernel, stride, padding, dilation)):
+    for axis, (s, p, d) in enumerate(zip(stride, padding, dilation)):
         outside = np.maximum(0, p - np.arange(code.shape[2 + axis]) * s)
         steps = -(-outside // d) * prod(kernel[axis + 1 :])
         first += steps.astype(code.dtype).reshape(-1, *(1,) * (len(kernel) - 1 - axis))

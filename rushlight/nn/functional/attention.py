@@ -1,0 +1,228 @@
+"""Attention: weights from queries and keys, and their mean of the values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "multi_head_attention_forward", "scaled_dot_product_attention",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool) -> None:
+    if mask is not None and causal:
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when"
+            " is_causal=True"
+        )
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim:"
+            f" {query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
+        )
+    if not query.dtype == key.dtype == value.dtype:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype:"
+            f" {_c_name(query)} key.dtype: {_c_name(key)} and value.dtype: {_c_name(value)}"
+            " instead."
+        )
+
+
+def _c_name(x: Tensor) -> str:
+    return {rl.float32: "float", rl.float64: "double", rl.float16: "c10::Half"}.get(
+        x.dtype, str(x.dtype)
+    )
+
+
+def _repeated_heads(query: Tensor, x: Tensor) -> Tensor:
+    """Each head of x for several heads of the query."""
+    return x.repeat_interleave(query.shape[-3] // x.shape[-3], -3)
+
+
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    """softmax(q k^T / sqrt(d) + mask) v.
+
+    Shapes: query (*, L, E), key (*, S, E), value (*, S, V), mask broadcast to (*, L, S): True (or a
+    number to add) where a key may be seen. A row that may see nothing gives zeros.
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    """
+    _check_attention(query, key, value, attn_mask, is_causal)
+    if enable_gqa:
+        key, value = _repeated_heads(query, key), _repeated_heads(query, value)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    # (*, L, E) @ (*, E, S) -> (*, L, S)
+    scores = (query * scale) @ key.transpose(-2, -1)
+    if is_causal:
+        rows, columns = scores.shape[-2:]
+        attn_mask = rl.ones(rows, columns, dtype=rl.bool).tril()
+    hidden = None
+    if attn_mask is not None:
+        if attn_mask.dtype is rl.bool:
+            scores = scores.masked_fill(~attn_mask, -math.inf)
+            hidden = ~attn_mask.any(-1, keepdim=True)
+        else:
+            scores = scores + attn_mask
+    weights = n.softmax(scores, -1)
+    if hidden is not None and bool(hidden.any()):
+        weights = weights.masked_fill(hidden, 0.0)
+    if dropout_p > 0:
+        weights = rl.nn.functional.dropout(weights, dropout_p)
+    return weights @ value
+
+
+def _check_heads(query: Tensor, key: Tensor, value: Tensor, dim: int, heads: int) -> None:
+    if query.ndim not in (2, 3):
+        raise AssertionError(
+            "query should be unbatched 2D or batched 3D tensor but received"
+            f" {query.ndim}-D query tensor"
+        )
+    kind = "batched" if query.ndim == 3 else "unbatched"
+    if key.ndim != query.ndim or value.ndim != query.ndim:
+        raise AssertionError(
+            f"For {kind} ({query.ndim}-D) `query`, expected `key` and `value` to be {query.ndim}-D"
+            " but"
+            f" found {key.ndim}-D and {value.ndim}-D tensors respectively"
+        )
+    if query.shape[-1] != dim:
+        raise AssertionError(
+            f"was expecting embedding dimension of {dim}, but got {query.shape[-1]}"
+        )
+    if dim % heads:
+        raise AssertionError(f"embed_dim {dim} not divisible by num_heads {heads}")
+
+
+def _float_mask(mask: Any, name: str, like: Tensor) -> Any:
+    """A mask as numbers to add: -inf where a boolean mask says True."""
+    if mask is None:
+        return None
+    if mask.dtype is rl.bool:
+        return rl.zeros(mask.shape, dtype=like.dtype).masked_fill(mask, -math.inf)
+    if not mask.is_floating_point():
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    return mask
+
+
+def _projected(
+    query: Tensor, key: Tensor, value: Tensor, weight: Any, bias: Any, separate: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    weights = separate if weight is None else weight.chunk(3)
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    q, k, v = (n.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+    return q, k, v
+
+
+def _split_heads(x: Tensor, batch: int, heads: int) -> Tensor:
+    """(L, N, E) -> (N * heads, L, E / heads)."""
+    return x.reshape(x.shape[0], batch * heads, -1).transpose(0, 1)
+
+
+def _joint_mask(mask: Any, padding: Any, batch: int, heads: int, sources: int) -> Any:
+    """The masks added into one of (N * heads, L or 1, S)."""
+    if mask is not None and mask.ndim == 2:
+        mask = mask.unsqueeze(0)
+    if padding is None:
+        return mask
+    padding = padding.reshape(batch, 1, 1, sources).expand(batch, heads, 1, sources)
+    padding = padding.reshape(batch * heads, 1, sources)
+    return padding if mask is None else mask + padding
+
+
+def _extended(x: Tensor, extra: list[Tensor]) -> Tensor:
+    return rl.cat([x, *extra], 0) if extra else x
+
+
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout: float, weights_too: bool, causal: bool
+) -> tuple[Tensor, Any]:
+    if not weights_too:
+        return scaled_dot_product_attention(q, k, v, mask, dropout, causal and mask is None), None
+    # (N h, L, d) @ (N h, d, S) -> (N h, L, S)
+    scores = (q * math.sqrt(1.0 / q.shape[-1])) @ k.transpose(-2, -1)
+    weights = n.softmax(scores if mask is None else scores + mask, -1)
+    if dropout > 0:
+        weights = rl.nn.functional.dropout(weights, dropout)
+    return weights @ v, weights
+
+
+def _check_masks(attn_mask: Any, padding: Any, sizes: tuple[int, ...]) -> None:
+    batch, heads, length, sources = sizes
+    if attn_mask is not None:
+        wanted = (length, sources) if attn_mask.ndim == 2 else (batch * heads, length, sources)
+        if attn_mask.ndim not in (2, 3):
+            raise RuntimeError(f"attn_mask's dimension {attn_mask.ndim} is not supported")
+        if tuple(attn_mask.shape) != wanted:
+            raise RuntimeError(
+                f"The shape of the {attn_mask.ndim}D attn_mask is {attn_mask.shape}, but should be"
+                f" {wanted}."
+            )
+    if padding is not None and tuple(padding.shape) != (batch, sources):
+        raise AssertionError(
+            f"expecting key_padding_mask shape of {(batch, sources)}, but got {padding.shape}"
+        )
+
+
+def multi_head_attention_forward(
+    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool,
+    dropout_p: float, out_proj_weight: Tensor, out_proj_bias: Any, training: bool = True,
+    key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Any = None, k_proj_weight: Any = None,
+    v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
+) -> tuple[Tensor, Any]:  # fmt: skip
+    """Attention in several heads: project, attend in each head, join, project.
+
+    Shapes: query (L, N, E), key and value (S, N, *) (or all without N), in_proj_weight (3 E, E).
+    Gives the result (L, N, E) and the weights (N, L, S), averaged over heads, or None.
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    """
+    _check_heads(query, key, value, embed_dim_to_check, num_heads)
+    batched = query.ndim == 3
+    if not batched:
+        query, key, value = (x.unsqueeze(1) for x in (query, key, value))
+        if key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+    if is_causal and attn_mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    length, batch, width = query.shape
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight)
+    q, k, v = _projected(query, key, value, None if use_separate_proj_weight else in_proj_weight,
+                         in_proj_bias, separate)  # fmt: skip
+    _check_masks(attn_mask, key_padding_mask, (batch, num_heads, length, k.shape[0]))
+    mask = _float_mask(attn_mask, "attn_mask", q)
+    padding = _float_mask(key_padding_mask, "key_padding_mask", q)
+    added = 0
+    if bias_k is not None and bias_v is not None:
+        k, v = rl.cat([k, bias_k.expand(1, batch, -1)]), rl.cat([v, bias_v.expand(1, batch, -1)])
+        added += 1
+    q, k, v = (_split_heads(x, batch, num_heads) for x in (q, k, v))
+    k, v = (k if static_k is None else static_k), (v if static_v is None else static_v)
+    if add_zero_attn:
+        k, v = (rl.cat([x, rl.zeros(x.shape[0], 1, x.shape[2], dtype=x.dtype)], 1) for x in (k, v))
+        added += 1
+    if added:
+        mask = None if mask is None else rl.nn.functional.pad(mask, (0, added))
+        padding = None if padding is None else rl.nn.functional.pad(padding, (0, added))
+    joint = _joint_mask(mask, padding, batch, num_heads, k.shape[1])
+    y, weights = _attend(q, k, v, joint, dropout_p if training else 0.0, need_weights, is_causal)
+    # (N h, L, d) -> (L, N, E)
+    y = y.transpose(0, 1).reshape(length * batch, width)
+    y = n.linear(y, out_proj_weight, out_proj_bias).reshape(length, batch, -1)
+    if weights is not None:
+        weights = weights.reshape(batch, num_heads, length, -1)
+        weights = weights.mean(1) if average_attn_weights else weights
+    if not batched:
+        y = y.squeeze(1)
+        weights = None if weights is None else weights.squeeze(0)
+    return y, weights

@@ -1,0 +1,188 @@
+"""Reading images at places that a grid names."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import product
+from math import prod
+from typing import Any
+
+import rushlight as rl
+
+from .resampling import cubic
+
+__all__ = [
+    "affine_grid", "grid_sample",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _warn_corners() -> None:
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since"
+        " 1.3.0."
+        " Please specify align_corners=True if the old behavior is desired. See the documentation"
+        " of"
+        " grid_sample for details.",
+        stacklevel=3,
+    )
+
+
+def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
+    """Where each pixel of an image of `size` comes from under the affine maps theta.
+
+    Shapes: theta (N, 2, 3) and size (N, C, H, W) give (N, H, W, 2); (N, 3, 4) likewise in 3-D.
+    """
+    if align_corners is None:
+        _warn_corners()
+        align_corners = False
+    if not theta.is_floating_point():
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    dims = len(size) - 2
+    if dims not in (2, 3):
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms,"
+            f" respectively. Got size {size}."
+        )
+    if theta.ndim != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
+        raise ValueError(
+            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size"
+            f" {tuple(size)}. Got {theta.shape}."
+        )
+    lines = []
+    for count in size[2:]:
+        line = rl.linspace(-1, 1, count, dtype=theta.dtype)
+        if count <= 1:
+            line = rl.zeros(count, dtype=theta.dtype)
+        lines.append(line if align_corners else line * ((count - 1) / count))
+    places = [*reversed(rl.meshgrid(*lines, indexing="ij")), rl.ones(*size[2:], dtype=theta.dtype)]
+    base = rl.stack(places, -1).reshape(1, -1, dims + 1)
+    return (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
+
+
+def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic',"
+            " but"
+            f" got: '{mode}'"
+        )
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or"
+            f" 'reflection', but got: '{padding_mode}'"
+        )
+    sizes = f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
+    if input.ndim not in (4, 5) or input.ndim != grid.ndim:
+        raise RuntimeError(
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but"
+            " got"
+            f" {sizes}"
+        )
+    if input.shape[0] != grid.shape[0]:
+        raise RuntimeError(
+            f"grid_sampler(): expected grid and input to have same batch size, but got {sizes}"
+        )
+    dims = input.ndim - 2
+    if grid.shape[-1] != dims:
+        raise RuntimeError(
+            f"grid_sampler(): expected grid to have size {dims} in last dimension, but got grid"
+            " with"
+            f" sizes {list(grid.shape)}"
+        )
+    if mode == "bicubic" and dims == 3:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+
+
+def _reflected(x: Tensor, size: int, align: bool) -> Tensor:
+    low, high = (0.0, size - 1.0) if align else (-0.5, size - 0.5)
+    span = high - low
+    if span <= 0:
+        return x * 0.0
+    away = (x - low).abs()
+    flips = (away.detach() / span).floor()
+    rest = away - flips * span
+    return rl.where(flips % 2 == 0, rest + low, high - rest)
+
+
+def _held(x: Tensor, size: int, padding_mode: str, align: bool) -> Tensor:
+    """A coordinate brought into the image, by the padding mode."""
+    if padding_mode == "zeros":
+        return x
+    if padding_mode == "reflection":
+        x = _reflected(x, size, align)
+    return x.clamp(0, size - 1)
+
+
+def _read(input: Tensor, places: list[Tensor]) -> Tensor:
+    """The pixels at whole coordinates (N, P) per dimension; 0 outside."""
+    size = input.shape[2:]
+    inside = None
+    flat: Any = 0
+    for place, count in zip(places, size):
+        fits = (place >= 0) & (place <= count - 1)
+        inside = fits if inside is None else inside & fits
+        safe = rl.where(fits, place.detach(), rl.zeros_like(place))
+        flat = flat * count + safe.long()
+    batch, channels = input.shape[:2]
+    flat = flat.unsqueeze(1).expand(batch, channels, flat.shape[1])
+    found = input.reshape(batch, channels, prod(size)).gather(2, flat)
+    return found * inside.unsqueeze(1).to(found.dtype)
+
+
+def _between(input: Tensor, at: list[Tensor]) -> Tensor:
+    """Linear between the corners around each place."""
+    lows = [x.detach().floor() for x in at]
+    total: Any = 0
+    for corner in product((0, 1), repeat=len(at)):
+        weight: Any = 1
+        for step, x, low in zip(corner, at, lows):
+            part = x - low
+            weight = weight * (part if step else 1 - part)
+        pixels = _read(input, [low + step for low, step in zip(lows, corner)])
+        total = total + pixels * weight.unsqueeze(1)
+    return total
+
+
+def _by_cubics(input: Tensor, at: list[Tensor], padding_mode: str, align: bool) -> Tensor:
+    lows = [x.detach().floor() for x in at]
+    weights: list[Any] = [cubic(x - low, -0.75) for x, low in zip(at, lows)]  # pyright: ignore
+    total: Any = 0
+    for steps in product(range(4), repeat=len(at)):
+        places = [
+            _held(low + (step - 1), size, padding_mode, align)
+            for low, step, size in zip(lows, steps, input.shape[2:])
+        ]
+        weight: Any = 1
+        for step, own in zip(steps, weights):
+            weight = weight * own[step]
+        total = total + _read(input, places) * weight.unsqueeze(1)
+    return total
+
+
+def grid_sample(
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Images read at the places of a grid: x and y (and z) in -1..1 across the image.
+
+    Shapes: input (N, C, H, W), grid (N, H', W', 2), result (N, C, H', W'); likewise in 3-D.
+    """
+    _check(input, grid, mode, padding_mode)
+    if align_corners is None:
+        _warn_corners()
+        align_corners = False
+    batch, dims = input.shape[0], input.ndim - 2
+    at = []
+    for place, size in enumerate(input.shape[2:]):
+        x = grid[..., dims - 1 - place].reshape(batch, -1)
+        scaled = (x + 1) * ((size - 1) / 2) if align_corners else ((x + 1) * size - 1) / 2
+        at.append(scaled if mode == "bicubic" else _held(scaled, size, padding_mode, align_corners))
+    if mode == "nearest":
+        y = _read(input, [x.detach().round() for x in at])
+    elif mode == "bicubic":
+        y = _by_cubics(input, at, padding_mode, align_corners)
+    else:
+        y = _between(input, at)
+    return y.reshape(batch, input.shape[1], *grid.shape[1:-1])

@@ -1,0 +1,162 @@
+"""Margin losses over several classes or labels, and the loss of unaligned sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+from .reduction import checked_reduction, reduced
+
+__all__ = [
+    "ctc_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Any = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """mean over the other classes of max(0, margin - x[label] + x[class]) ** p.
+
+    Shapes: input (N, C) or (C), target (N) or ().
+    """
+    reduction = checked_reduction(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    single = input.ndim == 1
+    scores = input.unsqueeze(0) if single else input
+    if target.numel() != scores.shape[0] or target.ndim > 1:
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input"
+            f" samples (batch size). Expected target size [{scores.shape[0]}], but got"
+            f" {list(target.shape)}. Input has shape {list(input.shape)}."
+        )
+    labels = target.reshape(-1, 1)
+    classes = scores.shape[1]
+    if bool(((labels < 0) | (labels >= classes)).any()):
+        raise RuntimeError("target out of range")
+    excess = (margin - scores.gather(1, labels) + scores).clamp_min(0)
+    if p == 2:
+        excess = excess * excess
+    if weight is not None:
+        excess = excess * weight[labels]
+    others = rl.arange(classes) != labels
+    loss = (excess * others).sum(1) / classes
+    return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """sum over labels y and other classes i of max(0, 1 - (x[y] - x[i])) / classes.
+
+    Shapes: input (N, C) or (C), target the same: labels first, then -1.
+    """
+    reduction = checked_reduction(reduction, size_average, reduce)
+    if input.shape != target.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    single = input.ndim < 2
+    scores, labels = (x.reshape(1, -1) if single else x for x in (input, target))
+    classes = scores.shape[1]
+    listed = (labels < 0).long().cumsum(1) == 0  # up to the first -1
+    safe = labels.clamp_min(0)
+    marks = rl.nn.functional.one_hot(safe, classes) * listed.unsqueeze(-1)
+    is_label = marks.sum(1) > 0
+    own = scores.gather(1, safe)
+    # (N, labels, classes): the margin of each label over each class
+    gaps = (1 - (own.unsqueeze(2) - scores.unsqueeze(1))).clamp_min(0)
+    counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
+    loss = (gaps * counted).sum((1, 2)) / classes
+    return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Any = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """The mean over classes of -(y log sigmoid(x) + (1 - y) log sigmoid(-x))."""
+    reduction = checked_reduction(reduction, size_average, reduce)
+    loss = -(target * n.log_sigmoid(input) + (1 - target) * n.log_sigmoid(-input))
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss.mean(-1), reduction)
+
+
+def _numbers(lengths: Any) -> list[int]:
+    found = lengths.tolist() if n.holds_tensor(lengths) else list(lengths)
+    return [int(one) for one in (found if isinstance(found, list) else [found])]
+
+
+def _check_ctc(
+    times: list[int], targets: list[int], steps: int, batch: int, classes: int, blank: int
+) -> None:
+    if not 0 <= blank < classes:
+        raise RuntimeError("blank must be in label range")
+    for name, found in (("input_lengths", times), ("target_lengths", targets)):
+        if len(found) != batch:
+            raise RuntimeError(f"{name} must be of size batch_size")
+    for length in targets:
+        if length < 0:
+            raise RuntimeError(
+                "Expected target_lengths to have value at least 0, but got value"
+                f" {length} (while checking arguments for ctc_loss_allocate_outputs)"
+            )
+    for length in times:
+        if length > steps:
+            raise RuntimeError(
+                f"Expected input_lengths to have value at most {steps}, but got value {length}"
+                " (while"
+                " checking arguments for ctc_loss_allocate_outputs)"
+            )
+
+
+def _padded_labels(targets: Tensor, lengths: list[int], blank: int) -> Tensor:
+    """Labels as (B, S): joined sequences are cut apart, what lies beyond a length is blank."""
+    longest = max(lengths, default=0)
+    labels = rl.full((len(lengths), longest), blank, dtype=rl.int64)
+    start = 0
+    for row, length in enumerate(lengths):
+        if targets.ndim == 1:
+            labels[row, :length] = targets[start : start + length].long()
+        else:
+            labels[row, :length] = targets[row, :length].long()
+        start += length
+    return labels
+
+
+def ctc_loss(
+    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
+    reduction: str = "mean", zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """Minus the log-probability of each label sequence, summed over all ways to align it.
+
+    Shapes: log_probs (T, N, C) or (T, C), targets (N, S), (S) or joined (sum of lengths). The mean
+    divides each loss by its target length first.
+    Source: Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
+    """
+    reduction = checked_reduction(reduction)
+    single = log_probs.ndim == 2
+    if single:
+        log_probs = log_probs.unsqueeze(1)
+        targets = targets.reshape(1, -1)
+    times, lengths = _numbers(input_lengths), _numbers(target_lengths)
+    steps, batch, classes = log_probs.shape
+    _check_ctc(times, lengths, steps, batch, classes, blank)
+    labels = _padded_labels(targets, lengths, blank)
+    loss = n.ctc(
+        log_probs, labels, rl.tensor(times), rl.tensor(lengths), blank, bool(zero_infinity)
+    )
+    if reduction == "mean":
+        return (loss / rl.tensor(lengths).clamp_min(1).to(loss.dtype)).mean()
+    if reduction == "sum":
+        return loss.sum()
+    return loss.squeeze(0) if single else loss

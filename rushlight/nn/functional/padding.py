@@ -1,0 +1,181 @@
+"""Padding, and the moves of elements between channels and places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "channel_shuffle", "native_channel_shuffle", "pad", "pixel_shuffle", "pixel_unshuffle",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+
+
+def _check_ends(input: Tensor, pad: list[int]) -> None:
+    if len(pad) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(pad) // 2 > input.ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got"
+            f" padding length {len(pad)} and input of dimension {input.ndim}"
+        )
+
+
+def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
+    ends = [(0, 0)] * input.ndim
+    for place in range(len(pad) // 2):
+        ends[-1 - place] = (pad[2 * place], pad[2 * place + 1])
+    for dim, (low, high) in enumerate(ends):
+        size = input.shape[dim]
+        if size + low + high < 0 or size + min(low, 0) + min(high, 0) < 0:
+            if low < 0 and high < 0:
+                raise RuntimeError("narrow(): length must be non-negative.")
+            raise RuntimeError(
+                f"The input size {size}, plus negative padding {low} and {high} resulted in a"
+                " negative"
+                f" output size, which is invalid. Check dimension {dim} of your input."
+            )
+    return n.pad_constant(input, tuple(ends), value)
+
+
+def _sources(size: int, low: int, high: int, mode: str) -> Any:
+    """Which element of a dimension stands at each place of the padded one."""
+    if mode == "circular":  # what negative numbers cut off is gone before the rest is wrapped
+        size, start = size + min(low, 0) + min(high, 0), max(-low, 0)
+        return (rl.arange(-max(low, 0), size + max(high, 0)) % size + start).numpy()
+    places = rl.arange(-low, size + high)
+    if mode == "replicate":
+        places = places.clamp(0, size - 1)
+    else:
+        places = (size - 1) - ((size - 1) - places.abs()).abs()
+    return places.numpy()
+
+
+def _check_source(input: Tensor, pad: list[int], mode: str) -> None:
+    dims = len(pad) // 2
+    if input.ndim not in (dims + 1, dims + 2) or not 1 <= dims <= 3:
+        raise NotImplementedError(
+            f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor."
+        )
+    for place in range(dims):
+        low, high = pad[2 * place : 2 * place + 2]
+        dim = input.ndim - 1 - place
+        size = input.shape[dim]
+        if mode == "reflect" and (low >= size or high >= size):
+            argument = 4 + 2 * place
+            raise RuntimeError(
+                f"Argument #{argument}: Padding size should be less than the corresponding input"
+                f" dimension, but got: padding ({low}, {high}) at dimension {dim} of input"
+                f" {list(input.shape)}"
+            )
+        if mode == "circular" and (low > size or high > size):
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        if size + low + high < 1:
+            raise RuntimeError(
+                f"input (W: {size}) is too small. Calculated output W: {size + low + high}"
+            )
+
+
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """The last dimensions made longer: `pad` lists (before, after), the last dimension first.
+
+    `mode` is "constant" (with `value`), "reflect", "replicate" or "circular"; negative numbers cut.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.pad(torch.tensor([[1.0, 2.0]]), (1, 1), mode="replicate")
+    tensor([[1., 1., 2., 2.]])
+    """
+    ends = [int(one) for one in pad]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if mode == "constant":
+        _check_ends(input, ends)
+        return _constant(input, ends, 0 if value is None else value)
+    if value is not None and value != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if len(ends) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    _check_source(input, ends, mode)
+    for place in range(len(ends) // 2):
+        low, high = ends[2 * place : 2 * place + 2]
+        if low or high:
+            dim = input.ndim - 1 - place
+            sources = _sources(input.shape[dim], low, high, mode)
+            input = n.take_slices(input, dim, sources)
+    return input
+
+
+def _check_image(name: str, input: Tensor, factor: str, value: int) -> None:
+    if input.ndim < 3:
+        raise RuntimeError(
+            f"{name} expects input to have at least 3 dimensions, but got input with"
+            f" {input.ndim} dimension(s)"
+        )
+    if value <= 0:
+        raise RuntimeError(f"{name} expects a positive {factor}, but got {value}")
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """(*, C r^2, H, W) to (*, C, H r, W r).
+
+    Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158
+    """
+    _check_image("pixel_shuffle", input, "upscale_factor", upscale_factor)
+    r = upscale_factor
+    *lead, channels, height, width = input.shape
+    if channels % (r * r):
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of"
+            f" upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
+        )
+    k = len(lead)
+    y = input.reshape(*lead, channels // (r * r), r, r, height, width)
+    y = y.permute(*range(k), k, k + 3, k + 1, k + 4, k + 2)
+    return y.reshape(*lead, channels // (r * r), height * r, width * r)
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of `pixel_shuffle`."""
+    _check_image("pixel_unshuffle", input, "downscale_factor", downscale_factor)
+    r = downscale_factor
+    *lead, channels, height, width = input.shape
+    for name, dim, size in (("height", -2, height), ("width", -1, width)):
+        if size % r:
+            raise RuntimeError(
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but"
+                f" input.size({dim})={size} is not divisible by {r}"
+            )
+    k = len(lead)
+    y = input.reshape(*lead, channels, height // r, r, width // r, r)
+    y = y.permute(*range(k), k, k + 2, k + 4, k + 1, k + 3)
+    return y.reshape(*lead, channels * r * r, height // r, width // r)
+
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels dealt out anew, one from each group in turn."""
+    if input.ndim <= 2:
+        raise RuntimeError(
+            "channel_shuffle expects input with > 2 dims, but got input with sizes"
+            f" {list(input.shape)}"
+        )
+    if groups <= 0:
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
+    batch, channels, *rest = input.shape
+    if channels % groups:
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {channels} channels and {groups}"
+            " groups."
+        )
+    y = input.reshape(batch, groups, channels // groups, *rest).transpose(1, 2)
+    return y.reshape(batch, channels, *rest)
+
+
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """`channel_shuffle` under its other name."""
+    return channel_shuffle(input, groups)

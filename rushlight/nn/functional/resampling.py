@@ -1,0 +1,262 @@
+"""Images at other sizes: each method is one constant matrix per dimension."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+from ...functions import neural as n
+
+__all__ = [
+    "interpolate", "upsample", "upsample_bilinear", "upsample_nearest",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+Array = np.ndarray
+
+_SMOOTH = ("linear", "bilinear", "bicubic", "trilinear")
+_RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "lanczos": 4, "trilinear": 5}
+
+
+def _step(size: int, out: int, align: bool, factor: float | None) -> float:
+    """How far apart two results' sources lie."""
+    if align:
+        return (size - 1) / (out - 1) if out > 1 else 0.0
+    return 1.0 / factor if factor else size / out
+
+
+def _positions(size: int, out: int, align: bool, factor: float | None) -> Array:
+    step = _step(size, out, align, factor)
+    return np.arange(out) * step if align else (np.arange(out) + 0.5) * step - 0.5
+
+
+def _nearest(size: int, out: int, factor: float | None, exact: bool) -> Array:
+    step = np.float32(1.0 / factor if factor else size / out)
+    places = np.arange(out, dtype=np.float32)
+    found = np.floor((places + np.float32(0.5)) * step if exact else places * step)
+    return np.minimum(found.astype(np.int64), size - 1)
+
+
+def _scattered(size: int, taps: list[tuple[Array, Array]]) -> Array:
+    """The matrix with the given (column, weight) pairs in each row."""
+    rows = np.arange(len(taps[0][0]))
+    matrix = np.zeros((len(rows), size))
+    for columns, weights in taps:
+        np.add.at(matrix, (rows, np.clip(columns, 0, size - 1)), weights)
+    return matrix
+
+
+def _linear(size: int, out: int, align: bool, factor: float | None) -> Array:
+    source = np.maximum(_positions(size, out, align, factor), 0)
+    low = np.minimum(np.floor(source).astype(np.int64), size - 1)
+    part = source - low
+    return _scattered(size, [(low, 1 - part), (low + 1, part)])
+
+
+def cubic(t: Array, a: float) -> list[Array]:
+    """The weights of the four neighbours at -1, 0, 1, 2 of a point at t in 0..1."""
+    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
+    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+
+
+def _bicubic(size: int, out: int, align: bool, factor: float | None) -> Array:
+    source = _positions(size, out, align, factor)
+    low = np.floor(source).astype(np.int64)
+    weights = cubic(source - low, -0.75)
+    return _scattered(size, [(low + k - 1, w) for k, w in enumerate(weights)])
+
+
+def _triangle(x: Array) -> Array:
+    return np.maximum(1 - np.abs(x), 0)
+
+
+def _cubic_kernel(x: Array) -> Array:
+    x, a = np.abs(x), -0.5
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def _lanczos_kernel(x: Array) -> Array:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
+_KERNELS = {
+    "bilinear": (_triangle, 1),
+    "bicubic": (_cubic_kernel, 2),
+    "lanczos": (_lanczos_kernel, 3),
+}
+
+
+def _smoothed(size: int, out: int, align: bool, factor: float | None, mode: str) -> Array:
+    """Anti-aliased: the kernel is stretched to cover all that one result stands for."""
+    kernel, reach = _KERNELS[mode]
+    step = _step(size, out, align, factor)
+    stretch = max(step, 1.0)
+    centers = (np.arange(out) + 0.5) * step
+    first = np.maximum((centers - reach * stretch + 0.5).astype(np.int64), 0)
+    last = np.minimum((centers + reach * stretch + 0.5).astype(np.int64), size)
+    columns = np.arange(size)
+    weights = kernel((columns - centers[:, None] + 0.5) / stretch)
+    weights = np.where((columns >= first[:, None]) & (columns < last[:, None]), weights, 0)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def _matrix(size: int, out: int, mode: str, align: bool, factor: Any, smooth: bool) -> Array:
+    if smooth:
+        return _smoothed(size, out, align, factor, mode)
+    return (_bicubic if mode == "bicubic" else _linear)(size, out, align, factor)
+
+
+def _resampled(
+    input: Tensor, out: list[int], mode: str, align: bool, factors: Any, smooth: bool
+) -> Tensor:
+    for place, size in enumerate(out):
+        dim, factor = 2 + place, factors[place]
+        old = input.shape[dim]
+        if mode.startswith("nearest"):
+            places = _nearest(old, size, factor, mode == "nearest-exact")
+            input = n.take_slices(input, dim, places)
+        elif size != old or (factor and factor != 1):
+            input = n.map_dim(input, dim, _matrix(old, size, mode, align, factor, smooth))
+    return input
+
+
+def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int] | None, Any]:
+    dims = input.ndim - 2
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    spatial = list(input.shape[2:])
+    if size is not None:
+        if isinstance(size, (list, tuple)):
+            if len(size) != dims:
+                raise ValueError(
+                    "Input and output must have the same number of spatial dimensions, but got"
+                    " input"
+                    f" with spatial dimensions of {spatial} and output size of {size}. Please"
+                    " provide"
+                    " input tensor in (N, C, d1, d2, ...,dK) format and output size in (o1, o2,"
+                    " ...,oK) format."
+                )
+            return [int(one) for one in size], None
+        return [int(size)] * dims, None
+    if scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    if isinstance(scale_factor, (list, tuple)):
+        if len(scale_factor) != dims:
+            raise ValueError(
+                "Input and scale_factor must have the same number of spatial dimensions, but got"
+                " input"
+                f" with spatial dimensions of {spatial} and scale_factor of shape {scale_factor}."
+                " Please provide input tensor in (N, C, d1, d2, ...,dK) format and scale_factor in"
+                " (s1, s2, ...,sK) format."
+            )
+        return None, [float(one) for one in scale_factor]
+    return None, [float(scale_factor)] * dims
+
+
+def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
+    if mode in ("nearest", "area", "nearest-exact", "lanczos"):
+        if align_corners is not None:
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear |"
+                " bilinear"
+                " | bicubic | trilinear"
+            )
+    elif mode not in _SMOOTH or not 3 <= input.ndim <= 5:
+        raise _unknown(input, mode)
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and input.ndim == 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a"
+            " 4-D tensor as input"
+        )
+
+
+def _unknown(input: Tensor, mode: str) -> BaseException:
+    return NotImplementedError(
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the"
+        " modes:"
+        " nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got"
+        f" {mode})"
+    )
+
+
+def _check_out(input: Tensor, out: list[int]) -> None:
+    if min(out) > 0 and 0 not in input.shape[1:]:
+        return
+    names = ("D", "H", "W")[-len(out) :]
+    old, new = (", ".join(f"{name}: {size}" for name, size in zip(names, sizes))
+                for sizes in (input.shape[2:], out))  # fmt: skip
+    raise RuntimeError(
+        f"Input and output sizes should be greater than 0, but got input ({old}) output ({new})"
+    )
+
+
+def interpolate(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:  # fmt: skip
+    """(N, C, *) at another size, given outright or as a factor.
+
+    Modes: nearest, nearest-exact, linear (3-D), bilinear, bicubic, lanczos (4-D), trilinear (5-D),
+    area. Raises ValueError or NotImplementedError for arguments that do not fit together.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    _check_mode(input, mode, align_corners, antialias)
+    out, factors = _sizes(input, size, scale_factor)
+    if recompute_scale_factor and out is not None:
+        raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+    if out is None:
+        out = [math.floor(old * factor) for old, factor in zip(input.shape[2:], factors)]
+        if recompute_scale_factor:
+            factors = None
+    if not 3 <= input.ndim <= 5:
+        raise _unknown(input, mode)
+    if _RANKS.get(mode, input.ndim) != input.ndim:
+        raise NotImplementedError(
+            f"Got {input.ndim}D input, but {mode} mode needs {_RANKS[mode]}D input"
+        )
+    _check_out(input, out)
+    if mode == "area":
+        return getattr(rl.nn.functional, f"adaptive_avg_pool{len(out)}d")(input, tuple(out))
+    smooth = antialias or mode == "lanczos"
+    return _resampled(input, out, mode, bool(align_corners), factors or [None] * len(out), smooth)
+
+
+def _deprecated(name: str) -> None:
+    warnings.warn(
+        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=3,
+    )
+
+
+def upsample(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """`interpolate`, under its old name."""
+    _deprecated("upsample")
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` by nearest neighbours."""
+    _deprecated("upsample_nearest")
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` bilinearly with aligned corners."""
+    _deprecated("upsample_bilinear")
+    return interpolate(input, size, scale_factor, "bilinear", True)

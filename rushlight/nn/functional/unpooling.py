@@ -1,0 +1,101 @@
+"""The partial inverse of max pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+from .pooling import sizes_of
+
+__all__ = [
+    "max_unpool1d", "max_unpool2d", "max_unpool3d",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+Sizes = tuple[int, ...]
+
+
+def _unpooled_size(
+    input: Tensor, kernel: Sizes, stride: Sizes, padding: Sizes, output_size: Any
+) -> Sizes:
+    dims = len(kernel)
+    default = tuple(
+        (i - 1) * s + k - 2 * p for i, s, k, p in zip(input.shape[-dims:], stride, kernel, padding)
+    )
+    if output_size is None:
+        return default
+    given = tuple(output_size)
+    if len(given) == dims + 2:
+        given = given[2:]
+    if len(given) != dims:
+        raise ValueError(
+            "output_size should be a sequence containing"
+            f" {dims} or {dims + 2} elements, but it has a length of '{len(given)}'"
+        )
+    for d, (size, usual, s) in enumerate(zip(given, default, stride)):
+        if not usual - s < size < usual + s:
+            raise ValueError(
+                f'invalid output_size "{given}" (dim {d} must be between {usual - s} and'
+                f" {usual + s})"
+            )
+    return given
+
+
+def _unpool(
+    dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any,
+    output_size: Any,
+) -> Tensor:  # fmt: skip
+    name = f"max_unpool{dims}d"
+    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
+    step = kernel if stride is None else sizes_of(stride, dims, name, "stride")
+    size = _unpooled_size(
+        input, kernel, step, sizes_of(padding, dims, name, "padding"), output_size
+    )
+    if indices.dtype is not rl.int64:
+        raise RuntimeError(
+            f"elements in indices should be type int64 but got: {n.type_name(indices)}"
+        )
+    if indices.shape != input.shape:
+        raise RuntimeError(
+            "Expected shape of indices to be same as that of the input tensor"
+            f" ({list(input.shape)}) but got indices tensor with shape: {list(indices.shape)}"
+        )
+    volume = 1
+    for one in size:
+        volume *= one
+    wrong = (indices < 0) | (indices >= volume)
+    if bool(wrong.any()):
+        shown = (1, *size) if dims == 1 else size
+        raise RuntimeError(
+            f"Found an invalid max index: {int(indices[wrong][0])} (output volumes are of size"
+            f" {'x'.join(map(str, shown))})"
+        )
+    if input.ndim == dims + 2:
+        return n.put_flat(input, indices, size)
+    return n.put_flat(input.unsqueeze(0), indices.unsqueeze(0), size).squeeze(0)
+
+
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of `max_pool1d`: maxima back at their places, zeros elsewhere."""
+    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of `max_pool2d`."""
+    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of `max_pool3d`."""
+    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

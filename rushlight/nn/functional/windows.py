@@ -1,0 +1,258 @@
+"""Pooling over windows of unequal size: adaptive and fractional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from ...functions import neural as n
+from .pooling import sizes_of
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "adaptive_max_pool1d", "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices", "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
+]  # fmt: skip
+
+Tensor = rl.Tensor
+Sizes = tuple[int, ...]
+
+
+def _adaptive_sizes(input: Tensor, output_size: Any, dims: int, name: str) -> Sizes:
+    given = (output_size,) * dims if isinstance(output_size, int) else tuple(output_size)
+    if dims == 1 and len(given) != 1:
+        raise RuntimeError(
+            f"{name}() argument 'output_size' should contain one int (got {len(given)})"
+        )
+    if len(given) != dims:
+        raise RuntimeError(f"{name}: output_size must be {dims}")
+    return tuple(old if new is None else int(new) for old, new in zip(input.shape[-dims:], given))
+
+
+def _check_adaptive(input: Tensor, dims: int, name: str, colon: str) -> None:
+    if input.ndim not in (dims + 1, dims + 2):
+        if dims == 1:
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument"
+                " #1"
+                f" 'self' (while checking arguments for {name})"
+            )
+        raise RuntimeError(
+            f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got{colon}"
+            f" {list(input.shape)}"
+        )
+    for dim in range(input.ndim - dims, input.ndim):
+        if input.shape[dim] == 0:
+            raise RuntimeError(
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but"
+                " input"
+                f" has sizes {list(input.shape)} with dimension {dim} being empty"
+            )
+
+
+def _bounds(size: int, out: int) -> list[tuple[int, int]]:
+    """Where each of `out` windows over `size` elements starts and ends."""
+    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+
+
+def _averages(size: int, out: int) -> Any:
+    """The matrix (out, size) that averages each window."""
+    rows = rl.zeros(out, size, dtype=rl.float64)
+    for i, (start, end) in enumerate(_bounds(size, out)):
+        rows[i, start:end] = 1.0 / (end - start)
+    return rows.numpy()
+
+
+def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
+    name = f"adaptive_avg_pool{dims}d"
+    out = _adaptive_sizes(input, output_size, dims, name)
+    if min(out) < 0:
+        listed = ", ".join(map(str, out))
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received"
+            f" {{{listed}}}"
+        )
+    _check_adaptive(input, dims, name, ",")
+    if not input.is_floating_point():
+        raise n.not_implemented(name, input.dtype)
+    size = tuple(input.shape[-dims:])
+    if out == (1,) * dims:
+        return input.mean(tuple(range(-dims, 0)), keepdim=True)
+    if min(out) > 0 and all(a % b == 0 for a, b in zip(size, out)):
+        kernel = tuple(a // b for a, b in zip(size, out))
+        return getattr(rl.nn.functional, f"avg_pool{dims}d")(input, kernel)
+    for dim in range(input.ndim - dims, input.ndim):
+        rows = out[dim - input.ndim]
+        if rows != input.shape[dim]:
+            input = n.map_dim(input, dim, _averages(input.shape[dim], rows))
+    return input
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of as many windows as asked for, of (N, C, L)."""
+    return _adaptive_avg(1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of as many windows as asked for, of (N, C, H, W); None keeps a size.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_avg_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 1)
+    tensor([[[2.5000]]])
+    """
+    return _adaptive_avg(2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of as many windows as asked for, of (N, C, D, H, W)."""
+    return _adaptive_avg(3, input, output_size)
+
+
+def _table(bounds: list[tuple[int, int]]) -> Any:
+    """The elements of each window in rows of equal length: short windows repeat their last."""
+    longest = max(end - start for start, end in bounds)
+    rows = [[min(start + i, end - 1) for i in range(longest)] for start, end in bounds]
+    return rl.tensor(rows).numpy()
+
+
+def _maxima(dims: int, input: Tensor, bounds: list[Any], indices: bool) -> Any:
+    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
+    places = n.window_argmax(batch.detach(), *map(_table, bounds))
+    y = n.take_flat(batch, places)
+    if input.ndim == dims + 1:
+        y, places = y.squeeze(0), places.squeeze(0)
+    return (y, places) if indices else y
+
+
+def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> Any:
+    name = f"adaptive_max_pool{dims}d"
+    out = _adaptive_sizes(input, output_size, dims, name)
+    _check_adaptive(input, dims, name, ":")
+    if min(out) < 0:
+        shape = [*input.shape[:-dims], *out]
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
+    if 0 in out:
+        y = input[..., :0].reshape(*input.shape[:-dims], *out)
+        return (y, rl.zeros(y.shape, dtype=rl.int64)) if indices else y
+    return _maxima(dims, input, [_bounds(a, b) for a, b in zip(input.shape[-dims:], out)], indices)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The maxima of as many windows as asked for, of (N, C, L)."""
+    return _adaptive_max(1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The maxima of as many windows as asked for, of (N, C, H, W)."""
+    return _adaptive_max(2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The maxima of as many windows as asked for, of (N, C, D, H, W)."""
+    return _adaptive_max(3, input, output_size, return_indices)
+
+
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> Any:
+    """`adaptive_max_pool1d` with the indices."""
+    return _adaptive_max(1, input, output_size, True)
+
+
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> Any:
+    """`adaptive_max_pool2d` with the indices."""
+    return _adaptive_max(2, input, output_size, True)
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> Any:
+    """`adaptive_max_pool3d` with the indices."""
+    return _adaptive_max(3, input, output_size, True)
+
+
+def _starts(size: int, kernel: int, out: int, sample: float) -> list[tuple[int, int]]:
+    """Windows of one length at uneven steps, moved by the random sample."""
+    if out == 1:
+        return [(size - kernel, size)]
+    alpha = (size - kernel) / (out - 1)
+    first = int(sample * alpha)
+    starts = [int((i + sample) * alpha) - first for i in range(out - 1)]
+    return [(start, start + kernel) for start in (*starts, size - kernel)]
+
+
+def _fractional(
+    dims: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any,
+    indices: bool, samples: Any,
+) -> Any:  # fmt: skip
+    name = f"fractional_max_pool{dims}d"
+    if output_size is None and output_ratio is None:
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
+    size = tuple(input.shape[-dims:])
+    if output_size is None:
+        ratio = (output_ratio,) * dims if isinstance(output_ratio, float) else tuple(output_ratio)
+        out = tuple(int(a * b) for a, b in zip(size, ratio))
+    else:
+        out = sizes_of(output_size, dims, name, "output_size")
+    labels = ("time", "height", "width")[-dims:]
+    for label, a, k, o in zip(labels, size, kernel, out):
+        if o + k - 1 > a:
+            raise RuntimeError(
+                f"{name}(): pool {label} {k} too large relative to input {label} {a}"
+            )
+    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
+    if samples is None:
+        samples = rl.rand(*batch.shape[:2], dims, dtype=input.dtype)
+    rows = []
+    for image, image_samples in zip(batch, samples.tolist()):
+        for plane, sample in zip(image, image_samples):
+            # the samples stand in the order width, height (, time)
+            bounds = [_starts(*one) for one in zip(size, kernel, out, reversed(sample))]
+            rows.append(_maxima(dims, plane.unsqueeze(0).unsqueeze(0), bounds, True))
+    shape = (*input.shape[:-dims], *out)
+    y = rl.cat([row[0] for row in rows]).reshape(shape)
+    return (y, rl.cat([row[1] for row in rows]).reshape(shape)) if indices else y
+
+
+def fractional_max_pool2d(
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    return_indices: bool = False, _random_samples: Any = None,
+) -> Any:  # fmt: skip
+    """Maxima of windows at random uneven steps, of (N, C, H, W).
+
+    Source: Graham 2014, https://arxiv.org/abs/1412.6071
+    """
+    return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices,
+                       _random_samples)  # fmt: skip
+
+
+def fractional_max_pool3d(
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    return_indices: bool = False, _random_samples: Any = None,
+) -> Any:  # fmt: skip
+    """Maxima of windows at random uneven steps, of (N, C, D, H, W)."""
+    return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices,
+                       _random_samples)  # fmt: skip
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    return_indices: bool = False, _random_samples: Any = None,
+) -> Any:  # fmt: skip
+    """`fractional_max_pool2d` with the indices."""
+    return _fractional(2, input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    return_indices: bool = False, _random_samples: Any = None,
+) -> Any:  # fmt: skip
+    """`fractional_max_pool3d` with the indices."""
+    return _fractional(3, input, kernel_size, output_size, output_ratio, True, _random_samples)

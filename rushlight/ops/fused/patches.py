@@ -1,0 +1,98 @@
+"""Patches of an image side by side, and the sum of patches back into an image."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...core.families import linear
+from .convolution import clipped, output_size, padded, windows
+
+Sizes = tuple[int, ...]
+
+
+def _unfold(
+    x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> np.ndarray:
+    out = output_size(x.shape[2:], kernel, stride, padding, dilation)
+    view = windows(padded(x, padding), kernel, stride, dilation, out)
+    return view.reshape(x.shape[0], x.shape[1] * prod(kernel), prod(out))
+
+
+def _fold(
+    g: np.ndarray, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> np.ndarray:
+    out = output_size(size, kernel, stride, padding, dilation)
+    channels = g.shape[1] // prod(kernel)
+    patches = g.reshape(g.shape[0], channels, *kernel, *out)
+    x = np.zeros((g.shape[0], channels, *size), g.dtype)
+    for at in product(*map(range, kernel)):
+        met, used = clipped(at, size, stride, padding, dilation, out)
+        x[met] += patches[(slice(None), slice(None), *at)][used]
+    return x
+
+
+unfold = linear("im2col", eval=_unfold, adjoint=lambda g, x, *at: fold(g, x.shape[2:], *at),
+                doc="Each patch as a column: (N, C k, patches).")  # fmt: skip
+fold = linear("col2im", eval=_fold, adjoint=lambda g, x, size, *at: unfold(g, *at),
+              doc="Columns summed back to where their patches lay.")  # fmt: skip
+
+
+def _pad(x: np.ndarray, ends: tuple[tuple[int, int], ...], value: Any) -> np.ndarray:
+    cut = x[tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(ends, x.shape))]
+    ends = tuple((max(0, a), max(0, b)) for a, b in ends)
+    y = np.full(tuple(a + n + b for (a, b), n in zip(ends, cut.shape)), value, x.dtype)
+    y[tuple(slice(a, a + n) for (a, _), n in zip(ends, cut.shape))] = cut
+    return y
+
+
+pad_constant = linear(
+    "constant_pad_nd", eval=_pad,
+    adjoint=lambda g, x, ends, value: pad_constant(g, tuple((-a, -b) for a, b in ends), 0),
+    doc="Each dimension made longer by a value at both ends (or shorter, for negative numbers).",
+)  # fmt: skip
+
+
+def _take(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
+    return x.take(places, dim)
+
+
+def _untake(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarray:
+    """Slices added up where `places` names one target several times: sorted, then by runs."""
+    y = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
+    if not places.size:
+        return y
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    total = np.add.reduceat(g.take(order, dim), starts, dim)
+    y[(slice(None),) * dim + (places[starts],)] = total
+    return y
+
+
+take_slices = linear("take_slices", eval=_take, node="IndexSelectBackward0",
+                     adjoint=lambda g, x, dim, places: add_slices(g, dim, places, x.shape[dim]),
+                     doc="The slices of one dimension that an array of places names.")  # fmt: skip
+add_slices = linear("add_slices", eval=_untake, node="IndexAddBackward0",
+                    adjoint=lambda g, x, dim, places, size: take_slices(g, dim, places),
+                    doc="The adjoint of `take_slices`.")  # fmt: skip
+
+
+def _map_dim(x: np.ndarray, dim: int, matrix: np.ndarray) -> np.ndarray:
+    half = x.dtype.itemsize == 2
+    m = matrix.astype(np.float32 if half else x.dtype)
+    wide = x.astype(m.dtype, copy=False)
+    if dim == x.ndim - 1:
+        y = np.matmul(wide, m.T)
+    else:
+        lead, tail = x.shape[:dim], x.shape[dim + 1 :]
+        y = np.matmul(m, wide.reshape(*lead, x.shape[dim], prod(tail)))
+        y = y.reshape(*lead, len(m), *tail)
+    return y.astype(x.dtype, copy=False)
+
+
+map_dim = linear("map_dim", eval=_map_dim, adjoint=lambda g, x, dim, m: map_dim(g, dim, m.T),
+                 node="UpsampleBackward0", doc="A matrix times one dimension.")  # fmt: skip
