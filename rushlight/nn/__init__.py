@@ -63,6 +63,7 @@ from .losses import (
     PoissonNLLLoss,
     SmoothL1Loss,
 )
+from .losses_linear import LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from .losses_margin import (
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,
