@@ -11,8 +11,8 @@ from .drawing import *
 from .einsum import *
 from .indexing import *
 from .masking import *
-from .neural import *
 from .matrices import *
+from .neural import *
 from .placing import *
 from .pointwise import *
 from .predicates import *
@@ -23,6 +23,7 @@ from .scanning import *
 from .scattering import *
 from .settings import *
 from .sorting import *
+from .special_functions import *
 from .splitting import *
 from .statistics import *
 from .structure import *

@@ -14,7 +14,17 @@ from ..core.inplace import in_place, refuse_leaf
 from ..core.tape import PRIM, mark_written
 from ..core.tensor import Tensor, wrap
 from ..ops import structure as s
-from . import assembly, complex_parts, creation, diagonals, masking, placing, scattering, structure
+from . import (
+    assembly,
+    complex_parts,
+    creation,
+    diagonals,
+    masking,
+    placing,
+    scattering,
+    special_functions,
+    structure,
+)
 
 
 def _reshaped(
@@ -192,6 +202,11 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     return result
 
 
+def polygamma(self: Tensor, n: int) -> Tensor:
+    """The n-th derivative of digamma."""
+    return special_functions.polygamma(n, self)
+
+
 def _real_assigned(self: Tensor, value: Any) -> None:
     complex_parts.real(self).copy_(value)
 
@@ -224,7 +239,7 @@ OWN_METHODS: dict[str, Any] = {
     "unfold": diagonals.unfold, "new_tensor": new_tensor, "new_full": new_full,
     "new_zeros": _fresh(creation.zeros, "new_zeros"), "new_ones": _fresh(creation.ones, "new_ones"),
     "new_empty": _fresh(creation.empty, "new_empty"), "new_empty_strided": new_empty_strided,
-    "is_set_to": is_set_to, "sum_to_size": sum_to_size, "as_subclass": as_subclass,
+    "polygamma": polygamma, "polygamma_": in_place(polygamma), "is_set_to": is_set_to, "sum_to_size": sum_to_size, "as_subclass": as_subclass,
     "real": property(complex_parts.real, _real_assigned),
     "imag": property(complex_parts.imag, _imag_assigned),
     "mH": property(complex_parts.adjoint), "H": property(complex_parts.adjoint),

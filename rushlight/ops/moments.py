@@ -10,6 +10,7 @@ import numpy as np
 from ..core.families import general, linear
 from .distance import vector_norm
 from .elementwise import where
+from .placing import kind_of
 from .reduce import Dims, count, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
@@ -133,7 +134,7 @@ def _renorm_vjp(g: Any, y: Any, x: Any, p: float, dims: Dims, limit: float) -> A
     longer = size > limit
     slack = where(longer, size + _EPSILON, 1.0)
     along = g * x.conj()
-    if (along.dtype.kind if isinstance(along, np.ndarray) else "c" * along.dtype.is_complex) == "c":
+    if kind_of(along).is_complex:
         along = along.real
     pull = where(longer, sum_of(along, dims, True) * (-limit) / (slack * slack), 0.0)
     return g * where(longer, limit / slack, 1.0) + _norm_vjp(pull, size, x, p, dims, True)

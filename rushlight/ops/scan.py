@@ -12,6 +12,7 @@ from ..core.families import general, linear
 from ..core.tape import PARAMS
 from .elementwise import where
 from .indexing_along import spread_along
+from .placing import kind_of
 from .reduce import spread
 from .structure import flip, narrow, reshape, roll
 from .transcendental import exp, log
@@ -148,7 +149,7 @@ def _logcumsumexp(x: np.ndarray, dim: int) -> np.ndarray:
 def _logcumsumexp_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
     if not x.ndim:
         return g
-    if (g.dtype.kind if isinstance(g, np.ndarray) else "c" * g.dtype.is_complex) == "c":
+    if kind_of(g).is_complex:
         return backwards(g * exp(-y).conj(), dim) * exp(x).conj()
     positive = _log_weighted(g, y, x, dim)
     return positive - _log_weighted(-g, y, x, dim)
