@@ -15,7 +15,7 @@ from ..core import dtypes
 from ..core.dispatch import not_implemented, scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.inplace import in_place
-from ..core.shapes import dimension, dimensions
+from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
 from ..ops import contract
@@ -111,6 +111,8 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
         y = contract.matmul(input, weight)
         return y if bias is None else y + bias
     if bias is None:
+        hint = ["uint8 image: x.float() / 255"] if input.dtype is dtypes.uint8 else []
+        contract.same_types(input._array, weight._array, *hint)
         return contract.linear(input, weight)
     width = bias._array.shape
     if width and width[-1] not in (1, weight._array.shape[0]):

@@ -8,9 +8,14 @@ dimension, `s` signs, `i` integers below the number after `<`, `b` a mask, `d` f
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
+
+from tests.parity import functional_cases_images as images
+from tests.parity import functional_cases_losses as losses
+from tests.parity.functional_cases_errors import TROUBLE as TROUBLE
 
 PLACE = re.compile(r"\{([^}]*)\}")
 
@@ -64,6 +69,22 @@ def run(case: str, torch: Any) -> dict[str, list[np.ndarray]]:
         "outputs": [y.detach().numpy() for y in outputs],
         "gradients": [np.zeros(0) if x.grad is None else x.grad.numpy() for x in leaves],
     }
+
+
+def trouble(case: str, torch: Any) -> dict[str, Any]:
+    """What a call with odd arguments shows: its error or result's shape, and its warnings."""
+    torch.manual_seed(0)
+    scope = {"F": torch.nn.functional, "torch": torch, "z": torch.zeros}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = eval(case, scope)
+            seen = ["fine", list(getattr(found, "shape", []))]
+        except Exception as error:
+            kinds = [kind.__name__ for kind in type(error).__mro__]
+            seen = [kinds, str(error).split("\n")[0]]
+    told = [[one.category.__name__, str(one.message).split("\n")[0]] for one in caught]
+    return {"seen": seen, "warnings": told}
 
 
 ACTIVATIONS = """
@@ -221,3 +242,9 @@ F.alpha_dropout({5,7}, 0.4)
 F.alpha_dropout({5,7}, 1.0, training=True)
 F.feature_alpha_dropout({3,4,5}, 0.4, training=True)
 """.strip().splitlines()
+
+FAMILIES = {
+    "activations": ACTIVATIONS, "linear": LINEAR, "dropout": DROPOUT, "labels": losses.LABELS,
+    "numbers": losses.NUMBERS, "convolution": images.CONVOLUTION, "pooling": images.POOLING,
+    "norms": images.NORMS, "shapes": images.SHAPES, "attention": images.ATTENTION,
+}  # fmt: skip

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (one call per line)
+
 """Calls on images; see functional_cases for how inputs are written."""
 
 CONVOLUTION = """

@@ -84,8 +84,8 @@ def _by_rows(
     op: Any, input: Tensor, target: Tensor, weight: Any, ignore: int, reduction: str
 ) -> Any:
     """Run a loss of (rows, classes[, places]) scores on scores of any number of dimensions."""
+    _check_labels(input, target)
     labels = n.labels_of(target)
-    _check_labels(input, labels)
     _check_weight(weight, input.shape[0 if input.ndim == 1 else 1])
     if weight is not None:
         n.same_type(input, weight)
@@ -253,6 +253,11 @@ def binary_cross_entropy_with_logits(
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    if not target.is_floating_point():
+        raise RuntimeError(
+            f"result type {n.type_name(input)} can't be cast to the desired output type"
+            f" {n.type_name(target)}"
         )
     if pos_weight is None:
         loss = n.logit_loss(input, target)

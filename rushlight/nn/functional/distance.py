@@ -31,7 +31,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             "expected common dtype to be floating point, yet common dtype is"
             f" {n.type_name(x1 if x1.dtype is kind else x2)}"
         )
-    shape = rl.broadcast_shapes(x1.shape, x2.shape)
+    shape = n.broadcast(x1.shape, x2.shape)
     x1, x2 = x1.to(kind).expand(shape), x2.to(kind).expand(shape)
     # the bound holds the norms' values alone, as in torch: the gradient takes the norms as they are
     sizes = [x.norm(2, dim, keepdim=True) for x in (x1, x2)]

@@ -61,7 +61,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     return (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
 
 
-def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
+def _check_modes(mode: str, padding_mode: str) -> None:
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
             "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic',"
@@ -73,6 +73,9 @@ def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or"
             f" 'reflection', but got: '{padding_mode}'"
         )
+
+
+def _check_sizes(input: Tensor, grid: Tensor, mode: str) -> None:
     sizes = f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
     if input.ndim not in (4, 5) or input.ndim != grid.ndim:
         raise RuntimeError(
@@ -169,10 +172,11 @@ def grid_sample(
 
     Shapes: input (N, C, H, W), grid (N, H', W', 2), result (N, C, H', W'); likewise in 3-D.
     """
-    _check(input, grid, mode, padding_mode)
+    _check_modes(mode, padding_mode)
     if align_corners is None:
         _warn_corners()
         align_corners = False
+    _check_sizes(input, grid, mode)
     batch, dims = input.shape[0], input.ndim - 2
     at = []
     for place, size in enumerate(input.shape[2:]):

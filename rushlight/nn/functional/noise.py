@@ -108,7 +108,7 @@ def dropout3d(
     """Whole channels of (N, C, D, H, W) zeroed with probability `p`."""
     _check(p)
     _warn_dims("dropout3d", input.ndim, 3)
-    if input.ndim != 4:
+    if input.ndim == 5:
         return _feature(input, p, training, inplace)
     y = _feature(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
     return y.squeeze_(0) if inplace else y.squeeze(0)

@@ -149,6 +149,7 @@ def hinge_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """x where y is 1, max(0, margin - x) where y is -1."""
     reduction = checked_reduction(reduction, size_average, reduce)
+    n.broadcast(target.shape, input.shape)  # torch's error where they do not fit
     apart = (margin - input).clamp(min=0)
     zero = rl.zeros_like(input)
     loss = rl.where(target != 1, apart, zero) + rl.where(target != -1, input, zero)
@@ -161,4 +162,4 @@ def soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """log(1 + e^(-y x)) for labels y of 1 and -1."""
     reduction = checked_reduction(reduction, size_average, reduce)
-    return reduced((-target * input).exp().log1p(), reduction)
+    return reduced((-(input * target)).exp().log1p(), reduction)

@@ -76,7 +76,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
             f"{name}: elements of output_size must be greater than or equal to 0 but received"
             f" {{{listed}}}"
         )
-    _check_adaptive(input, dims, name, ",")
+    _check_adaptive(input, dims, name, "")
     if not input.is_floating_point():
         raise n.not_implemented(name, input.dtype)
     size = tuple(input.shape[-dims:])

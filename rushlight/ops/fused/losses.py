@@ -63,8 +63,8 @@ probability_loss = elementwise(
 def _mean_square(d: np.ndarray) -> np.ndarray:
     wide = widened(d)
     flat = wide.reshape(-1)
-    size = wide.dtype.type(max(d.size, 1)) if d.size else wide.dtype.type(0)
-    return np.asarray(np.dot(flat, flat) / size).astype(d.dtype, copy=False)
+    found = np.dot(flat, flat) / wide.dtype.type(d.size) if d.size else np.nan
+    return np.asarray(found, d.dtype)
 
 
 self_information = elementwise(

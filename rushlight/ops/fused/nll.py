@@ -111,16 +111,19 @@ nll_back = multilinear(
 )  # fmt: skip
 
 
+FEW = 64
+
+
 def _cross_entropy(
     x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> Any:
     need_float(x, "log_softmax_lastdim_kernel_impl")
     key, counts = _places(labels, x.shape[1], ignore)
     wide = widened(x)
-    if wide.size:
-        p = wide - np.maximum.reduce(wide, 1, keepdims=True)
-    else:
-        p = wide.copy()
+    # few classes: rows too short for vectors, so work on a copy with the examples innermost
+    p = np.array(wide.T, order="C").T if wide.ndim == 2 and wide.shape[1] <= FEW else wide.copy()
+    if p.size:
+        p -= np.maximum.reduce(p, 1, keepdims=True)
     at_label = p[key]
     np.exp(p, p)
     sums = np.add.reduce(p, 1, keepdims=True)
