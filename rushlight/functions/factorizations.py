@@ -26,6 +26,7 @@ LUFactorEx = named_result("linalg_lu_factor_ex", ("LU", "pivots", "info"))
 LUWithInfo = named_result("_lu_with_info", ("LU", "pivots", "info"))
 Unpacked = named_result("lu_unpack", ("P", "L", "U"))
 QR = named_result("linalg_qr", ("Q", "R"))
+Geqrf = named_result("geqrf", ("a", "tau"))
 OldQR = named_result("qr", ("Q", "R"))
 SVD = named_result("linalg_svd", ("U", "S", "Vh"))
 OldSVD = named_result("svd", ("U", "S", "V"))
@@ -188,6 +189,28 @@ def old_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
 old_qr.__name__ = old_qr.__qualname__ = "qr"
 
 
+def geqrf(input: Tensor, *, out: Any = None) -> Any:
+    """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
+    check_dims("geqrf", input)
+    packed, tau = np.linalg.qr(input._array, "raw")
+    kind = input._array.dtype
+    packed = np.ascontiguousarray(np.swapaxes(packed, -1, -2)).astype(kind, copy=False)
+    return put(Geqrf(wrap(packed), wrap(tau.astype(kind, copy=False))), out)
+
+
+def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,
+          out: Any = None) -> Tensor:  # fmt: skip
+    """`other` multiplied by the square Q of Householder vectors, from one side or the other."""
+    m, n = input._array.shape[-2], tau._array.shape[-1]
+    input = s.narrow(input, input._array.ndim - 1, 0, n)
+    eye = np.zeros((*input._array.shape[:-2], m, m), input._array.dtype)
+    dims = input._array.ndim
+    padded = s.join((input, wrap(eye[..., : m - n])), dims - 1, (n, m - n)) if m > n else input
+    q = householder_product(padded, tau)
+    q = ops.adjoint(q) if transpose else q
+    return put(c.matmul(q, other) if left else c.matmul(other, q), out)
+
+
 def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
     """The first columns of the product of Householder reflections (the columns of A)."""
     check("torch.linalg.householder_product", A)
@@ -205,6 +228,8 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
         v = s.narrow(low, low._array.ndim - 1, i, 1)
         scale = s.unsqueeze(s.narrow(tau, tau._array.ndim - 1, i, 1), tau._array.ndim)
         result = e.sub(result, e.mul(scale, c.matmul(v, c.matmul(ops.adjoint(v), result))))
+    if not k:
+        result = s.overwrite(A, result)
     if result._array.shape != A._array.shape:
         result = s.clone(s.expand(result, A._array.shape))
     return put(result, out)
@@ -299,13 +324,8 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
 # --- Pseudo-inverse, rank, least squares
 
 
-def _cutoff(A: Tensor, largest: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
-    """max(atol, rtol * the largest singular value); rtol is eps * max(m, n) unless given."""
-    values = [x._array if isinstance(x, Tensor) else x for x in (atol, rtol)]
-    if values[1] is None:
-        eps = np.finfo(A._array.dtype).eps * max(A._array.shape[-2:])
-        values[1] = 0.0 if values[0] is not None and np.all(np.asarray(values[0]) > 0) else eps
-    return np.maximum(0.0 if values[0] is None else values[0], values[1] * largest)
+def _value(x: Any) -> Any:
+    return x._array if isinstance(x, Tensor) else x
 
 
 def _sizes(A: Tensor, hermitian: bool) -> np.ndarray:
@@ -326,10 +346,8 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
             f"linalg.pinv({scalar_type_name(A.dtype)}{{{list(A._array.shape)}}}): expected a tensor"
             " with 2 or more dimensions of float, double, cfloat or cdouble types"
         )
-    values = _sizes(A, hermitian)
-    largest = values.max(-1) if values.shape[-1] else np.zeros(values.shape[:-1])
-    cutoff = _cutoff(A, largest, atol, rcond if rtol is None else rtol)
-    return put(ops.pinv(A, np.asarray(cutoff), hermitian), out)
+    relative = _value(rcond if rtol is None else rtol)
+    return put(ops.pinv(A, _value(atol), relative, bool(hermitian)), out)
 
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
@@ -344,10 +362,8 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if A.dtype.category < dtypes.FLOAT:
         raise RuntimeError("This function doesn't handle types other than float and double")
     values = _sizes(A, hermitian)
-    if not values.shape[-1]:
-        return put(wrap(np.zeros(values.shape[:-1], np.int64)), out)
-    cutoff = _cutoff(A, values.max(-1), atol if tol is None else tol, rtol)
-    return put(wrap(np.asarray((values > np.asarray(cutoff)[..., None]).sum(-1))), out)
+    limit = ops.cutoff(values, A._array.shape, _value(atol if tol is None else tol), _value(rtol))
+    return put(wrap(np.asarray((values > limit).sum(-1))), out)
 
 
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
@@ -373,8 +389,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     values = _sizes(A, False)
     rank = matrix_rank(A, rtol=rcond)._array
     solution = c.matmul(pinv(A, rcond), right)
-    none = wrap(np.empty(0, A._array.dtype))
-    residuals = none
+    none = wrap(np.empty(0, values.dtype))
+    flat = s.reshape(solution, (solution._array.size,))
+    residuals = ops.real_part(s.narrow(flat, 0, 0, 0))
     if driver not in (None, "gelsy") and m > n and (driver == "gels" or (rank == n).all()):
         gap = e.sub(c.matmul(A, solution), right)
         squares = ops.real_part(e.mul(gap, conj(gap)))

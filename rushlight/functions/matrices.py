@@ -1,7 +1,7 @@
 """The linear algebra that stands in the `torch` namespace itself."""
 
+from .factorizations import geqrf, lu_unpack, ormqr, pinverse
 from .factorizations import householder_product as orgqr
-from .factorizations import lu_unpack, pinverse
 from .factorizations import old_lu as lu
 from .factorizations import old_lu_solve as lu_solve
 from .factorizations import old_qr as qr
@@ -21,7 +21,7 @@ from .linear_algebra import old_slogdet as slogdet
 from .matrix_norms import cdist, cross
 
 __all__ = [
-    "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "cross", "det", "inverse", "logdet",
-    "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "orgqr", "pinverse", "qr",
-    "slogdet", "svd", "triangular_solve",
+    "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "cross", "det", "geqrf", "inverse",
+    "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "orgqr", "ormqr",
+    "pinverse", "qr", "slogdet", "svd", "triangular_solve",
 ]  # fmt: skip

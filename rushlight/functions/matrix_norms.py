@@ -40,6 +40,8 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     if dtype is not None:
         x = s.cast(x, dtype)
     dims = None if dim is None or dim == () else dimensions(dim, x._array.ndim)
+    if not x._array.ndim:  # torch lets dim be 0 or -1 for a single number
+        dims = None
     order = float(ord)
     places = range(x._array.ndim) if dims is None else dims
     if (order < 0 or order == INF) and any(x._array.shape[i] == 0 for i in places):
@@ -200,7 +202,8 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     powers = np.arange(count, dtype=np.float64)
     kind = x.dtype if x.dtype.category >= dtypes.FLOAT else dtypes.int64
     exponents = s.cast(wrap(powers), kind)
-    return e.pow(s.unsqueeze(s.cast(x, kind), x._array.ndim), exponents)
+    base = s.cast(x, kind) if x._array.ndim else s.reshape(s.cast(x, kind), (1,))
+    return e.pow(s.unsqueeze(base, base._array.ndim), exponents)
 
 
 linalg_vander.__name__ = linalg_vander.__qualname__ = "vander"

@@ -173,7 +173,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     left, right = dimensions(left, ndim_a), dimensions(right, ndim_b)
     for i, j in zip(left, right):
         m, n = a._array.shape[i], b._array.shape[j]
-        if m != n:
+        if m == 1 < n:
+            b = r.sum(b, (j,), True)
+        elif n == 1 < m:
+            a = r.sum(a, (i,), True)
+        elif m != n:
             raise fail(
                 ShapeError,
                 f"contracted dimensions need to match, but first has size {m} in dim {i} and"

@@ -97,11 +97,16 @@ solve = general("linalg_solve", eval=_solve, arity=2, vjp=_solve_vjp, reads="xy"
                 node="LinalgSolveExBackward0", doc="X with A X = B.")  # fmt: skip
 
 
+def pivot_size(x: np.ndarray) -> np.ndarray:
+    """What LAPACK compares to choose a pivot: for complex numbers |re| + |im|."""
+    return np.abs(np.real(x)) + np.abs(np.imag(x)) if x.dtype.kind == "c" else np.abs(x)
+
+
 def zero_pivot(matrix: np.ndarray) -> int:
     """The place (from 1) of the first zero on U's diagonal in P L U = matrix; 0 if none."""
     a = matrix.copy()
     for j in range(len(a)):
-        at = j + int(np.argmax(np.abs(a[j:, j])))
+        at = j + int(np.argmax(pivot_size(a[j:, j])))
         a[[j, at]] = a[[at, j]]
         if a[j, j] == 0:
             return j + 1
@@ -359,8 +364,17 @@ matrix_exp = general("linalg_matrix_exp", eval=_matrix_exp, vjp=_matrix_exp_vjp,
                      doc="The matrix exponential, I + A + A^2 / 2 + ...")  # fmt: skip
 
 
-def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> np.ndarray:
-    """Inverse singular values above the cutoff (an array over the batch), 0 below."""
+def cutoff(s: np.ndarray, shape: tuple[int, ...], atol: Any, rtol: Any) -> np.ndarray:
+    """max(atol, rtol * the largest singular value); rtol is eps * max(m, n) unless given."""
+    if rtol is None:
+        given = atol is not None and np.all(np.asarray(atol) > 0)
+        rtol = 0.0 if given else np.finfo(s.dtype).eps * max(shape[-2:])
+    largest = s.max(-1) if s.shape[-1] else np.zeros(s.shape[:-1], s.dtype)
+    return np.asarray(np.maximum(0.0 if atol is None else atol, rtol * largest))[..., None]
+
+
+def _pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> np.ndarray:
+    """Inverse singular values above the cutoff, 0 below."""
     if a.size == 0:
         return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
     if hermitian:
@@ -369,12 +383,12 @@ def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> np.ndarray:
     else:
         u, s, vh = np.linalg.svd(a, full_matrices=False)
         v = np.conj(np.swapaxes(vh, -1, -2))
-    keep = np.abs(s) > cutoff[..., None]
+    keep = np.abs(s) > cutoff(np.abs(s), a.shape, atol, rtol)
     scale = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
     return np.matmul(v * scale[..., None, :], np.conj(np.swapaxes(u, -1, -2)))
 
 
-def _pinv_vjp(g: Any, y: Any, a: Any, cutoff: np.ndarray, hermitian: bool) -> Any:
+def _pinv_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
     turned, by = adjoint(y), adjoint(g)
     middle = -matmul(turned, matmul(g, turned))
     left = matmul(by, matmul(y, turned))

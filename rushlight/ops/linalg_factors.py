@@ -15,7 +15,17 @@ from ..core.errors import fail
 from ..core.families import general, plain
 from .contract import matmul
 from .elementwise import where
-from .linalg import adjoint, column, diagonal, raw, real_part, row, solve, solve_triangular
+from .linalg import (
+    adjoint,
+    column,
+    diagonal,
+    pivot_size,
+    raw,
+    real_part,
+    row,
+    solve,
+    solve_triangular,
+)
 from .structure import cast, embed_diagonal, join, narrow, tril, triu
 from .transcendental import conj
 
@@ -57,7 +67,7 @@ def _pivoted(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _factor(a: np.ndarray, start: int, stop: int, pivots: np.ndarray) -> None:
     """Columns start..stop by halves; row swaps go through the whole matrix."""
     if stop - start == 1:
-        at = start + int(np.argmax(np.abs(a[start:, start])))
+        at = start + int(np.argmax(pivot_size(a[start:, start])))
         pivots[start] = at + 1
         if at != start:
             a[[start, at]] = a[[at, start]]
@@ -222,7 +232,9 @@ def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
     inner = _over_gaps(skew_u, gaps) * row(s) + column(s) * _over_gaps(skew_v, gaps)
     inner = inner + on_diagonal(by_s)
     if raw(u).dtype.kind == "c":
-        inner = inner + on_diagonal(diagonal(skew_u) / (2 * s))
+        none = raw(s) == 0
+        phases = where(none, 0.0, diagonal(skew_u) / where(none, 1.0, 2 * s))
+        inner = inner + on_diagonal(phases)
     whole = matmul(u, matmul(inner, vh))
     if m > k:
         whole = whole + matmul((by_u - matmul(u, from_u)) / row(s), vh)
@@ -240,10 +252,10 @@ svd = general("linalg_svd", eval=_svd, vjp=_svd_vjp, reads="y", outputs=3,
 def _svd_full_vjp(g: Any, y: Any, a: Any) -> Any:
     """That of the reduced form: as in torch, the other vectors' gradients are left out."""
     k = y[1].shape[-1]
-    reduced = (
+    by, found = (
         (narrow(u, u.ndim - 1, 0, k), s, narrow(vh, vh.ndim - 2, 0, k)) for u, s, vh in (g, y)
     )
-    return _svd_vjp(*reduced, a)
+    return _svd_vjp(by, found, a)
 
 
 svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vjp=_svd_full_vjp,
@@ -262,7 +274,8 @@ def _eigh_vjp(g: Any, y: Any, a: Any, side: str) -> Any:
     (by_values, by_vectors), (values, vectors) = typed(g, y), y
     turned = adjoint(vectors)
     inner = _over_gaps(matmul(turned, by_vectors), _gaps(values)) + on_diagonal(by_values)
-    return matmul(vectors, matmul(inner, turned))
+    whole = matmul(vectors, matmul(inner, turned))
+    return (whole + adjoint(whole)) * 0.5
 
 
 eigh = general("linalg_eigh", eval=_eigh, vjp=_eigh_vjp, reads="y", outputs=2,

@@ -15,13 +15,13 @@ Case = tuple[str, tuple[str, ...]]
 
 
 def made(spec: str, seed: int) -> np.ndarray:
-    """An input: sizes as `2x3`, with `c:` complex, `p:` positive definite, `h:` well conditioned."""
+    """An input: sizes as `2x3`; c: complex, p: positive definite, h: well conditioned, i: whole."""
     kind, _, sizes = spec.rpartition(":")
-    shape = tuple(int(n) for n in sizes.split("x")) if sizes else ()
+    shape: list[int] = [int(n) for n in sizes.split("x")] if sizes else []
     draws = np.random.RandomState(seed)
     x = draws.standard_normal(shape)
     if "i" in kind:
-        return draws.randint(-4, 5, shape)
+        return draws.randint(-4, 5, tuple(shape))
     if "c" in kind:
         x = x + 1j * draws.standard_normal(shape)
     if "p" in kind:
