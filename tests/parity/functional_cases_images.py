@@ -1,5 +1,5 @@
-
 """Calls on images; see functional_cases for how inputs are written."""
+# ruff: noqa: E501 (one call per line)
 
 CONVOLUTION = """
 F.conv2d({2,3,6,7}, {4,3,3,3})

@@ -26,7 +26,8 @@ def answer(case: str) -> dict[str, Any]:
 
 
 def write(name: str, answers: dict[str, Any]) -> None:
-    lines = ",\n".join(f"{json.dumps(case)}: {json.dumps(found)}" for case, found in answers.items())
+    pairs = (f"{json.dumps(case)}: {json.dumps(found)}" for case, found in answers.items())
+    lines = ",\n".join(pairs)
     (DATA / f"functional_{name}.json").write_text("{\n" + lines + "\n}\n")
 
 

@@ -90,7 +90,7 @@ def _gelu_tanh(x: np.ndarray) -> np.ndarray:
     y *= _GELU_CUBE * _GELU_SCALE
     y += _GELU_SCALE
     y *= x
-    np.tanh(y, y)
+    y = np.tanh(y)
     y += 1
     y *= x
     y *= 0.5
