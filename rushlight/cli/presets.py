@@ -38,7 +38,7 @@ _SMALL: dict[str, dict[str, Any]] = {
     "linear": {"epochs": 20, "batch_size": 32, "lr": 5e-3},
     "softmax": {"epochs": 20, "batch_size": 32, "lr": 5e-3},
     "mlp": {"epochs": 20, "batch_size": 32, "lr": 2e-3},
-    "lenet": {"epochs": 20, "batch_size": 32, "lr": 3e-3, "dropout": 0.2},
+    "lenet": {"epochs": 20, "batch_size": 32, "lr": 3e-3, "dropout": 0.4},
 }
 _LARGE: dict[str, dict[str, Any]] = {
     "linear": {"epochs": 8, "batch_size": 128, "lr": 1e-3},

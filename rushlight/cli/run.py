@@ -69,8 +69,9 @@ def _set_path(folder: str) -> None:
 
 
 def _execute(path: str) -> None:
-    """Execute a source file in a new `__main__`."""
-    with io.open_code(os.path.abspath(path)) as file:
+    """Execute a source file in a new `__main__`, under its absolute path as Python does."""
+    path = os.path.abspath(path)
+    with io.open_code(path) as file:
         source = file.read()
     main = ModuleType("__main__")
     main.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None, __spec__=None)

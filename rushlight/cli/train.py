@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dropout",
         type=real(0, 1),
         metavar="P",
-        help="for mlp and lenet; default: 0 (lenet on digits: 0.2)",
+        help="for mlp and lenet; default: 0 (lenet on digits: 0.4)",
     )
     add("--seed", type=whole(0), metavar="N", help="default: 0")
     add(
