@@ -48,14 +48,17 @@ def mlp(t: Any) -> Callable[[], Any]:
     return step_of(t, net, n.CrossEntropyLoss(), *_classes(t, 784))
 
 
-def lenet(t: Any) -> Callable[[], Any]:
-    t.manual_seed(0)
+def lenet_net(t: Any) -> Any:
     n = t.nn
-    net = n.Sequential(
+    return n.Sequential(
         n.Conv2d(1, 6, 5, padding=2), n.ReLU(), n.MaxPool2d(2), n.Conv2d(6, 16, 5), n.ReLU(), n.MaxPool2d(2),
         n.Flatten(), n.Linear(400, 120), n.ReLU(), n.Linear(120, 84), n.ReLU(), n.Linear(84, 10),
     )  # fmt: skip
-    return step_of(t, net, n.CrossEntropyLoss(), *_classes(t, 1, 28, 28))
+
+
+def lenet(t: Any) -> Callable[[], Any]:
+    t.manual_seed(0)
+    return step_of(t, lenet_net(t), t.nn.CrossEntropyLoss(), *_classes(t, 1, 28, 28))
 
 
 STEPS = {"a": linear_regression, "b": softmax_regression, "c": mlp, "lenet": lenet}

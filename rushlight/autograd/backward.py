@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
                 "grad can be implicitly created only for real scalar outputs but got"
                 f" {tensor.dtype!r}"
             )
-        return wrap(np.ones_like(array))
+        return wrap(np.ones(array.shape, array.dtype))
     if not isinstance(gradient, Tensor):
         raise TypeError(
             "gradients can be either Tensors, numbers, or None, but got " + type(gradient).__name__
@@ -88,6 +89,8 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
+    if create_graph:
+        _warn_of_cycle()
     keep = create_graph if retain_graph is None else retain_graph
     gradients = grad_tensors if grad_tensors is not None else grad_variables
     roots = _roots(_as_tuple(tensors), gradients, create_graph)
@@ -102,6 +105,23 @@ def backward(
         if type(x._entry) is list and x._entry[ORDER] in pass_.captured:
             accumulate(x, pass_.captured[x._entry[ORDER]], create_graph)
     accumulate_leaves(pass_, {id(x) for x in targets}, create_graph)
+
+
+_warned: list[bool] = []
+
+
+def _warn_of_cycle() -> None:
+    """Once, as torch: a `.grad` with history holds its parameter, which holds its `.grad`."""
+    if not _warned:
+        _warned.append(True)
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the"
+            " parameter and its gradient which can cause a memory leak. We recommend using"
+            " autograd.grad when creating the graph to avoid this. If you have to use this"
+            " function, make sure to reset the .grad fields of your parameters to None after use"
+            " to break the"
+            " cycle and avoid the leak.", UserWarning, stacklevel=4,
+        )  # fmt: skip
 
 
 def grad(
@@ -156,8 +176,8 @@ def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> A
         return g if isinstance(g, Tensor) else wrap(_own(g))
     if not unused:
         raise RuntimeError(
-            f"The differentiated Tensor at index {place} appears to not have been used in the graph."
-            " Set allow_unused=True if this is the desired behavior."
+            f"The differentiated Tensor at index {place} appears to not have been used in the"
+            " graph. Set allow_unused=True if this is the desired behavior."
         )
     return wrap(np.zeros_like(x._array)) if zeros else None
 

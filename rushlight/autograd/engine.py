@@ -49,6 +49,7 @@ class Late:
 
     sum_to: Callable[..., Any]
     add: Callable[..., Any]
+    keep: Callable[..., Any]  # a copy with its history
 
 
 class Sweep:
@@ -70,6 +71,8 @@ class Sweep:
                 return
         else:
             shape, order, waiting = parent._array.shape, id(parent), self.leaves
+            if self.needed is not None and order not in self.capture:
+                return
         if type(g) is not ndarray and not isinstance(g, Tensor):
             g = np.asarray(g)
         if g.shape != shape:
@@ -145,10 +148,19 @@ class Sweep:
             g = _run_tensor_hooks(entry, g)
         if order in self.capture:
             self.captured[order] = g
+            if not self._leads_on(entry):
+                return
         if entry[PRIM] is OUTPUT_OF:
             self.deliver_output(entry[PARENTS][0], entry[PARAMS][0], g)
         else:
             self.pull(entry, g)
+
+    def _leads_on(self, entry: Entry) -> bool:
+        """Whether some wanted tensor lies further back than this one."""
+        return any(
+            p[ORDER] in self.needed if type(p) is list else id(p) in self.capture
+            for p in entry[PARENTS] if p is not None
+        )  # fmt: skip
 
     def pull(self, entry: Entry, g: Any) -> None:
         """Run one entry's rule and pass its results to the parents."""
@@ -157,7 +169,7 @@ class Sweep:
         if last_write[0] > entry[ORDER]:
             _check_versions(entry)
         if type(g) is list:
-            g = _fill(entry, g, self.create)
+            g = tuple(g) if entry[PRIM].rule is None else _fill(entry, g, self.create)
         if entry[HOOKS] is not None:
             g = _run_pre_hooks(entry, g)
         try:
@@ -246,8 +258,9 @@ def _check_versions(entry: Entry) -> None:
             RuntimeError,
             "one of the variables needed for gradient computation has been modified by an inplace"
             f" operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version {now};"
-            f" expected version {then} instead. Hint: enable anomaly detection to find the operation"
-            " that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True,"
+            f" expected version {then} instead. Hint: enable anomaly detection to find the"
+            " operation that failed to compute its gradient, with"
+            " torch.autograd.set_detect_anomaly(True,"
             " check_nan=False).",
             f"{entry[PRIM].name} needs the old value for its gradient",
             *(f"written in place at {line}" for line in lines[-1:]),
@@ -272,8 +285,8 @@ def _note_origin(error: Exception, entry: Entry) -> None:
     if line and not any("forward call" in note for note in getattr(error, "__notes__", ())):
         error.add_note(f"in the gradient of {node_name(entry)}; its forward call: {line}")
         warnings.warn(
-            f"Error detected in {node_name(entry)}. Traceback of forward call that caused the error:"
-            f"\n  {line}", UserWarning, stacklevel=2,
+            f"Error detected in {node_name(entry)}. Traceback of forward call that caused the"
+            f" error:\n  {line}", UserWarning, stacklevel=2,
         )  # fmt: skip
 
 
@@ -290,12 +303,20 @@ def _check_nan(entry: Entry, grads: Sequence[Any]) -> None:
             raise error
 
 
-def _tensor(g: Any) -> Tensor:
-    return g if isinstance(g, Tensor) else wrap(g)
+def _tensor(g: Any) -> Any:
+    return g if g is None or isinstance(g, Tensor) else wrap(g)
 
 
-def _like(result: Any, g: Any) -> Any:
-    """A hook's result in the form that the sweep runs on."""
+def _like(result: Any, g: Any, hook: Any) -> Any:
+    """A hook's result, checked, in the form that the sweep runs on."""
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if result._array.shape != g.shape:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise fail(
+            RuntimeError, f"hook '{name}' has changed the size of value",
+            f"the gradient has shape {tuple(g.shape)}, the hook returned {tuple(result.shape)}",
+        )  # fmt: skip
     return result if isinstance(g, Tensor) else result._array
 
 
@@ -308,7 +329,7 @@ def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
             changed = hook(_tensor(part))
             if changed is None:
                 continue
-            changed = _like(changed, part)
+            changed = _like(changed, part, hook)
             if type(g) is list:
                 g[place] = changed
             else:
@@ -327,7 +348,7 @@ def _run_pre_hooks(entry: Entry, g: Any) -> Any:
         changed = hook(tuple(map(_tensor, gs)))
         if changed is not None:
             changed = changed if isinstance(changed, tuple) else (changed,)
-            g = tuple(_like(new, old) for new, old in zip(changed, gs))
+            g = tuple(_like(new, old, hook) for new, old in zip(changed, gs))
             g = g if len(gs) > 1 else g[0]
     return g
 
@@ -335,12 +356,15 @@ def _run_pre_hooks(entry: Entry, g: Any) -> Any:
 def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
     gs = g if type(g) is tuple else (g,)
     for hook in list(entry[HOOKS].post.values()):
-        before = tuple(None if one is None else _tensor(one) for one in grads)
+        before = tuple(
+            None if one is None or parent is None else _tensor(one)
+            for one, parent in zip(grads, entry[PARENTS])
+        )
         changed = hook(before, tuple(map(_tensor, gs)))
         if changed is not None:
             changed = changed if isinstance(changed, tuple) else (changed,)
-            form = gs[0]
-            grads = [None if one is None else _like(one, form) for one in changed]
+            raw = not isinstance(gs[0], Tensor)
+            grads = [one._array if raw and isinstance(one, Tensor) else one for one in changed]
     return grads
 
 
@@ -356,7 +380,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             mark_written(before._array)
         return
     if isinstance(g, Tensor) and (create or g._entry is not None):
-        tensor._grad = g
+        tensor._grad = Late.keep(g)
         return
     array = g._array if isinstance(g, Tensor) else g
     if array.dtype != tensor._array.dtype:
@@ -370,12 +394,12 @@ def _finish_leaf(leaf: Tensor, g: Any) -> Any:
     for hook in list((leaf._hooks or {}).values()):
         changed = hook(_tensor(g))
         if changed is not None:
-            g = _like(changed, g)
+            g = _like(changed, g, hook)
     return g
 
 
 def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:
-    """The clock readings of all entries through which some target (by reading or leaf id) is reached."""
+    """Clock readings of all entries on a way to some target (by reading or leaf id)."""
     seen: dict[int, Entry] = {}
     stack = [root for root in roots if type(root) is list]
     while stack:

@@ -19,6 +19,7 @@ from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
+INFERRED = [False]  # whether inference mode was ever entered
 ARRAYS: dict[type, Callable[..., Any]] = {}
 WRAPPERS: dict[type, Callable[..., Any]] = {}
 NUMBERS = frozenset((float, int))
@@ -49,11 +50,26 @@ def record(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> En
     if not wanted:
         return None
     reads = prim.reads
+    if INFERRED[0] and "x" in reads:
+        _refuse_inference(inputs)
     shape = y.shape if prim.outputs == 1 else tuple(one.shape for one in y)
     return [
         prim, tuple(parents), arrays if "x" in reads else None, y if "y" in reads else None,
         params, shape, tick(), None,
     ]  # fmt: skip
+
+
+def _refuse_inference(inputs: Any) -> None:
+    for x in inputs:
+        if isinstance(x, Tensor) and x._inference:
+            raise fail(
+                RuntimeError,
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created"
+                " in inference mode in computation tracked by autograd. To work around this, you"
+                " can make a clone to get a normal tensor and use it in autograd, or use"
+                " `torch.no_grad()` instead of `torch.inference_mode()`.",
+                f"it has shape {tuple(x._array.shape)} and was made inside torch.inference_mode()",
+            )
 
 
 def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Any:
@@ -69,6 +85,8 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
     rule = prim.rule
     if type(rule) is Multilinear and rule.view:
         link_view(result, inputs[0])
+        if inputs[0]._inference:
+            result.__class__ = type(inputs[0])
     if entry is not None and y.dtype.char not in FLOATS:
         result._entry = None
     if WATCHED[0] and STATE.anomaly and entry is not None:
@@ -87,6 +105,8 @@ def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inpu
             result._entry = [OUTPUT_OF, (entry,), None, None, (place,), y.shape, tick(), None]
         if getattr(rule, "view", False):
             link_view(result, inputs[0])
+            if inputs[0]._inference:
+                result.__class__ = type(inputs[0])
         results.append(result)
     if WATCHED[0] and entry is not None and STATE.anomaly:
         note_line(entry)
@@ -377,6 +397,9 @@ def _binary(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
+        elif type(input) is ndarray and type(other) is ndarray:
+            y = evaluate(input, other, *params)
+            return y if type(y) is ndarray else asarray(y)
         result = apply(prim, (input, other), params)
         return result if out is None else write_out(result, out)
 
@@ -408,6 +431,9 @@ def _pair(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
+        elif type(input) is ndarray and type(other) is ndarray:
+            y = evaluate(input, other, *params)
+            return y if type(y) is ndarray else asarray(y)
         return apply(prim, (input, other), params)
 
     return op

@@ -7,6 +7,7 @@ it reaches the ops that have no public name of their own.
 # ruff: noqa: F401 (names imported to be found here)
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
         return contract.linear(input, weight)
     width = bias._array.shape
     if width and width[-1] not in (1, weight._array.shape[0]):
-        rows, size = int(np.prod(input._array.shape[:-1])), weight._array.shape[0]
+        rows, size = prod(input._array.shape[:-1]), weight._array.shape[0]
         raise fail(
             ShapeError,
             f"The expanded size of the tensor ({size}) must match the existing size ({width[-1]})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from . import (
     complex_parts,
     creation,
     diagonals,
+    from_data,
     masking,
     placing,
     scattering,
@@ -53,7 +55,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     shape = shapes.checked(shapes.sizes(sizes))
     array = self._array
     flat = s.flat_memory(array) if array.size else array.reshape(-1)
-    wanted = int(np.prod(shape))
+    wanted = prod(shape)
     if wanted > flat.size:
         fresh = np.zeros(wanted, array.dtype)
         fresh[: flat.size] = flat
@@ -132,8 +134,8 @@ def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[..., Any]) -> T
 def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tensor:
     if self._entry is not None or any(x._entry is not None for x in others):
         name = ("apply_", "map_", "map2_")[len(others)]
-        raise TypeError(
-            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}()"
+        raise RuntimeError(
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
         )
     columns = [self._array, *(np.broadcast_to(x._array, self._array.shape) for x in others)]
     values = [function(*row) for row in zip(*(x.reshape(-1).tolist() for x in columns))]
@@ -166,7 +168,7 @@ def new_tensor(
 ) -> Tensor:  # fmt: skip
     """`torch.tensor(data)` with this tensor's data type."""
     kind = self.dtype if dtype is None else dtype
-    return creation.tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
+    return from_data.tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def new_empty_strided(

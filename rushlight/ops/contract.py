@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,15 @@ _C_NAMES = {"byte": "unsigned char", "char": "signed char", "long": "long int", 
             "half": "c10::Half", "bfloat16": "c10::BFloat16"}  # fmt: skip
 
 
+def c_name(x: np.ndarray) -> str:
+    """The C++ name of an array's element type, as torch's messages have it."""
+    return _C_NAMES.get(_type_name(x), _type_name(x))
+
+
 def same_types(a: np.ndarray, b: np.ndarray, *notes: str) -> None:
     """torch's error when two operands of a product differ in data type."""
     if a.dtype != b.dtype:
-        names = [_C_NAMES.get(name, name) for name in (_type_name(a), _type_name(b))]
+        names = [c_name(a), c_name(b)]
         raise fail(
             DTypeError,
             f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}",
@@ -79,11 +85,11 @@ def _misfit(a: np.ndarray, b: np.ndarray) -> BaseException:
         text = (f"The size of tensor a ({pairs[at][0]}) must match the size of tensor b"
                 f" ({pairs[at][1]}) at non-singleton dimension {max(a.ndim, b.ndim) - 3 - at}")  # fmt: skip
     elif a.ndim > 2 and b.ndim > 2:
-        rows = int(np.prod(a.shape[:-2]))
+        rows = prod(a.shape[:-2])
         text = (f"Expected size for first two dimensions of batch2 tensor to be:"
-                f" [{rows}, {a.shape[-1]}] but got: [{int(np.prod(b.shape[:-2]))}, {b.shape[-2]}].")  # fmt: skip
+                f" [{rows}, {a.shape[-1]}] but got: [{prod(b.shape[:-2])}, {b.shape[-2]}].")  # fmt: skip
     else:
-        m = int(np.prod(a.shape[:-1])) if a.ndim > 1 else 1
+        m = prod(a.shape[:-1]) if a.ndim > 1 else 1
         text = (f"mat1 and mat2 shapes cannot be multiplied ({m}x{a.shape[-1]} and"
                 f" {b.shape[-2] if b.ndim > 1 else b.shape[0]}x{b.shape[-1] if b.ndim > 1 else 1})")  # fmt: skip
     return fail(ShapeError, text, f"the shapes are {a.shape} and {b.shape}", *notes)
@@ -111,7 +117,7 @@ def _right(g: Any, a: Any, b: Any) -> Any:
         flat = reshape(g, (rows.shape[0],))
         return matmul(_adjoint(rows), flat)
     if b.ndim == 2 and a.ndim > 2:
-        rows = int(np.prod(a.shape[:-1]))
+        rows = prod(a.shape[:-1])
         a, g = reshape(a, (rows, a.shape[-1])), reshape(g, (rows, g.shape[-1]))
     return matmul(_adjoint(a), g)
 
@@ -164,13 +170,13 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
 
 
 def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
-    rows = int(np.prod(x.shape[:-1]))
+    rows = prod(x.shape[:-1])
     raise fail(
         ShapeError,
         f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and"
         f" {w.shape[-1]}x{w.shape[0]})",
         f"the layer expects last size {w.shape[-1]}, got {x.shape}",
-        *(["flatten(1) the input first"] if int(np.prod(x.shape[1:])) == w.shape[-1] else []),
+        *(["flatten(1) the input first"] if prod(x.shape[1:]) == w.shape[-1] else []),
     )
 
 
@@ -186,7 +192,7 @@ def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
 
 
 def _rows(x: Any, width: int) -> Any:
-    return x if x.ndim == 2 else reshape(x, (int(np.prod(x.shape[:-1])), width))
+    return x if x.ndim == 2 else reshape(x, (prod(x.shape[:-1]), width))
 
 
 linear = multilinear(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def _masked_scatter_vjp(g: Any, y: Any, x: Any, source: Any, mask: np.ndarray) -
     given = None
     if source is not None:
         taken = masked_select(g, mask)
-        size = int(np.prod(source.shape))
+        size = prod(source.shape)
         given = reshape(place(taken, (size,), (slice(0, taken.shape[0]),)), source.shape)
     return masked_fill(g, mask, 0), given
 
@@ -217,7 +218,7 @@ scatter = general(
 
 take = linear("take", eval=lambda x, index: x.reshape(-1)[index],
               adjoint=lambda g, x, index: reshape(
-                  add_at(g, (int(np.prod(x.shape)),), (index,)), x.shape),
+                  add_at(g, (prod(x.shape),), (index,)), x.shape),
               doc="Elements by their place in the flattened tensor.")  # fmt: skip
 
 
