@@ -31,6 +31,8 @@ def _getattr_for(module: ModuleType, lazy: Lazy) -> Callable[[str], Any]:
             found: Any = importlib.import_module(home)
             if attribute is not None:
                 found = getattr(found, attribute)
+            elif home not in _explaining:
+                explain_missing(found)
             setattr(module, name, found)
             return found
         # The argument keeps Python from printing a suggestion of its own beside ours.

@@ -1,6 +1,9 @@
 """Data sets, samplers and the loader, as `torch.utils.data`."""
 
 from . import _utils
+import sys as _sys
+
+from ...core.names import explain_missing as _explain_missing
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, _DatasetKind
 from .dataset import (
@@ -23,3 +26,5 @@ from .sampler import (
     WeightedRandomSampler,
 )
 from .worker import get_worker_info
+
+_explain_missing(_sys.modules[__name__])

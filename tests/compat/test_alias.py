@@ -1,0 +1,94 @@
+"""The alias: torch's names stand for rushlight's modules, and never for two things at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+import rushlight
+from rushlight import compat
+from rushlight.compat.alias import OURS, our_name
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No torch of any kind among the loaded modules; afterwards all as it was."""
+    before = {name: sys.modules[name] for name in list(sys.modules) if _is_torch(name)}
+    for name in before:
+        del sys.modules[name]
+    yield
+    compat.uninstall()
+    for name in [name for name in sys.modules if _is_torch(name)]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def _is_torch(name: str) -> bool:
+    return name.partition(".")[0] in ("torch", "torchvision")
+
+
+def test_the_same_module_objects_under_both_names(clean: None) -> None:
+    assert not compat.installed()
+    rushlight.install_as_torch()
+    assert compat.installed()
+    specs = {}
+    for name in (
+        "torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils.rnn",
+        "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.autograd",
+        "torch.cuda", "torch.jit", "torch.backends.cudnn", "torch.backends.cuda",
+        "torchvision", "torchvision.transforms", "torchvision.transforms.functional",
+        "torchvision.datasets", "torchvision.io",
+    ):  # fmt: skip
+        ours = our_name(name)
+        assert ours is not None
+        specs[ours] = getattr(importlib.import_module(ours), "__spec__", None)
+        assert importlib.import_module(name) is sys.modules[ours]
+        assert sys.modules[ours].__spec__ is specs[ours], "importing the alias left its spec alone"
+        assert sys.modules[ours].__name__ == ours
+
+
+def test_installing_twice_is_installing_once(clean: None) -> None:
+    compat.install()
+    finders = len(sys.meta_path)
+    compat.install()
+    assert len(sys.meta_path) == finders
+    compat.uninstall()
+    assert not compat.installed() and "torch" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision"])
+def test_refuses_when_the_real_one_is_loaded(clean: None, name: str) -> None:
+    real = ModuleType(name)
+    real.__file__ = f"/somewhere/{name}/__init__.py"
+    sys.modules[name] = real
+    with pytest.raises(RuntimeError, match=f"the real {name} is already loaded") as refused:
+        compat.install()
+    assert f"/somewhere/{name}/__init__.py" in str(refused.value)
+    assert any("rushlight run" in note for note in refused.value.__notes__)
+    assert sys.modules[name] is real and not compat.installed()
+
+
+@pytest.mark.parametrize("part", sorted(OURS - {"__main__"}))
+def test_what_torch_has_not_stays_unknown(clean: None, part: str) -> None:
+    compat.install()
+    with pytest.raises(ModuleNotFoundError, match=f"No module named 'torch.{part}'"):
+        importlib.import_module(f"torch.{part}")
+
+
+def test_a_missing_module_names_the_nearest(clean: None) -> None:
+    compat.install()
+    for wrong, right in (
+        ("torch.nn.functionl", "torch.nn.functional"),
+        ("torch.optimm", "torch.optim"),
+        ("torchvision.transform", "torchvision.transforms"),
+    ):
+        with pytest.raises(ModuleNotFoundError) as missing:
+            importlib.import_module(wrong)
+        assert missing.value.name == wrong
+        assert f"the nearest is {right}" in missing.value.__notes__
+    with pytest.raises(ImportError):  # what programs that probe for features expect
+        importlib.import_module("torch._dynamo.nothing")
