@@ -129,7 +129,7 @@ def test_settings_are_remembered() -> None:
         (torch.nn, "Relu", "the nearest names are ReLU"),
         (torch.nn.functional, "crossentropy", "the nearest names are cross_entropy"),
         (torch.optim, "Adamm", "the nearest names are Adam"),
-        (torch.utils.data, "Dataloader", "the nearest name is DataLoader"),
+        (torch.utils.data, "Dataloader", "the nearest names are DataLoader"),
         (torch.backends.cudnn, "benchmrk", "the nearest name"),
     ],
 )

@@ -1,9 +1,9 @@
 """Data sets, samplers and the loader, as `torch.utils.data`."""
 
-from . import _utils
 import sys as _sys
 
 from ...core.names import explain_missing as _explain_missing
+from . import _utils
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, _DatasetKind
 from .dataset import (
