@@ -108,7 +108,7 @@ def text() -> str:
     }  # fmt: skip
     body = "".join(_method(name, value) for name, value in sorted(table.items()))
     return (
-        f"{HEADER}EAGER_TYPES: set[type]\n\nclass Tensor:\n{_private_fields()}"
+        f"{HEADER}EAGER_TYPES: set[type]\nnew: Any\n\nclass Tensor:\n{_private_fields()}"
         "    def __new__(cls, *data: Any, device: Any = ...) -> Tensor: ...\n"
         f"{body}\n{_functions()}"
     )

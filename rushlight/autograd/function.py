@@ -10,9 +10,10 @@ import numpy as np
 
 from ..core import inplace
 from ..core.dispatch import FLOATS, OUTPUT_OF
+from ..core.errors import fail
 from ..core.primitive import Primitive
 from ..core.state import STATE
-from ..core.tape import LEAF, PARAMS, PARENTS, Entry, tick
+from ..core.tape import LEAF, PARAMS, PARENTS, Entry, shape_of, tick
 from ..core.tensor import Tensor, wrap
 
 
@@ -23,6 +24,8 @@ class FunctionCtx:
     _dirty: tuple[Tensor, ...] = ()
     _no_gradient: tuple[int, ...] = ()
     _materialize = True
+    _outputs: tuple[Any, ...] = ()
+    _name = ""
     _entry: Any = None
     needs_input_grad: tuple[bool, ...] = ()
 
@@ -57,6 +60,10 @@ class FunctionCtx:
             x.tensor(self._entry) if isinstance(x, _SavedOutput) else x for x in self._saved
         )
 
+    def name(self) -> str:
+        """The name of the node."""
+        return self._name
+
 
 def _pull(cls: type, g: Any, entry: Entry) -> list[Any]:
     """Run the user's backward; unwrap its tensors when the sweep runs on arrays."""
@@ -64,28 +71,57 @@ def _pull(cls: type, g: Any, entry: Entry) -> list[Any]:
     gs = g if type(g) is tuple else (g,)
     raw = not any(isinstance(one, Tensor) for one in gs)
     given = tuple(one if isinstance(one, Tensor) or one is None else wrap(one) for one in gs)
+    if ctx._materialize:
+        given = tuple(
+            wrap(np.zeros_like(y)) if one is None and y is not None else one
+            for one, y in zip(given, ctx._outputs or (None,) * len(given))
+        )
     ctx._entry = entry
     try:
         found = cls.backward(ctx, *given)  # type: ignore[attr-defined]
     finally:
         ctx._entry = None
+    grads = _checked(f"{cls.__name__}Backward", ctx, found, entry)
+    return [one._array if raw and isinstance(one, Tensor) else one for one in grads]
+
+
+def _checked(name: str, ctx: Any, found: Any, entry: Entry) -> list[Any]:
+    """The gradients of the tensor arguments; torch's errors for what cannot be one."""
     found = found if isinstance(found, tuple) else (found,)
     wanted = len(ctx.needs_input_grad)
     if len(found) > wanted and all(extra is None for extra in found[wanted:]):
         found = found[:wanted]
     if len(found) != wanted:
-        raise RuntimeError(
-            f"function {cls.__name__}Backward returned an incorrect number of gradients (expected"
-            f" {wanted}, got {len(found)})"
+        raise fail(
+            RuntimeError,
+            f"function {name} returned an incorrect number of gradients (expected {wanted}, got"
+            f" {len(found)})",
+            "backward returns one gradient, or None, per argument of forward (ctx not counted)",
         )
-    grads = [one for one, place in zip(found, ctx._tensor_places) if place]
-    for one, parent in zip(grads, entry[PARENTS]):
-        if parent is not None and one is not None and not isinstance(one, Tensor):
-            raise TypeError(
-                f"function {cls.__name__}Backward: expected Tensor or None, got"
-                f" {type(one).__name__}"
+    grads = []
+    for place, (one, is_tensor) in enumerate(zip(found, ctx._tensor_places)):
+        if one is not None and not isinstance(one, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(one).__name__})")
+        if is_tensor:
+            grads.append(one)
+        elif one is not None:
+            raise RuntimeError(
+                f"function {name} returned a gradient different than None at position {place + 1},"
+                " but the corresponding forward input was not a Variable"
             )
-    return [one._array if raw and isinstance(one, Tensor) else one for one in grads]
+    for place, (one, parent) in enumerate(zip(grads, entry[PARENTS])):
+        if one is not None and parent is not None:
+            _check_shape(name, place, one._array.shape, shape_of(parent))
+    return grads
+
+
+def _check_shape(name: str, place: int, got: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    tail = got[len(got) - len(shape) :] if len(got) >= len(shape) else None
+    if tail is None or any(m != n and n != 1 for m, n in zip(tail, shape)):
+        raise RuntimeError(
+            f"Function {name} returned an invalid gradient at index {place} - got {list(got)} but"
+            f" expected shape compatible with {list(shape)}"
+        )
 
 
 class _FunctionMeta(type):
@@ -122,6 +158,16 @@ class Function(metaclass=_FunctionMeta):
 
     generate_vmap_rule = False
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Not the way to run it: that is `apply`."""
+        raise fail(
+            RuntimeError,
+            "Legacy autograd function with non-static forward method is deprecated. Please use"
+            " new-style autograd function with static forward method. (Example:"
+            " https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)",
+            f"call {type(self).__name__}.apply(...), without making an object",
+        )
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; `ctx` comes first unless `setup_context` is defined."""
@@ -133,8 +179,8 @@ class Function(metaclass=_FunctionMeta):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradient of every input, given those of the outputs."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to"
-            " use it with backward mode AD."
+            "You must implement either the backward or vjp method for your custom autograd.Function"
+            " to use it with backward mode AD."
         )
 
     setup_context: Callable[..., Any] | None = None
@@ -162,12 +208,18 @@ def _finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: boo
     several = isinstance(outputs, tuple)
     ys = outputs if several else (outputs,)
     dirty = {id(x) for x in ctx._dirty}
+    for x in ctx._dirty:
+        if recorded and x._entry is LEAF:
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation."
+            )
+    ctx._name = f"{cls.__name__}Backward"
     results = [_fresh(y, args, dirty) for y in ys]
     if recorded:
         _record(cls, ctx, args, ys, results, several)
     for y in results:
         if id(y) in dirty and recorded:
-            inplace.mark_written(y._array)
+            inplace.mark_written(y._array, writer=ctx._name)
             inplace.rebase(y)
     return tuple(results) if several else results[0]
 
@@ -180,15 +232,14 @@ def _fresh(y: Any, args: Any, dirty: set[int]) -> Any:
 
 
 def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, several: bool) -> None:
-    parents = tuple(
-        (x if x._entry is LEAF else x._entry) for x in args if isinstance(x, Tensor)
-    )
+    parents = tuple((x if x._entry is LEAF else x._entry) for x in args if isinstance(x, Tensor))
     saved = tuple(x._array for x in ctx._saved if isinstance(x, Tensor))
     shapes: Any = tuple(np.shape(getattr(y, "_array", ())) for y in results)
     entry: Entry = [
         cls.primitive(), parents, saved or None, None, (ctx,), shapes if several else shapes[0],
         tick(), None,
     ]  # fmt: skip
+    ctx._outputs = tuple(_form(y) for y in results) if several else ()
     outputs: dict[int, Tensor] = {}
     ids = list(map(id, ys))
     for place, (y, result) in enumerate(zip(ys, results)):
@@ -210,6 +261,13 @@ def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, seve
     )  # fmt: skip
 
 
+def _form(y: Any) -> np.ndarray | None:
+    """An array of an output's shape and type that takes no memory."""
+    if not isinstance(y, Tensor):
+        return None
+    return np.broadcast_to(np.zeros((), y._array.dtype), y._array.shape)
+
+
 class _SavedOutput:
     """An output given to `save_for_backward`: its values and which output it is."""
 
@@ -227,6 +285,17 @@ class _SavedOutput:
         )
 
 
+def _refuse_twice(g: Any, entry: Entry) -> Any:
+    raise fail(
+        RuntimeError,
+        "trying to differentiate twice a function that was marked with @once_differentiable",
+        "write its backward with differentiable operations and drop the decorator",
+    )
+
+
+_refusing = Primitive("once_differentiable", eval=None, node="Error", pull=_refuse_twice)
+
+
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a backward that cannot itself be differentiated."""
 
@@ -234,8 +303,23 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(ctx: Any, *args: Any) -> Any:
         before, STATE.grad = STATE.grad, False
         try:
-            return function(ctx, *args)
+            found = function(ctx, *args)
         finally:
             STATE.grad = before
+        parents = tuple(
+            x if x._entry is LEAF else x._entry
+            for x in args if isinstance(x, Tensor) and x._entry is not None
+        )  # fmt: skip
+        if not before or not parents:
+            return found
+        results = [_refused(y, parents) for y in (found if isinstance(found, tuple) else (found,))]
+        return tuple(results) if isinstance(found, tuple) else results[0]
 
     return wrapped
+
+
+def _refused(y: Any, parents: tuple[Any, ...]) -> Any:
+    """The same values, behind an entry that no gradient passes."""
+    if not isinstance(y, Tensor):
+        return y
+    return wrap(y._array, [_refusing, parents, None, None, (), y._array.shape, tick(), None])

@@ -56,8 +56,9 @@ class Node:
         return Handle(hooks_of(self.entry).pre, hook)
 
     @property
-    def metadata(self) -> dict[str, Any]:
-        return {}
+    def metadata(self) -> dict[Any, Any]:
+        """The user's own notes on this node."""
+        return hooks_of(self.entry).metadata
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Node) and other.entry is self.entry
@@ -101,7 +102,12 @@ def node_of(entry: Entry) -> Node:
     kind = _classes.get(name)
     if kind is None:
         kind = _classes[name] = type(name, (Node,), {"__slots__": ()})
-    return kind(base)
+    hooks = hooks_of(base)
+    node = None if hooks.node is None else hooks.node()
+    if node is None:
+        node = kind(base)
+        hooks.node = weakref.ref(node)
+    return node
 
 
 def _edge(parent: Any) -> tuple[Any, int]:

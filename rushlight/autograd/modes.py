@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..core import inference
 from ..core.state import STATE, WATCHED
 
 
-class Mode:
-    """A setting of one thread flag for a block or a function."""
+def _flag() -> str:
+    """Inside inference mode the grad modes only change what is reported."""
+    return "grad_asked" if STATE.inference else "grad"
 
-    flag = "grad"
+
+class Mode:
+    """A setting of the thread's grad mode for a block or a function."""
+
     value = False
 
     def __enter__(self) -> None:
+        self.flag = _flag()
         self.before = getattr(STATE, self.flag)
         setattr(STATE, self.flag, self.value)
 
@@ -40,14 +47,22 @@ class Mode:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             steps = function(*args, **kwargs)
-            sent = None
+            resume = functools.partial(next, steps)
             while True:
-                with self.clone():
-                    try:
-                        value = steps.send(sent)
-                    except StopIteration as stop:
-                        return stop.value
-                sent = yield value
+                try:
+                    with self.clone():
+                        value = resume()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    sent = yield value
+                    resume = functools.partial(steps.send, sent)
+                except GeneratorExit:
+                    with self.clone():
+                        steps.close()
+                    raise
+                except BaseException as error:
+                    resume = functools.partial(steps.throw, error)
 
         return wrapped
 
@@ -93,14 +108,13 @@ class set_grad_enabled(Mode):
 
     def __init__(self, mode: bool) -> None:
         self.value = mode
-        self.before = STATE.grad
-        STATE.grad = mode
+        super().__enter__()
 
     def __enter__(self) -> None:
-        STATE.grad = self.value
+        setattr(STATE, self.flag, self.value)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        STATE.grad = self.before
+        self.__exit__()
         return super().__call__(function)
 
     def clone(self) -> Mode:
@@ -111,7 +125,14 @@ class set_grad_enabled(Mode):
 
 
 class inference_mode(Mode):
-    """Nothing is recorded inside, and tensors made inside never will be."""
+    """Nothing is recorded inside, and tensors made inside never take part in gradients.
+
+    >>> import rushlight as torch
+    >>> with torch.inference_mode():
+    ...     y = torch.ones(1)
+    >>> y.is_inference()
+    True
+    """
 
     def __new__(cls, mode: Any = True) -> Any:
         if inspect.isfunction(mode):
@@ -122,14 +143,15 @@ class inference_mode(Mode):
         self.mode = mode
 
     def __enter__(self) -> None:
-        self.saved = STATE.grad, STATE.inference
+        self.saved = STATE.grad, STATE.inference, STATE.grad_asked
+        STATE.grad, STATE.inference, STATE.grad_asked = not self.mode, self.mode, False
         if self.mode:
-            STATE.grad, STATE.inference = False, True
-        else:
-            STATE.inference = False
+            inference.enter()
 
     def __exit__(self, *error: object) -> None:
-        STATE.grad, STATE.inference = self.saved
+        STATE.grad, STATE.inference, STATE.grad_asked = self.saved
+        if self.mode:
+            inference.leave()
 
     def clone(self) -> Mode:
         return inference_mode(self.mode)
@@ -138,12 +160,9 @@ class inference_mode(Mode):
 class set_detect_anomaly(Mode):
     """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error."""
 
-    flag = "anomaly"
-
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.value, self.check_nan = mode, check_nan
-        self.before = STATE.anomaly
-        self.before_nan = STATE.anomaly_check_nan
+        self.saved = STATE.anomaly, STATE.anomaly_check_nan
         STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
         WATCHED[0] = True
 
@@ -151,25 +170,34 @@ class set_detect_anomaly(Mode):
         STATE.anomaly, STATE.anomaly_check_nan = self.value, self.check_nan
 
     def __exit__(self, *error: object) -> None:
-        STATE.anomaly, STATE.anomaly_check_nan = self.before, self.before_nan
+        STATE.anomaly, STATE.anomaly_check_nan = self.saved
 
     def clone(self) -> Mode:
         return set_detect_anomaly(self.value, self.check_nan)
 
 
 class detect_anomaly(set_detect_anomaly):
-    """`set_detect_anomaly(True)` for a block."""
+    """`set_detect_anomaly(True)` for a block, and a warning that it slows things down."""
 
     def __init__(self, check_nan: bool = True) -> None:
-        super().__init__(True, check_nan)
+        self.saved = STATE.anomaly, STATE.anomaly_check_nan
+        self.value, self.check_nan = True, check_nan
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should"
+            " only be enabled for debugging.", UserWarning, stacklevel=2,
+        )  # fmt: skip
+
+    def __enter__(self) -> None:
+        WATCHED[0] = True
+        super().__enter__()
 
     def clone(self) -> Mode:
-        return detect_anomaly(self.check_nan)
+        return set_detect_anomaly(True, self.check_nan)
 
 
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
-    return STATE.grad
+    return getattr(STATE, _flag())
 
 
 def is_inference_mode_enabled() -> bool:
@@ -180,3 +208,8 @@ def is_inference_mode_enabled() -> bool:
 def is_anomaly_enabled() -> bool:
     """Whether anomaly mode is on in this thread."""
     return STATE.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly mode, if on, takes a nan gradient for an error."""
+    return STATE.anomaly_check_nan

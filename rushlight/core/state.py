@@ -12,6 +12,7 @@ class ThreadState(threading.local):
 
     grad = True
     inference = False
+    grad_asked = False  # the grad modes' setting inside inference mode, where nothing is recorded
     anomaly = False
     anomaly_check_nan = True
     autocast = False

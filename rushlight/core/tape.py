@@ -39,14 +39,15 @@ FREED: Any = _Mark("FREED")  # stands in an entry whose saved arrays were given 
 class EntryHooks:
     """What hangs on one entry: tensor hooks, retained gradients, node hooks, the Python node."""
 
-    __slots__ = ("line", "node", "post", "pre", "retain", "tensor")
+    __slots__ = ("line", "metadata", "node", "post", "pre", "retain", "tensor")
 
     def __init__(self) -> None:
         self.tensor: dict[int, dict[int, Any]] = {}
         self.retain: dict[int, Any] = {}
         self.pre: dict[int, Any] = {}
         self.post: dict[int, Any] = {}
-        self.node: Any = None
+        self.node: Any = None  # a weak reference, so that asking for the node closes no cycle
+        self.metadata: dict[Any, Any] = {}
         self.line: str | None = None
 
 

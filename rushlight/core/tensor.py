@@ -46,6 +46,7 @@ class Tensor:
     _post_accumulate_hooks: dict[int, Any] | None = None
     _retained: bool = False
     _silent: bool = False  # made by `.data`: writes do not count as versions
+    _inference: bool = False  # made in inference mode
 
     @property
     def shape(self) -> Size:
@@ -98,12 +99,12 @@ class Tensor:
 
 
 register_eager_type(Tensor)
-_new = Tensor.__new__
+new = Tensor.__new__
 
 
 def wrap(array: Any, entry: Entry | None = None) -> Tensor:
     """A Tensor around an array, without a copy."""
-    result = _new(Tensor)
+    result = new(Tensor)
     result._array = array
     result._entry = entry
     return result

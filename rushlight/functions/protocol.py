@@ -18,7 +18,8 @@ from ..core.state import DEFAULTS
 from ..core.tape import LEAF, owner_of, version
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import structure as s
-from .creation import tensor
+from ..ops.contract import c_name
+from .from_data import tensor
 
 __all__ = [
     "from_dlpack",
@@ -269,12 +270,18 @@ def _set_grad(self: Tensor, value: Any) -> None:
             )
         if value.dtype is not self.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{scalar_type_name(value.dtype)}' to a"
+                f"attempting to assign a gradient with dtype '{c_name(value._array)}' to a"
                 f" tensor with grad_dtype '{scalar_type_name(self.dtype)}'. The gradient must match the"
                 " tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype"
                 " attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
+                " Diverging the dtypes of a tensor and its gradient may break downstream systems that assume"
+                " they match."
             )
     self._grad = value
+
+
+def _del_grad(self: Tensor) -> None:
+    self._grad = None
 
 
 def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -327,6 +334,10 @@ def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
     return result
 
 
+def _get_version(self: Tensor) -> int:
+    return 0 if self._silent else version(self._array)
+
+
 def get_grad_fn(self: Tensor) -> Any:
     """The node of the operation that made it, or None for a leaf."""
     if self._entry is None or self._entry is LEAF:
@@ -354,8 +365,8 @@ def install() -> None:
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
         "data_ptr": lambda self: self._array.ctypes.data,
         "element_size": lambda self: self._array.itemsize,
-        "data": property(data, _set_data), "grad": property(_get_grad, _set_grad),
-        "grad_fn": property(get_grad_fn), "_version": property(lambda self: version(self._array)),
+        "data": property(data, _set_data), "grad": property(_get_grad, _set_grad, _del_grad),
+        "grad_fn": property(get_grad_fn), "_version": property(_get_version),
         "__new__": construct, "is_inference": lambda self: False,
         "_is_view": lambda self: self._base is not None,
     }  # fmt: skip

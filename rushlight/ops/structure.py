@@ -12,6 +12,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
+from ..core.tape import PARAMS
 from ..core.tensor import Tensor, wrap
 
 Shape = Sequence[int]
@@ -49,6 +50,8 @@ def _keep_order(x: np.ndarray) -> np.ndarray:
 
 clone = linear("clone", eval=_keep_order, adjoint=lambda g, x: g,
                doc="A copy in memory of its own.")  # fmt: skip
+kept = linear("kept_gradient", eval=_keep_order, adjoint=lambda g, x: g, node="CopyBackwards",
+              doc="A gradient copied into `.grad` with its history.")  # fmt: skip
 contiguous_copy = linear("contiguous_copy", eval=lambda x: x.copy(order="C"),
                          adjoint=lambda g, x: g, node="CloneBackward0", doc="A row-major copy.")  # fmt: skip
 
@@ -88,7 +91,7 @@ def reshape(x: Any, shape: Shape) -> Any:
     try:
         a.reshape(shape, copy=False)
     except ValueError:
-        return as_shape(contiguous_copy(x), shape)
+        return unsafe_view(contiguous_copy(x), shape)
     return as_shape(x, shape)
 
 
@@ -140,6 +143,7 @@ def renamed(like: Any, name: str, node: str) -> Any:
     return view(name, eval=prim.eval, adjoint=prim.rule.adjoints[0], node=node, doc=prim.doc)
 
 
+unsafe_view = renamed(as_shape, "unsafe_view", "UnsafeViewBackward0")
 squeeze_all = renamed(squeeze, "squeeze_all", "SqueezeBackward0")
 squeeze_many = renamed(squeeze, "squeeze_many", "SqueezeBackward2")
 squeeze_all_ = renamed(squeeze, "squeeze_all_", "SqueezeBackward3")
@@ -315,8 +319,23 @@ def _place(g: np.ndarray, shape: Shape, key: Any) -> np.ndarray:
 
 place = linear("place", eval=_place, adjoint=lambda g, x, shape, key: part(g, key),
                node="SliceBackward0", doc="Zeros with a basic-indexed part filled.")  # fmt: skip
+
+
+def _part_node(entry: Any) -> str:
+    """torch indexes one dimension after the other; the last step gives the name."""
+    key = entry[PARAMS][0]
+    key = key if isinstance(key, tuple) else (key,)
+    for one in reversed(key):
+        if one is None or isinstance(one, int):
+            return "UnsqueezeBackward0" if one is None else "SelectBackward0"
+        if isinstance(one, slice) and one != slice(None):
+            return "SliceBackward0"
+    slices = sum(isinstance(one, slice) for one in key)
+    return "SliceBackward0" if slices == 1 else "AliasBackward0"
+
+
 part = view("part", eval=lambda x, key: x[key], adjoint=lambda g, x, key: place(g, x.shape, key),
-            node="SliceBackward0", doc="A basic-indexed part (slices, integers, None, ...).")  # fmt: skip
+            node=_part_node, doc="A basic-indexed part (slices, integers, None, ...).")  # fmt: skip
 
 flip = linear("flip", eval=lambda x, dims: np.flip(x, dims).copy(),
               adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.")  # fmt: skip

@@ -27,13 +27,15 @@ def programs() -> dict[str, str]:
 def named_torch(torch: Any) -> Iterator[None]:
     """Let `import torch` inside a program find the framework under test."""
     own = torch.__name__
+    if own == "torch":  # what torch imports late must stay: it registers itself once
+        yield
+        return
     before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "torch"}
-    if own != "torch":
-        for name in before:
-            del sys.modules[name]
-        for name, module in list(sys.modules.items()):
-            if name.split(".")[0] == own:
-                sys.modules["torch" + name[len(own) :]] = module
+    for name in before:
+        del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == own:
+            sys.modules["torch" + name[len(own) :]] = module
     try:
         yield
     finally:

@@ -1,0 +1,317 @@
+"""Derivatives of functions: Jacobians, Hessians, their products with vectors; in reverse mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor, wrap
+from ..ops.structure import as_shape, clone, reshape, stack
+from .backward import grad
+from .modes import enable_grad
+
+Result = Any
+
+
+def _tuple(values: Any, what: str, name: str) -> tuple[tuple[Tensor, ...], bool]:
+    """The tensors as a tuple, and whether they were given as one."""
+    given = values if isinstance(values, tuple) else (values,)
+    for place, x in enumerate(given):
+        if isinstance(x, Tensor):
+            continue
+        found = (
+            f"the value at index {place} has type {type(x)}"
+            if isinstance(values, tuple) else f"the given {what} has type {type(values)}"
+        )  # fmt: skip
+        owner = "inputs given to" if what == "inputs" else f"{what} given to"
+        raise TypeError(
+            f"The {owner} {name} must be either a Tensor or a tuple of Tensors but {found}."
+        )
+    return given, isinstance(values, tuple)
+
+
+def _prepare(inputs: Any, name: str, create: bool) -> tuple[tuple[Tensor, ...], bool]:
+    """Inputs that record: cut from their past, or with `create` as views that keep it."""
+    given, several = _tuple(inputs, "inputs", name)
+    return tuple(_recording(x, create) for x in given), several
+
+
+def _recording(x: Tensor, create: bool) -> Tensor:
+    if create and x._entry is not None:
+        return as_shape(x, x._array.shape)
+    fresh = clone(x) if create else wrap(x._array)
+    fresh.requires_grad = True
+    return fresh
+
+
+def _call(
+    func: Callable[..., Any], xs: tuple[Tensor, ...], name: str
+) -> tuple[tuple[Tensor, ...], bool]:
+    return _tuple(func(*xs), "outputs of the user-provided function", name)
+
+
+def _settle(values: Any, create: bool) -> Any:
+    """Without `create` the results carry no history."""
+    if isinstance(values, tuple):
+        return tuple(_settle(one, create) for one in values)
+    return values if create else wrap(values._array)
+
+
+def _pack(values: tuple[Any, ...], several: bool) -> Any:
+    return values if several else values[0]
+
+
+_INDEPENDENT = "This is not allowed in strict mode."
+
+
+def _gradients(
+    ys: tuple[Tensor, ...], xs: tuple[Tensor, ...], vs: tuple[Any, ...] | None, create: bool,
+    missing: Callable[[int], str] | None,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Gradients with zeros for what is independent; `missing(i)` makes that an error instead."""
+    wanted = [(y, None if vs is None else v) for y, v in zip(ys, vs or ys) if y._entry is not None]
+    found: tuple[Any, ...] = (None,) * len(xs)
+    if wanted:
+        roots, seeds = [y for y, _ in wanted], None if vs is None else [v for _, v in wanted]
+        found = grad(roots, xs, seeds, retain_graph=True, create_graph=create, allow_unused=True)
+    for place, g in enumerate(found):
+        if g is None and missing is not None:
+            raise RuntimeError(missing(place))
+    return tuple(wrap(np.zeros_like(x._array)) if g is None else g for g, x in zip(found, xs))
+
+
+def _must_depend(ys: tuple[Tensor, ...]) -> None:
+    for place, y in enumerate(ys):
+        if y._entry is None:
+            raise RuntimeError(
+                f"Output {place} of the user-provided function does not require gradients. The"
+                " outputs must be computed in a differentiable manner from the input when running"
+                " in strict"
+                " mode."
+            )
+
+
+def _strategy(strategy: str, vectorize: bool) -> None:
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your'
+            ' function has more outputs than inputs, "forward-mode" tends to be more performant.'
+            ' Otherwise,'
+            ' prefer to use "reverse-mode".'
+        )
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented"
+            " for `vectorize=True`."
+        )
+
+
+def jacobian(
+    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, strategy: str = "reverse-mode",
+) -> Result:  # fmt: skip
+    """The matrix of d(output)/d(input), of shape `output.shape + input.shape`; tuples nest.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.jacobian.html
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.jacobian(lambda x: x ** 2, torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    _strategy(strategy, vectorize)
+    with enable_grad():
+        xs, several_in = _prepare(inputs, "jacobian", create_graph)
+        ys, several_out = _call(func, xs, "jacobian")
+        if strict:
+            _must_depend(ys)
+        rows = tuple(_rows(y, xs, create_graph, strict, place) for place, y in enumerate(ys))
+        table = tuple(_pack(_settle(row, create_graph), several_in) for row in rows)
+    return _pack(table, several_out)
+
+
+def _rows(
+    y: Tensor, xs: tuple[Tensor, ...], create: bool, strict: bool, place: int
+) -> tuple[Tensor, ...]:
+    """The Jacobian of one output: a gradient per element, stacked."""
+
+    def missing(i: int) -> str:
+        return (
+            f"Output {place} of the user-provided function is independent of input {i}."
+            f" {_INDEPENDENT}"
+        )
+
+    count = y._array.size
+    flat = reshape(y, (count,))
+    columns = [
+        _gradients((flat[i],), xs, None, create, missing if strict else None)
+        for i in range(count)  # type: ignore[index]
+    ]
+    result = []
+    for k, x in enumerate(xs):
+        shape = (*y._array.shape, *x._array.shape)
+        if not count:
+            result.append(wrap(np.zeros(shape, x._array.dtype)))
+            continue
+        block = reshape(stack([column[k] for column in columns], 0), shape)
+        if strict and create and block._entry is None:
+            raise RuntimeError(
+                f"The jacobian of the user-provided function is independent of input {k}. This is"
+                " not allowed in strict mode when create_graph=True."
+            )
+        result.append(block)
+    return tuple(result)
+
+
+def _scalar(func: Callable[..., Any], xs: tuple[Tensor, ...], name: str, strict: bool) -> Tensor:
+    """The value of a function that must have one output of one element."""
+    ys, several = _call(func, xs, name)
+    if several:
+        raise RuntimeError(f"The function given to {name} should return a single Tensor")
+    if ys[0]._array.size != 1:
+        raise RuntimeError(
+            f"The Tensor returned by the function given to {name} should contain a single element"
+        )
+    if strict:
+        _must_depend(ys)
+    return reshape(ys[0], ())
+
+
+def _no_hessian(place: int) -> str:
+    return (
+        "While computing the hessian, found that the jacobian of the user-provided function with"
+        f" respect to input {place} is independent of the input. {_INDEPENDENT} You should ensure"
+        " that your function is twice differentiable and that the jacobian depends on the inputs"
+        " (this"
+        " would be violated by a linear function for example)."
+    )
+
+
+def hessian(
+    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
+) -> Result:  # fmt: skip
+    """The second derivatives of a scalar function, of shape `input.shape * 2`; tuples nest.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.hessian.html
+    """
+    _strategy(outer_jacobian_strategy, vectorize)
+    several = isinstance(inputs, tuple)
+
+    def slope(*xs: Tensor) -> Any:
+        y = _scalar(func, xs, "hessian", strict)
+        found = _gradients((y,), xs, None, True, None)
+        for place, g in enumerate(found):
+            if strict and g._entry is None:
+                raise RuntimeError(_no_hessian(place))
+        return found if several else found[0]
+
+    return jacobian(slope, inputs, create_graph=create_graph)
+
+
+def _vector(v: Any, likes: tuple[Tensor, ...], single: bool, whose: str) -> tuple[Tensor, ...]:
+    if v is None:
+        if not single or likes[0]._array.size != 1:
+            raise RuntimeError(
+                f"The vector v can only be None if {whose} a single Tensor with a single element."
+            )
+        return (wrap(np.ones_like(likes[0]._array)),)
+    vs = v if isinstance(v, tuple) else (v,)
+    if len(vs) != len(likes):
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(likes)} but got {len(vs)}."
+        )
+    for place, (one, like) in enumerate(zip(vs, likes)):
+        if one._array.shape != like._array.shape:
+            entry = f"Entry {place} in v" if len(vs) > 1 else "v"
+            raise RuntimeError(
+                f"{entry} has invalid size: should be {like.shape} but got {one.shape}."
+            )
+    return vs
+
+
+_RETURNS = "the user-provided function returns"
+_TAKES = "the input to the user-provided function is"
+
+
+def vjp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    strict: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """(func(inputs), v times the Jacobian).
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vjp.html
+    """
+    with enable_grad():
+        xs, several_in = _prepare(inputs, "vjp", create_graph)
+        ys, several_out = _call(func, xs, "vjp")
+        vs = _vector(v, ys, not several_out, _RETURNS)
+        if strict:
+            _must_depend(ys)
+        found = _gradients(ys, xs, vs, create_graph, None)
+    return (
+        _settle(_pack(ys, several_out), create_graph),
+        _settle(_pack(found, several_in), create_graph),
+    )
+
+
+def jvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    strict: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """(func(inputs), the Jacobian times v), by differentiating v -> v J, which is linear.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.jvp.html
+    """
+    with enable_grad():
+        xs, several_in = _prepare(inputs, "jvp", create_graph)
+        vs = _vector(v, xs, not several_in, _TAKES)
+        ys, several_out = _call(func, xs, "jvp")
+        if strict:
+            _must_depend(ys)
+        probes = tuple(_recording(wrap(np.zeros_like(y._array)), False) for y in ys)
+        rows = _gradients(ys, xs, probes, True, None)
+        found = _gradients(rows, probes, vs, create_graph, None)
+    return (
+        _settle(_pack(ys, several_out), create_graph),
+        _settle(_pack(found, several_out), create_graph),
+    )
+
+
+def _second(
+    name: str, func: Callable[..., Any], inputs: Any, v: Any, create: bool, strict: bool
+) -> tuple[Any, Any]:
+    with enable_grad():
+        xs, several = _prepare(inputs, name, create)
+        y = _scalar(func, xs, name, strict)
+        vs = _vector(v, xs, not several, _TAKES)
+        slopes = _gradients((y,), xs, None, True, None)
+        for place, g in enumerate(slopes):
+            if strict and g._entry is None:
+                raise RuntimeError(_no_hessian(place))
+        found = _gradients(slopes, xs, vs, create, None)
+    return _settle(y, create), _settle(_pack(found, several), create)
+
+
+def vhp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    strict: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """(func(inputs), v times the Hessian).
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vhp.html
+    """
+    return _second("vhp", func, inputs, v, create_graph, strict)
+
+
+def hvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    strict: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """(func(inputs), the Hessian times v); the Hessian is symmetric, so this is `vhp`.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.hvp.html
+    """
+    return _second("hvp", func, inputs, v, create_graph, strict)
