@@ -88,6 +88,14 @@ def _replace(grads: tuple, answer: Any, side: str) -> tuple:
     return answer
 
 
+_NO_INPUT_GRADIENT = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since"
+    " no inputs require gradients. See"
+    " https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module."
+    "register_full_backward_hook for more details."
+)
+
+
 class _BackwardCall:
     """One forward call's full backward hooks: a boundary before the inputs, one after the outputs.
 
@@ -140,6 +148,8 @@ class _BackwardCall:
             grads = _replace(grads, hook(self.module, grads), "pre hook")
         self.grad_outputs = grads
         if self.input_slots is None:  # no input asks for a gradient: the hooks run here
+            if self.hooks:
+                warnings.warn(_NO_INPUT_GRADIENT, UserWarning, stacklevel=2)
             nothing = (None,) * self.input_count
             for hook in self.hooks:
                 answer = hook(self.module, nothing, grads)
