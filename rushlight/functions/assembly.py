@@ -154,10 +154,12 @@ def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
             " tensor",
             f"{len(times)} repeats for a tensor of {input._array.ndim} dimensions",
         )
-    for count in times:
+    shape = (1,) * (len(times) - input._array.ndim) + input._array.shape
+    grown = [count * size for count, size in zip(times, shape)]
+    for count in grown:
         if count < 0:
             raise fail(
-                RuntimeError, f"Trying to create tensor with negative dimension {count}: {[*times]}"
+                RuntimeError, f"Trying to create tensor with negative dimension {count}: {grown}"
             )
     return a.repeat(input, times)
 
@@ -281,9 +283,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     if input._array.size == 0:
         return s.roll(input, (0,), (0,))
     if not places and len(steps) == 1:
-        shape = input._array.shape
-        flat = s.reshape(input, (input._array.size,))
-        return s.reshape(s.roll(flat, steps, (0,)), shape)
+        return s.roll(input, steps, ())
     if len(steps) != len(places):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(places)}"
@@ -307,14 +307,12 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
-    if dims[0] == dims[1] or abs(dims[0] - dims[1]) == ndim:
+    found = tuple(dimension(dim, ndim) for dim in dims)
+    if found[0] == found[1]:
         raise RuntimeError(
             f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
-    for place, dim in enumerate(dims):
-        if not -ndim <= dim < ndim:
-            raise RuntimeError(f"Rotation dim{place} out of range, dim{place} = {dim}")
-    return s.rot90(input, k % 4, tuple(dim % ndim for dim in dims))
+    return s.rot90(input, k % 4, found)
 
 
 def broadcast_shapes(*shapes_given: Any) -> Size:
@@ -331,17 +329,17 @@ def broadcast_shapes(*shapes_given: Any) -> Size:
                 raise RuntimeError(
                     f"Trying to create tensor with negative dimension ({size}): ({size})"
                 )
-    longest = max(map(len, tuples), default=0)
-    found = [1] * longest
-    for shape in tuples:
+    found = [1] * max(map(len, tuples), default=0)
+    for argument, shape in enumerate(tuples):
         for place in range(-1, -1 - len(shape), -1):
             if shape[place] in (1, found[place]):
                 continue
             if found[place] != 1:
                 raise fail(
                     ShapeError,
-                    "Shape mismatch: objects cannot be broadcast to a single shape",
-                    f"the shapes are {tuples}",
+                    f"Attempting to broadcast a dimension of length {shape[place]} at {place}!"
+                    f" Mismatching argument at index {argument} had {shape}; but expected shape should"
+                    f" be broadcastable to {found}",
                 )
             found[place] = shape[place]
     return Size(found)
@@ -386,7 +384,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
                 f"{list(x._array.shape)}"
             )
     if len({x.dtype for x in found}) > 1:
-        raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     swap = indexing == "xy" and len(found) >= 2
     if swap:
         found[0], found[1] = found[1], found[0]

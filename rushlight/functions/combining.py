@@ -72,11 +72,11 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     count = x._array.size if N is None else N
     if count < 0:
         raise RuntimeError("N must be non-negative.")
-    powers = np.arange(count) if increasing else np.arange(count - 1, -1, -1)
-    columns = [s.unsqueeze(e.pow(x, int(power)), 1) for power in powers]
+    columns = [s.unsqueeze(e.pow(x, power), 1) for power in range(count)]
     if not columns:
         return s.expand(s.narrow(s.unsqueeze(x, 1), 1, 0, 0), (x._array.size, 0))
-    return s.join(columns, 1, (1,) * count)
+    result = s.join(columns, 1, (1,) * count)
+    return result if increasing else s.flip(result, (1,))
 
 
 def block_diag(*tensors: Tensor) -> Tensor:

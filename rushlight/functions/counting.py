@@ -11,6 +11,7 @@ from ..core.dispatch import not_implemented, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
+from .creation import linspace
 from .reduction import put as _out
 from .results import named_result
 
@@ -21,7 +22,7 @@ __all__ = [
 
 
 def _several(values: Any, inverse: Any, counts: Any) -> Any:
-    found = [wrap_array(np.ascontiguousarray(values))]
+    found = [wrap_array(values)]
     found += [
         wrap_array(np.asarray(extra, np.int64)) for extra in (inverse, counts) if extra is not None
     ]
@@ -51,6 +52,7 @@ def unique(
             x, return_inverse=True, return_counts=True, axis=place, equal_nan=False
         )
         inverse = inverse.reshape(-1)
+        values = np.moveaxis(np.ascontiguousarray(np.moveaxis(values, place, 0)), 0, place)
     return _several(values, inverse if return_inverse else None, counts if return_counts else None)
 
 
@@ -126,6 +128,11 @@ def _limits(
     return low, high
 
 
+def _check_bins(bins: int) -> None:
+    if bins <= 0:
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
+
+
 def histc(
     input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Any = None
 ) -> Tensor:
@@ -138,8 +145,7 @@ def histc(
     x = input._array.reshape(-1)
     if input._array.dtype.kind not in "fV":
         raise not_implemented("histogram_cpu", input.dtype)
-    if bins <= 0:
-        raise RuntimeError("torch.histc(): bins must be > 0")
+    _check_bins(bins)
     low, high = _limits(x, float(min), float(max), "torch.histc", 1.0)
     wide = x.astype(np.float64)
     inside = wide[(wide >= low) & (wide <= high)]
@@ -172,13 +178,10 @@ def histogram(
                                f" bins with dtype {scalar_type_name(bins.dtype)}")  # fmt: skip
         edges = bins._array
     else:
-        if bins <= 0:
-            raise RuntimeError(
-                f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0"
-            )
+        _check_bins(bins)
         low, high = (0.0, 0.0) if range is None else range
         low, high = _limits(x, float(low), float(high), "torch.histogramdd()", 0.5)
-        edges = np.linspace(low, high, bins + 1, dtype=kind)
+        edges = linspace(low, high, bins + 1, dtype=input.dtype)._array
     weights = None if weight is None else weight._array.reshape(-1).astype(np.float64)
     counts, _ = np.histogram(x.astype(np.float64), edges.astype(np.float64), weights=weights)
     counts = counts.astype(np.float64)
@@ -215,7 +218,7 @@ def searchsorted(
     )
     if steps.ndim == 0:
         raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension")
-    _check_boundaries(sorted_sequence, input, steps, values)
+    _check_boundaries(input, steps, values)
     if sorter is not None:
         if sorter._array.shape != steps.shape:
             raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but"
@@ -233,13 +236,7 @@ def searchsorted(
     return _out(wrap_array(np.asarray(found, kind)), out)
 
 
-def _check_boundaries(sequence: Tensor, given: Any, steps: np.ndarray, values: np.ndarray) -> None:
-    if isinstance(given, Tensor) and given.dtype is not sequence.dtype:
-        raise RuntimeError(
-            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but"
-            f" got boundary tensor with dtype {_c_name(sequence)} and input value tensor with dtype"
-            f" {_c_name(given)}"
-        )
+def _check_boundaries(given: Any, steps: np.ndarray, values: np.ndarray) -> None:
     if not isinstance(given, Tensor):
         if steps.ndim != 1:
             raise RuntimeError(
@@ -253,15 +250,6 @@ def _check_boundaries(sequence: Tensor, given: Any, steps: np.ndarray, values: n
             " of boundaries tensor and input value tensor must match, but we got boundaries tensor"
             f" {list(steps.shape)} and input value tensor {list(values.shape)}"
         )
-
-
-_C_NAMES = {"Byte": "unsigned char", "Char": "signed char", "Short": "short int", "Int": "int",
-            "Long": "long int", "Float": "float", "Double": "double"}  # fmt: skip
-
-
-def _c_name(x: Tensor) -> str:
-    name = scalar_type_name(x.dtype)
-    return _C_NAMES.get(name, name)
 
 
 def bucketize(

@@ -96,7 +96,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got"
-            f" {scalar_type_name(input.dtype)} and {scalar_type_name(source.dtype)}"
+            f"{scalar_type_name(input.dtype)} and {scalar_type_name(source.dtype)}"
         )
     shape = np.broadcast_shapes(input._array.shape, where.shape)
     where = np.broadcast_to(where, shape)

@@ -109,10 +109,10 @@ def index_add(
     """
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            "index_add_(): self and source expected to have the same dtype, but got (self)"
-            f" {scalar_type_name(input.dtype)} and (source) {scalar_type_name(source.dtype)}"
+            f"index_add_(): self ({scalar_type_name(input.dtype)}) and source"
+            f" ({scalar_type_name(source.dtype)}) must have the same scalar type"
         )
-    place, rows = _checked_source("index_add", input, dim, index, source)
+    place, rows = _checked_source("index_add_", input, dim, index, source)
     return _out(p.index_add(input, source, place, rows, alpha), out)
 
 
@@ -161,7 +161,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     rows = index._array.reshape(-1)
     size = _size(input, place)
     if rows.size and (rows.min() < -size or rows.max() >= size):
-        raise fail(IndexError, "index out of range in self", f"the dimension has {size} entries")
+        bad = int(rows[(rows < -size) | (rows >= size)][0])
+        raise IndexError(f"index {bad} is out of bounds for dimension {place} with size {size}")
     if not isinstance(value, Tensor):
         return p.index_fill(input, place, rows, value)
     if value._array.ndim:
@@ -240,7 +241,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
             f" {scalar_type_name(input.dtype)} and source.dtype = {scalar_type_name(source.dtype)}"
         )
     if index._array.size != source._array.size:
-        raise RuntimeError(
+        raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got"
             f" source.numel() = {source._array.size}, index.numel() = {index._array.size}"
         )
@@ -313,11 +314,12 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     sizes = (int(shape),) if isinstance(shape, (int, Tensor)) else tuple(map(int, shape))
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    flat, found = indices._array, []
-    for size in reversed(sizes):
-        found.append(wrap_array(np.asarray(flat % size)))
-        flat = flat // size
-    return tuple(reversed(found))
+    flat = indices._array
+    found = np.empty((*flat.shape, len(sizes)), flat.dtype)
+    for place in range(len(sizes) - 1, -1, -1):
+        found[..., place] = flat % sizes[place]
+        flat = flat // sizes[place]
+    return tuple(wrap_array(found[..., place]) for place in range(len(sizes)))
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
@@ -340,11 +342,11 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return p.select_scatter(input, s.cast(src, input.dtype), place, index % size)
 
 
-def _expect_shape(wanted: tuple[int, ...], src: Tensor, what: str = "a slice") -> None:
+def _expect_shape(wanted: tuple[int, ...], src: Tensor) -> None:
     if src._array.shape != wanted:
         raise RuntimeError(
-            f"expected src to have a size equal to {what} of self. src size ="
-            f" {list(src._array.shape)}, {'slice' if what == 'a slice' else what} size = {list(wanted)}"
+            "expected src to have a size equal to the slice of self. src size ="
+            f" {list(src._array.shape)}, slice size = {list(wanted)}"
         )
 
 

@@ -88,6 +88,10 @@ def _not_empty(input: Tensor, dim: Any, name: str) -> None:
     if input._array.size == 0 and (
         dim is None or input._array.shape[dimension(dim, input._array.ndim)] == 0
     ):
+        if dim is None and name.startswith("arg"):
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            )
         if dim is None:
             raise RuntimeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the"

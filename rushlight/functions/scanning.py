@@ -199,9 +199,9 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor
         return s.cast(sum_of(y, (place,), False), y.dtype) * 0
     place, after, before = _pairs(y, dim)
     if x is None:
-        return e.mul(sum_of(e.add(after, before), (place,), False), dx / 2)
+        return scan.scaled(sum_of(e.add(after, before), (place,), False), dx / 2)
     total = e.mul(_steps(y, x, dim, "trapezoid"), e.add(after, before))
-    return e.div(sum_of(total, (dimension(dim, total._array.ndim),), False), 2.0)
+    return scan.halved(sum_of(total, (dimension(dim, total._array.ndim),), False))
 
 
 def trapz(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
@@ -220,6 +220,6 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1
     _check(y, x, dx, "cumulative_trapezoid")
     place, after, before = _pairs(y, dim)
     if x is None:
-        return e.mul(scan.cumsum(e.add(after, before), place), dx / 2)
+        return scan.cumsum(scan.scaled(e.add(after, before), dx / 2), place)
     total = e.mul(_steps(y, x, dim, "cumulative_trapezoid"), e.add(after, before))
-    return e.div(scan.cumsum(total, dimension(dim, total._array.ndim)), 2.0)
+    return scan.halved(scan.cumsum(total, dimension(dim, total._array.ndim)))

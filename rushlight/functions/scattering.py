@@ -57,8 +57,7 @@ def gather(
     place = dimension(dim, len(shape))
     if places.size == 0:
         places = places.astype(np.int64)
-        same = len(shape) == places.ndim
-        return _out(along.gather(input, place, places) if same else p.take(input, places), out)
+        return _out(along.gather(input, place, places), out)
     _long("gather", index)
     if _rank(shape) != _rank(places.shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")

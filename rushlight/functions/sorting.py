@@ -33,6 +33,8 @@ _median, _nanmedian = named_result("median", _PAIR), named_result("nanmedian", _
 
 def _ordered(name: str, input: Tensor) -> None:
     if input.dtype.is_complex:
+        if name == "sort":
+            raise RuntimeError(" Sort does not support complex dtypes on CPU")
         raise not_implemented(name, input.dtype)
 
 
@@ -49,7 +51,7 @@ def sort(
     >>> torch.sort(torch.tensor([3, 1, 2])).indices
     tensor([1, 2, 0])
     """
-    _ordered("sort_stable", input)
+    _ordered("sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return _out(_sort(*o.sort(input, place, bool(descending), stable)), out)
 
@@ -64,7 +66,7 @@ def argsort(
     >>> torch.argsort(torch.tensor([3, 1, 2]), descending=True)
     tensor([0, 2, 1])
     """
-    _ordered("sort_stable", input)
+    _ordered("sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return o.argsort(input, place, bool(descending))
 
@@ -222,9 +224,9 @@ def _quantile(
     elif keepdim and ndim:
         found = s.unsqueeze(found, place)
     turned = found._array.ndim - 1
-    if single:
-        return s.squeeze_dim_(found, (turned,))
-    return s.permute(found, (turned, *range(turned)))
+    if not single:  # the fractions' dimension goes to the front
+        found = s.transpose(s.unsqueeze(found, 0), 0, turned + 1)
+    return s.squeeze_dim_(found, (found._array.ndim - 1,))
 
 
 def _interpolated(ranked: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:

@@ -43,7 +43,8 @@ def angle(input: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.angle(torch.tensor([1j, -1.0]))
     tensor([1.5708, 3.1416])
     """
-    return _out(k.angle(_floating(input)), out)
+    op = k.angle if input.dtype.is_complex else k.angle_of_real
+    return _out(op(_floating(input)), out)
 
 
 def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor:
@@ -67,7 +68,7 @@ def polygamma(n: int, input: Tensor, *, out: Any = None) -> Tensor:
         raise TypeError("polygamma(): argument 'n' (position 1) must be int, not Tensor")
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
-    return _out(k.polygamma(_floating(input), n) if n else digamma(input), out)
+    return _out(k.polygamma(_floating(input), n), out)
 
 
 def mvlgamma(input: Tensor, p: int, *, out: Any = None) -> Tensor:

@@ -53,7 +53,8 @@ def _spread(name: str, op: Any, doc: str) -> Any:
         dim, keepdim = pick(dim, axis, keepdim, keepdims)
         dim, wanted = _correction(unbiased, correction, dim)
         if input.dtype.category < dtypes.FLOAT:
-            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+            label = name if name.endswith("mean") else "std and var"
+            raise RuntimeError(f"{label} only support floating point and complex dtypes")
         dims = dims_of(dim, input._array.ndim)
         return _out(op(input, dims, wanted, keepdim), out)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
-from ..core.tape import INPUTS
 from ..core.primitive import CROSSED
+from ..core.tape import INPUTS
 from .transcendental import log
 
 
@@ -302,9 +302,9 @@ copysign = elementwise(
     partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
     doc="|x| with the sign of y.",
 )  # fmt: skip
-nextafter = plain("nextafter", eval=np.nextafter, arity=2, dtype="promote",
+nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
 lcm = plain("lcm", eval=np.lcm, arity=2, dtype="promote", doc="Least common multiple.")
-heaviside = plain("heaviside", eval=np.heaviside, arity=2, dtype="promote",
+heaviside = plain("heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype), arity=2, dtype="promote",
                   doc="0 below zero, 1 above, y at zero.")  # fmt: skip

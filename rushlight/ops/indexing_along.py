@@ -21,14 +21,14 @@ def grid(places: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 
 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    if not x.ndim or not places.ndim:
+    if not x.ndim or not places.ndim or not places.size:
         return x.reshape(-1)[places]
     return x[grid(places, dim)]
 
 
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = x.copy()
-    if not x.ndim or not places.ndim:
+    if not x.ndim or not places.ndim or not places.size:
         places, source = places.reshape(-1), source.reshape(-1)
         np.add.at(y.reshape(-1), places, source[: places.size])
     else:

@@ -69,10 +69,19 @@ amax = general("amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, kee
 amin = general("amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
                vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.")  # fmt: skip
 
+
+
+def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
+    """As `_shared`, and if the extremum is nan its gradient goes to the nans."""
+    hit = (x == y) | ((x != x) & (y != y))
+    ties = sum(where(hit, spread(g, x, None) * 0 + 1, 0.0), None, False)
+    return where(hit, spread(g / ties, x, None), 0.0)
+
+
 max_all = general("max_all", eval=lambda x: np.maximum.reduce(x, None), reads="xy", node="MaxBackward1",
-                  vjp=lambda g, y, x: _shared(g, y, x, None, False), doc="The largest of all.")  # fmt: skip
+                  vjp=_shared_by_all, doc="The largest of all.")  # fmt: skip
 min_all = general("min_all", eval=lambda x: np.minimum.reduce(x, None), reads="xy", node="MinBackward1",
-                  vjp=lambda g, y, x: _shared(g, y, x, None, False), doc="The smallest of all.")  # fmt: skip
+                  vjp=_shared_by_all, doc="The smallest of all.")  # fmt: skip
 
 argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
                doc="The index of the first largest value.")  # fmt: skip

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core import special as kernels
 from ..core.families import elementwise, general, plain
+from ..core.tape import INPUTS
 from .elementwise import sgn, where
-from .placing import kind_of
 from .transcendental import conj, cos, exp, exp2, log, log1p, sin
 
 
@@ -35,7 +35,7 @@ lgamma = _smooth("lgamma", kernels.lgamma, lambda y, x: digamma(x), "x", "log |G
 digamma = _smooth("digamma", kernels.digamma, lambda y, x: polygamma(x, 1), "x",
                   "The derivative of log Gamma(x).")  # fmt: skip
 polygamma = general(
-    "polygamma", eval=lambda x, n: kernels.polygamma(n, x), dtype="float", reads="x",
+    "polygamma", eval=lambda x, n: kernels.polygamma(n, x) if n else kernels.digamma(x), dtype="float", reads="x",
     vjp=lambda g, y, x, n: g * polygamma(x, n + 1), doc="The n-th derivative of digamma.",
 )  # fmt: skip
 
@@ -109,20 +109,37 @@ entr = _special("entr", kernels.entr, lambda y, x: -1 - log(x), "x",
                 "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
 
 
-def _two_way(name: str, eval: Any, partials: Any, doc: str, node: str) -> Any:
+def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any) -> Any:
     return elementwise(name, eval=eval, dtype="float", partials=partials, reads="x", doc=doc,
                        node=node)  # fmt: skip
 
 
+def _log(x: Any) -> Any:
+    """The logarithm of an operand that may be a Python number."""
+    return float(np.log(x)) if type(x) in (int, float) else log(x)
+
+
+def _with_numbers(name: str) -> Any:
+    """torch counts its node 0 for two tensors, 1 and 2 where the first or second is a number."""
+
+    def node(entry: Any) -> str:
+        inputs = entry[INPUTS] if isinstance(entry[INPUTS], tuple) else ()
+        numbers = [place for place, x in enumerate(inputs) if type(x) in (int, float)]
+        return f"{name}{numbers[0] + 1 if numbers else 0}"
+
+    return node
+
+
 xlogy = _two_way(
     "xlogy", kernels.xlogy,
-    [lambda y, a, b: where((a == 0) & (b <= 0), 0.0, log(b)), lambda y, a, b: a / b],
-    "x log y, 0 where x is 0.", "XlogyBackward0",
+    [lambda y, a, b: where((a == 0) & (b <= 0), 0.0, _log(b)), lambda y, a, b: a / b],
+    "x log y, 0 where x is 0.", _with_numbers("XlogyBackward"),
 )  # fmt: skip
 xlog1py = _two_way(
     "special_xlog1py", kernels.xlog1py,
-    [lambda y, a, b: where((a == 0) & (b <= -1), 0.0, log1p(b)), lambda y, a, b: a / (b + 1)],
-    "x log(1 + y), 0 where x is 0.", "SpecialXlog1PyBackward0",
+    [lambda y, a, b: where((a == 0) & (b <= -1), 0.0, _log(b + 1) if type(b) in (int, float)
+                           else log1p(b)), lambda y, a, b: a / (b + 1)],
+    "x log(1 + y), 0 where x is 0.", _with_numbers("SpecialXlog1PyBackward"),
 )  # fmt: skip
 
 
@@ -203,21 +220,21 @@ ldexp = elementwise(
 )  # fmt: skip
 
 
-def _angle(x: np.ndarray) -> np.ndarray:
-    if x.dtype.kind == "c":
-        return np.angle(x)
+def _angle_of_real(x: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(x), x, np.where(x < 0, x.dtype.type(pi), x.dtype.type(0)))
 
 
 def _angle_vjp(g: Any, y: Any, x: Any) -> Any:
-    if not kind_of(x).is_complex:
-        return g * 0
     zero = x == 0
     return where(zero, 0.0, 1j * g / conj(where(zero, 1.0, x)))
 
 
-angle = general("angle", eval=_angle, vjp=_angle_vjp, reads="x", dtype="float",
-                doc="The angle of a complex number; pi for negative reals.")  # fmt: skip
+angle = general("angle", eval=np.angle, vjp=_angle_vjp, reads="x",
+                doc="The angle of a complex number.")  # fmt: skip
+angle_of_real = general(
+    "angle_of_real", eval=_angle_of_real, vjp=lambda g, y, x: g * 0, node="AngleBackward0",
+    doc="0 for positive numbers, pi for negative ones.",
+)  # fmt: skip
 
 
 def _flat(name: str, doc: str, arity: int = 1) -> Any:

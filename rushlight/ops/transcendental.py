@@ -30,11 +30,12 @@ def rounded(ufunc: Any) -> Any:
     return evaluate
 
 
-def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "") -> Any:
+def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "",
+           node: str | None = None) -> Any:  # fmt: skip
     """An elementwise function of one real (or complex) variable; integers become floats."""
     return elementwise(
         name, eval=eval, dtype="float", partials=[partial], reads=reads,
-        lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc,
+        lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc, node=node,
     )  # fmt: skip
 
 
@@ -46,7 +47,8 @@ log2 = smooth("log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", d
 log10 = smooth(
     "log10", rounded(np.log10), lambda y, x: 1 / (x * log_of(10)), "x", doc="Logarithm to base 10."
 )
-log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x), exact near 0.")
+log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x), exact near 0.",
+               node="Log1PBackward0")  # fmt: skip
 sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
 rsqrt = smooth(
     "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), lambda y, x: -0.5 * y * y * y, "y",

@@ -20,6 +20,7 @@ def reduced(*params, x=X):
 
 
 SAMPLES = {
+    "scaled": [Sample((X,), (0.5,))], "halved": [Sample((X,))],
     "cumsum": each_dim(X), "cumprod": [*each_dim(P), *each_dim(WITH_ZERO)],
     "prod": [*each_dim(P, False), *each_dim(WITH_ZERO, True), Sample((P,), (None, False)),
              Sample((WITH_ZERO,), (None, False))],

@@ -56,5 +56,6 @@ SAMPLES = {
         "squeeze_all_", "squeeze_dim_", "squeeze_many_")},
     "unsqueeze_": [Sample((X,), (1,))], "transpose_": [Sample((X,), (0, 1))], "t_": [Sample((X,))],
     "squeeze_all": [Sample((u(1, 3, 1),), ((0, 1, 2),))], "squeeze_many": [Sample((u(1, 3, 1),), ((0, 1),))],
+    "unsafe_view": [Sample((u(12),), ((2, 6),))],
     "rot90": [Sample((X,), (1, (0, 1))), Sample((X,), (2, (1, 0)))],
 }

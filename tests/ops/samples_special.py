@@ -32,7 +32,7 @@ SAMPLES = {
     "nan_to_num": [Sample((NANS,), (0.5, 9.0, -9.0, np.isfinite(NANS)), False),
                    Sample((u(3),), (None, None, None, np.ones(3, bool)))],
     "frexp": [Sample((u(3, 4, low=0.6, high=0.9),))], "ldexp": [Sample((u(3, 4), u(3, 4, seed=1)))],
-    "angle": [Sample((Z,), smooth=False), *one(0.2, 2)],
+    "angle": [Sample((Z,), smooth=False)], "angle_of_real": one(0.2, 2),
     **{f"special_{name}": one(0.2, 2) for name in (
         "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "modified_bessel_i0",
         "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1",
