@@ -121,7 +121,7 @@ def of(array: np.ndarray) -> dtype:
     if native in OF_NUMPY:
         return OF_NUMPY[native]
     raise TypeError(
-        f"can't convert np.ndarray of type numpy.{array.dtype.name}. The only supported types are:"
+        f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are:"
         " float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64,"
         " uint32, uint16, uint8, and bool."
     )

@@ -9,6 +9,7 @@ from .creation import *
 from .diagonals import *
 from .drawing import *
 from .einsum import *
+from .from_data import *
 from .indexing import *
 from .masking import *
 from .matrices import *

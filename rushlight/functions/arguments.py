@@ -45,16 +45,16 @@ def sizes_of(name: str, size: Sequence[Any], keyword: Any = None) -> tuple[int, 
     elif not size:
         raise combination(name, (), {})
     if type(size[0]) is int and len(size) == 1:
-        return (size[0],) if size[0] >= 0 else shapes.checked(size)
+        return (size[0],) if size[0] >= 0 else shapes.checked(size, name)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        return shapes.checked(_indices(name, size[0]))
+        return shapes.checked(_indices(name, size[0]), name)
     if len(size) > 1 and isinstance(size[0], (tuple, list)):
         raise combination(name, size, {})
     try:
         index(size[0])
     except TypeError:
         raise misfit(name, "size", 1, "tuple of ints", size[0]) from None
-    return shapes.checked(_indices(name, size))
+    return shapes.checked(_indices(name, size), name)
 
 
 def _indices(name: str, size: Sequence[Any]) -> tuple[int, ...]:

@@ -1,0 +1,372 @@
+"""Tensors from data: nested sequences, numbers, arrays, buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import wrap_array, write_out
+from ..core.errors import fail
+from ..core.state import DEFAULTS
+from ..core.tensor import Tensor, set_requires_grad, wrap
+from .arguments import kind_name
+
+__all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "tensor"]
+
+_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
+
+
+def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None) -> Tensor:
+    """The array as a new tensor (or in `out`), a leaf if it shall require grad."""
+    result = wrap(array)
+    if out is not None:
+        result = write_out(result, out)
+    if requires_grad:
+        if result.dtype.category < dtypes.FLOAT:
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients"
+            )
+        set_requires_grad(result, True)
+    return result
+
+
+def numpy_kind(dtype: Any, default: dtypes.dtype | None = None, name: str = "tensor") -> np.dtype:
+    """The NumPy type behind a `dtype` argument, which may be a Python type; None is the default."""
+    if dtype is None:
+        return (default or DEFAULTS.dtype).numpy
+    if isinstance(dtype, dtypes.dtype):
+        return dtype.numpy
+    found = _PYTHON.get(dtype) if isinstance(dtype, type) else None
+    if found is None:
+        raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {kind_name(dtype)}")
+    return found.numpy
+
+
+# --- What is wrong with a nested sequence: first its sizes, then its types, then its cells
+
+
+def _expected_sizes(data: Any) -> list[int]:
+    """The sizes that the first elements promise."""
+    sizes = []
+    while isinstance(data, (list, tuple, str, bytes)) or (
+        hasattr(data, "__len__") and not isinstance(data, np.generic) and np.ndim(data) > 0
+    ):
+        if isinstance(data, (str, bytes)):
+            if not sizes:
+                raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+            raise fail(
+                ValueError, "too many dimensions 'str'",
+                f"a string at index {[0] * len(sizes)}: encode strings as numbers first (see"
+                " rushlight.text.Vocab)",
+            )  # fmt: skip
+        sizes.append(len(data))
+        if not len(data):
+            break
+        data = data[0]
+    return sizes
+
+
+def _check_types(data: Any, place: tuple[int, ...] = ()) -> None:
+    if isinstance(data, (list, tuple)):
+        for i, part in enumerate(data):
+            _check_types(part, (*place, i))
+    elif isinstance(data, str):
+        raise fail(
+            TypeError, "new(): invalid data type 'str'",
+            f"a string at index {list(place)}: encode strings as numbers first",
+        )  # fmt: skip
+    elif not isinstance(data, (bool, int, float, complex, np.generic, np.ndarray, Tensor)):
+        hint = ["a missing value? fill or drop it first"] if data is None else []
+        raise fail(
+            RuntimeError, f"Could not infer dtype of {type(data).__name__}",
+            f"at index {list(place)}", *hint,
+        )  # fmt: skip
+
+
+def _check_rows(data: Any, sizes: Sequence[int], place: tuple[int, ...] = ()) -> None:
+    depth = len(place)
+    is_row = isinstance(data, (list, tuple)) or np.ndim(data) > 0
+    if depth == len(sizes):
+        if is_row:
+            raise TypeError(
+                f"'{type(data).__name__}' object cannot be interpreted as an integer"
+                if _all_whole(data) else f"must be real number, not {type(data).__name__}"
+            )  # fmt: skip
+        return
+    if not is_row:
+        raise fail(TypeError, "not a sequence", f"index {list(place)} holds {data!r}")
+    if len(data) != sizes[depth]:
+        raise fail(
+            ValueError,
+            f"expected sequence of length {sizes[depth]} at dim {depth} (got {len(data)})",
+            f"row {list(place)} has {len(data)} elements, the first has {sizes[depth]}",
+        )
+    for i, part in enumerate(data):
+        _check_rows(part, sizes, (*place, i))
+
+
+def _all_whole(data: Any) -> bool:
+    return all(isinstance(x, (int, np.integer)) for x in _cells(data))
+
+
+def _describe(data: Any) -> None:
+    """Raise torch's error for what is no rectangle of numbers."""
+    sizes = _expected_sizes(data)
+    _check_types(data)
+    whole = all(not isinstance(x, (float, np.floating)) for x in _cells(data))
+    try:
+        _check_rows(data, sizes)
+    except TypeError as error:
+        if "interpreted as an integer" in str(error) and not whole:
+            raise TypeError("must be real number, not list") from None
+        raise
+
+
+def _cells(data: Any) -> Iterator[Any]:
+    if isinstance(data, (list, tuple)):
+        for part in data:
+            yield from _cells(part)
+    else:
+        yield data
+
+
+# --- The array
+
+
+def _holds_tensors(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, Tensor)
+
+
+def _from_tensors(data: Any) -> tuple[Any, dtypes.dtype]:
+    """Nested sequences with one-element tensors in them: as numbers, and their common type."""
+    common: dtypes.dtype | None = None
+
+    def number(part: Any) -> Any:
+        nonlocal common
+        if isinstance(part, (list, tuple)):
+            return [number(one) for one in part]
+        if isinstance(part, Tensor):
+            if part._array.size != 1:
+                raise ValueError("only one element tensors can be converted to Python scalars")
+            kind, value = part.dtype, part._array.reshape(-1)[0]
+        else:
+            kind, value = dtypes.of_python(type(part), DEFAULTS.dtype), part
+        common = kind if common is None else dtypes.promote_types(common, kind)
+        return value
+
+    numbers = number(data)
+    assert common is not None
+    return numbers, common
+
+
+def to_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """A new array from nested sequences, numbers, arrays or tensors, by torch's inference."""
+    if isinstance(data, Tensor):
+        data = data._array
+    elif not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__array__"):
+        data = data.__array__()
+    if isinstance(data, np.ndarray):
+        kind = dtypes.of(data).numpy if dtype is None else numpy_kind(dtype)
+        return np.array(data, dtype=kind, order="K")
+    if isinstance(data, (list, tuple)) and _holds_tensors(data):
+        data, common = _from_tensors(data)
+        dtype = common if dtype is None else dtype
+    elif isinstance(data, (dict, set, frozenset)):
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+    elif hasattr(data, "__len__") and not isinstance(data, (list, tuple, str, bytes)):
+        data = [*data]  # pyright: ignore[reportGeneralTypeIssues]
+    try:
+        array = np.array(data)
+    except ValueError:
+        _describe(data)
+        raise
+    if array.dtype.kind not in "biufcV":
+        _describe(data)
+        if array.dtype.kind == "O":
+            raise ValueError("Overflow when unpacking long long")
+    if dtype is not None:
+        return _typed(array, numpy_kind(dtype))
+    return _inferred(data, array)
+
+
+def _inferred(data: Any, array: np.ndarray) -> np.ndarray:
+    """The array in the type that torch gives it when none is asked for."""
+    if not _keeps_type(data):
+        if array.dtype.kind == "f" or array.size == 0:
+            return array.astype(DEFAULTS.dtype.numpy)
+        if array.dtype.kind == "c":
+            return array.astype(DEFAULTS.dtype.to_complex().numpy)
+        if array.dtype == np.uint64:
+            raise ValueError("Overflow when unpacking long long")
+    return array
+
+
+def _typed(array: np.ndarray, kind: np.dtype) -> np.ndarray:
+    if array.dtype.kind == "c" and kind.kind in "fV":
+        raise TypeError("must be real number, not complex")
+    if array.dtype.kind == "c" and kind.kind in "iu":
+        raise TypeError("'complex' object cannot be interpreted as an integer")
+    if kind.kind in "iu" and array.dtype.kind in "fiu" and array.size:
+        if not fits(float(array.min()), kind) or not fits(float(array.max()), kind):
+            raise fail(
+                RuntimeError, f"value cannot be converted to type {kind.name} without overflow",
+                f"the values go from {array.min()} to {array.max()}",
+            )  # fmt: skip
+        if array.dtype.kind == "f":
+            return array.astype(np.int64).astype(kind)
+    return array.astype(kind)
+
+
+def fits(value: float, kind: np.dtype) -> bool:
+    """Whether torch takes the number for an integer type (unsigned ones wrap around once)."""
+    if not math.isfinite(value):
+        return False
+    limits = np.iinfo(kind)
+    low = -int(limits.max) if kind.kind == "u" else int(limits.min)
+    return low <= math.trunc(value) <= int(limits.max) + (1 if kind.itemsize == 8 else 0)
+
+
+def _keeps_type(data: Any) -> bool:
+    """Whether the numbers are NumPy's (their own type stands) and not Python's (the default)."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.generic, np.ndarray))
+
+
+# --- The functions
+
+
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A new tensor with a copy of the data (nested sequences, a number, an array, a tensor).
+
+    Raises ValueError for ragged rows, TypeError or RuntimeError for what is not a number.
+    Source: https://pytorch.org/docs/stable/generated/torch.tensor.html
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float32)
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    if device is not None:
+        dtypes.require_cpu(device)
+    return finish(to_array(data, dtype), requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """The data as a tensor, sharing memory with a tensor or array of the wanted type.
+
+    >>> import rushlight as torch, numpy
+    >>> a = numpy.zeros(2); torch.as_tensor(a)[0] = 7; a
+    array([7., 0.])
+    """
+    dtypes.require_cpu(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype is dtype else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == numpy_kind(dtype)):
+        return from_numpy(data)
+    return tensor(data, dtype=dtype)
+
+
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+            requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The object as a tensor: shared memory where possible, a copy if asked for.
+
+    Raises ValueError when `copy` is False and a copy could not be avoided.
+    """
+    shared = as_tensor(obj, dtype, device)
+    is_same = isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(
+        shared._array, obj._array if isinstance(obj, Tensor) else obj
+    )
+    if copy and is_same:
+        shared = wrap(shared._array.copy())
+    if copy is False and not is_same:
+        raise ValueError("can't alias arbitrary sequence into a tensor.")
+    if requires_grad:
+        set_requires_grad(shared, True)
+    return shared
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor over the array's own memory: writes to one show in the other.
+
+    Raises TypeError for what is no array or of a type no tensor has, ValueError for negative
+    strides. Source: https://pytorch.org/docs/stable/generated/torch.from_numpy.html
+
+    >>> import rushlight as torch, numpy
+    >>> a = numpy.arange(3); t = torch.from_numpy(a); a[0] = 5; t
+    tensor([5, 1, 2])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if ndarray.dtype == object:
+        raise _object_array(ndarray)
+    dtypes.of(ndarray)
+    if any(stride < 0 for stride in ndarray.strides):
+        raise fail(
+            ValueError,
+            "At least one stride in the given numpy array is negative, and tensors with negative"
+            " strides are not currently supported. (You can probably work around this by making a"
+            " copy of your array  with array.copy().) ",
+        )
+    if not ndarray.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion"
+            " between byte orders is currently not supported."
+        )
+    return wrap_array(ndarray.view(np.ndarray) if ndarray.flags.writeable else ndarray.copy())
+
+
+def _object_array(array: np.ndarray) -> BaseException:
+    bad = next((i for i, x in np.ndenumerate(array) if not isinstance(x, (int, float))), None)
+    notes = [] if bad is None else [f"the first cell that is no number is {bad}: {array[bad]!r}"]
+    return fail(
+        TypeError,
+        "can't convert np.ndarray of type numpy.object_. The only supported types are: float64,"
+        " float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32,"
+        " uint16, uint8, and bool.",
+        *notes,
+    )
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0,
+               requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A 1-D tensor over the memory of an object with Python's buffer protocol.
+
+    >>> import rushlight as torch
+    >>> torch.frombuffer(bytearray([1, 2]), dtype=torch.uint8)
+    tensor([1, 2], dtype=torch.uint8)
+    """
+    try:
+        length = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    kind = numpy_kind(dtype, name="frombuffer")
+    size, rest = kind.itemsize, length - offset
+    if length == 0 or count == 0:
+        raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
+    if not 0 <= offset < length:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length"
+            f" ({length} bytes) minus 1"
+        )
+    if count < 0 and rest % size:
+        raise ValueError(
+            f"buffer length ({length} bytes) after offset ({offset} bytes) must be a multiple of"
+            f" element size ({size})"
+        )
+    if count > 0 and offset + count * size > length:
+        raise ValueError(
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must"
+            f" not be greater than actual buffer length ({length} bytes)"
+        )
+    array = np.frombuffer(buffer, kind, count, offset)
+    return finish(array if array.flags.writeable else array.copy(), requires_grad)
