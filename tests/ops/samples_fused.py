@@ -78,7 +78,7 @@ SAMPLES = {
     "root_mean_square": [Sample((u(3, 5),), ((1,), 1e-5)), Sample((u(2, 3, 9),), ((1, 2), 0.1))],
     "affine": [Sample((u(4, 3, 2), u(1, 3, 1), u(1, 3, 1, seed=2)))],
     "hardtanh": each(-0.9, 0.9, (-1.0, 1.0)) + each(1.1, 2, (-1.0, 1.0)),
-    "leaky_relu": both((0.2,)) + both((1.5,)), "elu": both((0.7, 1.2, 0.8)),
+    "slope_at": both((0.2,)), "leaky_relu": both((0.2,)) + both((1.5,)), "elu": both((0.7, 1.2, 0.8)),
     "normal_cdf": each(), "gelu": each(), "gelu_tanh": each(), "silu": each(), "mish": each(),
     "softplus": each(params=(2.0, 20.0)) + each(2.1, 3, (2.0, 4.0)), "log_sigmoid": each(),
     "hardshrink": each(-0.4, 0.4, (0.5,)) + each(0.6, 2, (0.5,)),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core import special
-from ...core.families import general
+from ...core.families import general, plain
 from ..elementwise import clamp, where
 from ..transcendental import exp, sigmoid, tanh
 from .kernels import need_float, widened
@@ -31,6 +31,17 @@ hardtanh = general(
 )  # fmt: skip
 
 
+def _slope_at(x: np.ndarray, slope: float) -> np.ndarray:
+    # arithmetic on the mask: choosing by a mask of random signs costs five times as much
+    y = np.asarray(x > 0).astype(x.dtype)
+    y *= x.dtype.type(1 - slope)
+    y += x.dtype.type(slope)
+    return y
+
+
+slope_at = plain("slope_at", eval=_slope_at, doc="1 where x is positive, else the slope.")
+
+
 def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     small = x * x.dtype.type(slope)
     return (np.maximum if slope <= 1 else np.minimum)(x, small)
@@ -38,7 +49,7 @@ def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
 
 leaky_relu = _smooth(
     "leaky_relu", "leaky_relu_cpu", _leaky_relu,
-    lambda g, y, x, slope: where(x > 0, g, g * slope),
+    lambda g, y, x, slope: g * slope_at(x, slope),
     "x where positive, else slope * x.",
 )  # fmt: skip
 
@@ -52,7 +63,8 @@ def _elu(x: np.ndarray, alpha: float, scale: float, inner: float) -> np.ndarray:
 
 def _elu_vjp(g: Any, y: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
     low = exp(clamp(x, None, 0.0) * inner) * (alpha * scale * inner)
-    return where(x > 0, g * scale, g * low)
+    step = scale - alpha * scale * inner  # what is missing where x is positive
+    return g * low if step == 0 else g * low + (g * (x > 0)) * step
 
 
 elu = _smooth("elu", "elu_cpu", _elu, _elu_vjp,
@@ -60,24 +72,51 @@ elu = _smooth("elu", "elu_cpu", _elu, _elu_vjp,
 
 _ROOT_HALF, _DENSITY = sqrt(0.5), 1 / sqrt(2 * pi)
 
+# erfc(z) = 2 e^(-z^2) t P(t) with t = 1 / (1 + 0.3 z): coefficients of P fitted to 2e-8 relative.
+_STEP = 0.3
+_TAIL = (
+    0.08459569357089475, 0.0853331930290547, 0.0743195382788421, 0.1069510462106107,
+    -0.046260791542165836, 0.2724775459894899, -0.2550424382121437, 0.24229509814778563,
+    -0.06466889509592978,
+)  # fmt: skip
+_BLOCK = 1 << 14  # elements per round: what a round touches stays in the cache
+
+
+def _single_cdf(x: np.ndarray, out: np.ndarray) -> None:
+    z = np.abs(x)
+    z *= _ROOT_HALF
+    t = 1 / (z * _STEP + 1)
+    tail = t * _TAIL[-1]
+    for factor in _TAIL[-2:0:-1]:
+        tail += factor
+        tail *= t
+    tail += _TAIL[0]
+    tail *= t
+    z *= -z
+    tail *= np.exp(z, z)
+    np.multiply(1 - 2 * tail, x > 0, out=out)
+    out += tail
+
+
+def _normal_cdf(x: np.ndarray) -> np.ndarray:
+    if x.dtype != np.float32:
+        return special.erfc(x * x.dtype.type(-_ROOT_HALF)) * x.dtype.type(0.5)
+    flat = np.ascontiguousarray(x).reshape(-1)
+    y = np.empty(flat.shape, np.float32)
+    for start in range(0, flat.size, _BLOCK):
+        _single_cdf(flat[start : start + _BLOCK], y[start : start + _BLOCK])
+    return y.reshape(x.shape)
+
+
 normal_cdf = _smooth(
-    "normal_cdf", "normal_cdf_cpu",
-    lambda x: special.erfc(x * x.dtype.type(-_ROOT_HALF)) * x.dtype.type(0.5),
+    "normal_cdf", "normal_cdf_cpu", _normal_cdf,
     lambda g, y, x: g * (exp(x * x * -0.5) * _DENSITY),
     "The normal distribution function.",
 )  # fmt: skip
 
 
-def _gelu(x: np.ndarray) -> np.ndarray:
-    y = special.erf(x * x.dtype.type(_ROOT_HALF))
-    y += 1
-    y *= x
-    y *= x.dtype.type(0.5)
-    return y
-
-
 gelu = _smooth(
-    "gelu", "GeluKernelImpl", _gelu,
+    "gelu", "GeluKernelImpl", lambda x: x * _normal_cdf(x),
     lambda g, y, x: g * (normal_cdf(x) + x * (exp(x * x * -0.5) * _DENSITY)),
     "x times the normal distribution function of x.",
 )  # fmt: skip

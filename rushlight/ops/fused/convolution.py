@@ -24,6 +24,7 @@ from .kernels import half
 
 Sizes = tuple[int, ...]
 _BLOCK = 1 << 18  # elements of scratch per block: 1 MiB of float32
+_FEW = 64  # places per image up to which images are taken together
 
 
 def output_size(
@@ -108,6 +109,8 @@ def _forward(
         np.matmul(matrix, x.reshape(n, 1, c, length), out=y)
         return y.reshape(n, o, *out)
     view = windows(padded(x, padding), kernel, stride, dilation, out)
+    if length <= _FEW and groups == 1:
+        return _few_places(view, matrix[0], y).reshape(n, o, *out)
     step = _step(n, c * prod(kernel) * length)
     scratch = np.empty((step, *view.shape[1:]), x.dtype)
     for start in range(0, n, step):
@@ -116,6 +119,18 @@ def _forward(
         block[...] = view[start:stop]
         np.matmul(matrix, block.reshape(stop - start, groups, -1, length), out=y[start:stop])
     return y.reshape(n, o, *out)
+
+
+def _few_places(view: np.ndarray, matrix: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Small images: the places of many images make one product that is long enough to pay."""
+    n, length = len(view), y.shape[-1]
+    y = y.reshape(n, -1, length)
+    step = max(1, min(n, (_BLOCK << 4) // (matrix.shape[1] * length)))
+    for start in range(0, n, step):
+        part = np.moveaxis(view[start : start + step], 0, view.ndim // 2)
+        found = np.matmul(matrix, part.reshape(matrix.shape[1], -1))
+        y[start : start + step] = found.reshape(len(matrix), -1, length).swapaxes(0, 1)
+    return y
 
 
 def _backward_data(
@@ -166,7 +181,8 @@ def _backward_weight(
         view = windows(padded(x, padding), kernel, stride, dilation, out)
         # channels and kernel first, then all places of all images of the block: one long product
         view = np.moveaxis(view, 0, 1 + len(kernel))
-        step = _step(n, c * prod(kernel) * length)
+        # a block should outweigh the sum it is added to
+        step = max(_step(n, columns * groups * length), min(n, 4 * rows // length + 1))
         for start in range(0, n, step):
             part = view[(slice(None),) * (1 + len(kernel)) + (slice(start, start + step),)]
             block = np.ascontiguousarray(part).reshape(groups, columns, -1)

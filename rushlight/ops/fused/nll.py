@@ -159,7 +159,7 @@ def _cross_entropy_back(
 
 
 cross_entropy = general(
-    "cross_entropy", eval=_cross_entropy, vjp=_cross_entropy_vjp, arity=3, outputs=2, reads="xy",
+    "cross_entropy", eval=_cross_entropy, vjp=_cross_entropy_vjp, arity=3, outputs=2, reads="xz",
     node="NllLossBackward0",
     doc="`nll_loss` of `log_softmax` in one op; the second output is the softmax, as bits.",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
+from ...core.tape import PARAMS, SHAPE
 from ..reduce import mean
 from ..structure import sum_to
 from ..transcendental import rsqrt
@@ -111,9 +112,16 @@ def _back(
     return narrow(inward), narrow(dw), narrow(db)
 
 
+def _standardise_node(entry: Any) -> str:
+    """torch's name: layer norm has the last dimensions, or all; batch norm leaves out the second."""
+    dims, ndim = entry[PARAMS][0], len(entry[SHAPE][0])
+    layer = dims[-1] == ndim - 1 and (dims[0] > 0 or len(dims) == ndim)
+    return f"Native{'Layer' if layer else 'Batch'}NormBackward0"
+
+
 standardise = general(
-    "standardise", eval=_standardise, vjp=_standardise_vjp, arity=3, outputs=3, reads="xy",
-    node="NativeBatchNormBackward0",
+    "standardise", eval=_standardise, vjp=_standardise_vjp, arity=3, outputs=3, reads="xz",
+    node=_standardise_node,
     doc="(x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance it used.",
 )  # fmt: skip
 

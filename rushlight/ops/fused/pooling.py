@@ -57,24 +57,46 @@ def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
 pooled_maxima = plain("pooled_maxima", eval=_maxima, doc="The largest value of each window.")
 
 
+_BLOCK = 1 << 16  # elements of the result per round: what a round touches stays in the cache
+
+
+def rounds(images: int, elements: int) -> Any:
+    """Runs of images whose results together fill a block."""
+    step = max(1, _BLOCK // max(1, elements // max(1, images)))
+    return (slice(start, start + step) for start in range(0, images, step))
+
+
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
-    parts = _parts(x, at, lowest(x.dtype))
-    y = next(parts).copy()
+    y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
     code = np.zeros(y.shape, code_type)
-    floats = x.dtype.kind in "fV"
-    for place, part in enumerate(parts, 1):
-        larger = part > y
-        if floats:
-            larger |= part != part
-        np.maximum(y, part, out=y)
-        step = larger.view(np.uint8).astype(code_type, copy=False)
-        step *= code_type(place)
-        np.maximum(code, step, out=code)
+    for images in rounds(len(x), y.size):
+        _maxima_into(x[images], y[images], code[images], at)
+    if x.dtype.kind == "f" and np.isnan(y).any():
+        _find_nan(x, y, code, at)
     if any(at[2]) and np.isneginf(y).any():
         _skip_padding(y, code, x.shape[2:], *at)
     return y, code
+
+
+def _maxima_into(x: np.ndarray, y: np.ndarray, code: np.ndarray, at: Any) -> None:
+    parts = _parts(x, at, lowest(x.dtype))
+    np.copyto(y, next(parts))
+    part, larger = np.empty_like(y), np.empty(y.shape, bool)
+    for place, seen in enumerate(parts, 1):
+        np.copyto(part, seen)
+        np.greater(part, y, out=larger)
+        np.maximum(y, part, out=y)
+        step = larger.view(np.uint8).astype(code.dtype, copy=False)
+        step *= code.dtype.type(place)
+        np.maximum(code, step, out=code)
+
+
+def _find_nan(x: np.ndarray, y: np.ndarray, code: np.ndarray, at: Any) -> None:
+    """Where nan won, the code names the last nan of the window, as in torch."""
+    for place, part in enumerate(_parts(x, at, lowest(x.dtype))):
+        code[np.isnan(part)] = place
 
 
 def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
@@ -89,7 +111,7 @@ def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
 
 
 max_pool = general(
-    "max_pool", eval=_max_pool, outputs=2, reads="y", node="MaxPool2DWithIndicesBackward0",
+    "max_pool", eval=_max_pool, outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
     vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
     doc="The largest value of each window, and the code of its place.",
 )  # fmt: skip
@@ -99,12 +121,17 @@ def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np
     kernel, stride, padding, dilation, out = at
     apart = all(s >= d * (k - 1) + 1 for s, d, k in zip(stride, dilation, kernel))
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
-    for place, index in enumerate(product(*map(range, kernel))):
-        met, used = clipped(index, size, stride, padding, dilation, out)
-        if apart:
-            np.multiply(g[used], code[used] == place, out=dx[met])
-        else:
-            dx[met] += g[used] * (code[used] == place)
+    indices = [
+        clipped(index, size, stride, padding, dilation, out)
+        for index in product(*map(range, kernel))
+    ]
+    for images in rounds(len(g), g.size):
+        target, given, codes = dx[images], g[images], code[images]
+        for place, (met, used) in enumerate(indices):
+            if apart:
+                np.multiply(given[used], codes[used] == place, out=target[met])
+            else:
+                target[met] += given[used] * (codes[used] == place)
     return dx
 
 
