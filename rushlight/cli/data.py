@@ -15,6 +15,7 @@ import rushlight as rl
 from ..core.names import nearest
 from ..vision.datasets import MNIST, Digits, FashionMNIST, ImageFolder, SplitWarning
 from ..vision.datasets.idx import read_idx
+from ..vision.datasets.mnist import SEED as SPLIT_SEED
 from ..vision.datasets.mnist import find_idx
 from ..vision.datasets.splits import stratified_split
 from ..vision.io import has_pillow, load_pillow
@@ -101,10 +102,15 @@ def _load_named(name: str) -> Data:
         warnings.simplefilter("ignore", SplitWarning)
         train = kind(train=True, download=True)
         test = kind(train=False, download=True)
-    notes = [getattr(part, "split_note", None) for part in (train, test)]
-    note = "; ".join(note for note in notes if note)
+    note = None
+    if getattr(train, "split_note", None):
+        count = len(train) + len(test)
+        note = (
+            f"only the test files were found, in {train.folder}: {len(train):,} of their "
+            f"{count:,} images train, {len(test):,} are held out (seed {SPLIT_SEED})"
+        )
     parts = [_part(part.data, part.targets) for part in (train, test)]
-    return Data(name, *parts, classes=list(kind.classes), note=note or None)
+    return Data(name, *parts, classes=list(kind.classes), note=note)
 
 
 def _load_folder(folder: Path, size: int | None) -> Data:

@@ -31,9 +31,14 @@ class Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
+def _version() -> str:
+    interface, _, own = rl.__version__.partition("+rushlight")
+    return f"rushlight {own} (the interface of torch {interface})"
+
+
 def _parser() -> Parser:
     parser = Parser("rushlight", description="Deep learning with PyTorch's interface, on NumPy.")
-    parser.add_argument("--version", action="version", version=f"rushlight {rl.__version__}")
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")

@@ -211,6 +211,19 @@ def test_a_torn_last_line_of_the_metrics_is_left_out(folder: Path) -> None:
     assert run.metrics() == [{"epoch": 1}]
 
 
+def test_mnist_with_its_test_files_only_is_split_and_says_so(folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RUSHLIGHT_DATA", str(folder))
+    (folder / "mnist").mkdir()
+    write_idx(folder / "mnist" / "t10k-images-idx3-ubyte", np.ones((200, 28, 28)))
+    write_idx(folder / "mnist" / "t10k-labels-idx1-ubyte", np.arange(200) % 10)
+    data = pictures.load("mnist")
+    assert (len(data.train), len(data.held_out)) == (170, 30)
+    assert data.note == (
+        f"only the test files were found, in {folder / 'mnist'}: 170 of their 200 images train, "
+        "30 are held out (seed 0)"
+    )
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     """A MNIST-format file."""
     head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
