@@ -4,12 +4,14 @@ from .assembly import *
 from .combining import *
 from .compilation import *
 from .complex_parts import *
+from .copies import *
 from .counting import *
 from .creation import *
 from .diagonals import *
 from .drawing import *
 from .einsum import *
 from .from_data import *
+from .in_place_names import *
 from .indexing import *
 from .masking import *
 from .matrices import *
@@ -29,3 +31,5 @@ from .splitting import *
 from .statistics import *
 from .structure import *
 from .threads import *
+from .typed import *
+from .windows import *
