@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import sys
@@ -70,6 +69,8 @@ def nearest(name: str, known: Any, count: int = 3) -> list[str]:
     >>> nearest("Relu", ["ReLU", "Linear", "relu6"])
     ['ReLU', 'relu6']
     """
+    import difflib  # only a mistake needs it
+
     by_lower: dict[str, list[str]] = {}
     for candidate in sorted(known):
         by_lower.setdefault(candidate.lower(), []).append(candidate)

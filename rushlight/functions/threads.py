@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,26 +26,28 @@ _SETTERS = (
 _chosen: dict[str, int] = {}
 
 
-def _libraries() -> Iterator[Path]:
+def _libraries() -> Iterator[str]:
     """Linear algebra libraries that this process has loaded, NumPy's own first."""
-    home = Path(np.__file__).parent
-    for folder in (home.parent / "numpy.libs", home / ".dylibs"):
-        if folder.is_dir():
-            yield from sorted(path for path in folder.iterdir() if "blas" in path.name.lower())
-    maps = Path("/proc/self/maps")
-    if sys.platform == "linux" and maps.exists():
-        with open(maps, encoding="utf-8", errors="replace") as lines:
+    home = os.path.dirname(np.__file__)
+    for folder in (os.path.join(os.path.dirname(home), "numpy.libs"), f"{home}/.dylibs"):
+        if os.path.isdir(folder):
+            names = sorted(name for name in os.listdir(folder) if "blas" in name.lower())
+            yield from (os.path.join(folder, name) for name in names)
+    if sys.platform == "linux" and os.path.exists("/proc/self/maps"):
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
             paths = {line.split(maxsplit=5)[-1].strip() for line in lines if "/" in line}
         wanted = ("openblas", "mkl_rt", "libblis", "libblas")
-        yield from (Path(path) for path in sorted(paths) if any(name in path for name in wanted))
+        yield from (path for path in sorted(paths) if any(name in path for name in wanted))
 
 
 @functools.cache
 def _controls() -> tuple[Any, Any] | None:
     """The library's own functions to set and to get the number; None if it offers none."""
+    import ctypes  # milliseconds that most programs need not spend
+
     for path in _libraries():
         try:
-            library = ctypes.CDLL(str(path))
+            library = ctypes.CDLL(path)
         except OSError:
             continue
         for setter, getter in _SETTERS:
