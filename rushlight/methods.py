@@ -36,12 +36,12 @@ isinf isnan isneginf isposinf isreal kron kthvalue lcm ldexp le lerp less less_e
 log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp logdet logical_and logical_not
 logical_or logical_xor logit logsumexp lt lu lu_solve masked_fill masked_scatter masked_select
 matmul matrix_exp matrix_power max maximum mean median min minimum mm mode moveaxis movedim msort
-mul multinomial multiply mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow ne neg
-negative nextafter nonzero norm not_equal orgqr outer permute pinverse positive pow prod
-put qr quantile rad2deg ravel reciprocal relu remainder renorm repeat_interleave reshape reshape_as
-resolve_conj resolve_neg roll rot90 round rsqrt rsub scatter scatter_add scatter_reduce select
-select_scatter sgn sigmoid sign signbit sin sinc sinh slice_scatter slogdet softmax sort split
-split_with_sizes sqrt square squeeze std sub subtract sum svd swapaxes swapdims t take
+mul multinomial multiply mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow
+narrow_copy ne neg negative nextafter nonzero norm not_equal orgqr outer permute pinverse positive
+pow prod put qr quantile rad2deg ravel reciprocal relu remainder renorm repeat_interleave reshape
+reshape_as resolve_conj resolve_neg roll rot90 round rsqrt rsub scatter scatter_add scatter_reduce
+select select_scatter sgn sigmoid sign signbit sin sinc sinh slice_scatter slogdet softmax sort
+split split_with_sizes sqrt square squeeze std sub subtract sum svd swapaxes swapdims t take
 take_along_dim tan tanh tensor_split tile topk trace transpose triangular_solve tril triu
 true_divide trunc unbind unflatten unique unique_consecutive unsafe_chunk unsafe_split
 unsafe_split_with_sizes unsqueeze var vdot view view_as vsplit xlogy
@@ -70,6 +70,12 @@ def _operator(op: Function, reverse: bool = False) -> Function:
         return op(other, self)
 
     return operator
+
+
+def _taken_from(self: Tensor, other: Any) -> Any:
+    if type(other) in (int, float) and self.dtype.is_floating_point:
+        return elementwise.take_from(self, other)
+    return elementwise.sub(other, self)
 
 
 def _comparison(op: Function, unequal: Any) -> Function:
@@ -198,6 +204,7 @@ def operators() -> dict[str, Any]:
     for name, op in pairs.items():
         table[f"__{name}__"] = _operator(op)
         table[f"__r{name}__"] = _operator(op, reverse=True)
+    table["__rsub__"] = _taken_from
     fast = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide}
     for name, op in pairs.items():
         twin = inplace.in_place_ufunc(op, fast[name]) if name in fast else inplace.in_place(op)

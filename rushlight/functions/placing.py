@@ -170,7 +170,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with"
             f" {value._array.ndim} dimension(s)."
         )
-    return p.index_fill_tensor(input, s.cast(value, input.dtype), place, rows)
+    return p.index_fill_tensor(
+        input, s.cast(value, input.dtype), place, np.unique(rows % (size or 1))
+    )
 
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:

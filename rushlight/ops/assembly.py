@@ -58,7 +58,7 @@ from_windows = linear(
 )  # fmt: skip
 
 
-def _as_pairs(x: np.ndarray) -> np.ndarray:
+def _as_pairs(x: Any) -> np.ndarray:
     x = np.asarray(x)
     part = np.dtype(f"f{x.itemsize // 2}")
     step = part.itemsize

@@ -17,7 +17,7 @@ from .reduce import sum as sum_of
 from .transcendental import exp
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
+def _wide(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype.itemsize == 2 else x
 
 
@@ -81,7 +81,7 @@ deviation_mean = general(
 )  # fmt: skip
 
 
-def _logsumexp(x: np.ndarray, dims: Dims, keep: bool) -> np.ndarray:
+def _logsumexp(x: Any, dims: Dims, keep: bool) -> np.ndarray:
     if not x.size:
         return np.full(np.add.reduce(x, dims, keepdims=keep).shape, -inf, x.dtype)
     a = _wide(x)

@@ -31,7 +31,7 @@ Shape = Sequence[int]
 
 def kind_of(x: Any) -> dtypes.dtype:
     """The data type of an array or a tensor."""
-    return dtypes.of(x) if isinstance(x, (np.ndarray, np.generic)) else x.dtype
+    return dtypes.of(np.asarray(x)) if isinstance(x, (np.ndarray, np.generic)) else x.dtype
 
 
 def zero_of(x: Any) -> Any:
@@ -88,7 +88,7 @@ masked_scatter = general("masked_scatter", eval=_masked_scatter, arity=2, vjp=_m
                          doc="x with the masked places taken, in order, from a source.")  # fmt: skip
 
 
-def along(x: Any, dim: int, index: np.ndarray) -> tuple[Any, ...]:
+def along(x: Any, dim: int, index: Any) -> tuple[Any, ...]:
     """The key of the entries `index` of one dimension."""
     return (*(slice(None),) * dim, index)
 
@@ -145,9 +145,9 @@ index_fill_tensor = general(
     "index_fill_tensor", arity=2, node="IndexFillBackward1",
     eval=lambda x, value, dim, index: _index_fill(x, dim, index, value),
     vjp=lambda g, y, x, value, dim, index: (
-        index_fill(g, dim, index, 0), sum_of(index_select(g, dim, np.unique(index)), None, False)
+        index_fill(g, dim, index, 0), sum_of(index_select(g, dim, index), None, False)
     ),
-    doc="x with a 0-d tensor's value in the given entries of a dimension.",
+    doc="x with a 0-d tensor's value in the given (distinct) entries of a dimension.",
 )  # fmt: skip
 
 
@@ -269,7 +269,7 @@ as_strided_scatter = _replacing("as_strided_scatter", strided_view, "AsStridedSc
                                 "x with a strided region replaced.")  # fmt: skip
 
 
-def _block_diagonal(xs: Sequence[np.ndarray], corners: Shape, shape: Shape) -> np.ndarray:
+def _block_diagonal(xs: Sequence[np.ndarray], corners: Any, shape: Shape) -> np.ndarray:
     y = np.zeros(shape, xs[0].dtype)
     for x, (row, column) in zip(xs, corners):
         y[row : row + x.shape[0], column : column + x.shape[1]] = x

@@ -135,7 +135,7 @@ def _running_extremum(name: str, ufunc: Any) -> Any:
         places = y[1] if isinstance(y[1], np.ndarray) else y[1]._array
         return spread_along(g[0], x.shape, dim, places)
 
-    return general(name, eval=evaluate, vjp=vjp, reads="y", outputs=2,
+    return general(name, eval=evaluate, vjp=vjp, reads="z", outputs=2,
                    doc=f"The {name[3:]}imum so far, and where it stands.")  # fmt: skip
 
 
@@ -143,7 +143,7 @@ cummax = _running_extremum("cummax", np.maximum)
 cummin = _running_extremum("cummin", np.minimum)
 
 
-def _logcumsumexp(x: np.ndarray, dim: int) -> np.ndarray:
+def _logcumsumexp(x: Any, dim: int) -> np.ndarray:
     if not x.ndim:
         return x.copy()
     if x.dtype.kind != "c":

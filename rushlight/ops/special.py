@@ -174,7 +174,7 @@ igammac = _two_way(
 
 
 def _nan_to_num(
-    x: np.ndarray, nan: Any, posinf: Any, neginf: Any, finite: np.ndarray
+    x: Any, nan: Any, posinf: Any, neginf: Any, finite: np.ndarray
 ) -> np.ndarray:
     if x.dtype.kind in "iub":
         return x.copy()
