@@ -7,9 +7,11 @@ differentiable as often as one likes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
+from ..core.tensor import Tensor
 from . import reduce
 from .contract import matmul
 from .elementwise import mul
@@ -44,6 +46,8 @@ def _once(x: Any, names: Labels) -> Operand:
 
 def _unstretched(terms: list[Operand]) -> list[Operand]:
     """Drop size-1 dimensions whose label is longer elsewhere: the product broadcasts them."""
+    if not any(1 in shape_of(x) for x, _ in terms):
+        return terms
     sizes: dict[int, int] = {}
     for x, names in terms:
         for size, name in zip(x.shape, names):
@@ -100,41 +104,72 @@ def _ordered(x: Any, names: Labels, wanted: Sequence[int]) -> Any:
     return x
 
 
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of an array or tensor, as a plain tuple."""
+    return x._array.shape if isinstance(x, Tensor) else x.shape
+
+
 def _pair(a: Operand, b: Operand, kept: set[int], output: Labels) -> Operand:
     """The product of two operands with the labels that are not kept summed out."""
-    a = _summed(a, kept | set(b[1]))
-    b = _summed(b, kept | set(a[1]))
     (x, x_names), (y, y_names) = a, b
+    if not kept.issuperset(set(x_names) ^ set(y_names)):
+        x, x_names = _summed(a, kept | set(y_names))
+        y, y_names = _summed(b, kept | set(x_names))
+    plan = _planned(shape_of(x), x_names, shape_of(y), y_names, frozenset(kept), output)
+    turned, left, right, shape, names = plan
+    if left is None:
+        return mul(_ordered(x, x_names, names), _ordered(y, y_names, names)), names
+    if turned:
+        x, y = y, x
+    product = matmul(_laid(x, *left), _laid(y, *right))
+    return (product if shape_of(product) == shape else reshape(product, shape)), names
+
+
+def _laid(x: Any, order: tuple[int, ...] | None, shape: tuple[int, ...] | None) -> Any:
+    if order is not None:
+        x = permute(x, order)
+    return x if shape is None else reshape(x, shape)
+
+
+@lru_cache(512)
+def _planned(
+    x_shape: Labels, x_names: Labels, y_shape: Labels, y_names: Labels, kept: frozenset[int],
+    output: Labels,
+) -> tuple[bool, Any, Any, tuple[int, ...], Labels]:  # fmt: skip
+    """How a pair becomes one matmul: turned or not, both layouts, the result's shape and labels."""
     inner = [name for name in x_names if name in y_names and name not in kept]
     batch = [name for name in x_names if name in y_names and name in kept]
     left = [name for name in x_names if name not in y_names]
     right = [name for name in y_names if name not in x_names]
     if not inner:
         names = (*batch, *left, *right)
-        if set(names) == set(output):
-            names = output
-        return mul(_ordered(x, x_names, names), _ordered(y, y_names, names)), names
-    if _turned(left, right, output):
-        x, y, x_names, y_names, left, right = y, x, y_names, x_names, right, left
-    sizes = {**dict(zip(x_names, x.shape)), **dict(zip(y_names, y.shape))}
-    x = _grouped(_ordered(x, x_names, [*batch, *left, *inner]), sizes, batch, left, inner)
-    y = _grouped(_ordered(y, y_names, [*batch, *inner, *right]), sizes, batch, inner, right)
+        return False, None, None, (), output if set(names) == set(output) else names
+    turned = _turned(left, right, output)
+    if turned:
+        x_shape, x_names, y_shape, y_names = y_shape, y_names, x_shape, x_names
+        left, right = right, left
+    sizes = {**dict(zip(x_names, x_shape)), **dict(zip(y_names, y_shape))}
     names = (*batch, *left, *right)
-    product = matmul(x, y)
-    shape = tuple(sizes[name] for name in names)
-    return (product if product.shape == shape else reshape(product, shape)), names
+    return (
+        turned, _layout(x_names, sizes, batch, left, inner),
+        _layout(y_names, sizes, batch, inner, right), tuple(sizes[name] for name in names), names,
+    )  # fmt: skip
+
+
+def _layout(names: Labels, sizes: dict[int, int], batch: list[int], *groups: list[int]) -> Any:
+    """The permutation and the shape (None where not needed) with each group as one dimension."""
+    wanted = [*batch, *(name for group in groups for name in group)]
+    order = tuple(names.index(name) for name in wanted)
+    shape = None
+    if any(len(group) != 1 for group in groups):
+        shape = (
+            *(sizes[name] for name in batch),
+            *(prod(sizes[name] for name in group) for group in groups),
+        )
+    return (None if order == tuple(range(len(order))) else order), shape
 
 
 def _turned(left: list[int], right: list[int], output: Labels) -> bool:
     """Whether the other order of the factors saves a permutation at the end."""
     first = next((name for name in output if name in left or name in right), None)
     return first is not None and first in right
-
-
-def _grouped(x: Any, sizes: dict[int, int], batch: list[int], *groups: list[int]) -> Any:
-    """Each group of dimensions as one, behind the batch dimensions."""
-    if all(len(group) == 1 for group in groups):
-        return x
-    shape = [sizes[name] for name in batch]
-    shape += [prod(sizes[name] for name in group) for group in groups]
-    return reshape(x, tuple(shape))

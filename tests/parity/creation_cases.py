@@ -99,7 +99,7 @@ torch.as_tensor([1,2])
 torch.as_tensor(np.arange(2.))
 torch.as_tensor(np.arange(2.),dtype=torch.float32)
 torch.as_tensor(3)
-torch.as_tensor(torch.ones(2)) 
+torch.as_tensor(torch.ones(2))
 torch.asarray([1.,2])
 torch.asarray(3,dtype=torch.float64)
 torch.asarray(np.arange(3),copy=True)
@@ -527,7 +527,7 @@ torch.zeros(3, dtype=torch.float64).exponential_(3.0)
 torch.zeros(2, 2).geometric_(0.3)
 [torch.rand(1).item(), torch.randn(1).item(), torch.rand(1).item()]
 (torch.rand(3), torch.manual_seed(7), torch.rand(3))[::2]
-(lambda state, one: (one, torch.set_rng_state(state), torch.rand(2)))(torch.get_rng_state(), torch.rand(2))
+(lambda s, one: (one, torch.set_rng_state(s), torch.rand(2)))(torch.get_rng_state(), torch.rand(2))
 (torch.zeros(3, requires_grad=True) * 1).normal_().requires_grad
 torch.random.initial_seed()
 """.strip().splitlines()
