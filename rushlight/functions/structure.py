@@ -207,8 +207,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """One dimension, without a copy where possible."""
-    return s.reshape(input, (input._array.size,))
+    """One dimension, row-major, without a copy where possible."""
+    return s.reshape(s.contiguous(input), (input._array.size,))
 
 
 def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
