@@ -27,7 +27,7 @@ def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
 
 
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     if not x.ndim or not places.ndim or not places.size:
         places, source = places.reshape(-1), source.reshape(-1)
         np.add.at(y.reshape(-1), places, source[: places.size])

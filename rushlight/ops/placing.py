@@ -70,7 +70,7 @@ masked_select = linear("masked_select", eval=_masked_select, adjoint=_masked_sel
 
 
 def _masked_scatter(x: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     y[mask] = source.reshape(-1)[: int(np.count_nonzero(mask))]
     return y
 
@@ -131,7 +131,7 @@ index_add = general("index_add", eval=_index_add, arity=2, vjp=_index_add_vjp,
 
 
 def _index_fill(x: np.ndarray, dim: int, index: np.ndarray, value: Any) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     y[along(x, dim, index) if x.ndim else ...] = np.asarray(value).astype(x.dtype)
     return y
 
@@ -152,7 +152,7 @@ index_fill_tensor = general(
 
 
 def _index_copy(x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     if x.ndim:
         y[along(x, dim, index)] = source
     else:
@@ -171,7 +171,7 @@ index_copy = general(
 
 
 def _scatter_value(x: np.ndarray, dim: int, places: np.ndarray, value: Any) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     y[grid(places, dim) if x.ndim else ...] = np.asarray(value).astype(x.dtype)
     return y
 
@@ -188,7 +188,7 @@ def _corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _scatter(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    y = np.array(x)
+    y = np.array(x, order="C")
     if x.ndim:
         y[grid(places, dim)] = _corner(source, places)
     elif places.size:

@@ -31,7 +31,7 @@ SAMPLES = {
     "spread_rows": [Sample((u(3, 4),), ((3, 4), 0, INDEX)), Sample((u(3, 3),), ((3, 4), 1, INDEX))],
     "index_add": [Sample((X, u(3, 4, seed=1)), (0, INDEX, 1)), Sample((X, u(3, 3, seed=1)), (1, INDEX, 0.5))],
     "index_fill": [Sample((X,), (0, INDEX, 0.5)), Sample((X,), (1, INDEX, 0.5))],
-    "index_fill_tensor": [Sample((X, u(seed=3)), (1, INDEX))],
+    "index_fill_tensor": [Sample((X, u(seed=3)), (1, ONCE))],
     "index_copy": [Sample((X, u(2, 4, seed=1)), (0, ONCE)), Sample((X, u(3, 2, seed=1)), (1, ONCE))],
     "scatter_value": [Sample((X,), (0, PLACES, 0.5))],
     "scatter": [Sample((X, u(2, 3, seed=1)), (0, np.array([[0, 2, 1], [1, 0, 0]])))],
