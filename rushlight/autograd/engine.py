@@ -20,7 +20,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import OUTPUT_OF, scalar_type_name
 from ..core.errors import fail
-from ..core.primitive import CROSSED
+from ..core.primitive import spared
 from ..core.state import STATE
 from ..core.tape import (
     FREED,
@@ -209,7 +209,8 @@ def _lift(entry: Entry) -> Entry:
     y = entry[OUTPUT]
     if type(y) is tuple:
         lifted[OUTPUT] = tuple(
-            wrap(one, [OUTPUT_OF, (entry,), None, None, (place,), one.shape, tick(), None])
+            None if one is None
+            else wrap(one, [OUTPUT_OF, (entry,), None, None, (place,), one.shape, tick(), None])
             if one.dtype.kind in "fcV" else wrap(one)
             for place, one in enumerate(y)
         )  # fmt: skip
@@ -239,9 +240,9 @@ def _freed() -> BaseException:
 def _check_versions(entry: Entry) -> None:
     saved = [*(entry[INPUTS] or ()), *_outputs(entry[OUTPUT])]
     parents = [*entry[PARENTS], entry, entry]
-    crossed = entry[PRIM].reads == CROSSED
+    reads = entry[PRIM].reads
     for place, array in enumerate(saved):
-        if type(array) is not ndarray or (crossed and entry[PARENTS][1 - place] is None):
+        if type(array) is not ndarray or spared(reads, place, entry[PARENTS]):
             continue
         found = written_since(array, entry[ORDER])
         if found is None:

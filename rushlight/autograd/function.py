@@ -124,16 +124,22 @@ def _check_shape(name: str, place: int, got: tuple[int, ...], shape: tuple[int, 
         )
 
 
+def _unlisted(name: str, node: str, forward: Any, pull: Callable[..., Any]) -> Primitive:
+    """A primitive that is in no registry: it belongs to the user's class, or to nobody."""
+    found = Primitive.__new__(Primitive)
+    found.name, found.node, found.eval, found.pull = name, node, forward, pull
+    found.rule, found.reads, found.outputs = None, "", 1
+    return found
+
+
 class _FunctionMeta(type):
     """Gives every Function its primitive on first use."""
 
     def primitive(cls) -> Primitive:
         found = cls.__dict__.get("_primitive")
         if found is None:
-            found = Primitive.__new__(Primitive)
-            found.name, found.node = cls.__name__, f"{cls.__name__}Backward"
-            found.eval, found.rule, found.reads, found.outputs = cls.forward, None, "", 1  # type: ignore[attr-defined]
-            found.pull = functools.partial(_pull, cls)
+            pull = functools.partial(_pull, cls)
+            found = _unlisted(cls.__name__, f"{cls.__name__}Backward", cls.forward, pull)  # type: ignore[attr-defined]
             cls._primitive = found
         return found
 
@@ -293,7 +299,7 @@ def _refuse_twice(g: Any, entry: Entry) -> Any:
     )
 
 
-_refusing = Primitive("once_differentiable", eval=None, node="Error", pull=_refuse_twice)
+_refusing = _unlisted("once_differentiable", "Error", None, _refuse_twice)
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:

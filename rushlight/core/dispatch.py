@@ -52,9 +52,10 @@ def record(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> En
     reads = prim.reads
     if INFERRED[0] and "x" in reads:
         _refuse_inference(inputs)
+    kept = y if "y" in reads else (None, *y[1:]) if "z" in reads else None
     shape = y.shape if prim.outputs == 1 else tuple(one.shape for one in y)
     return [
-        prim, tuple(parents), arrays if "x" in reads else None, y if "y" in reads else None,
+        prim, tuple(parents), arrays if "x" in reads else None, kept,
         params, shape, tick(), None,
     ]  # fmt: skip
 

@@ -14,7 +14,24 @@ import numpy as np
 
 from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, Entry, ghosts
 
-CROSSED = "x for the other"  # a `reads`: of two operands, each is read only for the other's gradient
+# Values of `reads` that say more about two operands: when one of them is not needed after all.
+CROSSED = "x for the other"  # each is read only for the other's gradient
+DIVIDED = "x; the first for the other"  # the first is read only for the second's gradient
+RAISED = "x; y for the other"  # the output is read only for the second's gradient
+CHOSEN = "x; the first alone"  # of three
+
+
+def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
+    """Whether a kept operand (the output comes after them) turns out not to be needed."""
+    if reads == CROSSED:
+        return parents[1 - place] is None
+    if reads == DIVIDED:
+        return place == 0 and parents[1] is None
+    if reads == RAISED:
+        return place == 2 and parents[1] is None
+    return reads == CHOSEN and place > 0
+
+
 REGISTRY: dict[str, Primitive] = {}
 REAL = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
@@ -48,7 +65,7 @@ class Primitive:
 
     `eval` computes on arrays; `shape` gives the result's shape from shapes (None: by family);
     `dtype` says how operands are promoted; `rule` is one of the three rule kinds or None; `lower`
-    feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output); `pull` is the
+    feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs but the first); `pull` is the
     baked backward function. `arity` None means one sequence of operands (cat, stack).
     """
 

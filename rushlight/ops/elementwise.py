@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
-from ..core.primitive import CROSSED
+from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED
 from ..core.tape import INPUTS
 from .transcendental import log
 
@@ -44,6 +44,10 @@ sub = elementwise(
     "sub", eval=np.subtract, partials=[1, -1], lower=lambda s, x, y: s.sub(x, y),
     doc="x - y, broadcast and promoted.",
 )  # fmt: skip
+take_from = elementwise(
+    "take_from", eval=lambda x, number: number - x, partials=[-1],
+    node="RsubBackward1", doc="A number minus x, of a floating-point type.",
+)  # fmt: skip
 sub.primitive.eval = _sub  # the fast path takes floats only to the ufunc; bools need torch's error
 
 mul = elementwise(
@@ -53,7 +57,7 @@ mul = elementwise(
 
 div = elementwise(
     "div", eval=np.true_divide, dtype="float",
-    partials=[lambda y, a, b: 1 / b, lambda y, a, b: -y / b], reads="xy",
+    partials=[lambda y, a, b: 1 / b, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
     lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
 )  # fmt: skip
 
@@ -92,7 +96,7 @@ def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
 
 
 pow = elementwise(
-    "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads="xy",
+    "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads=RAISED,
     lower=lambda s, x, y: s.pow(x, y), doc="x ** p.",
 )  # fmt: skip
 
@@ -100,7 +104,7 @@ neg = elementwise("neg", eval=np.negative, partials=[-1], lower=lambda s, x: s.n
 neg.primitive.eval = _neg
 
 where = general(
-    "where", eval=np.where, arity=3, reads="x",
+    "where", eval=np.where, arity=3, reads=CHOSEN,
     vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
     doc="x where the condition holds, y elsewhere (operands already of one type).",
 )  # fmt: skip
@@ -193,11 +197,11 @@ trunc_divide = elementwise("trunc_divide", eval=_trunc_divide, partials=[0.0, 0.
 floor_quotient = elementwise("floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
                              node="DivBackward1", doc="div(x, y, rounding_mode='floor').")  # fmt: skip
 remainder = elementwise(
-    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)], reads="x",
+    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)], reads=DIVIDED,
     doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
-    "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads="x",
+    "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads=DIVIDED,
     doc="x - trunc(x / y) * y: the sign of the dividend.",
 )  # fmt: skip
 

@@ -105,5 +105,5 @@ def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tu
     return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
 
 
-extremum_along = general("extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="y", outputs=2,
+extremum_along = general("extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="z", outputs=2,
                          node=lambda e: f"{e[PARAMS][2].title()}Backward0", doc="The extreme values along a dimension, and where.")  # fmt: skip

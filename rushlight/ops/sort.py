@@ -40,7 +40,7 @@ def _placed_back(g: Any, y: Any, x: Any, dim: int, *_: Any) -> Any:
     return spread_along(g[0], x.shape, dim, _raw(y[1])) if x.shape else g[0]
 
 
-sort = general("sort", eval=_sort, vjp=_placed_back, reads="y", outputs=2,
+sort = general("sort", eval=_sort, vjp=_placed_back, reads="z", outputs=2,
                node=lambda e: f"SortBackward{int(e[PARAMS][2] is not None)}",
                doc="The elements in order along a dimension, and where each was.")  # fmt: skip
 
@@ -56,7 +56,7 @@ def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
     return x[(slice(None),) * dim + (slice(k),)]
 
 
-topk = general("topk", eval=_topk, vjp=_placed_back, reads="y", outputs=2,
+topk = general("topk", eval=_topk, vjp=_placed_back, reads="z", outputs=2,
                doc="The k largest (or smallest) elements along a dimension, and where.")  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _kth(x: np.ndarray, dim: int, keep: bool, k: int) -> tuple[Any, Any]:
     return _pick(x, places[(slice(None),) * dim + (slice(k - 1, k),)], dim, keep)
 
 
-kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="y", outputs=2,
+kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="z", outputs=2,
                    doc="The k-th smallest element along a dimension, and where.")  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _median_along(name: str, skip_nan: bool) -> Any:
         return _pick(x, _middle(x, dim, skip_nan), dim, keep)
 
     node = "NanmedianBackward1" if skip_nan else "MedianBackward1"
-    return general(name, eval=evaluate, vjp=_picked_vjp, reads="y", outputs=2, node=node,
+    return general(name, eval=evaluate, vjp=_picked_vjp, reads="z", outputs=2, node=node,
                    doc="The (lower) median along a dimension, and where.")  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
     return _pick(x, np.take_along_axis(places, best, dim), dim, keep)
 
 
-mode = general("mode", eval=_mode, vjp=_picked_vjp, reads="y", outputs=2,
+mode = general("mode", eval=_mode, vjp=_picked_vjp, reads="z", outputs=2,
                doc="The most frequent (smallest of several) element along a dimension.")  # fmt: skip
 
 

@@ -38,7 +38,56 @@ def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
     return _sum(both.reshape(*lead, *(1,) * tail), dims)
 
 
+_BLOCK = 1 << 16  # elements per round: the passes of a round find them in the cache
+
+
+def _axis(x: np.ndarray, weight: Any, dims: Sizes) -> int | None:
+    """A dimension along which the work can be cut up, or None where it is not worth it."""
+    if x.size <= 2 * _BLOCK:
+        return None
+    if 0 not in dims and dims[-1] == x.ndim - 1 and len(dims) == x.ndim - 1:
+        return 0 if weight is None or weight.ndim < x.ndim else None
+    return 1 if x.ndim > 2 and 1 not in dims and len(dims) == x.ndim - 1 else None
+
+
+def _as_rows(x: np.ndarray, weight: Any, dims: Sizes) -> tuple[np.ndarray, Sizes]:
+    """Leading dimensions that are all kept, joined into one."""
+    lead = x.ndim - len(dims)
+    trailing = dims == tuple(range(lead, x.ndim))
+    if lead < 2 or not trailing or (weight is not None and weight.ndim > len(dims)):
+        return x, dims
+    return x.reshape(-1, *x.shape[lead:]), tuple(range(1, len(dims) + 1))
+
+
+def _cuts(x: np.ndarray, axis: int) -> Any:
+    step = max(1, _BLOCK // max(1, x.size // x.shape[axis]))
+    for start in range(0, x.shape[axis], step):
+        yield (slice(None),) * axis + (slice(start, start + step),)
+
+
+def _cut(a: Any, part: Any, ndim: int) -> Any:
+    """The share of a weight (or bias) in a part of the input."""
+    return a[part] if a is not None and a.ndim == ndim else a
+
+
 def _standardise(
+    x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, own = _as_rows(x, weight, dims)
+    axis = _axis(rows, weight, own)
+    if axis is None:
+        return _standardise_part(x, weight, bias, dims, eps)
+    y = np.empty(rows.shape, x.dtype)
+    kept = tuple(1 if i in own else n for i, n in enumerate(rows.shape))
+    center, variance = (np.empty(kept, widened(x[:0]).dtype) for _ in range(2))
+    for part in _cuts(rows, axis):
+        mine = (_cut(weight, part, rows.ndim), _cut(bias, part, rows.ndim))
+        y[part], center[part], variance[part] = _standardise_part(rows[part], *mine, own, eps)
+    kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+    return y.reshape(x.shape), center.reshape(kept), variance.reshape(kept)
+
+
+def _standardise_part(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     wide = widened(x)
@@ -85,6 +134,31 @@ def _back(
     gs: Any, x: np.ndarray, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
     eps: float,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
+    rows, own = _as_rows(x, weight, dims)
+    axis = _axis(rows, weight, own)
+    if axis is None:
+        return _back_part(gs, x, center, variance, weight, bias, dims, eps)
+    kept = tuple(1 if i in own else n for i, n in enumerate(rows.shape))
+    small = [a.reshape(kept) for a in (center, variance, gs[1], gs[2])]
+    g = gs[0].reshape(rows.shape)
+    dx = np.empty(rows.shape, x.dtype)
+    dw, db = (None if a is None else np.zeros(a.shape, a.dtype) for a in (weight, bias))
+    for part in _cuts(rows, axis):
+        mine = (_cut(weight, part, rows.ndim), _cut(bias, part, rows.ndim))
+        c, v, by_mean, by_variance = (a[part] for a in small)
+        found = _back_part((g[part], by_mean, by_variance), rows[part], c, v, *mine, own, eps)
+        dx[part] = found[0]
+        for total, share in zip((dw, db), found[1:]):
+            if total is not None:
+                whole = _cut(total, part, rows.ndim)
+                whole += share
+    return dx.reshape(x.shape), dw, db
+
+
+def _back_part(
+    gs: Any, x: np.ndarray, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
+    eps: float,
+) -> tuple[Any, Any, Any]:  # fmt: skip
     kind = x.dtype
     g, x = widened(gs[0]), widened(x)
     count = prod(x.shape[i] for i in dims)
@@ -92,17 +166,18 @@ def _back(
     normal = x - center
     normal *= scale
     dw = db = None
-    per_kept = weight is None or weight.shape == scale.shape
-    if per_kept:  # the sums that the input's gradient needs are those of weight and bias
+    if weight is None or weight.shape == scale.shape:  # one weight for all that is averaged
         total, along = _sum(g, dims), _inner(g, normal, dims)
         dw, db = along, total
         factor = scale if weight is None else scale * weight
         inward = g * factor
     else:
-        dw = sum_to(g * normal, weight.shape)
+        inward = g * normal
+        dw = sum_to(inward, weight.shape)
         db = None if bias is None else sum_to(g, bias.shape)
-        inward = g * weight
-        total, along = _sum(inward, dims), _inner(inward, normal, dims)
+        along = _inner(inward, np.broadcast_to(weight, x.shape), dims)
+        inward = np.multiply(g, weight, out=inward)
+        total = _sum(inward, dims)
         inward *= scale
         factor = scale
     normal *= (factor * along - gs[2] * 2 / scale) / count
@@ -113,7 +188,7 @@ def _back(
 
 
 def _standardise_node(entry: Any) -> str:
-    """torch's name: layer norm has the last dimensions, or all; batch norm leaves out the second."""
+    """torch's name: layer norm has the last dimensions, batch norm leaves out the second."""
     dims, ndim = entry[PARAMS][0], len(entry[SHAPE][0])
     layer = dims[-1] == ndim - 1 and (dims[0] > 0 or len(dims) == ndim)
     return f"Native{'Layer' if layer else 'Batch'}NormBackward0"
