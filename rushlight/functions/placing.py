@@ -70,7 +70,11 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
         raise IndexError("index_select(): Index is supposed to be a vector")
     if index._array.dtype not in (np.int64, np.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
-    rows = _rows("index_select", index, _size(input, place))
+    size, given = _size(input, place), index._array.reshape(-1)
+    if place == 1 and input._array.flags.c_contiguous:
+        for bad in given[(given < 0) | (given >= size)][:1]:
+            raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
+    rows = _rows("index_select", index, size)
     return _out(p.index_select(input, place, rows), out)
 
 
