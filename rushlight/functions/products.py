@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from ..core.dispatch import scalar_type_name, write_out
+from ..core.dtypes import FLOAT
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
 from ..core.tensor import Tensor
@@ -246,11 +247,21 @@ def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tens
             )
     if not fits:
         raise fail(ShapeError, f"expand: the product has shape {list(want)}, not {list(have)}")
+    if product.dtype.category < FLOAT:  # torch cuts the fractions off
+        beta, alpha = _whole(name, "beta", beta), _whole(name, "alpha", alpha)
     if alpha != 1:
         product = e.mul(product, alpha)
     if beta == 0:
         return product
     return e.add(input if beta == 1 else e.mul(input, beta), product)
+
+
+def _whole(name: str, argument: str, value: Any) -> int:
+    if name == "addr" and isinstance(value, float):
+        raise RuntimeError(
+            f"For integral input tensors, argument {argument} must not be a floating point number."
+        )
+    return int(value)
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1,

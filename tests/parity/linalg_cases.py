@@ -118,6 +118,10 @@ torch.kron(a, b) | 2x2 2x3; 2 2x2; 2x1x2 2x2; c:2 c:2
 torch.tensordot(a, b, dims=2) | 2x3x2 3x2x2
 torch.tensordot(a, b, dims=([0, 2], [1, 0])) | 2x3x2 2x2x4
 torch.tensordot(a, b, dims=0) | 2 2
+torch.addmm(a, b, c, beta=0.2) | i:2x2 i:2x2 i:2x2
+torch.addmv(a, b, c, beta=1.7, alpha=2.6) | i:2 i:2x2 i:2
+torch.baddbmm(a, b, c, alpha=2.6) | i:3x2x2 i:3x2x2 i:3x2x2
+torch.addr(a, b, c, beta=0.2) | i:2x2 i:2 i:2
 torch.trace(a) | 3x3; 2x3; c:2x2; i:3x3
 torch.chain_matmul(a, b, c) | 2x3 3x2 2x4
 L.multi_dot([a, b, c]) | 2x3 3x2 2x4; 3 3x2 2x4; 2x3 3x2 2; 3 3x2 2
