@@ -125,7 +125,8 @@ SECOND = {
     "gelu": F.gelu, "silu": F.silu, "mish": F.mish, "softplus": F.softplus, "elu": F.elu,
     "logsigmoid": F.logsigmoid, "tanhshrink": F.tanhshrink,
     "bce": lambda x: F.binary_cross_entropy_with_logits(x, (normal(40) > 0).double()),
-    "mse": lambda x: F.mse_loss(x, normal(40)), "smooth_l1": lambda x: F.smooth_l1_loss(x, normal(40)),
+    "mse": lambda x: F.mse_loss(x, normal(40)),
+    "smooth_l1": lambda x: F.smooth_l1_loss(x, normal(40)),
     "attention": lambda x: F.scaled_dot_product_attention(
         *x.reshape(1, 10, 4).unsqueeze(0).expand(3, 1, 10, 4).unbind(0), is_causal=True
     ),
@@ -199,7 +200,8 @@ def test_cross_entropy_is_the_sum_of_its_parts(seed: int) -> None:
     x = normal(6, 4, 3, seed=seed).requires_grad_()
     labels = torch.from_numpy(rng.integers(0, 4, (6, 3)))
     weight = torch.from_numpy(rng.uniform(0.1, 1, 4))
-    for options in ({}, {"weight": weight}, {"ignore_index": 2}, {"weight": weight, "ignore_index": 0}):
+    both = {"weight": weight, "ignore_index": 0}
+    for options in ({}, {"weight": weight}, {"ignore_index": 2}, both):
         fused = F.cross_entropy(x, labels, **options)
         parts = F.nll_loss(F.log_softmax(x, 1), labels, **options)
         for a, b in zip(torch.autograd.grad(fused, x), torch.autograd.grad(parts, x)):
@@ -242,6 +244,28 @@ def test_in_place_forms_write_into_their_argument() -> None:
         assert torch.equal(x, expected), name
 
 
+@pytest.mark.parametrize("kind", ["layer", "batch", "batch1d"])
+def test_norms_in_parts_equal_their_definition(kind: str) -> None:
+    """Inputs large enough to be worked on part by part."""
+    shape = {"layer": (60, 50, 64), "batch": (50, 16, 16, 16), "batch1d": (700, 300)}[kind]
+    width = shape[-1] if kind == "layer" else shape[1]
+    x, w, b = (t.requires_grad_() for t in (normal(*shape), normal(width), normal(width, seed=1)))
+    dims = (2,) if kind == "layer" else (0, *range(2, len(shape)))
+    turned = (width,) if kind == "layer" else (1, width) + (1,) * (len(shape) - 2)
+    center = x.mean(dims, keepdim=True)
+    size = (x - center).square().mean(dims, keepdim=True) + 1e-5
+    plain = (x - center) / size.sqrt() * w.reshape(turned) + b.reshape(turned)
+    if kind == "layer":
+        y = F.layer_norm(x, (width,), w, b)
+    else:
+        y = F.batch_norm(x, None, None, w, b, training=True)
+    g = normal(*shape, seed=2)
+    np.testing.assert_allclose(y.detach().numpy(), plain.detach().numpy(), rtol=1e-9, atol=1e-9)
+    for one, two in zip(torch.autograd.grad(y, (x, w, b), g),
+                        torch.autograd.grad(plain, (x, w, b), g)):  # fmt: skip
+        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-8, atol=1e-8)
+
+
 def test_running_statistics_are_moved_by_the_batch() -> None:
     x = normal(6, 3, 4)
     mean, variance = torch.zeros(3).double(), torch.ones(3).double()
@@ -264,7 +288,8 @@ def test_running_statistics_are_moved_by_the_batch() -> None:
         (lambda: F.embedding(torch.tensor([[1, 5]]), torch.zeros(3, 2)),
          "index 5 at position (0, 1); the table has rows 0..2"),
         (lambda: F.conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(2, 3, 2, 2)), "grey image"),
-        (lambda: F.conv2d(torch.zeros(1, 1, 4, 4).byte(), torch.zeros(2, 1, 2, 2)), "x.float() / 255"),
+        (lambda: F.conv2d(torch.zeros(1, 1, 4, 4).byte(), torch.zeros(2, 1, 2, 2)),
+         "x.float() / 255"),
         (lambda: F.linear(torch.zeros(2, 4).byte(), torch.zeros(3, 4)), "x.float() / 255"),
         (lambda: F.batch_norm(torch.zeros(1, 3), None, None, training=True), "drop_last=True"),
     ],

@@ -20,8 +20,8 @@ CHANNELS = (1, 3, 1, 1)
 
 
 def each(low=-2.0, high=2.0, params=()):
-    return [Sample((u(3, 4, low=low, high=high),), params), Sample((u(low=low, high=high),), params),
-            Sample((u(0, 2),), params)]  # fmt: skip
+    shapes = ((3, 4), (), (0, 2))
+    return [Sample((u(*shape, low=low, high=high),), params) for shape in shapes]
 
 
 def both(params):
@@ -69,7 +69,9 @@ SAMPLES = {
     "take_flat": [Sample((u(2, 3, 3, 3), PLACES))],
     "add_flat": [Sample((u(2, 3, 2, 2), PLACES), ((3, 3),))],
     "put_flat": [Sample((u(2, 3, 2, 2), PLACES), ((3, 3),))],
-    "window_argmax": [Sample((u(2, 3, 4, 4),), (np.array([[0, 1], [2, 3]]), np.array([[0, 1, 2]])))],
+    "window_argmax": [
+        Sample((u(2, 3, 4, 4),), (np.array([[0, 1], [2, 3]]), np.array([[0, 1, 2]])))
+    ],
     "standardise": [
         Sample((u(4, 3, 2, 2), u(*CHANNELS), u(*CHANNELS, seed=2)), ((0, 2, 3), 1e-5)),
         Sample((u(3, 5), u(5, seed=1), u(5, seed=2)), ((1,), 0.1)),
@@ -78,7 +80,8 @@ SAMPLES = {
     "root_mean_square": [Sample((u(3, 5),), ((1,), 1e-5)), Sample((u(2, 3, 9),), ((1, 2), 0.1))],
     "affine": [Sample((u(4, 3, 2), u(1, 3, 1), u(1, 3, 1, seed=2)))],
     "hardtanh": each(-0.9, 0.9, (-1.0, 1.0)) + each(1.1, 2, (-1.0, 1.0)),
-    "slope_at": both((0.2,)), "leaky_relu": both((0.2,)) + both((1.5,)), "elu": both((0.7, 1.2, 0.8)),
+    "slope_at": both((0.2,)), "leaky_relu": both((0.2,)) + both((1.5,)),
+    "elu": both((0.7, 1.2, 0.8)),
     "normal_cdf": each(), "gelu": each(), "gelu_tanh": each(), "silu": each(), "mish": each(),
     "softplus": each(params=(2.0, 20.0)) + each(2.1, 3, (2.0, 4.0)), "log_sigmoid": each(),
     "hardshrink": each(-0.4, 0.4, (0.5,)) + each(0.6, 2, (0.5,)),

@@ -46,7 +46,7 @@ def pairwise_distance(
 
     >>> import rushlight as torch
     >>> torch.nn.functional.pairwise_distance(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
-    tensor([5.])
+    tensor([5.0000])
     """
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 

@@ -121,7 +121,7 @@ def _held(x: Tensor, size: int, padding_mode: str, align: bool) -> Tensor:
 def _read(input: Tensor, places: list[Tensor]) -> Tensor:
     """The pixels at whole coordinates (N, P) per dimension; 0 outside."""
     size = input.shape[2:]
-    inside = None
+    inside: Any = None
     flat: Any = 0
     for place, count in zip(places, size):
         fits = (place >= 0) & (place <= count - 1)

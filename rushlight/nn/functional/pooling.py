@@ -118,7 +118,7 @@ def _check_empty(input: Tensor, dims: int) -> None:
 def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
     dims = len(at[0])
     size = tuple(input.shape[-dims:])
-    out = tuple(pooled_size(*one, ceil_mode) for one in zip(size, *at))
+    out = tuple(pooled_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in zip(size, *at))
     if min(out) < 1:
         if line:
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
