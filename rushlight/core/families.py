@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .dispatch import make_op
+from .calls import make_op
 from .primitive import (
     Elementwise,
     General,

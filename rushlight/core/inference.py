@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from . import dispatch, tensor
+from . import calls, dispatch, tensor
 from .dispatch import INFERRED
 from .errors import fail
 from .state import STATE
@@ -73,8 +73,8 @@ def like(view: Tensor, source: Tensor) -> Tensor:
 
 
 def _swap(make: Callable[..., Any], link: Callable[..., Any]) -> None:
-    dispatch.new = tensor.new = make
-    dispatch.link_view = link
+    calls.new = dispatch.new = tensor.new = make
+    calls.link_view = dispatch.link_view = link
 
 
 def enter() -> None:

@@ -1,0 +1,230 @@
+"""The short path of a call: one closure per op, specialised by arity.
+
+A closure handles exact eager tensors over NumPy arrays of one data type without a further frame:
+check, compute, wrap, record. Bare arrays (rules run on them) are computed at once. Whatever else it
+is given goes to `dispatch.apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import shapes
+from .dispatch import FLOATS, apply, note_line, write_out
+from .primitive import Elementwise, Multilinear, Primitive
+from .state import STATE, WATCHED
+from .tape import LEAF, tick
+from .tensor import EAGER_TYPES, Tensor, link_view
+
+NUMBERS = frozenset((float, int))
+ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+
+
+def make_op(prim: Primitive) -> Callable[..., Any]:
+    """The callable of a primitive: the eager path specialised by arity."""
+    if prim.arity is None:
+        op = _sequence(prim)
+    elif type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
+        op = {1: _unary, 2: _binary}.get(prim.arity or 0, _general)(prim)
+    elif prim.arity == 1 and prim.outputs == 1:
+        op = _unary_with_params(prim)
+    else:
+        op = _general(prim)
+    op.__name__ = op.__qualname__ = prim.name
+    op.__doc__ = prim.doc or f"The op `{prim.name}`."
+    op.primitive = prim
+    return op
+
+
+def _unary(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records, any_type = prim.rule is not None, prim.dtype != "float"
+
+    def op(input: Any, *params: Any, out: Any = None) -> Any:
+        if type(input) in EAGER_TYPES and out is None:
+            a = input._array
+            if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
+                y = evaluate(a, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                parent = input._entry
+                if parent is None or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
+                    y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        elif type(input) is ndarray:
+            y = evaluate(input, *params)
+            return y if type(y) is ndarray else asarray(y)
+        result = apply(prim, (input,), params)
+        return result if out is None else write_out(result, out)
+
+    return op
+
+
+def _unary_with_params(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+    view = type(prim.rule) is Multilinear and prim.rule.view
+
+    def op(input: Any, *params: Any) -> Any:
+        if type(input) in EAGER_TYPES:
+            a = input._array
+            if type(a) is ndarray:
+                y = evaluate(a, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                if view:
+                    link_view(result, input)
+                parent = input._entry
+                if parent is None or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
+                    y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        elif type(input) is ndarray:
+            y = evaluate(input, *params)
+            return y if type(y) is ndarray else asarray(y)
+        return apply(prim, (input,), params)
+
+    return op
+
+
+def _binary(prim: Primitive) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records, floats_only = prim.rule is not None, prim.dtype == "float"
+
+    def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
+        if type(input) in EAGER_TYPES and out is None:
+            a = input._array
+            kind = type(other)
+            if kind in EAGER_TYPES:
+                b = other._array
+                py = other._entry
+                fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
+            else:
+                b, py = other, None
+                fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
+            if fits and (not floats_only or a.dtype.char in FLOATS):
+                try:
+                    y = evaluate(a, b, *params)
+                except ValueError:
+                    shapes.broadcast(a.shape, np.shape(b))
+                    raise
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                px = input._entry
+                if (px is None and py is None) or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if px is LEAF else px, other if py is LEAF else py),
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        return _long_way(prim, input, other, params, out)
+
+    return op
+
+
+def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
+    if type(input) is ndarray and type(other) is ndarray:
+        y = prim.eval(input, other, *params)
+        return y if type(y) is ndarray else asarray(y)
+    result = apply(prim, (input, other), params)
+    return result if out is None else write_out(result, out)
+
+
+def _pair(prim: Primitive) -> Any:
+    """Two operands of whatever types the op itself checks (matmul, linear)."""
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+
+    def op(input: Any, other: Any, *params: Any) -> Any:
+        if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
+            a, b = input._array, other._array
+            if type(a) is ndarray and type(b) is ndarray:
+                y = evaluate(a, b, *params)
+                if type(y) is not ndarray:
+                    y = asarray(y)
+                result = new(Tensor)
+                result._array = y
+                px, py = input._entry, other._entry
+                if (px is None and py is None) or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim, (input if px is LEAF else px, other if py is LEAF else py),
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.anomaly:
+                    note_line(result._entry)
+                return result
+        elif type(input) is ndarray and type(other) is ndarray:
+            y = evaluate(input, other, *params)
+            return y if type(y) is ndarray else asarray(y)
+        return apply(prim, (input, other), params)
+
+    return op
+
+
+def _general(prim: Primitive) -> Any:
+    """Any fixed number of operands; a loop over plain tensors, else `apply`."""
+    arity = prim.arity or 0
+    direct = prim.dtype == "first" and prim.outputs == 1
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+
+    def op(*arguments: Any) -> Any:
+        inputs, params = arguments[:arity], arguments[arity:]
+        arrays, wanted = [], False
+        for x in inputs:
+            if not direct or type(x) not in EAGER_TYPES or type(x._array) is not ndarray:
+                return apply(prim, inputs, params)
+            arrays.append(x._array)
+            wanted = wanted or x._entry is not None
+        y = evaluate(*arrays, *params)
+        if type(y) is not ndarray:
+            y = asarray(y)
+        result = new(Tensor)
+        result._array = y
+        if not (wanted and records and STATE.grad):
+            result._entry = None
+            return result
+        result._entry = [
+            prim, tuple([x if x._entry is LEAF else x._entry for x in inputs]),
+            tuple(arrays) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+        ]  # fmt: skip
+        if WATCHED[0] and STATE.anomaly:
+            note_line(result._entry)
+        return result
+
+    return op
+
+
+def _sequence(prim: Primitive) -> Any:
+    def op(tensors: Any, *params: Any) -> Any:
+        return apply(prim, tuple(tensors), params)
+
+    return op
