@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
+from ..core.state import STATE
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..ops.structure import stack
@@ -63,8 +64,17 @@ def _roots(tensors: tuple[Any, ...], gradients: Any, create: bool) -> list[tuple
                 f"element {place} of tensors does not require grad and does not have a grad_fn",
                 "no input of this computation had requires_grad=True, or the chain was cut by"
                 " detach(), .data, torch.no_grad(), .numpy() or an integer cast",
+                *_last_cut(),
             )
     return seeds
+
+
+def _last_cut() -> list[str]:
+    """Where this thread last kept a chain from being recorded."""
+    if STATE.cut is None:
+        return []
+    what, code, line = STATE.cut
+    return [f"the last {what} was at {code.co_filename}:{line} in {code.co_name}"]
 
 
 def backward(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..core import inference
+from ..core.errors import is_ours
 from ..core.state import STATE, WATCHED
 
 
@@ -26,6 +28,10 @@ class Mode:
         self.flag = _flag()
         self.before = getattr(STATE, self.flag)
         setattr(STATE, self.flag, self.value)
+        if not self.value:
+            frame = sys._getframe(1)
+            if not is_ours(frame):
+                STATE.cut = ("no_grad()", frame.f_code, frame.f_lineno)
 
     def __exit__(self, *error: object) -> None:
         setattr(STATE, self.flag, self.before)

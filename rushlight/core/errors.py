@@ -25,6 +25,11 @@ class DTypeError(RuntimeError):
 _HERE = __file__.rsplit("core", 1)[0]
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of the package."""
+    return frame.f_code.co_filename.startswith(_HERE)
+
+
 def user_line() -> str:
     """`file:line` of the innermost frame outside the package (and the test runner's innards)."""
     frame: FrameType | None = sys._getframe(1)

@@ -17,6 +17,7 @@ class ThreadState(threading.local):
     anomaly_check_nan = True
     autocast = False
     tracer = None
+    cut = None  # (what, code, line) of the last thing that kept a recorded chain from going on
 
 
 class Defaults:

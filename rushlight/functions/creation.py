@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +50,15 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
     return create
 
 
+def _free_memory() -> str:
+    """What the system says is free, where it says so."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return ""
+    return f"; {free / 2**30:.1f} GiB are free"
+
+
 def _too_large(shape: Sequence[int], kind: np.dtype, error: BaseException) -> BaseException:
     wanted = kind.itemsize
     for size in shape:
@@ -57,9 +67,9 @@ def _too_large(shape: Sequence[int], kind: np.dtype, error: BaseException) -> Ba
         return fail(RuntimeError, f"Storage size calculation overflowed with sizes={list(shape)}")
     failure = fail(
         OutOfMemoryError,
-        f"[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to"
-        f" allocate {wanted} bytes. Error code 12 (Cannot allocate memory)",
-        f"{wanted / 2**30:.1f} GiB asked for shape {tuple(shape)} of {kind.name}",
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory:"
+        f" you tried to allocate {wanted} bytes. Error code 12 (Cannot allocate memory)",
+        f"{wanted / 2**30:.1f} GiB asked for shape {tuple(shape)} of {kind.name}{_free_memory()}",
     )
     failure.__cause__ = error
     return failure

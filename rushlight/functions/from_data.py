@@ -27,8 +27,11 @@ def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None) -> T
         result = write_out(result, out)
     if requires_grad:
         if result.dtype.category < dtypes.FLOAT:
-            raise RuntimeError(
-                "Only Tensors of floating point and complex dtype can require gradients"
+            raise fail(
+                RuntimeError,
+                "Only Tensors of floating point and complex dtype can require gradients",
+                f"the tensor is {result.dtype}: give dtype=torch.float32, or convert it by"
+                " .float()",
             )
         set_requires_grad(result, True)
     return result

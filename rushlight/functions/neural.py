@@ -21,6 +21,7 @@ from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
 from ..ops import contract
 from ..ops import structure as s
+from ..ops.contract import c_name
 from ..ops.fused import softmax as soft
 from ..ops.fused.activations import (
     elu,

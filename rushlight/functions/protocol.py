@@ -14,7 +14,7 @@ from ..core import dtypes, printing
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.shapes import Size, contiguous_strides, dimension
-from ..core.state import DEFAULTS
+from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, owner_of, version
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import structure as s
@@ -204,6 +204,9 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 
 def detach(self: Tensor) -> Tensor:
     """The same memory without history."""
+    if self._entry is not None:  # for the error of a backward() that finds no history
+        frame = sys._getframe(1)
+        STATE.cut = ("detach()", frame.f_code, frame.f_lineno)
     return wrap(self._array)
 
 

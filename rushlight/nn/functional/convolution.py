@@ -49,10 +49,11 @@ def _check_rank(input: Tensor, weight: Tensor, dims: int, name: str, stride: Any
 
 def _check_types(input: Tensor, weight: Tensor, bias: Any) -> None:
     if bias is not None and bias.dtype is not input.dtype:
-        kinds = (str(input.dtype), str(bias.dtype))
-        a, b = (kind.removeprefix("torch.").replace("float64", "double").replace("float32", "float")
-                for kind in kinds)  # fmt: skip
-        raise RuntimeError(f"Input type ({a}) and bias type ({b}) should be the same")
+        a, b = n.c_name(input._array), n.c_name(bias._array)
+        error = RuntimeError(f"Input type ({a}) and bias type ({b}) should be the same")
+        wish = ".float()" if bias.dtype is rl.float32 else f".to({bias.dtype})"
+        error.add_note(f"the input is {input.dtype}, the layer {bias.dtype}: convert by x{wish}")
+        raise error
     image = "uint8 image: x.float() / 255" if input.dtype is rl.uint8 else (
         f"convert the input with x.to({weight.dtype})")  # fmt: skip
     n.same_type(input, weight, image)
