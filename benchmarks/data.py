@@ -32,8 +32,19 @@ def epoch(t: Any, batch: int, shuffle: bool, *shape: int) -> Callable[[], object
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for batch, shuffle, shape in ((32, True, (20,)), (256, True, (784,)), (256, False, (784,)), (64, True, (1, 28, 28))):
-        ours, theirs = epoch(rushlight, batch, shuffle, *shape), epoch(torch, batch, shuffle, *shape)
+    for batch, shuffle, shape in (
+        (32, True, (20,)),
+        (256, True, (784,)),
+        (256, False, (784,)),
+        (64, True, (1, 28, 28)),
+    ):
+        ours, theirs = (
+            epoch(rushlight, batch, shuffle, *shape),
+            epoch(torch, batch, shuffle, *shape),
+        )
         times = interleaved({"rushlight": ours, "torch": theirs}, rounds=7)
         show(f"batch {batch}, shape {shape}, shuffle={shuffle}", times)
-        print("    examples per second: " + ", ".join(f"{k} {EXAMPLES / v:,.0f}" for k, v in times.items()))
+        print(
+            "    examples per second: "
+            + ", ".join(f"{k} {EXAMPLES / v:,.0f}" for k, v in times.items())
+        )

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 
-
 def step_of(t: Any, net: Any, loss: Any, x: Any, y: Any, lr: float = 0.01) -> Callable[[], Any]:
     opt = t.optim.SGD(net.parameters(), lr=lr)
 
@@ -100,7 +99,9 @@ def main() -> None:
     for case in options.cases:
         steps = {"rushlight": STEPS[case](rushlight), "torch": STEPS[case](torch)}
         timing.show(TITLES[case], timing.interleaved(steps, clock=clock))
-        print(f"    peak memory MiB: rushlight {peak('rushlight', case):.0f}, torch {peak('torch', case):.0f}")
+        print(
+            f"    peak memory MiB: rushlight {peak('rushlight', case):.0f}, torch {peak('torch', case):.0f}"
+        )
 
 
 if __name__ == "__main__":

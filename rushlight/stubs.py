@@ -46,9 +46,10 @@ def _type(annotation: Any) -> str:
 def _parameters(function: Any) -> str:
     primitive = getattr(function, "primitive", None)
     if primitive is not None:
-        return {1: "self, *params: Any, out: Any = ...", 2: "self, other: Any, *, out: Any = ..."}.get(
-            primitive.arity, "self, *args: Any"
-        )
+        return {
+            1: "self, *params: Any, out: Any = ...",
+            2: "self, other: Any, *, out: Any = ...",
+        }.get(primitive.arity, "self, *args: Any")
     parts, starred = [], False
     for place, (name, p) in enumerate(inspect.signature(function).parameters.items()):
         if place == 0:
@@ -79,13 +80,17 @@ def _method(name: str, value: Any) -> str:
         result = "Tensor" if value.primitive.outputs == 1 else "Any"
     else:
         result = _type(inspect.signature(value).return_annotation)
-    result = {"__len__": "int", "__bool__": "bool", "__iter__": "Iterator[Tensor]"}.get(name, result)
+    result = {"__len__": "int", "__bool__": "bool", "__iter__": "Iterator[Tensor]"}.get(
+        name, result
+    )
     return f"    def {name}({_parameters(value)}) -> {result}: ...\n"
 
 
 def _private_fields() -> str:
     (kind,) = (n for n in ast.parse(SOURCE.read_text()).body if isinstance(n, ast.ClassDef))
-    fields = [n for n in kind.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    fields = [
+        n for n in kind.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
     return "".join(f"    {field.target.id}: Any\n" for field in fields)  # pyright: ignore
 
 

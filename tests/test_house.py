@@ -89,7 +89,9 @@ def test_imports_go_down(path: Path) -> None:
         if floor(there) > floor(here) or (
             floor(there) == floor(here) >= 5 and there[0] != here[0] and floor(here) != 6
         ):
-            wrong.append(f"line {line}: floor {floor(here)} imports {module} of floor {floor(there)}")
+            wrong.append(
+                f"line {line}: floor {floor(here)} imports {module} of floor {floor(there)}"
+            )
         if {here[0], there[0]} == {"autograd", "compile"}:
             wrong.append(f"line {line}: autograd and compile never import each other")
         if inside and floor(here) < 5:
@@ -104,7 +106,9 @@ def test_third_party_packages_come_through_their_door(path: Path) -> None:
         top = module.split(".")[0]
         if top in ("rushlight", "numpy", "") or top in sys.stdlib_module_names:
             continue
-        assert DOORS.get(top) == here, f"line {line}: {top} may only be imported in {DOORS.get(top)}"
+        assert DOORS.get(top) == here, (
+            f"line {line}: {top} may only be imported in {DOORS.get(top)}"
+        )
         assert inside, f"line {line}: {top} must load on use, not at import"
 
 

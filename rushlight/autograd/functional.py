@@ -98,7 +98,7 @@ def _strategy(strategy: str, vectorize: bool) -> None:
         raise AssertionError(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your'
             ' function has more outputs than inputs, "forward-mode" tends to be more performant.'
-            ' Otherwise,'
+            " Otherwise,"
             ' prefer to use "reverse-mode".'
         )
     if strategy == "forward-mode" and not vectorize:

@@ -61,7 +61,9 @@ def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
     for size in shape:
         if size < 0:
             if name == "zeros":
-                raise fail(ShapeError, f"{name}: Dimension size must be non-negative.", f"size {shape}")
+                raise fail(
+                    ShapeError, f"{name}: Dimension size must be non-negative.", f"size {shape}"
+                )
             raise fail(
                 ShapeError,
                 f"Trying to create tensor with negative dimension {size}: {list(shape)}",

@@ -359,7 +359,9 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
     size = tensor._array.shape[place]
     if isinstance(given, int):
         if given < 0:
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={given}"
+            )
         if given == 0 and size:
             raise RuntimeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"

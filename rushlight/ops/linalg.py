@@ -253,6 +253,7 @@ cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="
                    node="LinalgCholeskyExBackward0",
                    doc="The lower triangular L with L L^H = A.")  # fmt: skip
 
+
 def _cholesky_solve(b: np.ndarray, factor: np.ndarray, high: bool) -> np.ndarray:
     turned = np.conj(np.swapaxes(factor, -1, -2))
     lower, upper = (turned, factor) if high else (factor, turned)

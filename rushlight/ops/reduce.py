@@ -70,7 +70,6 @@ amin = general("amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, kee
                vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.")  # fmt: skip
 
 
-
 def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
     """As `_shared`, and if the extremum is nan its gradient goes to the nans."""
     hit = (x == y) | ((x != x) & (y != y))

@@ -173,9 +173,7 @@ igammac = _two_way(
 )  # fmt: skip
 
 
-def _nan_to_num(
-    x: Any, nan: Any, posinf: Any, neginf: Any, finite: np.ndarray
-) -> np.ndarray:
+def _nan_to_num(x: Any, nan: Any, posinf: Any, neginf: Any, finite: np.ndarray) -> np.ndarray:
     if x.dtype.kind in "iub":
         return x.copy()
     if x.dtype.kind == "c":

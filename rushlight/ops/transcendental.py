@@ -42,8 +42,12 @@ def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, do
 exp = smooth("exp", rounded(np.exp), lambda y, x: y, "y", doc="e^x.  dy/dx = y.")
 exp2 = smooth("exp2", rounded(np.exp2), lambda y, x: y * log_of(2), "y", doc="2^x.")
 expm1 = smooth("expm1", rounded(np.expm1), lambda y, x: y + 1, "y", doc="e^x - 1, exact near 0.")
-log = smooth("log", rounded(np.log), lambda y, x: 1 / x, "x", doc="The natural logarithm.  dy/dx = 1/x.")
-log2 = smooth("log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2.")
+log = smooth(
+    "log", rounded(np.log), lambda y, x: 1 / x, "x", doc="The natural logarithm.  dy/dx = 1/x."
+)
+log2 = smooth(
+    "log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2."
+)
 log10 = smooth(
     "log10", rounded(np.log10), lambda y, x: 1 / (x * log_of(10)), "x", doc="Logarithm to base 10."
 )
@@ -54,22 +58,40 @@ rsqrt = smooth(
     "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), lambda y, x: -0.5 * y * y * y, "y",
     doc="1 / sqrt(x).",
 )  # fmt: skip
-sin = smooth("sin", rounded(np.sin), lambda y, x: cos(x), "x", doc="The sine of radians.  dy/dx = cos x.")
+sin = smooth(
+    "sin", rounded(np.sin), lambda y, x: cos(x), "x", doc="The sine of radians.  dy/dx = cos x."
+)
 cos = smooth(
     "cos", rounded(np.cos), lambda y, x: -sin(x), "x", doc="The cosine of radians.  dy/dx = -sin x."
 )
 tan = smooth("tan", rounded(np.tan), lambda y, x: 1 + y * y, "y", doc="The tangent of radians.")
-asin = smooth("asin", rounded(np.arcsin), lambda y, x: 1 / sqrt(1 - x * x), "x", doc="The inverse sine.")
-acos = smooth("acos", rounded(np.arccos), lambda y, x: -1 / sqrt(1 - x * x), "x", doc="The inverse cosine.")
-atan = smooth("atan", rounded(np.arctan), lambda y, x: 1 / (x * x + 1), "x", doc="The inverse tangent.")
+asin = smooth(
+    "asin", rounded(np.arcsin), lambda y, x: 1 / sqrt(1 - x * x), "x", doc="The inverse sine."
+)
+acos = smooth(
+    "acos", rounded(np.arccos), lambda y, x: -1 / sqrt(1 - x * x), "x", doc="The inverse cosine."
+)
+atan = smooth(
+    "atan", rounded(np.arctan), lambda y, x: 1 / (x * x + 1), "x", doc="The inverse tangent."
+)
 sinh = smooth("sinh", rounded(np.sinh), lambda y, x: cosh(x), "x", doc="The hyperbolic sine.")
 cosh = smooth("cosh", rounded(np.cosh), lambda y, x: sinh(x), "x", doc="The hyperbolic cosine.")
 tanh = smooth(
-    "tanh", rounded(np.tanh), lambda y, x: 1 - y * y, "y", doc="The hyperbolic tangent.  dy/dx = 1 - y^2."
+    "tanh",
+    rounded(np.tanh),
+    lambda y, x: 1 - y * y,
+    "y",
+    doc="The hyperbolic tangent.  dy/dx = 1 - y^2.",
 )
-asinh = smooth("asinh", rounded(np.arcsinh), lambda y, x: 1 / sqrt(x * x + 1), "x", doc="Inverse of sinh.")
-acosh = smooth("acosh", rounded(np.arccosh), lambda y, x: 1 / sqrt(x * x - 1), "x", doc="Inverse of cosh.")
-atanh = smooth("atanh", rounded(np.arctanh), lambda y, x: 1 / (1 - x * x), "x", doc="Inverse of tanh.")
+asinh = smooth(
+    "asinh", rounded(np.arcsinh), lambda y, x: 1 / sqrt(x * x + 1), "x", doc="Inverse of sinh."
+)
+acosh = smooth(
+    "acosh", rounded(np.arccosh), lambda y, x: 1 / sqrt(x * x - 1), "x", doc="Inverse of cosh."
+)
+atanh = smooth(
+    "atanh", rounded(np.arctanh), lambda y, x: 1 / (1 - x * x), "x", doc="Inverse of tanh."
+)
 
 
 def _sigmoid(x: Any) -> Any:

@@ -117,8 +117,7 @@ def _check_kinds(betas: tuple[Any, Any], foreach: bool | None, capturable: bool)
     for index, beta in enumerate(betas):
         if not capturable and foreach:
             raise ValueError(
-                f"betas[{index}] as a Tensor is not supported for "
-                "capturable=False and foreach=True"
+                f"betas[{index}] as a Tensor is not supported for capturable=False and foreach=True"
             )
         if beta.numel() != 1:
             raise ValueError(f"Tensor betas[{index}] must be 1-element")

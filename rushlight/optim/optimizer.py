@@ -203,8 +203,7 @@ class Optimizer(Hooks):
         if not isinstance(param, rl.Tensor):
             raise fail(
                 TypeError,
-                "optimizer can only optimize Tensors, "
-                f"but one of the params is {type_name(param)}",
+                f"optimizer can only optimize Tensors, but one of the params is {type_name(param)}",
                 "pass model.parameters()",
             )
         if not self.defaults.get("differentiable") and not (param.is_leaf or param.retains_grad):

@@ -49,7 +49,9 @@ def test_row_15_a_column_against_a_row_warns() -> None:
 
 
 def test_row_28_the_gradient_of_an_intermediate_warns() -> None:
-    found = warned("y = torch.ones(1, requires_grad=True) * 2\ny.sum().backward()\nassert y.grad is None")
+    found = warned(
+        "y = torch.ones(1, requires_grad=True) * 2\ny.sum().backward()\nassert y.grad is None"
+    )
     assert ".grad attribute of a Tensor that is not a leaf Tensor is being accessed" in found
 
 

@@ -25,9 +25,15 @@ def one(low=-2.0, high=2.0, smooth=True, params=()):
     ]
 
 
-positive_pair = [Sample((u(3, 4, low=0.5), u(3, 4, low=0.5, seed=1))), Sample((u(3, 1, low=0.5), u(4, low=0.5)))]
+positive_pair = [
+    Sample((u(3, 4, low=0.5), u(3, 4, low=0.5, seed=1))),
+    Sample((u(3, 1, low=0.5), u(4, low=0.5))),
+]
 flat_pair = [Sample(PAIR, smooth=True), Sample(BROADCAST)]
-ints = [Sample((integers(3, 4), integers(3, 4, low=1, seed=1))), Sample((integers(3, 1), integers(4, low=1)))]
+ints = [
+    Sample((integers(3, 4), integers(3, 4, low=1, seed=1))),
+    Sample((integers(3, 1), integers(4, low=1))),
+]
 counts = [Sample((integers(3, 4), integers(3, 4, high=3, seed=1)))]
 
 SAMPLES = {

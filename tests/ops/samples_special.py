@@ -9,7 +9,10 @@ u = uniform
 
 
 def one(low=-2.0, high=2.0, *params):
-    return [Sample((u(3, 4, low=low, high=high),), params), Sample((u(low=low, high=high),), params)]
+    return [
+        Sample((u(3, 4, low=low, high=high),), params),
+        Sample((u(low=low, high=high),), params),
+    ]
 
 
 def two(low, high):

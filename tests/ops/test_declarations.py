@@ -24,9 +24,7 @@ CASES = [
     if name in REGISTRY
     for place, sample in enumerate(samples)
 ]
-SMOOTH = [
-    case for case in CASES if case.values[0].rule is not None and case.values[1].smooth
-]
+SMOOTH = [case for case in CASES if case.values[0].rule is not None and case.values[1].smooth]
 
 
 def is_float(x: Any) -> bool:
@@ -110,9 +108,7 @@ def test_gradient_against_differences(prim: Primitive, sample: Sample) -> None:
     grads = rl.autograd.grad(total, leaves, allow_unused=True)
     step = 1e-5
     moves = [direction(x.shape, 100 + i) for i, x in enumerate(leaves)]
-    slope = sum(
-        float((g._array * move).sum()) for g, move in zip(grads, moves) if g is not None
-    )
+    slope = sum(float((g._array * move).sum()) for g, move in zip(grads, moves) if g is not None)
     for g, x in zip(grads, leaves):
         assert g is None or (g.shape == x.shape and g.dtype is x.dtype)
     ends = []
@@ -179,7 +175,14 @@ def test_float32_gradients_stay_float32(prim: Primitive, sample: Sample) -> None
     assert all(kind is rl.float32 for kind in pulled)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in SAMPLES if n in REGISTRY and REGISTRY[n].reads and any(s.smooth for s in SAMPLES[n])))
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        n
+        for n in SAMPLES
+        if n in REGISTRY and REGISTRY[n].reads and any(s.smooth for s in SAMPLES[n])
+    ),
+)
 def test_what_is_kept_is_read(name: str) -> None:
     """An op that keeps an operand or its output for backward really needs it for some sample."""
     prim = REGISTRY[name]

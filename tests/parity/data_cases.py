@@ -73,12 +73,16 @@ SPLITS = [
 def loader_of(t: Any, case: dict[str, Any]) -> Any:
     """The loader a case describes, over two tensors, a plain list, or an iterable data set."""
     d = t.utils.data
-    options = {k: v for k, v in case.items() if k in
-               ("batch_size", "shuffle", "drop_last", "sampler", "batch_sampler")}
+    options = {
+        k: v
+        for k, v in case.items()
+        if k in ("batch_size", "shuffle", "drop_last", "sampler", "batch_sampler")
+    }
     if case.get("generator") is not None:
         options["generator"] = t.Generator().manual_seed(case["generator"])
     n = case["n"]
     if case.get("iterable"):
+
         class Count(d.IterableDataset):
             def __iter__(self) -> Any:
                 return iter(range(n))
@@ -110,8 +114,9 @@ def sample(t: Any, case: dict[str, Any]) -> dict[str, Any]:
     d, kind = t.utils.data, getattr(t.utils.data, case["kind"])
     generator = t.Generator().manual_seed(case["seed"]) if case.get("seed") is not None else None
     if kind is d.RandomSampler:
-        sampler = kind(range(case["n"]), case.get("replacement", False), case["num_samples"],
-                       generator)
+        sampler = kind(
+            range(case["n"]), case.get("replacement", False), case["num_samples"], generator
+        )
     elif kind is d.SubsetRandomSampler:
         sampler = kind(case["indices"], generator)
     elif kind is d.WeightedRandomSampler:
@@ -131,9 +136,11 @@ def split(t: Any, case: dict[str, Any]) -> dict[str, Any]:
     if case["seed"] is not None:
         options["generator"] = t.Generator().manual_seed(case["seed"])
     parts: list[Any] = []
-    told = caught(lambda: parts.extend(
-        t.utils.data.random_split(range(case["n"]), case["lengths"], **options)
-    ))
+    told = caught(
+        lambda: parts.extend(
+            t.utils.data.random_split(range(case["n"]), case["lengths"], **options)
+        )
+    )
     return {"parts": [list(part.indices) for part in parts], "told": told}
 
 
@@ -154,6 +161,7 @@ def describe(t: Any, value: Any) -> Any:
 
 def batches(t: Any) -> dict[str, list[Any]]:
     """Lists of samples, by name."""
+
     def tensors(*shape: int) -> list[Any]:
         return [t.ones(*shape) * i for i in range(3)]
 

@@ -1,6 +1,5 @@
 """Calls with arguments that do not fit (or that torch only warns about); `z` is `zeros`."""
 
-
 TROUBLE = """
 F.conv2d(z(1,1,1,4,4),z(1,1,2,2))
 F.conv2d(z(4,4),z(1,1,2,2))

@@ -56,9 +56,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"lr": 0.1, "eps": 0.01, "maximize": True},
     ],
     "RMSprop": [
-        *combine(
-            {"lr": 0.02}, momentum=[0, 0.9], centered=[False, True], weight_decay=[0, 0.1]
-        ),
+        *combine({"lr": 0.02}, momentum=[0, 0.9], centered=[False, True], weight_decay=[0, 0.1]),
         {},
         {"lr": 0.02, "alpha": 0.5, "eps": 0.01},
         {"lr": 0.02, "maximize": True},
@@ -203,11 +201,7 @@ def printed(t: Any, name: str) -> dict[str, Any]:
 
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
     *[(name, {"lr": -1.0}) for name in OPTIONS],
-    *[
-        (name, {"weight_decay": -0.1})
-        for name in OPTIONS
-        if name not in ("Rprop", "LBFGS")
-    ],
+    *[(name, {"weight_decay": -0.1}) for name in OPTIONS if name not in ("Rprop", "LBFGS")],
     *[
         (name, {"betas": betas})
         for name in ("Adam", "AdamW", "Adamax", "NAdam", "RAdam")

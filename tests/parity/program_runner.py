@@ -18,7 +18,9 @@ def programs() -> dict[str, str]:
     """Every program by name: files hold blocks that a line `--- name` begins."""
     found: dict[str, str] = {}
     for path in sorted(FOLDER.glob("*.txt")):
-        for place, block in enumerate(re.split(r"^---.*\n", path.read_text(), flags=re.MULTILINE)[1:]):
+        for place, block in enumerate(
+            re.split(r"^---.*\n", path.read_text(), flags=re.MULTILINE)[1:]
+        ):
             found[f"{path.stem}-{place:03}"] = block
     return found
 
@@ -47,7 +49,12 @@ def named_torch(torch: Any) -> Iterator[None]:
 def run(source: str, torch: Any) -> dict[str, str]:
     """Run a program under a framework: its prints, its warnings' first lines, its error."""
     out = io.StringIO()
-    names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "__name__": "program"}
+    names: dict[str, Any] = {
+        "torch": torch,
+        "nn": torch.nn,
+        "F": torch.nn.functional,
+        "__name__": "program",
+    }
     torch.manual_seed(0)
     error = ""
     with (
@@ -60,7 +67,9 @@ def run(source: str, torch: Any) -> dict[str, str]:
         except Exception as failure:
             error = f"{_kind(failure)}: {str(failure).splitlines()[0] if str(failure) else ''}"
     found = {"out": out.getvalue(), "error": error}
-    texts = [str(one.message).splitlines()[0] for one in caught if issubclass(one.category, UserWarning)]
+    texts = [
+        str(one.message).splitlines()[0] for one in caught if issubclass(one.category, UserWarning)
+    ]
     if texts:
         found["warnings"] = "\n".join(texts)
     return found

@@ -34,8 +34,7 @@ def main() -> None:
                 for name, value in data_cases.conversions(torch).items()
             ],
             "mistakes": [
-                {"name": name, "error": error}
-                for name, error in data_cases.mistakes(torch).items()
+                {"name": name, "error": error} for name, error in data_cases.mistakes(torch).items()
             ],
             "numpy_seeds": [
                 {"base": base, "worker": worker, "words": _numpy_words(base, worker)}

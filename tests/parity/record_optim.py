@@ -62,9 +62,7 @@ def main() -> None:
     write(
         "schedules.json",
         {
-            "runs": [
-                {**run, **schedule_cases.follow(torch, run)} for run in schedule_cases.runs()
-            ],
+            "runs": [{**run, **schedule_cases.follow(torch, run)} for run in schedule_cases.runs()],
             "jumps": [
                 {"name": name, "kwargs": kwargs, "rates": schedule_cases.jump(torch, name, kwargs)}
                 for name, kwargs in schedule_cases.JUMPS

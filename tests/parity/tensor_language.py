@@ -17,7 +17,13 @@ KINDS = {
     "f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32",
     "u8": "uint8", "b": "bool", "c128": "complex128", "c64": "complex64",
 }  # fmt: skip
-TOLERANCE = {"float64": 1e-8, "float32": 2e-5, "float16": 4e-3, "complex128": 1e-8, "complex64": 2e-5}
+TOLERANCE = {
+    "float64": 1e-8,
+    "float32": 2e-5,
+    "float16": 4e-3,
+    "complex128": 1e-8,
+    "complex64": 2e-5,
+}
 FAMILIES = ("assembly", "placing", "reduction", "sorting", "special")
 
 

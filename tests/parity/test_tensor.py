@@ -62,7 +62,11 @@ def test_case(kind: str, expression: str, expected: dict[str, Any]) -> None:
 
 def _kinds(found: str | None, expected: str) -> bool:
     """torch's exception type, or one of ours that derives from it."""
-    ours = {"ShapeError": "RuntimeError", "DTypeError": "RuntimeError", "OutOfMemoryError": "RuntimeError"}
+    ours = {
+        "ShapeError": "RuntimeError",
+        "DTypeError": "RuntimeError",
+        "OutOfMemoryError": "RuntimeError",
+    }
     return found is not None and ours.get(found, found) == expected
 
 

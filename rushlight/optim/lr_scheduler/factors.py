@@ -203,8 +203,9 @@ class LinearLR(LRScheduler):
     def _get_closed_form_lr(self) -> list:
         rise = self.end_factor - self.start_factor
         gone = min(self.total_iters, self.last_epoch)
-        return [base * (self.start_factor + rise * gone / self.total_iters)
-                for base in self.base_lrs]
+        return [
+            base * (self.start_factor + rise * gone / self.total_iters) for base in self.base_lrs
+        ]
 
 
 class ExponentialLR(LRScheduler):

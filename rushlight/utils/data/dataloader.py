@@ -261,8 +261,7 @@ def _check_sampling(
             )
     elif batch_size is None and drop_last:
         raise ValueError(
-            "batch_size=None option disables auto-batching "
-            "and is mutually exclusive with drop_last"
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
         )
 
 

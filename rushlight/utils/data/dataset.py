@@ -192,9 +192,7 @@ class Subset(Dataset[T_co]):
         self.dataset = dataset
         self.indices = indices
         own = type(self)
-        if own.__getitem__ is not Subset.__getitem__ and (
-            own.__getitems__ is Subset.__getitems__
-        ):
+        if own.__getitem__ is not Subset.__getitem__ and (own.__getitems__ is Subset.__getitems__):
             raise NotImplementedError(
                 f"{own.__name__} overrides __getitem__ but not __getitems__. "
                 "When subclassing Subset and overriding __getitem__, you must also override "
@@ -254,8 +252,7 @@ def _from_fractions(fractions: Sequence[float], total: int) -> list[int]:
     for index, length in enumerate(lengths):
         if length == 0:
             warnings.warn(
-                f"Length of split at index {index} is 0. "
-                "This might result in an empty dataset.",
+                f"Length of split at index {index} is 0. This might result in an empty dataset.",
                 stacklevel=3,
             )
     return lengths
