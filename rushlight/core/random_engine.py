@@ -310,12 +310,14 @@ class Engine(Stream):
         lying[...] = unit.reshape(lying.shape) < limits
         return out
 
-    def dropout_noise(self, shape: Any, dtype: DTypeLike, p: float) -> Array:
+    def dropout_noise(
+        self, shape: Any, dtype: DTypeLike, p: float, *, out: Array | None = None
+    ) -> Array:
         """What dropout multiplies by: 0 with probability p, else 1 / (1 - p), for 0 < p < 1.
 
         torch draws nothing when p is 0 or 1, or when not training.
         """
-        noise = self.bernoulli(shape, dtype, 1.0 - p)
+        noise = self.bernoulli(shape, dtype, 1.0 - p, out=out)
         noise /= np.asarray(1.0 - p, noise.dtype)
         return noise
 

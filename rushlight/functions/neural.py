@@ -71,7 +71,7 @@ from ..ops.fused.pooling import (
     window_argmax,
 )
 from ..ops.transcendental import relu
-from .drawing import engine_of
+from .drawing import dense_like, engine_of
 
 __all__ = ["log_softmax", "softmax"]
 
@@ -136,12 +136,24 @@ def type_name(x: Tensor) -> str:
 
 def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """0 with probability p, else 1 / (1 - p), drawn as torch draws it (0 < p < 1)."""
-    return wrap(engine_of(None).dropout_noise(shape, like._array.dtype, p))
+    out = _laid_out(like, shape)
+    return wrap(
+        engine_of(None).dropout_noise(None if out is not None else shape, like._array.dtype, p, out=out)
+    )
+
+
+def _laid_out(like: Tensor, shape: tuple[int, ...]) -> Any:
+    """Memory for draws that follow the order of a tensor that is not row-major; else None."""
+    a = like._array
+    return None if a.flags.c_contiguous or shape != a.shape else dense_like(a)
 
 
 def bernoulli_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """1 with probability p, else 0."""
-    return wrap(engine_of(None).bernoulli(shape, like._array.dtype, p))
+    out = _laid_out(like, shape)
+    return wrap(
+        engine_of(None).bernoulli(None if out is not None else shape, like._array.dtype, p, out=out)
+    )
 
 
 def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
