@@ -54,6 +54,7 @@ from .core.printing import set_printoptions
 from .core.shapes import Size
 from .core.tensor import Tensor
 from .functions import *
+from .functions.gamma_draws import *
 
 half = float16
 float = float32
@@ -78,7 +79,9 @@ from .version import __version__
 
 # Loaded on use: they stand above everything else, or are large.
 _LAZY = {
+    "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
+    "distributions": ("rushlight.distributions", None),
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
     "viz": ("rushlight.viz", None),

@@ -354,7 +354,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """
     found, _ = _given(tensors)
     shape = shapes.broadcast(*(x._array.shape for x in found))
-    return tuple(s.expand(x, shape) for x in found)
+    return tuple(x if x._array.shape == shape else s.expand(x, shape) for x in found)
 
 
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:

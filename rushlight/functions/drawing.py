@@ -221,6 +221,23 @@ def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, 
     return _draw("randn", "normal", (), shape, dtype, generator, out, device, requires_grad)
 
 
+def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Empty memory laid out as torch's `empty_like` does: a step of 0 leaves an axis in its place."""
+    if 0 not in a.strides:
+        return np.empty_like(a, dtype)
+    order = list(range(a.ndim))[::-1]  # innermost first
+    for place in range(1, a.ndim):
+        for before in range(place - 1, -1, -1):
+            inner, outer = order[before], order[before + 1]
+            if a.strides[inner] and a.strides[outer]:
+                if a.strides[inner] <= a.strides[outer]:
+                    break
+                order[before], order[before + 1] = outer, inner
+    outward = order[::-1]
+    made = np.empty([a.shape[axis] for axis in outward], dtype or a.dtype)
+    return made.transpose(np.argsort(outward))
+
+
 def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype: Any,
                generator: Any, device: Any, requires_grad: bool) -> Tensor:  # fmt: skip
     """A draw shaped and laid out as `input`: torch fills the memory in its own order."""
@@ -229,7 +246,7 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
     if device is not None:
         dtypes.require_cpu(device)
     a = input._array
-    target = np.empty_like(a, None if dtype is None else dtype.numpy)
+    target = dense_like(a, None if dtype is None else dtype.numpy)
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
     if requires_grad:
         set_requires_grad(result, True)
@@ -381,9 +398,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
         raise misfit("bernoulli", "input", 1, "Tensor", input)
     engine, a = engine_of(generator), input._array
     if p is not None:
-        return _into(wrap(engine.bernoulli(None, a.dtype, float(p), out=np.empty_like(a))), out)
+        return _into(wrap(engine.bernoulli(None, a.dtype, float(p), out=dense_like(a))), out)
     plain = a.flags.c_contiguous
-    values = engine.bernoulli_like(a, None, out=None if plain else np.empty_like(a))
+    values = engine.bernoulli_like(a, None, out=None if plain else dense_like(a))
     return _into(noise.bernoulli_by(input, values), out)
 
 

@@ -1,0 +1,95 @@
+"""The number of successes in a fixed number of trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all, lazy_property, logits_to_probs, one_of_two, probs_to_logits
+
+__all__ = ["Binomial"]
+
+
+def half_relu(x: Any) -> Any:
+    """max(x, 0), whose derivative at 0 is 1/2."""
+    return (x.clamp(min=0) + x - x.clamp(max=0)) / 2
+
+
+class Binomial(Distribution):
+    """C(n, k) p^k (1 - p)^(n - k), n being `total_count`."""
+
+    arg_constraints: Any = {
+        "total_count": constraints.nonnegative_integer,
+        "probs": constraints.unit_interval, "logits": constraints.real,
+    }  # fmt: skip
+    has_enumerate_support = True
+
+    def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None,
+                 validate_args: bool | None = None) -> None:  # fmt: skip
+        one_of_two(probs, logits)
+        name, given = ("probs", probs) if probs is not None else ("logits", logits)
+        self.total_count, value = broadcast_all(total_count, given)
+        self.total_count = self.total_count.type_as(value)
+        setattr(self, name, value)
+        super().__init__(value.size(), validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Any:  # type: ignore[override]
+        return constraints.integer_interval(0, self.total_count)
+
+    @lazy_property
+    def logits(self) -> Any:
+        """Log-odds."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """Probabilities of success."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @property
+    def _param(self) -> Any:
+        return self.probs if "probs" in self.__dict__ else self.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return self._param.size()
+
+    mean = property(lambda self: self.total_count * self.probs)
+    variance = property(lambda self: self.total_count * self.probs * (1 - self.probs))
+
+    @property
+    def mode(self) -> Any:
+        return ((self.total_count + 1) * self.probs).floor().clamp(max=self.total_count)
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        shape = self._extended_shape(sample_shape)
+        with rl.no_grad():
+            return rl.binomial(self.total_count.expand(shape), self.probs.expand(shape))
+
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        n = self.total_count
+        ways = rl.lgamma(n + 1) - rl.lgamma(value + 1) - rl.lgamma(n - value + 1)
+        spread = half_relu(self.logits) + rl.log1p(rl.exp(-rl.abs(self.logits)))
+        return value * self.logits + ways - n * spread
+
+    def entropy(self) -> Any:
+        if not self.total_count.min() == self.total_count.max():
+            raise NotImplementedError("Inhomogeneous total count not supported by `entropy`.")
+        log_prob = self.log_prob(self.enumerate_support(False))
+        return -(rl.exp(log_prob) * log_prob).sum(0)
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        total = int(self.total_count.max())
+        if not self.total_count.min() == total:
+            raise NotImplementedError(
+                "Inhomogeneous total count not supported by `enumerate_support`."
+            )
+        values = rl.arange(1 + total, dtype=self._param.dtype)
+        values = values.view((-1,) + (1,) * len(self._batch_shape))
+        return values.expand((-1,) + self._batch_shape) if expand else values

@@ -1,0 +1,55 @@
+"""The Cauchy distribution, which has no mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import rushlight as rl
+
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all
+
+__all__ = ["Cauchy"]
+
+
+class Cauchy(Distribution):
+    """1 / (pi scale (1 + ((x - loc) / scale)^2))."""
+
+    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
+    support: Any = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.size(), validate_args=validate_args)
+
+    mode = property(lambda self: self.loc)
+
+    @property
+    def mean(self) -> Any:
+        return rl.full(self._extended_shape(), rl.nan, dtype=self.loc.dtype)
+
+    @property
+    def variance(self) -> Any:
+        return rl.full(self._extended_shape(), rl.inf, dtype=self.loc.dtype)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        noise = rl.empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).cauchy_()
+        return self.loc + noise * self.scale
+
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        tail = ((value - self.loc) / self.scale) ** 2
+        return -math.log(math.pi) - self.scale.log() - tail.log1p()
+
+    def cdf(self, value: Any) -> Any:
+        self._checked(value)
+        return rl.atan((value - self.loc) / self.scale) / math.pi + 0.5
+
+    def icdf(self, value: Any) -> Any:
+        return rl.tan(math.pi * (value - 0.5)) * self.scale + self.loc
+
+    def entropy(self) -> Any:
+        return math.log(4 * math.pi) + self.scale.log()

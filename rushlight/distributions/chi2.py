@@ -1,0 +1,27 @@
+"""Sums of squared normal numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import constraints
+from .gamma import Gamma
+
+__all__ = ["Chi2"]
+
+
+class Chi2(Gamma):
+    """Gamma(df / 2, 1 / 2): the sum of `df` squared standard normal numbers."""
+
+    arg_constraints: Any = {"df": constraints.positive}
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        super().__init__(0.5 * df, 0.5, validate_args=validate_args)
+
+    df = property(lambda self: self.concentration * 2)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new.concentration = self.concentration.expand(new._batch_shape)
+        new.rate = self.rate.expand(new._batch_shape)
+        return new

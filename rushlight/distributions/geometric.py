@@ -1,0 +1,67 @@
+"""Failures before the first success."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all, lazy_property, logits_to_probs, one_of_two, probs_to_logits
+
+__all__ = ["Geometric"]
+
+
+class Geometric(Distribution):
+    """p (1 - p)^k."""
+
+    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support: Any = constraints.nonnegative_integer
+
+    def __init__(self, probs: Any = None, logits: Any = None,
+                 validate_args: bool | None = None) -> None:  # fmt: skip
+        one_of_two(probs, logits)
+        if probs is not None:
+            (self.probs,) = broadcast_all(probs)
+        else:
+            (self.logits,) = broadcast_all(logits)
+        given = probs if probs is not None else logits
+        super().__init__(broadcast_all(given)[0].size(), validate_args=validate_args)
+        if self._validate_args and probs is not None and not (self.probs > 0).all():
+            value = self.probs
+            raise ValueError(
+                f"Expected parameter probs ({type(value).__name__} of shape {tuple(value.shape)})"
+                f" of distribution {self!r} to be positive but found invalid values:\n"
+                f"{value[~(value > 0)]}"
+            )
+
+    mean = property(lambda self: 1.0 / self.probs - 1.0)
+    mode = property(lambda self: rl.zeros_like(self.probs))
+    variance = property(lambda self: (1.0 / self.probs - 1.0) / self.probs)
+
+    @lazy_property
+    def logits(self) -> Any:
+        """Log-odds."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """Probabilities of success."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        with rl.no_grad():
+            u = rl.empty(self._extended_shape(sample_shape), dtype=self.probs.dtype)
+            u.uniform_(rl.finfo(u.dtype).tiny, 1)
+            return (u.log() / (-self.probs).log1p()).floor()
+
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        value, probs = broadcast_all(value, self.probs)
+        sure = (probs == 1) & (value == 0)
+        return value * (-rl.where(sure, 0.0, probs)).log1p() + self.probs.log()
+
+    def entropy(self) -> Any:
+        cross = rl.nn.functional.binary_cross_entropy_with_logits
+        return cross(self.logits, self.probs, reduction="none") / self.probs

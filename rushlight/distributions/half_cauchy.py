@@ -1,0 +1,24 @@
+"""Sizes of Cauchy numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from .cauchy import Cauchy
+from .half_normal import Folded
+
+__all__ = ["HalfCauchy"]
+
+
+class HalfCauchy(Folded):
+    """|x| with x from Cauchy(0, scale)."""
+
+    _base = Cauchy
+
+    @property
+    def mean(self) -> Any:
+        return rl.full(self._extended_shape(), rl.inf, dtype=self.scale.dtype)
+
+    variance = property(lambda self: self.base_dist.variance)

@@ -1,0 +1,70 @@
+"""Successes before a number of failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+
+from . import constraints
+from .distribution import Distribution
+from .gamma import Gamma
+from .utils import broadcast_all, lazy_property, logits_to_probs, one_of_two, probs_to_logits
+
+__all__ = ["NegativeBinomial"]
+
+
+class NegativeBinomial(Distribution):
+    """Successes of probability p before `total_count` failures."""
+
+    arg_constraints: Any = {
+        "total_count": constraints.greater_than_eq(0),
+        "probs": constraints.half_open_interval(0.0, 1.0), "logits": constraints.real,
+    }  # fmt: skip
+    support: Any = constraints.nonnegative_integer
+
+    def __init__(self, total_count: Any, probs: Any = None, logits: Any = None,
+                 validate_args: bool | None = None) -> None:  # fmt: skip
+        one_of_two(probs, logits)
+        name, given = ("probs", probs) if probs is not None else ("logits", logits)
+        self.total_count, value = broadcast_all(total_count, given)
+        self.total_count = self.total_count.type_as(value)
+        setattr(self, name, value)
+        super().__init__(value.size(), validate_args=validate_args)
+
+    @lazy_property
+    def logits(self) -> Any:
+        """Log-odds."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """Probabilities of success."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    mean = property(lambda self: self.total_count * rl.exp(self.logits))
+    variance = property(lambda self: self.mean / rl.sigmoid(-self.logits))
+
+    @property
+    def mode(self) -> Any:
+        return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @lazy_property
+    def _gamma(self) -> Any:
+        return Gamma(self.total_count, rl.exp(-self.logits), validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        with rl.no_grad():
+            return rl.poisson(self._gamma.sample(sample_shape))
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new.__dict__.pop("_gamma", None)
+        return new
+
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        n, log = self.total_count, rl.nn.functional.logsigmoid
+        inner = n * log(-self.logits) + value * log(self.logits)
+        volume = rl.lgamma(1.0 + value) + rl.lgamma(n) - rl.lgamma(n + value)
+        return inner - rl.where(n + value == 0.0, 0.0, volume)

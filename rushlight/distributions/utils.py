@@ -1,0 +1,116 @@
+"""What the distributions share: broadcasting of parameters, and probabilities against logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from numbers import Number
+from typing import Any
+
+import rushlight as rl
+
+__all__ = [
+    "broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits",
+    "tril_matrix_to_vec", "vec_to_tril_matrix",
+]  # fmt: skip
+
+EULER = 0.57721566490153286
+
+
+def broadcast_all(*values: Any) -> tuple[Any, ...]:
+    """Numbers and tensors as tensors of one shape; numbers take the first tensor's type.
+
+    Raises ValueError for anything else.
+    """
+    if not all(isinstance(v, (rl.Tensor, Number)) for v in values):
+        raise ValueError(
+            "Input arguments must all be instances of Number, torch.Tensor or objects implementing"
+            " __torch_function__."
+        )
+    tensors = [v for v in values if isinstance(v, rl.Tensor)]
+    dtype = tensors[0].dtype if tensors else rl.get_default_dtype()
+    filled = [v if isinstance(v, rl.Tensor) else rl.tensor(v, dtype=dtype) for v in values]
+    return tuple(rl.broadcast_tensors(*filled))
+
+
+def standard_normal(shape: Any, dtype: Any) -> Any:
+    """Normal numbers from the default generator."""
+    return rl.empty(shape, dtype=dtype).normal_()
+
+
+def sum_rightmost(value: Any, dims: int) -> Any:
+    """The sum over the last `dims` dimensions."""
+    if dims == 0:
+        return value
+    return value.reshape(value.shape[: value.dim() - dims] + (-1,)).sum(-1)
+
+
+def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
+    """Probabilities of log-odds (binary) or of unnormalised log-probabilities (last dimension)."""
+    return rl.sigmoid(logits) if is_binary else rl.softmax(logits, -1)
+
+
+def clamp_probs(probs: Any) -> Any:
+    """Probabilities kept one rounding away from 0 and 1."""
+    eps = rl.finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
+    """The log-odds (binary) or log-probabilities of probabilities."""
+    held = clamp_probs(probs)
+    return rl.log(held) - rl.log1p(-held) if is_binary else rl.log(held)
+
+
+class _Lazy:
+    """A property that is computed once, and then is a plain attribute."""
+
+    def __init__(self, wrapped: Callable[[Any], Any]) -> None:
+        self.wrapped = wrapped
+        update_wrapper(self, wrapped)  # type: ignore[arg-type]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        with rl.enable_grad():
+            value = self.wrapped(instance)
+        setattr(instance, self.wrapped.__name__, value)
+        return value
+
+
+# Checkers see what the property gives, not the descriptor.
+lazy_property: Any = _Lazy
+
+
+def one_of_two(probs: Any, logits: Any) -> None:
+    """torch's error unless exactly one of them was given."""
+    if (probs is None) == (logits is None):
+        raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+
+
+def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
+    """A lower triangle filled, row by row, from the last dimension."""
+    n = round((-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag)
+              * (diag + 1)) ** 0.5) / 2)  # fmt: skip
+    if vec.shape[-1] != _triangle_size(n, diag):
+        raise ValueError(
+            f"The size of last dimension is {vec.shape[-1]} which cannot be expressed as"
+            " the lower triangular part of a square D x D matrix."
+        )
+    mat = vec.new_zeros(vec.shape[:-1] + (n, n))
+    row, column = rl.tril_indices(n, n, offset=diag).unbind()
+    mat[..., row, column] = vec
+    return mat
+
+
+def _triangle_size(n: int, diag: int) -> int:
+    return sum(min(max(i + 1 + diag, 0), n) for i in range(n))
+
+
+def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
+    """The lower triangle, row by row."""
+    n = mat.shape[-1]
+    if diag < -n or diag >= n:
+        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    row, column = rl.tril_indices(n, n, offset=diag).unbind()
+    return mat[..., row, column]
