@@ -178,6 +178,16 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     tensor([[0, 1],
             [1, 2]])
     """
+    offset, length = _place_in_memory(input, storage_offset)
+    shape, steps = within_memory(size, stride, offset, length, input._array.itemsize)
+    source = input._base if _is_window(input) else input
+    return s.strided_view(source, shape, steps, offset)
+
+
+def within_memory(
+    size: Any, stride: Any, offset: int, length: int, width: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes and strides, when they stay inside `length` elements; torch's errors otherwise."""
     shape, steps = tuple(map(int, size)), tuple(map(int, stride))
     if len(shape) != len(steps):
         raise RuntimeError("mismatch in length of strides and shape")
@@ -186,20 +196,16 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             "as_strided: Negative strides are not supported at the moment, got strides:"
             f" {list(steps)}"
         )
-    if storage_offset is not None and storage_offset < 0:
-        raise RuntimeError(f"Tensor: invalid storage offset {storage_offset}")
-    offset, length = _place_in_memory(input, storage_offset)
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     reach = offset + 1 + sum((n - 1) * step for n, step in zip(shape, steps))
     if all(shape) and reach > length:
-        width = input._array.itemsize
         raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset"
-            f" {offset if storage_offset is None else storage_offset}, and itemsize {width}"
-            f" requiring a storage size of {reach * width} are out of bounds for storage of size"
-            f" {length * width}"
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset}, and"
+            f" itemsize {width} requiring a storage size of {reach * width} are out of bounds for"
+            f" storage of size {length * width}"
         )
-    source = input._base if _is_window(input) else input
-    return s.strided_view(source, shape, steps, offset)
+    return shape, steps
 
 
 def _is_window(input: Tensor) -> bool:

@@ -14,6 +14,7 @@ from ..core.tensor import Tensor
 from ..ops import indexing as ix
 from ..ops import placing as p
 from ..ops import structure as s
+from .diagonals import within_memory
 from .indexing import index_array, nonzero
 from .reduction import put as _out
 from .scattering import gather
@@ -398,6 +399,7 @@ def as_strided_scatter(
     >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
     tensor([1., 0., 1., 0.])
     """
-    geometry = (tuple(size), tuple(stride), storage_offset or 0)
-    _expect_shape(tuple(size), src)
-    return p.as_strided_scatter(s.contiguous(input), s.cast(src, input.dtype), *geometry)
+    offset, array = storage_offset or 0, input._array
+    shape, steps = within_memory(size, stride, offset, array.size, array.itemsize)
+    _expect_shape(shape, src)
+    return p.as_strided_scatter(s.contiguous(input), s.cast(src, input.dtype), shape, steps, offset)

@@ -27,6 +27,7 @@ from . import (
     special_functions,
     structure,
 )
+from .diagonals import within_memory
 
 
 def _reshaped(
@@ -85,6 +86,8 @@ def set_(
         return self
     shape = tuple(size)
     steps = tuple(stride) or shapes.contiguous_strides(shape)
+    memory = s.flat_memory(source._array)
+    within_memory(shape, steps, storage_offset, memory.size, memory.itemsize)
     self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)  # type: ignore[attr-defined]
     return self
 
@@ -135,7 +138,8 @@ def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tens
     if self._entry is not None or any(x._entry is not None for x in others):
         name = ("apply_", "map_", "map2_")[len(others)]
         raise RuntimeError(
-            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}()"
+            " instead."
         )
     columns = [self._array, *(np.broadcast_to(x._array, self._array.shape) for x in others)]
     values = [function(*row) for row in zip(*(x.reshape(-1).tolist() for x in columns))]
@@ -241,7 +245,8 @@ OWN_METHODS: dict[str, Any] = {
     "unfold": diagonals.unfold, "new_tensor": new_tensor, "new_full": new_full,
     "new_zeros": _fresh(creation.zeros, "new_zeros"), "new_ones": _fresh(creation.ones, "new_ones"),
     "new_empty": _fresh(creation.empty, "new_empty"), "new_empty_strided": new_empty_strided,
-    "polygamma": polygamma, "polygamma_": in_place(polygamma), "is_set_to": is_set_to, "sum_to_size": sum_to_size, "as_subclass": as_subclass,
+    "polygamma": polygamma, "polygamma_": in_place(polygamma), "is_set_to": is_set_to,
+    "sum_to_size": sum_to_size, "as_subclass": as_subclass,
     "real": property(complex_parts.real, _real_assigned),
     "imag": property(complex_parts.imag, _imag_assigned),
     "mH": property(complex_parts.adjoint), "H": property(complex_parts.adjoint),
