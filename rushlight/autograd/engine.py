@@ -117,17 +117,18 @@ class Sweep:
             else:
                 entry, g = follow
                 follow = None
-            inputs = entry[INPUTS]
+            prim, parents, inputs, output, _, _, order, hooks = entry
+            pull = prim.plain_pull
             if (
-                not plain or entry[HOOKS] is not None or type(g) is list or inputs is FREED
-                or entry[PRIM] is OUTPUT_OF or last_write[0] > entry[ORDER]
+                pull is None or hooks is not None or inputs is FREED
+                or last_write[0] > order or not plain
             ):  # fmt: skip
                 self.visit(entry, g)
                 continue
-            grads = entry[PRIM].pull(g, entry)
-            if not keep and (inputs is not None or entry[OUTPUT] is not None):
+            grads = pull(g, entry)
+            if not keep and (inputs is not None or output is not None):
                 entry[INPUTS] = entry[OUTPUT] = FREED
-            for parent, found in zip(entry[PARENTS], grads):
+            for parent, found in zip(parents, grads):
                 if parent is None or found is None:
                     continue
                 if (

@@ -33,7 +33,6 @@ def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
 
 
 REGISTRY: dict[str, Primitive] = {}
-REAL = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "pull", "reads",
-        "rule", "shape",
+        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "plain_pull", "pull",
+        "reads", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -83,6 +82,7 @@ class Primitive:
     reads: str
     doc: str
     pull: Callable[[Any, Entry], Any] | None
+    plain_pull: Callable[[Any, Entry], Any] | None
     arity: int | None
     outputs: int
     node: Any
@@ -98,6 +98,8 @@ class Primitive:
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)
         self.node = fields.get("node") or _node_name(name)
+        # for the sweep's shortest path: None where an entry needs more than its pull
+        self.plain_pull = self.pull if self.outputs == 1 else None
         if name in REGISTRY:
             raise ValueError(f"op {name!r} is declared twice")
         REGISTRY[name] = self
@@ -125,19 +127,7 @@ def bake_elementwise(partials: Sequence[Any], reads: str) -> Callable[[Any, Entr
 
         return pull_one
     if len(terms) == 2:
-        first, second = terms
-
-        def pull_two(g: Any, entry: Entry) -> Any:
-            a, b = entry[PARENTS]
-            x, z = entry[INPUTS] if needs_x else (None, None)
-            y = entry[OUTPUT] if needs_y else None
-            params = entry[PARAMS]
-            return (
-                None if a is None else first(g, y, x, z, *params),
-                None if b is None else second(g, y, x, z, *params),
-            )
-
-        return pull_two
+        return _pull_two(terms[0], terms[1], needs_x, needs_y)
 
     def pull(g: Any, entry: Entry) -> Any:
         xs = entry[INPUTS] if needs_x else (None,) * len(terms)
@@ -146,6 +136,22 @@ def bake_elementwise(partials: Sequence[Any], reads: str) -> Callable[[Any, Entr
             None if parent is None else term(g, y, *xs, *entry[PARAMS])
             for parent, term in zip(entry[PARENTS], terms)
         ]
+
+    return pull
+
+
+def _pull_two(first: Any, second: Any, needs_x: bool, needs_y: bool) -> Callable[[Any, Entry], Any]:
+    nothing = (None, None)
+
+    def pull(g: Any, entry: Entry) -> Any:
+        _, (a, b), inputs, y, params, _, _, _ = entry
+        x, z = inputs if needs_x else nothing
+        if not needs_y:
+            y = None
+        return (
+            None if a is None else first(g, y, x, z, *params),
+            None if b is None else second(g, y, x, z, *params),
+        )
 
     return pull
 
@@ -162,8 +168,10 @@ def _term(partial: Any) -> Callable[..., Any]:
 
     def term(g: Any, y: Any, *xs: Any) -> Any:
         d = partial(y, *xs)
+        if type(d) is np.ndarray and d.dtype is g.dtype and d.dtype.char in "fd":
+            return g * d
         kind = getattr(d, "dtype", None)
-        return g * (d if kind is None or kind is g.dtype and kind in REAL else _match(d, kind, g))
+        return g * (d if kind is None else _match(d, kind, g))
 
     return term
 

@@ -96,10 +96,12 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         # One read of the dictionary and a call with one argument: the cheapest way there is
         # (any attribute of a class with __getattr__ costs several times as much).
         try:
-            if self.__dict__["_usual_call"] and not (args or kwargs or _any_global_hook):
-                if input is _NOTHING:
-                    return type(self).forward(self)
-                return type(self).forward(self, input)
+            if self.__dict__["_usual_call"] and not _any_global_hook:
+                if not (args or kwargs or input is _NOTHING):
+                    return type(self).forward(self, input)
+                if input is not _NOTHING:
+                    return type(self).forward(self, input, *args, **kwargs)
+                return type(self).forward(self, **kwargs)
             return self._full_call(args if input is _NOTHING else (input, *args), kwargs)
         except Exception as error:
             if "_usual_call" not in self.__dict__:  # Module.__init__ has not run
