@@ -1,0 +1,182 @@
+"""In-place writes on views: random programs beside the same programs without views or writes.
+
+The model of a program is one flat tensor; a view is an array of flat places in it. A write through
+a view makes a new flat tensor. Values of all views and the gradient of the leaf must agree.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+
+
+class Model:
+    """Values without views: the flat tensor, and where each view looks."""
+
+    def __init__(self, flat: Any) -> None:
+        self.flat = flat
+
+    def read(self, places: np.ndarray) -> Any:
+        return self.flat[rl.from_numpy(places.reshape(-1))].reshape(places.shape)
+
+    def write(self, places: np.ndarray, value: Any) -> None:
+        index = rl.from_numpy(places.reshape(-1))
+        self.flat = self.flat.index_put((index,), value.expand(places.shape).reshape(-1))
+
+
+def look(rng: random.Random, view: Any, places: np.ndarray) -> tuple[Any, np.ndarray]:
+    """A random view of a view, and where it looks."""
+    n = view.ndim
+    if n == 0:
+        return view.unsqueeze(0), places[None]
+    kind = rng.choice(["slice", "step", "select", "transpose", "unsqueeze", "flat", "narrow",
+                       "permute", "diagonal", "same"])  # fmt: skip
+    dim = rng.randrange(n)
+    size = view.shape[dim]
+    at = (slice(None),) * dim
+    if kind == "slice":
+        low = rng.randrange(size)
+        part = slice(low, rng.randint(low + 1, size))
+        return view[(*at, part)], places[(*at, part)]
+    if kind == "step":
+        return view[(*at, slice(None, None, 2))], places[(*at, slice(None, None, 2))]
+    if kind == "select":
+        i = rng.randrange(-size, size)
+        return view.select(dim, i), places[(*at, i, ...)]
+    if kind == "transpose":
+        other = rng.randrange(n)
+        return view.transpose(dim, other), places.swapaxes(dim, other)
+    if kind == "unsqueeze" and n < 4:
+        return view.unsqueeze(dim), np.expand_dims(places, dim)
+    if kind == "narrow":
+        low = rng.randrange(size)
+        return view.narrow(dim, low, size - low), places[(*at, slice(low, None))]
+    if kind == "permute":
+        order = rng.sample(range(n), n)
+        return view.permute(order), places.transpose(order)
+    if kind == "diagonal" and n == 2:
+        return view.diagonal(), np.diagonal(places)
+    if kind == "flat" and view.is_contiguous():
+        return view.view(-1), places.reshape(-1)
+    return view.view_as(view), places
+
+
+def write(
+    rng: random.Random, model: Model, view: Any, places: np.ndarray, w: Any, twin: Any
+) -> None:
+    """The same random write: of `w` through the view, of its twin to the model."""
+    kind = rng.choice(
+        ["add", "mul", "copy", "fill", "zero", "set", "row", "mask", "scaled", "turn"]
+    )
+    old, number = model.read(places), lambda value: rl.tensor(value, dtype=w.dtype)
+    if kind == "add":
+        view += w
+        model.write(places, old + twin)
+    elif kind == "mul":
+        view.mul_(0.5)
+        model.write(places, old * 0.5)
+    elif kind == "copy":
+        view.copy_((w * 3).expand(places.shape))
+        model.write(places, twin * 3)
+    elif kind == "fill":
+        view.fill_(0.25)
+        model.write(places, number(0.25))
+    elif kind == "zero":
+        view.zero_()
+        model.write(places, number(0.0))
+    elif kind == "set":
+        view[...] = w * w
+        model.write(places, twin * twin)
+    elif kind == "row" and view.ndim:
+        view[0] = w
+        model.write(places[0], twin)
+    elif kind == "mask":
+        mask = rl.from_numpy(places % 2 == 0)
+        view.masked_fill_(mask, 0.125)
+        model.write(places, rl.where(mask, number(0.125), old))
+    elif kind == "scaled":
+        view.add_(w.expand(places.shape) * 2, alpha=0.5)
+        model.write(places, old + twin)
+    else:
+        view.sub_(w).neg_()
+        model.write(places, twin - old)
+
+
+def bases(rng: random.Random, leaf: Any) -> tuple[Any, np.ndarray]:
+    """A base that owns its memory, row-major or not."""
+    places = np.arange(24).reshape(2, 3, 4)
+    base = (leaf * 1).reshape(2, 3, 4)
+    if rng.random() < 0.3:
+        return base.permute(2, 0, 1).clone(), places.transpose(2, 0, 1)
+    return base.clone(), places
+
+
+@pytest.mark.parametrize("seed", range(250))
+def test_random_program(seed: int) -> None:
+    rng = random.Random(seed)
+    leaf = rl.linspace(-1.0, 2.0, 24, dtype=rl.float64).requires_grad_()
+    twin = leaf.detach().clone().requires_grad_()
+    w = rl.tensor(0.7, dtype=rl.float64, requires_grad=True)
+    w_twin = w.detach().clone().requires_grad_()
+    base, places = bases(rng, leaf)
+    model = Model(twin * 1)
+    views = [(base, places)]
+    total = total_twin = 0.0
+    for _ in range(rng.randint(3, 14)):
+        view, at = rng.choice(views[-4:])
+        if rng.random() < 0.5:
+            views.append(look(rng, view, at))
+        elif rng.random() < 0.2:  # use a value in between: it must keep its old gradient
+            factor = rng.random()
+            total = total + view.sum() * factor
+            total_twin = total_twin + model.read(at).sum() * factor
+        else:
+            pair = (w, w_twin) if rng.random() < 0.7 else (w.detach(), w.detach())
+            write(rng, model, view, at, *pair)
+    for i, (view, at) in enumerate(views):
+        expected = model.read(at)
+        np.testing.assert_allclose(view.detach().numpy(), expected.detach().numpy())
+        scale = rl.from_numpy(np.sin(np.arange(at.size) + i).reshape(at.shape))
+        total = total + (view * scale).sum()
+        total_twin = total_twin + (expected * scale).sum()
+    grads = rl.autograd.grad(total, (leaf, w), allow_unused=True, materialize_grads=True)
+    others = rl.autograd.grad(total_twin, (twin, w_twin), allow_unused=True, materialize_grads=True)
+    for found, expected in zip(grads, others):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-12)
+
+
+def test_second_order_through_writes_on_views() -> None:
+    def f(x: Any) -> Any:
+        y = x * 1
+        y[1:].mul_(x[:2])
+        y.view(-1)[0] = x.prod()
+        return (y**3).sum()
+
+    x = rl.tensor([0.3, 0.7, 1.1], dtype=rl.float64, requires_grad=True)
+    assert rl.autograd.gradcheck(f, x)
+    assert rl.autograd.gradgradcheck(f, x)
+
+
+def test_a_view_of_an_expanded_tensor_sees_the_write() -> None:
+    x = rl.ones(3, 1, requires_grad=True)
+    y = x * 2
+    wide = y.expand(3, 4)
+    y.mul_(5)
+    assert wide.tolist() == [[10.0] * 4] * 3
+    wide.sum().backward()
+    assert x.grad.tolist() == [[40.0]] * 3
+
+
+def test_as_strided_windows_share_and_sum_gradients() -> None:
+    x = rl.arange(6.0, requires_grad=True)
+    y = x * 1
+    windows = y.as_strided((4, 3), (1, 1))
+    y[2].fill_(0.0)
+    assert windows[:, 0].tolist() == [0.0, 1.0, 0.0, 3.0]
+    windows.sum().backward()
+    assert x.grad.tolist() == [1.0, 2.0, 0.0, 3.0, 2.0, 1.0]
