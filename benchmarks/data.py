@@ -1,4 +1,4 @@
-"""Examples per second of DataLoader over a TensorDataset beside torch's (needs torch; one thread)."""
+"""Examples per second of DataLoader over a TensorDataset beside torch's (one thread)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One epoch of LeNet on MNIST's 10,000 test images beside torch (needs torch and $RUSHLIGHT_DATA/mnist)."""
+"""One epoch of LeNet on MNIST's test images beside torch's (data in $RUSHLIGHT_DATA/mnist)."""
 
 from __future__ import annotations
 

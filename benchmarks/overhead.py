@@ -1,4 +1,4 @@
-"""Overhead per operation beside torch: `python benchmarks/overhead.py` (needs torch; one thread)."""
+"""Overhead per operation beside torch's: `python benchmarks/overhead.py` (one thread)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training steps beside torch: `python benchmarks/training.py [a b c lenet] [--threads N]` (needs torch).
+"""Training steps beside torch's: `python benchmarks/training.py [a b c lenet] [--threads N]`.
 
 A step is zero_grad, forward, loss, backward and SGD, as a user writes it. With one thread the time
 is process time, interleaved; with more it is wall time.
@@ -50,9 +50,19 @@ def mlp(t: Any) -> Callable[[], Any]:
 def lenet_net(t: Any) -> Any:
     n = t.nn
     return n.Sequential(
-        n.Conv2d(1, 6, 5, padding=2), n.ReLU(), n.MaxPool2d(2), n.Conv2d(6, 16, 5), n.ReLU(), n.MaxPool2d(2),
-        n.Flatten(), n.Linear(400, 120), n.ReLU(), n.Linear(120, 84), n.ReLU(), n.Linear(84, 10),
-    )  # fmt: skip
+        n.Conv2d(1, 6, 5, padding=2),
+        n.ReLU(),
+        n.MaxPool2d(2),
+        n.Conv2d(6, 16, 5),
+        n.ReLU(),
+        n.MaxPool2d(2),
+        n.Flatten(),
+        n.Linear(400, 120),
+        n.ReLU(),
+        n.Linear(120, 84),
+        n.ReLU(),
+        n.Linear(84, 10),
+    )
 
 
 def lenet(t: Any) -> Callable[[], Any]:
@@ -61,8 +71,12 @@ def lenet(t: Any) -> Callable[[], Any]:
 
 
 STEPS = {"a": linear_regression, "b": softmax_regression, "c": mlp, "lenet": lenet}
-TITLES = {"a": "a linear regression, 2 features, batch 10", "b": "b softmax regression 784-10, batch 256",
-          "c": "c MLP 784-256-10, batch 256", "lenet": "d LeNet, batch 256, 28x28"}  # fmt: skip
+TITLES = {
+    "a": "a linear regression, 2 features, batch 10",
+    "b": "b softmax regression 784-10, batch 256",
+    "c": "c MLP 784-256-10, batch 256",
+    "lenet": "d LeNet, batch 256, 28x28",
+}
 
 
 def peak(framework: str, case: str) -> float:
@@ -84,10 +98,10 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(STEPS))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    for name in names:
         if os.environ.get(name) != str(options.threads):
-            environment = {**os.environ, **dict.fromkeys(
-                ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))}  # fmt: skip
+            environment = {**os.environ, **dict.fromkeys(names, str(options.threads))}
             os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     import timing
     import torch
@@ -100,7 +114,8 @@ def main() -> None:
         steps = {"rushlight": STEPS[case](rushlight), "torch": STEPS[case](torch)}
         timing.show(TITLES[case], timing.interleaved(steps, clock=clock))
         print(
-            f"    peak memory MiB: rushlight {peak('rushlight', case):.0f}, torch {peak('torch', case):.0f}"
+            f"    peak memory MiB: rushlight {peak('rushlight', case):.0f},"
+            f" torch {peak('torch', case):.0f}"
         )
 
 

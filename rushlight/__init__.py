@@ -67,9 +67,9 @@ cdouble = complex128
 newaxis = None
 
 from . import backends, cuda, fft, linalg, nn, optim, random, serialize, special, utils, version
-from .nn.functional.shared import *
 from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
+from .nn.functional.shared import *
 from .serialize import load, save
 
 serialization = serialize

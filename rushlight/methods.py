@@ -103,6 +103,8 @@ def _scaled_in_place(op: Function, fast: Function) -> Function:
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Overwrite with the values of `src`, broadcast and cast."""
     inplace.refuse_leaf(self)
+    if self._base is not None:
+        inplace.refuse_overlap(self)
     if not isinstance(src, Tensor):
         src = wrap_array(np.asarray(src))
     if not inplace.recording(self, (src,)):
@@ -157,8 +159,9 @@ def _caster(kind: dtypes.dtype) -> Function:
     return convert
 
 
-_TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64", "Half": "float16",
-          "Float": "float32", "Double": "float64", "Bool": "bool", "BFloat16": "bfloat16"}  # fmt: skip
+_TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64",
+          "Half": "float16", "Float": "float32", "Double": "float64", "Bool": "bool",
+          "BFloat16": "bfloat16"}  # fmt: skip
 
 
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -198,9 +201,10 @@ def operators() -> dict[str, Any]:
     """Python's operators: the op callables themselves."""
     e, c = elementwise, compare
     table: dict[str, Any] = {}
-    pairs = {"add": e.add, "sub": e.sub, "mul": e.mul, "truediv": e.div, "pow": e.pow, "mod": e.remainder,
-             "floordiv": e.floor_divide, "matmul": contract.matmul, "and": c.bitwise_and, "or": c.bitwise_or,
-             "xor": c.bitwise_xor, "lshift": c.bitwise_left_shift, "rshift": c.bitwise_right_shift}  # fmt: skip
+    pairs = {"add": e.add, "sub": e.sub, "mul": e.mul, "truediv": e.div, "pow": e.pow,
+             "mod": e.remainder, "floordiv": e.floor_divide, "matmul": contract.matmul,
+             "and": c.bitwise_and, "or": c.bitwise_or, "xor": c.bitwise_xor,
+             "lshift": c.bitwise_left_shift, "rshift": c.bitwise_right_shift}  # fmt: skip
     for name, op in pairs.items():
         table[f"__{name}__"] = _operator(op)
         table[f"__r{name}__"] = _operator(op, reverse=True)
@@ -227,8 +231,9 @@ def methods() -> dict[str, Any]:
     table["add_"] = _scaled_in_place(functions.add, own["__iadd__"])
     table["sub_"] = _scaled_in_place(functions.sub, own["__isub__"])
     table.update(
-        copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous, where=where_method,
-        backward=tensor_backward, register_hook=graph.register_hook, retain_grad=graph.retain_grad,
+        copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous,
+        where=where_method, backward=tensor_backward,
+        register_hook=graph.register_hook, retain_grad=graph.retain_grad,
         register_post_accumulate_grad_hook=graph.register_post_accumulate_grad_hook,
         T=property(_transposed), mT=property(_matrix_transposed), H=property(_matrix_transposed),
         cpu=lambda self, memory_format=None: self, cuda=lambda self, device=None: to(self, "cuda"),
@@ -237,7 +242,8 @@ def methods() -> dict[str, Any]:
         is_complex=lambda self: self.dtype.is_complex, is_signed=lambda self: self.dtype.is_signed,
         type_as=lambda self, other: to(self, other.dtype), get_device=lambda self: -1,
         is_cuda=property(lambda self: False), is_sparse=property(lambda self: False),
-        is_quantized=property(lambda self: False), is_cpu=property(lambda self: True), is_meta=property(lambda self: False),
+        is_quantized=property(lambda self: False), is_cpu=property(lambda self: True),
+        is_meta=property(lambda self: False),
     )  # fmt: skip
     for name in (
         "float",

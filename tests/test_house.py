@@ -14,14 +14,15 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {"primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference"}
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
-    "distributed": 5, "serialize": 5, "serialization": 6, "vision": 6, "text": 6, "tabular": 6, "cli": 6, "lab": 6,
-    "compat": 6, "viz": 6, "jit": 5, "distributions": 5, "array_api": 6,
+    "distributed": 5, "serialize": 5, "serialization": 6, "vision": 6, "text": 6, "tabular": 6,
+    "cli": 6, "lab": 6, "compat": 6, "viz": 6, "jit": 5, "distributions": 5, "array_api": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {
     "llvmlite": "compile/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
     "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic.py", "matplotlib": "viz.py",
-    "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py", "safetensors": "serialize/safetensors.py",
+    "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
+    "safetensors": "serialize/safetensors.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
 
@@ -84,7 +85,7 @@ def test_imports_go_down(path: Path) -> None:
             continue
         there = names[1:]
         same_folder = len(here) > 1 and there[0] == here[0]
-        if here == ("__init__",) or here[-1] == "__init__" and same_folder:
+        if here == ("__init__",) or (here[-1] == "__init__" and same_folder):
             continue
         if floor(there) > floor(here) or (
             floor(there) == floor(here) >= 5 and there[0] != here[0] and floor(here) != 6

@@ -121,9 +121,9 @@ def of(array: np.ndarray) -> dtype:
     if native in OF_NUMPY:
         return OF_NUMPY[native]
     raise TypeError(
-        f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are:"
-        " float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64,"
-        " uint32, uint16, uint8, and bool."
+        f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported"
+        " types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8,"
+        " uint64, uint32, uint16, uint8, and bool."
     )
 
 
@@ -146,7 +146,7 @@ _BY_CATEGORY = {
 
 
 def promote_types(a: dtype, b: dtype) -> dtype:
-    """The smallest type that both fit in, by torch's lattice (not NumPy's: int64 + float32 is float32).
+    """The smallest type that both fit in, by torch's lattice: int64 with float32 is float32.
 
     Source: https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
 
@@ -303,6 +303,8 @@ def require_cpu(where: Any) -> device:
         error = AssertionError("Torch not compiled with CUDA enabled")
     else:
         error = NotImplementedError(f"device {str(found)!r} is not available")
-    error.add_note("this build computes on the CPU; device list: cpu. Drop the .to()/device=, or use"
-                   " 'cuda' if torch.cuda.is_available() else 'cpu'")  # fmt: skip
+    error.add_note(
+        "this build computes on the CPU; device list: cpu. Drop the .to()/device=, or use"
+        " 'cuda' if torch.cuda.is_available() else 'cpu'"
+    )
     raise error

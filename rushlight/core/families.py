@@ -70,7 +70,8 @@ def general(
     """An op with a rule of its own: `vjp(g, y, *xs, *params)` gives a gradient per operand.
 
     Operands that `reads` does not name arrive as shapes only. With several outputs `g` and `y` are
-    tuples (`outputs` is their number, or None where it varies). The push-forward is derived from the pull unless `jvp` is given.
+    tuples (`outputs` is their number, or None where it varies). The push-forward is derived from
+    the pull unless `jvp` is given.
     """
     pull = bake_general(vjp, arity, "x" in fields.get("reads", ""))
     return make_op(

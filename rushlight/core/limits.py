@@ -53,7 +53,8 @@ class iinfo:
     def __init__(self, type: dtypes.dtype) -> None:
         if type.category != dtypes.INTEGER:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle"
+                f" '{type!r}'"
             )
         limits = np.iinfo(type.numpy)
         self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name

@@ -52,7 +52,7 @@ class Multilinear:
 
 @dataclass(frozen=True, slots=True)
 class General:
-    """`vjp(g, y, *xs, *params)` -> a gradient per operand; `jvp(ts, y, *xs, *params)` if it pays."""
+    """`vjp(g, y, *xs, *params)` gives a gradient per operand; `jvp(ts, y, *xs, *params)` if any."""
 
     vjp: Callable[..., Any]
     jvp: Callable[..., Any] | None = None
@@ -64,8 +64,9 @@ class Primitive:
 
     `eval` computes on arrays; `shape` gives the result's shape from shapes (None: by family);
     `dtype` says how operands are promoted; `rule` is one of the three rule kinds or None; `lower`
-    feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs but the first); `pull` is the
-    baked backward function. `arity` None means one sequence of operands (cat, stack).
+    feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs
+    but the first); `pull` is the baked backward function. `arity` None means one sequence of
+    operands (cat, stack).
     """
 
     __slots__ = (

@@ -120,7 +120,7 @@ def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def infer(shape: Sequence[int], numel: int) -> tuple[int, ...]:
-    """A reshape's target with its -1 worked out; torch's error when the sizes do not multiply up."""
+    """A reshape's target with its -1 worked out; torch's error if the sizes do not multiply up."""
     shape = tuple(shape)
     known = 1
     unknown = None
@@ -158,7 +158,8 @@ def _misfit(shape: Sequence[int], numel: int) -> BaseException:
     return fail(
         ShapeError,
         f"shape '{list(shape)}' is invalid for input of size {numel}",
-        f"the new shape holds {'a multiple of ' if -1 in shape else ''}{wanted} elements, the tensor {numel}",
+        f"the new shape holds {'a multiple of ' if -1 in shape else ''}{wanted} elements,"
+        f" the tensor {numel}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the running thread has switched on: gradient mode, inference, anomaly; and global defaults."""
+"""What the running thread has switched on (gradients, inference, anomaly), and global defaults."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def set_requires_grad(tensor: Tensor, wanted: bool) -> None:
 
 
 def link_view(view: Tensor, source: Tensor) -> Tensor:
-    """Note that `view` shares memory with `source`, so that a write through one reaches the other."""
+    """Note that `view` shares memory with `source`: a write through one reaches the other."""
     base = source._base
     if base is None:
         base = source

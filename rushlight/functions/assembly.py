@@ -338,8 +338,8 @@ def broadcast_shapes(*shapes_given: Any) -> Size:
                 raise fail(
                     ShapeError,
                     f"Attempting to broadcast a dimension of length {shape[place]} at {place}!"
-                    f" Mismatching argument at index {argument} had {shape}; but expected shape should"
-                    f" be broadcastable to {found}",
+                    f" Mismatching argument at index {argument} had {shape}; but expected shape"
+                    f" should be broadcastable to {found}",
                 )
             found[place] = shape[place]
     return Size(found)

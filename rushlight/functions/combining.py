@@ -1,4 +1,4 @@
-"""torch's functions that combine elements or blocks: products, combinations, powers, block matrices."""
+"""torch's functions that combine elements or blocks: products, powers, block matrices."""
 
 from __future__ import annotations
 

@@ -38,8 +38,10 @@ def view_as_complex(input: Tensor) -> Tensor:
     """
     array = input._array
     if not input.dtype.is_floating_point:
-        raise RuntimeError("view_as_complex is only supported for half, float and double tensors,"
-                           f" but got a tensor of scalar type: {scalar_type_name(input.dtype)}")  # fmt: skip
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors,"
+            f" but got a tensor of scalar type: {scalar_type_name(input.dtype)}"
+        )
     if array.ndim == 0:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if array.shape[-1] != 2:
@@ -102,7 +104,8 @@ def adjoint(input: Tensor) -> Tensor:
     ndim = input._array.ndim
     if ndim < 2:
         raise RuntimeError(
-            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {ndim}-D tensor."
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {ndim}-D"
+            " tensor."
         )
     return conj(s.transpose(input, ndim - 2, ndim - 1))
 

@@ -33,7 +33,7 @@ def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
-    """The distinct elements (or slices along `dim`) in order; on demand where each went, and how often.
+    """The distinct elements (or slices along `dim`) in order; on demand their places and counts.
 
     >>> import rushlight as torch
     >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
@@ -173,9 +173,11 @@ def histogram(
         raise not_implemented("histogram_cpu", input.dtype)
     if isinstance(bins, Tensor):
         if bins.dtype is not input.dtype:
-            raise RuntimeError("torch.histogram(): input tensor and bins tensors should have the same"
-                               f" dtype, but got input with dtype {scalar_type_name(input.dtype)} and"
-                               f" bins with dtype {scalar_type_name(bins.dtype)}")  # fmt: skip
+            raise RuntimeError(
+                "torch.histogram(): input tensor and bins tensors should have the same"
+                f" dtype, but got input with dtype {scalar_type_name(input.dtype)} and"
+                f" bins with dtype {scalar_type_name(bins.dtype)}"
+            )
         edges = bins._array
     else:
         _check_bins(bins)
@@ -221,9 +223,11 @@ def searchsorted(
     _check_boundaries(input, steps, values)
     if sorter is not None:
         if sorter._array.shape != steps.shape:
-            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but"
-                               f" got boundary tensor {list(steps.shape)}and got sorter tensor"
-                               f" {list(sorter._array.shape)}")  # fmt: skip
+            raise RuntimeError(
+                "torch.searchsorted(): boundary and sorter must have the same size, but"
+                f" got boundary tensor {list(steps.shape)}and got sorter tensor"
+                f" {list(sorter._array.shape)}"
+            )
         steps = np.take_along_axis(steps, sorter._array, -1)
     which = "right" if right or side == "right" else "left"
     kind = np.int32 if out_int32 else np.int64
@@ -246,9 +250,9 @@ def _check_boundaries(given: Any, steps: np.ndarray, values: np.ndarray) -> None
             )
     elif steps.ndim != 1 and (steps.ndim != values.ndim or steps.shape[:-1] != values.shape[:-1]):
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions"
-            " of boundaries tensor and input value tensor must match, but we got boundaries tensor"
-            f" {list(steps.shape)} and input value tensor {list(values.shape)}"
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1"
+            " dimensions of boundaries tensor and input value tensor must match, but we got"
+            f" boundaries tensor {list(steps.shape)} and input value tensor {list(values.shape)}"
         )
 
 

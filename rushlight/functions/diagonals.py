@@ -219,7 +219,7 @@ def _is_window(input: Tensor) -> bool:
 
 
 def _place_in_memory(input: Tensor, storage_offset: int | None) -> tuple[int, int]:
-    """Where the view begins, counted in the array that it is taken from, and that array's length."""
+    """Where the view begins, counted in the array it is taken from, and that array's length."""
     source = input._base if _is_window(input) else input
     assert source is not None
     array = source._array

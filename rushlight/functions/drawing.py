@@ -222,7 +222,7 @@ def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, 
 
 
 def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
-    """Empty memory laid out as torch's `empty_like` does: a step of 0 leaves an axis in its place."""
+    """Empty memory laid out as by torch's `empty_like`: a step of 0 leaves an axis in its place."""
     if 0 not in a.strides:
         return np.empty_like(a, dtype)
     order = list(range(a.ndim))[::-1]  # innermost first

@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _normal(key: Any) -> tuple[list[Any], bool]:
-    """The key as a list of ints, slices, None, Ellipsis and index arrays; and whether it has arrays."""
+    """The key as a list of ints, slices, None, Ellipsis and arrays; and whether it has arrays."""
     parts = list(key) if type(key) is tuple else [key]
     advanced = False
     for i, part in enumerate(parts):
@@ -46,19 +46,27 @@ def _plain(bound: Any) -> Any:
     return int(bound) if isinstance(bound, Tensor) else bound
 
 
+def _entry(part: Any) -> Any:
+    if not isinstance(part, Tensor):
+        return part
+    return part._array if part.ndim else int(part)
+
+
 def index_array(part: Any) -> np.ndarray:
-    array = part._array if isinstance(part, Tensor) else np.asarray(
-        [int(p) if isinstance(p, Tensor) and p.ndim == 0 else p._array if isinstance(p, Tensor) else p
-         for p in part] if isinstance(part, (list, tuple, range)) else part
-    )  # fmt: skip
+    if isinstance(part, Tensor):
+        array = part._array
+    elif isinstance(part, (list, tuple, range)):
+        array = np.asarray([_entry(p) for p in part])
+    else:
+        array = np.asarray(part)
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, Tensor):
         return array.astype(np.int64)
     if array.dtype == np.uint8:
         return array.astype(bool)
     if not isinstance(part, (Tensor, list, tuple, range, np.ndarray, bool, np.bool_)):
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid"
-            f" indices (got {type(part).__name__})"
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are"
+            f" valid indices (got {type(part).__name__})"
         )
     if array.dtype.kind not in "iub":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -99,8 +107,8 @@ def _check_mask(mask: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
     for i, size in enumerate(mask.shape):
         if size != shape[dim + i]:
             raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the"
-                f" indexed tensor {list(shape)} at index {dim + i}"
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of"
+                f" the indexed tensor {list(shape)} at index {dim + i}"
             )
 
 
@@ -140,8 +148,10 @@ def getitem(self: Tensor, key: Any) -> Tensor:
         if not self._array.ndim and not filled:
             return s.as_shape(self, ())
         if self._array.ndim == 0 and type(filled[0]) is int:
-            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or"
-                             " `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")  # fmt: skip
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or"
+                " `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+            )
         return s.part(self, (*filled, ...))
     basic, then = _two_steps(_checked(parts, self._array.shape))
     source = self if all(part == slice(None) for part in basic) else s.part(self, basic)

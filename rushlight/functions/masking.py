@@ -19,9 +19,10 @@ __all__ = [
 
 def _mask(name: str, mask: Tensor) -> np.ndarray:
     if mask.dtype is not dtypes.bool_:
+        refused = "only supports boolean masks, but got mask with dtype"
         wanted = {
-            "masked_fill": "masked_fill_ only supports boolean masks, but got mask with dtype",
-            "masked_scatter": "masked_scatter_ only supports boolean masks, but got mask with dtype",
+            "masked_fill": f"masked_fill_ {refused}",
+            "masked_scatter": f"masked_scatter_ {refused}",
             "masked_select": "masked_select: expected BoolTensor for mask",
         }[name]
         if name == "masked_select":
@@ -68,7 +69,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def _same_kind(input: Tensor, given: dtypes.dtype) -> None:
     if given.is_complex and not input.dtype.is_complex:
         raise RuntimeError(
-            f"value cannot be converted to type {_c_name(input).replace('long int', 'int64_t')} without overflow"
+            f"value cannot be converted to type {_c_name(input).replace('long int', 'int64_t')}"
+            " without overflow"
         )
 
 

@@ -138,7 +138,9 @@ def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """0 with probability p, else 1 / (1 - p), drawn as torch draws it (0 < p < 1)."""
     out = _laid_out(like, shape)
     return wrap(
-        engine_of(None).dropout_noise(None if out is not None else shape, like._array.dtype, p, out=out)
+        engine_of(None).dropout_noise(
+            None if out is not None else shape, like._array.dtype, p, out=out
+        )
     )
 
 

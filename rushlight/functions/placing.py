@@ -1,4 +1,4 @@
-"""torch's functions that pick or replace elements along a dimension, by flat place or in a region."""
+"""torch's functions that pick or replace elements along a dimension, by place or in a region."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
     """The index vector of an `index_*` function: one-dimensional integers in range."""
     rows = index._array
     if rows.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {rows.ndim} with"
-                         f" type: {scalar_type_name(index.dtype)} and size: {list(rows.shape)}")  # fmt: skip
+        raise IndexError(
+            f"{name}(): Index is supposed to be a vector, but got dim: {rows.ndim} with"
+            f" type: {scalar_type_name(index.dtype)} and size: {list(rows.shape)}"
+        )
     if rows.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got:"
                            f" {scalar_type_name(index.dtype)}")  # fmt: skip
@@ -278,7 +280,8 @@ def take_along_dim(
     if indices._array.ndim != ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions,"
-            f" but got {ndim} dimensions for input, and {indices._array.ndim} dimensions for indices"
+            f" but got {ndim} dimensions for input, and {indices._array.ndim} dimensions for"
+            " indices"
         )
     place = dimension(dim, ndim)
     have, want = input._array.shape, indices._array.shape
@@ -341,8 +344,8 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     size = input._array.shape[place]
     if not -size <= index < size:
         raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension"
-            f" {place}"
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at"
+            f" dimension {place}"
         )
     wanted = (*input._array.shape[:place], *input._array.shape[place + 1 :])
     _expect_shape(wanted, src)

@@ -1,4 +1,4 @@
-"""torch's elementwise functions: most are ops as declared, the rest settle their arguments first."""
+"""torch's elementwise functions: most are ops as declared, the others settle arguments first."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ from ..ops.transcendental import (
     tan,
     tanh,
 )
+from .arguments import combination
 from .indexing import nonzero
 
 __all__ = [
@@ -99,8 +100,8 @@ __all__ = [
     "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2",
     "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip",
-    "conj", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1", "fix",
-    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge",
+    "conj", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "eq", "exp", "exp2", "expm1",
+    "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge",
     "greater", "greater_equal", "gt", "heaviside", "hypot", "isfinite", "isinf", "isnan",
     "isneginf", "isposinf", "lcm", "le", "lerp", "less", "less_equal", "log", "log10", "log1p",
     "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
@@ -158,6 +159,8 @@ subtract = sub
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """other - alpha * input."""
+    if not isinstance(input, Tensor):
+        raise combination("rsub", (input, other), {})
     return sub(other, input, alpha=alpha)
 
 
@@ -192,6 +195,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if isinstance(min, (int, float)) or isinstance(max, (int, float)):
+            raise combination("clamp", (input, min, max), {})
         result = input if min is None else e.maximum(input, min)
         result = result if max is None else e.minimum(result, max)
         return _out(result, out)
@@ -202,14 +207,18 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
 clip = clamp
 
 
-def clamp_min(input: Tensor, min: Any) -> Any:
+def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Any:
     """Every element at least `min`."""
-    return clamp(input, min=min)
+    if not isinstance(input, Tensor):
+        raise combination("clamp_min", (input, min), {})
+    return clamp(input, min=min, out=out)
 
 
-def clamp_max(input: Tensor, max: Any) -> Any:
+def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
     """Every element at most `max`."""
-    return clamp(input, max=max)
+    if not isinstance(input, Tensor):
+        raise combination("clamp_max", (input, max), {})
+    return clamp(input, max=max, out=out)
 
 
 def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Any:
@@ -272,6 +281,8 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """input ** exponent in double precision."""
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise combination("float_power", (input, exponent), {})
     kind = result_type(input, exponent)
     wide = dtypes.complex128 if kind.is_complex else dtypes.float64
     return _out(e.pow(_typed(input, wide), _typed(exponent, wide)), out)

@@ -113,7 +113,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if input.dtype is not other.dtype:
         raise RuntimeError(
             "Expected object of data type"
-            f" {input.dtype!r} but got data type {other.dtype!r} for argument 'other' in call to equal"
+            f" {input.dtype!r} but got data type {other.dtype!r} for argument 'other' in call to"
+            " equal"
         )
     return bool((a == b).all())
 

@@ -182,7 +182,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 
 def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
-    """Strides of size-1 and empty dimensions are arbitrary in NumPy; torch's are the packed ones."""
+    """Size-1 and empty dimensions have arbitrary strides in NumPy, in torch the packed ones."""
     if array.flags.c_contiguous:
         return contiguous_strides(array.shape)
     return tuple(step // array.itemsize for step in array.strides)
@@ -221,10 +221,11 @@ def detach_(self: Tensor) -> Tensor:
     """Cut this tensor from its history."""
     if self._base is not None and self._entry is not None and self._entry is not LEAF:
         raise RuntimeError(
-            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel"
-            " (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP"
-            " buckets, and hence detach_() cannot be called on these gradients. To fix this error, please"
-            " refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+            "Can't detach views in-place. Use detach() instead. If you are using"
+            " DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as"
+            " True, gradients are views of DDP buckets, and hence detach_() cannot be called on"
+            " these gradients. To fix this error, please refer to the Optimizer.zero_grad()"
+            " function in torch/optim/optimizer.py as a solution."
         )
     self._entry = None
     return self
@@ -250,9 +251,9 @@ def _get_grad(self: Tensor) -> Any:
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad"
             " attribute won't be populated during autograd.backward(). If you indeed want the .grad"
-            " field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you"
-            " access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See"
-            " github.com/pytorch/pytorch/pull/30531 for more information.",
+            " field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf"
+            " Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf"
+            " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning, stacklevel=2,
         )  # fmt: skip
     return self._grad
@@ -268,17 +269,17 @@ def _set_grad(self: Tensor, value: Any) -> None:
         if value._array.shape != self._array.shape:
             raise RuntimeError(
                 f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size"
-                f" '{list(self.shape)}'. Please ensure that the gradient and the tensor are the same"
-                " size"
+                f" '{list(self.shape)}'. Please ensure that the gradient and the tensor are the"
+                " same size"
             )
         if value.dtype is not self.dtype:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{c_name(value._array)}' to a"
-                f" tensor with grad_dtype '{scalar_type_name(self.dtype)}'. The gradient must match the"
-                " tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype"
-                " attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution."
-                " Diverging the dtypes of a tensor and its gradient may break downstream systems that assume"
-                " they match."
+                f" tensor with grad_dtype '{scalar_type_name(self.dtype)}'. The gradient must match"
+                " the tensor's grad_dtype (defaults to the tensor's dtype). You can set the"
+                " tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype."
+                " Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient"
+                " may break downstream systems that assume they match."
             )
     self._grad = value
 
@@ -292,9 +293,10 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return memo[id(self)]
     if self._entry is not None and self._entry is not LEAF:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at"
-            " the moment.  If you were attempting to deepcopy a module, this may be because of a"
-            " torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy"
+            " protocol at the moment.  If you were attempting to deepcopy a module, this may be"
+            " because of a torch.nn.utils.weight_norm usage, see"
+            " https://github.com/pytorch/pytorch/pull/103001"
         )
     result = type(self).__new__(type(self)) if type(self) is Tensor else _new_like(self)
     result._array = self._array.copy(order="K")
@@ -323,7 +325,7 @@ def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str
 
 
 def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
-    """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those values, as float."""
+    """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those as floats."""
     dtypes.require_cpu(device)
     result = object.__new__(cls)
     if len(data) == 1 and not isinstance(data[0], (int, Size)):
@@ -363,7 +365,8 @@ def install() -> None:
         "__len__": length, "__iter__": iterate, "__contains__": contains,
         "__repr__": representation, "__format__": formatted, "__array__": array_protocol,
         "__array_wrap__": array_wrap, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
-        "__deepcopy__": deepcopy, "__reduce_ex__": reduce_for_pickle, "__array_namespace__": array_namespace,
+        "__deepcopy__": deepcopy, "__reduce_ex__": reduce_for_pickle,
+        "__array_namespace__": array_namespace,
         "dim": lambda self: self._array.ndim, "ndimension": lambda self: self._array.ndim,
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
         "data_ptr": lambda self: self._array.ctypes.data,

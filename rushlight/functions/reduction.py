@@ -94,8 +94,8 @@ def _not_empty(input: Tensor, dim: Any, name: str) -> None:
             )
         if dim is None:
             raise RuntimeError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the"
-                " reduction dim with the 'dim' argument."
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify"
+                " the reduction dim with the 'dim' argument."
             )
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
 
@@ -118,8 +118,8 @@ _min_result = named_result("min", ("values", "indices"))
 
 def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str) -> Any:
     def extremum(
-        input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None,
-        out: Any = None, other: Any = None,
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+        keepdims: Any = None, out: Any = None, other: Any = None,
     ) -> Any:  # fmt: skip
         if isinstance(dim, Tensor) or other is not None:
             return pair(input, dim if other is None else other, out=out)
@@ -138,18 +138,24 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
     return extremum
 
 
-max = _extremum("max", r.max_all, r.argmax, e.maximum, _max_result, """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
+max = _extremum(
+    "max", r.max_all, r.argmax, e.maximum, _max_result,
+    """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch
     >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1).indices
     tensor([1, 0])
-    """)  # fmt: skip
-min = _extremum("min", r.min_all, r.argmin, e.minimum, _min_result, """The smallest element; with `dim`, the smallest along it and where; with a tensor, elementwise.
+    """,
+)  # fmt: skip
+min = _extremum(
+    "min", r.min_all, r.argmin, e.minimum, _min_result,
+    """The smallest element; with `dim`, those along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch
     >>> torch.min(torch.tensor([3.0, -1.0]))
     tensor(-1.)
-    """)  # fmt: skip
+    """,
+)  # fmt: skip
 
 
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:

@@ -33,7 +33,7 @@ from .diagonals import within_memory
 def _reshaped(
     function: Callable[..., Tensor], name: str, ops: dict[str, Any]
 ) -> Callable[..., Tensor]:
-    """The twin that makes a tensor its own view (`x.t_()`), recorded under the in-place op's name."""
+    """The twin that makes a tensor its own view (`x.t_()`), recorded under the in-place name."""
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
@@ -50,7 +50,7 @@ def _reshaped(
 
 
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
-    """Another shape for the same memory, which grows (with arbitrary values) where it is too small."""
+    """Another shape for the same memory, which grows (arbitrary values) where it is too small."""
     if self._entry is not None:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shapes.checked(shapes.sizes(sizes))

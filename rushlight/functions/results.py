@@ -1,4 +1,4 @@
-"""Named results such as `torch.return_types.max`: tuples whose fields have names and print as torch's."""
+"""Named results such as `torch.return_types.max`: tuples whose fields print with their names."""
 
 from __future__ import annotations
 

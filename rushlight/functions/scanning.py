@@ -181,8 +181,10 @@ def _steps(y: Tensor, x: Tensor, dim: int, name: str) -> Tensor:
 def _check(y: Tensor, x: Any, dx: Any, name: str) -> None:
     kinds = [v.dtype for v in (y, x) if isinstance(v, Tensor)]
     if dtypes.bool_ in kinds:
-        raise RuntimeError(f"{name}: received a bool input for `{'y' if y.dtype is dtypes.bool_ else 'x'}`,"
-                           " but bool is not supported")  # fmt: skip
+        raise RuntimeError(
+            f"{name}: received a bool input for `{'y' if y.dtype is dtypes.bool_ else 'x'}`,"
+            " but bool is not supported"
+        )
 
 
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:

@@ -148,7 +148,7 @@ def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """input combined (sum, prod, mean, amax, amin) with values of `src` at places along a dimension.
+    """input combined (sum, prod, mean, amax, amin) with `src`'s values at places along a dimension.
 
     >>> import rushlight as torch
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0]), torch.tensor([3., 4.]), "prod")
@@ -174,7 +174,8 @@ def index_reduce(
     """
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
-            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got"
+            f" {reduce}."
         )
     place = dimension(dim, input._array.ndim)
     rows, given = index._array.reshape(-1), source._array.shape

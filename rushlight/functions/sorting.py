@@ -148,18 +148,24 @@ def _middle(name: str, whole: Any, along: Any, result: Any, doc: str) -> Any:
     return median
 
 
-median = _middle("median", o.median_all, o.median_along, _median, """The middle element, the lower of two; with `dim`, along it, and its index. nan if there is one.
+median = _middle(
+    "median", o.median_all, o.median_along, _median,
+    """The middle element, the lower of two; with `dim`, along it, and where. A nan wins.
 
     >>> import rushlight as torch
     >>> torch.median(torch.tensor([4., 1., 3., 2.]))
     tensor(2.)
-    """)  # fmt: skip
-nanmedian = _middle("nanmedian", o.nanmedian_all, o.nanmedian_along, _nanmedian, """The middle of the elements that are not nan, the lower of two.
+    """,
+)  # fmt: skip
+nanmedian = _middle(
+    "nanmedian", o.nanmedian_all, o.nanmedian_along, _nanmedian,
+    """The middle of the elements that are not nan, the lower of two.
 
     >>> import rushlight as torch
     >>> torch.nanmedian(torch.tensor([4., float("nan"), 3.]))
     tensor(3.)
-    """)  # fmt: skip
+    """,
+)  # fmt: skip
 
 
 def mode(
@@ -240,8 +246,8 @@ def _interpolated(ranked: Tensor, q: Tensor, interpolation: str, skip_nan: bool)
     else:
         ranks = e.mul(q, wrap_array(np.full((*array.shape[:-1], 1), size - 1, array.dtype)))
         if missing.any():  # one nan makes every quantile of its row nan: point past the numbers
-            ranks = e.where(wrap_array(missing > 0), wrap_array(np.asarray(size - 1.0, array.dtype)),
-                            ranks)  # fmt: skip
+            top = wrap_array(np.asarray(size - 1.0, array.dtype))
+            ranks = e.where(wrap_array(missing > 0), top, ranks)
     at = ranks._array
     if interpolation in ("lower", "higher", "nearest"):
         rounded = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[interpolation](at)

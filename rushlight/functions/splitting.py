@@ -50,8 +50,8 @@ def _cuts(given: Any) -> list[int] | None:
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or"
                 f" one-dimensional tensor, but got a tensor with {array.ndim} dims"
                 if array.ndim > 1
-                else "tensor_split expected tensor_indices_or_sections to have dtype of long, but got"
-                f" {scalar_type_name(given.dtype)}"
+                else "tensor_split expected tensor_indices_or_sections to have dtype of long, but"
+                f" got {scalar_type_name(given.dtype)}"
             )
         return None if array.ndim == 0 else [int(cut) for cut in array]
     return list(map(int, given)) if isinstance(given, (tuple, list)) else None

@@ -63,30 +63,46 @@ def _spread(name: str, op: Any, doc: str) -> Any:
     return function
 
 
-var = _spread("var", m.variance, """The variance over dimensions: squared distances from the mean, over n - correction (1).
+var = _spread(
+    "var",
+    m.variance,
+    """The variance over dimensions: squared distances from the mean, over n - correction (1).
 
     >>> import rushlight as torch
     >>> torch.var(torch.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
-    """)  # fmt: skip
-std = _spread("std", m.deviation, """The standard deviation over dimensions, with n - correction (1) degrees of freedom.
+    """,
+)
+std = _spread(
+    "std",
+    m.deviation,
+    """The standard deviation over dimensions, with n - correction (1) degrees of freedom.
 
     >>> import rushlight as torch
     >>> torch.std(torch.tensor([1.0, 3.0]), correction=0)
     tensor(1.)
-    """)  # fmt: skip
-var_mean = _spread("var_mean", m.variance_mean, """The variance and the mean over dimensions.
+    """,
+)
+var_mean = _spread(
+    "var_mean",
+    m.variance_mean,
+    """The variance and the mean over dimensions.
 
     >>> import rushlight as torch
     >>> torch.var_mean(torch.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
-    """)  # fmt: skip
-std_mean = _spread("std_mean", m.deviation_mean, """The standard deviation and the mean over dimensions.
+    """,
+)
+std_mean = _spread(
+    "std_mean",
+    m.deviation_mean,
+    """The standard deviation and the mean over dimensions.
 
     >>> import rushlight as torch
     >>> torch.std_mean(torch.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
-    """)  # fmt: skip
+    """,
+)
 
 
 def nansum(
@@ -174,8 +190,10 @@ def aminmax(
     tensor(3)
     """
     if input._array.size == 0 and dim is None:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation"
-                           " has no identity.")  # fmt: skip
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation"
+            " has no identity."
+        )
     dims = None if dim is None else (dimension(dim, input._array.ndim),)
     if dims and input._array.ndim and input._array.shape[dims[0]] == 0:
         raise IndexError(f"aminmax: Expected reduction dim {dims[0]} to have non-zero size.")
@@ -310,14 +328,20 @@ def _weights(columns: int, counts: Any, given: Any) -> Any:
             raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got"
                                f" {name} with {w._array.ndim} dimensions")  # fmt: skip
         if name == "fweights" and w._array.dtype.kind not in "iu":
-            raise RuntimeError("cov(): expected fweights to have integral dtype but got fweights with"
-                               f" {scalar_type_name(w.dtype)} dtype")  # fmt: skip
+            raise RuntimeError(
+                "cov(): expected fweights to have integral dtype but got fweights with"
+                f" {scalar_type_name(w.dtype)} dtype"
+            )
         if name == "aweights" and w._array.dtype.kind != "f":
-            raise RuntimeError("cov(): expected aweights to have floating point dtype but got aweights"
-                               f" with {scalar_type_name(w.dtype)} dtype")  # fmt: skip
+            raise RuntimeError(
+                "cov(): expected aweights to have floating point dtype but got aweights"
+                f" with {scalar_type_name(w.dtype)} dtype"
+            )
         if w._array.size != columns:
-            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are"
-                               f" observations in the input but got {w._array.size} != {columns}")  # fmt: skip
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are"
+                f" observations in the input but got {w._array.size} != {columns}"
+            )
         if w._array.size and w._array.min() < 0:
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if counts is None or given is None:

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
-    """The same elements under another shape: a view if strides allow, else a copy; one size may be -1.
+    """The elements under another shape (one size may be -1): a view if strides allow, else a copy.
 
     >>> import rushlight as torch
     >>> torch.reshape(torch.arange(4), (2, -1))
@@ -92,9 +92,9 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     if len(order) != ndim:
         raise fail(
             RuntimeError,
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length"
-            f" of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to"
-            f" len(dims) = {len(order)}",
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the"
+            f" length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal"
+            f" to len(dims) = {len(order)}",
         )
     found = tuple(dimension(dim, ndim) for dim in order)
     if len(set(found)) != ndim:
@@ -131,8 +131,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
         raise fail(
             ShapeError,
             f"expand(torch.{_tensor_type(input)}{{{list(old)}}}, size={list(shape)}): the number of"
-            f" sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in"
-            f" the tensor ({len(old)})",
+            f" sizes provided ({len(shape)}) must be greater or equal to the number of dimensions"
+            f" in the tensor ({len(old)})",
         )
     target = []
     for place, wanted in enumerate(shape):
@@ -147,8 +147,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
         if have is not None and have not in (1, size_here):
             raise fail(
                 ShapeError,
-                f"The expanded size of the tensor ({wanted}) must match the existing size ({have}) at"
-                f" non-singleton dimension {place}.  Target sizes: {list(shape)}.  Tensor sizes:"
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({have})"
+                f" at non-singleton dimension {place}.  Target sizes: {list(shape)}.  Tensor sizes:"
                 f" {list(old)}",
             )
         target.append(size_here)
@@ -274,15 +274,16 @@ def _same_but(tensors: Sequence[Tensor], dim: int) -> None:
         shape = x._array.shape
         if len(shape) != len(first):
             raise fail(
-                ShapeError, f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}",
+                ShapeError,
+                f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}",
                 f"tensor 0 has shape {first}, tensor {place} has shape {shape}",
-            )  # fmt: skip
+            )
         for i, (m, n) in enumerate(zip(first, shape)):
             if i != dim and m != n:
                 raise fail(
                     ShapeError,
-                    f"Sizes of tensors must match except in dimension {dim}. Expected size {m} but got"
-                    f" size {n} for tensor number {place} in the list.",
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {m} but"
+                    f" got size {n} for tensor number {place} in the list.",
                     f"tensor 0 has shape {first}, tensor {place} has shape {shape}",
                 )
 
@@ -333,8 +334,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     size = input._array.shape[place]
     if not -size <= index < size:
         raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension"
-            f" {dim}"
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at"
+            f" dimension {dim}"
         )
     return s.select(input, place, index % size)
 
@@ -371,8 +372,8 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
         lengths = list(given)
         if sum(lengths) != size or min(lengths, default=0) < 0:
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size"
-                f" at dimension {dim}), but got split_sizes={lengths}"
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's"
+                f" size at dimension {dim}), but got split_sizes={lengths}"
             )
     return op(tensor, place, tuple(lengths))
 

@@ -21,8 +21,8 @@ def _type_name(x: np.ndarray) -> str:
     return scalar_type_name(dtypes.of(x)).lower().replace("complexfloat", "c10::complex<float>")
 
 
-_C_NAMES = {"byte": "unsigned char", "char": "signed char", "long": "long int", "short": "short int",
-            "half": "c10::Half", "bfloat16": "c10::BFloat16"}  # fmt: skip
+_C_NAMES = {"byte": "unsigned char", "char": "signed char", "long": "long int",
+            "short": "short int", "half": "c10::Half", "bfloat16": "c10::BFloat16"}  # fmt: skip
 
 
 def c_name(x: np.ndarray) -> str:
@@ -68,13 +68,18 @@ def _misfit(a: np.ndarray, b: np.ndarray) -> BaseException:
         hint = "the shapes fit as a @ b.T"
     elif a.ndim == 2 and b.ndim == 2 and a.shape[0] == b.shape[0]:
         hint = "the shapes fit as a.T @ b"
-    notes = [f"inner sizes {a.shape[-1] if a.ndim else 1} and"
-             f" {b.shape[-2] if b.ndim > 1 else b.shape[0] if b.ndim else 1} must be equal"]  # fmt: skip
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0] if b.ndim else 1
+    notes = [f"inner sizes {a.shape[-1] if a.ndim else 1} and {inner} must be equal"]
     notes += [hint] if hint else []
     if a.ndim == 2 and b.ndim == 1:
-        text = f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({b.shape[0]})"
+        rows, columns = a.shape
+        text = f"size mismatch, got input ({rows}), mat ({rows}x{columns}), vec ({b.shape[0]})"
     elif a.ndim == 1 and b.ndim == 1:
-        text = f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+        m, n = a.shape[0], b.shape[0]
+        text = (
+            f"inconsistent tensor size, expected tensor [{m}] and src [{n}] to have the same"
+            f" number of elements, but got {m} and {n} elements respectively"
+        )
     elif a.ndim == 0 or b.ndim == 0:
         text = (
             f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
@@ -82,16 +87,20 @@ def _misfit(a: np.ndarray, b: np.ndarray) -> BaseException:
     elif a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2]:
         pairs = list(zip(a.shape[-3::-1], b.shape[-3::-1]))
         at = next(i for i, (m, n) in enumerate(pairs) if m != n and 1 not in (m, n))
-        text = (f"The size of tensor a ({pairs[at][0]}) must match the size of tensor b"
-                f" ({pairs[at][1]}) at non-singleton dimension {max(a.ndim, b.ndim) - 3 - at}")  # fmt: skip
+        text = (
+            f"The size of tensor a ({pairs[at][0]}) must match the size of tensor b"
+            f" ({pairs[at][1]}) at non-singleton dimension {max(a.ndim, b.ndim) - 3 - at}"
+        )
     elif a.ndim > 2 and b.ndim > 2:
         rows = prod(a.shape[:-2])
-        text = (f"Expected size for first two dimensions of batch2 tensor to be:"
-                f" [{rows}, {a.shape[-1]}] but got: [{prod(b.shape[:-2])}, {b.shape[-2]}].")  # fmt: skip
+        text = (
+            f"Expected size for first two dimensions of batch2 tensor to be:"
+            f" [{rows}, {a.shape[-1]}] but got: [{prod(b.shape[:-2])}, {b.shape[-2]}]."
+        )
     else:
         m = prod(a.shape[:-1]) if a.ndim > 1 else 1
-        text = (f"mat1 and mat2 shapes cannot be multiplied ({m}x{a.shape[-1]} and"
-                f" {b.shape[-2] if b.ndim > 1 else b.shape[0]}x{b.shape[-1] if b.ndim > 1 else 1})")  # fmt: skip
+        n = b.shape[-1] if b.ndim > 1 else 1
+        text = f"mat1 and mat2 shapes cannot be multiplied ({m}x{a.shape[-1]} and {inner}x{n})"
     return fail(ShapeError, text, f"the shapes are {a.shape} and {b.shape}", *notes)
 
 
@@ -150,11 +159,15 @@ def _linear_node(entry: Any) -> str:
     return "MmBackward0" if flat else "UnsafeViewBackward0"
 
 
-bmm = multilinear("bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
-                  lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.")  # fmt: skip
-matmul = multilinear("matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node, reads=CROSSED,
-                     lower=("contraction", "...ik,...kj->...ij"),
-                     doc="The matrix product, batched and broadcast over leading dimensions.")  # fmt: skip
+bmm = multilinear(
+    "bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
+    lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.",
+)  # fmt: skip
+matmul = multilinear(
+    "matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node, reads=CROSSED,
+    lower=("contraction", "...ik,...kj->...ij"),
+    doc="The matrix product, batched and broadcast over leading dimensions.",
+)  # fmt: skip
 
 
 def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
@@ -187,8 +200,12 @@ def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
         fix = "uint8 image: x.float() / 255" if x.dtype == np.uint8 else "convert with x.float()"
     else:
         fix = f"convert with x.to(torch.{dtypes.of(w).name})"
-    return fail(DTypeError, f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}",
-                f"the input is {c[0]}, the weight {c[1]}", fix)  # fmt: skip
+    return fail(
+        DTypeError,
+        f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}",
+        f"the input is {c[0]}, the weight {c[1]}",
+        fix,
+    )
 
 
 def _rows(x: Any, width: int) -> Any:
@@ -198,13 +215,15 @@ def _rows(x: Any, width: int) -> Any:
 linear = multilinear(
     "linear", eval=_linear, node=_linear_node, reads=CROSSED,
     adjoints=[lambda g, x, w: matmul(g, w.conj()),
-              lambda g, x, w: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
+              lambda g, x, w: matmul(
+                  _adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
     "linear_bias", eval=_linear, node=_linear_node,
     adjoints=[lambda g, x, w, b: matmul(g, w.conj()),
-              lambda g, x, w, b: matmul(_adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
+              lambda g, x, w, b: matmul(
+                  _adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
               lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)],
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -43,9 +43,11 @@ def _spread(g: np.ndarray, shape: Sequence[int], dim: int, places: np.ndarray) -
 gather = linear("gather", eval=_gather,
                 adjoint=lambda g, x, dim, places: spread_along(g, x.shape, dim, places),
                 doc="y[i][j] = x[places[i][j]][j] (along dim 0).")  # fmt: skip
-spread_along = linear("spread_along", eval=_spread,
-                      adjoint=lambda g, x, shape, dim, places: gather(g, dim, places),
-                      node="GatherBackward0", doc="Zeros with values added at places along a dim.")  # fmt: skip
+spread_along = linear(
+    "spread_along", eval=_spread,
+    adjoint=lambda g, x, shape, dim, places: gather(g, dim, places),
+    node="GatherBackward0", doc="Zeros with values added at places along a dim.",
+)  # fmt: skip
 scatter_add = general(
     "scatter_add", eval=_scatter_add, arity=2,
     vjp=lambda g, y, x, source, dim, places: (g, gather(g, dim, places)),

@@ -39,8 +39,10 @@ def _variance_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: b
     return spread(g, x, dims) * (2 / _freedom(x, dims, correction)) * (x - mean_of(x, dims, True))
 
 
-variance = general("var", eval=_variance, vjp=_variance_vjp, reads="x",
-                   doc="The mean squared distance from the mean, divided by n - correction.")  # fmt: skip
+variance = general(
+    "var", eval=_variance, vjp=_variance_vjp, reads="x",
+    doc="The mean squared distance from the mean, divided by n - correction.",
+)  # fmt: skip
 
 
 def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:

@@ -84,8 +84,10 @@ def _masked_scatter_vjp(g: Any, y: Any, x: Any, source: Any, mask: np.ndarray) -
     return masked_fill(g, mask, 0), given
 
 
-masked_scatter = general("masked_scatter", eval=_masked_scatter, arity=2, vjp=_masked_scatter_vjp,
-                         doc="x with the masked places taken, in order, from a source.")  # fmt: skip
+masked_scatter = general(
+    "masked_scatter", eval=_masked_scatter, arity=2, vjp=_masked_scatter_vjp,
+    doc="x with the masked places taken, in order, from a source.",
+)  # fmt: skip
 
 
 def along(x: Any, dim: int, index: Any) -> tuple[Any, ...]:
@@ -109,9 +111,11 @@ def _spread_rows(g: np.ndarray, shape: Shape, dim: int, index: np.ndarray) -> np
 index_select = linear("index_select", eval=_index_select,
                       adjoint=lambda g, x, dim, index: spread_rows(g, x.shape, dim, index),
                       doc="The given entries of one dimension.")  # fmt: skip
-spread_rows = linear("spread_rows", eval=_spread_rows,
-                     adjoint=lambda g, x, shape, dim, index: index_select(g, dim, index),
-                     node="IndexSelectBackward0", doc="Zeros with entries added along a dim.")  # fmt: skip
+spread_rows = linear(
+    "spread_rows", eval=_spread_rows,
+    adjoint=lambda g, x, shape, dim, index: index_select(g, dim, index),
+    node="IndexSelectBackward0", doc="Zeros with entries added along a dim.",
+)  # fmt: skip
 
 
 def _index_add(x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, alpha: Any) -> Any:
@@ -126,8 +130,10 @@ def _index_add_vjp(g: Any, y: Any, x: Any, source: Any, dim: int, index: Any, al
     return g, taken if alpha == 1 else taken * alpha
 
 
-index_add = general("index_add", eval=_index_add, arity=2, vjp=_index_add_vjp,
-                    doc="x with alpha times the source's entries added along a dimension.")  # fmt: skip
+index_add = general(
+    "index_add", eval=_index_add, arity=2, vjp=_index_add_vjp,
+    doc="x with alpha times the source's entries added along a dimension.",
+)  # fmt: skip
 
 
 def _index_fill(x: np.ndarray, dim: int, index: np.ndarray, value: Any) -> np.ndarray:
@@ -283,8 +289,10 @@ def _block_diagonal_vjp(g: Any, y: Any, xs: Any, corners: Any, shape: Any) -> An
     )
 
 
-block_diagonal = general("block_diag", eval=_block_diagonal, arity=None, vjp=_block_diagonal_vjp,
-                         dtype="promote", doc="Matrices along the diagonal, zeros elsewhere.")  # fmt: skip
+block_diagonal = general(
+    "block_diag", eval=_block_diagonal, arity=None, vjp=_block_diagonal_vjp,
+    dtype="promote", doc="Matrices along the diagonal, zeros elsewhere.",
+)  # fmt: skip
 
 
 def as_number(mask: Any, like: Any) -> Any:

@@ -43,8 +43,11 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     return _reduce_add(x, dims, keepdims=keep)
 
 
-sum = linear("sum", eval=_sum, adjoint=lambda g, x, dims, keep: spread(g, x, dims),
-             node=lambda e: f"SumBackward{int(e[PARAMS][0] is not None)}", doc="The sum over dimensions; integers sum as int64.")  # fmt: skip
+sum = linear(
+    "sum", eval=_sum, adjoint=lambda g, x, dims, keep: spread(g, x, dims),
+    node=lambda e: f"SumBackward{int(e[PARAMS][0] is not None)}",
+    doc="The sum over dimensions; integers sum as int64.",
+)  # fmt: skip
 
 
 def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
@@ -64,10 +67,14 @@ def _shared(g: Any, y: Any, x: Any, dims: Dims, keep: bool) -> Any:
     return where(hit, spread(g, x, dims) / ties, 0.0)
 
 
-amax = general("amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, keepdims=keep),
-               vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.")  # fmt: skip
-amin = general("amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
-               vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.")  # fmt: skip
+amax = general(
+    "amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, keepdims=keep),
+    vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.",
+)  # fmt: skip
+amin = general(
+    "amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
+    vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.",
+)  # fmt: skip
 
 
 def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
@@ -77,10 +84,14 @@ def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
     return where(hit, spread(g / ties, x, None), 0.0)
 
 
-max_all = general("max_all", eval=lambda x: np.maximum.reduce(x, None), reads="xy", node="MaxBackward1",
-                  vjp=_shared_by_all, doc="The largest of all.")  # fmt: skip
-min_all = general("min_all", eval=lambda x: np.minimum.reduce(x, None), reads="xy", node="MinBackward1",
-                  vjp=_shared_by_all, doc="The smallest of all.")  # fmt: skip
+max_all = general(
+    "max_all", eval=lambda x: np.maximum.reduce(x, None), reads="xy", node="MaxBackward1",
+    vjp=_shared_by_all, doc="The largest of all.",
+)  # fmt: skip
+min_all = general(
+    "min_all", eval=lambda x: np.minimum.reduce(x, None), reads="xy", node="MinBackward1",
+    vjp=_shared_by_all, doc="The smallest of all.",
+)  # fmt: skip
 
 argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
                doc="The index of the first largest value.")  # fmt: skip
@@ -104,5 +115,8 @@ def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tu
     return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
 
 
-extremum_along = general("extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="z", outputs=2,
-                         node=lambda e: f"{e[PARAMS][2].title()}Backward0", doc="The extreme values along a dimension, and where.")  # fmt: skip
+extremum_along = general(
+    "extremum_along", eval=_extremum_along, vjp=_along_vjp, reads="z", outputs=2,
+    node=lambda e: f"{e[PARAMS][2].title()}Backward0",
+    doc="The extreme values along a dimension, and where.",
+)  # fmt: skip

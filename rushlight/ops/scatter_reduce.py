@@ -90,7 +90,9 @@ def _vjp(g: Any, y: Any, x: Any, source: Any, *where_to: Any) -> tuple[Any, Any]
     return of_x if with_self else scatter_value(of_x, dim, places, 0), of_source
 
 
-scatter_reduce = general("scatter_reduce", eval=_combine, arity=2, vjp=_vjp, reads="xy",
-                         doc="x reduced with what a source sends to places along a dimension.")  # fmt: skip
+scatter_reduce = general(
+    "scatter_reduce", eval=_combine, arity=2, vjp=_vjp, reads="xy",
+    doc="x reduced with what a source sends to places along a dimension.",
+)  # fmt: skip
 index_reduce = general("index_reduce", eval=_combine, arity=2, vjp=_vjp, reads="xy",
                        doc="x reduced with a source's entries along a dimension.")  # fmt: skip

@@ -56,8 +56,10 @@ def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
     return x[(slice(None),) * dim + (slice(k),)]
 
 
-topk = general("topk", eval=_topk, vjp=_placed_back, reads="z", outputs=2,
-               doc="The k largest (or smallest) elements along a dimension, and where.")  # fmt: skip
+topk = general(
+    "topk", eval=_topk, vjp=_placed_back, reads="z", outputs=2,
+    doc="The k largest (or smallest) elements along a dimension, and where.",
+)  # fmt: skip
 
 
 def _picked_vjp(g: Any, y: Any, x: Any, dim: int, keep: bool, *_: Any) -> Any:
@@ -143,8 +145,10 @@ def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
     return _pick(x, np.take_along_axis(places, best, dim), dim, keep)
 
 
-mode = general("mode", eval=_mode, vjp=_picked_vjp, reads="z", outputs=2,
-               doc="The most frequent (smallest of several) element along a dimension.")  # fmt: skip
+mode = general(
+    "mode", eval=_mode, vjp=_picked_vjp, reads="z", outputs=2,
+    doc="The most frequent (smallest of several) element along a dimension.",
+)  # fmt: skip
 
 
 def _aminmax(x: np.ndarray, dims: Any, keep: bool) -> tuple[Any, Any]:

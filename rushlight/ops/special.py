@@ -35,8 +35,9 @@ lgamma = _smooth("lgamma", kernels.lgamma, lambda y, x: digamma(x), "x", "log |G
 digamma = _smooth("digamma", kernels.digamma, lambda y, x: polygamma(x, 1), "x",
                   "The derivative of log Gamma(x).")  # fmt: skip
 polygamma = general(
-    "polygamma", eval=lambda x, n: kernels.polygamma(n, x) if n else kernels.digamma(x), dtype="float", reads="x",
-    vjp=lambda g, y, x, n: g * polygamma(x, n + 1), doc="The n-th derivative of digamma.",
+    "polygamma", eval=lambda x, n: kernels.polygamma(n, x) if n else kernels.digamma(x),
+    dtype="float", reads="x", vjp=lambda g, y, x, n: g * polygamma(x, n + 1),
+    doc="The n-th derivative of digamma.",
 )  # fmt: skip
 
 
@@ -73,8 +74,10 @@ def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
     return where(outside, float("nan") if eps is None else 0.0, slope)
 
 
-logit = general("logit", eval=kernels.logit, vjp=_logit_vjp, reads="x", dtype="float",
-                doc="log(x / (1 - x)), x first held in [eps, 1 - eps] if eps is given.")  # fmt: skip
+logit = general(
+    "logit", eval=kernels.logit, vjp=_logit_vjp, reads="x", dtype="float",
+    doc="log(x / (1 - x)), x first held in [eps, 1 - eps] if eps is given.",
+)  # fmt: skip
 
 i0 = _smooth("i0", kernels.i0, lambda y, x: i1(x), "x", "The modified Bessel function I0.")
 

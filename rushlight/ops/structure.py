@@ -52,8 +52,10 @@ clone = linear("clone", eval=_keep_order, adjoint=lambda g, x: g,
                doc="A copy in memory of its own.")  # fmt: skip
 kept = linear("kept_gradient", eval=_keep_order, adjoint=lambda g, x: g, node="CopyBackwards",
               doc="A gradient copied into `.grad` with its history.")  # fmt: skip
-contiguous_copy = linear("contiguous_copy", eval=lambda x: x.copy(order="C"),
-                         adjoint=lambda g, x: g, node="CloneBackward0", doc="A row-major copy.")  # fmt: skip
+contiguous_copy = linear(
+    "contiguous_copy", eval=lambda x: x.copy(order="C"),
+    adjoint=lambda g, x: g, node="CloneBackward0", doc="A row-major copy.",
+)  # fmt: skip
 
 
 def contiguous(x: Any) -> Any:
@@ -70,8 +72,8 @@ def _view(x: np.ndarray, shape: Shape) -> np.ndarray:
     except ValueError:
         raise fail(
             ShapeError,
-            "view size is not compatible with input tensor's size and stride (at least one dimension"
-            " spans across two contiguous subspaces). Use .reshape(...) instead.",
+            "view size is not compatible with input tensor's size and stride (at least one"
+            " dimension spans across two contiguous subspaces). Use .reshape(...) instead.",
             f"size {tuple(x.shape)}, stride {tuple(s // x.itemsize for s in x.strides)},"
             f" asked for {tuple(shape)}",
         ) from None
@@ -102,8 +104,10 @@ def _inverse(order: Shape) -> tuple[int, ...]:
 permute = view("permute", eval=lambda x, order: x.transpose(order),
                adjoint=lambda g, x, order: permute(g, _inverse(order)),
                doc="The dimensions in another order.")  # fmt: skip
-transpose = view("transpose", eval=lambda x, a, b: x.swapaxes(a, b),
-                 adjoint=lambda g, x, a, b: transpose(g, a, b), doc="Two dimensions swapped.")  # fmt: skip
+transpose = view(
+    "transpose", eval=lambda x, a, b: x.swapaxes(a, b),
+    adjoint=lambda g, x, a, b: transpose(g, a, b), doc="Two dimensions swapped.",
+)  # fmt: skip
 t = view("t", eval=lambda x: x.T, adjoint=lambda g, x: t(g), doc="The transpose of a matrix.")
 
 
@@ -127,11 +131,15 @@ def _sum_to(x: np.ndarray, shape: Shape) -> np.ndarray:
     return y.reshape(shape)
 
 
-sum_to = linear("sum_to", eval=_sum_to, adjoint=lambda g, x, shape: expand(g, x.shape),
-                node="SumBackward1", doc="Summed over the dimensions that broadcasting added.")  # fmt: skip
+sum_to = linear(
+    "sum_to", eval=_sum_to, adjoint=lambda g, x, shape: expand(g, x.shape),
+    node="SumBackward1", doc="Summed over the dimensions that broadcasting added.",
+)  # fmt: skip
 
-unsqueeze = view("unsqueeze", eval=lambda x, dim: np.expand_dims(x, dim),
-                 adjoint=lambda g, x, dim: reshape(g, x.shape), doc="A new dimension of size 1.")  # fmt: skip
+unsqueeze = view(
+    "unsqueeze", eval=lambda x, dim: np.expand_dims(x, dim),
+    adjoint=lambda g, x, dim: reshape(g, x.shape), doc="A new dimension of size 1.",
+)  # fmt: skip
 squeeze = view("squeeze", eval=lambda x, dims: x.reshape(_without(x.shape, dims)),
                adjoint=lambda g, x, dims: reshape(g, x.shape), node="SqueezeBackward1",
                doc="Without those of the given dimensions that have size 1.")  # fmt: skip
@@ -170,9 +178,11 @@ def _embed_diagonal(g: np.ndarray, shape: Shape, offset: int, dim1: int, dim2: i
     return y
 
 
-diagonal = view("diagonal", eval=_diagonal,
-                adjoint=lambda g, x, *where: embed_diagonal(g, x.shape, *where),
-                doc="The entries whose two indices differ by `offset`, as the last dimension.")  # fmt: skip
+diagonal = view(
+    "diagonal", eval=_diagonal,
+    adjoint=lambda g, x, *where: embed_diagonal(g, x.shape, *where),
+    doc="The entries whose two indices differ by `offset`, as the last dimension.",
+)  # fmt: skip
 embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
                         adjoint=lambda g, x, shape, *where: diagonal(g, *where),
                         node="DiagEmbedBackward0",
@@ -207,9 +217,11 @@ def flat_memory(x: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(x, (length,), (x.itemsize,))
 
 
-strided_view = view("strided_view", eval=_strided,
-                    adjoint=lambda g, x, *geometry: embed_strided(g, x.shape, *geometry),
-                    node="AsStridedBackward0", doc="A view by shape, strides and offset.")  # fmt: skip
+strided_view = view(
+    "strided_view", eval=_strided,
+    adjoint=lambda g, x, *geometry: embed_strided(g, x.shape, *geometry),
+    node="AsStridedBackward0", doc="A view by shape, strides and offset.",
+)  # fmt: skip
 
 
 def _embed_strided(g: np.ndarray, base_shape: Shape, *geometry: Any) -> np.ndarray:
@@ -219,9 +231,11 @@ def _embed_strided(g: np.ndarray, base_shape: Shape, *geometry: Any) -> np.ndarr
     return y
 
 
-embed_strided = linear("embed_strided", eval=_embed_strided,
-                       adjoint=lambda g, x, base, *geometry: strided_view(contiguous(g), *geometry),
-                       node="AsStridedBackward0", doc="Zeros with a strided region filled.")  # fmt: skip
+embed_strided = linear(
+    "embed_strided", eval=_embed_strided,
+    adjoint=lambda g, x, base, *geometry: strided_view(contiguous(g), *geometry),
+    node="AsStridedBackward0", doc="Zeros with a strided region filled.",
+)  # fmt: skip
 
 
 def _replace(base: np.ndarray, value: np.ndarray, *geometry: Any) -> np.ndarray:
@@ -244,8 +258,10 @@ def zero_like(x: Tensor) -> Any:
     return wrap(np.zeros((), x._array.dtype))
 
 
-replace_region = general("replace_region", eval=_replace, arity=2, vjp=_replace_vjp,
-                         node="CopySlices", doc="A copy of base with a strided region replaced.")  # fmt: skip
+replace_region = general(
+    "replace_region", eval=_replace, arity=2, vjp=_replace_vjp,
+    node="CopySlices", doc="A copy of base with a strided region replaced.",
+)  # fmt: skip
 
 Late.replace_region, Late.strided_view = replace_region, strided_view
 
@@ -264,8 +280,10 @@ def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tupl
     return tuple(parts)
 
 
-join = general("cat", eval=lambda xs, dim, widths: np.concatenate(xs, dim), arity=None,
-               vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.")  # fmt: skip
+join = general(
+    "cat", eval=lambda xs, dim, widths: np.concatenate(xs, dim), arity=None,
+    vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.",
+)  # fmt: skip
 stack = general(
     "stack", eval=lambda xs, dim: np.stack(xs, dim), arity=None, dtype="promote",
     vjp=lambda g, y, xs, dim: tuple(
@@ -279,10 +297,12 @@ def _along(dim: int, part: Any) -> tuple[Any, ...]:
     return (*(slice(None),) * dim, part)
 
 
-narrow = view("slice", eval=lambda x, dim, start, length: x[_along(dim, slice(start, start + length))],
-              adjoint=lambda g, x, dim, start, length: place(
-                  g, x.shape, _along(dim, slice(start, start + length))),
-              doc="A run of indices of one dimension.")  # fmt: skip
+narrow = view(
+    "slice", eval=lambda x, dim, start, length: x[_along(dim, slice(start, start + length))],
+    adjoint=lambda g, x, dim, start, length: place(
+        g, x.shape, _along(dim, slice(start, start + length))),
+    doc="A run of indices of one dimension.",
+)  # fmt: skip
 select = view("select", eval=lambda x, dim, i: x[(*_along(dim, i), ...)],
               adjoint=lambda g, x, dim, i: place(g, x.shape, _along(dim, i)),
               doc="One index of one dimension.")  # fmt: skip
@@ -305,8 +325,8 @@ split, split_with_sizes = _split("split"), _split("split_with_sizes")
 unsafe_split = _split("unsafe_split")
 unsafe_split_with_sizes = _split("unsafe_split_with_sizes")
 unbind = general(
-    "unbind", eval=lambda x, dim: tuple(np.moveaxis(x, dim, 0)[i, ...] for i in range(x.shape[dim])),
-    outputs=None, view=True, vjp=lambda g, y, x, dim: stack(g, dim),
+    "unbind", outputs=None, view=True, vjp=lambda g, y, x, dim: stack(g, dim),
+    eval=lambda x, dim: tuple(np.moveaxis(x, dim, 0)[i, ...] for i in range(x.shape[dim])),
     doc="All slices along a dimension, without it.",
 )  # fmt: skip
 
@@ -337,8 +357,10 @@ def _part_node(entry: Any) -> str:
 part = view("part", eval=lambda x, key: x[key], adjoint=lambda g, x, key: place(g, x.shape, key),
             node=_part_node, doc="A basic-indexed part (slices, integers, None, ...).")  # fmt: skip
 
-flip = linear("flip", eval=lambda x, dims: np.flip(x, dims).copy(),
-              adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.")  # fmt: skip
+flip = linear(
+    "flip", eval=lambda x, dims: np.flip(x, dims).copy(),
+    adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.",
+)  # fmt: skip
 roll = linear("roll",
               eval=lambda x, shifts, dims: np.roll(x, shifts if dims else shifts[0], dims or None),
               adjoint=lambda g, x, shifts, dims: roll(g, tuple(-s for s in shifts), dims),

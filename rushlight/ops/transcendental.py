@@ -10,7 +10,6 @@ import numpy as np
 
 from ..core.families import elementwise
 
-
 PRINTED = 1000  # elements that `repr` shows in full
 
 

@@ -26,10 +26,12 @@ ASPECTS = ("value", "layout", "gradient", "int64", "bool", "complex64", "method"
 LEFT_OUT = {
     r"jiterator_.*": "compiles kernels for CUDA",
     r"sparse\..*|to_sparse": "sparse layouts",
-    r"torch\..*|nn\.functional\.scaled_dot_product_attention_.*": "kernels of GPUs, called by an internal name",
+    r"torch\..*": "kernels of GPUs, called by an internal name",
+    r"nn\.functional\.scaled_dot_product_attention_.*": "kernels of GPUs, by an internal name",
     r"_segment_reduce|segment_reduce": "jagged tensors",
     r"_(?!_).*": "internal functions (a leading underscore)",
-    r"native_.*_backward|max_pool2d_with_indices_backward": "backward kernels: rushlight derives them",
+    r"native_.*_backward|max_pool2d_with_indices_backward":
+        "backward kernels: rushlight derives them",
     r"hash_tensor": "prototype",
     r"chalf": "complex32 exists for GPUs",
 }  # fmt: skip
@@ -102,8 +104,8 @@ def page(tallies: dict[str, Tally]) -> str:
         "# Agreement with torch's own op database", "",
         "Written by `python -m tests.live.op_db --write`; edit nothing here.", "",
         f"torch 2.13 lists {len(op_db)} ops for its own tests; {len(tallies)} are in scope."
-        f" {sum(map(whole, tallies.values()))} agree in everything that was tried. Each op is tried on up"
-        " to six of the database's samples in each data type.", "",
+        f" {sum(map(whole, tallies.values()))} agree in everything that was tried. Each op is tried"
+        " on up to six of the database's samples in each data type.", "",
         table(tallies), "",
         "*value*: float32 and float64, with type and sizes; *layout*: strides; *gradient*: float64"
         " and complex64, for fixed cotangents; *method*, *in-place*, *out*: the other spellings;"

@@ -1,4 +1,4 @@
-"""Values of torch as values of rushlight: tensors, types, functions and test helpers (needs torch)."""
+"""Values of torch as values of rushlight: tensors, types, functions and test helpers."""
 
 from __future__ import annotations
 

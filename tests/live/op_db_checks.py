@@ -1,4 +1,4 @@
-"""One op of torch's database beside rushlight's: values, gradients, variants, errors (needs torch)."""
+"""One op of torch's database beside rushlight's: values, gradients, variants, errors."""
 
 from __future__ import annotations
 

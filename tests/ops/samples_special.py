@@ -24,13 +24,17 @@ NANS = np.array([1.0, np.nan, np.inf, -np.inf, -2.0])
 Z = u(3, 4) + 1j * u(3, 4, seed=1)
 
 SAMPLES = {
-    "erf": one(), "erfc": one(), "erfinv": one(-0.9, 0.9), "lgamma": one(0.3, 4), "digamma": one(0.3, 4),
+    "erf": one(), "erfc": one(), "erfinv": one(-0.9, 0.9), "lgamma": one(0.3, 4),
+    "digamma": one(0.3, 4),
     "polygamma": one(0.3, 4, 1) + one(0.3, 4, 2), "mvlgamma": one(1.2, 4, 2), "sinc": one(0.1, 2),
-    "logit": one(0.1, 0.9, None) + one(0.2, 0.8, 0.1) + [Sample((u(5, low=0.3, high=0.6),), (0.7,), False)],
+    "logit": [*one(0.1, 0.9, None), *one(0.2, 0.8, 0.1),
+              Sample((u(5, low=0.3, high=0.6),), (0.7,), False)],
     "i0": one(), "special_i1": one(0.2, 2), "special_i0e": one(0.2, 2), "special_i1e": one(0.2, 2),
-    "special_ndtri": one(0.1, 0.9), "special_ndtr": one(), "special_erfcx": one(), "special_log_ndtr": one(),
+    "special_ndtri": one(0.1, 0.9), "special_ndtr": one(), "special_erfcx": one(),
+    "special_log_ndtr": one(),
     "special_entr": one(0.2, 2), "xlogy": two(0.2, 2), "special_xlog1py": two(0.2, 2),
-    "special_zeta": [Sample((2.0, u(3, 4, low=0.5, high=2)))], "igamma": [Sample((1.5, u(3, 4, low=0.5, high=2)))],
+    "special_zeta": [Sample((2.0, u(3, 4, low=0.5, high=2)))],
+    "igamma": [Sample((1.5, u(3, 4, low=0.5, high=2)))],
     "igammac": [Sample((1.5, u(3, 4, low=0.5, high=2)))],
     "nan_to_num": [Sample((NANS,), (0.5, 9.0, -9.0, np.isfinite(NANS)), False),
                    Sample((u(3),), (None, None, None, np.ones(3, bool)))],

@@ -1,4 +1,4 @@
-"""Record what torch prints for every program: `python tests/parity/record_programs.py` (needs torch)."""
+"""Record what torch prints for every program: `python tests/parity/record_programs.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes torch's answers to the tensor cases: `python tests/parity/record_tensor.py` (needs torch)."""
+"""Write torch's answers to the tensor cases: `python tests/parity/record_tensor.py`."""
 
 from __future__ import annotations
 

@@ -93,8 +93,17 @@ class Makers:
 
     def names(self) -> dict[str, Any]:
         nan, inf = float("nan"), float("inf")
-        return {"torch": self.torch, "x": self.x, "p": self.p, "n": self.n, "b": self.b, "k": self.k,
-                "nan": nan, "inf": inf, "wrote": wrote}  # fmt: skip
+        return {
+            "torch": self.torch,
+            "x": self.x,
+            "p": self.p,
+            "n": self.n,
+            "b": self.b,
+            "k": self.k,
+            "nan": nan,
+            "inf": inf,
+            "wrote": wrote,
+        }
 
 
 def wrote(tensor: Any, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -125,7 +134,7 @@ def _numbers(tensor: Any) -> list[Any]:
 
 
 def _strides(tensor: Any) -> list[int]:
-    """Strides where they mean anything: of dimensions longer than one, of tensors that are not empty."""
+    """Strides where they mean anything: of dimensions longer than one, of filled tensors."""
     if not tensor.numel():
         return []
     return [step for step, size in zip(tensor.stride(), tensor.shape) if size > 1]
@@ -169,8 +178,10 @@ def answer(torch: Any, kind: str, expression: str) -> dict[str, Any]:
     except (NotImplementedError, RuntimeError):
         gradients = None
     fields = list(getattr(result, "_fields", ())) or [
-        name for name in dir(type(result)) if name in ("values", "indices", "min", "max", "hist", "mantissa")
+        name
+        for name in dir(type(result))
+        if name in ("values", "indices", "min", "max", "hist", "mantissa")
         and not isinstance(result, torch.Tensor)
-    ]  # fmt: skip
+    ]
     return {"out": described, "grads": gradients,
             "named": "values" in fields or "min" in fields or "hist" in fields}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The tensor surface against torch's recorded answers: values, types, strides, gradients, errors."""
+"""The tensor surface beside torch's recorded answers: values, types, strides, gradients, errors."""
 
 from __future__ import annotations
 
