@@ -13,6 +13,7 @@ import numpy as np
 
 from . import dtypes, shapes
 from .errors import fail, user_line
+from .operands import combination, refuse_numbers
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, Entry, hooks_of, tick
@@ -132,6 +133,8 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
                 return other(prim, inputs, params)
         elif kind in WRAPPERS:
             return WRAPPERS[kind](prim, inputs, params)
+    if prim.arity == 2:
+        refuse_numbers(prim.name, inputs)
     if not seen_tensor:
         return _apply_raw(prim, inputs, params)
     inputs = promote(prim, inputs)
@@ -161,6 +164,8 @@ def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
                 return tuple(map(asarray, y))
             return y if type(y) is ndarray else asarray(y)
     given = inputs[0] if inputs else None
+    if prim.arity == 2 and prim.dtype != "first":
+        raise combination(prim.name, inputs)
     raise TypeError(
         f"{prim.name}(): argument 'input' (position 1) must be Tensor, not {type(given).__name__}"
     )

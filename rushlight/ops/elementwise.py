@@ -10,7 +10,7 @@ from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED
 from ..core.tape import INPUTS
-from .transcendental import log
+from .transcendental import conj, log
 
 
 def _boolean(x: Any) -> bool:
@@ -192,13 +192,17 @@ def _fmod(x: Any, y: Any) -> Any:
 
 floor_divide = plain("floor_divide", eval=_floor_divide, arity=2, dtype="promote",
                      doc="The quotient rounded down.")  # fmt: skip
-trunc_divide = elementwise("trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
-                           node="DivBackward1", doc="The quotient rounded towards zero.")  # fmt: skip
-floor_quotient = elementwise("floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
-                             node="DivBackward1", doc="div(x, y, rounding_mode='floor').")  # fmt: skip
+trunc_divide = elementwise(
+    "trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
+    node="DivBackward1", doc="The quotient rounded towards zero.",
+)  # fmt: skip
+floor_quotient = elementwise(
+    "floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
+    node="DivBackward1", doc="div(x, y, rounding_mode='floor').",
+)  # fmt: skip
 remainder = elementwise(
-    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)], reads=DIVIDED,
-    doc="x - floor(x / y) * y: the sign of the divisor.",
+    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)],
+    reads=DIVIDED, doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
     "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads=DIVIDED,
@@ -274,27 +278,38 @@ def _round(x: Any, decimals: int) -> Any:
     return np.rint(x) if decimals == 0 else np.around(x, decimals)
 
 
-round = elementwise("round", eval=_round, partials=[0.0],
-                    doc="The nearest integer (halves to even), or to `decimals` places.")  # fmt: skip
+round = elementwise(
+    "round", eval=_round, partials=[0.0],
+    doc="The nearest integer (halves to even), or to `decimals` places.",
+)  # fmt: skip
+
+
+def _conjugate(value: Any) -> Any:
+    return value.conjugate() if isinstance(value, complex) else value
+
 
 lerp = general(
     "lerp", arity=3, dtype="promote", reads="x",
     eval=lambda a, b, w: np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)).astype(
         a.dtype, copy=False
     ),
-    vjp=lambda g, y, a, b, w: (g * (1 - w), g * w, g * (b - a)),
+    vjp=lambda g, y, a, b, w: (g * (1 - conj(w)), g * conj(w), g * conj(b - a)),
     doc="a + w (b - a).",
 )  # fmt: skip
 addcmul = general(
     "addcmul", arity=3, dtype="promote", reads="x",
     eval=lambda x, a, b, value: x + (a * b if value == 1 else value * a * b),
-    vjp=lambda g, y, x, a, b, value: (g, g * b * value, g * a * value),
+    vjp=lambda g, y, x, a, b, value: (
+        g, g * conj(b) * _conjugate(value), g * conj(a) * _conjugate(value),
+    ),
     doc="x + value * a * b.",
 )  # fmt: skip
 addcdiv = general(
     "addcdiv", arity=3, dtype="promote", reads="x",
     eval=lambda x, a, b, value: x + value * (a / b),
-    vjp=lambda g, y, x, a, b, value: (g, g * value / b, -g * value * a / (b * b)),
+    vjp=lambda g, y, x, a, b, value: (
+        g, g * _conjugate(value) / conj(b), -g * _conjugate(value) * conj(a / (b * b)),
+    ),
     doc="x + value * a / b.",
 )  # fmt: skip
 hypot = elementwise(
@@ -310,5 +325,7 @@ nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
 lcm = plain("lcm", eval=np.lcm, arity=2, dtype="promote", doc="Least common multiple.")
-heaviside = plain("heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype), arity=2, dtype="promote",
-                  doc="0 below zero, 1 above, y at zero.")  # fmt: skip
+heaviside = plain(
+    "heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype), arity=2, dtype="promote",
+    doc="0 below zero, 1 above, y at zero.",
+)  # fmt: skip

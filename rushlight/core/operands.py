@@ -1,0 +1,44 @@
+"""Which operands may be plain numbers: torch's refusals where an op takes tensors only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .tensor import Tensor
+
+# Both operands must be tensors; the name torch gives the second.
+TENSORS = dict.fromkeys(
+    "atan2 dist fmax fmin gcd hypot igamma igammac lcm ldexp logaddexp logaddexp2 logical_and"
+    " logical_or logical_xor maximum minimum nextafter".split(),
+    "other",
+) | {"heaviside": "values"}
+# The first operand must be one.
+TENSOR_FIRST = frozenset("copysign eq fmod ge gt le lt ne".split())
+
+
+def _kind(value: Any) -> str:
+    return "Tensor" if isinstance(value, Tensor) else type(value).__name__
+
+
+def combination(name: str, values: tuple[Any, ...]) -> BaseException:
+    """torch's TypeError for operands that fit none of an op's forms."""
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got"
+        f" ({', '.join(map(_kind, values))}), but expected one of:"
+    )
+
+
+def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
+    """torch's TypeError when a number stands where the op takes a tensor."""
+    if name in TENSORS:
+        for place, value in enumerate(values):
+            if not isinstance(value, (Tensor, np.ndarray, np.generic)):
+                argument = TENSORS[name] if place else "input"
+                raise TypeError(
+                    f"{name}(): argument '{argument}' (position {place + 1}) must be Tensor, not"
+                    f" {_kind(value)}"
+                )
+    elif name in TENSOR_FIRST and not isinstance(values[0], (Tensor, np.ndarray, np.generic)):
+        raise combination(name, values)
