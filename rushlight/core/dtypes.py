@@ -109,7 +109,7 @@ def named(name: str) -> dtype:
     return ALL.get(name) or ALIASES[name]
 
 
-def of(array: np.ndarray) -> dtype:
+def of(array: np.ndarray | np.generic) -> dtype:
     """The data type of an array; TypeError, as torch, for one that no tensor can hold."""
     found = OF_NUMPY.get(array.dtype)
     if found is not None:
@@ -117,9 +117,10 @@ def of(array: np.ndarray) -> dtype:
     if array.dtype.name == "bfloat16":
         _load_bfloat16(bfloat16)
         return bfloat16
-    native = array.dtype.newbyteorder("=") if array.dtype.kind in "biufc" else None
-    if native in OF_NUMPY:
-        return OF_NUMPY[native]
+    if array.dtype.kind in "biufc":
+        native = OF_NUMPY.get(array.dtype.newbyteorder("="))
+        if native is not None:
+            return native
     raise TypeError(
         f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported"
         " types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import CodeType
 
 from . import dtypes
 
@@ -17,7 +18,8 @@ class ThreadState(threading.local):
     anomaly_check_nan = True
     autocast = False
     tracer = None
-    cut = None  # (what, code, line) of the last thing that kept a recorded chain from going on
+    # (what, code, line) of the last thing that kept a recorded chain from going on
+    cut: tuple[str, CodeType, int] | None = None
 
 
 class Defaults:
