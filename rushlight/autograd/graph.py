@@ -42,7 +42,8 @@ class Node:
         self.entry = entry
 
     def name(self) -> str:
-        return node_name(self.entry)
+        found = node_name(self.entry)
+        return f"torch::autograd::{found}" if found == "CopySlices" else found
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -67,7 +68,7 @@ class Node:
         return id(self.entry)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self.entry))}>"
+        return f"<{type(self).__name__} object at {hex(id(self.entry))}>"
 
 
 class AccumulateGrad:

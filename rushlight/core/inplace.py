@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dispatch import LATE, scalar_type_name
+from .dispatch import LATE, OUTPUT_OF, scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
-from .tape import LEAF, ORDER, OUTPUT, PRIM, mark_written, tick
+from .tape import LEAF, ORDER, OUTPUT, PARAMS, PARENTS, PRIM, mark_written, tick
 from .tensor import EAGER_TYPES, Tensor, wrap
 
 
@@ -56,11 +56,48 @@ def refuse_leaf(target: Tensor, through_view: bool = False) -> None:
             "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
         )
     base = target if target._base is None else target._base
+    if base is not target:
+        _refuse_view(target, base)
     if base._entry is LEAF:
         raise fail(
             RuntimeError,
             "a view of a leaf Variable that requires grad is being used in an in-place operation.",
             "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
+        )
+
+
+def _refuse_view(target: Tensor, base: Tensor) -> None:
+    """torch's errors for views that must not be written while recording."""
+    entry = target._entry
+    if type(entry) is list and entry[PRIM] is OUTPUT_OF:
+        node = entry[PARENTS][0][PRIM].node
+        raise fail(
+            RuntimeError,
+            f"Output {entry[PARAMS][0]} of {str(node).removesuffix('Backward0')} is a view and is"
+            " being modified inplace. This view is the output of a function that returns multiple"
+            " views. Such functions do not allow the output views to be modified inplace. You should"
+            " replace the inplace operation by an out-of-place one.",
+            "or write to the part by its index: x[i] += 1",
+        )
+    if entry is None and base._entry is not None:
+        raise fail(
+            RuntimeError,
+            "A view was created in no_grad mode and is being modified inplace with grad mode"
+            " enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You"
+            " can clarify your code by moving both the view and the inplace either both inside the"
+            " no_grad block (if you don't want the inplace to be tracked) or both outside (if you"
+            " want the inplace to be tracked).",
+        )
+
+
+def refuse_overlap(target: Tensor) -> None:
+    """torch's error for writing where several elements share one place (an expanded tensor)."""
+    a = target._array
+    if 0 in a.strides and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape)):
+        raise fail(
+            RuntimeError,
+            "unsupported operation: more than one element of the written-to tensor refers to a"
+            " single memory location. Please clone() the tensor before performing the operation.",
         )
 
 
@@ -147,6 +184,8 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
+        if self._base is not None:
+            refuse_overlap(self)
         source = shadow(self) if recording(self, args) else self
         return store(self, function(source, *args, **kwargs))
 
@@ -156,7 +195,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
-    """The in-place twin of a NumPy-backed op: writes straight into the target when not recording."""
+    """The in-place twin of a NumPy ufunc: writes straight into the target when not recording."""
     general = in_place(op)
 
     def twin(self: Tensor, other: Any) -> Tensor:
@@ -164,8 +203,10 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
             a = self._array
             kind = type(other)
             b = other._array if kind in EAGER_TYPES else other
-            if a.dtype.char in "fd" and (
-                kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype)
+            if (
+                a.dtype.char in "fd"
+                and self._base is None
+                and (kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype))
             ):
                 try:
                     ufunc(a, b, a)

@@ -80,7 +80,7 @@ def length(self: Tensor) -> int:
 def iterate(self: Tensor) -> Any:
     if self._array.ndim == 0:
         raise TypeError("iteration over a 0-d tensor")
-    return iter([s.select(self, 0, i) for i in range(self._array.shape[0])])
+    return iter(s.unbind(self, 0))
 
 
 def contains(self: Tensor, value: Any) -> bool:
@@ -351,8 +351,16 @@ def get_grad_fn(self: Tensor) -> Any:
 
 
 def array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
-    """The array-API view of rushlight."""
-    return sys.modules["rushlight"]
+    """The array API standard's namespace, `rushlight.array_api`, loaded on first use."""
+    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ValueError(f"version {api_version!r} of the array API standard is not supported")
+    return sys.modules["rushlight"].array_api
+
+
+def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+    """The array API standard's way to move; itself on the CPU."""
+    dtypes.require_cpu(device)
+    return self
 
 
 def install() -> None:
@@ -366,7 +374,7 @@ def install() -> None:
         "__repr__": representation, "__format__": formatted, "__array__": array_protocol,
         "__array_wrap__": array_wrap, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
         "__deepcopy__": deepcopy, "__reduce_ex__": reduce_for_pickle,
-        "__array_namespace__": array_namespace,
+        "__array_namespace__": array_namespace, "to_device": to_device,
         "dim": lambda self: self._array.ndim, "ndimension": lambda self: self._array.ndim,
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
         "data_ptr": lambda self: self._array.ctypes.data,

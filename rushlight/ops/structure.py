@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, wrap
 Shape = Sequence[int]
 
 
-def _astype(x: np.ndarray, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
+def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     if source.category == dtypes.COMPLEX and target.category < dtypes.COMPLEX:
         x = x.real
     return x.astype(target.numpy)
@@ -324,10 +324,14 @@ def _split(name: str) -> Any:
 split, split_with_sizes = _split("split"), _split("split_with_sizes")
 unsafe_split = _split("unsafe_split")
 unsafe_split_with_sizes = _split("unsafe_split_with_sizes")
+def _slices(x: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
+    x = np.moveaxis(x, dim, 0) if dim else x
+    return tuple([x[i, ...] for i in range(len(x))])
+
+
 unbind = general(
     "unbind", outputs=None, view=True, vjp=lambda g, y, x, dim: stack(g, dim),
-    eval=lambda x, dim: tuple(np.moveaxis(x, dim, 0)[i, ...] for i in range(x.shape[dim])),
-    doc="All slices along a dimension, without it.",
+    eval=_slices, doc="All slices along a dimension, without it.",
 )  # fmt: skip
 
 
