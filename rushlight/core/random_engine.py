@@ -102,7 +102,7 @@ class Engine(Stream):
         if kind == "complex":
             parts = self._complex(self.normal, shape, dtype, (0.0, std / math.sqrt(2.0)), out)
             if mean:
-                parts += np.asarray(mean, dtype)
+                parts += np.asarray(complex(mean, mean), dtype)  # both parts, as torch
             return parts
         if count < 16 or not (out is None or out.flags.c_contiguous):
             values = self.serial_normals(count)

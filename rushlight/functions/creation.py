@@ -226,8 +226,10 @@ def arange(
     _check_range(start, end, step, kind)
     if integral:
         return finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, out)
-    if kind.kind in "iu":
-        array = np.arange(int(start), int(np.ceil(end)), int(step)).astype(kind)
+    if kind == np.int64:
+        array = np.arange(int(start), int(end), int(step))
+    elif kind.kind in "iu":
+        array = (int(start) + np.arange(int(np.ceil((end - start) / step))) * int(step)).astype(kind)
     else:
         length = int(np.ceil((end - start) / step))
         array = (start + np.arange(length, dtype=np.float64) * step).astype(kind)

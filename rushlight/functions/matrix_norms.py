@@ -81,8 +81,19 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         return put(_spectral(A, ord, rows, columns, keepdim), out)
     summed, reduced = (rows, columns) if ord in (1, -1) else (columns, rows)
     totals = r.sum(e.abs(A), (summed,), True)
-    y = (r.amax if ord in (1, INF) else r.amin)(totals, (reduced,), True)
+    y = _extreme(totals, ord in (1, INF), reduced, True)
     return put(y if keepdim else s.squeeze(y, (rows, columns)), out)
+
+
+def _extreme(x: Tensor, largest: bool, dim: int, keep: bool, named: int | None = None) -> Tensor:
+    """The largest (0 of nothing) or smallest along a dimension."""
+    if x._array.shape[dim]:
+        return (r.amax if largest else r.amin)(x, (dim,), keep)
+    if largest:
+        return r.sum(x, (dim,), keep)
+    raise IndexError(
+        f"amin(): Expected reduction dim {dim if named is None else named} to have non-zero size."
+    )
 
 
 def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Tensor:
@@ -94,7 +105,7 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
     if ord == "nuc":
         y = r.sum(values, (last,), False)
     else:
-        y = (r.amax if ord == 2 else r.amin)(values, (last,), False)
+        y = _extreme(values, ord == 2, last, False, -1)
     if keepdim:
         kept = tuple(1 if i in (rows, columns) else A._array.shape[i] for i in range(ndim))
         y = s.reshape(y, kept)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..core.dispatch import scalar_type_name, write_out
-from ..core.dtypes import FLOAT
+from ..core.dispatch import result_type, scalar_type_name, write_out
+from ..core.dtypes import FLOAT, bool_
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
 from ..core.tensor import Tensor
+from ..ops import compare as cmp
 from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import reduce as r
@@ -303,7 +304,13 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     for label, x in (("vec1", vec1), ("vec2", vec2)):
         if x._array.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {label}, but got {x.ndim}-D")
-    return _out(_plus("addr", input, outer(vec1, vec2), beta, alpha), out)
+    kind = result_type(input, vec1, vec2)
+    input, vec1, vec2 = (x if x.dtype is kind else s.cast(x, kind) for x in (input, vec1, vec2))
+    product = outer(vec1, vec2)
+    if kind is bool_:  # factors count as true or false
+        product = product if alpha else s.zero(product)
+        return _out(cmp.logical_or(product, input) if beta else product, out)
+    return _out(_plus("addr", input, product, beta, alpha), out)
 
 
 def _batched(batch1: Tensor, batch2: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import shapes
+from ..core import dtypes, shapes
 from ..core.dispatch import wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
@@ -198,7 +198,11 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
             RuntimeError,
             f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.",
         )
-    return self if shape == have else s.sum_to(self, shape)
+    if shape == have and shape:
+        return self
+    if self._array.dtype.kind in "bui":  # as every sum of whole numbers
+        self = s.cast(self, dtypes.int64)
+    return s.sum_to(self, shape)
 
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:

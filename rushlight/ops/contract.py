@@ -131,6 +131,10 @@ def _right(g: Any, a: Any, b: Any) -> Any:
     return matmul(_adjoint(a), g)
 
 
+def _turned(x: Any) -> Any:
+    return x.swapaxes(-1, -2) if isinstance(x, np.ndarray) else transpose(x, -1, -2)
+
+
 def _adjoint(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         x = x.swapaxes(-1, -2)
@@ -216,14 +220,14 @@ linear = multilinear(
     "linear", eval=_linear, node=_linear_node, reads=CROSSED,
     adjoints=[lambda g, x, w: matmul(g, w.conj()),
               lambda g, x, w: matmul(
-                  _adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
+                  _turned(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
     "linear_bias", eval=_linear, node=_linear_node,
     adjoints=[lambda g, x, w, b: matmul(g, w.conj()),
               lambda g, x, w, b: matmul(
-                  _adjoint(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
+                  _turned(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
               lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)],
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -101,11 +101,10 @@ def _sigmoid(x: Any) -> Any:
         return (1 / (1 + np.exp(-x.astype("d")))).astype("f")
     y = np.tanh(x * x.dtype.type(0.5))
     y = y * x.dtype.type(0.5) + x.dtype.type(0.5)
-    return (
-        np.where(x < -8, np.exp(np.minimum(x, 0)), y).astype(x.dtype, copy=False)
-        if (x.size and x.min() < -8)
-        else y
-    )
+    if x.size and x.min() < -8:  # there 1 + tanh has few digits left
+        small = np.exp(np.minimum(x, 0))
+        y = np.where(x < -2, small / (1 + small), y).astype(x.dtype, copy=False)
+    return y
 
 
 sigmoid = smooth(
@@ -123,8 +122,17 @@ def _logaddexp2_left(y: Any, a: Any, b: Any) -> Any:
     return exp2(a - y)
 
 
+def _logaddexp(a: Any, b: Any) -> Any:
+    if np.result_type(a, b).kind != "c":
+        return np.logaddexp(a, b)
+    larger = np.where(a.real >= b.real, a, b)
+    shift = np.where(np.isfinite(larger), larger, 0)
+    return np.where(np.isinf(larger) & (larger.real < 0), larger,
+                    np.log(np.exp(a - shift) + np.exp(b - shift)) + shift)  # fmt: skip
+
+
 logaddexp = elementwise(
-    "logaddexp", eval=np.logaddexp, dtype="float", reads="xy",
+    "logaddexp", eval=_logaddexp, dtype="float", reads="xy",
     partials=[lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y)], doc="log(e^x + e^y).",
 )  # fmt: skip
 logaddexp2 = elementwise(

@@ -149,6 +149,6 @@ def numpy_of(value: Any) -> np.ndarray:
     """The numbers of a tensor of either framework."""
     if isinstance(value, torch.Tensor):
         plain = value.detach().resolve_conj().resolve_neg()
-        return plain.float().numpy() if plain.dtype is torch.bfloat16 else plain.numpy()
+        return (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy(force=True)
     array = value.detach()._array
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

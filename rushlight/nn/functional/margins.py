@@ -29,8 +29,14 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    single = input.ndim == 1
-    scores = input.unsqueeze(0) if single else input
+    sizes = input.shape[1:] if input.ndim > 1 else input.shape
+    if input.ndim > 2 or 0 in sizes:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got:"
+            f" {list(input.shape)}"
+        )
+    single = input.ndim < 2
+    scores = input.reshape(1, -1) if single else input
     if target.numel() != scores.shape[0] or target.ndim > 1:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input"

@@ -138,7 +138,7 @@ def _max_pool(
 ) -> Any:  # fmt: skip
     name = f"max_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = kernel if stride is None or stride == [] else sizes_of(stride, dims, name, "stride")
+    step = kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
     pad = sizes_of(padding, dims, name, "padding")
     spacing = sizes_of(dilation, dims, name, "dilation")
     if dims == 1:
@@ -244,7 +244,7 @@ def _sums(
 ) -> tuple[Tensor, Any]:
     name = f"avg_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = kernel if stride is None or stride == [] else sizes_of(stride, dims, name, "stride")
+    step = kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
     pad = sizes_of(padding, dims, name, "padding")
     ones = (1,) * dims
     _check_rank(input, dims, False)

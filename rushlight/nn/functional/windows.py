@@ -177,13 +177,13 @@ def adaptive_max_pool3d_with_indices(
     return _adaptive_max(3, input, output_size, True)
 
 
-def _starts(size: int, kernel: int, out: int, sample: float) -> list[tuple[int, int]]:
-    """Windows of one length at uneven steps, moved by the random sample."""
+def _starts(size: int, kernel: int, out: int, sample: Tensor) -> list[tuple[int, int]]:
+    """Windows of one length at uneven steps, moved by the random sample (in its precision)."""
     if out == 1:
         return [(size - kernel, size)]
-    alpha = (size - kernel) / (out - 1)
-    first = int(sample * alpha)
-    starts = [int((i + sample) * alpha) - first for i in range(out - 1)]
+    alpha = sample.new_tensor((size - kernel) / (out - 1))
+    steps = (rl.arange(out - 1, dtype=sample.dtype) + sample) * alpha
+    starts = (steps.long() - (sample * alpha).long()).tolist()
     return [(start, start + kernel) for start in (*starts, size - kernel)]
 
 
@@ -211,12 +211,15 @@ def _fractional(
     if samples is None:
         samples = rl.rand(*batch.shape[:2], dims, dtype=input.dtype)
     rows = []
-    for image, image_samples in zip(batch, samples.tolist()):
+    for image, image_samples in zip(batch, samples):
         for plane, sample in zip(image, image_samples):
             # the samples stand in the order width, height (, time)
-            bounds = [_starts(*one) for one in zip(size, kernel, out, reversed(sample))]
+            bounds = [_starts(*one) for one in zip(size, kernel, out, reversed(list(sample)))]
             rows.append(_maxima(dims, plane.unsqueeze(0).unsqueeze(0), bounds, True))
     shape = (*input.shape[:-dims], *out)
+    if not rows:
+        y = input.new_zeros(shape) + input.sum()
+        return (y, y.long()) if indices else y
     y = rl.cat([row[0] for row in rows]).reshape(shape)
     return (y, rl.cat([row[1] for row in rows]).reshape(shape)) if indices else y
 

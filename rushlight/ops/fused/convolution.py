@@ -234,9 +234,16 @@ convolution_bias = multilinear(
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
     doc="A convolution plus one number per output channel.",
 )  # fmt: skip
+
+
+def _to_size(y: Any, shape: Sizes) -> Any:
+    """Places past the end, which output padding beyond the stride adds, cut off."""
+    return y if y.shape == shape else y[tuple(map(slice, shape))]
+
+
 convolution_data = multilinear(
     "convolution_data", eval=_wide(_backward_data), node="ConvolutionBackward0",
-    adjoints=[lambda g, y, w, size, *params: convolution(g, w.conj(), *params),
+    adjoints=[lambda g, y, w, size, *params: _to_size(convolution(g, w.conj(), *params), y.shape),
               lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],
     doc="The adjoint of a convolution in its input: a transposed convolution.",
 )  # fmt: skip

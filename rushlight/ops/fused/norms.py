@@ -15,7 +15,7 @@ from ...core.families import general
 from ...core.tape import PARAMS, SHAPE
 from ..reduce import mean
 from ..structure import sum_to
-from ..transcendental import rsqrt
+from ..transcendental import conj, rsqrt
 from .kernels import raw, widened
 
 Sizes = tuple[int, ...]
@@ -174,6 +174,8 @@ def _back_part(
     else:
         inward = g * normal
         dw = sum_to(inward, weight.shape)
+        if np.may_share_memory(dw, inward):  # the memory is written again below
+            dw = dw.copy()
         db = None if bias is None else sum_to(g, bias.shape)
         along = _inner(inward, np.broadcast_to(weight, x.shape), dims)
         inward = np.multiply(g, weight, out=inward)
@@ -203,13 +205,15 @@ standardise = general(
 
 def _root_mean_square(x: np.ndarray, dims: Sizes, eps: float) -> np.ndarray:
     wide = widened(x)
+    if wide.dtype.kind == "c":  # as torch: the mean of z^2, not of |z|^2
+        return x * (1 / np.sqrt(np.mean(x * x, dims, keepdims=True) + eps))
     size = _inner(wide, wide, dims) / wide.dtype.type(prod(x.shape[i] for i in dims))
     return (wide * (1 / np.sqrt(size + wide.dtype.type(eps)))).astype(x.dtype, copy=False)
 
 
 def _root_mean_square_vjp(g: Any, y: Any, x: Any, dims: Sizes, eps: float) -> Any:
-    scale = rsqrt(mean(x * x, dims, True) + eps)
-    normal = x * scale
+    scale = conj(rsqrt(mean(x * x, dims, True) + eps))
+    normal = conj(x) * scale
     return scale * (g - normal * mean(g * normal, dims, True))
 
 
