@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.dispatch import OUTPUT_OF
 from ..core.errors import fail
-from ..core.tape import INPUTS, LEAF, OUTPUT, PARAMS, PARENTS, PRIM, Entry, hooks_of
+from ..core.tape import INPUTS, LEAF, OUTPUT, PARAMS, PARENTS, PRIM, Entry, hooks_of, mark_written
 from ..core.tensor import Tensor
 from .engine import node_name
 
@@ -169,3 +170,79 @@ def saved_tensors(entry: Entry) -> tuple[Any, ...]:
     if entry[INPUTS] is not None and not isinstance(entry[INPUTS], tuple):
         raise fail(RuntimeError, "Trying to backward through the graph a second time")
     return tuple(entry[INPUTS] or ()) + (() if entry[OUTPUT] is None else (entry[OUTPUT],))
+
+
+class GradientEdge(NamedTuple):
+    """Where a gradient enters a node: the node, and which of its outputs."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """The edge along which `tensor`'s gradient arrives."""
+    if tensor._entry is None:
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require"
+            " gradients"
+        )
+    return GradientEdge(*_edge(tensor if tensor._entry is LEAF else tensor._entry))
+
+
+def increment_version(tensor: Any) -> None:
+    """Say that a tensor (or several) was written in place by other means."""
+    for one in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        mark_written(one._array)
+
+
+class save_on_cpu:
+    """Saved tensors are on the CPU anyway: a block that changes nothing."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        self.pin_memory = pin_memory
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+class _Handles:
+    """Several hooks removed as one."""
+
+    def __init__(self, handles: list[Handle]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Any, fn: Callable[..., Any], *, mode: str = "all"
+) -> _Handles:
+    """Call `fn` with the list of gradients when all of `tensors` have theirs ("any": the first).
+
+    Tensors that a backward does not reach keep "all" from being called.
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.graph.register_multi_grad_hook.html
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    found: dict[int, Tensor] = {}
+    wanted = {place for place, x in enumerate(tensors) if x._entry is not None}
+
+    def arrived(place: int, g: Tensor) -> None:
+        found[place] = g
+        if mode == "any" and len(found) == 1:
+            fn(g)
+        if len(found) == len(wanted):
+            gradients = [found.get(i) for i in range(len(tensors))]
+            found.clear()
+            if mode == "all":
+                fn(gradients)
+
+    return _Handles(
+        [register_hook(tensors[i], functools.partial(arrived, i)) for i in sorted(wanted)]
+    )

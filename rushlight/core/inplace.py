@@ -75,7 +75,8 @@ def _refuse_view(target: Tensor, base: Tensor) -> None:
             RuntimeError,
             f"Output {entry[PARAMS][0]} of {str(node).removesuffix('Backward0')} is a view and is"
             " being modified inplace. This view is the output of a function that returns multiple"
-            " views. Such functions do not allow the output views to be modified inplace. You should"
+            " views. Such functions do not allow the output views to be modified inplace. You"
+            " should"
             " replace the inplace operation by an out-of-place one.",
             "or write to the part by its index: x[i] += 1",
         )
