@@ -41,7 +41,7 @@ from ..core.tape import (
 )
 from ..core.tensor import Tensor, wrap
 
-ndarray = np.ndarray
+ndarray, add = np.ndarray, np.add
 
 
 class Late:
@@ -70,7 +70,14 @@ class Sweep:
             if self.needed is not None and order not in self.needed:
                 return
         else:
-            shape, order, waiting = parent._array.shape, id(parent), self.leaves
+            order, waiting = id(parent), self.leaves
+            before = waiting.get(order)
+            if before is not None and before[2] and type(g) is ndarray is type(before[1]):
+                total = before[1]  # a sum of our own: add in place
+                if g.shape == total.shape:
+                    add(total, g, total)
+                    return
+            shape = parent._array.shape
             if self.needed is not None and order not in self.capture:
                 return
         if type(g) is not ndarray and not isinstance(g, Tensor):
@@ -83,7 +90,7 @@ class Sweep:
             if waiting is self.pending:
                 heappush(self.heap, -order)
         elif before[2] and type(g) is ndarray and type(before[1]) is ndarray:
-            before[1] += g  # a sum of our own: add in place
+            before[1] += g
         else:
             total = before[1] + g
             before[1] = total if isinstance(total, (ndarray, Tensor)) else np.asarray(total)
@@ -102,45 +109,47 @@ class Sweep:
         gs[place] = g if gs[place] is None else gs[place] + g
 
     def run(self) -> None:
-        """Visit all waiting entries, newest first.
-
-        The loop carries the plain case itself (no hooks, no capture, arrays only): it is what
-        every training step runs, and a call per entry would double its cost.
-        """
-        heap, pending, deliver = self.heap, self.pending, self.deliver
+        """Visit all waiting entries, newest first."""
+        heap, pending = self.heap, self.pending
         plain = not (self.create or self.capture or STATE.anomaly)
-        keep = self.keep
-        follow = None  # along a chain the next entry needs no queue
-        while heap or follow is not None:
-            if follow is None:
-                entry, g, _ = pending.pop(-heappop(heap))
-            else:
-                entry, g = follow
-                follow = None
+        visit = self.descend if plain else self.visit
+        while heap:
+            entry, g, _ = pending.pop(-heappop(heap))
+            visit(entry, g)
+
+    def descend(self, entry: Entry, g: Any) -> None:
+        """Pull an entry, and then its parent for as long as nothing else waits.
+
+        This carries the plain case (no hooks, no capture, arrays only), which is what every
+        training step runs: along a chain there is neither a queue nor a call per entry.
+        """
+        heap, deliver, keep = self.heap, self.deliver, self.keep
+        while True:
             prim, parents, inputs, output, _, _, order, hooks = entry
             pull = prim.plain_pull
-            if (
-                pull is None or hooks is not None or inputs is FREED
-                or last_write[0] > order or not plain
-            ):  # fmt: skip
+            if pull is None or hooks is not None or inputs is FREED or last_write[0] > order:
                 self.visit(entry, g)
-                continue
+                return
             grads = pull(g, entry)
             if not keep and (inputs is not None or output is not None):
                 entry[INPUTS] = entry[OUTPUT] = FREED
+            following = None
             for parent, found in zip(parents, grads):
                 if parent is None or found is None:
                     continue
                 if (
-                    follow is None and not heap and plain and type(parent) is list
-                    and type(found) is ndarray and found.shape == parent[SHAPE]
+                    following is None and type(parent) is list and type(found) is ndarray
+                    and found.shape == parent[SHAPE]
                 ):  # fmt: skip
-                    follow = (parent, found)
+                    following, g = parent, found
                 else:
                     deliver(parent, found)
-            if follow is not None and heap:
-                deliver(*follow)
-                follow = None
+            if following is None:
+                return
+            if heap:
+                deliver(following, g)
+                return
+            entry = following
 
     def visit(self, entry: Entry, g: Any) -> None:
         """One entry with whatever hangs on it."""

@@ -47,7 +47,7 @@ def _unary(prim: Primitive) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
             if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
-                y = evaluate(a, *params)
+                y = evaluate(a, *params) if params else evaluate(a)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -81,7 +81,7 @@ def _unary_with_params(prim: Primitive) -> Any:
         if type(input) in EAGER_TYPES:
             a = input._array
             if type(a) is ndarray:
-                y = evaluate(a, *params)
+                y = evaluate(a, *params) if params else evaluate(a)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -124,7 +124,7 @@ def _binary(prim: Primitive) -> Any:
                 fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
             if fits and (not floats_only or a.dtype.char in FLOATS):
                 try:
-                    y = evaluate(a, b, *params)
+                    y = evaluate(a, b, *params) if params else evaluate(a, b)
                 except ValueError:
                     shapes.broadcast(a.shape, np.shape(b))
                     raise
@@ -166,7 +166,7 @@ def _pair(prim: Primitive) -> Any:
         if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
             a, b = input._array, other._array
             if type(a) is ndarray and type(b) is ndarray:
-                y = evaluate(a, b, *params)
+                y = evaluate(a, b, *params) if params else evaluate(a, b)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)

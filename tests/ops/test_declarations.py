@@ -11,7 +11,7 @@ import pytest
 
 import rushlight as rl
 from rushlight.core.dispatch import apply
-from rushlight.core.primitive import REGISTRY, Primitive
+from rushlight.core.primitive import REGISTRY, Elementwise, Primitive, bake_elementwise
 from rushlight.core.tape import INPUTS, OUTPUT
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -193,6 +193,21 @@ def test_what_is_kept_is_read(name: str) -> None:
                 used[which] = _gradient(prim, sample, None) != _gradient(prim, sample, slot)
     kept = [which for which in "xy" if which in prim.reads]
     assert all(used[which] for which in kept), f"{name} keeps {prim.reads} but reads {used}"
+
+
+ELEMENTWISE = [case for case in SMOOTH if isinstance(case.values[0].rule, Elementwise)]
+
+
+@pytest.mark.parametrize(("prim", "sample"), ELEMENTWISE)
+def test_hand_tuned_pulls_equal_the_derived_ones(prim: Primitive, sample: Sample) -> None:
+    derived = bake_elementwise(prim.rule.partials, prim.reads)
+    for dtype in (np.float64, np.float32):
+        (y,) = call(prim, tensors(sample, dtype, grad=True), sample.params)
+        g = direction(y.shape, 7).astype(dtype)
+        for found, wanted in zip(prim.pull(g, y._entry), derived(g, y._entry)):
+            assert (found is None) == (wanted is None)
+            if found is not None:
+                np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 def _gradient(prim: Primitive, sample: Sample, spoil: int | None) -> list[bytes]:
