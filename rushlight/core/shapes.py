@@ -122,6 +122,8 @@ def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 def infer(shape: Sequence[int], numel: int) -> tuple[int, ...]:
     """A reshape's target with its -1 worked out; torch's error if the sizes do not multiply up."""
     shape = tuple(shape)
+    if prod(shape) == numel and min(shape, default=0) >= 0:
+        return shape
     known = 1
     unknown = None
     for place, size in enumerate(shape):
