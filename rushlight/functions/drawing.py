@@ -256,14 +256,24 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
 def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
               device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
               memory_format: Any = None) -> Tensor:  # fmt: skip
-    """Uniform numbers in [0, 1), shaped and typed as `input`."""
+    """Uniform numbers in [0, 1), shaped and typed as `input`.
+
+    >>> import rushlight as torch
+    >>> torch.rand_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return _draw_like("rand_like", "uniform", (), input, dtype, generator, device, requires_grad)
 
 
 def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
                device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
                memory_format: Any = None) -> Tensor:  # fmt: skip
-    """Standard normal numbers, shaped and typed as `input`."""
+    """Standard normal numbers, shaped and typed as `input`.
+
+    >>> import rushlight as torch
+    >>> torch.randn_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return _draw_like("randn_like", "normal", (), input, dtype, generator, device, requires_grad)
 
 
@@ -311,7 +321,12 @@ def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
                  generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
                  requires_grad: bool = False, pin_memory: bool = False,
                  memory_format: Any = None) -> Tensor:  # fmt: skip
-    """Whole numbers with low <= x < high, shaped and typed as `input`."""
+    """Whole numbers with low <= x < high, shaped and typed as `input`.
+
+    >>> import rushlight as torch
+    >>> torch.randint_like(torch.zeros(2, 3), 10).shape
+    torch.Size([2, 3])
+    """
     bounds = _bounds("randint_like", args, low, high)
     return _draw_like(
         "randint_like", "integers", bounds, input, dtype, generator, device, requires_grad
@@ -398,9 +413,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
         raise misfit("bernoulli", "input", 1, "Tensor", input)
     engine, a = engine_of(generator), input._array
     if p is not None:
-        return _into(wrap(engine.bernoulli(None, a.dtype, float(p), out=dense_like(a))), out)
-    plain = a.flags.c_contiguous
-    values = engine.bernoulli_like(a, None, out=None if plain else dense_like(a))
+        return _into(wrap(engine.bernoulli(a.shape, a.dtype, float(p))), out)
+    values = engine.bernoulli_like(a, None)
     return _into(noise.bernoulli_by(input, values), out)
 
 
@@ -423,7 +437,12 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
-    """A Poisson number for each rate in `input`."""
+    """A Poisson number for each rate in `input`.
+
+    >>> import rushlight as torch
+    >>> torch.poisson(torch.zeros(2))
+    tensor([0., 0.])
+    """
     if not isinstance(input, Tensor):
         raise misfit("poisson", "input", 1, "Tensor", input)
     return noise.poisson_by(input, engine_of(generator).poisson(input._array))

@@ -42,7 +42,12 @@ def relu_(input: Tensor) -> Tensor:
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x, 0), 6)."""
+    """min(max(x, 0), 6).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.relu6(torch.tensor([-1.0, 8.0]))
+    tensor([0., 6.])
+    """
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
@@ -81,7 +86,12 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """x where positive, else weight * x, with one weight for all or one per channel (dim 1)."""
+    """x where positive, else weight * x, with one weight for all or one per channel (dim 1).
+
+    >>> import rushlight as torch
+    >>> torch.prelu(torch.tensor([-4.0, 2.0]), torch.tensor([0.25]))
+    tensor([-1.,  2.])
+    """
     if input.dtype is not weight.dtype:
         kinds = f"{n.type_name(input)} and {n.type_name(weight)}"
         raise RuntimeError(f"prelu: Type promoting not supported. Got {kinds}")
@@ -145,6 +155,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """scale * elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
     Source: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
+
+    >>> import rushlight as torch
+    >>> torch.selu(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.0507])
     """
     return (n.elu_ if inplace else n.elu)(input, _SELU_ALPHA, _SELU_SCALE, 1.0)
 
@@ -155,7 +169,12 @@ def selu_(input: Tensor) -> Tensor:
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where positive, else alpha * (e^(x / alpha) - 1)."""
+    """x where positive, else alpha * (e^(x / alpha) - 1).
+
+    >>> import rushlight as torch
+    >>> torch.celu(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0 / alpha)
@@ -191,7 +210,12 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * tanh(softplus(x))."""
+    """x * tanh(softplus(x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.mish(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8651])
+    """
     return (n.mish_ if inplace else n.mish)(input)
 
 
@@ -216,12 +240,22 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 
 def softsign(input: Tensor) -> Tensor:
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.softsign(torch.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
     return input / (input.abs() + 1)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.tanhshrink(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.2384])
+    """
     return input - input.tanh()
 
 
@@ -247,7 +281,12 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """x where above `threshold`, else `value`."""
+    """x where above `threshold`, else `value`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.threshold(torch.tensor([0.1, 2.0]), 1.0, 0.0)
+    tensor([0., 2.])
+    """
     return (n.threshold_ if inplace else n.threshold)(input, threshold, value)
 
 
@@ -257,22 +296,42 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """(x + 3) / 6 held between 0 and 1."""
+    """(x + 3) / 6 held between 0 and 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hardsigmoid(torch.tensor([-4.0, 0.0]))
+    tensor([0.0000, 0.5000])
+    """
     return (n.hardsigmoid_ if inplace else n.hardsigmoid)(input)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * hardsigmoid(x)."""
+    """x * hardsigmoid(x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hardswish(torch.tensor([-4.0, 3.0]))
+    tensor([-0., 3.])
+    """
     return (n.hardswish_ if inplace else n.hardswish)(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + e^-x)."""
+    """1 / (1 + e^-x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.sigmoid(torch.tensor([0.0]))
+    tensor([0.5000])
+    """
     return input.sigmoid()
 
 
 def tanh(input: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.tanh(torch.tensor([0.0]))
+    tensor([0.])
+    """
     return input.tanh()
 
 
@@ -319,7 +378,12 @@ def softmax(
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
-    """softmax(-x)."""
+    """softmax(-x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.softmin(torch.zeros(2), dim=0)
+    tensor([0.5000, 0.5000])
+    """
     if dim is None:
         dim = _implicit_dim("softmin", input.ndim, _stacklevel)
     return n.softmax(-input, dim, dtype)
@@ -345,10 +409,14 @@ def gumbel_softmax(
     """A draw from the Gumbel-softmax distribution; one-hot forward (soft backward) if `hard`.
 
     Source: Jang et al. 2017, https://arxiv.org/abs/1611.01144
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.gumbel_softmax(torch.zeros(1, 3), hard=True).sum()
+    tensor(1.)
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -rl.empty_like(logits).exponential_().log()
+    noise = -rl.empty(logits.shape, dtype=logits.dtype).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft
