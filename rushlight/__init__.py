@@ -69,6 +69,7 @@ newaxis = None
 from . import backends, cuda, fft, linalg, nn, optim, random, serialize, special, utils, version
 from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
+from .functions.examples import attach as _attach_examples
 from .nn.functional.shared import *
 from .serialize import load, save
 
@@ -86,6 +87,7 @@ _LAZY = {
     "vision": ("rushlight.vision", None),
     "viz": ("rushlight.viz", None),
 }
+_attach_examples(_sys.modules[__name__])
 _explain_missing(_sys.modules[__name__], _LAZY)
 _explain_missing(utils, {"data": ("rushlight.utils.data", None)})
 for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, autograd, random):

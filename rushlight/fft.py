@@ -203,7 +203,12 @@ def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layou
 
 def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """The frequencies of `rfft`'s results, for samples `d` apart."""
+    """The frequencies of `rfft`'s results, for samples `d` apart.
+
+    >>> import rushlight as torch
+    >>> torch.fft.rfftfreq(4)
+    tensor([0.0000, 0.2500, 0.5000])
+    """
     dtypes.require_cpu(device)
     return _frequencies(np.fft.rfftfreq(n, d), out, dtype, requires_grad)
 
@@ -225,5 +230,10 @@ def fftshift(input: Tensor, dim: Any = None) -> Tensor:
 
 
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
-    """Undo `fftshift`."""
+    """Undo `fftshift`.
+
+    >>> import rushlight as torch
+    >>> torch.fft.ifftshift(torch.tensor([-1, 0, 1]))
+    tensor([ 0,  1, -1])
+    """
     return _shifted(input, dim, True)

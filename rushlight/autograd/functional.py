@@ -196,6 +196,10 @@ def hessian(
     """The second derivatives of a scalar function, of shape `input.shape * 2`; tuples nest.
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.hessian.html
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.hessian(lambda x: (x**3).sum(), torch.tensor([1.0]))
+    tensor([[6.]])
     """
     _strategy(outer_jacobian_strategy, vectorize)
     several = isinstance(inputs, tuple)
@@ -243,6 +247,10 @@ def vjp(
     """(func(inputs), v times the Jacobian).
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vjp.html
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.vjp(lambda x: x**2, torch.tensor([3.0]), torch.ones(1))[1]
+    tensor([6.])
     """
     with enable_grad():
         xs, several_in = _prepare(inputs, "vjp", create_graph)
@@ -264,6 +272,10 @@ def jvp(
     """(func(inputs), the Jacobian times v), by differentiating v -> v J, which is linear.
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.jvp.html
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.jvp(lambda x: x**2, torch.tensor([3.0]), torch.ones(1))[1]
+    tensor([6.])
     """
     with enable_grad():
         xs, several_in = _prepare(inputs, "jvp", create_graph)
@@ -313,5 +325,9 @@ def hvp(
     """(func(inputs), the Hessian times v); the Hessian is symmetric, so this is `vhp`.
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.hvp.html
+
+    >>> import rushlight as torch
+    >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), torch.ones(1), torch.ones(1))[1]
+    tensor([6.])
     """
     return _second("hvp", func, inputs, v, create_graph, strict)

@@ -98,7 +98,13 @@ class no_grad(Mode, metaclass=_Bare):
 
 
 class enable_grad(Mode, metaclass=_Bare):
-    """Recording is on inside, whatever surrounds it."""
+    """Recording is on inside, whatever surrounds it.
+
+    >>> import rushlight as torch
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     (torch.ones(1, requires_grad=True) * 2).requires_grad
+    True
+    """
 
     value = True
 
@@ -202,7 +208,12 @@ class detect_anomaly(set_detect_anomaly):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
+    """Whether operations are recorded in this thread.
+
+    >>> import rushlight as torch
+    >>> torch.is_grad_enabled()
+    True
+    """
     return getattr(STATE, _flag())
 
 

@@ -155,7 +155,12 @@ empty_like = _like("empty_like", np.empty_like)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
-    """A tensor of one value with the shape and type of another."""
+    """A tensor of one value with the shape and type of another.
+
+    >>> import rushlight as torch
+    >>> torch.full_like(torch.ones(2), 7)
+    tensor([7., 7.])
+    """
     if not isinstance(input, Tensor):
         raise misfit("full_like", "input", 1, "Tensor", input)
     return full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
@@ -229,7 +234,9 @@ def arange(
     if kind == np.int64:
         array = np.arange(int(start), int(end), int(step))
     elif kind.kind in "iu":
-        array = (int(start) + np.arange(int(np.ceil((end - start) / step))) * int(step)).astype(kind)
+        array = (int(start) + np.arange(int(np.ceil((end - start) / step))) * int(step)).astype(
+            kind
+        )
     else:
         length = int(np.ceil((end - start) / step))
         array = (start + np.arange(length, dtype=np.float64) * step).astype(kind)
@@ -315,7 +322,12 @@ def logspace(
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """`base` to the power of `steps` evenly spaced exponents."""
+    """`base` to the power of `steps` evenly spaced exponents.
+
+    >>> import rushlight as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
     dtypes.require_cpu(device)
     start, end, count, kind = _steps("logspace", start, end, steps, dtype)
     exponents = _spaced(start, end, count, np.dtype(np.float64))

@@ -57,7 +57,12 @@ def _first_zero(packed: np.ndarray) -> np.ndarray:
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
-    """L and U of P L U = A packed in one matrix, and the row swaps (counted from 1)."""
+    """L and U of P L U = A packed in one matrix, and the row swaps (counted from 1).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.lu_factor(torch.tensor([[2.0]])).LU
+    tensor([[2.]])
+    """
     packed, pivots, info = lu_factor_ex(A, pivot=pivot)
     bad = info._array
     if bad.any():
@@ -157,6 +162,10 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
 
     Arguments: `mode`, "reduced", "complete" (a square Q) or "r" (only R).
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.qr.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.qr(torch.ones(3, 2)).R.shape
+    torch.Size([2, 2])
     """
     check("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
@@ -244,6 +253,10 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any =
     Shapes: A (*, m, n) gives U (*, m, k), S (*, k), Vh (*, k, n) with k = min(m, n), or square
     U and Vh when `full_matrices`.
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.svd(torch.diag(torch.tensor([3.0, 2.0]))).S
+    tensor([3., 2.])
     """
     check("linalg.svd", A)
     m, n = A._array.shape[-2:]
@@ -251,7 +264,12 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any =
 
 
 def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
-    """The singular values alone, descending."""
+    """The singular values alone, descending.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.svdvals(torch.diag(torch.tensor([3.0, 2.0])))
+    tensor([3., 2.])
+    """
     check("linalg.svdvals", A)
     return put(f.svd(A)[1], out)
 
@@ -295,7 +313,12 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
-    """The eigenvalues of a symmetric or Hermitian matrix, ascending."""
+    """The eigenvalues of a symmetric or Hermitian matrix, ascending.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    tensor([1., 3.])
+    """
     return put(eigh(A, UPLO)[0], out)
 
 
@@ -317,7 +340,12 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
 
 
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
-    """The eigenvalues of a square matrix, complex."""
+    """The eigenvalues of a square matrix, complex.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.eigvals(torch.diag(torch.tensor([2.0])))
+    tensor([2.+0.j])
+    """
     return put(eig(A)[0], out)
 
 
@@ -340,6 +368,10 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     """The Moore-Penrose pseudo-inverse: singular values up to max(atol, rtol * largest) count as 0.
 
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.pinv.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.pinv(torch.tensor([[2.0], [0.0]]))
+    tensor([[0.5000, 0.0000]])
     """
     if A._array.ndim < 2 or A.dtype.category < dtypes.FLOAT:
         raise RuntimeError(
@@ -357,7 +389,12 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
-    """How many singular values are above max(atol, rtol * largest)."""
+    """How many singular values are above max(atol, rtol * largest).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_rank(torch.ones(3, 3))
+    tensor(1)
+    """
     check("linalg.matrix_rank", A, types=False)
     if A.dtype.category < dtypes.FLOAT:
         raise RuntimeError("This function doesn't handle types other than float and double")
@@ -371,6 +408,10 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
 
     Shapes: A (*, m, n), B (*, m, k) or (*, m) give X (*, n, k) or (*, n).
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.lstsq(torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [3.0]])).solution
+    tensor([[2.0000]])
     """
     if A._array.ndim < 2:
         raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")

@@ -284,6 +284,10 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     """The object as a tensor: shared memory where possible, a copy if asked for.
 
     Raises ValueError when `copy` is False and a copy could not be avoided.
+
+    >>> import rushlight as torch
+    >>> torch.asarray([1, 2])
+    tensor([1, 2])
     """
     shared = as_tensor(obj, dtype, device)
     is_same = isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(

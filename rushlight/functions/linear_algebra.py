@@ -154,7 +154,12 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
                      unitriangular: bool = False, out: Any = None) -> Tensor:  # fmt: skip
-    """X with A X = B (X A = B when `left` is False) for a triangular A, by substitution."""
+    """X with A X = B (X A = B when `left` is False) for a triangular A, by substitution.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.solve_triangular(torch.tensor([[2.0]]), torch.tensor([[4.0]]), upper=True)
+    tensor([[2.]])
+    """
     check("linalg.solve_triangular", A, square=True)
     if B._array.ndim < 2:
         raise RuntimeError(
@@ -192,7 +197,12 @@ def inv(A: Tensor, *, out: Any = None) -> Tensor:
 
 
 def inverse(input: Tensor, *, out: Any = None) -> Tensor:
-    """The inverse of square matrices (`linalg.inv`)."""
+    """The inverse of square matrices (`linalg.inv`).
+
+    >>> import rushlight as torch
+    >>> torch.inverse(torch.tensor([[2.0]]))
+    tensor([[0.5000]])
+    """
     return inv(input, out=out)
 
 
@@ -227,7 +237,12 @@ def det(A: Tensor, *, out: Any = None) -> Tensor:
 
 
 def slogdet(A: Tensor, *, out: Any = None) -> Any:
-    """The sign of the determinant and the logarithm of its size."""
+    """The sign of the determinant and the logarithm of its size.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.slogdet(torch.tensor([[-1.0]])).sign
+    tensor(-1.)
+    """
     check("linalg.slogdet", A, square=True)
     return put(Slogdet(*ops.slogdet(A)), out)
 
@@ -268,6 +283,10 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
     >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
     tensor([[2., 0.],
             [1., 2.]])
+
+    >>> import rushlight as torch
+    >>> torch.cholesky(torch.tensor([[4.0]]))
+    tensor([[2.]])
     """
     check("linalg.cholesky", A, square=True)
     return put(_lower(A, upper, "linalg.cholesky"), out)
@@ -340,7 +359,12 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
 
 
 def matrix_exp(A: Tensor) -> Tensor:
-    """The matrix exponential I + A + A^2 / 2 + A^3 / 6 + ..."""
+    """The matrix exponential I + A + A^2 / 2 + A^3 / 6 + ...
+
+    >>> import rushlight as torch
+    >>> torch.matrix_exp(torch.zeros(1, 1))
+    tensor([[1.]])
+    """
     check("linalg.matrix_exp", A, square=True)
     return ops.matrix_exp(A)
 
@@ -350,6 +374,10 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
 
     The first and the last may be vectors.
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.multi_dot.html
+
+    >>> import rushlight as torch
+    >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4, 1)]).shape
+    torch.Size([2, 1])
     """
     terms = list(tensors)
     if len(terms) < 2:

@@ -55,7 +55,12 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
                 dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
-    """A norm of matrices: "fro", "nuc", +-inf (rows), +-1 (columns), +-2 (singular values)."""
+    """A norm of matrices: "fro", "nuc", +-inf (rows), +-1 (columns), +-2 (singular values).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(5.)
+    """
     if A._array.ndim < 2:
         raise RuntimeError(
             "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
@@ -114,7 +119,12 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
          dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
-    """A vector norm, or a matrix norm where `ord` is a string or two dimensions are meant."""
+    """A vector norm, or a matrix norm where `ord` is a string or two dimensions are meant.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     ndim = A._array.ndim
     if dim is not None:
         pair = not isinstance(dim, int) and len(dim) == 2
@@ -132,7 +142,12 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
 
 
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
-    """The condition number |A| |A^-1|; for None and 2 the quotient of the singular values."""
+    """The condition number |A| |A^-1|; for None and 2 the quotient of the singular values.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cond(torch.diag(torch.tensor([4.0, 2.0])))
+    tensor(2.)
+    """
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
     if p in (None, 2, -2):
@@ -149,7 +164,12 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
-    """The sum of conj(x) * y along a dimension."""
+    """The sum of conj(x) * y along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.vecdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     a, b = x._array.shape, y._array.shape
     if len(a) == len(b) == 1 and a != b:
         raise fail(
@@ -195,6 +215,10 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = No
 
     >>> import rushlight as torch
     >>> torch.cross(torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0]), dim=0)
+    tensor([0., 0., 1.])
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
     if dim is None:

@@ -208,14 +208,24 @@ clip = clamp
 
 
 def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Any:
-    """Every element at least `min`."""
+    """Every element at least `min`.
+
+    >>> import rushlight as torch
+    >>> torch.clamp_min(torch.tensor([1.0, 4.0]), 2)
+    tensor([2., 4.])
+    """
     if not isinstance(input, Tensor):
         raise combination("clamp_min", (input, min), {})
     return clamp(input, min=min, out=out)
 
 
 def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
-    """Every element at most `max`."""
+    """Every element at most `max`.
+
+    >>> import rushlight as torch
+    >>> torch.clamp_max(torch.tensor([1.0, 4.0]), 2)
+    tensor([1., 2.])
+    """
     if not isinstance(input, Tensor):
         raise combination("clamp_max", (input, max), {})
     return clamp(input, max=max, out=out)
@@ -270,12 +280,22 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
 
 
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
-    """input + value * tensor1 * tensor2."""
+    """input + value * tensor1 * tensor2.
+
+    >>> import rushlight as torch
+    >>> torch.addcmul(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
+    tensor([4., 8.])
+    """
     return _out(e.addcmul(input, tensor1, tensor2, value), out)
 
 
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
-    """input + value * tensor1 / tensor2."""
+    """input + value * tensor1 / tensor2.
+
+    >>> import rushlight as torch
+    >>> torch.addcdiv(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
+    tensor([1.0000, 0.5000])
+    """
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)
 
 

@@ -57,12 +57,22 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the elements are real floating-point numbers."""
+    """Whether the elements are real floating-point numbers.
+
+    >>> import rushlight as torch
+    >>> torch.is_floating_point(torch.tensor([1, 2]))
+    False
+    """
     return input.dtype.is_floating_point
 
 
 def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex numbers."""
+    """Whether the elements are complex numbers.
+
+    >>> import rushlight as torch
+    >>> torch.is_complex(torch.tensor([1j]))
+    True
+    """
     return input.dtype.is_complex
 
 

@@ -64,7 +64,12 @@ def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector.
+
+    >>> import rushlight as torch
+    >>> torch.mv(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0, 4.0]))
+    tensor([11.])
+    """
     if input._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(
             f"vector + matrix @ vector expected, got {min(1, vec.ndim)}, {input.ndim}, {vec.ndim}"
@@ -73,7 +78,12 @@ def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
 
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
-    """The products of two batches of matrices, (b, n, k) and (b, k, m)."""
+    """The products of two batches of matrices, (b, n, k) and (b, k, m).
+
+    >>> import rushlight as torch
+    >>> torch.bmm(torch.ones(5, 2, 3), torch.ones(5, 3, 4)).shape
+    torch.Size([5, 2, 4])
+    """
     _expect_batches(input, mat2)
     return _out(c.bmm(input, mat2), out)
 
@@ -113,7 +123,12 @@ def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
 
 
 def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """The inner product of two vectors, the first conjugated."""
+    """The inner product of two vectors, the first conjugated.
+
+    >>> import rushlight as torch
+    >>> torch.vdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     _expect_vectors("vdot", input, other)
     return _out(c.matmul(conj(input), other), out)
 
@@ -136,7 +151,12 @@ ger = outer
 
 
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """The sum over the last dimension of both: (..., k) and (*, k) give (..., *)."""
+    """The sum over the last dimension of both: (..., k) and (*, k) give (..., *).
+
+    >>> import rushlight as torch
+    >>> torch.inner(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     if input._array.ndim == 0 or other._array.ndim == 0:
         return _out(e.mul(input, other), out)
     a, b = input._array.shape, other._array.shape
@@ -213,7 +233,12 @@ def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 
 
 def trace(input: Tensor) -> Tensor:
-    """The sum of a matrix's diagonal."""
+    """The sum of a matrix's diagonal.
+
+    >>> import rushlight as torch
+    >>> torch.trace(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return r.sum(s.diagonal(input, 0, 0, 1), None, False)
@@ -285,7 +310,12 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1,
           out: Any = None) -> Tensor:  # fmt: skip
-    """beta * input + alpha * (mat @ vec)."""
+    """beta * input + alpha * (mat @ vec).
+
+    >>> import rushlight as torch
+    >>> torch.addmv(torch.ones(2), torch.eye(2), torch.tensor([1.0, 2.0]))
+    tensor([2., 3.])
+    """
     if mat._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(
             f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}"
@@ -300,7 +330,12 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1,
          out: Any = None) -> Tensor:  # fmt: skip
-    """beta * input + alpha * outer(vec1, vec2)."""
+    """beta * input + alpha * outer(vec1, vec2).
+
+    >>> import rushlight as torch
+    >>> torch.addr(torch.zeros(1, 2), torch.tensor([2.0]), torch.tensor([1.0, 3.0]))
+    tensor([[2., 6.]])
+    """
     for label, x in (("vec1", vec1), ("vec2", vec2)):
         if x._array.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {label}, but got {x.ndim}-D")
@@ -323,12 +358,22 @@ def _batched(batch1: Tensor, batch2: Tensor) -> Tensor:
 
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
            out: Any = None) -> Tensor:  # fmt: skip
-    """beta * input + alpha * (the sum over the batch of batch1 @ batch2)."""
+    """beta * input + alpha * (the sum over the batch of batch1 @ batch2).
+
+    >>> import rushlight as torch
+    >>> torch.addbmm(torch.zeros(2, 2), torch.ones(3, 2, 1), torch.ones(3, 1, 2))[0]
+    tensor([3., 3.])
+    """
     product = r.sum(_batched(batch1, batch2), (0,), False)
     return _out(_plus("addbmm", input, product, beta, alpha), out)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
             out: Any = None) -> Tensor:  # fmt: skip
-    """beta * input + alpha * (batch1 @ batch2), batch by batch."""
+    """beta * input + alpha * (batch1 @ batch2), batch by batch.
+
+    >>> import rushlight as torch
+    >>> torch.baddbmm(torch.zeros(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
+    tensor([[[3.]]])
+    """
     return _out(_plus("baddbmm", input, _batched(batch1, batch2), beta, alpha), out)

@@ -159,13 +159,23 @@ min = _extremum(
 
 
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
-    """The largest value over dimensions; ties share the gradient."""
+    """The largest value over dimensions; ties share the gradient.
+
+    >>> import rushlight as torch
+    >>> torch.amax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([5., 7.])
+    """
     _all_filled(input, dim, "amax")
     return put(r.amax(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
-    """The smallest value over dimensions; ties share the gradient."""
+    """The smallest value over dimensions; ties share the gradient.
+
+    >>> import rushlight as torch
+    >>> torch.amin(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1., 2.])
+    """
     _all_filled(input, dim, "amin")
     return put(r.amin(input, dims_of(dim, input._array.ndim), keepdim), out)
 
@@ -185,7 +195,12 @@ def argmax(
 def argmin(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
 ) -> Tensor:
-    """The index of the smallest element, in the flattened tensor or along a dimension."""
+    """The index of the smallest element, in the flattened tensor or along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.argmin(torch.tensor([3.0, 1.0, 2.0]))
+    tensor(1)
+    """
     return _arg(r.argmin, "argmin", input, dim if axis is None else axis, keepdim)
 
 

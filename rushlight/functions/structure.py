@@ -72,7 +72,12 @@ swapaxes = swapdims = transpose
 
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix (vectors and scalars stay as they are)."""
+    """The transpose of a matrix (vectors and scalars stay as they are).
+
+    >>> import rushlight as torch
+    >>> torch.t(torch.zeros(2, 3)).shape
+    torch.Size([3, 2])
+    """
     if input._array.ndim > 2:
         raise fail(
             RuntimeError, f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D"
@@ -103,7 +108,12 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """Some dimensions moved to new positions, the others in their order."""
+    """Some dimensions moved to new positions, the others in their order.
+
+    >>> import rushlight as torch
+    >>> torch.moveaxis(torch.zeros(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
     ndim = input._array.ndim
     sources = dimensions(source, ndim)
     targets = dimensions(destination, ndim)
@@ -123,7 +133,12 @@ moveaxis = movedim
 
 
 def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
-    """Size-1 dimensions repeated without copying; -1 keeps a size."""
+    """Size-1 dimensions repeated without copying; -1 keeps a size.
+
+    >>> import rushlight as torch
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2)).tolist()
+    [[1, 2], [1, 2]]
+    """
     shape = shapes.sizes(sizes if size is None else (size,))
     old = input._array.shape
     extra = len(shape) - len(old)
@@ -160,7 +175,12 @@ def _tensor_type(input: Tensor) -> str:
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Expanded to the shape of another tensor."""
+    """Expanded to the shape of another tensor.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[1], [2]]).expand_as(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return expand(input, other._array.shape)
 
 
@@ -207,12 +227,22 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """One dimension, row-major, without a copy where possible."""
+    """One dimension, row-major, without a copy where possible.
+
+    >>> import rushlight as torch
+    >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return s.reshape(s.contiguous(input), (input._array.size,))
 
 
 def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
-    """One dimension split into several."""
+    """One dimension split into several.
+
+    >>> import rushlight as torch
+    >>> torch.unflatten(torch.zeros(4, 6), 1, (2, 3)).shape
+    torch.Size([4, 2, 3])
+    """
     shape = input._array.shape
     place = dimension(dim, len(shape))
     sizes = tuple(sizes)
@@ -227,7 +257,12 @@ def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with its own memory; gradients flow through it."""
+    """A copy with its own memory; gradients flow through it.
+
+    >>> import rushlight as torch
+    >>> torch.clone(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
     return s.contiguous_copy(input) if memory_format is dtypes.contiguous_format else s.clone(input)
 
 
@@ -312,7 +347,12 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
 
 
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
-    """`length` indices of one dimension from `start` on, as a view."""
+    """`length` indices of one dimension from `start` on, as a view.
+
+    >>> import rushlight as torch
+    >>> torch.narrow(torch.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
     place = dimension(dim, input._array.ndim)
     size = input._array.shape[place]
     start = int(start)
@@ -329,7 +369,12 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """One index of one dimension, as a view without that dimension."""
+    """One index of one dimension, as a view without that dimension.
+
+    >>> import rushlight as torch
+    >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
     place = dimension(dim, input._array.ndim)
     size = input._array.shape[place]
     if not -size <= index < size:
@@ -379,7 +424,12 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` views of equal length along a dimension."""
+    """At most `chunks` views of equal length along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.chunk(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     return chunked(input, chunks, dim, s.split)
 
 
@@ -396,7 +446,12 @@ def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """All slices along a dimension, without it."""
+    """All slices along a dimension, without it.
+
+    >>> import rushlight as torch
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     if input._array.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     place = dimension(dim, input._array.ndim)

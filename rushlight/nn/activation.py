@@ -40,14 +40,24 @@ class ReLU(_Inplace):
 
 
 class SELU(_Inplace):
-    """scale * (max(x, 0) + min(alpha (e^x - 1), 0)) with fixed scale and alpha."""
+    """scale * (max(x, 0) + min(alpha (e^x - 1), 0)) with fixed scale and alpha.
+
+    >>> import rushlight as torch
+    >>> torch.nn.SELU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.0507])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.selu(input, self.inplace)
 
 
 class SiLU(_Inplace):
-    """x * sigmoid(x)."""
+    """x * sigmoid(x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.SiLU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7311])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.silu(input, inplace=self.inplace)
@@ -61,7 +71,12 @@ class Mish(_Inplace):
 
 
 class Hardsigmoid(_Inplace):
-    """min(max(x + 3, 0), 6) / 6."""
+    """min(max(x + 3, 0), 6) / 6.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardsigmoid()(torch.tensor([-4.0, 0.0]))
+    tensor([0.0000, 0.5000])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardsigmoid(input, self.inplace)
@@ -71,7 +86,12 @@ class Hardsigmoid(_Inplace):
 
 
 class Hardswish(_Inplace):
-    """x * min(max(x + 3, 0), 6) / 6."""
+    """x * min(max(x + 3, 0), 6) / 6.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardswish()(torch.tensor([-4.0, 3.0]))
+    tensor([-0., 3.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardswish(input, self.inplace)
@@ -121,7 +141,12 @@ class RReLU(Module):
 
 
 class Hardtanh(Module):
-    """x held between min_val and max_val."""
+    """x held between min_val and max_val.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardtanh()(torch.tensor([-2.0, 0.5, 2.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
 
     __constants__ = ["min_val", "max_val", "inplace"]
 
@@ -158,7 +183,12 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """min(max(x, 0), 6)."""
+    """min(max(x, 0), 6).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1.0, 8.0]))
+    tensor([0., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -185,7 +215,12 @@ class _Alpha(Module):
 
 
 class ELU(_Alpha):
-    """x where x > 0, else alpha (e^x - 1)."""
+    """x where x > 0, else alpha (e^x - 1).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ELU()(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.elu(input, self.alpha, self.inplace)
@@ -199,7 +234,12 @@ class CELU(_Alpha):
 
 
 class LeakyReLU(Module):
-    """x where x > 0, else negative_slope x."""
+    """x where x > 0, else negative_slope x.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LeakyReLU(0.1)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1000,  2.0000])
+    """
 
     __constants__ = ["inplace", "negative_slope"]
 
@@ -217,7 +257,12 @@ class LeakyReLU(Module):
 
 
 class PReLU(Module):
-    """x where x > 0, else a x with a learned `a`, one for all channels or one for each."""
+    """x where x > 0, else a x with a learned `a`, one for all channels or one for each.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PReLU()(torch.tensor([-4.0, 2.0])).tolist()
+    [-1.0, 2.0]
+    """
 
     __constants__ = ["num_parameters"]
 
@@ -242,14 +287,24 @@ class PReLU(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + e^-x)."""
+    """1 / (1 + e^-x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Sigmoid()(torch.tensor([0.0, 1.0]))
+    tensor([0.5000, 0.7311])
+    """
 
     def forward(self, input: Any) -> Any:
         return rl.sigmoid(input)
 
 
 class Tanh(Module):
-    """(e^x - e^-x) / (e^x + e^-x)."""
+    """(e^x - e^-x) / (e^x + e^-x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Tanh()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
 
     def forward(self, input: Any) -> Any:
         return rl.tanh(input)
@@ -263,7 +318,12 @@ class LogSigmoid(Module):
 
 
 class Softsign(Module):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Softsign()(torch.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.softsign(input)
@@ -277,7 +337,12 @@ class Tanhshrink(Module):
 
 
 class GELU(Module):
-    """x * Phi(x), Phi the normal distribution function; or its tanh approximation."""
+    """x * Phi(x), Phi the normal distribution function; or its tanh approximation.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GELU()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8413])
+    """
 
     __constants__ = ["approximate"]
 
@@ -293,7 +358,12 @@ class GELU(Module):
 
 
 class GLU(Module):
-    """a * sigmoid(b), a and b the halves of x along `dim`."""
+    """a * sigmoid(b), a and b the halves of x along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GLU()(torch.tensor([2.0, 0.0]))
+    tensor([1.])
+    """
 
     __constants__ = ["dim"]
 
@@ -309,7 +379,12 @@ class GLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
+    """log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Softplus()(torch.tensor([0.0]))
+    tensor([0.6931])
+    """
 
     __constants__ = ["beta", "threshold"]
 
@@ -390,7 +465,12 @@ class Softmax(_AlongDim):
 
 
 class LogSoftmax(_AlongDim):
-    """log(softmax(x))."""
+    """log(softmax(x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LogSoftmax(dim=0)(torch.zeros(2))
+    tensor([-0.6931, -0.6931])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.log_softmax(input, self.dim, _stacklevel=5)

@@ -190,6 +190,10 @@ class Conv1d(_ForwardConv):
     kernel_size, stride, padding ("same", "valid" or numbers), dilation: one number or one each.
     groups: channels are split into groups that do not mix. Weight (out, in / groups, k).
     Source: https://pytorch.org/docs/stable/generated/torch.nn.Conv1d.html
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv1d(3, 8, kernel_size=3, padding="same")(torch.zeros(2, 3, 16)).shape
+    torch.Size([2, 8, 16])
     """
 
 
@@ -208,7 +212,12 @@ class Conv2d(_ForwardConv):
 
 
 class Conv3d(_ForwardConv):
-    """Cross-correlation of (N, C_in, D, H, W) with out_channels kernels, plus a bias."""
+    """Cross-correlation of (N, C_in, D, H, W) with out_channels kernels, plus a bias.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Conv3d(1, 2, kernel_size=3)(torch.zeros(1, 1, 5, 5, 5)).shape
+    torch.Size([1, 2, 3, 3, 3])
+    """
 
     _dims = 3
 
@@ -295,7 +304,12 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    """The transpose of Conv1d: from (N, C_in, L) to a longer signal. Weight (in, out/groups, k)."""
+    """The transpose of Conv1d: from (N, C_in, L) to a longer signal. Weight (in, out/groups, k).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConvTranspose1d(4, 2, 2, stride=2)(torch.zeros(1, 4, 8)).shape
+    torch.Size([1, 2, 16])
+    """
 
 
 class ConvTranspose2d(_ConvTransposeNd):

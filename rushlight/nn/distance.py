@@ -9,7 +9,12 @@ from .module import Module
 
 
 class PairwiseDistance(Module):
-    """||x1 - x2 + eps||_p over the last dimension."""
+    """||x1 - x2 + eps||_p over the last dimension.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PairwiseDistance(eps=0)(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+    tensor([5.])
+    """
 
     __constants__ = ["norm", "eps", "keepdim"]
 
@@ -24,7 +29,12 @@ class PairwiseDistance(Module):
 
 
 class CosineSimilarity(Module):
-    """x1 . x2 / max(||x1|| ||x2||, eps) along `dim`."""
+    """x1 . x2 / max(||x1|| ||x2||, eps) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CosineSimilarity(dim=0)(torch.tensor([1.0, 0.0]), torch.ones(2))
+    tensor(0.7071)
+    """
 
     __constants__ = ["dim", "eps"]
 

@@ -46,7 +46,12 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Zero whole channels of (N, C, H, W)."""
+    """Zero whole channels of (N, C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Dropout2d(0.5)(torch.ones(1, 8, 2, 2)).std(dim=(2, 3)).max()
+    tensor(0.)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout2d(input, self.p, self.training, self.inplace)

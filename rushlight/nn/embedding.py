@@ -148,6 +148,10 @@ class EmbeddingBag(_Table):
     """The sum, mean or maximum of several rows of a table, without the rows in between.
 
     Input (B, N): bags of N indices; or (N) with `offsets` where each bag starts.
+
+    >>> import rushlight as torch
+    >>> torch.nn.EmbeddingBag(10, 3)(torch.tensor([[1, 2], [4, 5]])).shape
+    torch.Size([2, 3])
     """
 
     __constants__ = [

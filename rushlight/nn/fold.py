@@ -38,7 +38,12 @@ class Fold(Module):
 
 
 class Unfold(Module):
-    """Every block under a sliding kernel as a column: (N, C, *) to (N, C * prod(kernel), L)."""
+    """Every block under a sliding kernel as a column: (N, C, *) to (N, C * prod(kernel), L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Unfold(2)(torch.zeros(1, 3, 4, 4)).shape
+    torch.Size([1, 12, 9])
+    """
 
     __constants__ = ["kernel_size", "dilation", "padding", "stride"]
 

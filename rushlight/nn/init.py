@@ -47,13 +47,23 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
-    """Fill from U(a, b)."""
+    """Fill from U(a, b).
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.uniform_(torch.empty(3, 5)).max() < 1
+    tensor(True)
+    """
     with rl.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
-    """Fill from N(mean, std^2)."""
+    """Fill from N(mean, std^2).
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.normal_(torch.empty(3, 5), std=0.1).shape
+    torch.Size([3, 5])
+    """
     with rl.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -69,6 +79,10 @@ def trunc_normal_(
     """Fill from N(mean, std^2) restricted to [a, b], by rejection.
 
     Where [a, b] holds more than 0.3 of the distribution the proposals are normal, else uniform.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.trunc_normal_(torch.empty(100)).abs().max() <= 2
+    tensor(True)
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -119,24 +133,44 @@ def _reject_from_uniform(
 
 
 def constant_(tensor: Any, val: float) -> Any:
-    """Fill with `val`."""
+    """Fill with `val`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.constant_(torch.empty(2), 3.0)
+    tensor([3., 3.])
+    """
     with rl.no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Any) -> Any:
-    """Fill with 1."""
+    """Fill with 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Any) -> Any:
-    """Fill with 0."""
+    """Fill with 0.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     with rl.no_grad():
         return tensor.zero_()
 
 
 def eye_(tensor: Any) -> Any:
-    """Fill a matrix with the identity: ones on the diagonal."""
+    """Fill a matrix with the identity: ones on the diagonal.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.eye_(torch.empty(1, 2))
+    tensor([[1., 0.]])
+    """
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     with rl.no_grad():
@@ -198,7 +232,12 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> An
 
 
 def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
-    """Fill from N(0, std^2), std = gain * sqrt(2 / (fan_in + fan_out))."""
+    """Fill from N(0, std^2), std = gain * sqrt(2 / (fan_in + fan_out)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.xavier_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+    """
     std = gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
     return normal_(tensor, 0.0, std, generator)
 
@@ -216,7 +255,12 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Any:
-    """Fill from U(-b, b), b = gain * sqrt(3 / fan). Source: He et al., 2015."""
+    """Fill from U(-b, b), b = gain * sqrt(3 / fan). Source: He et al., 2015.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.kaiming_uniform_(torch.empty(3, 5), nonlinearity="relu").shape
+    torch.Size([3, 5])
+    """
     if 0 in tensor.shape:
         warnings.warn(_EMPTY, stacklevel=2)
         return tensor
@@ -231,7 +275,12 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Any:
-    """Fill from N(0, std^2), std = gain / sqrt(fan). Source: He et al., 2015."""
+    """Fill from N(0, std^2), std = gain / sqrt(fan). Source: He et al., 2015.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.kaiming_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+    """
     if 0 in tensor.shape:
         warnings.warn(_EMPTY, stacklevel=2)
         return tensor
@@ -242,6 +291,10 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """Fill with gain times a (semi-)orthogonal matrix, trailing dimensions flattened.
 
     The QR factor of a normal matrix, signs fixed so that it is uniform. Source: Saxe et al., 2013.
+
+    >>> import rushlight as torch
+    >>> torch.nn.init.orthogonal_(torch.empty(1, 1)).abs()
+    tensor([[1.]])
     """
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")

@@ -24,7 +24,12 @@ def reset_like_linear(weight: Any, bias: Any) -> None:
 
 
 class Identity(Module):
-    """y = x, whatever the arguments."""
+    """y = x, whatever the arguments.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Identity()(torch.tensor([1.0]))
+    tensor([1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -92,6 +97,10 @@ class Bilinear(Module):
     """y_k = x1^T W_k x2 + b_k.
 
     Shapes: x1 (*, in1_features), x2 (*, in2_features), W (out, in1, in2), y (*, out_features).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Bilinear(2, 3, 4)(torch.zeros(5, 2), torch.zeros(5, 3)).shape
+    torch.Size([5, 4])
     """
 
     __constants__ = ["in1_features", "in2_features", "out_features"]
@@ -137,7 +146,12 @@ class Bilinear(Module):
 
 
 class LazyLinear(LazyModuleMixin, Linear):
-    """A Linear that takes in_features from its first input."""
+    """A Linear that takes in_features from its first input.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LazyLinear(4)(torch.zeros(2, 3)).shape
+    torch.Size([2, 4])
+    """
 
     cls_to_become = Linear
 

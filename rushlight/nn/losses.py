@@ -58,7 +58,12 @@ class _WeightedLoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """mean |x - y|."""
+    """mean |x - y|.
+
+    >>> import rushlight as torch
+    >>> torch.nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.zeros(2))
+    tensor(1.5000)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -77,7 +82,12 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
+    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+
+    >>> import rushlight as torch
+    >>> torch.nn.SmoothL1Loss()(torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(1.5000)
+    """
 
     def __init__(
         self,
@@ -94,7 +104,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """(x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2)."""
+    """(x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2).
+
+    >>> import rushlight as torch
+    >>> torch.nn.HuberLoss()(torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(1.5000)
+    """
 
     __constants__ = ["reduction", "delta"]
 
@@ -107,7 +122,12 @@ class HuberLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-log p[target], for log-probabilities (N, C, *) and class indices (N, *)."""
+    """-log p[target], for log-probabilities (N, C, *) and class indices (N, *).
+
+    >>> import rushlight as torch
+    >>> torch.nn.NLLLoss()(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
+    tensor(2.)
+    """
 
     __constants__ = ["ignore_index", "reduction"]
 
@@ -192,14 +212,24 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(y log p + (1 - y) log(1 - p)) for probabilities p."""
+    """-(y log p + (1 - y) log(1 - p)) for probabilities p.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
-    """BCELoss of sigmoid(x), computed without overflow."""
+    """BCELoss of sigmoid(x), computed without overflow.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BCEWithLogitsLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,
@@ -222,7 +252,12 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """y (log y - x), for log-probabilities x; "batchmean" is the divergence itself."""
+    """y (log y - x), for log-probabilities x; "batchmean" is the divergence itself.
+
+    >>> import rushlight as torch
+    >>> torch.nn.KLDivLoss(reduction="sum")(torch.zeros(2), torch.ones(2))
+    tensor(0.)
+    """
 
     def __init__(
         self,
@@ -288,6 +323,10 @@ class CTCLoss(_Loss):
     """-log of the probability of a label sequence, summed over its alignments.
 
     Source: Graves et al., 2006.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CTCLoss()(torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2]) < 0
+    tensor(True)
     """
 
     __constants__ = ["blank", "reduction"]

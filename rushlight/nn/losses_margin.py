@@ -50,7 +50,12 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(0, -y (x1 - x2) + margin)."""
+    """max(0, -y (x1 - x2) + margin).
+
+    >>> import rushlight as torch
+    >>> torch.nn.MarginRankingLoss()(torch.zeros(1), torch.ones(1), torch.ones(1))
+    tensor(1.)
+    """
 
     def forward(self, input1: Any, input2: Any, target: Any) -> Any:
         return F.margin_ranking_loss(
@@ -128,6 +133,10 @@ class TripletMarginLoss(_Loss):
     """max(0, d(a, p) - d(a, n) + margin). swap: also try d(p, n).
 
     Source: Balntas et al., 2016.
+
+    >>> import rushlight as torch
+    >>> torch.nn.TripletMarginLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2))
+    tensor(0.)
     """
 
     __constants__ = ["margin", "p", "eps", "swap", "reduction"]

@@ -120,7 +120,12 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalise each feature of (N, C) or (N, C, L) over the batch; see BatchNorm2d."""
+    """Normalise each feature of (N, C) or (N, C, L) over the batch; see BatchNorm2d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BatchNorm1d(4)(torch.randn(8, 4)).shape
+    torch.Size([8, 4])
+    """
 
     _dims = (2, 3)
 
@@ -141,7 +146,12 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalise each channel of (N, C, D, H, W) over the batch; see BatchNorm2d."""
+    """Normalise each channel of (N, C, D, H, W) over the batch; see BatchNorm2d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.BatchNorm3d(4)(torch.randn(2, 4, 3, 3, 3)).shape
+    torch.Size([2, 4, 3, 3, 3])
+    """
 
     _dims = (5,)
 
@@ -254,7 +264,12 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalise each channel of each image of (N, C, H, W) or (C, H, W)."""
+    """Normalise each channel of each image of (N, C, H, W) or (C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     _dims = (3, 4)
 

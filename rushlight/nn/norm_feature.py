@@ -106,6 +106,10 @@ class RMSNorm(Module):
     """y = x / sqrt(mean(x^2) + eps) * weight over the last dimensions.
 
     eps: None means the machine epsilon of the input. Source: Zhang and Sennrich, 2019.
+
+    >>> import rushlight as torch
+    >>> torch.nn.RMSNorm(4)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
@@ -146,6 +150,10 @@ class GroupNorm(Module):
     """Normalise (N, C, *) over each of `num_groups` groups of channels.
 
     Source: Wu and He, 2018.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GroupNorm(2, 4)(torch.randn(3, 4, 5)).shape
+    torch.Size([3, 4, 5])
     """
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]

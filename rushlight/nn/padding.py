@@ -42,7 +42,12 @@ class _ConstantPadNd(_Pad):
 
 
 class ConstantPad1d(_ConstantPadNd):
-    """Pad (*, W) with `value`."""
+    """Pad (*, W) with `value`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
+    tensor([[9., 0., 0., 9.]])
+    """
 
 
 class ConstantPad2d(_ConstantPadNd):
@@ -66,7 +71,12 @@ class _ZeroPadNd(_ConstantPadNd):
 
 
 class ZeroPad1d(ConstantPad1d, _ZeroPadNd):
-    """Pad (*, W) with zeros."""
+    """Pad (*, W) with zeros.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ZeroPad1d(1)(torch.ones(1, 2))
+    tensor([[0., 1., 1., 0.]])
+    """
 
 
 class ZeroPad2d(ConstantPad2d, _ZeroPadNd):
@@ -83,7 +93,12 @@ class ZeroPad3d(ConstantPad3d, _ZeroPadNd):
 
 
 class ReflectionPad1d(_Pad):
-    """Mirror (*, W) at its ends, without repeating the ends."""
+    """Mirror (*, W) at its ends, without repeating the ends.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReflectionPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[2., 1., 2., 3., 2.]])
+    """
 
     _mode = "reflect"
 
@@ -101,7 +116,12 @@ class ReflectionPad3d(_Pad):
 
 
 class ReplicationPad1d(_Pad):
-    """Repeat the ends of (*, W)."""
+    """Repeat the ends of (*, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReplicationPad1d(1)(torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 1., 2., 2.]])
+    """
 
     _mode = "replicate"
 
@@ -132,7 +152,12 @@ class _CircularPadNd(_Pad):
 
 
 class CircularPad1d(_CircularPadNd):
-    """Pad (*, W) with its other end."""
+    """Pad (*, W) with its other end.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CircularPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[3., 1., 2., 3., 1.]])
+    """
 
 
 class CircularPad2d(_CircularPadNd):

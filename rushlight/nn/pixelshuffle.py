@@ -9,7 +9,12 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """(*, C r^2, H, W) to (*, C, H r, W r). Source: Shi et al., 2016."""
+    """(*, C r^2, H, W) to (*, C, H r, W r). Source: Shi et al., 2016.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PixelShuffle(2)(torch.zeros(1, 8, 3, 3)).shape
+    torch.Size([1, 2, 6, 6])
+    """
 
     __constants__ = ["upscale_factor"]
 

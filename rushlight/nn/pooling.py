@@ -63,7 +63,12 @@ class _MaxPoolNd(_Pool):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """The largest value in each window of (N, C, L)."""
+    """The largest value in each window of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[3., 7.]])
+    """
 
 
 class MaxPool2d(_MaxPoolNd):
@@ -132,7 +137,12 @@ class _AvgPoolNd(_Pool):
 
 
 class AvgPool1d(_AvgPoolNd):
-    """The mean of each window of (N, C, L)."""
+    """The mean of each window of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[2., 6.]])
+    """
 
     __constants__ = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"]
 
@@ -167,6 +177,10 @@ class AvgPool2d(_AvgPoolNd):
     """The mean of each window of (N, C, H, W).
 
     count_include_pad: whether padding counts in the mean. divisor_override: divide by this instead.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool2d(2)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 4, 4])
     """
 
     __constants__ = [
@@ -266,13 +280,22 @@ class _AdaptiveAvgPoolNd(_Pool):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
-    """Means over windows chosen so that (N, C, L) becomes (N, C, output_size)."""
+    """Means over windows chosen so that (N, C, L) becomes (N, C, output_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[2., 6.]])
+    """
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """Means over windows chosen so that (N, C, H, W) becomes (N, C, *output_size).
 
     A size of None keeps that dimension.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveAvgPool2d((1, 1))(torch.zeros(2, 8, 5, 7)).shape
+    torch.Size([2, 8, 1, 1])
     """
 
     _dims = 2
@@ -305,7 +328,12 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
-    """Maxima over windows chosen so that (N, C, H, W) becomes (N, C, *output_size)."""
+    """Maxima over windows chosen so that (N, C, H, W) becomes (N, C, *output_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveMaxPool2d(2)(torch.zeros(2, 8, 5, 7)).shape
+    torch.Size([2, 8, 2, 2])
+    """
 
     _dims = 2
 

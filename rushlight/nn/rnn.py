@@ -310,6 +310,11 @@ class GRU(RNNBase):
 
     r = sigmoid(W_ir x + W_hr h), z = sigmoid(W_iz x + W_hz h), n = tanh(W_in x + r (W_hn h)),
     h' = (1 - z) n + z h, each with its biases.
+
+    >>> import rushlight as torch
+    >>> output, h = torch.nn.GRU(10, 20, num_layers=2)(torch.zeros(5, 3, 10))
+    >>> output.shape, h.shape
+    (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -322,6 +327,11 @@ class LSTM(RNNBase):
 
     i, f, o = sigmoid(W x + U h + b), g = tanh(W x + U h + b), c' = f c + i g, h' = o tanh(c'). The
     state is a pair (h, c). proj_size: h is projected to this size. Shapes as in RNN.
+
+    >>> import rushlight as torch
+    >>> output, (h, c) = torch.nn.LSTM(10, 20, batch_first=True)(torch.zeros(3, 5, 10))
+    >>> output.shape, h.shape
+    (torch.Size([3, 5, 20]), torch.Size([1, 3, 20]))
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -78,7 +78,12 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H)."""
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H).
+
+    >>> import rushlight as torch
+    >>> torch.nn.RNNCell(10, 20)(torch.zeros(3, 10)).shape
+    torch.Size([3, 20])
+    """
 
     __constants__ = ["input_size", "hidden_size", "bias", "nonlinearity"]
 
@@ -140,7 +145,12 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of a GRU: (B, I) and (B, H) to (B, H)."""
+    """One step of a GRU: (B, I) and (B, H) to (B, H).
+
+    >>> import rushlight as torch
+    >>> torch.nn.GRUCell(10, 20)(torch.zeros(3, 10)).shape
+    torch.Size([3, 20])
+    """
 
     def __init__(
         self,

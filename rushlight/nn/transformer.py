@@ -154,6 +154,11 @@ class Transformer(Module):
     """An encoder and a decoder. Source: Vaswani et al., 2017.
 
     Shapes: src (S, N, E), tgt (T, N, E), output (T, N, E); batch first if asked.
+
+    >>> import rushlight as torch
+    >>> model = torch.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+    >>> model(torch.zeros(1, 5, 8), torch.zeros(1, 7, 8)).shape
+    torch.Size([1, 7, 8])
     """
 
     def __init__(

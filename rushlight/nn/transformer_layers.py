@@ -32,6 +32,10 @@ class TransformerEncoderLayer(Module):
     """Self-attention and two linear maps, each with dropout, residual and layer norm.
 
     norm_first: normalise before each part instead of after. Source: Vaswani et al., 2017.
+
+    >>> import rushlight as torch
+    >>> torch.nn.TransformerEncoderLayer(8, 2)(torch.zeros(5, 1, 8)).shape
+    torch.Size([5, 1, 8])
     """
 
     __constants__ = ["norm_first"]
@@ -98,7 +102,12 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """Self-attention, attention to the encoder's output, and two linear maps."""
+    """Self-attention, attention to the encoder's output, and two linear maps.
+
+    >>> import rushlight as torch
+    >>> torch.nn.TransformerDecoderLayer(8, 2)(torch.zeros(5, 1, 8), torch.zeros(7, 1, 8)).shape
+    torch.Size([5, 1, 8])
+    """
 
     __constants__ = ["norm_first"]
 

@@ -55,6 +55,11 @@ def scaled_dot_product_attention(
     Shapes: query (*, L, E), key (*, S, E), value (*, S, V), mask broadcast to (*, L, S): True (or a
     number to add) where a key may be seen. A row that may see nothing gives zeros.
     Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+
+    >>> import rushlight as torch
+    >>> q = torch.ones(2, 4, 8)
+    >>> torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape
+    torch.Size([2, 4, 8])
     """
     _check_attention(query, key, value, attn_mask, is_causal)
     if enable_gqa:

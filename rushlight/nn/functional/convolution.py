@@ -183,6 +183,10 @@ def conv1d(
     """Cross-correlation along one dimension.
 
     Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O).
+
+    >>> import rushlight as torch
+    >>> torch.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 2))
+    tensor([[[2., 2., 2.]]])
     """
     return _checked(_convolve, 1, "conv1d", input, weight, bias, stride, padding, dilation, groups)
 
@@ -212,7 +216,12 @@ def conv3d(
     input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """Cross-correlation of volumes (N, C, D, H, W) with kernels (O, C / groups, KD, KH, KW)."""
+    """Cross-correlation of volumes (N, C, D, H, W) with kernels (O, C / groups, KD, KH, KW).
+
+    >>> import rushlight as torch
+    >>> torch.conv3d(torch.ones(1, 1, 4, 4, 4), torch.ones(2, 1, 3, 3, 3)).shape
+    torch.Size([1, 2, 2, 2, 2])
+    """
     return _checked(_convolve, 3, "conv3d", input, weight, bias, stride, padding, dilation, groups)
 
 

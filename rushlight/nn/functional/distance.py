@@ -81,7 +81,12 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, -y (x1 - x2) + margin)."""
+    """max(0, -y (x1 - x2) + margin).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.margin_ranking_loss(torch.zeros(1), torch.ones(1), torch.ones(1))
+    tensor(1.)
+    """
     reduction = checked_reduction(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
@@ -96,7 +101,13 @@ def triplet_margin_loss(
     eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm."""
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm.
+
+    >>> import rushlight as torch
+    >>> anchor, far = torch.zeros(1, 2), torch.full((1, 2), 5.0)
+    >>> torch.nn.functional.triplet_margin_loss(anchor, anchor, far)
+    tensor(0.)
+    """
     reduction = checked_reduction(reduction, size_average, reduce)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")

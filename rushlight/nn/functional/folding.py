@@ -72,7 +72,12 @@ def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     stride: Any = 1,
 ) -> Tensor:  # fmt: skip
-    """Columns of patches summed into an image: the adjoint of `unfold`."""
+    """Columns of patches summed into an image: the adjoint of `unfold`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.fold(torch.ones(1, 4, 4), (3, 3), (2, 2))[0, 0, 1]
+    tensor([2., 4., 2.])
+    """
     if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and"

@@ -33,6 +33,11 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     """Where each pixel of an image of `size` comes from under the affine maps theta.
 
     Shapes: theta (N, 2, 3) and size (N, C, H, W) give (N, H, W, 2); (N, 3, 4) likewise in 3-D.
+
+    >>> import rushlight as torch
+    >>> theta = torch.eye(2, 3)[None]
+    >>> torch.nn.functional.affine_grid(theta, (1, 1, 4, 5), align_corners=False).shape
+    torch.Size([1, 4, 5, 2])
     """
     if align_corners is None:
         _warn_corners()
@@ -171,6 +176,11 @@ def grid_sample(
     """Images read at the places of a grid: x and y (and z) in -1..1 across the image.
 
     Shapes: input (N, C, H, W), grid (N, H', W', 2), result (N, C, H', W'); likewise in 3-D.
+
+    >>> import rushlight as torch
+    >>> image, middle = torch.arange(4.0).reshape(1, 1, 2, 2), torch.zeros(1, 1, 1, 2)
+    >>> torch.nn.functional.grid_sample(image, middle, align_corners=False).item()
+    1.5
     """
     _check_modes(mode, padding_mode)
     if align_corners is None:

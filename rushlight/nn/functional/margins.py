@@ -148,6 +148,10 @@ def ctc_loss(
     Shapes: log_probs (T, N, C) or (T, C), targets (N, S), (S) or joined (sum of lengths). The mean
     divides each loss by its target length first.
     Source: Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.ctc_loss(torch.zeros(2, 1, 2), torch.tensor([[1]]), [2], [1])
+    tensor(-1.0986)
     """
     reduction = checked_reduction(reduction)
     single = log_probs.ndim == 2

@@ -87,7 +87,12 @@ def _warn_dims(name: str, ndim: int, spatial: int) -> None:
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Whole channels of (N, C, H, W) zeroed with probability `p`."""
+    """Whole channels of (N, C, H, W) zeroed with probability `p`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 1, 1), training=False).shape
+    torch.Size([1, 2, 1, 1])
+    """
     _check(p)
     _warn_dims("dropout2d", input.ndim, 2)
     if input.ndim == 3:

@@ -155,6 +155,10 @@ def rms_norm(
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight.
 
     Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+
+    >>> import rushlight as torch
+    >>> torch.rms_norm(torch.tensor([3.0, 4.0]), (2,))
+    tensor([0.8485, 1.1314])
     """
     shape = _shape_of("rms_norm", normalized_shape)
     _check_normalized(input, shape, True, weight=weight)
@@ -170,6 +174,10 @@ def group_norm(
     """Groups of channels of each example to mean 0 and variance 1, then scaled per channel.
 
     Source: Wu and He 2018, https://arxiv.org/abs/1803.08494
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.group_norm(torch.ones(1, 4), 2)
+    tensor([[0., 0., 0., 0.]])
     """
     if input.ndim < 2:
         raise RuntimeError(

@@ -123,6 +123,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r^2, H, W) to (*, C, H r, W r).
 
     Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158
+
+    >>> import rushlight as torch
+    >>> torch.pixel_shuffle(torch.zeros(1, 8, 2, 2), 2).shape
+    torch.Size([1, 2, 4, 4])
     """
     _check_image("pixel_shuffle", input, "upscale_factor", upscale_factor)
     r = upscale_factor

@@ -138,7 +138,9 @@ def _max_pool(
 ) -> Any:  # fmt: skip
     name = f"max_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
+    step = (
+        kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
+    )
     pad = sizes_of(padding, dims, name, "padding")
     spacing = sizes_of(dilation, dims, name, "dilation")
     if dims == 1:
@@ -244,7 +246,9 @@ def _sums(
 ) -> tuple[Tensor, Any]:
     name = f"avg_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
+    step = (
+        kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
+    )
     pad = sizes_of(padding, dims, name, "padding")
     ones = (1,) * dims
     _check_rank(input, dims, False)
@@ -335,7 +339,12 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The p-norm of each window of (N, C, H, W), without absolute values."""
+    """The p-norm of each window of (N, C, H, W), without absolute values.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
+    tensor([[[2.]]])
+    """
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 

@@ -72,7 +72,12 @@ def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", beta: float = 1.0,
 ) -> Tensor:  # fmt: skip
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
+    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(1.5000)
+    """
     warn_sizes(input, target)
     reduction = checked_reduction(reduction, size_average, reduce)
     if beta < 0:
@@ -84,7 +89,12 @@ def smooth_l1_loss(
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Tensor:
-    """(x - y)^2 / 2 where |x - y| <= delta, else delta (|x - y| - delta / 2)."""
+    """(x - y)^2 / 2 where |x - y| <= delta, else delta (|x - y| - delta / 2).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.huber_loss(torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(1.5000)
+    """
     warn_sizes(input, target)
     reduction = checked_reduction(reduction)
     if delta <= 0:
@@ -101,6 +111,10 @@ def poisson_nll_loss(
     """e^x - y x for a Poisson rate given by its logarithm, x - y log(x + eps) for the rate itself.
 
     `full` adds Stirling's approximation of log(y!) where y > 1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.poisson_nll_loss(torch.zeros(1), torch.ones(1))
+    tensor(1.)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
     if log_input:
@@ -117,7 +131,12 @@ def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (its gradient is not)."""
+    """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (its gradient is not).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.gaussian_nll_loss(torch.ones(1), torch.zeros(1), torch.ones(1))
+    tensor(0.5000)
+    """
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError("var has negative entry/entries")

@@ -155,6 +155,10 @@ def embedding_bag(
 
     Shapes: input (B, N), or (N) with `offsets` (B) where each bag begins; weight (V, D); result
     (B, D). `per_sample_weights` (like input) scales rows, for sums only.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.embedding_bag(torch.tensor([[0, 1]]), torch.eye(2), mode="sum")
+    tensor([[1., 1.]])
     """
     if n.holds_tensor(weight) and weight.dtype is rl.int64 and input.is_floating_point():
         input, weight = weight, input  # torch's old order of arguments

@@ -81,7 +81,12 @@ def max_unpool1d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
-    """The partial inverse of `max_pool1d`: maxima back at their places, zeros elsewhere."""
+    """The partial inverse of `max_pool1d`: maxima back at their places, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_unpool1d(torch.tensor([[3.0]]), torch.tensor([[1]]), 2)
+    tensor([[0., 3.]])
+    """
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 

@@ -67,7 +67,14 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Any:
-    """Scale the gradients in place so that their total norm is at most max_norm; the old norm."""
+    """Scale the gradients in place so that their total norm is at most max_norm; the old norm.
+
+    >>> import rushlight as torch
+    >>> weight = torch.ones(2, requires_grad=True)
+    >>> (weight * torch.tensor([3.0, 4.0])).sum().backward()
+    >>> torch.nn.utils.clip_grad_norm_([weight], max_norm=1.0)
+    tensor(5.)
+    """
     if isinstance(parameters, types.GeneratorType):
         parameters = list(parameters)
         if not parameters:
@@ -102,7 +109,15 @@ def clip_grad_norm(
 def clip_grad_value_(
     parameters: Iterable[Any] | Any, clip_value: float, foreach: bool | None = None
 ) -> None:
-    """Hold every element of the gradients between -clip_value and clip_value, in place."""
+    """Hold every element of the gradients between -clip_value and clip_value, in place.
+
+    >>> import rushlight as torch
+    >>> weight = torch.ones(2, requires_grad=True)
+    >>> (weight * torch.tensor([3.0, -4.0])).sum().backward()
+    >>> torch.nn.utils.clip_grad_value_([weight], 1.0)
+    >>> weight.grad
+    tensor([ 1., -1.])
+    """
     clip_value = float(clip_value)
     with rl.no_grad():
         for grad in _gradients(parameters):

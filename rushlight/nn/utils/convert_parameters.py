@@ -21,7 +21,14 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
 
 
 def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
-    """Cut the vector (N) into the parameters' shapes and make the pieces their data."""
+    """Cut the vector (N) into the parameters' shapes and make the pieces their data.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> torch.nn.utils.vector_to_parameters(torch.tensor([2.0, 3.0]), layer.parameters())
+    >>> layer.bias.item()
+    3.0
+    """
     if not isinstance(vec, rl.Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {typename(vec)}")
     start = 0

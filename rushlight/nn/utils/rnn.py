@@ -113,6 +113,10 @@ def pack_padded_sequence(
 
     enforce_sorted: demand falling lengths instead of sorting. Raises RuntimeError for lengths that
     are not positive or not one per sequence.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4), [3, 1]).batch_sizes
+    tensor([2, 1, 1])
     """
     lengths = rl.as_tensor(lengths, dtype=rl.int64)
     if lengths.dim() != 1:
@@ -159,7 +163,13 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Any, Any]:
-    """The padded sequences (T, B, *), or (B, T, *), and their lengths (B)."""
+    """The padded sequences (T, B, *), or (B, T, *), and their lengths (B).
+
+    >>> import rushlight as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    >>> torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)[0].tolist()
+    [[1, 2], [3, 0]]
+    """
     sizes = sequence.batch_sizes.tolist()
     longest = len(sizes)
     if total_length is not None and total_length < longest:
@@ -246,7 +256,12 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 
 
 def pack_sequence(sequences: list[Any], enforce_sorted: bool = True) -> PackedSequence:
-    """Pack a list of sequences (T_i, *)."""
+    """Pack a list of sequences (T_i, *).
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]).data
+    tensor([1, 3, 2])
+    """
     lengths = [sequence.shape[0] for sequence in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 

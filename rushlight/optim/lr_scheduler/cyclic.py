@@ -144,6 +144,17 @@ class OneCycleLR(LRScheduler):
     `final_div_factor` = first lr / last lr; `three_phase`: fall to the first lr, then to the last.
     Step it after every batch.  Raises ValueError for values out of range, or past `total_steps`.
     Source: Smith & Topin 2018, https://arxiv.org/abs/1708.07120.
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    >>> scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=4)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [0.04, 0.8117, 0.2831, 0.0]
     """
 
     def __init__(

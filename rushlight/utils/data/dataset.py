@@ -74,6 +74,10 @@ class StackDataset(Dataset):
     """Data sets side by side: sample i is the tuple, or dictionary, of all their samples i.
 
     Raises ValueError if their lengths differ, or positional and keyword ones are mixed.
+
+    >>> import rushlight as torch
+    >>> torch.utils.data.StackDataset(x=[1, 2], y=[3, 4])[1]
+    {'x': 2, 'y': 4}
     """
 
     datasets: tuple | dict
@@ -183,7 +187,12 @@ class ChainDataset(IterableDataset):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of `dataset` at `indices`."""
+    """The samples of `dataset` at `indices`.
+
+    >>> import rushlight as torch
+    >>> torch.utils.data.Subset(torch.utils.data.TensorDataset(torch.arange(9)), [4, 5])[1]
+    (tensor(5),)
+    """
 
     dataset: Any
     indices: Sequence[int]

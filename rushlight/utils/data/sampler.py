@@ -22,7 +22,12 @@ class Sampler(Generic[T_co]):
 
 
 class SequentialSampler(Sampler[int]):
-    """0, 1, 2, ... in order."""
+    """0, 1, 2, ... in order.
+
+    >>> import rushlight as torch
+    >>> list(torch.utils.data.SequentialSampler(range(3)))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Any) -> None:
         self.data_source = data_source
@@ -95,7 +100,12 @@ class RandomSampler(Sampler[int]):
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """The given indices in random order."""
+    """The given indices in random order.
+
+    >>> import rushlight as torch
+    >>> sorted(torch.utils.data.SubsetRandomSampler([4, 7]))
+    [4, 7]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Any = None) -> None:
         self.indices = indices
@@ -114,6 +124,10 @@ class WeightedRandomSampler(Sampler[int]):
 
     Arguments: `weights`, one per sample, not necessarily of sum 1; `num_samples`; `replacement`;
     `generator`.  Raises ValueError for wrong types or weights that are not one-dimensional.
+
+    >>> import rushlight as torch
+    >>> list(torch.utils.data.WeightedRandomSampler([0.0, 1.0], 3))
+    [1, 1, 1]
     """
 
     def __init__(

@@ -45,7 +45,12 @@ class WorkerInfo:
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """In a DataLoader's worker process its `WorkerInfo`, in the main process None."""
+    """In a DataLoader's worker process its `WorkerInfo`, in the main process None.
+
+    >>> import rushlight as torch
+    >>> torch.utils.data.get_worker_info() is None
+    True
+    """
     return _info
 
 
