@@ -51,6 +51,7 @@ take_from = elementwise(
 )  # fmt: skip
 sub.primitive.eval = _sub  # the fast path takes floats only to the ufunc; bools need torch's error
 
+
 def _pull_mul(g: Any, entry: Any) -> Any:
     """The derived pull without its generality: it is half of all backward calls."""
     if type(g) is not np.ndarray or g.dtype.char not in "fd":
@@ -163,7 +164,8 @@ def sgn(input: Any, *, out: Any = None) -> Any:
 
 
 square = elementwise(
-    "square", eval=lambda x: x.astype(np.int64) if _boolean(x) else np.square(x), partials=[lambda y, x: 2 * x], reads="x", node="PowBackward0",
+    "square", eval=lambda x: x.astype(np.int64) if _boolean(x) else np.square(x),
+    partials=[lambda y, x: 2 * x], reads="x", node="PowBackward0",
     lower=lambda s, x: s.mul(x, x), doc="x * x.",
 )  # fmt: skip
 reciprocal = elementwise(
