@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.families import elementwise
+from .fused.rounds import PIECE, rectified
 
 PRINTED = 1000  # elements that `repr` shows in full
 
@@ -143,13 +144,15 @@ deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "", doc="x pi / 1
 rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "", doc="x 180 / pi.")
 
 
-_ZEROS = np.zeros(1 << 16, np.float32)
+_ZEROS = np.zeros(PIECE, np.float32)
 
 
 def _relu(x: Any) -> Any:
     # NumPy's maximum has vectors only for two arrays, and is four times faster with them
-    if x.dtype.char == "f" and x.size <= _ZEROS.size and x.flags.c_contiguous:
-        return np.maximum(x, _ZEROS[: x.size].reshape(x.shape))
+    if x.dtype.char == "f" and x.flags.c_contiguous:
+        if x.size <= PIECE:
+            return np.maximum(x, _ZEROS[: x.size].reshape(x.shape))
+        return rectified(x)
     return np.maximum(x, 0)
 
 

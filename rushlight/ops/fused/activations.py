@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
-from ...core import special
 from ...core.families import general, plain
 from ..elementwise import clamp, where
-from ..transcendental import exp, sigmoid, tanh
-from .kernels import need_float, widened
+from ..transcendental import PRINTED, exp, sigmoid, tanh
+from . import smooth_kernels as kernels
+from .kernels import need_float, raw, widened
+from .rounds import in_rounds
 
 
 def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, node: str | None = None) -> Any:
@@ -70,81 +72,53 @@ def _elu_vjp(g: Any, y: Any, x: Any, alpha: float, scale: float, inner: float) -
 elu = _smooth("elu", "elu_cpu", _elu, _elu_vjp,
               "scale * x where positive, else scale * alpha * (e^(inner x) - 1).")  # fmt: skip
 
-_ROOT_HALF, _DENSITY = sqrt(0.5), 1 / sqrt(2 * pi)
+def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, doc: str,
+               exact: bool = True, node: str | None = None) -> Any:  # fmt: skip
+    """A smooth activation by two kernels of `smooth_kernels`; `vjp` serves tensors.
 
-# erfc(z) = 2 e^(-z^2) t P(t) with t = 1 / (1 + 0.3 z): coefficients of P fitted to 2e-8 relative.
-_STEP = 0.3
-_TAIL = (
-    0.08459569357089475, 0.0853331930290547, 0.0743195382788421, 0.1069510462106107,
-    -0.046260791542165836, 0.2724775459894899, -0.2550424382121437, 0.24229509814778563,
-    -0.06466889509592978,
-)  # fmt: skip
-_BLOCK = 1 << 14  # elements per round: what a round touches stays in the cache
+    Short float32 arrays, which are read in print, are computed in float64 where that is `exact`.
+    """
 
+    def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
+        need_float(x, kernel)
+        if exact and x.size <= PRINTED and x.dtype.char == "f":
+            return in_rounds(forward, x.astype("d"), params=params).astype("f")
+        return in_rounds(forward, x, params=params)
 
-def _single_cdf(x: np.ndarray, out: np.ndarray) -> None:
-    z = np.abs(x)
-    z *= _ROOT_HALF
-    t = 1 / (z * _STEP + 1)
-    tail = t * _TAIL[-1]
-    for factor in _TAIL[-2:0:-1]:
-        tail += factor
-        tail *= t
-    tail += _TAIL[0]
-    tail *= t
-    z *= -z
-    tail *= np.exp(z, z)
-    np.multiply(1 - 2 * tail, x > 0, out=out)
-    out += tail
+    def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:
+        if raw(g, x) and g.dtype == x.dtype:
+            return in_rounds(backward, g, x, params=params)
+        return vjp(g, y, x, *params)
 
-
-def _normal_cdf(x: np.ndarray) -> np.ndarray:
-    if x.dtype != np.float32:
-        return special.erfc(x * x.dtype.type(-_ROOT_HALF)) * x.dtype.type(0.5)
-    flat = np.ascontiguousarray(x).reshape(-1)
-    y = np.empty(flat.shape, np.float32)
-    for start in range(0, flat.size, _BLOCK):
-        _single_cdf(flat[start : start + _BLOCK], y[start : start + _BLOCK])
-    return y.reshape(x.shape)
+    return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, node=node)
 
 
 normal_cdf = _smooth(
-    "normal_cdf", "normal_cdf_cpu", _normal_cdf,
-    lambda g, y, x: g * (exp(x * x * -0.5) * _DENSITY),
+    "normal_cdf", "normal_cdf_cpu", lambda x: in_rounds(kernels.normal_cdf, x),
+    lambda g, y, x: g * (exp(x * x * -0.5) * kernels.DENSITY),
     "The normal distribution function.",
 )  # fmt: skip
-
-
-gelu = _smooth(
-    "gelu", "GeluKernelImpl", lambda x: x * _normal_cdf(x),
-    lambda g, y, x: g * (normal_cdf(x) + x * (exp(x * x * -0.5) * _DENSITY)),
-    "x times the normal distribution function of x.",
+gelu = _by_rounds(
+    "gelu", "GeluKernelImpl", kernels.gelu, kernels.gelu_back,
+    lambda g, y, x: g * (normal_cdf(x) + x * (exp(x * x * -0.5) * kernels.DENSITY)),
+    "x times the normal distribution function of x.", exact=False,
 )  # fmt: skip
 
-_GELU_SCALE, _GELU_CUBE = sqrt(2 / pi), 0.044715
-
-
-def _gelu_tanh(x: np.ndarray) -> np.ndarray:
-    y = x * x
-    y *= _GELU_CUBE * _GELU_SCALE
-    y += _GELU_SCALE
-    y *= x
-    y = np.tanh(y)
-    y += 1
-    y *= x
-    y *= 0.5
-    return y
+_SCALE, _CUBE = sqrt(2 / pi), 0.044715
 
 
 def _gelu_tanh_vjp(g: Any, y: Any, x: Any) -> Any:
     square = x * x
-    t = tanh(x * (square * (_GELU_SCALE * _GELU_CUBE) + _GELU_SCALE))
-    slope = square * (3 * _GELU_SCALE * _GELU_CUBE) + _GELU_SCALE
+    t = tanh(x * (square * (_SCALE * _CUBE) + _SCALE))
+    slope = square * (3 * _SCALE * _CUBE) + _SCALE
     return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
 
 
-gelu_tanh = _smooth("gelu_tanh", "GeluKernelImpl", _gelu_tanh, _gelu_tanh_vjp,
-                    "gelu through its usual approximation by tanh.", "GeluBackward0")  # fmt: skip
+gelu_tanh = _by_rounds(
+    "gelu_tanh", "GeluKernelImpl", partial(kernels.gelu_tanh, scale=_SCALE, cube=_CUBE),
+    partial(kernels.gelu_tanh_back, scale=_SCALE, cube=_CUBE), _gelu_tanh_vjp,
+    "gelu through its usual approximation by tanh.", exact=False, node="GeluBackward0",
+)  # fmt: skip
 
 
 def _silu_vjp(g: Any, y: Any, x: Any) -> Any:
@@ -152,25 +126,32 @@ def _silu_vjp(g: Any, y: Any, x: Any) -> Any:
     return g * (s * (1 + x * (1 - s)))
 
 
-_sigmoid = sigmoid.primitive.eval
-silu = _smooth("silu", "silu_cpu", lambda x: x * _sigmoid(x), _silu_vjp, "x sigmoid(x).")
+silu = _by_rounds("silu", "silu_cpu", kernels.silu, kernels.silu_back, _silu_vjp, "x sigmoid(x).")
 
 
 def _log1p_exp(x: np.ndarray) -> np.ndarray:
     """log(1 + e^x) without overflow."""
-    return np.logaddexp(x, x.dtype.type(0))
+    return in_rounds(kernels.softplus, x, params=(1.0,))
+
+
+_SEEN = {"f": 17.0, "d": 37.0}  # above, log(1 + e^x) is x in the type's precision
 
 
 def _softplus(x: np.ndarray, beta: float, threshold: float) -> np.ndarray:
-    scaled = x * x.dtype.type(beta)
-    return np.where(scaled > threshold, x, _log1p_exp(scaled) / x.dtype.type(beta))
+    y = in_rounds(kernels.softplus, x, params=(beta,))
+    if threshold < _SEEN.get(x.dtype.char, 17.0):
+        y = np.where(x * x.dtype.type(beta) > threshold, x, y)
+    return y
 
 
-softplus = _smooth(
-    "softplus", "softplus_cpu", _softplus,
-    lambda g, y, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta)),
-    "log(1 + e^(beta x)) / beta.",
-)  # fmt: skip
+def _softplus_vjp(g: Any, y: Any, x: Any, beta: float, threshold: float) -> Any:
+    if raw(g, x) and g.dtype == x.dtype and threshold >= _SEEN.get(x.dtype.char, 17.0):
+        return in_rounds(kernels.logistic_back, g, x, params=(beta,))
+    return where(x * beta > threshold, g, g * sigmoid(x * beta))
+
+
+softplus = _smooth("softplus", "softplus_cpu", _softplus, _softplus_vjp,
+                   "log(1 + e^(beta x)) / beta.")  # fmt: skip
 
 
 def _mish_vjp(g: Any, y: Any, x: Any) -> Any:
@@ -178,8 +159,8 @@ def _mish_vjp(g: Any, y: Any, x: Any) -> Any:
     return g * (t + x * sigmoid(x) * (1 - t * t))
 
 
-mish = _smooth("mish", "mish_cpu", lambda x: x * np.tanh(_log1p_exp(x)), _mish_vjp,
-               "x tanh(log(1 + e^x)).")  # fmt: skip
+mish = _by_rounds("mish", "mish_cpu", kernels.mish, kernels.mish_back, _mish_vjp,
+                  "x tanh(log(1 + e^x)).")  # fmt: skip
 log_sigmoid = _smooth(
     "log_sigmoid", "log_sigmoid_cpu", lambda x: -_log1p_exp(-x),
     lambda g, y, x: g * sigmoid(-x), "log(sigmoid(x)).",
@@ -219,10 +200,10 @@ hardsigmoid = _smooth(
     "hardsigmoid", "hardsigmoid_cpu", _sixth,
     lambda g, y, x: g * ((x > -3) & (x < 3)) * (1 / 6), "(x + 3) / 6 held between 0 and 1.",
 )  # fmt: skip
-hardswish = _smooth(
-    "hardswish", "hardswish_cpu", lambda x: x * np.clip(x + 3, 0, 6) / x.dtype.type(6),
+hardswish = _by_rounds(
+    "hardswish", "hardswish_cpu", kernels.hardswish, kernels.hardswish_back,
     lambda g, y, x: where(x <= -3, 0.0, where(x >= 3, g, g * (x * (1 / 3) + 0.5))),
-    "x hardsigmoid(x).",
+    "x hardsigmoid(x).", exact=False,
 )  # fmt: skip
 
 prelu = general(
