@@ -66,7 +66,21 @@ cfloat = complex64
 cdouble = complex128
 newaxis = None
 
-from . import backends, cuda, fft, linalg, nn, optim, random, serialize, special, utils, version
+from . import (
+    backends,
+    cuda,
+    fft,
+    linalg,
+    masked,
+    nn,
+    optim,
+    random,
+    serialize,
+    signal,
+    special,
+    utils,
+    version,
+)
 from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
 from .functions.examples import attach as _attach_examples
@@ -83,13 +97,22 @@ _LAZY = {
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
     "distributions": ("rushlight.distributions", None),
+    "overrides": ("rushlight.overrides", None),
+    "storage": ("rushlight.functions.storage", None),
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
     "viz": ("rushlight.viz", None),
 }
 _attach_examples(_sys.modules[__name__])
 _explain_missing(_sys.modules[__name__], _LAZY)
-_explain_missing(utils, {"data": ("rushlight.utils.data", None)})
+_explain_missing(
+    utils,
+    {
+        "data": ("rushlight.utils.data", None),
+        "dlpack": ("rushlight.utils.dlpack", None),
+        "checkpoint": ("rushlight.utils.checkpoint", None),
+    },
+)
 for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, autograd, random):
     _explain_missing(_module)
 for _module in (backends, cuda, jit):

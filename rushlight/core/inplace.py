@@ -17,7 +17,7 @@ from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
-from .tape import LEAF, ORDER, OUTPUT, PARAMS, PARENTS, PRIM, mark_written, tick
+from .tape import LEAF, ORDER, OUTPUT, PARAMS, PARENTS, PRIM, hooks_of, mark_written, tick
 from .tensor import EAGER_TYPES, Tensor, wrap
 
 
@@ -66,18 +66,29 @@ def refuse_leaf(target: Tensor, through_view: bool = False) -> None:
         )
 
 
+_OF_FUNCTION = (
+    "is a view and is being modified inplace. This view was created inside a custom Function (or"
+    " because an input was returned as-is) and the autograd logic to handle view+inplace would"
+    " override the custom backward associated with the custom Function, leading to incorrect"
+    " gradients. This behavior is forbidden. You can fix this by cloning the output of the custom"
+    " Function."
+)
+
+
 def _refuse_view(target: Tensor, base: Tensor) -> None:
     """torch's errors for views that must not be written while recording."""
     entry = target._entry
     if type(entry) is list and entry[PRIM] is OUTPUT_OF:
-        node = entry[PARENTS][0][PRIM].node
+        prim = entry[PARENTS][0][PRIM]
+        name = str(prim.node).removesuffix("0").removesuffix("Backward")
+        if prim.rule is None:
+            raise fail(RuntimeError, f"Output {entry[PARAMS][0]} of {name} {_OF_FUNCTION}")
         raise fail(
             RuntimeError,
-            f"Output {entry[PARAMS][0]} of {str(node).removesuffix('Backward0')} is a view and is"
-            " being modified inplace. This view is the output of a function that returns multiple"
-            " views. Such functions do not allow the output views to be modified inplace. You"
-            " should"
-            " replace the inplace operation by an out-of-place one.",
+            f"Output {entry[PARAMS][0]} of {name} is a view and is being modified inplace. This"
+            " view is the output of a function that returns multiple views. Such functions do not"
+            " allow the output views to be modified inplace. You should replace the inplace"
+            " operation by an out-of-place one.",
             "or write to the part by its index: x[i] += 1",
         )
     if entry is None and base._entry is not None:
@@ -138,7 +149,9 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         if entry[OUTPUT] is y:
             entry[OUTPUT] = a
         entry[ORDER] = tick()
-        target._entry = entry
+        before, target._entry = target._entry, entry
+        if target._retained and before is not LEAF and before is not entry:
+            hooks_of(entry).retain[0] = hooks_of(before).retain.pop(0)
         rebase(target)
     return target
 

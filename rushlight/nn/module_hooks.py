@@ -62,6 +62,7 @@ def _boundary() -> Any:
         @staticmethod
         def forward(ctx: Any, callback: Callable, *tensors: Any) -> Any:
             ctx.callback = callback
+            ctx.set_materialize_grads(False)
             ctx.mark_non_differentiable(*[t for t in tensors if not t.requires_grad])
             return tuple(t.view_as(t) for t in tensors)
 
