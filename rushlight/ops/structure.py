@@ -191,7 +191,7 @@ embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
 
 zero = linear("zero", eval=np.zeros_like, adjoint=lambda g, x: 0 * g, doc="Zeros in x's place.")
 fill = general(
-    "fill", eval=lambda x, value: np.broadcast_to(value.astype(x.dtype), x.shape), arity=2,
+    "fill", eval=lambda x, value: np.full_like(x, value.astype(x.dtype)), arity=2,
     vjp=lambda g, y, x, value: (0 * g, g), doc="One value in x's place.",
 )  # fmt: skip
 

@@ -84,8 +84,8 @@ def twin(value: Any, remember: dict[int, Any] | None = None) -> Any:
 def tensor(value: torch.Tensor) -> Any:
     """A copy with the same sizes, strides, type and wish for a gradient."""
     plain = value.detach().resolve_conj().resolve_neg()
-    if plain.layout is not torch.strided or plain.ndim > 64:
-        raise Missing(f"{plain.layout} of {plain.ndim} dimensions")
+    if plain.layout is not torch.strided or plain.ndim > 64 or plain.device.type != "cpu":
+        raise Missing(f"{plain.layout} of {plain.ndim} dimensions on {plain.device}")
     if plain.dtype is torch.bfloat16:
         made = tensor(plain.float()).to(rl.bfloat16)
     else:
@@ -94,6 +94,8 @@ def tensor(value: torch.Tensor) -> Any:
         steps = [s * flat.itemsize for s in plain.stride()]
         part = flat[plain.storage_offset() :]
         made = wrap(np.lib.stride_tricks.as_strided(part, tuple(plain.shape), steps))
+        if size > plain.numel() and 0 not in plain.stride():  # part of some memory
+            made = rl.as_strided(wrap(flat), plain.shape, plain.stride(), plain.storage_offset())
     return made.requires_grad_() if value.requires_grad else made
 
 

@@ -28,6 +28,17 @@ UNFILLED = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_stri
             "empty_permuted", "resize_", "resize_as_"}  # fmt: skip
 
 
+# Which of equal values' places is named is not said by torch either: of whole numbers the values.
+TIES = {"kthvalue", "mode", "sort", "topk", "median", "nanmedian"}
+ORDERS = {"argsort", "linalg.eig", "linalg.eigh"}  # of which nothing is left, or not with out=
+# What torch computes to fewer digits than its type holds.
+LOOSE = {"special.bessel_j0": 1e-6, "special.bessel_j1": 1e-6, "special.bessel_y0": 1e-6,
+         "special.bessel_y1": 1e-6, "special.airy_ai": 1e-6,
+         "svd_lowrank": 1e-3, "pca_lowrank": 1e-3,
+         "nn.functional.multilabel_soft_margin_loss": 1e-6,
+         "nn.functional.binary_cross_entropy_with_logits": 1e-6}  # fmt: skip
+
+
 class Differs(AssertionError):
     """Where the two answers part."""
 
@@ -72,7 +83,7 @@ def short(value: Any) -> str:
     return repr(value)[:60]
 
 
-def same_numbers(found: Any, wanted: Any, filled: bool = True) -> None:
+def same_numbers(found: Any, wanted: Any, filled: bool = True, least: float = 0.0) -> None:
     """Differs unless type, sizes and numbers agree."""
     if str(found.dtype) != str(wanted.dtype):
         raise Differs(f"dtype {found.dtype}, not {wanted.dtype}")
@@ -86,6 +97,7 @@ def same_numbers(found: Any, wanted: Any, filled: bool = True) -> None:
         if not np.array_equal(a, b):
             raise Differs(f"values {a.ravel()[:4]}, not {b.ravel()[:4]}")
         return
+    near = max(near, least)
     finite = b[np.isfinite(b)]
     scale = max(1.0, float(np.abs(finite).max())) if finite.size else 1.0
     close = np.isclose(a, b, rtol=near, atol=near * scale, equal_nan=True)
@@ -96,7 +108,7 @@ def same_numbers(found: Any, wanted: Any, filled: bool = True) -> None:
         )
 
 
-def same(found: Any, wanted: Any, filled: bool = True) -> None:
+def same(found: Any, wanted: Any, filled: bool = True, least: float = 0.0) -> None:
     """Differs unless two answers agree part by part."""
     a, b = leaves(found), leaves(wanted)
     if len(a) != len(b):
@@ -105,12 +117,23 @@ def same(found: Any, wanted: Any, filled: bool = True) -> None:
         if is_tensor(other) != is_tensor(one):
             raise Differs(f"{type(one).__name__}, not {type(other).__name__}")
         if is_tensor(other):
-            same_numbers(one, other, filled)
+            same_numbers(one, other, filled, least)
         elif isinstance(other, float):
             if not np.isclose(one, other, equal_nan=True):
                 raise Differs(f"{one!r}, not {other!r}")
         elif str(one) != str(other):
             raise Differs(f"{one!r}, not {other!r}")
+
+
+def compare(op: Any, found: Any, wanted: Any) -> None:
+    """Differs unless the answers to an op agree in all that torch promises."""
+    if op.name in ORDERS:
+        return
+    parts = leaves(wanted)
+    if op.name in TIES and is_tensor(parts[0]) and not parts[0].is_floating_point():
+        same(leaves(found)[0], parts[0])
+        return
+    same(found, wanted, op.name not in UNFILLED, LOOSE.get(op.name, 0.0))
 
 
 def same_layout(found: Any, wanted: Any) -> None:
@@ -206,7 +229,7 @@ def gradients(values: Any, inputs: Any, grad: Any, make: Any) -> tuple[list[Any]
     return wanted, grad(outputs, wanted, cotangents, allow_unused=True)
 
 
-def check_gradients(found: Any, wanted: Any, pair: Beside) -> None:
+def check_gradients(found: Any, wanted: Any, pair: Beside, least: float = 0.0) -> None:
     """Differs unless both give the same gradients (none and zeros say the same)."""
     if pair.process is not None:
         try:
@@ -233,7 +256,7 @@ def check_gradients(found: Any, wanted: Any, pair: Beside) -> None:
             if left is not None and np.any(numpy_of(left)):
                 raise Differs(f"gradient of {short(x)}: None on one side")
             continue
-        same_numbers(one, other)
+        same_numbers(one, other, least=least)
 
 
 def check_values(op: Any, ours: Any, pair: Beside, tally: Tally, aspect: str, grad: bool) -> None:
@@ -246,7 +269,7 @@ def check_values(op: Any, ours: Any, pair: Beside, tally: Tally, aspect: str, gr
         a, b = found, wanted
         if op.name in UP_TO_PHASE:
             a, b = function(pair.process)(a), pair.process(b)
-        same(a, b, op.name not in UNFILLED)
+        compare(op, a, b)
         tally.add(aspect, None)
     except (Differs, Missing, Exception) as error:
         tally.add(aspect, f"{pair.text}: {_reason(error)}")
@@ -256,7 +279,8 @@ def check_values(op: Any, ours: Any, pair: Beside, tally: Tally, aspect: str, gr
     if aspect == "value" and op.name not in UP_TO_PHASE:
         tally.add("layout", _problem(lambda: same_layout(found, wanted), pair))
     if grad:
-        tally.add("gradient", _problem(lambda: check_gradients(found, wanted, pair), pair))
+        tally.add("gradient", _problem(
+            lambda: check_gradients(found, wanted, pair, LOOSE.get(op.name, 0.0)), pair))
 
 
 def _problem(call: Callable[[], Any], pair: Beside) -> str | None:
@@ -278,14 +302,14 @@ def _detached(sample: Any) -> Any:
     return sample.transform(plain)
 
 
-def check_variant(op: Any, theirs: Any, name: str, sample: Any, tally: Tally, aspect: str) -> None:
+def check_variant(op: Any, theirs: Any, sample: Any, tally: Tally, aspect: str) -> None:
     """The method or the in-place twin; the latter must also return the tensor itself."""
     clean = _detached(sample)
     try:
         pair = Beside(clean)
         if not is_tensor(pair.ours[0]):
             return
-        ours = find(sys_rl().Tensor, name)
+        ours = function(theirs)
         found, wanted = pair.both(theirs, ours)
         if wanted is None and found is None:
             return
@@ -293,10 +317,10 @@ def check_variant(op: Any, theirs: Any, name: str, sample: Any, tally: Tally, as
             raise Differs("does not return the tensor itself")
         if op.name in UP_TO_PHASE:
             found, wanted = function(pair.process)(found), pair.process(wanted)
-        same(found, wanted, op.name not in UNFILLED)
+        compare(op, found, wanted)
         tally.add(aspect, None)
     except (Differs, Missing, Exception) as error:
-        tally.add(aspect, f"{short([clean.input, *clean.args])} {name}: {_reason(error)}")
+        tally.add(aspect, f"{short([clean.input, *clean.args])}: {_reason(error)}")
 
 
 def check_out(op: Any, ours: Any, sample: Any, tally: Tally) -> None:
@@ -322,7 +346,7 @@ def check_out(op: Any, ours: Any, sample: Any, tally: Tally) -> None:
         found, error = answer(lambda: ours(start, *rest, **named, out=given))
         if error is not None:
             raise Differs(told(error))
-        same(given, into, op.name not in UNFILLED)
+        compare(op, given, into)
         if not many and found is not given:
             raise Differs("does not return out")
         tally.add("out", None)
@@ -402,9 +426,9 @@ def _check_dtype(op: Any, ours: Any, dtype: torch.dtype, tally: Tally) -> None:
         return
     for sample in drawn[:: max(1, len(drawn) // 3)]:
         method, inplace = op.method_variant, op.inplace_variant
-        if hasattr(method, "__name__"):
-            check_variant(op, method, method.__name__, sample, tally, "method")
-        if hasattr(inplace, "__name__"):
-            check_variant(op, inplace, inplace.__name__, sample, tally, "in-place")
-        if op.supports_out:
+        if method is not None:
+            check_variant(op, method, sample, tally, "method")
+        if inplace is not None:
+            check_variant(op, inplace, sample, tally, "in-place")
+        if op.supports_out and not op.name.startswith("nn."):  # there `out` is no public argument
             check_out(op, ours, sample, tally)
