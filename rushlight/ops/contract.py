@@ -13,6 +13,7 @@ from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
 from ..core.primitive import CROSSED
 from ..core.tape import INPUTS, PARENTS, SHAPE
+from .gemm import product
 from .reduce import sum as sum_of
 from .structure import reshape, sum_to, transpose, unsqueeze
 
@@ -42,22 +43,11 @@ def same_types(a: np.ndarray, b: np.ndarray, *notes: str) -> None:
         )
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> Any:
-    if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
-    return np.matmul(a, b)
-
-
-_matmul_ufunc = np.matmul
-
-
 def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
-    kind = a.dtype
     try:
-        if kind is b.dtype and kind.char in "fd":
-            return _matmul_ufunc(a, b)
-        same_types(a, b)
-        return _product(a, b)
+        if a.dtype is not b.dtype:
+            same_types(a, b)
+        return product(a, b)
     except ValueError:
         raise _misfit(a, b) from None
 
@@ -180,7 +170,7 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
     same = x.dtype == w.dtype
     if not same:
         raise _linear_types(x, w)
-    y = _product(x, w.T)
+    y = product(x, w.T)
     if bias:
         y += bias[0]
     return y

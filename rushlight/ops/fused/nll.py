@@ -31,8 +31,9 @@ def _places(labels: np.ndarray, classes: int, ignore: int) -> tuple[Any, Any]:
     """An index of the scores at their labels, and which labels count (None: all do)."""
     counts = None
     if labels.size:
-        low, high = labels.min(), labels.max()
-        if low < 0 or high >= classes or low <= ignore <= high:
+        # one pass: seen without sign, a negative label is larger than any class
+        high = np.maximum.reduce(labels.view(np.uint64), None)
+        if high >= classes or 0 <= ignore <= high:
             counts = labels != ignore
             wrong = counts & ((labels < 0) | (labels >= classes))
             if wrong.any():

@@ -1,0 +1,64 @@
+"""Matrix products of arrays, with a way round where BLAS is slow on thin matrices.
+
+OpenBLAS has kernels without packing for products of at most a million multiplications, on
+processors with AVX-512. A thin product (up to 16 rows or columns: the last layer of a classifier)
+that is larger runs up to twice as fast in blocks that stay below that bound.
+Measured: `python benchmarks/kernels.py thin`; see docs/notes/0001-thin-products.md.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+SMALL = 1_000_000
+THIN = 16
+multiply = np.matmul
+
+
+@functools.cache
+def _has_small_kernels() -> bool:
+    try:
+        found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # type: ignore[index]
+    except (KeyError, TypeError):
+        return False
+    return any(name.startswith("AVX512") or name == "X86_V4" for name in found)
+
+
+def product(a: np.ndarray, b: np.ndarray) -> Any:
+    """a @ b for operands of one data type; half precision sums in float32 as torch does."""
+    if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
+        return multiply(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    if a.size > 4096 and a.ndim == 2 == b.ndim and a.dtype.char == "f":
+        return _matrices(a, b)
+    return multiply(a, b)
+
+
+def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    rows, inner = a.shape
+    columns = b.shape[1]
+    if rows * inner * columns <= SMALL or min(rows, columns) > THIN or inner != b.shape[0]:
+        return multiply(a, b)
+    if not _has_small_kernels():
+        return multiply(a, b)
+    if rows <= columns:
+        step = SMALL // (rows * columns) // 8 * 8
+        return _by_inner(a, b, step) if step >= 24 else multiply(a, b)
+    step = SMALL // (inner * columns) // 8 * 8
+    return _by_rows(a, b, step) if step >= 16 else multiply(a, b)
+
+
+def _by_inner(a: np.ndarray, b: np.ndarray, step: int) -> np.ndarray:
+    y = multiply(a[:, :step], b[:step])
+    for start in range(step, len(b), step):
+        y += multiply(a[:, start : start + step], b[start : start + step])
+    return y
+
+
+def _by_rows(a: np.ndarray, b: np.ndarray, step: int) -> np.ndarray:
+    y = np.empty((len(a), b.shape[1]), a.dtype)
+    for start in range(0, len(a), step):
+        multiply(a[start : start + step], b, out=y[start : start + step])
+    return y
