@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from rushlight.serialize import load, safetensors, save  # noqa: E402
-from tests.parity import record_files  # noqa: E402
-from tests.parity.test_files import check  # noqa: E402
-from tests.serialize.tools import same, tensor  # noqa: E402
+from rushlight.serialize import load, safetensors, save
+from tests.parity import record_files
+from tests.parity.test_files import check
+from tests.serialize.tools import same, tensor
 
 CASES = record_files.cases()
 

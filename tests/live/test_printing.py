@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.parity.printing_cases import random_recipe, rushlight_text  # noqa: E402
-from tests.parity.record_printing import torch_text  # noqa: E402
+from tests.parity.printing_cases import random_recipe, rushlight_text
+from tests.parity.record_printing import torch_text
 
 FIRST_SEED, NUM_CASES, BATCH = 100_000, 600, 50
 
