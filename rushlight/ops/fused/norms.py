@@ -16,7 +16,10 @@ from ...core.tape import PARAMS, SHAPE
 from ..reduce import mean
 from ..structure import sum_to
 from ..transcendental import conj, rsqrt
+from . import norm_kernels
 from .kernels import raw, widened
+from .norm_kernels import Channels
+from .rounds import unbuffered
 
 Sizes = tuple[int, ...]
 
@@ -38,53 +41,60 @@ def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
     return _sum(both.reshape(*lead, *(1,) * tail), dims)
 
 
-_BLOCK = 1 << 16  # elements per round: the passes of a round find them in the cache
+_SHORT = 16  # numbers in a row from which the kernels for whole rows pay
 
 
-def _axis(x: np.ndarray, weight: Any, dims: Sizes) -> int | None:
-    """A dimension along which the work can be cut up, or None where it is not worth it."""
-    if x.size <= 2 * _BLOCK:
-        return None
-    if 0 not in dims and dims[-1] == x.ndim - 1 and len(dims) == x.ndim - 1:
-        return 0 if weight is None or weight.ndim < x.ndim else None
-    return 1 if x.ndim > 2 and 1 not in dims and len(dims) == x.ndim - 1 else None
-
-
-def _as_rows(x: np.ndarray, weight: Any, dims: Sizes) -> tuple[np.ndarray, Sizes]:
-    """Leading dimensions that are all kept, joined into one."""
+def _row_shape(x: np.ndarray, weight: Any, bias: Any, dims: Sizes) -> Sizes | None:
+    """(rows, length) where each row is normalised by itself, its weights lying along it."""
     lead = x.ndim - len(dims)
-    trailing = dims == tuple(range(lead, x.ndim))
-    if lead < 2 or not trailing or (weight is not None and weight.ndim > len(dims)):
-        return x, dims
-    return x.reshape(-1, *x.shape[lead:]), tuple(range(1, len(dims) + 1))
+    length = prod(x.shape[lead:])
+    if dims != tuple(range(lead, x.ndim)) or length < _SHORT:
+        return None
+    if any(one is not None and one.shape != x.shape[lead:] for one in (weight, bias)):
+        return None
+    return prod(x.shape[:lead]), length
 
 
-def _cuts(x: np.ndarray, axis: int) -> Any:
-    step = max(1, _BLOCK // max(1, x.size // x.shape[axis]))
-    for start in range(0, x.shape[axis], step):
-        yield (slice(None),) * axis + (slice(start, start + step),)
+def _channels(x: np.ndarray, weight: Any, bias: Any, dims: Sizes) -> Channels | None:
+    """The layout of batch, group and instance norm, whose weights are one number per channel."""
+    grouped = dims == (2, 3) and x.ndim == 4
+    few = weight if weight is not None else bias
+    if x.ndim < 3 or (few is not None and few.ndim != x.ndim):
+        return None
+    if grouped and (few is None or few.shape[2] == x.shape[2]):
+        shape, each = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3]), x.shape[2]
+    else:
+        shape, each = (*x.shape[:2], prod(x.shape[2:])), int(0 not in dims)
+        if dims != (*(() if each else (0,)), *range(2, x.ndim)):
+            return None
+    fits = all(one is None or one.size == shape[1] for one in (weight, bias))
+    return Channels(shape, each) if fits and shape[2] >= _SHORT else None
 
 
-def _cut(a: Any, part: Any, ndim: int) -> Any:
-    """The share of a weight (or bias) in a part of the input."""
-    return a[part] if a is not None and a.ndim == ndim else a
+def _flat(*values: Any) -> Any:
+    return [None if one is None else widened(one).reshape(-1) for one in values]
 
 
 def _standardise(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rows, own = _as_rows(x, weight, dims)
-    axis = _axis(rows, weight, own)
-    if axis is None:
+    if x.size == 0 or x.dtype.kind == "c":
         return _standardise_part(x, weight, bias, dims, eps)
-    y = np.empty(rows.shape, x.dtype)
-    kept = tuple(1 if i in own else n for i, n in enumerate(rows.shape))
-    center, variance = (np.empty(kept, widened(x[:0]).dtype) for _ in range(2))
-    for part in _cuts(rows, axis):
-        mine = (_cut(weight, part, rows.ndim), _cut(bias, part, rows.ndim))
-        y[part], center[part], variance[part] = _standardise_part(rows[part], *mine, own, eps)
+    shape = _row_shape(x, weight, bias, dims)
+    if shape is not None:
+        wide = widened(x).reshape(shape)
+        with unbuffered(shape[1]):
+            found = norm_kernels.rows(wide, *_flat(weight, bias), eps)
+    else:
+        layout = _channels(x, weight, bias, dims)
+        if layout is None:
+            return _standardise_part(x, weight, bias, dims, eps)
+        wide = widened(x).reshape(layout.batch, layout.channels, layout.places)
+        with unbuffered(layout.places):
+            found = layout.forward(wide, *_flat(weight, bias), eps)
     kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
-    return y.reshape(x.shape), center.reshape(kept), variance.reshape(kept)
+    y = found[0].reshape(x.shape).astype(x.dtype, copy=False)
+    return y, found[1].reshape(kept), found[2].reshape(kept)
 
 
 def _standardise_part(
@@ -134,25 +144,21 @@ def _back(
     gs: Any, x: np.ndarray, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
     eps: float,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    rows, own = _as_rows(x, weight, dims)
-    axis = _axis(rows, weight, own)
-    if axis is None:
+    if x.size == 0 or x.dtype.kind == "c":
         return _back_part(gs, x, center, variance, weight, bias, dims, eps)
-    kept = tuple(1 if i in own else n for i, n in enumerate(rows.shape))
-    small = [a.reshape(kept) for a in (center, variance, gs[1], gs[2])]
-    g = gs[0].reshape(rows.shape)
-    dx = np.empty(rows.shape, x.dtype)
-    dw, db = (None if a is None else np.zeros(a.shape, a.dtype) for a in (weight, bias))
-    for part in _cuts(rows, axis):
-        mine = (_cut(weight, part, rows.ndim), _cut(bias, part, rows.ndim))
-        c, v, by_mean, by_variance = (a[part] for a in small)
-        found = _back_part((g[part], by_mean, by_variance), rows[part], c, v, *mine, own, eps)
-        dx[part] = found[0]
-        for total, share in zip((dw, db), found[1:]):
-            if total is not None:
-                whole = _cut(total, part, rows.ndim)
-                whole += share
-    return dx.reshape(x.shape), dw, db
+    rows, layout = _row_shape(x, weight, bias, dims), None
+    if rows is None:
+        layout = _channels(x, weight, bias, dims)
+        if layout is None:
+            return _back_part(gs, x, center, variance, weight, bias, dims, eps)
+    shape = rows or (layout.batch, layout.channels, layout.places)
+    back = norm_kernels.rows_back if layout is None else layout.backward
+    wide = (widened(gs[0]).reshape(shape), *_flat(gs[1], gs[2]))
+    small = (*_flat(center, variance), *_flat(weight), eps)
+    with unbuffered(shape[-1]):
+        dx, dw, db = back(wide, widened(x).reshape(shape), *small)
+    like = lambda a, one: None if one is None else a.reshape(one.shape).astype(x.dtype, copy=False)
+    return like(dx, x), like(dw, weight), like(db, bias)
 
 
 def _back_part(

@@ -7,7 +7,8 @@ the output in place; scratch arrays are its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 from .kernels import widened
 
 PIECE = 1 << 15  # elements: 128 KiB of float32; operands and scratch together fit L2
+
+_ROW = 512
 
 
 @cache
@@ -45,6 +48,23 @@ def in_rounds(kernel: Callable[..., Any], *xs: np.ndarray, params: tuple[Any, ..
             part = slice(start, start + PIECE)
             kernel(y[part], *[flat[part] for flat in flats], *params)
     return y.reshape(first.shape).astype(first.dtype, copy=False)
+
+
+@contextmanager
+def unbuffered(length: int) -> Iterator[None]:
+    """Where rows of at least 512 numbers meet one number each.
+
+    NumPy repeats such a number into a buffer of 8192 elements to make longer loops of short rows;
+    for long rows that costs a pass, and a smaller buffer keeps it from doing so.
+    """
+    if length < _ROW:
+        yield
+        return
+    before = np.setbufsize(_ROW)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
 
 
 def _over_zero(out: np.ndarray, x: np.ndarray) -> None:
