@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import os
@@ -40,7 +41,10 @@ class _Member:
     open: Callable[[], IO[bytes] | None]
 
 
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
+BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    NotImplementedError,  # a zip of a version or compression unknown here
+)  # fmt: skip
 
 
 def extract(
@@ -105,8 +109,8 @@ def _unpack(source: Path, scratch: Path, limits: Limits) -> list[str]:
 
 
 def _broken(source: Path, error: Exception) -> BaseException:
-    if isinstance(error, OSError) and error.errno is not None:
-        return error  # the disk's fault, not the archive's
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return error  # the disk's fault, not the archive's (which may name a place below 0: EINVAL)
     what = (describe_file(source) if source.is_file() else None) or str(error) or "cut short"
     return fail(
         ArchiveError,
