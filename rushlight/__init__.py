@@ -1,5 +1,6 @@
 """rushlight: deep learning with PyTorch's interface, on NumPy."""
 
+import importlib as _importlib
 import sys as _sys
 import warnings as _warnings
 
@@ -81,6 +82,7 @@ from . import (
     utils,
     version,
 )
+from .core.arrivals import when_imported as _when_imported
 from .core.names import explain_missing as _explain_missing
 from .core.state import get_default_dtype, set_default_dtype
 from .functions.examples import attach as _attach_examples
@@ -112,6 +114,10 @@ _explain_missing(
         "dlpack": ("rushlight.utils.dlpack", None),
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },
+)
+_when_imported(
+    "einops._backends",
+    lambda: _importlib.import_module("rushlight.compat.einops_backend").register(),
 )
 for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, autograd, random):
     _explain_missing(_module)

@@ -10,11 +10,11 @@ import numpy as np
 from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
-from .core import dtypes, inplace
+from .core import calls, dtypes, inplace
 from .core.dispatch import scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
 from .core.tensor import EAGER_TYPES, Tensor
-from .functions import filling, indexing, protocol, reshaping
+from .functions import filling, indexing, place, protocol, reshaping
 from .ops import compare, contract, elementwise, structure
 
 Function = Callable[..., Any]
@@ -64,9 +64,11 @@ tanh true_divide trunc xlogy
 def _operator(op: Function, reverse: bool = False) -> Function:
     """A binary operator method; foreign operands are left to the other side's method."""
     if not reverse:
-        return op
+        return calls.make_operator(op)
 
     def operator(self: Tensor, other: Any) -> Any:
+        if type(other) not in calls.NUMBERS and not calls.is_operand(other):
+            return NotImplemented
         return op(other, self)
 
     return operator
@@ -78,13 +80,13 @@ def _taken_from(self: Tensor, other: Any) -> Any:
     return elementwise.sub(other, self)
 
 
-def _comparison(op: Function, unequal: Any) -> Function:
+def _comparison(op: Function) -> Function:
     def operator(self: Tensor, other: Any) -> Any:
         if type(other) in EAGER_TYPES or isinstance(
             other, (Tensor, int, float, complex, np.ndarray, np.generic)
         ):
             return op(self, other)
-        return unequal
+        return NotImplemented
 
     return operator
 
@@ -215,7 +217,7 @@ def operators() -> dict[str, Any]:
         if name != "matmul":
             table[f"__i{name}__"] = twin
     table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
-    table["__eq__"], table["__ne__"] = _comparison(c.eq, False), _comparison(c.ne, True)
+    table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
     table.update(__neg__=e.neg, __pos__=e.positive, __abs__=e.abs, __invert__=c.bitwise_not,
                  __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
     return table
@@ -259,7 +261,7 @@ def methods() -> dict[str, Any]:
     ):
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
-    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS}
+    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS, **place.METHODS}
 
 
 def install() -> None:

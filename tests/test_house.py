@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent / "rushlight"
 FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
-    "operands",
+    "operands", "overrides",
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
@@ -24,6 +24,7 @@ FLOORS = {
 DOORS = {
     "llvmlite": "compile/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
     "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic.py", "matplotlib": "viz.py",
+    "einops": "compat/einops_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py",
 }  # fmt: skip

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from . import shapes
-from .dispatch import FLOATS, apply, note_line, write_out
+from .dispatch import FLOATS, WRAPPERS, apply, note_line, write_out
+from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import STATE, WATCHED
 from .tape import LEAF, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
 NUMBERS = frozenset((float, int))
+OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 
 
@@ -36,7 +38,18 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
     op.__name__ = op.__qualname__ = prim.name
     op.__doc__ = prim.doc or f"The op `{prim.name}`."
     op.primitive = prim
+    OPS[prim.name] = op
     return op
+
+
+def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
+    """A binary op as Python's operator: foreign operands are left to their own methods."""
+    prim = op.primitive  # type: ignore[attr-defined]
+    elementwise = type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float")
+    operator = (_binary if elementwise else _pair)(prim, _operator_long_way)
+    operator.__name__ = operator.__qualname__ = prim.name
+    operator.__doc__, operator.primitive = op.__doc__, prim
+    return operator
 
 
 def _unary(prim: Primitive) -> Any:
@@ -107,7 +120,8 @@ def _unary_with_params(prim: Primitive) -> Any:
     return op
 
 
-def _binary(prim: Primitive) -> Any:
+def _binary(prim: Primitive, long_way: Any = None) -> Any:
+    long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, floats_only = prim.rule is not None, prim.dtype == "float"
 
@@ -144,9 +158,23 @@ def _binary(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
-        return _long_way(prim, input, other, params, out)
+        return long_way(prim, input, other, params, out)
 
     return op
+
+
+def is_operand(value: Any) -> bool:
+    """Whether an operator knows what to do with a value; else its own class may."""
+    kind = type(value)
+    return isinstance(value, OPERANDS) or kind in WRAPPERS or speaks(kind)
+
+
+def _operator_long_way(
+    prim: Primitive, input: Any, other: Any, params: Any, out: Any = None
+) -> Any:
+    if not is_operand(other):
+        return NotImplemented
+    return _long_way(prim, input, other, params, out)
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
@@ -157,8 +185,9 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
     return result if out is None else write_out(result, out)
 
 
-def _pair(prim: Primitive) -> Any:
+def _pair(prim: Primitive, long_way: Any = None) -> Any:
     """Two operands of whatever types the op itself checks (matmul, linear)."""
+    long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records = prim.rule is not None
 
@@ -183,10 +212,7 @@ def _pair(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.anomaly:
                     note_line(result._entry)
                 return result
-        elif type(input) is ndarray and type(other) is ndarray:
-            y = evaluate(input, other, *params)
-            return y if type(y) is ndarray else asarray(y)
-        return apply(prim, (input, other), params)
+        return long_way(prim, input, other, params, None)
 
     return op
 

@@ -14,6 +14,7 @@ import numpy as np
 from . import dtypes, shapes
 from .errors import fail, user_line
 from .operands import combination, refuse_numbers
+from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, Entry, hooks_of, tick
@@ -22,6 +23,7 @@ from .tensor import EAGER_TYPES, Tensor, link_view
 INFERRED = [False]  # whether inference mode was ever entered
 ARRAYS: dict[type, Callable[..., Any]] = {}
 WRAPPERS: dict[type, Callable[..., Any]] = {}
+PLAIN = frozenset((np.ndarray, float, int, bool, complex))
 FLOATS = frozenset("efdFDE")  # NumPy type codes; E is ml_dtypes' bfloat16
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 
@@ -126,6 +128,10 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     seen_tensor = False
     for x in inputs:
         kind = type(x)
+        if kind not in EAGER_TYPES and kind not in PLAIN and speaks(kind):
+            result = handled(prim.name, inputs, params)
+            if result is not NOT_HANDLED:
+                return result
         if kind in EAGER_TYPES or isinstance(x, Tensor):
             seen_tensor = True
             other = ARRAYS.get(type(x._array))
@@ -262,6 +268,11 @@ def write_out(result: Any, out: Any) -> Any:
         raise RuntimeError(
             f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
             f" {scalar_type_name(out.dtype)}"
+        )
+    if any(step == 0 and n > 1 for step, n in zip(out._array.strides, out._array.shape)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a"
+            " single memory location. Please clone() the tensor before performing the operation."
         )
     if out._array.shape != result._array.shape:
         out._array = np.empty(result._array.shape, out._array.dtype)

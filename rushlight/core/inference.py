@@ -14,6 +14,7 @@ from typing import Any
 from . import calls, dispatch, tensor
 from .dispatch import INFERRED
 from .errors import fail
+from .overrides import plain_results
 from .state import STATE
 from .tensor import EAGER_TYPES, Tensor
 
@@ -26,6 +27,7 @@ class InferenceTensor(Tensor):
     """A Tensor that gradients will never need: not saved, not written outside inference mode."""
 
     __slots__ = ()
+    __torch_function__ = plain_results
     _inference = True
 
     @property

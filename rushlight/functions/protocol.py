@@ -12,14 +12,16 @@ from ..autograd.engine import node_name
 from ..autograd.graph import node_of
 from ..core import dtypes, printing
 from ..core.dispatch import scalar_type_name
-from ..core.errors import fail
+from ..core.errors import fail, is_ours
+from ..core.overrides import convert, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, owner_of, version
-from ..core.tensor import Tensor, set_requires_grad, wrap
+from ..core.tensor import EAGER_TYPES, Tensor, set_requires_grad, wrap
 from ..ops import structure as s
 from ..ops.contract import c_name
-from .from_data import tensor
+from . import copying, typed
+from .assembly import flip
 
 __all__ = [
     "from_dlpack",
@@ -53,16 +55,33 @@ def to_bool(self: Tensor) -> bool:
     return bool(self._array.reshape(()))
 
 
+def _only(self: Tensor) -> np.ndarray:
+    if self._array.size != 1:
+        raise fail(
+            ValueError, "only one element tensors can be converted to Python scalars",
+            f"its shape is {tuple(self._array.shape)}; .tolist() gives all values",
+        )  # fmt: skip
+    return self._array.reshape(())
+
+
 def to_float(self: Tensor) -> float:
-    return float(_one(self))
+    return float(_real(_only(self)))
+
+
+def _real(value: np.ndarray) -> Any:
+    if value.dtype.kind != "c":
+        return value
+    if value.imag:
+        raise RuntimeError("value cannot be converted to type double without overflow")
+    return value.real
 
 
 def to_int(self: Tensor) -> int:
-    return int(_one(self).item())
+    return int(_real(_only(self)).item())
 
 
 def to_complex(self: Tensor) -> complex:
-    return complex(_one(self))
+    return complex(_only(self))
 
 
 def to_index(self: Tensor) -> int:
@@ -81,6 +100,14 @@ def iterate(self: Tensor) -> Any:
     if self._array.ndim == 0:
         raise TypeError("iteration over a 0-d tensor")
     return iter(s.unbind(self, 0))
+
+
+def reverse(self: Tensor) -> Tensor:
+    return flip(self, (0,)) if self._array.ndim else self
+
+
+def delete(self: Tensor, key: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
 
 
 def contains(self: Tensor, value: Any) -> bool:
@@ -104,8 +131,11 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     name = None
     if entry is not None and entry is not LEAF:
         name = node_name(entry)
+    kind = type(self)
+    title = kind.__name__ if kind is not Tensor and speaks(kind) else "tensor"
     return printing.format_tensor(
-        self._array, dtype_name=repr(self.dtype), default_dtype_name=repr(DEFAULTS.dtype),
+        self._array, prefix=f"{title}(", dtype_name=repr(self.dtype),
+        default_dtype_name=repr(DEFAULTS.dtype),
         requires_grad=entry is LEAF, grad_fn_name=name, tensor_contents=tensor_contents,
     )  # fmt: skip
 
@@ -206,8 +236,17 @@ def detach(self: Tensor) -> Tensor:
     """The same memory without history."""
     if self._entry is not None:  # for the error of a backward() that finds no history
         frame = sys._getframe(1)
+        while is_ours(frame) and frame.f_back is not None:
+            frame = frame.f_back
         STATE.cut = ("detach()", frame.f_code, frame.f_lineno)
-    return wrap(self._array)
+    result = wrap(self._array)
+    return result if type(self) in EAGER_TYPES else alike(result, self)
+
+
+def alike(result: Tensor, source: Tensor) -> Tensor:
+    """A result that no op gave, in the kind of its source."""
+    kind = type(source)
+    return convert(result, kind) if speaks(kind) else result
 
 
 def data(self: Tensor) -> Tensor:
@@ -288,57 +327,6 @@ def _del_grad(self: Tensor) -> None:
     self._grad = None
 
 
-def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    if id(self) in memo:
-        return memo[id(self)]
-    if self._entry is not None and self._entry is not LEAF:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy"
-            " protocol at the moment.  If you were attempting to deepcopy a module, this may be"
-            " because of a torch.nn.utils.weight_norm usage, see"
-            " https://github.com/pytorch/pytorch/pull/103001"
-        )
-    result = type(self).__new__(type(self)) if type(self) is Tensor else _new_like(self)
-    result._array = self._array.copy(order="K")
-    result._entry = self._entry
-    if self._grad is not None:
-        result._grad = deepcopy(self._grad, memo)
-    memo[id(self)] = result
-    return result
-
-
-def _new_like(self: Tensor) -> Tensor:
-    return object.__new__(type(self))
-
-
-def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
-    extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
-    return _rebuild, (type(self), self._array, self._entry is not None, extra)
-
-
-def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
-    result = object.__new__(kind)
-    result._array = array if array.flags.writeable else array.copy()
-    result._entry = LEAF if requires_grad else None
-    result.__dict__.update(extra)
-    return result
-
-
-def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
-    """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those as floats."""
-    dtypes.require_cpu(device)
-    result = object.__new__(cls)
-    if len(data) == 1 and not isinstance(data[0], (int, Size)):
-        given = data[0]
-        result._array = given._array if isinstance(given, Tensor) else tensor(
-            given, dtype=DEFAULTS.dtype)._array  # fmt: skip
-    else:
-        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
-        result._array = np.empty(shape or (0,), DEFAULTS.dtype.numpy)
-    result._entry = None
-    return result
-
-
 def _get_version(self: Tensor) -> int:
     return 0 if self._silent else version(self._array)
 
@@ -373,7 +361,9 @@ def install() -> None:
         "__len__": length, "__iter__": iterate, "__contains__": contains,
         "__repr__": representation, "__format__": formatted, "__array__": array_protocol,
         "__array_wrap__": array_wrap, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
-        "__deepcopy__": deepcopy, "__reduce_ex__": reduce_for_pickle,
+        "__deepcopy__": copying.deepcopy, "__copy__": copying.shallow_copy,
+        "__reduce_ex__": copying.reduce_for_pickle, "__reversed__": reverse, "__delitem__": delete,
+        "__torch_function__": classmethod(torch_function),
         "__array_namespace__": array_namespace, "to_device": to_device,
         "dim": lambda self: self._array.ndim, "ndimension": lambda self: self._array.ndim,
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
@@ -381,7 +371,7 @@ def install() -> None:
         "element_size": lambda self: self._array.itemsize,
         "data": property(data, _set_data), "grad": property(_get_grad, _set_grad, _del_grad),
         "grad_fn": property(get_grad_fn), "_version": property(_get_version),
-        "__new__": construct, "is_inference": lambda self: False,
+        "__new__": typed.construct, "is_inference": lambda self: False,
         "_is_view": lambda self: self._base is not None,
     }  # fmt: skip
     for name, value in table.items():

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.shapes import Size
+from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from .from_data import tensor
 
@@ -17,19 +18,44 @@ __all__ = [
 ]  # fmt: skip
 
 
+def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -> np.ndarray:
+    """Uninitialised memory of given sizes, or given values, as the older constructors read them."""
+    dtypes.require_cpu(device)
+    if len(data) == 1 and not isinstance(data[0], (int, Size)):
+        (given,) = data
+        if isinstance(given, (float, complex)):
+            raise TypeError(f"new(): data must be a sequence (got {type(given).__name__})")
+        if isinstance(given, Tensor) and given.dtype is kind:
+            return given._array
+        return tensor(given, dtype=kind)._array
+    shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+    return np.empty(shape or (0,), kind.numpy)
+
+
+def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
+    """`Tensor(2, 3)` is uninitialised of that size, `Tensor([1, 2])` holds those as floats."""
+    result = object.__new__(cls)
+    whole = len(data) == 1 and isinstance(data[0], Tensor)  # shared, whatever its type
+    kind = data[0].dtype if whole else DEFAULTS.dtype
+    result._array = from_sizes_or_data(data, kind, device)
+    result._entry = None
+    return result
+
+
+def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+    """`x.new(2, 3)` or `x.new([1, 2])`: another tensor of x's type."""
+    return wrap(from_sizes_or_data(data, self.dtype, device))
+
+
 class _Typed(type):
     """Calls make plain tensors of the class's type; instances are the tensors that have it."""
 
     dtype: dtypes.dtype
 
+    is_cuda = is_sparse = False
+
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
-        dtypes.require_cpu(device)
-        if len(data) == 1 and not isinstance(data[0], (int, Size)):
-            if isinstance(data[0], float):
-                raise TypeError(f"new(): data must be a sequence (got {type(data[0]).__name__})")
-            return tensor(data[0], dtype=cls.dtype)
-        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
-        return wrap(np.empty(shape or (0,), cls.dtype.numpy))
+        return wrap(from_sizes_or_data(data, cls.dtype, device))
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype

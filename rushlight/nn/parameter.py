@@ -9,6 +9,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
+from ..core.overrides import plain_results
 from ..core.tape import LEAF
 from ..core.tensor import Tensor, register_eager_type
 
@@ -53,6 +54,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     """
 
     __slots__ = ()
+    __torch_function__ = plain_results
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -280,6 +282,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer whose shape the first forward of a lazy module decides."""
 
     __slots__ = ()
+    __torch_function__ = plain_results
     cls_to_become = Tensor
 
     def __new__(

@@ -1,8 +1,8 @@
 """Expressions in the standard's words, for any namespace `xp`.
 
 `A` is a 3 by 4 matrix of real numbers, `S` a batch of positive definite 3 by 3 matrices, `P`
-positive numbers, `N` integers with repetitions, `U` uint8, `B` a mask, `Z` complex numbers, `V` and `W`
-vectors of three, `F` has nan in it.
+positive numbers, `N` integers with repetitions, `U` uint8, `B` a mask, `Z` complex numbers, `V`
+and `W` vectors of three, `F` has nan in it.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def inputs(xp: Any) -> dict[str, Any]:
     whole = rng.integers(-2, 3, (3, 4))
     given = {
         "A": rng.normal(size=(3, 4)), "S": root @ root.swapaxes(-1, -2) + np.eye(3),
-        "P": rng.uniform(1.1, 3, (3, 4)), "N": whole, "U": rng.integers(0, 200, (3, 4)).astype("u1"),
+        "P": rng.uniform(1.1, 3, (3, 4)), "N": whole,
+        "U": rng.integers(0, 200, (3, 4)).astype("u1"),
         "B": rng.random((3, 4)) > 0.5, "Z": rng.normal(size=(3, 4)) + 1j * rng.normal(size=(3, 4)),
         "V": np.array([-1.0, 0.5, 2.0]), "W": np.array([0.1, -3.0, 1.0]),
         "F": np.array([1.0, np.nan, 1.0, np.nan, -2.0]),

@@ -1,4 +1,4 @@
-"""The array API namespace against NumPy's own: values, shapes, types, and the standard's manners."""
+"""The array API namespace against NumPy: values, shapes, types, and the standard's manners."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""Copies and pickles of tensors; tensors that share memory share it afterwards too."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ..core.tape import LEAF, owner_of
+from ..core.tensor import Tensor
+
+# A pickled view takes the whole memory it looks into along, unless that is much larger.
+WORTH, SMALL = 4, 1 << 16
+
+
+def memory_of(array: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """The flat bytes that an array looks into, and where it begins; None for foreign memory."""
+    owner = owner_of(array)
+    if type(owner) is not np.ndarray:
+        return None
+    order = sorted(range(owner.ndim), key=lambda axis: -owner.strides[axis])
+    dense = owner.transpose(order)
+    if not dense.flags.c_contiguous:
+        return None
+    start = array.ctypes.data - owner.ctypes.data
+    return dense.reshape(-1).view(np.uint8), start
+
+
+def placed(memory: np.ndarray, like: np.ndarray, start: int) -> np.ndarray:
+    """An array laid out like another, over other bytes."""
+    return np.ndarray(like.shape, like.dtype, buffer=memory, offset=start, strides=like.strides)
+
+
+def copied(array: np.ndarray, memo: dict[Any, Any]) -> np.ndarray:
+    """A copy whose memory is shared with the copies of the array's other views."""
+    found = memory_of(array)
+    if found is None or not array.size:
+        return array.copy(order="K")
+    memory, start = found
+    key = ("memory", id(owner_of(array)))
+    if key not in memo:
+        memo[key] = memory.copy()
+    return placed(memo[key], array, start)
+
+
+def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
+    if id(self) in memo:
+        return memo[id(self)]
+    if self._entry is not None and self._entry is not LEAF:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy"
+            " protocol at the moment.  If you were attempting to deepcopy a module, this may be"
+            " because of a torch.nn.utils.weight_norm usage, see"
+            " https://github.com/pytorch/pytorch/pull/103001"
+        )
+    result = object.__new__(type(self))
+    memo[id(self)] = result
+    result._array = copied(self._array, memo)
+    result._entry = self._entry
+    for name, value in self.__dict__.items():
+        if not name.startswith("_"):
+            setattr(result, name, copy.deepcopy(value, memo))
+    if self._grad is not None:
+        result._grad = deepcopy(self._grad, memo)
+    return result
+
+
+def shallow_copy(self: Tensor) -> Tensor:
+    """Another tensor over the same memory, with the same history and attributes."""
+    result = object.__new__(type(self))
+    result._array, result._entry = self._array, self._entry
+    result.__dict__.update({k: v for k, v in self.__dict__.items() if not k.startswith("_")})
+    return result
+
+
+def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
+    extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
+    array, requires_grad = self._array, self._entry is not None
+    owner = owner_of(array)
+    if owner is array or type(owner) is not np.ndarray or not array.size:
+        return _rebuild, (type(self), array, requires_grad, extra)
+    if owner.nbytes > max(WORTH * array.nbytes, SMALL) or not owner.flags.c_contiguous:
+        return _rebuild, (type(self), array, requires_grad, extra)
+    start = array.ctypes.data - owner.ctypes.data
+    place = (array.shape, array.dtype, array.strides, start)
+    return _rebuild_view, (type(self), owner, place, requires_grad, extra)
+
+
+def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    result = object.__new__(kind)
+    result._array = array if array.flags.writeable else array.copy()
+    result._entry = LEAF if requires_grad else None
+    result.__dict__.update(extra)
+    return result
+
+
+def _rebuild_view(kind: type, owner: np.ndarray, place: tuple[Any, ...], requires_grad: bool,
+                  extra: dict[str, Any]) -> Tensor:  # fmt: skip
+    shape, dtype, strides, start = place
+    memory = owner.reshape(-1).view(np.uint8)
+    array = np.ndarray(shape, dtype, buffer=memory, offset=start, strides=strides)
+    return _rebuild(kind, array, requires_grad, extra)

@@ -1,0 +1,38 @@
+"""Tensor methods about memory and kind: storages, subclasses, older constructors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.tape import LEAF, PARAMS, PRIM
+from ..core.tensor import Tensor, wrap
+from . import typed
+from .storage import storage, untyped_storage
+
+
+def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tensor:
+    """The memory of `data` as an instance of a Tensor subclass, a leaf."""
+    result = object.__new__(cls)
+    result._array = wrap(data._array)._array
+    result._entry = LEAF if require_grad else None
+    return result
+
+
+def _output_nr(self: Tensor) -> int:
+    """Which output of its operation the tensor is."""
+    entry = self._entry
+    if entry is None or entry is LEAF or entry[PRIM].name != "output_of":
+        return 0
+    return entry[PARAMS][0]
+
+
+def _itself(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The tensor itself: memory is never page-locked here."""
+    return self
+
+
+METHODS: dict[str, Any] = {
+    "new": typed.new, "storage": storage, "untyped_storage": untyped_storage,
+    "pin_memory": _itself, "output_nr": property(_output_nr),
+    "_make_subclass": staticmethod(_make_subclass),
+}  # fmt: skip

@@ -1,0 +1,202 @@
+"""The memory behind tensors: `untyped_storage` (bytes) and `storage` (elements)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.tape import owner_of
+from ..core.tensor import Tensor, wrap
+from .copying import memory_of
+
+__all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
+
+
+class UntypedStorage:
+    """A run of bytes, shared by all tensors that look into it.
+
+    Source: https://pytorch.org/docs/stable/storage.html
+
+    >>> import rushlight as torch
+    >>> torch.ones(4)[2:].untyped_storage().nbytes()
+    16
+    """
+
+    def __init__(self, *data: Any, device: Any = None) -> None:
+        dtypes.require_cpu(device)
+        given = data[0] if data else 0
+        self._bytes = np.zeros(given, np.uint8) if isinstance(given, int) else (
+            np.array(list(given), np.uint8))  # fmt: skip
+
+    device = property(lambda self: dtypes.CPU)
+    is_cuda = False
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return self._bytes.ctypes.data if self._bytes.size else 0
+
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return self._bytes.size
+
+    size = nbytes
+
+    def element_size(self) -> int:
+        """1: the elements are bytes."""
+        return 1
+
+    def __len__(self) -> int:
+        return self._bytes.size
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._bytes[place]
+        return int(found) if found.ndim == 0 else _over(found)
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self._bytes[place] = value._bytes if isinstance(value, UntypedStorage) else value
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[int]:
+        """The bytes as numbers."""
+        return self._bytes.tolist()
+
+    def fill_(self, value: int) -> UntypedStorage:
+        """All bytes set to one value."""
+        self._bytes[...] = value
+        return self
+
+    def copy_(self, source: Any, non_blocking: Any = None) -> UntypedStorage:
+        """The bytes of another storage written into this one."""
+        self._bytes[...] = source._bytes
+        return self
+
+    def clone(self) -> UntypedStorage:
+        """A copy."""
+        return _over(self._bytes.copy())
+
+    def cpu(self) -> UntypedStorage:
+        """Itself."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see it: never."""
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether it is page-locked: never."""
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self.data_ptr() == other.data_ptr()
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        lines = "".join(f" {value}\n" for value in self.tolist())
+        name = "torch.storage.UntypedStorage"
+        return f"{lines}[{name}(device=cpu) of size {len(self)}]"
+
+
+def _over(memory: np.ndarray) -> UntypedStorage:
+    storage = object.__new__(UntypedStorage)
+    storage._bytes = memory
+    return storage
+
+
+class TypedStorage:
+    """The same memory read as elements of one data type."""
+
+    def __init__(self, *data: Any, wrap_storage: Any = None, dtype: Any = None,
+                 device: Any = None, _internal: bool = False) -> None:  # fmt: skip
+        self.dtype = dtypes.float32 if dtype is None else dtype
+        if wrap_storage is None:
+            given = data[0] if data else 0
+            values = np.zeros(given, self.dtype.numpy) if isinstance(given, int) else (
+                np.array(list(given), self.dtype.numpy))  # fmt: skip
+            wrap_storage = _over(values.view(np.uint8))
+        self._untyped_storage = wrap_storage
+
+    device = property(lambda self: dtypes.CPU)
+    is_cuda = False
+
+    @property
+    def _values(self) -> np.ndarray:
+        return self._untyped_storage._bytes.view(self.dtype.numpy)
+
+    def untyped(self) -> UntypedStorage:
+        """The bytes."""
+        return self._untyped_storage
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._untyped_storage.data_ptr()
+
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return self._untyped_storage.nbytes()
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def size(self) -> int:
+        """How many elements there are."""
+        return self._values.size
+
+    __len__ = size
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._values[place]
+        return found.item() if found.ndim == 0 else found.tolist()
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self._values[place] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
+        return wrap(self._values).tolist()
+
+    def clone(self) -> TypedStorage:
+        """A copy."""
+        return TypedStorage(wrap_storage=self._untyped_storage.clone(), dtype=self.dtype)
+
+    def is_shared(self) -> bool:
+        """Whether other processes see it: never."""
+        return False
+
+    def __repr__(self) -> str:
+        lines = "".join(f" {value}\n" for value in self.tolist())
+        kind = f"dtype={self.dtype!r}, device=cpu"
+        return f"{lines}[torch.storage.TypedStorage({kind}) of size {self.size()}]"
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether something is a storage."""
+    return isinstance(obj, (UntypedStorage, TypedStorage))
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The bytes that the tensor looks into, all of them."""
+    array = self._array
+    found = memory_of(array)
+    if found is not None:
+        return _over(found[0])
+    owner = owner_of(array)
+    try:
+        return _over(np.frombuffer(owner, np.uint8))
+    except (TypeError, ValueError, BufferError):
+        flat = np.ascontiguousarray(array).reshape(-1)
+        return _over(flat.view(np.uint8))
+
+
+def storage(self: Tensor) -> TypedStorage:
+    """The memory that the tensor looks into, as elements of its type."""
+    return TypedStorage(wrap_storage=untyped_storage(self), dtype=self.dtype)
