@@ -115,9 +115,7 @@ def _check_stft(input: Tensor, shown: dict[str, Any], whole: bool) -> None:
     if hop <= 0:
         raise RuntimeError(f"{said} : expected hop_length > 0, but got hop_length={hop}")
     if not 0 < width <= n_fft:
-        raise RuntimeError(
-            f"{said} : expected 0 < win_length <= n_fft, but got win_length={width}"
-        )
+        raise RuntimeError(f"{said} : expected 0 < win_length <= n_fft, but got win_length={width}")
     if window is not None and window._array.shape != (width,):
         raise RuntimeError(
             f"{said} : expected a 1D window tensor of size equal to win_length={width}, but got"
@@ -205,4 +203,3 @@ def _check_istft(input: Tensor, shown: dict[str, Any]) -> str:
     if shown["return_complex"] and onesided:
         raise RuntimeError("Cannot have onesided output if window or input is complex")
     return said
-

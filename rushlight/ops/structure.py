@@ -324,6 +324,8 @@ def _split(name: str) -> Any:
 split, split_with_sizes = _split("split"), _split("split_with_sizes")
 unsafe_split = _split("unsafe_split")
 unsafe_split_with_sizes = _split("unsafe_split_with_sizes")
+
+
 def _slices(x: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     x = np.moveaxis(x, dim, 0) if dim else x
     return tuple([x[i, ...] for i in range(len(x))])

@@ -279,8 +279,10 @@ def check_values(op: Any, ours: Any, pair: Beside, tally: Tally, aspect: str, gr
     if aspect == "value" and op.name not in UP_TO_PHASE:
         tally.add("layout", _problem(lambda: same_layout(found, wanted), pair))
     if grad:
-        tally.add("gradient", _problem(
-            lambda: check_gradients(found, wanted, pair, LOOSE.get(op.name, 0.0)), pair))
+        tally.add(
+            "gradient",
+            _problem(lambda: check_gradients(found, wanted, pair, LOOSE.get(op.name, 0.0)), pair),
+        )
 
 
 def _problem(call: Callable[[], Any], pair: Beside) -> str | None:

@@ -72,6 +72,7 @@ def _elu_vjp(g: Any, y: Any, x: Any, alpha: float, scale: float, inner: float) -
 elu = _smooth("elu", "elu_cpu", _elu, _elu_vjp,
               "scale * x where positive, else scale * alpha * (e^(inner x) - 1).")  # fmt: skip
 
+
 def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, doc: str,
                exact: bool = True, node: str | None = None) -> Any:  # fmt: skip
     """A smooth activation by two kernels of `smooth_kernels`; `vjp` serves tensors.
