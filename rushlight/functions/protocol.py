@@ -68,7 +68,7 @@ def to_float(self: Tensor) -> float:
     return float(_real(_only(self)))
 
 
-def _real(value: np.ndarray) -> Any:
+def _real(value: Any) -> Any:
     if value.dtype.kind != "c":
         return value
     if value.imag:

@@ -143,7 +143,8 @@ def kaiser(n: np.ndarray, length: int, sym: bool, beta: float = 12.0) -> np.ndar
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
     inside = 1 - (2 * n / max(length, 1) - 1) ** 2
-    return _one(n, special.i0(beta * np.sqrt(np.maximum(inside, 0))) / special.i0(np.float64(beta)))
+    top = special.i0(np.asarray(beta, np.float64))
+    return _one(n, special.i0(beta * np.sqrt(np.maximum(inside, 0))) / top)
 
 
 @_window

@@ -83,15 +83,17 @@ def _standardise(
     shape = _row_shape(x, weight, bias, dims)
     if shape is not None:
         wide = widened(x).reshape(shape)
+        flat_weight, flat_bias = _flat(weight, bias)
         with unbuffered(shape[1]):
-            found = norm_kernels.rows(wide, *_flat(weight, bias), eps)
+            found = norm_kernels.rows(wide, flat_weight, flat_bias, eps)
     else:
         layout = _channels(x, weight, bias, dims)
         if layout is None:
             return _standardise_part(x, weight, bias, dims, eps)
         wide = widened(x).reshape(layout.batch, layout.channels, layout.places)
+        flat_weight, flat_bias = _flat(weight, bias)
         with unbuffered(layout.places):
-            found = layout.forward(wide, *_flat(weight, bias), eps)
+            found = layout.forward(wide, flat_weight, flat_bias, eps)
     kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
     y = found[0].reshape(x.shape).astype(x.dtype, copy=False)
     return y, found[1].reshape(kept), found[2].reshape(kept)
@@ -146,13 +148,13 @@ def _back(
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     if x.size == 0 or x.dtype.kind == "c":
         return _back_part(gs, x, center, variance, weight, bias, dims, eps)
-    rows, layout = _row_shape(x, weight, bias, dims), None
-    if rows is None:
+    shape: Sizes | None = _row_shape(x, weight, bias, dims)
+    back: Any = norm_kernels.rows_back
+    if shape is None:
         layout = _channels(x, weight, bias, dims)
         if layout is None:
             return _back_part(gs, x, center, variance, weight, bias, dims, eps)
-    shape = rows or (layout.batch, layout.channels, layout.places)
-    back = norm_kernels.rows_back if layout is None else layout.backward
+        shape, back = (layout.batch, layout.channels, layout.places), layout.backward
     wide = (widened(gs[0]).reshape(shape), *_flat(gs[1], gs[2]))
     small = (*_flat(center, variance), *_flat(weight), eps)
     with unbuffered(shape[-1]):
