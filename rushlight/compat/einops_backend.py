@@ -8,6 +8,7 @@ import rushlight as rl
 
 REDUCTIONS = {"min": rl.amin, "max": rl.amax, "sum": rl.sum, "mean": rl.mean, "prod": None,
               "any": None, "all": None}  # fmt: skip
+REGISTERED: list[type] = []
 
 
 def _reduced(x: Any, operation: str, axes: Any) -> Any:
@@ -71,4 +72,6 @@ def register() -> type:
     """Declare the backend; einops finds it among the subclasses of its base class."""
     from einops._backends import AbstractBackend  # pyright: ignore[reportMissingImports]
 
-    return type("RushlightBackend", (Operations, AbstractBackend), {})
+    backend = type("RushlightBackend", (Operations, AbstractBackend), {})
+    REGISTERED.append(backend)  # a class list of subclasses alone would not keep it alive
+    return backend

@@ -1,4 +1,4 @@
-"""Copies and pickles of tensors; tensors that share memory share it afterwards too."""
+"""Copies and pickles of tensors; deep copies share memory where their originals did."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import numpy as np
 
 from ..core.tape import LEAF, owner_of
 from ..core.tensor import Tensor
-
-# A pickled view takes the whole memory it looks into along, unless that is much larger.
-WORTH, SMALL = 4, 1 << 16
 
 
 def memory_of(array: np.ndarray) -> tuple[np.ndarray, int] | None:
@@ -76,15 +73,7 @@ def shallow_copy(self: Tensor) -> Tensor:
 
 def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
     extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
-    array, requires_grad = self._array, self._entry is not None
-    owner = owner_of(array)
-    if owner is array or type(owner) is not np.ndarray or not array.size:
-        return _rebuild, (type(self), array, requires_grad, extra)
-    if owner.nbytes > max(WORTH * array.nbytes, SMALL) or not owner.flags.c_contiguous:
-        return _rebuild, (type(self), array, requires_grad, extra)
-    start = array.ctypes.data - owner.ctypes.data
-    place = (array.shape, array.dtype, array.strides, start)
-    return _rebuild_view, (type(self), owner, place, requires_grad, extra)
+    return _rebuild, (type(self), self._array, self._entry is not None, extra)
 
 
 def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
@@ -93,11 +82,3 @@ def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str
     result._entry = LEAF if requires_grad else None
     result.__dict__.update(extra)
     return result
-
-
-def _rebuild_view(kind: type, owner: np.ndarray, place: tuple[Any, ...], requires_grad: bool,
-                  extra: dict[str, Any]) -> Tensor:  # fmt: skip
-    shape, dtype, strides, start = place
-    memory = owner.reshape(-1).view(np.uint8)
-    array = np.ndarray(shape, dtype, buffer=memory, offset=start, strides=strides)
-    return _rebuild(kind, array, requires_grad, extra)

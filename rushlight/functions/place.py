@@ -31,7 +31,14 @@ def _itself(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return self
 
 
+def _no(self: Tensor, *args: Any) -> bool:
+    """False: memory is plain memory of this process."""
+    return False
+
+
 METHODS: dict[str, Any] = {
+    "is_pinned": _no, "is_shared": _no, "is_distributed": _no, "share_memory_": _itself,
+    "name": property(lambda self: None),
     "new": typed.new, "storage": storage, "untyped_storage": untyped_storage,
     "pin_memory": _itself, "output_nr": property(_output_nr),
     "_make_subclass": staticmethod(_make_subclass),

@@ -27,6 +27,16 @@ class _Wrapped:
         return (1, 0)
 
 
+class _Writable:
+    """The memory of an array whose capsule could not say that it may be written."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.__array_interface__ = {
+            **array.__array_interface__, "data": (array.ctypes.data, False)
+        }  # fmt: skip
+
+
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
     """A tensor over another library's memory; takes an object with `__dlpack__` or a capsule.
 
@@ -36,7 +46,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     tensor([0, 1, 2])
     """
     if not hasattr(ext_tensor, "__dlpack__"):
-        return rl.from_numpy(np.from_dlpack(_Wrapped(ext_tensor)))
+        return rl.from_numpy(np.asarray(_Writable(np.from_dlpack(_Wrapped(ext_tensor)))))
     return rl.from_dlpack(ext_tensor, device=device, copy=copy)
 
 
