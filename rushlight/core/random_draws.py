@@ -20,6 +20,7 @@ _LOW_24 = np.uint32(0xFFFFFF)
 _LOW_21 = np.uint32(0x1FFFFF)
 _STEP_24 = _single(2.0**-24)
 _TWO_PI = _single(2.0 * math.pi)
+_HALF = np.dtype("V32")  # eight float32: half a row
 _ROWS = 2048  # rows of 16 normals handled at once, so that the scratch arrays stay in cache
 
 
@@ -118,6 +119,7 @@ _LN2_LOW, _LN2_HIGH = _single(-2.12194440e-4), _single(0.693359375)
 _SQRT_HALF = np.int32(0x3F3504F3)  # the bits of float32(sqrt(1/2))
 _PI_4 = [_single(-0.78515625), _single(-2.4187564849853515625e-4), _single(-3.77489497744594108e-8)]
 _FOUR_PI = _single(1.27323954473516)
+_SIGN = np.int32(-(1 << 31))
 _SINE = np.array(
     [
         _rounded(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1),
@@ -207,16 +209,20 @@ def _sine_cosine32(theta: Array, work: _Scratch) -> tuple[Array, Array]:
 
 
 def _quadrant(values: Array, octant: Array) -> tuple[Array, Array]:
-    """Give the two series of an octant their places and signs."""
-    swap = (octant & 2).astype(np.bool_)
-    sine = np.where(swap, values[1], values[0])
-    cosine = np.where(swap, values[0], values[1])
-    bits = sine.view(np.int32)
-    bits ^= (octant & 4) << 29
-    bits = cosine.view(np.int32)
+    """Give the two series of an octant their places and signs, by arithmetic on their bits."""
+    bits = values.view(np.int32)
+    swap = octant << 30
+    swap >>= 31  # all ones where bit 1 is set
+    swap &= bits[0] ^ bits[1]
+    bits ^= swap
+    np.left_shift(octant, 29, out=swap)
+    swap &= _SIGN
+    bits[0] ^= swap
     octant += 2
-    bits ^= (octant & 4) << 29
-    return sine, cosine
+    np.left_shift(octant, 29, out=swap)
+    swap &= _SIGN
+    bits[1] ^= swap
+    return values[0], values[1]
 
 
 def box_muller32(unit: Array, mean: float, std: float) -> None:
@@ -227,14 +233,15 @@ def box_muller32(unit: Array, mean: float, std: float) -> None:
         block = rows[start : start + _ROWS]
         if 8 * len(block) != work.whole.size:
             work = _Scratch(8 * len(block))
-        radius = _log32((_single(1) - block[:, 0]).ravel(), work)
+        halves = np.ascontiguousarray(block.view(_HALF).reshape(-1, 2).T).view(_single)
+        radius = _log32(_single(1) - halves[0], work)
         radius *= _single(-2)
         np.sqrt(radius, out=radius)
-        sine, cosine = _sine_cosine32((block[:, 1] * _TWO_PI).ravel(), work)
-        cosine *= radius
-        sine *= radius
-        block[:, 0] = affine(cosine, std, mean).reshape(-1, 8)
-        block[:, 1] = affine(sine, std, mean).reshape(-1, 8)
+        sine, cosine = _sine_cosine32(halves[1] * _TWO_PI, work)
+        np.multiply(cosine, radius, out=halves[0])
+        np.multiply(sine, radius, out=halves[1])
+        found = affine(halves, std, mean)
+        block.view(_HALF).reshape(-1, 2)[...] = found.view(_HALF).T
 
 
 def box_muller64(unit: Array, mean: float, std: float) -> None:
@@ -246,14 +253,17 @@ def box_muller64(unit: Array, mean: float, std: float) -> None:
     rows[:, 1] = affine(radius * np.sin(theta), std, mean)
 
 
+def few_pairs(unit: list[float]) -> list[float]:
+    """Standard normals, two for each two uniforms: the angle's comes first."""
+    values: list[float] = []
+    for turn, u in zip(unit[0::2], unit[1::2]):
+        radius, theta = math.sqrt(-2.0 * math.log1p(-u)), 2.0 * math.pi * turn
+        values += (radius * math.cos(theta), radius * math.sin(theta))
+    return values
+
+
 def serial_pairs(unit: Array) -> Array:
-    """Standard normals, two for each two float64 uniforms: the angle's comes first."""
-    if unit.size < 64:
-        values: list[float] = []
-        for turn, u in unit.reshape(-1, 2).tolist():
-            radius, theta = math.sqrt(-2.0 * math.log1p(-u)), 2.0 * math.pi * turn
-            values += (radius * math.cos(theta), radius * math.sin(theta))
-        return np.array(values)
+    """The same for an array."""
     pairs = unit.reshape(-1, 2)
     radius, theta = np.sqrt(-2.0 * np.log1p(-pairs[:, 1])), 2.0 * math.pi * pairs[:, 0]
     return np.stack([radius * np.cos(theta), radius * np.sin(theta)], axis=1).ravel()
@@ -281,21 +291,28 @@ def _swap_forward_all(partners: NDArray[np.int64]) -> NDArray[np.int64]:
     place j was brought there in the same way: following such links to their end names the item.
     """
     n = partners.size
-    steps = np.arange(n)
+    kind = np.int32 if n < 1 << 31 else np.int64
+    steps = np.arange(n, dtype=kind)
+    partners = partners.astype(kind)
     # Sorting (partner, step) puts the steps that share a partner side by side, in order.
     shift = np.int64(n.bit_length())
-    ordered = np.sort((partners << shift) | steps)
-    place, step = ordered >> shift, ordered & ((np.int64(1) << shift) - 1)
-    same = place[1:] == place[:-1]
-    visitor = np.full(n, -1)
-    visitor[step[1:][same]] = step[:-1][same]
+    ordered = partners.astype(np.int64)
+    ordered <<= shift
+    ordered |= steps
+    ordered.sort()
+    step = (ordered & ((np.int64(1) << shift) - 1)).astype(kind)
+    ordered >>= shift
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
     # The last step before i that left something at i; step i itself does not count.
     link = steps.copy()
-    moved = steps[partners != steps]
+    moved = np.flatnonzero(partners != steps)
     link[partners[moved]] = moved  # of repeated indices the last one stays
-    while True:
-        further = link[link]
-        if np.array_equal(further, link):
-            break
-        link = further
-    return np.where(visitor >= 0, link[visitor], partners)
+    open_ends = np.flatnonzero(link != steps)
+    while open_ends.size:
+        near = link[open_ends]
+        far = link[near]
+        link[open_ends] = far
+        open_ends = open_ends[far != near]
+    items = partners.astype(np.int64)
+    items[step[same + 1]] = link[step[same]]
+    return items

@@ -42,6 +42,10 @@ from .random_stream import Stream
 # The dtypes that a kernel takes, as `kind_of` names them.
 _REAL = ("half", "single", "double")
 _FLOAT32 = np.dtype(np.float32)
+_INT64 = np.dtype(np.int64)
+_FEW_ROWS = 256  # normals up to which the rest of a block of words is worth computing with them
+_WIDE = 1 << 62
+_FEW = 32  # whole numbers that are drawn faster one by one
 _NUMBER = (*_REAL, "integer")
 _ANY = (*_NUMBER, "bool")
 
@@ -115,6 +119,10 @@ class Engine(Stream):
     def _filled(self, count: int, kind: str, mean: float, std: float) -> Array:
         """Normals in rows of 16; a ragged end is drawn anew, as the last 16 numbers."""
         double = kind == "double"
+        if count <= _FEW_ROWS and count % 16 == 0 and not double:
+            found = self.block_normals(count)
+            if found is not None:
+                return found if (mean, std) == (0.0, 1.0) else draws.affine(found, std, mean)
         uniforms = self.doubles if double else self.singles
         transform = draws.box_muller64 if double else draws.box_muller32
         ragged = count % 16
@@ -133,6 +141,10 @@ class Engine(Stream):
             return np.empty(0)
         kept = [] if self._spare is None else [self._spare]
         pairs = (count - len(kept) + 1) // 2
+        if pairs < 32:
+            few = kept + draws.few_pairs(self.few_doubles(2 * pairs))
+            self._spare = None if len(few) == count else few[-1]
+            return np.array(few[:count])
         values = draws.serial_pairs(self.doubles(2 * pairs))
         if kept:
             values = np.concatenate([kept, values])
@@ -207,6 +219,10 @@ class Engine(Stream):
 
         Without both, 0 to the largest number (2**digits for a floating dtype).
         """
+        if dtype is _INT64 and out is None and type(shape) is tuple and type(high) is int:
+            found = self._few_integers(shape, low or 0, high)
+            if found is not None:
+                return found
         shape, dtype, count = size_of(shape, dtype, out)
         if low is None and high is None:
             values = self._default_range(count, dtype)
@@ -219,6 +235,19 @@ class Engine(Stream):
                 values = values.view(np.int64) if values.itemsize == 8 else values.astype(np.int64)
                 values += np.int64(base)
         return place(values, shape, dtype, out)
+
+    def _few_integers(self, shape: tuple[int, ...], low: int, high: int) -> Array | None:
+        """The common case, int64 in a small range, soon done."""
+        span, count = high - low, math.prod(shape)
+        if not (0 < span < 1 << 28 and -_WIDE <= low <= _WIDE):
+            return None
+        if count <= _FEW:
+            few = [word % span + low for word in self.words(count).tolist()]
+            return np.array(few, np.int64).reshape(shape)
+        values = draws.modulo(self.words(count), span).astype(np.int64)
+        if low:
+            values += low
+        return values.reshape(shape)
 
     def _below(self, count: int, span: int) -> Array:
         """Words modulo `span`: of 32 bits while that is hardly uneven, then of 64."""
@@ -254,6 +283,12 @@ class Engine(Stream):
             return np.arange(n).astype(dtype)
         if n >= 0xFFFFFFFF // 20:
             return self._randperm_large(n).astype(dtype, copy=False)
+        if n <= _FEW:
+            few = list(range(n))
+            for i, word in enumerate(self.words(n - 1).tolist()):
+                j = i + word % (n - i)
+                few[i], few[j] = few[j], few[i]
+            return np.array(few, dtype)
         partners = np.arange(n)
         partners[:-1] += self.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
         return draws.swap_forward(partners).astype(dtype, copy=False)

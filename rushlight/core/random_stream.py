@@ -60,6 +60,7 @@ class Stream:
         self._source.seed(self._seed & 0xFFFFFFFF)
         self._block = np.empty(_BLOCK, np.uint32)
         self._next, self._fresh = _BLOCK, True
+        self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`
         self._spare: float | None = None  # the second of the last pair of serial normals
         self._spare32: float | None = None  # torch keeps a place for it and does not use it
         return self
@@ -146,9 +147,9 @@ class Stream:
 
     def converted(self, count: int, each: int, convert: Any, dtype: Any) -> Array:
         """`convert(words)` for `count` results of `each` words, a cacheful at a time."""
-        step = _CHUNK // each
-        if count <= step:
+        if each * count <= _CHUNK:
             return convert(self.words(each * count))
+        step = _CHUNK // each
         values = np.empty(count, dtype)
         for start in range(0, count, step):
             part = values[start : start + step]
@@ -157,7 +158,37 @@ class Stream:
 
     def singles(self, count: int) -> Array:
         """`count` float32 in [0, 1), one word each."""
+        if count <= 16:  # fewer calls
+            few = [(word & 0xFFFFFF) * 2.0**-24 for word in self.words(count).tolist()]
+            return np.array(few, np.float32)
         return self.converted(count, 1, draws.unit32, np.float32)
+
+    def few_doubles(self, count: int) -> list[float]:
+        """`count` of `doubles`, as a list; the quicker way for a handful."""
+        words = self.words(2 * count).tolist()
+        return [
+            ((high & 0x1FFFFF) << 32 | low) * 2.0**-53
+            for high, low in zip(words[0::2], words[1::2])
+        ]
+
+    def block_normals(self, count: int) -> Array | None:
+        """Standard float32 normals for whole rows of 16 words, if they lie in one block.
+
+        All rows that are left in the block are computed at once and kept for the next calls: the
+        work on few numbers is in the calls, not in the numbers.
+        """
+        with self._lock:
+            start, block = self._next, self._block
+            if start + count > _BLOCK:
+                return None
+            self._next = start + count
+        kept, first, values = self._rows
+        if kept is not block or start < first or (start - first) % 16:
+            first, rest = start, (_BLOCK - start) // 16 * 16
+            values = draws.unit32(block[start : start + rest])
+            draws.box_muller32(values, 0.0, 1.0)
+            self._rows = block, first, values
+        return values[start - first : start - first + count].copy()
 
     def doubles(self, count: int) -> Array:
         """`count` float64 in [0, 1), two words each."""
