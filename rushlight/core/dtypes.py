@@ -8,7 +8,12 @@ import numpy as np
 
 
 class dtype:
-    """A tensor's element type; prints as torch's does (`torch.float32`)."""
+    """A tensor's element type; prints as torch's does (`torch.float32`).
+
+    >>> import rushlight as torch
+    >>> torch.float32.itemsize, torch.float32.is_floating_point
+    (4, True)
+    """
 
     __slots__ = ("_numpy", "category", "itemsize", "name", "rank")
 

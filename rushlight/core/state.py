@@ -48,7 +48,14 @@ def get_default_dtype() -> dtypes.dtype:
 
 
 def set_default_dtype(d: dtypes.dtype) -> None:
-    """Choose the type that Python floats become; TypeError unless it is a floating-point type."""
+    """Choose the type that Python floats become; TypeError unless it is a floating-point type.
+
+    >>> import rushlight as torch
+    >>> torch.set_default_dtype(torch.float64)
+    >>> torch.tensor(1.0).dtype
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
+    """
     if not isinstance(d, dtypes.dtype):
         raise TypeError(f"invalid dtype object: {d!r}")
     if d.category != dtypes.FLOAT:

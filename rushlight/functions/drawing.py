@@ -118,12 +118,26 @@ def seed() -> int:
 
 
 def initial_seed() -> int:
-    """The seed that the default generator last started from."""
+    """The seed that the default generator last started from.
+
+    >>> import rushlight as torch
+    >>> _ = torch.manual_seed(7)
+    >>> torch.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """Where the default generator stands, as a tensor of bytes."""
+    """Where the default generator stands, as a tensor of bytes.
+
+    >>> import rushlight as torch
+    >>> state = torch.get_rng_state()
+    >>> first = torch.rand(2)
+    >>> _ = torch.set_rng_state(state)
+    >>> torch.equal(torch.rand(2), first)
+    True
+    """
     return default_generator.get_state()
 
 

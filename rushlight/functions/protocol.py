@@ -190,7 +190,12 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor over another library's memory, by DLPack."""
+    """A tensor over another library's memory, by DLPack.
+
+    >>> import rushlight as torch
+    >>> torch.from_dlpack(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
     array = np.from_dlpack(ext_tensor)
     return wrap(array.copy() if copy or not array.flags.writeable else array)
 

@@ -89,7 +89,12 @@ def set_num_threads(int: Any) -> None:
 
 
 def get_num_threads() -> int:
-    """The number of threads that matrix products may use."""
+    """The number of threads that matrix products may use.
+
+    >>> import rushlight as torch
+    >>> torch.get_num_threads() >= 1
+    True
+    """
     controls = _controls()
     if controls is not None:
         return controls[1]()

@@ -102,7 +102,12 @@ class _LazyConvTranspose(_LazyConvXdMixin):
 
 
 class LazyConv1d(_LazyConv, Conv1d):  # type: ignore[misc]
-    """A Conv1d that takes in_channels from its first input."""
+    """A Conv1d that takes in_channels from its first input.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LazyConv1d(4, kernel_size=3)(torch.zeros(1, 2, 8)).shape
+    torch.Size([1, 4, 6])
+    """
 
     cls_to_become = Conv1d
 

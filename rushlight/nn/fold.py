@@ -9,7 +9,12 @@ from .module import Module
 
 
 class Fold(Module):
-    """Sum columns (N, C * prod(kernel), L) back into an image of `output_size`."""
+    """Sum columns (N, C * prod(kernel), L) back into an image of `output_size`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Fold((3, 3), (2, 2))(torch.ones(1, 4, 4)).shape
+    torch.Size([1, 1, 3, 3])
+    """
 
     __constants__ = ["output_size", "kernel_size", "dilation", "padding", "stride"]
 

@@ -274,7 +274,12 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """e^x - y x for a log-rate x, or x - y log(x + eps) for a rate."""
+    """e^x - y x for a log-rate x, or x - y log(x + eps) for a rate.
+
+    >>> import rushlight as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.zeros(1), torch.ones(1))
+    tensor(1.)
+    """
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
 
@@ -304,7 +309,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """(log var + (x - y)^2 / var) / 2."""
+    """(log var + (x - y)^2 / var) / 2.
+
+    >>> import rushlight as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.ones(1), torch.zeros(1), torch.ones(1))
+    tensor(0.5000)
+    """
 
     __constants__ = ["full", "eps", "reduction"]
 

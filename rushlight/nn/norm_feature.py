@@ -14,7 +14,12 @@ from .parameter import Parameter
 
 
 class LocalResponseNorm(Module):
-    """x / (k + alpha / n * sum of x^2 over `size` neighbouring channels)^beta."""
+    """x / (k + alpha / n * sum of x^2 over `size` neighbouring channels)^beta.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LocalResponseNorm(2)(torch.zeros(1, 3, 2)).shape
+    torch.Size([1, 3, 2])
+    """
 
     __constants__ = ["size", "alpha", "beta", "k"]
 

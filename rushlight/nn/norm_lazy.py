@@ -69,7 +69,12 @@ class _LazyNormBase(LazyModuleMixin):
 
 
 class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):  # type: ignore[misc]
-    """A BatchNorm1d that takes num_features from its first input."""
+    """A BatchNorm1d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LazyBatchNorm1d()(torch.randn(4, 3)).shape
+    torch.Size([4, 3])
+    """
 
     cls_to_become = BatchNorm1d
 

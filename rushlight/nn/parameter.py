@@ -119,6 +119,12 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that a module registers as a buffer when it is assigned to an attribute.
 
     data: a tensor, whose memory is shared. persistent: whether state_dict holds it.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.Module()
+    >>> layer.count = torch.nn.Buffer(torch.zeros(1))
+    >>> list(layer.state_dict())
+    ['count']
     """
 
     __slots__ = ()

@@ -86,7 +86,12 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """The largest value in each window of (N, C, D, H, W)."""
+    """The largest value in each window of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxPool3d(2)(torch.zeros(1, 4, 4, 4)).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     _dims = 3
 
@@ -111,7 +116,12 @@ class _MaxUnpoolNd(_Pool):
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
-    """Put the maxima of MaxPool1d back where they were, zeros elsewhere."""
+    """Put the maxima of MaxPool1d back where they were, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MaxUnpool1d(2)(torch.tensor([[3.0]]), torch.tensor([[1]]))
+    tensor([[0., 3.]])
+    """
 
 
 class MaxUnpool2d(_MaxUnpoolNd):

@@ -111,7 +111,13 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """`num_layers` copies of a decoder layer, one after the other, and an optional norm."""
+    """`num_layers` copies of a decoder layer, one after the other, and an optional norm.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.TransformerDecoderLayer(8, 2)
+    >>> torch.nn.TransformerDecoder(layer, 2)(torch.zeros(5, 1, 8), torch.zeros(7, 1, 8)).shape
+    torch.Size([5, 1, 8])
+    """
 
     __constants__ = ["norm"]
 

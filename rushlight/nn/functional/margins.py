@@ -23,6 +23,10 @@ def multi_margin_loss(
     """mean over the other classes of max(0, margin - x[label] + x[class]) ** p.
 
     Shapes: input (N, C) or (C), target (N) or ().
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
+    tensor(0.)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
     if p not in (1, 2):

@@ -239,6 +239,10 @@ def local_response_norm(
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels) ** beta.
 
     Source: Krizhevsky et al. 2012.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.local_response_norm(torch.zeros(1, 3, 2), 2).shape
+    torch.Size([1, 3, 2])
     """
     if input.ndim < 3:
         raise ValueError(

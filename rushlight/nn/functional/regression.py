@@ -166,7 +166,12 @@ def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """x where y is 1, max(0, margin - x) where y is -1."""
+    """x where y is 1, max(0, margin - x) where y is -1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5]), -torch.ones(1))
+    tensor(0.5000)
+    """
     reduction = checked_reduction(reduction, size_average, reduce)
     n.broadcast(target.shape, input.shape)  # torch's error where they do not fit
     apart = (margin - input).clamp(min=0)
@@ -179,6 +184,11 @@ def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """log(1 + e^(-y x)) for labels y of 1 and -1."""
+    """log(1 + e^(-y x)) for labels y of 1 and -1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.soft_margin_loss(torch.zeros(1), torch.ones(1))
+    tensor(0.6931)
+    """
     reduction = checked_reduction(reduction, size_average, reduce)
     return reduced((-(input * target)).exp().log1p(), reduction)

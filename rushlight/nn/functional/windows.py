@@ -147,7 +147,12 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of as many windows as asked for, of (N, C, H, W)."""
+    """The maxima of as many windows as asked for, of (N, C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_max_pool2d(torch.zeros(1, 3, 5, 7), (2, 3)).shape
+    torch.Size([1, 3, 2, 3])
+    """
     return _adaptive_max(2, input, output_size, return_indices)
 
 

@@ -112,6 +112,11 @@ def orthogonal(
 
     orthogonal_map: "matrix_exp" (the default for square matrices), "cayley" or "householder".
     Source: Lezcano-Casado, 2019.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(3, 3))
+    >>> torch.allclose(layer.weight @ layer.weight.T, torch.eye(3), atol=1e-5)
+    True
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, rl.Tensor):

@@ -96,6 +96,11 @@ def spectral_norm(
     """Compute a weight as w / sigma(w), sigma the largest singular value; returns the module.
 
     Source: Miyato et al., 2018.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(2, 2))
+    >>> sorted(name for name, _ in layer.named_parameters())
+    ['bias', 'parametrizations.weight.original']
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, rl.Tensor):

@@ -172,6 +172,14 @@ def register_parametrization(
     The original moves to `module.parametrizations.<tensor_name>.original`. unsafe: the
     parametrisation may change shape or dtype. Returns the module.
     Source: https://pytorch.org/docs/stable/nn.html#utilities
+
+    >>> import rushlight as torch
+    >>> class Double(torch.nn.Module):
+    ...     def forward(self, weight): return 2 * weight
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> _ = torch.nn.utils.parametrize.register_parametrization(layer, "bias", Double())
+    >>> layer.bias.item() == 2 * layer.parametrizations.bias.original.item()
+    True
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
@@ -205,7 +213,12 @@ def register_parametrization(
 
 
 def is_parametrized(module: Any, tensor_name: str | None = None) -> bool:
-    """Whether the module, or one of its tensors, is parametrised."""
+    """Whether the module, or one of its tensors, is parametrised.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.parametrize.is_parametrized(torch.nn.Linear(1, 1))
+    False
+    """
     held = module.__dict__.get("_modules", {}).get("parametrizations")
     if not isinstance(held, ModuleDict):
         return False

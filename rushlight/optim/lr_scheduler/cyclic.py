@@ -47,6 +47,19 @@ class CyclicLR(LRScheduler):
     (times gamma ** batch); or `scale_fn` of the cycle or the batch by `scale_mode`;
     `cycle_momentum` between `max_momentum` and `base_momentum`, the other way round.
     Step it after every batch.  Source: Smith 2017, https://arxiv.org/abs/1506.01186.
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    >>> scheduler = torch.optim.lr_scheduler.CyclicLR(
+    ...     optimizer, 0.0, 1.0, step_size_up=2, cycle_momentum=False
+    ... )
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [0.0, 0.5, 1.0, 0.5]
     """
 
     def __init__(

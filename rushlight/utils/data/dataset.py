@@ -20,6 +20,13 @@ class Dataset(Generic[T_co]):
     """A data set by index: define `__getitem__(index)` and, for most samplers, `__len__()`.
 
     An optional `__getitems__(indices)` returns the samples of a whole batch at once.
+
+    >>> import rushlight as torch
+    >>> class Squares(torch.utils.data.Dataset):
+    ...     def __len__(self): return 3
+    ...     def __getitem__(self, index): return index**2
+    >>> list(torch.utils.data.DataLoader(Squares(), batch_size=2))
+    [tensor([0, 1]), tensor([4])]
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -33,6 +40,12 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     """A data set to walk through: define `__iter__()`.
 
     With several workers each walks a copy of its own; share the work by `get_worker_info()`.
+
+    >>> import rushlight as torch
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self): return iter(range(3))
+    >>> list(torch.utils.data.DataLoader(Count(), batch_size=2))
+    [tensor([0, 1]), tensor([2])]
     """
 
     def __add__(self, other: Dataset) -> ChainDataset:  # type: ignore[override]
@@ -166,7 +179,14 @@ class ConcatDataset(Dataset[T_co]):
 
 
 class ChainDataset(IterableDataset):
-    """Iterable data sets one after the other."""
+    """Iterable data sets one after the other.
+
+    >>> import rushlight as torch
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self): return iter(range(2))
+    >>> list(torch.utils.data.ChainDataset([Count(), Count()]))
+    [0, 1, 0, 1]
+    """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
         super().__init__()
