@@ -42,6 +42,7 @@ from ..core.tape import (
 from ..core.tensor import Tensor, wrap
 
 ndarray, add = np.ndarray, np.add
+_ZERO = bytes(16)
 
 
 class Late:
@@ -204,9 +205,14 @@ def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:
     if isinstance(dtype, dtypes.dtype):
         dtype = dtype.numpy
     return tuple(
-        (wrap(np.zeros(shape, dtype)) if create else np.zeros(shape, dtype)) if g is None else g
+        (wrap(np.zeros(shape, dtype)) if create else _nothing(shape, dtype)) if g is None else g
         for g, shape in zip(gs, entry[SHAPE])
     )
+
+
+def _nothing(shape: tuple[int, ...], dtype: Any) -> ndarray:
+    """Zeros that take no memory, and so cannot be written."""
+    return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
 
 
 def _lift(entry: Entry) -> Entry:

@@ -1,0 +1,52 @@
+"""One direction of one recurrent layer: the fused op where it fits, else ordinary ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..core.tensor import Tensor
+from ..ops.fused.recurrent import lstm_layer, recurrent_layer
+from ..ops.fused.recurrent_formula import unrolled
+
+_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+
+
+def _fits(mode: str, x: Tensor, states: Sequence[Any], weights: Sequence[Any], rows: int) -> bool:
+    """Whether all is of one floating type and of the sizes that the op takes for granted."""
+    w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else w._array for w in weights]
+    kind, arrays = x._array.dtype, [state._array for state in states]
+    gates = len(w_hh)
+    hidden, out = gates // _GATES[mode], w_hh.shape[1]
+    found = [a for a in (w_ih, w_hh, b_ih, b_hh, w_hr, *arrays) if a is not None]
+    return (
+        x.is_floating_point()
+        and all(a.dtype == kind for a in found)
+        and (b_ih is None) == (b_hh is None)
+        and w_ih.shape == (gates, x._array.shape[-1])
+        and all(b is None or b.shape == (gates,) for b in (b_ih, b_hh))
+        and (out == hidden if w_hr is None else w_hr.shape == (out, hidden))
+        and [a.shape for a in arrays] == [(rows, out), (rows, hidden)][: len(arrays)]
+    )
+
+
+def recurrent_way(
+    mode: str, x: Tensor, states: Sequence[Any], weights: Sequence[Any], sizes: Any, reverse: bool
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Outputs of all steps and the last states.
+
+    x (T, B, I), or packed rows with `sizes`, the rows of each step; states (B, H) each; weights
+    (W_ih, W_hh, b_ih or None, b_hh or None, W_hr or None).
+    """
+    h, c = states[0], states[1] if len(states) > 1 else None
+    rows = x._array.shape[1] if sizes is None else sizes[0]
+    sizes = None if sizes is None else tuple(sizes)
+    if not _fits(mode, x, states, weights, rows):
+        y, *ends = unrolled(mode, (x, h, c, *weights), sizes, reverse)
+        return y, tuple(ends)
+    wants_x = x.requires_grad
+    if mode == "LSTM":
+        y, *ends, _, _, _ = lstm_layer(x, h, c, *weights, sizes, reverse, wants_x)
+    else:
+        y, *ends, _, _ = recurrent_layer(x, h, *weights[:4], mode, sizes, reverse, wants_x)
+    return y, tuple(ends)

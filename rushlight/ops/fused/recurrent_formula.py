@@ -1,0 +1,204 @@
+"""Recurrent layers written with ordinary ops: what runs when a layer's gradient is itself recorded.
+
+The gradient is the kernel's (recurrent.py), step by step, over a forward pass made again; every
+part is an op, so derivatives of any order follow. `unrolled` also serves complex numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..contract import linear
+from ..reduce import sum as sum_of
+from ..structure import join, narrow, reshape, t
+from ..transcendental import relu, sigmoid, tanh
+
+Steps = list[tuple[int, int, int, int]]
+
+
+def schedule(sizes: Sequence[int], reverse: bool) -> Steps:
+    """(first row, end, where the step before begins, rows shared with it), in order of work."""
+    steps: Steps = []
+    spans, start = [], 0
+    for size in sizes:
+        spans.append((start, start + size))
+        start += size
+    source = before = 0
+    for start, stop in reversed(spans) if reverse else spans:
+        steps.append((start, stop, source, min(before, stop - start)))
+        source, before = start, stop - start
+    return steps
+
+
+def _cut(x: Any, start: int, stop: int) -> Any:
+    """Rows start to stop."""
+    return x if (start, stop) == (0, x.shape[0]) else narrow(x, 0, start, stop - start)
+
+
+def _cat(parts: Sequence[Any]) -> Any:
+    parts = [part for part in parts if part.shape[0]] or list(parts[:1])
+    return parts[0] if len(parts) == 1 else join(parts, 0, tuple(p.shape[0] for p in parts))
+
+
+def _gates(x: Any, count: int) -> list[Any]:
+    size = x.shape[1] // count
+    return [narrow(x, 1, i * size, size) for i in range(count)]
+
+
+def _wide(parts: Sequence[Any]) -> Any:
+    return join(list(parts), 1, tuple(part.shape[1] for part in parts))
+
+
+# A step: (input's gates, share of h, (h, c), W_hr) -> (new state, what its gradient needs). Its
+# gradient: (by h, by c, saved, W_hr) -> (by gates, by the share of h, by h beside it, by c).
+
+
+def _tanh(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    y = tanh(gates + share)
+    return (y, None), y
+
+
+def _tanh_back(by_h: Any, by_c: Any, y: Any, w_hr: Any) -> tuple[Any, ...]:
+    d = by_h * (1 - y * y)
+    return d, d, None, None
+
+
+def _relu(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    y = relu(gates + share)
+    return (y, None), y
+
+
+def _relu_back(by_h: Any, by_c: Any, y: Any, w_hr: Any) -> tuple[Any, ...]:
+    d = by_h * (y > 0)
+    return d, d, None, None
+
+
+def _gru(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    (a, b, c), (e, f, own) = _gates(gates, 3), _gates(share, 3)
+    reset, update = sigmoid(a + e), sigmoid(b + f)
+    new = tanh(c + reset * own)
+    change = state[0] - new
+    return (new + update * change, None), (reset, update, new, own, change)
+
+
+def _gru_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
+    reset, update, new, own, change = saved
+    by_new = by_h * (1 - update) * (1 - new * new)
+    by_update = by_h * change * update * (1 - update)
+    by_reset = by_new * own * reset * (1 - reset)
+    gates = _wide([by_reset, by_update, by_new])
+    return gates, _wide([by_reset, by_update, by_new * reset]), by_h * update, None
+
+
+def _lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    a, b, c, d = _gates(gates + share, 4)
+    enter, keep, candidate, leave = sigmoid(a), sigmoid(b), tanh(c), sigmoid(d)
+    cell = keep * state[1] + enter * candidate
+    bent = tanh(cell)
+    hidden = leave * bent
+    saved = (enter, keep, candidate, leave, bent, state[1], hidden)
+    return (hidden if w_hr is None else linear(hidden, w_hr), cell), saved
+
+
+def _lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
+    enter, keep, candidate, leave, bent, before, _ = saved
+    inner = by_h if w_hr is None else by_h @ w_hr
+    by_cell = by_c + inner * leave * (1 - bent * bent)
+    d = _wide([
+        by_cell * candidate * enter * (1 - enter), by_cell * before * keep * (1 - keep),
+        by_cell * enter * (1 - candidate * candidate), inner * bent * leave * (1 - leave),
+    ])  # fmt: skip
+    return d, d, None, by_cell * keep
+
+
+_MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "RNN_TANH": (_tanh, _tanh_back), "RNN_RELU": (_relu, _relu_back), "GRU": (_gru, _gru_back),
+    "LSTM": (_lstm, _lstm_back),
+}  # fmt: skip
+
+
+def _sum_with(x: Any, bias: Any) -> Any:
+    return x if bias is None else x + bias
+
+
+def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[Any], Any]:
+    """The states before and after every step, and what its gradient needs, in order of work."""
+    _, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = xs
+    forward = _MODES[mode][0]
+    gates = _sum_with(linear(rows, w_ih), b_ih)
+    pairs, saved, last = [], [], None
+    for start, stop, _, shared in steps:
+        count = stop - start
+        before = tuple(
+            None if first is None
+            else _cat([*([] if last is None else [_cut(last[i], 0, shared)]),
+                       _cut(first, shared, count)])
+            for i, first in enumerate((h, c))
+        )  # fmt: skip
+        share = _sum_with(linear(before[0], w_hh), b_hh)
+        last, kept = forward(_cut(gates, start, stop), share, before, w_hr)
+        pairs.append((before, last))
+        saved.append(kept)
+    return pairs, saved, gates
+
+
+def _in_rows(parts: Sequence[Any], steps: Steps) -> Any:
+    """The parts of all steps, put in the order of the rows."""
+    order = sorted(range(len(steps)), key=lambda i: steps[i][0])
+    return _cat([parts[i] for i in order])
+
+
+def _laid(x: Any, sizes: Any) -> tuple[Any, Any]:
+    """x (T, B, I) as rows, or packed rows as they are; and the rows of every step."""
+    if sizes is not None:
+        return x, sizes
+    return reshape(x, (x.shape[0] * x.shape[1], x.shape[2])), (x.shape[1],) * x.shape[0]
+
+
+def unrolled(mode: str, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
+    """The layer forwards: its output and last states."""
+    shape = xs[0].shape
+    rows, sizes = _laid(xs[0], sizes)
+    steps = schedule(sizes, reverse)
+    pairs, _, _ = _run(mode, rows, xs, steps)
+    y = _in_rows([after[0] for _, after in pairs], steps)
+    counts = [stop - start for start, stop, _, _ in steps] + [0]
+    ends = []
+    for i in range(2 if mode == "LSTM" else 1):
+        left = [_cut(after[i], counts[k + 1], counts[k]) for k, (_, after) in enumerate(pairs)
+                if counts[k + 1] < counts[k]]  # fmt: skip
+        ends.append(_cat(left[::-1]))
+    return [reshape(y, (*shape[:-1], y.shape[1])), *ends]
+
+
+def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
+    """The gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr), recorded op by op."""
+    x, _, _, w_ih, w_hh, b_ih, _, w_hr = xs
+    rows, sizes = _laid(x, sizes)
+    steps = schedule(sizes, reverse)
+    pairs, saved, _ = _run(mode, rows, xs, steps)
+    by_y = reshape(g[0], (rows.shape[0], g[0].shape[-1]))
+    by_h, by_c = g[1], g[2] if mode == "LSTM" else None
+    by_gates, by_share, turned = [], [], []
+    for (start, stop, _, _), kept in zip(reversed(steps), reversed(saved)):
+        count = stop - start
+        now = _cut(by_h, 0, count) + _cut(by_y, start, stop)
+        cell = None if by_c is None else _cut(by_c, 0, count)
+        d, share, beside, cell = _MODES[mode][1](now, cell, kept, w_hr)
+        turned.insert(0, now)
+        by_gates.insert(0, d)
+        by_share.insert(0, share)
+        before = share @ w_hh if beside is None else share @ w_hh + beside
+        by_h = _cat([before, _cut(by_h, count, by_h.shape[0])])
+        if by_c is not None:
+            by_c = _cat([cell, _cut(by_c, count, by_c.shape[0])])
+    inward, own = _in_rows(by_gates, steps), _in_rows(by_share, steps)
+    met = _in_rows([before[0] for before, _ in pairs], steps)
+    by_bias = by_inner = by_hr = None
+    if b_ih is not None:
+        by_bias, by_inner = sum_of(inward, (0,), False), sum_of(own, (0,), False)
+    if w_hr is not None:
+        by_hr = t(_cat(turned)) @ _cat([kept[-1] for kept in saved])
+    by_x = reshape(inward @ w_ih, x.shape)
+    return [by_x, by_h, by_c, t(inward) @ rows, t(own) @ met, by_bias, by_inner, by_hr]
