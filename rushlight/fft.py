@@ -89,6 +89,8 @@ def _region(x: Tensor, size: Any, dims: Any) -> tuple[Tensor, tuple[int, ...], l
 def dimensions_of(dims: Any, ndim: int) -> tuple[int, ...]:
     """The dimensions counted from the front, each once."""
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    if dims and not ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     places = tuple(dimension(dim, ndim) for dim in dims)
     if len(set(places)) != len(places):
         raise RuntimeError("FFT dims must be unique")
@@ -123,8 +125,11 @@ def _from_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: 
     for n in sizes:
         _checked(n)
     scale = _scale(norm, prod(sizes), forward)
-    y = ops.half(_resized(x, places, sizes), places, scale)
-    return y if forward else conj(y)
+    x = _resized(x, places, sizes)
+    if forward:
+        return ops.half(x, places, scale)
+    y = conj(ops.half(x, places[-1:], scale))
+    return ops.full(y, places[:-1], False, 1.0) if places[1:] else y
 
 
 def _to_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: bool) -> Tensor:

@@ -10,6 +10,7 @@ from ..core.tensor import Tensor
 from ..ops import assembly as a
 from ..ops import structure as s
 from ..ops.transcendental import conj
+from .arguments import misfit
 
 __all__ = [
     "adjoint", "complex", "conj_physical", "imag", "polar", "real", "resolve_conj", "resolve_neg",
@@ -110,7 +111,13 @@ def adjoint(input: Tensor) -> Tensor:
     return conj(s.transpose(input, ndim - 2, ndim - 1))
 
 
+_PART_NAMES = {"complex": ("real", "imag"), "polar": ("abs", "angle")}
+
+
 def _parts(name: str, first: Tensor, second: Tensor) -> None:
+    for place, (label, x) in enumerate(zip(_PART_NAMES[name], (first, second))):
+        if not isinstance(x, Tensor):
+            raise misfit(name, label, place + 1, "Tensor", x)
     for x in (first, second):
         if x.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
             raise RuntimeError(
@@ -133,6 +140,11 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """
     _parts("complex", real, imag)
     result = a.from_parts(real, imag)
+    if out is not None and out.dtype is not result.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {scalar_type_name(result.dtype)} but got scalar type"
+            f" {scalar_type_name(out.dtype)} for argument 'out'"
+        )
     return result if out is None else write_out(result, out)
 
 

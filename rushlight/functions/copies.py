@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core.dispatch import write_out
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from . import complex_parts, diagonals, protocol, splitting, structure
@@ -18,11 +19,12 @@ __all__ = [
 
 
 def _copying(view: Callable[..., Any]) -> Callable[..., Any]:
-    def copy(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         found = view(input, *args, **kwargs)
         if isinstance(found, tuple):
-            return tuple(s.contiguous_copy(part) for part in found)
-        return s.contiguous_copy(found)
+            copies = tuple(s.contiguous_copy(part) for part in found)
+            return copies if out is None else write_out(copies, out)
+        return s.contiguous_copy(found) if out is None else write_out(found, out)
 
     copy.__name__ = copy.__qualname__ = f"{view.__name__}_copy"
     copy.__doc__ = f"`{view.__name__}`, in memory of its own."

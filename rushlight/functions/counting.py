@@ -272,7 +272,8 @@ def bucketize(
 
 
 def isin(
-    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False,
+    out: Any = None,
 ) -> Tensor:
     """Where an element occurs among the test elements.
 
@@ -285,4 +286,4 @@ def isin(
         if x.dtype.kind in "bc":
             raise fail(RuntimeError, f"Unsupported input type encountered for isin(): "
                        f"{scalar_type_name(dtypes.of(x))}", f"{name} has that type")  # fmt: skip
-    return wrap_array(np.asarray(np.isin(a, b, invert=invert)))
+    return _out(wrap_array(np.asarray(np.isin(a, b, invert=invert))), out)

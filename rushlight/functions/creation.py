@@ -292,6 +292,12 @@ def _steps(name: str, start: Any, end: Any, steps: Any, dtype: Any) -> tuple[Any
         raise combination(name, [x for x in (start, end, steps) if x is not None], {})
     if not isinstance(steps, (int, np.integer, Tensor)):
         raise combination(name, (start, end, steps), {})
+    ranks = [x._array.ndim if isinstance(x, Tensor) else 0 for x in ends]
+    if any(ranks):
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got start with"
+            f" {ranks[0]} dimension(s) and end with {ranks[1]} dimension(s)."
+        )
     start, end = map(_number, ends)
     default = DEFAULTS.dtype
     if isinstance(start, complex) or isinstance(end, complex):

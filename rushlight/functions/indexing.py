@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import inplace
-from ..core.dispatch import wrap_array
+from ..core.dispatch import wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import indexing as ix
 from ..ops import structure as s
@@ -232,4 +232,5 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     if as_tuple:
         places = np.nonzero(array if array.ndim else array.reshape(1))
         return tuple(wrap_array(axis) for axis in places)
-    return wrap_array(np.argwhere(array))
+    found = wrap_array(np.argwhere(array))
+    return found if out is None else write_out(found, out)

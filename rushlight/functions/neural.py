@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import not_implemented, scalar_type_name
+from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.inplace import in_place
 from ..core.shapes import broadcast, dimension, dimensions
@@ -94,7 +94,8 @@ def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> T
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
-    return soft.softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    y = soft.softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    return y if out is None else write_out(y, out)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> Tensor:
@@ -104,7 +105,8 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) 
     >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
-    return soft.log_softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    y = soft.log_softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    return y if out is None else write_out(y, out)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:

@@ -361,8 +361,9 @@ def _expect_shape(wanted: tuple[int, ...], src: Tensor) -> None:
 
 
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> Tensor:
+    input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1, *,
+    out: Any = None,
+) -> Tensor:  # fmt: skip
     """input with `input[start:end:step]` along a dimension replaced.
 
     >>> import rushlight as torch
@@ -374,7 +375,7 @@ def slice_scatter(
         raise RuntimeError("slice step must be positive")
     key = p.along(input, place, slice(start, end, step))
     _expect_shape(input._array[key].shape, src)
-    return p.slice_scatter(input, s.cast(src, input.dtype), key)
+    return _out(p.slice_scatter(input, s.cast(src, input.dtype), key), out)
 
 
 def diagonal_scatter(

@@ -11,6 +11,7 @@ from ..core.dispatch import result_type as common_type
 from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
+from .arguments import misfit
 
 __all__ = [
     "allclose", "can_cast", "equal", "is_complex", "is_conj",
@@ -138,6 +139,9 @@ def isclose(
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
+    for place, (label, x) in enumerate((("input", input), ("other", other))):
+        if not isinstance(x, Tensor):
+            raise misfit("isclose", label, place + 1, "Tensor", x)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{_kind(input)} did not match {_kind(other)}")
     for name, value in (("rtol", rtol), ("atol", atol)):

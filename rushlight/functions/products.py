@@ -108,7 +108,7 @@ def _expect_vectors(name: str, a: Tensor, b: Tensor) -> None:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype is not b.dtype:
         kinds = f"{scalar_type_name(a.dtype)} and {scalar_type_name(b.dtype)}"
-        raise RuntimeError(f"{name} : expected both vectors to have same dtype, but found {kinds}")
+        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {kinds}")
 
 
 def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:

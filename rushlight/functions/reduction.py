@@ -12,6 +12,7 @@ from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops import reduce as r
 from ..ops import structure as s
+from .arguments import combination
 from .results import named_result
 
 __all__ = [
@@ -121,6 +122,8 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
         input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
         keepdims: Any = None, out: Any = None, other: Any = None,
     ) -> Any:  # fmt: skip
+        if not isinstance(input, Tensor):
+            raise combination(name, [x for x in (input, dim) if x is not None], {})
         if isinstance(dim, Tensor) or other is not None:
             return pair(input, dim if other is None else other, out=out)
         dim, keepdim = pick(dim, axis, keepdim, keepdims)
@@ -181,27 +184,29 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None
 
 
 def argmax(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
-) -> Tensor:
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None,
+    out: Any = None,
+) -> Tensor:  # fmt: skip
     """The index of the largest element, in the flattened tensor or along a dimension.
 
     >>> import rushlight as torch
     >>> torch.argmax(torch.tensor([[1, 5], [7, 2]]), dim=1)
     tensor([1, 0])
     """
-    return _arg(r.argmax, "argmax", input, dim if axis is None else axis, keepdim)
+    return put(_arg(r.argmax, "argmax", input, dim if axis is None else axis, keepdim), out)
 
 
 def argmin(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
-) -> Tensor:
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None,
+    out: Any = None,
+) -> Tensor:  # fmt: skip
     """The index of the smallest element, in the flattened tensor or along a dimension.
 
     >>> import rushlight as torch
     >>> torch.argmin(torch.tensor([3.0, 1.0, 2.0]))
     tensor(1)
     """
-    return _arg(r.argmin, "argmin", input, dim if axis is None else axis, keepdim)
+    return put(_arg(r.argmin, "argmin", input, dim if axis is None else axis, keepdim), out)
 
 
 def _arg(op: Any, name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:

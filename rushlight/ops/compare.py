@@ -30,7 +30,7 @@ logical_or = plain("logical_or", eval=np.logical_or, arity=2, dtype="compare", d
 logical_xor = plain(
     "logical_xor", eval=np.logical_xor, arity=2, dtype="compare", doc="Just one nonzero."
 )
-logical_not = plain("logical_not", eval=np.logical_not, doc="Where x is zero.")
+logical_not = plain("logical_not", eval=np.logical_not, dtype="promote", doc="Where x is zero.")
 
 
 def _bits(name: str, ufunc: Any, doc: str) -> Any:
@@ -64,7 +64,7 @@ def _on_floats(ufunc: Any, otherwise: bool) -> Any:
 isnan = plain("isnan", eval=_on_floats(np.isnan, False), doc="Where x is not a number.")
 isinf = plain("isinf", eval=_on_floats(np.isinf, False), doc="Where x is infinite.")
 isfinite = plain("isfinite", eval=_on_floats(np.isfinite, True), doc="Where x is finite.")
-isposinf = plain("isposinf", eval=_on_floats(np.isposinf, False), doc="Where x is +inf.")
-isneginf = plain("isneginf", eval=_on_floats(np.isneginf, False), doc="Where x is -inf.")
-signbit = plain("signbit", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
+isposinf = plain("isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf.")
+isneginf = plain("isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf.")
+signbit = plain("signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
                 doc="Where the sign bit is set.")  # fmt: skip

@@ -23,13 +23,24 @@ def _points(x: np.ndarray, dims: Dims) -> int:
     return prod(x.shape[i] for i in dims)
 
 
+def _over(x: np.ndarray, dims: Dims, work: Any) -> np.ndarray:
+    """`work(x, axes)`, laid out as torch does: the transformed dimensions innermost."""
+    kept = sorted((i for i in range(x.ndim) if i not in dims), key=lambda i: -x.strides[i])
+    order = (*kept, *sorted(dims[:-1], key=lambda i: -x.strides[i]), dims[-1])
+    if order == tuple(range(x.ndim)):
+        return work(x, dims)
+    y = np.ascontiguousarray(work(x.transpose(order), [order.index(dim) for dim in dims]))
+    return y.transpose(np.argsort(order))
+
+
 def _full(x: np.ndarray, dims: Dims, forward: bool, scale: float) -> np.ndarray:
     if x.dtype.kind != "c":
         x = x.astype(np.result_type(x.dtype, np.complex64))
     if forward:
-        y = np.fft.fftn(x, axes=dims)
+        y = _over(x, dims, lambda x, dims: np.fft.fftn(x, axes=dims))
     else:
-        y, scale = np.fft.ifftn(x, axes=dims), scale * _points(x, dims)
+        y = _over(x, dims, lambda x, dims: np.fft.ifftn(x, axes=dims))
+        scale *= _points(x, dims)
     if scale != 1.0:
         y *= scale
     return y
@@ -41,7 +52,7 @@ full = linear("fft_c2c", eval=_full, node="FftC2CBackward0",
 
 
 def _half(x: np.ndarray, dims: Dims, scale: float) -> np.ndarray:
-    y = np.fft.rfftn(x, axes=dims)
+    y = _over(x, dims, lambda x, dims: np.fft.rfftn(x, axes=dims))
     if scale != 1.0:
         y *= scale
     return y
@@ -60,7 +71,7 @@ half = linear("fft_r2c", eval=_half, adjoint=_half_adjoint, node="FftR2CBackward
 
 def _real(x: np.ndarray, dims: Dims, size: int, scale: float) -> np.ndarray:
     sizes = [x.shape[i] for i in dims[:-1]] + [size]
-    y = np.fft.irfftn(x, s=sizes, axes=dims)
+    y = _over(x, dims, lambda x, dims: np.fft.irfftn(x, s=sizes, axes=dims))
     scale *= prod(sizes)
     if scale != 1.0:
         y *= scale
