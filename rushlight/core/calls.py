@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import shapes
-from .dispatch import FLOATS, WRAPPERS, apply, note_line, write_out
+from .dispatch import FLOATS, WRAPPERS, apply, finish, note_line, write_out
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import STATE, WATCHED
@@ -181,6 +181,10 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
     if type(input) is ndarray and type(other) is ndarray:
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
+    if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
+        b = other._array
+        if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
+            return finish(prim, (input, other), (input, b), prim.eval(input, b, *params), params)
     result = apply(prim, (input, other), params)
     return result if out is None else write_out(result, out)
 
