@@ -29,22 +29,57 @@ def _add_at(g: np.ndarray, shape: Sequence[int], key: Key) -> np.ndarray:
         y[key] = g  # a mask names each place once
     elif len(key) == 1 and isinstance(key[0], np.ndarray) and g.ndim > key[0].ndim:
         add_rows(y, key[0], g)
+    elif len(key) == len(shape) > 1 and all(_whole(k) for k in key) and y.size:
+        np.add.at(y.reshape(-1), _flattened(key, shape), np.broadcast_to(g, g.shape).reshape(-1))
     else:
         np.add.at(y, key, g)
     return y
 
 
+def _whole(key: Any) -> bool:
+    return isinstance(key, np.ndarray) and key.dtype.kind in "iu"
+
+
+def _flattened(key: Key, shape: Sequence[int]) -> np.ndarray:
+    """One array of places for each dimension as indices into the flattened array."""
+    flat: Any = 0
+    for places, n in zip(key, shape):
+        flat = flat * n + places % n
+    return flat.reshape(-1)
+
+
+_ROUNDS = 16
+
+
 def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
-    """y[rows] += g with repeated rows summed: sorted segments, far faster than add.at."""
+    """y[rows] += g for a y of zeros, repeated rows summed.
+
+    Sorted, the entries of a row stand side by side: first all rows' first entries are written,
+    then their second ones added, and so on; what a few rows have beyond that is added up at once.
+    """
     flat = rows.reshape(-1) % (len(y) or 1)
     if g.size == 0:
         return
-    g = g.reshape(flat.size, -1)
+    g, y = g.reshape(flat.size, -1), y.reshape(len(y), -1)
     order = np.argsort(flat, kind="stable")
     flat = flat[order]
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
-    totals = g[order] if starts.size == flat.size else np.add.reduceat(g[order], starts)
-    y.reshape(len(y), -1)[flat[starts]] = totals
+    if starts.size == flat.size:
+        y[flat] = g[order]
+        return
+    counts = np.diff(starts, append=flat.size)
+    y[flat[starts]] = g[order[starts]]
+    for done in range(1, _ROUNDS):
+        more = counts > done
+        starts, counts = starts[more], counts[more]
+        if not starts.size:
+            return
+        y[flat[starts]] += g[order[starts + done]]
+    more = counts > _ROUNDS
+    starts, counts = starts[more], counts[more]
+    for start, count in zip(starts.tolist(), counts.tolist()):
+        rest = g[order[start + _ROUNDS : start + count]]
+        y[flat[start]] += np.add.reduce(rest, 0)
 
 
 index = linear("index", eval=_take, adjoint=lambda g, x, key: add_at(g, x.shape, key),

@@ -48,8 +48,28 @@ sort = general("sort", eval=_sort, vjp=_placed_back, reads="z", outputs=2,
 def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
-    places = np.ascontiguousarray(_first(order(x, dim, largest), dim, k))
+    places = _few_of_many(x, dim, k, largest)
+    if places is None:
+        places = np.ascontiguousarray(_first(order(x, dim, largest), dim, k))
     return np.take_along_axis(x, places, dim), places
+
+
+def _few_of_many(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray | None:
+    """The same by partition, unless equal elements (or nan) leave open which ones are meant."""
+    size = x.shape[dim]
+    if not 0 < k <= size // 4 or size < 64 or x.dtype.kind not in "fiu" or x.dtype.itemsize < 4:
+        return None
+    part = np.argpartition(x, size - k if largest else k - 1, dim)
+    key = (slice(None),) * dim
+    places = part[(*key, slice(size - k, None) if largest else slice(k))]
+    values = np.take_along_axis(x, places, dim)
+    last = (np.minimum if largest else np.maximum).reduce(values, dim, keepdims=True)
+    taken = x >= last if largest else x <= last
+    if not (np.count_nonzero(taken, dim) == k).all():
+        return None
+    places = np.sort(places, dim)  # equal elements: the first one first
+    values = np.take_along_axis(x, places, dim)
+    return np.ascontiguousarray(np.take_along_axis(places, order(values, dim, largest), dim))
 
 
 def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:

@@ -61,15 +61,31 @@ def _take(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
 
 
 def _untake(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarray:
-    """Slices added up where `places` names one target several times: sorted, then by runs."""
+    """Slices added up where `places` names one target several times."""
     y = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
-    if not places.size:
-        return y
+    key = (slice(None),) * dim
+    counts = np.bincount(places, minlength=size)
     order = np.argsort(places, kind="stable")
-    places = places[order]
-    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    total = np.add.reduceat(g.take(order, dim), starts, dim)
-    y[(slice(None),) * dim + (places[starts],)] = total
+    starts = np.cumsum(counts) - counts
+    target = np.flatnonzero(counts)
+    whole = target.size == size > 0 and counts.max() == counts.min()  # larger by a whole factor
+    if whole and (order == np.arange(len(order))).all():
+        split = (*g.shape[:dim], size, counts[0], *g.shape[dim + 1 :])
+        return _summed_parts(g.reshape(split), dim + 1)
+    for done in range(int(counts.max()) if places.size else 0):
+        target = target[counts[target] > done]
+        y[(*key, target)] += g.take(order[starts[target] + done], dim)
+    return y
+
+
+def _summed_parts(g: np.ndarray, dim: int) -> np.ndarray:
+    """Sums of a short dimension, a slice at a time."""
+    parts = [g[(slice(None),) * dim + (i,)] for i in range(g.shape[dim])]
+    if len(parts) == 1:
+        return parts[0].copy()
+    y = parts[0] + parts[1]
+    for part in parts[2:]:
+        y += part
     return y
 
 
