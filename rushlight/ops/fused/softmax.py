@@ -8,18 +8,74 @@ import numpy as np
 
 from ...core.families import general
 from ..reduce import sum as sum_of
-from ..transcendental import exp
-from .kernels import need_float, widened
+from ..transcendental import PRINTED, exp
+from .kernels import need_float, raw, widened
+from .rounds import PIECE, unbuffered
+
+_SHORT = 16  # numbers in a row from which rows are worth going by
+# Below these sizes e^x neither overflows nor loses digits, and the largest need not be taken off.
+_NO_SHIFT, _NO_SHIFT_LOG = 64.0, 8.0
 
 
 def _kernel(name: str, x: np.ndarray, dim: int) -> str:
     return f"{name}_lastdim_kernel_impl" if dim >= x.ndim - 1 else f"{name}_kernel_impl"
 
 
+def _in_rows(x: np.ndarray, dim: int, bound: float = float("inf")) -> bool:
+    """Whether to go by rows: many, side by side, and no number so large that it needs a shift."""
+    if x.size <= PRINTED or dim != x.ndim - 1 or not x.flags.c_contiguous:
+        return False
+    if x.shape[-1] < _SHORT or x.dtype.char not in "fd":
+        return False
+    return bound == float("inf") or (x.max() < bound and x.min() > -bound)
+
+
+def _by_rows(kernel: Any, *xs: np.ndarray) -> np.ndarray:
+    """`kernel(out, ones, *pieces)` over runs of rows that fit the cache."""
+    length = xs[0].shape[-1]
+    rows = [np.ascontiguousarray(x).reshape(-1, length) for x in xs]
+    y, ones = np.empty_like(rows[0]), np.ones(length, rows[0].dtype)
+    step = max(1, PIECE // length)
+    with unbuffered(length):
+        for start in range(0, len(y), step):
+            run = slice(start, start + step)
+            kernel(y[run], ones, *[x[run] for x in rows])
+    return y.reshape(xs[0].shape)
+
+
+def _sums(x: np.ndarray, ones: np.ndarray) -> np.ndarray:
+    return np.matmul(x, ones)[:, None]
+
+
+def _softmax_rows(out: np.ndarray, ones: np.ndarray, x: np.ndarray) -> None:
+    np.exp(x, out=out)
+    out /= _sums(out, ones)
+
+
+def _log_softmax_rows(out: np.ndarray, ones: np.ndarray, x: np.ndarray) -> None:
+    np.exp(x, out=out)
+    np.subtract(x, np.log(_sums(out, ones)), out=out)
+
+
+def _softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: np.ndarray) -> None:
+    np.subtract(g, np.vecdot(g, y)[:, None], out=out)
+    out *= y
+
+
+def _log_softmax_rows_back(
+    out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: np.ndarray
+) -> None:
+    np.exp(y, out=out)
+    out *= _sums(g, ones)
+    np.subtract(g, out, out=out)
+
+
 def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     need_float(x, _kernel("softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x)
+    if _in_rows(x, dim, _NO_SHIFT):
+        return _by_rows(_softmax_rows, x)
     wide = widened(x)
     y = wide - np.maximum.reduce(wide, dim, keepdims=True)
     np.exp(y, y)
@@ -28,6 +84,8 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
+    if raw(g, y) and _in_rows(y, dim) and g.dtype == y.dtype:
+        return _by_rows(_softmax_rows_back, g, y)
     share = g * y
     return share - y * (sum_of(share, (dim,), True) if len(y.shape) else share)
 
@@ -42,14 +100,21 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     need_float(x, _kernel("log_softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x)
+    if _in_rows(x, dim, _NO_SHIFT_LOG):
+        return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
     y = wide - np.maximum.reduce(wide, dim, keepdims=True)
     y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
     return y.astype(x.dtype, copy=False)
 
 
+def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
+    if raw(g, y) and _in_rows(y, dim) and g.dtype == y.dtype:
+        return _by_rows(_log_softmax_rows_back, g, y)
+    return g - exp(y) * (sum_of(g, (dim,), True) if len(y.shape) else g)
+
+
 log_softmax = general(
-    "log_softmax", eval=_log_softmax, reads="y",
-    vjp=lambda g, y, x, dim: g - exp(y) * (sum_of(g, (dim,), True) if len(y.shape) else g),
+    "log_softmax", eval=_log_softmax, vjp=_log_softmax_vjp, reads="y",
     doc="x - log(sum(e^x)) along dim.  dx = g - e^y sum(g).",
 )  # fmt: skip
