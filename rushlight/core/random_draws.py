@@ -8,6 +8,7 @@ to torch's bit for bit, on every processor.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,7 +292,7 @@ def _swap_forward_all(partners: NDArray[np.int64]) -> NDArray[np.int64]:
     place j was brought there in the same way: following such links to their end names the item.
     """
     n = partners.size
-    kind = np.int32 if n < 1 << 31 else np.int64
+    kind: Any = np.int32 if n < 1 << 31 else np.int64
     steps = np.arange(n, dtype=kind)
     partners = partners.astype(kind)
     # Sorting (partner, step) puts the steps that share a partner side by side, in order.
