@@ -272,7 +272,11 @@ def bucketize(
 
 
 def isin(
-    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False,
+    elements: Any,
+    test_elements: Any,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
     out: Any = None,
 ) -> Tensor:
     """Where an element occurs among the test elements.

@@ -64,7 +64,11 @@ def _on_floats(ufunc: Any, otherwise: bool) -> Any:
 isnan = plain("isnan", eval=_on_floats(np.isnan, False), doc="Where x is not a number.")
 isinf = plain("isinf", eval=_on_floats(np.isinf, False), doc="Where x is infinite.")
 isfinite = plain("isfinite", eval=_on_floats(np.isfinite, True), doc="Where x is finite.")
-isposinf = plain("isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf.")
-isneginf = plain("isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf.")
+isposinf = plain(
+    "isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf."
+)
+isneginf = plain(
+    "isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf."
+)
 signbit = plain("signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
                 doc="Where the sign bit is set.")  # fmt: skip

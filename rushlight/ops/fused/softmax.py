@@ -62,9 +62,7 @@ def _softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: np.n
     out *= y
 
 
-def _log_softmax_rows_back(
-    out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: np.ndarray
-) -> None:
+def _log_softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: np.ndarray) -> None:
     np.exp(y, out=out)
     out *= _sums(g, ones)
     np.subtract(g, out, out=out)
