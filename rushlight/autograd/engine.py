@@ -210,7 +210,7 @@ def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:
     )
 
 
-def _nothing(shape: tuple[int, ...], dtype: Any) -> ndarray:
+def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros that take no memory, and so cannot be written."""
     return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
 

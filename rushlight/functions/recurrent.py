@@ -14,7 +14,8 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 def _fits(mode: str, x: Tensor, states: Sequence[Any], weights: Sequence[Any], rows: int) -> bool:
     """Whether all is of one floating type and of the sizes that the op takes for granted."""
-    w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else w._array for w in weights]
+    given: list[Any] = [None if w is None else w._array for w in weights]
+    w_ih, w_hh, b_ih, b_hh, w_hr = given
     kind, arrays = x._array.dtype, [state._array for state in states]
     gates = len(w_hh)
     hidden, out = gates // _GATES[mode], w_hh.shape[1]

@@ -70,5 +70,7 @@ isposinf = plain(
 isneginf = plain(
     "isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf."
 )
-signbit = plain("signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
-                doc="Where the sign bit is set.")  # fmt: skip
+signbit = plain(
+    "signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
+    doc="Where the sign bit is set.",
+)  # fmt: skip
