@@ -1,4 +1,6 @@
-"""Training steps beside torch's: `python benchmarks/training.py [a b c lenet] [--threads N]`.
+"""Training steps beside torch's: `python benchmarks/training.py [CASES] [--threads N]`.
+
+Cases: a b c lenet rnn gru lstm (the last three forward and backward alone).
 
 A step is zero_grad, forward, loss, backward and SGD, as a user writes it. With one thread the time
 is process time, interleaved; with more it is wall time.
@@ -70,12 +72,34 @@ def lenet(t: Any) -> Callable[[], Any]:
     return step_of(t, lenet_net(t), t.nn.CrossEntropyLoss(), *_classes(t, 1, 28, 28))
 
 
+def recurrent(kind: str) -> Callable[[Any], Callable[[], Any]]:
+    """A language model's step: one-hot characters in, forward and backward through one layer."""
+
+    def build(t: Any) -> Callable[[], Any]:
+        t.manual_seed(0)
+        net = getattr(t.nn, kind)(28, 256)
+        characters = t.nn.functional.one_hot(t.randint(0, 28, (35, 32)), 28).float()
+
+        def step() -> None:
+            for weight in net.parameters():
+                weight.grad = None
+            net(characters)[0].sum().backward()
+
+        return step
+
+    return build
+
+
 STEPS = {"a": linear_regression, "b": softmax_regression, "c": mlp, "lenet": lenet}
+STEPS |= {kind.lower(): recurrent(kind) for kind in ("RNN", "GRU", "LSTM")}
 TITLES = {
     "a": "a linear regression, 2 features, batch 10",
     "b": "b softmax regression 784-10, batch 256",
     "c": "c MLP 784-256-10, batch 256",
     "lenet": "d LeNet, batch 256, 28x28",
+    "rnn": "e RNN, hidden 256, 35 steps, batch 32",
+    "gru": "f GRU, hidden 256, 35 steps, batch 32",
+    "lstm": "g LSTM, hidden 256, 35 steps, batch 32",
 }
 
 

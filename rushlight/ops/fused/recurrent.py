@@ -82,11 +82,8 @@ def _state(values: np.ndarray, first: np.ndarray, step: tuple[int, ...]) -> np.n
 
 
 def _before(values: np.ndarray, first: np.ndarray, steps: Steps) -> np.ndarray:
-    """The state before every row."""
-    found = np.empty_like(values)
-    for step in steps:
-        found[step[0] : step[1]] = _state(values, first, step)
-    return found
+    """The states before the rows of adjacent steps."""
+    return np.concatenate([_state(values, first, step) for step in steps])
 
 
 def _last(values: np.ndarray, steps: Steps) -> np.ndarray:
@@ -105,6 +102,15 @@ def _blocks(gates: np.ndarray, count: int, hidden: int, step: tuple[int, ...]) -
     size = count * hidden
     start, stop = step[:2]
     return gates[start * size : stop * size].reshape(count, stop - start, hidden)
+
+
+def _carved(dtype: Any, *sizes: int) -> Iterator[np.ndarray]:
+    """Arrays side by side in one piece of memory: the system hands out and clears fewer pages."""
+    whole = np.empty(sum(sizes), dtype)
+    start = 0
+    for size in sizes:
+        yield whole[start : start + size]
+        start += size
 
 
 # -- forward -----------------------------------------------------------------------------------
@@ -191,22 +197,24 @@ def _forward(
     joined, own = _joined(mode, w_ih, w_hh, b_ih, b_hh)
     weight = _tiles(joined, len(h), steps)
     hidden, (rows, inner) = joined.shape[2], x.shape
-    met = np.empty((rows, joined.shape[1]), x.dtype)
+    length, blocks = joined.shape[1], 1 if mode.startswith("RNN") else 4
+    stride = -(-length // 16) * 16  # rows begin aligned
+    met, gates, cells = _carved(
+        x.dtype, rows * stride, rows * blocks * hidden, rows * hidden if c is not None else 0
+    )
+    met = met.reshape(rows, stride)[:, :length]
     met[:, :inner] = x
     if b_ih is not None:
         met[:, inner] = 1
     y = np.empty((rows, w_hh.shape[1]), x.dtype)
     if mode == "LSTM":
-        cells, gates = (np.empty(rows * n * hidden, x.dtype) for n in (1, 4))
         cells = cells.reshape(rows, hidden)
         project = None if w_hr is None else w_hr.T
         _run_lstm(gates, weight, project, (h, c), steps, met, cells, y)
         return y, _last(y, steps), _last(cells, steps), met, gates, cells
     if mode == "GRU":
-        gates = np.empty(rows * 4 * hidden, x.dtype)
         _run_gru(gates, weight, own, h, steps, met, y)
         return y, _last(y, steps), met, gates
-    gates = np.empty(rows * hidden, x.dtype)
     _run_plain(gates, weight, h, steps, met, y, mode == "RNN_RELU")
     gates[...] = y.reshape(-1)  # ours stays as it is when the caller writes into the output
     return y, _last(y, steps), met, gates
@@ -302,11 +310,11 @@ def _back_gru(
     return d
 
 
-def _lstm_factors(gates: Any, cell: Any, before: Any, d: Any, hidden: Any) -> np.ndarray:
-    """d gate / d cell (d output for the output gate) into d; returns d hidden / d cell."""
+def _lstm_factors(gates: Any, cell: Any, before: Any, d: Any) -> tuple[np.ndarray, np.ndarray]:
+    """d gate / d cell (d output for the output gate) into d; returns hidden and its d cell."""
     candidate, enter, _, leave = gates
     bent = np.tanh(cell)
-    np.multiply(leave, bent, out=hidden)
+    hidden = leave * bent
     doors, by_doors = gates[1:], d[1:]
     np.subtract(1, doors, out=by_doors)
     by_doors *= doors
@@ -318,24 +326,27 @@ def _lstm_factors(gates: Any, cell: Any, before: Any, d: Any, hidden: Any) -> np
     own *= candidate
     np.subtract(enter, own, out=own)
     bent *= hidden
-    return np.subtract(leave, bent, out=bent)
+    return hidden, np.subtract(leave, bent, out=bent)
 
 
 def _back_lstm(
-    kept: Any, by_y: Any, by_h: Any, by_c: Any, before: Any, weight: Any, w_hr: Any, steps: Steps
+    kept: Any, by_y: Any, by_h: Any, by_c: Any, first: Any, weight: Any, w_hr: Any, steps: Steps
 ) -> tuple[np.ndarray, Any]:
     """The gradient of the gates and of W_hr; by_h and by_c become those of the first states."""
-    (gates, cells), size_h = kept, before.shape[1]
-    d = np.empty((4, *before.shape), before.dtype)
-    hidden = np.empty_like(before)
-    rows = np.empty((0 if w_hr is None else len(before), by_h.shape[1]), before.dtype)
+    (gates, cells), size_h = kept, first.shape[1]
+    d = np.empty((4, *cells.shape), cells.dtype)
+    kept_rows = 0 if w_hr is None else len(cells)
+    hidden, rows = (np.empty((kept_rows, a.shape[1]), a.dtype) for a in (cells, by_h))
     weight = _tiles(weight, len(by_h), steps)
     room, spare = np.empty((4, *by_h.shape), by_h.dtype), np.empty_like(by_c)
     tiled = _tiled(room, weight)
     for group, size, low, high in _groups(steps, size_h):
         part = _span(gates, 4, size_h, size, low, high)
-        own = [_split(a, size, low, high) for a in (cells, before, d, hidden)]
-        scale = _lstm_factors(part, *own)
+        cell, by_gates = (_split(a, size, low, high) for a in (cells, d))
+        before = _before(cells, first, sorted(group)).reshape(cell.shape)
+        own, scale = _lstm_factors(part, cell, before, by_gates)
+        if w_hr is not None:
+            hidden[low:high] = own.reshape(-1, size_h)
         now, cell, tmp, shares = by_h[:size], by_c[:size], spare[:size], room[:, :size]
         for start, stop, _, _ in group:
             at = (start - low) // size
@@ -395,10 +406,7 @@ def _backward(
     by_c = by_hr = None
     if mode == "LSTM":
         by_c = gs[2].copy()
-        earlier = _before(cells[0], c, steps)
-        d, by_hr = _back_lstm(
-            (gates, cells[0]), by_y, by_h, by_c, earlier, blocks[order], w_hr, steps
-        )
+        d, by_hr = _back_lstm((gates, cells[0]), by_y, by_h, by_c, c, blocks[order], w_hr, steps)
     elif mode == "GRU":
         before = met[:, -w_hh.shape[1] :]
         d = _back_gru(gates, by_y, by_h, before, blocks[[2, 0, 1]], steps)
