@@ -148,16 +148,23 @@ def _backward_data(
     matrix = w.reshape(groups, o // groups, -1).swapaxes(1, 2)
     if _plain(kernel, stride, padding, groups) and out == size:
         return np.matmul(matrix[0], g.reshape(n, o, -1)).reshape(n, c, *size)
-    dx = np.zeros((n, c, *size), np.result_type(g, w))
-    step = _step(n, c * prod(kernel) * prod(out))
-    g = g.reshape(n, groups, o // groups, prod(out))
-    for start in range(0, n if g.size else 0, step):
-        part = dx[start : start + step]
-        patches = np.matmul(matrix, g[start : start + step])
-        patches = patches.reshape(len(part), c, *kernel, *out)
-        for at in product(*map(range, kernel)):
-            met, used = clipped(at, size, stride, padding, dilation, out)
-            part[met] += patches[(slice(None), slice(None), *at)][used]
+    dx = np.empty((n, c, *size), np.result_type(g, w))
+    if g.size == 0:
+        dx.fill(0)
+        return dx
+    # four times the block: the sums below want long runs of images more than they want the cache
+    step = max(1, min(n, 4 * _BLOCK // (c * prod(kernel) * prod(out))))
+    places = list(product(*map(range, kernel)))
+    indices = [clipped(at, size, stride, padding, dilation, out) for at in places]
+    for start in range(0, n, step):
+        ours = _batch_last(g[start : start + step])
+        count = ours.shape[-1]
+        patches = np.matmul(matrix, ours.reshape(groups, o // groups, -1))
+        patches = patches.reshape(c, *kernel, *out, count)
+        part = np.zeros((c, *size, count), dx.dtype)
+        for at, ((_, *met), (_, *used)) in zip(places, indices):
+            part[(slice(None), *met)] += patches[(slice(None), *at)][(slice(None), *used)]
+        dx[start : start + step] = np.moveaxis(part, -1, 0)
     return dx
 
 
@@ -169,6 +176,25 @@ def _flipped(w: np.ndarray, groups: int) -> np.ndarray:
     return np.ascontiguousarray(w).reshape(groups * c, o // groups, *kernel)
 
 
+def _batch_last(x: np.ndarray) -> np.ndarray:
+    """A block of images with the batch innermost: places side by side make long runs to copy."""
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))
+
+
+def _columns(
+    x: np.ndarray, kernel: Sizes, stride: Sizes, dilation: Sizes, out: Sizes
+) -> np.ndarray:
+    """The patches (channels, *kernel, *out, batch) of images with the batch innermost."""
+    steps, (first, last) = x.strides[1:-1], (x.strides[0], x.strides[-1])
+    view = as_strided(
+        x, (len(x), *kernel, *out, x.shape[-1]),
+        (first, *(s * d for s, d in zip(steps, dilation)), *(s * t for s, t in zip(steps, stride)),
+         last),
+        writeable=False,
+    )  # fmt: skip
+    return np.ascontiguousarray(view)
+
+
 def _backward_weight(
     g: np.ndarray, x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
     groups: int,
@@ -178,16 +204,13 @@ def _backward_weight(
     rows, columns = o // groups, c // groups * prod(kernel)
     dw = np.zeros((groups, rows, columns), np.result_type(g, x))
     if g.size and columns:
-        view = windows(padded(x, padding), kernel, stride, dilation, out)
-        # channels and kernel first, then all places of all images of the block: one long product
-        view = np.moveaxis(view, 0, 1 + len(kernel))
         # a block should outweigh the sum it is added to
         step = max(_step(n, columns * groups * length), min(n, 4 * rows // length + 1))
         for start in range(0, n, step):
-            part = view[(slice(None),) * (1 + len(kernel)) + (slice(start, start + step),)]
-            block = np.ascontiguousarray(part).reshape(groups, columns, -1)
-            ours = np.ascontiguousarray(g[start : start + step].swapaxes(0, 1))
-            dw += np.matmul(ours.reshape(groups, rows, -1), block.swapaxes(1, 2))
+            part = _batch_last(padded(x[start : start + step], padding))
+            block = _columns(part, kernel, stride, dilation, out).reshape(groups, columns, -1)
+            ours = _batch_last(g[start : start + step]).reshape(groups, rows, -1)
+            dw += np.matmul(ours, block.swapaxes(1, 2))
     return dw.reshape(o, c // groups, *kernel)
 
 
