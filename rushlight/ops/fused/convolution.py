@@ -152,8 +152,8 @@ def _backward_data(
     if g.size == 0:
         dx.fill(0)
         return dx
-    # four times the block: the sums below want long runs of images more than they want the cache
-    step = max(1, min(n, 4 * _BLOCK // (c * prod(kernel) * prod(out))))
+    # twice the block: the sums below want long runs of images more than they want the cache
+    step = max(1, min(n, 2 * _BLOCK // (c * prod(kernel) * prod(out))))
     places = list(product(*map(range, kernel)))
     indices = [clipped(at, size, stride, padding, dilation, out) for at in places]
     for start in range(0, n, step):

@@ -27,7 +27,10 @@ def _in_rows(x: np.ndarray, dim: int, bound: float = float("inf")) -> bool:
         return False
     if x.shape[-1] < _SHORT or x.dtype.char not in "fd":
         return False
-    return bound == float("inf") or (x.max() < bound and x.min() > -bound)
+    if bound == float("inf"):
+        return True
+    # far below zero may be (a mask's -inf) what is not the largest of its row
+    return x.max() < bound and (x.min() > -bound or np.maximum.reduce(x, -1).min() > -bound)
 
 
 def _by_rows(kernel: Any, *xs: np.ndarray) -> np.ndarray:
