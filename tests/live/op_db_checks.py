@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from torch.testing._internal import common_utils
 
 from tests.live.op_db_bridge import Missing, find, function, numpy_of, twin
 
@@ -146,6 +149,16 @@ def same_layout(found: Any, wanted: Any) -> None:
                 raise Differs(f"strides {tuple(one.stride())}, not {tuple(other.stride())}")
 
 
+@contextlib.contextmanager
+def quick() -> Iterator[None]:
+    """The database without its bookkeeping: it walks the stack for each sample and each seed."""
+    with (
+        patch.object(torch, "manual_seed", torch.default_generator.manual_seed),
+        patch.object(common_utils, "extract_test_fn", lambda: None),
+    ):
+        yield
+
+
 def seed() -> None:
     """Both generators at their start (`torch.manual_seed` also walks the stack, 5 ms a call)."""
     torch.default_generator.manual_seed(0)
@@ -165,7 +178,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
 
 
-def samples(op: Any, dtype: torch.dtype, with_gradient: bool, most: int = MOST) -> list[Any]:
+def samples(op: Any, dtype: torch.dtype, with_gradient: bool) -> list[Any]:
     """A few of the op's samples, spread over all of them."""
     seed()
     random.seed(0)
@@ -180,9 +193,9 @@ def samples(op: Any, dtype: torch.dtype, with_gradient: bool, most: int = MOST) 
                 break
     except Exception:
         return []
-    if len(drawn) <= most:
+    if len(drawn) <= MOST:
         return drawn
-    return [drawn[round(i * (len(drawn) - 1) / (most - 1))] for i in range(most)]
+    return [drawn[round(i * (len(drawn) - 1) / (MOST - 1))] for i in range(MOST)]
 
 
 def callable_of(op: Any) -> Any:
@@ -399,10 +412,11 @@ def told_as(error: BaseException, wanted: str) -> str:
     return f"{name}:{text.partition(':')[2]}" if name in names else text
 
 
-def check(op: Any) -> Tally:
-    """Everything about one op."""
+def check(op: Any, step: int = 1) -> Tally:
+    """Everything about one op, on each of its samples or on each `step`-th."""
     tally = Tally()
-    with warnings.catch_warnings():
+    torch.set_num_threads(1)
+    with warnings.catch_warnings(), quick():
         warnings.simplefilter("ignore")
         try:
             ours = callable_of(op)
@@ -412,16 +426,16 @@ def check(op: Any) -> Tally:
         supported = op.supported_dtypes("cpu")
         for dtype in (*FLOATS, *OTHERS):
             if dtype in supported:
-                _check_dtype(op, ours, dtype, tally)
+                _check_dtype(op, ours, dtype, tally, step)
         check_errors(op, ours, tally)
     return tally
 
 
-def _check_dtype(op: Any, ours: Any, dtype: torch.dtype, tally: Tally) -> None:
+def _check_dtype(op: Any, ours: Any, dtype: torch.dtype, tally: Tally, step: int) -> None:
     aspect = "value" if dtype in FLOATS else str(dtype)[6:]
     smooth = op.supports_autograd and dtype in (torch.float64, torch.complex64)
     smooth = smooth and (dtype is torch.float64 or dtype in op.supported_backward_dtypes("cpu"))
-    drawn = samples(op, dtype, smooth)
+    drawn = samples(op, dtype, smooth)[::step]
     for sample in drawn:
         try:
             pair = Beside(sample)
