@@ -217,6 +217,7 @@ def operators() -> dict[str, Any]:
         if name != "matmul":
             table[f"__i{name}__"] = twin
     table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
+    table["__rdiv__"] = table["__rtruediv__"]
     table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
     table.update(__neg__=e.neg, __pos__=e.positive, __abs__=e.abs, __invert__=c.bitwise_not,
                  __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
@@ -261,7 +262,22 @@ def methods() -> dict[str, Any]:
     ):
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
-    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS, **place.METHODS}
+    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS, **_LATER,
+            **place.METHODS}  # fmt: skip
+
+
+_LATER: dict[str, Any] = {
+    **{name: getattr(functions, name) for name in ("istft", "nonzero_static", "stft")},
+    **{name: (lambda self, *_, **__: False) for name in ("is_pinned", "is_shared")},
+    **{f"is_{kind}": property(lambda self: False) for kind in (
+        "ipu", "maia", "mkldnn", "mps", "mtia", "nested", "sparse_csr", "vulkan", "xla", "xpu")},
+    "name": property(lambda self: None), "output_nr": property(lambda self: 0),
+    "volatile": property(lambda self: False), "share_memory_": lambda self: self,
+    "to_dense": lambda self, dtype=None, *, masked_grad=None: (
+        self if dtype is None else to(self, dtype)),
+    "dense_dim": lambda self: self._array.ndim, "sparse_dim": lambda self: 0,
+    "is_distributed": lambda self: False,
+}  # fmt: skip
 
 
 def install() -> None:

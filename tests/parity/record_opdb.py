@@ -76,9 +76,9 @@ if __name__ == "__main__":
     with quick():
         for name, op in in_scope().items():
             path = path_of(op) if name in agreed else None
-            if path and torch.float64 in op.supported_dtypes("cpu"):
-                if not any(word in name for word in UNSTEADY):
-                    rows += cases(op, path)
+            steady = not any(word in name for word in UNSTEADY)
+            if path and steady and torch.float64 in op.supported_dtypes("cpu"):
+                rows += cases(op, path)
     rows.sort(key=lambda row: row[0])
     middle = len(rows) // 2
     for part, some in (("first", rows[:middle]), ("second", rows[middle:])):
