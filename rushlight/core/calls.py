@@ -33,6 +33,8 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
         op = {1: _unary, 2: _binary}.get(prim.arity or 0, _general)(prim)
     elif prim.arity == 1 and prim.outputs == 1:
         op = _unary_with_params(prim)
+    elif prim.arity == 2 and prim.outputs == 1:
+        op = _pair(prim)
     else:
         op = _general(prim)
     op.__name__ = op.__qualname__ = prim.name
