@@ -97,9 +97,9 @@ TITLES = {
     "b": "b softmax regression 784-10, batch 256",
     "c": "c MLP 784-256-10, batch 256",
     "lenet": "d LeNet, batch 256, 28x28",
-    "rnn": "e RNN, hidden 256, 35 steps, batch 32",
+    "rnn": "f RNN, hidden 256, 35 steps, batch 32",
     "gru": "f GRU, hidden 256, 35 steps, batch 32",
-    "lstm": "g LSTM, hidden 256, 35 steps, batch 32",
+    "lstm": "f LSTM, hidden 256, 35 steps, batch 32",
 }
 
 

@@ -10,6 +10,7 @@ from ..ops.fused.recurrent import lstm_layer, recurrent_layer
 from ..ops.fused.recurrent_formula import unrolled
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+_LARGE = 1 << 15  # numbers of a weight that one step alone does not pay for laying out anew
 
 
 def _fits(mode: str, x: Tensor, states: Sequence[Any], weights: Sequence[Any], rows: int) -> bool:
@@ -42,7 +43,9 @@ def recurrent_way(
     h, c = states[0], states[1] if len(states) > 1 else None
     rows = x._array.shape[1] if sizes is None else sizes[0]
     sizes = None if sizes is None else tuple(sizes)
-    if not _fits(mode, x, states, weights, rows):
+    steps = x._array.shape[0] if sizes is None else len(sizes)
+    large = _GATES[mode] == 1 or weights[1]._array.size > _LARGE
+    if (steps == 1 and large) or not _fits(mode, x, states, weights, rows):
         y, *ends = unrolled(mode, (x, h, c, *weights), sizes, reverse)
         return y, tuple(ends)
     wants_x = x.requires_grad

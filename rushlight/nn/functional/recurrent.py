@@ -106,8 +106,8 @@ def _cell(
 ) -> tuple:
     _check_cell(input, state[0], w_ih, gates)
     weights = (w_ih, w_hh, b_ih, b_hh, None)
-    _, ends = recurrent_way(mode, input, state, weights, (input.shape[0],), False)
-    return ends
+    y, ends = recurrent_way(mode, input, state, weights, (input.shape[0],), False)
+    return y, *(end.clone() for end in ends[1:])  # the op keeps its own last states
 
 
 def rnn_tanh_cell(

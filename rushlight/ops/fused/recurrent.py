@@ -20,7 +20,7 @@ from .recurrent_formula import Steps, formula, schedule
 
 _BLOCK = 1 << 14  # numbers of a gate per round: the passes of a round find them in the cache
 _FEW = 4  # steps that do not pay for laying the weights out anew
-_UNPACKED = 1_000_000  # OpenBLAS multiplies matrices of rows * inner * columns below as they lie
+_SMALL = 330_000  # rows * inner * columns of a product that runs fast without being packed anew
 # Gate k of the kernel is gate _ORDERS[mode][k] of the weights.
 _ORDERS = {"RNN_TANH": [0], "RNN_RELU": [0], "GRU": [0, 1, 2], "LSTM": [2, 0, 1, 3]}
 _LOGISTIC = {"GRU": slice(0, 2), "LSTM": slice(1, 4)}
@@ -30,8 +30,8 @@ _LOGISTIC = {"GRU": slice(0, 2), "LSTM": slice(1, 4)}
 
 
 def _width(rows: int, inner: int, columns: int, steps: Steps) -> int:
-    """How many columns of a weight one product takes: as many as run without being packed anew."""
-    most = min(64, _UNPACKED // max(1, rows * inner))
+    """How many columns of a weight one product takes: small ones read the weight as it lies."""
+    most = min(64, _SMALL // max(1, rows * inner))
     if columns < 128 or len(steps) < _FEW:
         return columns
     return next((n for n in range(most, 15, -1) if columns % n == 0), columns)
