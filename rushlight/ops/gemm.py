@@ -3,7 +3,7 @@
 OpenBLAS has kernels without packing for products of at most a million multiplications, on
 processors with AVX-512. A thin product (up to 16 rows or columns: the last layer of a classifier)
 that is larger runs up to twice as fast in blocks that stay below that bound.
-Measured: `python benchmarks/kernels.py thin`; see docs/notes/0001-thin-products.md.
+What was measured: docs/notes/0001-thin-products.md.
 """
 
 from __future__ import annotations
