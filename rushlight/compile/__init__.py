@@ -1,0 +1,1 @@
+"""The compiler: a traced function or training step as one optimised program."""

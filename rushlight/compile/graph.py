@@ -1,0 +1,126 @@
+"""The graph: what a traced function computes, as plain data.
+
+A `Node` is one value: an op's name, the nodes it reads, and plain parameters. The same class
+serves two levels. A *captured* graph names ops of the registry, as the user's code called them;
+a *core* graph names only the small closed set of `CORE`, which every backend knows. `lowering`
+turns the first into the second.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+# One value per element; operands broadcast. The names are the scalar emitter's methods.
+POINTWISE = frozenset(
+    "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10 sqrt"
+    " rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid erf erfc"
+    " floor ceil round trunc eq ne lt le gt ge where cast isnan isinf isfinite"
+    " and or xor not shift_left shift_right copysign".split()
+)
+REDUCTIONS = frozenset("reduce_sum reduce_prod reduce_max reduce_min argmax argmin".split())
+MOVES = frozenset("reshape permute expand slice pad cat flip".split())
+OTHERS = frozenset(
+    "input constant dot take scatter_add iota extern output_of replace strided".split()
+)
+CORE = POINTWISE | REDUCTIONS | MOVES | OTHERS
+
+_serial = itertools.count().__next__
+
+
+class Node:
+    """One value of a graph: `op(*inputs, *params)`, of one shape and NumPy dtype.
+
+    An op with several outputs has tuples as `shape` and `dtype`; its outputs are `output_of`
+    nodes. `line` is the user's line, `module` the path of the layer it was called in.
+    """
+
+    __slots__ = ("dtype", "index", "inputs", "line", "module", "op", "params", "shape")
+
+    def __init__(
+        self, op: str, inputs: Iterable[Node], params: tuple[Any, ...], shape: Any, dtype: Any,
+        line: str = "", module: str = "",
+    ) -> None:  # fmt: skip
+        self.op = op
+        self.inputs = tuple(inputs)
+        self.params = params
+        self.shape = shape
+        self.dtype = dtype
+        self.line = line
+        self.module = module
+        self.index = _serial()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        reads = ", ".join(f"v{x.index}" for x in self.inputs)
+        rest = "".join(f", {_brief(p)}" for p in self.params)
+        return f"v{self.index} = {self.op}({reads}{rest}) : {self.dtype}{list(self.shape)}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return repr(value.item()) if value.size == 1 else f"array{list(value.shape)}"
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+class Graph:
+    """Inputs, outputs and every node in between, in an order that can be executed."""
+
+    __slots__ = ("inputs", "nodes", "outputs")
+
+    def __init__(
+        self, inputs: Sequence[Node], outputs: Sequence[Node], nodes: Sequence[Node] | None = None
+    ) -> None:
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
+        self.nodes = order(outputs, inputs) if nodes is None else list(nodes)
+
+    def users(self) -> dict[Node, list[Node]]:
+        """Which nodes read each node."""
+        found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
+        for node in self.nodes:
+            for x in node.inputs:
+                found[x].append(node)
+        return found
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __str__(self) -> str:
+        lines = [repr(node) for node in self.nodes]
+        gives = ", ".join(f"v{node.index}" for node in self.outputs)
+        return "\n".join([*lines, f"return {gives}"])
+
+
+def order(outputs: Sequence[Node], inputs: Sequence[Node] = ()) -> list[Node]:
+    """Every node that the outputs need, inputs first, each after what it reads."""
+    done: dict[Node, None] = dict.fromkeys(inputs)
+    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(outputs)]
+    while stack:
+        node, ready = stack.pop()
+        if node in done:
+            continue
+        if ready:
+            done[node] = None
+            continue
+        stack.append((node, True))
+        stack.extend((x, False) for x in reversed(node.inputs) if x not in done)
+    return list(done)
