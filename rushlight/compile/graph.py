@@ -24,8 +24,9 @@ POINTWISE = frozenset(
 REDUCTIONS = frozenset("reduce_sum reduce_prod reduce_max reduce_min argmax argmin".split())
 MOVES = frozenset("reshape permute expand slice pad cat flip".split())
 OTHERS = frozenset(
-    "input constant dot take scatter_add iota extern output_of replace strided".split()
+    "input constant dot take scatter_add iota extern draw output_of replace strided".split()
 )
+FOREIGN = frozenset(("extern", "draw"))  # run by NumPy (`foreign.py`), as is any "numpy.*", "method.*"
 CORE = POINTWISE | REDUCTIONS | MOVES | OTHERS
 
 _serial = itertools.count().__next__
@@ -79,16 +80,20 @@ def _brief(value: Any) -> str:
 
 
 class Graph:
-    """Inputs, outputs and every node in between, in an order that can be executed."""
+    """Inputs, outputs and every node in between, in an order that can be executed.
 
-    __slots__ = ("inputs", "nodes", "outputs")
+    `effects` are nodes that must run, in their order, whoever reads them: draws of random numbers.
+    """
+
+    __slots__ = ("effects", "inputs", "nodes", "outputs")
 
     def __init__(
-        self, inputs: Sequence[Node], outputs: Sequence[Node], nodes: Sequence[Node] | None = None
+        self, inputs: Sequence[Node], outputs: Sequence[Node], effects: Sequence[Node] = ()
     ) -> None:
         self.inputs = list(inputs)
         self.outputs = list(outputs)
-        self.nodes = order(outputs, inputs) if nodes is None else list(nodes)
+        self.effects = list(effects)
+        self.nodes = order([*effects, *outputs], inputs)
 
     def users(self) -> dict[Node, list[Node]]:
         """Which nodes read each node."""

@@ -1,0 +1,146 @@
+"""Nodes that NumPy runs: ops without a native form, draws of random numbers, NumPy's own calls.
+
+A call of NumPy that a rule made is kept with its arguments as a template: a `Hole` stands where a
+node's value goes. `run` fills the holes and calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import REGISTRY
+from .graph import Node
+
+
+class Hole:
+    """The place of input `index` of a node in its params or arguments."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"<{self.index}>"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Hole and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(("hole", self.index))
+
+
+def fill(template: Any, values: Sequence[Any]) -> Any:
+    """A template with every hole replaced by its value."""
+    kind = type(template)
+    if kind is Hole:
+        return values[template.index]
+    if kind is tuple or kind is list:
+        return kind(fill(part, values) for part in template)
+    if kind is dict:
+        return {key: fill(part, values) for key, part in template.items()}
+    if kind is slice:
+        return slice(*(fill(p, values) for p in (template.start, template.stop, template.step)))
+    return template
+
+
+def has_hole(template: Any) -> bool:
+    """Whether some hole is in the template."""
+    kind = type(template)
+    if kind is Hole:
+        return True
+    if kind is dict:
+        template = list(template.values())
+    elif kind is slice:
+        template = (template.start, template.stop, template.step)
+    elif kind is not tuple and kind is not list:
+        return False
+    return any(map(has_hole, template))
+
+
+def with_item(x: np.ndarray, key: Any, value: Any) -> np.ndarray:
+    """A copy of `x` in which `x[key] = value` was done."""
+    y = x.copy()
+    y[key] = value
+    return y
+
+
+def written(x: np.ndarray, value: Any) -> np.ndarray:
+    """`value` in the shape and type of `x`, as an in-place write leaves it there."""
+    y = np.empty(x.shape, x.dtype)
+    np.copyto(y, value, casting="unsafe")
+    return y
+
+
+OWN = {"with_item": with_item, "written": written}
+
+
+def resolve(op: str) -> Callable[..., Any]:
+    """The function behind "numpy.<name>" or "method.<name>"."""
+    space, _, name = op.partition(".")
+    if space == "method":
+        return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+    if name in OWN:
+        return OWN[name]
+    found: Any = np
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def run(node: Node, arrays: Sequence[np.ndarray]) -> Any:
+    """The value (or the tuple of values) of a foreign node."""
+    if node.op == "draw":
+        engine, method, args, kwargs = node.params
+        out = kwargs.get("out")
+        if isinstance(out, Layout):
+            kwargs = {**kwargs, "out": out.empty()}
+        return getattr(engine, method)(*fill(args, arrays), **fill(kwargs, arrays))
+    if node.op == "extern" or node.op in REGISTRY:
+        name, params = node.params if node.op == "extern" else (node.op, node.params)
+        return _registered(REGISTRY[name], arrays, params)
+    args, kwargs = node.params
+    return resolve(node.op)(*fill(args, arrays), **fill(kwargs, arrays))
+
+
+def _registered(prim: Any, arrays: Sequence[np.ndarray], params: tuple[Any, ...]) -> Any:
+    """An op's own evaluation; inputs beyond its operands fill the holes of its params."""
+    if has_hole(params):
+        count = max(_places(params)) + 1 - sum(1 for _ in set(_places(params)))
+        filled = fill(params, arrays)
+        arrays = arrays[:count]
+    else:
+        filled = params
+    return prim.eval(arrays, *filled) if prim.arity is None else prim.eval(*arrays, *filled)
+
+
+def _places(template: Any) -> list[int]:
+    kind = type(template)
+    if kind is Hole:
+        return [template.index]
+    if kind is dict:
+        template = list(template.values())
+    elif kind is slice:
+        template = (template.start, template.stop, template.step)
+    elif kind is not tuple and kind is not list:
+        return []
+    return [place for part in template for place in _places(part)]
+
+
+class Layout:
+    """Memory to be made anew at each run: shape, strides and type."""
+
+    __slots__ = ("dtype", "order", "shape")
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.shape, self.dtype = array.shape, array.dtype
+        steps = [(-abs(step), place) for place, step in enumerate(array.strides)]
+        self.order = [place for _, place in sorted(steps)]
+
+    def empty(self) -> np.ndarray:
+        """Uninitialised memory in this layout."""
+        outer = np.empty([self.shape[place] for place in self.order], self.dtype)
+        return outer.transpose(np.argsort(self.order))
