@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import inference
+from ..core.dispatch import note_line
 from ..core.errors import is_ours
-from ..core.state import STATE, WATCHED
+from ..core.state import STATE, unwatch, watch
 
 
 def _flag() -> str:
@@ -169,20 +170,26 @@ class inference_mode(Mode):
         return inference_mode(self.mode)
 
 
+def _anomaly(mode: bool, check_nan: bool) -> None:
+    """Switch anomaly mode, and with it the keeping of lines."""
+    if mode != STATE.anomaly:
+        (watch if mode else unwatch)(note_line)
+    STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
+
+
 class set_detect_anomaly(Mode):
     """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.value, self.check_nan = mode, check_nan
         self.saved = STATE.anomaly, STATE.anomaly_check_nan
-        STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
-        WATCHED[0] = True
+        _anomaly(mode, check_nan)
 
     def __enter__(self) -> None:
-        STATE.anomaly, STATE.anomaly_check_nan = self.value, self.check_nan
+        _anomaly(self.value, self.check_nan)
 
     def __exit__(self, *error: object) -> None:
-        STATE.anomaly, STATE.anomaly_check_nan = self.saved
+        _anomaly(*self.saved)
 
     def clone(self) -> Mode:
         return set_detect_anomaly(self.value, self.check_nan)
@@ -198,10 +205,6 @@ class detect_anomaly(set_detect_anomaly):
             "Anomaly Detection has been enabled. This mode will increase the runtime and should"
             " only be enabled for debugging.", UserWarning, stacklevel=2,
         )  # fmt: skip
-
-    def __enter__(self) -> None:
-        WATCHED[0] = True
-        super().__enter__()
 
     def clone(self) -> Mode:
         return set_detect_anomaly(True, self.check_nan)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import shapes
-from .dispatch import FLOATS, WRAPPERS, apply, finish, note_line, write_out
+from .dispatch import FLOATS, WRAPPERS, apply, finish, observe, write_out
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import STATE, WATCHED
@@ -75,8 +75,8 @@ def _unary(prim: Primitive) -> Any:
                     prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
                     y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
-                if WATCHED[0] and STATE.anomaly:
-                    note_line(result._entry)
+                if WATCHED[0] and STATE.watchers:
+                    observe(result._entry, y, (input,))
                 return result
         elif type(input) is ndarray:
             y = evaluate(input, *params)
@@ -111,8 +111,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                     prim, (input if parent is LEAF else parent,), (a,) if keep_x else None,
                     y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
-                if WATCHED[0] and STATE.anomaly:
-                    note_line(result._entry)
+                if WATCHED[0] and STATE.watchers:
+                    observe(result._entry, y, (input,))
                 return result
         elif type(input) is ndarray:
             y = evaluate(input, *params)
@@ -157,8 +157,8 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                     (a, b) if keep_x else None, y if keep_y else None, params,
                     y.shape, tick(), None,
                 ]  # fmt: skip
-                if WATCHED[0] and STATE.anomaly:
-                    note_line(result._entry)
+                if WATCHED[0] and STATE.watchers:
+                    observe(result._entry, y, (input, other))
                 return result
         return long_way(prim, input, other, params, out)
 
@@ -215,8 +215,8 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                     (a, b) if keep_x else None, y if keep_y else None, params,
                     y.shape, tick(), None,
                 ]  # fmt: skip
-                if WATCHED[0] and STATE.anomaly:
-                    note_line(result._entry)
+                if WATCHED[0] and STATE.watchers:
+                    observe(result._entry, y, (input, other))
                 return result
         return long_way(prim, input, other, params, None)
 
@@ -250,8 +250,8 @@ def _general(prim: Primitive) -> Any:
             prim, tuple([x if x._entry is LEAF else x._entry for x in inputs]),
             tuple(arrays) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
         ]  # fmt: skip
-        if WATCHED[0] and STATE.anomaly:
-            note_line(result._entry)
+        if WATCHED[0] and STATE.watchers:
+            observe(result._entry, y, inputs)
         return result
 
     return op

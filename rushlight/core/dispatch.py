@@ -91,8 +91,8 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
             result.__class__ = type(inputs[0])
     if entry is not None and y.dtype.char not in FLOATS:
         result._entry = None
-    if WATCHED[0] and STATE.anomaly and entry is not None:
-        note_line(entry)
+    if WATCHED[0] and STATE.watchers and entry is not None:
+        observe(entry, y, inputs)
     return result
 
 
@@ -110,12 +110,18 @@ def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inpu
             if inputs[0]._inference:
                 result.__class__ = type(inputs[0])
         results.append(result)
-    if WATCHED[0] and entry is not None and STATE.anomaly:
-        note_line(entry)
+    if WATCHED[0] and STATE.watchers and entry is not None:
+        observe(entry, ys, inputs)
     return tuple(results)
 
 
-def note_line(entry: Entry) -> None:
+def observe(entry: Entry, value: Any, operands: Any) -> None:
+    """Show a new entry, its value (a tuple if several) and operands to whoever watches."""
+    for watcher in STATE.watchers:
+        watcher(entry, value, operands)
+
+
+def note_line(entry: Entry, value: Any, operands: Any) -> None:
     """Keep the user's line with an entry (anomaly mode)."""
     hooks_of(entry).line = user_line()
 

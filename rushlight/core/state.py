@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import CodeType
+from typing import Any
 
 from . import dtypes
 
@@ -16,6 +18,8 @@ class ThreadState(threading.local):
     grad_asked = False  # the grad modes' setting inside inference mode, where nothing is recorded
     anomaly = False
     anomaly_check_nan = True
+    # called with (entry, value, operands) for every entry that is recorded
+    watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast = False
     tracer = None
     # (what, code, line) of the last thing that kept a recorded chain from going on
@@ -33,8 +37,28 @@ class Defaults:
 
 
 STATE = ThreadState()
-WATCHED = [False]  # whether anomaly mode was ever on in some thread; cheaper to ask than STATE
+WATCHED = [0]  # how many watchers all threads have; cheaper to ask than STATE
+_lock = threading.Lock()
 DEFAULTS = Defaults()
+
+
+def watch(watcher: Callable[[Any, Any, Any], None]) -> None:
+    """Show every entry that this thread records to `watcher`, until `unwatch`."""
+    with _lock:
+        WATCHED[0] += 1
+    STATE.watchers = (*STATE.watchers, watcher)
+
+
+def unwatch(watcher: Callable[[Any, Any, Any], None]) -> None:
+    """Take the watcher that was added last among equals away again."""
+    found = list(STATE.watchers)
+    if watcher not in found:
+        return
+    found.reverse()
+    found.remove(watcher)
+    STATE.watchers = tuple(reversed(found))
+    with _lock:
+        WATCHED[0] -= 1
 
 
 def get_default_dtype() -> dtypes.dtype:

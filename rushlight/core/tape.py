@@ -39,7 +39,7 @@ FREED: Any = _Mark("FREED")  # stands in an entry whose saved arrays were given 
 class EntryHooks:
     """What hangs on one entry: tensor hooks, retained gradients, node hooks, the Python node."""
 
-    __slots__ = ("line", "metadata", "node", "post", "pre", "retain", "tensor")
+    __slots__ = ("line", "metadata", "module", "node", "packed", "post", "pre", "retain", "tensor")
 
     def __init__(self) -> None:
         self.tensor: dict[int, dict[int, Any]] = {}
@@ -49,6 +49,8 @@ class EntryHooks:
         self.node: Any = None  # a weak reference, so that asking for the node closes no cycle
         self.metadata: dict[Any, Any] = {}
         self.line: str | None = None
+        self.module: str | None = None  # the path of the layer that made the entry
+        self.packed = False  # whether saved arrays went through the user's hooks
 
 
 def hooks_of(entry: Entry) -> EntryHooks:
