@@ -1,0 +1,299 @@
+"""Text IR to machine code: the only door to llvmlite, opened on first use.
+
+No pass pipeline runs: the emitters write the vectors they want, so instruction selection at
+level 2 gives the same speed as the full pipeline in half the time. Objects are small position
+independent code, linked in one block of memory, so calls and constants stay near.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import itertools
+import os
+import re
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+
+MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
+OPT_LEVEL = 2
+_GROUP = "#9000"  # attribute group that every function gets; emitters use small numbers
+_DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
+_DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
+_HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
+_lock = threading.RLock()
+_loaded: weakref.WeakSet[Any] = weakref.WeakSet()
+_symbols: dict[str, int | Callable[[], int]] = {}
+_serial = itertools.count()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What code is made for: an instruction set by name, and what emitters must know of it."""
+
+    name: str
+    cpu: str
+    features: str
+    triple: str
+    bits: int
+    registers: int
+    fma: bool
+
+    def lanes(self, dtype: Any) -> int:
+        """How many elements of `dtype` one vector register holds."""
+        return self.bits // (8 * np.dtype(dtype).itemsize)
+
+
+# name: LLVM's cpu for the forced set, bits, registers, fused multiply-add, features it needs
+_SETS = {
+    "avx512": (
+        "skylake-avx512", 512, 32, True,
+        "fma avx2 avx512f avx512bw avx512dq avx512vl".split(),
+    ),
+    "avx2": ("haswell", 256, 16, True, ["fma", "avx2"]),
+    "sse": ("x86-64-v2", 128, 16, False, []),
+}  # fmt: skip
+
+
+@functools.cache
+def _llvm() -> Any:
+    """llvmlite.binding, initialised; ImportError where it is not installed."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    if sys.platform == "linux":  # instruction selection may call fmod, exp2 and their like
+        with contextlib.suppress(RuntimeError):
+            llvm.load_library_permanently("libm.so.6")
+    return llvm
+
+
+@functools.cache
+def available() -> bool:
+    """Whether native code can be made here: llvmlite is there and memory may be executable."""
+    try:
+        _llvm().check_jit_execution()
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True
+
+
+def library() -> Any:
+    """llvmlite.binding; a RuntimeError with `MISSING` where it cannot be had."""
+    try:
+        return _llvm()
+    except (ImportError, OSError) as error:
+        raise fail(RuntimeError, MISSING, f"importing llvmlite said: {error}") from error
+
+
+@functools.cache
+def version() -> str:
+    """The versions that decide what code comes out."""
+    llvm = library()
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__} LLVM {'.'.join(map(str, llvm.llvm_version_info))}"
+
+
+def target() -> Target:
+    """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
+    return _chosen(os.environ.get("RUSHLIGHT_CPU", "native") or "native")
+
+
+@functools.cache
+def _chosen(name: str) -> Target:
+    native = _native()
+    if name in ("native", native.name):
+        return native
+    if name not in _SETS:
+        known = ", ".join(["native", *_SETS])
+        raise fail(RuntimeError, f"RUSHLIGHT_CPU is {name!r}", f"known are {known}")
+    if not native.triple.startswith("x86_64") or not _has(_SETS[name][4]):
+        raise fail(
+            RuntimeError, f"RUSHLIGHT_CPU asks for {name}, which this processor does not have",
+            f"it has {native.name}; unset RUSHLIGHT_CPU, or set it to native",
+        )  # fmt: skip
+    return named(name)
+
+
+def named(name: str) -> Target:
+    """The forced target of that name, whether or not this processor can run its code."""
+    cpu, bits, registers, fma, _ = _SETS[name]
+    return Target(name, cpu, "", library().get_process_triple(), bits, registers, fma)
+
+
+def _has(wanted: list[str]) -> bool:
+    features = library().get_host_cpu_features()
+    return all(features.get(name, False) for name in wanted)
+
+
+@functools.cache
+def _native() -> Target:
+    llvm = library()
+    triple = llvm.get_process_triple()
+    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), triple)
+    if triple.startswith("x86_64"):
+        name = next(name for name in _SETS if _has(_SETS[name][4]))
+        _, bits, registers, fma, _ = _SETS[name]
+        return Target(name, *host, bits, registers, fma)
+    if triple.startswith(("aarch64", "arm64")):
+        return Target("neon", *host, 128, 32, True)
+    return Target("generic", *host, 128, 16, False)
+
+
+def _new_machine(target: Target, level: int = OPT_LEVEL) -> Any:
+    return library().Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level,
+        reloc="pic", codemodel="small", jit=True,
+    )  # fmt: skip
+
+
+_machine = functools.cache(_new_machine)
+
+
+@functools.cache
+def _heading(target: Target) -> str:
+    return f'target datalayout = "{_machine(target).target_data}" target triple = "{target.triple}"'
+
+
+def complete(ir: str, target: Target) -> str:
+    """`ir` with the target's heading and attributes; line numbers stay as they were."""
+    attributes = (
+        f'\nattributes {_GROUP} = {{ nounwind "no-trapping-math"="true"'
+        f' "prefer-vector-width"="{target.bits}" }}\n'
+    )
+    return f"{_heading(target)} " + _HEAD.sub(rf"\1 {_GROUP} {{", ir) + attributes
+
+
+class Code:
+    """Machine code in memory; it stays there as long as this object lives."""
+
+    __slots__ = ("__weakref__", "_addresses", "_loaded", "ir", "target")
+
+    def __init__(self, loaded: Any, addresses: dict[str, int], ir: str, target: Target) -> None:
+        self._loaded = loaded
+        self._addresses = addresses
+        self.ir = ir
+        self.target = target
+
+    def address(self, name: str) -> int:
+        """Where the function `name` begins."""
+        try:
+            return self._addresses[name]
+        except KeyError:
+            raise RuntimeError(f"the compiled code has no function {name!r}") from None
+
+    def assembly(self) -> str:
+        """The machine code as text, made anew from the IR."""
+        return assembly(self.ir, self.target)
+
+
+def compile(ir: str, target: Target | None = None) -> Code:
+    """Make machine code of the text `ir`; faults in it are RuntimeErrors that show the line.
+
+    It may call functions it declares: those of the C library, and those given to `symbol`.
+    """
+    target = target or globals()["target"]()
+    with _lock:
+        return _link(_emit(ir, target), ir, target)
+
+
+def symbol(name: str, address: int | Callable[[], int]) -> None:
+    """Let compiled code call the function at `address` (or what it returns, on use) by `name`."""
+    _symbols[name] = address
+
+
+def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
+    """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
+    target = target or globals()["target"]()
+    with _lock:
+        return _machine(target, level).emit_assembly(_parsed(ir, target))
+
+
+def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:
+    return _machine(target, level).emit_object(_parsed(ir, target))
+
+
+def _parsed(ir: str, target: Target) -> Any:
+    try:
+        module = library().parse_assembly(complete(ir, target))
+        module.verify()
+    except RuntimeError as error:
+        raise _explained(str(error), ir) from None
+    return module
+
+
+def _explained(message: str, ir: str) -> BaseException:
+    """LLVM's complaint with the line of the IR that it is about."""
+    lines = ir.splitlines()
+    first, *rest = [line.strip() for line in message.strip().splitlines()] or ["unknown"]
+    if found := re.search(r":(\d+):\d+: error: (.*)", message):
+        number, first = int(found[1]), found[2]
+    else:  # the verifier prints the instruction, not where it stood
+        stripped = [line.strip() for line in lines]
+        number = next((stripped.index(line) + 1 for line in rest if line in stripped), 0)
+    shown = lines[number - 1].strip() if 0 < number <= len(lines) else " / ".join(rest)
+    where = f"line {number}" if number else "somewhere"
+    return fail(RuntimeError, f"the generated code is wrong: {first} ({where}: {shown})")
+
+
+@functools.cache
+def _linker() -> Any:
+    """One linker for the process; it never goes away, as threads may run what it loaded."""
+    near = sys.platform != "win32"  # JITLink knows little of COFF
+    linker = library().create_lljit_compiler(
+        _new_machine(target()), use_jit_link=near, suppress_errors=True
+    )
+    _loaded.add(linker)
+    return linker
+
+
+def _link(binary: bytes, ir: str, target: Target) -> Code:
+    """Load an object file."""
+    names = {
+        match["name"] for match in _DEFINED.finditer(ir)
+        if not {"internal", "private"} & set(match["how"].split())
+    }  # fmt: skip
+    builder = library().JITLibraryBuilder().add_object_img(binary).add_current_process()
+    for name in _declared(ir):
+        if (place := _symbols.get(name)) is not None:
+            builder.import_symbol(name, place() if callable(place) else place)
+        elif not library().address_of_symbol(name):
+            raise fail(RuntimeError, f"the compiled code needs {name}, which nobody provides")
+    for name in names:
+        builder.export_symbol(name)
+    try:
+        loaded = builder.link(_linker(), f"rushlight{next(_serial)}")
+    except RuntimeError as error:
+        raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    _loaded.add(loaded)
+    return Code(loaded, {name: loaded[name] for name in names}, ir, target)
+
+
+def _declared(ir: str) -> list[str]:
+    return [
+        name for match in _DECLARED.finditer(ir)
+        if not (name := match[1] or match[2]).startswith("llvm.")
+    ]  # fmt: skip
+
+
+@atexit.register
+def _leave() -> None:
+    """Keep all code in memory until the process is gone: a thread may still run in it."""
+    for loaded in list(_loaded):
+        loaded.detach()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not find the lock held by a lost thread
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
