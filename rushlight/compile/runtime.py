@@ -1,4 +1,4 @@
-"""What compiled code touches at run time: aligned memory, pointer tables, the way in from Python."""
+"""What compiled code meets at run time: aligned memory, pointer tables, the way in."""
 
 from __future__ import annotations
 
