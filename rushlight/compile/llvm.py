@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
+from . import cache
 
 MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
 OPT_LEVEL = 2
@@ -107,6 +108,9 @@ def version() -> str:
 def target() -> Target:
     """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
     return _chosen(os.environ.get("RUSHLIGHT_CPU", "native") or "native")
+
+
+_current = target  # for functions with a parameter of that name
 
 
 @functools.cache
@@ -198,13 +202,23 @@ class Code:
 
 
 def compile(ir: str, target: Target | None = None) -> Code:
-    """Make machine code of the text `ir`; faults in it are RuntimeErrors that show the line.
+    """Make machine code of the text `ir`, or load what was made of it before.
 
     It may call functions it declares: those of the C library, and those given to `symbol`.
+    Faults in the text are RuntimeErrors that show the line.
     """
-    target = target or globals()["target"]()
+    target = target or _current()
     with _lock:
-        return _link(_emit(ir, target), ir, target)
+        name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
+        if (binary := cache.load(name)) is not None:
+            try:
+                return _link(binary, ir, target)
+            except RuntimeError:  # made by another build of LLVM than its version says
+                cache.drop(name)
+        binary = _emit(ir, target)
+        code = _link(binary, ir, target)
+        cache.store(name, binary)
+        return code
 
 
 def symbol(name: str, address: int | Callable[[], int]) -> None:
@@ -214,7 +228,7 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
 
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
-    target = target or globals()["target"]()
+    target = target or _current()
     with _lock:
         return _machine(target, level).emit_assembly(_parsed(ir, target))
 
