@@ -13,6 +13,9 @@ OURS = {
     "RUSHLIGHT_DATA": "folder in which data sets are looked for first",
     "RUSHLIGHT_OFFLINE": "1: never use the network",
     "RUSHLIGHT_PROGRESS": "0: no progress bar and no progress lines",
+    "RUSHLIGHT_NUM_THREADS": "threads of matrix products and of compiled code",
+    "RUSHLIGHT_CPU": "what code is compiled for: native, avx512, avx2, sse",
+    "RUSHLIGHT_COMPILE_CACHE": "0: keep no compiled code between runs",
     "RUSHLIGHT_LOG": "topics to log on stderr, separated by commas; all: everything",
 }
 HONOURED = {

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import threads
+
 __all__ = [
     "get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads",
 ]  # fmt: skip
@@ -69,11 +71,12 @@ def _checked(name: str, number: Any) -> int:
 
 
 def set_num_threads(int: Any) -> None:
-    """Let matrix products use this many threads, from now on and in this process.
+    """Let matrix products and compiled code use this many threads, from now on in this process.
 
-    It acts on the linear algebra library that NumPy brought (OpenBLAS, MKL, BLIS); where that has
-    no such switch (Accelerate), the number is only remembered. Raises RuntimeError unless it is a
-    positive int. Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
+    For products it acts on the library that NumPy brought (OpenBLAS, MKL, BLIS); one without such
+    a switch (Accelerate) does as it likes. Before it is called, `RUSHLIGHT_NUM_THREADS` holds,
+    then `OMP_NUM_THREADS`, then the cores that the system allows. Raises RuntimeError unless it
+    is a positive int. Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
 
     >>> import rushlight as torch
     >>> before = torch.get_num_threads()
@@ -82,14 +85,15 @@ def set_num_threads(int: Any) -> None:
     1
     >>> torch.set_num_threads(before)
     """
-    _chosen["threads"] = number = _checked("set_num_threads", int)
+    number = _checked("set_num_threads", int)
     controls = _controls()
     if controls is not None:
         controls[0](number)
+    threads.choose(number)
 
 
 def get_num_threads() -> int:
-    """The number of threads that matrix products may use.
+    """The number of threads that matrix products and compiled code may use.
 
     >>> import rushlight as torch
     >>> torch.get_num_threads() >= 1
@@ -98,7 +102,7 @@ def get_num_threads() -> int:
     controls = _controls()
     if controls is not None:
         return controls[1]()
-    return _chosen.get("threads") or os.cpu_count() or 1
+    return threads.number()
 
 
 def set_num_interop_threads(int: Any) -> None:
@@ -109,3 +113,7 @@ def set_num_interop_threads(int: Any) -> None:
 def get_num_interop_threads() -> int:
     """The number last given to `set_num_interop_threads`, at first the number of cores."""
     return _chosen.get("interop") or os.cpu_count() or 1
+
+
+if number := threads.asked("RUSHLIGHT_NUM_THREADS"):  # OpenBLAS reads OMP_NUM_THREADS, not this
+    set_num_threads(number)
