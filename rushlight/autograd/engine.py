@@ -9,7 +9,9 @@ run on Tensors and thereby record the backward computation itself.
 from __future__ import annotations
 
 import re
+import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -40,6 +42,7 @@ from ..core.tape import (
     written_since,
 )
 from ..core.tensor import Tensor, wrap
+from .saved import unpacked, with_history
 
 ndarray, add = np.ndarray, np.add
 _ZERO = bytes(16)
@@ -53,6 +56,13 @@ class Late:
     keep: Callable[..., Any]  # a copy with its history
 
 
+class _Running(threading.local):
+    pass_: Any = None  # a weak reference to the sweep that ran last
+
+
+RUNNING = _Running()
+
+
 class Sweep:
     """One backward pass: gradients that wait for their entry, and those of the leaves."""
 
@@ -63,6 +73,7 @@ class Sweep:
         self.leaves: dict[int, list[Any]] = {}
         self.captured: dict[int, Any] = {}
         self.capture: set[int] = set()
+        self.roots: list[Any] = []  # while it runs
 
     def deliver(self, parent: Any, g: Any) -> None:
         """Hand a gradient to a parent: shaped as its value, added to what it already has."""
@@ -184,7 +195,8 @@ class Sweep:
         if entry[HOOKS] is not None:
             g = _run_pre_hooks(entry, g)
         try:
-            grads = entry[PRIM].pull(g, _lift(entry) if self.create else entry)
+            found = unpacked(entry) if entry[HOOKS] and entry[HOOKS].packed else entry
+            grads = entry[PRIM].pull(g, _lift(found, entry) if self.create else found)
         except Exception as error:
             _note_origin(error, entry)
             raise
@@ -215,7 +227,7 @@ def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
 
 
-def _lift(entry: Entry) -> Entry:
+def _lift(entry: Entry, origin: Entry) -> Entry:
     """The entry with Tensors in the place of its saved arrays, each with its own history."""
     lifted = entry[:]
     if entry[INPUTS] is not None:
@@ -226,19 +238,17 @@ def _lift(entry: Entry) -> Entry:
     if type(y) is tuple:
         lifted[OUTPUT] = tuple(
             None if one is None
-            else wrap(one, [OUTPUT_OF, (entry,), None, None, (place,), one.shape, tick(), None])
+            else wrap(one, [OUTPUT_OF, (origin,), None, None, (place,), one.shape, tick(), None])
             if one.dtype.kind in "fcV" else wrap(one)
             for place, one in enumerate(y)
         )  # fmt: skip
     elif y is not None:
-        lifted[OUTPUT] = wrap(y, entry)
+        lifted[OUTPUT] = wrap(y, origin)
     return lifted
 
 
 def _lift_input(x: Any, parent: Any) -> Any:
-    if isinstance(parent, Tensor):
-        return parent
-    return wrap(x, parent) if isinstance(x, ndarray) else x
+    return with_history(x, parent) if isinstance(x, ndarray) else x
 
 
 def _freed() -> BaseException:
@@ -444,6 +454,8 @@ def sweep(
         needed = needed_for([tensor._entry for tensor, _ in roots], capture)
     pass_ = Sweep(keep, create, needed)
     pass_.capture = capture
+    pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
+    RUNNING.pass_ = weakref.ref(pass_)
     before = STATE.grad
     STATE.grad = create
     try:
@@ -453,6 +465,7 @@ def sweep(
         pass_.run()
     finally:
         STATE.grad = before
+        pass_.roots = []
     return pass_
 
 

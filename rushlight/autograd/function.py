@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..core import inplace
-from ..core.dispatch import FLOATS, OUTPUT_OF
+from ..core.dispatch import FLOATS, OUTPUT_OF, observe
 from ..core.errors import fail
 from ..core.primitive import Primitive
-from ..core.state import STATE
+from ..core.state import STATE, WATCHED
 from ..core.tape import LEAF, PARAMS, PARENTS, Entry, shape_of, tick
 from ..core.tensor import Tensor, wrap
+from .saved import Packed
 
 
 class FunctionCtx:
@@ -57,7 +58,8 @@ class FunctionCtx:
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors given to `save_for_backward`, outputs with their history."""
         return tuple(
-            x.tensor(self._entry) if isinstance(x, _SavedOutput) else x for x in self._saved
+            x.tensor(self._entry) if isinstance(x, (_SavedOutput, Packed)) else x
+            for x in self._saved
         )
 
     def name(self) -> str:
@@ -265,6 +267,10 @@ def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, seve
         if id(x) in outputs else x
         for x in ctx._saved
     )  # fmt: skip
+    if WATCHED[0] and STATE.watchers:
+        arrays = tuple(y._array if isinstance(y, Tensor) else None for y in results)
+        operands = tuple(x for x in args if isinstance(x, Tensor))
+        observe(entry, arrays if several else arrays[0], operands)
 
 
 def _form(y: Any) -> np.ndarray | None:

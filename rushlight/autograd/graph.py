@@ -8,11 +8,41 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..core.dispatch import OUTPUT_OF
 from ..core.errors import fail
-from ..core.tape import INPUTS, LEAF, OUTPUT, PARAMS, PARENTS, PRIM, Entry, hooks_of, mark_written
+from ..core.primitive import spared
+from ..core.tape import (
+    FREED,
+    INPUTS,
+    LEAF,
+    ORDER,
+    OUTPUT,
+    PARAMS,
+    PARENTS,
+    PRIM,
+    Entry,
+    hooks_of,
+    mark_written,
+)
 from ..core.tensor import Tensor
-from .engine import node_name
+from .engine import RUNNING, _freed, node_name
+from .saved import (
+    Packed,
+    allow_mutation_on_saved_tensors,
+    disable_saved_tensors_hooks,
+    save_on_cpu,
+    saved_tensors_hooks,
+    with_history,
+)
+
+__all__ = [
+    "AccumulateGrad", "GradientEdge", "Handle", "Node", "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version", "node_of",
+    "register_hook", "register_multi_grad_hook", "register_post_accumulate_grad_hook",
+    "retain_grad", "save_on_cpu", "saved_tensors", "saved_tensors_hooks",
+]  # fmt: skip
 
 _keys = itertools.count().__next__
 
@@ -62,6 +92,19 @@ class Node:
         """The user's own notes on this node."""
         return hooks_of(self.entry).metadata
 
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_self`, `_saved_other` and `_saved_result`: what is kept for backward."""
+        raw = name.startswith("_raw_saved_")
+        place = _SAVED.get(name.removeprefix("_raw") if raw else name)
+        if place is None or not _keeps(self.entry, place):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        saved = SavedTensor(self.entry, place)
+        return saved if raw else saved.tensor()
+
+    def __dir__(self) -> list[str]:
+        names = [name for name, place in _SAVED.items() if _keeps(self.entry, place)]
+        return [*super().__dir__(), *names, *(f"_raw{name}" for name in names)]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Node) and other.entry is self.entry
 
@@ -70,6 +113,56 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {hex(id(self.entry))}>"
+
+
+_SAVED = {"_saved_self": 0, "_saved_other": 1, "_saved_result": -1}
+
+
+def _keeps(entry: Entry, place: int) -> bool:
+    """Whether an entry keeps its input `place` (-1: its output) for backward."""
+    if entry[PRIM].rule is None:
+        return False
+    if place < 0:
+        return entry[OUTPUT] is not None and type(entry[OUTPUT]) is not tuple
+    kept = entry[INPUTS]
+    if kept is FREED:
+        return "x" in entry[PRIM].reads and place < len(entry[PARENTS])
+    if kept is None or place >= len(kept) or spared(entry[PRIM].reads, place, entry[PARENTS]):
+        return False
+    return isinstance(kept[place], (np.ndarray, Packed))
+
+
+class SavedTensor:
+    """One array that a node keeps; `register_hooks` puts it through hooks of its own."""
+
+    __slots__ = ("entry", "place")
+
+    def __init__(self, entry: Entry, place: int) -> None:
+        self.entry, self.place = entry, place
+
+    def tensor(self) -> Tensor:
+        """The array as a tensor, with its history; torch's error after it was given back."""
+        entry, place = self.entry, self.place
+        kept = entry[OUTPUT] if place < 0 else entry[INPUTS]
+        if kept is FREED:
+            raise _freed()
+        kept = kept if place < 0 else kept[place]
+        array = kept.array() if isinstance(kept, Packed) else kept
+        parent = entry if place < 0 else entry[PARENTS][place]
+        return with_history(array, parent)
+
+    def register_hooks(
+        self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]
+    ) -> None:
+        """Pack this array now, and unpack it in backward."""
+        entry, place = self.entry, self.place
+        packed = Packed(self.tensor(), pack_hook, unpack_hook)
+        hooks_of(entry).packed = True
+        if place < 0:
+            entry[OUTPUT] = packed
+        else:
+            kept = entry[INPUTS]
+            entry[INPUTS] = (*kept[:place], packed, *kept[place + 1 :])
 
 
 class AccumulateGrad:
@@ -83,6 +176,26 @@ class AccumulateGrad:
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook((gradient,))` before it is added to `.grad`; what it returns replaces it."""
+
+        def one(g: Tensor) -> Any:
+            changed = hook((g,))
+            return changed[0] if isinstance(changed, tuple) else changed
+
+        return register_hook(self.variable, one)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook((), (gradient,))` after it was added to `.grad`."""
+        seen: list[Tensor] = []
+
+        def after(_: Tensor) -> None:
+            hook((), (seen.pop(),))
+
+        first = register_hook(self.variable, seen.append)
+        second = register_post_accumulate_grad_hook(self.variable, after)
+        return _Handles([first, second])  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
@@ -196,19 +309,6 @@ def increment_version(tensor: Any) -> None:
         mark_written(one._array)
 
 
-class save_on_cpu:
-    """Saved tensors are on the CPU anyway: a block that changes nothing."""
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        self.pin_memory = pin_memory
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-
 class _Handles:
     """Several hooks removed as one."""
 
@@ -225,24 +325,60 @@ def register_multi_grad_hook(
 ) -> _Handles:
     """Call `fn` with the list of gradients when all of `tensors` have theirs ("any": the first).
 
-    Tensors that a backward does not reach keep "all" from being called.
+    Tensors that a backward does not reach have None in their place.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.graph.register_multi_grad_hook.html
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    found: dict[int, Tensor] = {}
-    wanted = {place for place, x in enumerate(tensors) if x._entry is not None}
-
-    def arrived(place: int, g: Tensor) -> None:
-        found[place] = g
-        if mode == "any" and len(found) == 1:
-            fn(g)
-        if len(found) == len(wanted):
-            gradients = [found.get(i) for i in range(len(tensors))]
-            found.clear()
-            if mode == "all":
-                fn(gradients)
-
+    waiting = _Waiting(tensors, fn, mode)
     return _Handles(
-        [register_hook(tensors[i], functools.partial(arrived, i)) for i in sorted(wanted)]
-    )
+        [
+            register_hook(tensors[i], functools.partial(waiting.arrived, i))
+            for i, x in enumerate(tensors) if x._entry is not None
+        ]
+    )  # fmt: skip
+
+
+class _Waiting:
+    """The gradients of one backward that have come so far, for `register_multi_grad_hook`."""
+
+    def __init__(self, tensors: Any, fn: Callable[..., Any], mode: str) -> None:
+        # entries and not tensors: the hook hangs on them and must not hold what hangs on it
+        self.keys = [
+            None if x._entry is None else id(x) if x._entry is LEAF else x._entry[ORDER]
+            for x in tensors
+        ]
+        self.fn, self.mode = fn, mode
+        self.pass_: Any = None
+        self.found: dict[int, Tensor] = {}
+        self.wanted = 0
+
+    def arrived(self, place: int, g: Tensor) -> None:
+        if RUNNING.pass_ is not self.pass_:
+            self.pass_, self.found = RUNNING.pass_, {}
+            comes = _will_come(self.pass_())
+            self.wanted = sum(i == place or key in comes for i, key in enumerate(self.keys))
+        self.found[place] = g
+        if self.mode == "any":
+            if len(self.found) == 1:
+                self.fn(g)
+        elif len(self.found) == self.wanted:
+            found, self.found = self.found, {}
+            self.fn([found.get(i) for i in range(len(self.keys))])
+
+
+def _will_come(pass_: Any) -> set[int]:
+    """What a sweep has a gradient for: clock readings of entries, ids of leaves."""
+    found: set[int] = set(pass_.leaves)
+    stack = list(pass_.roots)
+    while stack:
+        one = stack.pop()
+        key = one[ORDER] if type(one) is list else id(one)
+        if key in found and type(one) is list:
+            continue
+        found.add(key)
+        if type(one) is list:
+            stack.extend(parent for parent in one[PARENTS] if parent is not None)
+    if pass_.needed is not None:
+        found &= pass_.needed | pass_.capture
+    return found

@@ -1,30 +1,57 @@
-"""Memory for time: forget what a part of a network computed, and compute it again for backward."""
+"""Memory for time: forget what a part of a network computed, and compute it again for backward.
+
+Source: Chen et al. 2016, https://arxiv.org/abs/1604.06174
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import math
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import rushlight as rl
 
-__all__ = ["checkpoint", "checkpoint_sequential"]
+from ..autograd.saved import hold, saved_tensors_hooks
+from ..core.errors import fail
+
+__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop"]
+
+_EARLY = {"stop": None}  # what `set_checkpoint_early_stop` asks for; None: each call's own
 
 
-class _Recomputed(rl.autograd.Function):
-    """Runs a function without recording it; backward runs it again, recorded."""
+class CheckpointError(RuntimeError):
+    """The second run of a checkpointed function did not do what the first one did."""
+
+
+class _Enough(BaseException):
+    """Ends a second run that has given back everything; no `except Exception` may catch it."""
+
+
+def _tensors(values: Any) -> list[Any]:
+    return [x for x in values if isinstance(x, rl.Tensor)]
+
+
+class _Reentrant(rl.autograd.Function):
+    """Runs a function without recording it; backward runs it again and differentiates it."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], keep_random: bool, *args: Any) -> Any:
-        ctx.function, ctx.args, ctx.keep_random = function, args, keep_random
+        ctx.function, ctx.args = function, args
         ctx.state = rl.get_rng_state() if keep_random else None
-        ctx.save_for_backward(*[x for x in args if isinstance(x, rl.Tensor)])
+        ctx.save_for_backward(*_tensors(args))
         return function(*args)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        saved = iter(ctx.saved_tensors)  # raises if they were given back or overwritten
-        args = [_fresh(next(saved)) if isinstance(x, rl.Tensor) else x for x in ctx.args]
+        saved = iter(ctx.saved_tensors)
+        wanted = iter(ctx.needs_input_grad[2:])
+        args = [
+            next(saved).detach().requires_grad_(want) if isinstance(x, rl.Tensor) else x
+            for x, want in zip(ctx.args, wanted)
+        ]
         with _random_state(ctx.state), rl.enable_grad():
             outputs = ctx.function(*args)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -32,17 +59,16 @@ class _Recomputed(rl.autograd.Function):
             (y, g) for y, g in zip(outputs, grads)
             if isinstance(y, rl.Tensor) and y.requires_grad and g is not None
         ]  # fmt: skip
-        if pairs:
-            rl.autograd.backward([y for y, _ in pairs], [g for _, g in pairs])
+        if not pairs:
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
+        rl.autograd.backward([y for y, _ in pairs], [g for _, g in pairs])
         return (None, None, *[x.grad if isinstance(x, rl.Tensor) else None for x in args])
 
 
-def _fresh(x: Any) -> Any:
-    return x.detach().requires_grad_(x.requires_grad)
-
-
 @contextlib.contextmanager
-def _random_state(state: Any) -> Any:
+def _random_state(state: Any) -> Iterator[None]:
     """The draws of the first run again; afterwards the generator goes on as if nothing had been."""
     if state is None:
         yield
@@ -55,15 +81,134 @@ def _random_state(state: Any) -> Any:
         rl.set_rng_state(now)
 
 
+class _Argument:
+    """A tensor argument, kept as the tape around the call keeps its arrays."""
+
+    def __init__(self, x: Any) -> None:
+        self.give, self.wanted, self.kind = hold(x), x.requires_grad, type(x)
+        # a parameter is the same object in both runs
+        self.leaf = weakref.ref(x) if x.is_leaf else None
+
+    def again(self) -> Any:
+        array = self.give()
+        x = None if self.leaf is None else self.leaf()
+        if x is not None and x._array is array:
+            return x
+        return rl.from_numpy(array).requires_grad_(self.wanted)
+
+
+class _Segment:
+    """One checkpointed call: its function and arguments, and what its second run gave."""
+
+    def __init__(
+        self, function: Any, args: Any, kwargs: Any, state: Any, again: Any, **options: Any
+    ) -> None:
+        self.function, self.state, self.again = function, state, again
+        self.args = [_Argument(x) if isinstance(x, rl.Tensor) else x for x in args]
+        self.kwargs = {
+            key: _Argument(x) if isinstance(x, rl.Tensor) else x for key, x in kwargs.items()
+        }
+        self.check, self.early = options["check"], options["early"]
+        self.forms: list[Any] = []
+        self.found: dict[int, Any] = {}
+
+    def pack(self, x: Any) -> int:
+        """Forget an array of the first run: its number is enough."""
+        self.forms.append((x.shape, x.dtype))
+        return len(self.forms) - 1
+
+    def unpack(self, place: int) -> Any:
+        """The array of that number, from a second run of the function."""
+        if place not in self.found:
+            self.run()
+        return self.found.pop(place)
+
+    def run(self) -> None:
+        """The second run; it stops as soon as everything is there again."""
+        self.found = {}
+        forms: list[Any] = []
+        early = self.early if _EARLY["stop"] is None else _EARLY["stop"]
+
+        def collect(x: Any) -> Any:
+            place = len(forms)
+            forms.append((x.shape, x.dtype))
+            if place >= len(self.forms):
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than"
+                    " during the original forward pass."
+                )
+            kept = self.found[place] = x.detach()
+            if early and place == len(self.forms) - 1:
+                raise _Enough
+            return kept
+
+        args = [x.again() if isinstance(x, _Argument) else x for x in self.args]
+        kwargs = {
+            key: x.again() if isinstance(x, _Argument) else x for key, x in self.kwargs.items()
+        }
+        with (
+            _random_state(self.state), self.again(), rl.enable_grad(),
+            saved_tensors_hooks(collect, lambda x: x), contextlib.suppress(_Enough),
+        ):  # fmt: skip
+            self.function(*args, **kwargs)
+        self.compare(forms)
+
+    def compare(self, forms: list[Any]) -> None:
+        """Raise CheckpointError unless both runs kept tensors of the same number and form."""
+        if len(forms) != len(self.forms):
+            raise fail(
+                CheckpointError,
+                "torch.utils.checkpoint: A different number of tensors was saved during the"
+                " original forward and recomputation.\n"
+                f"Number of tensors saved during forward: {len(self.forms)}\n"
+                f"Number of tensors saved during recomputation: {len(forms)}.",
+                "the function must do the same both times: no global state, no random choice of"
+                " its own, no early return",
+            )
+        if not self.check:
+            return
+        wrong = [
+            f"tensor at position {place}:\nsaved metadata: {_form(then)}\n"
+            f"recomputed metadata: {_form(now)}\n"
+            for place, (then, now) in enumerate(zip(self.forms, forms)) if then != now
+        ]  # fmt: skip
+        if wrong:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different"
+                " metadata than during the forward pass.\n" + "".join(wrong)
+            )
+
+
+def _form(form: Any) -> dict[str, Any]:
+    return {"shape": form[0], "dtype": form[1], "device": rl.device("cpu")}
+
+
+def _explicit(where: str) -> None:
+    warnings.warn(
+        f"torch.utils.checkpoint{where}: the use_reentrant parameter should be passed explicitly."
+        " Starting in PyTorch 2.9, calling checkpoint without use_reentrant will raise an"
+        " exception. use_reentrant=False is recommended, but if you need to preserve the current"
+        " default behavior, you can pass use_reentrant=True. Refer to docs for more details on the"
+        " differences between the two variants.", UserWarning, stacklevel=3,
+    )  # fmt: skip
+
+
+def _nothing() -> tuple[Any, Any]:
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None,
-    preserve_rng_state: bool = True, context_fn: Any = None, determinism_check: str = "default",
-    debug: bool = False, early_stop: bool = True, **kwargs: Any,
+    context_fn: Callable[[], Any] = _nothing, determinism_check: str = "default",
+    debug: bool = False, early_stop: bool = True, preserve_rng_state: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """`function(*args)`, keeping only the arguments: backward runs the function a second time.
 
-    Dropout draws the same numbers in both runs while `preserve_rng_state` is set.
-    Source: Chen et al. 2016, https://arxiv.org/abs/1604.06174
+    With `use_reentrant=False` the tape is recorded as ever, without its arrays, so `autograd.grad`,
+    double backward, keyword arguments and checkpoints inside `function` work; with True backward is
+    called inside backward. Dropout draws the same numbers in both runs while `preserve_rng_state`.
+    Raises CheckpointError if the runs differ, ValueError for options that do not go together.
+    Source: https://pytorch.org/docs/stable/checkpoint.html
 
     >>> import rushlight as torch
     >>> from rushlight.utils.checkpoint import checkpoint
@@ -72,21 +217,68 @@ def checkpoint(
     >>> x.grad
     tensor([2.7183, 2.7183])
     """
-    run = (lambda *given: function(*given, **kwargs)) if kwargs else function
+    if use_reentrant is None:
+        _explicit("")
+        use_reentrant = True
+    if determinism_check not in ("default", "none"):
+        raise ValueError(
+            "determinism_check should be one of ['default', 'none'], but got " + determinism_check
+        )
+    if use_reentrant:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not _nothing or debug:
+            raise ValueError(
+                "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+            )
+        if rl.is_grad_enabled() and not any(x.requires_grad for x in _tensors(args)):
+            warnings.warn(
+                "None of the inputs have requires_grad=True. Gradients will be None",
+                UserWarning, stacklevel=2,
+            )  # fmt: skip
+        return _Reentrant.apply(function, preserve_rng_state, *args)
     if not rl.is_grad_enabled():
-        return run(*args)
-    if any(isinstance(x, rl.Tensor) and x.requires_grad for x in args):
-        return _Recomputed.apply(run, preserve_rng_state, *args)
-    # parameters alone may want gradients: a leaf that stands for them makes the call recorded
-    anchor = rl.zeros(0, requires_grad=True)
-    return _Recomputed.apply(lambda _, *given: run(*given), preserve_rng_state, anchor, *args)
+        return function(*args, **kwargs)
+    first, again = context_fn()
+    segment = _Segment(
+        function, args, kwargs, rl.get_rng_state() if preserve_rng_state else None, lambda: again,
+        check=determinism_check == "default", early=early_stop,
+    )  # fmt: skip
+    with saved_tensors_hooks(segment.pack, segment.unpack), first:
+        return function(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Whether second runs stop as soon as everything is there again (as they do)."""
+    before, _EARLY["stop"] = _EARLY["stop"], enable
+    try:
+        yield
+    finally:
+        _EARLY["stop"] = before
 
 
 def checkpoint_sequential(
-    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
-) -> Any:
-    """A chain of modules in `segments` pieces, all but the last checkpointed."""
+    functions: Any, segments: int | None, input: Any, use_reentrant: bool | None = None,
+    **kwargs: Any,
+) -> Any:  # fmt: skip
+    """A chain of modules in `segments` pieces, all but the last checkpointed.
+
+    With `segments=None` there are √n of them, which needs the least memory: O(√n) arrays for n
+    modules, at the price of one more forward pass.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import checkpoint_sequential
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> y = checkpoint_sequential([torch.sin] * 9, None, x, use_reentrant=False)
+    >>> y.backward(); print(f"{x.grad.item():.4f}")
+    0.0895
+    """
+    if use_reentrant is None:
+        _explicit(".checkpoint_sequential")
+        use_reentrant = True
     parts = list(functions.children()) if isinstance(functions, rl.nn.Module) else list(functions)
+    segments = max(1, round(math.sqrt(len(parts)))) if segments is None else segments
     size = len(parts) // segments
 
     def piece(members: list[Any]) -> Callable[[Any], Any]:
