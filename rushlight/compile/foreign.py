@@ -109,9 +109,8 @@ def run(node: Node, arrays: Sequence[np.ndarray]) -> Any:
 def _registered(prim: Any, arrays: Sequence[np.ndarray], params: tuple[Any, ...]) -> Any:
     """An op's own evaluation; inputs beyond its operands fill the holes of its params."""
     if has_hole(params):
-        count = max(_places(params)) + 1 - sum(1 for _ in set(_places(params)))
         filled = fill(params, arrays)
-        arrays = arrays[:count]
+        arrays = arrays[: min(_places(params))]
     else:
         filled = params
     return prim.eval(arrays, *filled) if prim.arity is None else prim.eval(*arrays, *filled)

@@ -77,9 +77,11 @@ def _refuse_inference(inputs: Any) -> None:
 def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Any:
     """Wrap what an evaluation gave: repair 0-d decay, record, link views, split outputs."""
     if prim.outputs != 1:
-        ys = tuple(one if type(one) is ndarray else asarray(one) for one in y)
+        ys = tuple(
+            one if type(one) is ndarray or type(one) in ARRAYS else asarray(one) for one in y
+        )
         return _finish_many(prim, record(prim, inputs, arrays, ys, params), ys, inputs)
-    if type(y) is not ndarray:
+    if type(y) is not ndarray and type(y) not in ARRAYS:
         y = asarray(y)
     result = new(Tensor)
     result._array = y
@@ -147,8 +149,11 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
             return WRAPPERS[kind](prim, inputs, params)
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
-    if not seen_tensor:
-        return _apply_raw(prim, inputs, params)
+    return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
+
+
+def apply_plain(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Evaluate an op on tensors over NumPy arrays, numbers beside them."""
     inputs = promote(prim, inputs)
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
     y = evaluate(prim, arrays, params)
@@ -201,7 +206,7 @@ def _foreign(x: Any) -> Any:
 def wrap_array(x: Any) -> Tensor:
     """A Tensor over a foreign array's memory."""
     result = new(Tensor)
-    result._array = asarray(x)
+    result._array = x if type(x) in ARRAYS else asarray(x)
     result._entry = None
     return result
 

@@ -127,9 +127,16 @@ def recording(target: Tensor, others: Any) -> bool:
     )
 
 
+def memory(target: Tensor) -> Any:
+    """The array of a tensor that is about to be written; a trace follows it from here on."""
+    if STATE.tracer is not None:
+        STATE.tracer.lift(target)
+    return target._array
+
+
 def store(target: Tensor, result: Tensor) -> Tensor:
     """Write a result into the target's memory and give the target the result's history."""
-    a, y = target._array, result._array
+    a, y = memory(target), result._array
     if y.shape != a.shape:
         joined = np.broadcast_shapes(y.shape, a.shape) if _fits(y.shape, a.shape) else y.shape
         raise RuntimeError(
@@ -183,7 +190,7 @@ def rebase(target: Tensor) -> None:
 
 def write(target: Tensor, value: Any) -> Tensor:
     """Overwrite without recording: the values of an array or number, cast to the target's type."""
-    a = target._array
+    a = memory(target)
     np.copyto(a, value, casting="unsafe")
     if not target._silent:
         mark_written(a)
@@ -214,7 +221,7 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
 
     def twin(self: Tensor, other: Any) -> Tensor:
         if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):
-            a = self._array
+            a = memory(self)
             kind = type(other)
             b = other._array if kind in EAGER_TYPES else other
             if (

@@ -21,7 +21,7 @@ class ThreadState(threading.local):
     # called with (entry, value, operands) for every entry that is recorded
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast = False
-    tracer = None
+    tracer: Any = None  # the trace that this thread is in
     # (what, code, line) of the last thing that kept a recorded chain from going on
     cut: tuple[str, CodeType, int] | None = None
 

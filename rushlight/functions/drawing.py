@@ -11,9 +11,10 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import fail
+from ..core.inplace import memory
 from ..core.random_engine import Engine
 from ..core.shapes import broadcast
-from ..core.state import DEFAULTS
+from ..core.state import DEFAULTS, STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import noise
@@ -98,8 +99,9 @@ default_generator = Generator()
 
 
 def engine_of(generator: Generator | None) -> Engine:
-    """The engine behind a generator, the default one for None."""
-    return (default_generator if generator is None else generator)._engine
+    """The engine behind a generator, the default one for None; a trace notes what it draws."""
+    engine = (default_generator if generator is None else generator)._engine
+    return engine if STATE.tracer is None else STATE.tracer.engine(engine)
 
 
 def manual_seed(seed: int) -> Generator:
@@ -198,7 +200,7 @@ def _draw_out(draw: Any, args: tuple[Any, ...], shape: Any, dtype: Any, out: Ten
         )
     if out._array.shape != shape:
         out._array = np.empty(shape, out._array.dtype)
-    draw(None, None, *args, out=out._array)
+    draw(None, None, *args, out=memory(out))
     mark_written(out._array)
     return out
 

@@ -27,7 +27,7 @@ def _check_memory(a: np.ndarray) -> None:
 def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: Any) -> Tensor:
     """Draw into the tensor's memory in its own order; on the tape it cuts the gradient."""
     inplace.refuse_leaf(self)
-    a = self._array
+    a = inplace.memory(self)
     _check_memory(a)
     getattr(engine_of(generator), method)(None, None, *args, out=a)
     return _written(self, op)
@@ -112,7 +112,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
             raise misfit("bernoulli_", "p", 1, "Tensor", p)
         return _fill(self, noise.bernoulli_noise, "bernoulli", (float(p),), generator)
     inplace.refuse_leaf(self)
-    a = self._array
+    a = inplace.memory(self)
     _check_memory(a)
     try:
         limits = np.broadcast_to(p._array, a.shape)

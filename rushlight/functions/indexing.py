@@ -191,7 +191,7 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
     given = value._array if isinstance(value, Tensor) else value
     try:
         basic, then = _two_steps(filled)
-        array = self._array[(*basic, ...)]
+        array = inplace.memory(self)[(*basic, ...)]
         if then:
             array[then] = given
         else:

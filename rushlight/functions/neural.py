@@ -15,7 +15,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import DTypeError, ShapeError, fail
-from ..core.inplace import in_place
+from ..core.inplace import in_place, memory
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
@@ -171,7 +171,7 @@ def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
 
 def update_running(running: Tensor, batch: Tensor, factor: float) -> None:
     """running = (1 - factor) running + factor batch, in place and off the tape."""
-    a = running._array
+    a = memory(running)
     a *= 1 - factor
     a += factor * batch._array.reshape(a.shape)
     mark_written(a)

@@ -128,7 +128,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
     tensor([7, 8])
     """
-    if alpha != 1:
+    if isinstance(alpha, Tensor) or alpha != 1:
         other = _scaled(input, other, alpha)
     return e.add(input, other, out=out)
 
@@ -149,7 +149,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     >>> torch.sub(torch.tensor([1, 2]), 3)
     tensor([-2, -1])
     """
-    if alpha != 1:
+    if isinstance(alpha, Tensor) or alpha != 1:
         other = _scaled(input, other, alpha)
     return e.sub(input, other, out=out)
 
@@ -286,6 +286,8 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
     >>> torch.addcmul(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([4., 8.])
     """
+    if isinstance(value, Tensor):
+        return _out(e.add(input, e.mul(value, e.mul(tensor1, tensor2))), out)
     return _out(e.addcmul(input, tensor1, tensor2, value), out)
 
 
@@ -296,6 +298,8 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
     >>> torch.addcdiv(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([1.0000, 0.5000])
     """
+    if isinstance(value, Tensor):
+        return _out(e.add(input, e.mul(value, e.div(tensor1, tensor2))), out)
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)
 
 

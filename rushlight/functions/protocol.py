@@ -300,6 +300,8 @@ def _get_grad(self: Tensor) -> Any:
             " Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning, stacklevel=2,
         )  # fmt: skip
+    if STATE.tracer is not None:
+        STATE.tracer.saw_grad(self)
     return self._grad
 
 
@@ -325,6 +327,8 @@ def _set_grad(self: Tensor, value: Any) -> None:
                 " Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient"
                 " may break downstream systems that assume they match."
             )
+    if STATE.tracer is not None:
+        STATE.tracer.cleared_grad(self)
     self._grad = value
 
 

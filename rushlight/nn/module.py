@@ -419,11 +419,9 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of every parameter."""
         for param in self.parameters():
-            if param.grad is None:
-                continue
             if set_to_none:
                 param.grad = None
-            else:
+            elif param.grad is not None:
                 param.grad = rl.zeros_like(param.grad)
 
     def apply(self, fn: Callable[[Any], None]) -> Any:

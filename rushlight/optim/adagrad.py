@@ -82,7 +82,7 @@ class Adagrad(Elementwise):
         return rl.full_like(param.detach(), value)
 
     def _advance(self, scalars, group, fresh):
-        step = scalars["step"].add_(1).item()
+        step = number(scalars["step"].add_(1))
         return number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
 
     def _update(self, param, grad, state, numbers, group):

@@ -84,7 +84,7 @@ class Adam(Elementwise):
         return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
 
     def _advance(self, scalars, group, fresh):
-        step = scalars["step"].add_(1).item()
+        step = number(scalars["step"].add_(1))
         beta1, beta2 = map(number, group["betas"])
         lr = number(group["lr"])
         return beta1, beta2, lr, lr / (1 - beta1**step), (1 - beta2**step) ** 0.5

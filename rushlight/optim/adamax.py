@@ -63,7 +63,7 @@ class Adamax(Elementwise):
         return ("exp_avg", "exp_inf")
 
     def _advance(self, scalars, group, fresh):
-        step = scalars["step"].add_(1).item()
+        step = number(scalars["step"].add_(1))
         return number(group["lr"]) / (1 - group["betas"][0] ** step)
 
     def _update(self, param, grad, state, numbers, group):

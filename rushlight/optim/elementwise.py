@@ -17,6 +17,7 @@ import numpy as np
 
 import rushlight as rl
 
+from ..core.state import STATE
 from ..core.tape import mark_written
 from .flat import Flat
 from .optimizer import Optimizer
@@ -28,9 +29,14 @@ BLOCK = 32768  # parameter, gradient, states and temporaries of a block fit the 
 
 
 def number(value: Any) -> Any:
-    """A hyperparameter as a Python number; tensors of one element and NumPy scalars too."""
+    """A hyperparameter as a Python number; tensors of one element and NumPy scalars too.
+
+    In a trace a tensor stays one, in double precision: its number may differ at the next run.
+    """
     if type(value) is float or type(value) is int:
         return value
+    if STATE.tracer is not None and isinstance(value, rl.Tensor):
+        return value.double()
     return value.item() if hasattr(value, "item") else value
 
 
@@ -206,7 +212,7 @@ class Elementwise(Optimizer):
 
     def _step_group(self, index: int, group: dict[str, Any]) -> None:
         params, arrays, grads, others = [], [], [], []
-        plain = not group.get("differentiable")
+        plain = not group.get("differentiable") and STATE.tracer is None
         ndarray = np.ndarray
         for param in group["params"]:
             grad = param.grad
@@ -295,6 +301,8 @@ class Elementwise(Optimizer):
                 for name in names:
                     state[name] = state[name].clone()
             scalars = {name: state[name] for name in self._scalars}
+            if STATE.tracer is not None and type(group["lr"]) is float:
+                group = {**group, "lr": STATE.tracer.scalar(group, "lr")}
             numbers = self._advance(scalars, group, fresh)
             slots = {name: state[name] for name in names}
             if param.is_complex():

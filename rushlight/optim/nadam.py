@@ -76,12 +76,12 @@ class NAdam(Elementwise):
         return 1.0 if name == "mu_product" else 0.0
 
     def _advance(self, scalars, group, fresh):
-        step = scalars["step"].add_(1).item()
+        step = number(scalars["step"].add_(1))
         beta1, beta2 = group["betas"]
         lr, decay = number(group["lr"]), group["momentum_decay"]
         mu = beta1 * (1.0 - 0.5 * (0.96 ** (step * decay)))
         mu_next = beta1 * (1.0 - 0.5 * (0.96 ** ((step + 1) * decay)))
-        product = scalars["mu_product"].mul_(mu).item()
+        product = number(scalars["mu_product"].mul_(mu))
         of_grad = -lr * (1.0 - mu) / (1.0 - product)
         of_mean = -lr * mu_next / (1.0 - product * mu_next)
         return lr, of_grad, of_mean, 1 - beta2**step

@@ -68,7 +68,7 @@ class RAdam(Elementwise):
         return ("exp_avg", "exp_avg_sq")
 
     def _advance(self, scalars, group, fresh):
-        step = scalars["step"].add_(1).item()
+        step = number(scalars["step"].add_(1))
         beta1, beta2 = group["betas"]
         correction2 = 1 - beta2**step
         limit = 2 / (1 - beta2) - 1

@@ -28,4 +28,7 @@ def need_float(x: np.ndarray, kernel: str) -> None:
 
 def raw(*values: Any) -> bool:
     """Whether a rule runs on bare arrays (and not on tensors that record it in turn)."""
-    return all(isinstance(value, (np.ndarray, np.generic)) or value is None for value in values)
+    return all(
+        type(value) is np.ndarray or value is None or isinstance(value, np.generic)
+        for value in values
+    )

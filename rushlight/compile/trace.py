@@ -1,0 +1,523 @@
+"""Tracing: an ordinary eager call, carried out while everything it does to tensors is noted.
+
+During a trace no tensor takes the short path (the set of eager types is empty), and NumPy arrays
+are registered like any other array class, so every op arrives at `handle`. Tensors that exist
+before the call are *lifted*: a `Traced` takes the place of their array until the trace ends, and
+the graph gets an input for them. When the trace ends, by its end or by an escape, every tensor gets
+its real array back, and the call goes on, or is done, as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import traceback
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..core import dispatch, tensor
+from ..core.errors import is_ours
+from ..core.primitive import REGISTRY, Primitive
+from ..core.state import STATE
+from ..core.tape import owner_of
+from ..core.tensor import Tensor
+from .foreign import Hole, Layout, written
+from .graph import Node
+from .traced import ALIASES, Cell, Traced, covers
+
+ndarray = np.ndarray
+_LOCK = threading.RLock()
+_active: list[Tracer] = []
+_hidden: set[type] = set()
+
+
+class Source:
+    """Where an input comes from: how to fetch it, its node, and what the trace saw of it."""
+
+    __slots__ = ("array", "cell", "key", "kind", "node", "owner", "scalar")
+
+    def __init__(self, kind: str, owner: Any, key: Any, array: np.ndarray, node: Node) -> None:
+        self.kind, self.owner, self.key, self.array, self.node = kind, owner, key, array, node
+        self.cell: Any = None
+
+
+class Tracer:
+    """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
+
+    def __init__(self) -> None:
+        self.sources: list[Source] = []
+        self.cells: dict[int, list[Cell]] = {}
+        self.draws: list[Node] = []
+        self.lifted: list[tuple[Tensor, ndarray]] = []
+        self.gradients: dict[int, tuple[Tensor, str]] = {}
+        self.closed = False
+        self.broken: tuple[str, str] | None = None
+        self.raises: type[BaseException] | None = None
+        self.before: dict[int, Any] = {}
+        self.engines: dict[int, DrawnEngine] = {}
+
+    # --- beginning and end
+
+    def __enter__(self) -> Tracer:
+        with _LOCK:
+            if not _active:
+                _hidden.update(tensor.EAGER_TYPES)
+                tensor.EAGER_TYPES.clear()
+                dispatch.ARRAYS[ndarray] = handle
+            _active.append(self)
+        self.before = {id(x): x for x in gc.get_objects() if type(x) in _hidden}
+        STATE.tracer = self
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give every tensor its real array back and let tensors take the short path again."""
+        if self.closed:
+            return
+        self.closed = True
+        STATE.tracer = None
+        with _LOCK:
+            _active.remove(self)
+            if not _active:
+                tensor.EAGER_TYPES.update(_hidden)
+                dispatch.ARRAYS.pop(ndarray, None)
+        for x, array in self.lifted:
+            if type(x._array) is Traced:
+                x._array = x._array.value if x._array.value is not array else array
+        for x in gc.get_objects():
+            if isinstance(x, Tensor) and type(x._array) is Traced and x._array.tracer is self:
+                x._array = x._array.value
+        self.before = {}
+
+    def escape(self, how: str) -> None:
+        """A value leaves the trace: it ends here, unless it has ended already."""
+        if not self.closed:
+            self.stop(f"{how} needs the value of a tensor")
+
+    def stop(self, reason: str) -> None:
+        """End the trace early; the call goes on eagerly, or raises where the caller said so."""
+        if self.closed:
+            return
+        self.broken = (reason, line())
+        if "trace" in os.environ.get("RUSHLIGHT_LOG", ""):
+            traceback.print_stack()
+        self.close()
+        if self.raises is not None:
+            raise self.raises(f"{reason} ({self.broken[1]})")
+
+    # --- inputs
+
+    def lift(self, x: Tensor) -> Traced:
+        """The traced array of a tensor; a tensor met for the first time becomes an input."""
+        array = x._array
+        if type(array) is Traced:
+            return array
+        known = self.find(array)
+        if known is None:
+            if id(x) in self.before:
+                known = self.external("tensor", x, None, array)
+            else:
+                known = self.constant(array)
+        if not self.closed:
+            x._array = known
+            self.lifted.append((x, array))
+        return known
+
+    def external(self, kind: str, owner: Any, key: Any, array: np.ndarray) -> Traced:
+        """A new input."""
+        node = Node("input", (), (len(self.sources),), array.shape, array.dtype)
+        source = Source(kind, owner, key, array, node)
+        self.sources.append(source)
+        traced = self.fresh(array, node, source)
+        source.cell = traced.cell
+        return traced
+
+    def scalar(self, owner: dict[str, Any], key: str) -> Tensor:
+        """A Python number that may differ at the next call, as a 0-d tensor of double precision."""
+        for source in self.sources:
+            if source.kind == "number" and source.owner is owner and source.key == key:
+                return tensor.wrap(Traced(self, source.array, source.node, source.cell))
+        return tensor.wrap(self.external("number", owner, key, np.array(float(owner[key]))))
+
+    def constant(self, array: np.ndarray) -> Traced:
+        """An array that the call itself made, without reading any tensor."""
+        value = array.copy()
+        return self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
+
+    def saw_grad(self, x: Tensor) -> None:
+        """The gradient of a tensor is about to be read: whether there is one now matters."""
+        self.gradients.setdefault(id(x), (x, "seen"))
+        if x._grad is not None and not self.closed:
+            self.lift(x._grad)
+
+    def cleared_grad(self, x: Tensor) -> None:
+        """The gradient of a tensor is about to be replaced, whatever it was."""
+        self.gradients.setdefault(id(x), (x, "cleared"))
+
+    # --- memory
+
+    def fresh(self, value: np.ndarray, node: Node, source: Any = None) -> Traced:
+        """A traced array in memory not seen before."""
+        owner = owner_of(value)
+        cell = Cell(value, node, source)
+        key = id(owner)
+        cells = self.cells.get(key)
+        if cells is None:
+            try:
+                weakref.finalize(owner, self.cells.pop, key, None).atexit = False
+            except TypeError:
+                cell.source = (cell.source, owner)  # keeps what cannot be watched alive
+            self.cells[key] = [cell]
+        else:
+            cells.append(cell)
+        return Traced(self, value, node, cell)
+
+    def find(self, value: np.ndarray) -> Traced | None:
+        """The traced array of memory already followed."""
+        cells = self.cells.get(id(owner_of(value)))
+        if not cells or not value.size:
+            return None
+        low, high = np.lib.array_utils.byte_bounds(value)
+        for cell in cells:
+            start, stop = np.lib.array_utils.byte_bounds(cell.base)
+            if start <= low and high <= stop and _inside(value, cell.base):
+                known = Traced(self, value, cell.node, cell)
+                if not covers(value, cell.base):
+                    known.version = -1
+                return known
+            if low < stop and start < high and np.shares_memory(value, cell.base, 10_000):
+                self.stop("two tensors share parts of the same memory, which")
+                return known_dead(self, value)
+        return None
+
+    def result(self, value: Any, node: Node) -> Any:
+        """The traced array of what an operation gave: new memory, or a view of known memory."""
+        if type(value) is not ndarray:
+            value = np.asarray(value)
+        known = self.find(value) if value.base is not None or value.size == 0 else None
+        if known is None:
+            owner = self.cells.get(id(value))
+            if owner and owner[0].base is value:
+                known = Traced(self, value, owner[0].node, owner[0])
+        if known is None:
+            return self.fresh(value, node)
+        known.node, known.version = node, known.cell.version
+        return known
+
+    # --- operations
+
+    def call(self, prim: Primitive, operands: Any, params: tuple[Any, ...]) -> Any:
+        """Carry out an op on arrays and note it."""
+        nodes, arrays = [], []
+        for x in operands:
+            if type(x) is not Traced:
+                x = self.operand(x)
+            if type(x) is Traced:
+                nodes.append(x.read())
+                arrays.append(x.value)
+            else:
+                arrays.append(x)
+        real, template = self.split(params, nodes)
+        y = dispatch.evaluate(prim, tuple(arrays), real)
+        if prim.outputs != 1:
+            return self.results(prim.name, nodes, template, y)
+        for x in self.traced_in((operands, params)):
+            if y is x.value:
+                return x
+        y = y if type(y) is ndarray else np.asarray(y)
+        return self.result(y, Node(prim.name, nodes, template, y.shape, y.dtype, line()))
+
+    def results(self, op: str, nodes: Any, params: Any, ys: Any) -> tuple[Traced, ...]:
+        """The traced arrays of an op with several outputs."""
+        ys = tuple(y if type(y) is ndarray else np.asarray(y) for y in ys)
+        whole = Node(op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys), line())
+        return tuple(
+            self.result(y, Node("output_of", (whole,), (place,), y.shape, y.dtype, whole.line))
+            for place, y in enumerate(ys)
+        )
+
+    def operand(self, x: Any) -> Any:
+        """A plain array or number among the operands of a raw op, as a traced constant."""
+        if isinstance(x, ndarray) and type(x) is not ndarray:
+            x = np.asarray(x)
+        if type(x) is ndarray:
+            return self.find(x) or self.constant(x)
+        if isinstance(x, (np.generic, bool, int, float, complex)):
+            return self.constant(np.asarray(x))
+        return x
+
+    def split(self, template: Any, nodes: list[Node]) -> tuple[Any, Any]:
+        """Params as (real values, template with holes for traced arrays, added to `nodes`)."""
+        if isinstance(template, Tensor):
+            template = self.lift(template)
+        kind = type(template)
+        if kind is Traced:
+            nodes.append(template.read())
+            return template.value, Hole(len(nodes) - 1)
+        if kind is ndarray and (known := self.find(template)) is not None:
+            nodes.append(known.read())
+            return template, Hole(len(nodes) - 1)
+        if kind is tuple or kind is list:
+            pairs = [self.split(part, nodes) for part in template]
+            return kind(a for a, _ in pairs), kind(b for _, b in pairs)
+        if kind is dict:
+            pairs = {key: self.split(part, nodes) for key, part in template.items()}
+            return {k: a for k, (a, _) in pairs.items()}, {k: b for k, (_, b) in pairs.items()}
+        if kind is slice:
+            parts = [self.split(p, nodes) for p in (template.start, template.stop, template.step)]
+            return slice(*(a for a, _ in parts)), slice(*(b for _, b in parts))
+        return template, template
+
+    def traced_in(self, template: Any) -> list[Traced]:
+        """Every traced array in nested arguments."""
+        kind = type(template)
+        if kind is Traced:
+            return [template]
+        if kind is dict:
+            template = list(template.values())
+        elif kind is not tuple and kind is not list:
+            return []
+        return [x for part in template for x in self.traced_in(part)]
+
+    # --- NumPy's own calls on traced arrays
+
+    def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
+        """A universal function, perhaps writing into `out`."""
+        out = kwargs.pop("out", None)
+        if self.closed:
+            return _dead(getattr(ufunc, method), inputs, kwargs, out)
+        prim = ALIASES.get(ufunc) if method == "__call__" and not kwargs else None
+        if prim is not None and _same_types(inputs):
+            y = self.call(prim, _typed(inputs), ())
+        else:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            y = self.numpy(f"numpy.{name}", getattr(ufunc, method), inputs, kwargs)
+        return y if out is None else self.write(out[0], y)
+
+    def function(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A NumPy function; the few that write are known by name."""
+        if self.closed:
+            return _dead(function, args, kwargs, None)
+        if function is np.copyto:
+            return self.write(args[0], args[1])
+        out = kwargs.pop("out", None)
+        if function.__name__ in _WRITERS:
+            self.stop(f"numpy.{function.__name__}")
+            return _dead(function, args, kwargs, out)
+        space = function.__module__.removeprefix("numpy").lstrip(".")
+        prefix = f"{space}." if space in ("linalg", "fft") else ""
+        y = self.numpy(f"numpy.{prefix}{function.__name__}", function, args, kwargs)
+        return y if out is None else self.write(out[0] if type(out) is tuple else out, y)
+
+    def method(self, name: str, x: Traced, args: Any, kwargs: Any) -> Any:
+        """A method of ndarray."""
+        if self.closed:
+            return _dead(getattr(x.value, name), args, kwargs, None)
+        out = kwargs.pop("out", None)
+
+        def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+            return getattr(x, name)(*args, **kwargs)
+
+        y = self.numpy(f"method.{name}", call, (x, *args), kwargs)
+        return y if out is None else self.write(out, y)
+
+    def attribute(self, name: str, x: Traced) -> Any:
+        """`T`, `mT`, `real`, `imag`."""
+        if self.closed:
+            return getattr(x.value, name)
+        y = getattr(x.value, name)
+        return self.result(
+            y, Node("method.__getattribute__", (x.read(),), ((Hole(0), name), {}), y.shape, y.dtype)
+        )
+
+    def numpy(self, op: str, function: Any, args: Any, kwargs: Any) -> Any:
+        """Any other pure call of NumPy, kept with a template of its arguments."""
+        nodes: list[Node] = []
+        args, places = self.split(tuple(args), nodes)
+        kwargs, names = self.split(dict(kwargs), nodes)
+        y = function(*args, **kwargs)
+        if isinstance(y, (tuple, list)):
+            return self.results(op, nodes, (places, names), y)
+        y = y if type(y) is ndarray else np.asarray(y)
+        return self.result(y, Node(op, nodes, (places, names), y.shape, y.dtype, line()))
+
+    # --- writes and draws
+
+    def write(self, target: Any, y: Any) -> Any:
+        """Write a result into memory, broadcast and cast as NumPy would."""
+        if type(target) is not Traced:
+            target = self.find(target) or self.constant(target)
+        y = y if type(y) is Traced else self.operand(np.asarray(y))
+        node = y.read()
+        np.copyto(target.value, y.value, casting="unsafe")
+        shape, dtype = target.value.shape, target.value.dtype
+        if node.shape != shape or node.dtype != dtype:
+            nodes = (target.read(), node)
+            node = Node("numpy.written", nodes, ((Hole(0), Hole(1)), {}), shape, dtype, line())
+        target.written(node)
+        return target
+
+    def set_item(self, x: Traced, key: Any, value: Any) -> None:
+        """`x[key] = value`."""
+        if self.closed:
+            x.value[_value(key)] = _value(value)
+            return
+        part = x.value[_value(key)] if not self.traced_in(key) else None
+        if part is not None and type(part) is ndarray and np.may_share_memory(part, x.value):
+            view = self.result(part, x.node)
+            view.version = -1
+            self.write(view, value)
+            return
+        y = self.numpy("numpy.with_item", _with_item, (x, key, value), {})
+        self.write(x, y)
+
+    def engine(self, engine: Any) -> Any:
+        """A stand-in for an engine of random numbers that notes each draw."""
+        found = self.engines.get(id(engine))
+        if found is None:
+            found = self.engines[id(engine)] = DrawnEngine(self, engine)
+        return found
+
+    def draw(self, engine: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """Draw now, and note it as something to be drawn again at each run."""
+        if self.closed:
+            return getattr(engine, name)(*_value(args), **_value(kwargs))
+        nodes: list[Node] = []
+        out = kwargs.pop("out", None)
+        args, places = self.split(tuple(args), nodes)
+        kwargs, names = self.split(dict(kwargs), nodes)
+        into = out.value if type(out) is Traced else out
+        if out is not None:
+            names = {**names, "out": Layout(into)}
+            kwargs["out"] = into
+        y = getattr(engine, name)(*args, **kwargs)
+        y = y if type(y) is ndarray else np.asarray(y)
+        node = Node("draw", nodes, (engine, name, places, names), y.shape, y.dtype, line())
+        self.draws.append(node)
+        if type(out) is Traced:
+            out.written(node)
+            return out
+        return self.fresh(y, node) if (known := self.find(y)) is None else _rewritten(known, node)
+
+
+class DrawnEngine:
+    """An engine of random numbers under tracing: whatever draws is noted."""
+
+    def __init__(self, tracer: Tracer, engine: Any) -> None:
+        self._tracer, self._engine = tracer, engine
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("get_state", "set_state", "manual_seed", "seed", "initial_seed", "clone"):
+            self._tracer.stop("setting or reading the random state")
+            return getattr(self._engine, name)
+        return lambda *args, **kwargs: self._tracer.draw(self._engine, name, args, kwargs)
+
+
+_WRITERS = frozenset("copyto put place putmask fill_diagonal put_along_axis".split())
+
+
+def _with_item(x: Any, key: Any, value: Any) -> Any:
+    y = x.copy()
+    y[key] = value
+    return y
+
+
+def _rewritten(known: Traced, node: Node) -> Traced:
+    known.written(node)
+    return known
+
+
+def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
+    """A stand-in after the trace has ended."""
+    node = Node("constant", (), (value,), value.shape, value.dtype)
+    return Traced(tracer, value, node, Cell(value, node))
+
+
+def _inside(value: np.ndarray, base: np.ndarray) -> bool:
+    return base.flags.c_contiguous or base.flags.f_contiguous or covers(value, base) or bool(
+        np.shares_memory(value, base, 10_000)
+    )
+
+
+def _value(x: Any) -> Any:
+    kind = type(x)
+    if kind is Traced:
+        return x.value
+    if kind is tuple or kind is list:
+        return kind(map(_value, x))
+    return {key: _value(part) for key, part in x.items()} if kind is dict else x
+
+
+def _dead(function: Any, args: Any, kwargs: Any, out: Any) -> Any:
+    """A call on arrays of a trace that has ended: on the real arrays."""
+    kwargs = _value(dict(kwargs))
+    if out is not None:
+        kwargs["out"] = _value(out)
+    return function(*_value(tuple(args)), **kwargs)
+
+
+def _same_types(inputs: Any) -> bool:
+    found = {x.dtype for x in inputs if isinstance(x, (ndarray, np.generic))}
+    return len(found) == 1
+
+
+def _typed(inputs: Any) -> Any:
+    """Python numbers beside arrays, in the type NumPy gives them there."""
+    kind = next(x.dtype for x in inputs if isinstance(x, (ndarray, np.generic)))
+    return tuple(
+        np.asarray(x, np.result_type(kind, x)) if isinstance(x, (bool, int, float, complex)) and
+        not isinstance(x, np.generic) else x
+        for x in inputs
+    )  # fmt: skip
+
+
+def line() -> str:
+    """The user's line, `file:line in name`."""
+    frame = sys._getframe(2)
+    while frame is not None and is_ours(frame):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+# --- what dispatch calls
+
+
+def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """An op on tensors of which some hold traced arrays, or any op while a trace runs."""
+    tracer = STATE.tracer
+    if tracer is None or tracer.closed:
+        for x in inputs:
+            if isinstance(x, Tensor) and type(x._array) is Traced:
+                x._array = x._array.value
+        return dispatch.apply_plain(prim, tuple(map(_value, inputs)), _value(params))
+    inputs = dispatch.promote(prim, inputs)
+    operands = tuple(tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs)
+    if tracer.closed:  # two inputs share memory: the trace ended while lifting
+        return handle(prim, inputs, params)
+    return dispatch.finish(prim, inputs, operands, tracer.call(prim, operands, params), params)
+
+
+def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """An op on bare arrays of which some are traced: a rule at work."""
+    tracer = next(x.tracer for x in inputs if type(x) is Traced)
+    if tracer.closed:
+        values = _value(inputs)
+        y = prim.eval(*((values,) if prim.arity is None else values), *_value(params))
+        if prim.outputs != 1:
+            return tuple(map(np.asarray, y))
+        return y if type(y) is ndarray else np.asarray(y)
+    if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
+        inputs = _typed(inputs)
+    return tracer.call(prim, inputs, params)
+
+
+dispatch.ARRAYS[Traced] = handle
+dispatch.WRAPPERS[Traced] = handle_raw
