@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent / "rushlight"
 FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
-    "operands", "overrides",
+    "operands", "overrides", "values",
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,

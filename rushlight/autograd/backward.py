@@ -189,7 +189,7 @@ def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> A
             f"The differentiated Tensor at index {place} appears to not have been used in the"
             " graph. Set allow_unused=True if this is the desired behavior."
         )
-    return wrap(np.zeros_like(x._array)) if zeros else None
+    return wrap(np.zeros(x._array.shape, x._array.dtype)) if zeros else None
 
 
 def _own(g: Any) -> Any:

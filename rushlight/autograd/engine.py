@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import OUTPUT_OF, scalar_type_name
+from ..core.dispatch import ARRAYS, OUTPUT_OF, scalar_type_name
 from ..core.errors import fail
 from ..core.primitive import spared
 from ..core.state import STATE
@@ -38,11 +38,12 @@ from ..core.tape import (
     Entry,
     last_write,
     mark_written,
-    tick,
     written_since,
 )
 from ..core.tensor import Tensor, wrap
-from .saved import unpacked, with_history
+from ..core.values import Value
+from .lifting import lift, seed, values_of
+from .saved import unpacked
 
 ndarray, add = np.ndarray, np.add
 _ZERO = bytes(16)
@@ -66,8 +67,11 @@ RUNNING = _Running()
 class Sweep:
     """One backward pass: gradients that wait for their entry, and those of the leaves."""
 
-    def __init__(self, keep: bool, create: bool, needed: set[int] | None = None) -> None:
+    def __init__(
+        self, keep: bool, create: bool, needed: set[int] | None = None, lifts: bool = False
+    ) -> None:
         self.keep, self.create, self.needed = keep, create, needed
+        self.lifts = create or lifts  # rules run on Tensors: to be recorded, or over other arrays
         self.heap: list[int] = []
         self.pending: dict[int, list[Any]] = {}
         self.leaves: dict[int, list[Any]] = {}
@@ -92,7 +96,7 @@ class Sweep:
             shape = parent._array.shape
             if self.needed is not None and order not in self.capture:
                 return
-        if type(g) is not ndarray and not isinstance(g, Tensor):
+        if type(g) is not ndarray and not isinstance(g, Tensor) and type(g) not in ARRAYS:
             g = np.asarray(g)
         if g.shape != shape:
             g = Late.sum_to(g, shape)
@@ -123,7 +127,7 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        plain = not (self.create or self.capture or STATE.anomaly)
+        plain = not (self.lifts or self.capture or STATE.anomaly)
         visit = self.descend if plain else self.visit
         while heap:
             entry, g, _ = pending.pop(-heappop(heap))
@@ -191,12 +195,12 @@ class Sweep:
         if last_write[0] > entry[ORDER]:
             _check_versions(entry)
         if type(g) is list:
-            g = tuple(g) if entry[PRIM].rule is None else _fill(entry, g, self.create)
+            g = tuple(g) if entry[PRIM].rule is None else _fill(entry, g, self.lifts)
         if entry[HOOKS] is not None:
             g = _run_pre_hooks(entry, g)
         try:
             found = unpacked(entry) if entry[HOOKS] and entry[HOOKS].packed else entry
-            grads = entry[PRIM].pull(g, _lift(found, entry) if self.create else found)
+            grads = entry[PRIM].pull(g, lift(found, entry, self.create) if self.lifts else found)
         except Exception as error:
             _note_origin(error, entry)
             raise
@@ -211,13 +215,13 @@ class Sweep:
                 self.deliver(parent, found)
 
 
-def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:
+def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
     """Zeros for the outputs of an entry that nobody used."""
     dtype = next(g.dtype for g in gs if g is not None)
     if isinstance(dtype, dtypes.dtype):
         dtype = dtype.numpy
     return tuple(
-        (wrap(np.zeros(shape, dtype)) if create else _nothing(shape, dtype)) if g is None else g
+        (wrap(np.zeros(shape, dtype)) if lifts else _nothing(shape, dtype)) if g is None else g
         for g, shape in zip(gs, entry[SHAPE])
     )
 
@@ -225,30 +229,6 @@ def _fill(entry: Entry, gs: list[Any], create: bool) -> tuple[Any, ...]:
 def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros that take no memory, and so cannot be written."""
     return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
-
-
-def _lift(entry: Entry, origin: Entry) -> Entry:
-    """The entry with Tensors in the place of its saved arrays, each with its own history."""
-    lifted = entry[:]
-    if entry[INPUTS] is not None:
-        lifted[INPUTS] = tuple(
-            _lift_input(x, parent) for x, parent in zip(entry[INPUTS], entry[PARENTS])
-        )
-    y = entry[OUTPUT]
-    if type(y) is tuple:
-        lifted[OUTPUT] = tuple(
-            None if one is None
-            else wrap(one, [OUTPUT_OF, (origin,), None, None, (place,), one.shape, tick(), None])
-            if one.dtype.kind in "fcV" else wrap(one)
-            for place, one in enumerate(y)
-        )  # fmt: skip
-    elif y is not None:
-        lifted[OUTPUT] = wrap(y, origin)
-    return lifted
-
-
-def _lift_input(x: Any, parent: Any) -> Any:
-    return with_history(x, parent) if isinstance(x, ndarray) else x
 
 
 def _freed() -> BaseException:
@@ -397,7 +377,12 @@ def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
 
 def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied."""
+    if STATE.tracer is not None:
+        STATE.tracer.saw_grad(tensor)
     before = tensor._grad
+    if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
+        tensor._grad = g if before is None else Late.add(before, g)
+        return
     if before is not None:
         if create or before._entry is not None:
             tensor._grad = Late.add(before, _tensor(g))
@@ -448,20 +433,23 @@ def sweep(
     roots: Sequence[tuple[Tensor, Any]], inputs: Sequence[Tensor] | None, keep: bool, create: bool
 ) -> Sweep:
     """Run one backward pass from (tensor, gradient) pairs; grad mode follows `create`."""
+    if STATE.tracer is not None:
+        STATE.tracer.sweeps(keep)
     needed, capture = None, set()
     if inputs is not None:
         capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
         needed = needed_for([tensor._entry for tensor, _ in roots], capture)
-    pass_ = Sweep(keep, create, needed)
+    values = values_of(roots)
+    pass_ = Sweep(keep, create, needed, bool(values))
     pass_.capture = capture
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
     RUNNING.pass_ = weakref.ref(pass_)
     before = STATE.grad
-    STATE.grad = create
+    STATE.grad = create or (before and any(value.nested for value in values))
     try:
         for tensor, g in roots:
             entry = tensor._entry
-            pass_.deliver(tensor if entry is LEAF else entry, g if create else g._array)
+            pass_.deliver(tensor if entry is LEAF else entry, seed(g, create, values))
         pass_.run()
     finally:
         STATE.grad = before

@@ -1,0 +1,89 @@
+"""Levels of transforms: each has its values, and every op goes to the highest level among them.
+
+A level strips its own values off the operands, calls the ordinary op on what is inside (where the
+next level, or the tape, takes over) and wraps the results. So transforms nest in any order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ..core.overrides import OPS
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor
+from ..core.values import Value
+
+
+class Level:
+    """One transform at work: how deep it lies, and for a batch its size and treatment of draws."""
+
+    __slots__ = ("alive", "depth", "kept", "kind", "randomness", "size")
+
+    def __init__(self, kind: str, depth: int, size: int = 0, randomness: str = "error") -> None:
+        self.kind, self.depth, self.size, self.randomness = kind, depth, size, randomness
+        self.alive = True
+        self.kept: list[Any] = []
+
+
+class _Stack(threading.local):
+    levels: tuple[Level, ...] = ()
+
+
+STACK = _Stack()
+
+
+def push(kind: str, size: int = 0, randomness: str = "error") -> Level:
+    """Begin a level above all others of this thread."""
+    level = Level(kind, len(STACK.levels) + 1, size, randomness)
+    STACK.levels = (*STACK.levels, level)
+    return level
+
+
+def pop(level: Level) -> None:
+    """End a level (and, after an error, whatever was begun inside it)."""
+    level.alive = False
+    place = STACK.levels.index(level)
+    STACK.levels = STACK.levels[:place]
+
+
+@contextlib.contextmanager
+def entered(kind: str, size: int = 0, randomness: str = "error") -> Iterator[Level]:
+    """A level for the length of a block."""
+    level = push(kind, size, randomness)
+    try:
+        yield level
+    finally:
+        pop(level)
+
+
+def route(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Hand an op to the highest level among its operands and its params."""
+    top: Any = None
+    for x in inputs:
+        value = x._array if isinstance(x, Tensor) else x
+        if isinstance(value, Value) and (top is None or value.level.depth > top.level.depth):
+            top = value
+    for value in values_in(params):
+        if top is None or value.level.depth > top.level.depth:
+            top = value
+    return type(top).apply(top.level, prim, inputs, params)
+
+
+def values_in(params: tuple[Any, ...]) -> list[Value]:
+    """The values among index arrays and the like, also those inside a tuple (a key)."""
+    found = []
+    for param in params:
+        if type(param) is tuple:
+            found += values_in(param)
+        elif isinstance(param, Value):
+            found.append(param)
+    return found
+
+
+def call(prim: Primitive, inputs: Any, params: tuple[Any, ...]) -> Any:
+    """An op on other operands."""
+    op = OPS[prim.name]
+    return op(tuple(inputs), *params) if prim.arity is None else op(*inputs, *params)

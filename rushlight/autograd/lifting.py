@@ -1,0 +1,76 @@
+"""Entries whose rule is to run on Tensors: for a recorded backward pass, or over other arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dispatch import OUTPUT_OF
+from ..core.tape import INPUTS, OUTPUT, PARENTS, Entry, tick
+from ..core.tensor import Tensor, wrap
+from ..core.values import Value
+from .saved import with_history
+from .saved import with_history
+
+ndarray = np.ndarray
+
+
+def lift(entry: Entry, origin: Entry, create: bool) -> Entry:
+    """The entry with Tensors in the place of its saved arrays, with `create` each with its history.
+
+    Without, what a nested level kept stands for itself: Tensors of the levels below. `origin` is
+    the entry as recorded, where the history goes on.
+    """
+    lifted = entry[:]
+    if entry[INPUTS] is not None:
+        lifted[INPUTS] = tuple(
+            _input(x, parent) if create else below(x)
+            for x, parent in zip(entry[INPUTS], entry[PARENTS])
+        )
+    y = entry[OUTPUT]
+    if y is None:
+        return lifted
+    if not create:
+        lifted[OUTPUT] = tuple(map(below, y)) if type(y) is tuple else below(y)
+    elif type(y) is tuple:
+        lifted[OUTPUT] = tuple(
+            None if one is None
+            else wrap(one, [OUTPUT_OF, (origin,), None, None, (place,), one.shape, tick(), None])
+            if one.dtype.kind in "fcV" else wrap(one)
+            for place, one in enumerate(y)
+        )  # fmt: skip
+    else:
+        lifted[OUTPUT] = wrap(y, origin)
+    return lifted
+
+
+def _input(x: Any, parent: Any) -> Any:
+    return with_history(x, parent) if isinstance(x, (ndarray, Value)) else x
+
+
+def below(x: Any) -> Any:
+    """What a pass that is not recorded computes with, in the place of an array."""
+    if isinstance(x, Value):
+        return x.below()
+    return wrap(x) if isinstance(x, ndarray) else x
+
+
+def values_of(roots: Any) -> list[Value]:
+    """The values among the arrays of (tensor, gradient) pairs: NumPy cannot run on them."""
+    return [
+        x._array for pair in roots for x in pair
+        if isinstance(x, Tensor) and type(x._array) is not ndarray and isinstance(x._array, Value)
+    ]  # fmt: skip
+
+
+def seed(g: Any, create: bool, values: list[Value]) -> Any:
+    """The gradient that a pass begins with, in the form that its rules run on."""
+    if create:
+        return g
+    return below(g._array) if values and not _inner(g, values) else g if values else g._array
+
+
+def _inner(g: Any, values: list[Value]) -> bool:
+    """Whether the gradient of a nested level's root is a tensor of the levels below already."""
+    return values[0].nested and not (isinstance(g._array, Value) and g._array.nested)

@@ -1,0 +1,160 @@
+"""What may stand in a Tensor where its ndarray would: the common base of such values.
+
+A `Value` belongs to a level of a transform (forward mode, batching, a nested gradient). Ops on
+Tensors over values reach `dispatch.apply`, which finds the class in ARRAYS. Code that looks at
+`tensor._array` finds an ndarray's facts here; its operators and methods are the Tensor's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .tensor import Tensor, wrap
+
+
+def raw(x: Any) -> Any:
+    """What a Tensor wraps; other things as they are."""
+    return x._array if isinstance(x, Tensor) else x
+
+
+def lifted(x: Any) -> Any:
+    """A Tensor around a value; other things as they are."""
+    return wrap(x) if isinstance(x, Value) else x
+
+
+class Value:
+    """An array-like thing of some level, made of inner Tensors."""
+
+    __slots__ = ("level",)
+    __array_priority__ = 500
+    __hash__ = object.__hash__
+    base: ClassVar[Any] = None
+    nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
+    level: Any
+    shape: Any  # of each subclass: the sizes that user code sees
+    ufuncs: ClassVar[dict[Any, Any]] = {}  # NumPy's ufunc -> the Tensor function that does the same
+
+    def core(self) -> Any:
+        """The inner Tensor that carries the values."""
+        raise NotImplementedError
+
+    def detached(self) -> Any:
+        """The array of `tensor.detach()`."""
+        raise NotImplementedError
+
+    def below(self) -> Tensor:
+        """What a backward pass that is not recorded computes with."""
+        return wrap(self)
+
+    def values(self, how: str) -> np.ndarray:
+        """The plain numbers, for a use (`how`) that ops cannot follow."""
+        inner = self.core()._array
+        return inner.values(how) if isinstance(inner, Value) else inner
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    @property
+    def dtype(self) -> Any:
+        return self.core()._array.dtype
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def flags(self) -> Any:
+        return self.core()._array.flags
+
+    @property
+    def strides(self) -> Any:
+        return self.core()._array.strides[-self.ndim :] if self.ndim else ()
+
+    @property
+    def ctypes(self) -> Any:
+        return self.core()._array.ctypes
+
+    def copy(self, order: str = "C") -> Any:
+        return wrap(self).clone()._array  # type: ignore[attr-defined]
+
+    def astype(self, kind: Any, **_: Any) -> Any:
+        from_numpy = type(self).ufuncs["cast"]
+        return raw(from_numpy(wrap(self), kind))
+
+    def reshape(self, *shape: Any) -> Any:
+        return raw(wrap(self).reshape(*shape))  # type: ignore[attr-defined]
+
+    def conj(self) -> Any:
+        return raw(wrap(self).conj())  # type: ignore[attr-defined]
+
+    def item(self) -> Any:
+        return self.values(".item()").item()
+
+    def tolist(self) -> Any:
+        return self.values(".tolist()").tolist()
+
+    def all(self, *args: Any, **kwargs: Any) -> Any:
+        return raw(wrap(self).all(*args, **kwargs))  # type: ignore[attr-defined]
+
+    def any(self, *args: Any, **kwargs: Any) -> Any:
+        return raw(wrap(self).any(*args, **kwargs))  # type: ignore[attr-defined]
+
+    def sum(self, *args: Any, **kwargs: Any) -> Any:
+        return raw(wrap(self).sum(*args, **kwargs))  # type: ignore[attr-defined]
+
+    def __bool__(self) -> bool:
+        return bool(self.values("bool()"))
+
+    def __int__(self) -> int:
+        return int(self.values(".item()"))
+
+    def __float__(self) -> float:
+        return float(self.values(".item()"))
+
+    def __complex__(self) -> complex:
+        return complex(self.values(".item()"))
+
+    def __index__(self) -> int:
+        return self.values(".item()").__index__()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        return raw(wrap(self)[key])  # type: ignore[index]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.array(self.values("NumPy"), dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = self.ufuncs.get(ufunc)
+        if function is not None and method == "__call__" and not kwargs:
+            return raw(function(*map(lifted, inputs)))
+        plain = [x.values("NumPy") if isinstance(x, Value) else x for x in inputs]
+        return getattr(ufunc, method)(*plain, **kwargs)
+
+
+def _operator(name: str) -> Any:
+    def operator(self: Value, *others: Any) -> Any:
+        return raw(getattr(Tensor, name)(wrap(self), *map(lifted, others)))
+
+    return operator
+
+
+for _name in """add sub mul truediv floordiv mod pow radd rsub rmul rtruediv rpow eq ne lt le gt ge
+        and or xor neg pos abs invert matmul""".split():
+    setattr(Value, f"__{_name}__", _operator(f"__{_name}__"))
