@@ -19,7 +19,7 @@ OURS = {
     "RUSHLIGHT_LOG": "topics to log on stderr, separated by commas; all: everything",
 }
 HONOURED = {
-    "OMP_NUM_THREADS": "threads of the linear algebra library",
+    "OMP_NUM_THREADS": "threads, where RUSHLIGHT_NUM_THREADS is not set",
     "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
     "MKL_NUM_THREADS": "threads of MKL",
     "NO_COLOR": "any value: no colour",

@@ -79,13 +79,20 @@ def _llvm() -> Any:
 
 
 @functools.cache
-def available() -> bool:
-    """Whether native code can be made here: llvmlite is there and memory may be executable."""
+def why_not() -> str:
+    """Why no native code can be made here, as a sentence; empty where it can."""
     try:
         _llvm().check_jit_execution()
-    except (ImportError, OSError, RuntimeError):
-        return False
-    return True
+    except ImportError:
+        return MISSING
+    except (OSError, RuntimeError) as error:
+        return f"native code cannot be loaded here: {error}"
+    return ""
+
+
+def available() -> bool:
+    """Whether native code can be made here: llvmlite is there and memory may be executable."""
+    return not why_not()
 
 
 def library() -> Any:
