@@ -96,7 +96,8 @@ def _scaled_in_place(op: Function, fast: Function) -> Function:
     slow = inplace.in_place(op)
 
     def twin(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-        return fast(self, other) if alpha == 1 else slow(self, other, alpha=alpha)
+        plain = type(alpha) is int and alpha == 1
+        return fast(self, other) if plain else slow(self, other, alpha=alpha)
 
     twin.__doc__ = f"In-place version of `{op.__name__}`."
     return twin

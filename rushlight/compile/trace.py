@@ -48,12 +48,15 @@ class Source:
 class Tracer:
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Any = None, leaves: Any = ()) -> None:
+        self.reach = reach
+        self.places = {id(x): place for place, x in enumerate(leaves)}
+        self.swept = False
         self.sources: list[Source] = []
         self.cells: dict[int, list[Cell]] = {}
         self.draws: list[Node] = []
         self.lifted: list[tuple[Tensor, ndarray]] = []
-        self.gradients: dict[int, tuple[Tensor, str]] = {}
+        self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
         self.closed = False
         self.broken: tuple[str, str] | None = None
         self.raises: type[BaseException] | None = None
@@ -100,11 +103,11 @@ class Tracer:
         if not self.closed:
             self.stop(f"{how} needs the value of a tensor")
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, where: str | None = None) -> None:
         """End the trace early; the call goes on eagerly, or raises where the caller said so."""
         if self.closed:
             return
-        self.broken = (reason, line())
+        self.broken = (reason, line() if where is None else where)
         if "trace" in os.environ.get("RUSHLIGHT_LOG", ""):
             traceback.print_stack()
         self.close()
@@ -121,13 +124,25 @@ class Tracer:
         known = self.find(array)
         if known is None:
             if id(x) in self.before:
-                known = self.external("tensor", x, None, array)
+                known = self.external(*self.origin(x), array)
             else:
                 known = self.constant(array)
         if not self.closed:
             x._array = known
             self.lifted.append((x, array))
         return known
+
+    def origin(self, x: Tensor) -> tuple[str, Any, Any]:
+        """Where a tensor that stood before the call is to be found at the next one."""
+        if id(x) in self.places:
+            return "argument", self.places[id(x)], None
+        if self.reach is None or id(x) in self.reach.tensors:
+            return "tensor", x, None
+        for owner, _, had in self.gradients.values():
+            if had is x:
+                return "gradient", owner, None
+        self.stop("a tensor is used that is neither an argument nor reachable by name")
+        return "tensor", x, None
 
     def external(self, kind: str, owner: Any, key: Any, array: np.ndarray) -> Traced:
         """A new input."""
@@ -150,15 +165,19 @@ class Tracer:
         value = array.copy()
         return self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
 
+    def sweeps(self, keep: bool) -> None:
+        """A backward pass begins; without `keep` it uses up the graph it walks."""
+        self.swept = self.swept or not keep
+
     def saw_grad(self, x: Tensor) -> None:
         """The gradient of a tensor is about to be read: whether there is one now matters."""
-        self.gradients.setdefault(id(x), (x, "seen"))
+        self.gradients.setdefault(id(x), (x, "seen", x._grad))
         if x._grad is not None and not self.closed:
             self.lift(x._grad)
 
     def cleared_grad(self, x: Tensor) -> None:
         """The gradient of a tensor is about to be replaced, whatever it was."""
-        self.gradients.setdefault(id(x), (x, "cleared"))
+        self.gradients.setdefault(id(x), (x, "cleared", x._grad))
 
     # --- memory
 
@@ -222,6 +241,7 @@ class Tracer:
                 nodes.append(x.read())
                 arrays.append(x.value)
             else:
+                nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
         real, template = self.split(params, nodes)
         y = dispatch.evaluate(prim, tuple(arrays), real)

@@ -1,0 +1,130 @@
+"""`compile`: a function, a module or a whole training step that runs as one program.
+
+The first call is traced while it runs; later calls whose guards hold run the program. Whatever
+cannot be one program runs as it always did, and says so once, with the line and the way out.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ..core.state import STATE
+from ..core.tensor import Tensor
+from . import llvm
+from .bound import Bound, modes, pattern
+from .capture import Captured, Uncompilable, capture
+from .source import NumpyProgram, Source
+
+LIMIT = 8
+STRIKES = 3
+BACKENDS = ("llvm", "numpy", "eager")
+
+
+class Unsupported(RuntimeError):
+    """A call under `fullgraph=True` that cannot be one program."""
+
+
+def choose_backend(wanted: Any) -> str:
+    """The backend meant by torch's or our names; "llvm" where llvmlite is there."""
+    if wanted in ("eager", "aot_eager"):
+        return "eager"
+    if wanted == "numpy":
+        return "numpy"
+    if wanted in (None, "inductor", "llvm"):
+        if llvm.available():
+            return "llvm"
+        if wanted == "llvm":
+            raise RuntimeError(llvm.MISSING)
+        return "numpy"
+    raise RuntimeError(f"Invalid backend: '{wanted}', see `torch.compile` for the known ones")
+
+
+class Compiled:
+    """A callable that stands for `function` and runs programs made of its calls."""
+
+    def __init__(
+        self, function: Callable[..., Any], backend: str, fullgraph: bool = False,
+        limit: int = LIMIT,
+    ) -> None:  # fmt: skip
+        functools.update_wrapper(self, function)
+        self.function, self.backend, self.fullgraph, self.limit = function, backend, fullgraph, limit
+        self.programs: list[Bound] = []
+        self.reasons: list[Uncompilable] = []
+        self._strikes = 0
+        self._eager: str | None = None
+        self._warned = False
+        self._lock = threading.RLock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STATE.tracer is not None or self._eager is not None or self.backend == "eager":
+            return self.function(*args, **kwargs)
+        for place, bound in enumerate(self.programs):
+            leaves: list[Tensor] = []
+            if bound.matches(args, kwargs, leaves):
+                arrays = bound.fetch(leaves)
+                if arrays is not None:
+                    if place:
+                        self._prefer(bound)
+                    return bound(arrays)
+        return self._make(args, kwargs)
+
+    def _prefer(self, bound: Bound) -> None:
+        with self._lock:
+            if bound in self.programs:
+                self.programs.remove(bound)
+                self.programs.insert(0, bound)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else functools.partial(self, owner)
+
+    def _make(self, args: Any, kwargs: Any) -> Any:
+        with self._lock:
+            if len(self.programs) >= self.limit:
+                self._say(f"{self.limit} programs were made for different inputs; this call and"
+                          " others of new kinds run eagerly. Calls that differ in shape can be padded"
+                          " to one; see step.explain() for what differed")  # fmt: skip
+                return self.function(*args, **kwargs)
+            arguments, before = (pattern(args), pattern(kwargs)), modes()
+            raises = Unsupported if self.fullgraph else None
+            result, captured, _ = capture(self.function, args, kwargs, raises)
+            if isinstance(captured, Uncompilable):
+                self._refuse(captured)
+                return result
+            self._strikes = 0
+            self.programs.insert(0, Bound(captured, self._build(captured), arguments, before))
+            return result
+
+    def _build(self, captured: Captured) -> Any:
+        return NumpyProgram(captured.graph)
+
+    def _refuse(self, why: Uncompilable) -> None:
+        """Note why a call stays eager; what changes only at first (new state) is tried again."""
+        self.reasons.append(why)
+        self._strikes += 1
+        if "changes" in why.reason and self._strikes < STRIKES:
+            return
+        self._eager = str(why)
+        self._say(f"runs eagerly: {why}")
+
+    def _say(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            warnings.warn(f"compiled {name} {text}", UserWarning, stacklevel=5)
+
+    def source(self) -> str:
+        """The program last made, as NumPy code."""
+        if not self.programs:
+            raise RuntimeError("no program yet: call it once (or see explain())")
+        return Source(self.programs[0].captured.graph).text()
+
+
+def compile_callable(function: Callable[..., Any], backend: Any, fullgraph: bool) -> Compiled:
+    """A compiled stand-in for a function or module."""
+    disabled = os.environ.get("RUSHLIGHT_COMPILE") == "0"
+    return Compiled(function, "eager" if disabled else choose_backend(backend), fullgraph)

@@ -1,0 +1,180 @@
+"""A captured call bound to the world: fetch the inputs, run the program, repeat the effects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.inplace import geometry
+from ..core.state import DEFAULTS, STATE
+from ..core.tape import LEAF, mark_written
+from ..core.tensor import Tensor, wrap
+from ..ops.structure import strided_view
+from .capture import Captured, Result
+from .guards import SCALARS, Place, checker, same
+from .trace import Source
+
+
+def modes() -> tuple[Any, ...]:
+    """What the thread and the process have switched on: part of what a program is made for."""
+    return STATE.grad, STATE.inference, STATE.autocast, STATE.anomaly, DEFAULTS.dtype
+
+
+class Argument:
+    """What a tensor argument must look like."""
+
+    __slots__ = ("dtype", "history", "kind", "shape", "strides")
+
+    def __init__(self, x: Tensor) -> None:
+        array = x._array
+        self.kind, self.shape, self.dtype, self.strides = (
+            type(x), array.shape, array.dtype, array.strides,
+        )  # fmt: skip
+        self.history = history(x)
+
+    def fits(self, x: Any) -> bool:
+        """Whether a value is a tensor of this form."""
+        if type(x) is not self.kind:
+            return False
+        array = x._array
+        return (
+            array.shape == self.shape and array.dtype == self.dtype
+            and array.strides == self.strides and history(x) == self.history
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        grad = ", requires grad" if self.history else ""
+        return f"{self.dtype}{list(self.shape)}{grad}"
+
+
+def history(x: Tensor) -> int:
+    """0: no gradient, 1: a leaf that wants one, 2: computed."""
+    entry = x._entry
+    return 0 if entry is None else 1 if entry is LEAF else 2
+
+
+def pattern(value: Any) -> Any:
+    """Nested arguments with each tensor replaced by its form."""
+    if isinstance(value, Tensor):
+        return Argument(value)
+    if type(value) in (tuple, list):
+        return type(value)(pattern(part) for part in value)
+    if type(value) is dict:
+        return {key: pattern(part) for key, part in value.items()}
+    return value
+
+
+def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
+    """Whether arguments match a pattern; the tensors among them are collected on the way."""
+    kind = type(wanted)
+    if kind is Argument:
+        leaves.append(value)
+        return wanted.fits(value)
+    if kind is tuple or kind is list:
+        return (
+            type(value) is kind and len(value) == len(wanted)
+            and all(fits(part, one, leaves) for part, one in zip(value, wanted))
+        )  # fmt: skip
+    if kind is dict:
+        return (
+            type(value) is dict and value.keys() == wanted.keys()
+            and all(fits(value[key], one, leaves) for key, one in wanted.items())
+        )  # fmt: skip
+    return same(value, wanted)
+
+
+class Bound:
+    """One program with its guards: `matches` decides whether it may run, `__call__` runs it."""
+
+    def __init__(self, captured: Captured, program: Any, arguments: Any, modes: Any) -> None:
+        self.captured, self.program, self.modes = captured, program, modes
+        self.arguments = arguments
+        self.places: list[Place] = captured.places
+        self.presence = captured.presence
+        self._check = checker(self.places)
+        self._sources = captured.sources
+        self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
+        self._aliases = self._sharing()
+        self._lock = threading.Lock()
+        self.runs = 0
+
+    def _sharing(self) -> list[tuple[int, int]]:
+        """Pairs of inputs of which one is written: they must not come to share memory."""
+        written = {place for place, _ in self.captured.writes}
+        tensors = [i for i, s in enumerate(self._sources) if s.kind != "number"]
+        arguments = {i for i in tensors if self._sources[i].kind == "argument"}
+        return [
+            (i, j) for i in written for j in tensors
+            if i != j and (i in arguments or j in arguments)
+        ]  # fmt: skip
+
+    def matches(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> bool:
+        """Whether everything that the program takes for granted is so."""
+        return (
+            modes() == self.modes
+            and fits(args, self.arguments[0], leaves)
+            and fits(kwargs, self.arguments[1], leaves)
+            and self._check()
+            and all((x._grad is None) == (had is None) for x, had in self.presence)
+        )
+
+    def fetch(self, leaves: Sequence[Tensor]) -> list[np.ndarray] | None:
+        """The arrays of all inputs, or None when one has another form than it had."""
+        arrays = []
+        for source, (shape, dtype, strides) in zip(self._sources, self._forms):
+            array = _FETCH[source.kind](source, leaves)
+            if array.shape != shape or array.dtype != dtype or array.strides != strides:
+                return None
+            arrays.append(array)
+        if self._aliases and any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
+            return None
+        return arrays
+
+    def __call__(self, arrays: list[np.ndarray]) -> Any:
+        with self._lock:
+            outputs = self.program.run(arrays)
+            self.runs += 1
+            captured = self.captured
+            for place, index in captured.writes:
+                np.copyto(arrays[place], outputs[index])
+                mark_written(arrays[place])
+        for x, index in captured.gradients:
+            x._grad = None if index is None else wrap(outputs[index])
+        return build(captured.results, outputs, arrays)
+
+
+def build(template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> Any:
+    """The returned structure with its tensors."""
+    kind = type(template)
+    if kind is Result:
+        if template.kind == "new":
+            return wrap(outputs[template.index], template.entry)
+        if template.kind == "view":
+            array = arrays[template.index]
+            if template.value is not None:
+                array = strided_view.primitive.eval(array, *template.value)
+            return wrap(array, template.entry)
+        return template.value
+    if kind is dict:
+        return {key: build(part, outputs, arrays) for key, part in template.items()}
+    return kind(build(part, outputs, arrays) for part in template)
+
+
+def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
+    source.array[()] = source.owner[source.key]
+    return source.array
+
+
+def _gradient(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
+    return source.owner._grad._array
+
+
+_FETCH = {
+    "argument": lambda source, leaves: leaves[source.owner]._array,
+    "tensor": lambda source, leaves: source.owner._array,
+    "gradient": _gradient,
+    "number": _number,
+}

@@ -1,0 +1,253 @@
+"""One traced call, turned into a graph with everything that a run of it must repeat.
+
+What the call left behind is compared with what stood before: results, memory written, gradients
+set. Each becomes an output of the graph and an `Effect`. Python state that changed cannot be
+repeated by a program, and is the reason a call stays eager.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import is_ours
+from ..core.inplace import geometry
+from ..core.state import STATE
+from ..core.tape import FREED, LEAF, OUTPUT, PARAMS, PRIM, SHAPE, tick
+from ..core.tensor import Tensor
+from .graph import Graph, Node
+from .guards import SCALARS, Reach, own_file
+from .trace import Source, Tracer
+from .traced import Traced, covers
+
+
+class Uncompilable(Exception):
+    """Why a call cannot become a program; the message is the user's sentence."""
+
+    def __init__(self, reason: str, line: str = "") -> None:
+        super().__init__(f"{reason} ({line})" if line else reason)
+        self.reason, self.line = reason, line
+
+
+class Result:
+    """What stands at one place of the returned structure."""
+
+    __slots__ = ("entry", "index", "kind", "value")
+
+    def __init__(self, kind: str, index: int = -1, value: Any = None, entry: Any = None) -> None:
+        self.kind, self.index, self.value, self.entry = kind, index, value, entry
+
+
+class Captured:
+    """A graph, where its inputs come from and where its outputs go.
+
+    `results` is the returned structure with a `Result` in each tensor's place; `writes` pairs
+    inputs with the outputs that replace their content; `gradients` pairs tensors with the outputs
+    that become their `.grad` (None: no gradient); `fixed` are the guards.
+    """
+
+    def __init__(self, graph: Graph, sources: list[Source]) -> None:
+        self.graph, self.sources = graph, sources
+        self.results: Any = None
+        self.writes: list[tuple[int, int]] = []
+        self.gradients: list[tuple[Tensor, int | None]] = []
+        self.presence: list[tuple[Tensor, bool]] = []
+        self.places: list[Any] = []
+        self.seeds: list[Node] = []
+        self.wanted: list[int] = []
+
+
+def flatten(value: Any, leaves: list[Tensor]) -> Any:
+    """Nested arguments with each tensor replaced by its number in `leaves`."""
+    if isinstance(value, Tensor):
+        leaves.append(value)
+        return _Leaf(len(leaves) - 1)
+    if type(value) in (tuple, list):
+        return type(value)(flatten(part, leaves) for part in value)
+    if type(value) is dict:
+        return {key: flatten(part, leaves) for key, part in value.items()}
+    return value
+
+
+class _Leaf:
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def capture(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+    raises: type[BaseException] | None = None,
+) -> tuple[Any, Captured | Uncompilable, Reach]:  # fmt: skip
+    """Call a function while tracing: its result, and the program's makings or why there are none."""
+    reach = Reach()
+    reach.walk(function, "")
+    for value in (*args, *kwargs.values()):
+        if not isinstance(value, (Tensor, *SCALARS)):
+            reach.walk(value, "argument")
+    leaves: list[Tensor] = []
+    flatten((args, kwargs), leaves)
+    if reach.opaque:
+        reason = f"{reach.opaque[0]} is an iterator, which a program cannot advance"
+        return _eagerly(function, args, kwargs, Uncompilable(reason), reach, raises)
+    tracer = Tracer(reach, leaves)
+    tracer.raises = raises
+    watch = Watch(tracer)
+    with tracer:
+        for leaf in leaves:
+            tracer.lift(leaf)
+        with watch:
+            result = function(*args, **kwargs)
+        try:
+            captured: Any = finish(tracer, result, reach) if not tracer.closed else None
+        except Uncompilable as error:
+            tracer.stop(error.reason)
+            captured = None
+    if captured is None:
+        captured = Uncompilable(*(tracer.broken or ("", "")))
+    return result, captured, reach
+
+
+def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, raises: Any) -> Any:
+    if raises is not None:
+        raise raises(str(why))
+    return function(*args, **kwargs), why, reach
+
+
+def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
+    """The graph and the effects of a trace that went through."""
+    changed = [place for place in reach.places if not place.holds()]
+    if changed:
+        raise Uncompilable(f"the call changes {changed[0].path}")
+    outputs: list[Node] = []
+
+    def give(node: Node) -> int:
+        outputs.append(node)
+        return len(outputs) - 1
+
+    results = _results(tracer, result, give)
+    gradients = _gradients(tracer, give)
+    writes = [
+        (place, give(source.cell.node))
+        for place, source in enumerate(tracer.sources)
+        if source.cell.version
+    ]
+    if any(tracer.sources[place].kind == "number" for place, _ in writes):
+        raise Uncompilable("a hyperparameter was written")
+    graph = Graph([source.node for source in tracer.sources], outputs, tracer.draws)
+    captured = Captured(graph, tracer.sources)
+    captured.results, captured.writes, captured.gradients = results, writes, gradients
+    captured.places = reach.places
+    captured.presence = [
+        (x, had) for x, how, had in tracer.gradients.values() if how == "seen"
+    ]
+    return captured
+
+
+def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
+    """The returned structure with a `Result` for every tensor."""
+    if isinstance(value, Tensor):
+        return _tensor(tracer, value, give)
+    if type(value) in (tuple, list):
+        return type(value)(_results(tracer, part, give) for part in value)
+    if type(value) is dict:
+        return {key: _results(tracer, part, give) for key, part in value.items()}
+    if isinstance(value, SCALARS):
+        return Result("value", value=value)
+    raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+
+
+def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
+    if id(x) in tracer.before:
+        return Result("same", value=x)
+    if type(x) is not Tensor:
+        raise Uncompilable(f"it returns a {type(x).__name__}")
+    traced = tracer.lift(x)
+    source = traced.cell.source
+    if isinstance(source, Source):
+        if covers(traced.value, source.array):
+            place: Any = None
+        else:
+            place = geometry(traced.value, source.array)
+        return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
+    return Result("new", give(traced.read()), None, _stub(tracer, x))
+
+
+def _stub(tracer: Tracer, x: Tensor) -> Any:
+    """What stands for the history of a result whose graph has been used up."""
+    entry = x._entry
+    if entry is None or entry is LEAF:
+        return entry
+    if not tracer.swept:
+        raise Uncompilable("LIVE")
+    return [entry[PRIM], (), FREED, FREED, entry[PARAMS], entry[SHAPE], tick(), None]
+
+
+def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor, int | None]]:
+    """The tensors whose `.grad` is another object than before the call."""
+    found = []
+    for x, _, had in tracer.gradients.values():
+        grad = x._grad
+        if grad is None:
+            if had is not None:
+                found.append((x, None))
+        elif id(grad) not in tracer.before:
+            if grad._entry is not None:
+                raise Uncompilable("a gradient keeps its history")
+            found.append((x, give(tracer.lift(grad).read())))
+        elif grad is not had:
+            raise Uncompilable("a gradient is replaced by another tensor")
+    return found
+
+
+_EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
+_CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
+_CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
+                     "sort reverse appendleft popleft write writelines".split())  # fmt: skip
+
+
+class Watch:
+    """Sees the calls that the user's own code makes during a trace, and ends it at side effects."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+    def __enter__(self) -> None:
+        self.before = sys.getprofile()
+        if self.before is None:
+            sys.setprofile(self.see)
+
+    def __exit__(self, *error: Any) -> None:
+        if self.before is None:
+            sys.setprofile(None)
+
+    def see(self, frame: Any, event: str, called: Any) -> None:
+        """One call event of the interpreter."""
+        if self.tracer.closed or event not in ("c_call", "call"):
+            return
+        if event == "call":
+            if frame.f_globals.get("__name__") in _CHANCE and frame.f_back is not None:
+                if own_file(frame.f_back.f_code.co_filename):
+                    self._stop(f"{frame.f_code.co_name}()", frame.f_back)
+            return
+        if is_ours(frame) or not own_file(frame.f_code.co_filename):
+            return
+        name, owner = called.__name__, getattr(called, "__self__", None)
+        module = getattr(called, "__module__", None) or type(owner).__module__
+        if module == "builtins" and name in _EFFECTS or module in _CHANCE:
+            self._stop(f"{name}()", frame)
+        elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
+            self._stop(f".{name}() on something made before the call", frame)
+        elif name in _CHANGES and module in ("_io", "io"):
+            self._stop(f"{name}()", frame)
+
+    def _known(self, owner: Any) -> bool:
+        return id(owner) in self.tracer.reach._seen
+
+    def _stop(self, what: str, frame: Any) -> None:
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        self.tracer.stop(f"{what} must happen at every call", where)
