@@ -1,0 +1,110 @@
+"""The end of a tile: sums put in the order of C, the epilogue, and the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .emit import I64, PTR, VOID, Function, Module, Value
+from .gemm_plan import Gemm, Plan
+from .packing import Number, fold_name, positions, table_entry, times, turn_name
+
+Epilogue = Callable[[Function, Value, "Place"], "Value | None"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a vector of finished numbers of C belongs; indices are values or known numbers.
+
+    Lanes are consecutive columns from `col` in one row, or rows from `row` in one column where
+    `axis` is "row". `offset` is the first lane's place in C's buffer and `step` that of the next,
+    so operands laid out as C are read there. `mask` says which lanes exist (None: all); the others
+    must not be read or written. `batch` holds one index per batch dimension. The table of buffers
+    is `f.arguments[0]`, as in a kernel.
+    """
+
+    gemm: Gemm
+    batch: tuple[Number, ...]
+    row: Value
+    col: Value
+    axis: str
+    offset: Number
+    step: int
+    mask: Value | None
+
+
+class End:
+    """Writes `(table, sums, turned, matrix, base, first, lane, rows, lanes)`.
+
+    `sums` is what a tile left; it goes to C from row `first` and lane `lane` on, counted along the
+    axes on which vectors of C follow each other and lie, from offset `base`.
+    """
+
+    GIVEN = [
+        *((name, PTR) for name in ("table", "sums", "turned")),
+        *((name, I64) for name in ("matrix", "base", "first", "lane", "rows", "lanes")),
+    ]
+
+    def __init__(self, module: Module, name: str, plan: Plan, epilogue: Epilogue | None) -> None:
+        self.f = module.function(f"{name}_end", self.GIVEN, internal=True)
+        self.plan, self.type, self.epilogue = plan, plan.type, epilogue
+        self.gemm = plan.gemm
+
+    def emit(self) -> None:
+        f, w = self.f, self.type.lanes
+        _, _, _, matrix, _, _, _, rows, lanes = f.arguments
+        source, step = self._ordered()
+        self.batch = tuple(positions(f, matrix, [(size, ()) for size in self.gemm.batch])[1])
+        whole = f.bit_and(lanes, -w)
+        mask = f.first_lanes(f.sub(lanes, whole), w)
+        some = f.compare("<", whole, lanes)
+        with f.loop(0, rows, some=True) as row:
+            here = f.at(source, times(f, row.index, step), self.type)
+            with f.loop(0, whole, w) as lane:
+                self._vector(here, row.index, lane.index, None)
+            with f.if_(some):
+                self._vector(here, row.index, whole, mask)
+
+    def _ordered(self) -> tuple[Value, int]:
+        """Where finished vectors begin, and how far apart their rows are."""
+        f, plan, w = self.f, self.plan, self.type.lanes
+        _, sums, turned, *_ = f.arguments
+        if plan.inner:
+            fold = fold_name(f.module, self.type)
+            count = -(-((plan.tiles[1] + 1) * plan.vectors) // w)
+            with f.loop(0, count) as group:
+                here = f.at(sums, times(f, group.index, w * w), self.type)
+                f.call(fold, VOID, here, f.at(turned, times(f, group.index, w), self.type))
+            return turned, plan.vectors
+        if not plan.turned:
+            return sums, plan.width
+        turn, room = turn_name(f.module, self.type), -(-(plan.tiles[1] + 1) // w) * w
+        steps = f.coerce(plan.width, I64), f.coerce(room, I64)
+        for row in range(0, room, w):
+            with f.loop(0, plan.width, w) as lane:
+                here = f.at(sums, f.add(lane.index, row * plan.width), self.type)
+                there = f.at(turned, f.add(times(f, lane.index, room), row), self.type)
+                f.call(turn, VOID, here, steps[0], there, steps[1])
+        return turned, room
+
+    def _vector(self, source: Value, row: Value, lane: Number, mask: Value | None) -> None:
+        """One finished vector: old value added, epilogue, store."""
+        f, gemm = self.f, self.gemm
+        base, first, start = f.arguments[4:7]
+        value = f.load(self.type, source, lane)
+        row, lane = f.add(first, row), f.add(start, lane)
+        down, across = self.plan.steps
+        offset = f.add(base, f.add(times(f, row, down), times(f, lane, across)))
+        ends = (lane, row) if gemm.lane_axis == "row" else (row, lane)
+        place = Place(gemm, self.batch, *ends, gemm.lane_axis, offset, across, mask)
+        c = f.at(table_entry(f, self.type, gemm.c.slot), offset, self.type)
+        spread = f.steps(I64.wide(self.type.lanes), across)
+        if gemm.accumulate:
+            near = across == 1
+            old = f.load(self.type, c, 0, mask) if near else f.gather(self.type, c, spread, mask)
+            value = f.add(old, value)
+        done = self.epilogue(f, value, place) if self.epilogue else value
+        if done is not None and across == 1:
+            f.store(done, c, 0, mask)
+        elif done is not None:
+            f.scatter(done, c, spread, mask)
