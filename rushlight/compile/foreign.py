@@ -110,10 +110,25 @@ def _registered(prim: Any, arrays: Sequence[np.ndarray], params: tuple[Any, ...]
     """An op's own evaluation; inputs beyond its operands fill the holes of its params."""
     if has_hole(params):
         filled = fill(params, arrays)
-        arrays = arrays[: min(_places(params))]
+        arrays = arrays[: operand_count(params, len(arrays))]
     else:
         filled = params
-    return prim.eval(arrays, *filled) if prim.arity is None else prim.eval(*arrays, *filled)
+    if prim.arity is None:
+        return prim.eval(arrays, *filled)
+    return prim.eval(*restored(prim, arrays), *filled)
+
+
+def restored(prim: Any, operands: Sequence[Any]) -> list[Any]:
+    """Operands with those that were None back in their places: the last, or an LSTM's biases."""
+    missing = [None] * (prim.arity - len(operands))
+    if prim.name == "lstm_layer" and len(missing) == 2:
+        return [*operands[:5], *missing, *operands[5:]]
+    return [*operands, *missing]
+
+
+def operand_count(params: Any, inputs: int) -> int:
+    """How many of a node's inputs are operands; the others fill the holes of its params."""
+    return min(_places(params), default=inputs)
 
 
 def _places(template: Any) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 from ..core import special
 from ..core.primitive import REGISTRY
 from ..ops.contraction import contract
+from . import foreign
 from .graph import Graph, Node
 
 Arrays = Sequence[np.ndarray]
@@ -38,51 +39,12 @@ def interpret(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def evaluate(node: Node, arrays: Arrays) -> Any:
     """One node's value, of the node's own shape and type (a tuple for several outputs)."""
-    found = EVALUATE[node.op](node, *arrays)
+    function = EVALUATE.get(node.op)
+    found = foreign.run(node, arrays) if function is None else function(node, *arrays)
     if isinstance(node.dtype, tuple):
         return tuple(np.asarray(one) for one in found)
     found = np.asarray(found)
     return found if found.dtype == node.dtype else found.astype(node.dtype)
-
-
-def outside(node: Node, *arrays: Any) -> Any:
-    """What an `extern` or `numpy_call` node computes by calling the op or the function itself."""
-    if node.op == "numpy_call":
-        from .traced import resolve
-
-        name, args, kwargs = node.params
-        return resolve(name)(*filled(args, arrays), **filled(kwargs, arrays))
-    name, params = node.params[:2]
-    prim = REGISTRY[name]
-    if len(node.params) > 2:
-        operands = operands_of(node.params[2], arrays)
-    else:
-        operands = arrays if prim.arity is None else arrays[: prim.arity]
-    return prim.eval(*((operands,) if prim.arity is None else operands), *filled(params, arrays))
-
-
-def operands_of(template: Sequence[Any], arrays: Arrays) -> tuple[Any, ...]:
-    """An extern's operands by its third param: `...` takes the next array, others are literal."""
-    given = iter(arrays)
-    return tuple(next(given) if one is ... else one for one in template)
-
-
-def filled(value: Any, arrays: Sequence[Any]) -> Any:
-    """Arguments of a call (nested tuples, lists, dicts) with arrays in place of the holes."""
-    kind = type(value)
-    if kind in (tuple, list):
-        return kind(filled(one, arrays) for one in value)
-    if kind is dict:
-        return {key: filled(one, arrays) for key, one in value.items()}
-    if kind is slice:
-        return slice(*(filled(one, arrays) for one in (value.start, value.stop, value.step)))
-    place = hole(value)
-    return value if place is None else arrays[place]
-
-
-def hole(value: Any) -> int | None:
-    """Which operand a param stands for, if it is a `traced.Hole`."""
-    return value.index if type(value).__name__ == "Hole" else None
 
 
 # -- one value per element ---------------------------------------------------------------------
@@ -220,6 +182,6 @@ EVALUATE: dict[str, Callable[..., Any]] = {
     "slice": _slice, "pad": _pad, "take": _take, "scatter_add": _scatter_add,
     "flip": lambda node, x: np.flip(x, node.params[0]),
     "cat": lambda node, *xs: np.concatenate(xs, node.params[0]),
-    "iota": _iota, "strided": _strided, "replace": _replace, "extern": outside,
-    "numpy_call": outside, "output_of": lambda node, ys: ys[node.params[0]],
+    "iota": _iota, "strided": _strided, "replace": _replace,
+    "output_of": lambda node, ys: ys[node.params[0]],
 }  # fmt: skip

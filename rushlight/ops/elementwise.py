@@ -144,7 +144,12 @@ def _sgn_vjp(g: Any, y: Any, x: Any) -> Any:
 
 
 def _sign(x: Any) -> Any:
-    return x.copy() if _boolean(x) else np.sign(x)
+    if _boolean(x):
+        return x.copy()
+    if x.dtype.kind not in "fV":
+        return np.sign(x)
+    # nan has no sign in torch; NumPy's own sign keeps it
+    return (np.greater(x, 0).view(np.int8) - np.less(x, 0).view(np.int8)).astype(x.dtype)
 
 
 sign = elementwise("sign", eval=_sign, partials=[0.0], doc="-1, 0 or 1.")
