@@ -8,6 +8,7 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.
 
 from math import e, inf, nan, pi
 
+from . import compile as _compiler  # before the function of that name takes its place
 from . import autograd, functions, methods
 from .autograd.modes import (
     enable_grad,
@@ -104,6 +105,12 @@ _LAZY = {
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
     "viz": ("rushlight.viz", None),
+    "explain": ("rushlight.autograd.explain", "explain"),
+    "graph_picture": ("rushlight.autograd.picture", "graph_picture"),
+    "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),
+    "memory_profile": ("rushlight.autograd.profile", "memory_profile"),
+    "record_lines": ("rushlight.autograd.places", "record_lines"),
+    "traces": ("rushlight.autograd.traces", "traces"),
 }
 _attach_examples(_sys.modules[__name__])
 _explain_missing(_sys.modules[__name__], _LAZY)

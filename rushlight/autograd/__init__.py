@@ -1,5 +1,6 @@
 """Differentiation: `torch.autograd`."""
 
+from ..core.dispatch import LATE as _LATE
 from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
 from . import engine as _engine
@@ -20,6 +21,7 @@ from .modes import (
 )
 from .variable import Variable
 
+_LATE.gradients = grad
 _engine.Late.sum_to = _structure.sum_to
 _engine.Late.add = _elementwise.add
 _engine.Late.keep = _structure.kept

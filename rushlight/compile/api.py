@@ -16,8 +16,10 @@ from typing import Any
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from . import llvm
+from .backward import Halves
 from .bound import Bound, modes, pattern
-from .capture import Captured, Uncompilable, capture
+from .capture import Uncompilable, capture
+from .graph import Graph
 from .source import NumpyProgram, Source
 
 LIMIT = 8
@@ -70,7 +72,7 @@ class Compiled:
                 if arrays is not None:
                     if place:
                         self._prefer(bound)
-                    return bound(arrays)
+                    return bound(arrays, leaves)
         return self._make(args, kwargs)
 
     def _prefer(self, bound: Bound) -> None:
@@ -96,11 +98,15 @@ class Compiled:
                 self._refuse(captured)
                 return result
             self._strikes = 0
-            self.programs.insert(0, Bound(captured, self._build(captured), arguments, before))
+            halves = None
+            if captured.joint is not None:
+                halves = Halves(captured, self._build(captured.joint.graph))
+            program = self._build(captured.graph)
+            self.programs.insert(0, Bound(captured, program, halves, arguments, before))
             return result
 
-    def _build(self, captured: Captured) -> Any:
-        return NumpyProgram(captured.graph)
+    def _build(self, graph: Graph) -> Any:
+        return NumpyProgram(graph)
 
     def _refuse(self, why: Uncompilable) -> None:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""
@@ -124,7 +130,10 @@ class Compiled:
         return Source(self.programs[0].captured.graph).text()
 
 
-def compile_callable(function: Callable[..., Any], backend: Any, fullgraph: bool) -> Compiled:
-    """A compiled stand-in for a function or module."""
+def compile_callable(
+    function: Callable[..., Any], backend: Any, fullgraph: bool, limit: int | None = None
+) -> Compiled:
+    """A compiled stand-in for a function."""
     disabled = os.environ.get("RUSHLIGHT_COMPILE") == "0"
-    return Compiled(function, "eager" if disabled else choose_backend(backend), fullgraph)
+    chosen = "eager" if disabled else choose_backend(backend)
+    return Compiled(function, chosen, fullgraph, LIMIT if limit is None else limit)

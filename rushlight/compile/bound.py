@@ -13,6 +13,7 @@ from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
 from ..ops.structure import strided_view
+from .backward import output_entry
 from .capture import Captured, Result
 from .guards import SCALARS, Place, checker, same
 from .trace import Source
@@ -89,8 +90,11 @@ def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
 class Bound:
     """One program with its guards: `matches` decides whether it may run, `__call__` runs it."""
 
-    def __init__(self, captured: Captured, program: Any, arguments: Any, modes: Any) -> None:
+    def __init__(
+        self, captured: Captured, program: Any, halves: Any, arguments: Any, modes: Any
+    ) -> None:
         self.captured, self.program, self.modes = captured, program, modes
+        self.halves = halves
         self.arguments = arguments
         self.places: list[Place] = captured.places
         self.presence = captured.presence
@@ -133,34 +137,53 @@ class Bound:
             return None
         return arrays
 
-    def __call__(self, arrays: list[np.ndarray]) -> Any:
+    def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
+        captured = self.captured
         with self._lock:
             outputs = self.program.run(arrays)
             self.runs += 1
-            captured = self.captured
-            for place, index in captured.writes:
-                np.copyto(arrays[place], outputs[index])
-                mark_written(arrays[place])
+            if captured.writes:
+                self._write(arrays, outputs)
         for x, index in captured.gradients:
             x._grad = None if index is None else wrap(outputs[index])
-        return build(captured.results, outputs, arrays)
+        node = None
+        if captured.joint is not None and STATE.grad:
+            node = self.halves.entry(leaves, arrays, outputs)
+        return build(captured.results, outputs, arrays, node)
+
+    def _write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+        """New content for the inputs that the call writes, once nothing reads the old."""
+        writes = self.captured.writes
+        targets = [arrays[place] for place, _ in writes]
+        for index, y in enumerate(outputs):
+            if y.base is not None or any(y is x for x in arrays):
+                if any(np.may_share_memory(y, x) for x in targets):
+                    outputs[index] = y.copy()
+        for place, index in writes:
+            np.copyto(arrays[place], outputs[index])
+            mark_written(arrays[place])
 
 
-def build(template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> Any:
-    """The returned structure with its tensors."""
+def build(
+    template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any
+) -> Any:
+    """The returned structure with its tensors; `node` is the tape's entry for live results."""
     kind = type(template)
     if kind is Result:
         if template.kind == "new":
-            return wrap(outputs[template.index], template.entry)
+            entry = template.entry
+            if type(entry) is int:
+                entry = output_entry(node, entry)
+            return wrap(outputs[template.index], entry)
         if template.kind == "view":
             array = arrays[template.index]
             if template.value is not None:
                 array = strided_view.primitive.eval(array, *template.value)
-            return wrap(array, template.entry)
+            return wrap(array, None if type(template.entry) is int else template.entry)
         return template.value
     if kind is dict:
-        return {key: build(part, outputs, arrays) for key, part in template.items()}
-    return kind(build(part, outputs, arrays) for part in template)
+        return {key: build(part, outputs, arrays, node) for key, part in template.items()}
+    return kind(build(part, outputs, arrays, node) for part in template)
 
 
 def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..core.state import STATE
 from ..core.tape import FREED, LEAF, OUTPUT, PARAMS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
+from .joint import Joint, differentiate, split
 from .guards import SCALARS, Reach, own_file
 from .trace import Source, Tracer
 from .traced import Traced, covers
@@ -56,8 +57,7 @@ class Captured:
         self.gradients: list[tuple[Tensor, int | None]] = []
         self.presence: list[tuple[Tensor, bool]] = []
         self.places: list[Any] = []
-        self.seeds: list[Node] = []
-        self.wanted: list[int] = []
+        self.joint: Joint | None = None
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -129,6 +129,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
         outputs.append(node)
         return len(outputs) - 1
 
+    live = _live(tracer, result)
+    pulled = _pulled(tracer, live) if live else None
     results = _results(tracer, result, give)
     gradients = _gradients(tracer, give)
     writes = [
@@ -138,8 +140,15 @@ def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
     ]
     if any(tracer.sources[place].kind == "number" for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
+    joint = None
+    if pulled is not None:
+        backward, kept = split(*pulled[:2])
+        inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
+        places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
+        joint = Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
     graph = Graph([source.node for source in tracer.sources], outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
+    captured.joint = joint
     captured.results, captured.writes, captured.gradients = results, writes, gradients
     captured.places = reach.places
     captured.presence = [
@@ -183,8 +192,28 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     if entry is None or entry is LEAF:
         return entry
     if not tracer.swept:
-        raise Uncompilable("LIVE")
+        return tracer.live[id(x)]
     return [entry[PRIM], (), FREED, FREED, entry[PARAMS], entry[SHAPE], tick(), None]
+
+
+def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
+    """The backward pass of the live results, traced."""
+    tracer.live = {id(x): place for place, x in enumerate(live)}
+    if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
+        raise Uncompilable("a parameter has gradient hooks")
+    return differentiate(tracer, live)
+
+
+def _live(tracer: Tracer, value: Any) -> list[Tensor]:
+    """The returned tensors whose graph has not been used up."""
+    leaves: list[Tensor] = []
+    flatten(value, leaves)
+    if tracer.swept:
+        return []
+    return [
+        x for x in dict.fromkeys(leaves)
+        if type(x._entry) is list and id(x) not in tracer.before
+    ]  # fmt: skip
 
 
 def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor, int | None]]:

@@ -20,7 +20,7 @@ from ..core.tensor import Tensor
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
-_SKIPPED = frozenset("_plans _backward_hooks __weakref__".split())
+_SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 
 
 class Place:

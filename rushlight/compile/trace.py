@@ -38,11 +38,12 @@ _hidden: set[type] = set()
 class Source:
     """Where an input comes from: how to fetch it, its node, and what the trace saw of it."""
 
-    __slots__ = ("array", "cell", "key", "kind", "node", "owner", "scalar")
+    __slots__ = ("array", "cell", "key", "kind", "node", "owner", "tensor")
 
     def __init__(self, kind: str, owner: Any, key: Any, array: np.ndarray, node: Node) -> None:
         self.kind, self.owner, self.key, self.array, self.node = kind, owner, key, array, node
         self.cell: Any = None
+        self.tensor: Tensor | None = None
 
 
 class Tracer:
@@ -52,6 +53,7 @@ class Tracer:
         self.reach = reach
         self.places = {id(x): place for place, x in enumerate(leaves)}
         self.swept = False
+        self.live: dict[int, int] = {}
         self.sources: list[Source] = []
         self.cells: dict[int, list[Cell]] = {}
         self.draws: list[Node] = []
@@ -125,6 +127,7 @@ class Tracer:
         if known is None:
             if id(x) in self.before:
                 known = self.external(*self.origin(x), array)
+                known.cell.source.tensor = x
             else:
                 known = self.constant(array)
         if not self.closed:

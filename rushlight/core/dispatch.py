@@ -33,6 +33,7 @@ class _Late:
 
     cast: Callable[..., Any]
     assign: Callable[..., Any]
+    gradients: Callable[..., Any]  # autograd.grad
 
 
 LATE = _Late()

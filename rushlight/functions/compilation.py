@@ -1,9 +1,11 @@
-"""`compile`: for now the function or module itself, under torch's signature."""
+"""`compile` under torch's signature."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from .. import compile as compiler
 
 __all__ = ["compile"]
 
@@ -24,10 +26,16 @@ def compile(
     isolate_recompiles: bool = False,
     shapes_spec: Any = None,
 ) -> Any:
-    """Return `model` (a function or module) unchanged; without it, a decorator that does.
+    """A stand-in for a function, a module or a whole training step that runs compiled programs.
 
-    Programs that compile run with the same results. The other arguments are checked as far as
-    torch does before it compiles, and have no effect.
+    The first call is traced while it runs; later calls of the same kind (shapes, types, modes and
+    whatever else the function looks at) run the program that was made of it. What cannot be one
+    program runs eagerly and says why once; with `fullgraph=True` that is an error.
+    `backend`: "llvm" (the default where llvmlite is installed; "inductor" means it too), "numpy" or
+    "eager". `mode`, `dynamic`, `options` are accepted as torch spells them. `recompile_limit` is
+    the number of programs made before new kinds of calls stay eager (8).
+    Returns an object with `source()`, and for a module a module around it. Without `model`: a
+    decorator. Raises RuntimeError for unknown modes and backends.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
 
     >>> import rushlight as torch
@@ -44,7 +52,17 @@ def compile(
     if mode is not None and mode not in _MODES:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
     if model is None:
-        return lambda given: compile(given, fullgraph=fullgraph)
+        return lambda given: compile(
+            given, fullgraph=fullgraph, backend=backend, disable=disable,
+            recompile_limit=recompile_limit,
+        )  # fmt: skip
     if not callable(model):
         raise TypeError(f"compile needs a function or a module, got {type(model).__name__}")
-    return model
+    if disable:
+        return model
+
+    def make(function: Callable[..., Any]) -> Any:
+        return compiler.api.compile_callable(function, backend, fullgraph, recompile_limit)
+
+    around = getattr(model, "_compiled", None)
+    return make(model) if around is None else around(make)

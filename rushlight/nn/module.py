@@ -114,6 +114,8 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         own = self.__dict__
         if own["_usual_call"] and not _any_global_hook:
             return type(self).forward(self, *args, **kwargs)
+        if "_compiled_call_impl" in own:
+            return own["_compiled_call_impl"](*args, **kwargs)
         if own.pop("_unseen_containers", False):
             warn_unregistered(self)
         out = call_with_hooks(self, args, kwargs)
@@ -432,7 +434,16 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Accepted as torch does; the module keeps running eagerly."""
+        """Run compiled from now on; arguments as for `torch.compile`."""
+        self.__dict__["_compiled_call_impl"] = rl.compile(self._uncompiled_call, *args, **kwargs)
+        self.__dict__["_usual_call"] = False
+
+    def _uncompiled_call(self, *args: Any, **kwargs: Any) -> Any:
+        return call_with_hooks(self, args, kwargs)
+
+    def _compiled(self, make: Callable) -> Any:
+        """What `torch.compile(module)` gives: a module around this one."""
+        return OptimizedModule(self, make)
 
     # -- printing ------------------------------------------------------------------------------
 
@@ -460,3 +471,29 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
 def _indent(text: str) -> str:
     """`text` with every line but the first moved in by two."""
     return text.replace("\n", "\n  ")
+
+
+class OptimizedModule(Module):
+    """A module whose calls run compiled; everything else is the module's own (`_orig_mod`)."""
+
+    def __init__(self, module: Module, make: Callable) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.__dict__["_call"] = make(module)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the module through its compiled programs."""
+        return self.__dict__["_call"](*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return self.__dict__["_modules"][name]
+        return getattr(self.__dict__["_modules"]["_orig_mod"], name)
+
+    def explain(self) -> Any:
+        """What was compiled, and why something was not."""
+        return self.__dict__["_call"].explain()
+
+    def source(self) -> str:
+        """The program last made, as NumPy code."""
+        return self.__dict__["_call"].source()
