@@ -39,6 +39,8 @@ def interpret(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def evaluate(node: Node, arrays: Arrays) -> Any:
     """One node's value, of the node's own shape and type (a tuple for several outputs)."""
+    if node.op == "constant" and node.params[0] is None:
+        return None  # an operand that is not there
     function = EVALUATE.get(node.op)
     found = foreign.run(node, arrays) if function is None else function(node, *arrays)
     if isinstance(node.dtype, tuple):

@@ -120,9 +120,15 @@ def _call(node: Node, xs: list[Any]) -> tuple[Rule, Any, Any]:
     params = node.params
     if has_hole(params):
         params, xs = fill(params, xs), xs[: operand_count(params, len(xs))]
+    xs = [None if type(x) is Value and _nothing(x.node) else x for x in xs]
     if prim.arity is None:
         return rule, (xs, *params), {}
     return rule, (*restored(prim, xs), *params), {}
+
+
+def _nothing(node: Node) -> bool:
+    """Whether a node stands for an operand that is None."""
+    return node.op == "constant" and node.params[0] is None
 
 
 def _checked(s: Builder, found: Any, shape: Any, dtype: Any) -> Value:
