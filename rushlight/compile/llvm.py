@@ -18,20 +18,22 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from ..core.errors import fail
 from . import cache
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
 OPT_LEVEL = 2
 _GROUP = "#9000"  # attribute group that every function gets; emitters use small numbers
 _DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
 _DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
 _HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
-_lock = threading.RLock()
+_lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
 _serial = itertools.count()
@@ -52,6 +54,17 @@ class Target:
     def lanes(self, dtype: Any) -> int:
         """How many elements of `dtype` one vector register holds."""
         return self.bits // (8 * np.dtype(dtype).itemsize)
+
+
+def _one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
+    """Hold the lock meanwhile: a fork in the midst of it would leave a child that hangs."""
+
+    @functools.wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _lock:
+            return function(*args, **kwargs)
+
+    return held
 
 
 # name: LLVM's cpu for the forced set, bits, registers, fused multiply-add, features it needs
@@ -78,6 +91,7 @@ def _llvm() -> Any:
     return llvm
 
 
+@_one_at_a_time
 @functools.cache
 def why_not() -> str:
     """Why no native code can be made here, as a sentence; empty where it can."""
@@ -95,6 +109,7 @@ def available() -> bool:
     return not why_not()
 
 
+@_one_at_a_time
 def library() -> Any:
     """llvmlite.binding; a RuntimeError with `MISSING` where it cannot be had."""
     try:
@@ -103,6 +118,7 @@ def library() -> Any:
         raise fail(RuntimeError, MISSING, f"importing llvmlite said: {error}") from error
 
 
+@_one_at_a_time
 @functools.cache
 def version() -> str:
     """The versions that decide what code comes out."""
@@ -112,6 +128,7 @@ def version() -> str:
     return f"llvmlite {llvmlite.__version__} LLVM {'.'.join(map(str, llvm.llvm_version_info))}"
 
 
+@_one_at_a_time
 def target() -> Target:
     """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
     return _chosen(os.environ.get("RUSHLIGHT_CPU", "native") or "native")
@@ -136,6 +153,7 @@ def _chosen(name: str) -> Target:
     return named(name)
 
 
+@_one_at_a_time
 def named(name: str) -> Target:
     """The forced target of that name, whether or not this processor can run its code."""
     cpu, bits, registers, fma, _ = _SETS[name]
@@ -176,6 +194,7 @@ def _heading(target: Target) -> str:
     return f'target datalayout = "{_machine(target).target_data}" target triple = "{target.triple}"'
 
 
+@_one_at_a_time
 def complete(ir: str, target: Target) -> str:
     """`ir` with the target's heading and attributes; line numbers stay as they were."""
     attributes = (
@@ -208,6 +227,7 @@ class Code:
         return assembly(self.ir, self.target)
 
 
+@_one_at_a_time
 def compile(ir: str, target: Target | None = None) -> Code:
     """Make machine code of the text `ir`, or load what was made of it before.
 
@@ -215,17 +235,16 @@ def compile(ir: str, target: Target | None = None) -> Code:
     Faults in the text are RuntimeErrors that show the line.
     """
     target = target or _current()
-    with _lock:
-        name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
-        if (binary := cache.load(name)) is not None:
-            try:
-                return _link(binary, ir, target)
-            except RuntimeError:  # made by another build of LLVM than its version says
-                cache.drop(name)
-        binary = _emit(ir, target)
-        code = _link(binary, ir, target)
-        cache.store(name, binary)
-        return code
+    name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
+    if (binary := cache.load(name)) is not None:
+        try:
+            return _link(binary, ir, target)
+        except RuntimeError:  # made by another build of LLVM than its version says
+            cache.drop(name)
+    binary = _emit(ir, target)
+    code = _link(binary, ir, target)
+    cache.store(name, binary)
+    return code
 
 
 def symbol(name: str, address: int | Callable[[], int]) -> None:
@@ -233,11 +252,11 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
     _symbols[name] = address
 
 
+@_one_at_a_time
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
-    with _lock:
-        return _machine(target, level).emit_assembly(_parsed(ir, target))
+    return _machine(target, level).emit_assembly(_parsed(ir, target))
 
 
 def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:

@@ -51,7 +51,8 @@ define void @rushlight_threads(i32 %number, i64 %spin) {
 }
 """
 
-# rest(word, value): sleep while the word has that value (may return early); wake(word, count).
+# rest(word, value): sleep while the word has that value (may return early); wake(word, count);
+# introduce(): let tools that list threads show whose they are.
 _FUTEX = """\
 declare i64 @syscall(i64, ...)
 define internal void @rest(ptr %word, i32 %value) {
@@ -63,6 +64,12 @@ define internal void @wake(ptr %word, i32 %count) {
   ret void
 }
 define internal void @prepare() {
+  ret void
+}
+@name = internal constant [10 x i8] c"rushlight\\00"
+declare i32 @prctl(i32, ...)
+define internal void @introduce() {
+  call i32 (i32, ...) @prctl(i32 15, ptr @name, i64 0, i64 0, i64 0)
   ret void
 }
 """
@@ -94,6 +101,9 @@ define internal void @wake(ptr %word, i32 %count) {
 define internal void @prepare() {
   call i32 @pthread_mutex_init(ptr $mutex, ptr null)
   call i32 @pthread_cond_init(ptr $condition, ptr null)
+  ret void
+}
+define internal void @introduce() {
   ret void
 }
 """
@@ -145,6 +155,7 @@ end:
 }
 define internal ptr @worker(ptr %birth) {
 entry:
+  call void @introduce()
   %born = ptrtoint ptr %birth to i64
   %first = trunc i64 %born to i32
   %shifted = lshr i64 %born, 32
@@ -189,24 +200,28 @@ declare i32 @pthread_detach(i64)
 declare i32 @sigfillset(ptr)
 declare i32 @sigdelset(ptr, i32)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
-define internal void @staff(i32 %helpers) {
-entry:
-  %thread = alloca i64
-  %mask = alloca [128 x i8], align 16
-  %old = alloca [128 x i8], align 16
+define internal void @dismiss(i32 %helpers) {
   %started = load i32, ptr $started
   %many = icmp sgt i32 %started, %helpers
-  br i1 %many, label %dismiss, label %hire
-dismiss:
+  br i1 %many, label %all, label %stay
+all:
   %epoch0 = load i32, ptr $epoch
   %epoch1 = add i32 %epoch0, 1
   store atomic i32 %epoch1, ptr $epoch seq_cst, align 4
   atomicrmw add ptr $job, i32 1 seq_cst
   call void @wake(ptr $job, i32 2147483647)
   store i32 0, ptr $started
-  br label %hire
-hire:
-  %from = phi i32 [%started, %entry], [0, %dismiss]
+  ret void
+stay:
+  ret void
+}
+define internal void @hire(i32 %helpers) {
+entry:
+  %thread = alloca i64
+  %mask = alloca [128 x i8], align 16
+  %old = alloca [128 x i8], align 16
+  call void @dismiss(i32 %helpers)
+  %from = load i32, ptr $started
   call i32 @sigfillset(ptr %mask)
 KEEP
   call i32 @pthread_sigmask(i32 SETMASK, ptr %mask, ptr %old)
@@ -219,7 +234,7 @@ KEEP
   %birth = inttoptr i64 %both to ptr
   br label %next
 next:
-  %have = phi i32 [%from, %hire], [%have1, %made]
+  %have = phi i32 [%from, %entry], [%have1, %made]
   %fewer = icmp slt i32 %have, %helpers
   br i1 %fewer, label %make, label %end
 make:
@@ -251,6 +266,15 @@ define void @rushlight_forked() {
 define void @rushlight_threads(i32 %number, i64 %spin) {
   store i64 %spin, ptr $spin
   store atomic i32 %number, ptr $wanted seq_cst, align 4
+  %pair = cmpxchg ptr $busy, i32 0, i32 1 seq_cst seq_cst
+  %mine = extractvalue {i32, i1} %pair, 1
+  br i1 %mine, label %now, label %later
+now:
+  %helpers = sub i32 %number, 1
+  call void @dismiss(i32 %helpers)
+  store atomic i32 0, ptr $busy seq_cst, align 4
+  ret void
+later:
   ret void
 }
 define void @rushlight_relax(i64 %times) {
@@ -342,7 +366,7 @@ check:
   %ready = icmp eq i32 %started, %helpers
   br i1 %ready, label %share, label %hire
 hire:
-  call void @staff(i32 %helpers)
+  call void @hire(i32 %helpers)
   br label %share
 share:
   %least = ashr i64 %n, 24
