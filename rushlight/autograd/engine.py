@@ -449,7 +449,7 @@ def sweep(
     try:
         for tensor, g in roots:
             entry = tensor._entry
-            pass_.deliver(tensor if entry is LEAF else entry, seed(g, create, values))
+            pass_.deliver(tensor if entry is LEAF else entry, seed(tensor, g, create, values))
         pass_.run()
     finally:
         STATE.grad = before

@@ -64,13 +64,15 @@ def values_of(roots: Any) -> list[Value]:
     ]  # fmt: skip
 
 
-def seed(g: Any, create: bool, values: list[Value]) -> Any:
-    """The gradient that a pass begins with, in the form that its rules run on."""
+def seed(tensor: Tensor, g: Any, create: bool, values: list[Value]) -> Any:
+    """The gradient that a pass begins with at `tensor`, in the form that its rules run on."""
     if create:
         return g
-    return below(g._array) if values and not _inner(g, values) else g if values else g._array
-
-
-def _inner(g: Any, values: list[Value]) -> bool:
-    """Whether the gradient of a nested level's root is a tensor of the levels below already."""
-    return values[0].nested and not (isinstance(g._array, Value) and g._array.nested)
+    if not values:
+        return g._array
+    root, given = tensor._array, g._array
+    if isinstance(root, Value) and root.nested:
+        # the tapes below know the gradient, unless it is of the same level
+        same = isinstance(given, Value) and given.nested and given.level is root.level
+        return below(given) if same else g
+    return below(given)

@@ -1,0 +1,166 @@
+"""Trees of containers: nested tuples, lists, dicts and named tuples, taken apart and rebuilt.
+
+Whatever is no container is a leaf, None included. Dicts keep the order of their keys.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Flatten = Callable[[Any], tuple[list[Any], Any]]
+Rebuild = Callable[[list[Any], Any], Any]
+
+
+class TreeSpec:
+    """The shape of a tree: the container's kind, what it knows beside its parts, and their specs.
+
+    >>> from rushlight.core.trees import flatten
+    >>> flatten((1, [2, 3]))[1]
+    TreeSpec(tuple, None, [*,
+      TreeSpec(list, None, [*,
+        *])])
+    """
+
+    __slots__ = ("children_specs", "context", "num_leaves", "type")
+
+    def __init__(self, kind: Any, context: Any, children: Sequence[TreeSpec]) -> None:
+        self.type, self.context, self.children_specs = kind, context, list(children)
+        self.num_leaves = 1 if kind is None else sum(one.num_leaves for one in self.children_specs)
+
+    def is_leaf(self) -> bool:
+        return self.type is None
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TreeSpec) and self.type is other.type
+            and self.context == other.context and self.children_specs == other.children_specs
+        )  # fmt: skip
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.num_leaves))
+
+    def text(self, indent: int = 0) -> str:
+        if self.type is None:
+            return "*"
+        gap = ",\n" + " " * (indent + 2)
+        parts = gap.join(one.text(indent + 2) for one in self.children_specs)
+        return f"TreeSpec({self.type.__name__}, {self.context}, [{parts}])"
+
+    def __repr__(self) -> str:
+        return self.text()
+
+
+LEAF_SPEC = TreeSpec(None, None, [])
+_KINDS: dict[type, tuple[Flatten, Rebuild]] = {}
+
+
+def register(kind: type, take_apart: Flatten, rebuild: Rebuild) -> None:
+    """Let instances of a class be containers: `take_apart(x)` gives (parts, context)."""
+    if kind in _KINDS:
+        raise ValueError(f"{kind} is already registered as pytree node.")
+    _KINDS[kind] = (take_apart, rebuild)
+
+
+register(tuple, lambda x: (list(x), None), lambda parts, _: tuple(parts))
+register(list, lambda x: (list(x), None), lambda parts, _: list(parts))
+register(deque, lambda x: (list(x), x.maxlen), lambda parts, size: deque(parts, size))
+register(dict, lambda x: (list(x.values()), list(x)), lambda parts, keys: dict(zip(keys, parts)))
+register(OrderedDict, lambda x: (list(x.values()), list(x)),
+         lambda parts, keys: OrderedDict(zip(keys, parts)))  # fmt: skip
+register(defaultdict, lambda x: (list(x.values()), [x.default_factory, list(x)]),
+         lambda parts, how: defaultdict(how[0], zip(how[1], parts)))  # fmt: skip
+
+
+def _kind_of(x: Any) -> tuple[Any, Flatten, Rebuild] | None:
+    kind = type(x)
+    found = _KINDS.get(kind)
+    if found is not None:
+        return kind, *found
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return kind, lambda x: (list(x), kind), lambda parts, kind: kind(*parts)
+    return None
+
+
+def flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
+    """The leaves from left to right, and the spec that `unflatten` needs.
+
+    >>> from rushlight.core.trees import flatten, unflatten
+    >>> leaves, spec = flatten({"a": 1, "b": (2, None)}); leaves
+    [1, 2, None]
+    >>> unflatten([5, 6, 7], spec)
+    {'a': 5, 'b': (6, 7)}
+    """
+    known = _kind_of(tree)
+    if known is None:
+        return [tree], LEAF_SPEC
+    kind, take_apart, _ = known
+    parts, context = take_apart(tree)
+    leaves: list[Any] = []
+    specs = []
+    for part in parts:
+        found, spec = flatten(part)
+        leaves += found
+        specs.append(spec)
+    return leaves, TreeSpec(kind, context, specs)
+
+
+def unflatten(leaves: Sequence[Any], spec: TreeSpec) -> Any:
+    """A tree of the shape `spec` with the given leaves."""
+    if len(leaves) != spec.num_leaves:
+        raise ValueError(
+            f"tree_unflatten(leaves, treespec): `leaves` has length {len(leaves)} but the spec"
+            f" refers to a pytree that holds {spec.num_leaves} items ({spec})."
+        )
+    return _unflatten(iter(leaves), spec)
+
+
+def _unflatten(leaves: Any, spec: TreeSpec) -> Any:
+    if spec.type is None:
+        return next(leaves)
+    parts = [_unflatten(leaves, one) for one in spec.children_specs]
+    if spec.type in _KINDS:
+        return _KINDS[spec.type][1](parts, spec.context)
+    return spec.type(*parts)
+
+
+def leaves_of(tree: Any) -> list[Any]:
+    """The leaves from left to right."""
+    return flatten(tree)[0]
+
+
+def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """The tree with `function(leaf, ...)` in the place of each leaf.
+
+    >>> from rushlight.core.trees import map_leaves
+    >>> map_leaves(lambda a, b: a + b, [1, (2,)], [10, (20,)])
+    [11, (22,)]
+    """
+    leaves, spec = flatten(tree)
+    rows = [leaves, *(flatten(other)[0] for other in others)]
+    return unflatten([function(*row) for row in zip(*rows, strict=True)], spec)
+
+
+def broadcast(tree: Any, spec: TreeSpec) -> list[Any] | None:
+    """A prefix of a tree spread over the leaves of `spec`; None if it is no prefix.
+
+    >>> from rushlight.core.trees import broadcast, flatten
+    >>> broadcast((0, None), flatten((1, [2, 3]))[1])
+    [0, None, None]
+    """
+    known = _kind_of(tree)
+    if known is None:
+        return [tree] * spec.num_leaves
+    parts, context = known[1](tree)
+    if known[0] is not spec.type or context != spec.context:
+        return None
+    if len(parts) != len(spec.children_specs):
+        return None
+    found: list[Any] = []
+    for part, child in zip(parts, spec.children_specs):
+        below = broadcast(part, child)
+        if below is None:
+            return None
+        found += below
+    return found
