@@ -1,0 +1,225 @@
+"""The loops of one kernel: merged where memory allows, one of them done by vectors.
+
+The order is kept loops, then reduced loops; the vector loop is the last of its kind. A vector loop
+that fits in a few registers is no loop at all: its blocks are written out, and what they computed
+stays in registers from phase to phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .affine import Index
+from .expression import Expression, Phase, Sum, Term, stores
+from .roots import COSTLY
+
+UNITS = 64  # so many units let threads share the work
+BLOCK = 2048  # elements of a one-dimensional loop in a unit
+INLINE = 4  # vectors of a row that stay in registers
+
+
+@dataclass
+class Nest:
+    """Loop variables in order, outermost first; `at` maps each to its depth (1, 2, ...)."""
+
+    extents: dict[int, int]
+    kept: list[int]
+    reduced: list[int]
+    vector: int | None = None
+    lanes: int = 1
+    blocks: int = 1  # vectors handled side by side
+    prefix: int = 1  # how many outer loops the units number
+    at: dict[int, int] = field(default_factory=dict)
+    cost: float = 1.0  # about nanoseconds for all of it
+
+    @property
+    def order(self) -> list[int]:
+        return self.kept + self.reduced
+
+    @property
+    def step(self) -> int:
+        """Elements that one round of the vector loop does."""
+        return self.lanes * self.blocks
+
+    @property
+    def inline(self) -> bool:
+        """Whether the vector loop has only one round."""
+        return self.vector is not None and self.extents[self.vector] <= self.step
+
+    def depth(self, index: Index) -> int:
+        return max((self.at[v] for v, _ in index[1] if v >= 0), default=0)
+
+    def units(self) -> int:
+        """How many units the kernel's work has."""
+        count = 1
+        for v in self.kept[: self.prefix]:
+            count *= self.span(v)
+        return count
+
+    def span(self, v: int) -> int:
+        """How many units a loop of the prefix has."""
+        return -(-self.extents[v] // self.unit) if v == self.vector else self.extents[v]
+
+    @property
+    def unit(self) -> int:
+        """Elements of the vector loop in a unit, where it is the units' loop."""
+        return self.step if self.reduced else max(self.step, BLOCK // self.step * self.step)
+
+
+def plan(expression: Expression, bits: int) -> Nest:
+    """Choose the loops of a kernel and mark every term with its depth and kind."""
+    group = expression.group
+    nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
+    _merge(expression, nest)
+    _choose_vector(expression, nest, bits)
+    _arrange(expression, nest)
+    _mark(expression, nest)
+    return nest
+
+
+def sums(expression: Expression) -> Iterator[Sum]:
+    for phase in expression.phases:
+        yield from phase.sums
+
+
+def wanted(phase: Phase, whole: bool) -> list[Term]:
+    """The terms that a phase's stores and sums name, inside or outside of the reduced loops."""
+    found: list[Term] = []
+    for store in phase.stores:
+        if store.whole is whole:
+            found.extend((store.value, *store.looked))
+    if whole:
+        for total in phase.sums:
+            found.append(total.value)
+            if total.place is not None:
+                found.append(total.place)
+    return found
+
+
+def _indices(expression: Expression) -> list[Index]:
+    found = [t.index for t in expression.terms if t.kind in ("load", "iota")]
+    return found + [store.index for store in stores(expression)]
+
+
+def _merge(expression: Expression, nest: Nest) -> None:
+    """Join neighbouring loops that every access walks through as if they were one."""
+    indices = [dict(index[1]) for index in _indices(expression)]
+    for loops in (nest.kept, nest.reduced):
+        k = len(loops) - 2
+        while k >= 0:
+            outer, inner = loops[k], loops[k + 1]
+            n = nest.extents[inner]
+            if n and all(index.get(outer, 0) == index.get(inner, 0) * n for index in indices):
+                nest.extents[inner] *= nest.extents.pop(outer)
+                del loops[k]
+                for index in indices:
+                    index.pop(outer, None)
+            k -= 1
+    known = set(nest.extents)
+    for t in expression.terms:
+        t.index = _without(t.index, known)
+    for store in stores(expression):
+        store.index = _without(store.index, known)
+
+
+def _without(index: Index, known: set[int]) -> Index:
+    return (index[0], tuple((v, c) for v, c in index[1] if v < 0 or v in known))
+
+
+def _weight(t: Term) -> int:
+    return COSTLY.get(t.op, 1) if t.kind == "op" else 0
+
+
+def _lanes(expression: Expression, bits: int) -> int:
+    """Elements of a vector: by the smallest float, without floats by the widest number."""
+    sizes = [(t.dtype.kind == "f", t.dtype.itemsize) for t in expression.terms]
+    floats = [size for is_float, size in sizes if is_float]
+    others = [size for is_float, size in sizes if not is_float]
+    size = min(floats) if floats else max(others, default=1)
+    return bits // (8 * size)
+
+
+def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
+    lanes = _lanes(expression, bits)
+    weight = sum(_weight(t) for t in expression.terms) + 1
+    accesses = [(dict(t.index[1]), 1.0) for t in expression.terms if t.kind == "load"]
+    accesses += [(dict(s.index[1]), 1.5) for s in stores(expression)]
+    scatters = any(store.adds for store in stores(expression))
+    volume = float(np.prod([max(n, 1) for n in nest.extents.values()], dtype=np.float64))
+    best = (weight + len(accesses)) * volume
+    for v in reversed(nest.kept + nest.reduced):
+        n = nest.extents[v]
+        if n < 2 or (scatters and v in nest.reduced):
+            continue
+        rounds = -(-n // lanes)
+        price = weight + sum(_price(index.get(v, 0), w, lanes) for index, w in accesses)
+        total = price * rounds * volume / n
+        if v in nest.reduced:
+            rows = volume / np.prod([max(nest.extents[r], 1) for r in nest.reduced])
+            total += rows * 12 * sum(1 for _ in sums(expression))
+        if total < best * (0.98 if nest.vector is not None else 1):
+            best, nest.vector, nest.lanes = total, v, lanes
+    nest.cost = best * 0.35
+    _choose_blocks(nest, weight)
+
+
+def _price(stride: int, weight: float, lanes: int) -> float:
+    return weight if stride in (0, 1) else 1.5 * lanes
+
+
+def _choose_blocks(nest: Nest, weight: int) -> None:
+    if nest.vector is None:
+        return
+    rounds = -(-nest.extents[nest.vector] // nest.lanes)
+    if rounds <= INLINE and weight * rounds <= 240 and len(nest.order) > 1:
+        nest.blocks = rounds
+    else:
+        nest.blocks = min(rounds, 4 if weight <= 10 else 2 if weight <= 28 else 1)
+
+
+def _arrange(expression: Expression, nest: Nest) -> None:
+    v = nest.vector
+    for loops in (nest.kept, nest.reduced):
+        if v in loops:
+            loops.remove(v)
+            loops.append(v)
+    count = 0
+    free = [k for k in nest.kept if k != v] or nest.kept
+    nest.prefix = 0
+    for k in free:
+        if nest.prefix and (count >= UNITS // 2 or k == v):
+            break
+        count = (count or 1) * nest.extents[k]
+        nest.prefix += 1
+    depth = 0
+    for k in nest.order:
+        if k != v or not nest.inline or (k in nest.kept and nest.prefix == len(nest.kept)):
+            depth += 1
+        nest.at[k] = depth
+
+
+def _mark(expression: Expression, nest: Nest) -> None:
+    """Depth and kind of every term; results of sums stand below the kept loops."""
+    outer = max((nest.at[v] for v in nest.kept), default=0)
+    by_lane = nest.vector in nest.kept
+    for t in expression.terms:
+        below = (*t.args, *t.looked)
+        if t.kind == "result":
+            t.depth, t.vector = outer, by_lane
+            continue
+        t.depth = max([nest.depth(t.index), *(x.depth for x in below)])
+        t.vector = any(v == nest.vector for v, _ in t.index[1]) or any(x.vector for x in below)
+    for t in expression.terms:
+        if t.vector and t.kind == "op":
+            for x in t.args:
+                x.splat = x.splat or not x.vector
+    for total in sums(expression):
+        value = total.value
+        value.splat = value.splat or not value.vector
+        if total.place is not None:
+            total.place.splat = total.place.splat or not total.place.vector
+    for store in stores(expression):
+        store.value.splat = store.value.splat or not store.value.vector

@@ -1,0 +1,157 @@
+"""A core graph in the shape that kernels are made from.
+
+Ops that assemble a value out of parts (cat, pad, replace, scatter_add) become writes into memory
+that a first node provides: `empty` or `copy`, then `put` and `scatter`, all on one storage. Every
+output gets a node of its own to be stored. What no kernel can do is left to the host (NumPy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .affine import contiguous
+from .graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
+
+NATIVE = frozenset("float32 float64 int64 int32 int16 int8 uint8 bool".split())
+WRITES = frozenset(["put", "scatter"])  # ops whose value stands in the memory of their first input
+VIEWS = frozenset("reshape permute expand slice flip strided".split())
+SOURCES = frozenset(["input", "constant"])
+_NATIVE_OPS = (
+    POINTWISE | REDUCTIONS | MOVES
+    | frozenset("dot take scatter_add iota strided replace".split())
+)  # fmt: skip
+
+
+@dataclass
+class Normal:
+    """Nodes in executable order; `outputs[k]` is the node that output k's memory holds."""
+
+    nodes: list[Node]
+    inputs: list[Node]
+    outputs: list[Node]
+
+
+def normalise(graph: Graph) -> Normal:
+    """Rewrite assembling ops to writes, and give every output a storage of its own."""
+    made: dict[Node, Node] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        fresh = [made[x] for x in node.inputs]
+        rewrite = _REWRITE.get(node.op) if not hosted(node) else None
+        if rewrite is None:
+            same = all(a is b for a, b in zip(fresh, node.inputs))
+            found = node if same else _like(node, fresh)
+            nodes.append(found)
+        else:
+            found = rewrite(node, fresh, nodes)
+        made[node] = found
+    outputs = _own([made[node] for node in graph.outputs], nodes)
+    return Normal(_needed(nodes, graph.inputs, outputs), list(graph.inputs), outputs)
+
+
+def hosted(node: Node) -> bool:
+    """Whether NumPy computes this node, between native segments."""
+    if node.op in SOURCES or node.op in WRITES or node.op in ("copy", "empty"):
+        return False
+    if node.op == "output_of":
+        return True
+    if node.op not in _NATIVE_OPS or isinstance(node.dtype, tuple):
+        return True
+    return not all(x.dtype.name in NATIVE for x in (node, *node.inputs))
+
+
+def base(node: Node) -> Node:
+    """The node whose memory holds this one's elements in the same order."""
+    while node.op == "reshape" and not hosted(node):
+        node = node.inputs[0]
+    return node
+
+
+def _like(node: Node, inputs: Sequence[Node]) -> Node:
+    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+
+
+def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params: Any = ()) -> Node:
+    node = Node(op, inputs, params, like.shape, like.dtype, like.line, like.module)
+    nodes.append(node)
+    return node
+
+
+def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    (dim,) = node.params
+    strides = contiguous(node.shape)
+    found, start = _new(nodes, node, "empty", ()), 0
+    for part in inputs:
+        if part.size:
+            place = (part.shape, strides, start * strides[dim])
+            found = _new(nodes, node, "put", (found, part), place)
+        start += part.shape[dim]
+    return found
+
+
+def _pad(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    lows, _, value = node.params
+    (x,) = inputs
+    number = np.asarray(value).astype(node.dtype)
+    fill = Node("constant", (), (number,), (), node.dtype)
+    nodes.append(fill)
+    found = _new(nodes, node, "copy", (fill,))
+    if not x.size:
+        return found
+    strides = contiguous(node.shape)
+    offset = sum(low * stride for low, stride in zip(lows, strides))
+    return _new(nodes, node, "put", (found, x), (x.shape, strides, offset))
+
+
+def _replace(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    whole, value = inputs
+    found = _new(nodes, node, "copy", (whole,))
+    return _new(nodes, node, "put", (found, value), node.params) if value.size else found
+
+
+def _scatter_add(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    whole, indices, source = inputs
+    found = _new(nodes, node, "copy", (whole,))
+    if not source.size:
+        return found
+    return _new(nodes, node, "scatter", (found, indices, source), node.params)
+
+
+_REWRITE = {"cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add}
+
+
+def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
+    """Per output the node whose storage is that output's memory, none of them shared."""
+    taken: set[Node] = set()
+    found = []
+    for node in outputs:
+        home = base(node)
+        root = storage(home)
+        if home.op in SOURCES or root in taken:
+            home = root = _new(nodes, node, "copy", (node,))
+        taken.add(root)
+        found.append(home)
+    return found
+
+
+def storage(node: Node) -> Node:
+    """The first node of a chain of writes: the owner of the memory."""
+    while node.op in WRITES:
+        node = node.inputs[0]
+    return node
+
+
+def _needed(nodes: list[Node], inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
+    """The nodes the outputs need; externs and their order stay."""
+    live = set(outputs)
+    for node in reversed(nodes):
+        if node.op in ("extern", "numpy_call"):
+            live.add(node)
+        if node in live:
+            live.update(node.inputs)
+    live.update(inputs)
+    return [node for node in nodes if node in live]

@@ -1,0 +1,362 @@
+"""Fusion: which roots share a kernel, and in which order the kernels run.
+
+A kernel is one loop nest. Its variables are kept (they index results) or reduced; a root that
+reads a reduction of its own kernel runs in a later phase of the nest, over the same rows. Two
+groups of roots merge when their spaces agree, when every value that passes between them is read
+exactly where it was made, and when no third group has to run between them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .affine import Coordinates, renamed
+from .graph import Node
+from .normal import Normal, hosted, normalise, storage
+from .roots import Root, choose
+
+MOST_ROOTS = 24  # in one kernel
+ALONE = 1 << 15  # elements from which a kernel should have units to share between threads
+
+
+@dataclass(eq=False)
+class Group:
+    """Roots that one kernel computes: `place[root]` maps the root's variables to the kernel's."""
+
+    number: int
+    kind: str  # nest, gemm, host, empty
+    extents: list[int]
+    reduced: tuple[int, ...]
+    place: dict[Root, tuple[int, ...]] = field(default_factory=dict)
+    phase: dict[Root, int] = field(default_factory=dict)
+    stored: set[Root] = field(default_factory=set)
+    first: int = 0
+
+    @property
+    def roots(self) -> list[Root]:
+        return list(self.place)
+
+    @property
+    def kept(self) -> list[int]:
+        return [v for v in range(len(self.extents)) if v not in self.reduced]
+
+    def at(self, root: Root, coordinates: Coordinates) -> Coordinates:
+        names = dict(enumerate(self.place[root]))
+        return tuple(renamed(x, names) for x in coordinates)
+
+
+@dataclass
+class Schedule:
+    """The kernels in order; `late` are outputs that must be computed aside and copied in."""
+
+    normal: Normal
+    groups: list[Group]
+    home: dict[Node, Group]
+    roots: dict[Node, Root]
+    late: dict[int, Node]
+    gemm: frozenset[Node]
+
+    def in_place(self, group: Group, writer: Root, old: Node) -> bool:
+        """Whether `writer` may write over `old`, which its kernel reads."""
+        return in_place(group, writer, old, self.gemm)
+
+
+def schedule(
+    graph: object, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None,
+    normal: Normal | None = None,
+) -> Schedule:  # fmt: skip
+    """Group a core graph's nodes into kernels and order them."""
+    normal = normal or normalise(graph)  # type: ignore[arg-type]
+    roots = choose(normal, gemm)
+    fusion = _Fusion(normal, roots, gemm)
+    for place, root in enumerate(roots.values()):
+        fusion.add(root, place)
+    late = fusion.overwrite(donate or {})
+    groups = fusion.ordered()
+    for group in groups:
+        _phases(group)
+        group.stored = _stored(group, fusion, set(normal.outputs))
+    return Schedule(normal, groups, fusion.home, roots, late, gemm)
+
+
+class _Fusion:
+    """Groups so far, with what must run before and after each as bit masks."""
+
+    def __init__(
+        self, normal: Normal, roots: dict[Node, Root], gemm: frozenset[Node]
+    ) -> None:
+        self.normal, self.roots, self.gemm = normal, roots, gemm
+        self.home: dict[Node, Group] = {}
+        self.groups: dict[int, Group] = {}
+        self.before: dict[int, int] = {}
+        self.after: dict[int, int] = {}
+        self.readers: dict[Node, dict[Root, None]] = {}
+        self.last_host: Group | None = None
+
+    def add(self, root: Root, place: int) -> None:
+        group = self._start(root, place)
+        if group.kind in ("host", "empty") or not _joins(root):
+            return
+        for other in self._neighbours(root):
+            if other.number in self.groups and other is not self.home[root.node]:
+                self._try(other, self.home[root.node])
+
+    def _start(self, root: Root, place: int) -> Group:
+        group = Group(place, _kind(root, self.gemm), list(root.extents), root.reduced, first=place)
+        group.place[root] = tuple(range(len(root.extents)))
+        self.home[root.node] = group
+        self.groups[place] = group
+        self.before[place] = self.after[place] = 0
+        for node, _ in (*root.reads, *root.sinks):
+            owner = self.home.get(node)
+            if owner is not None:
+                self._edge(owner, group)
+        for node, _ in root.reads:
+            self.readers.setdefault(node, {})[root] = None
+        if root.node.op in ("extern", "numpy_call"):
+            if self.last_host is not None:
+                self._edge(self.last_host, group)
+            self.last_host = group
+        return group
+
+    def _edge(self, first: Group, then: Group) -> None:
+        """`first` must run before `then`."""
+        a, b = first.number, then.number
+        if first is then or self.before[b] >> a & 1:
+            return
+        earlier = self.before[a] | 1 << a
+        later = self.after[b] | 1 << b
+        for n in _bits(later):
+            self.before[n] |= earlier
+        for n in _bits(earlier):
+            self.after[n] |= later
+
+    def _neighbours(self, root: Root) -> list[Group]:
+        """Groups worth joining, the latest first: they make what it reads, or read the same."""
+        found: dict[int, Group] = {}
+        for node, _ in root.reads:
+            if node in self.home:
+                found[self.home[node].number] = self.home[node]
+        for node, _ in root.reads:
+            if node.size * 2 > _volume(root.extents):
+                for other in list(self.readers[node])[-6:]:
+                    found.setdefault(self.home[other.node].number, self.home[other.node])
+        return sorted(found.values(), key=lambda group: -group.first)
+
+    def _try(self, one: Group, two: Group) -> None:
+        """Merge two groups if that is right and worth while; `two` holds the newest root."""
+        if one.number not in self.groups or two.number not in self.groups:
+            return
+        if {one.kind, two.kind} - {"nest", "gemm"} or one.kind == two.kind == "gemm":
+            return
+        if len(one.place) + len(two.place) > MOST_ROOTS:
+            return
+        a, b = one.number, two.number
+        if self.after[a] & self.before[b] or self.after[b] & self.before[a]:
+            return
+        if self.before[a] >> b & 1:  # the older one depends on the newer one
+            one, two, a, b = two, one, b, a
+        merged = _union(one, two)
+        if merged is not None and self._sound(merged) and _worth(one, two, merged):
+            self._replace(one, two, merged)
+
+    def _sound(self, group: Group) -> bool:
+        """Whether all that passes between the roots is read where it was made."""
+        for root in group.place:
+            for node, at in root.reads:
+                source = self.roots.get(node)
+                if source not in group.place:
+                    continue
+                if group.at(root, at) != group.at(source, source.own):
+                    return False
+        return True
+
+    def _replace(self, one: Group, two: Group, merged: Group) -> None:
+        a, b = one.number, two.number
+        merged.number = a
+        self.groups[a] = merged
+        del self.groups[b]
+        for root in merged.place:
+            self.home[root.node] = merged
+        both = 1 << a | 1 << b
+        self.before[a] = (self.before[a] | self.before.pop(b)) & ~both
+        self.after[a] = (self.after[a] | self.after.pop(b)) & ~both
+        for n in _bits(self.before[a]):
+            self.after[n] = (self.after[n] | self.after[a]) & ~(1 << b) | 1 << a
+        for n in _bits(self.after[a]):
+            self.before[n] = (self.before[n] | self.before[a]) & ~(1 << b) | 1 << a
+
+    def overwrite(self, donate: Mapping[int, int]) -> dict[int, Node]:
+        """Order every reader of a donated input before its writer; give what cannot be."""
+        late = {}
+        for k, j in donate.items():
+            node, old = self.normal.outputs[k], self.normal.inputs[j]
+            if not self._overwritten(storage(node), node, old):
+                late[k] = node
+        return late
+
+    def _overwritten(self, first: Node, node: Node, old: Node) -> bool:
+        writer = self.home.get(first)
+        if writer is None or first is not node or node.op == "empty":
+            return False
+        readers = [self.home[root.node] for root in self.readers.get(old, ())]
+        if any(self.before[group.number] >> writer.number & 1 for group in readers):
+            return False
+        if writer in readers and not in_place(writer, self.roots[node], old, self.gemm):
+            return False
+        for group in readers:
+            self._edge(group, writer)
+        return True
+
+    def ordered(self) -> list[Group]:
+        """The groups in an order that can run, near to the graph's own."""
+        waiting = {n: bin(mask).count("1") for n, mask in self.before.items()}
+        ready = [(self.groups[n].first, n) for n, count in waiting.items() if not count]
+        heapq.heapify(ready)
+        found = []
+        while ready:
+            _, number = heapq.heappop(ready)
+            found.append(self.groups[number])
+            for n in _bits(self.after[number]):
+                waiting[n] -= 1
+                if not waiting[n]:
+                    heapq.heappush(ready, (self.groups[n].first, n))
+        assert len(found) == len(self.groups), "kernels depend on each other in a circle"
+        return found
+
+
+def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bool:
+    """Whether a kernel reads the old value only where, and before, it writes the new one."""
+    if group.kind == "host":
+        return True
+    if writer.reduced or old.shape != writer.node.shape or old.dtype != writer.node.dtype:
+        return False
+    target = group.at(writer, writer.own)
+    phases = _phases(group)
+    last, level = phases[writer], len(writer.extents)
+    members = {root.node: root for root in group.place}
+    touching: set[Root] = set()  # what reads the old value, itself or through a recomputed member
+    for root in group.place:
+        for node, at in root.reads:
+            if storage(node) is old:
+                if root.node in gemm or group.at(root, at) != target:
+                    return False
+                touching.add(root)
+            source = members.get(node)
+            if source in touching and not source.reduced:  # type: ignore[union-attr]
+                touching.add(root)
+    return not any(
+        phases[root] > last or (phases[root] == last and len(root.extents) > level)
+        for root in touching
+    )
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def _volume(extents: Sequence[int]) -> int:
+    size = 1
+    for n in extents:
+        size *= n
+    return size
+
+
+def _kind(root: Root, gemm: frozenset[Node]) -> str:
+    if root.node.op == "empty":
+        return "empty"
+    if hosted(root.node):
+        return "host"
+    return "gemm" if root.node in gemm else "nest"
+
+
+def _joins(root: Root) -> bool:
+    """Whether a root may share its kernel with others."""
+    return root.node.op not in ("put", "scatter", "argmax", "argmin") and 0 not in root.extents
+
+
+def _union(one: Group, two: Group) -> Group | None:
+    """Both groups in one space, the first one's variables; None if they have none in common."""
+    if not all(_joins(root) for group in (one, two) for root in group.place):
+        return None
+    names = _aligned(one, two)
+    if names is None:
+        return None
+    wide, narrow = (one, two) if len(one.extents) >= len(two.extents) else (two, one)
+    reduced = wide.reduced or narrow.reduced
+    kind = "gemm" if "gemm" in (one.kind, two.kind) else "nest"
+    group = Group(one.number, kind, wide.extents, reduced, first=min(one.first, two.first))
+    for part in (one, two):
+        moved = names if part is narrow else None
+        for root, place in part.place.items():
+            group.place[root] = place if moved is None else tuple(moved[v] for v in place)
+    return group
+
+
+def _aligned(one: Group, two: Group) -> tuple[int, ...] | None:
+    """Where the variables of the smaller space lie in the larger one."""
+    wide, narrow = (one, two) if len(one.extents) >= len(two.extents) else (two, one)
+    product = next((group for group in (one, two) if group.kind == "gemm"), None)
+    if product is not None and (two if product is one else one).reduced:
+        return None
+    if wide.extents == narrow.extents and not (product is not None and product.reduced):
+        if wide.reduced and narrow.reduced and wide.reduced != narrow.reduced:
+            return None
+        return tuple(range(len(wide.extents)))
+    if narrow.reduced or not wide.reduced:
+        return None
+    kept = wide.kept
+    return tuple(kept) if [wide.extents[v] for v in kept] == narrow.extents else None
+
+
+def _worth(one: Group, two: Group, merged: Group) -> bool:
+    """Whether one kernel is better than two."""
+    if merged.kind == "gemm":
+        return True
+    units = _volume([merged.extents[v] for v in merged.kept])
+    if units < 16 and _volume(merged.extents) > ALONE and merged.reduced:
+        # few rows: stores over the whole space would all be one thread's work
+        return all(root.reduced or len(root.extents) < len(merged.extents) for root in merged.place)
+    return True
+
+
+def _phases(group: Group) -> dict[Root, int]:
+    """Phase of each root: one after the last reduction of this kernel that it reads."""
+    members = {root.node: root for root in group.place}
+    group.phase = {}
+    for root in sorted(group.place, key=lambda root: root.node.index):
+        _phase(root, group, members)
+    order = sorted(group.place, key=lambda root: (group.phase[root], root.node.index))
+    group.place = {root: group.place[root] for root in order}
+    return group.phase
+
+
+def _phase(root: Root, group: Group, members: Mapping[Node, Root]) -> int:
+    known = group.phase.get(root)
+    if known is None:
+        known = 0
+        for node, _ in root.reads:
+            source = members.get(node)
+            if source is not None and source is not root:
+                known = max(known, _phase(source, group, members) + bool(source.reduced))
+        group.phase[root] = known
+    return known
+
+
+def _stored(group: Group, fusion: _Fusion, outputs: set[Node]) -> set[Root]:
+    """The roots whose values someone outside of the kernel reads."""
+    found = set()
+    for root in group.place:
+        outside = root.node in outputs or root.node.op in ("put", "scatter", "copy", "empty")
+        if outside or group.kind == "host":
+            found.add(root)
+            continue
+        if any(fusion.home[user.node] is not group for user in fusion.readers.get(root.node, ())):
+            found.add(root)
+    return found
+
