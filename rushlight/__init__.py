@@ -104,6 +104,7 @@ _LAZY = {
     "storage": ("rushlight.functions.storage", None),
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
+    "sym": ("rushlight.sym", None),
     "viz": ("rushlight.viz", None),
     "explain": ("rushlight.autograd.explain", "explain"),
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a network and print its accuracy",
     "evaluate": "reload a trained network and repeat its accuracy",
     "run": "run a script written for torch",
+    "grad": "print the derivative of a formula",
     "info": "print a report to paste into a question",
 }
 INTERRUPTED = 130

@@ -243,10 +243,11 @@ def scaled_sum(coefficient: Number, x: Expr) -> Expr:
 def product_of(expr: Expr) -> Product:
     """An expression as a product: multiplications, quotients, integer powers and roots opened."""
     found = Product()
-    stack: list[tuple[Expr, Number]] = [(expr, Fraction(1))]
+    stack: list[tuple[Expr, Any]] = [(expr, Fraction(1))]
     while stack:
         x, e = stack.pop()
-        whole = isinstance(e, Fraction) and e.denominator == 1
+        assert isinstance(e, Fraction)
+        whole = e.denominator == 1
         if is_number(x) and (whole or x.value > 0):
             found.coefficient *= _number_power(number(x.value), e)
         elif whole and x.op == "mul":
@@ -286,7 +287,8 @@ def content(found: Sum) -> Number:
     if not numbers or not all(isinstance(c, Fraction) for c in numbers):
         return Fraction(1)
     size = Fraction(
-        gcd(*(c.numerator for c in numbers)), _lcm([c.denominator for c in numbers])  # type: ignore
+        gcd(*(c.numerator for c in numbers)),
+        _lcm([c.denominator for c in numbers]),  # type: ignore
     )
     return -size if all(c < 0 for c in numbers) else size
 

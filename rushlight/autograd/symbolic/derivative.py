@@ -26,9 +26,7 @@ def depending(outputs: Sequence[Expr], wrt: Sequence[Expr]) -> set[Expr]:
     return found
 
 
-def gradients(
-    output: Expr, wrt: Sequence[Expr], seed: Expr | None = None
-) -> list[Expr]:
+def gradients(output: Expr, wrt: Sequence[Expr], seed: Expr | None = None) -> list[Expr]:
     """seed * d(output)/d(each of wrt); zeros where it does not depend on it."""
     if seed is None:
         if output.shape != ():

@@ -23,8 +23,7 @@ def jacobian(y: Expr, x: Expr) -> Expr:
     if y.ndim > 1 or x.ndim > 1:
         raise fail(
             SymbolicError,
-            f"a Jacobian formula takes scalars and vectors, not {list(y.shape)} by"
-            f" {list(x.shape)}",
+            f"a Jacobian formula takes scalars and vectors, not {list(y.shape)} by {list(x.shape)}",
             "of a matrix ask for the gradient of a scalar (sym.grad), or for numbers:"
             " autograd.matrix_calculus.jacobian",
         )
@@ -122,4 +121,3 @@ def hessian(y: Expr, x: Expr) -> Expr:
     """The matrix of second derivatives of a scalar by a vector."""
     (slope,), _ = simplified([gradients(y, [x])[0]])
     return jacobian(slope, x)
-

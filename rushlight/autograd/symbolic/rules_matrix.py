@@ -76,7 +76,8 @@ def transposes(x: Expr) -> Found:
         return "(A B)^T = B^T A^T", build("matmul", transpose(right), transpose(left))
     if a.op == "unsqueeze" and a.args[0].ndim == 1:
         return "the transpose of a column is a row", build(
-            "unsqueeze", a.args[0], params=(1 - a.params[0] % 2,))
+            "unsqueeze", a.args[0], params=(1 - a.params[0] % 2,)
+        )
     if a.op == "embed_diagonal":
         return "a diagonal matrix is symmetric", a
     if a.op in ("add", "sub") and all(b.shape == a.shape for b in a.args) and any(
@@ -347,7 +348,11 @@ def diagonals(x: Expr) -> Found:
 def label_gradients(x: Expr) -> Found:
     """The gradient of picking labels is a one-hot matrix; its rows sum to 1."""
     if x.op == "nll_loss_back":
-        g, labels, weight, = x.args
+        (
+            g,
+            labels,
+            weight,
+        ) = x.args
         shape, ignore, reduction = x.params
         if weight.value is not None or not is_number(g) or len(shape) != 2:
             return None

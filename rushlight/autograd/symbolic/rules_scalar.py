@@ -149,7 +149,8 @@ def squares_of_pairs(x: Expr) -> Found:
             else:
                 found.add(first, rest)
             return "sin^2 + cos^2 = 1" if sign == 1 else "cosh^2 - sinh^2 = 1", shaped(
-                build_sum(found.number, found.kept(), x.dtype), x)
+                build_sum(found.number, found.kept(), x.dtype), x
+            )
     return None
 
 

@@ -163,7 +163,8 @@ def sums_of_repeated(x: Expr) -> Found:
         times = 1 if x.op == "mean" else prod(a.shape[i] for i in dims)
         inner = constant(a.value, a.dtype) if is_number(a) else a.args[0]
         return "a sum of equal terms", shaped(
-            build("mul", counted(number(times), x.dtype), inner), x)
+            build("mul", counted(number(times), x.dtype), inner), x
+        )
     if a.size == 1 and not a.open:
         return "a sum of one term", _reshaped(a, x)
     return None
@@ -203,4 +204,3 @@ SHAPE_RULES: list[Rule] = [
     constant_folding, copies, cast_constants, named_moves, moves_of_moves, broadcast_operands,
     sums_of_repeated, ops_of_repeated, full_choices, masks,
 ]  # fmt: skip
-

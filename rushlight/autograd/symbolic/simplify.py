@@ -25,6 +25,11 @@ class Step:
     before: Expr
     after: Expr
 
+    @property
+    def visible(self) -> bool:
+        """Whether it changes the formula in print (a new order of multiplication does not)."""
+        return text(self.before) != text(self.after)
+
     def __str__(self) -> str:
         return f"{text(self.before)}  ->  {text(self.after)}    [{self.rule}]"
 

@@ -96,7 +96,10 @@ class Printer:
             return f"{x.params[0]:g} - {self.at(x.args[0], PRODUCT)}"
         left, right = x.args
         sign = "+" if x.op == "add" else "-"
-        return f"{self.at(left, SUM)} {sign} {self.at(right, SUM if x.op == 'add' else PRODUCT)}"
+        shown = self.at(right, SUM if x.op == "add" else PRODUCT)
+        if sign == "+" and shown.startswith("-"):
+            sign, shown = "-", shown[1:]
+        return f"{self.at(left, SUM)} {sign} {shown}"
 
     def product(self, x: Expr) -> Shown:
         """Numbers and scalars, then tensors; over what it is divided by."""

@@ -1,0 +1,179 @@
+"""Expressions and the compiler's `Graph`, each made from the other: explicit meets implicit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd.modes import no_grad
+from ..autograd.symbolic.evaluation import by_element, fed_all
+from ..autograd.symbolic.expressions import (
+    CONSTANT,
+    DETACH,
+    OUTPUT,
+    VARIABLE,
+    Expr,
+    constant,
+    make,
+    order,
+    variable,
+)
+from ..autograd.symbolic.values import SymbolicError, wrap
+from ..compile.capture import Uncompilable, capture
+from ..compile.foreign import has_hole
+from ..compile.graph import Graph, Node
+from ..compile.source import NumpyProgram
+from ..core.errors import fail
+from ..core.primitive import REGISTRY
+from ..core.tensor import Tensor
+from ..core.tensor import wrap as tensor
+from .building import expression_of
+
+
+def graph_of(expression: Any) -> Graph:
+    """The compiler's `Graph` of one or several expressions; inputs in order of first use.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.sym.var("a", (2,)), torch.sym.var("b", (2,))
+    >>> [node.op for node in (a * b + 1).graph()]
+    ['input', 'input', 'mul', 'constant', 'add']
+    """
+    outputs = [expression_of(x) for x in _many(expression)]
+    nodes: dict[Expr, Node] = {}
+    inputs = []
+    for x in order(outputs):
+        if x.open:
+            raise fail(
+                SymbolicError, "a graph needs the shape of every variable",
+                "sym.var(name, shape=(...)) says it",
+            )  # fmt: skip
+        nodes[x] = _node(x, nodes, len(inputs))
+        if x.op == VARIABLE:
+            inputs.append(nodes[x])
+    return Graph(inputs, [nodes[x] for x in outputs])
+
+
+def _many(expression: Any) -> list[Any]:
+    return list(expression) if isinstance(expression, (list, tuple)) else [expression]
+
+
+def _node(x: Expr, nodes: Mapping[Expr, Node], place: int) -> Node:
+    if x.op == VARIABLE:
+        return Node("input", (), (place,), x.shape, x.dtype, x.line, x.name)
+    if x.op == CONSTANT:
+        value = x.value if x.value is None else np.full(x.shape, x.value, x.dtype)
+        return Node("constant", (), (value,), x.shape, x.dtype)
+    op = "clone" if x.op == DETACH else x.op
+    reads = [nodes[a] for a in x.args]
+    if x.op in REGISTRY and not by_element(REGISTRY[x.op]) and x.dtype != np.dtype(bool):
+        reads = [_typed(a, n, x.dtype) for a, n in zip(x.args, reads)]
+    return Node(op, reads, x.params, x.shape, x.dtype, x.line)
+
+
+def _typed(a: Expr, node: Node, dtype: Any) -> Node:
+    """A number that takes the type of what it meets, in the type that it took."""
+    weak = a.weak and isinstance(a.value, float) and isinstance(dtype, np.dtype)
+    return Node("constant", (), (np.full((), a.value, dtype),), (), dtype) if weak else node
+
+
+def from_graph(graph: Graph, names: Sequence[str] | None = None) -> list[Any]:
+    """The outputs of a captured `Graph` as expressions; inputs become variables.
+
+    Raises: SymbolicError where the graph holds what is no op of the registry.
+    """
+    made: dict[Node, Expr] = {}
+    names = names or [node.module or f"x{place}" for place, node in enumerate(graph.inputs)]
+    for node, name in zip(graph.inputs, names, strict=True):
+        made[node] = variable(name, node.shape, node.dtype)
+    for node in graph.nodes:
+        if node not in made:
+            made[node] = _expression(node, [made[x] for x in node.inputs])
+    return [wrap(made[node]) for node in graph.outputs]
+
+
+def _expression(node: Node, args: Sequence[Expr]) -> Expr:
+    if node.op == "constant":
+        return constant(node.params[0])
+    if node.op != OUTPUT and (node.op not in REGISTRY or has_hole(node.params)):
+        raise fail(
+            SymbolicError, f"the graph holds {node.op}, which has no formula",
+            *([f"at {node.line}"] if node.line else []),
+        )  # fmt: skip
+    return make(node.op, args, node.params, node.shape, node.dtype, node.line)
+
+
+def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:
+    """What a call of an eager function computed, as expressions over its arguments.
+
+    The function runs once, on real values, and the branch that it takes is the one traced. Tensors
+    it reads from elsewhere (parameters, globals) become variables too.
+
+    >>> import rushlight as torch
+    >>> torch.sym.trace(lambda x: (x * x).sum(), torch.ones(3))
+    sum(x ⊙ x)
+    """
+    plain = tuple(x.detach() for x in tensors)
+    with no_grad():
+        result, captured, _ = capture(function, plain, {})
+    if isinstance(captured, Uncompilable):
+        raise fail(SymbolicError, f"the call is not one graph: {captured}")
+    known = _argument_names(function, len(tensors))
+    names = [
+        known[source.owner] if source.kind == "argument" else f"p{place}"
+        for place, source in enumerate(captured.sources)
+    ]
+    found = from_graph(captured.graph, names)
+    return tuple(found) if isinstance(result, (tuple, list)) else found[0]
+
+
+def _argument_names(function: Any, count: int) -> list[str]:
+    try:
+        names = list(inspect.signature(function).parameters)[:count]
+    except (TypeError, ValueError):
+        names = []
+    return names + [f"x{place}" for place in range(len(names), count)]
+
+
+class Program:
+    """A compiled expression: call it with the variables by name, or in their order.
+
+    `source()` is the NumPy code that runs.
+    """
+
+    def __init__(self, expression: Any) -> None:
+        self.several = isinstance(expression, (list, tuple))
+        self.outputs = [expression_of(x) for x in _many(expression)]
+        self.names = [x.name for x in order(self.outputs) if x.op == VARIABLE]
+        self._program = NumpyProgram(graph_of(expression))
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        """The value (a list of them where several expressions were compiled), without gradients."""
+        if len(values) > len(self.names):
+            raise TypeError(f"{len(values)} values for {len(self.names)} variables")
+        feed = fed_all(self.outputs, {**dict(zip(self.names, values)), **named})
+        arrays = {x.name: value._array for x, value in feed.items()}
+        found = self._program.run([arrays[name] for name in self.names])
+        tensors = [
+            tensor(np.array(np.broadcast_to(y, x.shape), x.dtype))
+            for x, y in zip(self.outputs, found)
+        ]  # fmt: skip
+        return tensors if self.several else tensors[0]
+
+    def source(self) -> str:
+        """The program as Python text."""
+        return self._program.source.text()
+
+
+def compiled(expression: Any) -> Program:
+    """One or several expressions as one program without the cost of building or dispatch.
+
+    >>> import rushlight as torch
+    >>> x = torch.sym.var("x", (3,))
+    >>> f = torch.sym.grad(torch.sigmoid(x).sum(), x).compile()
+    >>> f(torch.zeros(3))
+    tensor([0.2500, 0.2500, 0.2500])
+    """
+    return Program(expression)
