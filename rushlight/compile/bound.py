@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.inplace import geometry
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
-from ..ops.structure import strided_view
 from .backward import output_entry
 from .capture import Captured, Result
 from .guards import SCALARS, Place, checker, same
@@ -178,12 +176,20 @@ def build(
         if template.kind == "view":
             array = arrays[template.index]
             if template.value is not None:
-                array = strided_view.primitive.eval(array, *template.value)
+                array = _through(array, *template.value)
             return wrap(array, None if type(template.entry) is int else template.entry)
         return template.value
     if kind is dict:
         return {key: build(part, outputs, arrays, node) for key, part in template.items()}
     return kind(build(part, outputs, arrays, node) for part in template)
+
+
+def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:
+    """A view of an array's memory, by bytes."""
+    low, high = np.lib.array_utils.byte_bounds(base)
+    first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
+    memory = np.lib.stride_tricks.as_strided(first.view(np.uint8), (high - low,), (1,))
+    return np.ndarray(shape, dtype, memory[offset:], 0, strides)
 
 
 def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import is_ours
-from ..core.inplace import geometry
 from ..core.state import STATE
 from ..core.tape import FREED, LEAF, OUTPUT, PARAMS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
@@ -40,6 +39,12 @@ class Result:
 
     def __init__(self, kind: str, index: int = -1, value: Any = None, entry: Any = None) -> None:
         self.kind, self.index, self.value, self.entry = kind, index, value, entry
+
+
+def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
+    """Where a view lies in its base: shape, dtype, strides and offset in bytes."""
+    start = np.lib.array_utils.byte_bounds(base)[0]
+    return view.shape, view.dtype, view.strides, view.ctypes.data - start
 
 
 class Captured:
@@ -178,10 +183,7 @@ def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
     traced = tracer.lift(x)
     source = traced.cell.source
     if isinstance(source, Source):
-        if covers(traced.value, source.array):
-            place: Any = None
-        else:
-            place = geometry(traced.value, source.array)
+        place = None if covers(traced.value, source.array) else window(traced.value, source.array)
         return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
     return Result("new", give(traced.read()), None, _stub(tracer, x))
 

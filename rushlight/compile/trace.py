@@ -214,7 +214,7 @@ class Tracer:
                     known.version = -1
                 return known
             if low < stop and start < high and np.shares_memory(value, cell.base, 10_000):
-                self.stop("two tensors share parts of the same memory, which")
+                self.stop("two tensors share parts of the same memory")
                 return known_dead(self, value)
         return None
 
@@ -247,6 +247,8 @@ class Tracer:
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
         real, template = self.split(params, nodes)
+        if prim.name in _COUNTING or (prim.name == "index" and _masks(real)):
+            self.stop(f"the shape of what {prim.name} gives depends on values")
         y = dispatch.evaluate(prim, tuple(arrays), real)
         if prim.outputs != 1:
             return self.results(prim.name, nodes, template, y)
@@ -270,7 +272,8 @@ class Tracer:
         if isinstance(x, ndarray) and type(x) is not ndarray:
             x = np.asarray(x)
         if type(x) is ndarray:
-            return self.find(x) or self.constant(x)
+            known = self.find(x)
+            return self.constant(x) if known is None else known
         if isinstance(x, (np.generic, bool, int, float, complex)):
             return self.constant(np.asarray(x))
         return x
@@ -330,7 +333,7 @@ class Tracer:
         if function is np.copyto:
             return self.write(args[0], args[1])
         out = kwargs.pop("out", None)
-        if function.__name__ in _WRITERS:
+        if function.__name__ in _WRITERS or function.__name__ in _COUNTING:
             self.stop(f"numpy.{function.__name__}")
             return _dead(function, args, kwargs, out)
         space = function.__module__.removeprefix("numpy").lstrip(".")
@@ -347,6 +350,8 @@ class Tracer:
         def call(x: Any, *args: Any, **kwargs: Any) -> Any:
             return getattr(x, name)(*args, **kwargs)
 
+        if name == "compress" or (name == "__getitem__" and _masks(_value(args))):
+            self.stop("the shape of what a mask selects depends on values")
         y = self.numpy(f"method.{name}", call, (x, *args), kwargs)
         return y if out is None else self.write(out, y)
 
@@ -375,7 +380,8 @@ class Tracer:
     def write(self, target: Any, y: Any) -> Any:
         """Write a result into memory, broadcast and cast as NumPy would."""
         if type(target) is not Traced:
-            target = self.find(target) or self.constant(target)
+            known = self.find(target)
+            target = self.constant(target) if known is None else known
         y = y if type(y) is Traced else self.operand(np.asarray(y))
         node = y.read()
         np.copyto(target.value, y.value, casting="unsafe")
@@ -442,7 +448,19 @@ class DrawnEngine:
         return lambda *args, **kwargs: self._tracer.draw(self._engine, name, args, kwargs)
 
 
+# results whose shape depends on values: a program has fixed shapes
+_COUNTING = frozenset(
+    "masked_select nonzero unique flatnonzero argwhere compress extract bincount trim_zeros"
+    " union1d intersect1d setdiff1d unique_values histogram repeat_interleave".split()
+)
 _WRITERS = frozenset("copyto put place putmask fill_diagonal put_along_axis".split())
+
+
+def _masks(params: Any) -> bool:
+    """Whether some index is a mask."""
+    if isinstance(params, (tuple, list)):
+        return any(map(_masks, params))
+    return type(params) is ndarray and params.dtype == bool and params.ndim > 0
 
 
 def _with_item(x: Any, key: Any, value: Any) -> Any:
