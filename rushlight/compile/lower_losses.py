@@ -26,15 +26,21 @@ def _probability_loss(s: Any, p: Any, t: Any) -> Any:
     return s.where(inside, y, nan)
 
 
+def _float(x: Any) -> Any:
+    if x.dtype.kind != "f":
+        raise NotNative("a loss of integers")
+    return x
+
+
 def _smooth_l1(s: Any, d: Any, beta: float) -> Any:
-    size = s.abs(d)
+    size = s.abs(_float(d))
     if beta == 0:
         return size
     return s.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta)
 
 
 def _huber(s: Any, d: Any, delta: float) -> Any:
-    size = s.abs(d)
+    size = s.abs(_float(d))
     return s.where(size <= delta, size * size * 0.5, (size - delta / 2) * delta)
 
 

@@ -13,7 +13,7 @@ from .lower_elementwise import TABLE as ELEMENTWISE
 from .lower_indexing import TABLE as INDEXING
 from .lower_reduce import TABLE as REDUCTIONS
 from .lower_structure import TABLE as STRUCTURE
-from .lower_structure import part
+from .lower_structure import part, spelled_out
 from .lower_value import WEAK, NotNative, Value
 
 
@@ -175,6 +175,7 @@ def _with_item(s: Any, x: Any, key: Any, value: Any) -> Any:
     """`x[key] = value` on a copy: by a mask, or to a part that no array names."""
     if type(key) is Value and key.dtype == bool:
         return INDEXING["index_put"](s, x, s.wrap(value), key, False)
+    spelled_out(key, x.ndim)
     return STRUCTURE["slice_scatter"](s, x, s.wrap(value), key)
 
 

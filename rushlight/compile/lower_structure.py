@@ -47,6 +47,8 @@ def geometry(shape: Sequence[int], see: Callable[[np.ndarray], np.ndarray]) -> t
     steps = [prod(shape[i + 1 :]) for i in range(len(shape))]
     whole = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, steps)
     part = see(whole)
+    if any(stride < 0 for stride in part.strides):
+        raise NotNative("a region read backwards")
     offset = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
     return part.shape, part.strides, offset if part.size else 0
 

@@ -53,8 +53,8 @@ class Value:
     def number(self) -> Any:
         """The Python number of a 0-d constant, else None."""
         node = self.node
-        if node.op == "constant" and node.params[0].ndim == 0:
-            return node.params[0].item()
+        if node.op == "constant" and np.ndim(node.params[0]) == 0:
+            return np.asarray(node.params[0]).item()
         return None
 
     __hash__ = object.__hash__
