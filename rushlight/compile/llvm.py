@@ -207,10 +207,9 @@ def complete(ir: str, target: Target) -> str:
 class Code:
     """Machine code in memory; it stays there as long as this object lives."""
 
-    __slots__ = ("__weakref__", "_addresses", "_loaded", "ir", "target")
+    __slots__ = ("__weakref__", "_addresses", "ir", "target")
 
-    def __init__(self, loaded: Any, addresses: dict[str, int], ir: str, target: Target) -> None:
-        self._loaded = loaded
+    def __init__(self, addresses: dict[str, int], ir: str, target: Target) -> None:
         self._addresses = addresses
         self.ir = ir
         self.target = target
@@ -316,7 +315,14 @@ def _link(binary: bytes, ir: str, target: Target) -> Code:
     except RuntimeError as error:
         raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
     _loaded.add(loaded)
-    return Code(loaded, {name: loaded[name] for name in names}, ir, target)
+    code = Code({name: loaded[name] for name in names}, ir, target)
+    weakref.finalize(code, _unload, loaded).atexit = False
+    return code
+
+
+@_one_at_a_time
+def _unload(loaded: Any) -> None:
+    loaded.close()
 
 
 def _declared(ir: str) -> list[str]:
