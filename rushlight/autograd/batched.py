@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import ARRAYS, promote
-from ..core.errors import fail
+from ..core.dispatch import ARRAYS, WRAPPERS, promote
+from ..core.errors import Unfollowed, fail
 from ..core.primitive import Elementwise, Primitive
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
@@ -57,10 +57,10 @@ class Batched(Value):
             return super().values(how)
         if how == "bool()":
             raise fail(
-                RuntimeError, _CONTROL,
+                Unfollowed, _CONTROL,
                 "torch.where(condition, a, b) chooses for each sample of the batch",
             )  # fmt: skip
-        raise fail(RuntimeError, _ITEM, f"{how} asks for the values of one sample of a batch")
+        raise fail(Unfollowed, _ITEM, f"{how} asks for the values of one sample of a batch")
 
     def detached(self) -> Any:
         array = self.inner._array
@@ -226,4 +226,4 @@ def _params_at(level: Level, params: Any, i: int) -> Any:
     )  # fmt: skip
 
 
-ARRAYS[Batched] = route
+ARRAYS[Batched] = WRAPPERS[Batched] = route

@@ -74,7 +74,7 @@ def _folded(x: Any) -> Any:
 
 def _unfolded(y: Tensor, size: int) -> Tensor:
     shape = y._array.shape
-    return s.reshape(y, (size, shape[0] // size if size else 0, *shape[1:]))
+    return s.reshape(y, (size, shape[0] // size, *shape[1:]))
 
 
 def _fold(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.dispatch import ARRAYS, FLOATS, promote
+from ..core.dispatch import ARRAYS, FLOATS, WRAPPERS, promote
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, Multilinear, Primitive
 from ..core.tensor import Tensor, link_view, wrap
@@ -168,4 +168,4 @@ def _push_multilinear(prim: Primitive, primals: Any, tangents: Any, params: Any)
     return total
 
 
-ARRAYS[Dual] = route
+ARRAYS[Dual] = WRAPPERS[Dual] = route

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.dispatch import ARRAYS, FLOATS, OUTPUT_OF, promote
+from ..core.dispatch import ARRAYS, FLOATS, OUTPUT_OF, WRAPPERS, promote
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import LEAF, Entry, tick
@@ -115,4 +115,4 @@ def below_params(level: Level, params: tuple[Any, ...]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-ARRAYS[Nested] = route
+ARRAYS[Nested] = WRAPPERS[Nested] = route

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import shapes
-from .dispatch import FLOATS, WRAPPERS, apply, finish, observe, write_out
+from .dispatch import FLOATS, WRAPPERS, apply, apply_by_params, finish, observe, write_out
+from .errors import Unfollowed
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .state import STATE, WATCHED
@@ -96,7 +97,10 @@ def _unary_with_params(prim: Primitive) -> Any:
         if type(input) in EAGER_TYPES:
             a = input._array
             if type(a) is ndarray:
-                y = evaluate(a, *params) if params else evaluate(a)
+                try:
+                    y = evaluate(a, *params) if params else evaluate(a)
+                except Unfollowed as error:
+                    return apply_by_params(prim, (input,), params, error)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -201,7 +205,10 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
         if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
             a, b = input._array, other._array
             if type(a) is ndarray and type(b) is ndarray:
-                y = evaluate(a, b, *params) if params else evaluate(a, b)
+                try:
+                    y = evaluate(a, b, *params) if params else evaluate(a, b)
+                except Unfollowed as error:
+                    return apply_by_params(prim, (input, other), params, error)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -238,7 +245,10 @@ def _general(prim: Primitive) -> Any:
                 return apply(prim, inputs, params)
             arrays.append(x._array)
             wanted = wanted or x._entry is not None
-        y = evaluate(*arrays, *params)
+        try:
+            y = evaluate(*arrays, *params)
+        except Unfollowed as error:
+            return apply_by_params(prim, inputs, params, error)
         if type(y) is not ndarray:
             y = asarray(y)
         result = new(Tensor)

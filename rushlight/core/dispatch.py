@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, shapes
-from .errors import fail, user_line
+from .errors import Unfollowed, fail, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive
@@ -157,8 +157,20 @@ def apply_plain(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...
     """Evaluate an op on tensors over NumPy arrays, numbers beside them."""
     inputs = promote(prim, inputs)
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
-    y = evaluate(prim, arrays, params)
+    try:
+        y = evaluate(prim, arrays, params)
+    except Unfollowed as error:
+        return apply_by_params(prim, inputs, params, error)
     return finish(prim, inputs, arrays, y, params)
+
+
+def apply_by_params(prim: Primitive, inputs: Any, params: Any, error: BaseException) -> Any:
+    """An evaluation met another array class among its index arrays: that class takes over."""
+    for one in params:
+        for array in one if type(one) is tuple else (one,):
+            if type(array) in ARRAYS and type(array) is not ndarray:
+                return ARRAYS[type(array)](prim, tuple(inputs), params)
+    raise error
 
 
 def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

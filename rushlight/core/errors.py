@@ -22,6 +22,13 @@ class DTypeError(RuntimeError):
     """Data types that do not fit together; a RuntimeError, as in torch."""
 
 
+class Unfollowed(RuntimeError):
+    """NumPy was to work on what is no ndarray; a call that meets one goes to its level."""
+
+
+Unfollowed.__name__ = Unfollowed.__qualname__ = "RuntimeError"
+Unfollowed.__module__ = "builtins"
+
 _HERE = __file__.rsplit("core", 1)[0]
 
 

@@ -24,6 +24,14 @@ def lifted(x: Any) -> Any:
     return wrap(x) if isinstance(x, Value) else x
 
 
+def some(mask: Any) -> bool:
+    """Whether a mask holds anywhere, in any sample of a batch: for rules with a cheaper case."""
+    array = raw(mask)
+    while isinstance(array, Value):
+        array = array.core()._array
+    return bool(array.any())
+
+
 class Value:
     """An array-like thing of some level, made of inner Tensors."""
 
@@ -115,6 +123,11 @@ class Value:
 
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         return raw(wrap(self).sum(*args, **kwargs))  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.values(f".{name}"), name)
 
     def __bool__(self) -> bool:
         return bool(self.values("bool()"))

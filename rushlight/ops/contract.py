@@ -112,7 +112,7 @@ def _right(g: Any, a: Any, b: Any) -> Any:
             return g * a.conj()
         return unsqueeze(a.conj(), 1) * unsqueeze(g, g.ndim - 1)
     if b.ndim == 1:
-        rows = reshape(a, (-1 if a.size != 0 else 0, a.shape[-1])) if a.ndim > 2 else a
+        rows = reshape(a, (prod(a.shape[:-1]), a.shape[-1])) if a.ndim > 2 else a
         flat = reshape(g, (rows.shape[0],))
         return matmul(_adjoint(rows), flat)
     if b.ndim == 2 and a.ndim > 2:

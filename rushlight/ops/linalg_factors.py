@@ -155,7 +155,7 @@ def _lu_vjp(g: Any, y: Any, a: Any) -> Any:
     inner = tril(from_lower, -1) + triu(from_upper, 0)
     first = _right_divided(solve_triangular(adjoint(low1), inner, True, True), up1)
     whole = join((first, *parts), rows if m > k else columns, _widths(first, parts, m > k))
-    return matmul(_permutation_matrix(raw(pivots), m, raw(packed).dtype), whole)
+    return matmul(permutation_matrix(pivots, m, raw(packed).dtype), whole)
 
 
 def _widths(first: Any, parts: list[Any], tall: bool) -> tuple[int, ...]:

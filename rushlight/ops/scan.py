@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.families import general, linear
 from ..core.tape import PARAMS
+from ..core.values import some
 from .elementwise import where
 from .indexing_along import spread_along
 from .placing import kind_of
@@ -53,7 +54,7 @@ def _cumprod_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
     if not x.ndim:
         return g
     zero = x == 0
-    if not isinstance(x, np.ndarray) and bool(zero.any()):
+    if not isinstance(x, np.ndarray) and some(zero):
         return _without_each(g, x, dim)
     before = cumsum(zero, dim)
     first = zero & (before == 1)
@@ -97,7 +98,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
     dims = None if dim is None else (dim,)
     wide = spread(g, x, dims)
     zero = x == 0
-    if not bool(zero.any()):
+    if not some(zero):
         return wide * spread(y, x, dims).conj() / x.conj()
     flat = x if dim is not None else reshape(x, (product_of(x.shape),))
     place = 0 if dim is None else dim

@@ -12,6 +12,8 @@ from ..core import special as kernels
 from ..core.families import elementwise, general, plain
 from ..core.tape import INPUTS
 from .elementwise import sgn, where
+from .placing import kind_of
+from .structure import cast
 from .transcendental import conj, cos, exp, exp2, log, log1p, sin
 
 
@@ -206,9 +208,8 @@ def _frexp(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _frexp_vjp(g: Any, y: Any, x: Any) -> Any:
-    exponent = y[1] if isinstance(y[1], np.ndarray) else y[1]._array
-    return g[0] * np.ldexp(np.ones((), np.float64), -exponent).astype(y[0].dtype if isinstance(
-        y[0], np.ndarray) else y[0].dtype.numpy)  # fmt: skip
+    kind = kind_of(g[0])
+    return g[0] * cast(exp2(cast(-y[1], kind)), kind)
 
 
 frexp = general("frexp", eval=_frexp, vjp=_frexp_vjp, reads="y", outputs=2,
