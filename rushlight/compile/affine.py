@@ -14,6 +14,7 @@ Index = tuple[int, tuple[tuple[int, int], ...]]
 Coordinates = tuple[Index, ...]
 
 ZERO: Index = (0, ())
+_MEMORY: Index = (-1, ((1 << 30, 0),))  # stands before an index into memory; no coordinate is like it
 
 
 class Space(dict[int, int]):
@@ -33,6 +34,11 @@ class Space(dict[int, int]):
             self[number] = size
             self.looked[number] = (indices, at)
         return variable(number)
+
+
+def in_memory(index: Index) -> Coordinates:
+    """The coordinates of an element of which only the place in (contiguous) memory is known."""
+    return (_MEMORY, index)
 
 
 def variable(number: int) -> Index:
@@ -75,6 +81,8 @@ def combined(parts: Sequence[Index]) -> Index:
 
 def flat(coordinates: Coordinates, strides: Sequence[int], offset: int = 0) -> Index:
     """The place in memory, in elements."""
+    if coordinates and coordinates[0] == _MEMORY:
+        return coordinates[1]
     parts = [scaled(x, stride) for x, stride in zip(coordinates, strides) if x != ZERO]
     if len(parts) == 1:
         return (parts[0][0] + offset, parts[0][1])

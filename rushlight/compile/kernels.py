@@ -9,9 +9,10 @@ from typing import Any
 from . import llvm
 from .emit import I64, PTR, VOID, Module, Value
 from .expression import Expression, Layout, stores
-from .graph import Graph, Node
+from .graph import Node
 from .loops import KERNEL, emit_nest
 from .nest import Nest, plan
+from .normal import Normal
 from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -45,7 +46,7 @@ class Maker:
         self._made: dict[str, str] = {}
         self._segments: list[str] = []
 
-    def products(self, graph: Graph) -> frozenset[Node]:
+    def products(self, normal: Normal) -> frozenset[Node]:
         """The products that the matrix kernels do."""
         return frozenset()
 

@@ -7,7 +7,7 @@ output gets a node of its own to be stored. What no kernel can do is left to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,21 @@ class Normal:
     outputs: list[Node]
 
 
-def normalise(graph: Graph) -> Normal:
-    """Rewrite assembling ops to writes, and give every output a storage of its own."""
+def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
+    """Rewrite assembling ops to writes, and give every output a storage of its own.
+
+    `loose` are inputs that do not lie in C order: what must see memory reads a copy of them.
+    """
     made: dict[Node, Node] = {}
+    tight: dict[Node, Node] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         fresh = [made[x] for x in node.inputs]
+        if node.op in ("reshape", "strided"):
+            for k, x in enumerate(fresh):
+                if x in loose:
+                    tight[x] = tight.get(x) or _new(nodes, x, "copy", (x,))
+                    fresh[k] = tight[x]
         rewrite = _REWRITE.get(node.op) if not hosted(node) else None
         if rewrite is None:
             same = all(a is b for a, b in zip(fresh, node.inputs))

@@ -19,7 +19,7 @@ from .affine import contiguous
 from .graph import Graph, Node
 from .interpret import evaluate
 from .kernels import Kernel, Maker
-from .normal import base, hosted, storage
+from .normal import base, normalise, storage
 from .schedule import Group, Schedule, schedule
 
 Array = np.ndarray[Any, Any]
@@ -65,7 +65,8 @@ def build(
     found = _strides(graph, strides)
     donated = {k: j for k, j in (donate or {}).items() if graph.inputs[j] not in found}
     maker = Maker(target, found)
-    draft = _Draft(schedule(graph, maker.products(graph), donated), {})
+    normal = normalise(graph, found)
+    draft = _Draft(schedule(normal, maker.products(normal), donated), {})
     _fill(draft, maker)
     return Program(graph, draft, maker, _compile(draft, maker, target), donated, found)
 
@@ -308,4 +309,4 @@ def _form_strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ..
     return tuple(step * dtype.itemsize for step in contiguous(shape))
 
 
-__all__ = ["Program", "build", "hosted"]
+__all__ = ["Program", "build"]

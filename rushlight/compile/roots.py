@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .affine import ZERO, Coordinates, Space, broadcast, identity, through, variable
+from .affine import (
+    ZERO, Coordinates, Space, broadcast, contiguous, flat, identity, in_memory, through, variable,
+)  # fmt: skip
 from .graph import POINTWISE, REDUCTIONS, Node
 from .normal import SOURCES, VIEWS, WRITES, Normal, base, hosted
 
@@ -229,12 +231,25 @@ def _collect(root: Root, picked: Mapping[Node, object]) -> list[Node]:
             continue
         found = operands(node, at, space)
         if found is None:
-            broken.append(base(node.inputs[0]))
+            home, index = through_memory(node, at)
+            if home in picked or home.op in SOURCES:
+                root.reads[home, index] = None
+            else:
+                broken.append(home)
             continue
         stack.extend(reversed(found))
     if root.node.op in WRITES:
         root.reads[root.node.inputs[0], ()] = None
     return [x for x in broken if x not in picked]
+
+
+def through_memory(node: Node, at: Coordinates) -> Read:
+    """Where a reshape or strided view lies in the memory of the value below it."""
+    home = base(node.inputs[0])
+    if node.op == "reshape":
+        return home, in_memory(flat(at, contiguous(node.shape)))
+    _, strides, offset = node.params
+    return home, in_memory(flat(at, strides, offset))
 
 
 def operands(node: Node, at: Coordinates, space: Space) -> list[Read] | None:

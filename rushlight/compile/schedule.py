@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from .affine import Coordinates, renamed
 from .graph import Node
-from .normal import Normal, hosted, normalise, storage
+from .normal import Normal, hosted, storage
 from .roots import Root, choose
 
 MOST_ROOTS = 24  # in one kernel
@@ -64,11 +64,9 @@ class Schedule:
 
 
 def schedule(
-    graph: object, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None,
-    normal: Normal | None = None,
-) -> Schedule:  # fmt: skip
-    """Group a core graph's nodes into kernels and order them."""
-    normal = normal or normalise(graph)  # type: ignore[arg-type]
+    normal: Normal, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None
+) -> Schedule:
+    """Group a graph's nodes into kernels and order them."""
     roots = choose(normal, gemm)
     fusion = _Fusion(normal, roots, gemm)
     for place, root in enumerate(roots.values()):
