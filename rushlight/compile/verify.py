@@ -1,0 +1,96 @@
+"""Checks that a graph is one: order, arity, shapes, types, known ops. Cheap enough to run always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import REGISTRY
+from .graph import CORE, MOVES, POINTWISE, REDUCTIONS, Graph, Node
+
+_BOOLEAN = frozenset("eq ne lt le gt ge isnan isinf isfinite".split())
+_COUNTS = {"where": 3, **dict.fromkeys(
+    "add sub mul div max min fmod floor_div pow atan2 eq ne lt le gt ge and or xor shift_left"
+    " shift_right copysign".split(), 2)}  # fmt: skip
+
+
+class InvalidGraph(AssertionError):
+    """A graph that breaks a rule of graphs: a mistake in the compiler, never in user code."""
+
+
+def verify(graph: Graph, core: bool = False) -> None:
+    """Raise InvalidGraph with the node and the rule it breaks; `core` demands core ops only."""
+    seen: set[Node] = set()
+    for node in graph.nodes:
+        for x in node.inputs:
+            _demand(x in seen, node, f"reads v{x.index} before it is computed")
+        seen.add(node)
+        if node.op == "input":
+            _demand(node in graph.inputs, node, "is an input that the graph does not list")
+        known = node.op in CORE or node.op in REGISTRY or "." in node.op
+        _demand(known, node, "is not an op")
+        if core and node.op in _CHECKS:
+            _CHECKS[node.op](node)
+    for node in (*graph.outputs, *graph.effects):
+        _demand(node in seen, node, "is given back but not computed")
+
+
+def _demand(holds: bool, node: Node, fault: str) -> None:
+    if not holds:
+        raise InvalidGraph(f"{node!r}: {fault}")
+
+
+def _pointwise(node: Node) -> None:
+    _demand(len(node.inputs) == _COUNTS.get(node.op, 1), node, "has the wrong number of inputs")
+    shape = np.broadcast_shapes(*(x.shape for x in node.inputs))
+    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+    if node.op == "cast":
+        return
+    kinds = {x.dtype for x in node.inputs[node.op == "where" :]}
+    _demand(len(kinds) == 1, node, "mixes types")
+    wanted = np.dtype(bool) if node.op in _BOOLEAN else next(iter(kinds))
+    _demand(node.dtype == wanted, node, f"should have type {wanted}")
+
+
+def _reduction(node: Node) -> None:
+    (x,) = node.inputs
+    dims = node.params[0] if isinstance(node.params[0], tuple) else (node.params[0],)
+    _demand(all(0 <= dim < x.ndim for dim in dims), node, "reduces a dimension that is not there")
+    keep = node.params[1]
+    shape = tuple(
+        1 if dim in dims else n for dim, n in enumerate(x.shape) if keep or dim not in dims
+    )
+    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+
+
+def _dot(node: Node) -> None:
+    a, b = node.inputs
+    left, _, out = node.params[0].partition("->")
+    first, _, second = left.partition(",")
+    sizes: dict[str, int] = {}
+    for letters, x in ((first, a), (second, b)):
+        _demand(len(letters) == x.ndim, node, "names another number of dimensions than there are")
+        for letter, n in zip(letters, x.shape):
+            _demand(sizes.setdefault(letter, n) == n, node, f"has two sizes for {letter}")
+    shape = tuple(sizes[letter] for letter in out)
+    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+
+
+def _move(node: Node) -> None:
+    _demand(all(x.dtype == node.dtype for x in node.inputs), node, "changes the type")
+    if node.op == "reshape":
+        _demand(node.inputs[0].size == node.size, node, "changes the number of elements")
+    elif node.op == "permute":
+        x, dims = node.inputs[0], node.params[0]
+        _demand(sorted(dims) == list(range(x.ndim)), node, "is no permutation")
+        _demand(node.shape == tuple(x.shape[dim] for dim in dims), node, "has the wrong shape")
+
+
+_CHECKS: dict[str, Callable[[Node], Any]] = {
+    **dict.fromkeys(POINTWISE, _pointwise),
+    **dict.fromkeys(REDUCTIONS, _reduction),
+    **dict.fromkeys(MOVES, _move),
+    "dot": _dot,
+}
