@@ -106,12 +106,10 @@ _LAZY = {
     "vision": ("rushlight.vision", None),
     "sym": ("rushlight.sym", None),
     "viz": ("rushlight.viz", None),
-    "explain": ("rushlight.autograd.explain", "explain"),
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),
     "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),
     "memory_profile": ("rushlight.autograd.profile", "memory_profile"),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
-    "traces": ("rushlight.autograd.traces", "traces"),
 }
 _attach_examples(_sys.modules[__name__])
 _explain_missing(_sys.modules[__name__], _LAZY)
