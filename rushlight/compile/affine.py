@@ -14,7 +14,7 @@ Index = tuple[int, tuple[tuple[int, int], ...]]
 Coordinates = tuple[Index, ...]
 
 ZERO: Index = (0, ())
-_MEMORY: Index = (-1, ((1 << 30, 0),))  # stands before an index into memory; no coordinate is like it
+_MEMORY: Index = (-1, ((1 << 30, 0),))  # like no coordinate: stands before a place in memory
 
 
 class Space(dict[int, int]):

@@ -176,6 +176,32 @@ class Expression:
             place = self._iota(self.group.at(root, at)[dim])
         return Sum(op, value, result, place)
 
+    def given(self, root: Root) -> Term:
+        """The term of a root that is computed elsewhere, with a store as its last."""
+        result = self.results[root.node] = self._new("result", root.node.dtype)
+        self.phases[0].stores.append(self._store(root, result))
+        return result
+
+    def signature(self) -> str:
+        """A text that equal kernels have in common."""
+        lines = [f"{dict(self.space)} {self.group.reduced}"]
+        for t in self.terms:
+            label = t.op[0] if t.kind == "constant" else t.op
+            args = [x.number for x in (*t.args, *t.looked)]
+            lines.append(f"{t.kind} {label} {t.dtype.name} {args} {t.index} {t.slot}")
+        for phase in self.phases:
+            lines.append("phase")
+            for store in phase.stores:
+                looked = [x.number for x in store.looked]
+                lines.append(
+                    f"{store.value.number} {store.slot} {store.index} {store.whole} {store.adds}"
+                    f" {looked}"
+                )
+            for s in phase.sums:
+                place = s.place and s.place.number
+                lines.append(f"{s.op} {s.value.number} {s.result.number} {place}")
+        return "\n".join(lines)
+
     def slot(self, node: Node) -> int:
         """The operand's number of a node's memory."""
         return self.slots.setdefault(storage(node), len(self.slots))

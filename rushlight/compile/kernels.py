@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from . import llvm
 from .emit import I64, PTR, VOID, Module, Value
@@ -13,6 +16,7 @@ from .graph import Node
 from .loops import KERNEL, emit_nest
 from .nest import Nest, plan
 from .normal import Normal
+from .products import matrix_products, product
 from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -43,36 +47,50 @@ class Maker:
     def __init__(self, target: llvm.Target, strides: Mapping[Node, tuple[int, ...]]) -> None:
         self.target, self.layout = target, Layout(strides)
         self.module = Module(target)
-        self._made: dict[str, str] = {}
-        self._segments: list[str] = []
+        self._made: dict[str, Any] = {}
 
     def products(self, normal: Normal) -> frozenset[Node]:
         """The products that the matrix kernels do."""
-        return frozenset()
+        return matrix_products(normal)
 
     def make(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, list[Node]]]:
         """The kernels of a group, each with the nodes whose addresses it is given."""
-        if group.kind == "empty":
+        if group.kind == "empty" or any(not group.extents[v] for v in group.kept):
             return []
+        if group.kind == "gemm":
+            return self._product(group, schedule)
         expression = Expression(group, schedule.roots, self.layout).build()
         if not any(True for _ in stores(expression)):
             return []
-        if any(not n for v, n in enumerate(group.extents) if v in group.kept):
-            return []
-        nest = plan(expression, self.target.bits)
-        name = f"k{len(self._made)}"
-        emit_nest(self.module, name, expression, nest)
-        kernel = Kernel(self._once(name), nest.units(), _chunk(nest))
-        _describe(kernel, group, expression, nest)
+        text = expression.signature()
+        if text not in self._made:
+            nest = plan(expression, self.target.bits)
+            name = f"k{len(self._made)}"
+            emit_nest(self.module, name, expression, nest)
+            self._made[text] = name, nest
+        name, nest = self._made[text]
+        kernel = Kernel(name, nest.units(), _chunk(nest))
+        _describe(kernel, group, expression, nest.cost)
         return [(kernel, list(expression.slots))]
 
-    def _once(self, name: str) -> str:
-        """The name under which a function like the newest was first written."""
-        text = self.module.functions[name].text().replace(f"@{name}(", "@(", 1)
-        known = self._made.setdefault(text, name)
-        if known != name:
-            del self.module.functions[name]
-        return known
+    def _product(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, list[Node]]]:
+        found = product(group, schedule, self.layout, self.target)
+        operands = list(found.expression.slots)
+        if found.scratch:
+            group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
+            operands.append(group.scratch)
+        text = found.signature
+        if text not in self._made:
+            self._made[text] = found.write(self.module, f"k{len(self._made)}", self.target)
+        kernels = []
+        for call in self._made[text]:
+            chunk = call.grain if call.units > call.grain else 0
+            kernel = Kernel(call.name, call.units, chunk, flops=call.flops)
+            if call is self._made[text][-1]:
+                _describe(kernel, group, found.expression, call.flops / 150)
+                kernel.flops += call.flops
+            kernels.append((kernel, operands))
+        return kernels
 
     def copy(self, nbytes: int) -> Kernel:
         """A kernel that copies its first operand's bytes to the second's."""
@@ -116,18 +134,17 @@ def _chunk(nest: Nest) -> int:
     return max(1, int(units * PIECE / nest.cost))
 
 
-def _describe(kernel: Kernel, group: Group, expression: Expression, nest: Nest) -> None:
+def _describe(kernel: Kernel, group: Group, expression: Expression, cost: float) -> None:
     """What the kernel reads, writes and computes."""
     kernel.nodes = [root.node for root in group.place]
-    kernel.nanoseconds = nest.cost
+    kernel.nanoseconds = cost
     written = {store.slot for store in stores(expression)}
+    loaded = {t.slot for t in expression.terms if t.kind == "load"}
     for node, slot in expression.slots.items():
-        if slot in written:
-            kernel.written += node.nbytes
-        if any(t.kind == "load" and t.slot == slot for t in expression.terms):
-            kernel.read += node.nbytes
-    volume = 1
-    for n in group.extents:
-        volume *= n
-    operations = sum(1 for t in expression.terms if t.kind == "op" and t.depth)
-    kernel.flops = volume * (operations + sum(1 for p in expression.phases for _ in p.sums))
+        kernel.written += node.nbytes if slot in written else 0
+        kernel.read += node.nbytes if slot in loaded else 0
+    kept = math.prod(group.extents[v] for v in group.kept)
+    whole = math.prod(group.extents) if group.kind == "nest" else kept
+    operations = sum(1 for t in expression.terms if t.kind == "op")
+    sums = sum(1 for phase in expression.phases for _ in phase.sums)
+    kernel.flops = whole * (operations + sums)

@@ -73,6 +73,8 @@ def _size(node: Node) -> int:
 def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
     lives: dict[Node, tuple[int, int]] = {}
     for step, group in enumerate(schedule.groups):
+        if group.scratch is not None:
+            lives[group.scratch] = (step, step)
         for root in group.place:
             if root in group.stored and not isinstance(root.node.dtype, tuple):
                 _touch(lives, storage(root.node), step, fixed)

@@ -73,10 +73,10 @@ def plan(expression: Expression, bits: int) -> Nest:
     """Choose the loops of a kernel and mark every term with its depth and kind."""
     group = expression.group
     nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
-    _merge(expression, nest)
+    merge(expression, nest)
     _choose_vector(expression, nest, bits)
     _arrange(expression, nest)
-    _mark(expression, nest)
+    mark(expression, nest)
     return nest
 
 
@@ -104,7 +104,7 @@ def _indices(expression: Expression) -> list[Index]:
     return found + [store.index for store in stores(expression)]
 
 
-def _merge(expression: Expression, nest: Nest) -> None:
+def merge(expression: Expression, nest: Nest) -> None:
     """Join neighbouring loops that every access walks through as if they were one."""
     indices = [dict(index[1]) for index in _indices(expression)]
     for loops in (nest.kept, nest.reduced):
@@ -201,7 +201,7 @@ def _arrange(expression: Expression, nest: Nest) -> None:
         nest.at[k] = depth
 
 
-def _mark(expression: Expression, nest: Nest) -> None:
+def mark(expression: Expression, nest: Nest) -> None:
     """Depth and kind of every term; results of sums stand below the kept loops."""
     outer = max((nest.at[v] for v in nest.kept), default=0)
     by_lane = nest.vector in nest.kept

@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .affine import (
-    ZERO, Coordinates, Space, broadcast, contiguous, flat, identity, in_memory, through, variable,
+    ZERO,
+    Coordinates,
+    Space,
+    broadcast,
+    contiguous,
+    flat,
+    identity,
+    in_memory,
+    through,
+    variable,
 )  # fmt: skip
 from .graph import POINTWISE, REDUCTIONS, Node
 from .normal import SOURCES, VIEWS, WRITES, Normal, base, hosted

@@ -33,6 +33,7 @@ class Group:
     phase: dict[Root, int] = field(default_factory=dict)
     stored: set[Root] = field(default_factory=set)
     first: int = 0
+    scratch: Node | None = None  # memory that the kernel needs while it runs
 
     @property
     def roots(self) -> list[Root]:

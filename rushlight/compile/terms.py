@@ -14,15 +14,17 @@ from .affine import Index
 from .emit import BOOL, I64, PTR, Function, Type, Value, vector
 from .expression import Expression, Store, Term
 from .nest import Nest
-from .scalar import Scalar
+from .scalar import Emitter
 
 
 class Terms:
     """Registers of the terms computed so far, and the loops that are open."""
 
-    def __init__(self, f: Function, expression: Expression, nest: Nest) -> None:
+    def __init__(
+        self, f: Function, expression: Expression, nest: Nest, whole: bool = True
+    ) -> None:
         self.f, self.expression, self.nest = f, expression, nest
-        self.scalar = Scalar(f)
+        self.scalar = Emitter(f)
         self.slots = [f.load(PTR, f.arguments[0], n) for n in range(len(expression.slots))]
         self.counters: dict[int, Value | int] = {}
         self.blocks = nest.blocks  # of the vector loop's round that is being written
@@ -31,7 +33,7 @@ class Terms:
         self._trail: list[Any] = []
         divides = any(t.op in ("floor_div", "fmod") for t in expression.terms if t.kind == "op")
         self._filler = 1 if divides else 0  # lanes beyond the end must not divide by zero
-        if nest.inline:
+        if nest.inline and whole:
             self.round(0, nest.extents[nest.vector])  # type: ignore[index]
 
     def round(self, index: Value | int, length: int) -> None:
@@ -103,9 +105,7 @@ class Terms:
             args = [self.lanes(x, block) for x in t.args]
         else:
             args = [self.registers(x)[0] for x in t.args]
-        if t.op == "cast":
-            return self.scalar.cast(args[0], t.dtype)
-        return getattr(self.scalar, t.op)(*args)
+        return self.scalar.apply(t.op, *args, dtype=t.dtype)
 
     # -- places ----------------------------------------------------------------------------------
 

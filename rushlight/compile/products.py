@@ -1,0 +1,158 @@
+"""Products that the matrix kernels do, and what is computed at the end of their tiles.
+
+A dot's letters become the axes of a `Gemm`: letters that lie behind each other in every operand
+are one axis; of the rest, one is rows, one columns, and the others number matrices. The members
+of the group are evaluated on the finished sums, in registers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from . import nest as nests
+from .emit import Function, Module, Value
+from .expression import Expression, Layout, Store, Term, stores
+from .gemm import Gemm, KernelCall, Operand, Place, Result, emit_gemm, scratch_bytes
+from .graph import Node
+from .nest import Nest
+from .normal import Normal
+from .roots import below
+from .schedule import Group, Schedule
+from .terms import Terms
+
+SMALL = 1 << 12  # multiply-adds below which a plain loop nest is as good
+
+
+def matrix_products(normal: Normal) -> frozenset[Node]:
+    """The dots worth a matrix kernel."""
+    return frozenset(n for n in normal.nodes if n.op == "dot" and _suits(n))
+
+
+def _suits(node: Node) -> bool:
+    if node.dtype.name not in ("float32", "float64"):
+        return False
+    if any(below(x).op == "constant" and below(x).size == 1 for x in node.inputs):
+        return False
+    operands, result = node.params[0].split("->")
+    parts = zip(operands.split(","), node.inputs)
+    sizes = {c: n for part, x in parts for c, n in zip(part, x.shape)}
+    terms = math.prod(n for c, n in sizes.items() if c not in result)
+    return terms > 1 and terms * node.size >= SMALL
+
+
+@dataclass
+class Product:
+    """One matrix product with its members: `calls` once it is written."""
+
+    expression: Expression
+    gemm: Gemm
+    nest: Nest
+    result: Term
+    stores: list[Store]
+    keeps: bool  # whether the product itself is stored
+    scratch: int
+
+    @property
+    def signature(self) -> str:
+        return f"{self.gemm}{self.keeps}{self.expression.signature()}"
+
+    def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
+        """Add the kernels."""
+        slot = len(self.expression.slots) if self.scratch else -1
+        return emit_gemm(module, name, self.gemm, target, scratch=slot, epilogue=self._finish)
+
+    def _finish(self, f: Function, value: Value, place: Place) -> Value | None:
+        """The end of a tile: the members' values, from one vector of finished sums."""
+        if not self.stores:
+            return value
+        terms = Terms(f, self.expression, self.nest, whole=False)
+        terms.counters.update(self._counters(place))
+        terms.blocks, terms.mask = 1, place.mask
+        terms.keep(self.result, [value])
+        terms.ask(_behind(self.stores))
+        for store in self.stores:
+            terms.store(store)
+        return value if self.keeps else None
+
+    def _counters(self, place: Place) -> dict[int, Any]:
+        rows, columns, *batch = self.nest.order
+        found = dict(zip(batch, place.batch))
+        found.update({rows: place.row, columns: place.col})
+        return found
+
+
+def _behind(found: list[Store]) -> list[Term]:
+    known: set[Term] = set()
+    stack = [t for store in found for t in (store.value, *store.looked)]
+    while stack:
+        t = stack.pop()
+        if t not in known:
+            known.add(t)
+            stack.extend((*t.args, *t.looked))
+    return sorted(known, key=lambda t: t.number)
+
+
+def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Product:
+    """A group around a dot as a `Gemm` and what follows it."""
+    expression = Expression(group, schedule.roots, layout)
+    root = next(root for root in group.place if root.node in schedule.gemm)
+    a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
+    result = expression.given(root)
+    own = expression.phases[0].stores[-1]
+    for other in group.place:
+        if other is not root:
+            expression.add(other)
+    nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
+    nests.merge(expression, nest)
+    keeps = root in group.stored
+    written = [store for store in stores(expression) if store is not own]
+    expression.phases[0].stores = written
+    del expression.phases[1:]
+    gemm = _gemm(nest, a, b, own, root.node, written, keeps)
+    nests.mark(expression, nest)
+    nest.lanes = target.lanes(root.node.dtype)
+    return Product(
+        expression, gemm, nest, result, written, keeps, scratch_bytes(gemm, target)
+    )  # fmt: skip
+
+
+def _gemm(
+    nest: Nest, a: Term, b: Term, own: Store, node: Node, written: list[Store], keeps: bool
+) -> Gemm:
+    """The axes: rows and columns first, in the order that `nest` then lists them."""
+    left, right, out = dict(a.index[1]), dict(b.index[1]), dict(own.index[1])
+    rows = _axis([v for v in nest.kept if v in left and v not in right], nest)
+    columns = _axis([v for v in nest.kept if v in right and v not in left], nest)
+    batch = [v for v in nest.kept if v not in (rows, columns)]
+    inner = sorted(nest.reduced, key=lambda v: (-min(left.get(v, 0), right.get(v, 0)), v))
+    for number in (rows, columns):
+        nest.extents.setdefault(number, 1)
+    nest.kept, nest.reduced = [rows, columns, *batch], []
+    slot = own.slot if keeps else written[0].slot
+    gemm = Gemm(
+        nest.extents[rows], nest.extents[columns], tuple(nest.extents[v] for v in inner),
+        _operand(a, left, rows, inner, batch), _operand(b, right, columns, inner, batch),
+        Result(slot, out.get(rows, 0), out.get(columns, 0),
+               tuple(out.get(v, 0) for v in batch), own.index[0]),
+        tuple(nest.extents[v] for v in batch), node.dtype.name,
+    )  # fmt: skip
+    nest.vector = rows if gemm.lane_axis == "row" else columns
+    nest.at = dict.fromkeys([*nest.order, *inner], 0)
+    return gemm
+
+
+def _axis(found: list[int], nest: Nest) -> int:
+    """The longest of some axes; a number of its own where there is none."""
+    if found:
+        return max(found, key=lambda v: nest.extents[v])
+    return 1 + max(nest.extents, default=-1) + 100 * (1 + len(nest.extents))
+
+
+def _operand(t: Term, at: dict[int, int], free: int, inner: list[int], batch: list[int]) -> Operand:
+    return Operand(
+        t.slot, at.get(free, 0), tuple(at.get(v, 0) for v in inner),
+        tuple(at.get(v, 0) for v in batch), t.index[0],
+    )  # fmt: skip
+
