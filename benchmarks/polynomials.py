@@ -1,0 +1,85 @@
+"""Coefficients of rushlight/compile/math_tables.py: polynomials through Chebyshev nodes (mpmath).
+
+Prints the table and, beside each row, the largest error relative to `weight`. Interpolation at
+Chebyshev nodes is within a factor of two or three of the best polynomial, which one degree pays.
+"""
+
+from mpmath import asin, atan, cos, erf, erfc, exp, log, log1p, mp, mpf, pi, sin, sqrt
+
+mp.dps = 60
+
+
+def through(function, low, high, degree):
+    low, high = mpf(low), mpf(high)
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * cos(pi * (2 * k + 1) / (2 * degree + 2))
+        for k in range(degree + 1)
+    ]
+    rows = mp.matrix([[x**k for k in range(degree + 1)] for x in nodes])
+    return mp.lu_solve(rows, mp.matrix([function(x) for x in nodes]))
+
+
+def error(function, weight, c, low, high):
+    worst = mpf(0)
+    for k in range(401):
+        x = low + (high - low) * mpf(k) / 400
+        worst = max(worst, abs((mp.polyval(list(c)[::-1], x) - function(x)) * weight(x)))
+    return worst
+
+
+def near_zero(function, rest, first):
+    """`function`, or its series' first term where the formula would divide by zero."""
+    return lambda x: function(x) if abs(x) > mpf(10) ** -18 else first + rest * x
+
+
+half = log(mpf(2)) / 2 * mpf("1.001")
+S2 = mpf("0.02945")
+EXP = near_zero(lambda r: (exp(r) - 1 - r) / r**2, mpf(1) / 6, mpf(1) / 2)
+LOG_S = near_zero(lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z,
+                  mpf(2) / 5, mpf(2) / 3)  # fmt: skip
+LOG_F = near_zero(lambda f: (log1p(f) - f + f * f / 2) / f**3, -mpf(1) / 4, mpf(1) / 3)
+SIN = near_zero(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, mpf(1) / 120, -mpf(1) / 6)
+COS = near_zero(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, -mpf(1) / 720, mpf(1) / 24)
+ATAN = near_zero(lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, mpf(1) / 5, -mpf(1) / 3)
+ASIN = near_zero(lambda z: (asin(sqrt(z)) / sqrt(z) - 1) / z, mpf(3) / 40, mpf(1) / 6)
+ERF = near_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1, -2 / (3 * sqrt(pi)), 2 / sqrt(pi) - 1)
+
+
+def tail(t, centre=mpf(4)):
+    """e^(x^2) erfc(x) (1 + 2x) at x = centre (1 + t) / (1 - t)."""
+    x = centre * (1 + t) / (1 - t)
+    return exp(x * x) * erfc(x) * (1 + 2 * x)
+
+
+def at(x):
+    return (mpf(x) - 4) / (mpf(x) + 4)
+
+
+ROWS = {
+    "EXP": (EXP, -half, half, {32: 5, 48: 6, 64: 10}, lambda r: r * r),
+    "LOG_S": (LOG_S, mpf(0), S2, {48: 3, 64: 8}, lambda z: z / 2),
+    "LOG_F": (LOG_F, mpf("-0.2931"), mpf("0.4143"), {32: 8}, lambda f: f * f),
+    "SIN": (SIN, mpf(0), mpf("0.618"), {48: 3, 64: 6}, lambda z: z),
+    "COS": (COS, mpf(0), mpf("0.618"), {48: 3, 64: 6}, lambda z: z * z),
+    "ATAN": (ATAN, mpf(0), mpf("0.1717"), {48: 5, 64: 11}, lambda z: z),
+    "ASIN": (ASIN, mpf(0), mpf("0.2501"), {48: 6, 64: 13}, lambda z: z),
+    "ERF": (ERF, mpf(0), mpf(1), {32: 7, 48: 7, 64: 13}, lambda z: mpf(1)),
+    "ERFC_FALL": (lambda x: -log(erfc(x)), mpf("0.95"), mpf("4.0"), {32: 9},
+                  lambda x: 8 * erfc(x)),
+    "TAIL": (tail, at("0.45"), at(28), {48: 13, 64: 22}, lambda t: mpf(1)),
+}  # fmt: skip
+
+
+def main():
+    for name, (function, low, high, degrees, weight) in ROWS.items():
+        for bits, degree in degrees.items():
+            c = through(function, low, high, degree)
+            worst = error(function, weight, c, low, high)
+            print(f"{name}_{bits} = (  # 2^{float(mp.log(worst, 2)):.1f}")
+            for value in c:
+                print(f"    {float(value)!r},")
+            print(")")
+
+
+if __name__ == "__main__":
+    main()

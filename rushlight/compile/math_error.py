@@ -1,0 +1,59 @@
+"""The error function and its complement.
+
+Up to 1: x + x E(x^2). Beyond, float32 lanes take 1 - e^-q(x) with a polynomial q, and float64
+e^(-x^2) P(t) / (1 + 2 x) with t = (x - 4) / (x + 4).
+"""
+
+from __future__ import annotations
+
+from . import math_tables as tables
+from .algebra import N, fast_sum, fma, limit, poly, quotient, residual, two_product
+from .math_exp import exp, one_and, reduced, scaled, tail
+
+_ERF = {32: tables.ERF_32, 48: tables.ERF_48, 64: tables.ERF_64}
+
+
+def _near(a: N, precise: int) -> N:
+    return fma(a, poly(a * a, _ERF[precise]), a)
+
+
+def erf_fast(x: N) -> N:
+    """float32 in its own lanes."""
+    a = abs(x)
+    fall = poly(limit(a, 0.9, 4.0), tables.ERFC_FALL_32)
+    r, _, n = reduced(-fall)
+    far = 1.0 - scaled(1.0 + fma(r * r, tail(r, 32), r), n)
+    return (a < 1.0).where(_near(a, 32), far).with_sign(x)
+
+
+def beyond(a: N, precise: int) -> N:
+    """erfc(a) of 0.45 <= a <= 28."""
+    below = a + 4.0
+    t = (a - 4.0) / below
+    if precise == 48:
+        p = poly(t, tables.TAIL_48)
+        return exp(-(a * a), 48) * (p / (1.0 + 2.0 * a))
+    p = poly(t, tables.TAIL_64)
+    slope = poly(t, [k * c for k, c in enumerate(tables.TAIL_64)][1:9])
+    rest = residual(a - 4.0, t, below) / below * slope
+    square, lost = two_product(a, a)
+    r, low, n = reduced(-square)
+    high, least = one_and(r, low - lost, 64)
+    top, under = two_product(high, p)
+    y, more = quotient((top, under + fma(high, rest, least * p)),
+                       fast_sum(2.0 * a, a.like(1.0)))  # fmt: skip
+    return scaled(y + more, n)
+
+
+def erf(x: N, precise: int) -> N:
+    a = abs(x)
+    far = 1.0 - beyond(limit(a, 0.5, 6.5), precise)
+    return (a < 1.0).where(_near(a, precise), far).with_sign(x)
+
+
+def erfc(x: N, precise: int) -> N:
+    a = abs(x)
+    far = beyond(limit(a, 0.45, 28.0), precise)
+    far = (x < 0.0).where(2.0 - far, far)
+    half = 0.5 - (fma(x, poly(x * x, _ERF[precise]), x) - 0.5)
+    return (a < 0.46).where(half, far)

@@ -1,0 +1,151 @@
+"""e^x and what is made of it: expm1, exp2, sigmoid, tanh, sinh, cosh.
+
+x = n ln 2 + r with |r| <= ln 2 / 2, and e^x = 2^n (1 + r + r^2 p(r)). `precise` is 32 (float32
+lanes), 48 (float64 lanes for a float32 result) or 64. Where a last bit would be lost, 1 + q is
+kept as a pair (high, low).
+"""
+
+from __future__ import annotations
+
+from math import floor, ldexp, log
+
+from . import math_tables as tables
+from .algebra import N, Pair, fast_sum, fma, limit, poly, quotient, raw, two_product, two_sum
+
+LN2_LOW = 2.319046813846299557e-17  # ln 2 minus its float64
+MAGIC = {32: 1.5 * 2.0**23, 64: 1.5 * 2.0**52}  # adding it rounds to an integer, in the low bits
+
+
+def split(bits: int) -> tuple[float, float]:
+    """ln 2 as a number of few digits, whose products with n are exact, and the rest."""
+    digits = 14 if bits == 32 else 40
+    high = ldexp(floor(ldexp(log(2), digits)), -digits)
+    return high, (log(2) - high) + LN2_LOW
+
+
+def nearest(x: N, factor: float) -> tuple[N, N]:
+    """The integer nearest to x * factor, as a float and as an integer."""
+    magic = MAGIC[x.type.bits]
+    t = fma(x, factor, magic)
+    whole = N(x.f, x.f.bitcast(raw(t.like(magic)), f"int{x.type.bits}"))
+    return t - magic, t.bits() - whole
+
+
+def power_of_two(n: N) -> N:
+    """2^n of an integer, in the range of normal numbers."""
+    digits, bias = (23, 127) if n.type.bits == 32 else (52, 1023)
+    return ((n + bias) << digits).floats()
+
+
+def scaled(y: N, n: N) -> N:
+    """y 2^n, also where that is subnormal or overflows; one rounding."""
+    half = n >> 1
+    return y * power_of_two(half) * power_of_two(n - half)
+
+
+def tail(r: N, precise: int) -> N:
+    """p(r): e^r = 1 + r + r^2 p(r)."""
+    return poly(r, {32: tables.EXP_32, 48: tables.EXP_48, 64: tables.EXP_64}[precise])
+
+
+def reduced(x: N) -> tuple[N, N, N]:
+    """(r, its low part, n) of a limited x."""
+    high, low = split(x.type.bits)
+    n, whole = nearest(x, 1 / log(2))
+    first = fma(n, -high, x)
+    second = n * low
+    r = first - second
+    return r, (first - r) - second, whole
+
+
+def bounded(x: N) -> N:
+    """x within what does not yet give 0 or inf."""
+    return limit(x, -104.0, 89.0) if x.type.bits == 32 else limit(x, -746.0, 710.0)
+
+
+def one_and(r: N, low: N, precise: int) -> Pair:
+    """e^(r + low) as a pair near 1."""
+    q = fma(r * r, tail(r, precise), low)
+    rest, below = fast_sum(r, q)
+    high, lost = fast_sum(r.like(1.0), rest)
+    return high, lost + below
+
+
+def exp(x: N, precise: int) -> N:
+    r, low, n = reduced(bounded(x))
+    if precise == 64:
+        return scaled(1.0 + (r + fma(r * r, tail(r, precise), low)), n)
+    return scaled(1.0 + fma(r * r, tail(r, precise), r), n)
+
+
+def exp2(x: N, precise: int) -> N:
+    x = limit(x, -151.0, 129.0) if x.type.bits == 32 else limit(x, -1076.0, 1025.0)
+    n, whole = nearest(x, 1.0)
+    r = x - n
+    if precise == 64:
+        g, low = two_product(r, r.like(log(2)))
+        low = fma(r, LN2_LOW, low)
+        return scaled(1.0 + (g + fma(g * g, tail(g, precise), low)), whole)
+    g = r * log(2)
+    low = fma(r, log(2), -g) if x.f.module.fused else 0.0
+    return scaled(1.0 + (g + fma(g * g, tail(g, precise), low)), whole)
+
+
+def less_one(x: N, precise: int, drop: int) -> Pair:
+    """(e^x - 1) / 2^drop as a pair, for x not below -40; `drop` puts off the overflow."""
+    r, low, n = reduced(x)
+    high, below = one_and(r, low, precise)
+    t = power_of_two(n - drop)
+    first, lost = two_sum(t * high, x.like(-(2.0**-drop)))
+    return fast_sum(first, lost + t * below)
+
+
+def expm1(x: N, precise: int) -> N:
+    top = 89.0 if x.type.bits == 32 else 710.0
+    high, low = less_one(limit(x, -40.0, top), precise, 1)
+    return ((high + low) * 2.0).with_sign(x)
+
+
+def sigmoid(x: N, precise: int) -> N:
+    """With z = e^-|x|: z / (1 + z) or 1 / (1 + z); scaled last, so that tiny ones keep digits."""
+    least = -126 if x.type.bits == 32 else -1022
+    r, low, n = reduced(limit(-abs(x), -104.0 if x.type.bits == 32 else -746.0, 0.0))
+    high, below = one_and(r, low, precise)
+    t = power_of_two((n < least).where(least, n))
+    whole, lost = fast_sum(x.like(1.0), t * high)
+    under = x < 0.0
+    top = (under.where(high, 1.0), under.where(below, 0.0))
+    y, rest = quotient(top, (whole, lost + t * below))
+    return scaled(y + rest, under.where(n, 0))
+
+
+def tanh(x: N, precise: int) -> N:
+    """(e^2a - 1) / (e^2a + 1) of a = |x|, divided as a pair."""
+    a = limit(abs(x), 0.0, 10.0 if x.type.bits == 32 else 20.0)
+    high, low = less_one(a + a, precise, 0)
+    whole, lost = two_sum(high, x.like(2.0))
+    y, rest = quotient((high, low), (whole, lost + low))
+    return (y + rest).with_sign(x)
+
+
+def sinh(x: N, precise: int) -> N:
+    """With v = (e^a - 1) / 4: 2 (v + v / (4v + 1))."""
+    high, low = less_one(limit(abs(x), 0.0, 710.75), precise, 2)
+    y = high + (low + high / (4.0 * high + 1.0))
+    return (y * 2.0).with_sign(x)
+
+
+def cosh(x: N, precise: int) -> N:
+    """With w = e^a / 4: 2 (w + 1 / (16 w))."""
+    r, low, n = reduced(limit(abs(x), 0.0, 710.75))
+    high, below = one_and(r, low, precise)
+    t = power_of_two(n - 2)
+    high, below = t * high, t * below
+    return (high + (below + 0.0625 / high)) * 2.0
+
+
+def of_pair(h: N, low: N, precise: int) -> N:
+    """e^(h + low) of a float64 pair; what lies outside the range gives 0 or inf."""
+    h = bounded(h)
+    r, rest, n = reduced(h)
+    return scaled(1.0 + (r + fma(r * r, tail(r, precise), rest + low)), n)
