@@ -109,6 +109,7 @@ _LAZY = {
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),
     "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),
     "memory_profile": ("rushlight.autograd.profile", "memory_profile"),
+    "traces": ("rushlight.autograd.traces", "traces"),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
 _attach_examples(_sys.modules[__name__])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from unicodedata import combining
 
 
 def as_bytes(count: float) -> str:
@@ -16,6 +17,11 @@ def as_bytes(count: float) -> str:
             break
         count /= 1024
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes: marks above letters take none."""
+    return sum(not combining(letter) for letter in text)
 
 
 class Table:
@@ -34,11 +40,13 @@ class Table:
 
     def text(self) -> str:
         """Aligned columns for a terminal."""
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows)]
+        widths = [max(map(_width, column)) for column in zip(self.head, *self.rows)]
         lines = [self.head, ["-" * width for width in widths], *self.rows]
         return "\n".join(
             "  ".join(
-                cell.rjust(width) if place in self.right else cell.ljust(width)
+                (" " * (width - _width(cell)) + cell)
+                if place in self.right
+                else cell + " " * (width - _width(cell))
                 for place, (cell, width) in enumerate(zip(line, widths))
             ).rstrip()
             for line in lines
