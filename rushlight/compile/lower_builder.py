@@ -10,6 +10,8 @@ import numpy as np
 
 from .lower_value import BOOL, INT64, Elements, NotNative, Value
 
+_NEUTRAL = {"reduce_sum": 0, "reduce_prod": 1}
+
 
 class Builder(Elements):
     """Core ops as methods."""
@@ -22,7 +24,9 @@ class Builder(Elements):
         if not dims:
             return x
         if not x.size:
-            raise NotNative("a reduction of nothing")
+            if op not in _NEUTRAL:
+                raise NotNative("an extremum of nothing")
+            return self.full(without(x.shape, dims, keep), _NEUTRAL[op], x.dtype)
         return self.make(op, (x,), (dims, bool(keep)), without(x.shape, dims, keep), x.dtype)
 
     def dims(self, x: Value, dims: Any) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.indexing_along import grid
 from .lower_value import INT64, NotNative, Value
 
 _WIDE = 1 << 12  # comparisons per number up to which an index is found by comparing
@@ -133,10 +134,30 @@ def _index_put(s: Any, x: Any, value: Any, key: Any, accumulate: bool) -> Any:
         plan = Plan(s, x.shape, key)
         return plan.back(s, s.scatter_add(plan.laid(s, x), plan.index, value, plan.at))
     one = key[0] if isinstance(key, tuple) and len(key) == 1 else key
+    if _fixed(key):
+        return _overwritten(s, x, value, key)
     if type(one) is not Value or one.dtype != bool or value.size != 1:
         raise NotNative("places overwritten")
     mask = s.reshape(one, (*one.shape, *(1,) * (x.ndim - one.ndim)))
     return s.where(mask, s.cast(s.reshape(value, ()), x.dtype), x)
+
+
+def _fixed(key: Any) -> bool:
+    """Whether a key names the same places in every run."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(type(one) is not Value or _known(one) is not None for one in parts)
+
+
+def _overwritten(s: Any, x: Any, value: Any, key: Any) -> Any:
+    """x[key] = value at places that are known: each element is picked from x or from the value."""
+    parts = key if isinstance(key, tuple) else (key,)
+    key = tuple(_known(one) if type(one) is Value else one for one in parts)
+    table = np.arange(x.size).reshape(x.shape)
+    region = table[key].shape
+    table[key] = x.size + np.arange(prod(region)).reshape(region)
+    value = s.expand(s.cast(s.wrap(value), x.dtype), region)
+    both = s.cat([s.reshape(x, (x.size,)), s.reshape(value, (value.size,))], 0)
+    return s.take(both, table, 0)
 
 
 # -- along one dimension -----------------------------------------------------------------------
@@ -214,19 +235,39 @@ def _checked(s: Any, places: Any, size: int) -> Any:
 
 
 def _scatter_value(s: Any, x: Any, dim: int, places: Any, value: Any) -> Any:
+    value = s.cast(s.wrap(np.asarray(value) if type(value) is not Value else value), x.dtype)
+    known = _known(places)
+    if known is not None and x.ndim:
+        return _overwritten(s, x, value, grid(known, dim))
     if not _one_each(x.shape, dim, places):
         raise NotNative("several places in a row")
-    at = places if _known(places) is not None else _checked(s, places, x.shape[dim])
-    value = s.cast(s.wrap(np.asarray(value) if type(value) is not Value else value), x.dtype)
-    return s.where(_hit(s, x.shape, dim, at), value, x)
+    return s.where(_hit(s, x.shape, dim, _checked(s, places, x.shape[dim])), value, x)
 
 
 def _scatter(s: Any, x: Any, source: Any, dim: int, places: Any) -> Any:
+    known = _known(places)
+    if x.ndim and places.ndim:
+        source = s.cast(_corner(s, source, places.shape), x.dtype)
+        if known is not None:
+            return _overwritten(s, x, source, grid(known, dim))
     if not _one_each(x.shape, dim, places):
         raise NotNative("several places in a row")
-    at = places if _known(places) is not None else _checked(s, places, x.shape[dim])
-    source = _corner(s, source, places.shape)
-    return s.where(_hit(s, x.shape, dim, at), s.cast(source, x.dtype), x)
+    return s.where(_hit(s, x.shape, dim, _checked(s, places, x.shape[dim])), source, x)
+
+
+def _scatter_reduce(
+    s: Any, x: Any, source: Any, dim: int, places: Any, reduce: str, with_self: bool
+) -> Any:
+    """Sums and means; other reductions have no native form."""
+    if reduce not in ("sum", "mean") or not x.ndim or x.dtype.kind != "f":
+        raise NotNative(f"{reduce} at places")
+    one = s.full(places.shape, 1, x.dtype)
+    count = _scatter_add(s, s.zeros(x.shape, x.dtype), one, dim, places)
+    start = x if with_self else s.where(s.eq(count, 0), x, s.constant(0, x.dtype))
+    total = _scatter_add(s, start, source, dim, places)
+    if reduce == "sum":
+        return total
+    return total / s.max(count + (1 if with_self else 0), 1)
 
 
 def _index_select(s: Any, x: Any, dim: int, index: Any) -> Any:
@@ -280,7 +321,11 @@ def _take(s: Any, x: Any, index: Any) -> Any:
 
 def _put(s: Any, x: Any, source: Any, index: Any, accumulate: bool) -> Any:
     if not accumulate:
-        raise NotNative("places overwritten")
+        known = _known(index)
+        if known is None:
+            raise NotNative("places overwritten")
+        flat, one = s.reshape(x, (x.size,)), s.reshape(source, (source.size,))
+        return s.reshape(_overwritten(s, flat, one, known.reshape(-1)), x.shape)
     index = wrapped(s, index, x.size)
     index, source = s.reshape(index, (index.size,)), s.reshape(source, (source.size,))
     return s.reshape(s.scatter_add(s.reshape(x, (x.size,)), index, source, 0), x.shape)
@@ -356,5 +401,6 @@ TABLE: dict[str, Any] = {
     "take_slices": _index_select, "add_slices": lambda s, g, dim, places, size: _spread_rows(
         s, g, (*g.shape[:dim], size, *g.shape[dim + 1 :]), dim, places),
     "embedding": _embedding, "embedding_back": _embedding_back, "weighted_rows": _weighted_rows,
+    "scatter_reduce": _scatter_reduce, "index_reduce": _scatter_reduce,
     "take_flat": _take_flat, "add_flat": _add_flat,
 }  # fmt: skip

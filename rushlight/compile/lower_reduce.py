@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf, prod
 from typing import Any
 
+from .lower_contract import matmul
 from .lower_value import BOOL, INT64, NotNative
 
 
@@ -106,7 +107,13 @@ def _renorm(s: Any, x: Any, p: float, dims: Any, limit: float) -> Any:
 def _distances(s: Any, a: Any, b: Any, by_product: bool) -> Any:
     """Between all rows of a and all rows of b."""
     if by_product:
-        raise NotNative("a product of batches")
+        squares = s.sum(a * a, -1), s.sum(b * b, -1)
+        rows, columns = (
+            s.reshape(one, (*one.shape[:-1], *tail))
+            for one, tail in zip(squares, ((a.shape[-2], 1), (1, b.shape[-2])))
+        )
+        inner = matmul(s, a, s.transpose(b, -1, -2))
+        return s.sqrt(s.max(rows + columns - inner * 2, 0))
     rows = s.reshape(a, (*a.shape[:-1], 1, a.shape[-1]))
     columns = s.reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
     gap = rows - columns

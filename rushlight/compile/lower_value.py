@@ -383,19 +383,25 @@ class Elements:
             raise NotNative("the bits of floats")
         return self.pointwise("not", (x,))
 
-    def _shifted(self, op: str, x: Any, y: Any) -> Value:
+    def _shifted(self, op: str, x: Any, y: Any, beyond: Callable[[Value], Any]) -> Value:
+        """A shift; by a number outside of the type's bits what `beyond` gives of x."""
         x, y = self.same(x, y)
-        if x.dtype.kind not in "iu" or not 0 <= (-1 if y.number is None else y.number) < (
-            8 * x.dtype.itemsize
-        ):
-            raise NotNative("a shift by what is not known")
-        return self.pointwise(op, (x, y))
+        bits = 8 * x.dtype.itemsize
+        if x.dtype.kind not in "iu":
+            raise NotNative(f"a shift of {x.dtype}")
+        if y.number is not None and 0 <= y.number < bits:
+            return self.pointwise(op, (x, y))
+        inside = (y >= 0) & (y < bits)
+        found = self.pointwise(op, (x, self.where(inside, y, self.constant(0, y.dtype))))
+        return self.where(inside, found, beyond(x))
 
     def shift_left(self, x: Any, y: Any) -> Value:
-        return self._shifted("shift_left", x, y)
+        return self._shifted("shift_left", x, y, lambda x: self.constant(0, x.dtype))
 
     def shift_right(self, x: Any, y: Any) -> Value:
-        return self._shifted("shift_right", x, y)
+        return self._shifted("shift_right", x, y, lambda x: self.where(
+            x < 0, self.constant(-1 if x.dtype.kind == "i" else 0, x.dtype),
+            self.constant(0, x.dtype)))  # fmt: skip
 
     def _asked(self, op: str, x: Any, otherwise: bool) -> Value:
         x = self.wrap(x)

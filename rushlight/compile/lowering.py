@@ -21,6 +21,7 @@ from . import (
     lower_losses,
     lower_norms,
     lower_numpy,
+    lower_pool,
     lower_recurrent,
     lower_reduce,
     lower_structure,
@@ -35,7 +36,7 @@ Rule = Callable[..., Any]
 TABLE: dict[str, Rule] = {
     **lower_elementwise.TABLE, **lower_activations.TABLE, **lower_structure.TABLE,
     **lower_reduce.TABLE, **lower_contract.TABLE, **lower_indexing.TABLE, **lower_norms.TABLE,
-    **lower_losses.TABLE, **lower_recurrent.TABLE,
+    **lower_losses.TABLE, **lower_recurrent.TABLE, **lower_pool.TABLE,
 }  # fmt: skip
 KEPT = frozenset(("input", "constant", "draw", "extern"))
 

@@ -1,0 +1,167 @@
+"""Pooling: windows are a strided view of the padded array, and what is done in them a reduction.
+
+The way back is the same with the gradient, spread out by the stride: each element looks at the
+windows that saw it.
+"""
+
+from __future__ import annotations
+
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+
+from .lower_value import NotNative
+
+Sizes = tuple[int, ...]
+
+
+def _steps(shape: Any) -> list[int]:
+    return [prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
+def _reach(at: Any) -> Sizes:
+    """How far the last window of each dimension reaches, from the first padding on."""
+    kernel, stride, _, dilation, out = at
+    return tuple((o - 1) * s + d * (k - 1) + 1
+                 for o, s, d, k in zip(out, stride, dilation, kernel))  # fmt: skip
+
+
+def _framed(s: Any, x: Any, at: Any, value: Any) -> Any:
+    ends = [max(p, r - n - p) for p, r, n in zip(at[2], _reach(at), x.shape[2:])]
+    return s.pad(x, (0, 0, *at[2]), (0, 0, *ends), value)
+
+
+def _seen(s: Any, x: Any, out: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Any:
+    """A view (batch, channels, *out, *kernel) of every place under the kernel."""
+    steps = _steps(x.shape)
+    strides = (
+        *steps[:2],
+        *(a * b for a, b in zip(stride, steps[2:])),
+        *(a * b for a, b in zip(dilation, steps[2:])),
+    )
+    return s.strided(x, (*x.shape[:2], *out, *kernel), strides, 0)
+
+
+def _windows(s: Any, x: Any, at: Any, value: Any) -> Any:
+    kernel, stride, _, dilation, out = at
+    return _seen(s, _framed(s, x, at, value), out, kernel, stride, dilation)
+
+
+def _last(count: int, ndim: int) -> tuple[int, ...]:
+    return tuple(range(ndim - count, ndim))
+
+
+def _lowest(x: Any) -> Any:
+    return -inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype).min)
+
+
+def _maxima(s: Any, x: Any, *at: Any) -> Any:
+    if x.dtype == bool:
+        raise NotNative("extrema of bools")
+    seen = _windows(s, x, at, _lowest(x))
+    return s.amax(seen, _last(len(at[0]), seen.ndim))
+
+
+def _places(kernel: Sizes, turned: bool = False) -> np.ndarray:
+    """The number of each place of a window, in the shape of its dimensions."""
+    numbers = np.arange(prod(kernel)).reshape(kernel)
+    return np.flip(numbers).copy() if turned else numbers
+
+
+def _inside(size: Sizes, at: Any) -> np.ndarray:
+    """Which places of each window are not padding: (*out, *kernel)."""
+    kernel, stride, padding, dilation, out = at
+    mask = np.ones((1,) * (2 * len(size)), bool)
+    for axis, (n, k, s, p, d, o) in enumerate(zip(size, kernel, stride, padding, dilation, out)):
+        places = np.arange(o)[:, None] * s - p + np.arange(k) * d
+        shape = [1] * (2 * len(size))
+        shape[axis], shape[len(size) + axis] = o, k
+        mask = mask & ((places >= 0) & (places < n)).reshape(shape)
+    return mask
+
+
+def _max_pool(s: Any, x: Any, *at: Any) -> Any:
+    """The largest of each window, and its place: the first, but of nans the last."""
+    if x.dtype.kind != "f":
+        raise NotNative("pooled integers")
+    places, dims = prod(at[0]), _last(len(at[0]), x.ndim + len(at[0]))
+    seen = _windows(s, x, at, -inf)
+    y = s.amax(seen, dims, True)
+    number = s.constant(_places(at[0]))
+    hit = s.eq(seen, y)
+    inside = _inside(x.shape[2:], at)
+    if not inside.any(_last(len(at[0]), inside.ndim)).all():
+        raise NotNative("a window of nothing but padding")
+    if not inside.all():
+        hit = hit & s.constant(inside)
+    first = s.amin(s.where(hit, number, s.constant(places, np.int64)), dims)
+    nan = s.amax(s.where(s.isnan(seen), number, s.constant(-1, np.int64)), dims)
+    code = s.where(nan >= 0, nan, first)
+    kind = np.uint8 if places <= 256 else np.int64
+    return s.reshape(y, code.shape), s.cast(code, kind)
+
+
+def _looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
+    """(batch, channels, *size, *kernel): the windows that saw an element, the last place first."""
+    kernel, stride, padding, dilation, _ = at
+    for axis, step in enumerate(stride, 2):  # zeros between, so that windows stand where they began
+        if step > 1:
+            wide = s.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
+            highs = [0] * wide.ndim
+            highs[axis + 1] = step - 1
+            wide = s.pad(wide, [0] * wide.ndim, highs, value)
+            g = s.reshape(wide, (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :]))
+    lows = [d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding)]
+    highs = [n + p - length for n, p, length in zip(size, padding, g.shape[2:])]
+    starts = (0, 0, *(max(0, -low) for low in lows))
+    stops = (*g.shape[:2], *(n + min(0, high) for n, high in zip(g.shape[2:], highs)))
+    g = s.slice(g, starts, stops)
+    g = s.pad(g, (0, 0, *(max(0, low) for low in lows)),
+              (0, 0, *(max(0, high) for high in highs)), value)  # fmt: skip
+    return _seen(s, g, size, kernel, (1,) * len(size), dilation)
+
+
+def _max_pool_back(s: Any, g: Any, code: Any, size: Any, *at: Any) -> Any:
+    number = s.constant(_places(at[0], True))
+    given = _looking_back(s, g, tuple(size), at, 0)
+    codes = _looking_back(s, s.cast(code, np.int32), tuple(size), at, -1)
+    hit = s.eq(s.cast(codes, np.int64), number)
+    dims = _last(len(at[0]), given.ndim)
+    return s.sum(s.where(hit, given, s.constant(0, g.dtype)), dims)
+
+
+def _max_pool_read(s: Any, x: Any, code: Any, size: Any, *at: Any) -> Any:
+    dims = _last(len(at[0]), x.ndim + len(at[0]))
+    wide = s.reshape(s.cast(code, np.int64), (*code.shape, *(1,) * len(at[0])))
+    hit = s.eq(wide, s.constant(_places(at[0])))
+    seen = _windows(s, x, at, 0)
+    return s.sum(s.where(hit, seen, s.constant(0, x.dtype)), dims)
+
+
+def _sum_pool(s: Any, x: Any, *at: Any) -> Any:
+    seen = _windows(s, x, at, 0)
+    return s.sum(seen, _last(len(at[0]), seen.ndim))
+
+
+def _spread_pool(s: Any, g: Any, size: Any, *at: Any) -> Any:
+    seen = _looking_back(s, g, tuple(size), at, 0)
+    return s.sum(seen, _last(len(at[0]), seen.ndim))
+
+
+def _im2col(s: Any, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Each patch as a column."""
+    out = tuple((n + 2 * p - d * (k - 1) - 1) // t + 1 for n, k, t, p, d in
+                zip(x.shape[2:], kernel, stride, padding, dilation))  # fmt: skip
+    seen = _windows(s, x, (kernel, stride, padding, dilation, out), 0)
+    n = len(kernel)
+    order = (0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
+    shape = (x.shape[0], x.shape[1] * prod(kernel), prod(out))
+    return s.reshape(s.permute(seen, order), shape)
+
+
+TABLE: dict[str, Any] = {
+    "pooled_maxima": _maxima, "max_pool": _max_pool, "max_pool_back": _max_pool_back,
+    "max_pool_read": _max_pool_read, "sum_pool": _sum_pool, "spread_pool": _spread_pool,
+    "im2col": _im2col,
+}  # fmt: skip
