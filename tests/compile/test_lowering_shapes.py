@@ -82,7 +82,7 @@ def test_pooling(seed: int) -> None:
     dims = 1 + seed % 3
     at, size = window(rng, dims, dilated=True)
     x = spoiled(rng, numbers(rng, 2, 3, *size))
-    assert compare("max_pool", [x], at) in (0, 3)  # 3: a window that sees nothing but padding
+    assert compare("max_pool", [x], at) in (0, 1)  # 1: a window that sees nothing but padding
     assert compare("pooled_maxima", [x], at) == 0
     _, code = REGISTRY["max_pool"].eval(x, *at)
     g = numbers(rng, *code.shape)
