@@ -7,6 +7,7 @@ cannot be one program runs as it always did, and says so once, with the line and
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import warnings
@@ -19,6 +20,7 @@ from . import llvm
 from .backward import Halves
 from .bound import Bound, modes, pattern
 from .capture import Uncompilable, capture
+from .fast import MISS, make
 from .graph import Graph
 from .source import NumpyProgram, Source
 
@@ -65,6 +67,12 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.tracer is not None or self._eager is not None or self.backend == "eager":
             return self.function(*args, **kwargs)
+        if not kwargs:
+            for bound in self.programs:
+                if bound.fast is not None:
+                    result = bound.fast(args)
+                    if result is not MISS:
+                        return result
         for place, bound in enumerate(self.programs):
             leaves: list[Tensor] = []
             if bound.matches(args, kwargs, leaves):
@@ -100,13 +108,19 @@ class Compiled:
             self._strikes = 0
             halves = None
             if captured.joint is not None:
-                halves = Halves(captured, self._build(captured.joint.graph))
-            program = self._build(captured.graph)
-            self.programs.insert(0, Bound(captured, program, halves, arguments, before))
+                halves = Halves(captured, self._build(captured.joint.graph, [], []))
+            forms = [source.array for source in captured.sources]
+            program = self._build(captured.graph, captured.writes, forms)
+            bound = Bound(captured, program, halves, arguments, before)
+            bound.fast = make(bound)
+            self.programs.insert(0, bound)
             return result
 
-    def _build(self, graph: Graph) -> Any:
-        return NumpyProgram(graph)
+    def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
+        if self.backend == "numpy":
+            return NumpyProgram(graph)
+        native = importlib.import_module(".native", __package__)  # its modules load on use
+        return native.NativeProgram(graph, writes, forms)
 
     def _refuse(self, why: Uncompilable) -> None:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""

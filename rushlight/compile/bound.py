@@ -102,6 +102,7 @@ class Bound:
         self._aliases = self._sharing()
         self._lock = threading.Lock()
         self.runs = 0
+        self.fast: Any = None  # the generated short way, where there is one
 
     def _sharing(self) -> list[tuple[int, int]]:
         """Pairs of inputs of which one is written: they must not come to share memory."""
@@ -151,7 +152,9 @@ class Bound:
 
     def _write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
         """New content for the inputs that the call writes, once nothing reads the old."""
-        writes = self.captured.writes
+        writes = [pair for pair in self.captured.writes if pair[0] not in self.program.wrote]
+        for place in self.program.wrote:
+            mark_written(arrays[place])
         targets = [arrays[place] for place, _ in writes]
         for index, y in enumerate(outputs):
             if y.base is not None or any(y is x for x in arrays):

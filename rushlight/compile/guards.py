@@ -205,15 +205,21 @@ def names_in(code: types.CodeType) -> set[str]:
     return found
 
 
+def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
+    """The tests of all places as Python expressions, and the objects they name."""
+    lines: list[str] = []
+    names: dict[str, Any] = {"same": same, "LEAF": LEAF}
+    for index, place in enumerate(places):
+        names[f"gc{index}"], names[f"ge{index}"] = place.container, place.expected
+        if place.kind not in ("length", "leaf", "cell"):
+            names[f"gk{index}"] = place.key
+        lines.append(_TESTS[_kind(place)].format(i=index))
+    return lines, names
+
+
 def checker(places: list[Place]) -> Callable[[], bool]:
     """One function that asks all places at once, written out as source for speed."""
-    lines, names = [], {}
-    for index, place in enumerate(places):
-        names[f"c{index}"], names[f"e{index}"] = place.container, place.expected
-        if place.kind not in ("length", "leaf", "cell"):
-            names[f"k{index}"] = place.key
-        lines.append(_TESTS[_kind(place)].format(i=index))
-    names.update(same=same, LEAF=LEAF)
+    lines, names = lines_of(places)
     body = " and ".join(lines) or "True"
     source = f"def check():\n    try:\n        return {body}\n    except Exception:\n        return False"
     exec(source, names)
@@ -230,10 +236,10 @@ def _kind(place: Place) -> str:
 
 
 _TESTS = {
-    "item": "c{i}[k{i}] is e{i}",
-    "scalar": "(c{i}[k{i}] is e{i} or same(c{i}[k{i}], e{i}))",
-    "length": "len(c{i}) == e{i}",
-    "empty": "not c{i}",
-    "cell": "(c{i}.cell_contents is e{i} or same(c{i}.cell_contents, e{i}))",
-    "leaf": "(c{i}._entry is LEAF) is e{i}",
+    "item": "gc{i}[gk{i}] is ge{i}",
+    "scalar": "(gc{i}[gk{i}] is ge{i} or same(gc{i}[gk{i}], ge{i}))",
+    "length": "len(gc{i}) == ge{i}",
+    "empty": "not gc{i}",
+    "cell": "(gc{i}.cell_contents is ge{i} or same(gc{i}.cell_contents, ge{i}))",
+    "leaf": "(gc{i}._entry is LEAF) is ge{i}",
 }

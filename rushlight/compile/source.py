@@ -139,6 +139,8 @@ def _last_uses(graph: Graph) -> dict[int, list[Node]]:
 class NumpyProgram:
     """A graph that NumPy runs, statement by statement."""
 
+    wrote: frozenset[int] = frozenset()  # inputs that a run overwrites by itself
+
     def __init__(self, graph: Graph) -> None:
         self.source = Source(graph)
         self._function = self.source.function()

@@ -110,6 +110,23 @@ def mark_written(array: np.ndarray, line: str | None = None, writer: str = "") -
     last_write[0] = now
 
 
+def mark_again(writes: list[_Writes]) -> None:
+    """Record one more write to each of these memories (`writes_of`), by native code."""
+    now = tick()
+    for found in writes:
+        found.count += 1
+        found.stamps.append(now)
+        if len(found.stamps) > 2 * _KEPT_STAMPS:
+            del found.stamps[:_KEPT_STAMPS]
+    last_write[0] = now
+
+
+def writes_of(array: np.ndarray) -> _Writes:
+    """The record of the writes to an array's memory; it has been written at least once."""
+    mark_written(array)
+    return _writes[id(owner_of(array))]
+
+
 def version(array: np.ndarray) -> int:
     """How often the memory behind `array` has been written in place."""
     found = _writes.get(id(owner_of(array)))

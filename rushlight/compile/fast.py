@@ -1,0 +1,218 @@
+"""The short way into a native program: one generated function per program.
+
+It asks the guards, fetches the arrays, runs the code and puts the results in place, without a loop
+or a call that is not needed. It answers MISS where anything is not as it was; the long way
+(`Bound`) then decides. For a step of a few microseconds this is most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..core.dispatch import INFERRED
+from ..core.state import DEFAULTS, STATE, WATCHED
+from ..core.tape import LEAF, mark_again, owner_of, writes_of
+from ..core.tensor import Tensor
+from .bound import Argument, Bound
+from .capture import Result
+from .guards import SCALARS, lines_of, same
+
+MISS = object()
+
+
+def make(bound: Bound) -> Callable[..., Any] | None:
+    """The generated function of a program, or None where its call has no short form."""
+    writer = _Writer(bound)
+    return writer.function() if writer.usable() else None
+
+
+class _Writer:
+    def __init__(self, bound: Bound) -> None:
+        self.bound, self.captured = bound, bound.captured
+        self.native = getattr(bound.program, "native", None)
+        self.names: dict[str, Any] = {
+            "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
+            "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
+            "empty": np.empty, "same": same, "mark_again": mark_again, "getrefcount": getrefcount,
+            "writes_of": writes_of, "owner_of": owner_of,
+        }  # fmt: skip
+        self.lines: list[str] = []
+
+    def usable(self) -> bool:
+        """Whether the call is of the plain kind: positional tensors in, new tensors out."""
+        if self.native is None or self.native.entry is None or self.captured.joint is not None:
+            return False
+        args, kwargs = self.bound.arguments
+        if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
+            return False
+        if any(source.kind == "gradient" for source in self.captured.sources):
+            return False
+        written = {place for place, _ in self.captured.writes}
+        if not written <= self.bound.program.wrote:
+            return False
+        if any(self.captured.sources[place].kind == "argument" for place in written):
+            return False
+        results = self.captured.results
+        parts = results if isinstance(results, tuple) else (results,)
+        return all(isinstance(x, Result) and x.kind in ("new", "value", "same") for x in parts)
+
+    def function(self) -> Callable[..., Any] | None:
+        """Write, compile and return it."""
+        forms = [*self.bound._forms, *map(_form, self.captured.graph.outputs)]
+        entry = self.bound.program.array_entry(range(len(forms)), forms)
+        self.outputs = [
+            k for k in range(len(self.captured.graph.outputs)) if k not in self.native.donate
+        ]
+        if entry is None:
+            return None
+        self.names["run"] = entry
+        self._arguments()
+        self._guards()
+        self._inputs()
+        if self.captured.writes:
+            self._apart()
+        self._memory()
+        self._run()
+        self._effects()
+        source = "def fast(args):\n    " + "\n    ".join(self.lines)
+        exec(compile(source, "<compiled call>", "exec"), self.names)
+        return self.names["fast"]
+
+    def _arguments(self) -> None:
+        add, (args, _) = self.lines.append, self.bound.arguments
+        grad, inference, autocast, anomaly, dtype = self.bound.modes
+        self.names["dtype"] = dtype
+        add(f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0] or"
+            f" STATE.inference is not {inference} or STATE.autocast is not {autocast} or"
+            " DEFAULTS.dtype is not dtype: return MISS")  # fmt: skip
+        if args:
+            add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
+        for i, wanted in enumerate(args):
+            if isinstance(wanted, Argument):
+                self.names[f"K{i}"] = wanted.kind
+                state = ("is not None", "is not LEAF", "is None")[wanted.history]
+                add(f"if type(x{i}) is not K{i} or x{i}._entry {state}: return MISS")
+            else:
+                self.names[f"E{i}"] = wanted
+                add(f"if not same(x{i}, E{i}): return MISS")
+
+    def _guards(self) -> None:
+        tests, names = lines_of(self.bound.places)
+        self.names.update(names)
+        for i, (x, had) in enumerate(self.bound.presence):
+            self.names[f"p{i}"] = x
+            tests.append(f"p{i}._grad is {'not ' if had is not None else ''}None")
+        if tests:
+            self.lines.append("try:")
+            self.lines.append(f"    if not ({' and '.join(tests)}): return MISS")
+            self.lines.append("except Exception: return MISS")
+
+    def _inputs(self) -> None:
+        leaves = [i for i, x in enumerate(self.bound.arguments[0]) if isinstance(x, Argument)]
+        self.fetched = []
+        for k, source in enumerate(self.captured.sources):
+            if source.kind == "argument":
+                self.fetched.append(f"x{leaves[source.owner]}._array")
+                continue
+            self.names[f"s{k}"] = source.owner
+            if source.kind == "number":
+                cell = source.array.reshape(1)
+                self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
+                self.names[f"k{k}"] = source.key
+                self.lines.append(f"n{k}[0] = s{k}[k{k}]")
+                self.fetched.append(f"a{k}")
+            else:
+                self.fetched.append(f"s{k}._array")
+
+    def _memory(self) -> None:
+        """Results get new memory; a gradient's is used again where nobody else holds it."""
+        add = self.lines.append
+        gradients = {index: x for x, index in self.captured.gradients if index is not None}
+        for k in self.outputs:
+            node = self.captured.graph.outputs[k]
+            self.names[f"S{k}"], self.names[f"D{k}"] = node.shape, node.dtype
+            if k not in gradients:
+                add(f"o{k} = empty(S{k}, D{k})")
+                continue
+            self.names[f"g{k}"], self.names[f"G{k}"] = gradients[k], [None]
+            add(f"t{k} = G{k}[0]")
+            add(f"if t{k} is None or getrefcount(t{k}) > (4 if g{k}._grad is t{k} else 3) or"
+                f" t{k}._entry is not None or getrefcount(t{k}._array) > 2:")  # fmt: skip
+            add(f"    t{k} = G{k}[0] = new(Tensor)")
+            add(f"    t{k}._array = empty(S{k}, D{k})")
+            add(f"    t{k}._entry = None")
+
+    def _apart(self) -> None:
+        """Arguments must not lie in memory that the program writes."""
+        add = self.lines.append
+        held = [self.fetched[place] for place, _ in self.captured.writes]
+        self.names.update(W=[], A=[], O=set())
+        add(f"now = [{', '.join(held)}]")
+        add("if len(A) != len(now) or any(a is not b for a, b in zip(A, now)):")
+        add("    A[:] = now; W[:] = [writes_of(a) for a in now]")
+        add("    O.clear(); O.update([id(owner_of(a)) for a in now])")
+        for source, fetched in zip(self.captured.sources, self.fetched):
+            if source.kind == "argument":
+                add(f"a = {fetched}")
+                add("if id(a if a.base is None else owner_of(a)) in O: return MISS")
+
+    def _run(self) -> None:
+        gradients = {index for _, index in self.captured.gradients}
+        donate = self.native.donate
+        outs = [
+            self.fetched[donate[k]] if k in donate
+            else f"t{k}._array" if k in gradients else f"o{k}"
+            for k in range(len(self.captured.graph.outputs))
+        ]  # fmt: skip
+        call = f"run({', '.join([*self.fetched, *outs])})"
+        if not self.bound.program.releases:
+            self.lines.append(f"if not {call}: return MISS")
+            return
+        self.names["lock"] = self.native._lock
+        self.lines += [
+            "if not lock.acquire(False): return MISS", "try:", f"    if not {call}: return MISS",
+            "finally: lock.release()",
+        ]  # fmt: skip
+
+    def _effects(self) -> None:
+        add = self.lines.append
+        for i, (x, index) in enumerate(self.captured.gradients):
+            self.names[f"h{i}"] = x
+            add(f"h{i}._grad = {'None' if index is None else f't{index}'}")
+        if self.captured.writes:
+            add("mark_again(W)")
+        results = self.captured.results
+        if isinstance(results, tuple):
+            parts = [self._result(x) for x in results]
+            add(f"return ({''.join(part + ', ' for part in parts)})")
+        else:
+            add(f"return {self._result(results)}")
+
+    def _result(self, x: Result) -> str:
+        add, n = self.lines.append, len(self.names)
+        if x.kind != "new":
+            self.names[f"r{n}"] = x.value
+            return f"r{n}"
+        gradients = {index for _, index in self.captured.gradients}
+        memory = f"o{x.index}"
+        if x.index in gradients or x.index in self.native.donate:
+            return "MISS"  # excluded by `usable`
+        self.names[f"r{n}"] = x.entry
+        add(f"y{n} = new(Tensor)")
+        add(f"y{n}._array = {memory}")
+        add(f"y{n}._entry = r{n}")
+        return f"y{n}"
+
+
+def _form(node: Any) -> Any:
+    strides, step = [], node.dtype.itemsize
+    for size in reversed(node.shape):
+        strides.append(step)
+        step *= size
+    return node.shape, node.dtype, tuple(reversed(strides))
+
+

@@ -1,0 +1,59 @@
+"""A captured graph as native code: lowered, simplified, scheduled, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import program
+from .entry import arrays
+from .graph import Graph
+from .lowering import lower
+from .simplify import simplify
+from .verify import verify
+
+LONG = 20_000  # nanoseconds from which other Python threads run meanwhile
+
+
+class NativeProgram:
+    """Native code for a graph.
+
+    `writes` are (input, output) pairs whose output replaces the input's content: where the input
+    lies in C order the code writes there itself, and `wrote` names it.
+    """
+
+    def __init__(
+        self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray]
+    ) -> None:
+        core = lower(graph)
+        verify(core, core=True)
+        self.core, self.fired = simplify(core)
+        verify(self.core, core=True)
+        donate = {
+            output: place for place, output in writes
+            if forms[place].flags.c_contiguous and forms[place].flags.aligned
+        }  # fmt: skip
+        strides = [_steps(form) for form in forms] if forms else None
+        self.native = program.build(self.core, donate=donate, strides=strides)
+        self.wrote = frozenset(self.native.donate.values())
+        self.releases = sum(k.nanoseconds for k in self.native.kernels) > LONG
+
+    def array_entry(self, slots: Sequence[int], forms: Sequence[Any]) -> Any:
+        """The code as a function of arrays, in the order of `slots` of the table."""
+        code = self.native.code
+        return arrays(
+            code.address("program_0"), self.native.table, slots, forms, self.releases, self.native
+        )
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs for these inputs."""
+        return self.native.run(arrays)
+
+
+def _steps(form: np.ndarray) -> Any:
+    """An input's strides in elements, where it is not laid out in C order."""
+    if form.flags.c_contiguous or any(step % form.itemsize for step in form.strides):
+        return None
+    return tuple(step // form.itemsize for step in form.strides)

@@ -1,0 +1,76 @@
+"""Every op of the registry, alone in a compiled function: value and gradient as in eager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.core.dispatch import apply
+from rushlight.core.primitive import REGISTRY, Primitive
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
+from sampling import Sample, all_samples
+
+CASES = [
+    pytest.param(REGISTRY[name], sample, id=f"{name}-{place}")
+    for name, samples in all_samples().items()
+    if name in REGISTRY
+    for place, sample in enumerate(samples)
+]
+
+
+def tensors(sample: Sample, dtype: Any, grad: bool) -> list[Any]:
+    made = []
+    for x in sample.inputs:
+        if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+            made.append(rl.from_numpy(x.astype(dtype)).requires_grad_(grad))
+        else:
+            made.append(rl.from_numpy(x.copy()) if isinstance(x, np.ndarray) else x)
+    return made
+
+
+def called(prim: Primitive, params: tuple[Any, ...], differentiate: bool) -> Any:
+    def function(*inputs: Any) -> tuple[Any, ...]:
+        found = apply(prim, inputs, params)
+        ys = found if isinstance(found, tuple) else (found,)
+        smooth = [y for y in ys if y.requires_grad]
+        if not (differentiate and smooth):
+            return ys
+        leaves = [x for x in inputs if isinstance(x, rl.Tensor) and x.requires_grad]
+        total = sum((y * rl.arange(1, y.numel() + 1).view(y.shape).cos()).sum() for y in smooth)
+        return (*ys, *rl.autograd.grad(total, leaves, allow_unused=True))
+
+    return function
+
+
+def agree(found: Any, wanted: Any, tolerance: float) -> None:
+    assert len(found) == len(wanted)
+    for y, z in zip(found, wanted):
+        if z is None:
+            assert y is None
+            continue
+        assert y.dtype is z.dtype
+        assert y.shape == z.shape
+        a, b = y.detach().resolve_conj().numpy(), z.detach().resolve_conj().numpy()
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize(("prim", "sample"), CASES)
+def test_compiled_equals_eager(prim: Primitive, sample: Sample, backend: str) -> None:
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    function = called(prim, sample.params, prim.rule is not None and sample.smooth)
+    step = rl.compile(function, backend=backend, fullgraph=True)
+    inputs = tensors(sample, np.float64, True)
+    wanted = function(*inputs)
+    first, second = step(*inputs), step(*inputs)
+    assert step.programs, step.reasons
+    assert step.programs[0].runs == 1
+    agree(first, wanted, 1e-9)
+    agree(second, wanted, 1e-9)
