@@ -1,8 +1,8 @@
 """Text IR to machine code: the only door to llvmlite, opened on first use.
 
 No pass pipeline runs: the emitters write the vectors they want, so instruction selection at
-level 2 gives the same speed as the full pipeline in half the time. Objects are small position
-independent code, linked in one block of memory, so calls and constants stay near.
+level 2 gives the same speed as the full pipeline in half the time (levels 1 to 3 cost the same).
+A process that finds all its code in the cache never imports llvmlite.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import importlib.util
 import itertools
+import json
 import os
 import re
 import sys
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from ..core.errors import fail
-from . import cache
+from . import cache, loader
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,11 +99,12 @@ def _llvm() -> Any:
 def why_not() -> str:
     """Why no native code can be made here, as a sentence; empty where it can."""
     try:
-        _llvm().check_jit_execution()
+        if _remembered() is None:  # else it was possible before, with the same llvmlite
+            _llvm().check_jit_execution()
     except ImportError:
         return MISSING
     except (OSError, RuntimeError) as error:
-        return f"native code cannot be loaded here: {error}"
+        return f"native code cannot be made here: {error}"
     return ""
 
 
@@ -121,11 +125,14 @@ def library() -> Any:
 @_one_at_a_time
 @functools.cache
 def version() -> str:
-    """The versions that decide what code comes out."""
-    llvm = library()
-    import llvmlite
-
-    return f"llvmlite {llvmlite.__version__} LLVM {'.'.join(map(str, llvm.llvm_version_info))}"
+    """What decides which code comes out, read without importing llvmlite; "" if it is not here."""
+    spec = importlib.util.find_spec("llvmlite")
+    if spec is None or not spec.submodule_search_locations:
+        return ""
+    home = Path(spec.submodule_search_locations[0])
+    files = sorted((home / "binding").glob("*llvmlite*"))
+    facts = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+    return "\n".join([(home / "_version.py").read_text("utf-8"), *facts])
 
 
 @_one_at_a_time
@@ -145,7 +152,7 @@ def _chosen(name: str) -> Target:
     if name not in _SETS:
         known = ", ".join(["native", *_SETS])
         raise fail(RuntimeError, f"RUSHLIGHT_CPU is {name!r}", f"known are {known}")
-    if not native.triple.startswith("x86_64") or not _has(_SETS[name][4]):
+    if not native.triple.startswith("x86_64") or not _has(native.features, _SETS[name][4]):
         raise fail(
             RuntimeError, f"RUSHLIGHT_CPU asks for {name}, which this processor does not have",
             f"it has {native.name}; unset RUSHLIGHT_CPU, or set it to native",
@@ -157,21 +164,48 @@ def _chosen(name: str) -> Target:
 def named(name: str) -> Target:
     """The forced target of that name, whether or not this processor can run its code."""
     cpu, bits, registers, fma, _ = _SETS[name]
-    return Target(name, cpu, "", library().get_process_triple(), bits, registers, fma)
+    return Target(name, cpu, "", _native().triple, bits, registers, fma)
 
 
-def _has(wanted: list[str]) -> bool:
-    features = library().get_host_cpu_features()
-    return all(features.get(name, False) for name in wanted)
+def _has(features: str, wanted: list[str]) -> bool:
+    return {f"+{name}" for name in wanted} <= set(features.split(","))
 
 
 @functools.cache
 def _native() -> Target:
+    known = _remembered()
+    if known is None:
+        known = _detected()
+        if name := _own_name():
+            cache.store(name, json.dumps(asdict(known)).encode())
+    return known
+
+
+def _remembered() -> Target | None:
+    """What was once detected on such a processor with this llvmlite."""
+    name = _own_name()
+    facts = cache.load(name) if name else None
+    return None if facts is None else Target(**json.loads(facts))
+
+
+def _own_name() -> str:
+    """The name under which this processor is remembered; empty where it cannot be told."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            first = file.read(16384).split("\n\n")[0]
+    except (OSError, ValueError):
+        return ""
+    told = ("vendor", "cpu family", "model", "stepping", "flags", "Features", "CPU ")
+    lines = [line for line in first.splitlines() if line.startswith(told)]
+    return cache.key("processor", version(), *lines) if version() and lines else ""
+
+
+def _detected() -> Target:
     llvm = library()
-    triple = llvm.get_process_triple()
-    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), triple)
+    triple, features = llvm.get_process_triple(), llvm.get_host_cpu_features().flatten()
+    host = (llvm.get_host_cpu_name(), features, triple)
     if triple.startswith("x86_64"):
-        name = next(name for name in _SETS if _has(_SETS[name][4]))
+        name = next(name for name in _SETS if _has(features, _SETS[name][4]))
         _, bits, registers, fma, _ = _SETS[name]
         return Target(name, *host, bits, registers, fma)
     if triple.startswith(("aarch64", "arm64")):
@@ -233,6 +267,8 @@ def compile(ir: str, target: Target | None = None) -> Code:
     It may call functions it declares: those of the C library, and those given to `symbol`.
     Faults in the text are RuntimeErrors that show the line.
     """
+    if not version():
+        raise fail(RuntimeError, MISSING)
     target = target or _current()
     name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
     if (binary := cache.load(name)) is not None:
@@ -298,26 +334,44 @@ def _linker() -> Any:
 
 def _link(binary: bytes, ir: str, target: Target) -> Code:
     """Load an object file."""
+    try:
+        loaded, addresses = _placed(binary, ir, target)
+    except OSError as error:
+        raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    _loaded.add(loaded)
+    code = Code(addresses, ir, target)
+    weakref.finalize(code, _unload, loaded).atexit = False
+    return code
+
+
+def _placed(binary: bytes, ir: str, target: Target) -> tuple[Any, dict[str, int]]:
+    """The object in memory, and the addresses of the functions it defines."""
+    if loader.suits(target.triple):
+        with contextlib.suppress(loader.Unexpected):
+            return loader.load(binary, lambda name: _address(name, loader.process_symbol))
     names = {
         match["name"] for match in _DEFINED.finditer(ir)
         if not {"internal", "private"} & set(match["how"].split())
     }  # fmt: skip
     builder = library().JITLibraryBuilder().add_object_img(binary).add_current_process()
     for name in _declared(ir):
-        if (place := _symbols.get(name)) is not None:
-            builder.import_symbol(name, place() if callable(place) else place)
-        elif not library().address_of_symbol(name):
-            raise fail(RuntimeError, f"the compiled code needs {name}, which nobody provides")
+        builder.import_symbol(name, _address(name, library().address_of_symbol))
     for name in names:
         builder.export_symbol(name)
     try:
         loaded = builder.link(_linker(), f"rushlight{next(_serial)}")
     except RuntimeError as error:
         raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
-    _loaded.add(loaded)
-    code = Code({name: loaded[name] for name in names}, ir, target)
-    weakref.finalize(code, _unload, loaded).atexit = False
-    return code
+    return loaded, {name: loaded[name] for name in names}
+
+
+def _address(name: str, elsewhere: Callable[[str], int | None]) -> int:
+    """Where the function `name` is that compiled code asks for."""
+    place = _symbols.get(name)
+    found = place() if callable(place) else place if place is not None else elsewhere(name)
+    if not found:
+        raise fail(RuntimeError, f"the compiled code needs {name}, which nobody provides")
+    return found
 
 
 @_one_at_a_time

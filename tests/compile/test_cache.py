@@ -17,6 +17,7 @@ from .test_llvm import call
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
+    llvm.target()  # what is remembered of the processor is no entry of these tests
     monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("RUSHLIGHT_COMPILE_CACHE", raising=False)
     monkeypatch.setattr(cache, "_stores", iter(range(1, 10**6)))  # no sweep of its own
