@@ -101,9 +101,9 @@ def _fill(draft: _Draft, maker: Maker) -> None:
         for kernel, operands in maker.make(group, draft.schedule):
             _add_call(draft, kernel, operands)
     for k, node in draft.schedule.late.items():
-        draft.where[node] = len(normal.inputs) + k
-        kernel = maker.copy(node.nbytes)
-        _add_call(draft, kernel, [storage(node), node])
+        target = Node("empty", (), (), node.shape, node.dtype)
+        draft.where[target] = len(normal.inputs) + k
+        _add_call(draft, maker.copy(node.nbytes), [storage(node), target])
 
 
 def _add_host(draft: _Draft, group: Group) -> None:

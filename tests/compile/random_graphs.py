@@ -38,9 +38,9 @@ class Builder:
     def input(self, shape=None, dtype=None) -> Node:
         if shape is None:
             shape = [self.pick(self.sizes) for _ in range(self.rng.integers(0, 4))]
+            while int(np.prod(shape)) > 20000:
+                shape = [max(1, n // 2) for n in shape]
         dtype = np.dtype(dtype or self.dtype)
-        while int(np.prod(shape)) > 20000:
-            shape = [max(1, n // 2) for n in shape]
         if dtype.kind == "f":
             array = self.rng.standard_normal(shape).astype(dtype)
             if self.rng.random() < 0.05 and array.size:
@@ -111,6 +111,7 @@ class Builder:
         shape = np.broadcast_shapes(x.shape, y.shape)
         masks = [v for v in self.values if v.dtype == bool and fits(v.shape, shape)]
         mask = self.pick(masks) if masks else self.input(shape, bool)
+        shape = np.broadcast_shapes(shape, mask.shape)
         return self.add("where", (mask, x, y), (), shape, x.dtype)
 
     def reduce(self) -> Node:
@@ -196,6 +197,8 @@ class Builder:
         return self.add("expand", (x,), (shape,), shape, x.dtype)
 
     def _pad(self, x: Node) -> Node:
+        if not x.ndim:
+            return self._flip(x)
         lows = tuple(int(self.rng.integers(0, 3)) for _ in x.shape)
         highs = tuple(int(self.rng.integers(0, 3)) for _ in x.shape)
         shape = [n + a + b for n, a, b in zip(x.shape, lows, highs)]
@@ -250,8 +253,6 @@ class Builder:
         indices = self.input(shape, np.int64)
         self.arrays[-1] = np.asarray(self.rng.integers(0, x.shape[dim], shape))
         source = self.input((*x.shape[:dim], *shape, *x.shape[dim + 1 :]), x.dtype)
-        if source.shape != (*x.shape[:dim], *shape, *x.shape[dim + 1 :]):
-            return source
         return self.add("scatter_add", (x, indices, source), (dim,), x.shape, x.dtype)
 
     def iota(self) -> Node:

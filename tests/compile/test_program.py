@@ -1,0 +1,252 @@
+"""Native programs against the NumPy meaning of the same graphs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rushlight.compile.graph import Graph, Node
+from rushlight.core import threads
+
+pytest.importorskip("llvmlite")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from random_graphs import Builder  # noqa: E402
+
+from rushlight.compile.interpret import interpret  # noqa: E402
+from rushlight.compile.program import build  # noqa: E402
+
+F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
+MANY = int(os.environ.get("RUSHLIGHT_PROGRAMS", "0"))  # 1_000_000 takes a night
+
+
+def agree(graph: Graph, arrays, **options) -> None:
+    keep = [x.copy() for x in arrays]
+    expected = interpret(graph, arrays)
+    found = build(graph, **options).run(arrays)
+    single = any(getattr(node.dtype, "name", "") == "float32" for node in graph)
+    for want, have in zip(expected, found, strict=True):
+        assert (want.shape, want.dtype) == (have.shape, have.dtype)
+        if want.dtype.kind != "f":
+            np.testing.assert_array_equal(have, want)
+            continue
+        size = min(np.abs(want[np.isfinite(want)]).max(initial=1), 1e30)
+        tolerance = 2e-3 if single else 1e-9
+        np.testing.assert_allclose(have, want, rtol=tolerance, atol=tolerance * size)
+    for before, after in zip(keep, arrays):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("start", range(0, 400, 50))
+def test_random_graphs(start):
+    for seed in range(start, start + 50):
+        agree(*Builder(seed, empty=seed % 5 == 0).graph(1 + seed % 40))
+
+
+@pytest.mark.skipif(not MANY, reason="RUSHLIGHT_PROGRAMS asks for so many random graphs")
+def test_many_random_graphs():
+    for seed in range(1000, 1000 + MANY):
+        agree(*Builder(seed, empty=seed % 5 == 0).graph(1 + seed % 60))
+
+
+def value(name, shape, dtype=F4) -> Node:
+    return Node("input", (), (name,), shape, np.dtype(dtype))
+
+
+def number(x, dtype=F4) -> Node:
+    return Node("constant", (), (np.asarray(x, dtype),), (), np.dtype(dtype))
+
+
+def update(shape=(33, 5)):
+    """p - 0.1 g: the second output is the old value plus one."""
+    p, g = value("p", shape), value("g", shape)
+    step = Node("mul", (g, number(0.1)), (), shape, F4)
+    new = Node("sub", (p, step), (), shape, F4)
+    more = Node("add", (p, number(1)), (), shape, F4)
+    return Graph([p, g], [new, more])
+
+
+def test_donated_inputs_are_written_in_place(rng):
+    graph = update()
+    program = build(graph, donate={0: 0})
+    p, g = (rng.standard_normal((33, 5)).astype(F4) for _ in range(2))
+    new, more = interpret(graph, [p, g])
+    found = program.run([p, g])
+    assert found[0] is p
+    np.testing.assert_allclose(p, new, rtol=1e-6)
+    np.testing.assert_allclose(found[1], more, rtol=1e-6)
+
+
+def test_a_donated_input_that_is_read_elsewhere_is_written_last(rng):
+    p = value("p", (17, 17))
+    turned = Node("permute", (p,), ((1, 0),), (17, 17), F4)
+    new = Node("add", (p, turned), (), (17, 17), F4)
+    again = Node("dot", (new, p), ("ik,kj->ij",), (17, 17), F4)
+    graph = Graph([p], [new, again])
+    x = rng.standard_normal((17, 17)).astype(F4)
+    expected = interpret(graph, [x.copy()])
+    program = build(graph, donate={0: 0})
+    assert program.schedule.late
+    found = program.run([x])
+    assert found[0] is x
+    for have, want in zip(found, expected):
+        np.testing.assert_allclose(have, want, rtol=1e-5, atol=1e-5)
+
+
+def test_a_chain_of_updates_reads_old_values(rng):
+    # q takes p's old value and p takes q's
+    p, q = value("p", (40,)), value("q", (40,))
+    one = Node("mul", (p, number(2)), (), (40,), F4)
+    two = Node("mul", (q, number(3)), (), (40,), F4)
+    program = build(Graph([p, q], [two, one]), donate={0: 0, 1: 1})
+    x, y = (rng.standard_normal(40).astype(F4) for _ in range(2))
+    a, b = x * 2, y * 3
+    program.run([x, y])
+    np.testing.assert_array_equal(x, b)
+    np.testing.assert_array_equal(y, a)
+
+
+def test_given_outputs_are_filled(rng):
+    graph = update((4, 6))
+    p, g = (rng.standard_normal((4, 6)).astype(F4) for _ in range(2))
+    good, odd = np.zeros((4, 6), F4), np.zeros((6, 4), F4).T
+    found = build(graph).run([p, g], [good, odd])
+    assert found[0] is good and found[1] is odd
+    for have, want in zip(found, interpret(graph, [p, g])):
+        np.testing.assert_allclose(have, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [9, 31])
+def test_inputs_with_strides(rng, length):
+    x, y = value("x", (6, length)), value("y", (6, length))
+    total = Node("add", (x, y), (), (6, length), F4)
+    flat = Node("reshape", (x,), ((6 * length,),), (6 * length,), F4)
+    graph = Graph([x, y], [total, flat])
+    a = rng.standard_normal((length, 6)).astype(F4).T
+    b = rng.standard_normal((6, 2 * length)).astype(F4)[:, ::-2]
+    strides = [tuple(s // 4 for s in array.strides) for array in (a, b)]
+    program = build(graph, strides=strides)
+    expected = interpret(graph, [a, b])
+    for arrays in ([a, b], [np.ascontiguousarray(a), np.ascontiguousarray(b)]):
+        for have, want in zip(program.run(arrays), expected):
+            np.testing.assert_array_equal(have, want)
+
+
+def test_wrong_inputs_are_refused(rng):
+    program = build(update())
+    good, other = np.zeros((33, 5), F4), np.zeros((33, 5), F8)
+    with pytest.raises(ValueError, match="float32"):
+        program.run([good, other])
+    with pytest.raises(ValueError, match="33"):
+        program.run([good, good[:3]])
+
+
+def test_host_calls_stand_between_native_segments(rng):
+    x = value("x", (8, 8))
+    before = Node("add", (x, number(1)), (), (8, 8), F4)
+    call = Node("extern", (before,), ("sort", (1, False)), ((8, 8), (8, 8)), (F4, I8))
+    values = Node("output_of", (call,), (0,), (8, 8), F4)
+    places = Node("output_of", (call,), (1,), (8, 8), I8)
+    after = Node("mul", (values, number(2)), (), (8, 8), F4)
+    half = Node("cast", (after,), (), (8, 8), np.dtype("f2"))
+    back = Node("cast", (half,), (), (8, 8), F4)
+    graph = Graph([x], [after, places, back])
+    array = rng.standard_normal((8, 8)).astype(F4)
+    ordered = np.sort(array + 1, 1)
+    found = build(graph).run([array])
+    np.testing.assert_allclose(found[0], 2 * ordered, rtol=1e-6)
+    np.testing.assert_array_equal(found[1], np.argsort(array + 1, 1))
+    np.testing.assert_allclose(found[2], 2 * ordered, rtol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 5), (5, 0)])
+def test_small_and_empty_shapes(shape):
+    x = value("x", shape)
+    total = Node("reduce_sum", (x,), (tuple(range(len(shape))), False), (), F4)
+    twice = Node("add", (x, x), (), shape, F4)
+    array = np.full(shape, 3, F4)
+    found = build(Graph([x], [total, twice, x])).run([array])
+    assert found[0] == array.sum()
+    np.testing.assert_array_equal(found[1], 2 * array)
+    np.testing.assert_array_equal(found[2], array)
+    assert found[2] is not array
+
+
+def test_nan_and_infinities(rng):
+    x = value("x", (3, 40))
+    outputs = [
+        Node(f"reduce_{op}", (x,), ((1,), False), (3,), F4) for op in ("max", "min", "sum")
+    ] + [Node(op, (x,), (1, False), (3,), I8) for op in ("argmax", "argmin")]
+    array = rng.standard_normal((3, 40)).astype(F4)
+    array[0, 23] = array[0, 31] = np.nan
+    array[1, 7] = np.inf
+    array[2, 39] = -np.inf
+    graph = Graph([x], outputs)
+    for have, want in zip(build(graph).run([array]), interpret(graph, [array])):
+        np.testing.assert_allclose(have, want, rtol=1e-5)
+
+
+def test_temporaries_do_not_overlap_and_are_reused(rng):
+    x = value("x", (64, 64))
+    node = x
+    for _ in range(8):
+        node = Node("dot", (node, x), ("ik,kj->ij",), (64, 64), F4)
+        node = Node("permute", (node,), ((1, 0),), (64, 64), F4)
+        node = Node("mul", (node, number(0.05)), (), (64, 64), F4)
+    graph = Graph([x], [node])
+    program = build(graph)
+    assert program.plan.size < program.plan.reused / 2
+    array = rng.standard_normal((64, 64)).astype(F4)
+    np.testing.assert_allclose(
+        program.run([array])[0], interpret(graph, [array])[0], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_equal_kernels_are_written_once():
+    x = value("x", (32, 32))
+    node = x
+    for _ in range(5):
+        node = Node("dot", (node, x), ("ik,kj->ij",), (32, 32), F4)
+        node = Node("tanh", (node,), (), (32, 32), F4)
+    program = build(Graph([x], [node]))
+    assert len({kernel.name for kernel in program.kernels}) < len(program.kernels)
+
+
+def test_one_and_two_threads_agree(rng):
+    n = 1 << 19
+    x, y = value("x", (n,)), value("y", (n,))
+    e = Node("exp", (x,), (), (n,), F4)
+    z = Node("mul", (e, y), (), (n,), F4)
+    rows = Node("reshape", (z,), ((512, n // 512),), (512, n // 512), F4)
+    total = Node("reduce_sum", (rows,), ((1,), False), (512,), F4)
+    columns = Node("reduce_sum", (rows,), ((0,), False), (n // 512,), F4)
+    program = build(Graph([x, y], [z, total, columns]))
+    assert any(kernel.chunk for kernel in program.kernels)
+    arrays = [rng.standard_normal(n).astype(F4) for _ in range(2)]
+    before = threads.number()
+    try:
+        threads.choose(1)
+        alone = program.run(arrays)
+        threads.choose(2)
+        together = program.run(arrays)
+    finally:
+        threads.choose(before)
+    for a, b in zip(alone, together):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_say_what_they_do(rng):
+    program = build(update())
+    (kernel,) = program.kernels
+    assert [node.op for node in kernel.nodes] == ["sub", "add"]
+    assert kernel.read == 2 * 33 * 5 * 4 and kernel.written == 2 * 33 * 5 * 4
+    assert f"@{kernel.name}" in program.ir
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
