@@ -25,8 +25,8 @@ class Place:
 
     gemm: Gemm
     batch: tuple[Number, ...]
-    row: Value
-    col: Value
+    row: Number
+    col: Number
     axis: str
     offset: Number
     step: int

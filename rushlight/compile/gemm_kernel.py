@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from .emit import I64, PTR, VOID, Module, Value, constant
+from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue
 from .gemm_plan import Plan
-from .packing import KERNEL, Number, positions, table_entry, times
-from .tiles import Tile, emit_tile
+from .packing import KERNEL, Number, move, positions, table_entry, times
+from .tiles import Tile, emit_tile, unrolled
 
 Range = tuple[Number, Number]
 
@@ -36,7 +37,7 @@ class Driver:
         self._kernel()
         return math.prod(self.gemm.batch) * math.prod(self.rounds)
 
-    # --- the tiles of every height and width that occur ---------------------------------------------
+    # --- the tiles of every height and width that occur -------------------------------------------
     def _tiles(self) -> dict[tuple[int, int], str]:
         """Names by (one row more, last panel)."""
         plan, found = self.plan, {}
@@ -64,19 +65,31 @@ class Driver:
         copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
         return Tile(
             self.type, tuple(n * x_free for n in range(rows)), y,
-            tuple(zip(self.gemm.k, x_steps, y_steps)), out, unroll=4 if len(y) == 1 else 1,
+            tuple(zip(self.gemm.k, x_steps, y_steps)), out, unroll=unrolled(self.type, len(y)),
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
-            copies=copies, cut=bool(plan.cut),
+            copies=copies, cut=bool(plan.cut), far=self._far(),
+            ahead=self._ahead(rows * len(y), x_steps[-1]),
         )  # fmt: skip
+
+    def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
+        """How many steps early to ask for lines: about a hundred cycles of work."""
+        if self.plan.inner or sums < 12:
+            return 0, 0
+        steps = min(16, 224 // sums)
+        return steps if abs(x_step) * self.type.size >= 64 else 0, steps
+
+    def _far(self) -> bool:
+        """Whether C is too large to be at hand when a tile comes to store its sums."""
+        size = self.plan.x_size * self.plan.y_size * self.type.size
+        return self.direct and size > 1 << 18 and self.gemm.terms >= 64
 
     def _x_steps(self) -> tuple[int, tuple[int, ...]]:
         """Steps of x along its own axis and along the sum, packed or as it lies."""
         plan = self.plan
         if not plan.packs_x:
             return plan.x.free, plan.x.inner
-        room = plan.row_room
-        return (1, self._flat(room)) if plan.x_lies_across else (room, self._flat(1))
+        return plan.row_room, self._flat(1)
 
     def _y_steps(self, last: int) -> tuple[int, tuple[int, ...]]:
         plan = self.plan
@@ -88,7 +101,7 @@ class Driver:
         k = self.gemm.k
         return tuple(math.prod(k[n + 1 :]) * step for n in range(len(k)))
 
-    # --- the kernel ---------------------------------------------------------------------------------
+    # --- the kernel -------------------------------------------------------------------------------
     def _kernel(self) -> None:
         f = self.f = self.module.function(self.name, KERNEL)
         plan = self.plan
@@ -97,13 +110,14 @@ class Driver:
             table_entry(f, self.type, self.scratch, regions[region])
             if packed else table_entry(f, self.type, operand.slot, operand.offset)
             for operand, packed, region in
-            ((plan.x, plan.packs_x, 1), (plan.y, plan.packs_y, 0))
+            ((plan.x, plan.packs_x, 1), (plan.y, plan.packs_y and not plan.packs_near, 0))
         ]  # fmt: skip
         self.result = table_entry(f, self.type, self.gemm.c.slot) if self.direct else None
         if plan.cut:
             self.waiting = table_entry(f, self.type, self.scratch, regions[2])
         self._locals()
-        with f.loop(*f.arguments[1:]) as units:
+        _, begin, end = f.arguments
+        with f.loop(begin, end) as units:
             self._unit(units.index)
 
     def _locals(self) -> None:
@@ -115,6 +129,8 @@ class Driver:
         self.sums = self.turned = constant(0, PTR)
         if not (self.direct or plan.cut):
             self.sums = self.f.stack(self.type.scalar, sums)
+        if plan.packs_near:
+            self.near = self.f.stack(self.type.scalar, max(1, plan.y_matrix))
         if plan.inner or plan.turned:
             self.turned = self.f.stack(self.type.scalar, turned)
 
@@ -124,6 +140,8 @@ class Driver:
         dims = [(size, ()) for size in (batch, *self.rounds)]
         self.matrix, block, stripe = positions(f, unit, dims)[1]
         self._batch()
+        if plan.packs_near and self.gemm.terms:
+            self._pack()
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
         if not plan.cut:
@@ -163,11 +181,23 @@ class Driver:
         f, plan, c = self.f, self.plan, self.gemm.c
         packed = plan.packed_batch
         x = [s * plan.x_matrix for s in packed[0]] if plan.packs_x else plan.x.batch
-        y = [s * plan.y_matrix for s in packed[1]] if plan.packs_y else plan.y.batch
+        far = plan.packs_y and not plan.packs_near
+        y = [s * plan.y_matrix for s in packed[1]] if far else plan.y.batch
         dims = list(zip(self.gemm.batch, zip(x, y, c.batch)))
         offsets = positions(f, self.matrix, dims)[0] if dims else [0, 0, 0]
         self.x, self.y = (f.at(b, o, self.type) for b, o in zip(self.bases, offsets))
         self.base = f.add(offsets[2], c.offset)
+
+    def _pack(self) -> None:
+        """Put this unit's y in order, on the stack."""
+        f = self.f
+        for copy in panel_copies(self.plan, self.scratch):
+            first = copy.offsets[0] - self.plan.y.offset
+            source = f.at(self.y, first, self.type)
+            target = f.at(self.near, copy.offsets[1], self.type)
+            with f.loop(0, copy.count) as panel:
+                move(f, copy, panel.index, source, target)
+        self.y = self.near
 
     def _row(self, tile: Number) -> Number:
         """The first row of a tile: the first tiles have one row more."""

@@ -16,7 +16,9 @@ from typing import Any
 from .emit import Type, vector
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
-LONG = 1024  # reductions longer than this are cut, where both operands stay in reach
+L2_SETS, L2_WAYS = 1024, 16
+NEAR_BYTES = 32 << 10
+LONG, PART = 1024, 512  # reductions longer than the one are cut into parts of the other
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Gemm:
     @property
     def terms(self) -> int:
         return math.prod(self.k)
+
+    @property
+    def empty(self) -> bool:
+        """Whether C has no elements."""
+        return not (self.m and self.n and math.prod(self.batch))
 
     @property
     def flops(self) -> int:
@@ -154,28 +161,32 @@ class Plan:
 
     @property
     def row_room(self) -> int:
-        """Elements between rows of a packed x: not a multiple of what a cache maps together."""
-        length = self.x_size if self.x_lies_across else self.gemm.terms
-        return -(-length // self.type.lanes) * self.type.lanes + self.type.lanes
-
-    @property
-    def x_lies_across(self) -> bool:
-        """Whether x is contiguous along its own axis, not along the sum."""
-        return self.x.free == 1 and self.x.inner[-1] != 1
+        """Elements from row to row of a packed x: not a multiple of what a cache maps together."""
+        w = self.type.lanes
+        return -(-self.gemm.terms // w) * w + w
 
     @property
     def x_matrix(self) -> int:
         """Elements of one packed matrix of x."""
-        return self.row_room * (self.gemm.terms if self.x_lies_across else self.x_size)
+        return self.row_room * self.x_size
 
     @property
     def y_matrix(self) -> int:
         return self.gemm.terms * (self.panels[0] * self.width + self.tail_room)
 
     @functools.cached_property
+    def packs_near(self) -> bool:
+        """Whether each unit of work packs its own small y on the stack, right before its use."""
+        panels = self.panels[0] + bool(self.panels[1])
+        small = self.y_matrix * self.type.size <= NEAR_BYTES
+        alone = self.matrices(self.y) == math.prod(self.gemm.batch)
+        return self.packs_y and small and alone and self.blocks == (self.tiles[0], panels)
+
+    @functools.cached_property
     def regions(self) -> tuple[int, int, int, int]:
         """Elements of scratch before the packed y, the packed x, the sums between passes; all."""
-        y = self.y_matrix * self.matrices(self.y) if self.packs_y else 0
+        far = self.packs_y and not self.packs_near
+        y = self.y_matrix * self.matrices(self.y) if far else 0
         x = self.x_matrix * self.matrices(self.x) if self.packs_x else 0
         rows = self.x_size + self.type.lanes
         panels = self.panels[0] + bool(self.panels[1])
@@ -232,14 +243,24 @@ def _with_copies(plan: Plan) -> Iterator[Plan]:
     options = [False, True] if plan.y.free == 1 or plan.y_size == 1 else [True]
     for packs_y in options:
         yield replace(plan, packs_y=packs_y)
-        if collides(plan, plan.x) and plan.panels[0] > 2:
+        if x_collides(plan) and plan.panels[0] > 2 and len(plan.gemm.k) == 1:
             yield replace(plan, packs_y=packs_y, packs_x=True)
 
 
-def collides(plan: Plan, operand: Operand) -> bool:
-    """Whether lines that a tile needs together fall on the same places of a cache."""
-    step = max(abs(operand.free), abs(operand.inner[-1])) * plan.type.size
-    return step >= 2048 and step % 1024 == 0
+def crowds(plan: Plan, step: int) -> bool:
+    """Whether lines `step` elements apart, one per term, are too many for their places in L2."""
+    step = abs(step) * plan.type.size
+    if step < 512 or step % 64:
+        return False
+    return plan.gemm.terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
+
+
+def x_collides(plan: Plan) -> bool:
+    """Whether rows of x that a tile reads together push each other out of L1."""
+    rows, step = plan.tiles[1], abs(plan.x.free) * plan.type.size
+    if plan.x.inner[-1] != 1:
+        return crowds(plan, plan.x.inner[-1])
+    return step > 0 and step % 1024 == 0 and rows > 8 * max(1, 4096 // step)
 
 
 @functools.cache
@@ -280,7 +301,7 @@ def _cut(plan: Plan) -> int:
         return 0
     if plan.tiles[0] * plan.panels[0] < 4:
         return 0
-    return -(-terms // -(-terms // LONG))
+    return -(-terms // -(-terms // PART))
 
 
 def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
@@ -296,10 +317,15 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
-    if not plan.packs_y and collides(plan, plan.y):
-        step = max(step, (vectors + 1) * (4 if plan.tiles[0] > 1 else 2))
-    if collides(plan, plan.x) and not plan.packs_x:
-        step *= 1.2
+    near = terms * vectors * w * plan.type.size <= L1_BYTES
+    apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 1024
+    step += 0 if near and not apart else (0.25 if apart else 0.15) * vectors
+    if plan.x.inner[-1] * plan.type.size >= 1024 and not plan.packs_x:
+        step += 1
+    if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
+        step += 8 * vectors
+    if not plan.packs_x and x_collides(plan):
+        step *= 1.3 if plan.x.inner[-1] == 1 else 1.6
     if plan.turned:
         blocks = vectors * -(-rows // w)
         end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
@@ -321,5 +347,6 @@ def _copy_cycles(plan: Plan) -> float:
         each = 4.0 / w if along else 8.0 / w if plan.y.inner[-1] == 1 else 3.0
         cycles += size * each + 200
     if plan.packs_x:
-        cycles += plan.gemm.terms * plan.x_size * plan.matrices(plan.x) * 4.0 / w + 200
+        each = 4.0 / w if plan.x.inner[-1] == 1 else 8.0 / w
+        cycles += plan.gemm.terms * plan.x_size * plan.matrices(plan.x) * each + 200
     return cycles

@@ -44,17 +44,23 @@ class Copy:
 def emit_copy(module: Module, name: str, copy: Copy) -> None:
     """Add the kernel that does units begin..end of `copy`."""
     f = module.function(name, KERNEL)
-    bases = [table_entry(f, copy.type, *at) for at in zip(copy.slots, copy.offsets)]
-    with f.loop(*f.arguments[1:]) as units:
-        steps = [(size, (source, target)) for size, source, target in copy.units]
-        offsets = positions(f, units.index, steps)[0]
-        source, target = (f.at(base, o, copy.type) for base, o in zip(bases, offsets))
-        if copy.source[1] == 1:
-            _by_rows(f, copy, source, target)
-        elif copy.source[0] == 1:
-            _turned(f, copy, source, target)
-        else:
-            _one_by_one(f, copy, source, target)
+    source, target = (table_entry(f, copy.type, *at) for at in zip(copy.slots, copy.offsets))
+    _, begin, end = f.arguments
+    with f.loop(begin, end) as units:
+        move(f, copy, units.index, source, target)
+
+
+def move(f: Function, copy: Copy, unit: Number, source: Value, target: Value) -> None:
+    """Write one unit of a copy between two addresses."""
+    steps = [(size, (come, go)) for size, come, go in copy.units]
+    offsets = positions(f, unit, steps)[0] if steps else [0, 0]
+    source, target = (f.at(base, o, copy.type) for base, o in zip((source, target), offsets))
+    if copy.source[1] == 1:
+        _by_rows(f, copy, source, target)
+    elif copy.source[0] == 1 and copy.rows >= copy.type.lanes:
+        _turned(f, copy, source, target)
+    else:
+        _one_by_one(f, copy, source, target)
 
 
 def table_entry(f: Function, type: Type, slot: int, offset: int = 0) -> Value:
@@ -105,25 +111,21 @@ def _by_rows(f: Function, copy: Copy, source: Value, target: Value) -> None:
 
 
 def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
-    """Square blocks: lanes of the source run along rows of the target."""
+    """Square blocks: lanes of the source run along rows of the target; the last may overlap."""
     type, w, (_, step), to = copy.type, copy.type.lanes, copy.source, copy.target_row
-    turn, edge = turn_name(f.module, type), turn_name(f.module, type, edge=True)
 
-    def block(row: Number, column: Number, height: int, width: int) -> None:
+    def block(row: Number, column: Number, width: int) -> None:
         here = f.at(source, f.add(row, times(f, column, step)), type)
         there = f.at(target, f.add(column, times(f, row, to)), type)
-        whole = height == width == w
-        sizes = [] if whole else [f.coerce(width, I64), f.coerce(height, I64)]
-        name = turn if whole else edge
+        sizes = [] if width == w else [f.coerce(width, I64)]
+        name = turn_name(f.module, type, edge=width < w)
         f.call(name, VOID, here, f.coerce(step, I64), there, f.coerce(to, I64), *sizes)
 
     def column(at: Number, width: int) -> None:
-        whole, rest = divmod(copy.rows, w)
-        if whole:
-            with f.loop(0, whole * w, w) as rows:
-                block(rows.index, at, w, width)
-        if rest:
-            block(whole * w, at, rest, width)
+        with f.loop(0, copy.rows // w * w, w) as rows:
+            block(rows.index, at, width)
+        if copy.rows % w:
+            block(copy.rows - w, at, width)
 
     whole, rest = divmod(copy.columns, w)
     if whole:
@@ -145,48 +147,60 @@ def _one_by_one(f: Function, copy: Copy, source: Value, target: Value) -> None:
 def turn_name(module: Module, type: Type, edge: bool = False) -> str:
     """The function that writes a square block of lanes with rows and columns exchanged.
 
-    `(ptr source, i64 step, ptr target, i64 step)`; the one for edges has two more arguments, how
-    many rows and columns the source has: it reads no others, and writes only rows that exist.
+    `(ptr source, i64 step, ptr target, i64 step)`; the one for edges is also told how many rows
+    there are, reads no others, and fills their lanes with the first.
     """
     name = f"turn_{'edge_' if edge else ''}{type.suffix}"
     if name not in module.functions:
         given = [("source", PTR), ("step", I64), ("target", PTR), ("to", I64)]
-        more = [("rows", I64), ("columns", I64)] if edge else []
-        _turn(module.function(name, given + more, internal=True), type, edge)
+        more = [("rows", I64)] if edge else []
+        _turn(module.function(name, given + more, internal=True), type)
     return name
 
 
-def _turn(f: Function, type: Type, edge: bool) -> None:
-    source, step, target, to, *sizes = f.arguments
-    rows, columns = sizes or (None, None)
-    mask = f.first_lanes(columns, type.lanes) if edge else None
-
-    def address(base: Value, number: int, limit: Value | None, step: Value) -> Value:
-        index: Number = number
-        if limit is not None and number:
+def _turn(f: Function, type: Type) -> None:
+    """A few columns at a time, in shuffles that stay inside 128 bits."""
+    source, step, target, to, *rows = f.arguments
+    part = 16 // type.size
+    with f.loop(0, type.lanes, part, carry=[source]) as columns:
+        first = here = columns.carried[0]
+        columns.next(f.at(first, part, type))
+        quarters = []
+        for number in range(type.lanes):
             known = f.coerce(number, I64)
-            index = f.select(f.compare("<", known, limit), known, 0)
-        return f.at(base, times(f, step, index), type)
-
-    order = range(type.lanes)
-    values = [f.load(type, address(source, r, rows, step), 0, mask) for r in order]
-    distance = 1
-    while distance < type.lanes:
-        low, high = butterfly(type.lanes, distance)
-        for a in order:
-            if not a & distance:
-                pair = values[a], values[a + distance]
-                values[a], values[a + distance] = f.shuffle(*pair, low), f.shuffle(*pair, high)
-        distance *= 2
-    for r in reversed(order):  # the first row last: rows that do not exist were written over it
-        f.store(values[r], address(target, r, columns, to))
+            start = f.select(f.compare("<", known, rows[0]), here, first) if rows else here
+            quarters.append(f.load(type.wide(part), start))
+            here = f.at(here, step, type)
+        values = [_joined(f, quarters[n::part]) for n in range(part)]
+        if part == 4:
+            a, b = (_woven(f, values[n], values[n + 1], 1, 4) for n in (0, 2))
+            values = [v for low, high in zip(a, b) for v in _woven(f, low, high, 2, 4)]
+        else:
+            values = _woven(f, values[0], values[1], 1, 2)
+        there = f.at(target, f.mul(to, columns.index), type)
+        for n, value in enumerate(values):
+            f.store(value, f.at(there, times(f, to, n), type))
 
 
-def butterfly(width: int, distance: int) -> tuple[list[int], list[int]]:
-    """The two halves of an exchange between vectors `distance` apart, as lanes of the pair."""
-    low = [width + lane - distance if lane & distance else lane for lane in range(width)]
-    high = [width + lane if lane & distance else lane + distance for lane in range(width)]
-    return low, high
+def _joined(f: Function, parts: list[Value]) -> Value:
+    """Short vectors, one after the other."""
+    while len(parts) > 1:
+        lanes = range(2 * parts[0].type.lanes)
+        parts = [f.shuffle(a, b, lanes) for a, b in zip(parts[::2], parts[1::2])]
+    return parts[0]
+
+
+def _woven(f: Function, a: Value, b: Value, grain: int, block: int) -> list[Value]:
+    """In every `block` lanes, pieces of `grain` lanes of a and b in turn: first halves, second."""
+    width, half = a.type.lanes, block // 2
+    halves = []
+    for start in (0, half):
+        order = []
+        for base in range(start, width, block):
+            for at in range(base, base + half, grain):
+                order += [*range(at, at + grain), *range(width + at, width + at + grain)]
+        halves.append(f.shuffle(a, b, order))
+    return halves
 
 
 def fold_name(module: Module, type: Type) -> str:
@@ -194,14 +208,29 @@ def fold_name(module: Module, type: Type) -> str:
     name = f"fold_{type.suffix}"
     if name not in module.functions:
         f = module.function(name, [("source", PTR), ("target", PTR)], internal=True)
+        width, part = type.lanes, 16 // type.size
         source, target = f.arguments
-        rows = [f.load(type, source, r * type.lanes) for r in range(type.lanes)]
-        distance = 1
+        rows = [f.load(type, source, r * width) for r in range(width)]
+        grain, block = 1, part
         while len(rows) > 1:
-            halves = butterfly(type.lanes, distance)
-            pairs = zip(rows[::2], rows[1::2])
-            split = [[f.shuffle(*pair, half) for half in halves] for pair in pairs]
-            rows = [f.add(low, high) for low, high in split]
-            distance *= 2
+            inside = grain < part
+            pairs = [
+                _woven(f, a, b, grain, block) if inside else _halves(f, a, b, len(rows) == 2)
+                for a, b in zip(rows[::2], rows[1::2])
+            ]
+            rows = [f.add(low, high) for low, high in pairs]
+            grain *= 2
         f.store(rows[0], target)
     return name
+
+
+def _halves(f: Function, a: Value, b: Value, last: bool) -> list[Value]:
+    """128-bit pieces of both to be added; in the last round, pieces that lie side by side."""
+    width, part = a.type.lanes, 16 // a.type.size
+    count = width // part
+    pieces = [*range(0, count, 2), *range(1, count, 2)] if last else list(range(count))
+    result = []
+    for chosen in (pieces[: count // 2], pieces[count // 2 :]):
+        places = [*chosen, *(p + count for p in chosen)]
+        result.append(f.shuffle(a, b, [p * part + k for p in places for k in range(part)]))
+    return result

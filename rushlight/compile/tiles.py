@@ -10,6 +10,7 @@ All offsets are known numbers of elements, so the walk is one pointer per operan
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .emit import BOOL, I64, PTR, Function, Module, Type, Value, constant, lanes_of
@@ -25,6 +26,8 @@ class Tile:
     `tail` is how many lanes of the last vector of `y` exist (0: all), `out_tail` those of `out`;
     `adds` starts from what `out` holds. `copies` splits the sums of an inner tile, so that
     additions need not wait on each other. With `cut` the innermost count is a fourth argument.
+    `ahead` says how many steps early lines of x and y are asked for, where they lie far apart;
+    `far` asks for `out` before the sum begins.
     """
 
     type: Type
@@ -39,6 +42,8 @@ class Tile:
     inner: bool = False
     copies: int = 1
     cut: bool = False
+    ahead: tuple[int, int] = (0, 0)
+    far: bool = False
 
 
 def emit_tile(module: Module, name: str, tile: Tile) -> str:
@@ -46,6 +51,15 @@ def emit_tile(module: Module, name: str, tile: Tile) -> str:
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
     _Walk(module.function(name, given, internal=True), tile).emit()
     return name
+
+
+def unrolled(type: Type, vectors: int) -> int:
+    """Terms per round of an outer tile.
+
+    With one vector a 512-bit multiply-add takes its number from memory, and the loop's own
+    instructions weigh; elsewhere more terms at once only bring spills.
+    """
+    return 4 if vectors == 1 and type.lanes * type.size == 64 else 1
 
 
 def known_mask(type: Type, count: int) -> Value | None:
@@ -78,6 +92,8 @@ class _Walk:
     def _begin(self, out: Value) -> list[Value]:
         """What the sums start from."""
         if not self.tile.adds:
+            for at, _ in self._places() if self.tile.far else ():
+                self.f.prefetch(self.f.at(out, at, self.type), write=True)
             return [constant(0.0, self.type)] * (self.count * self.tile.copies)
         return [self.f.load(self.type, out, at, mask) for at, mask in self._places()]
 
@@ -96,7 +112,10 @@ class _Walk:
             trip, x, y, steps, sums, lambda x, y, sums: self._nest(depth + 1, x, y, sums)
         )
 
-    def _loop(self, trips, x, y, steps, sums, body) -> list[Value]:  # noqa: ANN001
+    def _loop(
+        self, trips: int | Value, x: Value, y: Value, steps: Sequence[int], sums: list[Value],
+        body: Callable[[Value, Value, list[Value]], list[Value]],
+    ) -> list[Value]:  # fmt: skip
         """`trips` rounds of body(x, y, sums), both pointers moving by their steps."""
         f = self.f
         with f.loop(0, trips, carry=[x, y, *sums], some=True) as loop:
@@ -144,6 +163,7 @@ class _Walk:
     def _outer(self, x: Value, y: Value, dx: int, dy: int, sums: list[Value]) -> list[Value]:
         f, type = self.f, self.type
         masks = [None] * (len(self.tile.y) - 1) + [known_mask(type, self.tile.tail)]
+        self._ask(x, y, dx, dy)
         vectors = [f.load(type, y, at + dy, mask) for at, mask in zip(self.tile.y, masks)]
         result: list[Value] = []
         for row in self.tile.x:
@@ -151,6 +171,16 @@ class _Walk:
             for vector in vectors:
                 result.append(f.fma(number, vector, sums[len(result)]))
         return result
+
+    def _ask(self, x: Value, y: Value, dx: int, dy: int) -> None:
+        """Ask for the lines of a later step."""
+        f, line = self.f, 64 // self.type.size
+        _, *steps = self.loops[-1]
+        for pointer, offset, places, step, ahead in zip(
+            (x, y), (dx, dy), (self.tile.x, self.tile.y), steps, self.tile.ahead
+        ):
+            for at in {place // line * line: place for place in places}.values() if ahead else ():
+                f.prefetch(f.at(pointer, at + offset + ahead * step, self.type))
 
     def _inner(
         self, x: Value, y: Value, k: int, mask: Value | None, sums: list[Value]
