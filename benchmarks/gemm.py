@@ -20,11 +20,10 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from benchmarks.timing import interleaved  # noqa: E402
+from rushlight.compile import gemm as products  # noqa: E402
 from rushlight.compile import llvm  # noqa: E402
 from rushlight.compile.emit import F32, I64, PTR, VOID, Module, constant  # noqa: E402
-from rushlight.compile.gemm import (  # noqa: E402
-    Gemm, Operand, Result, emit_gemm, plan_gemm, scratch_bytes,
-)  # fmt: skip
+from rushlight.compile.gemm import Gemm, Operand, Result  # noqa: E402
 from rushlight.compile.runtime import aligned  # noqa: E402
 
 SHAPES = """
@@ -59,14 +58,14 @@ def native(gemm: Gemm, operands: tuple[np.ndarray, ...]) -> tuple[Any, int]:
     """A call that computes C `count` times, and the address of the table it wants."""
     target = llvm.target()
     module = Module(target)
-    calls = emit_gemm(module, "product", gemm, target, 3)
+    calls = products.emit_gemm(module, "product", gemm, target, 3)
     f = module.function("repeat", [("table", PTR), ("count", I64)])
     with f.loop(0, f.arguments[1]):
         for call in calls:
             units = constant(call.units, I64)
             f.call(call.name, VOID, f.arguments[0], constant(0, I64), units)
     code = llvm.compile(module.text())
-    scratch = aligned(scratch_bytes(gemm, target) + 64)
+    scratch = aligned(products.scratch_bytes(gemm, target) + 64)
     table = np.array([x.ctypes.data for x in (*operands, scratch)], np.int64)
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("repeat"))
     run.keep = (code, scratch, table, operands)  # type: ignore[attr-defined]
@@ -141,7 +140,7 @@ def main() -> None:
         found = interleaved({**calls, "peak": top}, rounds=7, seconds=0.01)
         most = top.flops / found.pop("peak")
         rates = {name: flops / seconds / 1e9 for name, seconds in found.items()}
-        plan = plan_gemm(gemm, llvm.target())
+        plan = products.plan_gemm(gemm, llvm.target())
         way = f"{'inner' if plan.inner else 'outer'} {plan.rows}x{plan.vectors}"
         way += f"{' swapped' * plan.swapped}{' turned' * plan.turned}{' packs-y' * plan.packs_y}"
         way += f"{' packs-x' * plan.packs_x}{f' cut {plan.cut}' * bool(plan.cut)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
-import os
 import re
 
 import numpy as np
@@ -17,12 +16,11 @@ pytest.importorskip("llvmlite")
 
 from rushlight.compile import llvm
 from rushlight.compile.dots import contiguous, plan_dot
-from rushlight.compile.emit import Module
+from rushlight.compile.emit import Module, vector
 from rushlight.compile.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
-from rushlight.compile.gemm_plan import Plan, tile_shapes
-from rushlight.compile.emit import vector
+from rushlight.compile.gemm_plan import tile_shapes
 from rushlight.compile.runtime import aligned
-from rushlight.compile.tiles import Tile, emit_tile
+from rushlight.compile.tiles import Tile, emit_tile, unrolled
 
 
 def targets():
@@ -197,8 +195,9 @@ def test_epilogues_see_every_element_once(name, spec, size):
     bias = np.arange(shape["j"], dtype=np.float32) - 3
     kept = np.full(out, np.nan, np.float32)
     wide = bias if spec.endswith("ij") else bias[:, None]
-    c = check(spec, [shape[x] for x in first], [shape[x] for x in second], TARGETS[name],
-              epilogue=biased, after=lambda y: np.maximum(y + wide, 0), others=(bias, kept))  # fmt: skip
+    sizes = [[shape[x] for x in part] for part in (first, second)]
+    c = check(spec, *sizes, TARGETS[name], epilogue=biased,
+              after=lambda y: np.maximum(y + wide, 0), others=(bias, kept))  # fmt: skip
     if not np.isnan(kept).all():
         np.testing.assert_array_equal(np.maximum(kept, 0), c)
 
@@ -248,7 +247,7 @@ def tile_of(target, dtype, rows, vectors, inner, cut):
     out = tuple(n * vectors * w for n in range(rows)), tuple(range(0, vectors * w, w))
     x = tuple(n * 504 for n in range(rows))
     loops = ((512, 1, 1 if inner else vectors * w),)
-    unroll = 4 if vectors == 1 and not cut else 1
+    unroll = 1 if cut else unrolled(kind, vectors)
     return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut)
 
 
