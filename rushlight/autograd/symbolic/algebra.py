@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd, isfinite
+from math import gcd, isfinite, lcm
 from typing import Any
 
 import numpy as np
@@ -284,20 +284,11 @@ def _number_power(value: Number, e: Number) -> Number:
 def content(found: Sum) -> Number:
     """The common numeric factor of a sum's coefficients; negative if all of them are."""
     numbers = [c for c, _ in found.kept()] + ([found.number] if found.number != 0 else [])
-    if not numbers or not all(isinstance(c, Fraction) for c in numbers):
+    exact = [c for c in numbers if isinstance(c, Fraction)]
+    if not exact or len(exact) < len(numbers):
         return Fraction(1)
-    size = Fraction(
-        gcd(*(c.numerator for c in numbers)),
-        _lcm([c.denominator for c in numbers]),  # type: ignore
-    )
-    return -size if all(c < 0 for c in numbers) else size
-
-
-def _lcm(values: list[int]) -> int:
-    total = 1
-    for value in values:
-        total = total * value // gcd(total, value)
-    return total
+    size = Fraction(gcd(*(c.numerator for c in exact)), lcm(*(c.denominator for c in exact)))
+    return -size if all(c < 0 for c in exact) else size
 
 
 # --- Equality up to the order of terms and factors

@@ -58,7 +58,7 @@ def _deliver(waiting: dict[Expr, Any], x: Expr, g: Any) -> None:
         g = wrap(constant(g, x.dtype))
     if tuple(g.shape) != x.shape and not x.open:
         g = sum_to(g, x.shape)
-    waiting[x] = waiting[x] + g if x in waiting else g
+    waiting[x] = g + waiting[x] if x in waiting else g  # the order in which they were written
 
 
 def _deliver_output(waiting: dict[Expr, Any], expr: Expr, g: Any) -> None:

@@ -19,7 +19,7 @@ from .algebra import (
     shaped,
     sum_of,
 )
-from .expressions import CONSTANT, Expr, constant, is_number
+from .expressions import CONSTANT, Expr, constant, is_number, order
 from .rules_shape import RESHAPES, Found, Rule
 
 
@@ -277,7 +277,7 @@ def common_matrix(x: Expr) -> Found:
             rest.multiply(chained(factors[:-1] if end else factors[1:]), Fraction(1))
             inner.append((c, rest.build(x.dtype)))
         one = kept[places[0]][2][end]
-        inner.sort(key=lambda pair: bool(pair[1].args))  # A + A^T, the plain one first
+        inner.sort(key=lambda pair: _turned(pair[1]))  # A + A^T, the plain one first
         total = build_sum(Fraction(0), inner, x.dtype)
         joined = chained([*chain(total), one] if end else [one, *chain(total)])
         new = [(c, term) for i, (c, term) in enumerate(found.kept()) if i not in places]
@@ -285,6 +285,10 @@ def common_matrix(x: Expr) -> Found:
         text = "A x + B x = (A + B) x" if end else "A x + A y = A (x + y)"
         return text, shaped(build_sum(found.number, new, x.dtype), x)
     return None
+
+
+def _turned(x: Expr) -> int:
+    return sum(a.op == "transpose" for a in order([x]))
 
 
 class _Scalars(Product):

@@ -192,6 +192,24 @@ def common_factors(x: Expr) -> Found:
     return ("a b + a c = a (b + c)", new) if count(new) < count(x) else None
 
 
+def common_numbers(x: Expr) -> Found:
+    """a / n - b / n = (a - b) / n for tensors; for whole sums only, so it comes last."""
+    if x.op not in SUMS or not x.ndim:
+        return None
+    found = sum_of(x)
+    kept = found.kept()
+    first = kept[0][0] if kept else 1
+    if found.number != 0 or len(kept) < 2 or abs(first) == 1:
+        return None
+    if not all(isinstance(c, Fraction) and abs(c) == abs(first) for c, _ in kept):
+        return None
+    inner = Product()
+    inner.coefficient = common = abs(first)
+    base = build_sum(Fraction(0), [(c / common, term) for c, term in kept], x.dtype)
+    inner.multiply(base, Fraction(1))
+    return "c a + c b = c (a + b)", shaped(inner.build(x.dtype), x)
+
+
 def _added(terms: list[tuple[Number, Expr]], x: Expr) -> Expr:
     total = Sum()
     for c, term in terms:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .algebra import forget
+from .algebra import SUMS, forget
 from .expressions import Expr, order, rebuilt
 from .rules_matrix import MATRIX_RULES
-from .rules_scalar import SCALAR_RULES
+from .rules_scalar import SCALAR_RULES, common_numbers
 from .rules_shape import SHAPE_RULES, Rule
 from .text import text
 
 RULES: list[Rule] = [*SHAPE_RULES, *MATRIX_RULES, *SCALAR_RULES]
 _FLOAT_ONLY = frozenset((*MATRIX_RULES, *SCALAR_RULES))
-MOST_STEPS = 20_000
+MOST_AT_ONE = 60  # rules applied to one expression; a guard, far above what is seen
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,22 @@ class Simplifier:
         """The simplest form found of an expression (and, on the way, of its parts)."""
         for x in order([expr]):
             self._settle(x)
-        return self.done[expr]
+        return self._tidied(self.done[expr])
+
+    def _tidied(self, expr: Expr) -> Expr:
+        """Common numbers drawn from whole sums (parts of sums would be opened again)."""
+        everything = order([expr])
+        parts = {a for x in everything if x.op in SUMS for a in x.args}
+        done: dict[Expr, Expr] = {}
+        for x in everything:
+            new = rebuilt(x, [done[a] for a in x.args])
+            real = not isinstance(x.dtype, tuple) and x.dtype.kind == "f"
+            found = common_numbers(new) if real and x not in parts else None
+            if found is not None:
+                self.steps.append(Step(found[0], new, found[1]))
+                new = found[1]
+            done[x] = new
+        return done[expr]
 
     def _settle(self, x: Expr) -> None:
         """Simplify an expression whose operands are settled."""
@@ -55,7 +70,7 @@ class Simplifier:
         self.busy.add(x)
         seen = [x]
         current = rebuilt(x, [self.done.get(a, a) for a in x.args])
-        while current not in self.done and len(self.steps) < MOST_STEPS:
+        while current not in self.done and len(seen) < MOST_AT_ONE:
             found = self._first(current)
             if found is None:
                 break
@@ -75,7 +90,9 @@ class Simplifier:
             self.done[one] = result
 
     def _first(self, x: Expr) -> tuple[str, Expr] | None:
-        real = not isinstance(x.dtype, tuple) and x.dtype.kind == "f"
+        if isinstance(x.dtype, tuple):  # several outputs at once
+            return None
+        real = x.dtype.kind == "f"
         for rule in RULES:
             if not real and rule in _FLOAT_ONLY:
                 continue
