@@ -168,6 +168,8 @@ class _Fusion:
                 source = self.roots.get(node)
                 if source not in group.place:
                     continue
+                if root.node in self.gemm:
+                    return False  # a matrix kernel's factors stand in memory before it runs
                 if group.at(root, at) != group.at(source, source.own):
                     return False
         return True
