@@ -13,10 +13,12 @@ import functools
 import importlib.util
 import itertools
 import json
+import logging
 import os
 import re
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -40,6 +42,7 @@ _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fo
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
 _serial = itertools.count()
+_log = logging.getLogger("rushlight.compile")
 
 
 @dataclass(frozen=True)
@@ -271,15 +274,23 @@ def compile(ir: str, target: Target | None = None) -> Code:
         raise fail(RuntimeError, MISSING)
     target = target or _current()
     name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
+    start = time.perf_counter()
     if (binary := cache.load(name)) is not None:
         try:
-            return _link(binary, ir, target)
+            code = _link(binary, ir, target)
+            _log.debug("loaded %d bytes in %.1f ms", len(binary), _since(start))
+            return code
         except RuntimeError:  # made by another build of LLVM than its version says
             cache.drop(name)
     binary = _emit(ir, target)
     code = _link(binary, ir, target)
     cache.store(name, binary)
+    _log.debug("compiled %d bytes in %.1f ms", len(binary), _since(start))
     return code
+
+
+def _since(start: float) -> float:
+    return 1e3 * (time.perf_counter() - start)
 
 
 def symbol(name: str, address: int | Callable[[], int]) -> None:
