@@ -65,15 +65,17 @@ class Compiled:
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._long_call(args, kwargs)
+
+    def _long_call(self, args: Any, kwargs: Any) -> Any:
         if STATE.tracer is not None or self._eager is not None or self.backend == "eager":
             return self.function(*args, **kwargs)
-        if not kwargs:
-            for bound in self.programs:
-                if bound.fast is not None:
-                    result = bound.fast(args)
-                    if result is not MISS:
-                        return result
         for place, bound in enumerate(self.programs):
+            if place and bound.fast is not None and not kwargs:
+                result = bound.fast(args)
+                if result is not MISS:
+                    self._prefer(bound)
+                    return result
             leaves: list[Tensor] = []
             if bound.matches(args, kwargs, leaves):
                 arrays = bound.fetch(leaves)
@@ -88,6 +90,23 @@ class Compiled:
             if bound in self.programs:
                 self.programs.remove(bound)
                 self.programs.insert(0, bound)
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Give this object a class whose call tries the short way of the first program at once."""
+        fast = self.programs[0].fast
+        if fast is None:
+            self.__class__ = Compiled
+            return
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not kwargs:
+                result = fast(args)
+                if result is not MISS:
+                    return result
+            return self._long_call(args, kwargs)
+
+        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else functools.partial(self, owner)
@@ -114,6 +133,7 @@ class Compiled:
             bound = Bound(captured, program, halves, arguments, before)
             bound.fast = make(bound)
             self.programs.insert(0, bound)
+            self._shorten()
             return result
 
     def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:

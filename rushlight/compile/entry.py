@@ -1,9 +1,10 @@
-"""A program called with its arrays: forms checked and addresses read in native code.
+"""A program called with its arrays: guards and forms checked, addresses read, in native code.
 
 `arrays(...)` makes a built-in function of n ndarrays. It compares each array's type, data type,
 sizes and strides with what the program was made for, writes the data pointers into the program's
 table and runs it: some tens of nanoseconds instead of a microsecond per array from Python. It
-answers False, and does nothing, when an array has another form.
+answers False, and does nothing, when an array has another form, or when one of the *words* it was
+told to watch is not what it was (`words.py`: the version of a dictionary, the length of a list).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import llvm, runtime
+from .words import Words
 
 _DATA, _DIMS, _SIZES, _STEPS, _KIND = 16, 24, 32, 40, 56  # NumPy's array object, in bytes
 _FASTCALL = 0x0080
@@ -38,12 +40,42 @@ start:
   %count = load i64, ptr %p2
   %p3 = getelementptr i64, ptr %spec, i64 3
   %type = load ptr, ptr %p3
-  %first = getelementptr i64, ptr %spec, i64 4
+  %first = getelementptr i64, ptr %spec, i64 5
+  %p4 = getelementptr i64, ptr %spec, i64 4
+  %watch = load ptr, ptr %p4
+  %words = load i64, ptr %watch
   %enough = icmp eq i64 %n, %count
-  br i1 %enough, label %next, label %refuse
+  br i1 %enough, label %word, label %refuse
+word:
+  %w = phi i64 [ 0, %start ], [ %w1, %wordok ]
+  %wmore = icmp slt i64 %w, %words
+  br i1 %wmore, label %wordlook, label %next
+wordlook:
+  %w3 = mul i64 %w, 3
+  %w31 = add i64 %w3, 1
+  %wp = getelementptr i64, ptr %watch, i64 %w31
+  %base = load ptr, ptr %wp
+  %op = getelementptr i64, ptr %wp, i64 1
+  %off = load i64, ptr %op
+  %ep = getelementptr i64, ptr %wp, i64 2
+  %expect = load i64, ptr %ep
+  %indirect = icmp sge i64 %off, 0
+  br i1 %indirect, label %follow, label %direct
+follow:
+  %inner = load ptr, ptr %base
+  %there = getelementptr i8, ptr %inner, i64 %off
+  br label %direct
+direct:
+  %source = phi ptr [ %base, %wordlook ], [ %there, %follow ]
+  %found = load i64, ptr %source
+  %holds = icmp eq i64 %found, %expect
+  br i1 %holds, label %wordok, label %refuse
+wordok:
+  %w1 = add i64 %w, 1
+  br label %word
 next:
-  %i = phi i64 [ 0, %start ], [ %i1, %done ]
-  %at = phi ptr [ %first, %start ], [ %after, %done ]
+  %i = phi i64 [ 0, %word ], [ %i1, %done ]
+  %at = phi ptr [ %first, %word ], [ %after, %done ]
   %more = icmp slt i64 %i, %n
   br i1 %more, label %array, label %run
 array:
@@ -170,17 +202,18 @@ def _definitions() -> dict[bool, Any] | None:
 
 def arrays(
     function: int, table: runtime.Table, slots: Sequence[int], forms: Sequence[Any],
-    release_gil: bool, owner: Any,
+    release_gil: bool, owner: Any, watched: Words | None = None,
 ) -> Callable[..., bool] | None:  # fmt: skip
     """A callable of ndarrays that runs `void function(ptr table)`; None where there is no way.
 
     `slots[i]` is the place of array i's address in the table, `forms[i]` its (shape, dtype,
-    strides in bytes); `owner` is kept alive.
+    strides in bytes); `owner` is kept alive; `watched` are the words to look at first.
     """
     made = _definitions()
     if made is None:
         return None
-    words: list[int] = [function, table.address, len(slots), id(np.ndarray)]
+    watched = watched or Words([])
+    words: list[int] = [function, table.address, len(slots), id(np.ndarray), watched.address]
     kinds = []
     for slot, (shape, dtype, strides) in zip(slots, forms, strict=True):
         kinds.append(dtype)
@@ -189,4 +222,4 @@ def arrays(
             words += [size, step]
     spec = np.array(words, np.int64)
     new = runtime._entries()[0]  # type: ignore[index]
-    return new(ctypes.addressof(made[release_gil]), spec.ctypes.data, (spec, kinds, owner))
+    return new(ctypes.addressof(made[release_gil]), spec.ctypes.data, (spec, kinds, owner, watched))

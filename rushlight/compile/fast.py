@@ -15,11 +15,13 @@ import numpy as np
 
 from ..core.dispatch import INFERRED
 from ..core.state import DEFAULTS, STATE, WATCHED
-from ..core.tape import LEAF, mark_again, owner_of, writes_of
+from ..core.tape import LEAF, Clock, follow, owner_of
 from ..core.tensor import Tensor
 from .bound import Argument, Bound
 from .capture import Result
 from .guards import SCALARS, lines_of, same
+from .words import Words
+from .words import known as words_known
 
 MISS = object()
 
@@ -37,8 +39,7 @@ class _Writer:
         self.names: dict[str, Any] = {
             "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
-            "empty": np.empty, "same": same, "mark_again": mark_again, "getrefcount": getrefcount,
-            "writes_of": writes_of, "owner_of": owner_of,
+            "empty": np.empty, "same": same, "getrefcount": getrefcount, "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
 
@@ -63,7 +64,8 @@ class _Writer:
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(_form, self.captured.graph.outputs)]
-        entry = self.bound.program.array_entry(range(len(forms)), forms)
+        self.words = Words(self.bound.places) if words_known() else None
+        entry = self.bound.program.array_entry(range(len(forms)), forms, self.words)
         self.outputs = [
             k for k in range(len(self.captured.graph.outputs)) if k not in self.native.donate
         ]
@@ -86,9 +88,9 @@ class _Writer:
         add, (args, _) = self.lines.append, self.bound.arguments
         grad, inference, autocast, anomaly, dtype = self.bound.modes
         self.names["dtype"] = dtype
-        add(f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0] or"
-            f" STATE.inference is not {inference} or STATE.autocast is not {autocast} or"
-            " DEFAULTS.dtype is not dtype: return MISS")  # fmt: skip
+        more = "" if grad else f" or STATE.inference is not {inference}"  # it implies no grad
+        add(f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
+            f" STATE.autocast is not {autocast} or DEFAULTS.dtype is not dtype: return MISS")
         if args:
             add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
         for i, wanted in enumerate(args):
@@ -101,8 +103,10 @@ class _Writer:
                 add(f"if not same(x{i}, E{i}): return MISS")
 
     def _guards(self) -> None:
-        tests, names = lines_of(self.bound.places)
-        self.names.update(names)
+        tests: list[str] = []
+        if self.words is None:
+            tests, names = lines_of(self.bound.places)
+            self.names.update(names)
         for i, (x, had) in enumerate(self.bound.presence):
             self.names[f"p{i}"] = x
             tests.append(f"p{i}._grad is {'not ' if had is not None else ''}None")
@@ -123,7 +127,9 @@ class _Writer:
                 cell = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
                 self.names[f"k{k}"] = source.key
-                self.lines.append(f"n{k}[0] = s{k}[k{k}]")
+                self.lines += [
+                    f"try: n{k}[0] = s{k}[k{k}]", "except Exception: return MISS",
+                ]  # fmt: skip
                 self.fetched.append(f"a{k}")
             else:
                 self.fetched.append(f"s{k}._array")
@@ -150,11 +156,20 @@ class _Writer:
         """Arguments must not lie in memory that the program writes."""
         add = self.lines.append
         held = [self.fetched[place] for place, _ in self.captured.writes]
-        self.names.update(W=[], A=[], O=set())
-        add(f"now = [{', '.join(held)}]")
-        add("if len(A) != len(now) or any(a is not b for a, b in zip(A, now)):")
-        add("    A[:] = now; W[:] = [writes_of(a) for a in now]")
-        add("    O.clear(); O.update([id(owner_of(a)) for a in now])")
+        known: list[Any] = [None] * len(held)
+        owners: set[int] = set()
+        clock = Clock()
+
+        def moved(*now: np.ndarray) -> None:
+            known[:] = now
+            owners.clear()
+            for array in now:
+                follow(array, clock)
+                owners.add(id(owner_of(array)))
+
+        self.names.update(A=known, O=owners, moved=moved, tick=clock.run)
+        changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
+        add(f"if {changed}: moved({', '.join(held)})")
         for source, fetched in zip(self.captured.sources, self.fetched):
             if source.kind == "argument":
                 add(f"a = {fetched}")
@@ -169,14 +184,18 @@ class _Writer:
             for k in range(len(self.captured.graph.outputs))
         ]  # fmt: skip
         call = f"run({', '.join([*self.fetched, *outs])})"
+        again = "return MISS"
+        if self.words is not None:  # what changed may be of no importance: ask in full, once
+            self.names.update(holds=self.bound._check, renew=self.words.renew)
+            again = f"if not holds(): return MISS\n        renew()\n        if not {call}: return MISS"
+        body = f"if not {call}:\n        {again}"
         if not self.bound.program.releases:
-            self.lines.append(f"if not {call}: return MISS")
+            self.lines.append(body)
             return
         self.names["lock"] = self.native._lock
-        self.lines += [
-            "if not lock.acquire(False): return MISS", "try:", f"    if not {call}: return MISS",
-            "finally: lock.release()",
-        ]  # fmt: skip
+        self.lines += ["if not lock.acquire(False): return MISS", "try:"]
+        self.lines += ["    " + line for line in body.split("\n")]
+        self.lines.append("finally: lock.release()")
 
     def _effects(self) -> None:
         add = self.lines.append
@@ -184,7 +203,7 @@ class _Writer:
             self.names[f"h{i}"] = x
             add(f"h{i}._grad = {'None' if index is None else f't{index}'}")
         if self.captured.writes:
-            add("mark_again(W)")
+            add("tick()")
         results = self.captured.results
         if isinstance(results, tuple):
             parts = [self._result(x) for x in results]

@@ -35,7 +35,7 @@ class Place:
     def holds(self) -> bool:
         """Whether it still stands there."""
         try:
-            found = _LOOK[self.kind](self.container, self.key)
+            found = look(self)
         except (KeyError, IndexError, AttributeError, ValueError):
             return False
         return same(found, self.expected)
@@ -55,6 +55,11 @@ _LOOK: dict[str, Callable[[Any, Any], Any]] = {
     "cell": lambda container, key: container.cell_contents,
     "leaf": lambda container, key: container._entry is LEAF,
 }
+
+
+def look(place: Place) -> Any:
+    """What stands at a place now."""
+    return _LOOK[place.kind](place.container, place.key)
 
 
 def same(found: Any, expected: Any) -> bool:

@@ -40,11 +40,12 @@ class NativeProgram:
         self.wrote = frozenset(self.native.donate.values())
         self.releases = sum(k.nanoseconds for k in self.native.kernels) > LONG
 
-    def array_entry(self, slots: Sequence[int], forms: Sequence[Any]) -> Any:
+    def array_entry(self, slots: Sequence[int], forms: Sequence[Any], watched: Any) -> Any:
         """The code as a function of arrays, in the order of `slots` of the table."""
         code = self.native.code
         return arrays(
-            code.address("program_0"), self.native.table, slots, forms, self.releases, self.native
+            code.address("program_0"), self.native.table, slots, forms, self.releases, self.native,
+            watched,
         )
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -60,12 +60,31 @@ def hooks_of(entry: Entry) -> EntryHooks:
     return entry[HOOKS]
 
 
+class Clock:
+    """Counts the runs of a program that writes several memories each time."""
+
+    __slots__ = ("runs", "stamps")
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.stamps: list[int] = []
+
+    def run(self) -> None:
+        """One more write to every memory that this clock stands for."""
+        self.runs += 1
+        self.stamps.append(tick())
+        if len(self.stamps) > 2 * _KEPT_STAMPS:
+            del self.stamps[:_KEPT_STAMPS]
+        last_write[0] = self.stamps[-1]
+
+
 class _Writes:
-    __slots__ = ("count", "lines", "owner", "stamps", "writer")
+    __slots__ = ("clocks", "count", "lines", "owner", "stamps", "writer")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         self.count = 0
+        self.clocks: list[tuple[Clock, int]] = []
         self.stamps: list[int] = []
         self.lines: list[str] = []
         self.writer = ""
@@ -110,36 +129,37 @@ def mark_written(array: np.ndarray, line: str | None = None, writer: str = "") -
     last_write[0] = now
 
 
-def mark_again(writes: list[_Writes]) -> None:
-    """Record one more write to each of these memories (`writes_of`), by native code."""
-    now = tick()
-    for found in writes:
-        found.count += 1
-        found.stamps.append(now)
-        if len(found.stamps) > 2 * _KEPT_STAMPS:
-            del found.stamps[:_KEPT_STAMPS]
-    last_write[0] = now
-
-
-def writes_of(array: np.ndarray) -> _Writes:
-    """The record of the writes to an array's memory; it has been written at least once."""
+def follow(array: np.ndarray, clock: Clock) -> None:
+    """Let each run of a program count as a write to the memory of `array`."""
     mark_written(array)
-    return _writes[id(owner_of(array))]
+    found = _writes[id(owner_of(array))]
+    if all(one is not clock for one, _ in found.clocks):
+        found.clocks.append((clock, clock.runs))
 
 
 def version(array: np.ndarray) -> int:
     """How often the memory behind `array` has been written in place."""
     found = _writes.get(id(owner_of(array)))
-    return 0 if found is None else found.count
+    return 0 if found is None else _count(found)
+
+
+def _count(found: _Writes) -> int:
+    return found.count + sum(clock.runs - start for clock, start in found.clocks)
 
 
 def written_since(array: np.ndarray, order: int) -> tuple[int, int, list[str], str] | None:
     """(version now, version then, lines that wrote, last op) if written after clock `order`."""
     found = _writes.get(id(owner_of(array)))
-    if found is None or not found.stamps or found.stamps[-1] < order:
+    if found is None:
         return None
-    later = sum(stamp > order for stamp in found.stamps)
-    return found.count, found.count - later, found.lines, found.writer
+    stamps = list(found.stamps)
+    for clock, _ in found.clocks:
+        stamps += clock.stamps
+    later = sum(stamp > order for stamp in stamps)
+    if not later:
+        return None
+    count = _count(found)
+    return count, max(count - later, 0), found.lines, found.writer
 
 
 def shape_of(parent: Any) -> tuple[int, ...]:
