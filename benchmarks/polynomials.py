@@ -43,11 +43,14 @@ COS = near_zero(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, -mpf(1) / 720, mpf(
 ATAN = near_zero(lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, mpf(1) / 5, -mpf(1) / 3)
 ASIN = near_zero(lambda z: (asin(sqrt(z)) / sqrt(z) - 1) / z, mpf(3) / 40, mpf(1) / 6)
 ERF = near_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1, -2 / (3 * sqrt(pi)), 2 / sqrt(pi) - 1)
+FALL = near_zero(
+    lambda u: -log(erfc(1 + u) / erfc(1)) / u, mpf(1), 2 * exp(-1) / sqrt(pi) / erfc(1)
+)
 
 
-def tail(t, centre=mpf(4)):
-    """e^(x^2) erfc(x) (1 + 2x) at x = centre (1 + t) / (1 - t)."""
-    x = centre * (1 + t) / (1 - t)
+def tail(t):
+    """e^(x^2) erfc(x) (1 + 2x) at x = 4 (1 + t) / (1 - t)."""
+    x = 4 * (1 + t) / (1 - t)
     return exp(x * x) * erfc(x) * (1 + 2 * x)
 
 
@@ -64,13 +67,13 @@ ROWS = {
     "ATAN": (ATAN, mpf(0), mpf("0.1717"), {48: 5, 64: 11}, lambda z: z),
     "ASIN": (ASIN, mpf(0), mpf("0.2501"), {48: 6, 64: 13}, lambda z: z),
     "ERF": (ERF, mpf(0), mpf(1), {32: 7, 48: 7, 64: 13}, lambda z: mpf(1)),
-    "ERFC_FALL": (lambda x: -log(erfc(x)), mpf("0.95"), mpf("4.0"), {32: 9},
-                  lambda x: 8 * erfc(x)),
+    "ERFC_FALL": (FALL, mpf(0), mpf(3), {32: 8}, lambda u: 8 * u * erfc(1 + u)),
     "TAIL": (tail, at("0.45"), at(28), {48: 13, 64: 22}, lambda t: mpf(1)),
 }  # fmt: skip
 
 
 def main():
+    print(f"ERFC_1 = {float(erfc(1))!r}")
     for name, (function, low, high, degrees, weight) in ROWS.items():
         for bits, degree in degrees.items():
             c = through(function, low, high, degree)

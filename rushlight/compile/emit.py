@@ -65,6 +65,11 @@ class Module:
         """Whether the target multiplies and adds with one rounding."""
         return self.target is None or self.target.fma
 
+    @property
+    def vast(self) -> bool:
+        """Whether the instructions of AVX-512 are there."""
+        return self.target is not None and self.target.name == "avx512"
+
     def declare(self, name: str, result: Type, arguments: Sequence[Type]) -> None:
         """A function that the process (or another module) holds."""
         inside = ", ".join(t.text for t in arguments)

@@ -1,6 +1,6 @@
 """The error function and its complement.
 
-Up to 1: x + x E(x^2). Beyond, float32 lanes take 1 - e^-q(x) with a polynomial q, and float64
+Up to 1: x + x E(x^2). Beyond, float32 lanes take 1 - erfc(1) e^(-u q(u)) with u = x - 1 and a polynomial q, and float64
 e^(-x^2) P(t) / (1 + 2 x) with t = (x - 4) / (x + 4).
 """
 
@@ -20,9 +20,10 @@ def _near(a: N, precise: int) -> N:
 def erf_fast(x: N) -> N:
     """float32 in its own lanes."""
     a = abs(x)
-    fall = poly(limit(a, 0.9, 4.0), tables.ERFC_FALL_32)
-    r, _, n = reduced(-fall)
-    far = 1.0 - scaled(1.0 + fma(r * r, tail(r, 32), r), n)
+    u = limit(a, 1.0, 4.0) - 1.0
+    r, _, n = reduced(-(u * poly(u, tables.ERFC_FALL_32)))
+    fall = scaled(1.0 + fma(r * r, tail(r, 32), r), n)
+    far = fma(fall, -tables.ERFC_1, 1.0)
     return (a < 1.0).where(_near(a, 32), far).with_sign(x)
 
 
@@ -33,14 +34,15 @@ def beyond(a: N, precise: int) -> N:
     if precise == 48:
         p = poly(t, tables.TAIL_48)
         return exp(-(a * a), 48) * (p / (1.0 + 2.0 * a))
-    p = poly(t, tables.TAIL_64)
+    p, under = fast_sum(t.like(tables.TAIL_64[0]), t * poly(t, tables.TAIL_64[1:]))
     slope = poly(t, [k * c for k, c in enumerate(tables.TAIL_64)][1:9])
     rest = residual(a - 4.0, t, below) / below * slope
     square, lost = two_product(a, a)
     r, low, n = reduced(-square)
-    high, least = one_and(r, low - lost, 64)
-    top, under = two_product(high, p)
-    y, more = quotient((top, under + fma(high, rest, least * p)),
+    r, low = fast_sum(r, low - lost)
+    high, least = one_and(r, low, 64)
+    top, lost = two_product(high, p)
+    y, more = quotient((top, lost + fma(high, rest + under, least * p)),
                        fast_sum(2.0 * a, a.like(1.0)))  # fmt: skip
     return scaled(y + more, n)
 

@@ -39,8 +39,22 @@ def power_of_two(n: N) -> N:
 
 def scaled(y: N, n: N) -> N:
     """y 2^n, also where that is subnormal or overflows; one rounding."""
+    if y.f.module.vast and y.type.lanes * y.type.bits == 512:
+        return _scaled_at_once(y, n)
     half = n >> 1
     return y * power_of_two(half) * power_of_two(n - half)
+
+
+def _scaled_at_once(y: N, n: N) -> N:
+    """By the instruction that does it; 4 is the rounding in force."""
+    f, type = y.f, y.type
+    power = f.convert("sitofp", n.value, type.name)
+    name, mask = ("ps", "i16") if type.bits == 32 else ("pd", "i8")
+    text = (
+        f"call {type.text} @llvm.x86.avx512.mask.scalef.{name}.512({y.value.typed},"
+        f" {power.typed}, {type.text} zeroinitializer, {mask} -1, i32 4)"
+    )
+    return N(f, f.emit(type, text))
 
 
 def tail(r: N, precise: int) -> N:
@@ -103,7 +117,8 @@ def less_one(x: N, precise: int, drop: int) -> Pair:
 def expm1(x: N, precise: int) -> N:
     top = 89.0 if x.type.bits == 32 else 710.0
     high, low = less_one(limit(x, -40.0, top), precise, 1)
-    return ((high + low) * 2.0).with_sign(x)
+    y = ((high + low) * 2.0).with_sign(x)
+    return (abs(x) < 2.0**-60).where(x, y)  # halves of subnormals lose their last digit
 
 
 def sigmoid(x: N, precise: int) -> N:
@@ -131,8 +146,8 @@ def tanh(x: N, precise: int) -> N:
 def sinh(x: N, precise: int) -> N:
     """With v = (e^a - 1) / 4: 2 (v + v / (4v + 1))."""
     high, low = less_one(limit(abs(x), 0.0, 710.75), precise, 2)
-    y = high + (low + high / (4.0 * high + 1.0))
-    return (y * 2.0).with_sign(x)
+    y = (high + (low + high / (4.0 * high + 1.0))) * 2.0
+    return (abs(x) < 2.0**-60).where(x, y.with_sign(x))
 
 
 def cosh(x: N, precise: int) -> N:
@@ -148,4 +163,5 @@ def of_pair(h: N, low: N, precise: int) -> N:
     """e^(h + low) of a float64 pair; what lies outside the range gives 0 or inf."""
     h = bounded(h)
     r, rest, n = reduced(h)
-    return scaled(1.0 + (r + fma(r * r, tail(r, precise), rest + low)), n)
+    r, rest = fast_sum(r, rest + low)  # the low part may be a last digit of a large h
+    return scaled(1.0 + (r + fma(r * r, tail(r, precise), rest)), n)

@@ -41,7 +41,7 @@ def acos(x: N, precise: int) -> N:
 
 
 def _angle(top: N, under: N, precise: int) -> Pair:
-    """atan(top / under) of two non-negative numbers, as a sum: a quarter turn apart, three cases."""
+    """atan(top / under) of two non-negative numbers, as a sum of two, in three cases."""
     low = top <= under * (sqrt(2) - 1)
     high = top > under * (sqrt(2) + 1)
     above = low.where(top, high.where(-under, top - under))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import math_tables as tables
-from .algebra import N, fma, poly, residual, two_product, two_sum
+from .algebra import N, Pair, fast_sum, fma, poly, quotient, residual, two_product, two_sum
 from .emit import F64, I8, I64, PTR, VOID, Function, Module, Value, constant
 from .math_exp import nearest
 
@@ -138,18 +138,18 @@ def _fraction_as_pair(f: Function, fraction: str, negative: Value) -> tuple[N, N
     return two_sum(p, lost + fma(high, HALF_PI[1], low * HALF_PI[0]))
 
 
-def kernels(r: N, low: N, precise: int) -> tuple[N, N]:
-    """sin and cos of r + low, |r| <= pi / 4."""
+def kernels(r: N, low: N, precise: int) -> tuple[Pair, Pair]:
+    """sin and cos of r + low, |r| <= pi / 4, each as a sum whose second part is small."""
     z = r * r
     if precise == 48:
-        sine = fma(r * z, poly(z, tables.SIN_48), r)
-        cosine = fma(z * z, poly(z, tables.COS_48), fma(z, -0.5, 1.0))
-        return sine, cosine
+        return (r, r * z * poly(z, tables.SIN_48)), (
+            fma(z, -0.5, 1.0), z * z * poly(z, tables.COS_48),
+        )  # fmt: skip
     half = 0.5 * z
-    sine = r + fma(r * z, poly(z, tables.SIN_64), low - half * low)
+    sine = fma(r * z, poly(z, tables.SIN_64), low - half * low)
     near = 1.0 - half
-    cosine = near + (((1.0 - near) - half) + fma(z * z, poly(z, tables.COS_64), -(r * low)))
-    return sine, cosine
+    cosine = ((1.0 - near) - half) + fma(z * z, poly(z, tables.COS_64), -(r * low))
+    return (r, sine), (near, cosine)
 
 
 def _flipped(y: N, n: N, by: int) -> N:
@@ -161,21 +161,28 @@ def _flipped(y: N, n: N, by: int) -> N:
 
 def sin(x: N, precise: int) -> N:
     r, low, n = reduced(x, precise)
-    sine, cosine = kernels(r, low, precise)
-    y = _flipped((n & 1).is_("==", 0).where(sine, cosine), n, 0)
+    (a, b), (c, d) = kernels(r, low, precise)
+    y = _flipped((n & 1).is_("==", 0).where(a + b, c + d), n, 0)
     return (abs(x) < 1e-8).where(x, y)
 
 
 def cos(x: N, precise: int) -> N:
     r, low, n = reduced(x, precise)
-    sine, cosine = kernels(r, low, precise)
-    return _flipped((n & 1).is_("==", 0).where(cosine, sine), n, 1)
+    (a, b), (c, d) = kernels(r, low, precise)
+    return _flipped((n & 1).is_("==", 0).where(c + d, a + b), n, 1)
 
 
 def tan(x: N, precise: int) -> N:
     r, low, n = reduced(x, precise)
-    sine, cosine = kernels(r, low, precise)
+    sine, cosine = (fast_sum(*pair) for pair in kernels(r, low, precise))
     even = (n & 1).is_("==", 0)
-    y = even.where(sine, cosine) / even.where(cosine, sine)
+    top = even.where(sine[0], cosine[0])
+    below = even.where(cosine[0], sine[0])
+    if precise == 48:
+        y = top / below
+    else:
+        lost = even.where(sine[1], cosine[1]), even.where(cosine[1], sine[1])
+        y, rest = quotient((top, lost[0]), (below, lost[1]))
+        y = y + rest
     y = (y.bits() ^ (n << (y.type.bits - 1))).floats()
     return (abs(x) < 1e-8).where(x, y)

@@ -39,7 +39,7 @@ class Emitter:
             raise ValueError(f"no pointwise op is called {name!r}")
         return getattr(self, name + "_" if name in ("and", "or", "not") else name)(*operands)
 
-    # --- arithmetic ----------------------------------------------------------------------------
+    # --- arithmetic --------------------------------------------------------------------------
     def _both(self, x: Operand, y: Operand) -> tuple[Value, Value]:
         return self.f.pair(x, y)
 
@@ -197,7 +197,7 @@ class Emitter:
     def copysign(self, x: Operand, y: Operand) -> Value:
         return self.f.intrinsic("copysign", *(self.floats(one) for one in self._both(x, y)))
 
-    # --- rounding ----------------------------------------------------------------------------------
+    # --- rounding ----------------------------------------------------------------------------
     def _rounded(self, name: str, x: Value) -> Value:
         return self.f.intrinsic(name, x) if x.type.kind == "f" else x
 
@@ -214,7 +214,7 @@ class Emitter:
         """The nearest integer, halves to even."""
         return self._rounded("roundeven", x)
 
-    # --- questions ------------------------------------------------------------------------------------
+    # --- questions ---------------------------------------------------------------------------
     def compare(self, sign: str, x: Operand, y: Operand) -> Value:
         return self.f.compare(sign, x, y)
 
@@ -239,7 +239,7 @@ class Emitter:
     def isfinite(self, x: Value) -> Value:
         return self.f.compare("<", self.abs(x), inf) if x.type.kind == "f" else self._same(x, True)
 
-    # --- bits -------------------------------------------------------------------------------------------
+    # --- bits --------------------------------------------------------------------------------
     def and_(self, x: Operand, y: Operand) -> Value:
         return self.f.bit_and(*self._both(x, y))
 
@@ -258,7 +258,7 @@ class Emitter:
     def shift_right(self, x: Operand, y: Operand) -> Value:
         return integers.shift_right(self.f, *self._both(x, y))
 
-    # --- types ------------------------------------------------------------------------------------------
+    # --- types -------------------------------------------------------------------------------
     def floats(self, x: Value) -> Value:
         """x, or float32 of an integer."""
         return x if x.type.kind == "f" else self.cast(x, "float32")
