@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import llvm
-from .emit import I64, PTR, VOID, Module, Value
+from .emit import I64, PTR, VOID, Function, Module, Value
 from .expression import Expression, Layout, stores
 from .graph import Node
 from .loops import KERNEL, emit_nest
@@ -108,23 +108,33 @@ class Maker:
         """The function that runs the kernels of one native segment in order."""
         f = self.module.function(name, [("table", PTR)])
         table = f.arguments[0]
-        begin = f.constant(0, I64)
+        clock = _now(f) if calls[0].clock else None
         for call in calls:
             for place, node in enumerate(call.operands, call.first):
                 if node in where:
                     f.store(f.load(PTR, table, where[node]), table, place)
-            own = f.at(table, call.first, PTR)
-            kernel = call.kernel
-            units = f.constant(kernel.units, I64)
-            if kernel.chunk:
-                self.module.declare("rushlight_parallel", VOID, [PTR, PTR, I64, I64])
-                chunk = f.constant(kernel.chunk, I64)
-                f.call("rushlight_parallel", VOID, Value(f"@{kernel.name}", PTR), own, units, chunk)
-            else:
-                f.call(kernel.name, VOID, own, begin, units)
+            self._call(f, call.kernel, f.at(table, call.first, PTR))
+            if clock is not None:
+                now = _now(f)
+                spent = f.add(f.load(I64, table, call.clock), f.sub(now, clock))
+                f.store(spent, table, call.clock)
+                clock = now
+
+    def _call(self, f: Function, kernel: Kernel, operands: Value) -> None:
+        units = f.constant(kernel.units, I64)
+        if not kernel.chunk:
+            f.call(kernel.name, VOID, operands, f.constant(0, I64), units)
+            return
+        self.module.declare("rushlight_parallel", VOID, [PTR, PTR, I64, I64])
+        function, chunk = Value(f"@{kernel.name}", PTR), f.constant(kernel.chunk, I64)
+        f.call("rushlight_parallel", VOID, function, operands, units, chunk)
 
     def text(self) -> str:
         return self.module.text()
+
+
+def _now(f: Function) -> Value:
+    return f.emit(I64, "call i64 @llvm.readcyclecounter()")
 
 
 def _chunk(nest: Nest) -> int:

@@ -7,6 +7,7 @@ call the operands of that call, so that equal kernels share their code.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from .normal import base, normalise, storage
 from .schedule import Group, Schedule, schedule
 
 Array = np.ndarray[Any, Any]
+PROFILE = "RUSHLIGHT_PROFILE"  # set while a program is built, it times its kernels
 
 
 @dataclass
@@ -32,6 +34,7 @@ class _Call:
     kernel: Kernel
     operands: list[Node]
     first: int
+    clock: int = 0  # where in the table its cycles are counted; 0: they are not
 
 
 @dataclass
@@ -119,6 +122,9 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: list[Node]) -> None:
     assert isinstance(segment, list)
     segment.append(_Call(kernel, operands, draft.length))
     draft.length += len(operands)
+    if PROFILE in os.environ:
+        segment[-1].clock = draft.length
+        draft.length += 1
 
 
 def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
@@ -138,6 +144,7 @@ class Program:
         self.graph, self.code, self.ir, self.donate = graph, code, code.ir, donate
         self.schedule = draft.schedule
         self.kernels = [c.kernel for s in draft.steps if isinstance(s, list) for c in s]
+        self._clocks = [c.clock for s in draft.steps if isinstance(s, list) for c in s]
         self._inputs = [_form(node, strides) for node in graph.inputs]
         self._outputs = [(node.shape, node.dtype) for node in graph.outputs]
         self._where = draft.where
@@ -189,6 +196,12 @@ class Program:
             self._steps.append(_Native(run, self.table.address))
             self.entry = run if simple else None
             number += 1
+
+    def cycles(self) -> list[int]:
+        """Processor cycles spent in each of `kernels` since the last call (see `PROFILE`)."""
+        found = [int(self.addresses[clock]) if clock else 0 for clock in self._clocks]
+        self.addresses[[clock for clock in self._clocks if clock]] = 0
+        return found
 
     def array(self, node: Node, state: _State) -> Any:
         """A value as NumPy sees it, for host calls."""
