@@ -106,6 +106,7 @@ _LAZY = {
     "vision": ("rushlight.vision", None),
     "sym": ("rushlight.sym", None),
     "viz": ("rushlight.viz", None),
+    "explain": ("rushlight.autograd.explain", "explain"),
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),
     "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),
     "memory_profile": ("rushlight.autograd.profile", "memory_profile"),

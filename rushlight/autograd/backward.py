@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.cuts import cuts
 from ..core.errors import fail
-from ..core.state import STATE
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..ops.structure import stack
@@ -71,10 +71,7 @@ def _roots(tensors: tuple[Any, ...], gradients: Any, create: bool) -> list[tuple
 
 def _last_cut() -> list[str]:
     """Where this thread last kept a chain from being recorded."""
-    if STATE.cut is None:
-        return []
-    what, code, line = STATE.cut
-    return [f"the last {what} was at {code.co_filename}:{line} in {code.co_name}"]
+    return [f"the last {cut.what} was at {cut.line}" for cut in cuts()[:1]]
 
 
 def backward(

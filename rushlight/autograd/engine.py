@@ -261,6 +261,7 @@ def _check_versions(entry: Entry) -> None:
             name = node_name(source) if is_output or not writer else writer
             origin = f", which is output 0 of {re.sub('Backward[0-9]*$', '', name)},"
         kind = scalar_type_name(dtypes.of(array))
+        line = None if entry[HOOKS] is None else entry[HOOKS].line
         raise fail(
             RuntimeError,
             "one of the variables needed for gradient computation has been modified by an inplace"
@@ -270,6 +271,9 @@ def _check_versions(entry: Entry) -> None:
             " torch.autograd.set_detect_anomaly(True,"
             " check_nan=False).",
             f"{entry[PRIM].name} needs the old value for its gradient",
+            f"its forward call: {line}"
+            if line
+            else "its forward line is known if it runs inside `with rushlight.record_lines():`",
             *(f"written in place at {line}" for line in lines[-1:]),
             "use the out-of-place form (x = x + 1 for x += 1), or write to a .clone()",
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import inference
+from ..core.cuts import note_cut
 from ..core.dispatch import note_line
 from ..core.errors import is_ours
 from ..core.state import STATE, unwatch, watch
@@ -29,10 +30,8 @@ class Mode:
         self.flag = _flag()
         self.before = getattr(STATE, self.flag)
         setattr(STATE, self.flag, self.value)
-        if not self.value:
-            frame = sys._getframe(1)
-            if not is_ours(frame):
-                STATE.cut = ("no_grad()", frame.f_code, frame.f_lineno)
+        if not self.value and not is_ours(sys._getframe(1)):
+            note_cut("no_grad()")
 
     def __exit__(self, *error: object) -> None:
         setattr(STATE, self.flag, self.before)

@@ -7,9 +7,13 @@ from itertools import pairwise
 from types import FrameType
 from typing import Any
 
+from ..core.cuts import cut_of
 from ..core.errors import is_ours, user_line
 from ..core.state import unwatch, watch
 from ..core.tape import HOOKS, Entry, hooks_of
+from ..core.tensor import Tensor
+
+CUT_OPERANDS = object()  # in a node's metadata: which operands came out of which cuts
 
 
 class record_lines:
@@ -40,6 +44,14 @@ class record_lines:
         hooks = hooks_of(entry)
         hooks.line = user_line()
         hooks.module = self._path(sys._getframe(2))
+        cut = {
+            place: found
+            for place, x in enumerate(operands if isinstance(operands, (tuple, list)) else ())
+            if isinstance(x, Tensor) and x._entry is None
+            for found in [cut_of(x._array)] if found is not None
+        }  # fmt: skip
+        if cut:
+            hooks.metadata[CUT_OPERANDS] = cut
 
     def _path(self, frame: FrameType | None) -> str | None:
         """The dotted path of the layers whose call is under way, from the outermost on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
 from . import dtypes
@@ -22,8 +21,6 @@ class ThreadState(threading.local):
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast = False
     tracer: Any = None  # the trace that this thread is in
-    # (what, code, line) of the last thing that kept a recorded chain from going on
-    cut: tuple[str, CodeType, int] | None = None
 
 
 class Defaults:

@@ -11,8 +11,9 @@ import numpy as np
 from ..autograd.engine import node_name
 from ..autograd.graph import node_of
 from ..core import dtypes, printing
+from ..core.cuts import note_cut
 from ..core.dispatch import scalar_type_name
-from ..core.errors import fail, is_ours
+from ..core.errors import fail
 from ..core.overrides import convert, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
@@ -158,6 +159,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         )
     if self._array.dtype.kind == "V":
         raise TypeError("Got unsupported ScalarType BFloat16")
+    if self._entry is not None:
+        note_cut("numpy(force=True)", self._array)
     return self._array
 
 
@@ -239,11 +242,8 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 
 def detach(self: Tensor) -> Tensor:
     """The same memory without history."""
-    if self._entry is not None:  # for the error of a backward() that finds no history
-        frame = sys._getframe(1)
-        while is_ours(frame) and frame.f_back is not None:
-            frame = frame.f_back
-        STATE.cut = ("detach()", frame.f_code, frame.f_lineno)
+    if self._entry is not None:
+        note_cut("detach()", self._array)
     result = wrap(self._array)
     return result if type(self) in EAGER_TYPES else alike(result, self)
 
@@ -256,6 +256,8 @@ def alike(result: Tensor, source: Tensor) -> Tensor:
 
 def data(self: Tensor) -> Tensor:
     """The same memory without history, whose writes the tape does not notice."""
+    if self._entry is not None:
+        note_cut(".data", self._array)
     result = wrap(self._array)
     result._silent = True
     return result

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.cuts import note_cut, pass_on
 from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
@@ -38,7 +39,15 @@ def cast(x: Any, target: dtypes.dtype) -> Any:
     source = x.dtype
     if source is target:
         return x
-    return (_cast if target.category >= dtypes.FLOAT else _cast_plain)(x, target, source)
+    if target.category >= dtypes.FLOAT:
+        y = _cast(x, target, source)
+        if source.category < dtypes.FLOAT:
+            pass_on(x._array, y._array)
+        return y
+    y = _cast_plain(x, target, source)
+    if isinstance(x, Tensor) and x._entry is not None:
+        note_cut(f"cast to {target.name}", y._array)
+    return y
 
 
 LATE.cast = cast
