@@ -64,7 +64,7 @@ def fed_all(outputs: Sequence[Expr], values: Mapping[str, Any]) -> dict[Expr, Te
 def evaluate(outputs: Sequence[Expr], feed: Mapping[Expr, Tensor]) -> list[Tensor]:
     """The values of the outputs, given those of the variables (or of any inner expression)."""
     values: dict[Expr, Any] = {}
-    for expr in order(outputs):
+    for expr in order(outputs, feed):
         values[expr] = feed[expr] if expr in feed else _one(expr, values)
     return [_tensor(values[x], x) for x in outputs]
 

@@ -7,7 +7,7 @@ of arrays (shape, dtype, strides). Equal expressions are one object: comparing i
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -159,8 +159,11 @@ def is_number(expr: Expr, value: Any = None) -> bool:
     return value is None or expr.value == value
 
 
-def order(outputs: Iterable[Expr]) -> list[Expr]:
-    """Every expression that the outputs need, each after what it reads; depth costs no stack."""
+def order(outputs: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+    """Every expression that the outputs need, each after what it reads; depth costs no stack.
+
+    What is `known` is listed, but not what it reads.
+    """
     done: dict[int, Expr] = {}
     stack = [(x, False) for x in reversed(list(outputs))]
     while stack:
@@ -171,6 +174,8 @@ def order(outputs: Iterable[Expr]) -> list[Expr]:
             done[id(expr)] = expr
             continue
         stack.append((expr, True))
+        if expr in known:
+            continue
         stack.extend((x, False) for x in reversed(expr.args) if id(x) not in done)
     return list(done.values())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ Shown = tuple[str, int]
 INFIX = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
          "bitwise_and": "&", "bitwise_or": "|"}  # fmt: skip
 QUIET = frozenset("view unsafe_view expand cast clone contiguous_copy squeeze squeeze_all".split())
-NAMES = {"as_shape": "view", "maximum": "max", "minimum": "min", "abs": "abs"}
+NAMES = {"view": "reshape", "unsafe_view": "reshape", "maximum": "max", "minimum": "min"}
 
 
 class Printer:
@@ -73,6 +75,10 @@ class Printer:
             return self.array(value), ATOM
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
             value = int(value)
+        elif isinstance(value, float) and len(repr(value)) > 9:
+            near = Fraction(value).limit_denominator(5040) if isfinite(value) else 0
+            if near and float(near) == value:  # 13/3, not 4.333333333333333
+                return str(near), PRODUCT if near > 0 else SUM
         return str(value), (ATOM if not isinstance(value, (int, float)) or value >= 0 else SUM)
 
     def array(self, value: np.ndarray) -> str:
@@ -255,9 +261,9 @@ class Printer:
 
     def call(self, x: Expr) -> Shown:
         """Any other op: its name, operands and parameters."""
-        if x.op in QUIET:
+        if x.op in QUIET and not _reshapes(x):
             return self.show(x.args[0])
-        given = [self.show(a)[0] for a in x.args]
+        given = [self.show(a)[0] for a in x.args if a.op != CONSTANT or a.value is not None]
         given += [] if x.op in ("gelu", "softplus") else [str(p) for p in x.params]
         return self.called(NAMES.get(x.op, x.op), given), ATOM
 
@@ -266,6 +272,14 @@ class Printer:
 
     def relation(self, sign: str, left: str, right: str) -> str:
         return f"{left} {sign} {right}"
+
+
+def _reshapes(x: Expr) -> bool:
+    """Whether a view does more than drop or add dimensions of size 1."""
+    if x.op not in ("view", "unsafe_view"):
+        return False
+    before, after = ([n for n in shape if n != 1] for shape in (x.args[0].shape, x.shape))
+    return before != after
 
 
 def dim_text(dims: Any) -> list[str]:
