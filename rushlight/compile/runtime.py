@@ -95,17 +95,18 @@ def _entries() -> tuple[Any, dict[bool, Any]] | None:
         llvm.symbol(name, ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0)
     llvm.symbol("_Py_NoneStruct", id(None))
     code = llvm.compile(_IR)
-    _kept.append(code)
     new = api.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
-    return new, {
+    definitions = {
         released: _MethodDef(b"run", code.address("released" if released else "held"), _METH_O)
         for released in (False, True)
     }
+    _kept.append((code, definitions))  # two threads may both come here, and both use theirs
+    return new, definitions
 
 
-_kept: list[Any] = []  # code that nothing may ever free
+_kept: list[Any] = []  # what functions in use point to: nothing may ever free it
 
 
 def entry(code: llvm.Code, name: str, release_gil: bool) -> Callable[[int], None]:

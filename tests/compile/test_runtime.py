@@ -217,6 +217,17 @@ def test_another_interpreter_gets_ctypes(monkeypatch, release):
     assert x[0] == 1
 
 
+def test_threads_that_make_the_first_entry_at_once_each_keep_what_they_made():
+    """The cache keeps one of the results; functions point into all of them."""
+    made = runtime._entries.__wrapped__()
+    if made is None:
+        return
+    kept = [weakref.ref(definition) for definition in made[1].values()]
+    del made
+    gc.collect()
+    assert all(reference() is not None for reference in kept)
+
+
 def test_other_python_threads_run_while_a_released_entry_does():
     """Two entries that wait for each other can only finish if both hold no lock."""
     spin = llvm.compile(
