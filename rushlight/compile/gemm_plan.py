@@ -231,7 +231,11 @@ def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
         y_size = gemm.m if swapped else gemm.n
         for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
             if vectors == 1 or (vectors - 1) * type.lanes < y_size:
-                yield from _with_copies(Plan(gemm, type, swapped, False, rows, vectors))
+                plan = Plan(gemm, type, swapped, False, rows, vectors)
+                yield from _with_copies(plan)
+                even = [n for n in range(6, rows) if plan.x_size % n == 0]
+                if even and plan.tiles[2]:
+                    yield from _with_copies(replace(plan, rows=even[-1]))
         along = x.inner[-1] == y.inner[-1] == 1
         if along and swapped == (gemm.lane_axis == "row"):
             for rows, vectors in tile_shapes(target.registers, target.fma, 0):
@@ -286,12 +290,13 @@ def _priced(plan: Plan, target: Any) -> Plan:
     full, left = plan.panels
     w = plan.type.lanes
     widths = [(full, plan.vectors), (1 if left else 0, left if plan.inner else -(-left // w))]
-    cycles = 0.0
+    cycles, kinds = 0.0, 0
     for panels, vectors in widths:
         for tiles, height in ((more, rows + 1), (count - more, rows)):
             if panels and tiles:
                 cycles += panels * tiles * _tile_cycles(plan, height, vectors, target)
-    cycles *= math.prod(plan.gemm.batch)
+                kinds += 1
+    cycles *= math.prod(plan.gemm.batch) * (1 + 0.005 * kinds)  # each kind has to be compiled
     return replace(plan, cost=cycles + _copy_cycles(plan))
 
 
@@ -311,7 +316,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     instructions = sums + rows + vectors + 2 if vectors > 1 else sums + 4
     if not target.fma:
         instructions += sums
-    step = max(multiplies, (rows + vectors) / 2, instructions / 4, 4 / _copies(plan, sums))
+    step = max(multiplies, (rows + vectors) * 0.6, instructions / 4, 4 / _copies(plan, sums))
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
@@ -319,7 +324,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         return -(-terms // w) * step + end + 30
     near = terms * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 1024
-    step += 0 if near and not apart else (0.25 if apart else 0.15) * vectors
+    step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
     if plan.x.inner[-1] * plan.type.size >= 1024 and not plan.packs_x:
         step += 1
     if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
