@@ -20,6 +20,7 @@ from .autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
+from .autograd.vmap import vmap
 from .core.dispatch import result_type
 from .core.dtypes import (
     bfloat16,
@@ -100,6 +101,7 @@ _LAZY = {
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
     "distributions": ("rushlight.distributions", None),
+    "func": ("rushlight.func", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
     "install_as_torch": ("rushlight.compat", "install"),

@@ -6,6 +6,7 @@ has a batching rule, by family or by name (`batching_rules`); what has none runs
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,9 @@ import numpy as np
 from ..core.dispatch import ARRAYS, WRAPPERS, promote
 from ..core.errors import Unfollowed, fail
 from ..core.primitive import Elementwise, Primitive
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, link_view, wrap
 from ..core.values import Value
-from ..ops.structure import expand, reshape, select, stack
+from ..ops.structure import contiguous_copy, expand, reshape, select, stack
 from .levels import Level, call, route, values_in
 
 ndarray = np.ndarray
@@ -60,7 +61,18 @@ class Batched(Value):
                 Unfollowed, _CONTROL,
                 "torch.where(condition, a, b) chooses for each sample of the batch",
             )  # fmt: skip
+        if how.startswith("aten::"):
+            raise RuntimeError(
+                "vmap: We do not support batching operators that can output dynamic shape."
+                f" Attempted to vmap over {how}. Please file an issue at"
+                " https://github.com/pytorch/pytorch/issues if you need this feature."
+            )
         raise fail(Unfollowed, _ITEM, f"{how} asks for the values of one sample of a batch")
+
+    def for_each(self, x: Tensor) -> Tensor:
+        x = super().for_each(x)
+        rows = expand(x, (self.inner._array.shape[0], *x._array.shape))
+        return wrap(Batched(self.level, contiguous_copy(rows)))
 
     def detached(self) -> Any:
         array = self.inner._array
@@ -90,7 +102,10 @@ class Batched(Value):
             y = one_by_one(level, prim, operands, params)
         if type(y) is tuple or type(y) is list:
             return tuple(wrap(Batched(level, one)) for one in y)
-        return wrap(Batched(level, y))
+        result = wrap(Batched(level, y))
+        if getattr(prim.rule, "view", False):
+            link_view(result, inputs[0])
+        return result
 
 
 def _inner_of(level: Level, x: Any) -> Operand:
@@ -179,15 +194,20 @@ pointwise.takes_batched_params = True  # type: ignore[attr-defined]
 _warned: set[str] = set()
 
 
-def one_by_one(level: Level, prim: Primitive, operands: list[Operand], params: Any) -> Any:
-    """The fallback: the op on each sample, and the results stacked."""
-    if prim.name not in SILENT and prim.name not in _warned:
-        _warned.add(prim.name)
+def _warn(name: str) -> None:
+    if name not in _warned:
+        _warned.add(name)
         warnings.warn(
             "There is a performance drop because we have not yet implemented the batching rule for"
-            f" aten::{prim.name}. Please file us an issue on GitHub so that we can prioritize its"
+            f" aten::{name}. Please file us an issue on GitHub so that we can prioritize its"
             " implementation.", UserWarning, stacklevel=5,
         )  # fmt: skip
+
+
+def one_by_one(level: Level, prim: Primitive, operands: list[Operand], params: Any) -> Any:
+    """The fallback: the op on each sample, and the results stacked."""
+    if prim.name not in SILENT:
+        _warn(prim.name)
     results = []
     for i in range(level.size or 1):
         given = [_sample(x, i, level.size) if batched else x for x, batched in operands]
@@ -195,6 +215,35 @@ def one_by_one(level: Level, prim: Primitive, operands: list[Operand], params: A
     if not results or not isinstance(results[0], tuple):
         return _stacked(results, level.size)
     return tuple(_stacked(list(column), level.size) for column in zip(*results))
+
+
+def by_sample(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function that computes on whole arrays run on a batch one sample at a time."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Unfollowed:
+            found = [x._array for x in (*args, *kwargs.values())
+                     if isinstance(x, Tensor) and isinstance(x._array, Value)]  # fmt: skip
+            tops = [value for value in found if type(value) is Batched and value.level.alive]
+            if not tops:
+                raise
+            level = max((value.level for value in tops), key=lambda level: level.depth)
+        at = lambda x, i: (
+            _sample(x._array.inner, i, level.size)
+            if isinstance(x, Tensor) and type(x._array) is Batched and x._array.level is level
+            else x
+        )  # fmt: skip
+        _warn(function.__name__)
+        rows = [
+            called(*(at(x, i) for x in args), **{key: at(x, i) for key, x in kwargs.items()})
+            for i in range(level.size or 1)
+        ]
+        return wrap(Batched(level, _stacked(rows, level.size)))
+
+    return called
 
 
 def _sample(x: Tensor, i: int, size: int) -> Tensor:

@@ -11,10 +11,21 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from ..core.values import Value
+from ..core.values import TWINS, Value
+from ..ops.elementwise import ceil, floor, neg, where
+from ..ops.structure import cast, expand
+
+TWINS.update({
+    "cast": cast, np.isnan: lambda x: OPS["isnan"](x), np.isfinite: lambda x: OPS["isfinite"](x),
+    np.where: where, np.broadcast_to: expand, np.floor: floor, np.ceil: ceil,
+    np.rint: lambda x: OPS["round"](x, 0), np.negative: neg,
+    np.shares_memory: lambda a, b: np.asarray(a is b),
+})  # fmt: skip
 
 
 class Level:
@@ -87,3 +98,8 @@ def call(prim: Primitive, inputs: Any, params: tuple[Any, ...]) -> Any:
     """An op on other operands."""
     op = OPS[prim.name]
     return op(tuple(inputs), *params) if prim.arity is None else op(*inputs, *params)
+
+
+def unwrapped(x: Tensor) -> Tensor:
+    """The Tensor inside the outermost value; the tensor itself if it has none."""
+    return x._array.core() if isinstance(x._array, Value) else x

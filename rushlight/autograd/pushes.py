@@ -38,15 +38,13 @@ index_fill scatter_value gamma_by angle_of_real softmax""".split()
 
 
 def _symmetric(name: str) -> Push:
-    prim = OPS[name].primitive  # type: ignore[attr-defined]
-
     def push(ts: Any, y: Tensor, *operands: Any) -> Any:
-        return prim.rule.vjp(ts[0], y, *operands)
+        return OPS[name].primitive.rule.vjp(ts[0], y, *operands)  # type: ignore[attr-defined]
 
     return push
 
 
-PUSHES.update({name: _symmetric(name) for name in _SYMMETRIC if name in OPS})
+PUSHES.update({name: _symmetric(name) for name in _SYMMETRIC})
 
 # --- linear in all operands together: the op itself on the tangents
 
@@ -57,11 +55,10 @@ unsafe_split unsafe_split_with_sizes unbind conj_physical""".split()
 
 
 def _jointly_linear(name: str) -> Push:
-    op = OPS[name]
-    prim = op.primitive  # type: ignore[attr-defined]
-    sequence, arity = prim.arity is None, prim.arity or 1
-
     def push(ts: Any, y: Any, *operands: Any) -> Any:
+        op = OPS[name]
+        arity = op.primitive.arity  # type: ignore[attr-defined]
+        sequence = arity is None
         xs, params = (operands[0], operands[1:]) if sequence else (
             operands[:arity], operands[arity:])  # fmt: skip
         given = tuple(zero_of(x) if t is None else t for x, t in zip(xs, ts))

@@ -63,7 +63,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 
 def vjp_of(func: Function, args: Any, places: Any, has_aux: bool, **kwargs: Any) -> Any:
-    """`vjp` by the arguments at some places: (output, pull, aux); pull gives a tuple over places."""
+    """`vjp` by the arguments at some places: (output, pull, aux); pull gives one per place."""
     leaves, spec = flatten(tuple(args[place] for place in places))
     for leaf in leaves:
         if not isinstance(leaf, Tensor):

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor, wrap
 from ..core.trees import TreeSpec, broadcast, flatten, unflatten
 from ..ops.structure import expand, join, narrow, permute
-from . import batching_places, batching_products, batching_shapes
+from . import batching_places, batching_products, batching_shapes, writing
 from .batched import Batched
 from .levels import Level, entered
 from .transforms import _name, _wraps
 
 Function = Callable[..., Any]
 RANDOMNESS = ("error", "different", "same")
-assert batching_places and batching_products and batching_shapes
+assert batching_places and batching_products and batching_shapes and writing
 
 
 def check_randomness(randomness: Any) -> None:
@@ -221,14 +219,3 @@ def _unbatch(level: Level, y: Any, place: Any, func: Function) -> Any:
     order = [*range(1, ndim)]
     order.insert(place, 0)
     return permute(inner, tuple(order))
-
-
-def identity(shape: tuple[int, ...], dtype: Any, start: int = 0, stop: int | None = None) -> Tensor:
-    """The unit vectors of a tensor's shape, one per row."""
-    size = 1
-    for n in shape:
-        size *= n
-    stop = size if stop is None else stop
-    rows = np.zeros((stop - start, size), dtype)
-    rows[np.arange(stop - start), np.arange(start, stop)] = 1
-    return wrap(rows.reshape(stop - start, *shape))

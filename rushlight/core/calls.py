@@ -99,10 +99,10 @@ def _unary_with_params(prim: Primitive) -> Any:
             if type(a) is ndarray:
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
+                    if type(y) is not ndarray:
+                        y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input,), params, error)
-                if type(y) is not ndarray:
-                    y = asarray(y)
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -207,10 +207,10 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
             if type(a) is ndarray and type(b) is ndarray:
                 try:
                     y = evaluate(a, b, *params) if params else evaluate(a, b)
+                    if type(y) is not ndarray:
+                        y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other), params, error)
-                if type(y) is not ndarray:
-                    y = asarray(y)
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -247,10 +247,10 @@ def _general(prim: Primitive) -> Any:
             wanted = wanted or x._entry is not None
         try:
             y = evaluate(*arrays, *params)
+            if type(y) is not ndarray:
+                y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
-        if type(y) is not ndarray:
-            y = asarray(y)
         result = new(Tensor)
         result._array = y
         if not (wanted and records and STATE.grad):

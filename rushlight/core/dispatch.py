@@ -19,6 +19,7 @@ from .primitive import Elementwise, Multilinear, Primitive
 from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
+from .values import Value
 
 INFERRED = [False]  # whether inference mode was ever entered
 ARRAYS: dict[type, Callable[..., Any]] = {}
@@ -159,6 +160,8 @@ def apply_plain(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
     try:
         y = evaluate(prim, arrays, params)
+        if isinstance(y, Value):
+            raise Unfollowed(prim.name)
     except Unfollowed as error:
         return apply_by_params(prim, inputs, params, error)
     return finish(prim, inputs, arrays, y, params)

@@ -19,6 +19,9 @@ from .errors import fail, user_line
 from .state import STATE
 from .tape import LEAF, ORDER, OUTPUT, PARAMS, PARENTS, PRIM, hooks_of, mark_written, tick
 from .tensor import EAGER_TYPES, Tensor, wrap
+from .values import Value, put
+
+ndarray = np.ndarray
 
 
 class Late:
@@ -121,10 +124,18 @@ def shadow(target: Tensor) -> Tensor:
 def recording(target: Tensor, others: Any) -> bool:
     """Whether an in-place op on these operands goes on the tape."""
     if not STATE.grad:
-        return False
-    return target._entry is not None or any(
-        isinstance(other, Tensor) and other._entry is not None for other in others
-    )
+        return is_value(target) or any(map(is_value, others))
+    return (
+        target._entry is not None or is_value(target) or any(
+            isinstance(other, Tensor) and (other._entry is not None or is_value(other))
+            for other in others
+        )
+    )  # fmt: skip
+
+
+def is_value(x: Any) -> bool:
+    """Whether a tensor belongs to a transform's level, which sees to writes itself."""
+    return isinstance(x, Tensor) and type(x._array) is not ndarray and isinstance(x._array, Value)
 
 
 def memory(target: Tensor) -> Any:
@@ -147,7 +158,11 @@ def store(target: Tensor, result: Tensor) -> Tensor:
             f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
             f" {scalar_type_name(target.dtype)}"
         )
-    np.copyto(a, y, casting="unsafe")
+    if is_value(target) or is_value(result):
+        put(target, result)
+        a = target._array
+    else:
+        np.copyto(a, y, casting="unsafe")
     entry = result._entry if STATE.grad else None
     node = entry[PRIM].node if entry is not None and entry is not LEAF else ""
     if not target._silent:

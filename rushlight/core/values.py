@@ -11,7 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import dtypes
 from .tensor import Tensor, wrap
+
+TWINS: dict[Any, Any] = {}  # NumPy's function -> what does the same to Tensors
 
 
 def raw(x: Any) -> Any:
@@ -24,29 +27,51 @@ def lifted(x: Any) -> Any:
     return wrap(x) if isinstance(x, Value) else x
 
 
+def like(source: Tensor, fresh: Tensor) -> Tensor:
+    """A tensor made in the likeness of `source`: one per sample, so that it may be written."""
+    array = source._array
+    return array.for_each(fresh) if isinstance(array, Value) else fresh
+
+
+def put(target: Tensor, result: Tensor) -> None:
+    """Let the higher level of the two carry out a write of `result` into `target`."""
+    found = [x._array for x in (target, result) if isinstance(x._array, Value)]
+    top = max(found, key=lambda value: value.level.depth)
+    type(top).put(top.level, target, result)
+
+
 def some(mask: Any) -> bool:
     """Whether a mask holds anywhere, in any sample of a batch: for rules with a cheaper case."""
-    array = raw(mask)
-    while isinstance(array, Value):
-        array = array.core()._array
-    return bool(array.any())
+    return bool(raw(mask).any())
 
 
 class Value:
     """An array-like thing of some level, made of inner Tensors."""
 
     __slots__ = ("level",)
+    # rules and functions ask `isinstance(x, np.ndarray)` to tell raw arrays from Tensors
+    __class__ = property(lambda self: np.ndarray)  # type: ignore[assignment]
     __array_priority__ = 500
     __hash__ = object.__hash__
+    value: ClassVar[Any] = None  # no memory of its own whose writes could be noted
     base: ClassVar[Any] = None
     nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
     level: Any
     shape: Any  # of each subclass: the sizes that user code sees
-    ufuncs: ClassVar[dict[Any, Any]] = {}  # NumPy's ufunc -> the Tensor function that does the same
 
     def core(self) -> Any:
         """The inner Tensor that carries the values."""
         raise NotImplementedError
+
+    @staticmethod
+    def put(level: Any, target: Tensor, result: Tensor) -> None:
+        """Carry out a write at a level; `result` fits the target's shape."""
+        raise NotImplementedError
+
+    def for_each(self, x: Tensor) -> Tensor:
+        """A fresh tensor, as many of it as this value has samples."""
+        inner = self.core()._array
+        return inner.for_each(x) if isinstance(inner, Value) else x
 
     def detached(self) -> Any:
         """The array of `tensor.detach()`."""
@@ -100,8 +125,7 @@ class Value:
         return wrap(self).clone()._array  # type: ignore[attr-defined]
 
     def astype(self, kind: Any, **_: Any) -> Any:
-        from_numpy = type(self).ufuncs["cast"]
-        return raw(from_numpy(wrap(self), kind))
+        return raw(TWINS["cast"](wrap(self), dtypes.OF_NUMPY[np.dtype(kind)]))
 
     def reshape(self, *shape: Any) -> Any:
         return raw(wrap(self).reshape(*shape))  # type: ignore[attr-defined]
@@ -109,20 +133,35 @@ class Value:
     def conj(self) -> Any:
         return raw(wrap(self).conj())  # type: ignore[attr-defined]
 
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return raw(wrap(self).sum(axis, keepdims))  # type: ignore[attr-defined]
+
+    # over all samples of a batch: what checks of whole arrays ask
+
+    def everything(self) -> np.ndarray:
+        """The numbers of all samples."""
+        array = self.core()._array
+        return array.everything() if isinstance(array, Value) else array
+
+    def all(self) -> Any:
+        return self.everything().all()
+
+    def any(self) -> Any:
+        return self.everything().any()
+
+    def min(self) -> Any:
+        found = self.everything()
+        return found.min() if found.size else 0  # of no samples: in any range
+
+    def max(self) -> Any:
+        found = self.everything()
+        return found.max() if found.size else 0
+
     def item(self) -> Any:
         return self.values(".item()").item()
 
     def tolist(self) -> Any:
         return self.values(".tolist()").tolist()
-
-    def all(self, *args: Any, **kwargs: Any) -> Any:
-        return raw(wrap(self).all(*args, **kwargs))  # type: ignore[attr-defined]
-
-    def any(self, *args: Any, **kwargs: Any) -> Any:
-        return raw(wrap(self).any(*args, **kwargs))  # type: ignore[attr-defined]
-
-    def sum(self, *args: Any, **kwargs: Any) -> Any:
-        return raw(wrap(self).sum(*args, **kwargs))  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -154,11 +193,22 @@ class Value:
         return np.array(self.values("NumPy"), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        function = self.ufuncs.get(ufunc)
-        if function is not None and method == "__call__" and not kwargs:
-            return raw(function(*map(lifted, inputs)))
-        plain = [x.values("NumPy") if isinstance(x, Value) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, **kwargs)
+        if "out" in kwargs:
+            raise ValueError("a write is for `inplace.store`")
+        twin = TWINS.get(ufunc)
+        if twin is not None and method == "__call__" and not kwargs:
+            return raw(twin(*map(lifted, inputs)))
+        return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        twin = TWINS.get(function)
+        if twin is not None and not kwargs:
+            return raw(twin(*map(lifted, args)))
+        return function(*map(_plain, args), **kwargs)
+
+
+def _plain(x: Any) -> Any:
+    return x.values("NumPy") if isinstance(x, Value) else x
 
 
 def _operator(name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.batched import by_sample
 from ..core import dtypes
 from ..core.dispatch import not_implemented, scalar_type_name, wrap_array
 from ..core.errors import fail
@@ -89,6 +90,7 @@ def unique_consecutive(
     return _several(values, inverse if return_inverse else None, counts if return_counts else None)
 
 
+@by_sample
 def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     """How often each non-negative integer occurs, or the sum of its weights.
 
@@ -192,6 +194,7 @@ def histogram(
     return _out(_histogram(wrap_array(counts.astype(kind)), wrap_array(edges.copy())), out)
 
 
+@by_sample
 def searchsorted(
     sorted_sequence: Tensor, input: Any = None, *, out_int32: bool = False, right: Any = None,
     side: str | None = None, sorter: Any = None, out: Any = None, self: Any = None,
@@ -256,6 +259,7 @@ def _check_boundaries(given: Any, steps: np.ndarray, values: np.ndarray) -> None
         )
 
 
+@by_sample
 def bucketize(
     input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False, out: Any = None
 ) -> Tensor:
@@ -271,6 +275,7 @@ def bucketize(
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
+@by_sample
 def isin(
     elements: Any,
     test_elements: Any,

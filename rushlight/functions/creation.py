@@ -12,7 +12,8 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.state import DEFAULTS
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
+from ..core.values import Value, like
 from .arguments import combination, misfit, sizes_of, whole
 from .from_data import finish, fits, numpy_kind
 
@@ -141,7 +142,11 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         if not isinstance(input, Tensor):
             raise misfit(name, "input", 1, "Tensor", input)
         dtypes.require_cpu(device)
-        array = make(input._array, None if dtype is None else numpy_kind(dtype))
+        kind = None if dtype is None else numpy_kind(dtype)
+        if isinstance(input._array, Value):
+            a = input._array
+            return like(input, wrap(make(np.empty(a.shape, a.dtype), kind)))
+        array = make(input._array, kind)
         return finish(array, requires_grad)
 
     create.__name__ = create.__qualname__ = name
@@ -163,7 +168,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **options: A
     """
     if not isinstance(input, Tensor):
         raise misfit("full_like", "input", 1, "Tensor", input)
-    return full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
+    return like(input, full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options))
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,

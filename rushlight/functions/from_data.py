@@ -13,6 +13,7 @@ from ..core.dispatch import wrap_array, write_out
 from ..core.errors import fail
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, set_requires_grad, wrap
+from ..core.values import Value
 from .arguments import kind_name
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "tensor"]
@@ -172,6 +173,8 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A new array from nested sequences, numbers, arrays or tensors, by torch's inference."""
     if isinstance(data, Tensor):
         data = data._array
+        if isinstance(data, Value):
+            return data.detached().copy()
     elif not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__array__"):
         data = data.__array__()
     if isinstance(data, np.ndarray):

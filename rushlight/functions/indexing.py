@@ -9,6 +9,7 @@ import numpy as np
 from ..core import inplace
 from ..core.dispatch import wrap_array, write_out
 from ..core.tensor import Tensor
+from ..core.values import Value
 from ..ops import indexing as ix
 from ..ops import structure as s
 
@@ -26,7 +27,7 @@ def _normal(key: Any) -> tuple[list[Any], bool]:
             continue
         if isinstance(part, slice):
             parts[i] = _slice(part)
-        elif isinstance(part, Tensor) and part._array.ndim == 0 and part._array.dtype.kind in "iu":
+        elif _is_number(part):
             parts[i] = int(part._array)
         elif isinstance(part, np.integer):
             parts[i] = int(part)
@@ -34,6 +35,14 @@ def _normal(key: Any) -> tuple[list[Any], bool]:
             parts[i] = index_array(part)
             advanced = True
     return parts, advanced
+
+
+def _is_number(part: Any) -> bool:
+    """Whether a part of a key is a 0-d tensor of one integer, the same for all samples."""
+    return (
+        isinstance(part, Tensor) and part._array.ndim == 0 and part._array.dtype.kind in "iu"
+        and not isinstance(part._array, Value)
+    )  # fmt: skip
 
 
 def _slice(part: slice) -> slice:
@@ -229,6 +238,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
             [3]])
     """
     array = input._array
+    if isinstance(array, Value):
+        array = array.values("aten::nonzero")
     if as_tuple:
         places = np.nonzero(array if array.ndim else array.reshape(1))
         return tuple(wrap_array(axis) for axis in places)

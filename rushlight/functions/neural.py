@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, inplace
 from ..core.dispatch import not_implemented, scalar_type_name, write_out
-from ..core.errors import DTypeError, ShapeError, fail
+from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, memory
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
+from ..core.values import Value
 from ..ops import contract
 from ..ops import structure as s
 from ..ops.contract import c_name
@@ -171,10 +172,32 @@ def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
 
 def update_running(running: Tensor, batch: Tensor, factor: float) -> None:
     """running = (1 - factor) running + factor batch, in place and off the tape."""
+    if inplace.is_value(running) or inplace.is_value(batch):
+        _update_values(running, batch, factor)
+        return
     a = memory(running)
     a *= 1 - factor
     a += factor * batch._array.reshape(a.shape)
     mark_written(a)
+
+
+def _update_values(running: Tensor, batch: Tensor, factor: float) -> None:
+    """The same inside a transform, where the statistics may be one per sample or per model."""
+    if isinstance(batch._array, Value) and not isinstance(running._array, Value):
+        try:
+            batch = wrap(batch._array.values("running statistics"))
+        except Unfollowed:
+            raise fail(
+                RuntimeError,
+                "Batch norm got a batched tensor as input while the running_mean or running_var,"
+                " which will be updated in place, were not batched.\nPlease see"
+                " https://pytorch.org/docs/main/func.batch_norm.html for options for fixing this",
+                "torch.func.replace_all_batch_norm_modules_(net) does without running statistics",
+            ) from None
+        update_running(running, batch, factor)
+        return
+    new = running * (1 - factor) + s.reshape(batch, running._array.shape) * factor
+    inplace.store(running, new)
 
 
 def labels_of(target: Tensor) -> Tensor:

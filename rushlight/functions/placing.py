@@ -75,7 +75,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     size, given = _size(input, place), index._array.reshape(-1)
     if place == 1 and input._array.flags.c_contiguous:
-        for bad in given[(given < 0) | (given >= size)][:1]:
+        outside = (given < 0) | (given >= size)
+        for bad in given[outside][:1] if outside.any() else ():
             raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     rows = _rows("index_select", index, size)
     return _out(p.index_select(input, place, rows), out)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.batched import Batched, by_sample
 from ..core import dtypes
 from ..core.dispatch import result_type as common_type
 from ..core.dispatch import scalar, scalar_type_name, wrap_array
@@ -130,6 +131,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool((a == b).all())
 
 
+@by_sample
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
@@ -173,6 +175,11 @@ def allclose(
     >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     True
     """
+    if any(isinstance(x, Tensor) and type(x._array) is Batched for x in (input, other)):
+        raise RuntimeError(
+            "vmap over torch.allclose isn't supported yet. Please file an issue at"
+            " https://github.com/pytorch/pytorch/issues if you need this feature."
+        )
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 

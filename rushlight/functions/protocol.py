@@ -19,6 +19,7 @@ from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, owner_of, version
 from ..core.tensor import EAGER_TYPES, Tensor, set_requires_grad, wrap
+from ..core.values import Value
 from ..ops import structure as s
 from ..ops.contract import c_name
 from . import copying, typed
@@ -128,6 +129,8 @@ def tolist(self: Tensor) -> Any:
 
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """torch's text of a tensor."""
+    if isinstance(self._array, Value):
+        return self._array.describe()
     entry = self._entry
     name = None
     if entry is not None and entry is not LEAF:
@@ -244,7 +247,8 @@ def detach(self: Tensor) -> Tensor:
     """The same memory without history."""
     if self._entry is not None:
         note_cut("detach()", self._array)
-    result = wrap(self._array)
+    array = self._array
+    result = wrap(array.detached() if isinstance(array, Value) else array)
     return result if type(self) in EAGER_TYPES else alike(result, self)
 
 
@@ -258,7 +262,8 @@ def data(self: Tensor) -> Tensor:
     """The same memory without history, whose writes the tape does not notice."""
     if self._entry is not None:
         note_cut(".data", self._array)
-    result = wrap(self._array)
+    array = self._array
+    result = wrap(array.detached() if isinstance(array, Value) else array)
     result._silent = True
     return result
 
@@ -279,6 +284,14 @@ def detach_(self: Tensor) -> Tensor:
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Switch recording for this leaf, in place."""
+    if isinstance(self._array, Value) and requires_grad and self._array.level.kind != "dual":
+        raise RuntimeError(
+            "You are attempting to call Tensor.requires_grad_() (or perhaps using"
+            " torch.autograd.functional.* APIs) inside of a function being transformed by a"
+            " functorch transform. This is unsupported, please attempt to use the functorch"
+            " transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call requires_grad_()"
+            " outside of a function being transformed instead."
+        )
     set_requires_grad(self, requires_grad)
     return self
 

@@ -14,6 +14,7 @@ from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
 from ..core.tape import PRIM, mark_written
 from ..core.tensor import Tensor, wrap
+from ..core.values import like
 from ..ops import structure as s
 from . import (
     assembly,
@@ -152,7 +153,7 @@ def _fresh(make: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     def create(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
         if "size" in options:
             size = (options.pop("size"),)
-        return make(*size, dtype=self.dtype if dtype is None else dtype, **options)
+        return like(self, make(*size, dtype=self.dtype if dtype is None else dtype, **options))
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = f"`torch.{name.removeprefix('new_')}` with this tensor's data type."
@@ -163,7 +164,7 @@ def new_full(
     self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """`torch.full` with this tensor's data type."""
-    return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
+    return like(self, creation.full(size, fill_value, dtype=dtype or self.dtype, **options))
 
 
 def new_tensor(

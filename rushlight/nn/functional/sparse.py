@@ -89,9 +89,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
-    if int(tensor.min()) < 0:
+    try:
+        smallest, largest = int(tensor.min()), int(tensor.max())
+    except RuntimeError:  # one sample of a batch: its values are not at hand
+        if num_classes == -1:
+            raise
+        smallest = largest = 0
+    if smallest < 0:
         raise RuntimeError("Class values must be non-negative.")
-    largest = int(tensor.max())
     if num_classes == -1:
         num_classes = largest + 1
     elif largest >= num_classes:
