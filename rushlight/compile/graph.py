@@ -9,6 +9,7 @@ turns the first into the second.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -60,7 +61,9 @@ class Node:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        if type(self.dtype) is tuple:
+            return sum(math.prod(shape) for shape in self.shape)
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:

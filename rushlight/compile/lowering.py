@@ -145,6 +145,8 @@ def _foreign(s: Builder, node: Node, xs: list[Any]) -> Value:
         if not node.inputs:
             return Value(s, node)
         return s.make(node.op, xs, node.params, node.shape, node.dtype)
+    if not has_hole(node.params):  # what is missing has no memory; `foreign.restored` knows where
+        xs = [x for x in xs if not (type(x) is Value and _nothing(x.node))]
     return s.make("extern", xs, (node.op, node.params), node.shape, node.dtype)
 
 

@@ -557,6 +557,8 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
         return y if type(y) is ndarray else np.asarray(y)
     if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
         inputs = _typed(inputs)
+    elif prim.name == "where" and any(isinstance(x, ndarray) for x in inputs[1:]):
+        inputs = (inputs[0], *_typed(inputs[1:]))  # a number takes the other value's type
     return tracer.call(prim, inputs, params)
 
 
