@@ -1,7 +1,7 @@
 """The error function and its complement.
 
-Up to 1: x + x E(x^2). Beyond, float32 lanes take 1 - erfc(1) e^(-u q(u)) with u = x - 1 and a polynomial q, and float64
-e^(-x^2) P(t) / (1 + 2 x) with t = (x - 4) / (x + 4).
+Up to 1: x + x E(x^2). Beyond, float32 lanes take 1 - erfc(1) e^(-u q(u)) of u = x - 1, and
+float64 e^(-x^2) P(t) / (1 + 2 x) of t = (x - 4) / (x + 4).
 """
 
 from __future__ import annotations
