@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from collections import deque
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -16,16 +17,16 @@ import numpy as np
 
 from .errors import is_ours
 
-KEPT = 256
+KEPT = 128
 
 
 class Cut(NamedTuple):
-    """One cut: what made it, where, and the memory of its result."""
+    """One cut: what made it, where, and its result."""
 
     what: str
     code: CodeType
     number: int
-    memory: Any  # a weak reference to the array that owns it, or None
+    result: Any  # a weak reference to the array that came out, or None
 
     @property
     def line(self) -> str:
@@ -34,10 +35,12 @@ class Cut(NamedTuple):
 
 
 class _Log(threading.local):
-    cuts: dict[Any, Cut] | None = None  # by identity of the memory, oldest first
+    def __init__(self) -> None:
+        self.cuts: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
 
 
 _log = _Log()
+_reference = weakref.ref
 
 
 def _owner(array: Any) -> Any:
@@ -48,43 +51,31 @@ def _owner(array: Any) -> Any:
 
 def note_cut(what: str, array: Any = None) -> None:
     """Keep that the running line of the program cut a chain; `array` is what came out."""
-    frame = sys._getframe(1)
+    frame: Any = sys._getframe(2)  # this is called by the package, so one frame is skipped unseen
     while is_ours(frame) and frame.f_back is not None:
         frame = frame.f_back
-    _keep(what, frame.f_code, frame.f_lineno, array)
+    result = _reference(array) if type(array) is np.ndarray else None
+    _log.cuts.append((what, frame.f_code, frame.f_lineno, result))
 
 
-def _keep(what: str, code: CodeType, number: int, array: Any) -> None:
-    key: Any = (code, number)
-    memory = None
-    if type(array) is np.ndarray:
-        owner = _owner(array)
-        memory, key = weakref.ref(owner), id(owner)
-    if _log.cuts is None:
-        _log.cuts = {}
-    log = _log.cuts
-    log.pop(key, None)
-    log[key] = Cut(what, code, number, memory)
-    if len(log) > KEPT:
-        del log[next(iter(log))]
-
-
-def pass_on(array: Any, result: Any) -> None:
+def pass_on(array: Any, result: np.ndarray) -> None:
     """If `array` came out of a cut, say the same of `result`, which was made of it."""
     cut = cut_of(array)
     if cut is not None:
-        _keep(cut.what, cut.code, cut.number, result)
+        _log.cuts.append((*cut[:3], _reference(result)))
 
 
 def cuts() -> list[Cut]:
     """The last cuts of this thread, newest first."""
-    return [] if _log.cuts is None else list(reversed(_log.cuts.values()))
+    return [Cut(*cut) for cut in reversed(_log.cuts)]
 
 
 def cut_of(array: Any) -> Cut | None:
     """The newest cut whose result lies in the memory of `array`."""
-    if not _log.cuts:
+    if type(array) is not np.ndarray:
         return None
     owner = _owner(array)
-    cut = _log.cuts.get(id(owner))
-    return cut if cut is not None and cut.memory is not None and cut.memory() is owner else None
+    for cut in reversed(_log.cuts):
+        if cut[3] is not None and _owner(cut[3]()) is owner:
+            return Cut(*cut)
+    return None

@@ -13,6 +13,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
+from ..core.state import WATCHED
 from ..core.tape import PARAMS
 from ..core.tensor import Tensor, wrap
 
@@ -41,7 +42,7 @@ def cast(x: Any, target: dtypes.dtype) -> Any:
         return x
     if target.category >= dtypes.FLOAT:
         y = _cast(x, target, source)
-        if source.category < dtypes.FLOAT:
+        if WATCHED[0] and source.category < dtypes.FLOAT:
             pass_on(x._array, y._array)
         return y
     y = _cast_plain(x, target, source)
