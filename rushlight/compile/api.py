@@ -10,6 +10,7 @@ import functools
 import importlib
 import os
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,7 @@ class Compiled:
         self.function, self.backend, self.fullgraph, self.limit = function, backend, fullgraph, limit
         self.programs: list[Bound] = []
         self.reasons: list[Uncompilable] = []
+        self.fallbacks: list[Exception] = []  # why NumPy runs a program instead of native code
         self._strikes = 0
         self._eager: str | None = None
         self._warned = False
@@ -140,7 +142,13 @@ class Compiled:
         if self.backend == "numpy":
             return NumpyProgram(graph)
         native = importlib.import_module(".native", __package__)  # its modules load on use
-        return native.NativeProgram(graph, writes, forms)
+        try:
+            return native.NativeProgram(graph, writes, forms)
+        except Exception as error:
+            self.fallbacks.append(error)
+            if os.environ.get("RUSHLIGHT_LOG"):
+                traceback.print_exc()
+            return NumpyProgram(graph)
 
     def _refuse(self, why: Uncompilable) -> None:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""

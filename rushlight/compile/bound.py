@@ -189,9 +189,12 @@ def build(
 
 def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:
     """A view of an array's memory, by bytes."""
+    if not base.size:
+        return np.empty(shape, dtype)
     low, high = np.lib.array_utils.byte_bounds(base)
     first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
-    memory = np.lib.stride_tricks.as_strided(first.view(np.uint8), (high - low,), (1,))
+    memory = first.reshape(1).view(np.uint8)
+    memory = np.lib.stride_tricks.as_strided(memory, (high - low,), (1,))
     return np.ndarray(shape, dtype, memory[offset:], 0, strides)
 
 

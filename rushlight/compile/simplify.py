@@ -30,7 +30,7 @@ def _number(x: Node) -> Any:
     """The value of a constant all of whose elements are equal, else None."""
     if x.op != "constant" or x.params[0] is None or not x.params[0].size:
         return None
-    value = x.params[0].reshape(-1)
+    value = np.ascontiguousarray(x.params[0]).reshape(-1)
     first = value[0]
     bits = value.view(np.uint8).reshape(value.size, -1)
     return first if value.size == 1 or (bits == bits[0]).all() else None

@@ -42,7 +42,7 @@ def called(prim: Primitive, params: tuple[Any, ...], differentiate: bool) -> Any
         if not (differentiate and smooth):
             return ys
         leaves = [x for x in inputs if isinstance(x, rl.Tensor) and x.requires_grad]
-        total = sum((y * rl.arange(1, y.numel() + 1).view(y.shape).cos()).sum() for y in smooth)
+        total = sum((y * rl.arange(1.0, y.numel() + 1, dtype=rl.float64).view(y.shape).cos()).sum() for y in smooth)
         return (*ys, *rl.autograd.grad(total, leaves, allow_unused=True))
 
     return function
@@ -71,6 +71,6 @@ def test_compiled_equals_eager(prim: Primitive, sample: Sample, backend: str) ->
     wanted = function(*inputs)
     first, second = step(*inputs), step(*inputs)
     assert step.programs, step.reasons
-    assert step.programs[0].runs == 1
+    assert len(step.programs) == 1 and not step.reasons and not step.fallbacks
     agree(first, wanted, 1e-9)
     agree(second, wanted, 1e-9)
