@@ -98,6 +98,7 @@ class Expression:
         self.members = {root.node: root for root in group.place}
         self.terms: list[Term] = []
         self.slots: dict[Node, int] = {}
+        self.offsets: dict[int, int] = {}
         self.results: dict[Node, Term] = {}
         self._memo: dict[Any, Term] = {}
         count = 1 + max(group.phase.values(), default=0)
@@ -109,7 +110,7 @@ class Expression:
             self.add(root)
         while len(self.phases) > 1 and not (self.phases[-1].stores or self.phases[-1].sums):
             self.phases.pop()
-        return self
+        return self.rebase()
 
     def add(self, root: Root) -> None:
         phase = self.phases[self.group.phase[root]]
@@ -175,6 +176,24 @@ class Expression:
             dim = node.params[0] % len(at)
             place = self._iota(self.group.at(root, at)[dim])
         return Sum(op, value, result, place)
+
+    def rebase(self) -> Expression:
+        """Move constant offsets into the operands, so that kernels at other offsets are equal."""
+        found = [t for t in self.terms if t.kind == "load"]
+        places = [*found, *stores(self)]
+        for place in places:
+            low = self.offsets.get(place.slot, place.index[0])
+            self.offsets[place.slot] = min(low, place.index[0])
+        for place in places:
+            place.index = (place.index[0] - self.offsets[place.slot], place.index[1])
+        return self
+
+    def operands(self) -> list[tuple[Node, int]]:
+        """Per slot the owner of the memory, and how many bytes into it the kernel's view begins."""
+        return [
+            (node, self.offsets.get(slot, 0) * node.dtype.itemsize)
+            for node, slot in self.slots.items()
+        ]
 
     def given(self, root: Root) -> Term:
         """The term of a root that is computed elsewhere, with a store as its last."""

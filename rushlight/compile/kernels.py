@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import llvm
-from .emit import I64, PTR, VOID, Function, Module, Value
+from .emit import I8, I64, PTR, VOID, Function, Module, Value
 from .expression import Expression, Layout, stores
 from .graph import Node
 from .loops import KERNEL, emit_nest
@@ -21,6 +21,9 @@ from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
 PIECE = 8_000  # nanoseconds that one piece should take
+
+
+Operands = list[tuple[Node, int]]  # who owns the memory, and how many bytes into it
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Maker:
         """The products that the matrix kernels do."""
         return matrix_products(normal)
 
-    def make(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, list[Node]]]:
+    def make(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, Operands]]:
         """The kernels of a group, each with the nodes whose addresses it is given."""
         if group.kind == "empty" or any(not group.extents[v] for v in group.kept):
             return []
@@ -71,14 +74,14 @@ class Maker:
         name, nest = self._made[text]
         kernel = Kernel(name, nest.units(), _chunk(nest))
         _describe(kernel, group, expression, nest.cost)
-        return [(kernel, list(expression.slots))]
+        return [(kernel, expression.operands())]
 
-    def _product(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, list[Node]]]:
+    def _product(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, Operands]]:
         found = product(group, schedule, self.layout, self.target)
-        operands = list(found.expression.slots)
+        operands = found.expression.operands()
         if found.scratch:
             group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
-            operands.append(group.scratch)
+            operands.append((group.scratch, 0))
         text = found.signature
         if text not in self._made:
             self._made[text] = found.write(self.module, f"k{len(self._made)}", self.target)
@@ -110,9 +113,10 @@ class Maker:
         table = f.arguments[0]
         clock = _now(f) if calls[0].clock else None
         for call in calls:
-            for place, node in enumerate(call.operands, call.first):
+            for place, (node, offset) in enumerate(call.operands, call.first):
                 if node in where:
-                    f.store(f.load(PTR, table, where[node]), table, place)
+                    start = f.load(PTR, table, where[node])
+                    f.store(f.at(start, offset, I8), table, place)
             self._call(f, call.kernel, f.at(table, call.first, PTR))
             if clock is not None:
                 now = _now(f)

@@ -104,6 +104,7 @@ def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Pr
     for other in group.place:
         if other is not root:
             expression.add(other)
+    expression.rebase()
     nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
     nests.merge(expression, nest)
     keeps = root in group.stored

@@ -19,7 +19,7 @@ from . import cache, llvm, memory, runtime
 from .affine import contiguous
 from .graph import Graph, Node
 from .interpret import evaluate
-from .kernels import Kernel, Maker
+from .kernels import Kernel, Maker, Operands
 from .normal import base, normalise, storage
 from .schedule import Group, Schedule, schedule
 
@@ -32,7 +32,7 @@ class _Call:
     """One run of a kernel; its operands' addresses begin at `first` in the table."""
 
     kernel: Kernel
-    operands: list[Node]
+    operands: Operands
     first: int
     clock: int = 0  # where in the table its cycles are counted; 0: they are not
 
@@ -106,7 +106,7 @@ def _fill(draft: _Draft, maker: Maker) -> None:
     for k, node in draft.schedule.late.items():
         target = Node("empty", (), (), node.shape, node.dtype)
         draft.where[target] = len(normal.inputs) + k
-        _add_call(draft, maker.copy(node.nbytes), [storage(node), target])
+        _add_call(draft, maker.copy(node.nbytes), [(storage(node), 0), (target, 0)])
 
 
 def _add_host(draft: _Draft, group: Group) -> None:
@@ -115,7 +115,7 @@ def _add_host(draft: _Draft, group: Group) -> None:
     draft.steps.append(_Host(node, list(node.inputs)))
 
 
-def _add_call(draft: _Draft, kernel: Kernel, operands: list[Node]) -> None:
+def _add_call(draft: _Draft, kernel: Kernel, operands: Operands) -> None:
     if not draft.steps or isinstance(draft.steps[-1], _Host):
         draft.steps.append([])
     segment = draft.steps[-1]
@@ -168,11 +168,11 @@ class Program:
             if isinstance(segment, _Host):
                 continue
             for call in segment:
-                for place, node in enumerate(call.operands, call.first):
+                for place, (node, offset) in enumerate(call.operands, call.first):
                     if node in self._offsets:
-                        self.addresses[place] = start + self._offsets[node]
+                        self.addresses[place] = start + self._offsets[node] + offset
                     elif node.op == "constant":
-                        self.addresses[place] = self._constant(node).ctypes.data
+                        self.addresses[place] = self._constant(node).ctypes.data + offset
 
     def _constant(self, node: Node) -> Array:
         found = self._constants.get(node)
