@@ -112,7 +112,10 @@ def _nll_back(
     if reduction == "mean":
         g = g / s.sum(factors)
     zero = s.constant(0, g.dtype)
-    scale = s.where(s.ne(factors, 0), g if weight is None else g * factors, zero)
+    if weight is None:
+        scale = s.where(found.counts, g, zero)
+    else:
+        scale = s.where(s.ne(factors, 0), g * factors, zero)
     column = s.reshape(-scale, (labels.shape[0], 1, *labels.shape[1:]))
     return s.where(found.hit, column, zero)
 
