@@ -98,7 +98,8 @@ def reshape(x: Any, shape: Shape) -> Any:
     if isinstance(x, (np.ndarray, np.generic)):
         return x.reshape(shape)
     a = x._array
-    if type(a) is not np.ndarray or a.flags.c_contiguous:
+    flags = getattr(a, "flags", None)  # values of other classes have no layout
+    if flags is None or flags.c_contiguous:
         return as_shape(x, shape)
     try:
         a.reshape(shape, copy=False)
