@@ -67,6 +67,8 @@ class Product:
         """The end of a tile: the members' values, from one vector of finished sums."""
         if not self.stores:
             return value
+        if place.mask is not None:  # what lies beyond may be denormal, and slow
+            value = f.select(place.mask, value, 0)
         terms = Terms(f, self.expression, self.nest, whole=False)
         terms.counters.update(self._counters(place))
         terms.blocks, terms.mask = 1, place.mask

@@ -25,7 +25,10 @@ class Terms:
     ) -> None:
         self.f, self.expression, self.nest = f, expression, nest
         self.scalar = Emitter(f)
-        self.slots = [f.load(PTR, f.arguments[0], n) for n in range(len(expression.slots))]
+        self.slots: dict[int, Value] = {}
+        if whole:
+            for n in range(len(expression.slots)):
+                self._slot(n)
         self.counters: dict[int, Value | int] = {}
         self.blocks = nest.blocks  # of the vector loop's round that is being written
         self.mask: Value | None = None  # of its last block
@@ -35,6 +38,12 @@ class Terms:
         self._filler = 1 if divides else 0  # lanes beyond the end must not divide by zero
         if nest.inline and whole:
             self.round(0, nest.extents[nest.vector])  # type: ignore[index]
+
+    def _slot(self, number: int) -> Value:
+        found = self.slots.get(number)
+        if found is None:
+            found = self.slots[number] = self.f.load(PTR, self.f.arguments[0], number)
+        return found
 
     def round(self, index: Value | int, length: int) -> None:
         """Begin a round of the vector loop at `index`, with `length` elements left at most."""
@@ -155,7 +164,7 @@ class Terms:
         found = self._known.get(key)
         if found is None:
             offset, lanes, factor = self._offset(index, looked)
-            place = self.f.at(self.slots[slot], offset, type)
+            place = self.f.at(self._slot(slot), offset, type)
             place = self.f.at(place, index[0], type)
             found = self.keep(key, (place, lanes, factor))
         return found
