@@ -4,21 +4,69 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..core.errors import fail
 from ..core.tensor import Tensor, wrap
+from ..ops.structure import permute
 from .backward import grad
-from .modes import enable_grad
+from .gradcheck_matrices import (
+    GradcheckError,
+    as_tuple,
+    by_backward,
+    by_differences,
+    by_forward,
+    close,
+    differentiable,
+    explain,
+    mismatch,
+    pushed,
+)
+from .modes import enable_grad, no_grad
+from .transforms import vjp
+from .vmap import vmap
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 
-class GradcheckError(RuntimeError):
-    """A gradient that differences of the function do not confirm."""
+@dataclass(frozen=True)
+class _Check:
+    """One call's function, inputs and tolerances."""
 
+    func: Callable[..., Any]
+    xs: tuple[Any, ...]
+    eps: float
+    atol: float
+    rtol: float
+    nondet_tol: float
 
-def _tuple(values: Any) -> tuple[Any, ...]:
-    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+    @property
+    def wanted(self) -> list[tuple[int, Tensor]]:
+        return [
+            (place, x) for place, x in enumerate(self.xs)
+            if isinstance(x, Tensor) and x._entry is not None
+        ]  # fmt: skip
+
+    def outputs(self) -> list[Tensor]:
+        with enable_grad():
+            return differentiable(self.func(*self.xs))
+
+    def runner(self, ys: list[Tensor]) -> Callable[[], list[np.ndarray]]:
+        """The function as arrays, of those outputs that a gradient reaches (else of all)."""
+
+        def run() -> list[np.ndarray]:
+            found = [y for y in as_tuple(self.func(*self.xs)) if isinstance(y, Tensor)]
+            chosen = [y for y in found if y._entry is not None] if ys else found
+            return [np.array(y._array) for y in chosen]
+
+        return run
+
+    def numerical(self, x: Tensor, ys: list[Tensor]) -> list[np.ndarray]:
+        with enable_grad():
+            return by_differences(self.runner(ys), x._array, self.eps)
 
 
 def _check_inputs(xs: tuple[Any, ...]) -> None:
@@ -48,90 +96,182 @@ def _check_inputs(xs: tuple[Any, ...]) -> None:
             )
 
 
-def _differentiable(ys: Any) -> list[Tensor]:
-    return [y for y in _tuple(ys) if isinstance(y, Tensor) and y._entry is not None]
+def _slowly(check: _Check) -> None:
+    """Every entry of every Jacobian from backward."""
+    ys = check.outputs()
+    for source, x in check.wanted:
+        numerical = check.numerical(x, ys)
+        if not ys:
+            if any(np.abs(one).max(initial=0) > check.atol for one in numerical):
+                raise fail(
+                    GradcheckError, "Numerical gradient for function expected to be zero",
+                    f"the outputs move with input {source}, but no gradient reaches it: was the"
+                    " chain cut (detach, .data, no_grad)?",
+                )  # fmt: skip
+            continue
+        for place, (y, expected) in enumerate(zip(ys, numerical)):
+            found = by_backward(y, x)
+            _agree(check, "backward", source, place, x, y._array.shape, expected, found)
+            if not close(found, by_backward(y, x), 0, check.nondet_tol):
+                raise _not_reentrant(check.nondet_tol)
 
 
-def _numerical(run: Callable[[], list[np.ndarray]], x: np.ndarray, eps: float) -> list[np.ndarray]:
-    """Central differences of every output: one row per element of x (complex: real direction,
-    then imaginary)."""
-    rows: list[list[np.ndarray]] = []
-    for place in np.ndindex(x.shape):
-        before = x[place]
-        sides = []
-        for step in (eps, 1j * eps) if x.dtype.kind == "c" else (eps,):
-            x[place] = before + step
-            high = run()
-            x[place] = before - step
-            low = run()
-            x[place] = before
-            sides.append([(b - a) / (2 * eps) for a, b in zip(low, high)])
-        rows.extend(sides)
-    return [np.stack([row[k].ravel() for row in rows]) for k in range(len(rows[0]))] if rows else []
+def _agree(
+    check: _Check, how: str, source: int, place: int, x: Tensor, shape: Any,
+    numerical: np.ndarray, analytical: np.ndarray,
+) -> None:  # fmt: skip
+    if not close(analytical, numerical, check.rtol, check.atol):
+        tolerances = check.rtol, check.atol
+        raise mismatch(how, source, place, x, shape, numerical, analytical, tolerances)
 
 
-def _analytical(y: Tensor, x: Tensor) -> np.ndarray:
-    """The same matrix from backward: for complex values in real and imaginary directions."""
-    columns = []
-    complex_y = y._array.dtype.kind == "c"
-    for place in range(y._array.size):
-        parts = []
-        for unit in (1, 1j) if complex_y else (1,):
-            seed = np.zeros(y._array.size, y._array.dtype)
-            seed[place] = unit
-            (g,) = grad(
-                y, x, wrap(seed.reshape(y._array.shape)), retain_graph=True, allow_unused=True
-            )
-            array = np.zeros_like(x._array) if g is None else g._array
-            flat = array.ravel()
-            parts.append(
-                np.stack([flat.real, flat.imag], 1).ravel() if x._array.dtype.kind == "c" else flat
-            )
-        columns.append(parts[0] + 1j * parts[1] if complex_y else parts[0])
-    rows = x._array.size * (2 if x._array.dtype.kind == "c" else 1)
-    return np.stack(columns, 1) if columns else np.zeros((rows, 0))
-
-
-def _mismatch(place: int, source: int, numerical: np.ndarray, analytical: np.ndarray) -> str:
-    kind = analytical.dtype
-    return (
-        f"Jacobian mismatch for output {place} with respect to input {source},\n"
-        f"numerical:{wrap(numerical.astype(kind))}\nanalytical:{wrap(analytical)}\n"
+def _not_reentrant(tolerance: float) -> BaseException:
+    return fail(
+        GradcheckError,
+        "Backward is not reentrant, i.e., running backward with same input and grad_output"
+        " multiple times gives different values, although analytical gradient matches numerical"
+        f" gradient.The tolerance for nondeterminism was {tolerance}.",
+        "if the op is meant to differ from call to call, allow for it with nondet_tol=",
     )
 
 
-def _compare(
-    func: Callable[..., Any], xs: tuple[Any, ...], eps: float, atol: float, rtol: float,
-    nondet_tol: float,
-) -> None:  # fmt: skip
-    with enable_grad():
-        ys = _differentiable(func(*xs))
+def _forward(check: _Check) -> None:
+    """Every entry of every Jacobian from forward mode."""
+    ys = check.outputs()
+    for source, x in check.wanted:
+        numerical = check.numerical(x, ys)
+        analytical = by_forward(check.func, check.xs, source)
+        for place, (expected, found) in enumerate(zip(numerical, analytical)):
+            if ys:
+                _agree(check, "forward", source, place, x, ys[place]._array.shape, expected, found)
 
-    def run() -> list[np.ndarray]:
-        found = [y for y in _tuple(func(*xs)) if isinstance(y, Tensor)]
-        chosen = [y for y in found if y._entry is not None] if ys else found
-        return [np.array(y._array) for y in chosen]
 
-    for source, x in enumerate(xs):
-        if not isinstance(x, Tensor) or x._entry is None:
-            continue
+def _fast(check: _Check) -> None:
+    """One random combination of each Jacobian's entries: v^T J u, both ways."""
+    ys = check.outputs()
+    if any(x._array.dtype.kind == "c" for _, x in check.wanted) or not ys or any(
+        y._array.dtype.kind == "c" for y in ys
+    ):  # fmt: skip
+        return _slowly(check)
+    rng = np.random.default_rng(len(ys))
+    for source, x in check.wanted:
+        u = rng.random(x._array.shape).astype(x._array.dtype)
+        u /= max(np.linalg.norm(u), 1e-30)
+        before = x._array.copy()
         with enable_grad():
-            numerical = _numerical(run, x._array, eps)
-        if not ys:
-            if any(np.abs(one).max(initial=0) > atol for one in numerical):
-                raise GradcheckError("Numerical gradient for function expected to be zero")
-            continue
-        for place, (y, expected) in enumerate(zip(ys, numerical)):
-            found = _analytical(y, x)
-            if not np.allclose(found, expected, rtol, atol, equal_nan=True):
-                raise GradcheckError(_mismatch(place, source, expected, found))
-            if not np.allclose(found, _analytical(y, x), 0, nondet_tol, equal_nan=True):
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and"
-                    " grad_output multiple times gives different values, although analytical"
-                    " gradient matches"
-                    f" numerical gradient.The tolerance for nondeterminism was {nondet_tol}."
-                )
+            run = check.runner(ys)
+            x._array[...] = before + check.eps * u
+            high = run()
+            x._array[...] = before - check.eps * u
+            low = run()
+        x._array[...] = before
+        for place, y in enumerate(ys):
+            v = rng.random(y._array.shape).astype(y._array.dtype)
+            numerical = float((v * (high[place] - low[place])).sum() / (2 * check.eps))
+            (g,) = grad(y, x, wrap(np.asarray(v)), retain_graph=True, allow_unused=True)
+            analytical = 0.0 if g is None else float((g._array * u).sum())
+            scale = max(1.0, abs(float(v.sum() * u.sum())))
+            if not np.isclose(analytical, numerical, check.rtol, check.atol * scale):
+                raise _fast_mismatch(check, source, place, x, y, (numerical, analytical))
+    return None
+
+
+def _fast_mismatch(
+    check: _Check, source: int, place: int, x: Tensor, y: Tensor, found: tuple[float, float]
+) -> BaseException:
+    numerical = check.numerical(x, check.outputs())[place]
+    analytical = by_backward(y, x)
+    tolerances = check.rtol, check.atol
+    return fail(
+        GradcheckError,
+        f"Jacobian mismatch for output {place} with respect to input {source},\n"
+        f"numerical:{found[0]}\nanalytical:{found[1]}\n"
+        "\nThe above quantities relating the numerical and analytical jacobians are computed \nin"
+        " fast mode. See: https://github.com/pytorch/pytorch/issues/53876 for more background"
+        " \nabout fast mode. Below, we recompute numerical and analytical jacobians in slow mode:\n"
+        f"\nNumerical:\n {wrap(numerical)}\nAnalytical:\n{wrap(analytical)}\n"
+        "\nThe max per-element difference (slow mode) is:"
+        f" {np.abs(numerical - analytical).max(initial=0)}.\n",
+        *explain(source, place, x, y._array.shape, numerical, analytical, tolerances),
+    )
+
+
+def _scaled_by_seed(check: _Check, dtypes_too: bool) -> None:
+    """A gradient of zero for the outputs must give zero for the inputs; types must be kept."""
+    ys = check.outputs()
+    inputs = [x for _, x in check.wanted]
+    if not ys:
+        return
+    zeros = [wrap(np.zeros_like(y._array)) for y in ys]
+    found = grad(ys, inputs, zeros, retain_graph=True, allow_unused=True)
+    for (source, x), g in zip(check.wanted, found):
+        if g is not None and np.any(g._array != 0):
+            raise fail(
+                GradcheckError, "backward not multiplied by grad_output",
+                f"a gradient of zeros for the outputs gave {np.abs(g._array).max():.3g} for input"
+                f" {source}",
+            )  # fmt: skip
+        if dtypes_too and g is not None and g.dtype is not x.dtype:
+            raise GradcheckError(
+                f"Gradient of input {source} has dtype {g.dtype}, the input {x.dtype}"
+            )
+
+
+def _batched(check: _Check) -> None:
+    """Backward under vmap, on three gradients at once, against one at a time."""
+    rng = np.random.default_rng(0)
+    ys = check.outputs()
+    for source, x in check.wanted:
+        for place, y in enumerate(ys):
+            given = rng.standard_normal((3, *y._array.shape)).astype(y._array.dtype)
+            seeds = wrap(given)
+            with no_grad():
+                pull = vjp(_alone(check, source, place), wrap(x._array))[1]
+                together = vmap(lambda g, pull=pull: pull(g)[0])(seeds)._array
+                single = [pull(wrap(seed))[0]._array for seed in given]
+            if not close(together, np.stack(single), check.rtol, check.atol):
+                raise _batch_error("gradient", source, place, together, np.stack(single))
+
+
+def _alone(check: _Check, source: int, place: int) -> Callable[[Tensor], Tensor]:
+    """One output as a function of one input."""
+
+    def function(x: Tensor) -> Tensor:
+        given = [x if i == source else one for i, one in enumerate(check.xs)]
+        found = [
+            y for y in as_tuple(check.func(*given))
+            if isinstance(y, Tensor) and (y.dtype.is_floating_point or y.dtype.is_complex)
+        ]  # fmt: skip
+        return found[place]
+
+    return function
+
+
+def _batched_forward(check: _Check) -> None:
+    """Forward mode under vmap, on three tangents at once, against one at a time."""
+    rng = np.random.default_rng(0)
+    for source, x in check.wanted:
+        given = rng.standard_normal((3, *x._array.shape)).astype(x._array.dtype)
+        push = lambda t, source=source: tuple(pushed(check.func, check.xs, source, t))
+        together = vmap(push)(wrap(given))
+        single = [push(wrap(t)) for t in given]
+        for place, found in enumerate(together):
+            expected = np.stack([one[place]._array for one in single])
+            if not close(found._array, expected, check.rtol, check.atol):
+                raise _batch_error("forward gradient", source, place, found._array, expected)
+
+
+def _batch_error(
+    what: str, source: int, place: int, together: np.ndarray, single: np.ndarray
+) -> BaseException:
+    where = np.unravel_index(int(np.argmax(np.abs(together - single))), single.shape)
+    return fail(
+        GradcheckError,
+        f"For output {place} and input {source}:\n\nBatched {what} computation gave other values"
+        " than one sample at a time",
+        f"the worst is sample {int(where[0])}: {together[where]:.6g} together, {single[where]:.6g}"
+        " alone",
+    )
 
 
 def gradcheck(
@@ -142,27 +282,66 @@ def gradcheck(
     check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:  # fmt: skip
-    """Whether backward agrees with central differences, for every input that requires grad.
+    """Whether gradients agree with central differences, for every input that requires grad.
 
-    Inputs should be double precision. Raises GradcheckError (a RuntimeError) with both matrices
-    where they differ, or returns False if `raise_exception` is.
+    Inputs should be double precision. `check_forward_ad` compares forward mode too,
+    `check_batched_grad` and `check_batched_forward_grad` compare `vmap` with single samples;
+    `fast_mode` compares one random combination of entries instead of all. Each output's gradient is
+    taken alone, so that the others' are undefined in any case. Raises GradcheckError (a
+    RuntimeError) with both matrices where they differ, and notes that say which entry of which
+    sample is the worst and by how much; or returns False if `raise_exception` is.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 
     >>> import rushlight as torch
     >>> x = torch.rand(3, dtype=torch.float64, requires_grad=True)
-    >>> torch.autograd.gradcheck(torch.sin, x)
+    >>> torch.autograd.gradcheck(torch.sin, x, check_forward_ad=True)
     True
     """
-    xs = _tuple(inputs)
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError(
+            "Setting check_batched_grad=True requires check_backward_ad to be True"
+        )
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError(
+            "Setting check_batched_forward_grad=True requires check_forward_ad to be True"
+        )
+    check = _Check(func, as_tuple(inputs), eps, atol, rtol, nondet_tol)
     try:
-        _check_inputs(xs)
+        _check_inputs(check.xs)
         if check_backward_ad:
-            _compare(func, xs, eps, atol, rtol, nondet_tol)
+            (_fast if fast_mode else _slowly)(check)
+        if check_forward_ad:
+            _forward(check)
+        if check_batched_forward_grad:
+            _batched_forward(check)
+        if check_batched_grad:
+            _batched(check)
+        if check_backward_ad:
+            _scaled_by_seed(check, check_grad_dtypes)
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _seeds(ys: list[Tensor], non_contiguous: bool) -> tuple[Tensor, ...]:
+    """Random gradients for the outputs, which require gradients themselves."""
+    rng = np.random.default_rng(len(ys))
+    found = []
+    for y in ys:
+        seed = wrap(np.asarray(rng.standard_normal(y._array.shape).astype(y._array.dtype)))
+        if non_contiguous and y._array.ndim > 1:
+            turned = np.ascontiguousarray(seed._array.T)
+            seed = permute(wrap(turned), tuple(reversed(range(turned.ndim))))
+        seed = wrap(seed._array)
+        seed.requires_grad = True
+        found.append(seed)
+    return tuple(found)
 
 
 def gradgradcheck(
@@ -175,28 +354,65 @@ def gradgradcheck(
 ) -> bool:  # fmt: skip
     """`gradcheck` of the gradient itself, as a function of inputs and output gradients.
 
+    `check_fwd_over_rev` differentiates backward in forward mode, `check_rev_over_rev` in reverse.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html
-    """
-    xs = _tuple(inputs)
-    with enable_grad():
-        ys = _differentiable(func(*xs))
-    if grad_outputs is None:
-        rng = np.random.default_rng(len(ys))
-        arrays = [rng.standard_normal(y._array.shape).astype(y._array.dtype) for y in ys]
-        grad_outputs = [wrap(np.asarray(array)) for array in arrays]
-        for one in grad_outputs:
-            one.requires_grad = True
-    seeds = _tuple(grad_outputs)
-    count = len(xs)
 
-    def slope(*given: Any) -> tuple[Any, ...]:
-        targets = [x for x in given[:count] if isinstance(x, Tensor) and x._entry is not None]
+    >>> import rushlight as torch
+    >>> x = torch.rand(3, dtype=torch.float64, requires_grad=True)
+    >>> torch.autograd.gradgradcheck(torch.exp, x)
+    True
+    """
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise AssertionError(
+            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
+        )
+    xs = as_tuple(inputs)
+    with enable_grad():
+        result = func(*xs)
+    ys = differentiable(result)
+    given = _seeds(ys, gen_non_contig_grad_outputs) if grad_outputs is None else grad_outputs
+    seeds = as_tuple(given)
+    count = len(xs)
+    wanted = [i for i, x in enumerate(xs) if isinstance(x, Tensor) and x._entry is not None]
+
+    def slope(*args: Any) -> tuple[Any, ...]:
+        targets = [args[i] for i in wanted]
         with enable_grad():
-            outputs = _differentiable(func(*given[:count]))
-            found = grad(outputs, targets, given[count:], create_graph=True, allow_unused=True)
+            outputs = differentiable(func(*args[:count]))
+            found = grad(outputs, targets, args[count:], create_graph=True, allow_unused=True)
         return tuple(g for g in found if g is not None)
 
-    return gradcheck(
-        slope, (*xs, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-        nondet_tol=nondet_tol,
-    )  # fmt: skip
+    def nested(*args: Any) -> tuple[Any, ...]:
+        return _pulled(func, args[:count], wanted, reached, args[count:])
+
+    reached = [i for i, y in enumerate(as_tuple(result)) if any(y is one for one in ys)]
+    settings: dict[str, Any] = {
+        "eps": eps, "atol": atol, "rtol": rtol, "raise_exception": raise_exception,
+        "nondet_tol": nondet_tol, "fast_mode": fast_mode,
+        "check_undefined_grad": check_undefined_grad, "check_grad_dtypes": check_grad_dtypes,
+    }  # fmt: skip
+    good = True
+    if check_rev_over_rev:
+        good = gradcheck(slope, (*xs, *seeds), check_batched_grad=check_batched_grad, **settings)
+    if good and check_fwd_over_rev:
+        good = gradcheck(
+            nested, (*xs, *seeds), check_forward_ad=True, check_backward_ad=False, **settings
+        )
+    return good
+
+
+def _pulled(
+    func: Callable[..., Any], xs: Any, wanted: list[int], reached: list[int], seeds: Any
+) -> tuple[Any, ...]:
+    """The gradients of some inputs, in the form that forward mode can differentiate."""
+
+    def chosen(*targets: Any) -> tuple[Any, ...]:
+        given = list(xs)
+        for i, x in zip(wanted, targets):
+            given[i] = x
+        found = as_tuple(func(*given))
+        return tuple(found[i] for i in reached)
+
+    with enable_grad():
+        _, pull = vjp(chosen, *(xs[i] for i in wanted))
+        return tuple(pull(tuple(seeds)))

@@ -266,7 +266,8 @@ def test_damaged_files_are_value_errors(damage):
 @pytest.mark.parametrize(
     "formula",
     ["__import__('os')", "x.__class__", "x if x else y", "lambda: 1", "x +", "foo(x)", "x[0]",
-     "'a'", "exp(x, y, z)", "(" * 300 + "x" + ")" * 300, "x" * 30_000, "x == 1", "exp(x=1)", "1j*x"],
+     "'a'", "exp(x, y, z)", "(" * 300 + "x" + ")" * 300, "x" * 30_000, "x == 1",
+     "exp(x=1)", "1j*x"],
 )  # fmt: skip
 def test_what_is_no_formula_is_refused(formula):
     with pytest.raises(ValueError):
