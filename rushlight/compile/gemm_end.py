@@ -71,14 +71,14 @@ class End:
         _, sums, turned, *_ = f.arguments
         if plan.inner:
             fold = fold_name(f.module, self.type)
-            count = -(-((plan.tiles[1] + 1) * plan.vectors) // w)
+            count = -(-(plan.height * plan.vectors) // w)
             with f.loop(0, count) as group:
                 here = f.at(sums, times(f, group.index, w * w), self.type)
                 f.call(fold, VOID, here, f.at(turned, times(f, group.index, w), self.type))
             return turned, plan.vectors
         if not plan.turned:
             return sums, plan.width
-        turn, room = turn_name(f.module, self.type), -(-(plan.tiles[1] + 1) // w) * w
+        turn, room = turn_name(f.module, self.type), -(-plan.height // w) * w
         steps = f.coerce(plan.width, I64), f.coerce(room, I64)
         for row in range(0, room, w):
             with f.loop(0, plan.width, w) as lane:

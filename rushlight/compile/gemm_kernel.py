@@ -123,12 +123,15 @@ class Driver:
     def _locals(self) -> None:
         """Room for the sums of one tile, and for them in their final order."""
         plan, w = self.plan, self.type.lanes
-        rows = -(-(plan.tiles[1] + 1) // w) * w
-        sums = rows * plan.width * (w if plan.inner else 1) + w * w
-        turned = max(plan.width, w) * rows + w * w
+        rows = -(-plan.height // w) * w
+        sums = -(-plan.height * plan.width // w) * w * w if plan.inner else rows * plan.width
+        turned = rows * plan.width if plan.turned else -(-sums // w) + w
         self.sums = self.turned = constant(0, PTR)
         if not (self.direct or plan.cut):
             self.sums = self.f.stack(self.type.scalar, sums)
+        if plan.inner:  # sums that no tile writes are added up with the others: denormals are slow
+            with self.f.loop(0, sums, w) as loop:
+                self.f.store(constant(0.0, self.type), self.sums, loop.index)
         if plan.packs_near:
             self.near = self.f.stack(self.type.scalar, max(1, plan.y_matrix))
         if plan.inner or plan.turned:

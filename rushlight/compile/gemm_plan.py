@@ -126,6 +126,11 @@ class Plan:
         return count, self.x_size // count, self.x_size % count
 
     @property
+    def height(self) -> int:
+        """Rows of the highest tile."""
+        return self.tiles[1] + bool(self.tiles[2])
+
+    @property
     def panels(self) -> tuple[int, int]:
         """Along y: how many full panels, and the size of what is left."""
         return divmod(self.y_size, self.width)
@@ -314,8 +319,8 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
     multiplies = sums / 2 if target.fma else sums
     instructions = sums + rows + vectors + 2 if vectors > 1 else sums + 4
-    if not target.fma:
-        instructions += sums
+    if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
+        instructions = 3 * sums + rows + vectors + 2
     step = max(multiplies, (rows + vectors) * 0.6, instructions / 4, 4 / _copies(plan, sums))
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
@@ -325,8 +330,11 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     near = terms * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 1024
     step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
-    if plan.x.inner[-1] * plan.type.size >= 1024 and not plan.packs_x:
-        step += 1
+    if apart:  # a page per term
+        step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
+    x_step = abs(plan.x.inner[-1]) * plan.type.size
+    if x_step >= 1024 and not plan.packs_x:
+        step += 1 + 2 * min(1.0, x_step / 4096)
     if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
         step += 8 * vectors
     if not plan.packs_x and x_collides(plan):
@@ -345,13 +353,13 @@ def _copies(plan: Plan, sums: int) -> int:
 
 
 def _copy_cycles(plan: Plan) -> float:
-    cycles, w = 0.0, plan.type.lanes
+    cycles = 0.0
     if plan.packs_y:
         size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
         along = plan.y.free == 1
-        each = 4.0 / w if along else 8.0 / w if plan.y.inner[-1] == 1 else 3.0
+        each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
         cycles += size * each + 200
     if plan.packs_x:
-        each = 4.0 / w if plan.x.inner[-1] == 1 else 8.0 / w
+        each = 0.4 if plan.x.inner[-1] == 1 else 0.7
         cycles += plan.gemm.terms * plan.x_size * plan.matrices(plan.x) * each + 200
     return cycles

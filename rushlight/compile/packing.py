@@ -57,7 +57,7 @@ def move(f: Function, copy: Copy, unit: Number, source: Value, target: Value) ->
     source, target = (f.at(base, o, copy.type) for base, o in zip((source, target), offsets))
     if copy.source[1] == 1:
         _by_rows(f, copy, source, target)
-    elif copy.source[0] == 1 and copy.rows >= copy.type.lanes:
+    elif copy.source[0] == 1 and copy.rows * copy.type.size >= 16:
         _turned(f, copy, source, target)
     else:
         _one_by_one(f, copy, source, target)
@@ -112,27 +112,34 @@ def _by_rows(f: Function, copy: Copy, source: Value, target: Value) -> None:
 
 def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
     """Square blocks: lanes of the source run along rows of the target; the last may overlap."""
-    type, w, (_, step), to = copy.type, copy.type.lanes, copy.source, copy.target_row
+    (_, step), to, w = copy.source, copy.target_row, copy.type.lanes
+    while w > copy.rows:
+        w //= 2
+    type = copy.type.wide(w)
 
-    def block(row: Number, column: Number, width: int) -> None:
-        here = f.at(source, f.add(row, times(f, column, step)), type)
-        there = f.at(target, f.add(column, times(f, row, to)), type)
-        sizes = [] if width == w else [f.coerce(width, I64)]
+    def column(start: Number, place: Number, width: int) -> None:
+        """The blocks of columns from `start`, written from `place` on."""
         name = turn_name(f.module, type, edge=width < w)
-        f.call(name, VOID, here, f.coerce(step, I64), there, f.coerce(to, I64), *sizes)
+        sizes = [] if width == w else [f.coerce(width, I64)]
 
-    def column(at: Number, width: int) -> None:
+        def block(row: Number) -> None:
+            here = f.at(source, f.add(row, times(f, start, step)), type)
+            there = f.at(target, f.add(place, times(f, row, to)), type)
+            f.call(name, VOID, here, f.coerce(step, I64), there, f.coerce(to, I64), *sizes)
+
         with f.loop(0, copy.rows // w * w, w) as rows:
-            block(rows.index, at, width)
+            block(rows.index)
         if copy.rows % w:
-            block(copy.rows - w, at, width)
+            block(copy.rows - w)
 
     whole, rest = divmod(copy.columns, w)
     if whole:
         with f.loop(0, whole * w, w) as columns:
-            column(columns.index, w)
+            column(columns.index, columns.index, w)
     if rest:
-        column(whole * w, rest)
+        column(whole * w, whole * w, rest)
+    for place in range((whole + bool(rest)) * w, copy.width - w + 1, w):
+        column(0, place, min(w, copy.columns))  # lanes no one reads, but denormals there are slow
 
 
 def _one_by_one(f: Function, copy: Copy, source: Value, target: Value) -> None:
