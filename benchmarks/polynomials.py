@@ -4,7 +4,7 @@ Prints the table and, beside each row, the largest error relative to `weight`. I
 Chebyshev nodes is within a factor of two or three of the best polynomial, which one degree pays.
 """
 
-from mpmath import asin, atan, cos, erf, erfc, exp, log, log1p, mp, mpf, pi, sin, sqrt
+from mpmath import asin, atan, cos, erf, erfc, exp, log, log1p, mp, mpf, pi, sin, sqrt, tanh
 
 mp.dps = 60
 
@@ -42,6 +42,7 @@ SIN = near_zero(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, mpf(1) / 120, -mpf(1
 COS = near_zero(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, -mpf(1) / 720, mpf(1) / 24)
 ATAN = near_zero(lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, mpf(1) / 5, -mpf(1) / 3)
 ASIN = near_zero(lambda z: (asin(sqrt(z)) / sqrt(z) - 1) / z, mpf(3) / 40, mpf(1) / 6)
+TANH = near_zero(lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z, mpf(2) / 15, -mpf(1) / 3)
 ERF = near_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1, -2 / (3 * sqrt(pi)), 2 / sqrt(pi) - 1)
 FALL = near_zero(
     lambda u: -log(erfc(1 + u) / erfc(1)) / u, mpf(1), 2 * exp(-1) / sqrt(pi) / erfc(1)
@@ -59,7 +60,7 @@ def at(x):
 
 
 ROWS = {
-    "EXP": (EXP, -half, half, {32: 5, 48: 6, 64: 10}, lambda r: r * r),
+    "EXP": (EXP, -half, half, {24: 4, 32: 5, 48: 6, 64: 10}, lambda r: r * r),
     "LOG_S": (LOG_S, mpf(0), S2, {48: 3, 64: 8}, lambda z: z / 2),
     "LOG_F": (LOG_F, mpf("-0.2931"), mpf("0.4143"), {32: 8}, lambda f: f * f),
     "SIN": (SIN, mpf(0), mpf("0.618"), {48: 3, 64: 6}, lambda z: z),
@@ -67,6 +68,7 @@ ROWS = {
     "ATAN": (ATAN, mpf(0), mpf("0.1717"), {48: 5, 64: 11}, lambda z: z),
     "ASIN": (ASIN, mpf(0), mpf("0.2501"), {48: 6, 64: 13}, lambda z: z),
     "ERF": (ERF, mpf(0), mpf(1), {32: 7, 48: 7, 64: 13}, lambda z: mpf(1)),
+    "TANH": (TANH, mpf(0), mpf("0.815"), {32: 7}, lambda z: z),
     "ERFC_FALL": (FALL, mpf(0), mpf(3), {32: 8}, lambda u: 8 * u * erfc(1 + u)),
     "TAIL": (tail, at("0.45"), at(28), {48: 13, 64: 22}, lambda t: mpf(1)),
 }  # fmt: skip

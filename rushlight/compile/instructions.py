@@ -76,7 +76,12 @@ class Instructions:
             (y == 0 and op in ("add", "sub", "shl", "or")) or (y == 1 and op == "mul")
         ):  # fmt: skip
             return x
-        if not isinstance(x, Value) and isinstance(y, Value) and y.type is I64 and (x, op) in ((0, "add"), (1, "mul")):
+        if (
+            not isinstance(x, Value)
+            and isinstance(y, Value)
+            and y.type is I64
+            and (x, op) in ((0, "add"), (1, "mul"))
+        ):
             return y
         a, b = self.pair(x, y)
         if a.type.kind == "f":

@@ -31,7 +31,7 @@ UNARY = tuple(name for name in FORMULAS if name not in ("pow", "atan2"))
 FAST: dict[str, Callable[[N], N]] = {
     "exp": lambda x: math_exp.exp(x, 32), "exp2": lambda x: math_exp.exp2(x, 32),
     "expm1": lambda x: math_exp.expm1(x, 32), "sigmoid": lambda x: math_exp.sigmoid(x, 32),
-    "tanh": lambda x: math_exp.tanh(x, 32), "log": math_log.log_fast,
+    "tanh": math_exp.tanh_fast, "log": math_log.log_fast,
     "erf": math_error.erf_fast,
 }  # fmt: skip
 
