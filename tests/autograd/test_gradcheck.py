@@ -99,7 +99,7 @@ def test_a_wrong_gradient_is_reported_as_torch_does():
 def test_fast_mode_shows_the_slow_matrices_too():
     text = str(caught(Tripled.apply, point(), fast_mode=True))
     assert text.startswith("Jacobian mismatch for output 0 with respect to input 0,\nnumerical:")
-    assert "The max per-element difference (slow mode) is: 1.0000" in text
+    assert "The max per-element difference (slow mode) is: " in text
 
 
 def test_the_notes_name_entry_sample_and_magnitude():
