@@ -102,7 +102,7 @@ def _max_pool(s: Any, x: Any, *at: Any) -> Any:
     return s.reshape(y, code.shape), s.cast(code, kind)
 
 
-def _looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
+def looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
     """(batch, channels, *size, *kernel): the windows that saw an element, the last place first."""
     kernel, stride, padding, dilation, _ = at
     for axis, step in enumerate(stride, 2):  # zeros between, so that windows stand where they began
@@ -124,8 +124,8 @@ def _looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
 
 def _max_pool_back(s: Any, g: Any, code: Any, size: Any, *at: Any) -> Any:
     number = s.constant(_places(at[0], True))
-    given = _looking_back(s, g, tuple(size), at, 0)
-    codes = _looking_back(s, s.cast(code, np.int32), tuple(size), at, -1)
+    given = looking_back(s, g, tuple(size), at, 0)
+    codes = looking_back(s, s.cast(code, np.int32), tuple(size), at, -1)
     hit = s.eq(s.cast(codes, np.int64), number)
     dims = _last(len(at[0]), given.ndim)
     return s.sum(s.where(hit, given, s.constant(0, g.dtype)), dims)
@@ -145,7 +145,7 @@ def _sum_pool(s: Any, x: Any, *at: Any) -> Any:
 
 
 def _spread_pool(s: Any, g: Any, size: Any, *at: Any) -> Any:
-    seen = _looking_back(s, g, tuple(size), at, 0)
+    seen = looking_back(s, g, tuple(size), at, 0)
     return s.sum(seen, _last(len(at[0]), seen.ndim))
 
 

@@ -16,6 +16,7 @@ from ..core.primitive import REGISTRY
 from . import (
     lower_activations,
     lower_contract,
+    lower_convolution,
     lower_elementwise,
     lower_indexing,
     lower_losses,
@@ -37,6 +38,7 @@ TABLE: dict[str, Rule] = {
     **lower_elementwise.TABLE, **lower_activations.TABLE, **lower_structure.TABLE,
     **lower_reduce.TABLE, **lower_contract.TABLE, **lower_indexing.TABLE, **lower_norms.TABLE,
     **lower_losses.TABLE, **lower_recurrent.TABLE, **lower_pool.TABLE,
+    **lower_convolution.TABLE,
 }  # fmt: skip
 KEPT = frozenset(("input", "constant", "draw", "extern"))
 

@@ -95,6 +95,24 @@ def test_pooling(seed: int) -> None:
     assert compare("spread_pool", [g], (size, *at)) == 0
 
 
+@pytest.mark.parametrize("seed", range(18))
+def test_convolution(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    dims, groups = 1 + seed % 3, 1 + seed % 2
+    (kernel, stride, padding, dilation, _), size = window(rng, dims, dilated=True)
+    at = (stride, padding, dilation, groups)
+    x = numbers(rng, 2, 2 * groups, *size)
+    w = numbers(rng, 3 * groups, 2, *kernel)
+    y = REGISTRY["convolution"].eval(x, w, *at)
+    if not y.size:
+        return
+    assert compare("convolution", [x, w], at) == 0
+    assert compare("convolution_bias", [x, w, numbers(rng, 3 * groups)], at) == 0
+    g = numbers(rng, *y.shape)
+    assert compare("convolution_data", [g, w], (size, *at)) == 0
+    assert compare("convolution_weight", [g, x], (kernel, *at)) == 0
+
+
 @pytest.mark.parametrize("holes", [False, True])
 @pytest.mark.parametrize("seed", range(20))
 def test_places_along_a_dimension(seed: int, holes: bool) -> None:

@@ -1,0 +1,101 @@
+"""Convolution as one contraction of the weight with a strided view of the padded image.
+
+Nothing is copied side by side: the product reads the view. Each of the three ops that are each
+other's adjoints has its own labels; the way back in the input looks, from each element, at the
+outputs that saw it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from .lower_pool import looking_back
+from .lower_value import NotNative
+
+_KERNEL, _PLACES = "ijkl", "wxyz"  # labels of the kernel's and of the result's spatial dimensions
+
+
+def _checked(*xs: Any) -> None:
+    if any(x.dtype != xs[0].dtype or x.dtype.kind != "f" for x in xs):
+        raise NotNative("a convolution of other types")
+    if any(not x.size for x in xs) or xs[0].ndim - 2 > len(_KERNEL):
+        raise NotNative("a convolution of nothing")
+
+
+def _labels(dims: int) -> tuple[str, str]:
+    return _KERNEL[:dims], _PLACES[:dims]
+
+
+def _grouped(s: Any, x: Any, groups: int) -> Any:
+    """x (n, channels, ...) with the channels of each group apart (for a weight, the outputs)."""
+    return s.reshape(x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
+
+
+def _weights(s: Any, w: Any, groups: int) -> Any:
+    return s.reshape(w, (groups, w.shape[0] // groups, *w.shape[1:]))
+
+
+def _patches(s: Any, x: Any, kernel: Any, out: Any, at: Any) -> Any:
+    """The view (n, groups, channels, *kernel, *out) of every place under the kernel."""
+    stride, padding, dilation, groups = at
+    x = s.pad(x, (0, 0, *padding), (0, 0, *padding))
+    steps = [prod(x.shape[i + 1 :]) for i in range(x.ndim)]
+    channels = x.shape[1] // groups
+    strides = (
+        steps[0],
+        steps[1] * channels,
+        steps[1],
+        *(a * b for a, b in zip(dilation, steps[2:])),
+        *(a * b for a, b in zip(stride, steps[2:])),
+    )
+    return s.strided(x, (x.shape[0], groups, channels, *kernel, *out), strides, 0)
+
+
+def _size(x: Any, kernel: Any, at: Any) -> tuple[int, ...]:
+    stride, padding, dilation, _ = at
+    return tuple((n + 2 * p - d * (k - 1) - 1) // t + 1
+                 for n, k, t, p, d in zip(x.shape[2:], kernel, stride, padding, dilation))  # fmt: skip
+
+
+def _convolution(s: Any, x: Any, w: Any, *at: Any) -> Any:
+    _checked(x, w)
+    kernel, groups = w.shape[2:], at[3]
+    out = _size(x, kernel, at)
+    k, p = _labels(len(kernel))
+    seen = _patches(s, x, kernel, out, at)
+    y = s.dot(f"goc{k},ngc{k}{p}->ngo{p}", _weights(s, w, groups), seen)
+    return s.reshape(y, (x.shape[0], w.shape[0], *out))
+
+
+def _with_bias(s: Any, x: Any, w: Any, bias: Any, *at: Any) -> Any:
+    y = _convolution(s, x, w, *at)
+    return y + s.reshape(s.cast(bias, y.dtype), (-1, *(1,) * (y.ndim - 2)))
+
+
+def _data(s: Any, y: Any, w: Any, size: Any, *at: Any) -> Any:
+    _checked(y, w)
+    stride, padding, dilation, groups = at
+    kernel = w.shape[2:]
+    k, p = _labels(len(kernel))
+    window = (kernel, stride, padding, dilation, y.shape[2:])
+    seen = looking_back(s, y, tuple(size), window, 0)
+    seen = _grouped(s, seen, groups)
+    turned = s.flip(w, tuple(range(2, w.ndim)))
+    x = s.dot(f"goc{k},ngo{p}{k}->ngc{p}", _weights(s, turned, groups), seen)
+    return s.reshape(x, (y.shape[0], w.shape[1] * groups, *size))
+
+
+def _weight(s: Any, y: Any, x: Any, kernel: Any, *at: Any) -> Any:
+    _checked(y, x)
+    k, p = _labels(len(kernel))
+    groups = at[3]
+    seen = _patches(s, x, tuple(kernel), y.shape[2:], at)
+    w = s.dot(f"ngo{p},ngc{k}{p}->goc{k}", _grouped(s, y, groups), seen)
+    return s.reshape(w, (y.shape[1], x.shape[1] // groups, *kernel))
+
+
+TABLE: dict[str, Any] = {
+    "convolution": _convolution, "convolution_bias": _with_bias, "convolution_data": _data,
+    "convolution_weight": _weight,
+}  # fmt: skip
