@@ -96,7 +96,7 @@ class Tracer:
             if type(x._array) is Traced:
                 x._array = x._array.value if x._array.value is not array else array
         for x in gc.get_objects():
-            if isinstance(x, Tensor) and type(x._array) is Traced and x._array.tracer is self:
+            if issubclass(type(x), Tensor) and type(x._array) is Traced and x._array.tracer is self:
                 x._array = x._array.value
         self.before = {}
 
@@ -536,7 +536,7 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
     tracer = STATE.tracer
     if tracer is None or tracer.closed:
         for x in inputs:
-            if isinstance(x, Tensor) and type(x._array) is Traced:
+            if issubclass(type(x), Tensor) and type(x._array) is Traced:
                 x._array = x._array.value
         return dispatch.apply_plain(prim, tuple(map(_value, inputs)), _value(params))
     inputs = dispatch.promote(prim, inputs)
