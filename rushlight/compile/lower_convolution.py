@@ -54,8 +54,10 @@ def _patches(s: Any, x: Any, kernel: Any, out: Any, at: Any) -> Any:
 
 def _size(x: Any, kernel: Any, at: Any) -> tuple[int, ...]:
     stride, padding, dilation, _ = at
-    return tuple((n + 2 * p - d * (k - 1) - 1) // t + 1
-                 for n, k, t, p, d in zip(x.shape[2:], kernel, stride, padding, dilation))  # fmt: skip
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // t + 1
+        for n, k, t, p, d in zip(x.shape[2:], kernel, stride, padding, dilation)
+    )
 
 
 def _convolution(s: Any, x: Any, w: Any, *at: Any) -> Any:

@@ -235,3 +235,57 @@ def test_a_label_out_of_range_is_never_a_number() -> None:
     core = lower(Graph(nodes, [node]))
     for label in (3, -1, 1 << 40):
         assert np.isnan(interpret(core, [np.zeros((2, 3)), np.array([0, label])])[0])
+
+
+POWERS = [1, 2, 3, -1, -2, 0.5, 2.5, 0]
+KNOWN = [
+    *[("pow", np.abs(numbers(np.random.default_rng(5), 4)), power, 0) for power in POWERS],
+    *[("pow", np.array([-2, 0, 3]), power, int(power == 0)) for power in (0, 1, 2, 3)],
+    *[(name, np.array([-7, 0, 7, 8]), 3, 0) for name in (
+        "floor_divide", "remainder", "fmod", "trunc_divide", "bitwise_right_shift", "mul")],
+    *[(name, np.array([-7, 0, 7, 8]), -3, 1) for name in ("floor_divide", "remainder", "fmod")],
+    *[(name, np.array([-7.5, -0.0, 7.5, np.inf, np.nan]), number, 0)
+      for name in ("floor_divide", "remainder", "fmod") for number in (2.0, -2.0, np.inf)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", KNOWN, ids=lambda case: f"{case[0]}-{case[2]}")
+def test_numbers_that_the_graph_knows(case: Any) -> None:
+    """Whole division is native by a positive number, powers are products where they are small."""
+    name, x, number, outside = case
+    known = np.asarray(number, x.dtype)
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(REGISTRY[name].eval(x, known))
+    nodes = [Node("input", (), (0,), x.shape, x.dtype),
+             Node("constant", (), (known,), (), x.dtype)]  # fmt: skip
+    core = lower(Graph(nodes[:1], [Node(name, nodes, (), wanted.shape, wanted.dtype)]))
+    (found,) = interpret(core, [x])
+    assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    assert native_share(core)[1] == outside
+
+
+def test_draws_keep_their_order_and_stay() -> None:
+    engine = _Engine()
+    draws = [Node("draw", (), (engine, "draw", (), {}), (), np.dtype("f8")) for _ in range(3)]
+    total = Node("sub", (draws[2], draws[0]), (), (), np.dtype("f8"))
+    core = lower(Graph([], [total], draws))
+    assert interpret(core, [])[0] == 2.0
+    assert engine.count == 3
+
+
+class _Engine:
+    """Counts instead of drawing."""
+
+    count = 0
+
+    def draw(self) -> np.ndarray:
+        self.count += 1
+        return np.asarray(float(self.count))
+
+
+def test_lines_and_layers_stay_with_what_they_became() -> None:
+    x = Node("input", (), (0,), (3,), np.dtype("f8"))
+    node = Node("silu", (x,), (), (3,), x.dtype, "train.py:7 in step", "net.0")
+    for made in lower(Graph([x], [node])).nodes[1:]:
+        assert (made.line, made.module) == ("train.py:7 in step", "net.0")
