@@ -63,6 +63,7 @@ ROWS = {
     "EXP": (EXP, -half, half, {24: 4, 32: 5, 48: 6, 64: 10}, lambda r: r * r),
     "LOG_S": (LOG_S, mpf(0), S2, {48: 3, 64: 8}, lambda z: z / 2),
     "LOG_F": (LOG_F, mpf("-0.2931"), mpf("0.4143"), {32: 8}, lambda f: f * f),
+    "LOG_M": (LOG_F, mpf("-0.25"), mpf("0.5"), {32: 8}, lambda f: f * f),
     "SIN": (SIN, mpf(0), mpf("0.618"), {48: 3, 64: 6}, lambda z: z),
     "COS": (COS, mpf(0), mpf("0.618"), {48: 3, 64: 6}, lambda z: z * z),
     "ATAN": (ATAN, mpf(0), mpf("0.1717"), {48: 5, 64: 11}, lambda z: z),

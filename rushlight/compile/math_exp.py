@@ -11,7 +11,17 @@ from math import floor, ldexp, log
 
 from . import math_tables as tables
 from .algebra import (
-    N, Pair, fast_sum, fma, limit, poly, quotient, raw, reciprocal, two_product, two_sum,
+    N,
+    Pair,
+    fast_sum,
+    fma,
+    limit,
+    poly,
+    quotient,
+    raw,
+    reciprocal,
+    two_product,
+    two_sum,
 )  # fmt: skip
 
 LN2_LOW = 2.319046813846299557e-17  # ln 2 minus its float64

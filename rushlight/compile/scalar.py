@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import integers, mathlib
-from .emit import Function, Value, constant
+from .emit import Function, Value, constant, vector
 from .graph import POINTWISE
 
 Operand = Any  # Value | int | float | bool
@@ -264,8 +264,6 @@ class Emitter:
         return x if x.type.kind == "f" else self.cast(x, "float32")
 
     def constant(self, number: Any, dtype: Any, lanes: int = 1) -> Value:
-        from .emit import vector
-
         return constant(number, vector(dtype, lanes))
 
     def cast(self, x: Value, dtype: Any) -> Value:
