@@ -62,10 +62,12 @@ class Driver:
             step = plan.steps[0] if self.direct else plan.width
             out = tuple(n * step for n in range(rows)), y
         tail = 0 if plan.inner else reach % w
+        short = last and plan.panels[0]
         copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
         return Tile(
             self.type, tuple(n * x_free for n in range(rows)), y,
-            tuple(zip(self.gemm.k, x_steps, y_steps)), out, unroll=1 if last and plan.panels[0] else unrolled(self.type, len(y)),
+            tuple(zip(self.gemm.k, x_steps, y_steps)), out,
+            unroll=1 if short else unrolled(self.type, len(y)),
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
             copies=copies, cut=bool(plan.cut), far=self._far(),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
+import mmap
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -50,15 +53,16 @@ class Product:
         self.scratch = aligned(scratch_bytes(gemm, target) + 64)
         self.scratch[:] = 0xFF  # NaN: what was not packed must not be read
 
-    def run(self, *buffers, split=None):
-        """Each call in one piece, or in the pieces that `split(units)` gives."""
+    def run(self, *buffers, split=None, threads=1):
+        """Each call in one piece, or in the pieces that `split(units)` gives, on some threads."""
         arrays = [*buffers[:3], self.scratch, *buffers[3:]]
         table = np.array([x.ctypes.data for x in arrays], np.int64)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         for call in self.calls:
             kernel = kind(self.code.address(call.name))
-            for begin, end in split(call.units) if split else [(0, call.units)]:
-                kernel(table.ctypes.data, begin, end)
+            pieces = split(call.units) if split else [(0, call.units)]
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(kernel, *zip(*((table.ctypes.data, *piece) for piece in pieces))))
 
 
 def laid_out(rng, shape, order, dtype, gap=0):
@@ -227,9 +231,41 @@ def test_the_answer_does_not_depend_on_how_units_are_shared_out(name):
             lambda units: [(units // 2, units), (0, units // 2), (0, 0)],
         ):  # fmt: skip
             c = np.full((m, n), np.nan, np.float32)
-            product.run(a, b, c, split=split)
+            product.run(a, b, c, split=split, threads=4 if split else 1)
             results.append(c)
         assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
+
+
+def guarded(nbytes, kept=[]):  # noqa: B006
+    """Bytes that end where memory ends: what reads or writes past them does not survive."""
+    page = mmap.PAGESIZE
+    room = -(-nbytes // page) * page
+    place = mmap.mmap(-1, room + page)
+    kept.append(place)
+    if os.name == "posix":
+        end = ctypes.addressof(ctypes.c_char.from_buffer(place)) + room
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(end), ctypes.c_size_t(page), 0) == 0
+    return np.frombuffer(place, np.uint8, nbytes, room - nbytes)
+
+
+@each_target
+@pytest.mark.parametrize("size", [(3, 5, 7), (17, 33, 19), (10, 97, 31), (29, 50, 1100)], ids=str)
+def test_nothing_outside_the_operands_is_touched(name, size):
+    rng, shape = np.random.default_rng(1), dict(zip("ijk", size))
+    for a, b, c in itertools.product(("ik", "ki"), ("kj", "jk"), ("ij", "ji")):
+        arrays = []
+        for letters in (a, b, c):
+            sizes = [shape[x] for x in letters]
+            array = guarded(4 * math.prod(sizes)).view(np.float32).reshape(sizes)
+            array[...] = rng.standard_normal(sizes)
+            arrays.append(array)
+        x, y, z = arrays
+        gemm = plan_dot(f"{a},{b}->{c}", x.shape, steps(x), y.shape, steps(y))
+        product = Product(gemm, TARGETS[name])
+        product.scratch = guarded(max(1, scratch_bytes(product.gemm, TARGETS[name])))
+        product.run(x, y, z)
+        exact = np.einsum(f"{a},{b}->{c}", x.astype(np.float64), y.astype(np.float64))
+        np.testing.assert_allclose(z, exact, rtol=1e-4, atol=1e-4)
 
 
 def test_special_values_pass_through():
