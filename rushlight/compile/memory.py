@@ -8,6 +8,7 @@ over it. `check` asserts what the planner promises.
 from __future__ import annotations
 
 import bisect
+import math
 from dataclasses import dataclass
 
 from .graph import Node
@@ -67,7 +68,7 @@ def check(plan: Plan, schedule: Schedule) -> None:
 
 
 def _size(node: Node) -> int:
-    return max(-(-node.nbytes // LINE) * LINE, LINE)
+    return max(-(-math.prod(node.shape) * node.dtype.itemsize // LINE) * LINE, LINE)
 
 
 def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
@@ -108,9 +109,9 @@ def _given(
         if writer is None or writer not in group.place or hosted(node):
             continue
         for old in dying:  # type: ignore[attr-defined]
-            if old in found.values() or lives[old][0] == lives[old][1] or old.nbytes != node.nbytes:
+            if old.shape != node.shape or old.dtype != node.dtype or old in found.values():
                 continue
-            if schedule.in_place(group, writer, old):
+            if lives[old][0] != lives[old][1] and schedule.in_place(group, writer, old):
                 found[node] = old
                 break
     return found

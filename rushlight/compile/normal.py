@@ -16,7 +16,9 @@ import numpy as np
 from .affine import contiguous
 from .graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 
-NATIVE = frozenset("float32 float64 int64 int32 int16 int8 uint8 bool".split())
+NATIVE = frozenset(
+    map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split())
+)
 WRITES = frozenset(["put", "scatter"])  # ops whose value stands in the memory of their first input
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
@@ -70,7 +72,7 @@ def hosted(node: Node) -> bool:
         return True
     if node.op not in _NATIVE_OPS or isinstance(node.dtype, tuple):
         return True
-    return not all(x.dtype.name in NATIVE for x in (node, *node.inputs))
+    return not all(x.dtype in NATIVE for x in (node, *node.inputs))
 
 
 def base(node: Node) -> Node:

@@ -9,7 +9,7 @@ exactly where it was made, and when no third group has to run between them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .affine import Coordinates, renamed
@@ -33,6 +33,7 @@ class Group:
     phase: dict[Root, int] = field(default_factory=dict)
     stored: set[Root] = field(default_factory=set)
     first: int = 0
+    done: bool = False  # nothing joins any more
     scratch: Node | None = None  # memory that the kernel needs while it runs
 
     @property
@@ -76,6 +77,7 @@ def schedule(
     groups = fusion.ordered()
     for group in groups:
         _phases(group)
+        group.done = True
         group.stored = _stored(group, fusion, set(normal.outputs))
     return Schedule(normal, groups, fusion.home, roots, late, gemm)
 
@@ -90,7 +92,8 @@ class _Fusion:
         self.home: dict[Node, Group] = {}
         self.groups: dict[int, Group] = {}
         self.before: dict[int, int] = {}
-        self.after: dict[int, int] = {}
+        self.direct: dict[int, set[int]] = {}
+        self.following: dict[int, set[int]] = {}
         self.readers: dict[Node, dict[Root, None]] = {}
         self.last_host: Group | None = None
 
@@ -107,7 +110,8 @@ class _Fusion:
         group.place[root] = tuple(range(len(root.extents)))
         self.home[root.node] = group
         self.groups[place] = group
-        self.before[place] = self.after[place] = 0
+        self.before[place] = 0
+        self.direct[place], self.following[place] = set(), set()
         for node, _ in (*root.reads, *root.sinks):
             owner = self.home.get(node)
             if owner is not None:
@@ -123,14 +127,28 @@ class _Fusion:
     def _edge(self, first: Group, then: Group) -> None:
         """`first` must run before `then`."""
         a, b = first.number, then.number
-        if first is then or self.before[b] >> a & 1:
+        if first is then or a in self.direct[b]:
             return
-        earlier = self.before[a] | 1 << a
-        later = self.after[b] | 1 << b
-        for n in _bits(later):
-            self.before[n] |= earlier
-        for n in _bits(earlier):
-            self.after[n] |= later
+        self.direct[b].add(a)
+        self.following[a].add(b)
+        self._spread(a)
+
+    def _spread(self, start: int) -> None:
+        """Tell all that follow a group what runs before them."""
+        stack = [start]
+        while stack:
+            n = stack.pop()
+            mask = self.before[n] | 1 << n
+            for m in self.following[n]:
+                if mask & ~self.before[m]:
+                    self.before[m] |= mask
+                    stack.append(m)
+
+    def _between(self, a: int, b: int) -> bool:
+        """Whether a third group must run after one of two and before the other."""
+        return any(n != a and self.before[n] >> a & 1 for n in self.direct[b]) or any(
+            n != b and self.before[n] >> b & 1 for n in self.direct[a]
+        )
 
     def _neighbours(self, root: Root) -> list[Group]:
         """Groups worth joining, the latest first: they make what it reads, or read the same."""
@@ -153,7 +171,7 @@ class _Fusion:
         if len(one.place) + len(two.place) > MOST_ROOTS:
             return
         a, b = one.number, two.number
-        if self.after[a] & self.before[b] or self.after[b] & self.before[a]:
+        if self._between(a, b):
             return
         if self.before[a] >> b & 1:  # the older one depends on the newer one
             one, two, a, b = two, one, b, a
@@ -181,13 +199,18 @@ class _Fusion:
         del self.groups[b]
         for root in merged.place:
             self.home[root.node] = merged
-        both = 1 << a | 1 << b
-        self.before[a] = (self.before[a] | self.before.pop(b)) & ~both
-        self.after[a] = (self.after[a] | self.after.pop(b)) & ~both
-        for n in _bits(self.before[a]):
-            self.after[n] = (self.after[n] | self.after[a]) & ~(1 << b) | 1 << a
-        for n in _bits(self.after[a]):
-            self.before[n] = (self.before[n] | self.before[a]) & ~(1 << b) | 1 << a
+        self.before[a] = (self.before[a] | self.before.pop(b)) & ~(1 << a | 1 << b)
+        for n in self.direct.pop(b) - {a}:
+            self.following[n].discard(b)
+            self.following[n].add(a)
+            self.direct[a].add(n)
+        for n in self.following.pop(b) - {a}:
+            self.direct[n].discard(b)
+            self.direct[n].add(a)
+            self.following[a].add(n)
+        self.direct[a].discard(b)
+        self.following[a].discard(b)
+        self._spread(a)
 
     def overwrite(self, donate: Mapping[int, int]) -> dict[int, Node]:
         """Order every reader of a donated input before its writer; give what cannot be."""
@@ -213,14 +236,14 @@ class _Fusion:
 
     def ordered(self) -> list[Group]:
         """The groups in an order that can run, near to the graph's own."""
-        waiting = {n: bin(mask).count("1") for n, mask in self.before.items()}
+        waiting = {n: len(earlier) for n, earlier in self.direct.items()}
         ready = [(self.groups[n].first, n) for n, count in waiting.items() if not count]
         heapq.heapify(ready)
         found = []
         while ready:
             _, number = heapq.heappop(ready)
             found.append(self.groups[number])
-            for n in _bits(self.after[number]):
+            for n in self.following[number]:
                 waiting[n] -= 1
                 if not waiting[n]:
                     heapq.heappush(ready, (self.groups[n].first, n))
@@ -233,6 +256,8 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
     if group.kind == "host":
         return True
     if writer.reduced or old.shape != writer.node.shape or old.dtype != writer.node.dtype:
+        return False
+    if not any(storage(node) is old for root in group.place for node, _ in root.reads):
         return False
     target = group.at(writer, writer.own)
     phases = _phases(group)
@@ -252,13 +277,6 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
         phases[root] > last or (phases[root] == last and len(root.extents) > level)
         for root in touching
     )
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 def _volume(extents: Sequence[int]) -> int:
@@ -328,6 +346,8 @@ def _worth(one: Group, two: Group, merged: Group) -> bool:
 
 def _phases(group: Group) -> dict[Root, int]:
     """Phase of each root: one after the last reduction of this kernel that it reads."""
+    if group.done:
+        return group.phase
     members = {root.node: root for root in group.place}
     group.phase = {}
     for root in sorted(group.place, key=lambda root: root.node.index):
