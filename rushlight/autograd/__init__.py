@@ -4,7 +4,7 @@ from ..core.dispatch import LATE as _LATE
 from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
 from . import engine as _engine
-from . import functional, graph
+from . import forward_ad, function_levels, functional, graph
 from .backward import backward, grad
 from .function import Function, FunctionCtx, once_differentiable
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck

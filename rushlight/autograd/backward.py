@@ -12,8 +12,9 @@ from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
-from ..ops.structure import stack
+from .batched import Batched, whole_batch
 from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep
+from .levels import entered
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -196,13 +197,30 @@ def _own(g: Any) -> Any:
 def _batched(
     outputs: Any, inputs: Any, grad_outputs: Any, create: bool, unused: bool | None
 ) -> tuple[Any, ...]:
-    """One gradient per leading index of `grad_outputs`, stacked."""
-    seeds = _as_tuple(grad_outputs)
-    rows = []
-    for place in range(len(seeds[0])):
-        chosen = tuple(seed[place] for seed in seeds)
-        rows.append(grad(outputs, inputs, chosen, True, create, allow_unused=unused))
-    return tuple(None if column[0] is None else stack(column, 0) for column in zip(*rows))
+    """The gradients for every leading index of `grad_outputs`, in one batched pass."""
+    seeds = [seed for seed in _as_tuple(grad_outputs) if seed is not None]
+    sizes = {seed._array.shape[0] for seed in seeds}
+    if len(sizes) != 1:
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes"
+            f" {[seed._array.shape[0] for seed in seeds]} for the mapped dimension"
+        )
+    for place, (seed, y) in enumerate(zip(_as_tuple(grad_outputs), _as_tuple(outputs))):
+        if seed is not None and seed._array.shape[1:] != y._array.shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output"
+                " as the batch dimension. The sizes of the remaining dimensions are expected to"
+                f" match the shape of corresponding output, but a mismatch was detected:"
+                f" grad_output[{place}] has a shape of {seed.shape} and output[{place}] has a shape"
+                f" of {y.shape}. If you only want some tensors in `grad_output` to be considered"
+                " batched, consider using vmap."
+            )
+    with entered("vmap", sizes.pop()) as level:
+        given = tuple(
+            None if seed is None else wrap(Batched(level, seed)) for seed in _as_tuple(grad_outputs)
+        )
+        found = grad(outputs, inputs, given, True, create, allow_unused=unused)
+        return tuple(g if g is None else whole_batch(g, level) for g in found)
 
 
 def tensor_backward(

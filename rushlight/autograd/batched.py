@@ -167,6 +167,14 @@ def whole(operand: Operand, size: int) -> Any:
     return x if batched else expand(x, (size, *x._array.shape))
 
 
+def whole_batch(x: Tensor, level: Level) -> Tensor:
+    """A result with the batch as its first dimension."""
+    value = x._array
+    if type(value) is Batched and value.level is level:
+        return value.inner
+    return expand(x, (level.size, *value.shape))
+
+
 def flat(x: Any) -> Any:
     """A batch with the rest of its dimensions as one."""
     count = 1

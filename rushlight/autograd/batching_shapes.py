@@ -38,8 +38,8 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 # --- ops without dimensions: as they are
 
-AS_IS = """cast cast_to_integer clone contiguous_copy kept_gradient zero halved scaled isfinite isinf
-isnan view_as_real view_as_complex conj_physical angle angle_of_real sgn""".split()
+AS_IS = """cast cast_to_integer clone contiguous_copy kept_gradient zero halved scaled isfinite
+isinf isnan view_as_real view_as_complex conj_physical angle angle_of_real sgn""".split()
 POINTWISE = """where lerp addcmul addcdiv elu gelu gelu_tanh hardshrink hardsigmoid hardswish
 hardtanh leaky_relu log_sigmoid logit mish normal_cdf polygamma mvlgamma silu softplus softshrink
 threshold nan_to_num masked_fill masked_fill_tensor complex polar frexp slope_at

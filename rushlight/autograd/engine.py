@@ -385,8 +385,10 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
         STATE.tracer.saw_grad(tensor)
     before = tensor._grad
     if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
-        tensor._grad = g if before is None else Late.add(before, g)
-        return
+        g = wrap(g._array.detached())
+        if isinstance(g._array, Value):
+            tensor._grad = g if before is None else Late.add(before, g)
+            return
     if before is not None:
         if create or before._entry is not None:
             tensor._grad = Late.add(before, _tensor(g))

@@ -17,6 +17,9 @@ from ..core.tape import LEAF, PARAMS, PARENTS, Entry, shape_of, tick
 from ..core.tensor import Tensor, wrap
 from .saved import Packed
 
+ndarray, is_value = np.ndarray, inplace.is_value
+AT_LEVEL: list[Callable[..., Any]] = []  # what applies a Function inside a transform
+
 
 class FunctionCtx:
     """What forward leaves for backward: saved tensors, flags, and any attribute the user sets."""
@@ -196,6 +199,9 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record the user's backward."""
+        for x in args:
+            if isinstance(x, Tensor) and type(x._array) is not ndarray and is_value(x):
+                return AT_LEVEL[0](cls, args, kwargs)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)
         ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)  # type: ignore[attr-defined]

@@ -10,7 +10,9 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from ..ops.structure import as_shape, clone, reshape, stack
 from .backward import grad
+from .jacobians import jacfwd, jacrev
 from .modes import enable_grad
+from .transforms import grad as grad_of
 
 Result = Any
 
@@ -122,6 +124,10 @@ def jacobian(
             [0., 4.]])
     """
     _strategy(strategy, vectorize)
+    if vectorize:
+        if strict:
+            raise RuntimeError(_NO_STRICT if strategy == "reverse-mode" else _NO_STRICT_FORWARD)
+        return _vectorized(func, inputs, create_graph, strategy)
     with enable_grad():
         xs, several_in = _prepare(inputs, "jacobian", create_graph)
         ys, several_out = _call(func, xs, "jacobian")
@@ -130,6 +136,41 @@ def jacobian(
         rows = tuple(_rows(y, xs, create_graph, strict, place) for place, y in enumerate(ys))
         table = tuple(_pack(_settle(row, create_graph), several_in) for row in rows)
     return _pack(table, several_out)
+
+
+_NO_STRICT = (
+    "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported"
+    " together. Please either set `strict=False` or `vectorize=False`."
+)
+_NO_STRICT_FORWARD = (
+    'torch.autograd.functional.jacobian: `strict=True` and `strategy="forward-mode"` are not'
+    ' supported together (yet). Please either set `strict=False` or `strategy="reverse-mode"`.'
+)
+
+
+def _vectorized(func: Callable[..., Any], inputs: Any, create: bool, strategy: str) -> Result:
+    """The Jacobian by one batched pass: over the outputs, or forward over the inputs."""
+    given, several = _tuple(inputs, "inputs", "jacobian")
+    places = tuple(range(len(given)))
+    xs = given if create else tuple(wrap(x._array) for x in given)
+
+    def checked(*values: Tensor) -> Any:
+        y = func(*values)
+        _tuple(y, "outputs of the user-provided function", "jacobian")
+        return y
+
+    transform = jacrev if strategy == "reverse-mode" else jacfwd
+    table = transform(checked, places)(*xs)
+    rows = table if table and isinstance(table[0], tuple) else (table,)
+    found = tuple(_settle(_pack(row, several), create) for row in rows)
+    return found if rows is table else found[0]
+
+
+def _slope_of(func: Callable[..., Any], xs: tuple[Tensor, ...], several: bool) -> Any:
+    """The gradient of a scalar function at values that a transform may have changed."""
+    places = tuple(range(len(xs)))
+    found = grad_of(lambda *values: _scalar(func, values, "hessian", False), places)(*xs)
+    return found if several else found[0]
 
 
 def _rows(
@@ -203,6 +244,9 @@ def hessian(
     """
     _strategy(outer_jacobian_strategy, vectorize)
     several = isinstance(inputs, tuple)
+    if vectorize and strict:
+        reverse = outer_jacobian_strategy == "reverse-mode"
+        raise RuntimeError(_NO_STRICT if reverse else _NO_STRICT_FORWARD)
 
     def slope(*xs: Tensor) -> Any:
         y = _scalar(func, xs, "hessian", strict)
@@ -212,7 +256,11 @@ def hessian(
                 raise RuntimeError(_no_hessian(place))
         return found if several else found[0]
 
-    return jacobian(slope, inputs, create_graph=create_graph)
+    if not vectorize:
+        return jacobian(slope, inputs, create_graph=create_graph)
+    return _vectorized(
+        lambda *xs: _slope_of(func, xs, several), inputs, create_graph, outer_jacobian_strategy
+    )
 
 
 def _vector(v: Any, likes: tuple[Tensor, ...], single: bool, whose: str) -> tuple[Tensor, ...]:

@@ -152,9 +152,9 @@ def jacfwd(
             return [t for _, t in pairs]
 
         pushed = _apply_rows(columns, inputs, None, randomness)
-        spec, outputs, aux = kept
+        spec, _, aux = kept
         found = []
-        for column, y in zip(pushed, outputs):
+        for column in pushed:
             blocks = [_outputs_first(block, x, column) for block, x in
                       zip(_blocks(column, inputs), inputs)]  # fmt: skip
             found.append(_by_argument(blocks, in_spec, argnums))

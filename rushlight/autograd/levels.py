@@ -18,14 +18,18 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from ..core.values import TWINS, Value
 from ..ops.elementwise import ceil, floor, neg, where
-from ..ops.structure import cast, expand
+from ..ops.structure import as_shape, cast, expand
 
-TWINS.update({
-    "cast": cast, np.isnan: lambda x: OPS["isnan"](x), np.isfinite: lambda x: OPS["isfinite"](x),
-    np.where: where, np.broadcast_to: expand, np.floor: floor, np.ceil: ceil,
-    np.rint: lambda x: OPS["round"](x, 0), np.negative: neg,
-    np.shares_memory: lambda a, b: np.asarray(a is b),
-})  # fmt: skip
+TWINS.update(
+    {
+        "cast": cast, "view": as_shape,
+        np.isnan: lambda x: OPS["isnan"](x), np.isfinite: lambda x: OPS["isfinite"](x),
+        np.rint: lambda x: OPS["round"](x, 0), np.negative: neg, np.floor: floor, np.ceil: ceil,
+        np.where: where, np.broadcast_to: expand,
+        np.shape: lambda x: x._array.shape, np.ndim: lambda x: x._array.ndim,
+        np.shares_memory: lambda a, b: np.asarray(a is b),
+    }
+)  # fmt: skip
 
 
 class Level:

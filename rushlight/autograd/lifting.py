@@ -11,7 +11,6 @@ from ..core.tape import INPUTS, OUTPUT, PARENTS, Entry, tick
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
 from .saved import with_history
-from .saved import with_history
 
 ndarray = np.ndarray
 

@@ -192,11 +192,11 @@ def _affine(ts: Any, y: Tensor, x: Any, scale: Any, shift: Any) -> Any:
     return _plus(total, by_shift)
 
 
-def _with_bias(product: Push, channel: int) -> Push:
+def _with_bias(name: str, channel: int) -> Push:
     """A product of x and w plus a bias that lies along `channel` of the result."""
 
     def push(ts: Any, y: Tensor, x: Any, w: Any, b: Any, *params: Any) -> Any:
-        t, tw, tb = ts
+        (t, tw, tb), product = ts, OPS[name]
         total = None if t is None else product(t, w, *params)
         total = total if tw is None else _plus(total, product(x, tw, *params))
         if tb is None:
@@ -238,8 +238,8 @@ def _root_mean_square(ts: Any, y: Tensor, x: Tensor, dims: Any, eps: float) -> T
 
 PUSHES.update({
     "where": _where, "lerp": _lerp, "addcmul": _addcmul, "affine": _affine,
-    "linear_bias": _with_bias(OPS["linear"], -1),
-    "convolution_bias": _with_bias(OPS["convolution"], 1),
+    "linear_bias": _with_bias("linear", -1),
+    "convolution_bias": _with_bias("convolution", 1),
     "constant_pad_nd": _pad, "standardise": _standardise, "root_mean_square": _root_mean_square,
     "mean_square": lambda ts, y, x: mean_of(x * ts[0], None, False) * 2,
 })  # fmt: skip

@@ -127,7 +127,9 @@ class Value:
     def astype(self, kind: Any, **_: Any) -> Any:
         return raw(TWINS["cast"](wrap(self), dtypes.OF_NUMPY[np.dtype(kind)]))
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, copy: Any = None) -> Any:
+        if copy is False:  # the levels below find out whether their memory allows it
+            return raw(TWINS["view"](wrap(self), *shape))
         return raw(wrap(self).reshape(*shape))  # type: ignore[attr-defined]
 
     def conj(self) -> Any:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.batched_draws import drawing_for_batch
+from ..autograd.levels import STACK
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import fail
-from ..core.inplace import memory
+from ..core.inplace import is_value, memory
 from ..core.random_engine import Engine
 from ..core.shapes import broadcast
 from ..core.state import DEFAULTS, STATE
@@ -101,6 +103,8 @@ default_generator = Generator()
 def engine_of(generator: Generator | None) -> Engine:
     """The engine behind a generator, the default one for None; a trace notes what it draws."""
     engine = (default_generator if generator is None else generator)._engine
+    if STACK.levels:
+        return drawing_for_batch(engine)
     return engine if STATE.tracer is None else STATE.tracer.engine(engine)
 
 
@@ -261,8 +265,8 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
         raise misfit(name, "input", 1, "Tensor", input)
     if device is not None:
         dtypes.require_cpu(device)
-    a = input._array
-    target = dense_like(a, None if dtype is None else dtype.numpy)
+    a, kind = input._array, None if dtype is None else dtype.numpy
+    target = np.empty(a.shape, kind or a.dtype) if is_value(input) else dense_like(a, kind)
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
     if requires_grad:
         set_requires_grad(result, True)
@@ -408,7 +412,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         raise NotImplementedError(f"\"normal_kernel_cpu\" not implemented for '{kind}'")
     broadcast(*(x._array.shape for x in tensors))
     raw = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
-    values = np.asarray(engine_of(generator).normal_like(*raw))
+    values = engine_of(generator).normal_like(*raw)
+    values = values if isinstance(values, np.ndarray) else np.asarray(values)
     if tensors[0]._array.shape == values.shape:
         return _into(noise.normal_around(tensors[0], values), out)
     return _into(wrap(values), out)

@@ -27,6 +27,10 @@ def _check_memory(a: np.ndarray) -> None:
 def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: Any) -> Tensor:
     """Draw into the tensor's memory in its own order; on the tape it cuts the gradient."""
     inplace.refuse_leaf(self)
+    if inplace.is_value(self):  # inside a transform
+        a = np.empty(self._array.shape, self._array.dtype)
+        drawn = getattr(engine_of(generator), method)(None, None, *args, out=a)
+        return inplace.store(self, op(self, drawn))
     a = inplace.memory(self)
     _check_memory(a)
     getattr(engine_of(generator), method)(None, None, *args, out=a)
