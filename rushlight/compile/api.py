@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import os
 import threading
-import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,8 +23,10 @@ from .bound import Bound, modes, pattern
 from .capture import Uncompilable, capture
 from .fast import MISS, make
 from .graph import Graph
+from .report import Explanation
 from .source import NumpyProgram, Source
 
+LOG = logging.getLogger("rushlight.compile")
 LIMIT = 8
 STRIKES = 3
 BACKENDS = ("llvm", "numpy", "eager")
@@ -136,6 +138,8 @@ class Compiled:
             bound.fast = make(bound)
             self.programs.insert(0, bound)
             self._shorten()
+            LOG.info("%s: a program of %d ops for %s", _name(self.function),
+                     len(captured.graph), arguments[0])  # fmt: skip
             return result
 
     def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
@@ -146,8 +150,7 @@ class Compiled:
             return native.NativeProgram(graph, writes, forms)
         except Exception as error:
             self.fallbacks.append(error)
-            if os.environ.get("RUSHLIGHT_LOG"):
-                traceback.print_exc()
+            LOG.warning("native code could not be made", exc_info=error)
             return NumpyProgram(graph)
 
     def _refuse(self, why: Uncompilable) -> None:
@@ -162,14 +165,38 @@ class Compiled:
     def _say(self, text: str) -> None:
         if not self._warned:
             self._warned = True
-            name = getattr(self.function, "__name__", type(self.function).__name__)
-            warnings.warn(f"compiled {name} {text}", UserWarning, stacklevel=5)
+            text = f"compiled {_name(self.function)} {text}"
+            LOG.warning(text)
+            warnings.warn(text, UserWarning, stacklevel=5)
+
+    def explain(self) -> Explanation:
+        """What was compiled (guards, kernels, what moved where), and why calls stayed eager."""
+        return Explanation(_name(self.function), self.backend, self.programs, self.reasons,
+                           self.fallbacks)  # fmt: skip
 
     def source(self) -> str:
-        """The program last made, as NumPy code."""
+        """The program last used, as NumPy code that runs."""
+        return Source(self._first().captured.graph).text()
+
+    def ir(self) -> str:
+        """The program last used, as LLVM's intermediate language."""
+        native = getattr(self._first().program, "native", None)
+        if native is None:
+            raise RuntimeError(f"backend {self.backend!r} makes no native code")
+        return native.ir
+
+    def graph(self) -> Graph:
+        """The graph that the program last used was made of."""
+        return self._first().captured.graph
+
+    def _first(self) -> Bound:
         if not self.programs:
             raise RuntimeError("no program yet: call it once (or see explain())")
-        return Source(self.programs[0].captured.graph).text()
+        return self.programs[0]
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def compile_callable(

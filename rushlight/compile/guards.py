@@ -102,6 +102,8 @@ class Reach:
             self._dict(value, path)
         elif isinstance(value, (list, tuple)):
             self._sequence(value, path)
+        elif type(value).__module__.startswith(__package__ or ""):
+            self._stack.append((getattr(value, "function", None), path))  # a compiled callable
         elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
             return
         elif isinstance(value, Iterator):

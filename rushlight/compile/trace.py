@@ -10,10 +10,9 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 from __future__ import annotations
 
 import gc
-import os
+import logging
 import sys
 import threading
-import traceback
 import weakref
 from typing import Any
 
@@ -30,6 +29,7 @@ from .graph import Node
 from .traced import ALIASES, Cell, Traced, covers
 
 ndarray = np.ndarray
+LOG = logging.getLogger("rushlight.compile")
 _LOCK = threading.RLock()
 _active: list[Tracer] = []
 _hidden: set[type] = set()
@@ -110,8 +110,7 @@ class Tracer:
         if self.closed:
             return
         self.broken = (reason, line() if where is None else where)
-        if "trace" in os.environ.get("RUSHLIGHT_LOG", ""):
-            traceback.print_stack()
+        LOG.debug("trace ended: %s", reason, stack_info=LOG.isEnabledFor(logging.DEBUG))
         self.close()
         if self.raises is not None:
             raise self.raises(f"{reason} ({self.broken[1]})")

@@ -1,0 +1,156 @@
+"""What a compiled callable did and why: the text of `explain()`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from .bound import Argument, Bound
+from .graph import Graph, Node
+
+MOST = 20  # lines of one list
+
+
+class Explanation:
+    """The programs of a compiled callable, their guards and kernels, and what stayed eager.
+
+    Printing it gives the whole text; the parts are attributes: `programs` (a dictionary each) and
+    `reasons` (sentences).
+    """
+
+    def __init__(self, name: str, backend: str, bounds: Sequence[Bound], reasons: Sequence[Any],
+                 fallbacks: Sequence[BaseException]) -> None:  # fmt: skip
+        self.name, self.backend = name, backend
+        self.programs = [describe(bound) for bound in bounds]
+        self.reasons = [str(reason) for reason in reasons]
+        self.fallbacks = [f"{type(error).__name__}: {error}" for error in fallbacks]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {len(self.programs)} program(s), backend {self.backend}"]
+        for place, program in enumerate(self.programs):
+            lines += ["", f"program {place}: " + ", ".join(program["arguments"])]
+            lines += [f"  {line}" for line in _program(program)]
+        if self.reasons:
+            lines += ["", "calls that ran eagerly:"]
+            lines += [f"  {reason}" for reason in self.reasons]
+        if self.fallbacks:
+            lines += ["", "native code could not be made, NumPy runs the program:"]
+            lines += [f"  {error}" for error in self.fallbacks]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def describe(bound: Bound) -> dict[str, Any]:
+    """Everything known of one program."""
+    captured, program = bound.captured, bound.program
+    native = getattr(program, "native", None)
+    core = getattr(program, "core", None)
+    found: dict[str, Any] = {
+        "arguments": [str(x) if isinstance(x, Argument) else repr(x) for x in bound.arguments[0]],
+        "guards": [str(place) for place in bound.places],
+        "nodes": len(captured.graph), "ops": Counter(node.op for node in captured.graph),
+        "inputs": [_source(source) for source in captured.sources],
+        "writes": len(captured.writes), "gradients": len(captured.gradients),
+        "rules": dict(getattr(program, "fired", {})),
+        "host": _host(core if core is not None else captured.graph, native),
+        "kernels": [] if native is None else [_kernel(kernel) for kernel in native.kernels],
+        "memory": None if native is None else native.plan.size,
+        "short": bound.fast is not None,
+    }  # fmt: skip
+    found["flops"] = sum(kernel["flops"] for kernel in found["kernels"])
+    found["bytes"] = sum(kernel["bytes"] for kernel in found["kernels"])
+    if captured.joint is not None:
+        found["kept"] = _kept(captured)
+    return found
+
+
+def _source(source: Any) -> str:
+    kind = {"argument": "argument", "tensor": "tensor", "gradient": "gradient of a tensor",
+            "number": "number"}[source.kind]  # fmt: skip
+    what = f" {source.owner}" if source.kind == "argument" else ""
+    what = f" {source.key!r}" if source.kind == "number" else what
+    return f"{kind}{what}: {source.array.dtype}{list(source.array.shape)}"
+
+
+def _host(graph: Graph, native: Any) -> list[str]:
+    """What NumPy computes inside a native program, with the user's lines."""
+    if native is None:
+        return []
+    return [
+        f"{node.params[0] if node.op == 'extern' else node.op}"
+        + (f" ({node.line})" if node.line else "")
+        for node in graph
+        if node.op in ("extern", "draw") or "." in node.op
+    ]
+
+
+def _kernel(kernel: Any) -> dict[str, Any]:
+    ops = " ".join(node.op for node in kernel.nodes)
+    shape = list(kernel.nodes[-1].shape) if kernel.nodes else []
+    lines = sorted({_short(node.line) for node in kernel.nodes if node.line})
+    return {"name": kernel.name, "ops": ops, "shape": shape, "lines": lines,
+            "flops": kernel.flops, "bytes": kernel.read + kernel.written}  # fmt: skip
+
+
+def _short(line: str) -> str:
+    file, _, rest = line.rpartition("/")
+    return rest if file else line
+
+
+def _kept(captured: Any) -> str:
+    joint = captured.joint
+    arrays: list[Node] = [
+        captured.graph.inputs[i] if is_input else captured.graph.outputs[i]
+        for is_input, i in joint.kept
+    ]
+    own = sum(node.nbytes for node, (is_input, _) in zip(arrays, joint.kept) if not is_input)
+    return f"{len(arrays)} values for the backward half, {_size(own)} of them made for it"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _program(program: dict[str, Any]) -> list[str]:
+    lines = [f"{program['nodes']} ops captured, {len(program['inputs'])} inputs,"
+             f" {program['writes']} written in place, {program['gradients']} gradients set"]  # fmt: skip
+    if program["rules"]:
+        fired = ", ".join(f"{name} {count}" for name, count in program["rules"].items())
+        lines.append(f"simplified: {fired}")
+    if program["kernels"]:
+        lines.append(f"{len(program['kernels'])} kernel calls, {program['flops'] / 1e6:.1f} MFLOP,"
+                     f" {_size(program['bytes'])} moved, {_size(program['memory'])} of temporaries")  # fmt: skip
+        distinct: dict[str, list[Any]] = {}
+        for kernel in program["kernels"]:
+            distinct.setdefault(kernel["name"], []).append(kernel)
+        lines += [_line(name, kernels) for name, kernels in _most(distinct)]
+        if len(distinct) > MOST:
+            lines.append(f"  ... and {len(distinct) - MOST} more kinds of kernels")
+    if program["host"]:
+        lines.append(f"run by NumPy in between: {len(program['host'])}")
+        lines += [f"  {text}" for text in dict.fromkeys(program["host"][:MOST])]
+    if "kept" in program:
+        lines.append(f"keeps {program['kept']}")
+    lines.append(f"{len(program['guards'])} guards, among them:")
+    lines += [f"  {text}" for text in program["guards"][:MOST]]
+    return lines
+
+
+def _most(distinct: dict[str, list[Any]]) -> list[tuple[str, list[Any]]]:
+    work = {name: sum(k["flops"] + k["bytes"] for k in ks) for name, ks in distinct.items()}
+    return sorted(distinct.items(), key=lambda pair: -work[pair[0]])[:MOST]
+
+
+def _line(name: str, kernels: list[Any]) -> str:
+    first, times = kernels[0], f" x{len(kernels)}" if len(kernels) > 1 else ""
+    ops = first["ops"] if len(first["ops"]) < 60 else first["ops"][:57] + "..."
+    where = f"  [{', '.join(first['lines'][:2])}]" if first["lines"] else ""
+    flops = sum(kernel["flops"] for kernel in kernels)
+    return f"  {name}{times}: {ops} {first['shape']} {flops / 1e6:.2f} MFLOP{where}"
+
