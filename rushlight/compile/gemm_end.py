@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .emit import I64, PTR, VOID, Function, Module, Value
 from .gemm_plan import Gemm, Plan
 from .packing import Number, fold_name, positions, table_entry, times, turn_name
+from .tiles import known_mask
 
 Epilogue = Callable[[Function, Value, "Place"], "Value | None"]
 
@@ -51,19 +52,42 @@ class End:
         self.gemm = plan.gemm
 
     def emit(self) -> None:
-        f, w = self.f, self.type.lanes
-        _, _, _, matrix, _, _, _, rows, lanes = f.arguments
+        f = self.f
+        _, _, _, matrix, _, _, _, rows, _ = f.arguments
         source, step = self._ordered()
         self.batch = tuple(positions(f, matrix, [(size, ()) for size in self.gemm.batch])[1])
-        whole = f.bit_and(lanes, -w)
-        mask = f.first_lanes(f.sub(lanes, whole), w)
-        some = f.compare("<", whole, lanes)
         with f.loop(0, rows, some=True) as row:
             here = f.at(source, times(f, row.index, step), self.type)
+            counts = self.plan.lane_counts
+            if len(counts) == 1:
+                self._known(here, row.index, counts[0])
+            else:
+                self._unknown(here, row.index, counts)
+
+    def _known(self, source: Value, row: Value, lanes: int) -> None:
+        """A row of so many lanes."""
+        w = self.type.lanes
+        whole = lanes // w * w
+        if whole <= (4 if self.gemm.terms <= 64 else 1) * w:
+            for lane in range(0, whole, w):
+                self._vector(source, row, lane, None)
+        else:
+            with self.f.loop(0, whole, w) as loop:
+                self._vector(source, row, loop.index, None)
+        if whole < lanes:
+            self._vector(source, row, whole, known_mask(self.type, lanes - whole))
+
+    def _unknown(self, source: Value, row: Value, counts: tuple[int, ...]) -> None:
+        """A row of one of several numbers of lanes, which is the last argument."""
+        f, w, lanes = self.f, self.type.lanes, self.f.arguments[8]
+        whole: Number = 0
+        if max(counts) >= w:
+            whole = f.bit_and(lanes, -w)
             with f.loop(0, whole, w) as lane:
-                self._vector(here, row.index, lane.index, None)
-            with f.if_(some):
-                self._vector(here, row.index, whole, mask)
+                self._vector(source, row, lane.index, None)
+        if any(count % w for count in counts):
+            with f.if_(f.compare("<", whole, lanes)):
+                self._vector(source, row, whole, f.first_lanes(f.sub(lanes, whole), w))
 
     def _ordered(self) -> tuple[Value, int]:
         """Where finished vectors begin, and how far apart their rows are."""
@@ -92,6 +116,8 @@ class End:
         f, gemm = self.f, self.gemm
         base, first, start = f.arguments[4:7]
         value = f.load(self.type, source, lane)
+        if mask is not None and (self.epilogue or gemm.accumulate):
+            value = f.select(mask, value, 0.0)  # idle lanes may hold denormals, which are slow
         row, lane = f.add(first, row), f.add(start, lane)
         down, across = self.plan.steps
         offset = f.add(base, f.add(times(f, row, down), times(f, lane, across)))

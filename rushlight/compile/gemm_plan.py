@@ -136,6 +136,15 @@ class Plan:
         return divmod(self.y_size, self.width)
 
     @property
+    def lane_counts(self) -> tuple[int, ...]:
+        """How many lanes of C a tile can reach."""
+        _, rows, more = self.tiles
+        full, left = self.panels
+        if self.turned:
+            return (rows, rows + 1) if more else (rows,)
+        return (self.width,) * bool(full) + (left,) * bool(left)
+
+    @property
     def tail_room(self) -> int:
         """Lanes that the last, smaller panel takes."""
         left = self.panels[1]
