@@ -7,13 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .lower_value import BOOL, Value
+from .lower_value import Value
 
 _LOG2 = log(2)
-
-
-def _nonzero(s: Any, x: Any) -> Any:
-    return s.cast(x, BOOL)
 
 
 def _remainder(s: Any, x: Any, y: Any) -> Any:
@@ -146,30 +142,13 @@ def _ldexp(s: Any, x: Any, n: Any) -> Any:
 
 
 TABLE: dict[str, Any] = {
-    "positive": lambda s, x: x, "sign": lambda s, x: s.sign(x),
-    "take_from": lambda s, x, number: s.sub(number, x),
     "scaled": lambda s, x, factor: x * factor, "halved": lambda s, x: x / 2,
-    "where": lambda s, mask, x, y: s.where(mask, x, y),
     "masked_fill": _masked_fill,
     "masked_fill_tensor": lambda s, x, value, mask: _masked_fill(s, x, mask, value),
-    "floor_divide": lambda s, x, y: s.floor_div(x, y),
-    "floor_quotient": lambda s, x, y: s.floor_div(x, y), "trunc_divide": _trunc_divide,
-    "remainder": _remainder, "fmod": lambda s, x, y: s.fmod(x, y), "fmax": _fmax, "fmin": _fmin,
-    "floor": lambda s, x: s.floor(x), "ceil": lambda s, x: s.ceil(x),
-    "trunc": lambda s, x: s.trunc(x), "round": _round,
-    "frac": lambda s, x: x - s.trunc(x),
-    "logical_and": lambda s, x, y: _nonzero(s, x) & _nonzero(s, y),
-    "logical_or": lambda s, x, y: _nonzero(s, x) | _nonzero(s, y),
-    "logical_xor": lambda s, x, y: _nonzero(s, x) ^ _nonzero(s, y),
-    "logical_not": lambda s, x: ~_nonzero(s, x),
-    "bitwise_and": lambda s, x, y: s.and_(x, y), "bitwise_or": lambda s, x, y: s.or_(x, y),
-    "bitwise_xor": lambda s, x, y: s.xor(x, y), "bitwise_not": lambda s, x: s.not_(x),
-    "bitwise_left_shift": lambda s, x, y: s.shift_left(x, y),
-    "bitwise_right_shift": lambda s, x, y: s.shift_right(x, y),
-    "isnan": lambda s, x: s.isnan(x), "isinf": lambda s, x: s.isinf(x),
-    "isfinite": lambda s, x: s.isfinite(x),
-    "isposinf": lambda s, x: s.isinf(x) & (x > 0), "isneginf": lambda s, x: s.isinf(x) & (x < 0),
-    "signbit": _signbit, "hypot": _hypot, "copysign": lambda s, x, y: s.copysign(x, y),
+    "trunc_divide": _trunc_divide,
+    "remainder": _remainder, "fmax": _fmax, "fmin": _fmin,
+    "round": _round,
+    "signbit": _signbit, "hypot": _hypot,
     "lerp": _lerp, "addcmul": _addcmul,
     "addcdiv": lambda s, x, a, b, value=1: x + a / b * value, "heaviside": _heaviside,
     "logaddexp": lambda s, x, y: _log_add(s, x, y, 0.0),
@@ -181,7 +160,6 @@ TABLE: dict[str, Any] = {
     "nan_to_num": _nan_to_num, "sinc": _sinc, "ldexp": _ldexp,
     "angle_of_real": lambda s, x: s.where(
         s.isnan(x), x, s.where(x < 0, s.constant(pi, x.dtype), s.constant(0, x.dtype))),
-    "deg2rad": lambda s, x: x * (pi / 180), "rad2deg": lambda s, x: x * (180 / pi),
     "conj_physical": lambda s, x: x, "conj": lambda s, x: x,
     **dict.fromkeys(
         ("uniform_noise", "normal_noise", "normal_around", "exponential_noise", "cauchy_noise",

@@ -15,6 +15,7 @@ import numpy as np
 from ..ops.indexing_along import grid
 from .lower_value import INT64, NotNative, Value
 
+_LONG = 1 << 16  # elements of which a table of sources is worth keeping
 _WIDE = 1 << 12  # comparisons per number up to which an index is found by comparing
 
 
@@ -150,6 +151,8 @@ def _fixed(key: Any) -> bool:
 
 def _overwritten(s: Any, x: Any, value: Any, key: Any) -> Any:
     """x[key] = value at places that are known: each element is picked from x or from the value."""
+    if x.size > _LONG:
+        raise NotNative("a table of all elements")
     parts = key if isinstance(key, tuple) else (key,)
     key = tuple(_known(one) if type(one) is Value else one for one in parts)
     table = np.arange(x.size).reshape(x.shape)

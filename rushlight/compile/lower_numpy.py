@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import REGISTRY
 from .lower_builder import Builder
 from .lower_contract import matmul, outer, vector_dot
 from .lower_elementwise import TABLE as ELEMENTWISE
@@ -225,7 +226,7 @@ _SHARED: dict[str, Any] = {
 }  # fmt: skip
 TABLE: dict[str, Any] = {
     **{f"numpy.{name}": _method(op) for name, op in _UFUNCS.items()},
-    **{f"numpy.{name}": _plain(ELEMENTWISE[name]) for name in _OPS},
+    **{f"numpy.{name}": _plain(ELEMENTWISE.get(name) or REGISTRY[name].lower) for name in _OPS},
     **{f"numpy.{name}": rule for name, rule in {**_REDUCED, **_SHARED}.items()},
     **{f"method.{name}": rule for name, rule in _SHARED.items()},
     "numpy.square": _plain(lambda s, x: x * x), "numpy.reciprocal": _plain(lambda s, x: 1.0 / x),

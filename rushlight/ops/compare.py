@@ -23,17 +23,20 @@ le = _compare("le", np.less_equal, "<=")
 gt = _compare("gt", np.greater, ">")
 ge = _compare("ge", np.greater_equal, ">=")
 
-logical_and = plain(
-    "logical_and", eval=np.logical_and, arity=2, dtype="compare", doc="Both nonzero."
-)
-logical_or = plain("logical_or", eval=np.logical_or, arity=2, dtype="compare", doc="One nonzero.")
-logical_xor = plain(
-    "logical_xor", eval=np.logical_xor, arity=2, dtype="compare", doc="Just one nonzero."
-)
-logical_not = plain("logical_not", eval=np.logical_not, dtype="promote", doc="Where x is zero.")
+
+def _logic(name: str, ufunc: Any, doc: str, lower: Any) -> Any:
+    return plain(name, eval=ufunc, arity=2, dtype="compare", doc=doc,
+                 lower=lambda s, x, y: lower(s.cast(x, bool), s.cast(y, bool)))  # fmt: skip
 
 
-def _bits(name: str, ufunc: Any, doc: str) -> Any:
+logical_and = _logic("logical_and", np.logical_and, "Both nonzero.", lambda x, y: x & y)
+logical_or = _logic("logical_or", np.logical_or, "One nonzero.", lambda x, y: x | y)
+logical_xor = _logic("logical_xor", np.logical_xor, "Just one nonzero.", lambda x, y: x ^ y)
+logical_not = plain("logical_not", eval=np.logical_not, dtype="promote", doc="Where x is zero.",
+                    lower=lambda s, x: s.not_(s.cast(x, bool)))  # fmt: skip
+
+
+def _bits(name: str, ufunc: Any, doc: str, lower: str) -> Any:
     def evaluate(*operands: Any) -> Any:
         for x in operands:
             if getattr(x, "dtype", None) is not None and x.dtype.kind in "fc":
@@ -41,15 +44,19 @@ def _bits(name: str, ufunc: Any, doc: str) -> Any:
         return ufunc(*operands)
 
     arity = 1 if name == "bitwise_not" else 2
-    return plain(name, eval=evaluate, arity=arity, dtype="promote", doc=doc)
+    return plain(name, eval=evaluate, arity=arity, dtype="promote", doc=doc,
+                 lower=lambda s, *xs: getattr(s, lower)(*xs))  # fmt: skip
 
 
-bitwise_and = _bits("bitwise_and", np.bitwise_and, "x & y; for bools the logical and.")
-bitwise_or = _bits("bitwise_or", np.bitwise_or, "x | y; for bools the logical or.")
-bitwise_xor = _bits("bitwise_xor", np.bitwise_xor, "x ^ y; for bools the exclusive or.")
-bitwise_not = _bits("bitwise_not", np.invert, "~x; for bools the logical not.")
-bitwise_left_shift = _bits("bitwise_left_shift", np.left_shift, "x << y.")
-bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift, "x >> y.")
+bitwise_and = _bits("bitwise_and", np.bitwise_and, "x & y; for bools the logical and.",
+                    "and_")  # fmt: skip
+bitwise_or = _bits("bitwise_or", np.bitwise_or, "x | y; for bools the logical or.",
+                   "or_")  # fmt: skip
+bitwise_xor = _bits("bitwise_xor", np.bitwise_xor, "x ^ y; for bools the exclusive or.",
+                    "xor")  # fmt: skip
+bitwise_not = _bits("bitwise_not", np.invert, "~x; for bools the logical not.", "not_")
+bitwise_left_shift = _bits("bitwise_left_shift", np.left_shift, "x << y.", "shift_left")
+bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift, "x >> y.", "shift_right")
 
 
 def _on_floats(ufunc: Any, otherwise: bool) -> Any:
@@ -61,15 +68,20 @@ def _on_floats(ufunc: Any, otherwise: bool) -> Any:
     return evaluate
 
 
-isnan = plain("isnan", eval=_on_floats(np.isnan, False), doc="Where x is not a number.")
-isinf = plain("isinf", eval=_on_floats(np.isinf, False), doc="Where x is infinite.")
-isfinite = plain("isfinite", eval=_on_floats(np.isfinite, True), doc="Where x is finite.")
+isnan = plain("isnan", eval=_on_floats(np.isnan, False), lower=lambda s, x: s.isnan(x),
+              doc="Where x is not a number.")  # fmt: skip
+isinf = plain("isinf", eval=_on_floats(np.isinf, False), lower=lambda s, x: s.isinf(x),
+              doc="Where x is infinite.")  # fmt: skip
+isfinite = plain("isfinite", eval=_on_floats(np.isfinite, True), lower=lambda s, x: s.isfinite(x),
+                 doc="Where x is finite.")  # fmt: skip
 isposinf = plain(
-    "isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf."
-)
+    "isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf.",
+    lower=lambda s, x: s.and_(s.isinf(x), s.gt(x, 0)),
+)  # fmt: skip
 isneginf = plain(
-    "isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf."
-)
+    "isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf.",
+    lower=lambda s, x: s.and_(s.isinf(x), s.lt(x, 0)),
+)  # fmt: skip
 signbit = plain(
     "signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
     doc="Where the sign bit is set.",

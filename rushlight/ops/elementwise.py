@@ -47,7 +47,8 @@ sub = elementwise(
 )  # fmt: skip
 take_from = elementwise(
     "take_from", eval=lambda x, number: number - x, partials=[-1],
-    node="RsubBackward1", doc="A number minus x, of a floating-point type.",
+    lower=lambda s, x, number: s.sub(number, x), node="RsubBackward1",
+    doc="A number minus x, of a floating-point type.",
 )  # fmt: skip
 sub.primitive.eval = _sub  # the fast path takes floats only to the ufunc; bools need torch's error
 
@@ -117,6 +118,7 @@ neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), 
 where = general(
     "where", eval=np.where, arity=3, reads=CHOSEN,
     vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    lower=lambda s, c, a, b: s.where(c, a, b),
     doc="x where the condition holds, y elsewhere (operands already of one type).",
 )  # fmt: skip
 
@@ -152,7 +154,8 @@ def _sign(x: Any) -> Any:
     return (np.greater(x, 0).view(np.int8) - np.less(x, 0).view(np.int8)).astype(x.dtype)
 
 
-sign = elementwise("sign", eval=_sign, partials=[0.0], doc="-1, 0 or 1.")
+sign = elementwise("sign", eval=_sign, partials=[0.0], lower=lambda s, x: s.sign(x),
+                   doc="-1, 0 or 1.")  # fmt: skip
 
 
 def sgn(input: Any, *, out: Any = None) -> Any:
@@ -177,7 +180,7 @@ reciprocal = elementwise(
     "reciprocal", eval=np.reciprocal, dtype="float", partials=[lambda y, x: -y * y], reads="y",
     lower=lambda s, x: s.div(1.0, x), doc="1 / x.",
 )  # fmt: skip
-positive = elementwise("positive", eval=np.positive, partials=[1], doc="+x.")
+positive = elementwise("positive", eval=np.positive, partials=[1], lower=lambda s, x: x, doc="+x.")
 
 
 def _remainder(x: Any, y: Any) -> Any:
@@ -212,6 +215,7 @@ def _fmod(x: Any, y: Any) -> Any:
 
 
 floor_divide = plain("floor_divide", eval=_floor_divide, arity=2, dtype="promote",
+                     lower=lambda s, x, y: s.floor_div(x, y),
                      doc="The quotient rounded down.")  # fmt: skip
 trunc_divide = elementwise(
     "trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
@@ -219,7 +223,8 @@ trunc_divide = elementwise(
 )  # fmt: skip
 floor_quotient = elementwise(
     "floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
-    node="DivBackward1", doc="div(x, y, rounding_mode='floor').",
+    lower=lambda s, x, y: s.floor_div(x, y), node="DivBackward1",
+    doc="div(x, y, rounding_mode='floor').",
 )  # fmt: skip
 remainder = elementwise(
     "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)],
@@ -227,6 +232,7 @@ remainder = elementwise(
 )  # fmt: skip
 fmod = elementwise(
     "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads=DIVIDED,
+    lower=lambda s, x, y: s.fmod(x, y),
     doc="x - trunc(x / y) * y: the sign of the dividend.",
 )  # fmt: skip
 
@@ -287,10 +293,14 @@ def _integral(ufunc: Any) -> Any:
     return lambda x: x.copy() if x.dtype.kind in "iub" else ufunc(x)
 
 
-floor = elementwise("floor", eval=_integral(np.floor), partials=[0.0], doc="Rounded down.")
-ceil = elementwise("ceil", eval=_integral(np.ceil), partials=[0.0], doc="Rounded up.")
-trunc = elementwise("trunc", eval=_truncate, partials=[0.0], doc="Rounded towards zero.")
-frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1], doc="x - trunc(x).")
+floor = elementwise("floor", eval=_integral(np.floor), partials=[0.0],
+                    lower=lambda s, x: s.floor(x), doc="Rounded down.")  # fmt: skip
+ceil = elementwise("ceil", eval=_integral(np.ceil), partials=[0.0],
+                   lower=lambda s, x: s.ceil(x), doc="Rounded up.")  # fmt: skip
+trunc = elementwise("trunc", eval=_truncate, partials=[0.0], lower=lambda s, x: s.trunc(x),
+                    doc="Rounded towards zero.")  # fmt: skip
+frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1],
+                   lower=lambda s, x: s.sub(x, s.trunc(x)), doc="x - trunc(x).")  # fmt: skip
 
 
 def _round(x: Any, decimals: int) -> Any:
@@ -340,6 +350,7 @@ hypot = elementwise(
 copysign = elementwise(
     "copysign", eval=np.copysign, dtype="float", reads="xy",
     partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
+    lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",
 )  # fmt: skip
 nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],

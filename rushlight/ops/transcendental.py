@@ -140,8 +140,10 @@ logaddexp2 = elementwise(
     "logaddexp2", eval=np.logaddexp2, dtype="float", reads="xy",
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
-deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "", doc="x pi / 180.")
-rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "", doc="x 180 / pi.")
+deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "",
+                 lambda s, x: s.mul(x, pi / 180), "x pi / 180.")  # fmt: skip
+rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "",
+                 lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.")  # fmt: skip
 
 
 _ZEROS = np.zeros(PIECE, np.float32)
