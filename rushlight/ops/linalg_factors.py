@@ -38,7 +38,7 @@ def on_diagonal(x: Any) -> Any:
 
 def _over_gaps(x: Any, gaps: Any) -> Any:
     """x / gaps, and 0 where the gap is 0 (the diagonal, and equal values)."""
-    none = raw(gaps) == 0
+    none = gaps == 0
     return where(none, 0.0, x / where(none, 1.0, gaps))
 
 

@@ -21,9 +21,11 @@ from ..autograd.symbolic.expressions import (
     order,
     variable,
 )
+from ..autograd.symbolic.expressions import Hole as OwnHole
+from ..autograd.symbolic.expressions import has_hole as has_own_hole
 from ..autograd.symbolic.values import SymbolicError, wrap
 from ..compile.capture import Uncompilable, capture
-from ..compile.foreign import has_hole
+from ..compile.foreign import Hole, has_hole
 from ..compile.graph import Graph, Node
 from ..compile.source import NumpyProgram
 from ..core.errors import fail
@@ -70,7 +72,21 @@ def _node(x: Expr, nodes: Mapping[Expr, Node], place: int) -> Node:
     reads = [nodes[a] for a in x.args]
     if x.op in REGISTRY and not by_element(REGISTRY[x.op]) and x.dtype != np.dtype(bool):
         reads = [_typed(a, n, x.dtype) for a, n in zip(x.args, reads)]
-    return Node(op, reads, x.params, x.shape, x.dtype, x.line)
+    params = holes(x.params) if has_own_hole(x.params) else x.params
+    return Node(op, reads, params, x.shape, x.dtype, x.line)
+
+
+def holes(params: Any) -> Any:
+    """Parameters with the compiler's holes in place of ours."""
+    if isinstance(params, (tuple, list)):
+        return type(params)(holes(one) for one in params)
+    return Hole(params.index) if isinstance(params, OwnHole) else params
+
+
+def _own(params: Any) -> Any:
+    if isinstance(params, (tuple, list)):
+        return type(params)(_own(one) for one in params)
+    return OwnHole(params.index) if isinstance(params, Hole) else params
 
 
 def _typed(a: Expr, node: Node, dtype: Any) -> Node:
@@ -97,12 +113,13 @@ def from_graph(graph: Graph, names: Sequence[str] | None = None) -> list[Any]:
 def _expression(node: Node, args: Sequence[Expr]) -> Expr:
     if node.op == "constant":
         return constant(node.params[0])
-    if node.op != OUTPUT and (node.op not in REGISTRY or has_hole(node.params)):
+    if node.op != OUTPUT and node.op not in REGISTRY:
         raise fail(
             SymbolicError, f"the graph holds {node.op}, which has no formula",
             *([f"at {node.line}"] if node.line else []),
         )  # fmt: skip
-    return make(node.op, args, node.params, node.shape, node.dtype, node.line)
+    params = _own(node.params) if has_hole(node.params) else node.params
+    return make(node.op, args, params, node.shape, node.dtype, node.line)
 
 
 def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:

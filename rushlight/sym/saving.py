@@ -16,6 +16,7 @@ from ..autograd.symbolic.expressions import (
     OUTPUT,
     VARIABLE,
     Expr,
+    Hole,
     constant,
     make,
     order,
@@ -78,6 +79,8 @@ def _plain(value: Any) -> Any:
         return {"dtype": value.name}
     if value is Ellipsis:
         return {"ellipsis": True}
+    if isinstance(value, Hole):
+        return {"hole": value.index}
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fiubc":
         array = np.ascontiguousarray(value)
         data = base64.b64encode(array.tobytes()).decode()
@@ -143,7 +146,7 @@ def _value(value: Any) -> Any:
     readers = {
         "float": float, "tuple": lambda v: tuple(map(_value, v)), "slice": lambda v: slice(*v),
         "list": lambda v: list(map(_value, v)), "dtype": dtypes.named,
-        "ellipsis": lambda v: Ellipsis,
+        "ellipsis": lambda v: Ellipsis, "hole": Hole,
     }  # fmt: skip
     return readers[kind](inside)
 

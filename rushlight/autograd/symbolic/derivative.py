@@ -13,7 +13,18 @@ from ...core.errors import fail
 from ...core.primitive import REGISTRY, Elementwise
 from ...core.tensor import Tensor
 from ...ops.structure import sum_to
-from .expressions import CONSTANT, DETACH, OUTPUT, Expr, constant, is_number, make, order
+from .expressions import (
+    CONSTANT,
+    DETACH,
+    OUTPUT,
+    Expr,
+    constant,
+    filled,
+    first_hole,
+    is_number,
+    make,
+    order,
+)
 from .values import Expression, SymbolicError, wrap
 
 
@@ -73,14 +84,16 @@ def pulled(expr: Expr, g: Any, needed: set[Expr]) -> Sequence[Any]:
     if prim.rule is None or prim.pull is None:
         return (None,) * len(expr.args)
     numbers = type(prim.rule) is Elementwise
-    inputs = tuple(operand(x, numbers) for x in expr.args)
-    parents = tuple(wrap(x) if x in needed else None for x in expr.args)
+    count = min(first_hole(expr.params), len(expr.args))
+    inputs = tuple(operand(x, numbers) for x in expr.args[:count])
+    parents = tuple(wrap(x) if x in needed else None for x in expr.args[:count])
+    params = filled(expr.params, expr.args)
     if prim.outputs == 1:
         y: Any = wrap(expr)
     else:
         y = tuple(wrap(_output(expr, place)) for place in range(len(expr.shape)))
         g = tuple(_zeros(expr, place) if one is None else one for place, one in enumerate(g))
-    return prim.pull(g, [prim, parents, inputs, y, expr.params, expr.shape, 0, None])
+    return prim.pull(g, [prim, parents, inputs, y, params, expr.shape, 0, None])
 
 
 def _output(expr: Expr, place: int) -> Expr:

@@ -13,7 +13,17 @@ from ...core.operands import TENSORS
 from ...core.overrides import OPS
 from ...core.primitive import Elementwise, Primitive
 from ...core.tensor import Tensor, wrap
-from .expressions import CONSTANT, DETACH, OUTPUT, VARIABLE, Expr, order
+from .expressions import (
+    CONSTANT,
+    DETACH,
+    OUTPUT,
+    VARIABLE,
+    Expr,
+    filled,
+    first_hole,
+    has_hole,
+    order,
+)
 
 
 def fed(expr: Expr, value: Any) -> Tensor:
@@ -90,7 +100,16 @@ def _one(expr: Expr, values: Mapping[Expr, Any]) -> Any:
         return args[0].detach()
     if expr.op in TENSORS or not any(isinstance(x, Tensor) for x in args):
         args = [_tensor(value, x) for value, x in zip(args, expr.args)]
+    if has_hole(expr.params):
+        params = filled(expr.params, [x._array if isinstance(x, Tensor) else x for x in args])
+        return run(expr.op, args[: _operands(expr)], params)
     return run(expr.op, args, expr.params)
+
+
+def _operands(expr: Expr) -> int:
+    """How many of its operands are the op's own; the others stand in holes of its parameters."""
+    arity = OPS[expr.op].primitive.arity  # type: ignore[attr-defined]
+    return arity if arity is not None else min(first_hole(expr.params), len(expr.args))
 
 
 def by_element(prim: Primitive) -> bool:

@@ -23,6 +23,47 @@ class _Flags:
     writeable = False
 
 
+class Hole:
+    """The place of operand `index` inside the parameters of an op (an array of indices, say)."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"<{self.index}>"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Hole and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(("hole", self.index))
+
+
+def filled(params: Any, values: Sequence[Any]) -> Any:
+    """Parameters with the operands in their holes."""
+    if isinstance(params, Hole):
+        return values[params.index]
+    if isinstance(params, (tuple, list)):
+        return type(params)(filled(one, values) for one in params)
+    return params
+
+
+def first_hole(params: Any) -> int:
+    """The lowest operand that stands among the parameters."""
+    if isinstance(params, (tuple, list)):
+        return min(map(first_hole, params), default=1 << 30)
+    return params.index if isinstance(params, Hole) else 1 << 30
+
+
+def has_hole(params: Any) -> bool:
+    """Whether some operand stands among the parameters."""
+    if isinstance(params, (tuple, list)):
+        return any(map(has_hole, params))
+    return isinstance(params, Hole)
+
+
 class Expr:
     """One value: `op(*args, *params)` of one shape and NumPy dtype.
 
@@ -82,6 +123,14 @@ class Expr:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def any(self) -> bool:
+        """Rules ask this of the points where they have a special case: a formula is generic."""
+        return False
+
+    def conj(self) -> Expr:
+        """Itself: rules conjugate what may be complex."""
+        return self
 
     def __repr__(self) -> str:
         inside = ", ".join([*map(repr, self.args), *map(repr, self.params)])

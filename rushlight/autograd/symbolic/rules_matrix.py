@@ -342,7 +342,8 @@ def diagonals(x: Expr) -> Found:
         return "diag(u) 1 = u", build("unsqueeze", x.args[0].args[0], params=(1,))
     if x.op == "exp" and x.args[0].op == "sub":
         z, total = x.args[0].args
-        whole = total.op == "logsumexp" and total.args[0] is z and len(total.params[0]) == 1
+        dims = total.params[0] if total.op == "logsumexp" and total.args[0] is z else None
+        whole = dims is not None and len(dims) == 1
         if whole and (z.ndim == 1 or total.params[1]):
             return "exp(z - logsumexp(z)) = softmax(z)", build(
                 "softmax", z, params=(total.params[0][0] % z.ndim,))  # fmt: skip

@@ -112,9 +112,17 @@ def _scalar(x: Expr) -> Expr:
     return x if x.shape == () else build("view", x, params=((),))
 
 
+def _per_element(x: Expr) -> bool:
+    """Whether each element of the result depends on one element of each operand."""
+    if x.op in LEAVES:
+        return False
+    prim = REGISTRY[x.op]
+    return type(prim.rule) is Elementwise or prim.dtype == "compare" or x.op == "where"
+
+
 def broadcast_operands(x: Expr) -> Found:
     """f(a, expand(b)) = f(a, b) where broadcasting gives the same shape."""
-    if x.op in LEAVES or len(x.args) < 2 or type(REGISTRY[x.op].rule) is not Elementwise:
+    if len(x.args) < 2 or not _per_element(x):
         return None
     for place, a in enumerate(x.args):
         inner = _unspread(a)
@@ -142,7 +150,7 @@ def _unspread(a: Expr) -> Expr:
 
 def ops_of_repeated(x: Expr) -> Found:
     """f(expand(a)) = expand(f(a)): compute once, repeat the result."""
-    if x.op in LEAVES or type(REGISTRY[x.op].rule) is not Elementwise or not x.args:
+    if not x.args or not _per_element(x):
         return None
     spread = [a for a in x.args if a.op == "expand"]
     if not spread or any(a.op != "expand" and a.shape != () for a in x.args):

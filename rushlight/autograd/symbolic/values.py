@@ -12,10 +12,23 @@ from ...core.dispatch import ARRAYS, LATE, evaluate, result_type
 from ...core.errors import fail, user_line
 from ...core.operands import refuse_numbers
 from ...core.overrides import plain_results
-from ...core.primitive import Elementwise, Primitive
+from ...core.primitive import REGISTRY, Elementwise, Primitive
 from ...core.state import DEFAULTS
 from ...core.tensor import Tensor
-from .expressions import CONSTANT, DETACH, OUTPUT, VARIABLE, Expr, constant, make, variable
+from .expressions import (
+    CONSTANT,
+    DETACH,
+    OUTPUT,
+    VARIABLE,
+    Expr,
+    Hole,
+    constant,
+    filled,
+    first_hole,
+    has_hole,
+    make,
+    variable,
+)
 from .text import text
 
 PER_ELEMENT = frozenset(("where", "cast", "clone", "zero", "lerp", "addcmul", "addcdiv"))
@@ -154,6 +167,9 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
     args = tuple(_operand(x) for x in _promoted(prim, inputs))
+    inside: list[Expr] = []
+    params = _opened(params, len(args), inside)
+    args += tuple(inside)
     line = user_line()
     try:
         shape, dtype = inferred(prim, args, params)
@@ -172,6 +188,27 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
 
 
 ARRAYS[Expr] = apply
+
+
+def _opened(params: Any, start: int, inside: list[Expr]) -> Any:
+    """Parameters with a hole for each expression in them, which is added to `inside`."""
+    if isinstance(params, Tensor) and isinstance(params._array, Expr):
+        params = params._array
+    if isinstance(params, Expr):
+        inside.append(params)
+        return Hole(start + len(inside) - 1)
+    if isinstance(params, (tuple, list)) and type(params).__name__ != "Size":
+        return type(params)(_opened(one, start, inside) for one in params)
+    return params
+
+
+def _reshape(self: Expr, *shape: Any) -> Expr:
+    """An array of indices under another shape, as rules ask for it."""
+    wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    return apply(REGISTRY["view"], (wrap(self),), (tuple(wanted),))._array
+
+
+Expr.reshape = _reshape  # type: ignore[attr-defined]
 
 
 def _shapes(args: Sequence[Expr]) -> str:
@@ -220,7 +257,9 @@ def stand_in(x: Expr) -> Any:
 
 def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -> tuple[Any, Any]:
     """The shape and dtype that the op would give; its own errors where operands do not fit."""
-    rowwise = type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float")
+    rowwise = type(prim.rule) is Elementwise or (
+        prim.rule is None and prim.dtype in ("compare", "promote", "float")
+    )
     if any(x.open for x in args) and not (rowwise or prim.name in PER_ELEMENT):
         names = ", ".join(sorted(x.name for x in _open_variables(args)))
         raise fail(
@@ -228,6 +267,10 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
             "sym.var(name, shape=(...)) says it; without one only elementwise ops can be written",
             f"at {user_line()}",
         )  # fmt: skip
+    if has_hole(params):
+        count = prim.arity or first_hole(params)
+        params = filled(params, [_index_like(x) for x in args])
+        args = args[:count]
     if rowwise and prim.arity is not None and prim.outputs == 1:
         tries = _arrays_among([_single(x) for x in args], args)
         shape = shapes.broadcast(*(x.shape for x in args))
@@ -243,6 +286,10 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         return tuple(array.shape), array.dtype
     arrays = [np.asarray(one) for one in found]
     return tuple(tuple(one.shape) for one in arrays), tuple(one.dtype for one in arrays)
+
+
+def _index_like(x: Expr) -> Any:
+    return np.ascontiguousarray(stand_in(x))
 
 
 def _single(x: Expr) -> Any:
