@@ -76,9 +76,9 @@ class Driver:
 
     def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
         """How many steps early to ask for lines: about a hundred cycles of work."""
-        if self.plan.inner or sums < 12:
-            return 0, 0
         steps = min(16, 224 // sums)
+        if self.plan.inner or sums < 12 or self.gemm.terms < 2 * steps:
+            return 0, 0
         return steps if abs(x_step) * self.type.size >= 64 else 0, steps
 
     def _far(self) -> bool:

@@ -304,13 +304,14 @@ def _priced(plan: Plan, target: Any) -> Plan:
     full, left = plan.panels
     w = plan.type.lanes
     widths = [(full, plan.vectors), (1 if left else 0, left if plan.inner else -(-left // w))]
-    cycles, kinds = 0.0, 0
-    for panels, vectors in widths:
+    cycles = written = 0.0
+    for last, (panels, vectors) in enumerate(widths):
         for tiles, height in ((more, rows + 1), (count - more, rows)):
             if panels and tiles:
                 cycles += panels * tiles * _tile_cycles(plan, height, vectors, target)
-                kinds += 1
-    cycles *= math.prod(plan.gemm.batch) * (1 + 0.005 * kinds)  # each kind has to be compiled
+                long = not plan.inner and vectors == 1 and not (last and full)
+                written += height * vectors * (4 if long else 1)
+    cycles *= math.prod(plan.gemm.batch) * (1 + 0.0003 * written)  # every kind has to be compiled
     return replace(plan, cost=cycles + _copy_cycles(plan))
 
 
