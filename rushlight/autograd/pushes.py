@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.overrides import OPS
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
+from ..core.values import Value
 from ..ops import linalg
 from ..ops.contract import matmul
 from ..ops.elementwise import neg, where
@@ -129,6 +130,23 @@ def _logsumexp(ts: Any, y: Tensor, x: Tensor, dims: Any, keep: bool) -> Tensor:
     return sum_of(ts[0] * exp(x - spread(y, x, dims)), dims, keep)
 
 
+def _detached(x: Tensor) -> Tensor:
+    array = x._array
+    return wrap(array.detached() if isinstance(array, Value) else array)
+
+
+def _real(x: Tensor) -> Tensor:
+    return x.real if x._array.dtype.kind == "c" else x  # type: ignore[attr-defined]
+
+
+def _logcumsumexp(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
+    """sum over j <= i of t_j exp(x_j - y_i), the exponents taken from the largest of the row."""
+    if not x._array.ndim or not x._array.size:
+        return ts[0] * exp(x - y)
+    top = OPS["amax"](_real(_detached(x)), (dim,), True)
+    return OPS["cumsum"](ts[0] * exp(x - top), dim) * exp(top - y)
+
+
 def _log_softmax(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
     share = exp(y) * ts[0]
     return ts[0] - (sum_of(share, (dim,), True) if y._array.ndim else share)
@@ -155,7 +173,7 @@ def _with_mean(push: Push) -> Push:
 
 
 PUSHES.update(
-    logsumexp=_logsumexp, log_softmax=_log_softmax, var=_variance, std=_deviation,
+    logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax, var=_variance, std=_deviation,
     var_mean=_with_mean(_variance), std_mean=_with_mean(_deviation),
 )  # fmt: skip
 

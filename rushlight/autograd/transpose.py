@@ -68,7 +68,7 @@ def _transposed(
     if not roots:
         return (None,) * len(ys)
     wanted = [probe for probe in probes if probe is not None]
-    leaves = sweep(roots, wanted, False, create).leaves
+    leaves = sweep(roots, wanted, create, create).leaves
     found = []
     for probe in probes:
         got = leaves.get(id(probe)) if probe is not None else None

@@ -1,0 +1,96 @@
+"""`vmap` of every op equals a loop over the samples: values, gradients and forward derivatives."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.core.dispatch import apply
+from rushlight.core.primitive import Primitive
+from rushlight.core.tensor import wrap
+
+sys.path.insert(0, str(Path(__file__).parent))
+from op_samples import CASES, SMOOTH, Sample, direction, is_float, scalar_of
+
+
+def places_of(sample: Sample) -> list[int]:
+    """Which operands are arrays."""
+    return [i for i, x in enumerate(sample.inputs) if isinstance(x, np.ndarray)]
+
+
+def varied(x: np.ndarray, i: int, smooth: bool) -> np.ndarray:
+    """The operand of sample i: moved a little where the op is smooth."""
+    if i and smooth and is_float(x):
+        return x + 1e-3 * np.random.default_rng(i).uniform(-1, 1, x.shape)
+    return x.copy()
+
+
+def compare(function: Callable[..., Any], sample: Sample, size: int, batched: list[int]) -> None:
+    """vmap(function) over the `batched` operands against a loop."""
+    places = places_of(sample)
+    rows = [
+        [wrap(varied(sample.inputs[p], i, sample.smooth)) if p in batched
+         else wrap(sample.inputs[p].copy()) for p in places]
+        for i in range(size or 1)
+    ]  # fmt: skip
+    wanted = [function(*row) for row in rows]
+    columns = [
+        rl.stack(column)[:size] if p in batched else column[0]
+        for p, column in zip(places, zip(*rows))
+    ]
+    dims = tuple(0 if p in batched else None for p in places)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # ops that run sample by sample say so
+        found = rl.vmap(function, in_dims=dims)(*columns)
+    for place, one in enumerate(found):
+        expected = np.stack([row[place]._array for row in wanted])[:size]
+        assert one._array.dtype == expected.dtype
+        np.testing.assert_allclose(one._array, expected, rtol=1e-7, atol=1e-9)
+
+
+def variants(sample: Sample) -> list[tuple[int, list[int]]]:
+    """(batch size, batched operands): all of them for 0, 1, 3 samples, then each alone."""
+    places = places_of(sample)
+    alone = [(3, [p]) for p in places] if len(places) > 1 else []
+    return [(size, places) for size in (0, 1, 3)] + alone if places else []
+
+
+@pytest.mark.parametrize(("prim", "sample"), CASES)
+def test_values(prim: Primitive, sample: Sample) -> None:
+    places = places_of(sample)
+
+    def function(*xs: Any) -> tuple[rl.Tensor, ...]:
+        full = list(sample.inputs)
+        for place, x in zip(places, xs):
+            full[place] = x
+        found = apply(prim, tuple(full), sample.params)
+        if prim.name == "cross_entropy":
+            return found[:1]  # the second output is the bits that its own gradient reads
+        return found if isinstance(found, tuple) else (found,)
+
+    for size, batched in variants(sample):
+        compare(function, sample, size, batched)
+
+
+@pytest.mark.parametrize(("prim", "sample"), SMOOTH)
+def test_gradients_and_tangents(prim: Primitive, sample: Sample) -> None:
+    """vmap(grad(f)) and vmap(jvp(f)), with float operands batched alike or one by one."""
+    places = [p for p in places_of(sample) if is_float(sample.inputs[p])]
+    scalar = scalar_of(prim, sample)
+    ts = tuple(wrap(direction(sample.inputs[p].shape, p)) for p in places)
+
+    def function(*xs: Any) -> tuple[rl.Tensor, ...]:
+        given = tuple(x for x, p in zip(xs, places_of(sample)) if p in places)
+        slopes = rl.func.grad(scalar, tuple(range(len(given))))(*given)
+        return (*slopes, rl.func.jvp(scalar, given, ts)[1])
+
+    for size, batched in variants(sample):
+        if all(p in places for p in batched) or size != 3:
+            compare(function, sample, size, batched)
