@@ -70,8 +70,9 @@ def atan2(y: N, x: N, precise: int) -> N:
     top, under = both.where(1.0, top), both.where(1.0, under)
     if precise == 64:  # keep the sum finite, and the quotient's residual normal
         huge = (top > 1e300) | (under > 1e300)
-        tiny = (top < 1e-280) & (under < 1e-280)
-        scale = huge.where(top.like(2.0**-60), tiny.where(top.like(2.0**100), 1.0))
+        small = (top < 1e-200) | (under < 1e-200)
+        tiny = small & (top < 1e200) & (under < 1e200)
+        scale = huge.where(top.like(2.0**-60), tiny.where(top.like(2.0**300), 1.0))
         top, under = top * scale, under * scale
     a, b = _angle(top, under, precise)
     back = x.bits() < 0

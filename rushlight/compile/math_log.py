@@ -15,6 +15,7 @@ from .algebra import (
     Pair,
     fast_sum,
     fma,
+    limit,
     pair_product,
     poly,
     quotient,
@@ -176,8 +177,9 @@ def power(x: N, y: N, precise: int) -> N:
         high, low = log_pair(a)
         edge = a.is_("==", 0.0) | a.is_("==", inf)
         high = edge.where(a.is_("==", 0.0).where(a.like(-inf), inf), high)
-        p, lost = two_product(y, high)
-        rest = fma(y, low, lost)
+        times = limit(y, -1e300, 1e300)
+        p, lost = two_product(times, high)
+        rest = fma(times, low, lost)
         rest = (abs(p) < 1000.0).where(rest, 0.0)
         size = of_pair(p, rest, 64)
         size = x.is_("!=", x).where(x, size)
