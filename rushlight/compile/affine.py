@@ -14,7 +14,8 @@ Index = tuple[int, tuple[tuple[int, int], ...]]
 Coordinates = tuple[Index, ...]
 
 ZERO: Index = (0, ())
-_MEMORY: Index = (-1, ((1 << 30, 0),))  # like no coordinate: stands before a place in memory
+_FAR = 1 << 30
+_MEMORY: Index = (-1, ((_FAR, 0),))  # like no coordinate: stands before a place in memory
 
 
 class Space(dict[int, int]):
@@ -181,6 +182,26 @@ def broadcast(coordinates: Coordinates, shape: Sequence[int]) -> Coordinates:
     return tuple(ZERO if n == 1 else x for n, x in zip(shape, own))
 
 
-def renamed(index: Index, names: Mapping[int, int]) -> Index:
-    """The index with its loop variables renumbered."""
-    return (index[0], tuple(sorted((names.get(v, v), c) for v, c in index[1])))
+def substituted(index: Index, by: Sequence[Index]) -> Index:
+    """The index with an index in place of every loop variable."""
+    parts = [scaled(by[v], c) if v >= 0 and v != _FAR else (0, ((v, c),)) for v, c in index[1]]
+    if not parts:
+        return index
+    constant, terms = combined(parts) if len(parts) > 1 else parts[0]
+    return (constant + index[0], terms)
+
+
+def refined(coarse: Sequence[int], fine: Sequence[int]) -> list[Index] | None:
+    """Variables of a coarser space by those of a finer one: each is a run of neighbours there."""
+    found, start = [], 0
+    for size in coarse:
+        stop, product = start, 1
+        while stop < len(fine) and product < size:
+            product *= fine[stop]
+            stop += 1
+        if product != size:
+            return None
+        steps = contiguous(fine[start:stop])
+        found.append((0, tuple((start + k, step) for k, step in enumerate(steps))))
+        start = stop
+    return found if start == len(fine) else None

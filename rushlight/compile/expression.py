@@ -142,9 +142,7 @@ class Expression:
             index = flat(at, strides, offset)
         else:
             index = self.layout.place(node, at)
-        whole = bool(self.group.reduced) and any(
-            v in self.group.reduced for v in self.group.place[root]
-        ) and not root.reduced  # fmt: skip
+        whole = self.group.whole(root)
         return Store(value, self.slot(node), index, whole)
 
     def _scattered(self, root: Root) -> Store:

@@ -12,7 +12,15 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .affine import Coordinates, renamed
+from .affine import (
+    Coordinates,
+    Index,
+    contiguous,
+    flat,
+    refined,
+    substituted,
+    variable,
+)
 from .graph import Node
 from .normal import Normal, hosted, storage
 from .roots import Root, choose
@@ -23,13 +31,13 @@ ALONE = 1 << 15  # elements from which a kernel should have units to share betwe
 
 @dataclass(eq=False)
 class Group:
-    """Roots that one kernel computes: `place[root]` maps the root's variables to the kernel's."""
+    """Roots that one kernel computes: `place[root]` gives the root's variables by the kernel's."""
 
     number: int
     kind: str  # nest, gemm, host, empty
     extents: list[int]
     reduced: tuple[int, ...]
-    place: dict[Root, tuple[int, ...]] = field(default_factory=dict)
+    place: dict[Root, tuple[Index, ...]] = field(default_factory=dict)
     phase: dict[Root, int] = field(default_factory=dict)
     stored: set[Root] = field(default_factory=set)
     first: int = 0
@@ -45,8 +53,18 @@ class Group:
         return [v for v in range(len(self.extents)) if v not in self.reduced]
 
     def at(self, root: Root, coordinates: Coordinates) -> Coordinates:
-        names = dict(enumerate(self.place[root]))
-        return tuple(renamed(x, names) for x in coordinates)
+        by = self.place[root]
+        return tuple(substituted(x, by) for x in coordinates)
+
+    def flat(self, root: Root, node: Node, coordinates: Coordinates) -> Index:
+        """Which element of `node` a root means, as if the node lay in C order."""
+        return substituted(flat(coordinates, contiguous(node.shape)), self.place[root])
+
+    def whole(self, root: Root) -> bool:
+        """Whether a root has a value in every round of the loops over reduced variables."""
+        return not root.reduced and any(
+            v in self.reduced for index in self.place[root] for v, _ in index[1]
+        )
 
 
 @dataclass
@@ -107,7 +125,7 @@ class _Fusion:
 
     def _start(self, root: Root, place: int) -> Group:
         group = Group(place, _kind(root, self.gemm), list(root.extents), root.reduced, first=place)
-        group.place[root] = tuple(range(len(root.extents)))
+        group.place[root] = tuple(map(variable, range(len(root.extents))))
         self.home[root.node] = group
         self.groups[place] = group
         self.before[place] = 0
@@ -188,7 +206,7 @@ class _Fusion:
                     continue
                 if root.node in self.gemm:
                     return False  # a matrix kernel's factors stand in memory before it runs
-                if group.at(root, at) != group.at(source, source.own):
+                if group.flat(root, node, at) != group.flat(source, node, source.own):
                     return False
         return True
 
@@ -259,24 +277,28 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
         return False
     if not any(storage(node) is old for root in group.place for node, _ in root.reads):
         return False
-    target = group.at(writer, writer.own)
+    target = group.flat(writer, old, writer.own)
     phases = _phases(group)
-    last, level = phases[writer], len(writer.extents)
+    last, whole = phases[writer], group.whole(writer)
     members = {root.node: root for root in group.place}
     touching: set[Root] = set()  # what reads the old value, itself or through a recomputed member
     for root in group.place:
         for node, at in root.reads:
             if storage(node) is old:
-                if root.node in gemm or group.at(root, at) != target:
+                if root.node in gemm or group.flat(root, old, at) != target:
                     return False
                 touching.add(root)
             source = members.get(node)
             if source in touching and not source.reduced:  # type: ignore[union-attr]
                 touching.add(root)
     return not any(
-        phases[root] > last or (phases[root] == last and len(root.extents) > level)
+        phases[root] > last or (phases[root] == last and not whole and _in_loops(root, group))
         for root in touching
     )
+
+
+def _in_loops(root: Root, group: Group) -> bool:
+    return bool(root.reduced) or group.whole(root)
 
 
 def _volume(extents: Sequence[int]) -> int:
@@ -300,37 +322,88 @@ def _joins(root: Root) -> bool:
 
 
 def _union(one: Group, two: Group) -> Group | None:
-    """Both groups in one space, the first one's variables; None if they have none in common."""
+    """Both groups in one space; None if they have none in common."""
     if not all(_joins(root) for group in (one, two) for root in group.place):
         return None
-    names = _aligned(one, two)
-    if names is None:
+    found = _aligned(one, two)
+    if found is None:
         return None
-    wide, narrow = (one, two) if len(one.extents) >= len(two.extents) else (two, one)
-    reduced = wide.reduced or narrow.reduced
+    extents, reduced, maps = found
     kind = "gemm" if "gemm" in (one.kind, two.kind) else "nest"
-    group = Group(one.number, kind, wide.extents, reduced, first=min(one.first, two.first))
-    for part in (one, two):
-        moved = names if part is narrow else None
+    group = Group(one.number, kind, extents, reduced, first=min(one.first, two.first))
+    for part, by in zip((one, two), maps):
         for root, place in part.place.items():
-            group.place[root] = place if moved is None else tuple(moved[v] for v in place)
+            group.place[root] = tuple(substituted(x, by) for x in place)
     return group
 
 
-def _aligned(one: Group, two: Group) -> tuple[int, ...] | None:
-    """Where the variables of the smaller space lie in the larger one."""
-    wide, narrow = (one, two) if len(one.extents) >= len(two.extents) else (two, one)
+Aligned = tuple[list[int], tuple[int, ...], tuple[Sequence[Index], Sequence[Index]]]
+
+
+def _aligned(one: Group, two: Group) -> Aligned | None:
+    """A space for both: its extents, what is reduced, and the variables of either by its own."""
     product = next((group for group in (one, two) if group.kind == "gemm"), None)
-    if product is not None and (two if product is one else one).reduced:
-        return None
-    if wide.extents == narrow.extents and not (product is not None and product.reduced):
-        if wide.reduced and narrow.reduced and wide.reduced != narrow.reduced:
+    if product is not None:
+        other = two if product is one else one
+        if other.reduced:
             return None
-        return tuple(range(len(wide.extents)))
-    if narrow.reduced or not wide.reduced:
+        if product.reduced:
+            return _rows(one, two) if product is one else _swapped(_rows(two, one))
+    found = _same(one, two)
+    if found is None and one.reduced and not two.reduced:
+        found = _rows(one, two)
+    if found is None and two.reduced and not one.reduced:
+        found = _swapped(_rows(two, one))
+    return found
+
+
+def _swapped(found: Aligned | None) -> Aligned | None:
+    return None if found is None else (found[0], found[1], (found[2][1], found[2][0]))
+
+
+def _same(one: Group, two: Group) -> Aligned | None:
+    """Both run over the same elements, one of them perhaps with some dimensions as one."""
+    if len(one.extents) > len(two.extents):
+        return _swapped(_same(two, one))
+    by = refined(one.extents, two.extents)
+    if by is None:
         return None
+    reduced = tuple(sorted(v for k in one.reduced for v, _ in by[k][1]))
+    if reduced and two.reduced and reduced != two.reduced:
+        return None
+    return two.extents, reduced or two.reduced, (by, list(map(variable, range(len(two.extents)))))
+
+
+def _rows(wide: Group, rows: Group) -> Aligned | None:
+    """The second runs over what the first keeps."""
     kept = wide.kept
-    return tuple(kept) if [wide.extents[v] for v in kept] == narrow.extents else None
+    sizes = [wide.extents[v] for v in kept]
+    own = list(map(variable, range(len(wide.extents))))
+    by = refined(rows.extents, sizes)
+    if by is not None:  # the wide space is the finer one
+        inside = [own[v] for v in kept]
+        return wide.extents, wide.reduced, (own, [substituted(x, inside) for x in by])
+    by = refined(sizes, rows.extents)
+    if by is None:
+        return None
+    pieces = dict(zip(kept, by))
+    extents: list[int] = []
+    moved: list[Index] = [(0, ())] * len(rows.extents)
+    places: list[Index] = []
+    reduced = []
+    for v, size in enumerate(wide.extents):
+        if v in wide.reduced:
+            reduced.append(len(extents))
+            places.append(variable(len(extents)))
+            extents.append(size)
+            continue
+        for k, _ in pieces[v][1]:
+            moved[k] = variable(len(extents))
+            extents.append(rows.extents[k])
+        places.append((0, ()))
+    for v in kept:
+        places[v] = substituted(pieces[v], moved)
+    return extents, tuple(reduced), (places, moved)
 
 
 def _worth(one: Group, two: Group, merged: Group) -> bool:
@@ -340,7 +413,7 @@ def _worth(one: Group, two: Group, merged: Group) -> bool:
     units = _volume([merged.extents[v] for v in merged.kept])
     if units < 16 and _volume(merged.extents) > ALONE and merged.reduced:
         # few rows: stores over the whole space would all be one thread's work
-        return all(root.reduced or len(root.extents) < len(merged.extents) for root in merged.place)
+        return not any(merged.whole(root) for root in merged.place)
     return True
 
 
