@@ -14,9 +14,10 @@ from .emit import I8, I64, PTR, VOID, Function, Module, Value
 from .expression import Expression, Layout, stores
 from .graph import Node
 from .loops import KERNEL, emit_nest
-from .nest import Nest, plan
+from .nest import loops, plan
 from .normal import Normal
-from .products import matrix_products, product
+from .packing import emit_copy
+from .products import matrix_products, product, turning_copy
 from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -67,14 +68,22 @@ class Maker:
             return []
         text = expression.signature()
         if text not in self._made:
-            nest = plan(expression, self.target.bits)
-            name = f"k{len(self._made)}"
-            emit_nest(self.module, name, expression, nest)
-            self._made[text] = name, nest
-        name, nest = self._made[text]
-        kernel = Kernel(name, nest.units(), _chunk(nest))
-        _describe(kernel, group, expression, nest.cost)
+            self._made[text] = self._nest(f"k{len(self._made)}", expression)
+        name, units, cost = self._made[text]
+        kernel = Kernel(name, units, _chunk(units, cost))
+        _describe(kernel, group, expression, cost)
         return [(kernel, expression.operands())]
+
+    def _nest(self, name: str, expression: Expression) -> tuple[str, int, float]:
+        """Write a loop nest: its name, its units, about how many nanoseconds it takes."""
+        nest = loops(expression)
+        turn = turning_copy(expression, nest, self.target)
+        if turn is not None:
+            emit_copy(self.module, name, turn)
+            return name, turn.count, turn.count * turn.rows * turn.columns * 0.5
+        plan(expression, nest, self.target.bits)
+        emit_nest(self.module, name, expression, nest)
+        return name, nest.units(), nest.cost
 
     def _product(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, Operands]]:
         found = product(group, schedule, self.layout, self.target)
@@ -141,11 +150,10 @@ def _now(f: Function) -> Value:
     return f.emit(I64, "call i64 @llvm.readcyclecounter()")
 
 
-def _chunk(nest: Nest) -> int:
-    units = nest.units()
-    if nest.cost < ALONE or units < 2:
+def _chunk(units: int, cost: float) -> int:
+    if cost < ALONE or units < 2:
         return 0
-    return max(1, int(units * PIECE / nest.cost))
+    return max(1, int(units * PIECE / cost))
 
 
 def _describe(kernel: Kernel, group: Group, expression: Expression, cost: float) -> None:

@@ -77,7 +77,8 @@ def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
         if group.scratch is not None:
             lives[group.scratch] = (step, step)
         for root in group.place:
-            if root in group.stored and not isinstance(root.node.dtype, tuple):
+            node = root.node
+            if root in group.stored and node.op != "empty" and not isinstance(node.dtype, tuple):
                 _touch(lives, storage(root.node), step, fixed)
             for node, _ in root.reads:
                 if node in schedule.roots and not isinstance(node.dtype, tuple):

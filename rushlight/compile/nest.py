@@ -69,11 +69,16 @@ class Nest:
         return self.step if self.reduced else max(self.step, BLOCK // self.step * self.step)
 
 
-def plan(expression: Expression, bits: int) -> Nest:
-    """Choose the loops of a kernel and mark every term with its depth and kind."""
+def loops(expression: Expression) -> Nest:
+    """The loops of a kernel, as few as its accesses allow."""
     group = expression.group
     nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
     merge(expression, nest)
+    return nest
+
+
+def plan(expression: Expression, nest: Nest, bits: int) -> Nest:
+    """Choose the vector loop and mark every term with its depth and kind."""
     _choose_vector(expression, nest, bits)
     _arrange(expression, nest)
     mark(expression, nest)

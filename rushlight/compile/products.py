@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import nest as nests
-from .emit import Function, Module, Value
+from .emit import Function, Module, Value, vector
 from .expression import Expression, Layout, Store, Term, stores
 from .gemm import Gemm, KernelCall, Operand, Place, Result, emit_gemm, scratch_bytes
 from .graph import Node
 from .nest import Nest
 from .normal import Normal
+from .packing import Copy
 from .roots import below
 from .schedule import Group, Schedule
 from .terms import Terms
@@ -107,8 +108,7 @@ def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Pr
         if other is not root:
             expression.add(other)
     expression.rebase()
-    nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
-    nests.merge(expression, nest)
+    nest = nests.loops(expression)
     keeps = root in group.stored
     written = [store for store in stores(expression) if store is not own]
     expression.phases[0].stores = written
@@ -159,3 +159,29 @@ def _operand(t: Term, at: dict[int, int], free: int, inner: list[int], batch: li
         tuple(at.get(v, 0) for v in batch), t.index[0],
     )  # fmt: skip
 
+
+def turning_copy(expression: Expression, nest: Nest, target: Any) -> Copy | None:
+    """A kernel that only moves floats to where another dimension is the contiguous one."""
+    found = list(stores(expression))
+    value = found[0].value
+    if len(found) != 1 or value.kind != "load" or value.looked or nest.reduced or found[0].looked:
+        return None
+    if value.dtype.name not in ("float32", "float64") or found[0].adds:
+        return None
+    source, goal = dict(value.index[1]), dict(found[0].index[1])
+    rows = next((v for v in nest.kept if source.get(v) == 1), None)
+    columns = next((v for v in nest.kept if goal.get(v) == 1), None)
+    if rows is None or columns is None or rows == columns or goal.get(rows) in (None, 1):
+        return None
+    sizes = nest.extents[rows], nest.extents[columns]
+    if min(sizes) < 8 or source.get(columns, 0) < 1:
+        return None
+    units = [(nest.extents[v], source.get(v, 0), goal.get(v, 0)) for v in nest.kept
+             if v not in (rows, columns)]  # fmt: skip
+    block = next((n for n in (16, 32, 64) if sizes[0] % n == 0), sizes[0])
+    units.append((sizes[0] // block, block, block * goal[rows]))
+    return Copy(
+        vector(value.dtype, target.lanes(value.dtype)), tuple(units), block, sizes[1], sizes[1],
+        (1, source[columns]), goal[rows], (value.slot, found[0].slot),
+        (value.index[0], found[0].index[0]),
+    )  # fmt: skip

@@ -22,7 +22,7 @@ from .affine import (
     variable,
 )
 from .graph import Node
-from .normal import Normal, hosted, storage
+from .normal import WRITES, Normal, hosted, storage
 from .roots import Root, choose
 
 MOST_ROOTS = 24  # in one kernel
@@ -204,8 +204,8 @@ class _Fusion:
                 source = self.roots.get(node)
                 if source not in group.place:
                     continue
-                if root.node in self.gemm:
-                    return False  # a matrix kernel's factors stand in memory before it runs
+                if root.node in self.gemm or node.op in WRITES:
+                    return False  # factors of a product and parts of a value are done before
                 if group.flat(root, node, at) != group.flat(source, node, source.own):
                     return False
         return True
@@ -318,7 +318,7 @@ def _kind(root: Root, gemm: frozenset[Node]) -> str:
 
 def _joins(root: Root) -> bool:
     """Whether a root may share its kernel with others."""
-    return root.node.op not in ("put", "scatter", "argmax", "argmin") and 0 not in root.extents
+    return root.node.op != "scatter" and 0 not in root.extents
 
 
 def _union(one: Group, two: Group) -> Group | None:
