@@ -97,8 +97,9 @@ def from_function(function: Callable[..., Any], *values: Any, **named: Any) -> A
     >>> torch.sym.from_function(energy, x=(3,), A=(3, 3))
     x^T A x
     """
+    target = getattr(function, "forward", function)  # of a module
     names = [
-        p.name for p in inspect.signature(function).parameters.values()
+        p.name for p in inspect.signature(target).parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         and (p.default is p.empty or p.name in named)
     ]  # fmt: skip

@@ -126,7 +126,7 @@ def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:
     """What a call of an eager function computed, as expressions over its arguments.
 
     The function runs once, on real values, and the branch that it takes is the one traced. Tensors
-    it reads from elsewhere (parameters, globals) become variables too.
+    it reads from elsewhere become variables too, a module's parameters under their own names.
 
     >>> import rushlight as torch
     >>> torch.sym.trace(lambda x: (x * x).sum(), torch.ones(3))
@@ -138,17 +138,28 @@ def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:
     if isinstance(captured, Uncompilable):
         raise fail(SymbolicError, f"the call is not one graph: {captured}")
     known = _argument_names(function, len(tensors))
+    parameters = _parameter_names(function)
     names = [
-        known[source.owner] if source.kind == "argument" else f"p{place}"
+        known[source.owner]
+        if source.kind == "argument"
+        else parameters.get(id(source.owner), f"p{place}")
         for place, source in enumerate(captured.sources)
     ]
     found = from_graph(captured.graph, names)
     return tuple(found) if isinstance(result, (tuple, list)) else found[0]
 
 
+def _parameter_names(function: Any) -> dict[int, str]:
+    """The names of a module's own tensors."""
+    named = getattr(function, "named_parameters", None)
+    buffers = getattr(function, "named_buffers", None)
+    found = [*(named() if named else ()), *(buffers() if buffers else ())]
+    return {id(tensor): name for name, tensor in found}
+
+
 def _argument_names(function: Any, count: int) -> list[str]:
     try:
-        names = list(inspect.signature(function).parameters)[:count]
+        names = list(inspect.signature(getattr(function, "forward", function)).parameters)[:count]
     except (TypeError, ValueError):
         names = []
     return names + [f"x{place}" for place in range(len(names), count)]

@@ -180,6 +180,21 @@ def test_a_traced_function_is_the_explicit_graph():
     assert sym.simplify(traced)._array is sym.simplify(explicit)._array
 
 
+def test_modules_are_formulas_and_parameters_have_their_names():
+    net = rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.ReLU(), rl.nn.Linear(4, 2))
+    (x,) = tensors((5, 3))
+    traced = sym.trace(net, x)
+    assert [str(v) for v in traced.variables()] == [
+        "input", "0.weight", "0.bias", "2.weight", "2.bias",
+    ]  # fmt: skip
+    given = dict(net.named_parameters())
+    slope = sym.grad(traced.sum(), traced.variables()[1]).eval({**given, "input": x})
+    net(x).sum().backward()
+    np.testing.assert_allclose(slope.detach().numpy(), net[0].weight.grad.numpy(), 1e-5, 1e-6)
+    explicit = sym.from_function(net, input=(5, 3))
+    np.testing.assert_allclose(explicit.eval(input=x).numpy(), net(x).detach().numpy(), 1e-5, 1e-6)
+
+
 def test_a_traced_module_can_be_differentiated_as_a_formula():
     layer = rl.nn.Linear(3, 2)
     (x,) = tensors((4, 3))

@@ -80,7 +80,7 @@ class Simplifier:
                 break
             seen.append(current)
             # the rule may have built new operands: settle those first
-            for a in order([new]):
+            for a in order([new], self.done):
                 if a is not new:
                     self._settle(a)
             current = rebuilt(new, [self.done.get(a, a) for a in new.args])
