@@ -20,6 +20,7 @@ from .roots import Root, operands, through_memory
 from .schedule import Group
 
 INT64 = np.dtype(np.int64)
+STATUS = Node("empty", (), ("status",), (1,), INT64)  # set to 1 by an index out of range
 
 
 class Term:
@@ -272,6 +273,7 @@ class Expression:
         return self._new("iota", INT64, index=index)
 
     def _looked(self, index: Index) -> tuple[Term, ...]:
+        self.slot(STATUS)
         return tuple(
             self.value(*self.space.looked[v]) for v, _ in index[1] if v < 0
         )  # fmt: skip

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import fail
 from . import cache, llvm, memory, runtime
 from .affine import contiguous
+from .expression import STATUS
 from .graph import Graph, Node
 from .interpret import evaluate
 from .kernels import Kernel, Maker, Operands
@@ -149,6 +151,7 @@ class Program:
         self._outputs = [(node.shape, node.dtype) for node in graph.outputs]
         self._where = draft.where
         self._constants: dict[Node, Array] = {}
+        self.status: Array | None = None  # an int64 that an index out of range sets to 1
         self._arena, self._offsets, self.plan = self._memory(draft)
         self.table = runtime.Table(max(draft.length, 1))
         self.addresses = self.table.slots
@@ -162,7 +165,7 @@ class Program:
         return runtime.aligned(max(plan.size, 64)), plan.offsets, plan
 
     def _fill(self, draft: _Draft) -> None:
-        """Addresses that stay: temporaries and constants."""
+        """Addresses that stay: temporaries, constants, the status."""
         start = self._arena.ctypes.data
         for segment in draft.steps:
             if isinstance(segment, _Host):
@@ -173,6 +176,11 @@ class Program:
                         self.addresses[place] = start + self._offsets[node] + offset
                     elif node.op == "constant":
                         self.addresses[place] = self._constant(node).ctypes.data + offset
+                    elif node is STATUS:
+                        if self.status is None:
+                            self.status = runtime.aligned(8).view(np.int64)
+                            self.status[0] = 0
+                        self.addresses[place] = self.status.ctypes.data
 
     def _constant(self, node: Node) -> Array:
         found = self._constants.get(node)
@@ -250,6 +258,13 @@ class Program:
         state = _State(inputs, outputs)
         for step in self._steps:
             step(state)
+        self.check()
+
+    def check(self) -> None:
+        """Complain about an index that was out of range in the last run."""
+        if self.status is not None and self.status[0]:
+            self.status[0] = 0
+            raise fail(IndexError, "index out of range in self", "in a compiled program")
 
 
 @dataclass

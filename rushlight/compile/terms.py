@@ -12,7 +12,7 @@ from typing import Any
 
 from .affine import Index
 from .emit import BOOL, I64, PTR, Function, Type, Value, vector
-from .expression import Expression, Store, Term
+from .expression import STATUS, Expression, Store, Term
 from .nest import Nest
 from .scalar import Emitter
 
@@ -26,8 +26,8 @@ class Terms:
         self.f, self.expression, self.nest = f, expression, nest
         self.scalar = Emitter(f)
         self.slots: dict[int, Value] = {}
-        if whole:
-            for n in range(len(expression.slots)):
+        for n in range(len(expression.slots)):
+            if whole or n == expression.slots.get(STATUS):
                 self._slot(n)
         self.counters: dict[int, Value | int] = {}
         self.blocks = nest.blocks  # of the vector loop's round that is being written
@@ -145,14 +145,17 @@ class Terms:
                 lanes, factor = t, c
                 continue
             size = self.expression.space[v]
-            total = f.add(total, f.mul(self._within(self.registers(t)[0], size), c))
+            total = f.add(total, f.mul(self._within(self.registers(t)[0], size, None), c))
         return total, lanes, factor
 
-    def _within(self, index: Value, size: int) -> Value:
-        """An index that was read, 0 where it is out of range."""
+    def _within(self, index: Value, size: int, mask: Value | None) -> Value:
+        """An index that was read: where it is out of range, 0, and the status says so."""
         f = self.f
         bound = f.constant(size, index.type)
         good = f.emit(index.type.of(BOOL.name), f"icmp ult {index.typed}, {bound.name}")
+        bad = f.bit_not(good)
+        with f.if_(f.any(bad if mask is None else f.bit_and(bad, mask))):
+            f.store(f.constant(1, I64), self._slot(self.expression.slots[STATUS]))
         return f.select(good, index, 0)
 
     def _step(self, index: Index) -> int:
@@ -177,7 +180,8 @@ class Terms:
         if lanes is None:
             return None if step == 1 else f.steps(wide, step)
         size = next(self.expression.space[v] for v, c in index[1] if v < 0 and c == factor)
-        places = f.mul(self._within(self._known[lanes][block], size), factor)
+        index_lanes = self._within(self._known[lanes][block], size, self.at_block(block))
+        places = f.mul(index_lanes, factor)
         return f.add(places, f.steps(wide, step)) if step else places
 
     def _load(self, t: Term, block: int) -> Value:

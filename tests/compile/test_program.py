@@ -239,6 +239,21 @@ def test_one_and_two_threads_agree(rng):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("wrong", [9, -1])
+@pytest.mark.parametrize("width", [1, 40])
+def test_an_index_out_of_range_is_an_error(width, wrong):
+    x, places = value("x", (9, width)), value("i", (5,), I8)
+    rows = Node("take", (x, places), (0,), (5, width), F4)
+    program = build(Graph([x, places], [rows]))
+    table, index = np.ones((9, width), F4), np.arange(5)
+    assert program.run([table, index])[0].sum() == 5 * width
+    index[3] = wrong
+    with pytest.raises(IndexError, match="out of range"):
+        program.run([table, index])
+    index[3] = 0
+    program.run([table, index])
+
+
 def test_kernels_say_what_they_do(rng):
     program = build(update())
     (kernel,) = program.kernels
