@@ -70,7 +70,9 @@ def measure(
 class Fit:
     """One network being trained: its data, optimiser and the count of steps."""
 
-    def __init__(self, settings: presets.Settings, data: Data, stop: StopRequests) -> None:
+    def __init__(
+        self, settings: presets.Settings, data: Data, stop: StopRequests, compiled: bool = False
+    ) -> None:
         rl.manual_seed(settings.seed)
         self.settings = settings
         self.data = data
@@ -83,6 +85,7 @@ class Fit:
         steps = len(self.loader) * settings.epochs
         self.scheduler = presets.scheduler(settings, self.optimizer, steps)
         self.step = 0
+        self._whole = rl.compile(self._learn) if compiled else None
 
     def epochs(self, progress: Progress) -> Iterator[dict[str, Any]]:
         """Train epoch by epoch and yield the metrics of each.
@@ -116,21 +119,35 @@ class Fit:
         total, correct, count = 0.0, 0, 0
         for images, labels in self.loader:
             self.stop.check()
-            scores = self.net(images)
-            loss = self.loss_of(scores, labels)
+            if self._whole is not None:
+                loss, scores = self._whole(images, labels)
+            else:
+                scores = self.net(images)
+                loss = self.loss_of(scores, labels)
             value = loss.item()
             self.step += 1
             if not math.isfinite(value):
                 raise self._diverged(value, images)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            if self._whole is None:
+                self._update(loss)
             self.scheduler.step()
             total += value * len(labels)
             correct += count_correct(scores, labels)
             count += len(labels)
             progress.step(len(labels), total / count, correct / count)
         return Measure(total / count, correct, count)
+
+    def _learn(self, images: rl.Tensor, labels: rl.Tensor) -> tuple[rl.Tensor, rl.Tensor]:
+        """A whole step, as it is compiled."""
+        scores = self.net(images)
+        loss = self.loss_of(scores, labels)
+        self._update(loss)
+        return loss, scores
+
+    def _update(self, loss: rl.Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
 
     def _diverged(self, loss: float, images: rl.Tensor) -> Diverged:
         return Diverged(loss, self.step, find_cause(self.net, images))

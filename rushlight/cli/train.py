@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import platform
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from .runfolder import METRICS, RunFolder, to_json
 from .terminal import BOLD, Complaint, complain, paint
 
 COMMAND = "rushlight train"
+GAINS = frozenset(("linear", "softmax", "mlp"))  # networks whose every op has a native kernel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processor cores to use (default: 1, small networks gain nothing from more)",
     )
+    add("--compile", action=argparse.BooleanOptionalAction, default=None,
+        help="run each step as one native program (default: where llvmlite is installed and the "
+        "network gains from it: linear, softmax, mlp)")  # fmt: skip
     add("--out", metavar="DIR", help="folder of the run (default: runs/MODEL-DATA-NUMBER)")
     add("--quiet", action="store_true", help="print the result only")
     add("--json", action="store_true", help="print JSON objects, one per line, on stdout")
@@ -64,9 +69,16 @@ def main(options: argparse.Namespace) -> int:
     data = pictures.load(settings.data, settings.image_size)
     name = f"{settings.model}-{pictures.short_name(settings.data)}"
     with StopRequests() as stop:
-        fit = Fit(settings, data, stop)
+        fit = Fit(settings, data, stop, _compiles(options.compile, settings.model))
         run = Run(fit, RunFolder.create(options.out, name), options)
         return run.train()
+
+
+def _compiles(wanted: bool | None, model: str) -> bool:
+    """Whether steps are compiled: as asked, else where it is known to pay."""
+    if wanted is None:
+        return model in GAINS and importlib.util.find_spec("llvmlite") is not None
+    return wanted
 
 
 def _settings(options: argparse.Namespace) -> presets.Settings:

@@ -63,6 +63,7 @@ class Compiled:
         self.programs: list[Bound] = []
         self.reasons: list[Uncompilable] = []
         self.fallbacks: list[Exception] = []  # why NumPy runs a program instead of native code
+        self._latest: Bound | None = None
         self._strikes = 0
         self._eager: str | None = None
         self._warned = False
@@ -90,6 +91,10 @@ class Compiled:
         return self._make(args, kwargs)
 
     def _prefer(self, bound: Bound) -> None:
+        """Try a program first from now on, once it was the right one twice in a row."""
+        if self._latest is not bound:
+            self._latest = bound
+            return
         with self._lock:
             if bound in self.programs:
                 self.programs.remove(bound)

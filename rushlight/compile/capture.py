@@ -19,7 +19,8 @@ from ..core.tape import FREED, LEAF, OUTPUT, PARAMS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
 from .joint import Joint, differentiate, split
-from .guards import SCALARS, Reach, own_file
+from .reach import Reach, own_file
+from .guards import SCALARS
 from .trace import Source, Tracer
 from .traced import Traced, covers
 
@@ -277,7 +278,7 @@ class Watch:
             self._stop(f"{name}()", frame)
 
     def _known(self, owner: Any) -> bool:
-        return id(owner) in self.tracer.reach._seen
+        return self.tracer.reach.knows(owner)
 
     def _stop(self, what: str, frame: Any) -> None:
         where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"

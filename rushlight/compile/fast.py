@@ -183,6 +183,9 @@ class _Writer:
             else f"t{k}._array" if k in gradients else f"o{k}"
             for k in range(len(self.captured.graph.outputs))
         ]  # fmt: skip
+        if self.words is not None:
+            self.names["soft"] = self.words.soft
+            self.lines.append("if soft[0] is not None and not soft[0](): return MISS")
         call = f"run({', '.join([*self.fetched, *outs])})"
         again = "return MISS"
         if self.words is not None:  # what changed may be of no importance: ask in full, once

@@ -18,10 +18,11 @@ import numpy as np
 
 from ..core.tape import LEAF
 from ..core.tensor import Tensor
-from .guards import Place, look
+from .guards import Place, checker, look
 
 _VERSION, _LENGTH, _ITEMS, _CONTENT = 24, 16, 24, 16
 _DIRECT = -1
+OFTEN = 3  # changes after which an object is asked about in Python
 
 
 def _word(address: int) -> int:
@@ -104,27 +105,46 @@ def _cells() -> bool:
 
 
 class Words:
-    """The words that places become, and those that had to stay questions in Python."""
+    """The words that places become, one per object looked into.
+
+    Where an object changes often in ways that do not matter (a scheduler sets the learning rate in
+    a dictionary of other options), its places become questions in Python: `soft[0]()`.
+    """
 
     def __init__(self, places: Sequence[Place]) -> None:
-        rows: dict[tuple[int, int], int] = {}
-        self.places = list(places)
-        for place in self.places:
-            where = _where(place)
-            rows[where] = _expected(place, where)
-        self.memory = np.zeros(1 + 3 * len(rows), np.int64)
-        self.memory[0] = len(rows)
-        for index, ((base, offset), expected) in enumerate(rows.items()):
-            self.memory[1 + 3 * index : 4 + 3 * index] = base, offset, expected
+        self.rows: dict[tuple[int, int], list[Place]] = {}
+        for place in places:
+            self.rows.setdefault(_where(place), []).append(place)
+        self.memory = np.zeros(1 + 3 * len(self.rows), np.int64)
+        self.memory[0] = len(self.rows)
+        for index, (where, asked) in enumerate(self.rows.items()):
+            self._set(index, where, _expected(asked[0], where))
         self.address: int = self.memory.ctypes.data
+        self.soft: list[Any] = [None]
+        self._often: dict[int, int] = {}
+        self._asked: list[Place] = []
+
+    def _set(self, index: int, where: tuple[int, int], expected: int) -> None:
+        self.memory[1 + 3 * index : 4 + 3 * index] = *where, expected
 
     def renew(self) -> None:
         """Take the present state for granted: called when all places have been asked and hold."""
-        for place in self.places:
-            if place.kind == "cell" or type(place.container) is list:
-                place.expected = look(place)  # equal, but perhaps another object: keep it alive
-        fresh = Words(self.places)
-        self.memory[:] = fresh.memory
+        for index, (where, asked) in enumerate(self.rows.items()):
+            expected = _expected(asked[0], where)
+            if self.memory[3 + 3 * index] == expected or self.memory[1 + 3 * index] != where[0]:
+                continue
+            for place in asked:
+                if place.kind == "cell" or type(place.container) is list:
+                    place.expected = look(place)  # equal, perhaps another object: keep it alive
+            self._set(index, where, expected)
+            self._often[index] = self._often.get(index, 0) + 1
+            if self._often[index] == OFTEN:
+                self._soften(index, asked)
+
+    def _soften(self, index: int, asked: list[Place]) -> None:
+        self._set(index, (self.memory.ctypes.data, _DIRECT), int(self.memory[0]))
+        self._asked += asked
+        self.soft[0] = checker(self._asked)
 
 
 def _where(place: Place) -> tuple[int, int]:

@@ -1,0 +1,53 @@
+"""What a function's code looks at: chains of names such as `self.optimizer.step`.
+
+A chain begins at a variable and goes through attributes for as long as the code does nothing else
+with the value in between. It says more than the bare names: `self.optimizer.step` does not look at
+`self.step`.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+from types import CodeType
+
+Chain = tuple[str, ...]
+_SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
+_ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_LOADS = frozenset(
+    "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW"
+    " LOAD_FAST_AND_CLEAR LOAD_CLOSURE".split()
+)
+
+
+@functools.lru_cache(4096)
+def chains_in(code: CodeType) -> tuple[Chain, ...]:
+    """Every chain of a code object and of those inside it, each once."""
+    found: dict[Chain, None] = {}
+    current: list[str] = []
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in _SILENT:
+            continue
+        if current and name in _ATTRIBUTES:
+            current.append(instruction.argval)
+            continue
+        if current:
+            found[tuple(current)] = None
+            current = []
+        if name in _LOADS and isinstance(instruction.argval, str):
+            current = [instruction.argval]
+        elif "LOAD_" in name and isinstance(instruction.argval, tuple):  # two loads in one
+            *others, last = instruction.argval
+            for other in others:
+                found[(str(other),)] = None
+            current = [str(last)]
+        elif name.startswith("LOAD_SUPER"):
+            found[("self",)] = None
+    if current:
+        found[tuple(current)] = None
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            for chain in chains_in(part):
+                found[chain] = None
+    return tuple(found)
