@@ -101,23 +101,27 @@ def _frame(
     return parts
 
 
-def _legend(names: Sequence[str]) -> list[str]:
+def _legend(names: Sequence[str], left: float = LEFT) -> list[str]:
     parts = []
     for place, name in enumerate(names):
         y = TOP + 14 + 15 * place
         colour = COLOURS[place % len(COLOURS)]
         parts.append(
-            f'<rect x="{LEFT + 8}" y="{y - 8}" width="10" height="10" rx="2" fill="{colour}"/>'
-            f'<text x="{LEFT + 23}" y="{y + 1}">{escape(name)}</text>'
+            f'<rect x="{left + 8}" y="{y - 8}" width="10" height="10" rx="2" fill="{colour}"/>'
+            f'<text x="{left + 23}" y="{y + 1}">{escape(name)}</text>'
         )
     return parts
 
 
 def lines(
     series: Mapping[str, Sequence[tuple[float, float]]], title: str, xlabel: str, ylabel: str,
-    log: bool = True, named: Callable[[float], str] = _short,
+    log: bool = True, named: Callable[[float], str] = _short, legend: float = LEFT,
+    marks: Mapping[str, float] | None = None,
 ) -> str:  # fmt: skip
     """Curves through (x, y) points as an SVG document; `log` is for both axes.
+
+    `legend` is where the names stand, in pixels from the left; `marks` are dashed verticals, in the
+    colour of the curve of that name.
 
     >>> lines({"a": [(1, 1), (10, 100)]}, "growth", "n", "steps").count("<circle")
     2
@@ -134,7 +138,12 @@ def lines(
             f'<circle cx="{_number(x(a))}" cy="{_number(y(b))}" r="3" fill="{colour}"/>'
             for a, b in curve
         ]
-    return "\n".join([*parts, *_legend(list(series)), "</svg>"])
+    for place, name in enumerate(series):
+        if marks and name in marks:
+            at = f"M{_number(x(marks[name]))} {TOP}V{HEIGHT - BOTTOM}"
+            colour = COLOURS[place % len(COLOURS)]
+            parts.append(f'<path class="line" stroke="{colour}" stroke-dasharray="3 4" d="{at}"/>')
+    return "\n".join([*parts, *_legend(list(series), legend), "</svg>"])
 
 
 def areas(

@@ -91,12 +91,10 @@ def test_the_table_shows_rounding_below_and_truncation_above_the_best_step():
 def test_the_picture_is_an_svg_with_a_curve_per_method(tmp_path):
     numeric.error_curve(rl.sin, 1.0).save(tmp_path / "c.svg")
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
-    lines = [e for e in root.iter() if e.tag.endswith("polyline")]
-    assert len(lines) == 3
-    for line in lines:
-        for pair in line.get("points").split():
-            x, y = map(float, pair.split(","))
-            assert 0 <= x <= 640 and 0 <= y <= 400
+    paths = [e for e in root.iter() if e.tag.endswith("path") and e.get("class") == "line"]
+    assert len(paths) == 6  # a curve and a mark for each method
+    for dot in (e for e in root.iter() if e.tag.endswith("circle")):
+        assert 0 <= float(dot.get("cx")) <= 460 and 0 <= float(dot.get("cy")) <= 300
 
 
 def test_the_price_is_linear_but_for_reverse_mode():

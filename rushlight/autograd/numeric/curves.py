@@ -13,7 +13,7 @@ from ...core.errors import fail
 from ...core.tensor import Tensor, wrap
 from ..backward import grad
 from ..modes import enable_grad
-from .chart import line_chart
+from ..plot import lines
 from .differences import ORDERS, _argument, _kind, best_step, derivative, evaluations, gradient
 
 METHODS = tuple(ORDERS)
@@ -57,12 +57,15 @@ class ErrorCurve:
     __str__ = table
 
     def svg(self) -> str:
-        """The curves as a picture with logarithmic axes."""
-        marks = [(h, f"{name}: h chosen") for name, h in self.predicted.items()]
-        return line_chart(
-            {name: list(zip(self.steps, errors)) for name, errors in self.errors.items()},
-            f"Error of differences ({self.dtype})", "step h", "error", marks,
-            notes=("rounding: eps / h", "truncation: h^order"),
+        """The curves as a picture with logarithmic axes, dashed lines at the steps chosen."""
+        shown = {
+            name: [(h, e) for h, e in zip(self.steps, errors) if e > 0]
+            for name, errors in self.errors.items()
+        }
+        return lines(
+            shown, f"Error of differences ({self.dtype})",
+            "step h (left: rounding, eps / h; right: truncation, h^order)", "error",
+            legend=150.0, marks=self.predicted,
         )  # fmt: skip
 
     _repr_svg_ = svg
@@ -147,7 +150,7 @@ class CostCurve:
 
     def svg(self) -> str:
         """The counts against N as a picture."""
-        return line_chart(
+        return lines(
             {name: list(zip(self.sizes, counts)) for name, counts in self.counts.items()},
             "Evaluations for a gradient of N elements", "N", "evaluations",
         )  # fmt: skip
