@@ -144,7 +144,10 @@ def _logcumsumexp(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
     if not x._array.ndim or not x._array.size:
         return ts[0] * exp(x - y)
     top = OPS["amax"](_real(_detached(x)), (dim,), True)
-    return OPS["cumsum"](ts[0] * exp(x - top), dim) * exp(top - y)
+    none = y == float("-inf")  # of nothing but zeros: the tangent of their logarithm is 0
+    top = where(top == float("-inf"), zero_of(top), top)
+    total = OPS["cumsum"](ts[0] * exp(x - top), dim)
+    return total * exp(top - where(none, top + zero_of(y), y))
 
 
 def _log_softmax(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
