@@ -129,7 +129,14 @@ _when_imported(
     "einops._backends",
     lambda: _importlib.import_module("rushlight.compat.einops_backend").register(),
 )
-for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, autograd, random):
+_explain_missing(
+    autograd,
+    {
+        name: (f"rushlight.autograd.{name}", None)
+        for name in ("matrix_calculus", "numeric", "symbolic")
+    },
+)
+for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, random):
     _explain_missing(_module)
 for _module in (backends, cuda, jit):
     _explain_missing(_module)
