@@ -176,7 +176,8 @@ def _with_mean(push: Push) -> Push:
 
 
 PUSHES.update(
-    logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax, var=_variance, std=_deviation,
+    logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax,
+    var=_variance, std=_deviation,
     var_mean=_with_mean(_variance), std_mean=_with_mean(_deviation),
 )  # fmt: skip
 
