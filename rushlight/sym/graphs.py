@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..autograd.modes import no_grad
-from ..autograd.symbolic.evaluation import by_element, fed_all
+from ..autograd.symbolic.evaluation import by_element, fed, fed_all
 from ..autograd.symbolic.expressions import (
     CONSTANT,
     DETACH,
@@ -24,15 +26,18 @@ from ..autograd.symbolic.expressions import (
 from ..autograd.symbolic.expressions import Hole as OwnHole
 from ..autograd.symbolic.expressions import has_hole as has_own_hole
 from ..autograd.symbolic.values import SymbolicError, wrap
+from ..compile.api import choose_backend
 from ..compile.capture import Uncompilable, capture
 from ..compile.foreign import Hole, has_hole
 from ..compile.graph import Graph, Node
-from ..compile.source import NumpyProgram
+from ..compile.source import NumpyProgram, Source
 from ..core.errors import fail
 from ..core.primitive import REGISTRY
 from ..core.tensor import Tensor
 from ..core.tensor import wrap as tensor
 from .building import expression_of
+
+LOG = logging.getLogger("rushlight.compile")
 
 
 def graph_of(expression: Any) -> Graph:
@@ -83,9 +88,9 @@ def holes(params: Any) -> Any:
     return Hole(params.index) if isinstance(params, OwnHole) else params
 
 
-def _own(params: Any) -> Any:
+def _own_holes(params: Any) -> Any:
     if isinstance(params, (tuple, list)):
-        return type(params)(_own(one) for one in params)
+        return type(params)(_own_holes(one) for one in params)
     return OwnHole(params.index) if isinstance(params, Hole) else params
 
 
@@ -118,7 +123,7 @@ def _expression(node: Node, args: Sequence[Expr]) -> Expr:
             SymbolicError, f"the graph holds {node.op}, which has no formula",
             *([f"at {node.line}"] if node.line else []),
         )  # fmt: skip
-    params = _own(node.params) if has_hole(node.params) else node.params
+    params = _own_holes(node.params) if has_hole(node.params) else node.params
     return make(node.op, args, params, node.shape, node.dtype, node.line)
 
 
@@ -168,35 +173,55 @@ def _argument_names(function: Any, count: int) -> list[str]:
 class Program:
     """A compiled expression: call it with the variables by name, or in their order.
 
-    `source()` is the NumPy code that runs.
+    `backend` is what runs it: "llvm" or "numpy" (which also stands in for what native code lacks).
+    `source()` is the same program as NumPy code.
     """
 
-    def __init__(self, expression: Any) -> None:
+    def __init__(self, expression: Any, backend: str | None = None) -> None:
         self.several = isinstance(expression, (list, tuple))
         self.outputs = [expression_of(x) for x in _many(expression)]
-        self.names = [x.name for x in order(self.outputs) if x.op == VARIABLE]
-        self._program = NumpyProgram(graph_of(expression))
+        self.inputs = [x for x in order(self.outputs) if x.op == VARIABLE]
+        self.names = [x.name for x in self.inputs]
+        self.graph = graph_of(expression)
+        self.backend, self._program = _program(self.graph, choose_backend(backend))
 
     def __call__(self, *values: Any, **named: Any) -> Any:
         """The value (a list of them where several expressions were compiled), without gradients."""
         if len(values) > len(self.names):
             raise TypeError(f"{len(values)} values for {len(self.names)} variables")
-        feed = fed_all(self.outputs, {**dict(zip(self.names, values)), **named})
-        arrays = {x.name: value._array for x, value in feed.items()}
-        found = self._program.run([arrays[name] for name in self.names])
-        tensors = [
-            tensor(np.array(np.broadcast_to(y, x.shape), x.dtype))
-            for x, y in zip(self.outputs, found)
-        ]  # fmt: skip
+        given = {**dict(zip(self.names, values)), **named}
+        if not given.keys() >= set(self.names):
+            fed_all(self.outputs, given)  # raises, naming what is missing
+        arrays = [np.ascontiguousarray(fed(x, given[x.name])._array) for x in self.inputs]
+        found = self._program.run(arrays)
+        tensors = [tensor(_own(y, x)) for x, y in zip(self.outputs, found)]
         return tensors if self.several else tensors[0]
 
     def source(self) -> str:
         """The program as Python text."""
-        return self._program.source.text()
+        return Source(self.graph).text()
 
 
-def compiled(expression: Any) -> Program:
+def _own(y: Any, x: Expr) -> np.ndarray:
+    """An output in memory of its own (a program may give an input or a constant back)."""
+    return np.array(y if np.shape(y) == x.shape else np.broadcast_to(y, x.shape), x.dtype)
+
+
+def _program(graph: Graph, backend: str) -> tuple[str, Any]:
+    """Native code where it can be made, else NumPy's."""
+    if backend == "llvm":
+        native = importlib.import_module("rushlight.compile.native")  # its modules load on use
+        try:
+            return "llvm", native.NativeProgram(graph, [], [])
+        except Exception as error:
+            LOG.warning("native code could not be made", exc_info=error)
+    return "numpy", NumpyProgram(graph)
+
+
+def compiled(expression: Any, backend: str | None = None) -> Program:
     """One or several expressions as one program without the cost of building or dispatch.
+
+    `backend` is "llvm" (the default where llvmlite is installed) or "numpy".
 
     >>> import rushlight as torch
     >>> x = torch.sym.var("x", (3,))
@@ -204,4 +229,4 @@ def compiled(expression: Any) -> Program:
     >>> f(torch.zeros(3))
     tensor([0.2500, 0.2500, 0.2500])
     """
-    return Program(expression)
+    return Program(expression, backend)

@@ -159,10 +159,12 @@ def test_the_graph_is_the_compilers():
     assert str(back[0]) == str(loss) and str(back[2]) == str(sym.grad(loss, wrt)[1])
 
 
-def test_programs_compute_what_eval_computes():
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_programs_compute_what_eval_computes(backend):
     loss, wrt = network()
     outputs = [loss, *sym.grad(loss, wrt)]
-    program = sym.compiled(outputs)
+    program = sym.compiled(outputs, backend)
+    assert program.backend == "numpy" or backend is None
     given = values()
     for a, b in zip(program(**given), sym.evaluated(outputs, given)):
         np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-5, 1e-7)
