@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
+from .affine import Index, contiguous
 from .emit import I64, PTR, Module, Value, vector
 from .expression import Expression, Phase, Sum, Term
 from .nest import Nest, wanted
+from .roots import COSTLY
 from .terms import Terms
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
+ROW = 1 << 14  # elements of a row that may be kept on the stack
 Body = Callable[[list[Value]], Sequence[Value]]
 
 
@@ -27,7 +31,8 @@ class _Kernel:
         self.expression, self.nest = expression, nest
         self.terms = Terms(self.f, expression, nest)
         self.outer = max((nest.at[v] for v in nest.kept), default=0)
-        self.needs = [_needs(phase) for phase in expression.phases]
+        self.needs = [_needs(phase, ()) for phase in expression.phases]
+        self._spill()
         self.early = _early(self.needs)
         self.phase = -1  # while kept loops are being opened
 
@@ -45,6 +50,26 @@ class _Kernel:
                 self._number(prefix, loop.index)
                 self._enter(nest.at[prefix[-1]])
                 inside([])
+
+    def _spill(self) -> None:
+        """Keep what is dear and wanted in several phases in a row of memory on the stack."""
+        nest = self.nest
+        rows = math.prod(nest.extents[v] for v in nest.reduced)
+        if nest.inline or not 1 < rows <= ROW or nest.vector in nest.kept:
+            return
+        index = flat_index(nest)
+        first: dict[Term, int] = {}
+        for number, terms in enumerate(self.needs):
+            for t in terms:
+                if t in first or not _dear(t, self.outer):
+                    continue
+                if any(t in later for later in self.needs[number + 1 :]):
+                    first[t] = number
+        for number, phase in enumerate(self.expression.phases):
+            self.needs[number] = _needs(phase, {t for t, n in first.items() if n < number})
+        for t, number in first.items():
+            if any(t in later for later in self.needs[number + 1 :]):
+                self.terms.spill(t, number, index, rows)
 
     def _number(self, prefix: list[int], unit: Value) -> None:
         """The counters of the loops that a unit stands for."""
@@ -122,7 +147,7 @@ class _Kernel:
     def _phases(self, carried: list[Value]) -> list[Value]:
         """All phases for one place of the kept loops."""
         for number, phase in enumerate(self.expression.phases):
-            self.phase = number
+            self.phase = self.terms.phase = number
             self._enter(self.outer)
             for store in phase.stores:
                 if not store.whole:
@@ -264,16 +289,27 @@ def _neutral(op: str, dtype: np.dtype[Any]) -> Any:
     return int(bounds.min if op == "max" else bounds.max)
 
 
-def _needs(phase: Phase) -> list[Term]:
-    """Every term behind a phase's stores and sums, in order."""
+def _needs(phase: Phase, known: Collection[Term]) -> list[Term]:
+    """Every term behind a phase's stores and sums, in order; `known` ones need nothing."""
     found: set[Term] = set()
     stack = wanted(phase, True) + wanted(phase, False)
     while stack:
         t = stack.pop()
         if t not in found:
             found.add(t)
-            stack.extend((*t.args, *t.looked))
+            if t not in known:
+                stack.extend((*t.args, *t.looked))
     return sorted(found, key=lambda t: t.number)
+
+
+def _dear(t: Term, outer: int) -> bool:
+    return t.kind == "op" and t.depth > outer and COSTLY.get(t.op, 0) > 4
+
+
+def flat_index(nest: Nest) -> Index:
+    """The place in a row that all reduced loops run over."""
+    steps = contiguous([nest.extents[v] for v in nest.reduced])
+    return (0, tuple(sorted(zip(nest.reduced, steps))))
 
 
 def _early(needs: list[list[Term]]) -> list[Term]:

@@ -32,6 +32,8 @@ class Terms:
         self.counters: dict[int, Value | int] = {}
         self.blocks = nest.blocks  # of the vector loop's round that is being written
         self.mask: Value | None = None  # of its last block
+        self.phase = 0
+        self._spills: dict[Term, tuple[int, Term, Store]] = {}
         self._known: dict[Any, Any] = {}
         self._trail: list[Any] = []
         divides = any(t.op in ("floor_div", "fmod") for t in expression.terms if t.kind == "op")
@@ -63,8 +65,9 @@ class Terms:
             del self._known[self._trail.pop()]
 
     def keep(self, key: Any, value: Any) -> Any:
+        if key not in self._known:
+            self._trail.append(key)
         self._known[key] = value
-        self._trail.append(key)
         return value
 
     def type(self, t: Term) -> Type:
@@ -78,9 +81,28 @@ class Terms:
         """Compute terms (given in order) that are not known yet."""
         for t in terms:
             if t not in self._known and t.kind != "result":
-                self.keep(t, self._compute(t))
+                self.keep(t, self._found(t))
                 if t.splat and t.kind != "constant":
                     self.lanes(t, 0)
+
+    def spill(self, t: Term, phase: int, index: Index, count: int) -> None:
+        """Write a term to a row on the stack when `phase` computes it; later phases read it."""
+        slot = len(self.expression.slots) + len(self._spills)
+        self.slots[slot] = self.f.stack(vector(t.dtype), count)
+        again = Term("load", t.dtype, t.number, index=index, slot=slot)
+        again.vector = t.vector
+        self._spills[t] = phase, again, Store(t, slot, index, True)
+
+    def _found(self, t: Term) -> list[Value]:
+        """A term's registers: computed, or read again."""
+        if t not in self._spills:
+            return self._compute(t)
+        phase, again, store = self._spills[t]
+        if self.phase > phase:
+            return self._compute(again)
+        found = self.keep(t, self._compute(t))
+        self.store(store)
+        return found
 
     def registers(self, t: Term) -> list[Value]:
         if t.kind == "constant":
@@ -114,7 +136,33 @@ class Terms:
             args = [self.lanes(x, block) for x in t.args]
         else:
             args = [self.registers(x)[0] for x in t.args]
+        if t.op == "div" and self._divides_alike(t):
+            scale, inverse = self._inverse(t.args[1])
+            return self.f.mul(self.f.mul(args[0], scale), inverse)
         return self.scalar.apply(t.op, *args, dtype=t.dtype)
+
+    def _divides_alike(self, t: Term) -> bool:
+        """Whether many vectors are divided by one number that a loop further out computed."""
+        x, nest = t.args[1], self.nest
+        few = nest.inline and nest.blocks < 3
+        alike = t.vector and not x.vector and x.kind != "constant" and t.dtype.kind == "f"
+        return alike and x.depth < t.depth + nest.inline and not few
+
+    def _inverse(self, t: Term) -> tuple[Value, Value]:
+        """Factors that divide by a number: x s (1 / (t s)), where 1 / (t s) is in range."""
+        key = ("inverse", t)
+        found = self._known.get(key)
+        if found is None:
+            f, x = self.f, self.registers(t)[0]
+            size = self.scalar.abs(x)
+            far = 2.0 ** (100 if t.dtype.itemsize == 4 else 1000)
+            low, high = f.compare("<", size, 1 / far), f.compare(">", size, far)
+            scale = f.select(high, f.constant(far**-0.75, x.type), f.constant(1.0, x.type))
+            scale = f.select(low, f.constant(far**0.75, x.type), scale)
+            inverse = f.fdiv(f.constant(1.0, x.type), f.mul(x, scale))
+            lanes = self.nest.lanes
+            found = self.keep(key, (f.splat(scale, lanes), f.splat(inverse, lanes)))
+        return found
 
     # -- places ----------------------------------------------------------------------------------
 

@@ -190,6 +190,21 @@ def test_nan_and_infinities(rng):
         np.testing.assert_allclose(have, want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("divisor", [3.0, 1e-40, 3e38, 0.0, np.inf, np.nan, -2e-44])
+def test_division_by_one_number_per_row(rng, divisor):
+    x = value("x", (4, 600))
+    d = value("d", (4, 1))
+    total = Node("reduce_sum", (Node("div", (x, d), (), (4, 600), F4),), ((1,), True), (4, 1), F4)
+    shares = Node("div", (x, d), (), (4, 600), F4)
+    graph = Graph([x, d], [shares, total])
+    array = rng.standard_normal((4, 600)).astype(F4)
+    array[0, :6] = [0, np.inf, -np.inf, np.nan, 3e38, 1e-40]
+    for scale in (1, 1e-30, 1e-38):
+        arrays = [(array * scale).astype(F4), np.full((4, 1), divisor, F4)]
+        have, want = build(graph).run(arrays)[0], interpret(graph, arrays)[0]
+        np.testing.assert_allclose(have, want, rtol=3e-7, atol=2e-45)
+
+
 def test_temporaries_do_not_overlap_and_are_reused(rng):
     x = value("x", (64, 64))
     node = x
