@@ -74,6 +74,11 @@ class Batched(Value):
         rows = expand(x, (self.inner._array.shape[0], *x._array.shape))
         return wrap(Batched(self.level, contiguous_copy(rows)))
 
+    def reshape(self, *shape: Any, copy: Any = None) -> Any:
+        if copy is False:  # the rule of `view` copies where it must
+            return self
+        return super().reshape(*shape)
+
     def detached(self) -> Any:
         array = self.inner._array
         inner = array.detached() if isinstance(array, Value) else array

@@ -18,11 +18,11 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from ..core.values import TWINS, Value
 from ..ops.elementwise import ceil, floor, neg, where
-from ..ops.structure import as_shape, cast, expand
+from ..ops.structure import cast, expand
 
 TWINS.update(
     {
-        "cast": cast, "view": as_shape,
+        "cast": cast,
         np.isnan: lambda x: OPS["isnan"](x), np.isfinite: lambda x: OPS["isfinite"](x),
         np.rint: lambda x: OPS["round"](x, 0), np.negative: neg, np.floor: floor, np.ceil: ceil,
         np.where: where, np.broadcast_to: expand,

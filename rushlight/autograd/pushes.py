@@ -19,7 +19,7 @@ from ..ops.indexing_along import gather
 from ..ops.reduce import count, kept, spread
 from ..ops.reduce import mean as mean_of
 from ..ops.reduce import sum as sum_of
-from ..ops.structure import cast, expand, reshape, tril, unsqueeze
+from ..ops.structure import cast, contiguous, expand, reshape, tril, unsqueeze
 from ..ops.structure import zero as zero_of
 from ..ops.transcendental import conj, exp, rsqrt
 
@@ -77,6 +77,13 @@ geometric_noise integer_noise bernoulli_noise bernoulli_by poisson_by normal_aro
 round trunc""".split()
 PUSHES.update({name: lambda ts, y, *operands: None for name in _CONSTANT})
 
+
+# --- views: the tangent need not lie in memory as its value does
+
+PUSHES["view"] = PUSHES["unsafe_view"] = lambda ts, y, x, shape: reshape(ts[0], shape)
+PUSHES["strided_view"] = lambda ts, y, x, *geometry: (
+    OPS["strided_view"](contiguous(ts[0]), *geometry)
+)
 
 # --- a selection of elements: the same elements of the tangent
 

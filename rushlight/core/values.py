@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import dtypes
+from .state import STATE
 from .tensor import Tensor, wrap
 
 TWINS: dict[Any, Any] = {}  # NumPy's function -> what does the same to Tensors
@@ -40,9 +41,21 @@ def put(target: Tensor, result: Tensor) -> None:
     type(top).put(top.level, target, result)
 
 
+def settled(x: Any) -> Any:
+    """The real numbers of an array or tensor, for a check of arguments that only raises.
+
+    A trace goes on behind such a check, so the program itself must refuse what the check refuses.
+    """
+    array = raw(x)
+    return array if STATE.tracer is None else getattr(array, "value", array)
+
+
 def some(mask: Any) -> bool:
-    """Whether a mask holds anywhere, in any sample of a batch: for rules with a cheaper case."""
-    return bool(raw(mask).any())
+    """Whether a mask holds anywhere, in any sample of a batch: for rules with a cheaper case.
+
+    In a program, which serves other values too, it may.
+    """
+    return STATE.tracer is not None or bool(raw(mask).any())
 
 
 class Value:
@@ -128,8 +141,8 @@ class Value:
         return raw(TWINS["cast"](wrap(self), dtypes.OF_NUMPY[np.dtype(kind)]))
 
     def reshape(self, *shape: Any, copy: Any = None) -> Any:
-        if copy is False:  # the levels below find out whether their memory allows it
-            return raw(TWINS["view"](wrap(self), *shape))
+        if copy is False:  # whether memory allows it is asked
+            return self.core()._array.reshape(*shape, copy=False)
         return raw(wrap(self).reshape(*shape))  # type: ignore[attr-defined]
 
     def conj(self) -> Any:

@@ -17,6 +17,7 @@ from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, memory
 from ..core.shapes import broadcast, dimension, dimensions
+from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
@@ -130,6 +131,11 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
             f"the weight has {size} rows, the bias {width[-1]} numbers",
         )
     return contract.linear_bias(input, weight, bias)
+
+
+def has_derivative(x: Tensor) -> bool:
+    """Whether what is computed from a tensor may be differentiated, backwards or forwards."""
+    return (STATE.grad and x._entry is not None) or inplace.is_value(x)
 
 
 def type_name(x: Tensor) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.inplace import is_value
 from ..core.tensor import Tensor
 from ..ops.fused.recurrent import lstm_layer, recurrent_layer
 from ..ops.fused.recurrent_formula import unrolled
@@ -48,7 +49,7 @@ def recurrent_way(
     if (steps == 1 and large) or not _fits(mode, x, states, weights, rows):
         y, *ends = unrolled(mode, (x, h, c, *weights), sizes, reverse)
         return y, tuple(ends)
-    wants_x = x.requires_grad
+    wants_x = x.requires_grad or is_value(x)
     if mode == "LSTM":
         y, *ends, _, _, _ = lstm_layer(x, h, c, *weights, sizes, reverse, wants_x)
     else:

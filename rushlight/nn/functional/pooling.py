@@ -154,7 +154,7 @@ def _max_pool(
     at = (kernel, step, pad, spacing, _out_sizes(input, (kernel, step, pad, spacing), ceil_mode,
                                                  dims == 1))  # fmt: skip
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
-    if not indices and not (input.requires_grad and rl.is_grad_enabled()):
+    if not indices and not n.has_derivative(input):
         y = n.pooled_maxima(batch, *at)
         return y if input.ndim == dims + 2 else y.squeeze(0)
     y, code = n.max_pool(batch, *at)
@@ -238,7 +238,7 @@ def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
     for count in counts[1:]:
         total = total.unsqueeze(-1) * count
     first = prod(kernel)
-    return first if bool((total == first).all()) else total
+    return first if bool((settled(total) == first).all()) else total
 
 
 def _sums(
