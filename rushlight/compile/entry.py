@@ -186,18 +186,29 @@ def _definitions() -> dict[bool, Any] | None:
         llvm.symbol(name, id(value))
     for name in ("PyLong_AsVoidPtr", "Py_IncRef", "PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.symbol(name, ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0)
-    bodies = _BODY.format(name="arrays_held", before="", after="") + _BODY.format(
+    bodies = "define void @nothing(ptr %table) {\n  ret void\n}\n"
+    bodies += _BODY.format(name="arrays_held", before="", after="") + _BODY.format(
         name="arrays_released",
         before="%state = call ptr @PyEval_SaveThread()",
         after="call void @PyEval_RestoreThread(ptr %state)",
     )
     code = llvm.compile(_IR.format(bodies=bodies))
     runtime._kept.append(code)
+    _nothing[:] = [code.address("nothing")]
     names = {False: "arrays_held", True: "arrays_released"}
     return {
         released: _MethodDef(b"run", code.address(name), _FASTCALL)
         for released, name in names.items()
     }
+
+
+_nothing: list[int] = []
+
+
+def nothing() -> int:
+    """The address of a program that does nothing, for a call that only looks at its arrays."""
+    _definitions()
+    return _nothing[0] if _nothing else 0
 
 
 def arrays(

@@ -39,13 +39,15 @@ class _Writer:
         self.names: dict[str, Any] = {
             "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
-            "empty": np.empty, "same": same, "getrefcount": getrefcount, "owner_of": owner_of,
+            "empty": np.empty, "copyto": np.copyto, "same": same, "getrefcount": getrefcount, "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
 
     def usable(self) -> bool:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
-        if self.native is None or self.native.entry is None or self.captured.joint is not None:
+        if self.native is None or self.bound.program.draws is None:
+            return False
+        if self.captured.joint is not None:
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
@@ -53,8 +55,6 @@ class _Writer:
         if any(source.kind == "gradient" for source in self.captured.sources):
             return False
         written = {place for place, _ in self.captured.writes}
-        if not written <= self.bound.program.wrote:
-            return False
         if any(self.captured.sources[place].kind == "argument" for place in written):
             return False
         results = self.captured.results
@@ -65,10 +65,17 @@ class _Writer:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(_form, self.captured.graph.outputs)]
         self.words = Words(self.bound.places) if words_known() else None
-        entry = self.bound.program.array_entry(range(len(forms)), forms, self.words)
+        program = self.bound.program
+        entry = program.array_entry(range(len(forms)), forms, self.words)
+        if program.draws:
+            self.names["probe"] = program.array_entry(range(len(forms)), forms, self.words, False)
+        self.copied = {
+            k: place for place, k in self.captured.writes if place not in program.wrote
+        }  # fmt: skip
         self.outputs = [
-            k for k in range(len(self.captured.graph.outputs)) if k not in self.native.donate
-        ]
+            k for k in range(len(self.captured.graph.outputs))
+            if k not in self.native.donate and k not in self.copied
+        ]  # fmt: skip
         if entry is None:
             return None
         self.names["run"] = entry
@@ -180,25 +187,48 @@ class _Writer:
         donate = self.native.donate
         outs = [
             self.fetched[donate[k]] if k in donate
-            else f"t{k}._array" if k in gradients else f"o{k}"
+            else f"b{k}" if k in self.copied else f"t{k}._array" if k in gradients else f"o{k}"
             for k in range(len(self.captured.graph.outputs))
         ]  # fmt: skip
+        for k in self.copied:
+            node = self.captured.graph.outputs[k]
+            self.names[f"b{k}"] = np.empty(node.shape, node.dtype)
+        arrays = ", ".join([*self.fetched, *outs])
         if self.words is not None:
             self.names["soft"] = self.words.soft
             self.lines.append("if soft[0] is not None and not soft[0](): return MISS")
-        call = f"run({', '.join([*self.fetched, *outs])})"
+        body = self._calls(arrays)
+        if self.bound.program.releases or self.bound.program.draws or self.copied:
+            self.names["lock"] = self.native._lock
+            self.lines += ["if not lock.acquire(False): return MISS", "try:"]
+            self.lines += ["    " + line for line in body]
+            self.lines.append("finally: lock.release()")
+        else:
+            self.lines += body
+
+    def _calls(self, arrays: str) -> list[str]:
+        """Look (and draw) and run, and copy what the program could not write in place."""
+        call = f"run({arrays})"
         again = "return MISS"
         if self.words is not None:  # what changed may be of no importance: ask in full, once
             self.names.update(holds=self.bound._check, renew=self.words.renew)
-            again = f"if not holds(): return MISS\n        renew()\n        if not {call}: return MISS"
-        body = f"if not {call}:\n        {again}"
-        if not self.bound.program.releases:
-            self.lines.append(body)
-            return
-        self.names["lock"] = self.native._lock
-        self.lines += ["if not lock.acquire(False): return MISS", "try:"]
-        self.lines += ["    " + line for line in body.split("\n")]
-        self.lines.append("finally: lock.release()")
+            again = "if not holds(): return MISS"
+        looked = f"probe({arrays})" if self.bound.program.draws else call
+        lines = [f"if not {looked}:", f"    {again}"]
+        if self.words is not None:
+            lines += ["    renew()", f"    if not {looked}: return MISS"]
+        for i, draw in enumerate(self.bound.program.draws):
+            self.names[f"draw{i}"] = draw
+            lines.append(f"draw{i}(nothing)")
+        if self.bound.program.draws:
+            self.names["nothing"] = self.bound.program.blank
+            lines.append(call)
+        if self.native.status is not None:
+            self.names.update(status=self.native.status, check=self.native.check)
+            lines.append("if status[0]: check()")
+        for k, place in self.copied.items():
+            lines.append(f"copyto({self.fetched[place]}, b{k})")
+        return lines
 
     def _effects(self) -> None:
         add = self.lines.append

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import program
-from .entry import arrays
+from .entry import arrays, nothing
 from .graph import Graph
 from .lowering import lower
 from .simplify import simplify
 from .verify import verify
 
+CHECKED = frozenset(("take", "scatter_add"))  # may find a bad index: nothing is written before
 LONG = 20_000  # nanoseconds from which other Python threads run meanwhile
 
 
@@ -31,26 +32,41 @@ class NativeProgram:
         verify(core, core=True)
         self.core, self.fired = simplify(core)
         verify(self.core, core=True)
+        checked = any(node.op in CHECKED for node in self.core)
         donate = {
             output: place for place, output in writes
-            if forms[place].flags.c_contiguous and forms[place].flags.aligned
+            if forms[place].flags.c_contiguous and forms[place].flags.aligned and not checked
         }  # fmt: skip
         strides = [_steps(form) for form in forms] if forms else None
         self.native = program.build(self.core, donate=donate, strides=strides)
         self.wrote = frozenset(self.native.donate.values())
+        *draws, last = self.native._steps or [None]
+        simple = last is not None and hasattr(last, "address")
+        placed = self.native._where
+        drawn = all(_is_draw(step) and step.node not in placed for step in draws)
+        self.draws = draws if simple and drawn else None
+        self.blank = program._State([], [])  # what a draw reads: nothing
         self.releases = sum(k.nanoseconds for k in self.native.kernels) > LONG
 
-    def array_entry(self, slots: Sequence[int], forms: Sequence[Any], watched: Any) -> Any:
-        """The code as a function of arrays, in the order of `slots` of the table."""
-        code = self.native.code
+    def array_entry(
+        self, slots: Sequence[int], forms: Sequence[Any], watched: Any, run: bool = True
+    ) -> Any:
+        """The code as a function of arrays, in the order of `slots` of the table.
+
+        Without `run` it only looks: at the watched words and at the arrays' forms.
+        """
+        address = self.native.code.address("program_0") if run else nothing()
         return arrays(
-            code.address("program_0"), self.native.table, slots, forms, self.releases, self.native,
-            watched,
+            address, self.native.table, slots, forms, run and self.releases, self.native, watched
         )
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs for these inputs."""
         return self.native.run(arrays)
+
+
+def _is_draw(step: Any) -> bool:
+    return getattr(getattr(step, "node", None), "op", "") == "draw" and not step.operands
 
 
 def _steps(form: np.ndarray) -> Any:

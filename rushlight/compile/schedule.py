@@ -83,6 +83,14 @@ class Schedule:
         return in_place(group, writer, old, self.gemm)
 
 
+def _is_draw(group: Group) -> bool:
+    """Draws that read nothing run first, in their order: what follows is one native piece."""
+    if group.kind != "host":
+        return False
+    (root,) = group.place
+    return root.node.op == "draw" and not root.node.inputs
+
+
 def schedule(
     normal: Normal, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None
 ) -> Schedule:
@@ -92,7 +100,7 @@ def schedule(
     for place, root in enumerate(roots.values()):
         fusion.add(root, place)
     late = fusion.overwrite(donate or {})
-    groups = fusion.ordered()
+    groups = sorted(fusion.ordered(), key=_is_draw, reverse=True)
     for group in groups:
         _phases(group)
         group.done = True
@@ -194,7 +202,9 @@ class _Fusion:
         if self.before[a] >> b & 1:  # the older one depends on the newer one
             one, two, a, b = two, one, b, a
         merged = _union(one, two)
-        if merged is not None and self._sound(merged) and _worth(one, two, merged):
+        if merged is None or not self._sound(merged) or not _worth(one, two, merged):
+            return
+        if a in self.direct[b] or _reads_alike(merged, one, two):
             self._replace(one, two, merged)
 
     def _sound(self, group: Group) -> bool:
@@ -299,6 +309,17 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
 
 def _in_loops(root: Root, group: Group) -> bool:
     return bool(root.reduced) or group.whole(root)
+
+
+def _reads_alike(merged: Group, one: Group, two: Group) -> bool:
+    """Whether both parts of a group read some value at the same places."""
+    known = {
+        (node, merged.flat(root, node, at)) for root in one.place for node, at in root.reads
+    }
+    return any(
+        (node, merged.flat(root, node, at)) in known
+        for root in two.place for node, at in root.reads if node.size > 1
+    )  # fmt: skip
 
 
 def _volume(extents: Sequence[int]) -> int:
