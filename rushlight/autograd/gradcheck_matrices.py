@@ -14,6 +14,7 @@ import numpy as np
 from ..core.errors import fail
 from ..core.tensor import Tensor, wrap
 from .backward import grad
+from .forward_ad import dual_level, make_dual, unpack_dual
 from .transforms import jvp
 
 
@@ -101,11 +102,21 @@ def _real(y: Tensor) -> bool:
 
 def by_forward(func: Callable[..., Any], xs: Sequence[Any], place: int) -> list[np.ndarray]:
     """The same matrices from forward mode, one for every floating-point output."""
-    rows = [
-        [t._array.ravel() for t in pushed(func, xs, place, wrap(unit))]
-        for unit in units(xs[place]._array)
-    ]
+    rows = [_tangents(func, xs, place, wrap(unit)) for unit in units(xs[place]._array)]
     return [np.stack([row[k] for row in rows]) for k in range(len(rows[0]))] if rows else []
+
+
+def _tangents(func: Callable[..., Any], xs: Sequence[Any], place: int, unit: Any) -> list[Any]:
+    with dual_level():
+        given = list(xs)
+        given[place] = make_dual(wrap(xs[place]._array), unit)
+        found = []
+        for y in as_tuple(func(*given)):
+            if isinstance(y, Tensor) and _real(y):
+                tangent = unpack_dual(y).tangent
+                array = np.zeros(y.shape, y.dtype.numpy) if tangent is None else tangent._array
+                found.append(np.array(array).ravel())
+    return found
 
 
 # --- The verdict

@@ -51,6 +51,20 @@ class Drifting(Function):
         return g * 2 + 1e-7 * Drifting.calls
 
 
+class WrongForward(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+    @staticmethod
+    def jvp(ctx, t):
+        return t * 3
+
+
 def point(*shape):
     rl.manual_seed(0)
     return rl.rand(*(shape or (2,)), dtype=rl.float64).requires_grad_()
@@ -94,6 +108,12 @@ def test_complex_gradients_pass():
 def test_a_wrong_gradient_is_reported_as_torch_does():
     assert str(caught(Tripled.apply, point())) == WRONG
     assert gradcheck(Tripled.apply, point(), raise_exception=False) is False
+
+
+def test_a_wrong_forward_rule_is_reported_as_torch_does():
+    assert gradcheck(WrongForward.apply, point())
+    text = str(caught(WrongForward.apply, point(), check_forward_ad=True))
+    assert text == WRONG.replace("Jacobian", "Jacobian computed with forward mode")
 
 
 def test_fast_mode_shows_the_slow_matrices_too():
