@@ -15,10 +15,10 @@ from rushlight.core import threads
 pytest.importorskip("llvmlite")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from random_graphs import Builder  # noqa: E402
+from random_graphs import Builder
 
-from rushlight.compile.interpret import interpret  # noqa: E402
-from rushlight.compile.program import build  # noqa: E402
+from rushlight.compile.interpret import interpret
+from rushlight.compile.program import build
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 MANY = int(os.environ.get("RUSHLIGHT_PROGRAMS", "0"))  # 1_000_000 takes a night

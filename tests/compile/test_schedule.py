@@ -1,0 +1,237 @@
+"""What shares a kernel, in which order kernels run, and where values stand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rushlight.compile import memory
+from rushlight.compile.graph import Graph, Node
+from rushlight.compile.normal import normalise, storage
+from rushlight.compile.schedule import Schedule, schedule
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from random_graphs import Builder
+
+F4, I8 = np.dtype("f4"), np.dtype("i8")
+
+
+def value(name, *shape, dtype=F4) -> Node:
+    return Node("input", (), (name,), shape, np.dtype(dtype))
+
+
+def number(x) -> Node:
+    return Node("constant", (), (np.asarray(x, F4),), (), F4)
+
+
+def op(name, *inputs) -> Node:
+    shape = np.broadcast_shapes(*(x.shape for x in inputs))
+    return Node(name, inputs, (), shape, inputs[-1].dtype)
+
+
+def reduce(name, x, dims, keep=False) -> Node:
+    shape = tuple(
+        1 if d in dims else n for d, n in enumerate(x.shape) if keep or d not in dims
+    )
+    return Node(f"reduce_{name}", (x,), (dims, keep), shape, x.dtype)
+
+
+def dot(spec, a, b) -> Node:
+    operands, result = spec.split("->")
+    sizes = {c: n for part, x in zip(operands.split(","), (a, b)) for c, n in zip(part, x.shape)}
+    return Node("dot", (a, b), (spec,), tuple(sizes[c] for c in result), a.dtype)
+
+
+def reshape(x, *shape) -> Node:
+    return Node("reshape", (x,), (shape,), shape, x.dtype)
+
+
+def permute(x, *dims) -> Node:
+    return Node("permute", (x,), (dims,), tuple(x.shape[d] for d in dims), x.dtype)
+
+
+def softmax(x) -> Node:
+    last = (len(x.shape) - 1,)
+    e = op("exp", op("sub", x, reduce("max", x, last, True)))
+    return op("div", e, reduce("sum", e, last, True))
+
+
+def plan(*outputs, donate=None, products=()) -> Schedule:
+    inputs: dict[Node, None] = {}
+    graph = Graph([], outputs)
+    for node in graph.nodes:
+        if node.op == "input":
+            inputs[node] = None
+    normal = normalise(Graph(list(inputs), outputs))
+    return schedule(normal, frozenset(products), donate)
+
+
+def kernels(found: Schedule) -> list[list[str]]:
+    return [[root.node.op for root in g.place] for g in found.groups if g.kind != "empty"]
+
+
+def test_a_chain_of_pointwise_ops_is_one_kernel():
+    x, b = value("x", 8, 5), value("b", 5)
+    y = op("tanh", op("mul", op("add", x, b), number(2)))
+    assert kernels(plan(y)) == [["tanh"]]
+
+
+def test_moves_are_read_through():
+    x = value("x", 8, 5)
+    turned = Node("slice", (permute(x, 1, 0),), ((1, 0), (5, 8), (2, 1)), (2, 8), F4)
+    y = op("add", turned, number(1))
+    found = plan(y)
+    assert kernels(found) == [["add"]]
+    (root,) = found.groups[0].place
+    assert [node.op for node, _ in root.reads] == ["input", "constant"]
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (2, 3, 70)])
+def test_softmax_is_one_kernel_by_rows(shape):
+    found = plan(softmax(value("x", *shape)))
+    (group,) = found.groups
+    assert [root.node.op for root in group.stored] == ["div"]
+    assert len(set(group.phase.values())) == 3
+
+
+def test_layer_norm_and_its_backward_are_one_kernel_by_rows():
+    x, w, g = value("x", 6, 32), value("w", 32), value("g", 6, 32)
+    mean = op("mul", reduce("sum", x, (1,), True), number(1 / 32))
+    low = op("sub", x, mean)
+    spread = op("mul", reduce("sum", op("mul", low, low), (1,), True), number(1 / 32))
+    inverse = op("rsqrt", op("add", spread, number(1e-5)))
+    y = op("mul", op("mul", low, inverse), w)
+    back = op("mul", g, w)
+    inner = reduce("sum", op("mul", back, low), (1,), True)
+    dx = op("sub", op("mul", back, inverse), op("mul", low, inner))
+    assert len(kernels(plan(y, dx))) == 1
+
+
+def test_what_follows_a_product_joins_it():
+    x, w, b, p = value("x", 64, 80), value("w", 32, 80), value("b", 32), value("p", 64, 32)
+    z = dot("ik,jk->ij", x, w)
+    y = op("max", op("add", z, b), number(0))
+    new = op("sub", p, op("mul", y, number(0.1)))
+    (group,) = plan(y, new, donate={1: 3}, products=[z]).groups
+    assert group.kind == "gemm" and len(group.stored) == 2
+    assert not any(root.node.op == "dot" for root in group.stored)
+
+
+def test_rows_and_the_dimensions_they_were_made_of_share_a_kernel():
+    x, w, b = value("x", 4, 16, 80), value("w", 32, 80), value("b", 32)
+    z = dot("ik,jk->ij", reshape(x, 64, 80), w)
+    y = op("tanh", op("add", reshape(z, 4, 16, 32), b))
+    assert kernels(plan(y, products=[z])) == [["dot", "tanh"]]
+
+
+def test_factors_of_a_product_are_stored_before_it():
+    x, w = value("x", 64, 32), value("w", 32, 32)
+    e = op("exp", x)
+    z = dot("ik,kj->ij", e, w)
+    assert kernels(plan(z, products=[z])) == [["exp"], ["dot"]]
+
+
+def test_different_reductions_do_not_share_a_kernel():
+    x = value("x", 8, 12)
+    assert len(kernels(plan(reduce("sum", x, (0,)), reduce("sum", x, (1,))))) == 2
+
+
+@pytest.mark.parametrize("name, stored", [("neg", 0), ("exp", 1)])
+def test_cheap_values_are_repeated_and_dear_ones_are_kept(name, stored):
+    x = value("x", 64, 48)
+    y = op(name, x)
+    found = plan(reduce("sum", y, (0,)), reduce("sum", y, (1,)))
+    assert sum(root.node is y for group in found.groups for root in group.stored) == stored
+
+
+def test_a_kernel_never_runs_before_what_it_reads():
+    for seed in range(300):
+        graph, _ = Builder(seed).graph(1 + seed % 50)
+        normal = normalise(graph)
+        products = frozenset(n for n in normal.nodes if n.op == "dot" and n.size > 64)
+        found = schedule(normal, products)
+        done: set[Node] = set()
+        for group in found.groups:
+            done.update(root.node for root in group.place)
+            for root in group.place:
+                made = [node for node, _ in root.reads if node in found.roots]
+                assert all(node in done for node in made)
+        assert all(node in done or node.op == "input" for node in normal.outputs)
+
+
+def test_values_alive_at_once_do_not_overlap():
+    shared = 0
+    for seed in range(300):
+        graph, _ = Builder(seed).graph(1 + seed % 50)
+        normal = normalise(graph)
+        found = schedule(normal, frozenset(n for n in normal.nodes if n.op == "dot"))
+        fixed = {storage(node) for node in normal.outputs} | set(normal.inputs)
+        layout = memory.plan(found, fixed)
+        shared += layout.reused - layout.size
+        lives = list(layout.lives.items())
+        for k, (a, (first, last)) in enumerate(lives):
+            for b, (begin, end) in lives[:k]:
+                if last <= begin or end <= first:
+                    continue  # at most one kernel knows both: it may write one over the other
+                low, high = layout.offsets[a], layout.offsets[a] + a.nbytes
+                start, stop = layout.offsets[b], layout.offsets[b] + b.nbytes
+                assert high <= start or stop <= low
+    assert shared > 0
+
+
+def test_donated_memory_is_written_after_its_readers():
+    p, g = value("p", 16, 16), value("g", 16, 16)
+    new = op("sub", p, g)
+    loss = reduce("sum", permute(p, 1, 0), (0, 1))
+    found = plan(new, loss, donate={0: 0})
+    assert not found.late
+    order = {root.node: k for k, group in enumerate(found.groups) for root in group.place}
+    assert order[loss] < order[new]
+
+
+def test_donated_memory_that_is_read_crosswise_is_written_late():
+    p = value("p", 16, 16)
+    found = plan(op("add", p, permute(p, 1, 0)), donate={0: 0})
+    assert set(found.late) == {0}
+
+
+def test_host_calls_keep_their_order():
+    x = value("x", 8)
+    calls = [Node("extern", (x,), ("neg", ()), (8,), F4) for _ in range(4)]
+    found = plan(op("add", op("add", calls[2], calls[0]), op("add", calls[3], calls[1])))
+    hosts = [group.roots[0].node for group in found.groups if group.kind == "host"]
+    assert hosts == sorted(hosts, key=found.normal.nodes.index)
+
+
+def test_long_graphs_take_time_by_their_length():
+    import time
+
+    times = []
+    for length in (300, 1200):
+        x, w = value("x", 16, 16), value("w", 16, 16)
+        h = x
+        for _ in range(length):
+            h = op("tanh", op("add", dot("ik,kj->ij", h, w), x))
+        normal = normalise(Graph([x, w], [h]))
+        start = time.process_time()
+        schedule(normal, frozenset(n for n in normal.nodes if n.op == "dot"))
+        times.append(time.process_time() - start)
+    assert times[1] < 12 * times[0]
+
+
+def test_outputs_have_memory_of_their_own():
+    x = value("x", 6)
+    y = op("add", x, number(1))
+    normal = normalise(Graph([x], [x, y, y, reshape(y, 2, 3)]))
+    assert len({storage(node) for node in normal.outputs}) == 4
+    assert not any(node.op == "input" for node in normal.outputs)
+
+
+def test_parts_are_written_into_the_whole():
+    x, y = value("x", 3, 4), value("y", 5, 4)
+    whole = Node("cat", (op("exp", x), y), (0,), (8, 4), F4)
+    assert kernels(plan(whole)) == [["exp", "put"], ["put"]]
