@@ -405,6 +405,18 @@ class Tracer:
         y = self.numpy("numpy.with_item", _with_item, (x, key, value), {})
         self.write(x, y)
 
+    def host(self, function: Any, arrays: Any) -> Any:
+        """Call a function of arrays that gives a tuple of arrays, now and at each run."""
+
+        def called(function: Any, *arrays: np.ndarray) -> Any:
+            STATE.tracer = None
+            try:
+                return function(*arrays)
+            finally:
+                STATE.tracer = self
+
+        return self.numpy("numpy.called", called, (function, *arrays), {})
+
     def engine(self, engine: Any) -> Any:
         """A stand-in for an engine of random numbers that notes each draw."""
         found = self.engines.get(id(engine))

@@ -3,6 +3,7 @@
 from .assembly import *
 from .combining import *
 from .compilation import *
+from .control import *
 from .complex_parts import *
 from .copies import *
 from .counting import *
