@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import llvm
+from . import llvm, recall
 from .emit import I8, I64, PTR, VOID, Function, Module, Value
 from .expression import Expression, Layout, stores
 from .graph import Node
@@ -17,7 +17,7 @@ from .loops import KERNEL, emit_nest
 from .nest import loops, plan
 from .normal import Normal
 from .packing import emit_copy
-from .products import matrix_products, product, turning_copy
+from .products import Product, matrix_products, product, turning_copy
 from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -45,69 +45,99 @@ class Kernel:
         return f"{self.name}: {ops}; reads {self.read} writes {self.written} flops {self.flops}"
 
 
+@dataclass
+class Prepared:
+    """A group that is ready to be written: equal texts make equal code."""
+
+    text: str
+    work: Expression | Product
+    operands: Operands
+    group: Group
+
+
 class Maker:
-    """Fills a module with kernels; equal ones are written once."""
+    """Fills a module with kernels; equal ones are written once, remembered ones not at all."""
 
     def __init__(self, target: llvm.Target, strides: Mapping[Node, tuple[int, ...]]) -> None:
         self.target, self.layout = target, Layout(strides)
         self.module = Module(target)
-        self._made: dict[str, Any] = {}
+        self.ir: str | None = None  # of a program that was remembered
+        self._name = ""
+        # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds
+        self._facts: dict[str, list[Any]] = {}
 
     def products(self, normal: Normal) -> frozenset[Node]:
         """The products that the matrix kernels do."""
         return matrix_products(normal)
 
-    def make(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, Operands]]:
-        """The kernels of a group, each with the nodes whose addresses it is given."""
-        if group.kind == "empty" or any(not group.extents[v] for v in group.kept):
-            return []
+    def prepare(self, group: Group, schedule: Schedule) -> Prepared | None:
+        """What a group's kernels are to do; None if there is nothing to be done."""
+        if group.kind in ("empty", "host") or any(not group.extents[v] for v in group.kept):
+            return None
         if group.kind == "gemm":
-            return self._product(group, schedule)
+            found = product(group, schedule, self.layout, self.target)
+            operands = found.expression.operands()
+            if found.scratch:
+                group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
+                operands.append((group.scratch, 0))
+            return Prepared(found.signature, found, operands, group)
         expression = Expression(group, schedule.roots, self.layout).build()
         if not any(True for _ in stores(expression)):
-            return []
-        text = expression.signature()
-        if text not in self._made:
-            self._made[text] = self._nest(f"k{len(self._made)}", expression)
-        name, units, cost = self._made[text]
-        kernel = Kernel(name, units, _chunk(units, cost))
-        _describe(kernel, group, expression, cost)
-        return [(kernel, expression.operands())]
+            return None
+        return Prepared(expression.signature(), expression, expression.operands(), group)
 
-    def _nest(self, name: str, expression: Expression) -> tuple[str, int, float]:
-        """Write a loop nest: its name, its units, about how many nanoseconds it takes."""
+    def recall(self, prepared: Sequence[Prepared], plan: Sequence[str]) -> None:
+        """Look for a program that did the same."""
+        texts = dict.fromkeys(one.text for one in prepared)
+        self._name = recall.key([*texts, *plan], self.target)
+        found = recall.load(self._name)
+        if found is not None:
+            self.ir, facts = found
+            self._facts = dict(zip(texts, facts))
+
+    def remember(self) -> None:
+        """Keep what was written for the next time."""
+        if self.ir is None:
+            recall.store(self._name, self.text(), list(self._facts.values()))
+
+    def make(self, one: Prepared) -> list[tuple[Kernel, Operands]]:
+        """The kernels of a group, each with the memory it is given."""
+        if one.text not in self._facts:
+            write = self._nest if isinstance(one.work, Expression) else self._product
+            self._facts[one.text] = write(f"k{len(self._facts)}", one.work)  # type: ignore[arg-type]
+        kernels = []
+        for name, units, chunk, flops, cost in self._facts[one.text]:
+            kernel = Kernel(name, units, chunk, flops=flops, nanoseconds=cost)
+            kernels.append((kernel, one.operands))
+        expression = one.work if isinstance(one.work, Expression) else one.work.expression
+        _describe(kernels[-1][0], one.group, expression)
+        return kernels
+
+    def _nest(self, name: str, expression: Expression) -> list[Any]:
+        """Write a loop nest."""
         nest = loops(expression)
         turn = turning_copy(expression, nest, self.target)
         if turn is not None:
             emit_copy(self.module, name, turn)
-            return name, turn.count, turn.count * turn.rows * turn.columns * 0.5
-        plan(expression, nest, self.target.bits)
-        emit_nest(self.module, name, expression, nest)
-        return name, nest.units(), nest.cost
+            units, cost = turn.count, turn.count * turn.rows * turn.columns * 0.5
+        else:
+            plan(expression, nest, self.target.bits)
+            emit_nest(self.module, name, expression, nest)
+            units, cost = nest.units(), float(nest.cost)
+        return [[name, units, _chunk(units, cost), 0, cost]]
 
-    def _product(self, group: Group, schedule: Schedule) -> list[tuple[Kernel, Operands]]:
-        found = product(group, schedule, self.layout, self.target)
-        operands = found.expression.operands()
-        if found.scratch:
-            group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
-            operands.append((group.scratch, 0))
-        text = found.signature
-        if text not in self._made:
-            self._made[text] = found.write(self.module, f"k{len(self._made)}", self.target)
-        kernels = []
-        for call in self._made[text]:
-            chunk = call.grain if call.units > call.grain else 0
-            kernel = Kernel(call.name, call.units, chunk, flops=call.flops)
-            if call is self._made[text][-1]:
-                _describe(kernel, group, found.expression, call.flops / 150)
-                kernel.flops += call.flops
-            kernels.append((kernel, operands))
-        return kernels
+    def _product(self, name: str, work: Product) -> list[Any]:
+        calls = work.write(self.module, name, self.target)
+        return [
+            [call.name, call.units, call.grain if call.units > call.grain else 0, call.flops,
+             call.flops / 150]
+            for call in calls
+        ]  # fmt: skip
 
     def copy(self, nbytes: int) -> Kernel:
         """A kernel that copies its first operand's bytes to the second's."""
         name = f"copy_{nbytes}"
-        if name not in self.module.functions:
+        if self.ir is None and name not in self.module.functions:
             f = self.module.function(name, KERNEL)
             source, target = (f.load(PTR, f.arguments[0], k) for k in (0, 1))
             f.do(
@@ -143,7 +173,8 @@ class Maker:
         f.call("rushlight_parallel", VOID, function, operands, units, chunk)
 
     def text(self) -> str:
-        return self.module.text()
+        """The IR of it all."""
+        return self.module.text() if self.ir is None else self.ir
 
 
 def _now(f: Function) -> Value:
@@ -156,10 +187,9 @@ def _chunk(units: int, cost: float) -> int:
     return max(1, int(units * PIECE / cost))
 
 
-def _describe(kernel: Kernel, group: Group, expression: Expression, cost: float) -> None:
+def _describe(kernel: Kernel, group: Group, expression: Expression) -> None:
     """What the kernel reads, writes and computes."""
     kernel.nodes = [root.node for root in group.place]
-    kernel.nanoseconds = cost
     written = {store.slot for store in stores(expression)}
     loaded = {t.slot for t in expression.terms if t.kind == "load"}
     for node, slot in expression.slots.items():
@@ -169,4 +199,4 @@ def _describe(kernel: Kernel, group: Group, expression: Expression, cost: float)
     whole = math.prod(group.extents) if group.kind == "nest" else kept
     operations = sum(1 for t in expression.terms if t.kind == "op")
     sums = sum(1 for phase in expression.phases for _ in phase.sums)
-    kernel.flops = whole * (operations + sums)
+    kernel.flops += whole * (operations + sums)

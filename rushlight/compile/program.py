@@ -21,7 +21,7 @@ from .affine import contiguous
 from .expression import STATUS
 from .graph import Graph, Node
 from .interpret import evaluate
-from .kernels import Kernel, Maker, Operands
+from .kernels import Kernel, Maker, Operands, Prepared
 from .normal import base, normalise, storage
 from .schedule import Group, Schedule, schedule
 
@@ -99,16 +99,32 @@ def _fill(draft: _Draft, maker: Maker) -> None:
         if k not in draft.schedule.late:
             draft.where[storage(node)] = len(normal.inputs) + k
     draft.length = len(normal.inputs) + len(normal.outputs)
-    for group in draft.schedule.groups:
+    prepared = [(group, maker.prepare(group, draft.schedule)) for group in draft.schedule.groups]
+    maker.recall([one for _, one in prepared if one], _outline(draft, prepared))
+    for group, one in prepared:
         if group.kind == "host":
             _add_host(draft, group)
-            continue
-        for kernel, operands in maker.make(group, draft.schedule):
-            _add_call(draft, kernel, operands)
+        elif one is not None:
+            for kernel, operands in maker.make(one):
+                _add_call(draft, kernel, operands)
     for k, node in draft.schedule.late.items():
         target = Node("empty", (), (), node.shape, node.dtype)
         draft.where[target] = len(normal.inputs) + k
         _add_call(draft, maker.copy(node.nbytes), [(storage(node), 0), (target, 0)])
+
+
+def _outline(
+    draft: _Draft, prepared: Sequence[tuple[Group, Prepared | None]]
+) -> list[str]:
+    """What, besides the kernels, decides how the segments are written."""
+    lines = [f"{len(draft.where)} {draft.length} {PROFILE in os.environ}"]
+    for group, one in prepared:
+        operands = one.operands if one else ()
+        places = [(draft.where.get(node, -1), offset) for node, offset in operands]
+        lines.append(f"{group.kind} {cache.key(one.text) if one else None} {places}")
+    for k, node in draft.schedule.late.items():
+        lines.append(f"late {k} {node.nbytes} {draft.where.get(storage(node), -1)}")
+    return lines
 
 
 def _add_host(draft: _Draft, group: Group) -> None:
@@ -130,10 +146,12 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: Operands) -> None:
 
 
 def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
-    for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
-        maker.segment(f"program_{number}", segment, draft.where)
-    ir = maker.text()
-    return getattr(cache, "compile", llvm.compile)(ir, target)
+    if maker.ir is None:
+        for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
+            maker.segment(f"program_{number}", segment, draft.where)
+    code = llvm.compile(maker.text(), target)
+    maker.remember()
+    return code
 
 
 class Program:
