@@ -217,7 +217,24 @@ def shapes_moved():
     return (x.permute(2, 0, 1).reshape(4, 6)[1:3, ::2] ** 2).sum() + x.amax(), [x]
 
 
+def attention():
+    Q, K, V = doubles(Q=(4, 8), K=(6, 8), V=(6, 3))
+    return ((rl.softmax(Q @ K.T / 8**0.5, -1) @ V) ** 2).sum(), [Q, K, V]
+
+
+def inverses():
+    M, b, v = doubles(M=(3, 3), b=(3,), v=(3,))
+    P = M @ M.T + 3 * rl.eye(3, dtype=rl.float64)
+    return rl.logdet(P) + rl.linalg.det(P) + rl.linalg.solve(P, b) @ v, [M, b, v]
+
+
+def statistics():
+    x, y = doubles(x=(4, 3), y=(3,))
+    return x.var(0).sum() + y.std() + F.cosine_similarity(x, y, dim=1).sum(), [x, y]
+
+
 LOSSES = [
+    attention, inverses, statistics,
     least_squares, quadratic, weighted_softmax, cross_entropy, network, smooth_network,
     logistic_regression, ridge, frobenius, norms, broadcasts, traces, layers, shapes_moved,
 ]  # fmt: skip
@@ -242,6 +259,13 @@ def test_tensor_formulas_are_those_of_the_books():
     assert formulas(cross_entropy) == ["(softmax(z) - onehot(t)) / 6"]
     assert formulas(logistic_regression)[0] == "X^T (sigmoid(X w) - y) / 5"
     assert formulas(frobenius) == ["2 A B B^T", "2 A^T A B"]
+    assert (
+        formulas(attention)[2]
+        == "2 softmax(0.35355339059327373 Q K^T)^T softmax(0.35355339059327373 Q K^T) V"
+    )
+    (M,) = doubles(M=(3, 3))
+    assert str(sym.grad(rl.logdet(M), M)) == "(M^-1)^T"
+    assert str(sym.grad(rl.linalg.det(M), M)) == "det(M) (M^-1)^T"
 
 
 def test_latex():

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Container, Iterable, Iterator, Sequence
-from math import prod
+from fractions import Fraction
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -197,8 +198,17 @@ def constant(value: Any, dtype: Any = None, shape: tuple[int, ...] | None = None
         dtype = np.asarray(value).dtype if value is not None else np.dtype(object)
         return make(CONSTANT, (), (value, "weak"), shape or (), np.dtype(dtype))
     if isinstance(value, float) and np.dtype(dtype) == np.float32:
-        value = float(str(np.float32(value)))  # 0.4, not 0.4000000059604645
+        value = _shortest(value)
     return make(CONSTANT, (), (value,), shape or (), np.dtype(dtype))
+
+
+def _shortest(value: float) -> float:
+    """The simplest number of those that are the same float32: 0.4, not 0.4000000059604645."""
+    if not isfinite(value) or value == 0:
+        return value
+    near = float(Fraction(value).limit_denominator(1000))
+    single = np.float32(value)
+    return near if np.float32(near) == single else float(str(single))
 
 
 def is_number(expr: Expr, value: Any = None) -> bool:

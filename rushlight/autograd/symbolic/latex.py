@@ -57,6 +57,9 @@ class Latex(Printer):
     def raised(self, base: str) -> str:
         return rf"{base}^{{\top}}"
 
+    def inverse(self, base: str) -> str:
+        return rf"{base}^{{-1}}"
+
     def norm(self, inside: str) -> str:
         return rf"\left\lVert {inside} \right\rVert"
 

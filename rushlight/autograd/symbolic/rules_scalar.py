@@ -229,14 +229,15 @@ def guards(x: Expr) -> Found:
         return None
     condition, _, rest = x.args
     if condition.op == "eq" and is_number(condition.args[1], 0):
-        if key(condition.args[0]) in product_of(rest).factors:
-            return "where(p == 0, 0, p x) = p x", shaped(rest, x)
-        if condition.shape != ():
-            return None  # some elements may be zero whatever the point: a diagonal of differences
+        if condition.shape != ():  # some elements may be zero whatever the point: a diagonal
+            factor = key(condition.args[0]) in product_of(rest).factors
+            return ("where(p == 0, 0, p x) = p x", shaped(rest, x)) if factor else None
         inner = [a for a in order([rest]) if a.op == "where" and a.args[0] is condition]
         if inner:
             bare = replaced(rest, {a: shaped(a.args[2], a) for a in inner})
             return "a guard of the single point 0 is dropped", shaped(bare, x)
+        if key(condition.args[0]) in product_of(rest).factors:
+            return "where(p == 0, 0, p x) = p x", shaped(rest, x)
     if condition.op == "bitwise_and" and not condition.ndim and condition.args[0].op == "eq":
         base = condition.args[0].args[0]
         if any(b.op == "log" and b.args[0] is base for b, _ in product_of(rest).factors.values()):

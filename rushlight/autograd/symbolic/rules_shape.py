@@ -141,7 +141,7 @@ def _unspread(a: Expr) -> Expr:
         return constant(a.value, a.dtype)
     if a.op == "expand":
         return a.args[0]
-    if a.op in ("view", "unsqueeze") and a.args[0].size == 1 and a.args[0].ndim < a.ndim:
+    if a.op in ("view", "unsqueeze", "part") and a.args[0].size == 1 and a.args[0].ndim < a.ndim:
         return a.args[0]
     if a.op == "sum" and a.params == ((0,), True) and a.ndim == 1:
         return build("sum", a.args[0], params=(None, False))

@@ -25,7 +25,16 @@ Shown = tuple[str, int]
 INFIX = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
          "bitwise_and": "&", "bitwise_or": "|"}  # fmt: skip
 QUIET = frozenset("view unsafe_view expand cast clone contiguous_copy squeeze squeeze_all".split())
-NAMES = {"view": "reshape", "unsafe_view": "reshape", "maximum": "max", "minimum": "min"}
+NAMES = {
+    "linalg_det": "det",
+    "linalg_solve": "solve",
+    "max_all": "max",
+    "min_all": "min",
+    "view": "reshape",
+    "unsafe_view": "reshape",
+    "maximum": "max",
+    "minimum": "min",
+}
 
 
 class Printer:
@@ -215,9 +224,21 @@ class Printer:
         return self.called("mean", [self.show(x.args[0])[0], *dim_text(x.params[0])]), ATOM
 
     def op_linalg_vector_norm(self, x: Expr) -> Shown:
-        if x.params[0] == 2.0 and x.params[1] is None:
+        if x.params[0] == 2.0 and (x.params[1] is None or x.args[0].ndim == 1):
             return self.norm(self.show(x.args[0])[0]), ATOM
         return self.call(x)
+
+    def op_linalg_inv(self, x: Expr) -> Shown:
+        return self.inverse(self.at(x.args[0], ATOM)), POWER
+
+    def inverse(self, base: str) -> str:
+        return f"{base}^-1"
+
+    def op_part(self, x: Expr) -> Shown:
+        key = x.params[0] if isinstance(x.params[0], tuple) else (x.params[0],)
+        if all(k is None or k is Ellipsis or k == slice(None) for k in key):
+            return self.show(x.args[0])
+        return f"{self.at(x.args[0], ATOM)}[{', '.join(map(_index_text, key))}]", ATOM
 
     def norm(self, inside: str) -> str:
         return f"||{inside}||"
@@ -264,7 +285,8 @@ class Printer:
         if x.op in QUIET and not _reshapes(x):
             return self.show(x.args[0])
         given = [self.show(a)[0] for a in x.args if a.op != CONSTANT or a.value is not None]
-        given += [] if x.op in ("gelu", "softplus") else [str(p) for p in x.params]
+        if x.op not in ("gelu", "softplus"):
+            given += [str(p) for p in x.params if p is not None and p is not False]
         return self.called(NAMES.get(x.op, x.op), given), ATOM
 
     def called(self, name: str, given: Iterable[str]) -> str:
@@ -280,6 +302,14 @@ def _reshapes(x: Expr) -> bool:
         return False
     before, after = ([n for n in shape if n != 1] for shape in (x.args[0].shape, x.shape))
     return before != after
+
+
+def _index_text(key: Any) -> str:
+    """One index as it is written between brackets."""
+    if isinstance(key, slice):
+        start, stop = ("" if end is None else str(end) for end in (key.start, key.stop))
+        return f"{start}:{stop}" + ("" if key.step in (None, 1) else f":{key.step}")
+    return "..." if key is Ellipsis else str(key)
 
 
 def dim_text(dims: Any) -> list[str]:

@@ -208,7 +208,44 @@ def _reshape(self: Expr, *shape: Any) -> Expr:
     return apply(REGISTRY["view"], (wrap(self),), (tuple(wanted),))._array
 
 
-Expr.reshape = _reshape  # type: ignore[attr-defined]
+def _operator(name: str) -> Callable[[Expr, Any], Any]:
+    """An operator for library code that computes with `tensor._array` itself."""
+
+    def operator(self: Expr, *others: Any) -> Any:
+        found = getattr(wrap(self), name)(*(wrap(x) if isinstance(x, Expr) else x for x in others))
+        return found._array if isinstance(found, Tensor) else found
+
+    return operator
+
+
+def _equal(self: Expr, other: Any) -> Any:
+    """Between expressions whether they are one; with numbers an expression, element by element."""
+    if isinstance(other, (int, float, np.ndarray, np.generic)):
+        return apply(REGISTRY["eq"], (wrap(self), other), ())._array
+    return self is other
+
+
+def _ufunc(self: Expr, *_: Any, **__: Any) -> NoReturn:
+    _refuse("NumPy")
+
+
+OPERATORS = (
+    "add radd sub rsub mul rmul truediv rtruediv pow rpow matmul rmatmul lt le gt ge neg abs"
+    " invert and or getitem"
+).split()
+
+
+def _equip() -> None:
+    """What library code does with raw arrays, on expressions."""
+    for name in OPERATORS:
+        setattr(Expr, f"__{name}__", _operator(f"__{name}__"))
+    table = {"reshape": _reshape, "__eq__": _equal, "__array_ufunc__": _ufunc,
+             "__hash__": object.__hash__}  # fmt: skip
+    for name, function in table.items():
+        setattr(Expr, name, function)
+
+
+_equip()
 
 
 def _shapes(args: Sequence[Expr]) -> str:
