@@ -113,6 +113,8 @@ _LAZY = {
     "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),
     "memory_profile": ("rushlight.autograd.profile", "memory_profile"),
     "traces": ("rushlight.autograd.traces", "traces"),
+    "profile": ("rushlight.profiler", "profile"),
+    "profiler": ("rushlight.profiler", None),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
 _attach_examples(_sys.modules[__name__])

@@ -47,6 +47,7 @@ from .saved import unpacked
 
 ndarray, add = np.ndarray, np.add
 _ZERO = bytes(16)
+TIMER: list[Any] = [None]  # a profile's `entry -> its pull, timed`
 
 
 class Late:
@@ -127,7 +128,7 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        plain = not (self.lifts or self.capture or STATE.anomaly)
+        plain = not (self.lifts or self.capture or STATE.anomaly or TIMER[0])
         visit = self.descend if plain else self.visit
         while heap:
             entry, g, _ = pending.pop(-heappop(heap))
@@ -200,7 +201,8 @@ class Sweep:
             g = _run_pre_hooks(entry, g)
         try:
             found = unpacked(entry) if entry[HOOKS] and entry[HOOKS].packed else entry
-            grads = entry[PRIM].pull(g, lift(found, entry, self.create) if self.lifts else found)
+            pull = entry[PRIM].pull if TIMER[0] is None else TIMER[0](entry)
+            grads = pull(g, lift(found, entry, self.create) if self.lifts else found)
         except Exception as error:
             _note_origin(error, entry)
             raise

@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-import threading
 import weakref
 from typing import Any
 
@@ -30,9 +29,6 @@ from .traced import ALIASES, Cell, Traced, covers
 
 ndarray = np.ndarray
 LOG = logging.getLogger("rushlight.compile")
-_LOCK = threading.RLock()
-_active: list[Tracer] = []
-_hidden: set[type] = set()
 
 
 class Source:
@@ -68,13 +64,8 @@ class Tracer:
     # --- beginning and end
 
     def __enter__(self) -> Tracer:
-        with _LOCK:
-            if not _active:
-                _hidden.update(tensor.EAGER_TYPES)
-                tensor.EAGER_TYPES.clear()
-                dispatch.ARRAYS[ndarray] = handle
-            _active.append(self)
-        self.before = {id(x): x for x in gc.get_objects() if type(x) in _hidden}
+        dispatch.intercept(handle)
+        self.before = {id(x): x for x in gc.get_objects() if type(x) in dispatch.HIDDEN}
         STATE.tracer = self
         return self
 
@@ -87,11 +78,7 @@ class Tracer:
             return
         self.closed = True
         STATE.tracer = None
-        with _LOCK:
-            _active.remove(self)
-            if not _active:
-                tensor.EAGER_TYPES.update(_hidden)
-                dispatch.ARRAYS.pop(ndarray, None)
+        dispatch.release(handle)
         for x, array in self.lifted:
             if type(x._array) is Traced:
                 x._array = x._array.value if x._array.value is not array else array

@@ -6,6 +6,7 @@ register other array classes in ARRAYS and other value classes in WRAPPERS.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,36 @@ from .values import Value
 INFERRED = [False]  # whether inference mode was ever entered
 ARRAYS: dict[type, Callable[..., Any]] = {}
 WRAPPERS: dict[type, Callable[..., Any]] = {}
+HIDDEN: set[type] = set()  # the eager types, while every op takes the long way
+_interceptors: list[Callable[..., Any]] = []
+_lock = threading.RLock()
 PLAIN = frozenset((np.ndarray, float, int, bool, complex))
 FLOATS = frozenset("efdFDE")  # NumPy type codes; E is ml_dtypes' bfloat16
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+
+
+def intercept(handler: Callable[..., Any]) -> None:
+    """Lead every op, on plain tensors too, to `handler(prim, inputs, params)` until `release`.
+
+    No tensor takes the short path meanwhile, in any thread; the short path pays nothing for it.
+    """
+    with _lock:
+        if not _interceptors:
+            HIDDEN.update(EAGER_TYPES)
+            EAGER_TYPES.clear()
+        _interceptors.append(handler)
+        ARRAYS[ndarray] = handler
+
+
+def release(handler: Callable[..., Any]) -> None:
+    """End what `intercept` began."""
+    with _lock:
+        _interceptors.remove(handler)
+        if _interceptors:
+            ARRAYS[ndarray] = _interceptors[-1]
+        else:
+            EAGER_TYPES.update(HIDDEN)
+            ARRAYS.pop(ndarray, None)
 
 
 class _Late:

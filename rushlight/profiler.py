@@ -1,0 +1,191 @@
+"""Where the time goes: a table by op and by module, and a trace for the Chrome/Perfetto viewer.
+
+While a profile is on, every op takes the long way of dispatch and is timed there, and so is every
+entry of a backward pass; modules are named by their path in the outermost module called.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rushlight as rl
+
+from .autograd import engine
+from .core import dispatch
+from .core.primitive import Primitive
+from .core.tensor import Tensor
+
+__all__ = ["Profile", "profile", "record_function"]
+_current: list[Profile] = []
+
+
+class Event:
+    """One op, call or block: its name, module, start and length in nanoseconds."""
+
+    __slots__ = ("inner", "kind", "length", "module", "name", "shapes", "start")
+
+    def __init__(self, name: str, kind: str, module: str, shapes: str, start: int) -> None:
+        self.name, self.kind, self.module, self.shapes = name, kind, module, shapes
+        self.start, self.length, self.inner = start, 0, 0
+
+
+class Profile:
+    """The events of a `with rushlight.profile():` block.
+
+    `table(by)` prints calls and time by "op", "module" or "shape", the time of what an op called in
+    its turn taken off; `events` are in the order of their ends; `export_chrome_trace(path)` writes
+    a file for https://ui.perfetto.dev.
+
+    >>> import rushlight as torch
+    >>> with torch.profile() as p:
+    ...     _ = (torch.ones(3) * 2).sum()
+    >>> sorted(event.name for event in p.events)
+    ['mul', 'sum']
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._open: list[Event] = []
+        self._paths: list[str] = []
+        self._names: dict[int, str] = {}
+        self._hooks: list[Any] = []
+        self._thread = threading.get_ident()
+
+    def __enter__(self) -> Profile:
+        self._hooks = [
+            rl.nn.modules.module.register_module_forward_pre_hook(self._enter_module),
+            rl.nn.modules.module.register_module_forward_hook(self._leave_module, always_call=True),
+        ]
+        self._handler = self._op
+        dispatch.intercept(self._handler)
+        engine.TIMER[0] = self._pull
+        _current.append(self)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _current.remove(self)
+        engine.TIMER[0] = None
+        dispatch.release(self._handler)
+        for hook in self._hooks:
+            hook.remove()
+
+    # --- what is timed
+
+    def _op(self, prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        if threading.get_ident() != self._thread:
+            return dispatch.apply_plain(prim, inputs, params)
+        with self.block(prim.name, "op", shapes_of(inputs)):
+            return dispatch.apply_plain(prim, inputs, params)
+
+    def _pull(self, entry: Any) -> Callable[..., Any]:
+        prim = entry[0]
+
+        def timed(g: Any, found: Any) -> Any:
+            with self.block(engine.node_name(entry), "backward", ""):
+                return prim.pull(g, found)
+
+        return timed
+
+    @contextmanager
+    def block(self, name: str, kind: str, shapes: str = "") -> Iterator[None]:
+        """Time a piece of code as one event."""
+        module = self._paths[-1] if self._paths else ""
+        event = Event(name, kind, module, shapes, time.perf_counter_ns())
+        self._open.append(event)
+        try:
+            yield
+        finally:
+            self._open.pop()
+            event.length = time.perf_counter_ns() - event.start
+            if self._open:
+                self._open[-1].inner += event.length
+            self.events.append(event)
+
+    def _enter_module(self, module: Any, inputs: Any) -> None:
+        if not self._paths:
+            named = module.named_modules(remove_duplicate=False)
+            self._names = {id(part): name or type(module).__name__ for name, part in named}
+        self._paths.append(self._names.get(id(module), type(module).__name__))
+
+    def _leave_module(self, module: Any, inputs: Any, output: Any) -> None:
+        if self._paths:
+            self._paths.pop()
+
+    # --- what is told
+
+    def totals(self, by: str = "op") -> dict[str, tuple[int, int]]:
+        """Calls and nanoseconds by "op", "module" or "shape", the longest first."""
+        found: dict[str, list[int]] = {}
+        for event in self.events:
+            label = {"op": event.name, "module": event.module or "(outside)",
+                     "shape": f"{event.name} {event.shapes}"}[by]  # fmt: skip
+            row = found.setdefault(label, [0, 0])
+            row[0] += 1
+            row[1] += event.length - event.inner
+        rows = sorted(found.items(), key=lambda pair: -pair[1][1])
+        return {label: (calls, spent) for label, (calls, spent) in rows}
+
+    def table(self, by: str = "op", rows: int = 30) -> str:
+        """The totals as text."""
+        totals = self.totals(by)
+        whole = sum(spent for _, spent in totals.values()) or 1
+        lines = [f"{by:<40} {'calls':>7} {'time':>10} {'share':>7}"]
+        for label, (calls, spent) in list(totals.items())[:rows]:
+            lines.append(f"{label[:40]:<40} {calls:>7} {spent / 1e6:>7.3f} ms {spent / whole:>7.1%}")
+        lines.append(f"{'all':<40} {len(self.events):>7} {whole / 1e6:>7.3f} ms")
+        return "\n".join(lines)
+
+    __str__ = table
+
+    def export_chrome_trace(self, path: str) -> None:
+        """Write the events for the Chrome/Perfetto viewer."""
+        start = min((event.start for event in self.events), default=0)
+        events = [
+            {"name": event.name, "cat": event.kind, "ph": "X", "pid": 0, "tid": 0,
+             "ts": (event.start - start) / 1e3, "dur": event.length / 1e3,
+             "args": {"module": event.module, "shapes": event.shapes}}
+            for event in self.events
+        ]  # fmt: skip
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"traceEvents": events, "displayTimeUnit": "ns"}, file)
+
+
+def shapes_of(inputs: tuple[Any, ...]) -> str:
+    """The shapes of the tensors among an op's operands."""
+    return " ".join(
+        "x".join(map(str, x.shape)) or "()" for x in inputs if isinstance(x, Tensor)
+    )
+
+
+def profile() -> Profile:
+    """Time every op inside a `with` block, eager and compiled; see `Profile`.
+
+    >>> import rushlight as torch
+    >>> with torch.profile() as p:
+    ...     _ = torch.ones(2).exp()
+    >>> print(p.table().splitlines()[1].split()[:2])
+    ['exp', '1']
+    """
+    return Profile()
+
+
+@contextmanager
+def record_function(name: str) -> Iterator[None]:
+    """Name a block of code in the profile that is on, if one is.
+
+    >>> import rushlight as torch
+    >>> with torch.profile() as p, torch.profiler.record_function("double"):
+    ...     _ = torch.ones(2) * 2
+    >>> [event.name for event in p.events]
+    ['mul', 'double']
+    """
+    if not _current:
+        yield
+        return
+    with _current[-1].block(name, "block"):
+        yield
