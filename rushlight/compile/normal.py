@@ -7,6 +7,7 @@ output gets a node of its own to be stored. What no kernel can do is left to the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ NATIVE = frozenset(
 WRITES = frozenset(["put", "scatter"])  # ops whose value stands in the memory of their first input
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
+LONG, FEW, PARTS = 1 << 19, 1 << 9, 64  # elements and results of a reduction done in parts
 _NATIVE_OPS = (
     POINTWISE | REDUCTIONS | MOVES
     | frozenset("dot take scatter_add iota strided replace".split())
@@ -53,12 +55,11 @@ def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
                     tight[x] = tight.get(x) or _new(nodes, x, "copy", (x,))
                     fresh[k] = tight[x]
         rewrite = _REWRITE.get(node.op) if not hosted(node) else None
-        if rewrite is None:
+        found = rewrite(node, fresh, nodes) if rewrite else None
+        if found is None:
             same = all(a is b for a, b in zip(fresh, node.inputs))
             found = node if same else _like(node, fresh)
             nodes.append(found)
-        else:
-            found = rewrite(node, fresh, nodes)
         made[node] = found
     outputs = _own([made[node] for node in graph.outputs], nodes)
     return Normal(_needed(nodes, graph.inputs, outputs), list(graph.inputs), outputs)
@@ -132,7 +133,41 @@ def _scatter_add(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
     return _new(nodes, node, "scatter", (found, indices, source), node.params)
 
 
-_REWRITE = {"cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add}
+def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
+    """A long reduction with few results by parts, which threads share, and then over the parts."""
+    (x,) = inputs
+    dims, keep = node.params
+    kept = math.prod(n for d, n in enumerate(x.shape) if d not in dims)
+    if not dims or math.prod(x.shape) < LONG or kept > FEW:
+        return None
+    first = min(dims)
+    if any(n != 1 for n in x.shape[:first]):
+        return None  # rows are parts enough
+    size = x.shape[first]
+    parts = next((n for n in range(min(PARTS, size // 2), 3, -1) if size % n == 0), 0)
+    if not parts:
+        return None
+    shape = (*x.shape[:first], parts, size // parts, *x.shape[first + 1 :])
+    cut = Node("reshape", (x,), (shape,), shape, x.dtype, node.line, node.module)
+    inside = tuple(d + 1 for d in dims)
+    left = tuple(
+        1 if d in inside else n for d, n in enumerate(shape) if keep or d not in inside
+    )
+    part = Node(node.op, (cut,), (inside, keep), left, x.dtype, node.line, node.module)
+    nodes.extend((cut, part))
+    place = first - sum(1 for d in inside if d < first and not keep)
+    rest = tuple(n for d, n in enumerate(left) if d != place)
+    whole = Node(node.op, (part,), ((place,), False), rest, x.dtype, node.line, node.module)
+    nodes.append(whole)
+    if rest == node.shape:
+        return whole
+    return _new(nodes, node, "reshape", (whole,), (node.shape,))
+
+
+_REWRITE = {
+    "cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
+    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _in_parts),
+}  # fmt: skip
 
 
 def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:

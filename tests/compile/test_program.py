@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rushlight.compile import normal
 from rushlight.compile.graph import Graph, Node
 from rushlight.core import threads
 
@@ -21,7 +22,7 @@ from rushlight.compile.interpret import interpret
 from rushlight.compile.program import build
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
-MANY = int(os.environ.get("RUSHLIGHT_PROGRAMS", "0"))  # 1_000_000 takes a night
+MANY = int(os.environ.get("RUSHLIGHT_PROGRAMS", "40"))  # 1_000_000 takes a night
 
 
 def agree(graph: Graph, arrays, **options) -> None:
@@ -47,10 +48,26 @@ def test_random_graphs(start):
         agree(*Builder(seed, empty=seed % 5 == 0).graph(1 + seed % 40))
 
 
-@pytest.mark.skipif(not MANY, reason="RUSHLIGHT_PROGRAMS asks for so many random graphs")
-def test_many_random_graphs():
+def test_as_many_random_graphs_as_asked_for():
     for seed in range(1000, 1000 + MANY):
         agree(*Builder(seed, empty=seed % 5 == 0).graph(1 + seed % 60))
+
+
+def test_reductions_in_parts(monkeypatch):
+    monkeypatch.setattr(normal, "LONG", 16)
+    for seed in range(3000, 3060):
+        agree(*Builder(seed).graph(1 + seed % 30))
+
+
+def test_a_long_sum_is_accurate(rng):
+    x = value("x", (1 << 20,))
+    total = Node("reduce_sum", (x,), ((0,), False), (), F4)
+    columns = Node("reshape", (x,), ((1 << 18, 4),), (1 << 18, 4), F4)
+    sums = Node("reduce_sum", (columns,), ((0,), False), (4,), F4)
+    array = rng.random(1 << 20, dtype=F4)
+    one, four = build(Graph([x], [total, sums])).run([array])
+    np.testing.assert_allclose(one, array.sum(dtype=F8), rtol=1e-6)
+    np.testing.assert_allclose(four, array.reshape(-1, 4).sum(0, dtype=F8), rtol=2e-5)
 
 
 def value(name, shape, dtype=F4) -> Node:
