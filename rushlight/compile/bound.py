@@ -175,7 +175,7 @@ def build(
             entry = template.entry
             if type(entry) is int:
                 entry = output_entry(node, entry)
-            return wrap(outputs[template.index], entry)
+            return wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
         if template.kind == "view":
             array = arrays[template.index]
             if template.value is not None:

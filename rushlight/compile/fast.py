@@ -256,7 +256,8 @@ class _Writer:
         self.names[f"r{n}"] = x.entry
         add(f"y{n} = new(Tensor)")
         add(f"y{n}._array = {memory}")
-        add(f"y{n}._entry = r{n}")
+        own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
+        add(f"y{n}._entry = r{n}{own}")
         return f"y{n}"
 
 
