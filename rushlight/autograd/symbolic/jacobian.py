@@ -51,6 +51,8 @@ def _coefficient(x: Expr, seed: Expr, inside: set[Expr]) -> Expr:
     if x is seed:
         return constant(np.eye(seed.size, dtype=seed.dtype)) if seed.size > 1 else constant(
             1.0, seed.dtype, (1, 1))  # fmt: skip
+    if x.ndim > 1:
+        raise _unknown(x)
     if x.op in ("add", "sub", "neg"):
         parts = [_or_zero(a, seed, inside, x) for a in x.args]
         return build(x.op, *parts)
@@ -64,8 +66,14 @@ def _coefficient(x: Expr, seed: Expr, inside: set[Expr]) -> Expr:
     if inner is not None and x.op in ("expand", "view") and x.args[0].size in (1, x.size):
         rows = (x.size, seed.size)
         return _rows(inner, rows)
-    raise fail(
-        SymbolicError, f"no matrix is known for {x.op}, which the Jacobian's formula contains",
+    raise _unknown(x)
+
+
+def _unknown(x: Expr) -> BaseException:
+    shape = f" of shape {list(x.shape)}" if x.ndim > 1 else ""
+    return fail(
+        SymbolicError,
+        f"no matrix is known for {x.op}{shape}, which the Jacobian's formula contains",
         "for numbers: autograd.matrix_calculus.jacobian",
     )  # fmt: skip
 
@@ -112,7 +120,7 @@ def _of_matmul(x: Expr, seed: Expr, inside: set[Expr]) -> Expr:
     if a in inside and b not in inside and a.ndim == b.ndim == 1:
         a, b = b, a
     if a in inside:
-        raise fail(SymbolicError, "the expression is not linear in the seed")
+        raise _unknown(x)
     left = a if a.ndim == 2 else build("unsqueeze", a, params=(0,))
     return build("matmul", left, _coefficient(b, seed, inside))
 
