@@ -179,7 +179,7 @@ class Expression:
     def rebase(self) -> Expression:
         """Move constant offsets into the operands, so that kernels at other offsets are equal."""
         found = [t for t in self.terms if t.kind == "load"]
-        places = [*found, *stores(self)]
+        places: list[Term | Store] = [*found, *stores(self)]
         for place in places:
             low = self.offsets.get(place.slot, place.index[0])
             self.offsets[place.slot] = min(low, place.index[0])

@@ -46,7 +46,8 @@ class _Kernel:
         elif prefix == [nest.vector]:
             self._unit_vectors(inside)
         else:
-            with f.loop(*f.arguments[1:]) as loop, self.terms.scope():
+            _, begin, end = f.arguments
+            with f.loop(begin, end) as loop, self.terms.scope():
                 self._number(prefix, loop.index)
                 self._enter(nest.at[prefix[-1]])
                 inside([])

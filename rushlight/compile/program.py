@@ -272,7 +272,7 @@ class Program:
 
     def _run(self, inputs: list[Array], outputs: list[Array]) -> None:
         for k, x in enumerate((*inputs, *outputs)):
-            self.addresses[k] = x.ctypes.data
+            self.addresses[k] = x.__array_interface__["data"][0]
         state = _State(inputs, outputs)
         for step in self._steps:
             step(state)
