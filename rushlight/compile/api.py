@@ -20,7 +20,7 @@ from ..core.tensor import Tensor
 from . import llvm
 from .backward import Halves
 from .bound import Bound, modes, pattern
-from .capture import Uncompilable, capture
+from .capture import CHANGES, Uncompilable, capture
 from .fast import MISS, make
 from .graph import Graph
 from .report import Explanation
@@ -162,8 +162,10 @@ class Compiled:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""
         self.reasons.append(why)
         self._strikes += 1
-        if "changes" in why.reason and self._strikes < STRIKES:
+        if CHANGES in why.reason and self._strikes < STRIKES:
             return
+        if self.fullgraph:
+            raise Unsupported(str(why))
         self._eager = str(why)
         self._say(f"runs eagerly: {why}")
 

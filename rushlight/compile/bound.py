@@ -12,7 +12,7 @@ from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
 from .backward import output_entry
-from .capture import Captured, Result
+from .capture import Captured, Result, window
 from .guards import SCALARS, Place, checker, same
 from .trace import Source
 
@@ -132,6 +132,10 @@ class Bound:
             if array.shape != shape or array.dtype != dtype or array.strides != strides:
                 return None
             arrays.append(array)
+        for where, place, form in self.captured.shared:
+            x = leaves[where] if type(where) is int else where
+            if (x is not leaves[place] if form is None else window(x._array, arrays[place]) != form):
+                return None
         if self._aliases and any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
             return None
         return arrays

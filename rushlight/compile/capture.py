@@ -25,6 +25,9 @@ from .trace import Source, Tracer
 from .traced import Traced, covers
 
 
+CHANGES = "the call changes"
+
+
 class Uncompilable(Exception):
     """Why a call cannot become a program; the message is the user's sentence."""
 
@@ -63,6 +66,7 @@ class Captured:
         self.gradients: list[tuple[Tensor, int | None]] = []
         self.presence: list[tuple[Tensor, bool]] = []
         self.places: list[Any] = []
+        self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
         self.joint: Joint | None = None
 
 
@@ -109,8 +113,10 @@ def capture(
         with watch:
             result = function(*args, **kwargs)
         try:
-            captured: Any = finish(tracer, result, reach) if not tracer.closed else None
+            captured: Any = finish(tracer, result, reach, leaves) if not tracer.closed else None
         except Uncompilable as error:
+            if CHANGES in error.reason:
+                tracer.raises = None  # perhaps only at first: it will be tried again
             tracer.stop(error.reason)
             captured = None
     if captured is None:
@@ -124,11 +130,11 @@ def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, rais
     return function(*args, **kwargs), why, reach
 
 
-def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
+def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
-    changed = [place for place in reach.places if not place.holds()]
+    changed = [place for place in (*reach.places, *reach.rates) if not place.holds()]
     if changed:
-        raise Uncompilable(f"the call changes {changed[0].path}")
+        raise Uncompilable(f"{CHANGES} {changed[0].path}")
     outputs: list[Node] = []
 
     def give(node: Node) -> int:
@@ -144,6 +150,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
         for place, source in enumerate(tracer.sources)
         if source.cell.version
     ]
+    shared = _shared(tracer, leaves, bool(live))
     if any(tracer.sources[place].kind == "number" for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
     joint = None
@@ -154,13 +161,35 @@ def finish(tracer: Tracer, result: Any, reach: Reach) -> Captured:
         joint = Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
     graph = Graph([source.node for source in tracer.sources], outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
-    captured.joint = joint
+    captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
-    captured.places = reach.places
+    captured.places = reach.places + reach.fixed_rates(tracer.sources)
     captured.presence = [
         (x, had) for x, how, had in tracer.gradients.values() if how == "seen"
     ]
     return captured
+
+
+def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:
+    """Tensors over another input's memory: (tensor or its place, that input, where it lies).
+
+    None in the last place: the same tensor as that argument.
+    """
+    found: list[tuple[Any, int, Any]] = []
+    for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
+        if tracer.places[id(leaf)] != place:
+            found.append((place, tracer.places[id(leaf)], None))
+    for x, array in tracer.lifted:
+        source = x._array.cell.source if id(x) in tracer.before else None
+        if not isinstance(source, Source) or source.tensor is x:
+            continue
+        if live and x._entry is not None:
+            raise Uncompilable("two tensors share memory, and one of them wants a gradient")
+        if id(x) not in tracer.places and id(x) not in tracer.reach.tensors:
+            raise Uncompilable("a gradient shares another tensor's memory")
+        place = tracer.sources.index(source)
+        found.append((tracer.places.get(id(x), x), place, window(array, source.array)))
+    return found
 
 
 def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..core.shapes import Size
 from ..core.tape import LEAF
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
+COMPARED = (Size, slice, range, np.dtype, np.generic)  # by value too
 
 
 class Place:
@@ -57,7 +61,7 @@ def same(found: Any, expected: Any) -> bool:
     """Identity for objects, equality with type for numbers and strings (NaN equals itself)."""
     if found is expected:
         return True
-    if type(found) is not type(expected) or not isinstance(found, SCALARS):
+    if type(found) is not type(expected) or not isinstance(found, (*SCALARS, *COMPARED)):
         return False
     return found == expected or (found != found and expected != expected)
 

@@ -31,6 +31,8 @@ class Reach:
         self.places: list[Place] = []
         self.tensors: dict[int, tuple[Tensor, str]] = {}
         self.numbers: set[tuple[int, str]] = set()
+        self.rates: list[Place] = []  # those of `numbers`
+        self.reads_rates = False  # whether the user's code reads learning rates itself
         self.opaque: list[str] = []
         self._seen: dict[int, Any] = {}
         self._noted: set[tuple[int, Any]] = set()
@@ -90,6 +92,7 @@ class Reach:
         self.places.append(Place("length", value, None, len(value), path))
         if "lr" in value and "params" in value and type(value["lr"]) is float:
             self.numbers.add((id(value), "lr"))  # a parameter group
+            self.rates.append(Place("item", value, "lr", value["lr"], path + "['lr']"))
         for key, part in list(value.items()):
             name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
             if (id(value), key if type(key) is str else "") not in self.numbers:
@@ -103,6 +106,13 @@ class Reach:
                 self._follow("item", value, place, part, f"{path}[{place}]")
             else:
                 self._stack.append((part, f"{path}[{place}]"))
+
+    def fixed_rates(self, inputs: list[Any]) -> list[Place]:
+        """The learning rates that someone read as Python numbers, given the program's inputs."""
+        if self.reads_rates:
+            return self.rates
+        used = {id(source.owner) for source in inputs if source.kind == "number"}
+        return [place for place in self.rates if id(place.container) not in used]
 
     # --- code
 
@@ -121,6 +131,7 @@ class Reach:
         if not own_code(value):
             return
         code = value.__code__
+        self.reads_rates = self.reads_rates or "lr" in code.co_consts
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
         self._stack += [(part, "a default") for part in value.__defaults__ or ()]
         self._stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]

@@ -25,7 +25,8 @@ CALLS = {
     "relu": "np.maximum({0}, 0)", "maximum": "np.maximum({0}, {1})", "square": "{0} * {0}",
     "minimum": "np.minimum({0}, {1})", "linear": "{0} @ {1}.T", "linear_bias": "{0} @ {1}.T + {2}",
 }  # fmt: skip
-PLAIN = frozenset("fd")
+PLAIN, BOOL = frozenset("fd"), frozenset("?")
+LOGIC = frozenset(("logical_and", "logical_or"))
 
 
 class Source:
@@ -76,7 +77,7 @@ class Source:
             return f"{reads[0]}[{node.params[0]}]"
         if not foreign.has_hole(node.params):
             kinds = {x.dtype.char for x in node.inputs if type(x.dtype) is not tuple}
-            if len(kinds) == 1 and kinds <= PLAIN and node.ndim:
+            if len(kinds) == 1 and node.ndim and kinds <= (BOOL if op in LOGIC else PLAIN):
                 if op in INFIX:
                     return f"{reads[0]} {INFIX[op]} {reads[1]}"
                 if op in CALLS and not (op == "linear" and node.inputs[0].ndim < 2):

@@ -356,6 +356,13 @@ class Engine(Stream):
         noise /= np.asarray(1.0 - p, noise.dtype)
         return noise
 
+    def slopes(self, x: Array, low: float, high: float) -> Array:
+        """Uniform in [low, high) where x <= 0, drawn for those alone; 1 elsewhere."""
+        found = np.ones(x.shape, x.dtype)
+        drops = x <= 0
+        found[drops] = low + self.doubles(int(drops.sum())) * (high - low)
+        return found
+
     def geometric(
         self, shape: Any = None, dtype: DTypeLike = np.float32, p: float = 0.5, *,
         out: Array | None = None,

@@ -47,7 +47,8 @@ def settled(x: Any) -> Any:
     A trace goes on behind such a check, so the program itself must refuse what the check refuses.
     """
     array = raw(x)
-    return array if STATE.tracer is None else getattr(array, "value", array)
+    held = None if STATE.tracer is None else getattr(array, "value", None)
+    return array if held is None else held
 
 
 def some(mask: Any) -> bool:

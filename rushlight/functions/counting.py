@@ -238,9 +238,9 @@ def searchsorted(
         found = np.searchsorted(steps, values, which)
     else:
         rows, each = steps.reshape(-1, steps.shape[-1]), values.reshape(-1, values.shape[-1])
-        found = np.array([np.searchsorted(a, b, which) for a, b in zip(rows, each)])
+        found = np.stack([np.searchsorted(a, b, which) for a, b in zip(rows, each)])
         found = found.reshape(values.shape)
-    return _out(wrap_array(np.asarray(found, kind)), out)
+    return _out(wrap_array(found.astype(kind, copy=False)), out)
 
 
 def _check_boundaries(given: Any, steps: np.ndarray, values: np.ndarray) -> None:
@@ -295,4 +295,4 @@ def isin(
         if x.dtype.kind in "bc":
             raise fail(RuntimeError, f"Unsupported input type encountered for isin(): "
                        f"{scalar_type_name(dtypes.of(x))}", f"{name} has that type")  # fmt: skip
-    return _out(wrap_array(np.asarray(np.isin(a, b, invert=invert))), out)
+    return _out(wrap_array(np.isin(a, b, invert=invert)), out)

@@ -91,7 +91,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
 def _unpacked(packed: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m, n = packed._array.shape[-2:]
     k = min(m, n)
-    p = wrap(f.permutation_matrix.primitive.eval(pivots._array, m, packed._array.dtype))
+    p = f.permutation_matrix(pivots, m, packed._array.dtype)
     return p, f.unit_lower(packed, k), f.upper(packed, k)
 
 
@@ -203,7 +203,7 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     check_dims("geqrf", input)
     packed, tau = np.linalg.qr(input._array, "raw")
     kind = input._array.dtype
-    packed = np.ascontiguousarray(np.swapaxes(packed, -1, -2)).astype(kind, copy=False)
+    packed = np.swapaxes(packed, -1, -2).astype(kind, order="C")
     return put(Geqrf(wrap(packed), wrap(tau.astype(kind, copy=False))), out)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import wrap_array, write_out
 from ..core.errors import fail
-from ..core.state import DEFAULTS
+from ..core.state import DEFAULTS, STATE
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..core.values import Value
 from .arguments import kind_name
@@ -169,6 +169,16 @@ def _from_tensors(data: Any) -> tuple[Any, dtypes.dtype]:
     return numbers, common
 
 
+def not_repeated(array: np.ndarray) -> None:
+    """End the trace where an array becomes a tensor that the next call may find changed."""
+    if STATE.tracer is not None and STATE.tracer.reach is not None:
+        part: Any = array
+        while isinstance(part, np.ndarray):
+            if STATE.tracer.reach.knows(part):
+                STATE.tracer.stop("the content of a NumPy array made before the call")
+            part = part.base
+
+
 def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A new array from nested sequences, numbers, arrays or tensors, by torch's inference."""
     if isinstance(data, Tensor):
@@ -178,8 +188,9 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     elif not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__array__"):
         data = data.__array__()
     if isinstance(data, np.ndarray):
+        not_repeated(data)
         kind = dtypes.of(data).numpy if dtype is None else numpy_kind(dtype)
-        return np.array(data, dtype=kind, order="K")
+        return np.array(data, dtype=kind, order="K") if type(data) is np.ndarray else data.astype(kind)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data, common = _from_tensors(data)
         dtype = common if dtype is None else dtype
@@ -320,6 +331,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if ndarray.dtype == object:
         raise _object_array(ndarray)
     dtypes.of(ndarray)
+    not_repeated(ndarray)
     if any(stride < 0 for stride in ndarray.strides):
         raise fail(
             ValueError,

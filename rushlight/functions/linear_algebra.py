@@ -12,6 +12,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
+from ..core.values import some
 from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
@@ -262,7 +263,7 @@ def logdet(input: Tensor) -> Tensor:
     if input.dtype.is_complex:
         return e.add(log(sign), size)
     bad = sign._array == -1
-    return e.where(bad, wrap(np.asarray(np.nan, size._array.dtype)), size) if bad.any() else size
+    return e.where(bad, wrap(np.asarray(np.nan, size._array.dtype)), size) if some(bad) else size
 
 
 # --- Positive definite matrices

@@ -20,7 +20,7 @@ from ..core.shapes import broadcast, dimension, dimensions
 from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value
+from ..core.values import Value, settled, some
 from ..ops import contract
 from ..ops import structure as s
 from ..ops.contract import c_name
@@ -72,6 +72,8 @@ from ..ops.fused.pooling import (
     take_flat,
     window_argmax,
 )
+from ..ops.elementwise import where
+from ..ops.placing import take
 from ..ops.transcendental import relu
 from .drawing import dense_like, engine_of
 
@@ -169,11 +171,16 @@ def bernoulli_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 
 def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
     """For `rrelu`: a uniform slope where input <= 0 (drawn for those alone), 1 elsewhere."""
-    x = input._array
-    slopes = np.ones(x.shape, x.dtype)
-    drops = x <= 0
-    slopes[drops] = low + engine_of(None).doubles(int(drops.sum())) * (high - low)
-    return wrap(slopes)
+    return wrap(engine_of(None).slopes(input._array, low, high))
+
+
+def follows(labels: Tensor, classes: int) -> Tensor:
+    """Checked labels; a program reads them through a table that ends where the classes do."""
+    if STATE.tracer is None:
+        return labels
+    table = wrap(np.arange(classes, dtype=np.int64))
+    flat = where(labels < 0, classes, labels).reshape(-1)
+    return take(table, flat).reshape(labels.shape)
 
 
 def update_running(running: Tensor, batch: Tensor, factor: float) -> None:

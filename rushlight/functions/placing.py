@@ -10,7 +10,9 @@ from ..core import shapes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
+from ..core.state import STATE
 from ..core.tensor import Tensor
+from ..core.values import settled
 from ..ops import indexing as ix
 from ..ops import placing as p
 from ..ops import structure as s
@@ -46,11 +48,12 @@ def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got:"
                            f" {scalar_type_name(index.dtype)}")  # fmt: skip
     rows = rows.reshape(-1)
-    if rows.size and (rows.min() < 0 or rows.max() >= size):
-        place = int(np.flatnonzero((rows < 0) | (rows >= size))[0])
+    given = settled(rows)
+    if given.size and (given.min() < 0 or given.max() >= size):
+        place = int(np.flatnonzero((given < 0) | (given >= size))[0])
         raise fail(
             IndexError, "index out of range in self",
-            f"{name}: index[{place}] is {rows[place]}, the dimension has {size} entries",
+            f"{name}: index[{place}] is {given[place]}, the dimension has {size} entries",
         )  # fmt: skip
     return rows.astype(np.int64, copy=False)
 
@@ -75,8 +78,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     size, given = _size(input, place), index._array.reshape(-1)
     if place == 1 and input._array.flags.c_contiguous:
-        outside = (given < 0) | (given >= size)
-        for bad in given[outside][:1] if outside.any() else ():
+        given = settled(given)
+        for bad in given[(given < 0) | (given >= size)][:1]:
             raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     rows = _rows("index_select", index, size)
     return _out(p.index_select(input, place, rows), out)
@@ -214,11 +217,12 @@ def _flat_places(name: str, input: Tensor, index: Tensor) -> np.ndarray:
         )
     if size == 0 and places.size:
         raise IndexError(f"{name}(): tried to take from an empty tensor")
-    bad = (places < -size) | (places >= size)
+    given = settled(places)
+    bad = (given < -size) | (given >= size)
     if bad.any():
         raise fail(
             IndexError, "out of range: tried to access index"
-            f" {places[bad][0]} on a tensor of {size} elements.",
+            f" {given[bad][0]} on a tensor of {size} elements.",
         )  # fmt: skip
     return places
 
@@ -326,6 +330,12 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     flat = indices._array
+    if STATE.tracer is not None:
+        flat, parts = indices, []
+        for size in reversed(sizes):
+            parts.insert(0, flat % size)
+            flat = flat // size
+        return tuple(parts)
     found = np.empty((*flat.shape, len(sizes)), flat.dtype)
     for place in range(len(sizes) - 1, -1, -1):
         found[..., place] = flat % sizes[place]

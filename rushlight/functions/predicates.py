@@ -154,12 +154,12 @@ def isclose(
     if a.dtype.kind in "fcV" and equal_nan:
         close = close | (np.isnan(a) & np.isnan(b))
     if rtol == 0 and atol == 0:
-        return wrap_array(np.asarray(close))
+        return wrap_array(close)
     if a.dtype.kind in "iub":
         a, b = a.astype(DEFAULTS.dtype.numpy), b.astype(DEFAULTS.dtype.numpy)
     gap = np.abs(a - b)
     allowed = np.abs(b * a.dtype.type(rtol)) + a.dtype.type(atol)
-    return wrap_array(np.asarray(close | (np.isfinite(gap) & (gap <= allowed))))
+    return wrap_array(close | (np.isfinite(gap) & (gap <= allowed)))
 
 
 def _kind(x: Tensor) -> str:
@@ -190,8 +190,8 @@ def isreal(input: Tensor) -> Tensor:
     >>> torch.isreal(torch.tensor([1 + 0j, 1j]))
     tensor([ True, False])
     """
-    return wrap_array(np.asarray(input._array.imag == 0 if input.dtype.is_complex else
-                                 np.ones(input._array.shape, bool)))  # fmt: skip
+    x = input._array
+    return wrap_array(x.imag == 0 if input.dtype.is_complex else np.ones(x.shape, bool))
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:

@@ -10,6 +10,7 @@ from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
+from ..core.values import settled
 from ..ops import indexing_along as along
 from ..ops import placing as p
 from ..ops import scatter_reduce as r
@@ -25,11 +26,12 @@ def _rank(shape: tuple[int, ...]) -> int:
 
 
 def _in_range(name: str, places: np.ndarray, dim: int, size: int) -> np.ndarray:
-    if places.size and (places.min() < 0 or places.max() >= size):
-        bad = (places < 0) | (places >= size)
+    given = settled(places)
+    if given.size and (given.min() < 0 or given.max() >= size):
+        bad = (given < 0) | (given >= size)
         raise fail(
             RuntimeError,
-            f"index {places[bad][0]} is out of bounds for dimension {dim} with size {size}",
+            f"index {given[bad][0]} is out of bounds for dimension {dim} with size {size}",
             f"{name}: at position {[int(i) for i in np.argwhere(bad)[0]]} of the index",
         )
     return places

@@ -11,6 +11,7 @@ from ..core.dispatch import not_implemented, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
+from ..core.values import settled, some
 from ..ops import elementwise as e
 from ..ops import sort as o
 from ..ops import structure as s
@@ -207,7 +208,7 @@ def _fractions(name: str, input: Tensor, q: Any, interpolation: str) -> tuple[Te
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.dtype is not input.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if q._array.size and not ((q._array >= 0) & (q._array <= 1)).all():
+    if q._array.size and not ((settled(q) >= 0) & (settled(q) <= 1)).all():
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return s.reshape(q, (q._array.size,)), q._array.ndim == 0
 
@@ -245,7 +246,7 @@ def _interpolated(ranked: Tensor, q: Tensor, interpolation: str, skip_nan: bool)
         ranks = e.mul(q, wrap_array(top))
     else:
         ranks = e.mul(q, wrap_array(np.full((*array.shape[:-1], 1), size - 1, array.dtype)))
-        if missing.any():  # one nan makes every quantile of its row nan: point past the numbers
+        if some(missing):  # one nan makes every quantile of its row nan: point past the numbers
             top = wrap_array(np.asarray(size - 1.0, array.dtype))
             ranks = e.where(wrap_array(missing > 0), top, ranks)
     at = ranks._array

@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.state import STATE
 from .containers import ModuleList
 from .init import xavier_uniform_
 from .module import Module
@@ -27,8 +28,8 @@ def _generate_square_subsequent_mask(size: int, device: Any = None, dtype: Any =
 
 def _is_causal(mask: Any, hint: bool | None, size: int) -> bool:
     """The hint, or whether `mask` forbids exactly the later positions."""
-    if hint is not None or mask is None:
-        return hint is True
+    if hint is not None or mask is None or STATE.tracer is not None:
+        return hint is True  # in a program the mask itself is used: it may differ at the next run
     causal = _generate_square_subsequent_mask(size, dtype=mask.dtype)
     return mask.size() == causal.size() and bool((mask == causal).all())
 

@@ -34,8 +34,10 @@ def adjoint(x: Any) -> Any:
 
 
 def raw(x: Any) -> np.ndarray:
-    """The values of an array or tensor."""
-    return np.asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x._array
+    """The array of an array, number or tensor."""
+    if isinstance(x, np.ndarray):
+        return x
+    return np.asarray(x) if isinstance(x, np.generic) else x._array
 
 
 def real_part(x: Any) -> Any:

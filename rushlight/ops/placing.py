@@ -31,7 +31,7 @@ Shape = Sequence[int]
 
 def kind_of(x: Any) -> dtypes.dtype:
     """The data type of an array or a tensor."""
-    return dtypes.of(np.asarray(x)) if isinstance(x, (np.ndarray, np.generic)) else x.dtype
+    return dtypes.of(x) if isinstance(x, (np.ndarray, np.generic)) else x.dtype
 
 
 def zero_of(x: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight as rl
 
-from .elementwise import number, scalar_dtype
+from .elementwise import at_least, number, rate, scalar_dtype
 from .optimizer import Optimizer
 
 
@@ -100,17 +100,21 @@ class Adafactor(Optimizer):
     def _step_param(self, param, group: dict[str, Any]) -> None:
         state = self._prepare(param)
         grad = -param.grad if group["maximize"] else param.grad
-        lr, (eps1, eps2) = number(group["lr"]), group["eps"]
+        lr, (eps1, eps2) = number(rate(group)), group["eps"]
         if eps1 is None:
             eps1 = rl.finfo(param.dtype).eps
-        step = state["step"].add_(1).item()
+        step = number(state["step"].add_(1))
         share = step ** group["beta2_decay"]
-        scale = max(eps2, _root_mean_square(param)) * min(lr, 1 / step**0.5)
+        scale = at_least(_root_mean_square(param), eps2) * -at_least(-(1 / step**0.5), -lr)
         if group["weight_decay"] != 0:
             param.mul_(1 - lr * group["weight_decay"])
         spread = self._second_moment(grad, state, share, eps1)
         update = spread.clamp(min=eps1 * eps1).rsqrt().mul(grad)
-        param.add_(update, alpha=-scale / max(1.0, _root_mean_square(update) / group["d"]))
+        scale = scale / at_least(_root_mean_square(update) / group["d"], 1.0)
+        if isinstance(scale, rl.Tensor):  # in a trace
+            param.sub_(update * scale)
+        else:
+            param.add_(update, alpha=-scale)
 
     @staticmethod
     def _second_moment(grad, state: dict[str, Any], share: float, eps1: float):
@@ -123,5 +127,5 @@ class Adafactor(Optimizer):
         return (rows @ state["col_var"]).div(rows.mean(dim=-2, keepdim=True).clamp(min=eps1))
 
 
-def _root_mean_square(tensor) -> float:
-    return tensor.square().mean().sqrt().item()
+def _root_mean_square(tensor) -> Any:
+    return number(tensor.square().mean().sqrt())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import rushlight as rl
+
 from .checks import check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, at_least, number
 
 
 class ASGD(Elementwise):
@@ -68,11 +70,11 @@ class ASGD(Elementwise):
         return {"step": 0.0, "eta": float(number(group["lr"])), "mu": 1.0}[name]
 
     def _advance(self, scalars, group, fresh):
-        eta, mu = scalars["eta"].item(), scalars["mu"].item()
-        step = scalars["step"].add_(1).item()
+        eta, mu = number(scalars["eta"].clone()), number(scalars["mu"].clone())
+        step = number(scalars["step"].add_(1))
         lr, lambd = number(group["lr"]), group["lambd"]
         scalars["eta"].fill_(lr / ((1 + lambd * lr * step) ** group["alpha"]))
-        scalars["mu"].fill_(1 / max(1, step - group["t0"]))
+        scalars["mu"].fill_(1 / at_least(step - group["t0"], 1))
         return eta, mu
 
     def _update(self, param, grad, state, numbers, group):
@@ -83,7 +85,9 @@ class ASGD(Elementwise):
         if group["weight_decay"] != 0:
             grad = grad.add(param, alpha=group["weight_decay"])
         param.mul_(1 - group["lambd"] * eta).add_(grad, alpha=-eta)
-        if mu == 1:
+        if isinstance(mu, rl.Tensor):  # in a trace
+            average.copy_(rl.where(mu == 1, param, average.add(param.sub(average).mul(mu))))
+        elif mu == 1:
             average.copy_(param)
         else:
             average.add_(param.sub(average).mul(mu))

@@ -40,6 +40,17 @@ def number(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def rate(group: dict[str, Any]) -> Any:
+    """The learning rate of a group; in a trace a tensor, for it may differ at the next run."""
+    lr = group["lr"]
+    return lr if STATE.tracer is None or type(lr) is not float else STATE.tracer.scalar(group, "lr")
+
+
+def at_least(value: Any, low: float) -> Any:
+    """The larger of a number, which is a tensor in a trace, and a bound."""
+    return value.clamp(min=low) if isinstance(value, rl.Tensor) else max(low, value)
+
+
 def scalar_dtype() -> Any:
     """The dtype of step counters: float64 where that is the default dtype, else float32."""
     return rl.float64 if rl.get_default_dtype() == rl.float64 else rl.float32
@@ -301,8 +312,8 @@ class Elementwise(Optimizer):
                 for name in names:
                     state[name] = state[name].clone()
             scalars = {name: state[name] for name in self._scalars}
-            if STATE.tracer is not None and type(group["lr"]) is float:
-                group = {**group, "lr": STATE.tracer.scalar(group, "lr")}
+            if STATE.tracer is not None:
+                group = {**group, "lr": rate(group)}
             numbers = self._advance(scalars, group, fresh)
             slots = {name: state[name] for name in names}
             if param.is_complex():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import rushlight as rl
+
 from .checks import check_betas, check_eps, check_least, check_lr
 from .elementwise import Elementwise, number
 
@@ -73,14 +75,14 @@ class RAdam(Elementwise):
         correction2 = 1 - beta2**step
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * step * (beta2**step) / correction2
-        rectify = None
-        if length > 5.0:
+        trusted, rectify = length > 5.0, 0.0
+        if trusted is not False:
             above = (length - 4) * (length - 2) * limit
             rectify = (above / ((limit - 4) * (limit - 2) * length)) ** 0.5
-        return number(group["lr"]), 1 - beta1**step, correction2**0.5, rectify
+        return number(group["lr"]), 1 - beta1**step, correction2**0.5, (trusted, rectify)
 
     def _update(self, param, grad, state, numbers, group):
-        lr, correction1, correction2_root, rectify = numbers
+        lr, correction1, correction2_root, (trusted, rectify) = numbers
         beta1, beta2 = group["betas"]
         mean, square, decay = state["exp_avg"], state["exp_avg_sq"], group["weight_decay"]
         if group["maximize"]:
@@ -93,6 +95,7 @@ class RAdam(Elementwise):
         mean.lerp_(grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         change = mean.div(correction1).mul(lr)
-        if rectify is not None:
-            change = change.mul(correction2_root / square.sqrt().add(group["eps"])).mul(rectify)
+        if trusted is not False:
+            whole = change.mul(correction2_root / square.sqrt().add(group["eps"])).mul(rectify)
+            change = whole if trusted is True else rl.where(trusted, whole, change)
         param.add_(change, alpha=-1.0)

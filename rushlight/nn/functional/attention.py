@@ -79,7 +79,7 @@ def scaled_dot_product_attention(
         else:
             scores = scores + attn_mask
     weights = n.softmax(scores, -1)
-    if hidden is not None and bool(hidden.any()):
+    if hidden is not None and n.some(hidden):
         weights = weights.masked_fill(hidden, 0.0)
     if dropout_p > 0:
         weights = rl.nn.functional.dropout(weights, dropout_p)

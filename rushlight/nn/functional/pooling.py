@@ -238,7 +238,7 @@ def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
     for count in counts[1:]:
         total = total.unsqueeze(-1) * count
     first = prod(kernel)
-    return first if bool((settled(total) == first).all()) else total
+    return first if bool((n.settled(total) == first).all()) else total
 
 
 def _sums(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import rushlight as rl
@@ -41,14 +40,17 @@ def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: flo
     with rl.no_grad():
         named = rl.zeros(weight.shape[0], dtype=rl.bool)
         named[input.reshape(-1)] = True
-        rows = named.nonzero().reshape(-1)
         table = weight.detach()
+        rows = named.nonzero().reshape(-1) if n.STATE.tracer is None else slice(None)
         found = table[rows]
         if norm_type == 2.0:
             norms = found.square().sum(1, keepdim=True).sqrt()
         else:
             norms = (found.abs() ** norm_type).sum(1, keepdim=True) ** (1 / norm_type)
-        scale = rl.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+        long = norms > max_norm
+        if n.STATE.tracer is not None:  # all rows: their number must not depend on values
+            long = long & named.unsqueeze(1)
+        scale = rl.where(long, max_norm / (norms + 1e-7), 1.0)
         table[rows] = found * scale
 
 
@@ -90,7 +92,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
     try:
-        smallest, largest = int(tensor.min()), int(tensor.max())
+        values = n.settled(tensor)
+        smallest, largest = int(values.min()), int(values.max())
     except RuntimeError:  # one sample of a batch: its values are not at hand
         if num_classes == -1:
             raise
@@ -98,12 +101,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if smallest < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
-        num_classes = largest + 1
+        num_classes = int(tensor.max()) + 1
     elif largest >= num_classes:
         error = RuntimeError("Class values must be smaller than num_classes.")
         error.add_note(f"the largest label is {largest}, num_classes is {num_classes}")
         raise error
-    return (tensor.unsqueeze(-1) == rl.arange(num_classes)).long()
+    labels = n.follows(tensor, num_classes)
+    return (labels.unsqueeze(-1) == rl.arange(num_classes)).long()
 
 
 def _check_offsets(input: Tensor, offsets: Any) -> None:
@@ -111,15 +115,18 @@ def _check_offsets(input: Tensor, offsets: Any) -> None:
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor")
-    if offsets.numel() and int(offsets[0]) != 0:
+    if not offsets.numel():
+        return
+    first, last = (int(n.settled(offsets)[place]) for place in (0, -1))
+    if first != 0:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from"
-            f" position 0. However, got {int(offsets[0])}"
+            f" position 0. However, got {first}"
         )
-    if offsets.numel() and int(offsets[-1]) > input.shape[0]:
+    if last > input.shape[0]:
         raise RuntimeError(
             "offsets[-1] can not be greater than input's length. Got offsets[-1]:"
-            f" {int(offsets[-1])} and input's length: {input.shape[0]}"
+            f" {last} and input's length: {input.shape[0]}"
         )
 
 
@@ -139,11 +146,9 @@ def _bags(input: Tensor, offsets: Any, include_last: bool) -> tuple[Tensor, Tens
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
         )
     _check_offsets(input, offsets)
-    ends = offsets.tolist()
-    if not include_last:
-        ends.append(input.shape[0])
-    lengths = rl.tensor([b - a for a, b in pairwise(ends)], dtype=rl.int64)
-    return input, rl.arange(len(ends) - 1).repeat_interleave(lengths), len(ends) - 1
+    count = offsets.shape[0] - include_last
+    bag = rl.searchsorted(offsets[:count], rl.arange(input.shape[0]), right=True) - 1
+    return input, bag, count
 
 
 def _kind(value: Any) -> str:
@@ -198,7 +203,7 @@ def embedding_bag(
 
 def _check_bag_rows(flat: Tensor, rows: int) -> None:
     wrong = (flat < 0) | (flat >= rows)
-    if bool(wrong.any()):
+    if n.settled(wrong).any():
         at = int(wrong.nonzero()[0, 0])
         raise RuntimeError(
             f"Index {at} of input takes value {int(flat[at])} which is not in the valid range"

@@ -65,11 +65,12 @@ def _unpool(
     volume = 1
     for one in size:
         volume *= one
-    wrong = (indices < 0) | (indices >= volume)
-    if bool(wrong.any()):
+    given = n.settled(indices)
+    wrong = (given < 0) | (given >= volume)
+    if wrong.any():
         shown = (1, *size) if dims == 1 else size
         raise RuntimeError(
-            f"Found an invalid max index: {int(indices[wrong][0])} (output volumes are of size"
+            f"Found an invalid max index: {int(given[wrong][0])} (output volumes are of size"
             f" {'x'.join(map(str, shown))})"
         )
     if input.ndim == dims + 2:
