@@ -1,0 +1,154 @@
+"""MobileNetV2 in torchvision's form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rushlight as rl
+from rushlight import nn
+from rushlight.nn import functional as F
+
+from . import initial
+from .listing import model
+
+# widening inside the block, channels, blocks, stride of the first
+_SETTING = (
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)  # fmt: skip
+
+
+class Conv2dNormActivation(nn.Sequential):
+    """Convolution without bias, norm, ReLU6; the size is kept at stride 1."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1,
+        groups: int = 1, norm_layer: Callable[..., nn.Module] = nn.BatchNorm2d,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                padding=(kernel_size - 1) // 2,
+                groups=groups,
+                bias=False,
+            ),
+            norm_layer(out_channels),
+            nn.ReLU6(inplace=True),
+        )
+        self.out_channels = out_channels
+
+
+class InvertedResidual(nn.Module):
+    """Widen (1x1), convolve each channel (3x3, with the stride), narrow (1x1, no activation).
+
+    The input is added where the shape stays. Raises: ValueError unless stride is 1 or 2.
+    """
+
+    def __init__(
+        self, inp: int, oup: int, stride: int, expand_ratio: int,
+        norm_layer: Callable[..., nn.Module] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if stride not in (1, 2):
+            raise ValueError(f"stride should be 1 or 2 instead of {stride}")
+        self.stride = stride
+        norm = norm_layer or nn.BatchNorm2d
+        wide = round(inp * expand_ratio)
+        self.use_res_connect = stride == 1 and inp == oup
+        parts: list[nn.Module] = []
+        if expand_ratio != 1:
+            parts.append(Conv2dNormActivation(inp, wide, 1, norm_layer=norm))
+        parts += [
+            Conv2dNormActivation(wide, wide, 3, stride, groups=wide, norm_layer=norm),
+            nn.Conv2d(wide, oup, 1, 1, 0, bias=False),
+            norm(oup),
+        ]
+        self.conv = nn.Sequential(*parts)
+        self.out_channels = oup
+
+    def forward(self, x: rl.Tensor) -> rl.Tensor:
+        """Features of the same or half the size."""
+        return x + self.conv(x) if self.use_res_connect else self.conv(x)
+
+
+def _divisible(width: float, by: int) -> int:
+    """The multiple of `by` nearest to `width`, not below nine tenths of it.
+
+    >>> _divisible(45.0, 8), _divisible(11.0, 8)
+    (48, 16)
+    """
+    near = max(by, int(width + by / 2) // by * by)
+    return near + by if near < 0.9 * width else near
+
+
+class MobileNetV2(nn.Module):
+    """Inverted residual blocks on thin layers; small and fast.
+
+    `forward` takes (N, in_channels, H, W) and gives (N, num_classes).
+    width_mult: factor of all widths, rounded to a multiple of `round_nearest`.
+    inverted_residual_setting: rows of (expansion, channels, blocks, stride); ValueError if empty
+    or not of four. block: a class in the place of InvertedResidual.
+    Source: M. Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018.
+
+    >>> import rushlight as torch
+    >>> net = torch.vision.models.MobileNetV2(10, width_mult=0.25)
+    >>> net.eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
+    """
+
+    def __init__(
+        self, num_classes: int = 1000, width_mult: float = 1.0,
+        inverted_residual_setting: list[list[int]] | None = None, round_nearest: int = 8,
+        block: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None, dropout: float = 0.2,
+        *, in_channels: int = 3,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        block, norm = block or InvertedResidual, norm_layer or nn.BatchNorm2d
+        rows: Any = _SETTING if inverted_residual_setting is None else inverted_residual_setting
+        if len(rows) == 0 or len(rows[0]) != 4:
+            raise ValueError(
+                "inverted_residual_setting should be non-empty or a 4-element list, got"
+                f" {inverted_residual_setting}"
+            )
+        wide = _divisible(32 * width_mult, round_nearest)
+        self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
+        parts: list[nn.Module] = [
+            Conv2dNormActivation(in_channels, wide, stride=2, norm_layer=norm)
+        ]
+        for expansion, channels, count, first_stride in rows:
+            after = _divisible(channels * width_mult, round_nearest)
+            for place in range(count):
+                stride = 1 if place else first_stride
+                parts.append(block(wide, after, stride, expand_ratio=expansion, norm_layer=norm))
+                wide = after
+        parts.append(Conv2dNormActivation(wide, self.last_channel, 1, norm_layer=norm))
+        self.features = nn.Sequential(*parts)
+        self.classifier = nn.Sequential(
+            nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes)
+        )
+        initial.in_order(self, _first)
+
+    def forward(self, x: rl.Tensor) -> rl.Tensor:
+        """Scores of the classes."""
+        return self.classifier(F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1))
+
+
+def _first(module: nn.Module) -> None:
+    initial.norms_to_identity(module)
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        initial.no_bias(module)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0, 0.01)
+        initial.no_bias(module)
+
+
+@model
+def mobilenet_v2(**kwargs: Any) -> MobileNetV2:
+    """MobileNetV2, 3.5 million parameters; arguments as `MobileNetV2`."""
+    return MobileNetV2(**kwargs)
