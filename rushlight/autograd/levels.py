@@ -81,7 +81,7 @@ def route(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
         value = x._array if isinstance(x, Tensor) else x
         if isinstance(value, Value) and (top is None or value.level.depth > top.level.depth):
             top = value
-    for value in values_in(params):
+    for value in values_in(params) if params else ():
         if top is None or value.level.depth > top.level.depth:
             top = value
     return type(top).apply(top.level, prim, inputs, params)

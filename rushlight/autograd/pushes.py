@@ -33,9 +33,11 @@ def _plus(total: Any, term: Any) -> Any:
 
 # --- the Jacobian is symmetric: the push is the pull
 
-_SYMMETRIC = """elu gelu gelu_tanh hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid
+SYMMETRIC = frozenset(
+    """elu gelu gelu_tanh hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid
 logit mish normal_cdf polygamma mvlgamma silu softplus softshrink threshold nan_to_num masked_fill
 index_fill scatter_value gamma_by angle_of_real softmax""".split()
+)
 
 
 def _symmetric(name: str) -> Push:
@@ -45,7 +47,7 @@ def _symmetric(name: str) -> Push:
     return push
 
 
-PUSHES.update({name: _symmetric(name) for name in _SYMMETRIC})
+PUSHES.update({name: _symmetric(name) for name in SYMMETRIC})
 
 # --- linear in all operands together: the op itself on the tangents
 
@@ -81,8 +83,8 @@ PUSHES.update({name: lambda ts, y, *operands: None for name in _CONSTANT})
 # --- views: the tangent need not lie in memory as its value does
 
 PUSHES["view"] = PUSHES["unsafe_view"] = lambda ts, y, x, shape: reshape(ts[0], shape)
-PUSHES["strided_view"] = lambda ts, y, x, *geometry: (
-    OPS["strided_view"](contiguous(ts[0]), *geometry)
+PUSHES["strided_view"] = lambda ts, y, x, *geometry: OPS["strided_view"](
+    contiguous(ts[0]), *geometry
 )
 
 # --- a selection of elements: the same elements of the tangent

@@ -59,7 +59,7 @@ class Recorded:
             STATE.grad = self.outside
             if self.level is not None:
                 pop(self.level)
-        self.depends = False
+        self.depends = self.alone = False
 
     def _input(self, x: Tensor) -> Tensor:
         if self.level is not None:
@@ -77,7 +77,8 @@ class Recorded:
         self.outputs = outputs
         if self.level is not None:
             return [self._below(y) for y in outputs]
-        self.depends = self.outside and (self.had_history or self._reaches_others(outputs))
+        self.alone = not (self.had_history or self._reaches_others(outputs))
+        self.depends = self.outside and not self.alone
         for x in self.inputs:
             if x._entry is LEAF:
                 x._finished = True  # type: ignore[attr-defined]
@@ -119,7 +120,9 @@ class Recorded:
         create = self.level is None and STATE.grad and (
             self.depends or any(has_history(g) for _, g in roots)
         )  # fmt: skip
-        found = sweep(roots, self.inputs, keep or create, create) if roots else None
+        # with no other leaves there is nothing to leave out, and the sweep takes its short way
+        wanted = None if self.alone and not create else self.inputs
+        found = sweep(roots, wanted, keep or create, create) if roots else None
         return [self._gradient(x, found, create) for x in self.inputs]
 
     def _gradient(self, x: Tensor, found: Any, create: bool) -> Tensor:

@@ -160,7 +160,7 @@ def peak_of_chain(length: int) -> int:
             x = (x * 1.0001).sin()
         return x
 
-    x = draw(100)
+    x = draw(1000)
     tracemalloc.start()
     try:
         rl.func.jvp(chain, (x,), (x,))
@@ -170,9 +170,9 @@ def peak_of_chain(length: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_program() -> None:
+    """8 kB per step would be 32 MB; what the first runs load and cache is far less."""
     peak_of_chain(100)
-    short, long = peak_of_chain(100), peak_of_chain(4000)
-    assert long < 1.5 * short + 5000
+    assert peak_of_chain(4000) < 1_000_000
 
 
 def test_a_general_function_needs_jvp() -> None:

@@ -1,0 +1,161 @@
+"""What transforms cost beside the plain function, beside torch.func, and beside jax if installed.
+
+Run: python benchmarks/differentiation_func.py
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time as clock
+from typing import Any
+
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import rushlight as rl
+
+
+def best(function: Callable[[], Any], seconds: float = 0.4) -> float:
+    """The shortest of many runs in seconds of processor time (one thread: free of neighbours)."""
+    function()
+    end, shortest = clock() + seconds, float("inf")
+    while clock() < end:
+        start = clock()
+        function()
+        shortest = min(shortest, clock() - start)
+    return shortest
+
+
+def numbers(package: Any, *shape: int, seed: int = 0) -> Any:
+    values = np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
+    return package.from_numpy(values)
+
+
+def functions(t: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
+    """Functions of one tensor and a point for each, small (overhead) and large (arithmetic)."""
+    found: dict[str, tuple[Callable[..., Any], Any]] = {}
+    for name, rows, width in (("small", 8, 32), ("large", 256, 512)):
+        w1, w2 = numbers(t, width, width) * 0.1, numbers(t, width, 10, seed=1) * 0.1
+
+        def mlp(x: Any, w1: Any = w1, w2: Any = w2) -> Any:
+            return (((x @ w1).tanh() @ w1).tanh() @ w2).log_softmax(-1).sum()
+
+        def wave(x: Any) -> Any:
+            return (x.sin() * x.exp()).sum() + (x * x + 1).sqrt().sum()
+
+        found[f"mlp, {name}"] = mlp, numbers(t, rows, width, seed=2)
+        found[f"elementwise, {name}"] = wave, numbers(t, rows, width, seed=3)
+    kernel = numbers(t, 16, 8, 3, 3) * 0.1
+
+    def conv(x: Any) -> Any:
+        y = t.nn.functional.conv2d(x, kernel, padding=1).relu()
+        return t.nn.functional.max_pool2d(y, 2).sum()
+
+    found["convolution"] = conv, numbers(t, 8, 8, 32, 32)
+    return found
+
+
+def fifty(t: Any) -> tuple[Callable[..., Any], Any]:
+    """A scalar function of 50 parameters: a small network's loss on 100 rows."""
+    x, y = numbers(t, 100, 9), (numbers(t, 100, seed=1) > 0).float()
+
+    def loss(p: Any) -> Any:
+        h = t.tanh(x @ p[:36].reshape(9, 4) + p[36:40])
+        scores = h @ p[40:44] + p[44]
+        return t.nn.functional.binary_cross_entropy_with_logits(scores, y) + (p[45:] ** 2).sum()
+
+    return loss, numbers(t, 50, seed=2)
+
+
+def measure(t: Any) -> dict[str, float]:
+    """Seconds of everything, for one package."""
+    f, found = t.func, {}
+    for name, (function, x) in functions(t).items():
+        for what, run in {
+            "f": function, "jvp": lambda x, g=function: f.jvp(g, (x,), (x,)),
+            "grad": f.grad(function),
+            "hvp": lambda x, g=function: f.jvp(f.grad(g), (x,), (x,)),
+        }.items():  # fmt: skip
+            found[f"{name}: {what}"] = best(functools.partial(run, x))
+    loss, p = fifty(t)
+    found["50 parameters: f"] = best(lambda: loss(p))
+    found["50 parameters: grad"] = best(lambda: f.grad(loss)(p))
+    found["50 parameters: hvp"] = best(lambda: f.jvp(f.grad(loss), (p,), (p,)))
+    found["50 parameters: hessian"] = best(lambda: f.hessian(loss)(p))
+    batch = t.stack([p * i for i in range(64)])
+    found["50 parameters: 64 gradients"] = best(lambda: f.vmap(f.grad(loss))(batch))
+    found["50 parameters: 64 in a loop"] = best(lambda: [f.grad(loss)(one) for one in batch])
+    return found
+
+
+def jax_hessian() -> dict[str, float]:
+    """The Hessian of the 50-parameter function in jax, as written and compiled."""
+    if importlib.util.find_spec("jax") is None:
+        return {}
+    import jax
+    import jax.numpy as jnp
+
+    x = jnp.asarray(numbers(rl, 100, 9).numpy())
+    y = jnp.asarray((numbers(rl, 100, seed=1) > 0).float().numpy())
+    p = jnp.asarray(numbers(rl, 50, seed=2).numpy())
+
+    def loss(p: Any) -> Any:
+        h = jnp.tanh(x @ p[:36].reshape(9, 4) + p[36:40])
+        s = h @ p[40:44] + p[44]
+        each = jnp.maximum(s, 0) - s * y + jnp.log1p(jnp.exp(-jnp.abs(s)))
+        return each.mean() + (p[45:] ** 2).sum()
+
+    compiled = jax.jit(jax.hessian(loss))
+    return {
+        "as written": best(lambda: jax.hessian(loss)(p).block_until_ready()),
+        "jit": best(lambda: compiled(p).block_until_ready()),
+    }
+
+
+def peak(length: int) -> int:
+    """Bytes at most in use while a chain of `length` ops is pushed forward."""
+    x = numbers(rl, 1000)
+
+    def chain(x: Any) -> Any:
+        for _ in range(length // 2):
+            x = (x * 1.0001).sin()
+        return x
+
+    tracemalloc.start()
+    try:
+        rl.func.jvp(chain, (x,), (x,))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def main() -> None:
+    rl.set_num_threads(1)
+    ours = measure(rl)
+    theirs: dict[str, float] = {}
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+        theirs = measure(torch)
+    for name, seconds in ours.items():
+        base = ours[name.split(":")[0] + ": f"]
+        line = f"{name:32s} rushlight {seconds * 1e6:10.1f} us  {seconds / base:5.2f} f"
+        if name in theirs:
+            line += f"  torch {theirs[name] * 1e6:10.1f} us  ({theirs[name] / seconds:.2f}x)"
+        print(line)
+    for name, seconds in jax_hessian().items():
+        print(f"{'jax, hessian ' + name:32s} {seconds * 1e6:20.1f} us")
+    for length in (100, 10_000, 100_000):
+        print(f"forward mode of {length:7,} ops: {peak(length) / 1024:.1f} KiB at most")
+
+
+if __name__ == "__main__":
+    main()
