@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
+from ..core.state import STATE
 from ..core.tensor import Tensor
 from ..core.values import TWINS, Value
 from ..ops.elementwise import ceil, floor, neg, where
@@ -68,9 +69,11 @@ def pop(level: Level) -> None:
 def entered(kind: str, size: int = 0, randomness: str = "error") -> Iterator[Level]:
     """A level for the length of a block."""
     level = push(kind, size, randomness)
+    STATE.transforms += 1
     try:
         yield level
     finally:
+        STATE.transforms -= 1
         pop(level)
 
 

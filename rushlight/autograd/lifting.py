@@ -45,7 +45,8 @@ def lift(entry: Entry, origin: Entry, create: bool) -> Entry:
 
 
 def _input(x: Any, parent: Any) -> Any:
-    return with_history(x, parent) if isinstance(x, (ndarray, Value)) else x
+    held: Any = x
+    return with_history(held, parent) if isinstance(x, (ndarray, Value)) else x
 
 
 def below(x: Any) -> Any:

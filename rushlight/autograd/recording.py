@@ -52,10 +52,12 @@ class Recorded:
         self.had_history = plain and self.outside and any(x._entry is not None for x in primals)
         try:
             STATE.grad = True
+            STATE.transforms += 1
             self.inputs = [self._input(x) for x in primals]
             self.outputs: list[Any] = []
             self.result = function(*self.inputs)
         finally:
+            STATE.transforms -= 1
             STATE.grad = self.outside
             if self.level is not None:
                 pop(self.level)

@@ -20,6 +20,7 @@ class ThreadState(threading.local):
     # called with (entry, value, operands) for every entry that is recorded
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast = False
+    transforms = 0  # how many functions are being transformed (grad, vmap, ...) around this line
     tracer: Any = None  # the trace that this thread is in
 
 

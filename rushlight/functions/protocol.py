@@ -284,7 +284,7 @@ def detach_(self: Tensor) -> Tensor:
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Switch recording for this leaf, in place."""
-    if isinstance(self._array, Value) and requires_grad and self._array.level.kind != "dual":
+    if requires_grad and STATE.transforms:
         raise RuntimeError(
             "You are attempting to call Tensor.requires_grad_() (or perhaps using"
             " torch.autograd.functional.* APIs) inside of a function being transformed by a"
