@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 import weakref
 from typing import Any
 
 import numpy as np
 
 from ..core import dispatch, tensor
-from ..core.errors import is_ours
-from ..core.primitive import REGISTRY, Primitive
+from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
-from .foreign import Hole, Layout, written
+from .foreign import Hole, Layout
 from .graph import Node
-from .traced import ALIASES, Cell, Traced, covers
+from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
+from .traced import Cell, Traced, covers
 
 ndarray = np.ndarray
 LOG = logging.getLogger("rushlight.compile")
@@ -42,7 +41,7 @@ class Source:
         self.tensor: Tensor | None = None
 
 
-class Tracer:
+class Tracer(NumpyCalls):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
     def __init__(self, reach: Any = None, leaves: Any = ()) -> None:
@@ -233,7 +232,7 @@ class Tracer:
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
         real, template = self.split(params, nodes)
-        if prim.name in _COUNTING or (prim.name == "index" and _masks(real)):
+        if prim.name in COUNTING or (prim.name == "index" and masks(real)):
             self.stop(f"the shape of what {prim.name} gives depends on values")
         y = dispatch.evaluate(prim, tuple(arrays), real)
         if prim.outputs != 1:
@@ -247,7 +246,9 @@ class Tracer:
     def results(self, op: str, nodes: Any, params: Any, ys: Any) -> tuple[Traced, ...]:
         """The traced arrays of an op with several outputs."""
         ys = tuple(y if type(y) is ndarray else np.asarray(y) for y in ys)
-        whole = Node(op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys), line())
+        whole = Node(
+            op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys), line()
+        )
         return tuple(
             self.result(y, Node("output_of", (whole,), (place,), y.shape, y.dtype, whole.line))
             for place, y in enumerate(ys)
@@ -297,100 +298,7 @@ class Tracer:
             return []
         return [x for part in template for x in self.traced_in(part)]
 
-    # --- NumPy's own calls on traced arrays
-
-    def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
-        """A universal function, perhaps writing into `out`."""
-        out = kwargs.pop("out", None)
-        if self.closed:
-            return _dead(getattr(ufunc, method), inputs, kwargs, out)
-        prim = ALIASES.get(ufunc) if method == "__call__" and not kwargs else None
-        if prim is not None and _same_types(inputs):
-            y = self.call(prim, _typed(inputs), ())
-        else:
-            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            y = self.numpy(f"numpy.{name}", getattr(ufunc, method), inputs, kwargs)
-        return y if out is None else self.write(out[0], y)
-
-    def function(self, function: Any, args: Any, kwargs: Any) -> Any:
-        """A NumPy function; the few that write are known by name."""
-        if self.closed:
-            return _dead(function, args, kwargs, None)
-        if function is np.copyto:
-            return self.write(args[0], args[1])
-        out = kwargs.pop("out", None)
-        if function.__name__ in _WRITERS or function.__name__ in _COUNTING:
-            self.stop(f"numpy.{function.__name__}")
-            return _dead(function, args, kwargs, out)
-        space = function.__module__.removeprefix("numpy").lstrip(".")
-        prefix = f"{space}." if space in ("linalg", "fft") else ""
-        y = self.numpy(f"numpy.{prefix}{function.__name__}", function, args, kwargs)
-        return y if out is None else self.write(out[0] if type(out) is tuple else out, y)
-
-    def method(self, name: str, x: Traced, args: Any, kwargs: Any) -> Any:
-        """A method of ndarray."""
-        if self.closed:
-            return _dead(getattr(x.value, name), args, kwargs, None)
-        out = kwargs.pop("out", None)
-
-        def call(x: Any, *args: Any, **kwargs: Any) -> Any:
-            return getattr(x, name)(*args, **kwargs)
-
-        if name == "compress" or (name == "__getitem__" and _masks(_value(args))):
-            self.stop("the shape of what a mask selects depends on values")
-        y = self.numpy(f"method.{name}", call, (x, *args), kwargs)
-        return y if out is None else self.write(out, y)
-
-    def attribute(self, name: str, x: Traced) -> Any:
-        """`T`, `mT`, `real`, `imag`."""
-        if self.closed:
-            return getattr(x.value, name)
-        y = getattr(x.value, name)
-        return self.result(
-            y, Node("method.__getattribute__", (x.read(),), ((Hole(0), name), {}), y.shape, y.dtype)
-        )
-
-    def numpy(self, op: str, function: Any, args: Any, kwargs: Any) -> Any:
-        """Any other pure call of NumPy, kept with a template of its arguments."""
-        nodes: list[Node] = []
-        args, places = self.split(tuple(args), nodes)
-        kwargs, names = self.split(dict(kwargs), nodes)
-        y = function(*args, **kwargs)
-        if isinstance(y, (tuple, list)):
-            return self.results(op, nodes, (places, names), y)
-        y = y if type(y) is ndarray else np.asarray(y)
-        return self.result(y, Node(op, nodes, (places, names), y.shape, y.dtype, line()))
-
-    # --- writes and draws
-
-    def write(self, target: Any, y: Any) -> Any:
-        """Write a result into memory, broadcast and cast as NumPy would."""
-        if type(target) is not Traced:
-            known = self.find(target)
-            target = self.constant(target) if known is None else known
-        y = y if type(y) is Traced else self.operand(np.asarray(y))
-        node = y.read()
-        np.copyto(target.value, y.value, casting="unsafe")
-        shape, dtype = target.value.shape, target.value.dtype
-        if node.shape != shape or node.dtype != dtype:
-            nodes = (target.read(), node)
-            node = Node("numpy.written", nodes, ((Hole(0), Hole(1)), {}), shape, dtype, line())
-        target.written(node)
-        return target
-
-    def set_item(self, x: Traced, key: Any, value: Any) -> None:
-        """`x[key] = value`."""
-        if self.closed:
-            x.value[_value(key)] = _value(value)
-            return
-        part = x.value[_value(key)] if not self.traced_in(key) else None
-        if part is not None and type(part) is ndarray and np.may_share_memory(part, x.value):
-            view = self.result(part, x.node)
-            view.version = -1
-            self.write(view, value)
-            return
-        y = self.numpy("numpy.with_item", _with_item, (x, key, value), {})
-        self.write(x, y)
+    # --- draws, and Python in the middle
 
     def host(self, function: Any, arrays: Any) -> Any:
         """Call a function of arrays that gives a tuple of arrays, now and at each run."""
@@ -414,7 +322,7 @@ class Tracer:
     def draw(self, engine: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Draw now, and note it as something to be drawn again at each run."""
         if self.closed:
-            return getattr(engine, name)(*_value(args), **_value(kwargs))
+            return getattr(engine, name)(*value_of(args), **value_of(kwargs))
         nodes: list[Node] = []
         out = kwargs.pop("out", None)
         args, places = self.split(tuple(args), nodes)
@@ -446,27 +354,6 @@ class DrawnEngine:
         return lambda *args, **kwargs: self._tracer.draw(self._engine, name, args, kwargs)
 
 
-# results whose shape depends on values: a program has fixed shapes
-_COUNTING = frozenset(
-    "masked_select nonzero unique flatnonzero argwhere compress extract bincount trim_zeros"
-    " union1d intersect1d setdiff1d unique_values histogram repeat_interleave".split()
-)
-_WRITERS = frozenset("copyto put place putmask fill_diagonal put_along_axis".split())
-
-
-def _masks(params: Any) -> bool:
-    """Whether some index is a mask."""
-    if isinstance(params, (tuple, list)):
-        return any(map(_masks, params))
-    return type(params) is ndarray and params.dtype == bool and params.ndim > 0
-
-
-def _with_item(x: Any, key: Any, value: Any) -> Any:
-    y = x.copy()
-    y[key] = value
-    return y
-
-
 def _rewritten(known: Traced, node: Node) -> Traced:
     known.written(node)
     return known
@@ -479,51 +366,12 @@ def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
 
 
 def _inside(value: np.ndarray, base: np.ndarray) -> bool:
-    return base.flags.c_contiguous or base.flags.f_contiguous or covers(value, base) or bool(
-        np.shares_memory(value, base, 10_000)
+    return (
+        base.flags.c_contiguous
+        or base.flags.f_contiguous
+        or covers(value, base)
+        or bool(np.shares_memory(value, base, 10_000))
     )
-
-
-def _value(x: Any) -> Any:
-    kind = type(x)
-    if kind is Traced:
-        return x.value
-    if kind is tuple or kind is list:
-        return kind(map(_value, x))
-    return {key: _value(part) for key, part in x.items()} if kind is dict else x
-
-
-def _dead(function: Any, args: Any, kwargs: Any, out: Any) -> Any:
-    """A call on arrays of a trace that has ended: on the real arrays."""
-    kwargs = _value(dict(kwargs))
-    if out is not None:
-        kwargs["out"] = _value(out)
-    return function(*_value(tuple(args)), **kwargs)
-
-
-def _same_types(inputs: Any) -> bool:
-    found = {x.dtype for x in inputs if isinstance(x, (ndarray, np.generic))}
-    return len(found) == 1
-
-
-def _typed(inputs: Any) -> Any:
-    """Python numbers beside arrays, in the type NumPy gives them there."""
-    kind = next(x.dtype for x in inputs if isinstance(x, (ndarray, np.generic)))
-    return tuple(
-        np.asarray(x, np.result_type(kind, x)) if isinstance(x, (bool, int, float, complex)) and
-        not isinstance(x, np.generic) else x
-        for x in inputs
-    )  # fmt: skip
-
-
-def line() -> str:
-    """The user's line, `file:line in name`."""
-    frame = sys._getframe(2)
-    while frame is not None and is_ours(frame):
-        frame = frame.f_back
-    if frame is None:
-        return ""
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 # --- what dispatch calls
@@ -536,7 +384,7 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
         for x in inputs:
             if issubclass(type(x), Tensor) and type(x._array) is Traced:
                 x._array = x._array.value
-        return dispatch.apply_plain(prim, tuple(map(_value, inputs)), _value(params))
+        return dispatch.apply_plain(prim, tuple(map(value_of, inputs)), value_of(params))
     inputs = dispatch.promote(prim, inputs)
     operands = tuple(tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs)
     if tracer.closed:  # two inputs share memory: the trace ended while lifting
@@ -548,15 +396,15 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
     """An op on bare arrays of which some are traced: a rule at work."""
     tracer = next(x.tracer for x in inputs if type(x) is Traced)
     if tracer.closed:
-        values = _value(inputs)
-        y = prim.eval(*((values,) if prim.arity is None else values), *_value(params))
+        values = value_of(inputs)
+        y = prim.eval(*((values,) if prim.arity is None else values), *value_of(params))
         if prim.outputs != 1:
             return tuple(map(np.asarray, y))
         return y if type(y) is ndarray else np.asarray(y)
     if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
-        inputs = _typed(inputs)
+        inputs = typed(inputs)
     elif prim.name == "where" and any(isinstance(x, ndarray) for x in inputs[1:]):
-        inputs = (inputs[0], *_typed(inputs[1:]))  # a number takes the other value's type
+        inputs = (inputs[0], *typed(inputs[1:]))  # a number takes the other value's type
     return tracer.call(prim, inputs, params)
 
 
