@@ -122,6 +122,7 @@ _explain_missing(_sys.modules[__name__], _LAZY)
 _explain_missing(
     utils,
     {
+        "_pytree": ("rushlight.utils._pytree", None),
         "data": ("rushlight.utils.data", None),
         "dlpack": ("rushlight.utils.dlpack", None),
         "checkpoint": ("rushlight.utils.checkpoint", None),

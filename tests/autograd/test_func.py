@@ -320,3 +320,22 @@ def test_batched_gradients() -> None:
     same(found, jacrev(lambda x: x.sin() * x.sum())(x.detach()))
     with pytest.raises(RuntimeError, match="is_grads_batched=True"):
         rl.autograd.grad(y, x, rl.eye(4).double(), is_grads_batched=True)
+
+
+def test_pytrees_under_torchs_name() -> None:
+    trees = rl.utils._pytree
+
+    class Box:
+        def __init__(self, content: Any) -> None:
+            self.content = content
+
+    trees.register_pytree_node(
+        Box, lambda box: ([box.content], None), lambda parts, _: Box(parts[0])
+    )
+    leaves, spec = trees.tree_flatten({"a": Box(1.0), "b": (2.0, None)})
+    assert leaves == [1.0, 2.0, None] and spec == trees.tree_structure(
+        trees.tree_unflatten(leaves, spec)
+    )
+    doubled = trees.tree_map_only(float, lambda x: 2 * x, {"a": Box(1.0), "b": "text"})
+    assert doubled["a"].content == 2.0 and doubled["b"] == "text"
+    assert grad(lambda box: (box.content**2).sum())(Box(rl.ones(2))).content.tolist() == [2.0, 2.0]
