@@ -83,7 +83,7 @@ def combined(parts: Sequence[Index]) -> Index:
 def flat(coordinates: Coordinates, strides: Sequence[int], offset: int = 0) -> Index:
     """The place in memory, in elements."""
     if coordinates and coordinates[0] == _MEMORY:
-        return coordinates[1]
+        return scaled(coordinates[1], 1, offset)
     parts = [scaled(x, stride) for x, stride in zip(coordinates, strides) if x != ZERO]
     if len(parts) == 1:
         return (parts[0][0] + offset, parts[0][1])

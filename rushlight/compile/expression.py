@@ -15,7 +15,7 @@ import numpy as np
 
 from .affine import ZERO, Coordinates, Index, Space, broadcast, contiguous, flat
 from .graph import Node
-from .normal import SOURCES, VIEWS, storage
+from .normal import SOURCES, VIEWS, shift, storage
 from .roots import Root, operands, through_memory
 from .schedule import Group
 
@@ -87,7 +87,7 @@ class Layout:
     def place(self, node: Node, at: Coordinates) -> Index:
         if not at:
             return ZERO
-        return flat(at, self._strides.get(node) or contiguous(node.shape))
+        return flat(at, self._strides.get(node) or contiguous(node.shape), shift(node))
 
 
 class Expression:
@@ -140,7 +140,7 @@ class Expression:
         at = self.group.at(root, root.own)
         if node.op == "put":
             _, strides, offset = node.params
-            index = flat(at, strides, offset)
+            index = flat(at, strides, offset + shift(node))
         else:
             index = self.layout.place(node, at)
         whole = self.group.whole(root)
@@ -155,7 +155,7 @@ class Expression:
         row = self.space.lookup(indices, at[dim:end], node.shape[dim])
         looked = self._looked((0, row[1]))
         strides = contiguous(node.shape)
-        index = flat((*at[:dim], row, *at[end:]), strides)
+        index = flat((*at[:dim], row, *at[end:]), strides, shift(node))
         whole = bool(root.reduced)
         return Store(self.value(source, at), self.slot(node), index, whole, looked, adds=True)
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from .graph import Node
-from .normal import hosted, storage
+from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule
 
 LINE = 64  # a cache line: every temporary begins on one
@@ -78,7 +78,7 @@ def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
             lives[group.scratch] = (step, step)
         for root in group.place:
             node = root.node
-            if root in group.stored and node.op != "empty" and not isinstance(node.dtype, tuple):
+            if root in group.stored and node.op not in IDLE and not isinstance(node.dtype, tuple):
                 _touch(lives, storage(root.node), step, fixed)
             for node, _ in root.reads:
                 if node in schedule.roots and not isinstance(node.dtype, tuple):

@@ -20,13 +20,15 @@ from .graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 NATIVE = frozenset(
     map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split())
 )
-WRITES = frozenset(["put", "scatter"])  # ops whose value stands in the memory of their first input
+# ops whose value stands in the memory of their first input; the last two do no work
+WRITES = frozenset(["put", "scatter", "part", "joined"])
+IDLE = frozenset(["empty", "part", "joined"])
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
 LONG, FEW, PARTS = 1 << 19, 1 << 9, 64  # elements and results of a reduction done in parts
 _NATIVE_OPS = (
     POINTWISE | REDUCTIONS | MOVES
-    | frozenset("dot take scatter_add iota strided replace".split())
+    | frozenset("dot conv take scatter_add iota strided replace".split())
 )  # fmt: skip
 
 
@@ -96,13 +98,25 @@ def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params:
 def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
     (dim,) = node.params
     strides = contiguous(node.shape)
-    found, start = _new(nodes, node, "empty", ()), 0
+    found, start = Node("empty", (), (), node.shape, node.dtype), 0
+    nodes.insert(0, found)
     for part in inputs:
-        if part.size:
+        inner = storage(base(part))
+        own = inner.op == "empty" and inner.size == part.size and inner is not storage(found)
+        if own and part.size and _together(part, strides):
+            inner.op, inner.inputs, inner.params = "part", (found,), (start * strides[dim],)
+            found = _new(nodes, node, "joined", (found, part))
+        elif part.size:
             place = (part.shape, strides, start * strides[dim])
             found = _new(nodes, node, "put", (found, part), place)
         start += part.shape[dim]
     return found
+
+
+def _together(part: Node, strides: Sequence[int]) -> bool:
+    """Whether a part's elements stay neighbours in the whole: it can be made there at once."""
+    own = contiguous(part.shape)
+    return all(n == 1 or a == b for n, a, b in zip(part.shape, own, strides))
 
 
 def _pad(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
@@ -164,8 +178,21 @@ def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | N
     return _new(nodes, node, "reshape", (whole,), (node.shape,))
 
 
+def _conv(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
+    """Kernels of convolutions read memory: one number that is spread out becomes an array."""
+    found = []
+    for x in inputs:
+        under = x
+        while under.op in VIEWS and not hosted(under):
+            under = under.inputs[0]
+        single = under.op == "constant" and under.size == 1
+        found.append(_new(nodes, x, "copy", (x,)) if single else x)
+    return _new(nodes, node, "conv", found, node.params)
+
+
 _REWRITE = {
     "cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
+    "conv": _conv,
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _in_parts),
 }  # fmt: skip
 
@@ -177,7 +204,7 @@ def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
     for node in outputs:
         home = base(node)
         root = storage(home)
-        if home.op in SOURCES or root in taken:
+        if home.op in SOURCES or root in taken or root.shape != home.shape:
             home = root = _new(nodes, node, "copy", (node,))
         taken.add(root)
         found.append(home)
@@ -189,6 +216,16 @@ def storage(node: Node) -> Node:
     while node.op in WRITES:
         node = node.inputs[0]
     return node
+
+
+def shift(node: Node) -> int:
+    """Elements from the beginning of its owner's memory to a node's first."""
+    found = 0
+    while node.op in WRITES:
+        if node.op == "part":
+            found += node.params[0]
+        node = node.inputs[0]
+    return found
 
 
 def _needed(nodes: list[Node], inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:

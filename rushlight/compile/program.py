@@ -22,7 +22,7 @@ from .expression import STATUS
 from .graph import Graph, Node
 from .interpret import evaluate
 from .kernels import Kernel, Maker, Operands, Prepared
-from .normal import base, normalise, storage
+from .normal import base, normalise, shift, storage
 from .schedule import Group, Schedule, schedule
 
 Array = np.ndarray[Any, Any]
@@ -244,7 +244,8 @@ class Program:
         else:
             at = self._offsets[owner]
             found = self._arena[at : at + owner.nbytes].view(owner.dtype)
-        return found.reshape(node.shape)
+        first = shift(home)
+        return found.reshape(-1)[first : first + home.size].reshape(node.shape)
 
     def run(
         self, inputs: Sequence[Array], outputs: Sequence[Array | None] | None = None

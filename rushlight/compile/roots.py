@@ -23,7 +23,7 @@ from .affine import (
     variable,
 )  # fmt: skip
 from .graph import POINTWISE, REDUCTIONS, Node
-from .normal import SOURCES, VIEWS, WRITES, Normal, base, hosted
+from .normal import IDLE, SOURCES, VIEWS, WRITES, Normal, base, hosted
 
 COSTLY = {
     **dict.fromkeys(("div", "sqrt", "floor_div", "fmod"), 4),
@@ -130,7 +130,7 @@ def _burdens(normal: Normal) -> _Burden:
 
 def _always(node: Node) -> bool:
     return (
-        node.op in REDUCTIONS or node.op in WRITES or node.op in ("dot", "copy", "empty")
+        node.op in REDUCTIONS or node.op in WRITES or node.op in ("dot", "conv", "copy", "empty")
         or hosted(node)
     )  # fmt: skip
 
@@ -163,7 +163,7 @@ def below(node: Node) -> Node:
 
 def describe(node: Node) -> Root:
     """The loop space of a root."""
-    if hosted(node) or node.op == "empty":
+    if hosted(node) or node.op in IDLE:
         return Root(node, [], sinks=[(base(x), ()) for x in node.inputs])
     return _SPACES.get(node.op, _mapped)(node)
 
@@ -193,7 +193,8 @@ def _reduced(node: Node) -> Root:
 def _product(node: Node) -> Root:
     operands, result = node.params[0].split("->")
     parts = operands.split(",")
-    sizes = {c: n for part, x in zip(parts, node.inputs) for c, n in zip(part, x.shape)}
+    every = zip((*parts, result), (*node.inputs, node))
+    sizes = {c: n for part, x in every for c, n in zip(part, x.shape)}
     letters = list(result) + [c for c in sizes if c not in result]
     places = {c: k for k, c in enumerate(c for c in letters if sizes[c] != 1)}
     at = {c: variable(places[c]) if c in places else ZERO for c in letters}
@@ -219,7 +220,8 @@ def _scatter(node: Node) -> Root:
 
 
 _SPACES = {
-    **dict.fromkeys(REDUCTIONS, _reduced), "dot": _product, "put": _put, "scatter": _scatter,
+    **dict.fromkeys(REDUCTIONS, _reduced), "dot": _product, "conv": _product, "put": _put,
+    "scatter": _scatter,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .affine import (
     variable,
 )
 from .graph import Node
-from .normal import WRITES, Normal, hosted, storage
+from .normal import IDLE, WRITES, Normal, hosted, storage
 from .roots import Root, choose
 
 MOST_ROOTS = 24  # in one kernel
@@ -330,7 +330,7 @@ def _volume(extents: Sequence[int]) -> int:
 
 
 def _kind(root: Root, gemm: frozenset[Node]) -> str:
-    if root.node.op == "empty":
+    if root.node.op in IDLE:
         return "empty"
     if hosted(root.node):
         return "host"
@@ -467,8 +467,8 @@ def _stored(group: Group, fusion: _Fusion, outputs: set[Node]) -> set[Root]:
     """The roots whose values someone outside of the kernel reads."""
     found = set()
     for root in group.place:
-        outside = root.node in outputs or root.node.op in ("put", "scatter", "copy", "empty")
-        if outside or group.kind == "host":
+        outside = root.node in outputs or group.kind in ("host", "empty")
+        if outside or root.node.op in WRITES or root.node.op == "copy":
             found.add(root)
             continue
         if any(fusion.home[user.node] is not group for user in fusion.readers.get(root.node, ())):

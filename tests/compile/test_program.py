@@ -266,6 +266,21 @@ def test_temporaries_do_not_overlap_and_are_reused(rng):
     )
 
 
+def test_wholes_made_of_wholes(rng):
+    # the inner ones are made where they belong; one of them is also read, one is an output
+    parts = [value(f"x{k}", (4, 3)) for k in range(6)]
+    big = [Node("exp", (x,), (), (4, 3), F4) for x in parts]
+    inner = [Node("cat", (a, b), (1,), (4, 6), F4) for a, b in zip(big[::2], big[1::2])]
+    outer = Node("cat", tuple(inner), (0,), (12, 6), F4)
+    again = Node("cat", (inner[2], inner[0]), (0,), (8, 6), F4)
+    used = Node("dot", (inner[1], outer), ("ik,jk->ij",), (4, 12), F4)
+    total = Node("reduce_sum", (outer,), ((0,), False), (6,), F4)
+    for outputs in ([outer, used], [used, total, again], [inner[0], outer], [outer, inner[2]]):
+        agree(Graph(parts, outputs), [rng.standard_normal((4, 3)).astype(F4) for _ in parts])
+    program = build(Graph(parts, [used]))
+    assert not any(node.op == "joined" for kernel in program.kernels for node in kernel.nodes)
+
+
 def test_equal_kernels_are_written_once():
     x = value("x", (32, 32))
     node = x
