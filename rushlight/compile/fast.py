@@ -35,7 +35,7 @@ def make(bound: Bound) -> Callable[..., Any] | None:
 class _Writer:
     def __init__(self, bound: Bound) -> None:
         self.bound, self.captured = bound, bound.captured
-        self.native = getattr(bound.program, "native", None)
+        self.native: Any = getattr(bound.program, "native", None)
         self.names: dict[str, Any] = {
             "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
@@ -131,7 +131,7 @@ class _Writer:
                 continue
             self.names[f"s{k}"] = source.owner
             if source.kind == "number":
-                cell = source.array.reshape(1)
+                cell: Any = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
                 self.names[f"k{k}"] = source.key
                 self.lines += [

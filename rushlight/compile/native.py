@@ -40,7 +40,8 @@ class NativeProgram:
         strides = [_steps(form) for form in forms] if forms else None
         self.native = program.build(self.core, donate=donate, strides=strides)
         self.wrote = frozenset(self.native.donate.values())
-        *draws, last = self.native._steps or [None]
+        steps: list[Any] = list(self.native._steps) or [None]
+        *draws, last = steps
         simple = last is not None and hasattr(last, "address")
         placed = self.native._where
         drawn = all(_is_draw(step) and step.node not in placed for step in draws)

@@ -63,10 +63,10 @@ def neutral(node: Node) -> Node | None:
     return None
 
 
-def _is_neutral(op: str, value: Any) -> bool:
+def _is_neutral(op: str, value: np.generic) -> bool:
     if op in ("mul", "div", "pow"):
         return bool(value == 1)
-    if value != 0:
+    if bool(value):
         return False
     if value.dtype.kind != "f":
         return True

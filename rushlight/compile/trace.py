@@ -27,6 +27,7 @@ from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
 from .traced import Cell, Traced, covers
 
 ndarray = np.ndarray
+WORK: Any = 10_000  # how hard to look for a shared element
 LOG = logging.getLogger("rushlight.compile")
 
 
@@ -198,7 +199,7 @@ class Tracer(NumpyCalls):
                 if not covers(value, cell.base):
                     known.version = -1
                 return known
-            if low < stop and start < high and np.shares_memory(value, cell.base, 10_000):
+            if low < stop and start < high and overlap(value, cell.base):
                 self.stop("two tensors share parts of the same memory")
                 return known_dead(self, value)
         return None
@@ -365,12 +366,20 @@ def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
     return Traced(tracer, value, node, Cell(value, node))
 
 
+def overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays share an element; also where that is too hard to say."""
+    try:
+        return np.shares_memory(a, b, WORK)
+    except np.exceptions.TooHardError:
+        return True
+
+
 def _inside(value: np.ndarray, base: np.ndarray) -> bool:
     return (
         base.flags.c_contiguous
         or base.flags.f_contiguous
         or covers(value, base)
-        or bool(np.shares_memory(value, base, 10_000))
+        or bool(overlap(value, base))
     )
 
 
