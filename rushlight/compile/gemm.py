@@ -16,7 +16,7 @@ from .emit import Module
 from .gemm_copies import copies_before
 from .gemm_end import Epilogue, Place
 from .gemm_kernel import Driver
-from .gemm_plan import Gemm, Operand, Result, plan_gemm
+from .gemm_plan import Gemm, Operand, Result, Room, plan_gemm
 from .packing import emit_copy
 
 __all__ = ["Gemm", "KernelCall", "Operand", "Place", "Result", "emit_gemm", "plan_gemm"]
@@ -32,6 +32,7 @@ class KernelCall:
     units: int
     grain: int
     flops: int = 0
+    packs: str = ""  # the operand that it packs: "x" or "y"
 
 
 def scratch_bytes(gemm: Gemm, target: Any) -> int:
@@ -44,21 +45,22 @@ def scratch_bytes(gemm: Gemm, target: Any) -> int:
 
 def emit_gemm(
     module: Module, name: str, gemm: Gemm, target: Any, scratch: int = -1,
-    epilogue: Epilogue | None = None,
+    epilogue: Epilogue | None = None, shared: tuple[int, int] = (-1, -1),
 ) -> list[KernelCall]:  # fmt: skip
     """Add the kernels that compute `gemm`; each finished vector passes through `epilogue`.
 
     `epilogue(f, value, place)` may write more code and gives what is stored in C (None: nothing).
+    `shared` are the slots of a packed x and y that other products read too, where the plan says so.
     """
     calls: list[KernelCall] = []
     if gemm.empty:
         return calls
-    plan = plan_gemm(gemm, target)
-    for kind, copy in copies_before(plan, scratch):
+    plan, room = plan_gemm(gemm, target), Room(scratch, shared)
+    for kind, copy in copies_before(plan, room):
         emit_copy(module, f"{name}_{kind}", copy)
-        size = max(1, copy.rows * copy.columns)
-        calls.append(KernelCall(f"{name}_{kind}", copy.count, max(1, (1 << 15) // size)))
-    units = Driver(module, name, plan, scratch, epilogue).emit()
+        grain, which = max(1, (1 << 15) // max(1, copy.rows * copy.columns)), "xy"["pack" in kind]
+        calls.append(KernelCall(f"{name}_{kind}", copy.count, grain, packs=which))
+    units = Driver(module, name, plan, room, epilogue).emit()
     each = max(1, gemm.flops // units)
     calls.append(KernelCall(name, units, max(1, CHUNK_FLOPS // each), gemm.flops))
     return calls

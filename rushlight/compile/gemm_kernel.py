@@ -7,7 +7,7 @@ import math
 from .emit import I64, PTR, VOID, Module, Value, constant
 from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue
-from .gemm_plan import Plan
+from .gemm_plan import Plan, Room
 from .packing import KERNEL, Number, move, positions, table_entry, times
 from .tiles import Tile, emit_tile, unrolled
 
@@ -18,9 +18,9 @@ class Driver:
     """Writes the kernel that calls tiles for units of work, and the function that ends a tile."""
 
     def __init__(
-        self, module: Module, name: str, plan: Plan, scratch: int, epilogue: Epilogue | None
+        self, module: Module, name: str, plan: Plan, room: Room, epilogue: Epilogue | None
     ) -> None:
-        self.module, self.name, self.plan, self.scratch = module, name, plan, scratch
+        self.module, self.name, self.plan, self.room = module, name, plan, room
         self.gemm, self.type, self.epilogue = plan.gemm, plan.type, epilogue
         self.panels = plan.panels[0] + bool(plan.panels[1])
         own = epilogue is not None or plan.turned or plan.inner or plan.cut
@@ -91,6 +91,8 @@ class Driver:
         plan = self.plan
         if not plan.packs_x:
             return plan.x.free, plan.x.inner
+        if plan.x_panels:
+            return 1, self._flat(plan.height)
         return plan.row_room, self._flat(1)
 
     def _y_steps(self, last: int) -> tuple[int, tuple[int, ...]]:
@@ -107,16 +109,15 @@ class Driver:
     def _kernel(self) -> None:
         f = self.f = self.module.function(self.name, KERNEL)
         plan = self.plan
-        regions = plan.regions
+        far = plan.packs_y and not plan.packs_near
         self.bases = [
-            table_entry(f, self.type, self.scratch, regions[region])
-            if packed else table_entry(f, self.type, operand.slot, operand.offset)
-            for operand, packed, region in
-            ((plan.x, plan.packs_x, 1), (plan.y, plan.packs_y and not plan.packs_near, 0))
+            table_entry(f, self.type, *(
+                self.room.of(plan, part) if packed else (operand.slot, operand.offset)
+            )) for part, (operand, packed) in enumerate(((plan.x, plan.packs_x), (plan.y, far)))
         ]  # fmt: skip
         self.result = table_entry(f, self.type, self.gemm.c.slot) if self.direct else None
         if plan.cut:
-            self.waiting = table_entry(f, self.type, self.scratch, regions[2])
+            self.waiting = table_entry(f, self.type, self.room.scratch, plan.regions[2])
         self._locals()
         _, begin, end = f.arguments
         with f.loop(begin, end) as units:
@@ -196,7 +197,7 @@ class Driver:
     def _pack(self) -> None:
         """Put this unit's y in order, on the stack."""
         f = self.f
-        for copy in panel_copies(self.plan, self.scratch):
+        for copy in panel_copies(self.plan, self.room):
             first = copy.offsets[0] - self.plan.y.offset
             source = f.at(self.y, first, self.type)
             target = f.at(self.near, copy.offsets[1], self.type)
@@ -222,7 +223,10 @@ class Driver:
         f, plan, type = self.f, self.plan, self.type
         row = self._row(tile)
         x_free, x_steps = self._x_steps()
-        x = f.at(self.x, f.add(times(f, row, x_free), times(f, start, x_steps[-1])), type)
+        first = times(f, row, x_free)
+        if plan.x_panels:
+            first = times(f, tile, self.gemm.terms * plan.height)
+        x = f.at(self.x, f.add(first, times(f, start, x_steps[-1])), type)
         across = plan.width * (self.gemm.terms if plan.packs_y else plan.y.free)
         down = self._start(panel, start) if terms is not None else 0
         y = f.at(self.y, f.add(times(f, panel, across), down), type)

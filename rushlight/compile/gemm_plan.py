@@ -56,6 +56,7 @@ class Gemm:
     batch: tuple[int, ...] = ()
     dtype: str = "float32"
     accumulate: bool = False
+    uses: tuple[int, int] = (1, 1)  # products of a run that can share one copy of A, and of B
 
     @property
     def terms(self) -> int:
@@ -100,6 +101,17 @@ class Plan:
     @functools.cached_property
     def y(self) -> Operand:
         return self.gemm.a if self.swapped else self.gemm.b
+
+    @property
+    def shared(self) -> tuple[bool, bool]:
+        """Whether the packed x and y have memory of their own, which other products read too."""
+        x_uses, y_uses = self.gemm.uses[::-1] if self.swapped else self.gemm.uses
+        return self.packs_x and x_uses > 1, self.packs_y and y_uses > 1
+
+    @property
+    def x_panels(self) -> bool:
+        """Whether a packed x holds tile after tile, each term by term; else row after row."""
+        return self.packs_x and self.x.free == 1 and self.x.inner[-1] != 1
 
     @property
     def x_size(self) -> int:
@@ -182,6 +194,8 @@ class Plan:
     @property
     def x_matrix(self) -> int:
         """Elements of one packed matrix of x."""
+        if self.x_panels:
+            return self.gemm.terms * self.tiles[0] * self.height
         return self.row_room * self.x_size
 
     @property
@@ -194,14 +208,15 @@ class Plan:
         panels = self.panels[0] + bool(self.panels[1])
         small = self.y_matrix * self.type.size <= NEAR_BYTES
         alone = self.matrices(self.y) == math.prod(self.gemm.batch)
-        return self.packs_y and small and alone and self.blocks == (self.tiles[0], panels)
+        alone = alone and self.packs_y and not self.shared[1]
+        return small and alone and self.blocks == (self.tiles[0], panels)
 
     @functools.cached_property
     def regions(self) -> tuple[int, int, int, int]:
         """Elements of scratch before the packed y, the packed x, the sums between passes; all."""
-        far = self.packs_y and not self.packs_near
+        far = self.packs_y and not self.packs_near and not self.shared[1]
         y = self.y_matrix * self.matrices(self.y) if far else 0
-        x = self.x_matrix * self.matrices(self.x) if self.packs_x else 0
+        x = self.x_matrix * self.matrices(self.x) if self.packs_x and not self.shared[0] else 0
         rows = self.x_size + self.type.lanes
         panels = self.panels[0] + bool(self.panels[1])
         sums = math.prod(self.gemm.batch) * rows * panels * self.width if self.cut else 0
@@ -229,6 +244,20 @@ class Plan:
         ):
             high = -(-high // 2)
         return high, min(wide, panels)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Buffers for copies: the product's own, and those of a packed x and y that others share."""
+
+    scratch: int = -1
+    shared: tuple[int, int] = (-1, -1)
+
+    def of(self, plan: Plan, part: int) -> tuple[int, int]:
+        """Slot and offset of the packed x (0) or y (1)."""
+        if plan.shared[part]:
+            return self.shared[part], 0
+        return self.scratch, plan.regions[1 - part]
 
 
 @functools.lru_cache(maxsize=512)
