@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import rushlight as rl
+from rushlight.nn import functional as F
 
 from ..core.names import nearest
 from ..vision.datasets import MNIST, Digits, FashionMNIST, ImageFolder, SplitWarning
@@ -29,13 +30,31 @@ SEED = 0
 
 @dataclass
 class Part:
-    """Pictures (N, C, H, W) in float32, and their labels (N,) in int64."""
+    """Pictures (N, C, H, W) in float32, and their labels (N,) in int64.
+
+    With `size` the pictures are kept as they came, and each batch is made that large on its way
+    into the network: 10,000 enlarged pictures would not fit where 10,000 small ones do.
+    """
 
     images: rl.Tensor
     labels: rl.Tensor
+    size: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a picture as the network sees it."""
+        _, channels, height, width = self.images.shape
+        return (channels, height, width) if self.size is None else (channels, self.size, self.size)
+
+    def fitted(self, images: rl.Tensor) -> rl.Tensor:
+        """Some of the part's pictures in the size that the network sees (bilinear)."""
+        if self.shape == images.shape[1:]:
+            return images
+        smaller = self.shape[1] < images.shape[2] or self.shape[2] < images.shape[3]
+        return F.interpolate(images, self.shape[1:], mode="bilinear", antialias=smaller)
 
 
 @dataclass
@@ -52,8 +71,7 @@ class Data:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a picture."""
-        _, channels, height, width = self.train.images.shape
-        return channels, height, width
+        return self.train.shape
 
 
 def short_name(name: str) -> str:
@@ -70,10 +88,16 @@ def check_name(name: str) -> str:
     raise Complaint(f"--data {name}: neither a data set nor a folder; {hint}", code=2)
 
 
-def load(name: str, size: int | None = None, scale: dict[str, float] | None = None) -> Data:
+def load(
+    name: str,
+    size: int | None = None,
+    scale: dict[str, float] | None = None,
+    resize: int | None = None,
+) -> Data:
     """Read both parts of a data set and bring the training pixels to mean 0 and deviation 1.
 
-    `size` makes pictures of a folder square; `scale` is the {"mean", "std"} of an earlier run.
+    `size` makes pictures of a folder square as they are read; `resize` makes the pictures of any
+    data set so, batch by batch; `scale` is the {"mean", "std"} of an earlier run.
     Raises: Complaint, DataError, DownloadError, OSError.
     """
     check_name(name)
@@ -84,6 +108,7 @@ def load(name: str, size: int | None = None, scale: dict[str, float] | None = No
         scale = {"mean": mean, "std": std or 1.0}
     for part in (data.train, data.held_out):
         part.images.sub_(scale["mean"]).div_(scale["std"])
+        part.size = resize
     data.scale = scale
     return data
 

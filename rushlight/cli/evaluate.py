@@ -37,10 +37,11 @@ def main(options: argparse.Namespace) -> int:
         shape = (int(channels), int(height), int(width))
         net = models.build(checkpoint["model"], shape, len(config["classes"]), config["dropout"])
         source, size, scale = options.data or config["data"], config["image_size"], config["scale"]
+        resize = config.get("resize")
     except (KeyError, TypeError, ValueError) as error:
         raise Complaint(f"{options.run}: the checkpoint's config is not whole: {error}") from error
     net.load_state_dict(checkpoint["state_dict"])
-    data = pictures.load(source, size, scale)
+    data = pictures.load(source, size, scale, resize)
     if data.shape != shape:
         raise Complaint(f"{source} has pictures of {data.shape}, the network wants {shape}")
     found = measure(net, data.held_out, models.criterion(checkpoint["model"]))

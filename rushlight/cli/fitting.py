@@ -18,6 +18,7 @@ from .interrupt import StopRequests
 from .progress import Progress
 
 MEASURE_BATCH = 500
+MEASURE_PIXELS = MEASURE_BATCH * 32 * 32  # of a batch that is measured; keeps its memory bounded
 
 
 @dataclass
@@ -49,18 +50,25 @@ def count_correct(scores: rl.Tensor, labels: rl.Tensor) -> int:
     return int((scores.argmax(1) == labels).sum().item())
 
 
+def measure_batch(part: Part) -> int:
+    """How many pictures are measured at once."""
+    _, height, width = part.shape
+    return max(1, min(MEASURE_BATCH, MEASURE_PIXELS // (height * width)))
+
+
 def measure(
     net: nn.Module, part: Part, loss_of: Callable[..., rl.Tensor], stop: StopRequests | None = None
 ) -> Measure:
     """Loss and accuracy of `net` on a part, in evaluation mode and in batches of fixed size."""
     net.eval()
     total, correct = 0.0, 0
+    size = measure_batch(part)
     with rl.no_grad():
-        for start in range(0, len(part), MEASURE_BATCH):
+        for start in range(0, len(part), size):
             if stop is not None:
                 stop.check()
-            images = part.images[start : start + MEASURE_BATCH]
-            labels = part.labels[start : start + MEASURE_BATCH]
+            images = part.fitted(part.images[start : start + size])
+            labels = part.labels[start : start + size]
             scores = net(images)
             total += loss_of(scores, labels).item() * len(labels)
             correct += count_correct(scores, labels)
@@ -80,7 +88,14 @@ class Fit:
         self.net = models.build(settings.model, data.shape, len(data.classes), settings.dropout)
         self.loss_of = models.criterion(settings.model)
         part = TensorDataset(data.train.images, data.train.labels)
-        self.loader = DataLoader(part, batch_size=settings.batch_size, shuffle=True)
+        # a batch norm over one picture that has become one pixel has nothing to average
+        alone = len(part) % settings.batch_size == 1 < len(part)
+        self.loader = DataLoader(
+            part,
+            batch_size=settings.batch_size,
+            shuffle=True,
+            drop_last=alone and settings.model in models.LARGE_NETS,
+        )
         self.optimizer = presets.optimizer(settings, self.net.parameters())
         steps = len(self.loader) * settings.epochs
         self.scheduler = presets.scheduler(settings, self.optimizer, steps)
@@ -99,7 +114,9 @@ class Fit:
             seconds = time.perf_counter() - start
             held_out = measure(self.net, self.data.held_out, self.loss_of, self.stop)
             if not math.isfinite(held_out.loss):
-                raise self._diverged(held_out.loss, self.data.held_out.images[:MEASURE_BATCH])
+                part = self.data.held_out
+                first = part.fitted(part.images[: measure_batch(part)])
+                raise self._diverged(held_out.loss, first)
             yield {
                 "epoch": epoch,
                 "step": self.step,
@@ -119,6 +136,7 @@ class Fit:
         total, correct, count = 0.0, 0, 0
         for images, labels in self.loader:
             self.stop.check()
+            images = self.data.train.fitted(images)
             if self._whole is not None:
                 loss, scores = self._whole(images, labels)
             else:

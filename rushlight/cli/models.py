@@ -10,9 +10,30 @@ import rushlight as rl
 from rushlight import nn
 from rushlight.nn import functional as F
 
+from ..vision.models import get_model
 from .terminal import Complaint
 
-MODELS = ("linear", "softmax", "mlp", "lenet")
+# Networks of rushlight.vision.models: the smallest side of a picture, the name of their dropout.
+LARGE_NETS: dict[str, tuple[int, str | None]] = {
+    "alexnet": (63, "dropout"),
+    "vgg11": (32, "dropout"),
+    "vgg11_bn": (32, "dropout"),
+    "vgg16": (32, "dropout"),
+    "nin": (67, "dropout"),
+    "googlenet": (15, "dropout"),
+    "resnet18": (8, None),
+    "resnet34": (8, None),
+    "resnet50": (8, None),
+    "densenet121": (29, "drop_rate"),
+    "mobilenet_v2": (8, "dropout"),
+    "d2l_alexnet": (63, "dropout"),
+    "d2l_vgg11": (32, "dropout"),
+    "d2l_resnet18": (8, None),
+    "d2l_densenet": (29, None),
+}
+SIZED = frozenset(("d2l_alexnet", "d2l_vgg11"))  # whose linear layers fit one size of picture
+MODELS = ("linear", "softmax", "mlp", "lenet", *LARGE_NETS)
+UNDROPPED = frozenset(("linear", "softmax", *(n for n, (_, p) in LARGE_NETS.items() if p is None)))
 LARGE = 20  # from this side on LeNet has its original 5x5 windows
 SMALLEST = 4
 
@@ -34,7 +55,30 @@ def build(name: str, shape: Shape, classes: int, dropout: float = 0.0) -> nn.Mod
         )
     if name == "lenet":
         return _lenet(shape, classes, dropout)
+    if name in LARGE_NETS:
+        return _large(name, shape, classes, dropout)
     raise Complaint(f"there is no model {name!r}; known are {', '.join(MODELS)}", code=2)
+
+
+def _large(name: str, shape: Shape, classes: int, dropout: float) -> nn.Module:
+    """A network of rushlight.vision.models for these pictures, without helping classifiers."""
+    channels, height, width = shape
+    smallest, dropped = LARGE_NETS[name]
+    if min(height, width) < smallest:
+        raise Complaint(
+            f"{name} needs pictures of {smallest}x{smallest} at least, these are {width}x{height}:"
+            " --resize 96 enlarges them"
+        )
+    given: dict[str, Any] = {"num_classes": classes, "in_channels": channels}
+    if dropped is not None:
+        given[dropped] = dropout
+    if name == "googlenet":
+        given["aux_logits"] = False
+    if name in SIZED:
+        if height != width:
+            raise Complaint(f"{name} needs square pictures: --resize 96 makes them so")
+        given["image_size"] = height
+    return get_model(name, **given)
 
 
 def _named(**parts: nn.Module | None) -> nn.Module:

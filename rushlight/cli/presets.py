@@ -27,6 +27,7 @@ class Settings:
     dropout: float = 0.0
     seed: int = 0
     image_size: int | None = None
+    resize: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain data."""
@@ -46,12 +47,27 @@ _LARGE: dict[str, dict[str, Any]] = {
     "mlp": {"epochs": 8, "batch_size": 128, "lr": 1e-3},
     "lenet": {"epochs": 5, "batch_size": 32, "lr": 2e-3},
 }
+# The deep networks cost a thousand times more per picture; without norms they want small steps.
+_DEEP: dict[str, Any] = {"epochs": 3, "batch_size": 64, "lr": 1e-3}
+_DEEP_PLAIN: dict[str, Any] = {"epochs": 5, "batch_size": 64, "lr": 1e-4, "dropout": 0.5}
+_LARGE_NETS: dict[str, dict[str, Any]] = {
+    "alexnet": _DEEP_PLAIN,
+    "vgg11": _DEEP_PLAIN,
+    "vgg11_bn": _DEEP_PLAIN,
+    "vgg16": _DEEP_PLAIN,
+    "nin": _DEEP_PLAIN | {"lr": 5e-4},
+    "googlenet": _DEEP | {"dropout": 0.2},
+    "mobilenet_v2": _DEEP | {"dropout": 0.2},
+    "d2l_alexnet": _DEEP_PLAIN,
+    "d2l_vgg11": _DEEP_PLAIN,
+}
 
 
 def choose(given: dict[str, Any]) -> Settings:
     """Settings with the preset's values where `given` has None."""
     table = _SMALL if given["data"] == "digits" else _LARGE
-    values = dict(table[given["model"]])
+    name = given["model"]
+    values = dict(table[name] if name in table else _LARGE_NETS.get(name, _DEEP))
     known = {field.name for field in fields(Settings)}
     values.update({key: v for key, v in given.items() if key in known and v is not None})
     return Settings(**values)

@@ -1,0 +1,51 @@
+"""What is asked of every network that torchvision has too."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+NAMES = (
+    "alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+    "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
+    "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2", "densenet121",
+    "densenet161", "densenet169", "densenet201", "mobilenet_v2",
+)  # fmt: skip
+# Small networks and variants whose weights and outputs are compared: name, arguments, side.
+DRAWN = {
+    "resnet18": ("resnet18", {"num_classes": 5, "zero_init_residual": True}, 40),
+    "resnet50 dilated": (
+        "resnet50",
+        {"num_classes": 3, "replace_stride_with_dilation": [False, True, True]},
+        33,
+    ),
+    "mobilenet_v2": ("mobilenet_v2", {"width_mult": 0.35, "num_classes": 7}, 40),
+    "densenet121": ("densenet121", {"num_classes": 4, "bn_size": 2}, 33),
+    "googlenet": ("googlenet", {"num_classes": 6, "transform_input": True}, 33),
+}
+
+
+def layout(net) -> dict:
+    """The number of parameters, and a digest of all names and shapes in their order."""
+    state = net.state_dict()
+    text = "\n".join(f"{name} {tuple(value.shape)}" for name, value in state.items())
+    count = sum(value.numel() for value in net.parameters())
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return {"parameters": count, "entries": len(state), "digest": digest}
+
+
+def picture(side: int) -> np.ndarray:
+    """Two pictures of three channels, the same everywhere."""
+    values = np.arange(2 * 3 * side * side, dtype=np.float64)
+    return np.sin(values * 0.37).reshape(2, 3, side, side).astype(np.float32)
+
+
+def drawn(build, library, arguments, side) -> dict:
+    """Sums of the first weights that seed 11 gives, and the scores of the pictures."""
+    library.manual_seed(11)
+    net = build(**arguments).eval()
+    sums = [float(p.detach().double().sum().item()) for p in net.parameters()]
+    with library.no_grad():
+        scores = net(library.from_numpy(picture(side)))
+    return {"sums": sums, "scores": scores.tolist()}

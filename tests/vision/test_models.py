@@ -1,0 +1,226 @@
+"""The networks of rushlight.vision.models: torchvision's layout, weights, arguments, errors."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.cli import data as pictures
+from rushlight.cli import fitting, presets
+from rushlight.cli import models as networks
+from rushlight.cli.interrupt import StopRequests
+from rushlight.cli.main import main
+from rushlight.cli.terminal import Complaint
+from rushlight.vision import models
+from tests.parity.model_cases import DRAWN, NAMES, drawn, layout
+
+RECORDED = json.loads(
+    (Path(__file__).resolve().parents[1] / "parity" / "data" / "models.json").read_text()
+)
+# As published in torchvision's table of weights.
+PUBLISHED = {
+    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032,
+    "resnet101": 44_549_160, "resnet152": 60_192_808, "alexnet": 61_100_840,
+    "vgg11": 132_863_336, "vgg13": 133_047_848, "vgg16": 138_357_544, "vgg19": 143_667_240,
+    "vgg11_bn": 132_868_840, "densenet121": 7_978_856, "densenet169": 14_149_480,
+    "densenet201": 20_013_928, "mobilenet_v2": 3_504_872, "googlenet": 13_004_888,
+}  # fmt: skip
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks without first weights: only names and shapes are looked at."""
+    for name in ("uniform_", "normal_"):
+        monkeypatch.setattr(rl.Tensor, name, lambda self, *args, **kwargs: self)
+    for name in ("constant_", "trunc_normal_", "zeros_", "ones_"):
+        monkeypatch.setattr(rl.nn.init, name, lambda tensor, *args, **kwargs: tensor)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_shapes_are_torchvisions(name: str, undrawn: None) -> None:
+    found = layout(models.get_model(name))
+    assert found == RECORDED["layout"][name]
+    assert found["parameters"] == PUBLISHED.get(name, found["parameters"])
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_a_seed_gives_torchvisions_weights_and_scores(case: str) -> None:
+    name, arguments, side = DRAWN[case]
+    found, wanted = drawn(getattr(models, name), rl, arguments, side), RECORDED["drawn"][case]
+    np.testing.assert_allclose(found["sums"], wanted["sums"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "count"),
+    [
+        ("lenet", 28, 61_706), ("d2l_lenet", 28, 61_706), ("nin", 67, 1_992_166),
+        ("d2l_nin", 67, 1_992_166), ("d2l_resnet18", 96, 11_178_378),
+        ("d2l_densenet", 96, 758_226), ("d2l_googlenet", 96, 5_977_530),
+    ],
+)  # fmt: skip
+def test_the_courses_networks_take_one_channel(name: str, side: int, count: int) -> None:
+    net = models.get_model(name).eval()
+    assert sum(weight.numel() for weight in net.parameters()) == count
+    with rl.no_grad():
+        assert net(rl.zeros(1, 1, side, side)).shape == (1, 10)
+
+
+def test_heads_fit_the_size_of_the_pictures(undrawn: None) -> None:
+    assert models.d2l_alexnet()[14].in_features == 6400
+    assert models.d2l_alexnet(image_size=96)[14].in_features == 256
+    assert models.d2l_vgg11(image_size=96)[6].in_features == 128 * 9
+    with pytest.raises(ValueError, match="d2l_vgg11: pictures of 20x20 are too small"):
+        models.d2l_vgg11(image_size=20)
+    with pytest.raises(ValueError, match="12x12 at least, got image_size=11"):
+        models.lenet(image_size=11)
+
+
+def test_in_training_googlenet_gives_three_scores() -> None:
+    net = models.GoogLeNet(4, init_weights=False)
+    out = net(rl.randn(2, 3, 33, 33))
+    assert out._fields == ("logits", "aux_logits2", "aux_logits1")
+    assert [part.shape for part in out] == [(2, 4)] * 3
+    sum(part.sum() for part in out).backward()
+    assert all(weight.grad is not None for weight in net.parameters())
+    assert net.eval()(rl.randn(2, 3, 33, 33)).shape == (2, 4)
+
+
+def test_a_frugal_densenet_has_the_same_gradients() -> None:
+    found = []
+    x = rl.randn(2, 3, 33, 33, dtype=rl.float64)
+    for frugal in (False, True):
+        rl.manual_seed(0)
+        net = models.DenseNet(4, (2, 1, 1, 1), 8, num_classes=3, memory_efficient=frugal).double()
+        net(x).square().sum().backward()
+        found.append([weight.grad for weight in net.parameters()])
+    for plain, again in zip(*found):
+        np.testing.assert_allclose(plain.numpy(), again.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_weights_are_refused_with_the_way_out(undrawn: None) -> None:
+    with pytest.raises(ValueError, match="comes without trained weights") as caught:
+        models.mobilenet_v2(weights="DEFAULT")
+    assert "load_state_dict" in caught.value.__notes__[0]
+    with (
+        pytest.warns(UserWarning, match="'pretrained' is deprecated"),
+        pytest.raises(ValueError, match="comes without trained weights"),
+    ):
+        models.resnet18(pretrained=True)
+    with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
+        assert models.mobilenet_v2(pretrained=False, num_classes=3).classifier[1].out_features == 3
+    with pytest.raises(ValueError, match="Unknown model resnet19") as unknown:
+        models.get_model("resnet19")
+    assert "resnet18" in unknown.value.__notes__[0]
+
+
+def test_torchvisions_errors(undrawn: None) -> None:
+    block = models.resnet.BasicBlock
+    with pytest.raises(ValueError, match=r"None or a 3-element tuple, got \[True\]"):
+        models.ResNet(block, [1, 1, 1, 1], replace_stride_with_dilation=[True])
+    with pytest.raises(ValueError, match="only supports groups=1 and base_width=64"):
+        block(8, 8, groups=2)
+    with pytest.raises(NotImplementedError, match="Dilation > 1 not supported"):
+        block(8, 8, dilation=2)
+    with pytest.raises(ValueError, match="blocks length should be 3 instead of 1"):
+        models.GoogLeNet(blocks=[block])
+    with pytest.raises(ValueError, match="stride should be 1 or 2 instead of 3"):
+        models.mobilenet.InvertedResidual(8, 8, 3, 1)
+    with pytest.raises(ValueError, match="non-empty or a 4-element list"):
+        models.MobileNetV2(inverted_residual_setting=[])
+
+
+def test_the_list_is_searched_by_module_and_pattern() -> None:
+    assert set(NAMES) < set(models.list_models())
+    assert models.list_models(models.vgg, exclude=["*_bn", "vgg19"]) == ["vgg11", "vgg13", "vgg16"]
+    assert models.list_models(include=["alex*", "mobile*"]) == ["alexnet", "mobilenet_v2"]
+
+
+def test_the_docstrings_run() -> None:
+    import sys
+
+    for name in (
+        "listing",
+        "lenet",
+        "resnet",
+        "densenet",
+        "mobilenetv2",
+        "googlenet",
+        "nin",
+        "d2l",
+    ):
+        found = doctest.testmod(sys.modules[f"rushlight.vision.models.{name}"])
+        assert found.attempted and not found.failed, name
+
+
+def write_pictures(folder: Path, train: int = 9, test: int = 4) -> None:
+    """MNIST-format files of 14x14 pictures, whose left or right half is bright."""
+    random = np.random.default_rng(0)
+    for part, count in (("train", train), ("t10k", test)):
+        labels = (np.arange(count) % 2).astype(np.uint8)
+        images = random.integers(0, 60, (count, 14, 14)).astype(np.uint8)
+        for image, label in zip(images, labels):
+            image[:, 7 * label : 7 * label + 7] += 150
+        for kind, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
+            head = bytes([0, 0, 8, array.ndim]) + b"".join(
+                n.to_bytes(4, "big") for n in array.shape
+            )
+            (folder / f"{part}-{kind}").write_bytes(head + array.tobytes())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    write_pictures(tmp_path / "small")
+    return tmp_path
+
+
+def test_resnet18_trains_on_enlarged_pictures(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    command = "train resnet18 --data small --resize 32 --epochs 1 --batch-size 4 --json --threads 1"
+    assert main(command.split()) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["step"] == 2  # the ninth picture would be a batch of its own
+    config = json.loads((folder / "runs" / "resnet18-small-1" / "config.json").read_text())
+    assert (config["shape"], config["resize"]) == ([1, 32, 32], 32)
+    assert main(["evaluate", lines[1]["run"], "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["correct"] == lines[1]["result"]["correct"]
+    assert again["loss"] == pytest.approx(lines[1]["result"]["loss"], rel=1e-6)
+
+
+def test_pictures_are_enlarged_by_the_batch(folder: Path) -> None:
+    data = pictures.load("small", resize=96)
+    assert data.shape == (1, 96, 96) and data.train.images.shape == (9, 1, 14, 14)
+    assert data.train.fitted(data.train.images[:2]).shape == (2, 1, 96, 96)
+    shrunk = pictures.load("small", resize=7).train
+    halves = shrunk.fitted(shrunk.images[:1])[0, 0]
+    assert halves[:, :3].mean() > halves[:, 4:].mean() + 1
+    assert fitting.measure_batch(data.held_out) == 55 and fitting.measure_batch(shrunk) == 500
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "densenet121", "d2l_densenet"])
+def test_the_deep_networks_learn_a_step(name: str, folder: Path) -> None:
+    settings = presets.choose({"model": name, "data": "small", "epochs": 1, "batch_size": 4})
+    fit = fitting.Fit(settings, pictures.load("small", resize=32), StopRequests())
+    before = [weight.detach().clone() for weight in fit.net.parameters()]
+    images, labels = fit.data.train.fitted(fit.data.train.images), fit.data.train.labels
+    fit._learn(images, labels)
+    assert all((a != b.detach()).any() for a, b in zip(before, fit.net.parameters()))
+
+
+@pytest.mark.parametrize("name", networks.LARGE_NETS)
+def test_every_deep_network_of_the_command_line_is_built(name: str, undrawn: None) -> None:
+    settings = presets.choose({"model": name, "data": "mnist"})
+    net = networks.build(name, (1, 96, 96), 10, settings.dropout)
+    assert next(net.parameters()).shape[1] == 1
+    dropped = {part.p for part in net.modules() if isinstance(part, rl.nn.Dropout)}
+    assert dropped in (set(), {settings.dropout})
+    with pytest.raises(Complaint, match=f"{name} needs pictures of .* these are 6x6: --resize 96"):
+        networks.build(name, (1, 6, 6), 10)
