@@ -25,7 +25,7 @@ POINTWISE = frozenset(
 REDUCTIONS = frozenset("reduce_sum reduce_prod reduce_max reduce_min argmax argmin".split())
 MOVES = frozenset("reshape permute expand slice pad cat flip".split())
 OTHERS = frozenset(
-    "input constant dot take scatter_add iota extern draw output_of replace strided".split()
+    "input constant dot conv take scatter_add iota extern draw output_of replace strided".split()
 )
 FOREIGN = frozenset(("extern", "draw"))  # run by NumPy (`foreign.py`), as is any "numpy.*", "method.*"
 CORE = POINTWISE | REDUCTIONS | MOVES | OTHERS

@@ -140,6 +140,27 @@ def _dot(node: Node, a: np.ndarray, b: np.ndarray) -> Any:
     return contract([a, b], [left, right], result)
 
 
+def _conv(node: Node, a: np.ndarray, b: np.ndarray) -> Any:
+    """A convolution with its groups apart, by the op that has them together."""
+    spec, *rest = node.params
+    left, right, result = letters(spec)
+    groups = node.shape[result.index("g")]
+    whole = [_together(x, part) for x, part in ((a, left), (b, right))]
+    if "h" in result:
+        name, sizes = "convolution_data", [node.shape[3:]]
+    elif "i" in result:
+        name, sizes = "convolution_weight", [node.shape[3:]]
+    else:
+        name, sizes = "convolution", []
+    return REGISTRY[name].eval(*whole, *sizes, *rest, groups).reshape(node.shape)
+
+
+def _together(x: np.ndarray, part: str) -> np.ndarray:
+    if part[0] == "g":
+        return x.reshape(-1, *x.shape[2:])
+    return x.reshape(x.shape[0], -1, *x.shape[3:])
+
+
 def _slice(node: Node, x: np.ndarray) -> Any:
     return x[tuple(slice(*bounds) for bounds in zip(*node.params))]
 
@@ -187,7 +208,7 @@ EVALUATE: dict[str, Callable[..., Any]] = {
     "reduce_sum": _reduced(np.add), "reduce_prod": _reduced(np.multiply),
     "reduce_max": _reduced(np.maximum), "reduce_min": _reduced(np.minimum),
     "argmax": _placed(np.argmax), "argmin": _placed(np.argmin),
-    "constant": lambda node: node.params[0], "dot": _dot,
+    "constant": lambda node: node.params[0], "dot": _dot, "conv": _conv,
     "reshape": lambda node, x: x.reshape(node.params[0]),
     "permute": lambda node, x: x.transpose(node.params[0]),
     "expand": lambda node, x: np.broadcast_to(x, node.params[0]),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import llvm, recall
+from .conv import convolution
 from .emit import I8, I64, PTR, VOID, Function, Module, Value
 from .expression import Expression, Layout, stores
 from .graph import Node
@@ -75,7 +76,9 @@ class Maker:
         if group.kind in ("empty", "host") or any(not group.extents[v] for v in group.kept):
             return None
         if group.kind == "gemm":
-            found = product(group, schedule, self.layout, self.target)
+            conv = any(root.node.op == "conv" for root in group.place)
+            make: Any = convolution if conv else product
+            found = make(group, schedule, self.layout, self.target)
             operands = found.expression.operands()
             if found.scratch:
                 group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))

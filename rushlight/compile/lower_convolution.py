@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from .conv import DATA, FORWARD, WEIGHT, native
 from .lower_pool import looking_back
 from .lower_value import NotNative
 
@@ -60,10 +61,38 @@ def _size(x: Any, kernel: Any, at: Any) -> tuple[int, ...]:
     )
 
 
+def _own_kernel(s: Any, spec: str, a: Any, b: Any, result: Any, at: Any) -> Any:
+    """The op `conv` where its kernels can do it: one or two spatial dimensions; else None."""
+    *sizes, groups = at
+    dims = len(sizes[0])
+    if dims > 2:
+        return None
+    parts = [*spec.split("->")[0].split(","), spec.split("->")[1]]
+    shapes = [_apart(shape, part, groups) for shape, part in zip((a.shape, b.shape, result), parts)]
+    sizes = [(*(neutral,) * (2 - dims), *of) for neutral, of in zip((1, 0, 1), sizes)]
+    letters = {c: n for part, shape in zip(parts, shapes) for c, n in zip(part, shape)}
+    if not native(spec, letters, a.dtype, sizes):
+        return None
+    operands = [s.reshape(x, shape) for x, shape in zip((a, b), shapes)]
+    return s.reshape(s.make("conv", operands, (spec, *sizes), shapes[2], a.dtype), result)
+
+
+def _apart(shape: Any, part: str, groups: int) -> tuple[int, ...]:
+    """A shape with its groups apart and two spatial dimensions."""
+    lead, rest = shape[:2], shape[2:]
+    rest = (*(1,) * (2 - len(rest)), *rest)
+    if part[0] == "g":
+        return (groups, lead[0] // groups, lead[1], *rest)
+    return (lead[0], groups, lead[1] // groups, *rest)
+
+
 def _convolution(s: Any, x: Any, w: Any, *at: Any) -> Any:
     _checked(x, w)
     kernel, groups = w.shape[2:], at[3]
     out = _size(x, kernel, at)
+    found = _own_kernel(s, FORWARD, x, w, (x.shape[0], w.shape[0], *out), at)
+    if found is not None:
+        return found
     k, p = _labels(len(kernel))
     seen = _patches(s, x, kernel, out, at)
     y = s.dot(f"goc{k},ngc{k}{p}->ngo{p}", _weights(s, w, groups), seen)
@@ -79,6 +108,9 @@ def _data(s: Any, y: Any, w: Any, size: Any, *at: Any) -> Any:
     _checked(y, w)
     stride, padding, dilation, groups = at
     kernel = w.shape[2:]
+    found = _own_kernel(s, DATA, y, w, (y.shape[0], w.shape[1] * groups, *size), at)
+    if found is not None:
+        return found
     k, p = _labels(len(kernel))
     window = (kernel, stride, padding, dilation, y.shape[2:])
     seen = looking_back(s, y, tuple(size), window, 0)
@@ -90,8 +122,11 @@ def _data(s: Any, y: Any, w: Any, size: Any, *at: Any) -> Any:
 
 def _weight(s: Any, y: Any, x: Any, kernel: Any, *at: Any) -> Any:
     _checked(y, x)
-    k, p = _labels(len(kernel))
     groups = at[3]
+    found = _own_kernel(s, WEIGHT, y, x, (y.shape[1], x.shape[1] // groups, *kernel), at)
+    if found is not None:
+        return found
+    k, p = _labels(len(kernel))
     seen = _patches(s, x, tuple(kernel), y.shape[2:], at)
     w = s.dot(f"ngo{p},ngc{k}{p}->goc{k}", _grouped(s, y, groups), seen)
     return s.reshape(w, (y.shape[1], x.shape[1] // groups, *kernel))

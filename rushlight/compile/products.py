@@ -28,7 +28,9 @@ SMALL = 1 << 12  # multiply-adds below which a plain loop nest is as good
 
 def matrix_products(normal: Normal) -> frozenset[Node]:
     """The dots worth a matrix kernel."""
-    return frozenset(n for n in normal.nodes if n.op == "dot" and _suits(n))
+    return frozenset(
+        n for n in normal.nodes if n.op == "conv" or (n.op == "dot" and _suits(n))
+    )
 
 
 def _suits(node: Node) -> bool:
@@ -74,7 +76,7 @@ class Product:
         terms.counters.update(self._counters(place))
         terms.blocks, terms.mask = 1, place.mask
         terms.keep(self.result, [value])
-        terms.ask(_behind(self.stores))
+        terms.ask(behind(self.stores))
         for store in self.stores:
             terms.store(store)
         return value if self.keeps else None
@@ -86,7 +88,8 @@ class Product:
         return found
 
 
-def _behind(found: list[Store]) -> list[Term]:
+def behind(found: list[Store]) -> list[Term]:
+    """The terms of some stores, in order."""
     known: set[Term] = set()
     stack = [t for store in found for t in (store.value, *store.looked)]
     while stack:

@@ -78,6 +78,20 @@ def _dot(node: Node) -> None:
     _demand(node.shape == shape, node, f"should have shape {list(shape)}")
 
 
+def _conv(node: Node) -> None:
+    spec, *rest = node.params
+    operands, result = spec.split("->")
+    sizes: dict[str, int] = {}
+    for letters, x in zip((*operands.split(","), result), (*node.inputs, node)):
+        _demand(len(letters) == x.ndim, node, "names another number of dimensions than there are")
+        for letter, n in zip(letters, x.shape):
+            _demand(sizes.setdefault(letter, n) == n, node, f"has two sizes for {letter}")
+    for size, kernel, out, step, pad, gap in zip("hw", "ij", "ab", *rest):
+        reach = sizes[size] + 2 * pad - gap * (sizes[kernel] - 1) - 1
+        fits = sizes[out] <= reach // step + 1
+        _demand(fits, node, f"has more places along {out} than the kernel fits")
+
+
 def _move(node: Node) -> None:
     _demand(all(x.dtype == node.dtype for x in node.inputs), node, "changes the type")
     if node.op == "reshape":
@@ -93,4 +107,5 @@ _CHECKS: dict[str, Callable[[Node], Any]] = {
     **dict.fromkeys(REDUCTIONS, _reduction),
     **dict.fromkeys(MOVES, _move),
     "dot": _dot,
+    "conv": _conv,
 }
