@@ -136,7 +136,9 @@ class Profile:
         whole = sum(spent for _, spent in totals.values()) or 1
         lines = [f"{by:<40} {'calls':>7} {'time':>10} {'share':>7}"]
         for label, (calls, spent) in list(totals.items())[:rows]:
-            lines.append(f"{label[:40]:<40} {calls:>7} {spent / 1e6:>7.3f} ms {spent / whole:>7.1%}")
+            lines.append(
+                f"{label[:40]:<40} {calls:>7} {spent / 1e6:>7.3f} ms {spent / whole:>7.1%}"
+            )
         lines.append(f"{'all':<40} {len(self.events):>7} {whole / 1e6:>7.3f} ms")
         return "\n".join(lines)
 
@@ -157,9 +159,7 @@ class Profile:
 
 def shapes_of(inputs: tuple[Any, ...]) -> str:
     """The shapes of the tensors among an op's operands."""
-    return " ".join(
-        "x".join(map(str, x.shape)) or "()" for x in inputs if isinstance(x, Tensor)
-    )
+    return " ".join("x".join(map(str, x.shape)) or "()" for x in inputs if isinstance(x, Tensor))
 
 
 def profile() -> Profile:

@@ -39,7 +39,8 @@ class _Writer:
         self.names: dict[str, Any] = {
             "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
-            "empty": np.empty, "copyto": np.copyto, "same": same, "getrefcount": getrefcount, "owner_of": owner_of,
+            "empty": np.empty, "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
+            "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
 
@@ -93,11 +94,13 @@ class _Writer:
 
     def _arguments(self) -> None:
         add, (args, _) = self.lines.append, self.bound.arguments
-        grad, inference, autocast, anomaly, dtype = self.bound.modes
+        grad, inference, autocast, _, dtype = self.bound.modes
         self.names["dtype"] = dtype
         more = "" if grad else f" or STATE.inference is not {inference}"  # it implies no grad
-        add(f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
-            f" STATE.autocast is not {autocast} or DEFAULTS.dtype is not dtype: return MISS")
+        add(
+            f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
+            f" STATE.autocast is not {autocast} or DEFAULTS.dtype is not dtype: return MISS"
+        )
         if args:
             add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
         for i, wanted in enumerate(args):
@@ -267,5 +270,3 @@ def _form(node: Any) -> Any:
         strides.append(step)
         step *= size
     return node.shape, node.dtype, tuple(reversed(strides))
-
-

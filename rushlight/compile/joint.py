@@ -47,7 +47,9 @@ def wanting(tracer: Tracer) -> list[int]:
     return found
 
 
-def differentiate(tracer: Tracer, results: Sequence[Tensor]) -> tuple[list[Node], list[Node], list[int]]:
+def differentiate(
+    tracer: Tracer, results: Sequence[Tensor]
+) -> tuple[list[Node], list[Node], list[int]]:
     """Run the backward pass of live results: (seeds, gradients, numbers of the inputs)."""
     places = wanting(tracer)
     targets = [tracer.sources[place].tensor for place in places]

@@ -118,14 +118,19 @@ def _size(count: float) -> str:
 
 
 def _program(program: dict[str, Any]) -> list[str]:
-    lines = [f"{program['nodes']} ops captured, {len(program['inputs'])} inputs,"
-             f" {program['writes']} written in place, {program['gradients']} gradients set"]  # fmt: skip
+    lines = [
+        f"{program['nodes']} ops captured, {len(program['inputs'])} inputs,"
+        f" {program['writes']} written in place, {program['gradients']} gradients set"
+    ]
     if program["rules"]:
         fired = ", ".join(f"{name} {count}" for name, count in program["rules"].items())
         lines.append(f"simplified: {fired}")
     if program["kernels"]:
-        lines.append(f"{len(program['kernels'])} kernel calls, {program['flops'] / 1e6:.1f} MFLOP,"
-                     f" {_size(program['bytes'])} moved, {_size(program['memory'])} of temporaries")  # fmt: skip
+        moved, kept = _size(program["bytes"]), _size(program["memory"])
+        lines.append(
+            f"{len(program['kernels'])} kernel calls, {program['flops'] / 1e6:.1f} MFLOP,"
+            f" {moved} moved, {kept} of temporaries"
+        )
         distinct: dict[str, list[Any]] = {}
         for kernel in program["kernels"]:
             distinct.setdefault(kernel["name"], []).append(kernel)
@@ -153,4 +158,3 @@ def _line(name: str, kernels: list[Any]) -> str:
     where = f"  [{', '.join(first['lines'][:2])}]" if first["lines"] else ""
     flops = sum(kernel["flops"] for kernel in kernels)
     return f"  {name}{times}: {ops} {first['shape']} {flops / 1e6:.2f} MFLOP{where}"
-

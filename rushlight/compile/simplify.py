@@ -159,7 +159,9 @@ def idle(node: Node) -> Node | None:
         return _same(node, x)
     if node.op == "flip" and all(x.shape[dim] <= 1 for dim in node.params[0]):
         return x
-    return _same(node, x) if node.op == "pad" and not any((*node.params[0], *node.params[1])) else None
+    return (
+        _same(node, x) if node.op == "pad" and not any((*node.params[0], *node.params[1])) else None
+    )
 
 
 def joined(node: Node) -> Node | None:
@@ -216,7 +218,6 @@ RULES: dict[str, Callable[[Node], Node | None]] = {
     "joined casts": widened,
     "empty reductions": flattened,
 }
-
 
 
 def simplify(graph: Graph) -> tuple[Graph, Counter[str]]:

@@ -134,9 +134,7 @@ class Traced:
         return self.copy()
 
 
-_FACTS = frozenset(
-    "shape dtype ndim size itemsize nbytes strides flags base ctypes".split()
-)
+_FACTS = frozenset("shape dtype ndim size itemsize nbytes strides flags base ctypes".split())
 _VIEWS = frozenset("T mT real imag flat".split()) - {"flat"}
 _METHODS = frozenset(
     "sum mean prod max min any all argmax argmin cumsum cumprod std var ptp trace round clip"

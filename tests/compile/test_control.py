@@ -7,7 +7,6 @@ import pytest
 import rushlight as rl
 
 
-
 def compiled(function, backend):
     if backend == "llvm":
         pytest.importorskip("llvmlite")

@@ -42,7 +42,10 @@ def called(prim: Primitive, params: tuple[Any, ...], differentiate: bool) -> Any
         if not (differentiate and smooth):
             return ys
         leaves = [x for x in inputs if isinstance(x, rl.Tensor) and x.requires_grad]
-        total = sum((y * rl.arange(1.0, y.numel() + 1, dtype=rl.float64).view(y.shape).cos()).sum() for y in smooth)
+        total = sum(
+            (y * rl.arange(1.0, y.numel() + 1, dtype=rl.float64).view(y.shape).cos()).sum()
+            for y in smooth
+        )
         return (*ys, *rl.autograd.grad(total, leaves, allow_unused=True))
 
     return function

@@ -34,9 +34,7 @@ def op(name, *inputs) -> Node:
 
 
 def reduce(name, x, dims, keep=False) -> Node:
-    shape = tuple(
-        1 if d in dims else n for d, n in enumerate(x.shape) if keep or d not in dims
-    )
+    shape = tuple(1 if d in dims else n for d, n in enumerate(x.shape) if keep or d not in dims)
     return Node(f"reduce_{name}", (x,), (dims, keep), shape, x.dtype)
 
 
