@@ -19,7 +19,10 @@ from .gemm_kernel import Driver
 from .gemm_plan import Gemm, Operand, Result, Room, plan_gemm
 from .packing import emit_copy
 
-__all__ = ["Gemm", "KernelCall", "Operand", "Place", "Result", "emit_gemm", "plan_gemm"]
+__all__ = [
+    "Gemm", "KernelCall", "Operand", "Place", "Result", "Room", "copies_before", "emit_gemm",
+    "plan_gemm",
+]  # fmt: skip
 
 CHUNK_FLOPS = 1 << 20  # what is worth handing to another thread
 

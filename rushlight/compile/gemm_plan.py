@@ -180,6 +180,12 @@ class Plan:
             found.append(tuple(reversed(steps)))
         return found[0], found[1]
 
+    def packed_bytes(self, part: int) -> int:
+        """How large the packed x (0) or y (1) is."""
+        if part:
+            return self.y_matrix * self.matrices(self.y) * self.type.size
+        return self.x_matrix * self.matrices(self.x) * self.type.size
+
     def matrices(self, operand: Operand) -> int:
         """How many different matrices the batch of an operand holds."""
         sizes = zip(self.gemm.batch, operand.batch)
@@ -393,12 +399,14 @@ def _copies(plan: Plan, sums: int) -> int:
 
 def _copy_cycles(plan: Plan) -> float:
     cycles = 0.0
+    x_uses, y_uses = plan.gemm.uses[::-1] if plan.swapped else plan.gemm.uses
     if plan.packs_y:
         size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
         along = plan.y.free == 1
         each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
-        cycles += size * each + 200
+        cycles += size * each / y_uses + 200
     if plan.packs_x:
         each = 0.4 if plan.x.inner[-1] == 1 else 0.7
-        cycles += plan.gemm.terms * plan.x_size * plan.matrices(plan.x) * each + 200
+        size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
+        cycles += size * each / x_uses + 200
     return cycles

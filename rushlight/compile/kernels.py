@@ -54,6 +54,7 @@ class Prepared:
     work: Expression | Product
     operands: Operands
     group: Group
+    packed: str = ""  # which operands of a product, x or y, an earlier one has packed
 
 
 class Maker:
@@ -64,7 +65,7 @@ class Maker:
         self.module = Module(target)
         self.ir: str | None = None  # of a program that was remembered
         self._name = ""
-        # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds
+        # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
         self._facts: dict[str, list[Any]] = {}
 
     def products(self, normal: Normal) -> frozenset[Node]:
@@ -109,7 +110,9 @@ class Maker:
             write = self._nest if isinstance(one.work, Expression) else self._product
             self._facts[one.text] = write(f"k{len(self._facts)}", one.work)  # type: ignore[arg-type]
         kernels = []
-        for name, units, chunk, flops, cost in self._facts[one.text]:
+        for name, units, chunk, flops, cost, packs in self._facts[one.text]:
+            if packs and packs in one.packed:
+                continue
             kernel = Kernel(name, units, chunk, flops=flops, nanoseconds=cost)
             kernels.append((kernel, one.operands))
         expression = one.work if isinstance(one.work, Expression) else one.work.expression
@@ -127,13 +130,13 @@ class Maker:
             plan(expression, nest, self.target.bits)
             emit_nest(self.module, name, expression, nest)
             units, cost = nest.units(), float(nest.cost)
-        return [[name, units, _chunk(units, cost), 0, cost]]
+        return [[name, units, _chunk(units, cost), 0, cost, ""]]
 
     def _product(self, name: str, work: Product) -> list[Any]:
         calls = work.write(self.module, name, self.target)
         return [
             [call.name, call.units, call.grain if call.units > call.grain else 0, call.flops,
-             call.flops / 150]
+             call.flops / 150, call.packs]
             for call in calls
         ]  # fmt: skip
 

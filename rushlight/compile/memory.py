@@ -76,6 +76,8 @@ def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
     for step, group in enumerate(schedule.groups):
         if group.scratch is not None:
             lives[group.scratch] = (step, step)
+        for node in group.packs:
+            _touch(lives, node, step, fixed)
         for root in group.place:
             node = root.node
             if root in group.stored and node.op not in IDLE and not isinstance(node.dtype, tuple):

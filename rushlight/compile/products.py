@@ -56,6 +56,7 @@ class Product:
     stores: list[Store]
     keeps: bool  # whether the product itself is stored
     scratch: int
+    shared: tuple[int, int] = (-1, -1)  # slots of packed operands that other products read too
 
     @property
     def signature(self) -> str:
@@ -64,7 +65,7 @@ class Product:
     def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
         """Add the kernels."""
         slot = len(self.expression.slots) if self.scratch else -1
-        return emit_gemm(module, name, self.gemm, target, scratch=slot, epilogue=self._finish)
+        return emit_gemm(module, name, self.gemm, target, slot, self._finish, self.shared)
 
     def _finish(self, f: Function, value: Value, place: Place) -> Value | None:
         """The end of a tile: the members' values, from one vector of finished sums."""

@@ -24,6 +24,7 @@ from .interpret import evaluate
 from .kernels import Kernel, Maker, Operands, Prepared
 from .normal import base, normalise, shift, storage
 from .schedule import Group, Schedule, schedule
+from .sharing import share
 
 Array = np.ndarray[Any, Any]
 PROFILE = "RUSHLIGHT_PROFILE"  # set while a program is built, it times its kernels
@@ -100,6 +101,7 @@ def _fill(draft: _Draft, maker: Maker) -> None:
             draft.where[storage(node)] = len(normal.inputs) + k
     draft.length = len(normal.inputs) + len(normal.outputs)
     prepared = [(group, maker.prepare(group, draft.schedule)) for group in draft.schedule.groups]
+    share([one for _, one in prepared if one], maker.target)
     maker.recall([one for _, one in prepared if one], _outline(draft, prepared))
     for group, one in prepared:
         if group.kind == "host":
@@ -121,7 +123,8 @@ def _outline(
     for group, one in prepared:
         operands = one.operands if one else ()
         places = [(draft.where.get(node, -1), offset) for node, offset in operands]
-        lines.append(f"{group.kind} {cache.key(one.text) if one else None} {places}")
+        text = f"{cache.key(one.text)} {one.packed}" if one else ""
+        lines.append(f"{group.kind} {text} {places}")
     for k, node in draft.schedule.late.items():
         lines.append(f"late {k} {node.nbytes} {draft.where.get(storage(node), -1)}")
     return lines

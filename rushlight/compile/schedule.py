@@ -43,6 +43,7 @@ class Group:
     first: int = 0
     done: bool = False  # nothing joins any more
     scratch: Node | None = None  # memory that the kernel needs while it runs
+    packs: list[Node] = field(default_factory=list)  # packed operands that it shares with others
 
     @property
     def roots(self) -> list[Root]:
