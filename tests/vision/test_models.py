@@ -143,7 +143,6 @@ def test_the_list_is_searched_by_module_and_pattern() -> None:
 
 
 def test_the_docstrings_run() -> None:
-    import sys
 
     for name in (
         "listing",
