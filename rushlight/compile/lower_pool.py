@@ -85,21 +85,71 @@ def _max_pool(s: Any, x: Any, *at: Any) -> Any:
     """The largest of each window, and its place: the first, but of nans the last."""
     if x.dtype.kind != "f":
         raise NotNative("pooled integers")
+    places = prod(at[0])
+    kind = np.uint8 if places < 256 else np.int64
+    inside = _inside(x.shape[2:], at).reshape(*at[4], places)
+    if not inside.any(-1).all():
+        raise NotNative("a window of nothing but padding")
+    if places > _FEW:
+        return _max_of_many(s, x, inside, at)
+    parts = list(_parts(s, _framed(s, x, at, -inf), at))
+    y, code = parts[0], s.constant(0, kind)
+    known = inside[..., 0]
+    for k, part in enumerate(parts[1:], 1):
+        better = s.compare("gt", part, y) | s.isnan(part)
+        if not known.all():  # padding so far: whatever comes is better, but more padding
+            better = better | s.constant(~known)
+        if not inside[..., k].all():
+            better = better & s.constant(inside[..., k])
+        y = s.where(better, part, y)
+        code = s.where(better, s.constant(k, kind), code)
+        known = known | inside[..., k]
+    code = s.expand(code, y.shape)
+    return y, code if kind == np.uint8 or places > 256 else s.cast(code, np.uint8)
+
+
+_FEW = 25  # places of a window that are compared one by one
+
+
+def _parts(s: Any, x: Any, at: Any) -> Any:
+    """For each place of the window, the elements that stand there."""
+    kernel, stride, _, dilation, out = at
+    for place in np.ndindex(*kernel):
+        starts = [i * d for i, d in zip(place, dilation)]
+        stops = [a + (o - 1) * t + 1 for a, o, t in zip(starts, out, stride)]
+        yield s.slice(x, (0, 0, *starts), (*x.shape[:2], *stops), (1, 1, *stride))
+
+
+def _max_of_many(s: Any, x: Any, inside: np.ndarray, at: Any) -> Any:
     places, dims = prod(at[0]), _last(len(at[0]), x.ndim + len(at[0]))
     seen = _windows(s, x, at, -inf)
     y = s.amax(seen, dims, True)
     number = s.constant(_places(at[0]))
     hit = s.eq(seen, y)
-    inside = _inside(x.shape[2:], at)
-    if not inside.any(_last(len(at[0]), inside.ndim)).all():
-        raise NotNative("a window of nothing but padding")
     if not inside.all():
-        hit = hit & s.constant(inside)
+        hit = hit & s.constant(inside.reshape(*at[4], *at[0]))
     first = s.amin(s.where(hit, number, s.constant(places, np.int64)), dims)
     nan = s.amax(s.where(s.isnan(seen), number, s.constant(-1, np.int64)), dims)
     code = s.where(nan >= 0, nan, first)
     kind = np.uint8 if places <= 256 else np.int64
     return s.reshape(y, code.shape), s.cast(code, kind)
+
+
+def _apart(size: Sizes, at: Any) -> bool:
+    """Whether the windows tile the array: every element stands in one of them."""
+    kernel, stride, padding, dilation, out = at
+    return kernel == stride and not any(padding) and set(dilation) == {1} and all(
+        o * k == n for o, k, n in zip(out, kernel, size)
+    )  # fmt: skip
+
+
+def _spread(s: Any, x: Any, kernel: Sizes) -> Any:
+    """x (n, c, *out) as (n, c, out, kernel, out, kernel ...): a view of each element's window."""
+    shape, wide = list(x.shape[:2]), list(x.shape[:2])
+    for o, k in zip(x.shape[2:], kernel):
+        shape += [o, 1]
+        wide += [o, k]
+    return s.expand(s.reshape(x, shape), wide)
 
 
 def looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
@@ -123,6 +173,13 @@ def looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
 
 
 def _max_pool_back(s: Any, g: Any, code: Any, size: Any, *at: Any) -> Any:
+    if _apart(tuple(size), at):
+        kernel, dims = at[0], len(at[0])
+        number = _places(kernel).astype(code.dtype)
+        number = s.constant(number.reshape([n for k in kernel for n in (1, k)]))
+        hit = s.eq(_spread(s, code, kernel), number)
+        found = s.where(hit, _spread(s, g, kernel), s.constant(0, g.dtype))
+        return s.reshape(found, (*g.shape[:2], *size[:dims]))
     number = s.constant(_places(at[0], True))
     given = looking_back(s, g, tuple(size), at, 0)
     codes = looking_back(s, s.cast(code, np.int32), tuple(size), at, -1)
@@ -145,6 +202,8 @@ def _sum_pool(s: Any, x: Any, *at: Any) -> Any:
 
 
 def _spread_pool(s: Any, g: Any, size: Any, *at: Any) -> Any:
+    if _apart(tuple(size), at):
+        return s.reshape(_spread(s, g, at[0]), (*g.shape[:2], *size))
     seen = looking_back(s, g, tuple(size), at, 0)
     return s.sum(seen, _last(len(at[0]), seen.ndim))
 
