@@ -340,7 +340,10 @@ def _kind(root: Root, gemm: frozenset[Node]) -> str:
 
 def _joins(root: Root) -> bool:
     """Whether a root may share its kernel with others."""
-    return root.node.op != "scatter" and 0 not in root.extents
+    node = root.node
+    if node.op == "conv" and node.params[0].endswith("->gocij"):
+        return False  # a weight's gradient: its parts are added up by a kernel of its own
+    return node.op != "scatter" and 0 not in root.extents
 
 
 def _union(one: Group, two: Group) -> Group | None:

@@ -1,0 +1,235 @@
+"""Generated convolutions against the interpreter in float64, in all three directions."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("llvmlite")
+
+import rushlight as rl
+from rushlight.compile import interpret, llvm
+from rushlight.compile.conv import DATA, FORWARD, WEIGHT
+from rushlight.compile.conv_plan import Array, Shape, plan_correlation
+from rushlight.compile.conv_tile import Grid, TapTile, emit_taps
+from rushlight.compile.emit import Module, vector
+from rushlight.compile.gemm_plan import tile_shapes
+from rushlight.compile.graph import Graph, Node
+from rushlight.compile.program import build
+from rushlight.compile.verify import verify
+from tests.compile.test_gemm import TARGETS, spills
+
+each_target = pytest.mark.parametrize("name", TARGETS)
+each_kind = pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT], ids=["y", "dx", "dw"])
+
+# images, groups, outputs and inputs per group, size, kernel, stride, padding, dilation
+CASES = [
+    (2, 1, 6, 1, (28, 28), (5, 5), (1, 1), (2, 2), (1, 1)),
+    (3, 1, 16, 6, (14, 14), (5, 5), (1, 1), (0, 0), (1, 1)),
+    (2, 1, 64, 32, (14, 14), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (3, 1, 8, 5, (17, 19), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (2, 1, 20, 7, (9, 11), (3, 2), (3, 2), (2, 1), (1, 2)),
+    (2, 3, 4, 5, (9, 40), (3, 3), (1, 1), (1, 1), (2, 2)),
+    (1, 1, 17, 3, (37, 37), (7, 7), (2, 2), (3, 3), (1, 1)),
+    (5, 1, 40, 33, (8, 8), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (5, 1, 33, 17, (8, 9), (1, 1), (2, 2), (0, 0), (1, 1)),
+    (2, 13, 1, 1, (13, 13), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 5, 2, 1, (13, 13), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (2, 1, 3, 2, (7, 7), (2, 2), (5, 5), (0, 0), (1, 1)),
+    (2, 1, 5, 4, (13, 13), (3, 3), (4, 4), (1, 1), (1, 1)),
+    (2, 1, 5, 4, (12, 31), (3, 3), (1, 1), (4, 4), (1, 1)),
+    (2, 1, 8, 4, (1, 100), (1, 9), (1, 1), (0, 4), (1, 1)),
+    (1, 1, 1, 1, (2, 2), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (1, 1, 1, 1, (1, 2), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (4, 1, 130, 130, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (7, 1, 257, 129, (4, 4), (3, 3), (1, 1), (1, 1), (1, 1)),
+]  # fmt: skip
+
+
+def graph_of(kind, case, dtype="float32"):
+    n, g, o, c, size, kernel, stride, pad, gap = case
+    out = tuple(
+        (h + 2 * p - d * (k - 1) - 1) // s + 1
+        for h, k, s, p, d in zip(size, kernel, stride, pad, gap)
+    )
+    shapes = {"x": (n, g, c, *size), "w": (g, o, c, *kernel), "y": (n, g, o, *out)}
+    a, b, result = {FORWARD: "xwy", DATA: "ywx", WEIGHT: "yxw"}[kind]
+    kinds = np.dtype(dtype)
+    inputs = [Node("input", (), (name,), shapes[name], kinds) for name in (a, b)]
+    node = Node("conv", inputs, (kind, stride, pad, gap), shapes[result], kinds)
+    graph = Graph(inputs, [node])
+    verify(graph, core=True)
+    return graph
+
+
+def check(kind, case, dtype="float32", target=None):
+    graph = graph_of(kind, case, dtype)
+    rng = np.random.default_rng(sum(case[:4]))
+    arrays = [rng.standard_normal(x.shape).astype(dtype) for x in graph.inputs]
+    (found,) = build(graph, target).run(arrays)
+    exact = graph_of(kind, case, "float64")
+    (wanted,) = interpret.interpret(exact, [x.astype(np.float64) for x in arrays])
+    (size,) = interpret.interpret(exact, [abs(x).astype(np.float64) for x in arrays])
+    worst = np.max(abs(found - wanted) / (size + 1), initial=0)
+    assert worst < 8 * np.finfo(dtype).eps, worst
+
+
+@each_target
+@each_kind
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_directions(name, kind, case):
+    check(kind, case, target=TARGETS[name])
+
+
+@each_kind
+@pytest.mark.parametrize("case", CASES[::3], ids=str)
+def test_double_precision(kind, case):
+    check(kind, case, "float64")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_random_convolutions(data):
+    draw = data.draw
+    n, g, o, c = (draw(st.integers(1, high)) for high in (3, 3, 20, 6))
+    pairs = [tuple(draw(st.integers(low, high)) for _ in "hw")
+             for low, high in ((1, 4), (1, 4), (0, 3), (1, 3))]  # fmt: skip
+    kernel, stride, pad, gap = pairs
+    size = tuple(
+        max(2, d * (k - 1) + 1 - 2 * p) + draw(st.integers(0, 20))
+        for k, p, d in zip(kernel, pad, gap)
+    )
+    kind = draw(st.sampled_from([FORWARD, DATA, WEIGHT]))
+    case = (n, g, o, c, size, kernel, stride, pad, gap)
+    out = graph_of(FORWARD, case).outputs[0].shape
+    if out[-1] > 1:
+        check(kind, case)
+
+
+@each_kind
+def test_the_answer_does_not_depend_on_the_number_of_threads(kind):
+    graph = graph_of(kind, CASES[2])
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(x.shape).astype(np.float32) for x in graph.inputs]
+    program = build(graph)
+    before = rl.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            rl.set_num_threads(threads)
+            found.append(program.run(arrays)[0].tobytes())
+    finally:
+        rl.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+def close(found, wanted, rtol=1e-7, atol=1e-8):
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol, atol)
+
+
+def functions(t, groups):
+    """What may follow a convolution: at the end of its tiles, or in a kernel of its own."""
+    def conv(x, w, b=None, **more):
+        return t.nn.functional.conv2d(x, w, b, padding=1, groups=groups, **more)
+
+    return [
+        lambda x, w, b: conv(x, w, b).relu(),
+        lambda x, w, b: t.sigmoid(conv(x, w, b)) * 2,
+        lambda x, w, b: conv(x, w, b).reshape(x.shape[0], -1) + 1,
+        lambda x, w, b: t.nn.functional.max_pool2d(conv(x, w, b), 2),
+        lambda x, w, b: t.nn.functional.avg_pool2d(conv(x, w, b), 3, 2, 1),
+        lambda x, w, b: conv(x, w, b).mean((2, 3)),
+        lambda x, w, b: conv(x, w, b, stride=2).permute(0, 2, 3, 1).exp(),
+        lambda x, w, b: conv(x.transpose(2, 3), w, b),
+        lambda x, w, b: conv(x[:, :, ::2, 1:], w, b),
+        lambda x, w, b: conv(x, w.flip(3), b) + conv(x, w),
+        lambda x, w, b: (conv(x, w, b) - x[:, :1]).softmax(1),
+    ]
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("number", range(11))
+def test_what_follows_and_precedes(number, groups):
+    rl.manual_seed(number)
+    x = rl.randn(3, 4, 12, 12, dtype=rl.float64, requires_grad=True)
+    w = rl.randn(8, 4 // groups, 3, 3, dtype=rl.float64, requires_grad=True)
+    b = rl.randn(8, dtype=rl.float64, requires_grad=True)
+    function = functions(rl, groups)[number]
+
+    def step(x, w, b):
+        y = function(x, w, b)
+        return y, rl.autograd.grad((y * y).sum(), (x, w, b))
+
+    y, grads = step(x, w, b)
+    again, others = rl.compile(step)(x, w, b)
+    close(again, y)
+    for one, other in zip(others, grads):
+        close(one, other)
+
+
+def test_a_gradient_of_one_number_and_an_empty_batch():
+    w = rl.randn(8, 3, 3, 3, requires_grad=True)
+
+    def step(x):
+        return rl.autograd.grad(rl.nn.functional.conv2d(x, w, padding=1).sum(), w)[0]
+
+    for n in (2, 0):
+        x = rl.randn(n, 3, 10, 10)
+        close(rl.compile(step)(x), step(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["avx512", "avx2", "sse"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_tile_spills(name, dtype):
+    target = llvm.named(name)
+    module, type = Module(target), vector(dtype, target.lanes(dtype))
+    taps = {
+        "small": (Grid((0, 0), (3, 3), (3, 66), (1, 1)),),
+        "single": (Grid((0, 0), (1, 1), (0, 0), (0, 0)),),
+        "phases": tuple(Grid((n, 900 * n), (2, 2), (6, 66), (2, 1)) for n in range(4)),
+    }
+    for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
+        for word, grids in taps.items():
+            x = tuple(n * 576 for n in range(rows))
+            tile = TapTile(type, x, vectors, 64, (9, 900), grids, 512)
+            emit_taps(module, f"tile_{word}_{rows}x{vectors}", tile)
+    text = module.text().replace("define internal", "define")
+    parts = re.split(r"^(tile_\w+):", llvm.assembly(text, target), flags=re.M)[1:]
+    found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}
+    assert len(found) == len(module.functions)
+    assert {title: count for title, count in found.items() if count} == {}
+
+
+def test_plans_cover_every_place_once():
+    shape = Shape(2, 1, 17, 5, (30, 41), (3, 3), (30, 41), (1, 1), (1, 1), (1, 1))
+    array = Array(0, 0, (6150, 6150, 1230, 41, 1))
+    plan = plan_correlation("forward", shape, "float32", array, array, llvm.target())
+    assert sum(height * count for height, count in plan.heights) == 17
+    assert plan.units[1] * plan.block >= 30 > (plan.units[1] - 1) * plan.block
+    full, last = plan.panels
+    assert full * plan.tile[1] + last == plan.vectors
+    assert plan.vectors * plan.type.lanes >= plan.length
+
+
+def test_a_weight_is_updated_in_the_step_that_made_its_gradient():
+    rl.manual_seed(0)
+    layer, x = rl.nn.Conv2d(8, 16, 3, padding=1), rl.randn(4, 8, 12, 12)
+    optimiser = rl.optim.SGD(layer.parameters(), lr=0.01)
+
+    def step(x):
+        optimiser.zero_grad()
+        (layer(x) ** 3).mean().backward()
+        optimiser.step()
+
+    compiled = rl.compile(step, backend="llvm", fullgraph=True)
+    for _ in range(3):
+        before = layer.weight.detach().clone()
+        compiled(x)
+        wanted = before - 0.01 * layer.weight.grad
+        assert np.allclose(layer.weight.detach().numpy(), wanted.numpy(), rtol=0, atol=1e-7)
+        assert not np.array_equal(before.numpy(), layer.weight.detach().numpy())
