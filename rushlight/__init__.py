@@ -98,6 +98,8 @@ from .version import __version__
 
 # Loaded on use: they stand above everything else, or are large.
 _LAZY = {
+    "amp": ("rushlight.amp", None),
+    "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
     "distributions": ("rushlight.distributions", None),
@@ -117,6 +119,12 @@ _LAZY = {
     "profiler": ("rushlight.profiler", None),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
+for _name in (
+    "autocast is_autocast_enabled is_autocast_cpu_enabled is_autocast_cache_enabled"
+    " get_autocast_dtype get_autocast_cpu_dtype clear_autocast_cache autocast_increment_nesting"
+    " autocast_decrement_nesting"
+).split():
+    _LAZY[_name] = ("rushlight.amp", _name)
 _attach_examples(_sys.modules[__name__])
 _explain_missing(_sys.modules[__name__], _LAZY)
 _explain_missing(

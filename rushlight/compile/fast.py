@@ -95,11 +95,11 @@ class _Writer:
     def _arguments(self) -> None:
         add, (args, _) = self.lines.append, self.bound.arguments
         grad, inference, autocast, _, dtype = self.bound.modes
-        self.names["dtype"] = dtype
+        self.names["dtype"], self.names["autocast"] = dtype, autocast
         more = "" if grad else f" or STATE.inference is not {inference}"  # it implies no grad
         add(
             f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
-            f" STATE.autocast is not {autocast} or DEFAULTS.dtype is not dtype: return MISS"
+            f" STATE.autocast is not autocast or DEFAULTS.dtype is not dtype: return MISS"
         )
         if args:
             add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")

@@ -19,7 +19,7 @@ class ThreadState(threading.local):
     anomaly_check_nan = True
     # called with (entry, value, operands) for every entry that is recorded
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
-    autocast = False
+    autocast: Any = False  # the data type of the fast ops inside autocast
     transforms = 0  # how many functions are being transformed (grad, vmap, ...) around this line
     tracer: Any = None  # the trace that this thread is in
 
