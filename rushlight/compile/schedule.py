@@ -359,7 +359,15 @@ def _union(one: Group, two: Group) -> Group | None:
     for part, by in zip((one, two), maps):
         for root, place in part.place.items():
             group.place[root] = tuple(substituted(x, by) for x in place)
-    return group
+    return group if all(_lanes_whole(root, group) for root in group.place) else None
+
+
+def _lanes_whole(root: Root, group: Group) -> bool:
+    """Whether the last dimension of a convolution's result, along which lanes run, is one loop."""
+    if root.node.op != "conv":
+        return True
+    pieces = group.at(root, root.own[-1:])[0][1]
+    return len(pieces) == 1 and pieces[0][1] == 1
 
 
 Aligned = tuple[list[int], tuple[int, ...], tuple[Sequence[Index], Sequence[Index]]]

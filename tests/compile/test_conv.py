@@ -149,11 +149,13 @@ def functions(t, groups):
         lambda x, w, b: conv(x[:, :, ::2, 1:], w, b),
         lambda x, w, b: conv(x, w.flip(3), b) + conv(x, w),
         lambda x, w, b: (conv(x, w, b) - x[:, :1]).softmax(1),
+        lambda x, w, b: conv(x, w, b).reshape(-1, 8, 6, 2, 6, 2).exp() + 1,
+        lambda x, w, b: conv(x, w, b).reshape(-1, 2, 4, 2, 6, 12) * 3 + x.mean(),
     ]
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(13))
 def test_what_follows_and_precedes(number, groups):
     rl.manual_seed(number)
     x = rl.randn(3, 4, 12, 12, dtype=rl.float64, requires_grad=True)
@@ -169,6 +171,26 @@ def test_what_follows_and_precedes(number, groups):
     again, others = rl.compile(step)(x, w, b)
     close(again, y)
     for one, other in zip(others, grads):
+        close(one, other)
+
+
+def test_weights_are_updated_in_the_same_program():
+    rl.manual_seed(1)
+    nets = [rl.nn.Conv2d(3, 8, 3, dtype=rl.float64) for _ in "ab"]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = rl.randn(4, 3, 9, 9, dtype=rl.float64)
+    for net, wrap in zip(nets, (lambda step: step, rl.compile)):
+        opt = rl.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x, net=net, opt=opt):
+            opt.zero_grad()
+            net(x).square().mean().backward()
+            opt.step()
+
+        step = wrap(step)
+        for _ in range(3):
+            step(x)
+    for one, other in zip(*(net.parameters() for net in nets)):
         close(one, other)
 
 
