@@ -9,12 +9,13 @@ same numbers however they are divided.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .emit import Module
 from .gemm_copies import copies_before
-from .gemm_end import Epilogue, Place
+from .gemm_end import Epilogue, Place, worth_asking
 from .gemm_kernel import Driver
 from .gemm_plan import Gemm, Operand, Result, Room, plan_gemm
 from .packing import emit_copy
@@ -49,11 +50,14 @@ def scratch_bytes(gemm: Gemm, target: Any) -> int:
 def emit_gemm(
     module: Module, name: str, gemm: Gemm, target: Any, scratch: int = -1,
     epilogue: Epilogue | None = None, shared: tuple[int, int] = (-1, -1),
+    touched: Sequence[Result] = (),
 ) -> list[KernelCall]:  # fmt: skip
     """Add the kernels that compute `gemm`; each finished vector passes through `epilogue`.
 
     `epilogue(f, value, place)` may write more code and gives what is stored in C (None: nothing).
     `shared` are the slots of a packed x and y that other products read too, where the plan says so.
+    `touched` are arrays that the epilogue reads or writes at the places of C: they are asked for
+    before a tile's sums begin.
     """
     calls: list[KernelCall] = []
     if gemm.empty:
@@ -63,7 +67,7 @@ def emit_gemm(
         emit_copy(module, f"{name}_{kind}", copy)
         grain, which = max(1, (1 << 15) // max(1, copy.rows * copy.columns)), "xy"["pack" in kind]
         calls.append(KernelCall(f"{name}_{kind}", copy.count, grain, packs=which))
-    units = Driver(module, name, plan, room, epilogue).emit()
+    units = Driver(module, name, plan, room, epilogue, worth_asking(gemm, touched)).emit()
     each = max(1, gemm.flops // units)
     calls.append(KernelCall(name, units, max(1, CHUNK_FLOPS // each), gemm.flops))
     return calls

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .emit import I64, PTR, VOID, Function, Module, Value
-from .gemm_plan import Gemm, Plan
+from .gemm_plan import Gemm, Plan, Result
 from .packing import Number, fold_name, positions, table_entry, times, turn_name
 from .tiles import known_mask
 
@@ -32,6 +33,38 @@ class Place:
     offset: Number
     step: int
     mask: Value | None
+
+
+def emit_ask(module: Module, name: str, plan: Plan, touched: Sequence[Result]) -> None:
+    """Add `(table, matrix, first, lane)`, which asks for what the end of a tile there touches."""
+    given = [("table", PTR), *((word, I64) for word in ("matrix", "first", "lane"))]
+    f = module.function(f"{name}_ask", given, internal=True)
+    _, matrix, first, lane = f.arguments
+    high, wide = (plan.width, plan.height) if plan.turned else (plan.height, plan.width)
+    starts: list[tuple[Value, int]] = []
+    for place in touched:
+        dims = [(size, (step,)) for size, step in zip(plan.gemm.batch, place.batch)]
+        offset = positions(f, matrix, dims)[0][0] if dims else 0
+        down = place.col if plan.gemm.lane_axis == "row" else place.row
+        offset = f.add(f.add(offset, place.offset), f.add(times(f, first, down), lane))
+        starts.append((f.at(table_entry(f, plan.type, place.slot), offset, plan.type), down))
+    with f.loop(0, high) as row:
+        for start, down in starts:
+            here = f.at(start, times(f, row.index, down), plan.type)
+            for line in range(0, wide, 64 // plan.type.size):
+                f.prefetch(f.at(here, line, plan.type), write=True)
+
+
+def worth_asking(gemm: Gemm, touched: Sequence[Result]) -> tuple[Result, ...]:
+    """The arrays, of those that the ends of tiles touch, that are unlikely to be at hand."""
+    size = gemm.m * gemm.n * math.prod(gemm.batch)
+    if size < 1 << 16 or gemm.terms < 64:
+        return ()
+    by_row = gemm.lane_axis == "row"
+    return tuple(
+        place for place in dict.fromkeys(touched)
+        if (place.row if by_row else place.col) == 1 and (place.col if by_row else place.row) >= 16
+    )  # fmt: skip
 
 
 class End:

@@ -6,8 +6,8 @@ import math
 
 from .emit import I64, PTR, VOID, Module, Value, constant
 from .gemm_copies import panel_copies
-from .gemm_end import End, Epilogue
-from .gemm_plan import Plan, Room
+from .gemm_end import End, Epilogue, emit_ask
+from .gemm_plan import Plan, Result, Room
 from .packing import KERNEL, Number, move, positions, table_entry, times
 from .tiles import Tile, emit_tile, unrolled
 
@@ -18,13 +18,15 @@ class Driver:
     """Writes the kernel that calls tiles for units of work, and the function that ends a tile."""
 
     def __init__(
-        self, module: Module, name: str, plan: Plan, room: Room, epilogue: Epilogue | None
-    ) -> None:
+        self, module: Module, name: str, plan: Plan, room: Room, epilogue: Epilogue | None,
+        touched: tuple[Result, ...] = (),
+    ) -> None:  # fmt: skip
         self.module, self.name, self.plan, self.room = module, name, plan, room
         self.gemm, self.type, self.epilogue = plan.gemm, plan.type, epilogue
         self.panels = plan.panels[0] + bool(plan.panels[1])
         own = epilogue is not None or plan.turned or plan.inner or plan.cut
         self.direct = not own and plan.steps[1] == 1
+        self.touched = () if self.direct else touched
 
     def emit(self) -> int:
         """Add the kernel; give its number of units."""
@@ -32,6 +34,8 @@ class Driver:
         self.tiles = self._tiles()
         if not self.direct:
             End(self.module, self.name, plan, self.epilogue).emit()
+        if self.touched:
+            emit_ask(self.module, self.name, plan, self.touched)
         high, wide = plan.blocks
         self.rounds = -(-plan.tiles[0] // high), -(-self.panels // wide)
         self._kernel()
@@ -160,6 +164,7 @@ class Driver:
             with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
                 self._one(panel.index, tile.index, part.index, terms)
         with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
+            self._ask(panel.index, self._row(f.add(tile.index, 1)))
             self._end(panel.index, tile.index)
 
     def _range(self, number: Number, step: int, end: int) -> Range:
@@ -235,6 +240,8 @@ class Driver:
             out = f.at(self.result, f.add(at, self.base), type)
         else:
             out = self._kept(panel, row) if plan.cut else self.sums
+        if not plan.cut:
+            self._ask(panel, row)
         more = "" if terms is None else f", {f.coerce(terms, I64).typed}"
         f.do(f"call void {self._pick(panel, tile)}({x.typed}, {y.typed}, {out.typed}{more})")
         if not (self.direct or plan.cut):
@@ -264,6 +271,15 @@ class Driver:
         if len(found) == 2:
             found = [f.select(f.compare("<", panel, self.plan.panels[0]), *found)]
         return found[0].name
+
+    def _ask(self, panel: Value, row: Number) -> None:
+        """Ask for what the end of the tile at this row will touch."""
+        f = self.f
+        if self.touched:
+            where = [row, times(f, panel, self.plan.width)]
+            numbers = [self.matrix, *(where[::-1] if self.plan.turned else where)]
+            given = [f.coerce(n, I64) for n in numbers]
+            f.call(f"{self.name}_ask", VOID, f.arguments[0], *given)
 
     def _end(self, panel: Value, tile: Value) -> None:
         """Call the function that brings the sums of a tile to C."""

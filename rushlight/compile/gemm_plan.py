@@ -245,8 +245,10 @@ class Plan:
         wide = 1
         while wide < panels and high * wide * tile_flops < 1 << 21:
             wide *= 2
-        while high > 1 and batch * -(-count // high) * -(-panels // wide) < 8 and (
-            high * wide * tile_flops > 1 << 22
+        while (
+            high > 1
+            and batch * -(-count // high) * -(-panels // wide) < 8
+            and (high * wide * tile_flops > 1 << 22)
         ):
             high = -(-high // 2)
         return high, min(wide, panels)

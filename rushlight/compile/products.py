@@ -28,9 +28,7 @@ SMALL = 1 << 12  # multiply-adds below which a plain loop nest is as good
 
 def matrix_products(normal: Normal) -> frozenset[Node]:
     """The dots worth a matrix kernel."""
-    return frozenset(
-        n for n in normal.nodes if n.op == "conv" or (n.op == "dot" and _suits(n))
-    )
+    return frozenset(n for n in normal.nodes if n.op == "conv" or (n.op == "dot" and _suits(n)))
 
 
 def _suits(node: Node) -> bool:
@@ -65,7 +63,21 @@ class Product:
     def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
         """Add the kernels."""
         slot = len(self.expression.slots) if self.scratch else -1
-        return emit_gemm(module, name, self.gemm, target, slot, self._finish, self.shared)
+        return emit_gemm(
+            module, name, self.gemm, target, slot, self._finish, self.shared, self._touched()
+        )  # fmt: skip
+
+    def _touched(self) -> list[Result]:
+        """What the end of a tile reads and writes, as far as it has rows and columns of its own."""
+        rows, columns, *batch = self.nest.order
+        places = [(store.slot, store.index) for store in self.stores if not store.looked]
+        places += [(t.slot, t.index) for t in behind(self.stores) if t.kind == "load"]
+        found = [self.gemm.c] if self.keeps else []
+        for slot, (offset, steps) in places:
+            at = dict(steps)
+            row, column, *others = (at.get(v, 0) for v in (rows, columns, *batch))
+            found.append(Result(slot, row, column, tuple(others), offset))
+        return found
 
     def _finish(self, f: Function, value: Value, place: Place) -> Value | None:
         """The end of a tile: the members' values, from one vector of finished sums."""
