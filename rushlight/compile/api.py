@@ -6,6 +6,7 @@ cannot be one program runs as it always did, and says so once, with the line and
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import logging
@@ -59,7 +60,8 @@ class Compiled:
         limit: int = LIMIT,
     ) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
-        self.function, self.backend, self.fullgraph, self.limit = function, backend, fullgraph, limit
+        self.function, self.backend = function, backend
+        self.fullgraph, self.limit = fullgraph, limit
         self.programs: list[Bound] = []
         self.reasons: list[Uncompilable] = []
         self.fallbacks: list[Exception] = []  # why NumPy runs a program instead of native code
@@ -105,7 +107,7 @@ class Compiled:
         """Give this object a class whose call tries the short way of the first program at once."""
         fast = self.programs[0].fast
         if fast is None:
-            self.__class__ = Compiled
+            self.__class__ = Compiled  # type: ignore[assignment]
             return
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -115,7 +117,14 @@ class Compiled:
                     return result
             return self._long_call(args, kwargs)
 
-        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})
+        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore
+
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        function = copy.deepcopy(self.function, memo)
+        return Compiled(function, self.backend, self.fullgraph, self.limit)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.function, self.backend, self.fullgraph, self.limit)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else functools.partial(self, owner)
@@ -124,8 +133,8 @@ class Compiled:
         with self._lock:
             if len(self.programs) >= self.limit:
                 self._say(f"{self.limit} programs were made for different inputs; this call and"
-                          " others of new kinds run eagerly. Calls that differ in shape can be padded"
-                          " to one; see step.explain() for what differed")  # fmt: skip
+                          " others of new kinds run eagerly. Inputs that differ in shape can be"
+                          " padded to one; see step.explain() for what differed")  # fmt: skip
                 return self.function(*args, **kwargs)
             arguments, before = (pattern(args), pattern(kwargs)), modes()
             raises = Unsupported if self.fullgraph else None

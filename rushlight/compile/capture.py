@@ -102,8 +102,9 @@ def capture(
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
     if reach.opaque:
-        reason = f"{reach.opaque[0]} is an iterator, which a program cannot advance"
-        return _eagerly(function, args, kwargs, Uncompilable(reason), reach, raises)
+        code = getattr(function, "__code__", None)
+        line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
+        return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
     tracer = Tracer(reach, leaves)
     tracer.raises = raises
     watch = Watch(tracer)
@@ -180,7 +181,8 @@ def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any,
         if tracer.places[id(leaf)] != place:
             found.append((place, tracer.places[id(leaf)], None))
     for x, array in tracer.lifted:
-        source = x._array.cell.source if id(x) in tracer.before else None
+        held = x._array if id(x) in tracer.before else None
+        source = held.cell.source if type(held) is Traced else None
         if not isinstance(source, Source) or source.tensor is x:
             continue
         if live and x._entry is not None:
@@ -299,7 +301,8 @@ class Watch:
             return
         name, owner = called.__name__, getattr(called, "__self__", None)
         module = getattr(called, "__module__", None) or type(owner).__module__
-        if module == "builtins" and name in _EFFECTS or module in _CHANCE:
+        chance = module in _CHANCE or module.startswith("numpy.random")
+        if module == "builtins" and name in _EFFECTS or chance:
             self._stop(f"{name}()", frame)
         elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)

@@ -12,6 +12,8 @@ import functools
 from types import CodeType
 
 Chain = tuple[str, ...]
+OUTSIDE = "global "  # begins a chain from a global variable: a local one may have the same name
+_GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _LOADS = frozenset(
@@ -36,7 +38,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
             found[tuple(current)] = None
             current = []
         if name in _LOADS and isinstance(instruction.argval, str):
-            current = [instruction.argval]
+            current = [OUTSIDE * (name in _GLOBALS) + instruction.argval]
         elif "LOAD_" in name and isinstance(instruction.argval, tuple):  # two loads in one
             *others, last = instruction.argval
             for other in others:

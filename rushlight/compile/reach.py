@@ -12,10 +12,12 @@ import numpy as np
 from ..core.tape import LEAF
 from ..core.tensor import Tensor
 from .guards import SCALARS, Place
-from .names import Chain, chains_in
+from .names import OUTSIDE, Chain, chains_in
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
+_CHANCE = "numpy.random"  # its functions cannot be watched
+_DRAWS = "draws numbers at every call that a program would not see"
 _SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
@@ -24,7 +26,7 @@ class Reach:
     """The places that a call may look at: those its code names, and all behind what it uses whole.
 
     `tensors` are the tensors on the way; `numbers` the learning rates, which become inputs;
-    `opaque` names iterators, which cannot be guarded.
+    `opaque` names iterators, and draws of NumPy's, which cannot be guarded.
     """
 
     def __init__(self) -> None:
@@ -69,7 +71,9 @@ class Reach:
         elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
             return
         elif isinstance(value, Iterator):
-            self.opaque.append(path)
+            self.opaque.append(f"{path} is an iterator, which a program cannot advance")
+        elif type(value).__module__.startswith(_CHANCE):
+            self.opaque.append(f"{path} {_DRAWS}")
         else:
             self._object(value, path)
 
@@ -141,16 +145,16 @@ class Reach:
     def _chain(
         self, chain: Chain, known: dict[str, Any], cells: dict[str, Any], space: dict[str, Any]
     ) -> None:
-        name = chain[0]
-        if name in known:
+        name = chain[0].removeprefix(OUTSIDE)
+        if chain[0] in known:
             found = known[name]
-        elif name in cells:
+        elif chain[0] in cells:
             try:
                 found = cells[name].cell_contents
             except ValueError:
                 return
             self._note("cell", cells[name], None, found, name)
-        elif name in space:
+        elif chain[0] != name and name in space:
             found = space[name]
             if not isinstance(found, types.ModuleType):
                 self._note("item", space, name, found, name)
@@ -163,6 +167,8 @@ class Reach:
         for name in names:
             table = getattr(found, "__dict__", None)
             if isinstance(found, types.ModuleType):
+                if f"{found.__name__}.{name}".startswith(_CHANCE):
+                    self.opaque.append(f"numpy.random {_DRAWS}")
                 if not own_module(found) or name not in vars(found):
                     return
                 self._note("item", vars(found), name, vars(found)[name], f"{path}.{name}")

@@ -9,7 +9,6 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 
 from __future__ import annotations
 
-import gc
 import logging
 import weakref
 from typing import Any
@@ -21,6 +20,7 @@ from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
+from .alive import alive, kinds
 from .foreign import Hole, Layout
 from .graph import Node
 from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
@@ -65,7 +65,7 @@ class Tracer(NumpyCalls):
 
     def __enter__(self) -> Tracer:
         dispatch.intercept(handle)
-        self.before = {id(x): x for x in gc.get_objects() if type(x) in dispatch.HIDDEN}
+        self.before = {id(x): x for x in alive(dispatch.HIDDEN)}
         STATE.tracer = self
         return self
 
@@ -82,9 +82,10 @@ class Tracer(NumpyCalls):
         for x, array in self.lifted:
             if type(x._array) is Traced:
                 x._array = x._array.value if x._array.value is not array else array
-        for x in gc.get_objects():
-            if issubclass(type(x), Tensor) and type(x._array) is Traced and x._array.tracer is self:
-                x._array = x._array.value
+        for x in alive(kinds(Tensor)):
+            array = getattr(x, "_array", None)  # none yet in a tensor that another thread makes
+            if type(array) is Traced and array.tracer is self:
+                x._array = array.value
         self.before = {}
 
     def escape(self, how: str) -> None:

@@ -164,6 +164,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise TypeError("Got unsupported ScalarType BFloat16")
     if self._entry is not None:
         note_cut("numpy(force=True)", self._array)
+    if STATE.tracer is not None:
+        STATE.tracer.escape(".numpy()")
     return self._array
 
 

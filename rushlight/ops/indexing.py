@@ -57,7 +57,10 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     Sorted, the entries of a row stand side by side: first all rows' first entries are written,
     then their second ones added, and so on; what a few rows have beyond that is added up at once.
     """
-    flat = rows.reshape(-1) % (len(y) or 1)
+    flat = rows.reshape(-1)
+    if flat.size and (flat.min() < -len(y) or flat.max() >= len(y)):
+        raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
+    flat = flat % (len(y) or 1)
     if g.size == 0:
         return
     g, y = g.reshape(flat.size, -1), y.reshape(len(y), -1)
