@@ -155,7 +155,9 @@ class Driver:
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
         if not plan.cut:
-            with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
+            outer, inner = (tiles, panels) if plan.by_rows else (panels, tiles)
+            with f.loop(*outer, some=True) as one, f.loop(*inner, some=True) as two:
+                panel, tile = (two, one) if plan.by_rows else (one, two)
                 self._one(panel.index, tile.index, 0, None)
             return
         self._clear(panels, tiles)

@@ -18,6 +18,7 @@ from .emit import Type, vector
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
 L2_SETS, L2_WAYS = 1024, 16
 NEAR_BYTES = 32 << 10
+ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG, PART = 1024, 512  # reductions longer than the one are cut into parts of the other
 
 
@@ -233,6 +234,14 @@ class Plan:
         return starts[0], starts[1], starts[2], starts[3]
 
     @functools.cached_property
+    def by_rows(self) -> bool:
+        """Whether a unit goes along all panels before the next tile: y stays near, x passes."""
+        if self.inner or self.cut or self.x_size < self.y_size:
+            return False
+        small = self.y_matrix * self.type.size <= ROWS_BYTES
+        return small and self.x_size * self.y_size > 1 << 16
+
+    @functools.cached_property
     def blocks(self) -> tuple[int, int]:
         """Tiles and panels of one unit of work."""
         count, rows, _ = self.tiles
@@ -242,6 +251,8 @@ class Plan:
         fits = max(1, BLOCK_BYTES // ((rows + 1) * depth * self.type.size))
         high = -(-count // -(-count // fits))
         tile_flops = 2 * (rows + 1) * self.width * max(1, self.gemm.terms)
+        if self.by_rows:
+            return min(count, -(-(1 << 21) // (panels * tile_flops))), panels
         wide = 1
         while wide < panels and high * wide * tile_flops < 1 << 21:
             wide *= 2

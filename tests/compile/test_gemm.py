@@ -310,6 +310,24 @@ def test_no_tile_spills(name, dtype, inner):
     assert {title: count for title, count in found.items() if count} == {}
 
 
+@each_target
+@pytest.mark.parametrize("spec", ["ik,kj->ij", "ik,jk->ij", "ki,kj->ij", "ik,kj->ji"])
+def test_tall_products_pass_all_panels_tile_by_tile(name, spec):
+    size = {"i": 701, "j": 131, "k": 21}
+    shapes = [tuple(size[x] for x in part) for part in spec.split("->")[0].split(",")]
+    check(spec, *shapes, TARGETS[name])
+    gemm = plan_dot(spec, shapes[0], contiguous(shapes[0]), shapes[1], contiguous(shapes[1]))
+    assert plan_gemm(gemm, TARGETS[name]).by_rows or "ji" in spec
+
+
+@each_target
+def test_operands_that_lie_term_by_term_are_packed_by_tiles(name):
+    target = TARGETS[name]
+    gemm = plan_dot("ki,kj->ij", (1100, 1024), (1024, 1), (1100, 256), (256, 1))
+    assert plan_gemm(gemm, target).x_panels
+    check("ki,kj->ij", (1100, 1024), (1100, 256), target)
+
+
 def test_small_products_need_no_scratch_and_few_kernels():
     target = llvm.target()
     gemm = plan_dot("ik,kj->ij", (10, 2), (2, 1), (2, 1), (1, 1))
