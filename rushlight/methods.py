@@ -15,6 +15,7 @@ from .core.dispatch import scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import filling, indexing, place, protocol, reshaping
+from .functions.layouts import in_format
 from .ops import compare, contract, elementwise, structure
 
 Function = Callable[..., Any]
@@ -150,7 +151,9 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     if device is not None:
         dtypes.require_cpu(device)
     if dtype is not None and dtype is not self.dtype:
-        return structure.cast(self, dtype)
+        self, copy = structure.cast(self, dtype), False
+    if memory_format is not None:
+        return in_format(self, memory_format, copy)
     return structure.clone(self) if copy else self
 
 
@@ -191,8 +194,8 @@ def _matrix_transposed(self: Tensor) -> Tensor:
 
 
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """Itself if row-major, else a row-major copy."""
-    return structure.contiguous(self)
+    """Itself if row-major (or in the memory format asked for), else a copy that is so."""
+    return structure.contiguous(self) if memory_format is None else in_format(self, memory_format)
 
 
 def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:

@@ -16,6 +16,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.values import Value, like
 from .arguments import combination, misfit, sizes_of, whole
 from .from_data import finish, fits, numpy_kind
+from .layouts import in_format
 
 __all__ = [
     "OutOfMemoryError", "arange", "empty", "empty_like", "empty_strided", "eye", "full",
@@ -44,6 +45,8 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
             array = make(shape, kind)
         except (MemoryError, ValueError) as error:
             raise _too_large(shape, kind, error) from None
+        if memory_format is not None:
+            array = in_format(wrap(array), memory_format)._array
         return finish(array, requires_grad, out)
 
     create.__name__ = create.__qualname__ = name
@@ -147,6 +150,8 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
             a = input._array
             return like(input, wrap(make(np.empty(a.shape, a.dtype), kind)))
         array = make(input._array, kind)
+        if memory_format is not None:
+            array = in_format(wrap(array), memory_format)._array
         return finish(array, requires_grad)
 
     create.__name__ = create.__qualname__ = name

@@ -12,6 +12,7 @@ from ..core.errors import ShapeError, fail
 from ..core.shapes import dimension, dimensions
 from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
+from .layouts import in_format
 
 __all__ = [
     "broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "expand", "expand_as",
@@ -263,7 +264,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     >>> torch.clone(torch.tensor([1, 2]))
     tensor([1, 2])
     """
-    return s.contiguous_copy(input) if memory_format is dtypes.contiguous_format else s.clone(input)
+    return s.clone(input) if memory_format is None else in_format(input, memory_format, copy=True)
 
 
 def _checked_list(tensors: Any, name: str) -> Sequence[Tensor]:

@@ -1,6 +1,6 @@
 """Networks: modules, layers, losses, initialisers and the functions they are made of."""
 
-from . import functional, init, utils
+from . import functional, init, kept_layout, utils
 from .activation import (
     CELU,
     ELU,

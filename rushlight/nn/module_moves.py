@@ -69,7 +69,10 @@ class MoveMixin:
 
         def move(tensor: Any) -> Any:
             fits = tensor.is_floating_point() or tensor.is_complex()
-            return tensor.to(device, dtype if fits else None, non_blocking)
+            moved = tensor.to(device, dtype if fits else None, non_blocking)
+            wanted = kwargs.get("memory_format")
+            laid = wanted is not None and tensor.dim() in (4, 5)
+            return moved.to(memory_format=wanted) if laid else moved
 
         return self._apply(move)
 

@@ -1,0 +1,57 @@
+"""Memory formats: tensors whose channels lie next to each other (`torch.channels_last`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.tensor import Tensor, wrap
+from ..ops import structure
+
+_RANK = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}
+# Called before the first tensor takes such a format: the layers learn to keep it.
+ON_FIRST_USE: list[Callable[[], None]] = []
+
+
+def lies_channels_last(array: Any) -> bool:
+    """Whether a picture's (or volume's) channels are innermost in memory, and not by chance.
+
+    >>> import numpy as np
+    >>> lies_channels_last(np.zeros((2, 4, 5, 3)).transpose(0, 3, 1, 2))
+    True
+    """
+    if type(array) is not np.ndarray or array.ndim not in (4, 5) or array.flags.c_contiguous:
+        return False
+    return np.moveaxis(array, 1, -1).flags.c_contiguous
+
+
+def channels_last_array(array: np.ndarray) -> np.ndarray:
+    """A copy with the channels innermost."""
+    return np.moveaxis(np.moveaxis(array, 1, -1).copy(order="C"), -1, 1)
+
+
+def in_format(x: Tensor, memory_format: Any, copy: bool = False) -> Tensor:
+    """x in the format, itself if it is so already; gradients flow through.
+
+    Raises: RuntimeError if the rank does not fit.
+    """
+    if memory_format is dtypes.contiguous_format:
+        return structure.contiguous_copy(x) if copy else structure.contiguous(x)
+    rank = _RANK.get(memory_format)
+    if rank is None:
+        return structure.clone(x) if copy else x
+    if x.ndim != rank:
+        name = memory_format.name
+        raise RuntimeError(f"required rank {rank} tensor to use {name} format")
+    while ON_FIRST_USE:
+        ON_FIRST_USE.pop()()
+    array = x._array
+    if not copy and np.ndarray is type(array) and np.moveaxis(array, 1, -1).flags.c_contiguous:
+        return x
+    if x._entry is None and type(array) is np.ndarray:
+        return wrap(channels_last_array(array))
+    inner = structure.contiguous_copy(structure.permute(x, (0, *range(2, rank), 1)))
+    return structure.permute(inner, (0, rank - 1, *range(1, rank - 1)))

@@ -1,0 +1,66 @@
+"""Layers keep `channels_last`: what they make of such a tensor lies in memory as it does."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+from ..functions.layouts import ON_FIRST_USE, channels_last_array, lies_channels_last
+
+KEEP = (
+    "conv2d conv3d conv_transpose2d conv_transpose3d batch_norm group_norm max_pool2d max_pool3d"
+    " avg_pool2d avg_pool3d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d"
+    " interpolate pad dropout relu relu6 leaky_relu elu gelu silu hardtanh hardswish"
+)
+BY_WEIGHT = frozenset(("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"))
+
+
+def _kept(function: Callable[..., Any], by_weight: bool) -> Callable[..., Any]:
+    """The function, whose result takes over the format of its input (or its weight)."""
+
+    @functools.wraps(function)
+    def keeps(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        given = args[: 2 if by_weight else 1] or tuple(kwargs.values())[:1]
+        if any(isinstance(x, rl.Tensor) and lies_channels_last(x._array) for x in given):
+            for part in result if isinstance(result, tuple) else (result,):
+                _lay(part, given)
+        return result
+
+    return keeps
+
+
+def _lay(result: Any, given: Any) -> None:
+    """Move a result that nobody else has seen; a view or the input itself stays."""
+    if not isinstance(result, rl.Tensor) or any(result is x for x in given):
+        return
+    array = result._array
+    fresh = type(array) is np.ndarray and result._base is None and array.flags.c_contiguous
+    if fresh and array.ndim in (4, 5):
+        result._array = channels_last_array(array)
+
+
+def install() -> None:
+    """Wrap the functions, once, wherever the layers know them by name."""
+    twins: dict[int, Callable[..., Any]] = {}
+    keep = []
+    for home in (rl.nn.functional, rl):
+        for name in KEEP.split():
+            function = vars(home).get(name)
+            if function is not None and id(function) not in twins:
+                twins[id(function)] = _kept(function, name in BY_WEIGHT)
+                keep.append(function)
+    layers = [m for name, m in list(sys.modules.items()) if name.startswith("rushlight.nn")]
+    for module in (rl, *layers):
+        for name, value in list(vars(module).items()):
+            if id(value) in twins and callable(value):
+                setattr(module, name, twins[id(value)])
+
+
+ON_FIRST_USE.append(install)
