@@ -235,7 +235,10 @@ def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
     tracer.live = {id(x): place for place, x in enumerate(live)}
     if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
         raise Uncompilable("a parameter has gradient hooks")
-    return differentiate(tracer, live)
+    try:
+        return differentiate(tracer, live)
+    except RuntimeError as error:
+        raise Uncompilable(f"its result wants a gradient that cannot be computed: {error}") from error
 
 
 def _live(tracer: Tracer, value: Any) -> list[Tensor]:
