@@ -51,7 +51,8 @@ def least(step: Callable[[], Any], program: Any, runs: int) -> np.ndarray:
 
 def describe(kernel: Any) -> str:
     if not kernel.nodes:
-        return "(packs for the next)" if not kernel.flops else "(part of the next)"
+        own = "_parts" in kernel.name or kernel.flops
+        return "(sums for the next, whose FLOPs they are)" if own else "(packs for the next)"
     names: dict[str, int] = {}
     for node in kernel.nodes:
         names[node.op] = names.get(node.op, 0) + 1
