@@ -283,6 +283,7 @@ def _cost(plan: Correlation) -> float:
             if panels and vectors:
                 sums = height * vectors
                 step = max(sums / 2, height * 0.5 + vectors, (sums + height + vectors + 5) / 4, 4)
+                step += 0.15 * (height + 2 * vectors)
                 tile = steps * step + plan.phases * (40 + 3 * sums)
                 cycles += count * panels * tile
     cycles += plan.rows * plan.phases * plan.vectors * 6

@@ -20,7 +20,7 @@ def emit_weight(module: Module, name: str, plan: WeightPlan, scratch: int) -> li
     units = math.prod(plan.units)
     each = max(1, plan.shape.flops // units)
     calls = [KernelCall(f"{name}_parts", units, max(1, CHUNK_FLOPS // each))]
-    count = _total(module, name, plan, scratch)
+    count = (_folded if plan.inner else _total)(module, name, plan, scratch)
     block = plan.type.lanes**2 * plan.parts * plan.vectors
     calls.append(KernelCall(name, count, max(1, (1 << 17) // block), plan.shape.flops))
     return calls
@@ -39,7 +39,7 @@ class _Parts:
         self.grad = table_entry(f, type, plan.grad.slot, plan.grad.offset)
         self.source = table_entry(f, type, plan.source.slot, plan.source.offset)
         self.sums = table_entry(f, type, self.scratch)
-        self.turned = f.stack(type.scalar, plan.turned)
+        self.turned = self.sums if plan.inner else f.stack(type.scalar, plan.turned)
         if plan.staged:
             self.room = f.stack(type.scalar, plan.terms * plan.term_step + plan.slack)
         _, begin, end = f.arguments
@@ -50,13 +50,14 @@ class _Parts:
         f, plan = self.f, self.plan
         part, group, block = positions(f, unit, [(n, ()) for n in plan.units])[1]
         self.channel = times(f, block, plan.terms)
+        strips, wide = self._strips()
         at = f.add(times(f, part, plan.part_room),
-                   times(f, group, plan.strips * plan.taps * plan.wide))  # fmt: skip
-        at = f.add(at, times(f, self.channel, plan.kernel * plan.wide))
+                   times(f, group, strips * plan.taps * wide))  # fmt: skip
+        at = f.add(at, times(f, self.channel, plan.kernel * wide))
         self.here = f.at(self.sums, at, self.type)
-        size = f.constant(plan.terms * plan.kernel * plan.wide * self.type.size, I64)
-        for strip in range(plan.strips):
-            where = f.at(self.here, strip * plan.taps * plan.wide, self.type)
+        size = f.constant(plan.terms * plan.kernel * wide * self.type.size, I64)
+        for strip in range(strips):
+            where = f.at(self.here, strip * plan.taps * wide, self.type)
             f.do(f"call void @llvm.memset.p0.i64({where.typed}, i8 0, {size.typed}, i1 false)")
         first = times(f, part, plan.images)
         last: Number = f.add(first, plan.images)
@@ -64,6 +65,11 @@ class _Parts:
             last = f.select(f.compare("<", last, plan.shape.images), last, plan.shape.images)
         with f.loop(first, last) as images:
             self._image(images.index, group)
+
+    def _strips(self) -> tuple[int, int]:
+        """How many blocks of sums there are for every tap, and how large each is."""
+        plan = self.plan
+        return (plan.shape.outs, self.type.lanes) if plan.inner else (plan.strips, plan.wide)
 
     def _image(self, image: Value, group: Number) -> None:
         f, plan, s = self.f, self.plan, self.plan.shape
@@ -85,6 +91,9 @@ class _Parts:
 
     def _span(self, x: Value, grad: Value) -> None:
         f, plan = self.f, self.plan
+        if plan.inner:
+            self._places(x, grad)
+            return
         down = plan.steps[1] * plan.shape.stride[0] * plan.lines
         full = plan.shape.outs // plan.wide
         with f.loop(0, plan.span) as blocks:
@@ -129,6 +138,45 @@ class _Parts:
                         names[0], VOID, f.at(x, come, self.type), self.turned,
                         f.at(sums, times(f, to, plan.wide), self.type),
                     )  # fmt: skip
+
+    def _places(self, x: Value, grad: Value) -> None:
+        """Inner tiles over all channels and taps."""
+        f, plan, (tall, broad) = self.f, self.plan, self.plan.shape.kernel
+        steps, w = self._steps(), self.type.lanes
+        for first, few, count in plan.fews():
+            for sizes, counts in plan.kinds():
+                name = self._inner_tile(few, tuple(size for _, size in sizes))
+                with f.loop(0, count) as fews, f.loop(0, counts[0]) as channels:
+                    o = f.add(times(f, fews.index, few), first)
+                    g = f.at(grad, times(f, o, plan.grad.steps[2]), self.type)
+                    c = f.add(times(f, channels.index, sizes[0][1]), sizes[0][0])
+                    to = f.add(times(f, o, plan.taps), times(f, c, tall * broad))
+                    for a, b in product(range(counts[1]), range(counts[2])):
+                        i, j = sizes[1][0] + a * sizes[1][1], sizes[2][0] + b * sizes[2][1]
+                        come = f.add(times(f, c, steps[0]), i * steps[1] + j * steps[2])
+                        f.call(
+                            name, VOID, g, f.at(x, come, self.type),
+                            f.at(self.here, times(f, f.add(to, i * broad + j), w), self.type),
+                        )  # fmt: skip
+
+    def _inner_tile(self, few: int, sizes: tuple[int, ...]) -> str:
+        plan, s, (tall, broad) = self.plan, self.plan.shape, self.plan.shape.kernel
+        name = f"{self.name}_inner{few}_{'_'.join(map(str, sizes))}"
+        if name in self.module.functions:
+            return name
+        w, (a, b, d) = self.type.lanes, self._steps()
+        taps = list(product(*map(range, sizes)))
+        y = tuple(c * a + i * b + j * d for c, i, j in taps)
+        x = tuple(n * plan.grad.steps[2] for n in range(few))
+        out = (
+            tuple(n * plan.taps * w for n in range(few)),
+            tuple(((c * tall + i) * broad + j) * w for c, i, j in taps),
+        )
+        down = plan.steps[1] * s.stride[0]
+        loops = ((plan.lines, plan.grad.steps[3], down), (s.out[1], 1, 1))
+        return emit_tile(
+            self.module, name, Tile(self.type, x, y, loops, out, inner=True, adds=True)
+        )  # fmt: skip
 
     def _steps(self) -> tuple[int, int, int]:
         """From tap to tap of the input."""
@@ -190,4 +238,24 @@ def _total(module: Module, name: str, plan: WeightPlan, scratch: int) -> int:
                 value = f.load(type, turned, times(f, row.index, w))
                 to = times(f, f.add(channel, row.index), plan.out.steps[1])
                 f.store(value, there, to, mask)
+    return math.prod(n for n, _ in dims)
+
+
+def _folded(module: Module, name: str, plan: WeightPlan, scratch: int) -> int:
+    """The kernel that adds up parts and lanes; units are (group, channel of the result)."""
+    f, type, w = module.function(name, KERNEL), plan.type, plan.type.lanes
+    sums, out = table_entry(f, type, scratch), table_entry(f, type, plan.out.slot, plan.out.offset)
+    dims = [(n, ()) for n in (plan.shape.groups, plan.shape.outs)]
+    _, begin, end = f.arguments
+    with f.loop(begin, end) as units:
+        here = f.at(sums, times(f, units.index, plan.taps * w), type)
+        group, channel = positions(f, units.index, dims)[1]
+        at = f.add(times(f, group, plan.out.steps[0]), times(f, channel, plan.out.steps[1]))
+        there = f.at(out, at, type)
+        with f.loop(0, plan.taps) as taps:
+            value = f.load(type, here, times(f, taps.index, w))
+            for part in range(1, plan.parts):
+                at = f.add(times(f, taps.index, w), part * plan.part_room)
+                value = f.add(value, f.load(type, here, at))
+            f.store(f.reduce("sum", value), there, taps.index)
     return math.prod(n for n, _ in dims)

@@ -4,6 +4,9 @@ Lanes are channels of the result, rows are taps and channels of the input, and t
 places and images. The gradient is turned block by block, so that the channels of a place lie side
 by side; the input is read as it is, or from a padded copy of some rows. Parts of the batch keep
 sums of their own, (group, strip, tap, channel of the result), added up in a fixed order.
+
+Where the result has few channels, lanes run along the places instead, and a sum is a vector until
+the end (`inner`): rows of gradients by vectors of the input at every tap.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from .packing import Copy
 STAGED = 160 << 10  # bytes of the input that should be at hand
 TURNED = 24 << 10  # bytes of turned gradients
 UNITS = 8  # so many units let threads share the work
+MOST = 1 << 10  # sums that may be vectors until the end
 SUMS = 4 << 20  # bytes of sums that parts may keep
 Triple = tuple[int, int, int]
 
@@ -41,6 +45,8 @@ class WeightPlan:
     parts: int = 1
     lines: int = 1  # rows of places per turned block
     span: int = 1  # turned blocks per staged block
+    inner: bool = False
+    few: int = 1  # channels of the result per inner tile
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
@@ -111,6 +117,8 @@ class WeightPlan:
     @property
     def part_room(self) -> int:
         """Elements of one part's sums."""
+        if self.inner:
+            return self.shape.groups * self.shape.outs * self.taps * self.type.lanes
         return self.shape.groups * self.strips * self.taps * self.wide
 
     @property
@@ -120,7 +128,7 @@ class WeightPlan:
 
     @property
     def turned(self) -> int:
-        return self.lines * self.shape.out[1] * self.wide
+        return 0 if self.inner else self.lines * self.shape.out[1] * self.wide
 
     @property
     def stack(self) -> int:
@@ -154,6 +162,9 @@ class WeightPlan:
         """Cycles per image, roughly."""
         blocks = -(-self.shape.out[0] // self.lines)
         places = self.lines * self.shape.out[1]
+        if self.inner:
+            tiles = sum(self._tile_cycles(*kind) for kind in self.kinds())
+            return tiles * blocks * self.units[1] * self.units[2]
         cycles = 0.0
         for sizes, counts in self.kinds():
             rows = math.prod(size for _, size in sizes)
@@ -161,6 +172,21 @@ class WeightPlan:
             cycles += math.prod(counts) * (places * step + 40 + rows * self.vectors * 3)
         cycles += places * self.wide * 0.6
         return cycles * blocks * self.strips * self.units[1] * self.units[2]
+
+    def _tile_cycles(self, sizes: tuple[Pair, Pair, Pair], counts: Triple) -> float:
+        """All inner tiles of one kind."""
+        columns = math.prod(size for _, size in sizes)
+        steps = self.lines * -(-self.shape.out[1] // self.type.lanes)
+        cycles = 0.0
+        for _, few, count in _even(self.shape.outs, self.few):
+            sums = few * columns
+            step = max(sums / 2, few * 0.7 + columns, 4) + 1
+            cycles += count * (steps * step + 40 + sums * 3)
+        return cycles * math.prod(counts)
+
+    def fews(self) -> list[Triple]:
+        """Channels of the result by inner tile: (first, size, how many of that size)."""
+        return _even(self.shape.outs, self.few)
 
 
 def _even(n: int, most: int) -> list[tuple[int, int, int]]:
@@ -182,7 +208,22 @@ def plan_weight(
         if (vectors - 1) * type.lanes < shape.outs:
             plan = _blocked(replace(plain, vectors=vectors))
             found += [replace(plan, rows=at) for at in _row_shapes(plan, rows)]
+    found += _inner(plain, target)
     return min(found, key=lambda plan: plan.cost)
+
+
+def _inner(plain: WeightPlan, target: Any) -> Iterator[WeightPlan]:
+    """Plans with lanes along the places, where those lie side by side in both operands."""
+    s = plain.shape
+    near = plain.grad.steps[4] == 1 and (plain.staged or plain.source.steps[4] == 1)
+    if not near or s.stride[1] != 1 or s.outs * plain.taps > MOST:
+        return
+    plan = replace(_blocked(replace(plain, inner=True)), inner=True)
+    plan = replace(plan, lines=plan.lines * plan.span, span=1)
+    for rows, columns in tile_shapes(target.registers, target.fma, 0):
+        if rows <= s.outs or rows == 1:
+            for at in _row_shapes(plan, columns):
+                yield replace(plan, few=rows, rows=at)
 
 
 def _row_shapes(plan: WeightPlan, rows: int) -> Iterator[Triple]:
