@@ -12,8 +12,8 @@ from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
 from .backward import output_entry
-from .capture import Captured, Result, window
-from .guards import SCALARS, Place, checker, same
+from .capture import Captured, Result, alike, window
+from .guards import Place, checker, same
 from .trace import Source
 
 
@@ -134,9 +134,12 @@ class Bound:
             arrays.append(array)
         for where, place, form in self.captured.shared:
             x = leaves[where] if type(where) is int else where
-            if (x is not leaves[place] if form is None else window(x._array, arrays[place]) != form):
+            if form is None:
+                if x is not leaves[place]:
+                    return None
+            elif window(x._array, arrays[place]) != form:
                 return None
-        if self._aliases and any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
+        if any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
             return None
         return arrays
 
@@ -161,9 +164,9 @@ class Bound:
             mark_written(arrays[place])
         targets = [arrays[place] for place, _ in writes]
         for index, y in enumerate(outputs):
-            if y.base is not None or any(y is x for x in arrays):
-                if any(np.may_share_memory(y, x) for x in targets):
-                    outputs[index] = y.copy()
+            inner = y.base is not None or any(y is x for x in arrays)
+            if inner and any(np.may_share_memory(y, x) for x in targets):
+                outputs[index] = y.copy()
         for place, index in writes:
             np.copyto(arrays[place], outputs[index])
             mark_written(arrays[place])
@@ -188,7 +191,7 @@ def build(
         return template.value
     if kind is dict:
         return {key: build(part, outputs, arrays, node) for key, part in template.items()}
-    return kind(build(part, outputs, arrays, node) for part in template)
+    return alike(template, [build(part, outputs, arrays, node) for part in template])
 
 
 def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:

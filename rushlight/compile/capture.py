@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import is_ours
-from ..core.state import STATE
-from ..core.tape import FREED, LEAF, OUTPUT, PARAMS, PRIM, SHAPE, tick
+from ..core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
+from .guards import SCALARS
 from .joint import Joint, differentiate, split
 from .reach import Reach, own_file
-from .guards import SCALARS
 from .trace import Source, Tracer
 from .traced import Traced, covers
-
 
 CHANGES = "the call changes"
 
@@ -75,11 +73,16 @@ def flatten(value: Any, leaves: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
         leaves.append(value)
         return _Leaf(len(leaves) - 1)
-    if type(value) in (tuple, list):
-        return type(value)(flatten(part, leaves) for part in value)
+    if isinstance(value, (tuple, list)):
+        return alike(value, [flatten(part, leaves) for part in value])
     if type(value) is dict:
         return {key: flatten(part, leaves) for key, part in value.items()}
     return value
+
+
+def alike(value: Any, parts: list[Any]) -> Any:
+    """Parts in a list, tuple or named tuple as `value` is."""
+    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
 class _Leaf:
@@ -93,7 +96,7 @@ def capture(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     raises: type[BaseException] | None = None,
 ) -> tuple[Any, Captured | Uncompilable, Reach]:  # fmt: skip
-    """Call a function while tracing: its result, and the program's makings or why there are none."""
+    """Call a function while tracing: its result, and a program's makings or why there are none."""
     reach = Reach()
     reach.walk(function, "")
     for value in (*args, *kwargs.values()):
@@ -198,8 +201,8 @@ def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
         return _tensor(tracer, value, give)
-    if type(value) in (tuple, list):
-        return type(value)(_results(tracer, part, give) for part in value)
+    if type(value) in (tuple, list) or hasattr(value, "_fields"):
+        return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}
     if isinstance(value, SCALARS):
@@ -238,7 +241,8 @@ def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
     try:
         return differentiate(tracer, live)
     except RuntimeError as error:
-        raise Uncompilable(f"its result wants a gradient that cannot be computed: {error}") from error
+        reason = f"its result wants a gradient that cannot be computed: {error}"
+        raise Uncompilable(reason) from error
 
 
 def _live(tracer: Tracer, value: Any) -> list[Tensor]:
@@ -296,16 +300,17 @@ class Watch:
         if self.tracer.closed or event not in ("c_call", "call"):
             return
         if event == "call":
-            if frame.f_globals.get("__name__") in _CHANCE and frame.f_back is not None:
-                if own_file(frame.f_back.f_code.co_filename):
-                    self._stop(f"{frame.f_code.co_name}()", frame.f_back)
+            back = frame.f_back
+            by_chance = frame.f_globals.get("__name__") in _CHANCE and back is not None
+            if by_chance and own_file(back.f_code.co_filename):
+                self._stop(f"{frame.f_code.co_name}()", back)
             return
         if is_ours(frame) or not own_file(frame.f_code.co_filename):
             return
         name, owner = called.__name__, getattr(called, "__self__", None)
         module = getattr(called, "__module__", None) or type(owner).__module__
         chance = module in _CHANCE or module.startswith("numpy.random")
-        if module == "builtins" and name in _EFFECTS or chance:
+        if (module == "builtins" and name in _EFFECTS) or chance:
             self._stop(f"{name}()", frame)
         elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)

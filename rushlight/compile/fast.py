@@ -59,7 +59,7 @@ class _Writer:
         if any(self.captured.sources[place].kind == "argument" for place in written):
             return False
         results = self.captured.results
-        parts = results if isinstance(results, tuple) else (results,)
+        parts = results if type(results) is tuple else (results,)
         return all(isinstance(x, Result) and x.kind in ("new", "value", "same") for x in parts)
 
     def function(self) -> Callable[..., Any] | None:
@@ -241,7 +241,7 @@ class _Writer:
         if self.captured.writes:
             add("tick()")
         results = self.captured.results
-        if isinstance(results, tuple):
+        if type(results) is tuple:
             parts = [self._result(x) for x in results]
             add(f"return ({''.join(part + ', ' for part in parts)})")
         else:

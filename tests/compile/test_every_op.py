@@ -75,8 +75,9 @@ def flat(value: Any) -> list[Any]:
 
 def run(prim: Primitive, sample: Sample) -> tuple[Any, list[Any], Any]:
     """The function, its inputs and what it gives eagerly; values alone where torch refuses more."""
-    inputs = tensors(sample, np.float64, True)
-    function = called(prim, sample.params, prim.rule is not None and sample.smooth)
+    smooth = prim.rule is not None and sample.smooth
+    inputs = tensors(sample, np.float64, smooth)
+    function = called(prim, sample.params, smooth)
     try:
         return function, inputs, function(*inputs)
     except RuntimeError as error:
