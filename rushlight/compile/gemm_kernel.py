@@ -9,7 +9,7 @@ from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue, emit_ask
 from .gemm_plan import Plan, Result, Room
 from .packing import KERNEL, Number, move, positions, table_entry, times
-from .tiles import Tile, emit_tile, unrolled
+from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
 
@@ -47,11 +47,10 @@ class Driver:
         plan, found = self.plan, {}
         count, rows, more = plan.tiles
         for extra, tiles in ((1, more), (0, count - more)):
-            for last, word in enumerate(("tile", "rest")):
+            for last in (0, 1):
                 if tiles and plan.panels[last]:
-                    name = f"{self.name}_{word}{rows + extra}"
                     tile = self._tile(rows + extra, last)
-                    found[extra, last] = emit_tile(self.module, name, tile)
+                    found[extra, last] = tile_name(self.module, tile)
         return found
 
     def _tile(self, rows: int, last: int) -> Tile:

@@ -54,17 +54,17 @@ def plan(schedule: Schedule, fixed: set[Node]) -> Plan:
 
 def check(plan: Plan, schedule: Schedule) -> None:
     """No two temporaries share bytes while both are needed (but a write over a dying one)."""
-    ordered = sorted(plan.lives, key=lambda node: plan.lives[node][0])
-    active: list[Node] = []
-    for node in ordered:
-        first, _ = plan.lives[node]
-        active = [other for other in active if plan.lives[other][1] >= first]
-        low, high = plan.offsets[node], plan.offsets[node] + _size(node)
-        for other in active:
-            apart = plan.offsets[other] >= high or plan.offsets[other] + _size(other) <= low
-            in_place = plan.lives[other][1] == first and plan.offsets[other] == low
-            assert apart or in_place, f"{node} and {other} share memory"
-        active.append(node)
+    ordered = sorted(plan.lives.items(), key=lambda item: item[1][0])
+    active: list[tuple[int, int, int, Node]] = []
+    for node, (first, last) in ordered:
+        active = [other for other in active if other[2] >= first]
+        low = plan.offsets[node]
+        high = low + _size(node)
+        for start, end, until, other in active:
+            if start < high and end > low:
+                in_place = until == first and start == low
+                assert in_place, f"{node} and {other} share memory"
+        active.append((low, high, last, node))
 
 
 def _size(node: Node) -> int:

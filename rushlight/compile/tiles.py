@@ -10,6 +10,7 @@ All offsets are known numbers of elements, so the walk is one pointer per operan
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,13 @@ def emit_tile(module: Module, name: str, tile: Tile) -> str:
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
     _Walk(module.function(name, given, internal=True), tile).emit()
     return name
+
+
+def tile_name(module: Module, tile: Tile) -> str:
+    """The function of `tile`, which all kernels of a module that need the same one share."""
+    digest = hashlib.sha256(repr(tile).encode()).hexdigest()[:16]
+    name = f"tile{len(tile.x)}x{len(tile.y)}_{digest}"
+    return name if name in module.functions else emit_tile(module, name, tile)
 
 
 def unrolled(type: Type, vectors: int) -> int:
