@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import Any
 
+from . import every_other
 from .affine import Index
 from .emit import BOOL, I64, PTR, Function, Type, Value, vector
 from .expression import STATUS, Expression, Store, Term
@@ -232,6 +233,11 @@ class Terms:
         places = f.mul(index_lanes, factor)
         return f.add(places, f.steps(wide, step)) if step else places
 
+    def _in_pairs(self, index: Index, looked: Any, type: Type) -> bool:
+        """Whether the lanes are every other element, and the processor is good at that."""
+        plain = self._step(index) == 2 and looked[1] is None and not self._filler
+        return plain and every_other.suits(self.f, type)
+
     def _load(self, t: Term, block: int) -> Value:
         found = self._pointer(t.slot, t.index, t.looked, self.type(t))
         if not t.vector:
@@ -242,6 +248,8 @@ class Terms:
         mask = self.at_block(block)
         if spread is None:
             return self.f.load(self.type(t), place, 0, mask, other=self._filler)
+        if self._in_pairs(t.index, found, self.type(t)):
+            return every_other.load(self.f, self.type(t), place, mask)
         return self.f.gather(self.type(t), place, spread, mask)
 
     def _iota(self, t: Term, block: int) -> Value:
@@ -275,5 +283,7 @@ class Terms:
                 value = self.scalar.add(old, value)
             if spread is None:
                 f.store(value, at, 0, mask)
+            elif self._in_pairs(store.index, place, type):
+                every_other.store(f, value, at, mask)
             else:
                 f.scatter(value, at, spread, mask)
