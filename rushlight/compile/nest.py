@@ -172,6 +172,8 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
 
 
 def _price(stride: int, weight: float, lanes: int) -> float:
+    if stride == 2:
+        return 4 * weight  # two accesses and a shuffle
     return weight if stride in (0, 1) else 1.5 * lanes
 
 
