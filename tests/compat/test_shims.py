@@ -74,17 +74,23 @@ def test_script_shares_weights_and_can_be_saved() -> None:
         assert torch.equal(again(x), module(x)) and again.original_name == scripted.original_name
 
 
-def test_scripted_and_compiled_functions_are_themselves() -> None:
+def test_scripted_functions_are_themselves_and_compiled_ones_do_the_same() -> None:
     @torch.jit.script
     def double(x):
         return 2 * x
 
     assert double(torch.ones(1)).item() == 2
-    assert torch.compile(double) is double
     decorated = torch.compile(fullgraph=True, dynamic=False)(double)
-    assert decorated is double
+    assert decorated.__name__ == "double"
+    assert [decorated(torch.full((1,), n)).item() for n in (1.0, 2.0, 3.0)] == [2, 4, 6]
+    assert torch.compile(double, disable=True) is double
     net = torch.nn.Linear(2, 2)
-    assert torch.compile(net, mode="max-autotune") is net
+    compiled = torch.compile(net, mode="max-autotune")
+    assert compiled._orig_mod is net and isinstance(compiled, torch.nn.Module)
+    assert list(compiled.state_dict()) == ["_orig_mod.weight", "_orig_mod.bias"]
+    x = torch.randn(3, 2)
+    for _ in range(3):
+        assert torch.allclose(compiled(x), net(x))
     with pytest.raises(RuntimeError, match="Unrecognized mode=fast"):
         torch.compile(net, mode="fast")
     with pytest.raises(RuntimeError, match="Either mode or options"):
