@@ -155,7 +155,7 @@ class Bound:
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
-        return build(captured.results, outputs, arrays, node)
+        return build(captured.results, outputs, arrays, node, leaves)
 
     def _write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
         """New content for the inputs that the call writes, once nothing reads the old."""
@@ -173,25 +173,38 @@ class Bound:
 
 
 def build(
-    template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any
+    template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any,
+    leaves: Sequence[Tensor],
 ) -> Any:
     """The returned structure with its tensors; `node` is the tape's entry for live results."""
     kind = type(template)
     if kind is Result:
-        if template.kind == "new":
-            entry = template.entry
-            if type(entry) is int:
-                entry = output_entry(node, entry)
-            return wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
-        if template.kind == "view":
-            array = arrays[template.index]
-            if template.value is not None:
-                array = _through(array, *template.value)
-            return wrap(array, None if type(template.entry) is int else template.entry)
-        return template.value
+        if template.kind in _MADE:
+            return _made(template, outputs, arrays, node)
+        if template.kind == "argument":
+            return leaves[template.index]
+        return template.value._grad if template.kind == "gradient" else template.value
     if kind is dict:
-        return {key: build(part, outputs, arrays, node) for key, part in template.items()}
-    return alike(template, [build(part, outputs, arrays, node) for part in template])
+        return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
+    return alike(template, [build(part, outputs, arrays, node, leaves) for part in template])
+
+
+_MADE = ("new", "view")
+
+
+def _made(
+    template: Result, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any
+) -> Tensor:
+    """A result that is another tensor at every call: new memory, or a view of an input's."""
+    entry = template.entry
+    if type(entry) is int:
+        entry = output_entry(node, entry)
+    if template.kind == "new":
+        return wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
+    array = arrays[template.index]
+    if template.value is not None:
+        array = _through(array, *template.value)
+    return wrap(array, entry)
 
 
 def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:

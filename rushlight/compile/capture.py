@@ -212,7 +212,7 @@ def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
 
 def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
     if id(x) in tracer.before:
-        return Result("same", value=x)
+        return _known(tracer, x)
     if type(x) is not Tensor:
         raise Uncompilable(f"it returns a {type(x).__name__}")
     traced = tracer.lift(x)
@@ -221,6 +221,20 @@ def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
         place = None if covers(traced.value, source.array) else window(traced.value, source.array)
         return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
     return Result("new", give(traced.read()), None, _stub(tracer, x))
+
+
+def _known(tracer: Tracer, x: Tensor) -> Result:
+    """A returned tensor that stood before the call: where the next call finds its own."""
+    if id(x) in tracer.places:
+        return Result("argument", tracer.places[id(x)])
+    for owner, _, had in tracer.gradients.values():
+        if had is x:
+            if owner._grad is not x:
+                raise Uncompilable("it returns a gradient that it replaces")
+            return Result("gradient", value=owner)
+    if id(x) not in tracer.reach.tensors:
+        raise Uncompilable("it returns a tensor that is neither an argument nor reachable by name")
+    return Result("same", value=x)
 
 
 def _stub(tracer: Tracer, x: Tensor) -> Any:
@@ -240,7 +254,7 @@ def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
         raise Uncompilable("a parameter has gradient hooks")
     try:
         return differentiate(tracer, live)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         reason = f"its result wants a gradient that cannot be computed: {error}"
         raise Uncompilable(reason) from error
 

@@ -48,6 +48,26 @@ def _same_object(c: Any) -> Any:
     return [a is y and b is x and d is x for a, b, d in found], x, y
 
 
+def _given_back(c: Any) -> Any:
+    f, g, out = c(lambda x, y: (y, x + y)), c(lambda x: (x.view(-1)[1:], x * 2)), []
+    w = torch.ones(2, requires_grad=True)
+
+    def step(x: Any) -> Any:
+        (w * x).sum().backward()
+        return w, w.grad
+
+    h = c(step)
+    for k in range(4):
+        x, y = torch.full((2,), float(k), requires_grad=True), torch.ones(2) * k
+        given, _ = f(x, y)
+        part, whole = g(x)
+        (part.sum() + whole.sum()).backward()
+        w.grad = torch.full((2,), 0.5)
+        held, slope = h(y)
+        out.append((given is y, x, part.requires_grad, held is w, slope is w.grad, slope))
+    return out
+
+
 def _aliased_arguments(c: Any) -> Any:
     def step(a: Any, b: Any) -> Any:
         a.add_(1)
@@ -104,7 +124,7 @@ def _expanded(c: Any) -> Any:
     return [f(torch.arange(2.0) + k) for k in range(3)]
 
 
-MEMORY = [_views, _written_result, _same_object, _aliased_arguments, _swapped, _set_items,
+MEMORY = [_views, _written_result, _same_object, _given_back, _aliased_arguments, _swapped, _set_items,
           _buffer_outside, _expanded]  # fmt: skip
 
 
