@@ -191,7 +191,8 @@ def _steps(index: Any, part: dict[str, Any]) -> tuple[int, ...]:
 def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[Any, int]:
     kind, shape = KINDS[node.params[0]], shape_of(node)
     if kind == "weight":
-        found = plan_weight(shape, node.dtype.name, *operands, out, target)
+        grad, source = operands
+        found = plan_weight(shape, node.dtype.name, grad, source, out, target)
         return found, found.scratch
     source, weight = operands
     if kind == "data":  # rows are the channels of the input

@@ -6,13 +6,12 @@ of all its places wait on the stack; then the end brings them, row by row, to th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from .conv_plan import Correlation
 from .conv_stage import Stage
 from .conv_tile import TapTile, emit_taps
-from .emit import I64, PTR, VOID, Module, Value, constant
+from .emit import I64, PTR, VOID, Module, Value, lanes_of
 from .packing import KERNEL, Number, positions, table_entry, times
 from .tiles import known_mask
 
@@ -215,13 +214,5 @@ class End:
 
 
 def _lanes(places: list[int], w: int) -> Value:
-    from .emit import lanes_of
-
     return lanes_of([place - places[0] for place in places], I64.wide(w))
 
-
-def units_of(plan: Correlation) -> int:
-    return math.prod((*plan.units, plan.groups))
-
-
-__all__ = ["Driver", "constant", "units_of"]

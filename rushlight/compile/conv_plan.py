@@ -10,10 +10,10 @@ and dropped. The gradient of a strided convolution has one set of taps per phase
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .conv_tile import Grid
+from .conv_tile import Grid, roomy
 from .emit import Type, vector
 from .gemm_plan import tile_shapes
 
@@ -242,8 +242,6 @@ def plan_correlation(
 
 
 def _candidates(plain: Correlation, target: Any) -> list[Correlation]:
-    from dataclasses import replace
-
     down, across = plain.axes
     inside = down.inside and across.inside and plain.source.steps[4] == 1
     inside = inside and across.size <= plain.source.steps[3] <= 2 * across.size
@@ -283,7 +281,8 @@ def _cost(plan: Correlation) -> float:
             if panels and vectors:
                 sums = height * vectors
                 step = max(sums / 2, height * 0.5 + vectors, (sums + height + vectors + 5) / 4, 4)
-                step += 0.15 * (height + 2 * vectors)
+                step += 0.25 * height + 0.15 * vectors
+                step *= 1.0 if roomy(plan.type, height, vectors) else 1.06
                 tile = steps * step + plan.phases * (40 + 3 * sums)
                 cycles += count * panels * tile
     cycles += plan.rows * plan.phases * plan.vectors * 6

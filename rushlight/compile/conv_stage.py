@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from .conv_plan import Axis, Correlation
-from .emit import I64, Function, Value, constant
+from typing import Any
+
+from .conv_plan import Axis
+from .emit import BOOL, I64, Function, Value, constant, lanes_of
 from .packing import Number, times
-from .tiles import known_mask
 
 
 class Stage:
-    """Writes the code that fills the planes of one image: (term, plane, row, place)."""
+    """Writes the code that fills the planes of one image: (term, plane, row, place).
 
-    def __init__(self, f: Function, plan: Correlation) -> None:
+    `plan` is a `Correlation`, or what has its attributes of a staged source.
+    """
+
+    def __init__(self, f: Function, plan: Any) -> None:
         self.f, self.plan, self.type = f, plan, plan.type
 
     def fill(self, source: Value, first: Number, target: Value) -> None:
@@ -61,19 +65,19 @@ class Stage:
         f, type = self.f, self.type
         w, step = type.lanes, self.plan.source.steps[4]
         if step == 1 and axis.jump == 1:
-            return f.load(type, source, start, _mask(f, good, type))
+            return f.load(type, source, start, _mask(good))
         if step == 1 and axis.jump == 2:
             halves = []
             for n in (0, 1):
                 at = [start + n * w + lane for lane in range(w)]
                 inside = [0 <= x < axis.size and not (n * w + k) % 2 for k, x in enumerate(at)]
                 if any(inside):
-                    halves.append(f.load(type, source, at[0], _mask(f, inside, type)))
+                    halves.append(f.load(type, source, at[0], _mask(inside)))
                 else:
                     halves.append(constant(0.0, type))
-            return f.shuffle(*halves, [2 * lane for lane in range(w)])
+            return f.shuffle(halves[0], halves[1], [2 * lane for lane in range(w)])
         spread = f.steps(I64.wide(w), axis.jump * step)
-        return f.gather(type, f.at(source, start * step, type), spread, _mask(f, good, type))
+        return f.gather(type, f.at(source, start * step, type), spread, _mask(good))
 
     def slack(self, target: Value) -> None:
         """Zeros where vectors are read past the last row."""
@@ -82,10 +86,6 @@ class Stage:
             self.f.store(constant(0.0, self.type), target, lane)
 
 
-def _mask(f: Function, good: list[bool], type: object) -> Value | None:
-    from .emit import BOOL, lanes_of
-
+def _mask(good: list[bool]) -> Value | None:
     return None if all(good) else lanes_of(good, BOOL.wide(len(good)))
 
-
-__all__ = ["Stage", "known_mask"]

@@ -41,6 +41,12 @@ class TapTile:
     tail: int = 0
 
 
+def roomy(type: Type, rows: int, vectors: int) -> bool:
+    """Whether registers are left for several taps at once; elsewhere they would bring spills."""
+    wide = type.lanes * type.size == 64
+    return wide and (vectors <= 2 or rows * vectors + vectors < 30)
+
+
 def emit_taps(module: Module, name: str, tile: TapTile) -> str:
     """Add the function of `tile`; give its name."""
     f = module.function(name, [("x", PTR), ("y", PTR), ("out", PTR)], internal=True)
@@ -79,7 +85,13 @@ def _grids(f: Function, tile: TapTile, x: Value, y: Value, sums: list[Value]) ->
         def row(
             f: Function, tile: TapTile, x: Value, y: Value, sums: list[Value], grid: Grid = grid
         ) -> list[Value]:
-            return _turns(f, tile, grid.count[1], grid.across, x, y, sums, _tap)
+            if not roomy(tile.type, len(tile.x), tile.vectors):
+                return _turns(f, tile, grid.count[1], grid.across, x, y, sums, _tap)
+            for n in range(grid.count[1]):
+                here = f.at(x, n * grid.across[0], tile.type)
+                there = f.at(y, n * grid.across[1], tile.type)
+                sums = _tap(f, tile, here, there, sums)
+            return sums
 
         sums = _turns(f, tile, grid.count[0], grid.down, here, there, sums, row)
     return sums

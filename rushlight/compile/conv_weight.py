@@ -83,7 +83,7 @@ class _Parts:
         with f.loop(0, s.out[0], step) as spans:
             x = source
             if plan.staged:
-                Stage(f, plan).fill(source, times(f, spans.index, s.stride[0]), self.room)  # type: ignore[arg-type]
+                Stage(f, plan).fill(source, times(f, spans.index, s.stride[0]), self.room)
                 x = self.room
             else:
                 x = f.at(x, times(f, spans.index, s.stride[0] * h), self.type)

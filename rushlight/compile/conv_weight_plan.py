@@ -145,10 +145,6 @@ class WeightPlan:
             (steps[4], steps[2]), self.wide, (0, 0), (0, 0),
         )  # fmt: skip
 
-    def pieces(self) -> list[tuple[Pair, Pair, Pair]]:
-        """Per kind of tile, by dimension (channels, kernel rows, columns): (first, size)."""
-        return [found for found, _ in self.kinds()]
-
     def kinds(self) -> Iterator[tuple[tuple[Pair, Pair, Pair], Triple]]:
         """Kinds of tiles, ((first, size) by dimension), and how many of each there are."""
         sizes = (self.terms, *self.shape.kernel)

@@ -17,10 +17,10 @@ def suits(f: Function, type: Type) -> bool:
 
 def load(f: Function, type: Type, pointer: Value, mask: Value | None) -> Value:
     """pointer[0], pointer[2], ...; masked lanes are not read and become 0."""
-    halves = [
+    low, high = (
         f.load(type, pointer, n * type.lanes, _half(f, type, n, mask)) for n in (0, 1)
-    ]  # fmt: skip
-    return f.shuffle(*halves, [2 * lane for lane in range(type.lanes)])
+    )
+    return f.shuffle(low, high, [2 * lane for lane in range(type.lanes)])
 
 
 def store(f: Function, value: Value, pointer: Value, mask: Value | None) -> None:
