@@ -184,7 +184,9 @@ def _choose_blocks(nest: Nest, weight: int) -> None:
     if rounds <= INLINE and weight * rounds <= 240 and len(nest.order) > 1:
         nest.blocks = rounds
     else:
-        nest.blocks = min(rounds, 4 if weight <= 10 else 2 if weight <= 28 else 1)
+        # sums down columns pass through few lines of each row: the more, the fewer pages
+        most = 8 if weight <= 4 and nest.reduced and nest.vector in nest.kept else 4
+        nest.blocks = min(rounds, most if weight <= 10 else 2 if weight <= 28 else 1)
 
 
 def _arrange(expression: Expression, nest: Nest) -> None:
