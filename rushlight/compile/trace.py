@@ -399,7 +399,16 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
     operands = tuple(tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs)
     if tracer.closed:  # two inputs share memory: the trace ended while lifting
         return handle(prim, inputs, params)
+    if prim.name == "where":
+        operands = _chosen(operands)
     return dispatch.finish(prim, inputs, operands, tracer.call(prim, operands, params), params)
+
+
+def _chosen(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands of `where`: a number takes the other value's type."""
+    if any(isinstance(x, ndarray) for x in inputs[1:]):
+        return inputs[0], *typed(inputs[1:])
+    return inputs
 
 
 def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
@@ -413,8 +422,8 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
         return y if type(y) is ndarray else np.asarray(y)
     if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
         inputs = typed(inputs)
-    elif prim.name == "where" and any(isinstance(x, ndarray) for x in inputs[1:]):
-        inputs = (inputs[0], *typed(inputs[1:]))  # a number takes the other value's type
+    elif prim.name == "where":
+        inputs = _chosen(inputs)
     return tracer.call(prim, inputs, params)
 
 
