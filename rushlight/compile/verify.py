@@ -1,4 +1,4 @@
-"""Checks that a graph is one: order, arity, shapes, types, known ops. Cheap enough to run always."""
+"""Checks that a graph is one: order, arity, shapes, types, known ops; cheap enough for always."""
 
 from __future__ import annotations
 

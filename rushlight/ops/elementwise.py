@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
-from ..core.tape import INPUTS, PARENTS
+from ..core.tape import INPUTS, PARENTS, Entry
 from .transcendental import conj, log
 
 
@@ -108,9 +108,21 @@ def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
     return where((x == 0) & (p >= 0), 0.0, y * log(x))
 
 
+def _power_node(entry: Entry) -> str:
+    """torch numbers its nodes by which of base and exponent is a plain number."""
+    base, exponent = entry[PARENTS]
+    kept = entry[INPUTS]
+    if base is not None and exponent is not None:
+        return "PowBackward1"
+    if type(kept) is not tuple:  # given back: what gets no gradient was most likely a number
+        return "PowBackward0" if exponent is None else "PowBackward2"
+    plain = [isinstance(x, (int, float, complex)) for x in kept]
+    return "PowBackward0" if plain[1] else "PowBackward2" if plain[0] else "PowBackward1"
+
+
 pow = elementwise(
     "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads=RAISED,
-    lower=lambda s, x, y: s.pow(x, y), doc="x ** p.",
+    lower=lambda s, x, y: s.pow(x, y), node=_power_node, doc="x ** p.",
 )  # fmt: skip
 
 neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
