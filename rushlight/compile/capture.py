@@ -145,6 +145,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
         outputs.append(node)
         return len(outputs) - 1
 
+    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
+        raise Uncompilable("a tensor made before the call gets a history in it")
     live = _live(tracer, result)
     pulled = _pulled(tracer, live) if live else None
     results = _results(tracer, result, give)

@@ -243,10 +243,10 @@ def shift(node: Node) -> int:
 
 
 def _needed(nodes: list[Node], inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
-    """The nodes the outputs need; externs and their order stay."""
+    """The nodes the outputs need; externs, draws and their order stay."""
     live = set(outputs)
     for node in reversed(nodes):
-        if node.op in ("extern", "numpy_call"):
+        if node.op in ("extern", "numpy_call", "draw"):
             live.add(node)
         if node in live:
             live.update(node.inputs)

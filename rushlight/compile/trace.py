@@ -34,12 +34,13 @@ LOG = logging.getLogger("rushlight.compile")
 class Source:
     """Where an input comes from: how to fetch it, its node, and what the trace saw of it."""
 
-    __slots__ = ("array", "cell", "key", "kind", "node", "owner", "tensor")
+    __slots__ = ("array", "cell", "entry", "key", "kind", "node", "owner", "tensor")
 
     def __init__(self, kind: str, owner: Any, key: Any, array: np.ndarray, node: Node) -> None:
         self.kind, self.owner, self.key, self.array, self.node = kind, owner, key, array, node
         self.cell: Any = None
         self.tensor: Tensor | None = None
+        self.entry: Any = None  # the tensor's history before the call
 
 
 class Tracer(NumpyCalls):
@@ -114,7 +115,7 @@ class Tracer(NumpyCalls):
         if known is None:
             if id(x) in self.before:
                 known = self.external(*self.origin(x), array)
-                known.cell.source.tensor = x
+                known.cell.source.tensor, known.cell.source.entry = x, x._entry
             else:
                 known = self.constant(array)
         if not self.closed:
