@@ -84,12 +84,20 @@ class Schedule:
         return in_place(group, writer, old, self.gemm)
 
 
-def _is_draw(group: Group) -> bool:
-    """Draws that read nothing run first, in their order: what follows is one native piece."""
-    if group.kind != "host":
-        return False
-    (root,) = group.place
-    return root.node.op == "draw" and not root.node.inputs
+def _draws_first(groups: list[Group]) -> list[Group]:
+    """Draws that read nothing run first, in their order: what follows is one native piece.
+
+    Those that come after a draw that reads something keep their place behind it.
+    """
+    first = []
+    for group in groups:
+        node = next(iter(group.place)).node if group.kind == "host" else None
+        if node is not None and node.op == "draw":
+            if node.inputs:
+                break
+            first.append(group)
+    numbers = {group.number for group in first}
+    return first + [group for group in groups if group.number not in numbers]
 
 
 def schedule(
@@ -101,7 +109,7 @@ def schedule(
     for place, root in enumerate(roots.values()):
         fusion.add(root, place)
     late = fusion.overwrite(donate or {})
-    groups = sorted(fusion.ordered(), key=_is_draw, reverse=True)
+    groups = _draws_first(fusion.ordered())
     for group in groups:
         _phases(group)
         group.done = True
@@ -122,7 +130,7 @@ class _Fusion:
         self.direct: dict[int, set[int]] = {}
         self.following: dict[int, set[int]] = {}
         self.readers: dict[Node, dict[Root, None]] = {}
-        self.last_host: Group | None = None
+        self.last: dict[str, Group] = {}  # of what keeps its order
 
     def add(self, root: Root, place: int) -> None:
         group = self._start(root, place)
@@ -145,10 +153,11 @@ class _Fusion:
                 self._edge(owner, group)
         for node, _ in root.reads:
             self.readers.setdefault(node, {})[root] = None
-        if root.node.op in ("extern", "numpy_call"):
-            if self.last_host is not None:
-                self._edge(self.last_host, group)
-            self.last_host = group
+        kind = {"extern": "host", "numpy_call": "host"}.get(root.node.op, root.node.op)
+        if kind in ("host", "draw"):
+            if kind in self.last:
+                self._edge(self.last[kind], group)
+            self.last[kind] = group
         return group
 
     def _edge(self, first: Group, then: Group) -> None:
