@@ -99,6 +99,7 @@ class Program:
         self.seed, self.dtype, self.setup, self.forms = seed, dtype, setup, forms
         self.lines: list[str] = []
         self.returned = "()"
+        self.narrow = dtype == "float32"  # whether single precision occurs anywhere
 
     def text(self) -> str:
         body = "".join(f"        {line}\n" for line in self.lines)
@@ -157,7 +158,7 @@ class Writer:
     def pick(self, kind: str) -> str:
         names = self.kinds[kind]
         recent = names[-4:] if self.rng.random() < 0.6 else names
-        return recent[self.rng.integers(len(recent))]
+        return str(recent[self.rng.integers(len(recent))])
 
     def line(self) -> tuple[str, str]:
         """A proposal: the family's text and the line without its result's name."""
@@ -181,6 +182,7 @@ class Writer:
         if self.runs(line) and (kind := _kind(self.space[name])):
             self.program.lines.append(line)
             self.kinds[kind].append(name)
+            self.program.narrow |= self.space[name].dtype == rl.float32
 
     def runs(self, line: str) -> bool:
         try:
@@ -301,13 +303,12 @@ def steady(wanted: list[Any], moved: list[Any]) -> bool:
 def measured(seed: int) -> tuple[Program, list[Any], list[Any], float] | None:
     """A program with its eager run, a moved run and the tolerance; None for a shaky program."""
     made = program(seed)
-    double = made.dtype == "float64"
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             wanted = play(made, rl, lambda step: step)
-            moved = play(made, rl, lambda step: step, 1e-12 if double else 1e-7)
+            moved = play(made, rl, lambda step: step, 1e-7 if made.narrow else 1e-12)
         except RuntimeError:
             return None
-    near = 1e-10 if double else 2e-5
+    near = 2e-5 if made.narrow else 1e-10
     return (made, wanted, moved, near) if steady(wanted, moved) else None
