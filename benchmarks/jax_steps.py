@@ -40,9 +40,7 @@ def average(x: Any) -> Any:
 
 def largest(x: Any, size: int = 2, pad: int = 0) -> Any:
     pads = [(0, 0), (0, 0), (pad, pad), (pad, pad)]
-    return jax.lax.reduce_window(
-        x, -jnp.inf, jax.lax.max, (1, 1, size, size), (1, 1, 2, 2), pads
-    )
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, size, size), (1, 1, 2, 2), pads)
 
 
 def lenet(act: Callable[[Any], Any], pool: Callable[[Any], Any], p: Weights, x: Any) -> Any:

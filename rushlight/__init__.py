@@ -8,7 +8,6 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.
 
 from math import e, inf, nan, pi
 
-from . import compile as _compiler  # before the function of that name takes its place
 from . import autograd, functions, methods
 from .autograd.modes import (
     enable_grad,

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import rushlight as rl
-
 from .autograd import engine
 from .core import dispatch
 from .core.primitive import Primitive
 from .core.tensor import Tensor
+from .nn.module_global_hooks import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 __all__ = ["Profile", "profile", "record_function"]
 _current: list[Profile] = []
@@ -58,8 +60,8 @@ class Profile:
 
     def __enter__(self) -> Profile:
         self._hooks = [
-            rl.nn.modules.module.register_module_forward_pre_hook(self._enter_module),
-            rl.nn.modules.module.register_module_forward_hook(self._leave_module, always_call=True),
+            register_module_forward_pre_hook(self._enter_module),
+            register_module_forward_hook(self._leave_module, always_call=True),
         ]
         self._handler = self._op
         dispatch.intercept(self._handler)

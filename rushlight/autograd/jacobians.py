@@ -94,7 +94,7 @@ def jacrev(
         places = _places(argnums, len(args))
         output, pull, aux = vjp_of(func, args, places, has_aux, **kwargs)
         outputs, spec = flatten(output)
-        inputs, in_spec = flatten(tuple(args[place] for place in places))
+        _, in_spec = flatten(tuple(args[place] for place in places))
 
         def rows(cotangents: list[Tensor]) -> list[Tensor]:
             return flatten(pull(unflatten(cotangents, spec)))[0]

@@ -1,9 +1,9 @@
 """All objects of some classes that live now.
 
 `gc.get_objects()` holds a reference to everything for as long as its list lives. Were another
-thread to run meanwhile, it could find a tuple that it is just filling shared, which the interpreter takes
-for an error. So the list is made, looked through and given up within one call of C code, while
-other threads do not ask for their turn.
+thread to run meanwhile, it could find a tuple that it is just filling shared, which the interpreter
+takes for an error. So the list is made, looked through and given up within one call of C code,
+while other threads do not ask for their turn.
 """
 
 from __future__ import annotations

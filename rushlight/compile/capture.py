@@ -317,8 +317,8 @@ class Watch:
             return
         if event == "call":
             back = frame.f_back
-            by_chance = frame.f_globals.get("__name__") in _CHANCE and back is not None
-            if by_chance and own_file(back.f_code.co_filename):
+            by_chance = frame.f_globals.get("__name__") in _CHANCE
+            if back is not None and by_chance and own_file(back.f_code.co_filename):
                 self._stop(f"{frame.f_code.co_name}()", back)
             return
         if is_ours(frame) or not own_file(frame.f_code.co_filename):

@@ -88,4 +88,3 @@ class Stage:
 
 def _mask(good: list[bool]) -> Value | None:
     return None if all(good) else lanes_of(good, BOOL.wide(len(good)))
-

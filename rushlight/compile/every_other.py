@@ -17,9 +17,7 @@ def suits(f: Function, type: Type) -> bool:
 
 def load(f: Function, type: Type, pointer: Value, mask: Value | None) -> Value:
     """pointer[0], pointer[2], ...; masked lanes are not read and become 0."""
-    low, high = (
-        f.load(type, pointer, n * type.lanes, _half(f, type, n, mask)) for n in (0, 1)
-    )
+    low, high = (f.load(type, pointer, n * type.lanes, _half(f, type, n, mask)) for n in (0, 1))
     return f.shuffle(low, high, [2 * lane for lane in range(type.lanes)])
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 # One value per element; operands broadcast. The names are the scalar emitter's methods.
 POINTWISE = frozenset(
-    "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10 sqrt"
-    " rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid erf erfc"
+    "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10"
+    " sqrt rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid erf erfc"
     " floor ceil round trunc eq ne lt le gt ge where cast isnan isinf isfinite"
     " and or xor not shift_left shift_right copysign".split()
 )
@@ -27,7 +27,8 @@ MOVES = frozenset("reshape permute expand slice pad cat flip".split())
 OTHERS = frozenset(
     "input constant dot conv take scatter_add iota extern draw output_of replace strided".split()
 )
-FOREIGN = frozenset(("extern", "draw"))  # run by NumPy (`foreign.py`), as is any "numpy.*", "method.*"
+# run by NumPy (`foreign.py`), as is any "numpy.*" and "method.*"
+FOREIGN = frozenset(("extern", "draw"))
 CORE = POINTWISE | REDUCTIONS | MOVES | OTHERS
 
 _serial = itertools.count().__next__

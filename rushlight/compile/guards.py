@@ -82,7 +82,8 @@ def checker(places: list[Place]) -> Callable[[], bool]:
     """One function that asks all places at once, written out as source for speed."""
     lines, names = lines_of(places)
     body = " and ".join(lines) or "True"
-    source = f"def check():\n    try:\n        return {body}\n    except Exception:\n        return False"
+    lines = ["try:", f"    return {body}", "except Exception:", "    return False"]
+    source = "def check():\n    " + "\n    ".join(lines)
     exec(source, names)
     return names["check"]
 

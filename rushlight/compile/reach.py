@@ -238,7 +238,7 @@ def _foreign(kind: type) -> bool:
 def own_module(module: types.ModuleType) -> bool:
     """Whether a module is the user's: not this package, not installed, not Python's."""
     file = getattr(module, "__file__", None)
-    return file is not None and own_file(file) or module.__name__ == "__main__"
+    return (file is not None and own_file(file)) or module.__name__ == "__main__"
 
 
 _OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", __file__.rsplit("/", 2)[0])

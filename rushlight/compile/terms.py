@@ -21,9 +21,7 @@ from .scalar import Emitter
 class Terms:
     """Registers of the terms computed so far, and the loops that are open."""
 
-    def __init__(
-        self, f: Function, expression: Expression, nest: Nest, whole: bool = True
-    ) -> None:
+    def __init__(self, f: Function, expression: Expression, nest: Nest, whole: bool = True) -> None:
         self.f, self.expression, self.nest = f, expression, nest
         self.scalar = Emitter(f)
         self.slots: dict[int, Value] = {}

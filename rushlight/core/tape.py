@@ -103,7 +103,7 @@ def owner_of(array: np.ndarray) -> Any:
     return array if base is None else base
 
 
-def mark_written(array: np.ndarray, line: str | None = None, writer: str = "") -> None:
+def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:
     """Record that memory of `array` was overwritten; every view of it counts as written."""
     if type(array) is not np.ndarray:  # another array class: over memory of its own, or over none
         array = getattr(array, "value", None)

@@ -190,7 +190,8 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     if isinstance(data, np.ndarray):
         not_repeated(data)
         kind = dtypes.of(data).numpy if dtype is None else numpy_kind(dtype)
-        return np.array(data, dtype=kind, order="K") if type(data) is np.ndarray else data.astype(kind)
+        plain = type(data) is np.ndarray
+        return np.array(data, dtype=kind, order="K") if plain else data.astype(kind)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data, common = _from_tensors(data)
         dtype = common if dtype is None else dtype

@@ -24,6 +24,7 @@ from ..core.values import Value, settled, some
 from ..ops import contract
 from ..ops import structure as s
 from ..ops.contract import c_name
+from ..ops.elementwise import where
 from ..ops.fused import softmax as soft
 from ..ops.fused.activations import (
     elu,
@@ -72,7 +73,6 @@ from ..ops.fused.pooling import (
     take_flat,
     window_argmax,
 )
-from ..ops.elementwise import where
 from ..ops.placing import take
 from ..ops.transcendental import relu
 from .drawing import dense_like, engine_of

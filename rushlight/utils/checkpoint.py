@@ -19,7 +19,8 @@ from ..core.errors import fail
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop"]
 
-_EARLY = {"stop": None}  # what `set_checkpoint_early_stop` asks for; None: each call's own
+# what `set_checkpoint_early_stop` asks for; None: each call's own
+_EARLY: dict[str, bool | None] = {"stop": None}
 
 
 class CheckpointError(RuntimeError):

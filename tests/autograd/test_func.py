@@ -91,7 +91,7 @@ def test_aux_and_argnums() -> None:
     same(grad(f, argnums=-1, has_aux=True)(x, y)[0], by_y)
     same(jacrev(f, has_aux=True)(x, y)[0], by_x)
     same(jacfwd(f, has_aux=True)(x, y)[0], by_x)
-    out, pull, aux = vjp(f, x, y, has_aux=True)
+    _, pull, aux = vjp(f, x, y, has_aux=True)
     same(pull(rl.ones((), dtype=rl.float64))[1], by_y)
     same(jvp(f, (x, y), (x, y), has_aux=True)[1], (by_x * x + by_y * y).sum())
 

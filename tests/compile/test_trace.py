@@ -124,8 +124,10 @@ def _expanded(c: Any) -> Any:
     return [f(torch.arange(2.0) + k) for k in range(3)]
 
 
-MEMORY = [_views, _written_result, _same_object, _given_back, _aliased_arguments, _swapped, _set_items,
-          _buffer_outside, _expanded]  # fmt: skip
+MEMORY = [
+    _views, _written_result, _same_object, _given_back, _aliased_arguments, _swapped, _set_items,
+    _buffer_outside, _expanded,
+]  # fmt: skip
 
 
 @backends

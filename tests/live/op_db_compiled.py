@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
+import rushlight as rl
 from tests.live import op_db
 from tests.live.op_db_bridge import Missing, twin
 from tests.live.op_db_checks import UNFILLED, callable_of, is_tensor, leaves, quick, samples
-
-import rushlight as rl
 
 # What a program cannot hold, and why; a pattern of the beginning of the reason.
 DEPENDS = "the shape of what"
@@ -70,6 +69,7 @@ def agree(found: list[Any], wanted: list[Any], filled: bool) -> None:
 
 def attempt(op: Any, ours: Any, sample: Any, backend: str, smooth: bool) -> str | None:
     """Why a sample stays eager or differs; None when all is well."""
+
     def made() -> Any:
         return twin((sample.input, sample.args, sample.kwargs))
 
@@ -104,7 +104,7 @@ def place(error: BaseException) -> str:
 
 def check(name: str, backend: str, most: int = 3) -> dict[str, str]:
     """Of one op: what went wrong, by aspect."""
-    op = op_db.in_scope()[name] if name in op_db.in_scope() else None
+    op = op_db.in_scope().get(name)
     wrong: dict[str, str] = {}
     with warnings.catch_warnings(), quick():
         warnings.simplefilter("ignore")
@@ -122,7 +122,8 @@ def check(name: str, backend: str, most: int = 3) -> dict[str, str]:
                     given = sample
                     if aspect != "value":
                         given = sample.transform(
-                            lambda v: v.detach().clone() if isinstance(v, torch.Tensor) else v)
+                            lambda v: v.detach().clone() if isinstance(v, torch.Tensor) else v
+                        )
                     try:
                         ours = callable_of(op) if theirs is None else op_db_function(theirs)
                         why = attempt(op, ours, given, backend, smooth and aspect == "value")
@@ -144,7 +145,9 @@ if __name__ == "__main__":
     import gc
 
     gc.freeze()  # a trace looks through all objects
-    chosen = [n for n in op_db.in_scope() if not names or n in names or n.partition("[")[0] in names]
+    chosen = [
+        n for n in op_db.in_scope() if not names or n in names or n.partition("[")[0] in names
+    ]
     good = 0
     for name in chosen:
         wrong = check(name, "llvm" if "--llvm" in sys.argv else "numpy")

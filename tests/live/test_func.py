@@ -17,7 +17,7 @@ from rushlight.core.trees import flatten
 torch = pytest.importorskip("torch")
 
 sys.path.insert(0, str(Path(__file__).parent))
-from func_programs import PROGRAMS  # noqa: E402
+from func_programs import PROGRAMS
 
 
 def arrays(result: Any) -> list[np.ndarray]:
