@@ -21,9 +21,9 @@ import numpy as np  # noqa: E402
 import rushlight  # noqa: E402
 from benchmarks.gemm import peak  # noqa: E402
 from benchmarks.timing import interleaved  # noqa: E402
-from rushlight.compile.conv import DATA, FORWARD, WEIGHT  # noqa: E402
 from rushlight.compile.graph import Graph, Node  # noqa: E402
-from rushlight.compile.program import build  # noqa: E402
+from rushlight.compile.kernels.program import build  # noqa: E402
+from rushlight.compile.products.conv import DATA, FORWARD, WEIGHT  # noqa: E402
 
 # images, groups, outputs and inputs per group, size, kernel, stride, padding
 SHAPES = {

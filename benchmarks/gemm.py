@@ -20,11 +20,11 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from benchmarks.timing import interleaved  # noqa: E402
-from rushlight.compile import gemm as products  # noqa: E402
-from rushlight.compile import llvm  # noqa: E402
-from rushlight.compile.emit import F32, I64, PTR, VOID, Module, constant  # noqa: E402
-from rushlight.compile.gemm import Gemm, Operand, Result  # noqa: E402
-from rushlight.compile.runtime import aligned  # noqa: E402
+from rushlight.compile.code import llvm  # noqa: E402
+from rushlight.compile.code.emit import F32, I64, PTR, VOID, Module, constant  # noqa: E402
+from rushlight.compile.kernels.runtime import aligned  # noqa: E402
+from rushlight.compile.products import gemm as products  # noqa: E402
+from rushlight.compile.products.gemm import Gemm, Operand, Result  # noqa: E402
 
 SHAPES = """
     1024x1024x1024:nn 1024x1024x1024:nt 1024x1024x1024:tn 252x256x784:nn 256x256x784:nt

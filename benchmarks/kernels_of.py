@@ -17,7 +17,7 @@ import numpy as np
 from cases import CASES, job
 from timing import with_threads
 
-from rushlight.compile import llvm
+from rushlight.compile.code import llvm
 
 CLOCK = """
 declare i64 @llvm.readcyclecounter()

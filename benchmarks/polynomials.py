@@ -1,4 +1,4 @@
-"""Coefficients of rushlight/compile/math_tables.py: polynomials through Chebyshev nodes (mpmath).
+"""Coefficients of compile/code/math_tables.py: polynomials through Chebyshev nodes (mpmath).
 
 Prints the table and, beside each row, the largest error relative to `weight`. Interpolation at
 Chebyshev nodes is within a factor of two or three of the best polynomial, which one degree pays.

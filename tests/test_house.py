@@ -23,7 +23,7 @@ FLOORS = {
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {
-    "llvmlite": "compile/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
+    "llvmlite": "compile/code/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
     "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic/sympy_door.py", "matplotlib": "viz.py",
     "einops": "compat/einops_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",

@@ -18,10 +18,10 @@ from typing import Any
 
 from ..core.state import STATE
 from ..core.tensor import Tensor
-from . import llvm
 from .backward import Halves
 from .bound import Bound, modes, pattern
 from .capture import CHANGES, Uncompilable, capture
+from .code import llvm
 from .fast import MISS, make
 from .graph import Graph
 from .report import Explanation

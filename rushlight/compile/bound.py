@@ -173,7 +173,10 @@ class Bound:
 
 
 def build(
-    template: Any, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any,
+    template: Any,
+    outputs: Sequence[np.ndarray],
+    arrays: Sequence[np.ndarray],
+    node: Any,
     leaves: Sequence[Tensor],
 ) -> Any:
     """The returned structure with its tensors; `node` is the tape's entry for live results."""

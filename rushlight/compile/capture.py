@@ -170,9 +170,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
     captured.places = reach.places + reach.fixed_rates(tracer.sources)
-    captured.presence = [
-        (x, had) for x, how, had in tracer.gradients.values() if how == "seen"
-    ]
+    captured.presence = [(x, had) for x, how, had in tracer.gradients.values() if how == "seen"]
     return captured
 
 

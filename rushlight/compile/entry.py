@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from . import llvm, runtime
+from .code import llvm
+from .kernels import runtime
 from .words import Words
 
 _DATA, _DIMS, _SIZES, _STEPS, _KIND = 16, 24, 32, 40, 56  # NumPy's array object, in bytes

@@ -13,24 +13,46 @@ from inspect import signature
 from typing import Any
 
 from ..core.primitive import REGISTRY
-from . import (
-    lower_activations,
-    lower_contract,
-    lower_convolution,
-    lower_elementwise,
-    lower_indexing,
-    lower_losses,
-    lower_norms,
-    lower_numpy,
-    lower_pool,
-    lower_recurrent,
-    lower_reduce,
-    lower_structure,
-)
 from .foreign import fill, has_hole, operand_count, restored
 from .graph import FOREIGN, Graph, Node
-from .lower_builder import Builder
-from .lower_value import NATIVE, NotNative, Value
+from .lower import (
+    activations as lower_activations,
+)
+from .lower import (
+    contract as lower_contract,
+)
+from .lower import (
+    convolution as lower_convolution,
+)
+from .lower import (
+    elementwise as lower_elementwise,
+)
+from .lower import (
+    indexing as lower_indexing,
+)
+from .lower import (
+    losses as lower_losses,
+)
+from .lower import (
+    norms as lower_norms,
+)
+from .lower import (
+    numpy as lower_numpy,
+)
+from .lower import (
+    pool as lower_pool,
+)
+from .lower import (
+    recurrent as lower_recurrent,
+)
+from .lower import (
+    reduce as lower_reduce,
+)
+from .lower import (
+    structure as lower_structure,
+)
+from .lower.builder import Builder
+from .lower.value import NATIVE, NotNative, Value
 
 Rule = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import program
 from .entry import arrays, nothing
 from .graph import Graph
+from .kernels import program
 from .lowering import lower
 from .simplify import simplify
 from .verify import verify

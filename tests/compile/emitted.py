@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.compile import llvm
-from rushlight.compile.emit import I64, PTR, Module, vector
-from rushlight.compile.scalar import Emitter
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import I64, PTR, Module, vector
+from rushlight.compile.code.scalar import Emitter
 
 FLOATS = ("float32", "float64")
 WHOLE = ("int8", "int16", "int32", "int64", "uint8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushlight.compile import cache, llvm
+from rushlight.compile.code import cache, llvm
 
 from .test_llvm import call
 

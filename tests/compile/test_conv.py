@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import interpret, llvm
-from rushlight.compile.conv import DATA, FORWARD, WEIGHT
-from rushlight.compile.conv_plan import Array, Shape, plan_correlation
-from rushlight.compile.conv_tile import Grid, TapTile, emit_taps
-from rushlight.compile.emit import Module, vector
-from rushlight.compile.gemm_plan import tile_shapes
+from rushlight.compile import interpret
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.graph import Graph, Node
-from rushlight.compile.program import build
+from rushlight.compile.kernels.program import build
+from rushlight.compile.products.conv import DATA, FORWARD, WEIGHT
+from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
+from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
+from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.verify import verify
 from tests.compile.test_gemm import TARGETS, spills
 
@@ -134,6 +135,7 @@ def close(found, wanted, rtol=1e-7, atol=1e-8):
 
 def functions(t, groups):
     """What may follow a convolution: at the end of its tiles, or in a kernel of its own."""
+
     def conv(x, w, b=None, **more):
         return t.nn.functional.conv2d(x, w, b, padding=1, groups=groups, **more)
 

@@ -1,4 +1,4 @@
-"""Loss curves: compiled training follows eager training, whatever the net, the rule and the loop."""
+"""Loss curves: compiled training follows eager training, whatever the net, rule and loop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Block(nn.Module):
 
 NETS = {
     "linear": (lambda: nn.Linear(4, 2), (4,)),
-    "mlp": (lambda: nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.2), nn.Linear(6, 2)), (4,)),
+    "mlp": (
+        lambda: nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.2), nn.Linear(6, 2)),
+        (4,),
+    ),
     "lstm": (lambda: Recurrent(nn.LSTM), (3, 4)),
     "gru": (lambda: Recurrent(nn.GRU), (3, 4)),
     "block": (Block, (3, 4)),

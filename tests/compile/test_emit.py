@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from rushlight.compile import llvm
-from rushlight.compile.emit import (
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import (
     F32,
     F64,
     I64,

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
-from rushlight.compile import llvm
-from rushlight.compile.dots import contiguous, plan_dot
-from rushlight.compile.emit import Module, vector
-from rushlight.compile.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
-from rushlight.compile.gemm_plan import tile_shapes
-from rushlight.compile.runtime import aligned
-from rushlight.compile.tiles import Tile, emit_tile, unrolled
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import Module, vector
+from rushlight.compile.kernels.runtime import aligned
+from rushlight.compile.products.dots import contiguous, plan_dot
+from rushlight.compile.products.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
+from rushlight.compile.products.gemm_plan import tile_shapes
+from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
 
 
 def targets():

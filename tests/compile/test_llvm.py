@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-from rushlight.compile import llvm
+from rushlight.compile.code import llvm
 
 # y[i] = 2 x[i] + 1 over one register of lanes, as an emitter for that target would write it
 AFFINE = """\
@@ -40,7 +40,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_package_or_the_door_loads_no_llvmlite():
-    script = "import sys, rushlight, rushlight.compile.llvm; print('llvmlite' in sys.modules)"
+    script = "import sys, rushlight, rushlight.compile.code.llvm; print('llvmlite' in sys.modules)"
     assert run(script).stdout.strip() == "False"
 
 
@@ -48,7 +48,7 @@ def test_a_missing_llvmlite_is_a_sentence_with_the_way_out():
     script = """if True:
         import sys
         sys.modules["llvmlite"] = sys.modules["llvmlite.binding"] = None
-        from rushlight.compile import llvm
+        from rushlight.compile.code import llvm
         print(llvm.available(), llvm.why_not())
         try:
             llvm.compile("")

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from rushlight.compile import llvm, loader
+from rushlight.compile.code import llvm, loader
 
 from .test_llvm import call, run
 
@@ -147,7 +147,8 @@ def test_a_process_that_finds_everything_in_the_cache_never_loads_llvm(tmp_path)
         return
     script = f"""if True:
         import sys, ctypes
-        from rushlight.compile import llvm, runtime
+        from rushlight.compile.code import llvm
+        from rushlight.compile.kernels import runtime
         runtime.ctypes.pythonapi
         code = llvm.compile({IR.replace("rushlight_test_number", "environ")!r})
         scale = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_float)(code.address("scale"))

@@ -12,7 +12,7 @@ import pytest
 from rushlight.compile.foreign import Hole
 from rushlight.compile.graph import CORE, Graph, Node
 from rushlight.compile.interpret import interpret
-from rushlight.compile.lower_activations import TABLE as ACTIVATIONS
+from rushlight.compile.lower.activations import TABLE as ACTIVATIONS
 from rushlight.compile.lowering import lower, native_share
 from rushlight.core import dtypes
 from rushlight.core.primitive import REGISTRY, Elementwise, Primitive

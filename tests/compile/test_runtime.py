@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rushlight as rl
-from rushlight.compile import llvm, pool, runtime
+from rushlight.compile.code import llvm
+from rushlight.compile.kernels import pool, runtime
 from rushlight.core import threads
 
 from .test_llvm import run

@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from rushlight.compile import llvm, program
+from rushlight.compile.code import llvm
 from rushlight.compile.graph import Graph, Node
+from rushlight.compile.kernels import program
 
 pytestmark = pytest.mark.skipif(not llvm.available(), reason="no native code here")
 F32 = np.dtype("float32")

@@ -6,6 +6,7 @@ their values stay small, so that every program is a valid one. `play` makes seve
 different inputs and gives everything that can be seen afterwards.
 """
 
+# ruff: noqa: E501, PERF401  (a table of templates, as long as they are)
 from __future__ import annotations
 
 import warnings
@@ -79,7 +80,9 @@ FAMILIES = {  # templates and how often
     DRAW: 1, GRAD: 2, CALL: 1, STATEMENT: 1,
 }  # fmt: skip
 TEMPLATES = {text: text.replace("\n", "|").replace("I | ", "I @@ ").split("|") for text in FAMILIES}
-TEMPLATES[CAST] = [x for x in TEMPLATES[CAST] if x not in ("M ", " (X < 0)")] + ["M.logical_or(X < 0)"]
+TEMPLATES[CAST] = [x for x in TEMPLATES[CAST] if x not in ("M ", " (X < 0)")] + [
+    "M.logical_or(X < 0)"
+]
 NETS = [
     "nn.Linear(4, 4)", "nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Dropout(0.3), nn.Linear(5, 4))",
     "nn.Sequential(nn.Linear(4, 4, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 4))",
@@ -166,7 +169,11 @@ class Writer:
         family = list(FAMILIES)[self.rng.choice(len(weights), p=weights / weights.sum())]
         template = TEMPLATES[family][self.rng.integers(len(TEMPLATES[family]))]
         wanting = [name for name, kind, _, grad in self.program.forms if grad]
-        A = self.pick("float") if self.rng.random() < 0.3 else wanting[self.rng.integers(len(wanting))]
+        A = (
+            self.pick("float")
+            if self.rng.random() < 0.3
+            else wanting[self.rng.integers(len(wanting))]
+        )
         filled = {"X": self.pick("float"), "Y": self.pick("float"), "I": self.pick("int"),
                   "M": self.pick("bool"), "A": A, "D": str(self.rng.integers(-1, 2))}  # fmt: skip
         return family, "".join(_filled(template, filled))
@@ -194,7 +201,9 @@ class Writer:
     def train(self) -> None:
         """The end of a training step, where it works."""
         before = "opt.zero_grad(); " if self.rng.random() < 0.7 else ""
-        clip = "nn.utils.clip_grad_norm_(net.parameters(), 0.5); " if self.rng.random() < 0.4 else ""
+        clip = (
+            "nn.utils.clip_grad_norm_(net.parameters(), 0.5); " if self.rng.random() < 0.4 else ""
+        )
         x = self.pick("float")
         line = f"{before}({x}.sum() + net(x0).square().mean()).backward(); {clip}opt.step()"
         if self.runs(line):
@@ -293,9 +302,9 @@ def steady(wanted: list[Any], moved: list[Any]) -> bool:
         if a.dtype.kind != "f":
             if not np.array_equal(a, b):
                 return False
-        elif not (np.isfinite(a).all() and np.isfinite(b).all()):
-            return False
-        elif np.abs(a - b).max(initial=0) > 1e-4 * (1 + np.abs(a).max(initial=0)):
+        elif not (np.isfinite(a).all() and np.isfinite(b).all()) or np.abs(a - b).max(
+            initial=0
+        ) > 1e-4 * (1 + np.abs(a).max(initial=0)):
             return False
     return True
 

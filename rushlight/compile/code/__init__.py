@@ -1,0 +1,1 @@
+"""Text IR and what makes machine code of it: types, instructions, functions of a lane, LLVM."""

@@ -1,0 +1,410 @@
+"""Text IR to machine code: the only door to llvmlite, opened on first use.
+
+No pass pipeline runs: the emitters write the vectors they want, so instruction selection at
+level 2 gives the same speed as the full pipeline in half the time (levels 1 to 3 cost the same).
+A process that finds all its code in the cache never imports llvmlite.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib.util
+import itertools
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from ...core.errors import fail
+from . import cache, loader
+
+P = ParamSpec("P")
+R = TypeVar("R")
+MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
+OPT_LEVEL = 2
+_GROUP = "#9000"  # attribute group that every function gets; emitters use small numbers
+_DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
+_DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
+_HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
+_lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
+_loaded: weakref.WeakSet[Any] = weakref.WeakSet()
+_symbols: dict[str, int | Callable[[], int]] = {}
+_serial = itertools.count()
+_log = logging.getLogger("rushlight.compile")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What code is made for: an instruction set by name, and what emitters must know of it."""
+
+    name: str
+    cpu: str
+    features: str
+    triple: str
+    bits: int
+    registers: int
+    fma: bool
+
+    def lanes(self, dtype: Any) -> int:
+        """How many elements of `dtype` one vector register holds."""
+        return self.bits // (8 * np.dtype(dtype).itemsize)
+
+
+def _one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
+    """Hold the lock meanwhile: a fork in the midst of it would leave a child that hangs."""
+
+    @functools.wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _lock:
+            return function(*args, **kwargs)
+
+    return held
+
+
+# name: LLVM's cpu for the forced set, bits, registers, fused multiply-add, features it needs
+_SETS = {
+    "avx512": (
+        "skylake-avx512", 512, 32, True,
+        "fma avx2 avx512f avx512bw avx512dq avx512vl".split(),
+    ),
+    "avx2": ("haswell", 256, 16, True, ["fma", "avx2"]),
+    "sse": ("x86-64-v2", 128, 16, False, []),
+}  # fmt: skip
+
+
+@functools.cache
+def _llvm() -> Any:
+    """llvmlite.binding, initialised; ImportError where it is not installed."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    if sys.platform == "linux":  # instruction selection may call fmod, exp2 and their like
+        with contextlib.suppress(RuntimeError):
+            llvm.load_library_permanently("libm.so.6")
+    return llvm
+
+
+@_one_at_a_time
+@functools.cache
+def why_not() -> str:
+    """Why no native code can be made here, as a sentence; empty where it can."""
+    try:
+        if _remembered() is None:  # else it was possible before, with the same llvmlite
+            _llvm().check_jit_execution()
+    except ImportError:
+        return MISSING
+    except (OSError, RuntimeError) as error:
+        return f"native code cannot be made here: {error}"
+    return ""
+
+
+def available() -> bool:
+    """Whether native code can be made here: llvmlite is there and memory may be executable."""
+    return not why_not()
+
+
+@_one_at_a_time
+def library() -> Any:
+    """llvmlite.binding; a RuntimeError with `MISSING` where it cannot be had."""
+    try:
+        return _llvm()
+    except (ImportError, OSError) as error:
+        raise fail(RuntimeError, MISSING, f"importing llvmlite said: {error}") from error
+
+
+@_one_at_a_time
+@functools.cache
+def version() -> str:
+    """What decides which code comes out, read without importing llvmlite; "" if it is not here."""
+    spec = importlib.util.find_spec("llvmlite")
+    if spec is None or not spec.submodule_search_locations:
+        return ""
+    home = Path(spec.submodule_search_locations[0])
+    files = sorted((home / "binding").glob("*llvmlite*"))
+    facts = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+    return "\n".join([(home / "_version.py").read_text("utf-8"), *facts])
+
+
+@_one_at_a_time
+def target() -> Target:
+    """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
+    return _chosen(os.environ.get("RUSHLIGHT_CPU", "native") or "native")
+
+
+_current = target  # for functions with a parameter of that name
+
+
+@functools.cache
+def _chosen(name: str) -> Target:
+    native = _native()
+    if name in ("native", native.name):
+        return native
+    if name not in _SETS:
+        known = ", ".join(["native", *_SETS])
+        raise fail(RuntimeError, f"RUSHLIGHT_CPU is {name!r}", f"known are {known}")
+    if not native.triple.startswith("x86_64") or not _has(native.features, _SETS[name][4]):
+        raise fail(
+            RuntimeError, f"RUSHLIGHT_CPU asks for {name}, which this processor does not have",
+            f"it has {native.name}; unset RUSHLIGHT_CPU, or set it to native",
+        )  # fmt: skip
+    return named(name)
+
+
+@_one_at_a_time
+def named(name: str) -> Target:
+    """The forced target of that name, whether or not this processor can run its code."""
+    cpu, bits, registers, fma, _ = _SETS[name]
+    return Target(name, cpu, "", _native().triple, bits, registers, fma)
+
+
+def _has(features: str, wanted: list[str]) -> bool:
+    return {f"+{name}" for name in wanted} <= set(features.split(","))
+
+
+@functools.cache
+def _native() -> Target:
+    known = _remembered()
+    if known is None:
+        known = _detected()
+        if name := _own_name():
+            cache.store(name, json.dumps(asdict(known)).encode())
+    return known
+
+
+def _remembered() -> Target | None:
+    """What was once detected on such a processor with this llvmlite."""
+    name = _own_name()
+    facts = cache.load(name) if name else None
+    return None if facts is None else Target(**json.loads(facts))
+
+
+def _own_name() -> str:
+    """The name under which this processor is remembered; empty where it cannot be told."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            first = file.read(16384).split("\n\n")[0]
+    except (OSError, ValueError):
+        return ""
+    told = ("vendor", "cpu family", "model", "stepping", "flags", "Features", "CPU ")
+    lines = [line for line in first.splitlines() if line.startswith(told)]
+    return cache.key("processor", version(), *lines) if version() and lines else ""
+
+
+def _detected() -> Target:
+    llvm = library()
+    triple, features = llvm.get_process_triple(), llvm.get_host_cpu_features().flatten()
+    host = (llvm.get_host_cpu_name(), features, triple)
+    if triple.startswith("x86_64"):
+        name = next(name for name in _SETS if _has(features, _SETS[name][4]))
+        _, bits, registers, fma, _ = _SETS[name]
+        return Target(name, *host, bits, registers, fma)
+    if triple.startswith(("aarch64", "arm64")):
+        return Target("neon", *host, 128, 32, True)
+    return Target("generic", *host, 128, 16, False)
+
+
+def _new_machine(target: Target, level: int = OPT_LEVEL) -> Any:
+    return library().Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level,
+        reloc="pic", codemodel="small", jit=True,
+    )  # fmt: skip
+
+
+_machine = functools.cache(_new_machine)
+
+
+@functools.cache
+def _heading(target: Target) -> str:
+    return f'target datalayout = "{_machine(target).target_data}" target triple = "{target.triple}"'
+
+
+@_one_at_a_time
+def complete(ir: str, target: Target) -> str:
+    """`ir` with the target's heading and attributes; line numbers stay as they were."""
+    attributes = (
+        f'\nattributes {_GROUP} = {{ nounwind "no-trapping-math"="true"'
+        f' "prefer-vector-width"="{target.bits}" }}\n'
+    )
+    return f"{_heading(target)} " + _HEAD.sub(rf"\1 {_GROUP} {{", ir) + attributes
+
+
+class Code:
+    """Machine code in memory; it stays there as long as this object lives."""
+
+    __slots__ = ("__weakref__", "_addresses", "ir", "target")
+
+    def __init__(self, addresses: dict[str, int], ir: str, target: Target) -> None:
+        self._addresses = addresses
+        self.ir = ir
+        self.target = target
+
+    def address(self, name: str) -> int:
+        """Where the function `name` begins."""
+        try:
+            return self._addresses[name]
+        except KeyError:
+            raise RuntimeError(f"the compiled code has no function {name!r}") from None
+
+    def assembly(self) -> str:
+        """The machine code as text, made anew from the IR."""
+        return assembly(self.ir, self.target)
+
+
+@_one_at_a_time
+def compile(ir: str, target: Target | None = None) -> Code:
+    """Make machine code of the text `ir`, or load what was made of it before.
+
+    It may call functions it declares: those of the C library, and those given to `symbol`.
+    Faults in the text are RuntimeErrors that show the line.
+    """
+    if not version():
+        raise fail(RuntimeError, MISSING)
+    target = target or _current()
+    name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
+    start = time.perf_counter()
+    if (binary := cache.load(name)) is not None:
+        try:
+            code = _link(binary, ir, target)
+            _log.debug("loaded %d bytes in %.1f ms", len(binary), _since(start))
+            return code
+        except RuntimeError:  # made by another build of LLVM than its version says
+            cache.drop(name)
+    binary = _emit(ir, target)
+    code = _link(binary, ir, target)
+    cache.store(name, binary)
+    _log.debug("compiled %d bytes in %.1f ms", len(binary), _since(start))
+    return code
+
+
+def _since(start: float) -> float:
+    return 1e3 * (time.perf_counter() - start)
+
+
+def symbol(name: str, address: int | Callable[[], int]) -> None:
+    """Let compiled code call the function at `address` (or what it returns, on use) by `name`."""
+    _symbols[name] = address
+
+
+@_one_at_a_time
+def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
+    """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
+    target = target or _current()
+    return _machine(target, level).emit_assembly(_parsed(ir, target))
+
+
+def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:
+    return _machine(target, level).emit_object(_parsed(ir, target))
+
+
+def _parsed(ir: str, target: Target) -> Any:
+    try:
+        module = library().parse_assembly(complete(ir, target))
+        module.verify()
+    except RuntimeError as error:
+        raise _explained(str(error), ir) from None
+    return module
+
+
+def _explained(message: str, ir: str) -> BaseException:
+    """LLVM's complaint with the line of the IR that it is about."""
+    lines = ir.splitlines()
+    first, *rest = [line.strip() for line in message.strip().splitlines()] or ["unknown"]
+    if found := re.search(r":(\d+):\d+: error: (.*)", message):
+        number, first = int(found[1]), found[2]
+    else:  # the verifier prints the instruction, not where it stood
+        stripped = [line.strip() for line in lines]
+        number = next((stripped.index(line) + 1 for line in rest if line in stripped), 0)
+    shown = lines[number - 1].strip() if 0 < number <= len(lines) else " / ".join(rest)
+    where = f"line {number}" if number else "somewhere"
+    return fail(RuntimeError, f"the generated code is wrong: {first} ({where}: {shown})")
+
+
+@functools.cache
+def _linker() -> Any:
+    """One linker for the process; it never goes away, as threads may run what it loaded."""
+    near = sys.platform != "win32"  # JITLink knows little of COFF
+    linker = library().create_lljit_compiler(
+        _new_machine(target()), use_jit_link=near, suppress_errors=True
+    )
+    _loaded.add(linker)
+    return linker
+
+
+def _link(binary: bytes, ir: str, target: Target) -> Code:
+    """Load an object file."""
+    try:
+        loaded, addresses = _placed(binary, ir, target)
+    except OSError as error:
+        raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    _loaded.add(loaded)
+    code = Code(addresses, ir, target)
+    weakref.finalize(code, _unload, loaded).atexit = False
+    return code
+
+
+def _placed(binary: bytes, ir: str, target: Target) -> tuple[Any, dict[str, int]]:
+    """The object in memory, and the addresses of the functions it defines."""
+    if loader.suits(target.triple):
+        with contextlib.suppress(loader.Unexpected):
+            return loader.load(binary, lambda name: _address(name, loader.process_symbol))
+    names = {
+        match["name"] for match in _DEFINED.finditer(ir)
+        if not {"internal", "private"} & set(match["how"].split())
+    }  # fmt: skip
+    builder = library().JITLibraryBuilder().add_object_img(binary).add_current_process()
+    for name in _declared(ir):
+        builder.import_symbol(name, _address(name, library().address_of_symbol))
+    for name in names:
+        builder.export_symbol(name)
+    try:
+        loaded = builder.link(_linker(), f"rushlight{next(_serial)}")
+    except RuntimeError as error:
+        raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    return loaded, {name: loaded[name] for name in names}
+
+
+def _address(name: str, elsewhere: Callable[[str], int | None]) -> int:
+    """Where the function `name` is that compiled code asks for."""
+    place = _symbols.get(name)
+    found = place() if callable(place) else place if place is not None else elsewhere(name)
+    if not found:
+        raise fail(RuntimeError, f"the compiled code needs {name}, which nobody provides")
+    return found
+
+
+@_one_at_a_time
+def _unload(loaded: Any) -> None:
+    loaded.close()
+
+
+def _declared(ir: str) -> list[str]:
+    return [
+        name for match in _DECLARED.finditer(ir)
+        if not (name := match[1] or match[2]).startswith("llvm.")
+    ]  # fmt: skip
+
+
+@atexit.register
+def _leave() -> None:
+    """Keep all code in memory until the process is gone: a thread may still run in it."""
+    for loaded in list(_loaded):
+        loaded.detach()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not find the lock held by a lost thread
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

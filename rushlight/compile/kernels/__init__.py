@@ -1,0 +1,1 @@
+"""Core graphs as kernels and programs: fusion, loop nests, memory, threads."""

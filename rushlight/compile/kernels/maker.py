@@ -1,0 +1,209 @@
+"""Groups of the schedule as functions of one IR module, and the functions that call them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..code import llvm
+from ..code.emit import I8, I64, PTR, VOID, Function, Module, Value
+from ..graph import Node
+from ..products.conv import convolution
+from ..products.dispatch import Product, matrix_products, product, turning_copy
+from ..products.packing import emit_copy
+from . import recall
+from .expression import Expression, Layout, stores
+from .loops import KERNEL, emit_nest
+from .nest import loops, plan
+from .normal import Normal
+from .schedule import Group, Schedule
+
+ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
+PIECE = 8_000  # nanoseconds that one piece should take
+
+
+Operands = list[tuple[Node, int]]  # who owns the memory, and how many bytes into it
+
+
+@dataclass
+class Kernel:
+    """One native function and what it does, for whoever wants to see."""
+
+    name: str
+    units: int
+    chunk: int  # units at a time when shared between threads; 0: one thread does all
+    nodes: list[Node] = field(default_factory=list)
+    read: int = 0
+    written: int = 0
+    flops: int = 0
+    nanoseconds: float = 0.0
+
+    def __str__(self) -> str:
+        ops = " ".join(node.op for node in self.nodes)
+        return f"{self.name}: {ops}; reads {self.read} writes {self.written} flops {self.flops}"
+
+
+@dataclass
+class Prepared:
+    """A group that is ready to be written: equal texts make equal code."""
+
+    text: str
+    work: Expression | Product
+    operands: Operands
+    group: Group
+    packed: str = ""  # which operands of a product, x or y, an earlier one has packed
+
+
+class Maker:
+    """Fills a module with kernels; equal ones are written once, remembered ones not at all."""
+
+    def __init__(self, target: llvm.Target, strides: Mapping[Node, tuple[int, ...]]) -> None:
+        self.target, self.layout = target, Layout(strides)
+        self.module = Module(target)
+        self.ir: str | None = None  # of a program that was remembered
+        self._name = ""
+        # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
+        self._facts: dict[str, list[Any]] = {}
+
+    def products(self, normal: Normal) -> frozenset[Node]:
+        """The products that the matrix kernels do."""
+        return matrix_products(normal)
+
+    def prepare(self, group: Group, schedule: Schedule) -> Prepared | None:
+        """What a group's kernels are to do; None if there is nothing to be done."""
+        if group.kind in ("empty", "host") or any(not group.extents[v] for v in group.kept):
+            return None
+        if group.kind == "gemm":
+            conv = any(root.node.op == "conv" for root in group.place)
+            make: Any = convolution if conv else product
+            found = make(group, schedule, self.layout, self.target)
+            operands = found.expression.operands()
+            if found.scratch:
+                group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
+                operands.append((group.scratch, 0))
+            return Prepared(found.signature, found, operands, group)
+        expression = Expression(group, schedule.roots, self.layout).build()
+        if not any(True for _ in stores(expression)):
+            return None
+        return Prepared(expression.signature(), expression, expression.operands(), group)
+
+    def recall(self, prepared: Sequence[Prepared], plan: Sequence[str]) -> None:
+        """Look for a program that did the same."""
+        texts = dict.fromkeys(one.text for one in prepared)
+        self._name = recall.key([*texts, *plan], self.target)
+        found = recall.load(self._name)
+        if found is not None:
+            self.ir, facts = found
+            self._facts = dict(zip(texts, facts))
+
+    def remember(self) -> None:
+        """Keep what was written for the next time."""
+        if self.ir is None:
+            recall.store(self._name, self.text(), list(self._facts.values()))
+
+    def make(self, one: Prepared) -> list[tuple[Kernel, Operands]]:
+        """The kernels of a group, each with the memory it is given."""
+        if one.text not in self._facts:
+            write = self._nest if isinstance(one.work, Expression) else self._product
+            self._facts[one.text] = write(f"k{len(self._facts)}", one.work)  # type: ignore[arg-type]
+        kernels = []
+        for name, units, chunk, flops, cost, packs in self._facts[one.text]:
+            if packs and packs in one.packed:
+                continue
+            kernel = Kernel(name, units, chunk, flops=flops, nanoseconds=cost)
+            kernels.append((kernel, one.operands))
+        expression = one.work if isinstance(one.work, Expression) else one.work.expression
+        _describe(kernels[-1][0], one.group, expression)
+        return kernels
+
+    def _nest(self, name: str, expression: Expression) -> list[Any]:
+        """Write a loop nest."""
+        nest = loops(expression)
+        turn = turning_copy(expression, nest, self.target)
+        if turn is not None:
+            emit_copy(self.module, name, turn)
+            units, cost = turn.count, turn.count * turn.rows * turn.columns * 0.5
+        else:
+            plan(expression, nest, self.target.bits)
+            emit_nest(self.module, name, expression, nest)
+            units, cost = nest.units(), float(nest.cost)
+        return [[name, units, _chunk(units, cost), 0, cost, ""]]
+
+    def _product(self, name: str, work: Product) -> list[Any]:
+        calls = work.write(self.module, name, self.target)
+        return [
+            [call.name, call.units, call.grain if call.units > call.grain else 0, call.flops,
+             call.flops / 150, call.packs]
+            for call in calls
+        ]  # fmt: skip
+
+    def copy(self, nbytes: int) -> Kernel:
+        """A kernel that copies its first operand's bytes to the second's."""
+        name = f"copy_{nbytes}"
+        if self.ir is None and name not in self.module.functions:
+            f = self.module.function(name, KERNEL)
+            source, target = (f.load(PTR, f.arguments[0], k) for k in (0, 1))
+            f.do(
+                f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name},"
+                f" i64 {nbytes}, i1 false)"
+            )
+        return Kernel(name, 1, 0, read=nbytes, written=nbytes, nanoseconds=nbytes / 8)
+
+    def segment(self, name: str, calls: Sequence[Any], where: Mapping[Node, int]) -> None:
+        """The function that runs the kernels of one native segment in order."""
+        f = self.module.function(name, [("table", PTR)])
+        table = f.arguments[0]
+        clock = _now(f) if calls[0].clock else None
+        for call in calls:
+            for place, (node, offset) in enumerate(call.operands, call.first):
+                if node in where:
+                    start = f.load(PTR, table, where[node])
+                    f.store(f.at(start, offset, I8), table, place)
+            self._call(f, call.kernel, f.at(table, call.first, PTR))
+            if clock is not None:
+                now = _now(f)
+                spent = f.add(f.load(I64, table, call.clock), f.sub(now, clock))
+                f.store(spent, table, call.clock)
+                clock = now
+
+    def _call(self, f: Function, kernel: Kernel, operands: Value) -> None:
+        units = f.constant(kernel.units, I64)
+        if not kernel.chunk:
+            f.call(kernel.name, VOID, operands, f.constant(0, I64), units)
+            return
+        self.module.declare("rushlight_parallel", VOID, [PTR, PTR, I64, I64])
+        function, chunk = Value(f"@{kernel.name}", PTR), f.constant(kernel.chunk, I64)
+        f.call("rushlight_parallel", VOID, function, operands, units, chunk)
+
+    def text(self) -> str:
+        """The IR of it all."""
+        return self.module.text() if self.ir is None else self.ir
+
+
+def _now(f: Function) -> Value:
+    return f.emit(I64, "call i64 @llvm.readcyclecounter()")
+
+
+def _chunk(units: int, cost: float) -> int:
+    if cost < ALONE or units < 2:
+        return 0
+    return max(1, int(units * PIECE / cost))
+
+
+def _describe(kernel: Kernel, group: Group, expression: Expression) -> None:
+    """What the kernel reads, writes and computes."""
+    kernel.nodes = [root.node for root in group.place]
+    written = {store.slot for store in stores(expression)}
+    loaded = {t.slot for t in expression.terms if t.kind == "load"}
+    for node, slot in expression.slots.items():
+        kernel.written += node.nbytes if slot in written else 0
+        kernel.read += node.nbytes if slot in loaded else 0
+    kept = math.prod(group.extents[v] for v in group.kept)
+    whole = math.prod(group.extents) if group.kind == "nest" else kept
+    operations = sum(1 for t in expression.terms if t.kind == "op")
+    sums = sum(1 for phase in expression.phases for _ in phase.sums)
+    kernel.flops += whole * (operations + sums)

@@ -1,0 +1,152 @@
+"""Where values stand: outputs, constants, and temporaries that share one block of memory.
+
+A temporary lives from the kernel that makes it to the last one that reads it. Temporaries whose
+lives do not overlap share bytes; a kernel that reads a dying one only where it writes may write
+over it. `check` asserts what the planner promises.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+
+from ..graph import Node
+from .normal import IDLE, hosted, storage
+from .schedule import Group, Schedule
+
+LINE = 64  # a cache line: every temporary begins on one
+
+
+@dataclass
+class Plan:
+    """Offsets of temporaries in the arena, its size, and their lives (first, last kernel)."""
+
+    offsets: dict[Node, int]
+    lives: dict[Node, tuple[int, int]]
+    size: int
+    reused: int  # bytes that temporaries would take without sharing
+
+
+def plan(schedule: Schedule, fixed: set[Node]) -> Plan:
+    """Lay out every stored value that is not `fixed` (inputs, outputs, constants)."""
+    lives = _lives(schedule, fixed)
+    born: dict[int, list[Node]] = {}
+    dying: dict[int, list[Node]] = {}
+    for node, (first, last) in lives.items():
+        born.setdefault(first, []).append(node)
+        dying.setdefault(last, []).append(node)
+    room = _Room()
+    offsets: dict[Node, int] = {}
+    for step, group in enumerate(schedule.groups):
+        given = _given(group, schedule, dying.get(step, ()), born.get(step, ()), lives)
+        for node in sorted(born.get(step, ()), key=lambda n: -n.nbytes):
+            old = given.get(node)
+            offsets[node] = room.take(_size(node)) if old is None else offsets[old]
+        kept = set(given.values())
+        for node in dying.get(step, ()):
+            if node not in kept:
+                room.free(offsets[node], _size(node))
+    found = Plan(offsets, lives, room.size, sum(_size(node) for node in lives))
+    check(found, schedule)
+    return found
+
+
+def check(plan: Plan, schedule: Schedule) -> None:
+    """No two temporaries share bytes while both are needed (but a write over a dying one)."""
+    ordered = sorted(plan.lives.items(), key=lambda item: item[1][0])
+    active: list[tuple[int, int, int, Node]] = []
+    for node, (first, last) in ordered:
+        active = [other for other in active if other[2] >= first]
+        low = plan.offsets[node]
+        high = low + _size(node)
+        for start, end, until, other in active:
+            if start < high and end > low:
+                in_place = until == first and start == low
+                assert in_place, f"{node} and {other} share memory"
+        active.append((low, high, last, node))
+
+
+def _size(node: Node) -> int:
+    return max(-(-math.prod(node.shape) * node.dtype.itemsize // LINE) * LINE, LINE)
+
+
+def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
+    lives: dict[Node, tuple[int, int]] = {}
+    for step, group in enumerate(schedule.groups):
+        if group.scratch is not None:
+            lives[group.scratch] = (step, step)
+        for node in group.packs:
+            _touch(lives, node, step, fixed)
+        for root in group.place:
+            node = root.node
+            if root in group.stored and node.op not in IDLE and not isinstance(node.dtype, tuple):
+                _touch(lives, storage(root.node), step, fixed)
+            for node, _ in root.reads:
+                if node in schedule.roots and not isinstance(node.dtype, tuple):
+                    owner = schedule.roots[node]
+                    if owner in schedule.home[node].stored:
+                        _touch(lives, storage(node), step, fixed)
+    end = len(schedule.groups)
+    for node in schedule.late.values():
+        if storage(node) in lives:
+            lives[storage(node)] = (lives[storage(node)][0], end)
+    return lives
+
+
+def _touch(lives: dict[Node, tuple[int, int]], node: Node, step: int, fixed: set[Node]) -> None:
+    if node not in fixed:
+        lives[node] = (lives[node][0], step) if node in lives else (step, step)
+
+
+def _given(
+    group: Group, schedule: Schedule, dying: object, born: object,
+    lives: dict[Node, tuple[int, int]],
+) -> dict[Node, Node]:  # fmt: skip
+    """Which new values may be written over which dying ones."""
+    found: dict[Node, Node] = {}
+    if group.kind != "nest":
+        return found
+    for node in born:  # type: ignore[attr-defined]
+        writer = schedule.roots.get(node)
+        if writer is None or writer not in group.place or hosted(node):
+            continue
+        for old in dying:  # type: ignore[attr-defined]
+            if old.shape != node.shape or old.dtype != node.dtype or old in found.values():
+                continue
+            if lives[old][0] != lives[old][1] and schedule.in_place(group, writer, old):
+                found[node] = old
+                break
+    return found
+
+
+class _Room:
+    """Free stretches of the arena, sorted by offset."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._free: list[tuple[int, int]] = []
+
+    def take(self, size: int) -> int:
+        """The tightest free stretch, or fresh memory at the end."""
+        fits = [(length, at) for at, length in self._free if length >= size]
+        if fits:
+            length, at = min(fits)
+            self._free.remove((at, length))
+            if length > size:
+                bisect.insort(self._free, (at + size, length - size))
+            return at
+        at = self.size
+        if self._free and sum(self._free[-1]) == self.size:
+            at, _ = self._free.pop()
+        self.size = at + size
+        return at
+
+    def free(self, at: int, size: int) -> None:
+        place = bisect.bisect(self._free, (at, size))
+        if place < len(self._free) and self._free[place][0] == at + size:
+            size += self._free.pop(place)[1]
+        if place and sum(self._free[place - 1]) == at:
+            at, more = self._free.pop(place - 1)
+            size += more
+        bisect.insort(self._free, (at, size))

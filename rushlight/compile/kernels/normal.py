@@ -1,0 +1,250 @@
+"""A core graph in the shape that kernels are made from.
+
+Ops that assemble a value out of parts (cat, pad, replace, scatter_add) become writes into memory
+that a first node provides: `empty` or `copy`, then `put` and `scatter`, all on one storage. Every
+output gets a node of its own to be stored. What no kernel can do is left to the host (NumPy).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
+from .affine import contiguous
+
+NATIVE = frozenset(map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split()))
+WEIGHTS = 1 << 17  # bytes of a convolution's weight from which it is turned for the way back
+# ops whose value stands in the memory of their first input; the last two do no work
+WRITES = frozenset(["put", "scatter", "part", "joined"])
+IDLE = frozenset(["empty", "part", "joined"])
+VIEWS = frozenset("reshape permute expand slice flip strided".split())
+SOURCES = frozenset(["input", "constant"])
+LONG, FEW, PARTS = 1 << 19, 1 << 9, 64  # elements and results of a reduction done in parts
+_NATIVE_OPS = (
+    POINTWISE | REDUCTIONS | MOVES
+    | frozenset("dot conv take scatter_add iota strided replace".split())
+)  # fmt: skip
+
+
+@dataclass
+class Normal:
+    """Nodes in executable order; `outputs[k]` is the node that output k's memory holds."""
+
+    nodes: list[Node]
+    inputs: list[Node]
+    outputs: list[Node]
+
+
+def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
+    """Rewrite assembling ops to writes, and give every output a storage of its own.
+
+    `loose` are inputs that do not lie in C order: what must see memory reads a copy of them.
+    """
+    made: dict[Node, Node] = {}
+    tight: dict[Node, Node] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        fresh = [made[x] for x in node.inputs]
+        if node.op in ("reshape", "strided"):
+            for k, x in enumerate(fresh):
+                if x in loose:
+                    tight[x] = tight.get(x) or _new(nodes, x, "copy", (x,))
+                    fresh[k] = tight[x]
+        rewrite = _REWRITE.get(node.op) if not hosted(node) else None
+        found = rewrite(node, fresh, nodes) if rewrite else None
+        if found is None:
+            same = all(a is b for a, b in zip(fresh, node.inputs))
+            found = node if same else _like(node, fresh)
+            nodes.append(found)
+        made[node] = found
+    outputs = _own([made[node] for node in graph.outputs], nodes)
+    return Normal(_needed(nodes, graph.inputs, outputs), list(graph.inputs), outputs)
+
+
+def hosted(node: Node) -> bool:
+    """Whether NumPy computes this node, between native segments."""
+    if node.op in SOURCES or node.op in WRITES or node.op in ("copy", "empty"):
+        return False
+    if node.op == "output_of":
+        return True
+    if node.op not in _NATIVE_OPS or isinstance(node.dtype, tuple):
+        return True
+    return not all(x.dtype in NATIVE for x in (node, *node.inputs))
+
+
+def base(node: Node) -> Node:
+    """The node whose memory holds this one's elements in the same order."""
+    while node.op == "reshape" and not hosted(node):
+        node = node.inputs[0]
+    return node
+
+
+def _like(node: Node, inputs: Sequence[Node]) -> Node:
+    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+
+
+def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params: Any = ()) -> Node:
+    node = Node(op, inputs, params, like.shape, like.dtype, like.line, like.module)
+    nodes.append(node)
+    return node
+
+
+def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    (dim,) = node.params
+    strides = contiguous(node.shape)
+    found, start = Node("empty", (), (), node.shape, node.dtype), 0
+    nodes.insert(0, found)
+    for part in inputs:
+        inner = storage(base(part))
+        own = inner.op == "empty" and inner.size == part.size and inner is not storage(found)
+        if own and part.size and _together(part, strides):
+            inner.op, inner.inputs, inner.params = "part", (found,), (start * strides[dim],)
+            found = _new(nodes, node, "joined", (found, part))
+        elif part.size:
+            place = (part.shape, strides, start * strides[dim])
+            found = _new(nodes, node, "put", (found, part), place)
+        start += part.shape[dim]
+    return found
+
+
+def _together(part: Node, strides: Sequence[int]) -> bool:
+    """Whether a part's elements stay neighbours in the whole: it can be made there at once."""
+    own = contiguous(part.shape)
+    return all(n == 1 or a == b for n, a, b in zip(part.shape, own, strides))
+
+
+def _pad(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    lows, _, value = node.params
+    (x,) = inputs
+    number = np.asarray(value).astype(node.dtype)
+    fill = Node("constant", (), (number,), (), node.dtype)
+    nodes.append(fill)
+    found = _new(nodes, node, "copy", (fill,))
+    if not x.size:
+        return found
+    strides = contiguous(node.shape)
+    offset = sum(low * stride for low, stride in zip(lows, strides))
+    return _new(nodes, node, "put", (found, x), (x.shape, strides, offset))
+
+
+def _replace(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    whole, value = inputs
+    found = _new(nodes, node, "copy", (whole,))
+    return _new(nodes, node, "put", (found, value), node.params) if value.size else found
+
+
+def _scatter_add(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+    whole, indices, source = inputs
+    found = _new(nodes, node, "copy", (whole,))
+    if not source.size:
+        return found
+    return _new(nodes, node, "scatter", (found, indices, source), node.params)
+
+
+def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
+    """A long reduction with few results by parts, which threads share, and then over the parts."""
+    (x,) = inputs
+    dims, keep = node.params
+    kept = math.prod(n for d, n in enumerate(x.shape) if d not in dims)
+    if not dims or math.prod(x.shape) < LONG or kept > FEW:
+        return None
+    first = min(dims)
+    if any(n != 1 for n in x.shape[:first]):
+        return None  # rows are parts enough
+    size = x.shape[first]
+    parts = next((n for n in range(min(PARTS, size // 2), 3, -1) if size % n == 0), 0)
+    if not parts:
+        return None
+    shape = (*x.shape[:first], parts, size // parts, *x.shape[first + 1 :])
+    cut = Node("reshape", (x,), (shape,), shape, x.dtype, node.line, node.module)
+    inside = tuple(d + 1 for d in dims)
+    left = tuple(1 if d in inside else n for d, n in enumerate(shape) if keep or d not in inside)
+    part = Node(node.op, (cut,), (inside, keep), left, x.dtype, node.line, node.module)
+    nodes.extend((cut, part))
+    place = first - sum(1 for d in inside if d < first and not keep)
+    rest = tuple(n for d, n in enumerate(left) if d != place)
+    whole = Node(node.op, (part,), ((place,), False), rest, x.dtype, node.line, node.module)
+    nodes.append(whole)
+    if rest == node.shape:
+        return whole
+    return _new(nodes, node, "reshape", (whole,), (node.shape,))
+
+
+def _conv(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
+    """Kernels of convolutions read memory: one number that is spread out becomes an array."""
+    found = []
+    for x in inputs:
+        under = x
+        while under.op in VIEWS and not hosted(under):
+            under = under.inputs[0]
+        single = under.op == "constant" and under.size == 1
+        found.append(_new(nodes, x, "copy", (x,)) if single else x)
+    if node.params[0].endswith("->ngchw") and found[1].nbytes > WEIGHTS:
+        found[1] = _turned(found[1], nodes)
+    return _new(nodes, node, "conv", found, node.params)
+
+
+def _turned(x: Node, nodes: list[Node]) -> Node:
+    """A copy of a weight (g, o, c, i, j) that lies as (g, c, o, i, j)."""
+    order = (0, 2, 1, 3, 4)
+    shape = tuple(x.shape[i] for i in order)
+    there = Node("permute", (x,), (order,), shape, x.dtype, x.line, x.module)
+    copy = Node("copy", (there,), (), shape, x.dtype, x.line, x.module)
+    back = Node("permute", (copy,), (order,), x.shape, x.dtype, x.line, x.module)
+    nodes += [there, copy, back]
+    return back
+
+
+_REWRITE = {
+    "cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
+    "conv": _conv,
+    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _in_parts),
+}  # fmt: skip
+
+
+def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
+    """Per output the node whose storage is that output's memory, none of them shared."""
+    taken: set[Node] = set()
+    found = []
+    for node in outputs:
+        home = base(node)
+        root = storage(home)
+        if home.op in SOURCES or root in taken or root.shape != home.shape:
+            home = root = _new(nodes, node, "copy", (node,))
+        taken.add(root)
+        found.append(home)
+    return found
+
+
+def storage(node: Node) -> Node:
+    """The first node of a chain of writes: the owner of the memory."""
+    while node.op in WRITES:
+        node = node.inputs[0]
+    return node
+
+
+def shift(node: Node) -> int:
+    """Elements from the beginning of its owner's memory to a node's first."""
+    found = 0
+    while node.op in WRITES:
+        if node.op == "part":
+            found += node.params[0]
+        node = node.inputs[0]
+    return found
+
+
+def _needed(nodes: list[Node], inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
+    """The nodes the outputs need; externs, draws and their order stay."""
+    live = set(outputs)
+    for node in reversed(nodes):
+        if node.op in ("extern", "numpy_call", "draw"):
+            live.add(node)
+        if node in live:
+            live.update(node.inputs)
+    live.update(inputs)
+    return [node for node in nodes if node in live]

@@ -1,0 +1,280 @@
+"""Which nodes a kernel must produce, and what each of them reads.
+
+A *root* is a node that some kernel computes element by element: outputs, reductions, products,
+writes, and values that several kernels use and that cost more to repeat than to keep. All other
+nodes are *virtual*: they live in registers, wherever a root's expression passes through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ..graph import POINTWISE, REDUCTIONS, Node
+from .affine import (
+    ZERO,
+    Coordinates,
+    Space,
+    broadcast,
+    contiguous,
+    flat,
+    identity,
+    in_memory,
+    through,
+    variable,
+)  # fmt: skip
+from .normal import IDLE, SOURCES, VIEWS, WRITES, Normal, base, hosted
+
+COSTLY = {
+    **dict.fromkeys(("div", "sqrt", "floor_div", "fmod"), 4),
+    **dict.fromkeys(
+        "exp expm1 exp2 log log1p log2 log10 rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh"
+        " asinh acosh atanh sigmoid erf erfc pow".split(),
+        12,
+    ),
+}
+CHEAP = 3  # an expression of at most this cost over one array is repeated rather than stored
+LONGEST = 48  # virtual nodes on top of each other
+WIDEST = 160  # cost of one virtual expression
+
+Read = tuple[Node, Coordinates]
+
+
+@dataclass(eq=False)
+class Root:
+    """A node with its loop space: `extents` of its variables, those that are summed, its reads."""
+
+    node: Node
+    extents: list[int]
+    reduced: tuple[int, ...] = ()
+    own: Coordinates = ()
+    sinks: list[Read] = field(default_factory=list)  # operands, in the root's variables
+    reads: dict[Read, None] = field(default_factory=dict)  # what must be in memory (or a register)
+
+    @property
+    def kept(self) -> list[int]:
+        return [v for v in range(len(self.extents)) if v not in self.reduced]
+
+
+def cost(node: Node) -> int:
+    """About how many simple vector instructions one element takes."""
+    if node.op in POINTWISE:
+        return COSTLY.get(node.op, 1)
+    return 4 if node.op == "take" else 0
+
+
+def choose(normal: Normal, gemm: frozenset[Node]) -> dict[Node, Root]:
+    """Every root in executable order; `gemm` are the products that the matrix kernels do."""
+    picked = _picked(normal, gemm)
+    while True:
+        roots = {n: describe(n) for n in normal.nodes if n in picked}
+        broken = [x for root in roots.values() for x in _collect(root, picked)]
+        if not broken:
+            return roots
+        picked.update(dict.fromkeys(broken))
+
+
+def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
+    picked = dict.fromkeys(normal.outputs)
+    users: dict[Node, list[Node]] = {n: [] for n in normal.nodes}
+    for node in normal.nodes:
+        for x in node.inputs:
+            users[x].append(node)
+    burden = _burdens(normal)
+    reached: dict[Node, frozenset[Node]] = {}
+    for node in reversed(normal.nodes):
+        if node.op in SOURCES:
+            continue
+        if _always(node) or node in burden.forced:
+            picked[node] = None
+        elif node not in picked:
+            asked = frozenset().union(*[
+                {u} if u in picked else reached.get(u, frozenset()) for u in users[node]
+            ])  # fmt: skip
+            reached[node] = asked
+            if node.op in POINTWISE and _worth(node, asked, users[node], burden):
+                picked[node] = None
+        if node in picked:
+            picked.update(dict.fromkeys(_stored_operands(node, gemm)))
+    return {n: None for n in picked if n.op not in SOURCES}
+
+
+@dataclass
+class _Burden:
+    cost: dict[Node, int]
+    sources: dict[Node, frozenset[Node]]
+    forced: set[Node]
+
+
+def _burdens(normal: Normal) -> _Burden:
+    """What it would take to compute each node anew from memory."""
+    costs: dict[Node, int] = {}
+    depth: dict[Node, int] = {}
+    sources: dict[Node, frozenset[Node]] = {}
+    forced: set[Node] = set()
+    for node in normal.nodes:
+        if node.op in SOURCES or _always(node):
+            costs[node] = depth[node] = 0
+            sources[node] = frozenset([node]) if node.size > 1 else frozenset()
+            continue
+        costs[node] = cost(node) + sum(costs[x] for x in node.inputs)
+        depth[node] = 1 + max((depth[x] for x in node.inputs), default=0)
+        big = [x for x in node.inputs if x.size * 8 > node.size]
+        sources[node] = frozenset().union(*[sources[x] for x in big])
+        if depth[node] >= LONGEST or costs[node] >= WIDEST:
+            forced.add(node)
+            costs[node] = depth[node] = 0
+            sources[node] = frozenset([node])
+    return _Burden(costs, sources, forced)
+
+
+def _always(node: Node) -> bool:
+    return (
+        node.op in REDUCTIONS or node.op in WRITES or node.op in ("dot", "conv", "copy", "empty")
+        or hosted(node)
+    )  # fmt: skip
+
+
+def _worth(node: Node, asked: frozenset[Node], users: list[Node], burden: _Burden) -> bool:
+    price = burden.cost[node]
+    if any(u.op != "slice" and u.size > node.size for u in users) and price > 1:
+        return True  # broadcast: it would be repeated along the new dimensions
+    if len(asked) < 2:
+        return False
+    return price > CHEAP or len(burden.sources[node]) > 1
+
+
+def _stored_operands(node: Node, gemm: frozenset[Node]) -> Iterator[Node]:
+    """Operands that must stand in memory: of host calls, matrix kernels, gathers."""
+    if hosted(node):
+        yield from (base(x) for x in node.inputs)
+    elif node.op in WRITES:
+        yield node.inputs[0]
+    elif node in gemm:
+        yield from (below(x) for x in node.inputs)
+
+
+def below(node: Node) -> Node:
+    """The value that a chain of moves looks at."""
+    while node.op in VIEWS and not hosted(node):
+        node = node.inputs[0]
+    return node
+
+
+def describe(node: Node) -> Root:
+    """The loop space of a root."""
+    if hosted(node) or node.op in IDLE:
+        return Root(node, [], sinks=[(base(x), ()) for x in node.inputs])
+    return _SPACES.get(node.op, _mapped)(node)
+
+
+def _mapped(node: Node) -> Root:
+    own, extents = identity(node.shape)
+    root = Root(node, extents, own=own)
+    if node.op in VIEWS or node.op == "take":
+        root.sinks = [(node, own)]
+    else:
+        root.sinks = [(x, broadcast(own, x.shape)) for x in node.inputs]
+    return root
+
+
+def _reduced(node: Node) -> Root:
+    (x,) = node.inputs
+    whole, extents = identity(x.shape)
+    dims = node.params[0] if isinstance(node.params[0], tuple) else (node.params[0],)
+    gone = {dim % max(x.ndim, 1) for dim in dims}
+    own = tuple(c for dim, c in enumerate(whole) if dim not in gone)
+    if node.params[1]:
+        own = tuple(ZERO if dim in gone else c for dim, c in enumerate(whole))
+    reduced = tuple(whole[dim][1][0][0] for dim in sorted(gone) if dim < x.ndim and whole[dim][1])
+    return Root(node, extents, reduced, own, [(x, whole)])
+
+
+def _product(node: Node) -> Root:
+    operands, result = node.params[0].split("->")
+    parts = operands.split(",")
+    every = zip((*parts, result), (*node.inputs, node))
+    sizes = {c: n for part, x in every for c, n in zip(part, x.shape)}
+    letters = list(result) + [c for c in sizes if c not in result]
+    places = {c: k for k, c in enumerate(c for c in letters if sizes[c] != 1)}
+    at = {c: variable(places[c]) if c in places else ZERO for c in letters}
+    reduced = tuple(k for c, k in places.items() if c not in result)
+    sinks = [(x, tuple(at[c] for c in part)) for part, x in zip(parts, node.inputs)]
+    extents = [sizes[c] for c in places]
+    return Root(node, extents, reduced, tuple(at[c] for c in result), sinks)
+
+
+def _put(node: Node) -> Root:
+    own, extents = identity(node.params[0])
+    value = node.inputs[1]
+    return Root(node, extents, own=own, sinks=[(value, broadcast(own, value.shape))])
+
+
+def _scatter(node: Node) -> Root:
+    _, indices, source = node.inputs
+    own, extents = identity(source.shape)
+    (dim,) = node.params
+    inner = own[dim : dim + indices.ndim]
+    reduced = tuple(c[1][0][0] for c in inner if c[1])
+    return Root(node, extents, reduced, own, [(indices, inner), (source, own)])
+
+
+_SPACES = {
+    **dict.fromkeys(REDUCTIONS, _reduced), "dot": _product, "conv": _product, "put": _put,
+    "scatter": _scatter,
+}  # fmt: skip
+
+
+def _collect(root: Root, picked: Mapping[Node, object]) -> list[Node]:
+    """Fill the root's reads; give the nodes that must be stored for it to be affine."""
+    space = Space(root.extents)
+    broken: list[Node] = []
+    seen: set[Read] = set()
+    stack = list(reversed(root.sinks))
+    first = root.node if root.node.op in VIEWS or root.node.op == "take" else None
+    while stack:
+        node, at = stack.pop()
+        if (node, at) in seen:
+            continue
+        seen.add((node, at))
+        if node is not first and (node in picked or node.op in SOURCES):
+            root.reads[node, at] = None
+            continue
+        found = operands(node, at, space)
+        if found is None:
+            home, index = through_memory(node, at)
+            if home in picked or home.op in SOURCES:
+                root.reads[home, index] = None
+            else:
+                broken.append(home)
+            continue
+        stack.extend(reversed(found))
+    if root.node.op in WRITES:
+        root.reads[root.node.inputs[0], ()] = None
+    return [x for x in broken if x not in picked]
+
+
+def through_memory(node: Node, at: Coordinates) -> Read:
+    """Where a reshape or strided view lies in the memory of the value below it."""
+    home = base(node.inputs[0])
+    if node.op == "reshape":
+        return home, in_memory(flat(at, contiguous(node.shape)))
+    _, strides, offset = node.params
+    return home, in_memory(flat(at, strides, offset))
+
+
+def operands(node: Node, at: Coordinates, space: Space) -> list[Read] | None:
+    """What a virtual node reads to give its element at `at`; None where that is not affine."""
+    if node.op in VIEWS:
+        below = through(node, at, space)
+        return None if below is None else [(node.inputs[0], below)]
+    if node.op == "take":
+        x, indices = node.inputs
+        (dim,) = node.params
+        end = dim + indices.ndim
+        place = (indices, at[dim:end])
+        index = space.lookup(*place, x.shape[dim]) if x.shape[dim] > 1 else ZERO
+        return [(x, (*at[:dim], index, *at[end:])), place]
+    if node.op == "iota":
+        return []
+    return [(x, broadcast(at, x.shape)) for x in node.inputs]

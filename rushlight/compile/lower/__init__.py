@@ -1,0 +1,1 @@
+"""Captured ops as core ops, by family."""

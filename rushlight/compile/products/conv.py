@@ -1,0 +1,203 @@
+"""Convolutions that generated kernels do, and what is computed at the end of their tiles.
+
+The core op `conv` has the letters of a product as its first parameter, then stride, padding and
+dilation. Its operands have their groups apart: x (n, g, c, h, w), the weight (g, o, c, i, j), the
+result (n, g, o, a, b). Each of the three directions is a product of the other two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..code.emit import Function, Module, Value, vector
+from ..graph import Node
+from ..kernels import nest as nests
+from ..kernels.expression import Expression, Layout, Store, Term, stores
+from ..kernels.nest import Nest
+from ..kernels.schedule import Group, Schedule
+from ..kernels.terms import Terms
+from .conv_kernel import Driver
+from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
+from .conv_weight import emit_weight
+from .conv_weight_plan import WeightPlan, plan_weight
+from .dispatch import behind
+from .gemm import CHUNK_FLOPS, KernelCall
+
+FORWARD = "ngchw,gocij->ngoab"
+DATA = "ngoab,gocij->ngchw"
+WEIGHT = "ngoab,ngchw->gocij"
+KINDS = {FORWARD: "forward", DATA: "data", WEIGHT: "weight"}
+
+
+def letters_of(node: Node) -> dict[str, int]:
+    """The size of every letter of a `conv` node."""
+    operands, result = node.params[0].split("->")
+    parts = [*operands.split(","), result]
+    return {c: n for part, x in zip(parts, (*node.inputs, node)) for c, n in zip(part, x.shape)}
+
+
+def shape_of(node: Node) -> Shape:
+    return _shape(letters_of(node), node.params[1:4])
+
+
+def _shape(at: dict[str, int], rest: Any) -> Shape:
+    n, g, o, c = (at[x] for x in "ngoc")
+    h, k, p = ((at[x], at[y]) for x, y in ("hw", "ij", "ab"))
+    stride, padding, dilation = rest
+    return Shape(n, g, o, c, h, k, p, stride, padding, dilation)
+
+
+def native(spec: str, sizes: dict[str, int], dtype: np.dtype[Any], at: Any) -> bool:
+    """Whether there is a kernel for a convolution of these sizes, on every processor."""
+    if dtype.name not in ("float32", "float64") or 0 in sizes.values():
+        return False
+    kind = KINDS[spec]
+    shape, lanes = _shape(sizes, at), vector(dtype, 64 // dtype.itemsize)
+    whole = Array(0, 0, (1,) * 5)
+    if kind == "weight":
+        return WeightPlan(lanes, shape, whole, whole, whole, vectors=4).stack <= STACK
+    rows, terms = (shape.outs, shape.ins) if kind == "forward" else (shape.ins, shape.outs)
+    axes = axes_of(kind, shape)
+    plan = Correlation(
+        lanes, shape.images, shape.groups, rows, terms, axes, whole, whole, tile=(6, 4)
+    )  # fmt: skip
+    return axes[1].out > 1 and plan.stack <= STACK
+
+
+@dataclass
+class Convolution:
+    """One convolution with its members."""
+
+    expression: Expression
+    plan: Correlation | WeightPlan
+    nest: Nest
+    variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
+    result: Term
+    stores: list[Store]
+    scratch: int
+    flops: int
+
+    @property
+    def signature(self) -> str:
+        return f"{self.plan}{self.expression.signature()}{[s.slot for s in self.stores]}"
+
+    def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
+        """Add the kernels."""
+        if isinstance(self.plan, WeightPlan):
+            return emit_weight(module, name, self.plan, len(self.expression.slots))
+        units = Driver(module, name, self.plan, self._finish).emit()
+        grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
+        return [KernelCall(name, units, grain, self.flops)]
+
+    def _finish(self, f: Function, value: Value, place: Any, mask: Value | None) -> None:
+        """The members' values, from one vector of finished sums."""
+        terms = Terms(f, self.expression, self.nest, whole=False)
+        for index, number in zip(self.variables.values(), place):
+            terms.counters.update(_pieces(f, index, number, self.nest.extents))
+        terms.blocks, terms.mask = 1, mask
+        terms.keep(self.result, [value])
+        terms.ask(behind(self.stores))
+        for store in self.stores:
+            terms.store(store)
+
+
+def _pieces(f: Function, index: Any, number: Any, extents: dict[int, int]) -> dict[int, Any]:
+    """The loop variables that together number one letter."""
+    found: dict[int, Any] = {}
+    for v, step in index[1]:
+        piece = number
+        if step != 1:
+            piece = piece // step if isinstance(piece, int) else f.emit(
+                piece.type, f"udiv {piece.typed}, {step}"
+            )  # fmt: skip
+        if len(index[1]) > 1 and step * extents[v] < _extent(index, extents):
+            piece = piece % extents[v] if isinstance(piece, int) else f.emit(
+                piece.type, f"urem {piece.typed}, {extents[v]}"
+            )  # fmt: skip
+        found[v] = piece
+    return found
+
+
+def _extent(index: Any, extents: dict[int, int]) -> int:
+    return 1 + sum(step * (extents[v] - 1) for v, step in index[1])
+
+
+def convolution(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Convolution:
+    """A group around a `conv` as kernels and what follows them."""
+    expression = Expression(group, schedule.roots, layout)
+    root = next(root for root in group.place if root.node in schedule.gemm)
+    a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
+    result = expression.given(root)
+    own = expression.phases[0].stores[-1]
+    for other in group.place:
+        if other is not root:
+            expression.add(other)
+    expression.rebase()
+    node = root.node
+    written = [s for s in stores(expression) if s is not own or root in group.stored]
+    expression.phases[0].stores = written
+    del expression.phases[1:]
+    first, second, out = (_named(part, at, group, root) for part, at in _coordinates(root))
+    nest = _nest(group, out[node.params[0][-1]])
+    nests.mark(expression, nest)
+    nest.lanes = target.lanes(node.dtype)
+    operands = [_array(t, part) for t, part in ((a, first), (b, second))]
+    plan, scratch = _plan(node, operands, _array_of(own, out), target)
+    return Convolution(
+        expression, plan, nest, out, result, written, scratch, shape_of(node).flops
+    )  # fmt: skip
+
+
+def _coordinates(root: Any) -> list[tuple[str, Any]]:
+    operands, result = root.node.params[0].split("->")
+    (_, left), (_, right) = root.sinks
+    return list(zip([*operands.split(","), result], (left, right, root.own)))
+
+
+def _named(part: str, at: Any, group: Group, root: Any) -> dict[str, Any]:
+    """By letter, the index that numbers it in the group's variables."""
+    return dict(zip(part, group.at(root, at)))
+
+
+def _nest(group: Group, lanes: Any) -> Nest:
+    extents = dict(enumerate(group.extents))
+    nest = Nest(extents, list(extents), [])
+    nest.vector = lanes[1][-1][0] if lanes[1] else None
+    nest.at = dict.fromkeys(extents, 0)
+    return nest
+
+
+def _array(t: Term, part: dict[str, Any]) -> Array:
+    return Array(t.slot, t.index[0], _steps(t.index, part))
+
+
+def _array_of(store: Store, part: dict[str, Any]) -> Array:
+    return Array(store.slot, store.index[0], _steps(store.index, part))
+
+
+def _steps(index: Any, part: dict[str, Any]) -> tuple[int, ...]:
+    """Elements from one value of each letter to the next."""
+    at = dict(index[1])
+    found = []
+    for _, pieces in part.values():
+        last = next((v for v, step in pieces if step == 1), None)
+        found.append(at.get(last, 0))
+    return tuple(found)
+
+
+def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[Any, int]:
+    kind, shape = KINDS[node.params[0]], shape_of(node)
+    if kind == "weight":
+        grad, source = operands
+        found = plan_weight(shape, node.dtype.name, grad, source, out, target)
+        return found, found.scratch
+    source, weight = operands
+    if kind == "data":  # rows are the channels of the input
+        g, o, c, i, j = weight.steps
+        weight = Array(weight.slot, weight.offset, (g, c, o, i, j))
+    plan = plan_correlation(kind, shape, node.dtype.name, source, weight, target)
+    assert plan is not None, f"no plan for {node}"
+    return plan, 0

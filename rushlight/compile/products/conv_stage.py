@@ -1,0 +1,90 @@
+"""A convolution's source brought into padded planes that tiles walk through without a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..code.emit import BOOL, I64, Function, Value, constant, lanes_of
+from .conv_plan import Axis
+from .packing import Number, times
+
+
+class Stage:
+    """Writes the code that fills the planes of one image: (term, plane, row, place).
+
+    `plan` is a `Correlation`, or what has its attributes of a staged source.
+    """
+
+    def __init__(self, f: Function, plan: Any) -> None:
+        self.f, self.plan, self.type = f, plan, plan.type
+
+    def fill(self, source: Value, first: Number, target: Value) -> None:
+        """Planes of the rows from place `first` on; `source` is the image's first element."""
+        f, plan = self.f, self.plan
+        type, steps = self.type, plan.source.steps
+        plane = plan.height * plan.pitch
+        with f.loop(0, plan.terms) as terms:
+            whence = f.at(source, times(f, terms.index, steps[2]), type)
+            there = f.at(target, times(f, terms.index, plan.term_step), type)
+            for number, (p, q) in enumerate(plan.planes):
+                where = f.at(there, number * plane, type)
+                with f.loop(0, plan.height) as rows:
+                    self._row(whence, f.add(first, rows.index), p, q,
+                              f.at(where, times(f, rows.index, plan.pitch), type))  # fmt: skip
+
+    def _row(self, source: Value, line: Number, p: int, q: int, target: Value) -> None:
+        f, (down, across) = self.f, self.plan.axes
+        at = f.add(times(f, line, down.jump), p - down.pad)
+        at = f.coerce(at, I64)
+        known = f.emit(I64.of("bool"), f"icmp ult {at.typed}, {down.size}")
+        here = f.at(source, times(f, at, self.plan.source.steps[3]), self.type)
+
+        def copy() -> list[Value]:
+            self._across(across, q, here, target)
+            return []
+
+        def clear() -> list[Value]:
+            for lane in range(0, self.plan.pitch, self.type.lanes):
+                f.store(constant(0.0, self.type), target, lane)
+            return []
+
+        f.branch(known, copy, clear)
+
+    def _across(self, axis: Axis, q: int, source: Value, target: Value) -> None:
+        """Row of a plane; vectors may write past its end, into what is written next."""
+        f, w = self.f, self.type.lanes
+        for first in range(0, self.plan.pitch, w):
+            at = [(first + lane) * axis.jump + q - axis.pad for lane in range(w)]
+            good = [0 <= x < axis.size for x in at]
+            value = constant(0.0, self.type)
+            if any(good):
+                value = self._gathered(source, at[0], axis, good)
+            f.store(value, target, first)
+
+    def _gathered(self, source: Value, start: int, axis: Axis, good: list[bool]) -> Value:
+        f, type = self.f, self.type
+        w, step = type.lanes, self.plan.source.steps[4]
+        if step == 1 and axis.jump == 1:
+            return f.load(type, source, start, _mask(good))
+        if step == 1 and axis.jump == 2:
+            halves = []
+            for n in (0, 1):
+                at = [start + n * w + lane for lane in range(w)]
+                inside = [0 <= x < axis.size and not (n * w + k) % 2 for k, x in enumerate(at)]
+                if any(inside):
+                    halves.append(f.load(type, source, at[0], _mask(inside)))
+                else:
+                    halves.append(constant(0.0, type))
+            return f.shuffle(halves[0], halves[1], [2 * lane for lane in range(w)])
+        spread = f.steps(I64.wide(w), axis.jump * step)
+        return f.gather(type, f.at(source, start * step, type), spread, _mask(good))
+
+    def slack(self, target: Value) -> None:
+        """Zeros where vectors are read past the last row."""
+        w = self.type.lanes
+        for lane in range(0, self.plan.slack, w):
+            self.f.store(constant(0.0, self.type), target, lane)
+
+
+def _mask(good: list[bool]) -> Value | None:
+    return None if all(good) else lanes_of(good, BOOL.wide(len(good)))

@@ -1,0 +1,296 @@
+"""The kernel of a product: which tile for which unit of work, and how long sums are cut."""
+
+from __future__ import annotations
+
+import math
+
+from ..code.emit import I64, PTR, VOID, Module, Value, constant
+from .gemm_copies import panel_copies
+from .gemm_end import End, Epilogue, emit_ask
+from .gemm_plan import Plan, Result, Room
+from .packing import KERNEL, Number, move, positions, table_entry, times
+from .tiles import Tile, tile_name, unrolled
+
+Range = tuple[Number, Number]
+
+
+class Driver:
+    """Writes the kernel that calls tiles for units of work, and the function that ends a tile."""
+
+    def __init__(
+        self, module: Module, name: str, plan: Plan, room: Room, epilogue: Epilogue | None,
+        touched: tuple[Result, ...] = (),
+    ) -> None:  # fmt: skip
+        self.module, self.name, self.plan, self.room = module, name, plan, room
+        self.gemm, self.type, self.epilogue = plan.gemm, plan.type, epilogue
+        self.panels = plan.panels[0] + bool(plan.panels[1])
+        own = epilogue is not None or plan.turned or plan.inner or plan.cut
+        self.direct = not own and plan.steps[1] == 1
+        self.touched = () if self.direct else touched
+
+    def emit(self) -> int:
+        """Add the kernel; give its number of units."""
+        plan = self.plan
+        self.tiles = self._tiles()
+        if not self.direct:
+            End(self.module, self.name, plan, self.epilogue).emit()
+        if self.touched:
+            emit_ask(self.module, self.name, plan, self.touched)
+        high, wide = plan.blocks
+        self.rounds = -(-plan.tiles[0] // high), -(-self.panels // wide)
+        self._kernel()
+        return math.prod(self.gemm.batch) * math.prod(self.rounds)
+
+    # --- the tiles of every height and width that occur -------------------------------------------
+    def _tiles(self) -> dict[tuple[int, int], str]:
+        """Names by (one row more, last panel)."""
+        plan, found = self.plan, {}
+        count, rows, more = plan.tiles
+        for extra, tiles in ((1, more), (0, count - more)):
+            for last in (0, 1):
+                if tiles and plan.panels[last]:
+                    tile = self._tile(rows + extra, last)
+                    found[extra, last] = tile_name(self.module, tile)
+        return found
+
+    def _tile(self, rows: int, last: int) -> Tile:
+        plan, w = self.plan, self.type.lanes
+        reach = plan.panels[1] if last else plan.width
+        (x_free, x_steps), (y_free, y_steps) = self._x_steps(), self._y_steps(last)
+        if plan.inner:
+            y = tuple(n * y_free for n in range(reach))
+            out = tuple(n * plan.vectors * w for n in range(rows)), tuple(range(0, reach * w, w))
+        else:
+            y = tuple(range(0, reach, w))
+            step = plan.steps[0] if self.direct else plan.width
+            out = tuple(n * step for n in range(rows)), y
+        tail = 0 if plan.inner else reach % w
+        short = last and plan.panels[0]
+        copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
+        return Tile(
+            self.type, tuple(n * x_free for n in range(rows)), y,
+            tuple(zip(self.gemm.k, x_steps, y_steps)), out,
+            unroll=1 if short else unrolled(self.type, len(y)),
+            tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
+            adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
+            copies=copies, cut=bool(plan.cut), far=self._far(),
+            ahead=self._ahead(rows * len(y), x_steps[-1]),
+        )  # fmt: skip
+
+    def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
+        """How many steps early to ask for lines: about a hundred cycles of work."""
+        steps = min(16, 224 // sums)
+        if self.plan.inner or sums < 12 or self.gemm.terms < 2 * steps:
+            return 0, 0
+        return steps if abs(x_step) * self.type.size >= 64 else 0, steps
+
+    def _far(self) -> bool:
+        """Whether C is too large to be at hand when a tile comes to store its sums."""
+        size = self.plan.x_size * self.plan.y_size * self.type.size
+        return self.direct and size > 1 << 18 and self.gemm.terms >= 64
+
+    def _x_steps(self) -> tuple[int, tuple[int, ...]]:
+        """Steps of x along its own axis and along the sum, packed or as it lies."""
+        plan = self.plan
+        if not plan.packs_x:
+            return plan.x.free, plan.x.inner
+        if plan.x_panels:
+            return 1, self._flat(plan.height)
+        return plan.row_room, self._flat(1)
+
+    def _y_steps(self, last: int) -> tuple[int, tuple[int, ...]]:
+        plan = self.plan
+        if not plan.packs_y:
+            return plan.y.free, plan.y.inner
+        return 1, self._flat(plan.tail_room if last else plan.width)
+
+    def _flat(self, step: int) -> tuple[int, ...]:
+        k = self.gemm.k
+        return tuple(math.prod(k[n + 1 :]) * step for n in range(len(k)))
+
+    # --- the kernel -------------------------------------------------------------------------------
+    def _kernel(self) -> None:
+        f = self.f = self.module.function(self.name, KERNEL)
+        plan = self.plan
+        far = plan.packs_y and not plan.packs_near
+        self.bases = [
+            table_entry(f, self.type, *(
+                self.room.of(plan, part) if packed else (operand.slot, operand.offset)
+            )) for part, (operand, packed) in enumerate(((plan.x, plan.packs_x), (plan.y, far)))
+        ]  # fmt: skip
+        self.result = table_entry(f, self.type, self.gemm.c.slot) if self.direct else None
+        if plan.cut:
+            self.waiting = table_entry(f, self.type, self.room.scratch, plan.regions[2])
+        self._locals()
+        _, begin, end = f.arguments
+        with f.loop(begin, end) as units:
+            self._unit(units.index)
+
+    def _locals(self) -> None:
+        """Room for the sums of one tile, and for them in their final order."""
+        plan, w = self.plan, self.type.lanes
+        rows = -(-plan.height // w) * w
+        sums = -(-plan.height * plan.width // w) * w * w if plan.inner else rows * plan.width
+        turned = rows * plan.width if plan.turned else -(-sums // w) + w
+        self.sums = self.turned = constant(0, PTR)
+        if not (self.direct or plan.cut):
+            self.sums = self.f.stack(self.type.scalar, sums)
+        if plan.inner:  # sums that no tile writes are added up with the others: denormals are slow
+            with self.f.loop(0, sums, w) as loop:
+                self.f.store(constant(0.0, self.type), self.sums, loop.index)
+        if plan.packs_near:
+            self.near = self.f.stack(self.type.scalar, max(1, plan.y_matrix))
+        if plan.inner or plan.turned:
+            self.turned = self.f.stack(self.type.scalar, turned)
+
+    def _unit(self, unit: Value) -> None:
+        f, plan = self.f, self.plan
+        batch = math.prod(self.gemm.batch)
+        dims = [(size, ()) for size in (batch, *self.rounds)]
+        self.matrix, block, stripe = positions(f, unit, dims)[1]
+        self._batch()
+        if plan.packs_near and self.gemm.terms:
+            self._pack()
+        panels = self._range(stripe, plan.blocks[1], self.panels)
+        tiles = self._range(block, plan.blocks[0], plan.tiles[0])
+        if not plan.cut:
+            outer, inner = (tiles, panels) if plan.by_rows else (panels, tiles)
+            with f.loop(*outer, some=True) as one, f.loop(*inner, some=True) as two:
+                panel, tile = (two, one) if plan.by_rows else (one, two)
+                self._one(panel.index, tile.index, 0, None)
+            return
+        self._clear(panels, tiles)
+        with f.loop(0, self.gemm.terms, plan.cut) as part:
+            terms = self._least(f.sub(self.gemm.terms, part.index), plan.cut)
+            with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
+                self._one(panel.index, tile.index, part.index, terms)
+        with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
+            self._ask(panel.index, self._row(f.add(tile.index, 1)))
+            self._end(panel.index, tile.index)
+
+    def _range(self, number: Number, step: int, end: int) -> Range:
+        first = times(self.f, number, step)
+        past = self.f.add(first, step)
+        return first, self._least(past, end) if end % step else past
+
+    def _clear(self, panels: Range, tiles: Range) -> None:
+        """Long sums of a unit begin at zero; they wait in scratch between passes."""
+        f, plan = self.f, self.plan
+        with f.loop(*panels, some=True) as panel:
+            first, past = (self._row(tile) for tile in tiles)
+            size = times(f, f.sub(past, first), plan.width * self.type.size)
+            where = self._kept(panel.index, first)
+            size = f.coerce(size, I64)
+            f.do(f"call void @llvm.memset.p0.i64({where.typed}, i8 0, {size.typed}, i1 false)")
+
+    def _least(self, value: Number, limit: int) -> Number:
+        if isinstance(value, int):
+            return min(value, limit)
+        return self.f.select(self.f.compare("<", value, limit), value, limit)
+
+    def _batch(self) -> None:
+        """Set x, y and C to the matrices of this unit."""
+        f, plan, c = self.f, self.plan, self.gemm.c
+        packed = plan.packed_batch
+        x = [s * plan.x_matrix for s in packed[0]] if plan.packs_x else plan.x.batch
+        far = plan.packs_y and not plan.packs_near
+        y = [s * plan.y_matrix for s in packed[1]] if far else plan.y.batch
+        dims = list(zip(self.gemm.batch, zip(x, y, c.batch)))
+        offsets = positions(f, self.matrix, dims)[0] if dims else [0, 0, 0]
+        self.x, self.y = (f.at(b, o, self.type) for b, o in zip(self.bases, offsets))
+        self.base = f.add(offsets[2], c.offset)
+
+    def _pack(self) -> None:
+        """Put this unit's y in order, on the stack."""
+        f = self.f
+        for copy in panel_copies(self.plan, self.room):
+            first = copy.offsets[0] - self.plan.y.offset
+            source = f.at(self.y, first, self.type)
+            target = f.at(self.near, copy.offsets[1], self.type)
+            with f.loop(0, copy.count) as panel:
+                move(f, copy, panel.index, source, target)
+        self.y = self.near
+
+    def _row(self, tile: Number) -> Number:
+        """The first row of a tile: the first tiles have one row more."""
+        _, rows, more = self.plan.tiles
+        first = times(self.f, tile, rows)
+        return self.f.add(first, self._least(tile, more)) if more else first
+
+    def _kept(self, panel: Number, row: Number) -> Value:
+        """Where a long sum of this panel and row waits."""
+        f, plan = self.f, self.plan
+        number = f.add(times(f, self.matrix, self.panels), panel)
+        at = f.add(times(f, number, plan.x_size + self.type.lanes), row)
+        return f.at(self.waiting, times(f, at, plan.width), self.type)
+
+    def _one(self, panel: Value, tile: Value, start: Number, terms: Number | None) -> None:
+        """Call the tile of this place, and what ends it."""
+        f, plan, type = self.f, self.plan, self.type
+        row = self._row(tile)
+        x_free, x_steps = self._x_steps()
+        first = times(f, row, x_free)
+        if plan.x_panels:
+            first = times(f, tile, self.gemm.terms * plan.height)
+        x = f.at(self.x, f.add(first, times(f, start, x_steps[-1])), type)
+        across = plan.width * (self.gemm.terms if plan.packs_y else plan.y.free)
+        down = self._start(panel, start) if terms is not None else 0
+        y = f.at(self.y, f.add(times(f, panel, across), down), type)
+        if self.result is not None:
+            at = f.add(times(f, row, plan.steps[0]), times(f, panel, plan.width))
+            out = f.at(self.result, f.add(at, self.base), type)
+        else:
+            out = self._kept(panel, row) if plan.cut else self.sums
+        if not plan.cut:
+            self._ask(panel, row)
+        more = "" if terms is None else f", {f.coerce(terms, I64).typed}"
+        f.do(f"call void {self._pick(panel, tile)}({x.typed}, {y.typed}, {out.typed}{more})")
+        if not (self.direct or plan.cut):
+            self._end(panel, tile)
+
+    def _start(self, panel: Value, start: Number) -> Number:
+        """How far into this panel of y the term `start` is."""
+        f, plan = self.f, self.plan
+        if not plan.packs_y:
+            return times(f, start, plan.y.inner[-1])
+        if not plan.panels[1] or plan.tail_room == plan.width:
+            return times(f, start, plan.width)
+        full = f.compare("<", panel, plan.panels[0])
+        known = f.coerce(plan.width, I64)
+        return f.mul(start, f.select(full, known, plan.tail_room))
+
+    def _pick(self, panel: Value, tile: Value) -> str:
+        """The function for a tile of this height and width."""
+        f = self.f
+        found: list[Value] = []
+        for last in (0, 1):
+            names = [self.tiles[extra, last] for extra in (1, 0) if (extra, last) in self.tiles]
+            pair = [Value(f"@{name}", PTR) for name in names]
+            if len(pair) == 2:
+                pair = [f.select(f.compare("<", tile, self.plan.tiles[2]), *pair)]
+            found += pair
+        if len(found) == 2:
+            found = [f.select(f.compare("<", panel, self.plan.panels[0]), *found)]
+        return found[0].name
+
+    def _ask(self, panel: Value, row: Number) -> None:
+        """Ask for what the end of the tile at this row will touch."""
+        f = self.f
+        if self.touched:
+            where = [row, times(f, panel, self.plan.width)]
+            numbers = [self.matrix, *(where[::-1] if self.plan.turned else where)]
+            given = [f.coerce(n, I64) for n in numbers]
+            f.call(f"{self.name}_ask", VOID, f.arguments[0], *given)
+
+    def _end(self, panel: Value, tile: Value) -> None:
+        """Call the function that brings the sums of a tile to C."""
+        f, plan = self.f, self.plan
+        row, column = self._row(tile), times(f, panel, plan.width)
+        rows = f.sub(self._row(f.add(tile, 1)), row)
+        columns = self._least(f.sub(plan.y_size, column), plan.width)
+        sums = self._kept(panel, row) if plan.cut else self.sums
+        where = [row, column, rows, columns]
+        if plan.turned:
+            where = [column, row, columns, rows]
+        numbers = [f.coerce(n, I64) for n in (self.matrix, self.base, *where)]
+        f.call(f"{self.name}_end", VOID, f.arguments[0], sums, self.turned, *numbers)

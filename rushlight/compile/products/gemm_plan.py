@@ -1,0 +1,425 @@
+"""What a product of matrices is, and how it is cut into register tiles.
+
+The choice is made by counting cycles: multiply-adds at two per cycle, loads at two, instructions at
+four, lanes and rows that a size leaves idle, the turning or adding up of sums at the end of a tile,
+and the copies that put an operand in order. Everything is known before any code is written.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..code.emit import Type, vector
+
+L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
+L2_SETS, L2_WAYS = 1024, 16
+NEAR_BYTES = 32 << 10
+ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
+LONG, PART = 1024, 512  # reductions longer than the one are cut into parts of the other
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A factor: buffer `slot`, steps in elements along the batch, its own axis and the sum's."""
+
+    slot: int
+    free: int
+    inner: tuple[int, ...]
+    batch: tuple[int, ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where C lies: steps in elements along the batch, its rows and its columns."""
+
+    slot: int
+    row: int
+    col: int
+    batch: tuple[int, ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """C[batch, i, j] (+)= sum over k of A[batch, i, k] * B[batch, k, j]; k may be several axes."""
+
+    m: int
+    n: int
+    k: tuple[int, ...]
+    a: Operand
+    b: Operand
+    c: Result
+    batch: tuple[int, ...] = ()
+    dtype: str = "float32"
+    accumulate: bool = False
+    uses: tuple[int, int] = (1, 1)  # products of a run that can share one copy of A, and of B
+
+    @property
+    def terms(self) -> int:
+        return math.prod(self.k)
+
+    @property
+    def empty(self) -> bool:
+        """Whether C has no elements."""
+        return not (self.m and self.n and math.prod(self.batch))
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.m * self.n * self.terms * math.prod(self.batch)
+
+    @property
+    def lane_axis(self) -> str:
+        """The axis of C that lanes run along: "col", or "row" where only rows are contiguous."""
+        if self.c.row == 1 and (self.c.col != 1 or self.n == 1) and self.m > 1:
+            return "row"
+        return "col"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to compute `gemm`: rows of x by vectors of y, x and y being A and B or B and A."""
+
+    gemm: Gemm
+    type: Type
+    swapped: bool
+    inner: bool
+    rows: int  # the most rows of x in a tile
+    vectors: int  # vectors of y in a tile; rows of y in an inner tile
+    packs_y: bool = False
+    packs_x: bool = False
+    cut: int = 0  # terms of the sum per pass; 0: all at once
+    cost: float = math.inf
+
+    @functools.cached_property
+    def x(self) -> Operand:
+        return self.gemm.b if self.swapped else self.gemm.a
+
+    @functools.cached_property
+    def y(self) -> Operand:
+        return self.gemm.a if self.swapped else self.gemm.b
+
+    @property
+    def shared(self) -> tuple[bool, bool]:
+        """Whether the packed x and y have memory of their own, which other products read too."""
+        x_uses, y_uses = self.gemm.uses[::-1] if self.swapped else self.gemm.uses
+        return self.packs_x and x_uses > 1, self.packs_y and y_uses > 1
+
+    @property
+    def x_panels(self) -> bool:
+        """Whether a packed x holds tile after tile, each term by term; else row after row."""
+        return self.packs_x and self.x.free == 1 and self.x.inner[-1] != 1
+
+    @property
+    def x_size(self) -> int:
+        return self.gemm.n if self.swapped else self.gemm.m
+
+    @property
+    def y_size(self) -> int:
+        return self.gemm.m if self.swapped else self.gemm.n
+
+    @property
+    def width(self) -> int:
+        """How far one tile reaches along y."""
+        return self.vectors if self.inner else self.vectors * self.type.lanes
+
+    @property
+    def turned(self) -> bool:
+        """Whether the lanes of a tile run along rows of C, but those of the result must not."""
+        return not self.inner and (self.gemm.lane_axis == "row") != self.swapped
+
+    @property
+    def tiles(self) -> tuple[int, int, int]:
+        """Along x: how many tiles, rows of each, and how many of the first have one row more."""
+        count = -(-self.x_size // self.rows)
+        return count, self.x_size // count, self.x_size % count
+
+    @property
+    def height(self) -> int:
+        """Rows of the highest tile."""
+        return self.tiles[1] + bool(self.tiles[2])
+
+    @property
+    def panels(self) -> tuple[int, int]:
+        """Along y: how many full panels, and the size of what is left."""
+        return divmod(self.y_size, self.width)
+
+    @property
+    def lane_counts(self) -> tuple[int, ...]:
+        """How many lanes of C a tile can reach."""
+        _, rows, more = self.tiles
+        full, left = self.panels
+        if self.turned:
+            return (rows, rows + 1) if more else (rows,)
+        return (self.width,) * bool(full) + (left,) * bool(left)
+
+    @property
+    def tail_room(self) -> int:
+        """Lanes that the last, smaller panel takes."""
+        left = self.panels[1]
+        return left if self.inner else -(-left // self.type.lanes) * self.type.lanes
+
+    @functools.cached_property
+    def steps(self) -> tuple[int, int]:
+        """Steps in C: from row to row of finished vectors, and along their lanes."""
+        c = self.gemm.c
+        return (c.row, c.col) if self.gemm.lane_axis == "col" else (c.col, c.row)
+
+    @property
+    def packed_batch(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Steps of the batch in the packed x and y, in matrices; 0 where one serves all."""
+        found = []
+        for operand in (self.x, self.y):
+            size, steps = 1, []
+            for count, step in zip(reversed(self.gemm.batch), reversed(operand.batch)):
+                steps.append(size if step and count > 1 else 0)
+                size *= count if step and count > 1 else 1
+            found.append(tuple(reversed(steps)))
+        return found[0], found[1]
+
+    def packed_bytes(self, part: int) -> int:
+        """How large the packed x (0) or y (1) is."""
+        if part:
+            return self.y_matrix * self.matrices(self.y) * self.type.size
+        return self.x_matrix * self.matrices(self.x) * self.type.size
+
+    def matrices(self, operand: Operand) -> int:
+        """How many different matrices the batch of an operand holds."""
+        sizes = zip(self.gemm.batch, operand.batch)
+        return math.prod(size for size, step in sizes if step)
+
+    @property
+    def row_room(self) -> int:
+        """Elements from row to row of a packed x: not a multiple of what a cache maps together."""
+        w = self.type.lanes
+        return -(-self.gemm.terms // w) * w + w
+
+    @property
+    def x_matrix(self) -> int:
+        """Elements of one packed matrix of x."""
+        if self.x_panels:
+            return self.gemm.terms * self.tiles[0] * self.height
+        return self.row_room * self.x_size
+
+    @property
+    def y_matrix(self) -> int:
+        return self.gemm.terms * (self.panels[0] * self.width + self.tail_room)
+
+    @functools.cached_property
+    def packs_near(self) -> bool:
+        """Whether each unit of work packs its own small y on the stack, right before its use."""
+        panels = self.panels[0] + bool(self.panels[1])
+        small = self.y_matrix * self.type.size <= NEAR_BYTES
+        alone = self.matrices(self.y) == math.prod(self.gemm.batch)
+        alone = alone and self.packs_y and not self.shared[1]
+        return small and alone and self.blocks == (self.tiles[0], panels)
+
+    @functools.cached_property
+    def regions(self) -> tuple[int, int, int, int]:
+        """Elements of scratch before the packed y, the packed x, the sums between passes; all."""
+        far = self.packs_y and not self.packs_near and not self.shared[1]
+        y = self.y_matrix * self.matrices(self.y) if far else 0
+        x = self.x_matrix * self.matrices(self.x) if self.packs_x and not self.shared[0] else 0
+        rows = self.x_size + self.type.lanes
+        panels = self.panels[0] + bool(self.panels[1])
+        sums = math.prod(self.gemm.batch) * rows * panels * self.width if self.cut else 0
+        line = 64 // self.type.size
+        starts = [0]
+        for size in (y, x, sums):
+            starts.append(starts[-1] + -(-size // line) * line)
+        return starts[0], starts[1], starts[2], starts[3]
+
+    @functools.cached_property
+    def by_rows(self) -> bool:
+        """Whether a unit goes along all panels before the next tile: y stays near, x passes."""
+        if self.inner or self.cut or self.x_size < self.y_size:
+            return False
+        small = self.y_matrix * self.type.size <= ROWS_BYTES
+        return small and self.x_size * self.y_size > 1 << 16
+
+    @functools.cached_property
+    def blocks(self) -> tuple[int, int]:
+        """Tiles and panels of one unit of work."""
+        count, rows, _ = self.tiles
+        panels = self.panels[0] + bool(self.panels[1])
+        batch = math.prod(self.gemm.batch)
+        depth = max(1, self.cut or self.gemm.terms)
+        fits = max(1, BLOCK_BYTES // ((rows + 1) * depth * self.type.size))
+        high = -(-count // -(-count // fits))
+        tile_flops = 2 * (rows + 1) * self.width * max(1, self.gemm.terms)
+        if self.by_rows:
+            return min(count, -(-(1 << 21) // (panels * tile_flops))), panels
+        wide = 1
+        while wide < panels and high * wide * tile_flops < 1 << 21:
+            wide *= 2
+        while (
+            high > 1
+            and batch * -(-count // high) * -(-panels // wide) < 8
+            and (high * wide * tile_flops > 1 << 22)
+        ):
+            high = -(-high // 2)
+        return high, min(wide, panels)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Buffers for copies: the product's own, and those of a packed x and y that others share."""
+
+    scratch: int = -1
+    shared: tuple[int, int] = (-1, -1)
+
+    def of(self, plan: Plan, part: int) -> tuple[int, int]:
+        """Slot and offset of the packed x (0) or y (1)."""
+        if plan.shared[part]:
+            return self.shared[part], 0
+        return self.scratch, plan.regions[1 - part]
+
+
+@functools.lru_cache(maxsize=512)
+def plan_gemm(gemm: Gemm, target: Any) -> Plan:
+    """The cheapest way found."""
+    type = vector(gemm.dtype, target.lanes(gemm.dtype))
+    found = (_priced(plan, target) for plan in _candidates(gemm, type, target))
+    return min(found, key=lambda plan: plan.cost)
+
+
+def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
+    for swapped in (False, True):
+        x, y = (gemm.b, gemm.a) if swapped else (gemm.a, gemm.b)
+        y_size = gemm.m if swapped else gemm.n
+        for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
+            if vectors == 1 or (vectors - 1) * type.lanes < y_size:
+                plan = Plan(gemm, type, swapped, False, rows, vectors)
+                yield from _with_copies(plan)
+                even = [n for n in range(6, rows) if plan.x_size % n == 0]
+                if even and plan.tiles[2]:
+                    yield from _with_copies(replace(plan, rows=even[-1]))
+        along = x.inner[-1] == y.inner[-1] == 1
+        if along and swapped == (gemm.lane_axis == "row"):
+            for rows, vectors in tile_shapes(target.registers, target.fma, 0):
+                if vectors <= y_size:
+                    yield Plan(gemm, type, swapped, True, rows, vectors)
+
+
+def _with_copies(plan: Plan) -> Iterator[Plan]:
+    options = [False, True] if plan.y.free == 1 or plan.y_size == 1 else [True]
+    for packs_y in options:
+        yield replace(plan, packs_y=packs_y)
+        if x_collides(plan) and plan.panels[0] > 2 and len(plan.gemm.k) == 1:
+            yield replace(plan, packs_y=packs_y, packs_x=True)
+
+
+def crowds(plan: Plan, step: int) -> bool:
+    """Whether lines `step` elements apart, one per term, are too many for their places in L2."""
+    step = abs(step) * plan.type.size
+    if step < 512 or step % 64:
+        return False
+    return plan.gemm.terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
+
+
+def x_collides(plan: Plan) -> bool:
+    """Whether rows of x that a tile reads together push each other out of L1."""
+    rows, step = plan.tiles[1], abs(plan.x.free) * plan.type.size
+    if plan.x.inner[-1] != 1:
+        return crowds(plan, plan.x.inner[-1])
+    return step > 0 and step % 1024 == 0 and rows > 8 * max(1, 4096 // step)
+
+
+@functools.cache
+def tile_shapes(registers: int, fma: bool, width: int) -> list[tuple[int, int]]:
+    """Tiles that fit: sums, the vectors of one step, one number, and a product without fma.
+
+    `width` is the number of lanes; 0 asks for inner tiles, of rows by rows.
+    """
+    spare = 1 if fma else 2
+    found = []
+    for vectors in range(1, 9 if width else 17):
+        top = (registers - spare - vectors) // vectors
+        if vectors == 1 and width:
+            top = min(28, registers - 3 - spare)
+        found += [(rows, vectors) for rows in {top, min(width, top)} if rows > 0]
+    return found
+
+
+def _priced(plan: Plan, target: Any) -> Plan:
+    """The plan with its count of cycles, and its passes."""
+    plan = replace(plan, cut=_cut(plan))
+    count, rows, more = plan.tiles
+    full, left = plan.panels
+    w = plan.type.lanes
+    widths = [(full, plan.vectors), (1 if left else 0, left if plan.inner else -(-left // w))]
+    cycles = written = 0.0
+    for last, (panels, vectors) in enumerate(widths):
+        for tiles, height in ((more, rows + 1), (count - more, rows)):
+            if panels and tiles:
+                cycles += panels * tiles * _tile_cycles(plan, height, vectors, target)
+                long = not plan.inner and vectors == 1 and not (last and full)
+                written += height * vectors * (4 if long else 1)
+    cycles *= math.prod(plan.gemm.batch) * (1 + 0.0003 * written)  # every kind has to be compiled
+    return replace(plan, cost=cycles + _copy_cycles(plan))
+
+
+def _cut(plan: Plan) -> int:
+    terms = plan.gemm.terms
+    if plan.inner or len(plan.gemm.k) > 1 or terms <= LONG:
+        return 0
+    if plan.tiles[0] * plan.panels[0] < 4:
+        return 0
+    return -(-terms // -(-terms // PART))
+
+
+def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
+    """One tile: its steps and its end."""
+    w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
+    multiplies = sums / 2 if target.fma else sums
+    instructions = sums + rows + vectors + 2 if vectors > 1 else sums + 4
+    if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
+        instructions = 3 * sums + rows + vectors + 2
+    step = max(multiplies, (rows + vectors) * 0.6, instructions / 4, 4 / _copies(plan, sums))
+    if plan.inner:
+        spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
+        step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
+        end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
+        return -(-terms // w) * step + end + 30
+    near = terms * vectors * w * plan.type.size <= L1_BYTES
+    apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 1024
+    step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
+    if apart:  # a page per term
+        step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
+    x_step = abs(plan.x.inner[-1]) * plan.type.size
+    if x_step >= 1024 and not plan.packs_x:
+        step += 1 + 2 * min(1.0, x_step / 4096)
+    if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
+        step += 8 * vectors
+    if not plan.packs_x and x_collides(plan):
+        step *= 1.3 if plan.x.inner[-1] == 1 else 1.6
+    if plan.turned:
+        blocks = vectors * -(-rows // w)
+        end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
+    else:
+        end = sums * 2
+    return terms * step + end + 30
+
+
+def _copies(plan: Plan, sums: int) -> int:
+    """How many sets of sums an inner tile keeps."""
+    return max(1, 12 // sums) if plan.inner else 1
+
+
+def _copy_cycles(plan: Plan) -> float:
+    cycles = 0.0
+    x_uses, y_uses = plan.gemm.uses[::-1] if plan.swapped else plan.gemm.uses
+    if plan.packs_y:
+        size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
+        along = plan.y.free == 1
+        each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
+        cycles += size * each / y_uses + 200
+    if plan.packs_x:
+        each = 0.4 if plan.x.inner[-1] == 1 else 0.7
+        size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
+        cycles += size * each / x_uses + 200
+    return cycles

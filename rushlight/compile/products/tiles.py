@@ -1,0 +1,203 @@
+"""Register tiles: the inner kernels that products and convolutions share.
+
+A tile is an internal function `(ptr x, ptr y, ptr out)` that keeps a block of sums in registers
+while it walks over the reduction. There are two kinds. An *outer* tile multiplies single numbers of
+`x` by vectors of `y` (lanes are columns of the result), so `y` must be contiguous along its lanes.
+An *inner* tile multiplies vectors of both along the reduction (lanes are terms of the sum) and
+leaves vectors of partial sums for `fold` to add up; both operands must be contiguous along it.
+All offsets are known numbers of elements, so the walk is one pointer per operand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..code.emit import BOOL, I64, PTR, Function, Module, Type, Value, constant, lanes_of
+
+Loop = tuple[int, int, int]  # how often, and the steps of x and y in elements
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows of `x` by vectors (or rows) of `y`, summed over `loops`, the outermost first.
+
+    `x`, `y` and `out` hold offsets of rows and vectors; sum (r, v) goes to out[0][r] + out[1][v].
+    `tail` is how many lanes of the last vector of `y` exist (0: all), `out_tail` those of `out`;
+    `adds` starts from what `out` holds. `copies` splits the sums of an inner tile, so that
+    additions need not wait on each other. With `cut` the innermost count is a fourth argument.
+    `ahead` says how many steps early lines of x and y are asked for, where they lie far apart;
+    `far` asks for `out` before the sum begins.
+    """
+
+    type: Type
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+    loops: tuple[Loop, ...]
+    out: tuple[tuple[int, ...], tuple[int, ...]]
+    unroll: int = 1
+    tail: int = 0
+    out_tail: int = 0
+    adds: bool = False
+    inner: bool = False
+    copies: int = 1
+    cut: bool = False
+    ahead: tuple[int, int] = (0, 0)
+    far: bool = False
+
+
+def emit_tile(module: Module, name: str, tile: Tile) -> str:
+    """Add the function of `tile`; give its name."""
+    given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
+    _Walk(module.function(name, given, internal=True), tile).emit()
+    return name
+
+
+def tile_name(module: Module, tile: Tile) -> str:
+    """The function of `tile`, which all kernels of a module that need the same one share."""
+    digest = hashlib.sha256(repr(tile).encode()).hexdigest()[:16]
+    name = f"tile{len(tile.x)}x{len(tile.y)}_{digest}"
+    return name if name in module.functions else emit_tile(module, name, tile)
+
+
+def unrolled(type: Type, vectors: int) -> int:
+    """Terms per round of an outer tile.
+
+    With one vector a 512-bit multiply-add takes its number from memory, and the loop's own
+    instructions weigh; elsewhere more terms at once only bring spills.
+    """
+    return 4 if vectors == 1 and type.lanes * type.size == 64 else 1
+
+
+def known_mask(type: Type, count: int) -> Value | None:
+    """The first `count` lanes; None for all of them, which 0 stands for."""
+    if count % type.lanes == 0:
+        return None
+    return lanes_of([lane < count for lane in range(type.lanes)], BOOL.wide(type.lanes))
+
+
+class _Walk:
+    """Writes one tile: sums carried through a nest of loops, then the stores."""
+
+    def __init__(self, f: Function, tile: Tile) -> None:
+        self.f, self.tile, self.type = f, tile, tile.type
+        self.count = len(tile.x) * len(tile.y)
+        self.loops = tuple(loop for loop in tile.loops[:-1] if loop[0] != 1) + tile.loops[-1:]
+
+    def emit(self) -> None:
+        f = self.f
+        x, y, out = f.arguments[:3]
+        sums = self._begin(out)
+        if all(trip for trip, _, _ in self.loops):
+            sums = self._nest(0, x, y, sums)
+        while len(sums) > self.count:
+            head, last = sums[: -self.count], sums[-self.count :]
+            sums = [f.add(a, b) for a, b in zip(head, last)] + head[self.count :]
+        for value, (at, mask) in zip(sums, self._places()):
+            f.store(value, out, at, mask)
+
+    def _begin(self, out: Value) -> list[Value]:
+        """What the sums start from."""
+        if not self.tile.adds:
+            for at, _ in self._places() if self.tile.far else ():
+                self.f.prefetch(self.f.at(out, at, self.type), write=True)
+            return [constant(0.0, self.type)] * (self.count * self.tile.copies)
+        return [self.f.load(self.type, out, at, mask) for at, mask in self._places()]
+
+    def _places(self) -> list[tuple[int, Value | None]]:
+        """The offset in `out` of every sum, and which lanes of it are written."""
+        rows, vectors = self.tile.out
+        masks = [None] * (len(vectors) - 1) + [known_mask(self.type, self.tile.out_tail)]
+        return [(row + at, mask) for row in rows for at, mask in zip(vectors, masks)]
+
+    def _nest(self, depth: int, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+        """One loop of the nest and all inside it; gives the sums after it."""
+        if depth == len(self.loops) - 1:
+            return self._innermost(x, y, sums)
+        trip, *steps = self.loops[depth]
+        return self._loop(
+            trip, x, y, steps, sums, lambda x, y, sums: self._nest(depth + 1, x, y, sums)
+        )
+
+    def _loop(
+        self, trips: int | Value, x: Value, y: Value, steps: Sequence[int], sums: list[Value],
+        body: Callable[[Value, Value, list[Value]], list[Value]],
+    ) -> list[Value]:  # fmt: skip
+        """`trips` rounds of body(x, y, sums), both pointers moving by their steps."""
+        f = self.f
+        with f.loop(0, trips, carry=[x, y, *sums], some=True) as loop:
+            x, y, *inside = loop.carried
+            new = body(x, y, inside)
+            loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *new)
+        return loop.results[2:]
+
+    def _innermost(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+        trip, x_step, y_step = self.loops[-1]
+        tile = self.tile
+        if tile.cut:
+            return self._loop(
+                self.f.arguments[3], x, y, (x_step, y_step), sums,
+                lambda x, y, sums: self._terms(x, y, sums, 1),
+            )  # fmt: skip
+        step = self.type.lanes * tile.copies if tile.inner else tile.unroll
+        rounds, rest = divmod(trip, step)
+        if rounds:
+            steps = (x_step * step, y_step * step)
+            sums = self._loop(
+                rounds, x, y, steps, sums, lambda x, y, sums: self._terms(x, y, sums, step)
+            )
+        if rest:
+            done = rounds * step
+            x = self.f.at(x, done * x_step, self.type)
+            y = self.f.at(y, done * y_step, self.type)
+            sums = self._terms(x, y, sums, rest)
+        return sums
+
+    def _terms(self, x: Value, y: Value, sums: list[Value], terms: int) -> list[Value]:
+        """`terms` steps of the innermost loop, written out."""
+        _, x_step, y_step = self.loops[-1]
+        if not self.tile.inner:
+            for k in range(terms):
+                sums = self._outer(x, y, k * x_step, k * y_step, sums)
+            return sums
+        sums, width = list(sums), self.type.lanes
+        for index, k in enumerate(range(0, terms, width)):
+            part = slice(index * self.count, (index + 1) * self.count)
+            mask = known_mask(self.type, min(width, terms - k))
+            sums[part] = self._inner(x, y, k, mask, sums[part])
+        return sums
+
+    def _outer(self, x: Value, y: Value, dx: int, dy: int, sums: list[Value]) -> list[Value]:
+        f, type = self.f, self.type
+        masks = [None] * (len(self.tile.y) - 1) + [known_mask(type, self.tile.tail)]
+        self._ask(x, y, dx, dy)
+        vectors = [f.load(type, y, at + dy, mask) for at, mask in zip(self.tile.y, masks)]
+        result: list[Value] = []
+        for row in self.tile.x:
+            number = f.splat(f.load(type.scalar, x, row + dx), type.lanes)
+            for vector in vectors:
+                result.append(f.fma(number, vector, sums[len(result)]))
+        return result
+
+    def _ask(self, x: Value, y: Value, dx: int, dy: int) -> None:
+        """Ask for the lines of a later step."""
+        f, line = self.f, 64 // self.type.size
+        _, *steps = self.loops[-1]
+        for pointer, offset, places, step, ahead in zip(
+            (x, y), (dx, dy), (self.tile.x, self.tile.y), steps, self.tile.ahead
+        ):
+            for at in {place // line * line: place for place in places}.values() if ahead else ():
+                f.prefetch(f.at(pointer, at + offset + ahead * step, self.type))
+
+    def _inner(
+        self, x: Value, y: Value, k: int, mask: Value | None, sums: list[Value]
+    ) -> list[Value]:
+        f, type = self.f, self.type
+        columns = [f.load(type, y, at + k, mask) for at in self.tile.y]
+        result: list[Value] = []
+        for row in self.tile.x:
+            vector = f.load(type, x, row + k, mask)
+            for column in columns:
+                result.append(f.fma(vector, column, sums[len(result)]))
+        return result
