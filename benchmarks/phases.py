@@ -10,12 +10,12 @@ from typing import Any
 # phase, module, name of the function or class.method there
 PLACES = [
     ("trace", "api", "capture"), ("lower", "native", "lower"), ("lower", "native", "verify"),
-    ("simplify", "native", "simplify"), ("schedule", "program", "normalise"),
-    ("schedule", "program", "schedule"), ("schedule", "memory", "plan"),
-    ("write", "program", "_fill"), ("write", "program", "_compile"),
-    ("bind", "program", "Program"), ("bind", "api", "Bound"), ("bind", "api", "make"),
-    ("modules", "llvm", "library"), ("generate", "llvm", "_emit"), ("load", "llvm", "_link"),
-    ("load", "recall", "load"),
+    ("simplify", "native", "simplify"), ("schedule", "kernels.program", "normalise"),
+    ("schedule", "kernels.program", "schedule"), ("schedule", "kernels.memory", "plan"),
+    ("write", "kernels.program", "_fill"), ("write", "kernels.program", "_compile"),
+    ("bind", "kernels.program", "Program"), ("bind", "api", "Bound"), ("bind", "api", "make"),
+    ("modules", "code.llvm", "library"), ("generate", "code.llvm", "_emit"),
+    ("load", "code.llvm", "_link"), ("load", "kernels.recall", "load"),
 ]  # fmt: skip
 
 
