@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,15 @@ def run(prim: Primitive, sample: Sample) -> tuple[Any, list[Any], Any]:
         return function, inputs, function(*inputs)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "llvm"])
-@pytest.mark.parametrize(("prim", "sample"), CASES)
+# Each native case compiles a program; the plain run takes every fourth, RUSHLIGHT_EVERY_OP=1 all.
+NATIVE = CASES if "RUSHLIGHT_EVERY_OP" in os.environ else CASES[::4]
+BOTH = [*((case, "numpy") for case in CASES), *((case, "llvm") for case in NATIVE)]
+
+
+@pytest.mark.parametrize(
+    ("prim", "sample", "backend"),
+    [pytest.param(*case.values, name, id=f"{case.id}-{name}") for case, name in BOTH],
+)
 def test_compiled_equals_eager(prim: Primitive, sample: Sample, backend: str) -> None:
     if backend == "llvm":
         pytest.importorskip("llvmlite")
