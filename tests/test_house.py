@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_rules_do_not_speak_numpy(path: Path) -> None:
                 assert not (isinstance(node, ast.Name) and node.id == "np"), (
                     f"line {node.lineno}: numpy inside {keyword.arg}"
                 )
+
+
+def test_every_module_is_used() -> None:
+    """Imported by another, or named by one that imports on use."""
+    texts = {path: path.read_text() for path in FILES}
+    known = {module for path in FILES for module, _, _ in imports(path)}
+    started = {"__main__", "stubs", "torch", "torchvision"}  # by python -m, or under another name
+    orphans = []
+    for path in FILES:
+        *_, name = here = parts_of(path)
+        if name == "__init__" or name in started or ".".join(("rushlight", *here)) in known:
+            continue
+        named = re.compile(rf"[\"'.]{name}[\"']")
+        if not any(named.search(text) for other, text in texts.items() if other != path):
+            orphans.append("/".join(here))
+    assert not orphans
 
 
 def test_core_names_no_op() -> None:

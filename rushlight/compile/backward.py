@@ -44,10 +44,10 @@ def _refuse(*args: Any) -> Any:
 
 
 ONE = Primitive("compiled_call", eval=_refuse, rule=General(_refuse), pull=_pull, reads="",
-                node="CompiledFunctionBackward", doc="A compiled call.")  # fmt: skip
+                node="CompiledFunctionBackward", doc="A compiled call.", listed=False)  # fmt: skip
 MANY = Primitive("compiled_calls", eval=_refuse, rule=General(_refuse), pull=_pull, reads="",
                  outputs=2, node="CompiledFunctionBackward", doc="A compiled call with several"
-                 " results.")  # fmt: skip
+                 " results.", listed=False)  # fmt: skip
 
 
 class Halves:

@@ -158,7 +158,7 @@ def note_line(entry: Entry, value: Any, operands: Any) -> None:
     hooks_of(entry).line = user_line()
 
 
-OUTPUT_OF = Primitive("output_of", eval=None, rule=None)
+OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

@@ -101,6 +101,8 @@ class Primitive:
         self.node = fields.get("node") or _node_name(name)
         # for the sweep's shortest path: None where an entry needs more than its pull
         self.plain_pull = self.pull if self.outputs == 1 else None
+        if not fields.get("listed", True):
+            return  # a record of the tape (which output, a compiled call), not an op to be called
         if name in REGISTRY:
             raise ValueError(f"op {name!r} is declared twice")
         REGISTRY[name] = self

@@ -8,7 +8,9 @@ import math
 import mmap
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from dots import contiguous, plan_dot
 
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.kernels.runtime import aligned
-from rushlight.compile.products.dots import contiguous, plan_dot
 from rushlight.compile.products.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled

@@ -20,6 +20,7 @@ from .expression import Expression, Layout, stores
 from .loops import KERNEL, emit_nest
 from .nest import loops, plan
 from .normal import Normal
+from .pool import PARALLEL
 from .schedule import Group, Schedule
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -175,9 +176,9 @@ class Maker:
         if not kernel.chunk:
             f.call(kernel.name, VOID, operands, f.constant(0, I64), units)
             return
-        self.module.declare("rushlight_parallel", VOID, [PTR, PTR, I64, I64])
+        self.module.declare(PARALLEL, VOID, [PTR, PTR, I64, I64])
         function, chunk = Value(f"@{kernel.name}", PTR), f.constant(kernel.chunk, I64)
-        f.call("rushlight_parallel", VOID, function, operands, units, chunk)
+        f.call(PARALLEL, VOID, function, operands, units, chunk)
 
     def text(self) -> str:
         """The IR of it all."""

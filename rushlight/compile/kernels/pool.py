@@ -23,6 +23,7 @@ from typing import Any
 from ...core import threads
 from ..code import llvm
 
+PARALLEL = "rushlight_parallel"  # what a kernel that is shared between threads calls
 SPIN_SECONDS = 1e-4
 # Offsets into the state; what different threads write lies two cache lines apart.
 FIELDS = {
@@ -421,7 +422,7 @@ class Pool:
     def __init__(self, futex: bool | None = None) -> None:
         triple = llvm.target().triple
         self.code = code = llvm.compile(source(triple, futex))
-        self.parallel = code.address("rushlight_parallel")
+        self.parallel = code.address(PARALLEL)
         self._set = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int64)(
             code.address("rushlight_threads")
         )
@@ -470,4 +471,4 @@ def pool() -> Any:
     return made
 
 
-llvm.symbol("rushlight_parallel", lambda: pool().parallel)
+llvm.symbol(PARALLEL, lambda: pool().parallel)

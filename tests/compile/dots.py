@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .gemm_plan import Gemm, Operand, Result
+from rushlight.compile.products.gemm_plan import Gemm, Operand, Result
 
 Axis = tuple[int, tuple[int, ...]]  # size, steps in A, B and C (0 where the letter is absent)
 
