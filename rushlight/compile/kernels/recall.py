@@ -22,9 +22,11 @@ Facts = list[list[Any]]  # per kernel, in the order of the signatures
 @functools.cache
 def _writers() -> str:
     """Changes whenever a module that writes code does."""
-    with os.scandir(Path(__file__).parent) as entries:
-        found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py")]
-    return repr(sorted((name, seen.st_size, seen.st_mtime_ns) for name, seen in found))
+    found = []
+    for folder in ("kernels", "products", "code"):
+        with os.scandir(Path(__file__).parents[1] / folder) as entries:
+            found += [(entry.path, entry.stat()) for entry in entries if entry.name.endswith(".py")]
+    return repr(sorted((path, seen.st_size, seen.st_mtime_ns) for path, seen in found))
 
 
 def key(parts: Iterable[str], target: llvm.Target) -> str:
