@@ -107,7 +107,8 @@ def test_killed_while_saving_leaves_old_or_new(tmp_path):
         assert done.strip() == "1", child.communicate()
         time.sleep(rng.uniform(0, 0.03))
         child.send_signal(signal.SIGKILL)
-        rest = child.communicate()[0].split()
+        rest = child.stdout.read().split()  # communicate() would lose what is buffered here
+        child.communicate()
         last = int(rest[-1]) if rest else 1
         found = load(path)
         assert found["step"] in (last, last + 1)
