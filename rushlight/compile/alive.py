@@ -12,7 +12,8 @@ import gc
 import sys
 import threading
 from collections.abc import Container
-from itertools import chain, compress, tee
+from itertools import chain, zip_longest
+from operator import itemgetter
 from typing import Any
 
 _LOCK = threading.Lock()
@@ -30,11 +31,15 @@ def alive(classes: Container[type]) -> list[Any]:
 
 
 def _filtered(classes: Container[type]) -> list[Any]:
-    twice = list(tee(map(gc.get_objects, (None,))))  # one list, made when it is first asked for
-    return list(compress(
-        chain.from_iterable(twice.pop()),
-        map(classes.__contains__, map(type, chain.from_iterable(twice.pop()))),
-    ))  # fmt: skip
+    # The list must not outlive the call, and it holds every iterator made before it. So two walks
+    # over it go to their ends, where they let go of it, and between them it stands in a dictionary,
+    # which the collector begins to watch, and the list to hold, only when something is put in.
+    held: dict[int, Any] = {}
+    first = chain.from_iterable(map(held.setdefault, (0,), map(gc.get_objects, (None,))))
+    second = chain.from_iterable(map(held.pop, (0,)))
+    pairs = zip_longest(map(classes.__contains__, map(type, first)), second)
+    del first, second
+    return list(map(itemgetter(1), filter(itemgetter(0), pairs)))
 
 
 def kinds(root: type) -> set[type]:

@@ -39,7 +39,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
             current = []
         if name in _LOADS and isinstance(instruction.argval, str):
             current = [OUTSIDE * (name in _GLOBALS) + instruction.argval]
-        elif "LOAD_" in name and isinstance(instruction.argval, tuple):  # two loads in one
+        elif "LOAD_FAST" in name and isinstance(instruction.argval, tuple):  # two loads in one
             *others, last = instruction.argval
             for other in others:
                 found[(str(other),)] = None

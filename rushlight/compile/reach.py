@@ -132,7 +132,8 @@ class Reach:
             self._function(function, dict.fromkeys(names, owner))
 
     def _function(self, value: types.FunctionType, known: dict[str, Any]) -> None:
-        if not own_code(value):
+        if not own_code(value):  # perhaps a transform of the user's: vmap(f)
+            self._stack.append((getattr(value, "__wrapped__", None), "the function"))
             return
         code = value.__code__
         self.reads_rates = self.reads_rates or "lr" in code.co_consts
