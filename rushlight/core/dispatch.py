@@ -163,7 +163,7 @@ OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Evaluate an op on whatever the inputs are."""
-    seen_tensor = False
+    seen_tensor, under = False, None
     for x in inputs:
         kind = type(x)
         if kind not in EAGER_TYPES and kind not in PLAIN and speaks(kind):
@@ -174,9 +174,13 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
             seen_tensor = True
             other = ARRAYS.get(type(x._array))
             if other is not None:
-                return other(prim, inputs, params)
+                if issubclass(type(x._array), Value):
+                    return other(prim, inputs, params)
+                under = other  # a trace: the levels of transforms lie above it
         elif kind in WRAPPERS:
             return WRAPPERS[kind](prim, inputs, params)
+    if under is not None:
+        return under(prim, inputs, params)
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
     return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
