@@ -11,6 +11,7 @@ from .creation import *
 from .diagonals import *
 from .differences import *
 from .drawing import *
+from .eager_kernels import *
 from .einsum import *
 from .from_data import *
 from .histograms import *

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...core.families import multilinear
+from ...core.heavy import heavy
 from ..reduce import sum as sum_of
 from .kernels import half
 
@@ -248,11 +249,12 @@ def _bias_adjoint(g: Any, x: Any, w: Any, bias: Any, *params: Any) -> Any:
 
 
 convolution = multilinear(
-    "convolution", eval=_convolve, adjoints=[_data_adjoint, _weight_adjoint],
+    "convolution", eval=heavy("convolution", _convolve), adjoints=[_data_adjoint, _weight_adjoint],
     doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
 )  # fmt: skip
 convolution_bias = multilinear(
-    "convolution_bias", eval=_with_bias, node="ConvolutionBackward0",
+    "convolution_bias", node="ConvolutionBackward0",
+    eval=heavy("convolution_bias", _with_bias),
     adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
     doc="A convolution plus one number per output channel.",
@@ -265,13 +267,15 @@ def _to_size(y: Any, shape: Sizes) -> Any:
 
 
 convolution_data = multilinear(
-    "convolution_data", eval=_wide(_backward_data), node="ConvolutionBackward0",
+    "convolution_data", node="ConvolutionBackward0",
+    eval=heavy("convolution_data", _wide(_backward_data)),
     adjoints=[lambda g, y, w, size, *params: _to_size(convolution(g, w.conj(), *params), y.shape),
               lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],
     doc="The adjoint of a convolution in its input: a transposed convolution.",
 )  # fmt: skip
 convolution_weight = multilinear(
-    "convolution_weight", eval=_wide(_backward_weight), node="ConvolutionBackwardBackward0",
+    "convolution_weight", node="ConvolutionBackwardBackward0",
+    eval=heavy("convolution_weight", _wide(_backward_weight)),
     adjoints=[lambda g, y, x, kernel, *params: convolution(x.conj(), g, *params),
               lambda g, y, x, kernel, *params: convolution_data(y.conj(), g, x.shape[2:], *params)],
     doc="The adjoint of a convolution in its weight.",

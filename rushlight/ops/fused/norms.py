@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
+from ...core.heavy import heavy
 from ...core.tape import PARAMS, SHAPE
 from ..reduce import mean
+from ..reduce import sum as sum_of
 from ..structure import sum_to
 from ..transcendental import conj, rsqrt
 from . import norm_kernels
@@ -125,7 +127,7 @@ def _standardise_vjp(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> Any:
     if raw(g[0], x):
-        return _back(g, x, y[1], y[2], weight, bias, dims, eps)
+        return _large_back(x, *g, y[1], y[2], weight, bias, dims, eps)
     center = mean(x, dims, True)
     shifted = x - center
     scale = rsqrt(mean(shifted * shifted, dims, True) + eps)
@@ -142,10 +144,31 @@ def _standardise_vjp(
     )
 
 
-def _back(
-    gs: Any, x: np.ndarray, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
-    eps: float,
+def _back_formula(
+    x: Any, g: Any, by_mean: Any, by_variance: Any, center: Any, variance: Any, weight: Any,
+    bias: Any, dims: Sizes, eps: float,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
+    """The gradients of x, weight and bias in ops, from the statistics at hand."""
+    scale, count = rsqrt(variance + eps), prod(x.shape[i] for i in dims)
+    normal = (x - center) * scale
+    along, total = sum_of(g * normal, dims, True), sum_of(g, dims, True)
+    dw = None if weight is None else along
+    db = None if bias is None else total
+    if weight is None or weight.shape == scale.shape:  # one weight for all that is averaged
+        factor, inward = scale if weight is None else scale * weight, g
+    else:
+        factor, inward = scale, g * weight
+        dw, db = sum_to(g * normal, weight.shape), None if bias is None else sum_to(g, bias.shape)
+        along, total = sum_of(inward * normal, dims, True), sum_of(inward, dims, True)
+    along = (factor * along - by_variance * 2 / scale) / count
+    return inward * factor - normal * along - (factor * total - by_mean) / count, dw, db
+
+
+def _back(
+    x: np.ndarray, g: Any, by_mean: Any, by_variance: Any, center: Any, variance: Any,
+    weight: Any, bias: Any, dims: Sizes, eps: float,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    gs = g, by_mean, by_variance
     if x.size == 0 or x.dtype.kind == "c":
         return _back_part(gs, x, center, variance, weight, bias, dims, eps)
     shape: Sizes | None = _row_shape(x, weight, bias, dims)
@@ -161,6 +184,9 @@ def _back(
         dx, dw, db = back(wide, widened(x).reshape(shape), *small)
     like = lambda a, one: None if one is None else a.reshape(one.shape).astype(x.dtype, copy=False)
     return like(dx, x), like(dw, weight), like(db, bias)
+
+
+_large_back = heavy("standardise_back", _back, _back_formula)
 
 
 def _back_part(
@@ -205,8 +231,8 @@ def _standardise_node(entry: Any) -> str:
 
 
 standardise = general(
-    "standardise", eval=_standardise, vjp=_standardise_vjp, arity=3, outputs=3, reads="xz",
-    node=_standardise_node,
+    "standardise", vjp=_standardise_vjp, arity=3, outputs=3, reads="xz", node=_standardise_node,
+    eval=heavy("standardise", _standardise),
     doc="(x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance it used.",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general, linear, multilinear, plain
+from ...core.heavy import heavy
 from .convolution import clipped, padded, position
 
 Sizes = tuple[int, ...]
@@ -54,7 +55,8 @@ def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
     return y
 
 
-pooled_maxima = plain("pooled_maxima", eval=_maxima, doc="The largest value of each window.")
+pooled_maxima = plain("pooled_maxima", eval=heavy("pooled_maxima", _maxima),
+                      doc="The largest value of each window.")  # fmt: skip
 
 
 _BLOCK = 1 << 16  # elements of the result per round: what a round touches stays in the cache
@@ -111,7 +113,8 @@ def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
 
 
 max_pool = general(
-    "max_pool", eval=_max_pool, outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
+    "max_pool", outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
+    eval=heavy("max_pool", _max_pool),
     vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
     doc="The largest value of each window, and the code of its place.",
 )  # fmt: skip
@@ -143,12 +146,14 @@ def _max_pool_read(x: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np
 
 
 max_pool_back = multilinear(
-    "max_pool_back", eval=_max_pool_back, node="MaxPool2DWithIndicesBackwardBackward0",
+    "max_pool_back", node="MaxPool2DWithIndicesBackwardBackward0",
+    eval=heavy("max_pool_back", _max_pool_back),
     adjoints=[lambda g, g0, code, *at: max_pool_read(g, code, *at), None],
     doc="Each gradient to the element that its window's maximum came from.",
 )  # fmt: skip
 max_pool_read = multilinear(
-    "max_pool_read", eval=_max_pool_read, node="GatherBackward0",
+    "max_pool_read", eval=heavy("max_pool_read", _max_pool_read),
+    node="GatherBackward0",
     adjoints=[lambda g, x, code, *at: max_pool_back(g, code, *at), None],
     doc="The elements that the codes name, one per window.",
 )  # fmt: skip
@@ -199,10 +204,12 @@ def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
     return dx
 
 
-sum_pool = linear("sum_pool", eval=_sum_pool, node="AvgPool2DBackward0",
+sum_pool = linear("sum_pool", eval=heavy("sum_pool", _sum_pool),
+                  node="AvgPool2DBackward0",
                   adjoint=lambda g, x, *at: spread_pool(g, x.shape[2:], *at),
                   doc="The sum of each window; padding counts as zero.")  # fmt: skip
-spread_pool = linear("spread_pool", eval=_spread_pool, node="AvgPool2DBackwardBackward0",
+spread_pool = linear("spread_pool", eval=heavy("spread_pool", _spread_pool),
+                     node="AvgPool2DBackwardBackward0",
                      adjoint=lambda g, x, size, *at: sum_pool(g, *at),
                      doc="The adjoint of `sum_pool`: each value to all of its window.")  # fmt: skip
 

@@ -1,0 +1,212 @@
+"""Native programs for single operations of eager mode, made for `core/heavy.py`.
+
+A program is kept on disk by the name of its formula, the forms of its arguments and the rest that
+decides its code, so that a process that finds it neither lowers nor schedules. While it runs it has
+a table of addresses to itself: a second thread at the same time gets another one. Temporaries lie
+in scratch memory that all programs share.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import heavy
+from . import entry, remembered
+from .code import llvm
+from .graph import Graph, Node
+from .kernels import pool, runtime
+from .kernels.affine import contiguous
+from .kernels.running import BUSY, Program
+from .lower.value import NATIVE, NotNative
+
+LOG = logging.getLogger("rushlight.compile")
+CALLED = (pool.PARALLEL,)  # what programs call, known once its module is imported
+KEPT = 256 << 20  # bytes of scratch memory that stay after a call
+_making = threading.Lock()
+_spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
+_said: set[str] = set()
+empty = np.empty
+
+
+def make(name: str, args: tuple[Any, ...], result: Any) -> Any:
+    """A function of the same arguments that runs native code; None where NumPy is to stay.
+
+    A number means: ask again.
+    """
+    if not llvm.available():
+        heavy.SWITCH.on = False
+        return None
+    if not _making.acquire(blocking=False):  # another thread is at it
+        return heavy.USES - 1
+    try:
+        return _made(name, args, result)
+    except NotNative as error:
+        LOG.debug("eager %s stays with NumPy: %s", name, error)
+    except Exception as error:
+        if name not in _said:
+            _said.add(name)
+            LOG.warning("eager %s stays with NumPy: %s", name, error, exc_info=error)
+    finally:
+        _making.release()
+    return None
+
+
+def _free_after_fork() -> None:
+    """In a child, whoever held the lock is gone."""
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_after_fork)
+
+
+def _made(name: str, args: tuple[Any, ...], result: Any) -> Callable[..., Any]:
+    several = type(result) is tuple
+    outputs = [y for y in (result if several else (result,)) if y is not None]
+    if not all(y.flags.c_contiguous and y.dtype in NATIVE for y in outputs):
+        raise NotNative("a result in another order of memory, or of another type")
+    places = [place for place, x in enumerate(args) if type(x) is np.ndarray]
+    arrays = [args[place] for place in places]
+    for x in arrays:
+        if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
+            raise NotNative(f"an operand of {x.dtype}{x.strides}")
+    program = _program(name, args, arrays, outputs)
+    if program.entry is None or program.status is not None:
+        raise NotNative("it takes more than one piece of native code")
+    native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
+    if not several:
+        return _one(native, places)
+    return _many(native, places, [place for place, y in enumerate(result) if y is None])
+
+
+def _program(name: str, args: tuple[Any, ...], arrays: list[Any], outputs: list[Any]) -> Program:
+    """The program from the disk cache, or made now and kept there."""
+    graph = _outline(name, args, arrays, outputs)
+
+    def built() -> Program:
+        formulas: Any = importlib.import_module(".eager_formulas", __package__)
+        return formulas.build(name, args, outputs)
+
+    key = remembered.name(graph, [], arrays)
+    if key is None:
+        return built()
+    found = remembered.load(key, graph, lambda: built().ir)
+    if found is None:
+        found = built()
+        remembered.store(key, found, graph)
+    return found
+
+
+def _outline(name: str, args: tuple[Any, ...], arrays: list[Any], outputs: Sequence[Any]) -> Graph:
+    """One node that says what the program does, to be named by."""
+    inputs = [Node("input", (), (k,), x.shape, x.dtype) for k, x in enumerate(arrays)]
+    plain = tuple("array" if type(x) is np.ndarray else x for x in args)
+    shapes, kinds = tuple(y.shape for y in outputs), tuple(y.dtype for y in outputs)
+    whole = Node(f"eager {name}", inputs, plain, shapes, kinds)
+    return Graph(inputs, [
+        Node("output_of", (whole,), (k,), *of) for k, of in enumerate(zip(shapes, kinds))
+    ])  # fmt: skip
+
+
+# --- running it
+
+
+class _Runner:
+    """What one thread needs to run a program: a table, and the way in."""
+
+    __slots__ = ("base", "enter", "slots")
+
+    def __init__(self, slots: np.ndarray, enter: Callable[..., bool]) -> None:
+        self.slots, self.enter, self.base = slots, enter, 0
+
+
+class Native:
+    """A program without memory of its own, for any number of threads."""
+
+    def __init__(self, program: Program, forms: list[Any]) -> None:
+        self.outputs = program.recipe.outputs
+        steps = [tuple(n * kind.itemsize for n in contiguous(shape))
+                 for shape, kind in self.outputs]  # fmt: skip
+        self._forms = [*forms, *((*form, step) for form, step in zip(self.outputs, steps))]
+        self._code, self._kept = program.code, (program.code, program._constants)
+        self._releases = program.work > BUSY
+        self._slots, self.need = program.addresses.copy(), program.recipe.arena
+        self._where, self._offsets = program.recipe.temporaries
+        self._free = [self._runner()]
+
+    def _runner(self) -> _Runner:
+        table = runtime.Table(len(self._slots))
+        table.slots[:] = self._slots
+        enter = entry.arrays(
+            self._code.address("program_0"), table, range(len(self._forms)), self._forms,
+            self._releases, (self._kept, table),
+        )  # fmt: skip
+        if enter is None:
+            raise NotNative("another interpreter")
+        return _Runner(table.slots, enter)
+
+    def __call__(self, *arrays: np.ndarray) -> None:
+        """Run on inputs and outputs."""
+        try:
+            runner = self._free.pop()
+        except IndexError:
+            runner = self._runner()
+        room = None
+        try:
+            if self.need:
+                room = _room(self.need)
+                if runner.base != room[1]:
+                    runner.slots[self._where] = self._offsets + room[1]
+                    runner.base = room[1]
+            if not runner.enter(*arrays):
+                raise RuntimeError("arrays of another form than the program's")
+        finally:
+            self._free.append(runner)
+            if room is not None and len(room[0]) <= KEPT:
+                _spare.append(room)
+
+
+def _room(size: int) -> tuple[np.ndarray, int]:
+    """Scratch memory of at least `size` bytes."""
+    try:
+        room = _spare.pop()
+        if len(room[0]) >= size:
+            return room
+    except IndexError:
+        pass
+    memory = runtime.aligned(size)
+    return memory, memory.ctypes.data
+
+
+def _one(native: Native, places: list[int]) -> Callable[..., np.ndarray]:
+    """What stands in for a function with one result."""
+    ((shape, dtype),) = native.outputs
+
+    def run(*args: Any) -> np.ndarray:
+        y = empty(shape, dtype)
+        native(*[args[place] for place in places], y)
+        return y
+
+    return run
+
+
+def _many(native: Native, places: list[int], missing: list[int]) -> Callable[..., Any]:
+    """What stands in for a function with several results; `missing` ones are None."""
+    forms = native.outputs
+
+    def run(*args: Any) -> tuple[Any, ...]:
+        ys: list[Any] = [empty(shape, dtype) for shape, dtype in forms]
+        native(*[args[place] for place in places], *ys)
+        for place in missing:
+            ys.insert(place, None)
+        return tuple(ys)
+
+    return run

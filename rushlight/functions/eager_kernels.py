@@ -1,0 +1,38 @@
+"""Native kernels of eager mode: the switch, and where they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import compile as compiler
+from ..core import heavy
+
+__all__ = ["eager_kernels"]
+
+
+def eager_kernels(enabled: bool | None = None) -> bool:
+    """Whether eager operations on large arrays run as native programs; with an argument, set it.
+
+    Convolutions, pooling, norms and the like are compiled when a call comes for the second time
+    with the same shapes, types and parameters, and the code is kept on disk. Without llvmlite, or
+    after `eager_kernels(False)`, NumPy computes everything. Results agree but for the last bits.
+    `RUSHLIGHT_EAGER_KERNELS=0` in the environment is the same from the start.
+    Returns the setting that holds after the call.
+
+    >>> import rushlight as torch
+    >>> before = torch.eager_kernels()
+    >>> torch.eager_kernels(False)
+    False
+    >>> torch.eager_kernels(before) == before
+    True
+    """
+    if enabled is not None:
+        heavy.SWITCH.on = bool(enabled)
+    return heavy.SWITCH.on
+
+
+def _make(*args: Any) -> Any:
+    return compiler.eager.make(*args)
+
+
+heavy.MAKERS.append(_make)

@@ -1,0 +1,292 @@
+"""Single operations on native kernels in eager mode: as NumPy, for every form they may meet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.core import heavy
+from rushlight.core.dispatch import apply
+from rushlight.core.primitive import REGISTRY
+
+pytest.importorskip("llvmlite")
+sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
+from sampling import Sample, all_samples
+
+F = rl.nn.functional
+HEAVY = (
+    "convolution convolution_bias convolution_data convolution_weight pooled_maxima max_pool"
+    " max_pool_back max_pool_read sum_pool spread_pool standardise"
+).split()
+SAMPLES = all_samples()
+CASES = [
+    pytest.param(name, sample, kind, id=f"{name}-{place}-{kind}")
+    for name in HEAVY for place, sample in enumerate(SAMPLES[name])
+    for kind in ("float32", "float64")
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def everything_counts() -> Iterator[None]:
+    """Arrays of any size are worth a program, and nothing is left of earlier tests."""
+    before = heavy.SWITCH.least, heavy.SWITCH.on
+    heavy.SWITCH.least, heavy.SWITCH.on = 1, True
+    heavy.forget()
+    yield
+    heavy.SWITCH.least, heavy.SWITCH.on = before
+    heavy.forget()
+
+
+def programs() -> list[str]:
+    return [key[0] for key, found in heavy.FORMS.items() if callable(found)]
+
+
+def plain(call: Any) -> Any:
+    """What NumPy makes of it."""
+    rl.eager_kernels(False)
+    try:
+        return call()
+    finally:
+        rl.eager_kernels(True)
+
+
+def values(found: Any) -> list[np.ndarray]:
+    parts = found if isinstance(found, (tuple, list)) else (found,)
+    return [part.detach().numpy() for part in parts if part is not None]
+
+
+def agree(found: Any, wanted: Any, tolerance: float = 1e-5) -> None:
+    for a, b in zip(values(found), values(wanted), strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        size = max(1.0, float(np.abs(b).max())) if b.size else 1.0
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * size)
+
+
+def tensors(sample: Sample, kind: str) -> list[Any]:
+    return [
+        rl.from_numpy(x.astype(kind) if x.dtype.kind == "f" else x.copy())
+        if isinstance(x, np.ndarray) else x
+        for x in sample.inputs
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "sample", "kind"), CASES)
+def test_every_op_is_numpys(name: str, sample: Sample, kind: str) -> None:
+    """Value and gradient of every sample, from the program."""
+    prim, inputs = REGISTRY[name], tensors(sample, kind)
+    if sample.smooth:
+        for x in inputs:
+            if x is not None and x.dtype.is_floating_point:
+                x.requires_grad_()
+
+    def call() -> list[Any]:
+        found = apply(prim, tuple(inputs), sample.params)
+        ys = list(found) if isinstance(found, tuple) else [found]
+        leaves = [x for x in inputs if x is not None and x.requires_grad]
+        smooth = [y for y in ys if y.requires_grad]
+        if not smooth:
+            return ys
+        total = sum((y.double() * (1 + rl.arange(y.numel()).view(y.shape))).sum() for y in smooth)
+        return ys + list(rl.autograd.grad(total, leaves, allow_unused=True))
+
+    wanted = plain(call)
+    call(), call()
+    assert name in programs()
+    agree(call(), wanted, 2e-5 if kind == "float32" else 1e-11)
+
+
+def image(*shape: int, order: str = "plain") -> Any:
+    x = rl.from_numpy(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+    if order == "channels_last":
+        return x.contiguous(memory_format=rl.channels_last)
+    if order == "turned":
+        return x.transpose(2, 3).contiguous().transpose(2, 3)
+    if order == "sliced":
+        return rl.cat([x, x], 1)[:, ::2]
+    if order == "expanded":
+        return x[:1].expand(*shape)
+    return x
+
+
+@pytest.mark.parametrize("order", "plain channels_last turned sliced expanded".split())
+def test_memory_orders(order: str) -> None:
+    """Operands that lie in memory in other orders give the same values in the same order."""
+    x, net = image(2, 4, 9, 8, order=order), rl.nn.Conv2d(4, 6, 3, stride=2, padding=1)
+    norm, weight = rl.nn.BatchNorm2d(6).eval(), image(2, 6, 2, 2, order=order)
+
+    def call() -> list[Any]:
+        given = x.detach().requires_grad_()
+        y = F.max_pool2d(norm(net(given)), 2)
+        grads = rl.autograd.grad((y * weight).sum(), [given, *net.parameters()])
+        return [y, *grads, F.avg_pool2d(x, 3, 2, 1), F.layer_norm(x, x.shape[1:])]
+
+    wanted = plain(call)
+    for _ in range(3):
+        found = call()
+        agree(found, wanted, 2e-5)
+        assert [y.stride() for y in found] == [y.stride() for y in wanted]
+    assert {"convolution_bias", "max_pool", "sum_pool"} <= set(programs())
+
+
+def test_nothing_and_wrong_shapes() -> None:
+    """Empty batches and operands that do not fit are NumPy's business."""
+    w = rl.randn(4, 3, 3, 3)
+    for _ in range(4):
+        assert F.conv2d(rl.randn(0, 3, 8, 8), w).shape == (0, 4, 6, 6)
+        with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+            F.conv2d(rl.randn(1, 3, 2, 2), w)
+    assert not programs()
+
+
+def test_half_precision_stays() -> None:
+    x, w = image(2, 3, 8, 8).bfloat16(), image(4, 3, 3, 3).bfloat16()
+    for _ in range(3):
+        assert F.conv2d(x, w).dtype is rl.bfloat16
+    assert not programs()
+
+
+def test_small_arrays_stay(monkeypatch: Any) -> None:
+    """What may be printed whole never changes its last digit."""
+    monkeypatch.setattr(heavy.SWITCH, "least", heavy.LEAST)
+    x, w = image(1, 3, 8, 8), image(4, 3, 3, 3)
+    first = F.conv2d(x, w).numpy()
+    for _ in range(3):
+        assert (F.conv2d(x, w).numpy() == first).all()
+    assert not heavy.FORMS
+
+
+def test_second_order() -> None:
+    """Gradients of gradients go through the ops' own rules, and their programs."""
+    x, w = image(2, 3, 7, 7).double().requires_grad_(), image(4, 3, 3, 3).double().requires_grad_()
+
+    def call() -> Any:
+        y = F.conv2d(x, w, padding=1).tanh()
+        g = rl.autograd.grad(y.square().sum(), x, create_graph=True)[0]
+        return rl.autograd.grad(g.square().sum(), [x, w])
+
+    wanted = plain(call)
+    for _ in range(3):
+        agree(call(), wanted, 1e-10)
+    direction = rl.ones_like(x)
+
+    def push() -> Any:
+        with rl.autograd.forward_ad.dual_level():
+            dual = rl.autograd.forward_ad.make_dual(x.detach(), direction)
+            return rl.autograd.forward_ad.unpack_dual(F.conv2d(dual, w)).tangent
+
+    agree(push(), plain(push), 1e-10)
+    many = rl.stack([x.detach(), 2 * x.detach()])
+    batched = lambda: rl.vmap(lambda x: F.conv2d(x, w.detach()))(many)
+    agree(batched(), plain(batched), 1e-10)
+
+
+def test_threads() -> None:
+    """Several threads in one program at the same time, and while it is made."""
+    net = rl.nn.Sequential(rl.nn.Conv2d(3, 8, 3), rl.nn.BatchNorm2d(8), rl.nn.MaxPool2d(2))
+    net.eval()
+    images = [image(4, 3, 16, 16) * (k + 1) for k in range(4)]
+    wanted = plain(lambda: [net(x) for x in images])
+    wrong: list[Any] = []
+
+    def work(place: int) -> None:
+        try:
+            for _ in range(20):
+                agree(net(images[place]), wanted[place], 2e-5)
+        except BaseException as error:
+            wrong.append(error)
+
+    team = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for one in team:
+        one.start()
+    for one in team:
+        one.join()
+    assert not wrong and programs()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_goes_on() -> None:
+    net, x = rl.nn.Conv2d(3, 8, 3), image(2, 3, 12, 12)
+    wanted = net(x), net(x), net(x)
+    child = os.fork()
+    if not child:
+        good = np.allclose(net(x).detach().numpy(), wanted[-1].detach().numpy())
+        good = good and net(rl.cat([x, x])).shape == (4, 8, 10, 10)
+        os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_trace_makes_none() -> None:
+    """The compiler wants the graph; values it meets on the way are right."""
+    net, x = rl.nn.Conv2d(3, 4, 3), image(2, 3, 8, 8)
+    step = rl.compile(lambda x: net(net(x).new_ones(x.shape) * x), fullgraph=True)
+    agree(step(x), plain(lambda: net(x)))
+    agree(step(x), plain(lambda: net(x)))
+    assert not programs()
+
+
+def test_the_table_is_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(heavy, "LIMIT", 8)
+    monkeypatch.setattr(heavy, "MAKERS", [])
+    w = rl.randn(2, 1, 3, 3)
+    for n in range(3, 40):
+        F.conv2d(rl.randn(1, 1, n, n), w)
+    assert len(heavy.FORMS) <= 8
+
+
+def test_what_cannot_be_made_is_said_once(monkeypatch: Any, caplog: Any) -> None:
+    from rushlight.compile import eager
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr(eager, "_program", broken)
+    monkeypatch.setattr(eager, "_said", set())
+    logger = logging.getLogger("rushlight.compile")
+    monkeypatch.setattr(logger, "handlers", [])
+    x, w = image(2, 3, 8, 8), image(4, 3, 3, 3)
+    first = F.conv2d(x, w).numpy()
+    for _ in range(5):
+        assert (F.conv2d(x, w).numpy() == first).all()
+        F.conv2d(x[:1], w)
+    assert sum("stays with NumPy" in line for line in caplog.messages) == 1
+
+
+SCRIPT = """
+import sys
+import rushlight as rl
+assert "rushlight.compile.eager" not in sys.modules
+x, net = rl.ones(8, 3, 32, 32), rl.nn.Conv2d(3, 8, 3)
+net(x)
+assert "rushlight.compile.eager" not in sys.modules
+net(x), net(x)
+from rushlight.core import heavy
+print(sum(callable(found) for found in heavy.FORMS.values()), "llvmlite" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("setting", ["1", "0"])
+def test_a_second_process_needs_no_compiler(setting: str, tmp_path: Path) -> None:
+    """Nothing loads before a call comes again; what one process made, the next one finds."""
+    home = str(Path(rl.__file__).parent.parent)
+    env = {**os.environ, "RUSHLIGHT_HOME": str(tmp_path), "RUSHLIGHT_EAGER_KERNELS": setting,
+           "PYTHONPATH": home}  # fmt: skip
+    lines = [
+        subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True,
+                       check=True).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+    if setting == "0":
+        assert lines == [["0", "False"]] * 2
+    else:
+        assert [line[0] for line in lines] == ["1", "1"]
+        assert lines[1][1] == "False" or not sys.platform.startswith("linux")
