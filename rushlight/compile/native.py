@@ -1,20 +1,18 @@
-"""A captured graph as native code: lowered, simplified, scheduled, compiled."""
+"""A captured graph as native code: lowered, simplified, scheduled, compiled; or remembered."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from . import remembered
 from .entry import arrays, nothing
 from .graph import Graph
-from .kernels import program
-from .lowering import lower
-from .simplify import simplify
-from .verify import verify
+from .kernels.running import HostStep, Program, State
 
-CHECKED = frozenset(("take", "scatter_add"))  # may find a bad index: nothing is written before
 LONG = 20_000  # nanoseconds from which other Python threads run meanwhile
 
 
@@ -28,46 +26,79 @@ class NativeProgram:
     def __init__(
         self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray]
     ) -> None:
-        core = lower(graph)
-        verify(core, core=True)
-        self.core, self.fired = simplify(core)
-        verify(self.core, core=True)
-        checked = any(node.op in CHECKED for node in self.core)
-        donate = {
-            output: place for place, output in writes
-            if forms[place].flags.c_contiguous and forms[place].flags.aligned and not checked
-        }  # fmt: skip
-        strides = [_steps(form) for form in forms] if forms else None
-        self.native = program.build(self.core, donate=donate, strides=strides)
+        self.graph, self._writes, self._forms = graph, list(writes), list(forms)
+        self._core: Any = None
+        self.native = self._remembered()
         self.wrote = frozenset(self.native.donate.values())
         steps: list[Any] = list(self.native._steps) or [None]
         *draws, last = steps
         simple = last is not None and hasattr(last, "address")
-        placed = self.native._where
-        drawn = all(_is_draw(step) and step.node not in placed for step in draws)
-        self.draws = draws if simple and drawn else None
-        self.blank = program._State([], [])  # what a draw reads: nothing
-        self.releases = sum(k.nanoseconds for k in self.native.kernels) > LONG
+        alone = all(isinstance(step, HostStep) and step.independent() for step in draws)
+        self.draws = draws if simple and alone else None
+        self.blank = State([], [])  # what a draw reads: nothing
+        self.releases = self.native.work > LONG
+
+    def _remembered(self) -> Program:
+        """The program from the disk cache, or made now and kept there."""
+        name = remembered.name(self.graph, self._writes, self._forms)
+        if name is None:
+            return self._built()
+        found = remembered.load(name, self.graph, lambda: self._built().ir)
+        if found is None:
+            found = self._built()
+            remembered.store(name, found, self.graph)
+        return found
+
+    def _built(self) -> Program:
+        """The program, made of the graph."""
+        program: Any = importlib.import_module(".kernels.program", __package__)
+        forms, core = self._forms, self.core
+        donate = {
+            output: place for place, output in self._writes
+            if forms[place].flags.c_contiguous and forms[place].flags.aligned
+        }  # fmt: skip
+        strides = [_steps(form) for form in forms] if forms else None
+        return program.build(core, donate=donate, strides=strides)
+
+    def _lowered(self) -> tuple[Graph, Any]:
+        """The core graph that kernels are made of, and which rules made it simpler."""
+        if self._core is None:
+            parts = "lowering", "simplify", "verify"  # a program that is remembered needs none
+            lowering, simplify, verify = (
+                importlib.import_module(f".{part}", __package__) for part in parts
+            )
+            core = lowering.lower(self.graph)
+            verify.verify(core, core=True)
+            self._core = simplify.simplify(core)
+            verify.verify(self._core[0], core=True)
+        return self._core
+
+    @property
+    def core(self) -> Graph:
+        """The graph in core ops, simplified."""
+        return self._lowered()[0]
+
+    @property
+    def fired(self) -> Any:
+        """How often each rule of simplification was used."""
+        return self._lowered()[1]
 
     def array_entry(
-        self, slots: Sequence[int], forms: Sequence[Any], watched: Any, run: bool = True
-    ) -> Any:
+        self, slots: Sequence[int], forms: Sequence[Any], watched: Any, run: bool = True,
+        held: bool = False,
+    ) -> Any:  # fmt: skip
         """The code as a function of arrays, in the order of `slots` of the table.
 
-        Without `run` it only looks: at the watched words and at the arrays' forms.
+        Without `run` it only looks: at the watched words and at the arrays' forms. `held`: no
+        other Python thread runs meanwhile, whatever it takes.
         """
         address = self.native.code.address("program_0") if run else nothing()
-        return arrays(
-            address, self.native.table, slots, forms, run and self.releases, self.native, watched
-        )
+        releases = run and self.releases and not held
+        return arrays(address, self.native.table, slots, forms, releases, self.native, watched)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs for these inputs."""
         return self.native.run(arrays)
-
-
-def _is_draw(step: Any) -> bool:
-    return getattr(getattr(step, "node", None), "op", "") == "draw" and not step.operands
 
 
 def _steps(form: np.ndarray) -> Any:

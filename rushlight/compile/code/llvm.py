@@ -42,7 +42,7 @@ _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fo
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
 _serial = itertools.count()
-_log = logging.getLogger("rushlight.compile")
+LOG = logging.getLogger("rushlight.compile")
 
 
 @dataclass(frozen=True)
@@ -244,12 +244,26 @@ def complete(ir: str, target: Target) -> str:
 class Code:
     """Machine code in memory; it stays there as long as this object lives."""
 
-    __slots__ = ("__weakref__", "_addresses", "ir", "target")
+    __slots__ = ("__weakref__", "_addresses", "_ir", "entry", "target")
 
-    def __init__(self, addresses: dict[str, int], ir: str, target: Target) -> None:
+    def __init__(
+        self,
+        addresses: dict[str, int],
+        ir: str | Callable[[], str],
+        target: Target,
+        entry: str = "",
+    ) -> None:
         self._addresses = addresses
-        self.ir = ir
+        self._ir = ir
         self.target = target
+        self.entry = entry  # its name in the cache
+
+    @property
+    def ir(self) -> str:
+        """What LLVM was given."""
+        if not isinstance(self._ir, str):
+            self._ir = self._ir()
+        return self._ir
 
     def address(self, name: str) -> int:
         """Where the function `name` begins."""
@@ -277,15 +291,15 @@ def compile(ir: str, target: Target | None = None) -> Code:
     start = time.perf_counter()
     if (binary := cache.load(name)) is not None:
         try:
-            code = _link(binary, ir, target)
-            _log.debug("loaded %d bytes in %.1f ms", len(binary), _since(start))
+            code = _link(binary, ir, target, name)
+            LOG.debug("loaded %d bytes in %.1f ms", len(binary), _since(start))
             return code
         except RuntimeError:  # made by another build of LLVM than its version says
             cache.drop(name)
     binary = _emit(ir, target)
-    code = _link(binary, ir, target)
+    code = _link(binary, ir, target, name)
     cache.store(name, binary)
-    _log.debug("compiled %d bytes in %.1f ms", len(binary), _since(start))
+    LOG.debug("compiled %d bytes in %.1f ms", len(binary), _since(start))
     return code
 
 
@@ -343,16 +357,29 @@ def _linker() -> Any:
     return linker
 
 
-def _link(binary: bytes, ir: str, target: Target) -> Code:
+def _link(binary: bytes, ir: str, target: Target, name: str) -> Code:
     """Load an object file."""
     try:
         loaded, addresses = _placed(binary, ir, target)
     except OSError as error:
         raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    return _code(loaded, Code(addresses, ir, target, name))
+
+
+def _code(loaded: Any, code: Code) -> Code:
     _loaded.add(loaded)
-    code = Code(addresses, ir, target)
     weakref.finalize(code, _unload, loaded).atexit = False
     return code
+
+
+@_one_at_a_time
+def placed(image: loader.Image, ir: Callable[[], str], target: Target) -> Code:
+    """Code of which the image was kept; `ir` is asked only when someone wants to see it."""
+    try:
+        block, addresses = loader.place(image, lambda name: _address(name, loader.process_symbol))
+    except OSError as error:
+        raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
+    return _code(block, Code(addresses, ir, target))
 
 
 def _placed(binary: bytes, ir: str, target: Target) -> tuple[Any, dict[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import json
 import mmap
 import struct
 import sys
@@ -104,44 +105,132 @@ def process_symbol(name: str) -> int:
     return 0
 
 
-def load(binary: bytes, resolve: Callable[[str], int]) -> tuple[Block, dict[str, int]]:
-    """Place an object in memory; `resolve` gives the addresses of what it lacks.
+class Image(NamedTuple):
+    """An object as it lies in memory but for where that begins, and what it asks of others."""
 
-    Returns the memory and the addresses of the names that the object exports.
-    """
+    memory: bytes  # trailing zeros left out
+    fixed: int  # bytes that can be run and not written
+    size: int
+    bases: bytes  # int64 each: where an address inside has to be made absolute
+    outside: tuple[tuple[str, int, tuple[tuple[int, int], ...]], ...]  # name, stub, (place, addend)
+    exported: dict[str, int]
+
+    def written(self) -> bytes:
+        """As bytes, for the cache."""
+        head = json.dumps([self.fixed, self.size, self.outside, self.exported]).encode()
+        sizes = struct.pack("<3q", len(head), len(self.bases), len(self.memory))
+        return b"".join([sizes, head, self.bases, self.memory])
+
+    @classmethod
+    def read(cls, body: bytes) -> Image:
+        """What `written` wrote; Unexpected where it did not."""
+        try:
+            first, second, third = struct.unpack_from("<3q", body)
+            fixed, size, outside, exported = json.loads(body[24 : 24 + first])
+            at = 24 + first
+            found = cls(
+                body[at + second :], fixed, size, body[at : at + second],
+                tuple((name, stub, tuple(map(tuple, places))) for name, stub, places in outside),
+                dict(exported),
+            )  # fmt: skip
+        except (struct.error, ValueError, TypeError) as error:
+            raise Unexpected(str(error)) from error
+        whole = len(found.memory) == third <= size and 0 <= fixed <= size and not second % 8
+        if not whole:
+            raise Unexpected("an image of another size")
+        return found
+
+
+def prelinked(binary: bytes) -> Image:
+    """Lay out an object and write every reference that does not depend on where it will lie."""
     try:
         sections = _sections(binary)
         (table,) = (section for section in sections if section.kind == _SYMBOLS)
         symbols = _symbols(binary, sections, table)
     except (struct.error, ValueError, IndexError) as error:
         raise Unexpected(str(error)) from error
-    lacking = [k for k, (name, _, where, _) in enumerate(symbols) if name and where == 0]
-    fixed, places, total = _layout(sections, len(lacking))
-    block = Block(total)
     try:
-        for k, place in places.items():
-            section = sections[k]
-            if section.kind != _NO_BITS:
-                body = binary[section.offset : section.offset + section.size]
-                ctypes.memmove(block.address + place, body, section.size)
-        outside = {}
-        for n, k in enumerate(lacking):
-            stub = block.address + fixed - (len(lacking) - n) * _STUB_SIZE
-            outside[k] = stub, resolve(symbols[k][0])
-            ctypes.memmove(stub, _STUB + struct.pack("<Q", outside[k][1]), len(_STUB) + 8)
-        bases = {k: block.address + place for k, place in places.items()}
-        for section in sections:
-            if section.kind == _RELOCATIONS and section.info in bases:
-                _relocate(binary, section, bases, symbols, outside)
-        block.make_executable(fixed)
+        return _prelinked(binary, sections, symbols)
+    except (struct.error, IndexError) as error:
+        raise Unexpected(str(error)) from error
+
+
+def _prelinked(
+    binary: bytes, sections: list[_Section], symbols: list[tuple[str, int, int, int]]
+) -> Image:
+    lacking = [k for k, (name, _, where, _) in enumerate(symbols) if name and where == 0]
+    tabled = [k for k in _tabled(binary, sections) if k not in lacking]
+    stubbed = lacking + tabled
+    fixed, places, size = _layout(sections, len(stubbed))
+    memory = bytearray(size)
+    for k, place in places.items():
+        section = sections[k]
+        if section.kind != _NO_BITS:
+            body = binary[section.offset : section.offset + section.size]
+            memory[place : place + len(body)] = body
+    stubs = {k: fixed - (len(stubbed) - n) * _STUB_SIZE for n, k in enumerate(stubbed)}
+    for stub in stubs.values():
+        memory[stub : stub + len(_STUB)] = _STUB
+    link = _Link(binary, memory, places, symbols, stubs)
+    for k in tabled:
+        link.absolutely(stubs[k] + len(_STUB), k, 0)
+    for section in sections:
+        if section.kind == _RELOCATIONS and section.info in places:
+            link.relocate(section)
+    exported = {
+        name: places[where] + value for name, value, where, binding in symbols
+        if binding == 1 and where in places
+    }  # fmt: skip
+    outside = tuple((symbols[k][0], stubs[k], tuple(link.absolute.get(k, ()))) for k in lacking)
+    bases = struct.pack(f"<{len(link.bases)}q", *link.bases)
+    return Image(bytes(memory).rstrip(b"\0"), fixed, size, bases, outside, exported)
+
+
+def _tabled(binary: bytes, sections: list[_Section]) -> dict[int, None]:
+    """The symbols whose addresses are read from a table."""
+    found: dict[int, None] = {}
+    for section in sections:
+        if section.kind == _RELOCATIONS:
+            body = binary[section.offset : section.offset + section.size // 24 * 24]
+            for _, info, _ in struct.iter_unpack("<QQq", body):
+                if info & 0xFFFFFFFF in _GOT:
+                    found[info >> 32] = None
+    return found
+
+
+def place(image: Image, resolve: Callable[[str], int]) -> tuple[Block, dict[str, int]]:
+    """Put an image in memory; `resolve` gives the addresses of what it lacks.
+
+    Returns the memory and the addresses of the names that the object exports.
+    """
+    memory = bytearray(image.memory)
+    memory.extend(bytes(image.size - len(memory)))
+    block = Block(image.size)
+    try:
+        words = struct.Struct("<q")
+        for (where,) in struct.iter_unpack("<q", image.bases):
+            (value,) = words.unpack_from(memory, where)
+            words.pack_into(memory, where, value + block.address)
+        for name, stub, places in image.outside:
+            address = resolve(name)
+            words.pack_into(memory, stub + len(_STUB), address)
+            for where, addend in places:
+                words.pack_into(memory, where, address + addend)
+        whole = (ctypes.c_char * image.size).from_buffer(memory)
+        ctypes.memmove(block.address, whole, image.size)
+        block.make_executable(image.fixed)
+    except struct.error as error:
+        block.close()
+        raise Unexpected(str(error)) from error
     except BaseException:
         block.close()
         raise
-    exported = {
-        name: bases[where] + value for name, value, where, binding in symbols
-        if binding == 1 and where in bases
-    }  # fmt: skip
-    return block, exported
+    return block, {name: block.address + value for name, value in image.exported.items()}
+
+
+def load(binary: bytes, resolve: Callable[[str], int]) -> tuple[Block, dict[str, int]]:
+    """Place an object in memory, as `place` does."""
+    return place(prelinked(binary), resolve)
 
 
 def _sections(binary: bytes) -> list[_Section]:
@@ -192,26 +281,48 @@ def _up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def _relocate(
-    binary: bytes, section: _Section, bases: dict[int, int],
-    symbols: list[tuple[str, int, int, int]], outside: dict[int, tuple[int, int]],
-) -> None:  # fmt: skip
-    """Write the addresses that one section refers to; `outside` has (stub, address) pairs."""
-    for k in range(section.size // 24):
-        offset, info, addend = struct.unpack_from("<QQq", binary, section.offset + 24 * k)
-        kind, number = info & 0xFFFFFFFF, info >> 32
-        place = bases[section.info] + offset
-        _, value, where, _ = symbols[number]
-        if where in bases and kind not in _GOT:
-            wanted = bases[where] + value
-        elif number in outside and kind in (_R64, _PLT32, *_GOT):
-            stub, address = outside[number]
-            wanted = {_R64: address, _PLT32: stub}.get(kind, stub + len(_STUB))
+class _Link:
+    """The references of one object that is being laid out."""
+
+    def __init__(
+        self, binary: bytes, memory: bytearray, places: dict[int, int],
+        symbols: list[tuple[str, int, int, int]], stubs: dict[int, int],
+    ) -> None:  # fmt: skip
+        self.binary, self.memory, self.places = binary, memory, places
+        self.symbols, self.stubs = symbols, stubs
+        self.bases: list[int] = []
+        self.absolute: dict[int, list[tuple[int, int]]] = {}
+
+    def relocate(self, section: _Section) -> None:
+        """Write the references of one section."""
+        body = self.binary[section.offset : section.offset + section.size // 24 * 24]
+        start = self.places[section.info]
+        for offset, info, addend in struct.iter_unpack("<QQq", body):
+            kind, number = info & 0xFFFFFFFF, info >> 32
+            if kind == _R64:
+                self.absolutely(start + offset, number, addend)
+            elif kind in (_PC32, _PLT32, *_GOT):
+                wanted = self._near(kind, number) + addend - start - offset
+                struct.pack_into("<i", self.memory, start + offset, wanted)
+            else:
+                raise Unexpected(f"relocation {kind}")
+
+    def absolutely(self, place: int, number: int, addend: int) -> None:
+        """Write the address of a symbol."""
+        _, value, where, _ = self.symbols[number]
+        if where in self.places:
+            struct.pack_into("<q", self.memory, place, self.places[where] + value + addend)
+            self.bases.append(place)
+        elif number in self.stubs:
+            self.absolute.setdefault(number, []).append((place, addend))
         else:
-            raise Unexpected(f"relocation {kind}")
-        if kind == _R64:
-            ctypes.c_int64.from_address(place).value = wanted + addend
-        elif kind in (_PC32, _PLT32, *_GOT):
-            ctypes.c_int32.from_address(place).value = wanted + addend - place
-        else:
-            raise Unexpected(f"relocation {kind}")
+            raise Unexpected("relocation to nowhere")
+
+    def _near(self, kind: int, number: int) -> int:
+        """Where a reference from nearby leads; what is outside has a stub and a table entry."""
+        _, value, where, _ = self.symbols[number]
+        if where in self.places and kind not in _GOT:
+            return self.places[where] + value
+        if number in self.stubs and kind != _PC32:
+            return self.stubs[number] + (0 if kind == _PLT32 else len(_STUB))
+        raise Unexpected(f"relocation {kind}")

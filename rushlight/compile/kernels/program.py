@@ -8,26 +8,24 @@ call the operands of that call, so that equal kernels share their code.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...core.errors import fail
 from ..code import cache, llvm
 from ..graph import Graph, Node
-from ..interpret import evaluate
-from . import memory, runtime
+from . import memory
 from .affine import contiguous
 from .expression import STATUS
 from .maker import Kernel, Maker, Operands, Prepared
 from .normal import base, normalise, shift, storage
+from .recipe import ARENA, CONSTANT, MEMORY, VALUE, Host, Place, Recipe
+from .running import Program
 from .schedule import Group, Schedule, schedule
 from .sharing import share
 
-Array = np.ndarray[Any, Any]
 PROFILE = "RUSHLIGHT_PROFILE"  # set while a program is built, it times its kernels
 
 
@@ -75,7 +73,10 @@ def build(
     normal = normalise(graph, found)
     draft = _Draft(schedule(normal, maker.products(normal), donated), {})
     _fill(draft, maker)
-    return Program(graph, draft, maker, _compile(draft, maker, target), donated, found)
+    code = _compile(draft, maker, target)
+    program = Program(_Writer(graph, draft, donated, found).recipe(), code)
+    program.schedule = draft.schedule
+    return program
 
 
 def _strides(
@@ -156,200 +157,102 @@ def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
     return code
 
 
-class Program:
-    """Native code with its memory; one call at a time."""
+class _Writer:
+    """Writes down what was built as plain data."""
 
     def __init__(
-        self, graph: Graph, draft: _Draft, maker: Maker, code: llvm.Code,
-        donate: dict[int, int], strides: dict[Node, tuple[int, ...]],
+        self, graph: Graph, draft: _Draft, donate: dict[int, int],
+        strides: Mapping[Node, tuple[int, ...]],
     ) -> None:  # fmt: skip
-        self.graph, self.code, self.ir, self.donate = graph, code, code.ir, donate
-        self.schedule = draft.schedule
-        self.kernels = [c.kernel for s in draft.steps if isinstance(s, list) for c in s]
-        self._clocks = [c.clock for s in draft.steps if isinstance(s, list) for c in s]
-        self._inputs = [_form(node, strides) for node in graph.inputs]
-        self._outputs = [(node.shape, node.dtype) for node in graph.outputs]
-        self._where = draft.where
-        self._constants: dict[Node, Array] = {}
-        self.status: Array | None = None  # an int64 that an index out of range sets to 1
-        self._arena, self._offsets, self.plan = self._memory(draft)
-        self.table = runtime.Table(max(draft.length, 1))
-        self.addresses = self.table.slots
-        self._fill(draft)
-        self._lock = threading.Lock()
-        self._steps: list[Callable[..., None]] = []
-        self._bind(draft)
+        self.graph, self.draft, self.donate, self.strides = graph, draft, donate, strides
+        fixed = {node for node in draft.where if node.op != "constant"}
+        self.plan = memory.plan(draft.schedule, fixed)
+        self.constants: dict[Node, int] = {}
+        self.calls = [call for step in draft.steps if isinstance(step, list) for call in step]
+        self.hosts = {step.node: k for k, step in enumerate(draft.steps) if isinstance(step, _Host)}
 
-    def _memory(self, draft: _Draft) -> tuple[Array, dict[Node, int], memory.Plan]:
-        plan = memory.plan(draft.schedule, {n for n in draft.where if n.op != "constant"})
-        return runtime.aligned(max(plan.size, 64)), plan.offsets, plan
+    def recipe(self) -> Recipe:
+        draft, graph = self.draft, self.graph
+        temporaries, fixed, status = self._addresses()
+        steps = [self._host(step) if isinstance(step, _Host) else None for step in draft.steps]
+        notes: dict[Any, int] = {}
+        kernels = [_facts(call.kernel, notes) for call in self.calls]
+        return Recipe(
+            inputs=[_form(node, self.strides) for node in graph.inputs],
+            outputs=[(node.shape, node.dtype) for node in graph.outputs],
+            donate=self.donate, length=draft.length, arena=self.plan.size,
+            reused=self.plan.reused, work=sum(call.kernel.nanoseconds for call in self.calls),
+            steps=steps, temporaries=temporaries, fixed=fixed, status=status,
+            clocks=_numbers([[call.clock] for call in self.calls], 1)[0],
+            constants=[_value(node) for node in self.constants],
+            kernels=kernels, notes=list(notes),
+        )  # fmt: skip
 
-    def _fill(self, draft: _Draft) -> None:
-        """Addresses that stay: temporaries, constants, the status."""
-        start = self._arena.ctypes.data
-        for segment in draft.steps:
-            if isinstance(segment, _Host):
-                continue
-            for call in segment:
-                for place, (node, offset) in enumerate(call.operands, call.first):
-                    if node in self._offsets:
-                        self.addresses[place] = start + self._offsets[node] + offset
-                    elif node.op == "constant":
-                        self.addresses[place] = self._constant(node).ctypes.data + offset
-                    elif node is STATUS:
-                        if self.status is None:
-                            self.status = runtime.aligned(8).view(np.int64)
-                            self.status[0] = 0
-                        self.addresses[place] = self.status.ctypes.data
+    def _addresses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Addresses that stay: of temporaries, constants and the status."""
+        temporaries, fixed, status = [], [], []
+        offsets = self.plan.offsets
+        for call in self.calls:
+            for place, (node, offset) in enumerate(call.operands, call.first):
+                if node in offsets:
+                    temporaries.append((place, offsets[node] + offset))
+                elif node.op == "constant":
+                    fixed.append((place, self._constant(node), offset))
+                elif node is STATUS:
+                    status.append((place,))
+        return _numbers(temporaries, 2), _numbers(fixed, 3), _numbers(status, 1)[0]
 
-    def _constant(self, node: Node) -> Array:
-        found = self._constants.get(node)
-        if found is None:
-            found = runtime.aligned(max(node.nbytes, 1))[: node.nbytes].view(node.dtype)
-            found = self._constants[node] = found.reshape(node.shape)
-            found[...] = node.params[0]
-        return found
+    def _constant(self, node: Node) -> int:
+        return self.constants.setdefault(node, len(self.constants))
 
-    def _bind(self, draft: _Draft) -> None:
-        """What a run does, step by step."""
-        simple = len(draft.steps) == 1 and isinstance(draft.steps[0], list)
-        number = 0
-        self.entry: Callable[[int], None] | None = None
-        work = sum(kernel.nanoseconds for kernel in self.kernels)
-        for step in draft.steps:
-            if isinstance(step, _Host):
-                self._steps.append(_HostStep(step, self))
-                continue
-            run = runtime.entry(self.code, f"program_{number}", release_gil=work > 20_000)
-            self._steps.append(_Native(run, self.table.address))
-            self.entry = run if simple else None
-            number += 1
+    def _host(self, step: _Host) -> Host:
+        node = step.node
+        kept = node in self.plan.offsets or node in self.draft.where
+        target = self._place(node) if kept and not isinstance(node.dtype, tuple) else None
+        return Host(node, [self._place(x) for x in step.operands], target)
 
-    def cycles(self) -> list[int]:
-        """Processor cycles spent in each of `kernels` since the last call (see `PROFILE`)."""
-        found = [int(self.addresses[clock]) if clock else 0 for clock in self._clocks]
-        self.addresses[[clock for clock in self._clocks if clock]] = 0
-        return found
-
-    def array(self, node: Node, state: _State) -> Any:
-        """A value as NumPy sees it, for host calls."""
+    def _place(self, node: Node) -> Place:
+        """Where NumPy finds a value."""
         home = base(node)
         owner = storage(home)
-        if owner in state.values:
-            return state.values[owner]
+        if isinstance(owner.dtype, tuple):
+            return VALUE, self.hosts[owner], np.dtype(bool), 0, 0, ()
         if home.op == "constant":
-            return self._constant(home).reshape(node.shape)
-        place = self._where.get(owner)
+            return CONSTANT, self._constant(home), owner.dtype, 0, 0, node.shape
+        place = self.draft.where.get(owner)
         if place is not None:
-            n = len(state.inputs)
-            found = state.inputs[place] if place < n else state.outputs[place - n]
-        else:
-            at = self._offsets[owner]
-            found = self._arena[at : at + owner.nbytes].view(owner.dtype)
-        first = shift(home)
-        return found.reshape(-1)[first : first + home.size].reshape(node.shape)
-
-    def run(
-        self, inputs: Sequence[Array], outputs: Sequence[Array | None] | None = None
-    ) -> list[Array]:
-        """The graph's outputs for these inputs, in the given arrays or in new ones.
-
-        An output that took over an input's memory is written there unless an array is given.
-        """
-        given = [_fitting(x, form) for x, form in zip(inputs, self._inputs, strict=True)]
-        wanted = list(outputs) if outputs is not None else [None] * len(self._outputs)
-        results = []
-        for k, (shape, dtype) in enumerate(self._outputs):
-            out = wanted[k]
-            if out is None and k in self.donate:
-                out = given[self.donate[k]]
-            good = out is not None and out.shape == shape and out.dtype == dtype
-            usable = good and out.flags.c_contiguous  # type: ignore[union-attr]
-            results.append(out if usable else np.empty(shape, dtype))
-        with self._lock:
-            self._run(given, results)  # type: ignore[arg-type]
-        for result, out in zip(results, wanted):
-            if out is not None and out is not result:
-                np.copyto(out, result)
-        return [result if out is None else out for result, out in zip(results, wanted)]
-
-    def _run(self, inputs: list[Array], outputs: list[Array]) -> None:
-        for k, x in enumerate((*inputs, *outputs)):
-            self.addresses[k] = x.__array_interface__["data"][0]
-        state = _State(inputs, outputs)
-        for step in self._steps:
-            step(state)
-        self.check()
-
-    def check(self) -> None:
-        """Complain about an index that was out of range in the last run."""
-        if self.status is not None and self.status[0]:
-            self.status[0] = 0
-            raise fail(IndexError, "index out of range in self", "in a compiled program")
+            return MEMORY, place, owner.dtype, owner.size, shift(home), node.shape
+        at = self.plan.offsets[owner]
+        return ARENA, at, owner.dtype, owner.size, shift(home), node.shape
 
 
-@dataclass
-class _State:
-    """What host calls of one run see: the arrays, and values no memory is planned for."""
-
-    inputs: list[Array]
-    outputs: list[Array]
-    values: dict[Node, Any] = field(default_factory=dict)
-
-
-class _Native:
-    """A native segment."""
-
-    __slots__ = ("address", "run")
-
-    def __init__(self, run: Callable[[int], None], address: int) -> None:
-        self.run, self.address = run, address
-
-    def __call__(self, state: _State) -> None:
-        self.run(self.address)
+def _value(node: Node) -> np.ndarray:
+    """A constant in its own shape and type."""
+    value = node.params[0]
+    if isinstance(value, np.ndarray) and value.shape == node.shape and value.dtype == node.dtype:
+        return value
+    found = np.zeros(node.shape, node.dtype)
+    if value is not None:
+        found[...] = value
+    return found
 
 
-class _HostStep:
-    """A node that NumPy computes; its value is copied to where kernels look for it."""
+def _facts(kernel: Kernel, notes: dict[Any, int]) -> list[Any]:
+    """What is told of a kernel call (`recipe.Kernel`)."""
+    numbers = [
+        notes.setdefault((node.op, node.shape, node.line), len(notes)) for node in kernel.nodes
+    ]
+    return [kernel.name, kernel.units, kernel.chunk, kernel.read, kernel.written, kernel.flops,
+            kernel.nanoseconds, numbers]  # fmt: skip
 
-    __slots__ = ("node", "operands", "program")
 
-    def __init__(self, step: _Host, program: Program) -> None:
-        self.node, self.operands, self.program = step.node, step.operands, program
-
-    def __call__(self, state: _State) -> None:
-        arrays = [self.program.array(x, state) for x in self.operands]
-        with np.errstate(all="ignore"):
-            found = evaluate(self.node, arrays)
-        if isinstance(self.node.dtype, tuple):
-            state.values[self.node] = found
-        elif self.node in self.program._offsets or self.node in self.program._where:
-            np.copyto(self.program.array(self.node, state), found)
+def _numbers(rows: Sequence[Sequence[int]], columns: int) -> np.ndarray:
+    return np.array(rows, np.int64).reshape(-1, columns).T
 
 
 def _form(node: Node, strides: Mapping[Node, tuple[int, ...]]) -> Any:
     steps = strides.get(node) or contiguous(node.shape)
     return node.shape, node.dtype, tuple(step * node.dtype.itemsize for step in steps)
-
-
-def _fitting(x: Array, form: Any) -> Array:
-    """An input as the program expects it, copied if it lies otherwise."""
-    shape, dtype, strides = form
-    if x.shape != shape or x.dtype != dtype:
-        raise ValueError(f"the program takes {dtype}{list(shape)}, not {x.dtype}{list(x.shape)}")
-    for n, have, want in zip(shape, x.strides, strides):
-        if n > 1 and have != want:
-            break
-    else:
-        return x
-    if strides == _form_strides(shape, dtype):
-        return np.ascontiguousarray(x)
-    low = sum((n - 1) * step for n, step in zip(shape, strides) if step < 0 and n)
-    high = sum((n - 1) * step for n, step in zip(shape, strides) if step > 0 and n)
-    memory = np.empty(high - low + dtype.itemsize, np.uint8)
-    fresh = np.ndarray(shape, dtype, memory, -low, strides)
-    fresh[...] = x
-    return fresh
 
 
 def _form_strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:

@@ -1,0 +1,106 @@
+"""Whole programs kept on disk: what a second process needs to run what a first one built.
+
+An entry is named by the digest of the captured graph, the code of the compiler, LLVM's version and
+the processor. It holds the recipe and the machine code as it lies in memory, so that a process that
+finds one neither lowers nor schedules, and imports nothing that does. An entry that cannot be read
+is removed; whoever asked builds anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .code import cache, llvm, loader
+from .digest import digest, nodes_of
+from .graph import Graph
+from .kernels import recipe
+from .kernels.running import Program
+
+_PLACES = ("compile", "core", "ops")  # what decides the code is said in these folders
+PROFILE = "RUSHLIGHT_PROFILE"
+
+
+@functools.cache
+def writers() -> str:
+    """Changes whenever a module that has a say in the code does."""
+    home = Path(__file__).parent.parent
+    stack, found = [str(home / place) for place in _PLACES], []
+    while stack:
+        with os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    seen = entry.stat()
+                    found.append((entry.path, seen.st_size, seen.st_mtime_ns))
+                elif entry.name != "__pycache__" and entry.is_dir():
+                    stack.append(entry.path)
+    return repr(sorted(found))
+
+
+def name(
+    graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray]
+) -> str | None:
+    """The name of a graph's entry; None where nothing can be kept of it."""
+    if cache.folder() is None or not loader.suits(llvm.target().triple):
+        return None
+    number = digest(graph, writes, forms)
+    if number is None:
+        return None
+    profile = str(PROFILE in os.environ)
+    return cache.key("whole", writers(), llvm.version(), repr(llvm.target()), profile, number)
+
+
+def load(name: str, graph: Graph, ir: Callable[[], str]) -> Program | None:
+    """The program kept under a name; `ir` says what LLVM was given, should someone ask."""
+    body = cache.load(name)
+    if body is None:
+        return None
+    nodes = nodes_of(graph)
+    try:
+        image, *blobs = _parted(body)
+        found = recipe.read(blobs, nodes)
+        code = llvm.placed(loader.Image.read(image), ir, llvm.target())
+        return Program(found, code, lambda: recipe.shown(blobs, nodes))
+    except (recipe.Foreign, loader.Unexpected, RuntimeError, ValueError, IndexError) as error:
+        llvm.LOG.info("a kept program cannot be used (%s); it is made again", error)
+        cache.drop(name)
+        return None
+
+
+def store(name: str, program: Program, graph: Graph) -> None:
+    """Keep a program that was built."""
+    binary = cache.load(program.code.entry)
+    if binary is None:
+        return
+    try:
+        blobs = recipe.written(program.recipe, nodes_of(graph))
+        image = loader.prelinked(binary).written()
+    except (recipe.Foreign, loader.Unexpected):
+        return
+    cache.store(name, _joined([image, *blobs]))
+
+
+def _joined(blobs: Sequence[bytes]) -> bytes:
+    sizes = struct.pack(f"<{len(blobs) + 1}q", len(blobs), *map(len, blobs))
+    return b"".join([sizes, *blobs])
+
+
+def _parted(body: Any) -> list[bytes]:
+    try:
+        (count,) = struct.unpack_from("<q", body)
+        sizes = struct.unpack_from(f"<{count}q", body, 8)
+    except (struct.error, MemoryError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    at, found = 8 + 8 * count, []
+    for size in sizes:
+        found.append(bytes(body[at : at + size]))
+        at += size
+    if at != len(body) or min(sizes, default=0) < 0:
+        raise ValueError("blobs of other sizes")
+    return found
