@@ -11,6 +11,7 @@ import numpy as np
 
 from . import random_draws as draws
 from .errors import fail
+from .memory import empty
 from .random_draws import Array, Words
 
 DEFAULT_SEED = 67280421310721
@@ -150,7 +151,7 @@ class Stream:
         if each * count <= _CHUNK:
             return convert(self.words(each * count))
         step = _CHUNK // each
-        values = np.empty(count, dtype)
+        values = empty((count,), np.dtype(dtype))
         for start in range(0, count, step):
             part = values[start : start + step]
             part[:] = convert(self.words(each * part.size))

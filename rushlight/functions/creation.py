@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, memory
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.state import DEFAULTS
@@ -83,19 +83,19 @@ class OutOfMemoryError(RuntimeError, MemoryError):
     """Memory that could not be had: torch's RuntimeError and Python's MemoryError at once."""
 
 
-zeros = _filled("zeros", np.zeros, """A tensor of zeros.
+zeros = _filled("zeros", memory.zeros, """A tensor of zeros.
 
     >>> import rushlight as torch
     >>> torch.zeros(2)
     tensor([0., 0.])
     """)  # fmt: skip
-ones = _filled("ones", np.ones, """A tensor of ones.
+ones = _filled("ones", memory.ones, """A tensor of ones.
 
     >>> import rushlight as torch
     >>> torch.ones(1, 2)
     tensor([[1., 1.]])
     """)  # fmt: skip
-empty = _filled("empty", np.empty, "A tensor whose values are whatever memory held.")
+empty = _filled("empty", memory.empty, "A tensor whose values are whatever memory held.")
 
 
 def full(
@@ -121,7 +121,7 @@ def full(
     default = dtypes.of_python(type(fill_value), DEFAULTS.dtype) if out is None else out.dtype
     kind = numpy_kind(dtype, default, "full")
     _check_value(fill_value, kind)
-    array = np.empty(shape, kind)
+    array = memory.empty(shape, kind)
     array[...] = np.asarray(fill_value).astype(kind)
     return finish(array, requires_grad, out)
 
@@ -149,7 +149,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         if isinstance(input._array, Value):
             a = input._array
             return like(input, wrap(make(np.empty(a.shape, a.dtype), kind)))
-        array = make(input._array, kind)
+        array = memory.lined(input._array.nbytes, make, input._array, kind)
         if memory_format is not None:
             array = in_format(wrap(array), memory_format)._array
         return finish(array, requires_grad)

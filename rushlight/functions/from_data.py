@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import wrap_array, write_out
 from ..core.errors import fail
+from ..core.memory import lined
 from ..core.state import DEFAULTS, STATE
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..core.values import Value
@@ -191,7 +192,9 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
         not_repeated(data)
         kind = dtypes.of(data).numpy if dtype is None else numpy_kind(dtype)
         plain = type(data) is np.ndarray
-        return np.array(data, dtype=kind, order="K") if plain else data.astype(kind)
+        if plain:
+            return lined(data.size * kind.itemsize, np.array, data, dtype=kind, order="K")
+        return data.astype(kind)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data, common = _from_tensors(data)
         dtype = common if dtype is None else dtype
