@@ -13,6 +13,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
+from ..core.memory import lined
 from ..core.state import WATCHED
 from ..core.tape import PARAMS
 from ..core.tensor import Tensor, wrap
@@ -55,7 +56,7 @@ LATE.cast = cast
 
 
 def _keep_order(x: np.ndarray) -> np.ndarray:
-    return x.copy(order="K")
+    return lined(x.nbytes, x.copy, order="K")
 
 
 clone = linear("clone", eval=_keep_order, adjoint=lambda g, x: g,
@@ -283,6 +284,10 @@ overwrite = general(
 )  # fmt: skip
 
 
+def _bytes(xs: Sequence[np.ndarray]) -> int:
+    return sum(x.nbytes for x in xs)
+
+
 def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tuple[Any, ...]:
     parts, start = [], 0
     for x, width in zip(xs, widths):
@@ -292,11 +297,11 @@ def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tupl
 
 
 join = general(
-    "cat", eval=lambda xs, dim, widths: np.concatenate(xs, dim), arity=None,
+    "cat", eval=lambda xs, dim, widths: lined(_bytes(xs), np.concatenate, xs, dim), arity=None,
     vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.",
 )  # fmt: skip
 stack = general(
-    "stack", eval=lambda xs, dim: np.stack(xs, dim), arity=None, dtype="promote",
+    "stack", eval=lambda xs, dim: lined(_bytes(xs), np.stack, xs, dim), arity=None, dtype="promote",
     vjp=lambda g, y, xs, dim: tuple(
         None if x is None else select(g, dim, i) for i, x in enumerate(xs)
     ),
