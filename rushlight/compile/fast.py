@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import memory
 from ..core.dispatch import INFERRED
 from ..core.state import DEFAULTS, STATE, WATCHED
 from ..core.tape import LEAF, Clock, follow, owner_of
@@ -39,7 +40,7 @@ class _Writer:
         self.names: dict[str, Any] = {
             "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
-            "empty": np.empty, "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
+            "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
             "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
@@ -151,15 +152,16 @@ class _Writer:
         for k in self.outputs:
             node = self.captured.graph.outputs[k]
             self.names[f"S{k}"], self.names[f"D{k}"] = node.shape, node.dtype
+            self.names[f"M{k}"] = memory.empty if node.nbytes >= memory.LARGE else np.empty
             if k not in gradients:
-                add(f"o{k} = empty(S{k}, D{k})")
+                add(f"o{k} = M{k}(S{k}, D{k})")
                 continue
             self.names[f"g{k}"], self.names[f"G{k}"] = gradients[k], [None]
             add(f"t{k} = G{k}[0]")
             add(f"if t{k} is None or getrefcount(t{k}) > (4 if g{k}._grad is t{k} else 3) or"
                 f" t{k}._entry is not None or getrefcount(t{k}._array) > 2:")  # fmt: skip
             add(f"    t{k} = G{k}[0] = new(Tensor)")
-            add(f"    t{k}._array = empty(S{k}, D{k})")
+            add(f"    t{k}._array = M{k}(S{k}, D{k})")
             add(f"    t{k}._entry = None")
 
     def _apart(self) -> None:
