@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import special as kernels
 from ..core.families import elementwise, general, plain
+from ..core.heavy import heavy
 from ..core.tape import INPUTS
 from .elementwise import sgn, where
 from .placing import kind_of
@@ -28,7 +29,7 @@ def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str
 
 _GAUSS = 2 / sqrt(pi)
 
-erf = _smooth("erf", kernels.erf, lambda y, x: _GAUSS * exp(-(x * x)), "x",
+erf = _smooth("erf", heavy("erf", kernels.erf), lambda y, x: _GAUSS * exp(-(x * x)), "x",
               "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
 erfc = _smooth("erfc", kernels.erfc, lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")
 erfinv = _smooth("erfinv", kernels.erfinv, lambda y, x: 0.5 * sqrt(pi) * exp(y * y), "y",

@@ -9,41 +9,67 @@ from typing import Any
 import numpy as np
 
 from ..core.families import elementwise
+from ..core.heavy import heavy
+from ..core.primitive import bake_elementwise
+from ..core.tape import OUTPUT
 from .fused.rounds import PIECE, rectified
 
 PRINTED = 1000  # elements that `repr` shows in full
 
 
-def rounded(ufunc: Any) -> Any:
+def rounded(ufunc: Any, name: str | None = None) -> Any:
     """A float32 function that rounds correctly for arrays small enough to be read.
 
     NumPy's float32 kernels are off by up to 3 ulp, which shows in print; float64 and one rounding
     agrees with torch's in 99 of 100 values. It costs 3-5 times as much, so large arrays, whose
-    every digit nobody reads, keep the fast kernels.
+    every digit nobody reads, keep the fast kernels: native ones where `name` is given.
     """
+    large = ufunc if name is None else heavy(name, ufunc)
 
     def evaluate(x: Any) -> Any:
-        if x.dtype.char == "f" and x.size <= PRINTED:
-            return ufunc(x, dtype="d").astype("f")
-        return ufunc(x)
+        if x.size <= PRINTED:
+            return ufunc(x, dtype="d").astype("f") if x.dtype.char == "f" else ufunc(x)
+        return large(x)
 
     return evaluate
 
 
+def heavy_pull(name: str, partial: Any) -> Any:
+    """The pull `g * partial(y)`, with a program in its place for large arrays."""
+    derived = bake_elementwise([partial], "y")
+
+    def back(g: Any, y: Any) -> Any:
+        return g * partial(y, None)
+
+    large = heavy(f"{name}_back", back, back)
+
+    def pull(g: Any, entry: Any) -> Any:
+        y = entry[OUTPUT]
+        if type(g) is not np.ndarray or g.size <= PRINTED or g.dtype is not y.dtype:
+            return derived(g, entry)
+        return (large(g, y),) if g.dtype.char in "fd" else derived(g, entry)
+
+    return pull
+
+
 def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "",
-           node: str | None = None) -> Any:  # fmt: skip
+           node: str | None = None, pull: Any = None) -> Any:  # fmt: skip
     """An elementwise function of one real (or complex) variable; integers become floats."""
     return elementwise(
         name, eval=eval, dtype="float", partials=[partial], reads=reads,
-        lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc, node=node,
+        lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc, node=node, pull=pull,
     )  # fmt: skip
 
 
-exp = smooth("exp", rounded(np.exp), lambda y, x: y, "y", doc="e^x.  dy/dx = y.")
+exp = smooth("exp", rounded(np.exp, "exp"), lambda y, x: y, "y", doc="e^x.  dy/dx = y.")
 exp2 = smooth("exp2", rounded(np.exp2), lambda y, x: y * log_of(2), "y", doc="2^x.")
 expm1 = smooth("expm1", rounded(np.expm1), lambda y, x: y + 1, "y", doc="e^x - 1, exact near 0.")
 log = smooth(
-    "log", rounded(np.log), lambda y, x: 1 / x, "x", doc="The natural logarithm.  dy/dx = 1/x."
+    "log",
+    rounded(np.log, "log"),
+    lambda y, x: 1 / x,
+    "x",
+    doc="The natural logarithm.  dy/dx = 1/x.",
 )
 log2 = smooth(
     "log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2."
@@ -81,6 +107,7 @@ tanh = smooth(
     rounded(np.tanh),
     lambda y, x: 1 - y * y,
     "y",
+    pull=heavy_pull("tanh", lambda y, x: 1 - y * y),
     doc="The hyperbolic tangent.  dy/dx = 1 - y^2.",
 )
 asinh = smooth(
@@ -100,6 +127,10 @@ def _sigmoid(x: Any) -> Any:
         return 1 / (1 + np.exp(-x))
     if x.dtype.char == "f" and x.size <= PRINTED:
         return (1 / (1 + np.exp(-x.astype("d")))).astype("f")
+    return _large_sigmoid(x)
+
+
+def _sigmoid_by_tanh(x: np.ndarray) -> np.ndarray:
     y = np.tanh(x * x.dtype.type(0.5))
     y = y * x.dtype.type(0.5) + x.dtype.type(0.5)
     if x.size and x.min() < -8:  # there 1 + tanh has few digits left
@@ -108,9 +139,11 @@ def _sigmoid(x: Any) -> Any:
     return y
 
 
+_large_sigmoid = heavy("sigmoid", _sigmoid_by_tanh)
 sigmoid = smooth(
-    "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y)."
-)
+    "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y).",
+    pull=heavy_pull("sigmoid", lambda y, x: y * (1 - y)),
+)  # fmt: skip
 
 atan2 = elementwise(
     "atan2", eval=np.arctan2, dtype="float", reads="x",
@@ -159,8 +192,7 @@ def _relu(x: Any) -> Any:
 
 
 relu = elementwise(
-    "relu", eval=_relu, dtype="promote", reads="y",
-    partials=[lambda y, x: y > 0],
+    "relu", eval=_relu, dtype="promote", reads="y", partials=[lambda y, x: y > 0],
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
 )  # fmt: skip
 

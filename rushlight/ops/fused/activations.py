@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general, plain
+from ...core.heavy import heavy
 from ..elementwise import clamp, where
 from ..transcendental import PRINTED, exp, sigmoid, tanh
 from . import smooth_kernels as kernels
@@ -84,12 +85,18 @@ def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, do
         need_float(x, kernel)
         if exact and x.size <= PRINTED and x.dtype.char == "f":
             return in_rounds(forward, x.astype("d"), params=params).astype("f")
-        return in_rounds(forward, x, params=params)
+        return large(x, *params)
 
     def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:
         if raw(g, x) and g.dtype == x.dtype:
-            return in_rounds(backward, g, x, params=params)
+            return large_back(g, x, *params)
         return vjp(g, y, x, *params)
+
+    large = heavy(name, lambda x, *params: in_rounds(forward, x, params=params))
+    large_back = heavy(
+        f"{name}_back", lambda g, x, *params: in_rounds(backward, g, x, params=params),
+        lambda g, x, *params: vjp(g, None, x, *params),
+    )  # fmt: skip
 
     return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, node=node)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
+from ...core.heavy import heavy
 from ..reduce import sum as sum_of
 from ..transcendental import PRINTED, exp
 from .kernels import need_float, raw, widened
@@ -85,14 +86,25 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
-    if raw(g, y) and _in_rows(y, dim) and g.dtype == y.dtype:
+    if raw(g, y) and g.dtype == y.dtype:
+        return _large_softmax_back(g, y, dim)
+    return _softmax_back(g, y, dim)
+
+
+def _softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    if _in_rows(y, dim):
         return _by_rows(_softmax_rows_back, g, y)
+    return _softmax_back(g, y, dim)
+
+
+def _softmax_back(g: Any, y: Any, dim: int) -> Any:
     share = g * y
     return share - y * (sum_of(share, (dim,), True) if len(y.shape) else share)
 
 
+_large_softmax_back = heavy("softmax_back", _softmax_back_arrays, _softmax_back)
 softmax = general(
-    "softmax", eval=_softmax, vjp=_softmax_vjp, reads="y",
+    "softmax", eval=heavy("softmax", _softmax), vjp=_softmax_vjp, reads="y",
     doc="e^x over its sum along dim.  dx = y (g - sum(g y)).",
 )  # fmt: skip
 
@@ -110,12 +122,23 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
-    if raw(g, y) and _in_rows(y, dim) and g.dtype == y.dtype:
+    if raw(g, y) and g.dtype == y.dtype:
+        return _large_log_softmax_back(g, y, dim)
+    return _log_softmax_back(g, y, dim)
+
+
+def _log_softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    if _in_rows(y, dim):
         return _by_rows(_log_softmax_rows_back, g, y)
+    return _log_softmax_back(g, y, dim)
+
+
+def _log_softmax_back(g: Any, y: Any, dim: int) -> Any:
     return g - exp(y) * (sum_of(g, (dim,), True) if len(y.shape) else g)
 
 
+_large_log_softmax_back = heavy("log_softmax_back", _log_softmax_back_arrays, _log_softmax_back)
 log_softmax = general(
-    "log_softmax", eval=_log_softmax, vjp=_log_softmax_vjp, reads="y",
+    "log_softmax", eval=heavy("log_softmax", _log_softmax), vjp=_log_softmax_vjp, reads="y",
     doc="x - log(sum(e^x)) along dim.  dx = g - e^y sum(g).",
 )  # fmt: skip
