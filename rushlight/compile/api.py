@@ -25,6 +25,7 @@ from .code import llvm
 from .fast import MISS, make
 from .graph import Graph
 from .report import Explanation
+from .required import Refused
 from .source import NumpyProgram, Source
 
 LOG = logging.getLogger("rushlight.compile")
@@ -89,7 +90,11 @@ class Compiled:
                 if arrays is not None:
                     if place:
                         self._prefer(bound)
-                    return bound(arrays, leaves)
+                    try:
+                        return bound(arrays, leaves)
+                    except Refused as error:
+                        LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
+                    return self.function(*args, **kwargs)
         return self._make(args, kwargs)
 
     def _prefer(self, bound: Bound) -> None:
@@ -147,8 +152,11 @@ class Compiled:
             if captured.joint is not None:
                 halves = Halves(captured, self._build(captured.joint.graph, [], []))
             forms = [source.array for source in captured.sources]
-            program = self._build(captured.graph, captured.writes, forms)
-            bound = Bound(captured, program, halves, arguments, before)
+            late = captured.late is not None
+            program = self._build(captured.graph, [] if late else captured.writes, forms)
+            asked = captured.required.graph
+            first = None if asked is None else self._build(asked, [], [])
+            bound = Bound(captured, program, halves, arguments, before, first)
             bound.fast = make(bound)
             self.programs.insert(0, bound)
             self._shorten()

@@ -14,6 +14,7 @@ from ..core.tensor import Tensor, wrap
 from .backward import output_entry
 from .capture import Captured, Result, alike, window
 from .guards import Place, checker, same
+from .required import Refused
 from .trace import Source
 
 
@@ -89,10 +90,12 @@ class Bound:
     """One program with its guards: `matches` decides whether it may run, `__call__` runs it."""
 
     def __init__(
-        self, captured: Captured, program: Any, halves: Any, arguments: Any, modes: Any
-    ) -> None:
+        self, captured: Captured, program: Any, halves: Any, arguments: Any, modes: Any,
+        first: Any = None,
+    ) -> None:  # fmt: skip
         self.captured, self.program, self.modes = captured, program, modes
-        self.halves = halves
+        self.halves, self.first = halves, first  # `first` asks whether the values will do
+        self.engines = list({id(x): x for x in map(_engine, captured.graph.effects)}.values())
         self.arguments = arguments
         self.places: list[Place] = captured.places
         self.presence = captured.presence
@@ -146,7 +149,7 @@ class Bound:
     def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
         captured = self.captured
         with self._lock:
-            outputs = self.program.run(arrays)
+            outputs = self._outputs(arrays)
             self.runs += 1
             if captured.writes:
                 self._write(arrays, outputs)
@@ -156,6 +159,23 @@ class Bound:
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
         return build(captured.results, outputs, arrays, node, leaves)
+
+    def _outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Run the program; where that will not do, nothing is written nor drawn."""
+        if self.first is not None:
+            (fine,) = self.first.run([arrays[place] for place in self.captured.required.reads])
+            if not fine:
+                raise Refused
+        states = [engine.get_state() for engine in self.engines]
+        try:
+            outputs = self.program.run(arrays)
+            if self.captured.late is not None and not outputs[self.captured.late]:
+                raise Refused
+        except Exception as error:
+            for engine, state in zip(self.engines, states):
+                engine.set_state(state)
+            raise Refused from error
+        return outputs
 
     def _write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
         """New content for the inputs that the call writes, once nothing reads the old."""
@@ -170,6 +190,10 @@ class Bound:
         for place, index in writes:
             np.copyto(arrays[place], outputs[index])
             mark_written(arrays[place])
+
+
+def _engine(draw: Any) -> Any:
+    return draw.params[0]
 
 
 def build(

@@ -20,6 +20,7 @@ from .graph import Graph, Node
 from .guards import SCALARS
 from .joint import Joint, differentiate, split
 from .reach import Reach, own_file
+from .required import Required
 from .trace import Source, Tracer
 from .traced import Traced, covers
 
@@ -66,6 +67,8 @@ class Captured:
         self.places: list[Any] = []
         self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
         self.joint: Joint | None = None
+        self.required = Required((), ())
+        self.late: int | None = None  # the output that says whether the call was right at all
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -148,6 +151,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
         raise Uncompilable("a tensor made before the call gets a history in it")
     live = _live(tracer, result)
+    required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = _pulled(tracer, live) if live else None
     results = _results(tracer, result, give)
     gradients = _gradients(tracer, give)
@@ -165,8 +169,10 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
         inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
         places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
         joint = Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
+    late = None if required.late is None else give(required.late)
     graph = Graph([source.node for source in tracer.sources], outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
+    captured.required, captured.late = required, late
     captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
     captured.places = reach.places + reach.fixed_rates(tracer.sources)

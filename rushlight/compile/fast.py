@@ -51,6 +51,8 @@ class _Writer:
             return False
         if self.captured.joint is not None or self.captured.shared:
             return False
+        if self.captured.late is not None:
+            return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
             return False
@@ -86,6 +88,8 @@ class _Writer:
         self._inputs()
         if self.captured.writes:
             self._apart()
+        if self.bound.first is not None and not self._ask_first():
+            return None
         self._memory()
         self._run()
         self._effects()
@@ -144,6 +148,21 @@ class _Writer:
                 self.fetched.append(f"a{k}")
             else:
                 self.fetched.append(f"s{k}._array")
+
+    def _ask_first(self) -> bool:
+        """Whether the values will do is asked before anything is written or drawn."""
+        first, reads = self.bound.first, self.captured.required.reads
+        if getattr(first, "draws", None) is None:
+            return False
+        answer = np.ones((), bool)
+        forms = [*(self.bound._forms[place] for place in reads), _form(first.graph.outputs[0])]
+        ask = first.array_entry(range(len(forms)), forms, None, held=True)
+        if ask is None:
+            return False
+        self.names.update(ask=ask, answer=answer, fine=memoryview(answer.reshape(1)))
+        arrays = ", ".join(self.fetched[place] for place in reads)
+        self.lines.append(f"if not ask({arrays}, answer) or not fine[0]: return MISS")
+        return True
 
     def _memory(self) -> None:
         """Results get new memory; a gradient's is used again where nobody else holds it."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import is_ours
 from .foreign import Hole
 from .graph import Node
+from .required import ASKS
 from .traced import ALIASES, Traced
 
 ndarray = np.ndarray
@@ -83,6 +84,7 @@ class NumpyCalls:
     call: Any
     split: Any
     find: Any
+    known: Any
     constant: Any
     operand: Any
     result: Any
@@ -144,6 +146,8 @@ class NumpyCalls:
     def numpy(self, op: str, function: Any, args: Any, kwargs: Any) -> Any:
         """Any other pure call of NumPy, kept with a template of its arguments."""
         nodes: list[Node] = []
+        if op in ASKS:
+            ASKS[op](self, args, kwargs)
         args, places = self.split(tuple(args), nodes)
         kwargs, names = self.split(dict(kwargs), nodes)
         y = function(*args, **kwargs)
@@ -157,7 +161,7 @@ class NumpyCalls:
     def write(self, target: Any, y: Any) -> Any:
         """Write a result into memory, broadcast and cast as NumPy would."""
         if type(target) is not Traced:
-            known = self.find(target)
+            known = self.known(target)
             target = self.constant(target) if known is None else known
         y = y if type(y) is Traced else self.operand(np.asarray(y))
         node = y.read()

@@ -36,6 +36,7 @@ class Reach:
         self.rates: list[Place] = []  # those of `numbers`
         self.reads_rates = False  # whether the user's code reads learning rates itself
         self.opaque: list[str] = []
+        self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
         self._noted: set[tuple[int, Any]] = set()
         self._bound: set[tuple[int, int]] = set()
@@ -69,7 +70,7 @@ class Reach:
         elif type(value).__module__.startswith(f"{_PACKAGE}.compile"):
             self._stack.append((getattr(value, "function", None), path))  # a compiled callable
         elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
-            return
+            self.arrays = self.arrays or isinstance(value, np.ndarray)
         elif isinstance(value, Iterator):
             self.opaque.append(f"{path} is an iterator, which a program cannot advance")
         elif type(value).__module__.startswith(_CHANCE):

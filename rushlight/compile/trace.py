@@ -24,6 +24,7 @@ from .alive import alive, kinds
 from .foreign import Hole, Layout
 from .graph import Node
 from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
+from .required import ASKS, ask
 from .traced import Cell, Traced, covers
 
 ndarray = np.ndarray
@@ -61,6 +62,8 @@ class Tracer(NumpyCalls):
         self.raises: type[BaseException] | None = None
         self.before: dict[int, Any] = {}
         self.engines: dict[int, DrawnEngine] = {}
+        self.required: list[Node] = []  # truth values that must hold at every run
+        self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
 
@@ -153,6 +156,7 @@ class Tracer(NumpyCalls):
 
     def constant(self, array: np.ndarray) -> Traced:
         """An array that the call itself made, without reading any tensor."""
+        self.refuse_content(array)
         value = array.copy()
         return self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
 
@@ -206,6 +210,42 @@ class Tracer(NumpyCalls):
                 return known_dead(self, value)
         return None
 
+    def known(self, array: np.ndarray) -> Traced | None:
+        """The traced array of memory that an op is given bare, of a tensor not met before too."""
+        found = self.find(array)
+        if found is not None or self.closed:
+            return found
+        if self._holders is None:
+            self._holders = {}
+            for x in self.before.values():
+                if type(getattr(x, "_array", None)) is ndarray:
+                    self._holders.setdefault(id(owner_of(x._array)), []).append(x)
+        for x in self._holders.get(id(owner_of(array)), ()):
+            if type(x._array) is ndarray and np.may_share_memory(x._array, array):
+                self.lift(x)
+        return self.find(array)
+
+    def refuse_content(self, array: Any, computed: bool = False) -> None:
+        """End the trace at an array whose content the next call may find changed.
+
+        `computed`: it may also come from any array that the call can reach.
+        """
+        if computed and self.reach is not None and self.reach.arrays:
+            self.stop("the content of a NumPy array made before the call")
+        while self.reach is not None and isinstance(array, ndarray):
+            if self.reach.knows(array):
+                self.stop("the content of a NumPy array made before the call")
+            array = array.base
+
+    def require(self, holds: Any) -> None:
+        """A program must not go on where this truth value is not true everywhere."""
+        if type(holds) is Traced and not self.closed:
+            self.required.append(holds.read())
+
+    def within(self, numbers: Any, low: int, high: int) -> None:
+        """A program must not go on where a whole number is not in low..high-1."""
+        ask(self, numbers, low, high)
+
     def result(self, value: Any, node: Node) -> Any:
         """The traced array of what an operation gave: new memory, or a view of known memory."""
         if type(value) is not ndarray:
@@ -237,6 +277,8 @@ class Tracer(NumpyCalls):
         real, template = self.split(params, nodes)
         if prim.name in COUNTING or (prim.name == "index" and masks(real)):
             self.stop(f"the shape of what {prim.name} gives depends on values")
+        if prim.name in ASKS:
+            ASKS[prim.name](self, operands, params)
         y = dispatch.evaluate(prim, tuple(arrays), real)
         if prim.outputs != 1:
             return self.results(prim.name, nodes, template, y)
@@ -262,7 +304,7 @@ class Tracer(NumpyCalls):
         if isinstance(x, ndarray) and type(x) is not ndarray:
             x = np.asarray(x)
         if type(x) is ndarray:
-            known = self.find(x)
+            known = self.known(x)
             return self.constant(x) if known is None else known
         if isinstance(x, (np.generic, bool, int, float, complex)):
             return self.constant(np.asarray(x))
@@ -276,9 +318,11 @@ class Tracer(NumpyCalls):
         if kind is Traced:
             nodes.append(template.read())
             return template.value, Hole(len(nodes) - 1)
-        if kind is ndarray and (known := self.find(template)) is not None:
+        if kind is ndarray and (known := self.known(template)) is not None:
             nodes.append(known.read())
             return template, Hole(len(nodes) - 1)
+        if kind is ndarray:
+            self.refuse_content(template)
         if kind is tuple or kind is list:
             pairs = [self.split(part, nodes) for part in template]
             return kind(a for a, _ in pairs), kind(b for _, b in pairs)
@@ -397,7 +441,8 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
                 x._array = x._array.value
         return dispatch.apply_plain(prim, tuple(map(value_of, inputs)), value_of(params))
     inputs = dispatch.promote(prim, inputs)
-    operands = tuple(tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs)
+    # a list: to end a trace looks at all objects, and a tuple must not be seen half filled
+    operands = tuple([tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs])
     if tracer.closed:  # two inputs share memory: the trace ended while lifting
         return handle(prim, inputs, params)
     if prim.name == "where":

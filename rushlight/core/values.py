@@ -44,11 +44,36 @@ def put(target: Tensor, result: Tensor) -> None:
 def settled(x: Any) -> Any:
     """The real numbers of an array or tensor, for a check of arguments that only raises.
 
-    A trace goes on behind such a check, so the program itself must refuse what the check refuses.
+    A trace goes on behind such a check: see `refuses` and `outside`, which programs ask again.
     """
     array = raw(x)
     held = None if STATE.tracer is None else getattr(array, "value", None)
     return array if held is None else held
+
+
+def noted(x: Any) -> Any:
+    """An array or tensor's array as the running trace knows it."""
+    array, tracer = raw(x), STATE.tracer
+    if tracer is None or type(array) is not np.ndarray:
+        return array
+    known = tracer.known(array)
+    return array if known is None else known
+
+
+def refuses(wrong: Any) -> bool:
+    """Whether a mask holds anywhere, for a check that only raises; a program asks at every run."""
+    array = raw(wrong)
+    if STATE.tracer is not None:
+        STATE.tracer.require(np.logical_not(array))
+    return bool(settled(array).any())
+
+
+def outside(numbers: Any, low: int, high: int) -> bool:
+    """Whether some whole number is not in low..high-1; a program asks at every run."""
+    if STATE.tracer is not None:
+        STATE.tracer.within(noted(numbers), low, high)
+    given = settled(numbers)
+    return bool(given.size) and bool(given.min() < low or given.max() >= high)
 
 
 def some(mask: Any) -> bool:

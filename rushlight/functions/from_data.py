@@ -172,12 +172,8 @@ def _from_tensors(data: Any) -> tuple[Any, dtypes.dtype]:
 
 def not_repeated(array: np.ndarray) -> None:
     """End the trace where an array becomes a tensor that the next call may find changed."""
-    if STATE.tracer is not None and STATE.tracer.reach is not None:
-        part: Any = array
-        while isinstance(part, np.ndarray):
-            if STATE.tracer.reach.knows(part):
-                STATE.tracer.stop("the content of a NumPy array made before the call")
-            part = part.base
+    if STATE.tracer is not None:
+        STATE.tracer.refuse_content(array, computed=True)
 
 
 def to_array(data: Any, dtype: Any = None) -> np.ndarray:

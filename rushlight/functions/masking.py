@@ -9,7 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.tensor import Tensor
-from ..core.values import settled
+from ..core.values import noted, refuses
 from ..ops import placing as p
 from ..ops import structure as s
 
@@ -103,7 +103,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     shape = np.broadcast_shapes(input._array.shape, where.shape)
     where = np.broadcast_to(where, shape)
-    if np.count_nonzero(settled(where)) > source._array.size:
+    if refuses(noted(where).sum() > source._array.size):
         raise RuntimeError("Number of elements of source < number of ones in mask")
     wide = input if input._array.shape == shape else s.expand(input, shape)
     return p.masked_scatter(wide, source, where)

@@ -20,7 +20,7 @@ from ..core.shapes import broadcast, dimension, dimensions
 from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value, settled, some
+from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
 from ..ops import structure as s
 from ..ops.contract import c_name
@@ -172,15 +172,6 @@ def bernoulli_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
     """For `rrelu`: a uniform slope where input <= 0 (drawn for those alone), 1 elsewhere."""
     return wrap(engine_of(None).slopes(input._array, low, high))
-
-
-def follows(labels: Tensor, classes: int) -> Tensor:
-    """Checked labels; a program reads them through a table that ends where the classes do."""
-    if STATE.tracer is None:
-        return labels
-    table = wrap(np.arange(classes, dtype=np.int64))
-    flat = where(labels < 0, classes, labels).reshape(-1)
-    return take(table, flat).reshape(labels.shape)
 
 
 def update_running(running: Tensor, batch: Tensor, factor: float) -> None:

@@ -12,7 +12,7 @@ from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.state import STATE
 from ..core.tensor import Tensor
-from ..core.values import settled
+from ..core.values import outside, settled
 from ..ops import indexing as ix
 from ..ops import placing as p
 from ..ops import structure as s
@@ -48,8 +48,8 @@ def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got:"
                            f" {scalar_type_name(index.dtype)}")  # fmt: skip
     rows = rows.reshape(-1)
-    given = settled(rows)
-    if given.size and (given.min() < 0 or given.max() >= size):
+    if outside(rows, 0, size):
+        given = settled(rows)
         place = int(np.flatnonzero((given < 0) | (given >= size))[0])
         raise fail(
             IndexError, "index out of range in self",
@@ -76,9 +76,9 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
         raise IndexError("index_select(): Index is supposed to be a vector")
     if index._array.dtype not in (np.int64, np.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
-    size, given = _size(input, place), index._array.reshape(-1)
-    if place == 1 and input._array.flags.c_contiguous:
-        given = settled(given)
+    size = _size(input, place)
+    if place == 1 and input._array.flags.c_contiguous:  # `_rows` has a program ask it again
+        given = settled(index).reshape(-1)
         for bad in given[(given < 0) | (given >= size)][:1]:
             raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     rows = _rows("index_select", index, size)
@@ -171,8 +171,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         raise IndexError("Index has to be a vector/scalar")
     rows = index._array.reshape(-1)
     size = _size(input, place)
-    if rows.size and (rows.min() < -size or rows.max() >= size):
-        bad = int(rows[(rows < -size) | (rows >= size)][0])
+    if outside(rows, -size, size):
+        given = settled(rows)
+        bad = int(given[(given < -size) | (given >= size)][0])
         raise IndexError(f"index {bad} is out of bounds for dimension {place} with size {size}")
     if not isinstance(value, Tensor):
         return p.index_fill(input, place, rows, value)
@@ -217,12 +218,12 @@ def _flat_places(name: str, input: Tensor, index: Tensor) -> np.ndarray:
         )
     if size == 0 and places.size:
         raise IndexError(f"{name}(): tried to take from an empty tensor")
-    given = settled(places)
-    bad = (given < -size) | (given >= size)
-    if bad.any():
+    if outside(places, -size, size):
+        given = settled(places)
+        bad = given[(given < -size) | (given >= size)][0]
         raise fail(
             IndexError, "out of range: tried to access index"
-            f" {given[bad][0]} on a tensor of {size} elements.",
+            f" {bad} on a tensor of {size} elements.",
         )  # fmt: skip
     return places
 

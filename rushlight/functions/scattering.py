@@ -10,7 +10,7 @@ from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
-from ..core.values import settled
+from ..core.values import outside, settled
 from ..ops import indexing_along as along
 from ..ops import placing as p
 from ..ops import scatter_reduce as r
@@ -26,8 +26,8 @@ def _rank(shape: tuple[int, ...]) -> int:
 
 
 def _in_range(name: str, places: np.ndarray, dim: int, size: int) -> np.ndarray:
-    given = settled(places)
-    if given.size and (given.min() < 0 or given.max() >= size):
+    if outside(places, 0, size):
+        given = settled(places)
         bad = (given < 0) | (given >= size)
         raise fail(
             RuntimeError,

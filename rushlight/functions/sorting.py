@@ -11,7 +11,7 @@ from ..core.dispatch import not_implemented, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
-from ..core.values import settled, some
+from ..core.values import noted, refuses, some
 from ..ops import elementwise as e
 from ..ops import sort as o
 from ..ops import structure as s
@@ -208,7 +208,7 @@ def _fractions(name: str, input: Tensor, q: Any, interpolation: str) -> tuple[Te
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.dtype is not input.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if q._array.size and not ((settled(q) >= 0) & (settled(q) <= 1)).all():
+    if refuses(~((noted(q) >= 0) & (noted(q) <= 1))):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return s.reshape(q, (q._array.size,)), q._array.ndim == 0
 

@@ -12,7 +12,7 @@ from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
-from ..core.values import settled
+from ..core.values import noted, refuses
 from ..ops import compare as c
 from ..ops import elementwise as e
 from ..ops import moments as m
@@ -343,7 +343,7 @@ def _weights(columns: int, counts: Any, given: Any) -> Any:
                 f"cov(): expected {name} to have the same numel as there are"
                 f" observations in the input but got {w._array.size} != {columns}"
             )
-        if w._array.size and settled(w).min() < 0:
+        if refuses(noted(w) < 0):
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if counts is None or given is None:
         return given if counts is None else counts

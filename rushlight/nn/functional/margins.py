@@ -49,10 +49,8 @@ def multi_margin_loss(
         )
     labels = target.reshape(-1, 1)
     classes = scores.shape[1]
-    given = n.settled(labels)
-    if ((given < 0) | (given >= classes)).any():
+    if n.outside(labels, 0, classes):
         raise RuntimeError("target out of range")
-    labels = n.follows(labels, classes)
     excess = (margin - scores.gather(1, labels) + scores).clamp_min(0)
     if p == 2:
         excess = excess * excess

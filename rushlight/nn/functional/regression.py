@@ -141,7 +141,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = var * rl.ones_like(input)
-    elif bool((n.settled(var) < 0).any()):
+    elif n.refuses(var < 0):
         raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:

@@ -94,6 +94,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     try:
         values = n.settled(tensor)
         smallest, largest = int(values.min()), int(values.max())
+        n.outside(tensor, 0, num_classes)
     except RuntimeError:  # one sample of a batch: its values are not at hand
         if num_classes == -1:
             raise
@@ -106,8 +107,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         error = RuntimeError("Class values must be smaller than num_classes.")
         error.add_note(f"the largest label is {largest}, num_classes is {num_classes}")
         raise error
-    labels = n.follows(tensor, num_classes)
-    return (labels.unsqueeze(-1) == rl.arange(num_classes)).long()
+    return (tensor.unsqueeze(-1) == rl.arange(num_classes)).long()
 
 
 def _check_offsets(input: Tensor, offsets: Any) -> None:
@@ -118,6 +118,8 @@ def _check_offsets(input: Tensor, offsets: Any) -> None:
     if not offsets.numel():
         return
     first, last = (int(n.settled(offsets)[place]) for place in (0, -1))
+    if n.STATE.tracer is not None:
+        n.refuses((offsets[0] != 0) | (offsets[-1] > input.shape[0]))
     if first != 0:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from"
@@ -203,7 +205,7 @@ def embedding_bag(
 
 def _check_bag_rows(flat: Tensor, rows: int) -> None:
     wrong = (flat < 0) | (flat >= rows)
-    if n.settled(wrong).any():
+    if n.refuses(wrong):
         at = int(wrong.nonzero()[0, 0])
         raise RuntimeError(
             f"Index {at} of input takes value {int(flat[at])} which is not in the valid range"

@@ -65,9 +65,9 @@ def _unpool(
     volume = 1
     for one in size:
         volume *= one
-    given = n.settled(indices)
-    wrong = (given < 0) | (given >= volume)
-    if wrong.any():
+    if n.outside(indices, 0, volume):
+        given = n.settled(indices)
+        wrong = (given < 0) | (given >= volume)
         shown = (1, *size) if dims == 1 else size
         raise RuntimeError(
             f"Found an invalid max index: {int(given[wrong][0])} (output volumes are of size"
