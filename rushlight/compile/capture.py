@@ -7,22 +7,21 @@ repeated by a program, and is the reason a call stays eager.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import is_ours
 from ..core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
 from .guards import SCALARS
 from .joint import Joint, differentiate, split
-from .reach import Reach, own_file
+from .reach import Reach
 from .required import Required
 from .trace import Source, Tracer
 from .traced import Traced, covers
+from .watch import Watch
 
 CHANGES = "the call changes"
 
@@ -292,54 +291,3 @@ def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor
         elif grad is not had:
             raise Uncompilable("a gradient is replaced by another tensor")
     return found
-
-
-_EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
-_CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
-_CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
-                     "sort reverse appendleft popleft write writelines".split())  # fmt: skip
-
-
-class Watch:
-    """Sees the calls that the user's own code makes during a trace, and ends it at side effects."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self.tracer = tracer
-
-    def __enter__(self) -> None:
-        self.before = sys.getprofile()
-        if self.before is None:
-            sys.setprofile(self.see)
-
-    def __exit__(self, *error: Any) -> None:
-        if self.before is None:
-            sys.setprofile(None)
-
-    def see(self, frame: Any, event: str, called: Any) -> None:
-        """One call event of the interpreter."""
-        if self.tracer.closed or event not in ("c_call", "call"):
-            return
-        if event == "call":
-            back = frame.f_back
-            by_chance = frame.f_globals.get("__name__") in _CHANCE
-            if back is not None and by_chance and own_file(back.f_code.co_filename):
-                self._stop(f"{frame.f_code.co_name}()", back)
-            return
-        if is_ours(frame) or not own_file(frame.f_code.co_filename):
-            return
-        name, owner = called.__name__, getattr(called, "__self__", None)
-        module = getattr(called, "__module__", None) or type(owner).__module__
-        chance = module in _CHANCE or module.startswith("numpy.random")
-        if (module == "builtins" and name in _EFFECTS) or chance:
-            self._stop(f"{name}()", frame)
-        elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
-            self._stop(f".{name}() on something made before the call", frame)
-        elif name in _CHANGES and module in ("_io", "io"):
-            self._stop(f"{name}()", frame)
-
-    def _known(self, owner: Any) -> bool:
-        return self.tracer.reach.knows(owner)
-
-    def _stop(self, what: str, frame: Any) -> None:
-        where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-        self.tracer.stop(f"{what} must happen at every call", where)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import is_ours
+from ..core.errors import PACKAGE
 from .foreign import Hole
 from .graph import Node
 from .required import ASKS
@@ -38,25 +38,44 @@ def value_of(x: Any) -> Any:
     return {key: value_of(part) for key, part in x.items()} if kind is dict else x
 
 
+def _type(x: Any) -> Any:
+    """The data type of an array or of a NumPy number; None for anything else."""
+    kind = type(x)
+    if kind is Traced:
+        return x.value.dtype
+    return x.dtype if kind is ndarray or isinstance(x, (ndarray, np.generic)) else None
+
+
 def _same_types(inputs: Any) -> bool:
-    found = {x.dtype for x in inputs if isinstance(x, (ndarray, np.generic))}
-    return len(found) == 1
+    found = None
+    for x in inputs:
+        kind = _type(x)
+        if kind is not None and kind is not found:
+            if found is not None and kind != found:
+                return False
+            found = kind
+    return found is not None
 
 
 def typed(inputs: Any) -> Any:
     """Python numbers beside arrays, in the type NumPy gives them there."""
-    kind = next(x.dtype for x in inputs if isinstance(x, (ndarray, np.generic)))
-    return tuple(
+    for x in inputs:
+        if type(x) is not Traced and type(x) is not ndarray:
+            break
+    else:
+        return inputs
+    kind = next(kind for x in inputs if (kind := _type(x)) is not None)
+    return tuple([
         np.asarray(x, np.result_type(kind, x)) if isinstance(x, (bool, int, float, complex)) and
         not isinstance(x, np.generic) else x
         for x in inputs
-    )  # fmt: skip
+    ])  # fmt: skip
 
 
 def line() -> str:
     """The user's line, `file:line in name`."""
     frame = sys._getframe(2)
-    while frame is not None and is_ours(frame):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     if frame is None:
         return ""

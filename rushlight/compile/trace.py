@@ -10,7 +10,6 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 from __future__ import annotations
 
 import logging
-import weakref
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from .required import ASKS, ask
 from .traced import Cell, Traced, covers
 
 ndarray = np.ndarray
+PLAIN = frozenset((int, float, bool, str, type(None)))
 WORK: Any = 10_000  # how hard to look for a shared element
 LOG = logging.getLogger("rushlight.compile")
 
@@ -178,37 +178,42 @@ class Tracer(NumpyCalls):
 
     def fresh(self, value: np.ndarray, node: Node, source: Any = None) -> Traced:
         """A traced array in memory not seen before."""
-        owner = owner_of(value)
         cell = Cell(value, node, source)
-        key = id(owner)
-        cells = self.cells.get(key)
-        if cells is None:
-            try:
-                weakref.finalize(owner, self.cells.pop, key, None).atexit = False
-            except TypeError:
-                cell.source = (cell.source, owner)  # keeps what cannot be watched alive
-            self.cells[key] = [cell]
-        else:
-            cells.append(cell)
+        cells = self.cells.setdefault(id(value if value.base is None else owner_of(value)), [])
+        if cells:  # an owner that is gone may have had this address
+            cells[:] = [one for one in cells if one.base is not None]
+        cells.append(cell)
         return Traced(self, value, node, cell)
 
     def find(self, value: np.ndarray) -> Traced | None:
         """The traced array of memory already followed."""
-        cells = self.cells.get(id(owner_of(value)))
+        owner = value if value.base is None else owner_of(value)
+        cells = self.cells.get(id(owner))
         if not cells or not value.size:
             return None
-        low, high = np.lib.array_utils.byte_bounds(value)
+        low = high = -1
         for cell in cells:
-            start, stop = np.lib.array_utils.byte_bounds(cell.base)
-            if start <= low and high <= stop and _inside(value, cell.base):
-                known = Traced(self, value, cell.node, cell)
-                if not covers(value, cell.base):
-                    known.version = -1
-                return known
-            if low < stop and start < high and overlap(value, cell.base):
+            base = cell.base
+            if base is None:
+                continue
+            if base is owner and owner.flags.c_contiguous:
+                return self._part(cell, value)
+            if low < 0:
+                low, high = np.lib.array_utils.byte_bounds(value)
+            start, stop = np.lib.array_utils.byte_bounds(base)
+            if start <= low and high <= stop and _inside(value, base):
+                return self._part(cell, value)
+            if low < stop and start < high and overlap(value, base):
                 self.stop("two tensors share parts of the same memory")
                 return known_dead(self, value)
         return None
+
+    def _part(self, cell: Cell, value: np.ndarray) -> Traced:
+        """An array over some of a cell's memory."""
+        known = Traced(self, value, cell.node, cell)
+        if not covers(value, cell.base):
+            known.version = -1
+        return known
 
     def known(self, array: np.ndarray) -> Traced | None:
         """The traced array of memory that an op is given bare, of a tensor not met before too."""
@@ -252,9 +257,9 @@ class Tracer(NumpyCalls):
             value = np.asarray(value)
         known = self.find(value) if value.base is not None or value.size == 0 else None
         if known is None:
-            owner = self.cells.get(id(value))
-            if owner and owner[0].base is value:
-                known = Traced(self, value, owner[0].node, owner[0])
+            cells = self.cells.get(id(value))
+            if cells and cells[0].base is value:
+                known = Traced(self, value, cells[0].node, cells[0])
         if known is None:
             return self.fresh(value, node)
         known.node, known.version = node, known.cell.version
@@ -274,7 +279,7 @@ class Tracer(NumpyCalls):
             else:
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
-        real, template = self.split(params, nodes)
+        real, template = self.split(params, nodes) if params else (params, params)
         if prim.name in COUNTING or (prim.name == "index" and masks(real)):
             self.stop(f"the shape of what {prim.name} gives depends on values")
         if prim.name in ASKS:
@@ -282,8 +287,8 @@ class Tracer(NumpyCalls):
         y = dispatch.evaluate(prim, tuple(arrays), real)
         if prim.outputs != 1:
             return self.results(prim.name, nodes, template, y)
-        for x in self.traced_in((operands, params)):
-            if y is x.value:
+        for x in (*operands, *self.traced_in(params)) if params else operands:
+            if type(x) is Traced and y is x.value:
                 return x
         y = y if type(y) is ndarray else np.asarray(y)
         return self.result(y, Node(prim.name, nodes, template, y.shape, y.dtype, line()))
@@ -312,9 +317,11 @@ class Tracer(NumpyCalls):
 
     def split(self, template: Any, nodes: list[Node]) -> tuple[Any, Any]:
         """Params as (real values, template with holes for traced arrays, added to `nodes`)."""
-        if isinstance(template, Tensor):
-            template = self.lift(template)
         kind = type(template)
+        if kind in PLAIN:
+            return template, template
+        if isinstance(template, Tensor):
+            return self.split(self.lift(template), nodes)
         if kind is Traced:
             nodes.append(template.read())
             return template.value, Hole(len(nodes) - 1)

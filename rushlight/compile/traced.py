@@ -11,6 +11,8 @@ any of them gives the cell a new node, and the others read their region of it fr
 
 from __future__ import annotations
 
+import weakref
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,13 +23,26 @@ from .graph import Node
 
 
 class Cell:
-    """One piece of memory: the array that covers it, and the node of its present content."""
+    """One piece of memory: the array that covers it, and the node of its present content.
 
-    __slots__ = ("base", "node", "source", "version")
+    Memory that the call itself made goes when the last array over it does.
+    """
+
+    __slots__ = ("_held", "_weak", "node", "source", "version")
 
     def __init__(self, base: np.ndarray, node: Node, source: Any = None) -> None:
-        self.base, self.node, self.source = base, node, source
+        self.node, self.source = node, source
         self.version = 0
+        self._held = self._weak = None
+        if source is None and base.base is None:
+            self._weak = weakref.ref(base)
+        else:
+            self._held = base
+
+    @property
+    def base(self) -> Any:
+        """The array that covers it; None once the memory is gone."""
+        return self._held if self._weak is None else self._weak()
 
 
 class Traced:
@@ -36,7 +51,8 @@ class Traced:
     __slots__ = ("__weakref__", "cell", "node", "tracer", "value", "version")
 
     # rules and functions ask `isinstance(x, np.ndarray)` to tell raw arrays from Tensors
-    __class__ = property(lambda self: np.ndarray)  # type: ignore[assignment]
+    __class__ = property(attrgetter("_stands_for"))  # type: ignore[assignment]
+    _stands_for = np.ndarray
     __hash__ = object.__hash__
     __array_priority__ = 500
 
@@ -75,8 +91,6 @@ class Traced:
         return self.tracer.function(function, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _FACTS:
-            return getattr(self.value, name)
         if name in _METHODS:
             return lambda *args, **kwargs: self.tracer.method(name, self, args, kwargs)
         if name in _VIEWS:
@@ -179,7 +193,9 @@ _SIGNS = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": 
 
 
 def _attach() -> None:
-    """Python's operators as NumPy's functions; in place they write."""
+    """Facts about the array; Python's operators as NumPy's functions; in place they write."""
+    for name in _FACTS:
+        setattr(Traced, name, property(attrgetter(f"value.{name}")))
 
     def forward(ufunc: Any) -> Any:
         return lambda self, other: self.tracer.ufunc(ufunc, "__call__", (self, other), {})

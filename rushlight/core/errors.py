@@ -29,18 +29,18 @@ class Unfollowed(RuntimeError):
 Unfollowed.__name__ = Unfollowed.__qualname__ = "RuntimeError"
 Unfollowed.__module__ = "builtins"
 
-_HERE = __file__.rsplit("core", 1)[0]
+PACKAGE = __file__.rsplit("core", 1)[0]
 
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of the package."""
-    return frame.f_code.co_filename.startswith(_HERE)
+    return frame.f_code.co_filename.startswith(PACKAGE)
 
 
 def user_line() -> str:
     """`file:line` of the innermost frame outside the package (and the test runner's innards)."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     if frame is None:
         return "<unknown>"

@@ -1,0 +1,215 @@
+"""Side effects of the user's own code during a trace: seen through the interpreter's profile hook.
+
+A program repeats what tensors do, not what `print` or `list.append` do. The hook is called for
+every call, most of them inside this package and NumPy, where nothing is looked for. So it is native
+code that knows by their addresses the code objects that are of no interest, and asks Python about
+others. Where no native code can be made, Python is asked each time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import is_ours
+from .code import llvm
+from .reach import own_file
+
+_EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
+_CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
+_CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
+                     "sort reverse appendleft popleft write writelines".split())  # fmt: skip
+_EVENTS = {"call": 0, "c_call": 4}  # what the interpreter calls them in C
+
+
+class Watch:
+    """Sees the calls that the user's own code makes during a trace, and ends it at side effects."""
+
+    def __init__(self, tracer: Any) -> None:
+        self.tracer = tracer
+
+    def __enter__(self) -> None:
+        self.before = sys.getprofile()
+        if self.before is None and not _begin(self.see):
+            sys.setprofile(self.see)
+
+    def __exit__(self, *error: Any) -> None:
+        if self.before is None:
+            sys.setprofile(None)
+
+    def see(self, frame: Any, event: str, called: Any) -> None:
+        """One call event of the interpreter."""
+        if self.tracer.closed or event not in _EVENTS:
+            return
+        if event == "call":
+            back = frame.f_back
+            by_chance = frame.f_globals.get("__name__") in _CHANCE
+            if back is not None and by_chance and own_file(back.f_code.co_filename):
+                self._stop(f"{frame.f_code.co_name}()", back)
+            return
+        if is_ours(frame) or not own_file(frame.f_code.co_filename):
+            return
+        name, owner = called.__name__, getattr(called, "__self__", None)
+        module = getattr(called, "__module__", None) or type(owner).__module__
+        chance = module in _CHANCE or module.startswith("numpy.random")
+        if (module == "builtins" and name in _EFFECTS) or chance:
+            self._stop(f"{name}()", frame)
+        elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
+            self._stop(f".{name}() on something made before the call", frame)
+        elif name in _CHANGES and module in ("_io", "io"):
+            self._stop(f"{name}()", frame)
+
+    def _known(self, owner: Any) -> bool:
+        return self.tracer.reach.knows(owner)
+
+    def _stop(self, what: str, frame: Any) -> None:
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        self.tracer.stop(f"{what} must happen at every call", where)
+
+
+# --- the hook in native code
+
+_BITS = 13  # of the table's size; it is never more than half full
+_SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
+_IR = f"""\
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare ptr @PyFrame_GetCode(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+define i32 @see(ptr %self, ptr %frame, i32 %what, ptr %called) {{
+start:
+  %call = icmp eq i32 %what, {_EVENTS["call"]}
+  %native = icmp eq i32 %what, {_EVENTS["c_call"]}
+  %wanted = or i1 %call, %native
+  br i1 %wanted, label %find, label %quiet
+find:
+  %spec = call ptr @PyLong_AsVoidPtr(ptr %self)
+  %code = call ptr @PyFrame_GetCode(ptr %frame)
+  call void @Py_DecRef(ptr %code)
+  %number = ptrtoint ptr %code to i64
+  %spread = mul i64 %number, {_SPREAD}
+  %first = lshr i64 %spread, {64 - _BITS}
+  %tableat = getelementptr ptr, ptr %spec, i64 3
+  %table = load ptr, ptr %tableat
+  br label %look
+look:
+  %k = phi i64 [ %first, %find ], [ %next, %other ]
+  %place = getelementptr i64, ptr %table, i64 %k
+  %found = load i64, ptr %place
+  %same = icmp eq i64 %found, %number
+  br i1 %same, label %quiet, label %differs
+differs:
+  %none = icmp eq i64 %found, 0
+  br i1 %none, label %ask, label %other
+other:
+  %after = add i64 %k, 1
+  %next = and i64 %after, {(1 << _BITS) - 1}
+  br label %look
+ask:
+  %function = load ptr, ptr %spec
+  %which = select i1 %call, i64 1, i64 2
+  %eventat = getelementptr ptr, ptr %spec, i64 %which
+  %event = load ptr, ptr %eventat
+  %told = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(
+    ptr %function, ptr %frame, ptr %event, ptr %called, ptr null)
+  %failed = icmp eq ptr %told, null
+  br i1 %failed, label %fail, label %done
+done:
+  call void @Py_DecRef(ptr %told)
+  br label %quiet
+quiet:
+  ret i32 0
+fail:
+  ret i32 -1
+}}
+"""
+_NAMES = "PyLong_AsVoidPtr PyFrame_GetCode Py_DecRef PyObject_CallFunctionObjArgs".split()
+
+
+class _Hook:
+    """The native hook, and the code objects that it need not ask about."""
+
+    def __init__(self) -> None:
+        api = ctypes.pythonapi
+        for name in _NAMES:
+            llvm.symbol(name, ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0)
+        self.code = llvm.compile(_IR)
+        self.table = np.zeros(1 << _BITS, np.int64)
+        self.kept: list[CodeType] = []  # an address in the table must stay this object's
+        self.events = list(_EVENTS)
+        kind = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.py_object)
+        self._set: Any = kind(("PyEval_SetProfile", api))
+
+    def begin(self, see: Any) -> None:
+        """Hook into this thread; `see` is asked about the code that is of interest."""
+
+        def asked(frame: Any, event: str, called: Any) -> None:
+            self._note(frame)
+            see(frame, event, called)
+
+        words = [id(asked), *map(id, self.events), self.table.ctypes.data]
+        spec = np.array(words, np.int64)
+        self._set(self.code.address("see"), _Spec.of(spec, asked))
+
+    def _note(self, frame: Any) -> None:
+        """Ask no more about code in which no side effect is looked for."""
+        code = frame.f_code
+        if frame.f_globals.get("__name__") in _CHANCE or len(self.kept) * 2 >= len(self.table):
+            return
+        if is_ours(frame) or not own_file(code.co_filename):
+            place = (id(code) * _SPREAD & (1 << 64) - 1) >> 64 - _BITS
+            while self.table[place] not in (0, id(code)):
+                place = (place + 1) % len(self.table)
+            if not self.table[place]:
+                self.kept.append(code)
+                self.table[place] = id(code)
+
+
+class _Spec(int):
+    """The address of what the hook needs, which lives as long as the number does."""
+
+    spec: Any
+    function: Any
+
+    @classmethod
+    def of(cls, spec: np.ndarray, function: Any) -> _Spec:
+        made = cls(spec.ctypes.data)
+        made.spec, made.function = spec, function
+        return made
+
+
+@functools.cache
+def _hook() -> _Hook | None:
+    """The hook, once it has been seen to work; None on other interpreters."""
+    if sys.implementation.name != "cpython" or not llvm.available():
+        return None
+    if not all(hasattr(ctypes.pythonapi, name) for name in (*_NAMES, "PyEval_SetProfile")):
+        return None
+    hook = _Hook()
+    seen: list[tuple[str, str]] = []
+    hook.begin(lambda frame, event, called: seen.append((event, frame.f_code.co_name)))
+    try:
+        _probe()
+    finally:
+        sys.setprofile(None)
+    return hook if ("call", "_probe") in seen else None
+
+
+def _probe() -> int:
+    return len("")
+
+
+def _begin(see: Any) -> bool:
+    """Let the native hook call `see`; False where there is none."""
+    try:
+        hook = _hook()
+    except RuntimeError:  # no native code can be made after all
+        return False
+    if hook is not None:
+        hook.begin(see)
+    return hook is not None
