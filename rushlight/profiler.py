@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .autograd import engine
+from .autograd.refusals import node_name
 from .core import dispatch
 from .core.primitive import Primitive
 from .core.tensor import Tensor
@@ -88,7 +89,7 @@ class Profile:
         prim = entry[0]
 
         def timed(g: Any, found: Any) -> Any:
-            with self.block(engine.node_name(entry), "backward", ""):
+            with self.block(node_name(entry), "backward", ""):
                 return prim.pull(g, found)
 
         return timed

@@ -13,7 +13,7 @@ from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from .batched import Batched, whole_batch
-from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep
+from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep, sweep_loss
 from .levels import entered
 
 
@@ -231,4 +231,9 @@ def tensor_backward(
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
     """Add d(self)/d(leaf) to every leaf's `.grad`; see `torch.autograd.backward`."""
+    if gradient is None and inputs is None and not create_graph:
+        pass_ = sweep_loss(self, bool(retain_graph))
+        if pass_ is not None:
+            accumulate_leaves(pass_, None, False)
+            return
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)

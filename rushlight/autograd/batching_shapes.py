@@ -115,13 +115,11 @@ def _one_dim_or_all(prim: Any, size: int, operands: list[Operand], params: Any) 
     return tuple(s.reshape(one, shape) for one in y) if type(y) is tuple else s.reshape(y, shape)
 
 
-@rule("max_all", "min_all", "median_all", "nanmedian_all", "mean_square")
+@rule("max_all", "min_all", "median_all", "nanmedian_all")
 def _of_all(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     x = flat(operands[0][0])
     if prim.name in ("max_all", "min_all"):
         return OPS["a" + prim.name[:3]](x, (1,), False)
-    if prim.name == "mean_square":
-        return OPS["mean"](x * x, (1,), False)
     return OPS[prim.name.replace("all", "along")](x, 1, False)[0]
 
 
@@ -142,6 +140,13 @@ def _dist(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     a, b = (aligned(one, max(map(sample_ndim, operands))) for one in operands)
     gap = a - b
     return vector_norm(flat(gap), params[0], (1,), False)
+
+
+@rule("mean_squared_error")
+def _mean_squared_error(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    a, b = (aligned(one, max(map(sample_ndim, operands))) for one in operands)
+    gap = flat(a - b)
+    return OPS["mean"](gap * gap, (1,), False)
 
 
 @rule("standardise")

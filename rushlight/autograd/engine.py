@@ -8,9 +8,7 @@ run on Tensors and thereby record the backward computation itself.
 
 from __future__ import annotations
 
-import re
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
@@ -20,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import ARRAYS, OUTPUT_OF, scalar_type_name
+from ..core.dispatch import ARRAYS, OUTPUT_OF
 from ..core.errors import fail
-from ..core.primitive import spared
 from ..core.state import STATE
 from ..core.tape import (
     FREED,
@@ -38,11 +35,11 @@ from ..core.tape import (
     Entry,
     last_write,
     mark_written,
-    written_since,
 )
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
 from .lifting import lift, seed, values_of
+from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
 
 ndarray, add = np.ndarray, np.add
@@ -68,17 +65,22 @@ RUNNING = _Running()
 class Sweep:
     """One backward pass: gradients that wait for their entry, and those of the leaves."""
 
+    __slots__ = (
+        "__weakref__", "capture", "captured", "create", "heap", "keep", "leaves", "lifts",
+        "needed", "pending", "roots",
+    )  # fmt: skip
+
     def __init__(
         self, keep: bool, create: bool, needed: set[int] | None = None, lifts: bool = False
     ) -> None:
         self.keep, self.create, self.needed = keep, create, needed
         self.lifts = create or lifts  # rules run on Tensors: to be recorded, or over other arrays
         self.heap: list[int] = []
-        self.pending: dict[int, list[Any]] = {}
-        self.leaves: dict[int, list[Any]] = {}
+        self.pending: dict[int, list[Any]] = {}  # by clock reading: [entry, gradient, own sum?]
+        self.leaves: dict[int, list[Any]] = {}  # by id: [leaf, gradient, own sum?]
         self.captured: dict[int, Any] = {}
         self.capture: set[int] = set()
-        self.roots: list[Any] = []  # while it runs
+        self.roots: Sequence[Any] = ()  # while it runs
 
     def deliver(self, parent: Any, g: Any) -> None:
         """Hand a gradient to a parent: shaped as its value, added to what it already has."""
@@ -128,45 +130,55 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        plain = not (self.lifts or self.capture or STATE.anomaly or TIMER[0])
-        visit = self.descend if plain else self.visit
+        if not (self.lifts or self.capture or STATE.anomaly or TIMER[0]):
+            self.run_plain()
         while heap:
             entry, g, _ = pending.pop(-heappop(heap))
-            visit(entry, g)
+            self.visit(entry, g)
 
-    def descend(self, entry: Entry, g: Any) -> None:
-        """Pull an entry, and then its parent for as long as nothing else waits.
-
-        This carries the plain case (no hooks, no capture, arrays only), which is what every
-        training step runs: along a chain there is neither a queue nor a call per entry.
-        """
-        heap, deliver, keep = self.heap, self.deliver, self.keep
-        while True:
-            prim, parents, inputs, output, _, _, order, hooks = entry
-            pull = prim.plain_pull
-            if pull is None or hooks is not None or inputs is FREED or last_write[0] > order:
-                self.visit(entry, g)
-                return
-            grads = pull(g, entry)
-            if not keep and (inputs is not None or output is not None):
-                entry[INPUTS] = entry[OUTPUT] = FREED
-            following = None
-            for parent, found in zip(parents, grads):
-                if parent is None or found is None:
-                    continue
-                if (
-                    following is None and type(parent) is list and type(found) is ndarray
-                    and found.shape == parent[SHAPE]
-                ):  # fmt: skip
-                    following, g = parent, found
-                else:
-                    deliver(parent, found)
-            if following is None:
-                return
-            if heap:
-                deliver(following, g)
-                return
-            entry = following
+    def run_plain(self) -> None:
+        """All waiting entries in the plain case: no capture, arrays only, as in training."""
+        heap, pending, leaves = self.heap, self.pending, self.leaves
+        keep, deliver, written = self.keep, self.deliver, last_write
+        while heap:
+            entry, g, _ = pending.pop(-heappop(heap))
+            while entry is not None:
+                prim, parents, inputs, output, _, _, order, hooks = entry
+                pull = prim.pull
+                if pull is None or hooks is not None or inputs is FREED:
+                    self.visit(entry, g)
+                    break
+                if type(g) is list:  # of an op with several outputs
+                    g = tuple(g) if prim.rule is None else _fill(entry, g, False)
+                holds = inputs is not None or output is not None
+                if holds and written[0] > order:
+                    check_versions(entry)
+                grads = pull(g, entry)
+                if holds and not keep:
+                    entry[INPUTS] = entry[OUTPUT] = FREED
+                following = None
+                for parent, found in zip(parents, grads):
+                    if parent is None or found is None:
+                        continue
+                    if type(found) is not ndarray:
+                        deliver(parent, found)
+                    elif type(parent) is list:  # straight on to it while nothing else waits
+                        if following is None and found.shape == parent[SHAPE]:
+                            following, g = parent, found
+                        else:
+                            deliver(parent, found)
+                    elif (before := leaves.get(id(parent))) is None and (
+                        found.shape == parent._array.shape
+                    ):
+                        leaves[id(parent)] = [parent, found, False]
+                    elif before is not None and before[2] and found.shape == before[1].shape:
+                        add(before[1], found, before[1])  # a sum of our own: in place
+                    else:
+                        deliver(parent, found)
+                if following is not None and heap:
+                    deliver(following, g)
+                    break
+                entry = following
 
     def visit(self, entry: Entry, g: Any) -> None:
         """One entry with whatever hangs on it."""
@@ -192,9 +204,9 @@ class Sweep:
     def pull(self, entry: Entry, g: Any) -> None:
         """Run one entry's rule and pass its results to the parents."""
         if entry[INPUTS] is FREED:
-            raise _freed()
+            raise freed()
         if last_write[0] > entry[ORDER]:
-            _check_versions(entry)
+            check_versions(entry)
         if type(g) is list:
             g = tuple(g) if entry[PRIM].rule is None else _fill(entry, g, self.lifts)
         if entry[HOOKS] is not None:
@@ -204,10 +216,10 @@ class Sweep:
             pull = entry[PRIM].pull if TIMER[0] is None else TIMER[0](entry)
             grads = pull(g, lift(found, entry, self.create) if self.lifts else found)
         except Exception as error:
-            _note_origin(error, entry)
+            note_origin(error, entry)
             raise
         if STATE.anomaly:
-            _check_nan(entry, grads)
+            check_nan(entry, grads)
         if entry[HOOKS] is not None:
             grads = _run_post_hooks(entry, grads, g)
         if not self.keep and (entry[INPUTS] is not None or entry[OUTPUT] is not None):
@@ -231,89 +243,6 @@ def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
 def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros that take no memory, and so cannot be written."""
     return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
-
-
-def _freed() -> BaseException:
-    return fail(
-        RuntimeError,
-        "Trying to backward through the graph a second time (or directly access saved tensors after"
-        " they have already been freed). Saved intermediate values of the graph are freed when you"
-        " call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward"
-        " through the graph a second time or if you need to access saved tensors after calling"
-        " backward.",
-        "did a tensor from an earlier step stay in this step's graph? detach() it there",
-    )
-
-
-def _check_versions(entry: Entry) -> None:
-    saved = [*(entry[INPUTS] or ()), *_outputs(entry[OUTPUT])]
-    parents = [*entry[PARENTS], entry, entry]
-    reads = entry[PRIM].reads
-    for place, array in enumerate(saved):
-        if type(array) is not ndarray or spared(reads, place, entry[PARENTS]):
-            continue
-        found = written_since(array, entry[ORDER])
-        if found is None:
-            continue
-        now, then, lines, writer = found
-        is_output = place >= len(entry[INPUTS] or ())
-        source = entry if is_output else parents[place]
-        origin = ""
-        if (writer and not is_output) or type(source) is list:
-            name = node_name(source) if is_output or not writer else writer
-            origin = f", which is output 0 of {re.sub('Backward[0-9]*$', '', name)},"
-        kind = scalar_type_name(dtypes.of(array))
-        line = None if entry[HOOKS] is None else entry[HOOKS].line
-        raise fail(
-            RuntimeError,
-            "one of the variables needed for gradient computation has been modified by an inplace"
-            f" operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version {now};"
-            f" expected version {then} instead. Hint: enable anomaly detection to find the"
-            " operation that failed to compute its gradient, with"
-            " torch.autograd.set_detect_anomaly(True,"
-            " check_nan=False).",
-            f"{entry[PRIM].name} needs the old value for its gradient",
-            f"its forward call: {line}"
-            if line
-            else "its forward line is known if it runs inside `with rushlight.record_lines():`",
-            *(f"written in place at {line}" for line in lines[-1:]),
-            "use the out-of-place form (x = x + 1 for x += 1), or write to a .clone()",
-        )
-
-
-def _outputs(y: Any) -> Iterable[Any]:
-    return () if y is None else y if type(y) is tuple else (y,)
-
-
-def node_name(entry: Entry) -> str:
-    """torch's name of the node: an output of a several-output op shows that op."""
-    prim = entry[PRIM]
-    if prim is OUTPUT_OF:
-        return node_name(entry[PARENTS][0])
-    return prim.node if type(prim.node) is str else prim.node(entry)
-
-
-def _note_origin(error: Exception, entry: Entry) -> None:
-    line = entry[HOOKS].line if entry[HOOKS] is not None else None
-    if line and not any("forward call" in note for note in getattr(error, "__notes__", ())):
-        error.add_note(f"in the gradient of {node_name(entry)}; its forward call: {line}")
-        warnings.warn(
-            f"Error detected in {node_name(entry)}. Traceback of forward call that caused the"
-            f" error:\n  {line}", UserWarning, stacklevel=2,
-        )  # fmt: skip
-
-
-def _check_nan(entry: Entry, grads: Sequence[Any]) -> None:
-    if not STATE.anomaly_check_nan:
-        return
-    for place, g in enumerate(grads):
-        array = g._array if isinstance(g, Tensor) else g
-        if array is not None and np.isnan(array).any():
-            error = RuntimeError(
-                f"Function '{node_name(entry)}' returned nan values in its {place}th output."
-            )
-            _note_origin(error, entry)
-            raise error
 
 
 def _tensor(g: Any) -> Any:
@@ -386,6 +315,13 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     if STATE.tracer is not None:
         STATE.tracer.saw_grad(tensor)
     before = tensor._grad
+    if before is None and type(g) is ndarray:
+        if g.dtype is not tensor._array.dtype:
+            g = g.astype(tensor._array.dtype)
+        elif g.base is not None or getrefcount(g) > 3 or not g.flags.writeable:
+            g = g.copy()  # somebody else's too
+        tensor._grad = wrap(g)
+        return
     if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
         g = wrap(g._array.detached())
         if isinstance(g._array, Value):
@@ -402,7 +338,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     if isinstance(g, Tensor) and (create or g._entry is not None):
         tensor._grad = Late.keep(g)
         return
-    array = g._array if isinstance(g, Tensor) else g
+    array = g._array
     if array.dtype != tensor._array.dtype:
         array = array.astype(tensor._array.dtype)
     elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
@@ -461,7 +397,34 @@ def sweep(
         pass_.run()
     finally:
         STATE.grad = before
-        pass_.roots = []
+        pass_.roots = ()
+    return pass_
+
+
+_ONES = {kind: np.ones((), kind) for kind in map(np.dtype, "fd")}
+
+
+def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
+    """`sweep` from one real number on, as training runs it; None if it is anything else."""
+    array, entry = loss._array, loss._entry
+    if type(array) is not ndarray or type(entry) is not list or STATE.tracer is not None:
+        return None
+    one = _ONES.get(array.dtype)
+    if one is None or array.size != 1:
+        return None
+    pass_ = Sweep(keep, False)
+    pass_.roots = (entry,)
+    RUNNING.pass_ = weakref.ref(pass_)
+    order = entry[ORDER]
+    pass_.heap.append(-order)
+    pass_.pending[order] = [entry, one.copy() if array.ndim == 0 else np.ones_like(array), False]
+    before = STATE.grad
+    STATE.grad = False
+    try:
+        pass_.run()
+    finally:
+        STATE.grad = before
+        pass_.roots = ()
     return pass_
 
 
@@ -477,5 +440,6 @@ def accumulate_leaves(pass_: Sweep, only: set[int] | None, create: bool) -> None
         if leaf._hooks is not None:
             g = _finish_leaf(leaf, g)
         accumulate(leaf, g, create)
-        for hook in list((leaf._post_accumulate_hooks or {}).values()):
-            hook(leaf)
+        if leaf._post_accumulate_hooks:
+            for hook in list(leaf._post_accumulate_hooks.values()):
+                hook(leaf)

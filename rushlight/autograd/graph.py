@@ -27,7 +27,8 @@ from ..core.tape import (
     mark_written,
 )
 from ..core.tensor import Tensor
-from .engine import RUNNING, _freed, node_name
+from .engine import RUNNING
+from .refusals import freed, node_name
 from .saved import (
     Packed,
     allow_mutation_on_saved_tensors,
@@ -145,7 +146,7 @@ class SavedTensor:
         entry, place = self.entry, self.place
         kept = entry[OUTPUT] if place < 0 else entry[INPUTS]
         if kept is FREED:
-            raise _freed()
+            raise freed()
         kept = kept if place < 0 else kept[place]
         array = kept.array() if isinstance(kept, Packed) else kept
         parent = entry if place < 0 else entry[PARENTS][place]

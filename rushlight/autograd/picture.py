@@ -13,13 +13,13 @@ import numpy as np
 from ..core.dispatch import OUTPUT_OF
 from ..core.tape import INPUTS, LEAF, ORDER, PARAMS, PARENTS, PRIM, SHAPE, Entry
 from ..core.tensor import Tensor
-from .engine import node_name
 from .modes import enable_grad
 from .picture_boxes import Box, boxes_and_edges
 from .picture_fold import fold, parts_by_module
 from .picture_layout import Layout
 from .picture_write import as_dot, as_mermaid, as_svg
 from .places import line_of, module_of, record_lines
+from .refusals import node_name
 
 
 class Tape:

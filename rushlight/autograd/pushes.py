@@ -272,7 +272,8 @@ PUSHES.update({
     "linear_bias": _with_bias("linear", -1),
     "convolution_bias": _with_bias("convolution", 1),
     "constant_pad_nd": _pad, "standardise": _standardise, "root_mean_square": _root_mean_square,
-    "mean_square": lambda ts, y, x: mean_of(x * ts[0], None, False) * 2,
+    "mean_squared_error": lambda ts, y, x, t: mean_of(
+        (x - t) * _plus(ts[0], None if ts[1] is None else neg(ts[1])), None, False) * 2,
 })  # fmt: skip
 
 

@@ -36,6 +36,8 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
         op = _unary_with_params(prim)
     elif prim.arity == 2 and prim.outputs == 1:
         op = _pair(prim)
+    elif prim.arity == 3 and prim.outputs == 1 and prim.dtype == "first":
+        op = _triple(prim)
     else:
         op = _general(prim)
     op.__name__ = op.__qualname__ = prim.name
@@ -230,10 +232,47 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
     return op
 
 
+def _triple(prim: Primitive) -> Any:
+    """Three operands of whatever types the op itself checks (a layer's input, weight, bias)."""
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records = prim.rule is not None
+
+    def op(input: Any, other: Any, third: Any, *params: Any) -> Any:
+        if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES and type(third) in EAGER_TYPES:
+            a, b, c = input._array, other._array, third._array
+            if type(a) is ndarray and type(b) is ndarray and type(c) is ndarray:
+                try:
+                    y = evaluate(a, b, c, *params)
+                    if type(y) is not ndarray:
+                        y = asarray(y)
+                except Unfollowed as error:
+                    return apply_by_params(prim, (input, other, third), params, error)
+                result = new(Tensor)
+                result._array = y
+                px, py, pz = input._entry, other._entry, third._entry
+                nothing = px is None and py is None and pz is None
+                if nothing or not (records and STATE.grad):
+                    result._entry = None
+                    return result
+                result._entry = [
+                    prim,
+                    (input if px is LEAF else px, other if py is LEAF else py,
+                     third if pz is LEAF else pz),
+                    (a, b, c) if keep_x else None, y if keep_y else None, params,
+                    y.shape, tick(), None,
+                ]  # fmt: skip
+                if WATCHED[0] and STATE.watchers:
+                    observe(result._entry, y, (input, other, third))
+                return result
+        return apply(prim, (input, other, third), params)
+
+    return op
+
+
 def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
     arity = prim.arity or 0
-    direct = prim.dtype == "first" and prim.outputs == 1
+    direct, single = prim.dtype == "first", prim.outputs == 1
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records = prim.rule is not None
 
@@ -241,23 +280,28 @@ def _general(prim: Primitive) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
         arrays, wanted = [], False
         for x in inputs:
+            if x is None:
+                arrays.append(None)
+                continue
             if not direct or type(x) not in EAGER_TYPES or type(x._array) is not ndarray:
                 return apply(prim, inputs, params)
             arrays.append(x._array)
             wanted = wanted or x._entry is not None
         try:
             y = evaluate(*arrays, *params)
-            if type(y) is not ndarray:
+            if single and type(y) is not ndarray:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
+        if not single:
+            return finish(prim, inputs, tuple(arrays), y, params)
         result = new(Tensor)
         result._array = y
         if not (wanted and records and STATE.grad):
             result._entry = None
             return result
         result._entry = [
-            prim, tuple([x if x._entry is LEAF else x._entry for x in inputs]),
+            prim, tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs]),
             tuple(arrays) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
         ]  # fmt: skip
         if WATCHED[0] and STATE.watchers:

@@ -42,7 +42,7 @@ def elementwise(
 def multilinear(name: str, *, eval: Op, adjoints: Sequence[Any], **fields: Any) -> Op:
     """An op linear in each operand; `adjoints[i](g, *xs, *params)` is the gradient of operand i."""
     fields.setdefault("reads", "x")
-    pull = bake_multilinear(adjoints, "x" in fields["reads"])
+    pull = fields.pop("pull", None) or bake_multilinear(adjoints, "x" in fields["reads"])
     return make_op(
         Primitive(name, eval=eval, rule=Multilinear(adjoints), pull=pull,
                   arity=len(adjoints), **fields)
@@ -73,7 +73,7 @@ def general(
     tuples (`outputs` is their number, or None where it varies). The push-forward is derived from
     the pull unless `jvp` is given.
     """
-    pull = bake_general(vjp, arity, "x" in fields.get("reads", ""))
+    pull = fields.pop("pull", None) or bake_general(vjp, arity, "x" in fields.get("reads", ""))
     return make_op(
         Primitive(name, eval=eval, rule=General(vjp, jvp, view), pull=pull, arity=arity, **fields)
     )

@@ -6,6 +6,7 @@ A `Primitive` is frozen at nine fields. The families below fill what can be deri
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,8 +71,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "plain_pull", "pull",
-        "reads", "rule", "shape",
+        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "pull", "reads",
+        "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -83,7 +84,6 @@ class Primitive:
     reads: str
     doc: str
     pull: Callable[[Any, Entry], Any] | None
-    plain_pull: Callable[[Any, Entry], Any] | None
     arity: int | None
     outputs: int
     node: Any
@@ -99,8 +99,6 @@ class Primitive:
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)
         self.node = fields.get("node") or _node_name(name)
-        # for the sweep's shortest path: None where an entry needs more than its pull
-        self.plain_pull = self.pull if self.outputs == 1 else None
         if not fields.get("listed", True):
             return  # a record of the tape (which output, a compiled call), not an op to be called
         if name in REGISTRY:
@@ -109,6 +107,16 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+
+@functools.cache
+def variant(prim: Primitive, node: str) -> Primitive:
+    """The same op under another node name."""
+    twin = object.__new__(Primitive)
+    for field in Primitive.__slots__:
+        setattr(twin, field, getattr(prim, field))
+    twin.node = node
+    return twin
 
 
 def _node_name(name: str) -> str:

@@ -16,9 +16,10 @@ from ..core import dtypes, inplace
 from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, memory
+from ..core.primitive import variant
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.state import STATE
-from ..core.tape import mark_written
+from ..core.tape import PRIM, mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
@@ -55,7 +56,7 @@ from ..ops.fused.embedding import check_rows, embedding
 from ..ops.fused.losses import (
     huber,
     logit_loss,
-    mean_square,
+    mean_squared_error,
     probability_loss,
     self_information,
     smooth_l1,
@@ -114,7 +115,18 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) 
 
 
 def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
-    """input weight^T + bias; the work of `nn.functional.linear`."""
+    """input weight^T + bias.
+
+    Shapes: input (*, in), weight (out, in), bias (out), result (*, out). Raises RuntimeError naming
+    the sizes that differ.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2))
+    tensor([[2., 2., 2.]])
+    """
+    if bias is not None and bias._array.shape == weight._array.shape[:-1]:
+        return contract.linear_bias(input, weight, bias)
     if weight._array.ndim == 1:
         y = contract.matmul(input, weight)
         return y if bias is None else y + bias
@@ -133,6 +145,14 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
             f"the weight has {size} rows, the bias {width[-1]} numbers",
         )
     return contract.linear_bias(input, weight, bias)
+
+
+def named(result: Tensor, node: str) -> Tensor:
+    """A result whose last step goes by the name of the whole formula, as `grad_fn` shows it."""
+    entry = result._entry
+    if type(entry) is list and STATE.grad:
+        entry[PRIM] = variant(entry[PRIM], node)
+    return result
 
 
 def has_derivative(x: Tensor) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.engine import node_name
 from ..autograd.graph import node_of
+from ..autograd.refusals import node_name
 from ..core import dtypes, printing
 from ..core.cuts import note_cut
 from ..core.dispatch import scalar_type_name

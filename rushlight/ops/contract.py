@@ -11,7 +11,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
-from ..core.primitive import CROSSED
+from ..core.primitive import CROSSED, bake_multilinear
 from ..core.tape import INPUTS, PARENTS, SHAPE
 from .gemm import product
 from .reduce import sum as sum_of
@@ -167,12 +167,11 @@ matmul = multilinear(
 def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
     if x.shape[-1:] != w.shape[-1:] or w.ndim != 2:
         _linear_misfit(x, w)
-    same = x.dtype == w.dtype
-    if not same:
+    if x.dtype is not w.dtype and x.dtype != w.dtype:
         raise _linear_types(x, w)
     y = product(x, w.T)
     if bias:
-        y += bias[0]
+        np.add(y, bias[0], y)
     return y
 
 
@@ -206,18 +205,33 @@ def _rows(x: Any, width: int) -> Any:
     return x if x.ndim == 2 else reshape(x, (prod(x.shape[:-1]), width))
 
 
+def _by_weight(g: Any, x: Any, w: Any, *_: Any) -> Any:
+    return matmul(_turned(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())
+
+
+_LINEAR = [lambda g, x, w, *_: matmul(g, w.conj()), _by_weight]
+_LINEAR_BIAS = [*_LINEAR, lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)]
+_derived_pull = {2: bake_multilinear(_LINEAR, True), 3: bake_multilinear(_LINEAR_BIAS, True)}
+
+
+def _pull_linear(g: Any, entry: Any) -> Any:
+    """The derived pull without its generality, for matrices of real numbers."""
+    x, w = entry[INPUTS][:2]
+    if type(g) is not np.ndarray or g.ndim != 2 or g.dtype.char not in "fd":
+        return _derived_pull[len(entry[PARENTS])](g, entry)
+    by_x, by_w, *by_b = entry[PARENTS]
+    return (
+        None if by_x is None else product(g, w),
+        None if by_w is None else product(g.T, x),
+        None if not by_b or by_b[0] is None else np.add.reduce(g, 0),
+    )
+
+
 linear = multilinear(
-    "linear", eval=_linear, node=_linear_node, reads=CROSSED,
-    adjoints=[lambda g, x, w: matmul(g, w.conj()),
-              lambda g, x, w: matmul(
-                  _turned(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj())],
+    "linear", eval=_linear, node=_linear_node, reads=CROSSED, adjoints=_LINEAR, pull=_pull_linear,
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
-    "linear_bias", eval=_linear, node=_linear_node,
-    adjoints=[lambda g, x, w, b: matmul(g, w.conj()),
-              lambda g, x, w, b: matmul(
-                  _turned(_rows(g, w.shape[0])), _rows(x, w.shape[1]).conj()),
-              lambda g, x, w, b: sum_of(_rows(g, w.shape[0]), (0,), False)],
+    "linear_bias", eval=_linear, node=_linear_node, adjoints=_LINEAR_BIAS, pull=_pull_linear,
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -31,7 +31,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
     """a @ b for operands of one data type; half precision sums in float32 as torch does."""
     if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
         return multiply(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
-    if a.size > 4096 and a.ndim == 2 == b.ndim and a.dtype.char == "f":
+    if (a.size > 4096 or b.size > 4096) and a.ndim == 2 == b.ndim and a.dtype.char == "f":
         return _matrices(a, b)
     return multiply(a, b)
 
@@ -44,10 +44,15 @@ def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not _has_small_kernels():
         return multiply(a, b)
     if rows <= columns:
-        step = SMALL // (rows * columns) // 8 * 8
+        step = _even(inner, SMALL // (rows * columns) // 8 * 8)
         return _by_inner(a, b, step) if step >= 24 else multiply(a, b)
-    step = SMALL // (inner * columns) // 8 * 8
+    step = _even(rows, SMALL // (inner * columns) // 8 * 8)
     return _by_rows(a, b, step) if step >= 16 else multiply(a, b)
+
+
+def _even(size: int, most: int) -> int:
+    """The step, at most `most` and a multiple of 8, that leaves no short rest at the end."""
+    return 0 if most < 8 else min(most, (-(-size // -(-size // most)) + 7) // 8 * 8)
 
 
 def _by_inner(a: np.ndarray, b: np.ndarray, step: int) -> np.ndarray:

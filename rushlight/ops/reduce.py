@@ -22,8 +22,15 @@ def kept(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
     return tuple(1 if dims is None or i in dims else size for i, size in enumerate(shape))
 
 
+FEW = 8192  # elements that are sooner written out than read again and again through strides of 0
+
+
 def spread(g: Any, x: Any, dims: Dims) -> Any:
     """A reduction's gradient given back to every element."""
+    if dims is None and type(g) is np.ndarray and g.ndim == 0 and prod(x.shape) <= FEW:
+        y = np.empty(x.shape, g.dtype)
+        y.fill(g)
+        return y
     return expand(reshape(g, kept(x.shape, dims)), x.shape)
 
 

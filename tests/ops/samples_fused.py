@@ -93,7 +93,9 @@ SAMPLES = {
     "probability_loss": [
         Sample((u(3, 4, low=0.1, high=0.9), u(3, 4, low=0.1, high=0.9, seed=2)))
     ],
-    "self_information": each(0.2, 2), "mean_square": [Sample((u(3, 4),)), Sample((u(),))],
+    "self_information": each(0.2, 2), "mean_squared_error": [
+        Sample((u(3, 4), u(3, 4, seed=2))), Sample((u(), u(seed=2))), Sample((u(3, 1), u(4)))
+    ],
     "smooth_l1": each(-0.4, 0.4, (0.5,)) + each(0.6, 2, (0.5,)),
     "huber": each(-0.4, 0.4, (0.5,)) + each(-2, -0.6, (0.5,)),
     "im2col": [Sample((X,), ((2, 3), (2, 1), (1, 0), (1, 2)))],

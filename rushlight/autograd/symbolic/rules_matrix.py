@@ -39,10 +39,11 @@ def named_products(x: Expr) -> Found:
         return "linear(x, W, b) = x W^T + b", build("add", product, x.args[2])
     if x.op == "matmul" and x.args[0].ndim == 1 and x.args[1].ndim == 2:
         return "(x^T A)^T = A^T x", build("matmul", transpose(x.args[1]), x.args[0])
-    if x.op == "mean_square":
-        total = build("sum", build("pow", x.args[0], counted(Fraction(2), x.dtype)),
+    if x.op == "mean_squared_error":
+        gap = build("sub", *x.args)
+        total = build("sum", build("pow", gap, counted(Fraction(2), x.dtype)),
                       params=(None, False))  # fmt: skip
-        size = counted(Fraction(max(x.args[0].size, 1)), x.dtype)
+        size = counted(Fraction(max(gap.size, 1)), x.dtype)
         return "a mean is a sum over n", build("div", total, size)
     return None
 

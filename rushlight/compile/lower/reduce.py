@@ -120,7 +120,8 @@ def _distances(s: Any, a: Any, b: Any, by_product: bool) -> Any:
     return s.sqrt(s.sum(gap * gap, -1))
 
 
-def _mean_square(s: Any, d: Any) -> Any:
+def _mean_squared_error(s: Any, x: Any, t: Any) -> Any:
+    d = s.sub(x, t)
     return s.mean(d * d)
 
 
@@ -139,5 +140,5 @@ TABLE: dict[str, Any] = {
     "var": _variance, "std": _deviation, "var_mean": _with_mean(_variance),
     "std_mean": _with_mean(_deviation), "logsumexp": _logsumexp, "nansum": _nansum,
     "linalg_vector_norm": norm, "dist": lambda s, a, b, p: norm(s, s.sub(a, b), p, None, False),
-    "renorm": _renorm, "cdist": _distances, "mean_square": _mean_square,
+    "renorm": _renorm, "cdist": _distances, "mean_squared_error": _mean_squared_error,
 }  # fmt: skip

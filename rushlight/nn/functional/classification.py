@@ -37,6 +37,8 @@ def _batch_misfit(input: Tensor, target: Tensor) -> BaseException:
 
 def _check_labels(input: Tensor, target: Tensor) -> None:
     """torch's errors for labels whose shape does not fit the scores'."""
+    if input.ndim == 2 and target.ndim == 1 and len(input._array) == len(target._array):
+        return
     if input.ndim == 1:
         if target.ndim > 1:
             raise _multi(target)
@@ -86,10 +88,10 @@ def _by_rows(
     """Run a loss of (rows, classes[, places]) scores on scores of any number of dimensions."""
     _check_labels(input, target)
     labels = n.labels_of(target)
-    _check_weight(weight, input.shape[0 if input.ndim == 1 else 1])
     if weight is not None:
+        _check_weight(weight, input.shape[0 if input.ndim == 1 else 1])
         n.same_type(input, weight)
-    shape = tuple(labels.shape)
+    shape = labels._array.shape
     if input.ndim == 1:
         input, labels = input.unsqueeze(0), labels.reshape(1)
     elif input.ndim > 2:
@@ -98,7 +100,7 @@ def _by_rows(
         labels = labels.reshape(labels.shape[0], places)
     loss = op(input, labels, weight, ignore, reduction)
     loss = loss[0] if type(loss) is tuple else loss
-    return loss.reshape(shape) if reduction == "none" else loss
+    return loss.reshape(shape) if reduction == "none" and len(shape) != 1 else loss
 
 
 def nll_loss(
@@ -139,7 +141,7 @@ def cross_entropy(
     reduction = checked_reduction(reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
-    if input.shape == target.shape:
+    if input._array.shape == target._array.shape:
         return _to_probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing == 0.0:
         return _by_rows(n.cross_entropy, input, target, weight, ignore_index, reduction)

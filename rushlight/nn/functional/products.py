@@ -6,27 +6,13 @@ from typing import Any
 
 import rushlight as rl
 
-from ...functions import neural as n
+from ...functions.neural import linear
 
 __all__ = [
     "bilinear", "linear",
 ]  # fmt: skip
 
 Tensor = rl.Tensor
-
-
-def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
-    """input weight^T + bias.
-
-    Shapes: input (*, in), weight (out, in), bias (out), result (*, out). Raises RuntimeError naming
-    the sizes that differ.
-    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
-
-    >>> import rushlight as torch
-    >>> torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2))
-    tensor([[2., 2., 2.]])
-    """
-    return n.linear(input, weight, bias)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -> Tensor:

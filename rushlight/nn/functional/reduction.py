@@ -40,7 +40,7 @@ def checked_reduction(
 
 def warn_sizes(input: Tensor, target: Tensor) -> None:
     """torch's warning when a loss is about to broadcast."""
-    if tuple(input.shape) != tuple(target.shape):
+    if input._array.shape != target._array.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size"
             f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."

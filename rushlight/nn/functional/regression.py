@@ -19,8 +19,9 @@ Tensor = rl.Tensor
 
 
 def _difference(input: Tensor, target: Tensor, kernel: str) -> Tensor:
+    """input - target, refused for data types that torch has no kernel for."""
     d = input - target
-    if not d.is_floating_point() and not d.is_complex():
+    if not d.is_floating_point():
         raise n.not_implemented(kernel, d.dtype)
     return d
 
@@ -36,13 +37,14 @@ def mse_loss(
     tensor(2.)
     """
     warn_sizes(input, target)
-    reduction = checked_reduction(reduction, size_average, reduce)
-    d = _difference(input, target, "mse_cpu")
+    if size_average is not None or reduce is not None:
+        reduction = checked_reduction(reduction, size_average, reduce)
+    if reduction == "mean" and weight is None and input.is_floating_point():
+        return n.mean_squared_error(input, target)
+    squares = _difference(input, target, "mse_cpu").square()
     if weight is not None:
-        return _weighted(d.square(), weight, reduction)
-    if reduction == "mean" and d.is_floating_point():
-        return n.mean_square(d)
-    return reduced(d.square(), reduction)
+        return _weighted(squares, weight, checked_reduction(reduction))
+    return n.named(reduced(squares, reduction), "MseLossBackward0")
 
 
 def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
@@ -83,7 +85,9 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     d = _difference(input, target, "smooth_l1_cpu")
-    return reduced(d.abs() if beta == 0 else n.smooth_l1(d, float(beta)), reduction)
+    if beta == 0:
+        return reduced(d.abs(), reduction)
+    return n.named(reduced(n.smooth_l1(d, float(beta)), reduction), "SmoothL1LossBackward0")
 
 
 def huber_loss(
@@ -100,7 +104,9 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = n.huber(_difference(input, target, "huber_cpu"), float(delta))
-    return reduced(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+    if weight is not None:
+        return _weighted(loss, weight, reduction)
+    return n.named(reduced(loss, reduction), "HuberLossBackward0")
 
 
 def poisson_nll_loss(

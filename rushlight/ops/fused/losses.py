@@ -1,4 +1,4 @@
-"""Losses of one element each, and the mean square."""
+"""Losses of one element each, and the mean squared error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import elementwise, general
+from ...core.primitive import bake_general
+from ...core.tape import INPUTS, PARENTS
 from ..elementwise import abs as abs_of
 from ..elementwise import sgn, where
 from ..transcendental import log, sigmoid
@@ -60,11 +62,32 @@ probability_loss = elementwise(
 )  # fmt: skip
 
 
-def _mean_square(d: np.ndarray) -> np.ndarray:
-    wide = widened(d)
-    flat = wide.reshape(-1)
-    found = np.dot(flat, flat) / wide.dtype.type(d.size) if d.size else np.nan
-    return np.asarray(found, d.dtype)
+def _mean_squared_error(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+    d = widened(np.subtract(x, t))
+    kind = d.dtype.type
+    flat = d.reshape(-1)
+    found = flat.dot(flat) / kind(flat.size) if flat.size else kind(np.nan)
+    return np.asarray(found, x.dtype)
+
+
+def _mean_squared_error_vjp(g: Any, y: Any, x: Any, t: Any) -> Any:
+    d = x - t
+    slope = d * (g * (2 / (_size(d) or 1)))
+    return slope, -slope
+
+
+_derived_pull = bake_general(_mean_squared_error_vjp, 2, True)
+
+
+def _pull_mean_squared_error(g: Any, entry: Any) -> Any:
+    """The pull without its generality, for arrays; the target seldom wants its gradient."""
+    x, t = entry[INPUTS]
+    if type(g) is not np.ndarray or g.dtype is not x.dtype or g.dtype.char not in "fd":
+        return _derived_pull(g, entry)
+    slope = np.subtract(x, t)
+    slope *= g.item() * 2 / (slope.size or 1)
+    first, second = entry[PARENTS]
+    return None if first is None else slope, None if second is None else -slope
 
 
 self_information = elementwise(
@@ -74,9 +97,10 @@ self_information = elementwise(
 )  # fmt: skip
 
 
-mean_square = general(
-    "mean_square", eval=_mean_square, reads="x", node="MseLossBackward0",
-    vjp=lambda g, y, d: d * (g * (2 / (_size(d) or 1))), doc="The mean of all squares.",
+mean_squared_error = general(
+    "mean_squared_error", eval=_mean_squared_error, dtype="promote", reads="x", arity=2,
+    node="MseLossBackward0", vjp=_mean_squared_error_vjp, pull=_pull_mean_squared_error,
+    doc="The mean of all (x - t)^2.",
 )  # fmt: skip
 
 
