@@ -11,20 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..core.dispatch import ARRAYS, FLOATS, WRAPPERS, promote
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, Multilinear, Primitive
-from ..core.tensor import Tensor, as_array, link_view, wrap
+from ..core.tensor import Tensor, link_view, wrap
 from ..core.values import Value
 from ..ops.elementwise import add, mul, neg
 from ..ops.structure import cast, expand
 from .levels import Level, call, route
-from .pushes import PUSHES, SYMMETRIC
+from .pushes import PUSHES
 from .transpose import push_by_pull
-
-ndarray = np.ndarray
 
 
 class Dual(Value):
@@ -57,13 +53,12 @@ class Dual(Value):
     @staticmethod
     def apply(level: Level, prim: Primitive, inputs: Any, params: Any) -> Any:
         """Evaluate on the primals, and push the tangents through."""
-        primals, tangents, plain = [], [], True
+        primals, tangents = [], []
         for x in inputs:
             value = x._array if isinstance(x, Tensor) else x
             t = None
             if type(value) is Dual and value.level is level:
                 x, t = value.primal, value.tangent
-                plain = plain and type(t._array) is ndarray and t._entry is None
             primals.append(x)
             tangents.append(t)
         if params:
@@ -76,9 +71,7 @@ class Dual(Value):
         elif y._array.dtype.char not in FLOATS:
             return y
         else:
-            t = push_raw(prim, primals, tangents, y, params) if plain else SLOW
-            if t is SLOW:
-                t = push(prim, primals, tangents, y, params)
+            t = push(prim, primals, tangents, y, params)
             result = y if t is None else wrap(Dual(level, y, _fitted(t, y)))
             if t is not None and type(prim.rule) is Multilinear and prim.rule.view:
                 link_view(result, inputs[0])
@@ -102,57 +95,6 @@ def _several(
             if type(one._array) is Dual:
                 link_view(one, inputs[0])
     return results
-
-
-SLOW: Any = object()
-
-
-def push_raw(prim: Primitive, primals: Any, tangents: Any, y: Tensor, params: Any) -> Any:
-    """The push of the commonest ops on bare arrays, where nothing is recorded; SLOW otherwise.
-
-    The pull of a real elementwise op multiplies by its partial, as its push does: it serves both.
-    """
-    kind, out = type(prim.rule), y._array
-    if type(out) is not ndarray or y._entry is not None or out.dtype.char not in "fd":
-        return SLOW
-    arrays = []
-    for x in primals:
-        array = x._array if isinstance(x, Tensor) else x
-        if type(array) is ndarray and array.dtype is not out.dtype:
-            return SLOW
-        arrays.append(array)
-    total = None
-    if prim.name in PUSHES:
-        if prim.name not in SYMMETRIC:
-            return SLOW
-        total = prim.rule.vjp(tangents[0]._array, out, *arrays, *params)  # type: ignore[union-attr]
-    elif kind is Multilinear:
-        for place, t in enumerate(tangents):
-            if t is not None:
-                operands = [t._array if i == place else x for i, x in enumerate(arrays)]
-                term = as_array(prim.eval(*operands, *params))
-                total = term if total is None else total + term
-    elif kind is Elementwise:
-        for place, t in enumerate(tangents):
-            if t is not None:
-                term = _pulled(prim, place, t._array, arrays, out, params)
-                if total is None or term is None:
-                    total = term if total is None else total
-                else:
-                    own = type(total) is ndarray and total.base is None
-                    own = own and total is not tangents[0]._array
-                    total = np.add(total, term, total) if own else total + term
-    else:
-        return SLOW
-    return total if total is None else wrap(as_array(total))
-
-
-def _pulled(prim: Primitive, place: int, t: Any, arrays: Any, y: Any, params: Any) -> Any:
-    if t.shape != y.shape:
-        t = np.broadcast_to(t, y.shape)
-    parents = tuple(True if i == place else None for i in range(len(arrays)))
-    entry = [prim, parents, arrays, y, params, y.shape, 0, None]
-    return prim.pull(t, entry)[place]  # type: ignore[misc]
 
 
 def primal_params(level: Level, params: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,12 +10,14 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from ..core.trees import flatten, map_leaves, unflatten
+from . import dual_short
 from .dual import Dual
 from .levels import entered
 from .recording import Recorded
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
+assert dual_short
 
 
 def _name(function: Any) -> str:
