@@ -144,8 +144,7 @@ class Sweep:
             entry, g, _ = pending.pop(-heappop(heap))
             while entry is not None:
                 prim, parents, inputs, output, _, _, order, hooks = entry
-                pull = prim.pull
-                if pull is None or hooks is not None or inputs is FREED:
+                if prim.pull is None or hooks is not None or inputs is FREED:
                     self.visit(entry, g)
                     break
                 if type(g) is list:  # of an op with several outputs
@@ -153,7 +152,7 @@ class Sweep:
                 holds = inputs is not None or output is not None
                 if holds and written[0] > order:
                     check_versions(entry)
-                grads = pull(g, entry)
+                grads = prim.pull(g, entry)
                 if holds and not keep:
                     entry[INPUTS] = entry[OUTPUT] = FREED
                 following = None

@@ -55,6 +55,18 @@ def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
     return tuple(map(as_index, arguments))
 
 
+def target(arguments: Sequence[Any], numel: int) -> tuple[int, ...]:
+    """What `reshape(2, -1)` and `reshape((2, -1))` ask of `numel` elements; torch's errors."""
+    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
+        arguments = arguments[0]
+    total = 1
+    for size in arguments:
+        if type(size) is not int or size < 0:
+            return infer(tuple(map(as_index, arguments)), numel)
+        total *= size
+    return tuple(arguments) if total == numel else infer(arguments, numel)
+
+
 def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
     """The shape, if no size is negative; torch's error otherwise."""
     shape = tuple(shape)

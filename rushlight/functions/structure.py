@@ -30,8 +30,7 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    wanted = shapes.sizes(size if shape is None else (shape,))
-    return s.reshape(input, shapes.infer(wanted, input._array.size))
+    return s.reshape(input, shapes.target(size if shape is None else (shape,), input._array.size))
 
 
 def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
@@ -40,7 +39,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_as_type(input, shape[0])
-    return s.as_shape(input, shapes.infer(shapes.sizes(shape), input._array.size))
+    return s.as_shape(input, shapes.target(shape, input._array.size))
 
 
 def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:

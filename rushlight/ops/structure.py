@@ -99,8 +99,8 @@ def reshape(x: Any, shape: Shape) -> Any:
     if isinstance(x, (np.ndarray, np.generic)):
         return x.reshape(shape)
     a = x._array
-    flags = getattr(a, "flags", None)  # values of other classes have no layout
-    if flags is None or flags.c_contiguous:
+    # values of other classes have no layout
+    if type(a) is not np.ndarray or a.flags.c_contiguous:
         return as_shape(x, shape)
     try:
         a.reshape(shape, copy=False)
@@ -309,6 +309,10 @@ stack = general(
 )  # fmt: skip
 
 
+def _select(x: np.ndarray, dim: int, i: int) -> np.ndarray:
+    return x[i] if dim == 0 and x.ndim > 1 else x[(*_along(dim, i), ...)]
+
+
 def _along(dim: int, part: Any) -> tuple[Any, ...]:
     return (*(slice(None),) * dim, part)
 
@@ -319,7 +323,7 @@ narrow = view(
         g, x.shape, _along(dim, slice(start, start + length))),
     doc="A run of indices of one dimension.",
 )  # fmt: skip
-select = view("select", eval=lambda x, dim, i: x[(*_along(dim, i), ...)],
+select = view("select", eval=_select,
               adjoint=lambda g, x, dim, i: place(g, x.shape, _along(dim, i)),
               doc="One index of one dimension.")  # fmt: skip
 
