@@ -337,7 +337,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     if isinstance(g, Tensor) and (create or g._entry is not None):
         tensor._grad = Late.keep(g)
         return
-    array = g._array
+    array = g._array if isinstance(g, Tensor) else g  # under a trace, neither Tensor nor ndarray
     if array.dtype != tensor._array.dtype:
         array = array.astype(tensor._array.dtype)
     elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
