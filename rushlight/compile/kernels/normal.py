@@ -18,7 +18,6 @@ from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 from .affine import contiguous
 
 NATIVE = frozenset(map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split()))
-WEIGHTS = 1 << 17  # bytes of a convolution's weight from which it is turned for the way back
 # ops whose value stands in the memory of their first input; the last two do no work
 WRITES = frozenset(["put", "scatter", "part", "joined"])
 IDLE = frozenset(["empty", "part", "joined"])
@@ -184,20 +183,7 @@ def _conv(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
             under = under.inputs[0]
         single = under.op == "constant" and under.size == 1
         found.append(_new(nodes, x, "copy", (x,)) if single else x)
-    if node.params[0].endswith("->ngchw") and found[1].nbytes > WEIGHTS:
-        found[1] = _turned(found[1], nodes)
     return _new(nodes, node, "conv", found, node.params)
-
-
-def _turned(x: Node, nodes: list[Node]) -> Node:
-    """A copy of a weight (g, o, c, i, j) that lies as (g, c, o, i, j)."""
-    order = (0, 2, 1, 3, 4)
-    shape = tuple(x.shape[i] for i in order)
-    there = Node("permute", (x,), (order,), shape, x.dtype, x.line, x.module)
-    copy = Node("copy", (there,), (), shape, x.dtype, x.line, x.module)
-    back = Node("permute", (copy,), (order,), x.shape, x.dtype, x.line, x.module)
-    nodes += [there, copy, back]
-    return back
 
 
 _REWRITE = {

@@ -19,6 +19,8 @@ from ..kernels.expression import Expression, Layout, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
+from .conv_channels import emit_channels
+from .conv_channels_plan import ChannelPlan, plan_channels
 from .conv_kernel import Driver
 from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
 from .conv_weight import emit_weight
@@ -72,7 +74,7 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: Correlation | WeightPlan
+    plan: Correlation | ChannelPlan | WeightPlan
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -88,6 +90,9 @@ class Convolution:
         """Add the kernels."""
         if isinstance(self.plan, WeightPlan):
             return emit_weight(module, name, self.plan, len(self.expression.slots))
+        if isinstance(self.plan, ChannelPlan):
+            slot = len(self.expression.slots)
+            return emit_channels(module, name, self.plan, self._finish, slot, self.flops)
         units = Driver(module, name, self.plan, self._finish).emit()
         grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
         return [KernelCall(name, units, grain, self.flops)]
@@ -200,4 +205,7 @@ def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[A
         weight = Array(weight.slot, weight.offset, (g, c, o, i, j))
     plan = plan_correlation(kind, shape, node.dtype.name, source, weight, target)
     assert plan is not None, f"no plan for {node}"
+    wide = plan_channels(kind, shape, node.dtype.name, source, weight, target)
+    if wide is not None and wide.cost < plan.cost:
+        return wide, wide.scratch
     return plan, 0

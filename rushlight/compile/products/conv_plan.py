@@ -120,6 +120,7 @@ class Correlation:
     together: int = 1  # images per unit
     tile: Pair = (1, 1)  # rows, vectors
     cost: float = field(default=0.0, compare=False)
+    exact = False
 
     @property
     def pitch(self) -> int:

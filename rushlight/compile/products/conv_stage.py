@@ -7,6 +7,7 @@ from typing import Any
 from ..code.emit import BOOL, I64, Function, Value, constant, lanes_of
 from .conv_plan import Axis
 from .packing import Number, times
+from .tiles import known_mask
 
 
 class Stage:
@@ -45,13 +46,16 @@ class Stage:
 
         def clear() -> list[Value]:
             for lane in range(0, self.plan.pitch, self.type.lanes):
-                f.store(constant(0.0, self.type), target, lane)
+                f.store(constant(0.0, self.type), target, lane, self._kept(lane))
             return []
 
         f.branch(known, copy, clear)
 
     def _across(self, axis: Axis, q: int, source: Value, target: Value) -> None:
-        """Row of a plane; vectors may write past its end, into what is written next."""
+        """Row of a plane; vectors may write past its end, into what is written next.
+
+        An `exact` plan forbids that.
+        """
         f, w = self.f, self.type.lanes
         for first in range(0, self.plan.pitch, w):
             at = [(first + lane) * axis.jump + q - axis.pad for lane in range(w)]
@@ -59,7 +63,13 @@ class Stage:
             value = constant(0.0, self.type)
             if any(good):
                 value = self._gathered(source, at[0], axis, good)
-            f.store(value, target, first)
+            f.store(value, target, first, self._kept(first))
+
+    def _kept(self, first: int) -> Value | None:
+        """The lanes of a row's vector that may be written."""
+        return known_mask(self.type, self.plan.pitch - first) if (
+            self.plan.exact and self.plan.pitch - first < self.type.lanes
+        ) else None  # fmt: skip
 
     def _gathered(self, source: Value, start: int, axis: Axis, good: list[bool]) -> Value:
         f, type = self.f, self.type

@@ -57,6 +57,7 @@ class WeightPlan:
         return first, second
 
     planes = ((0, 0),)
+    exact = False
 
     @property
     def height(self) -> int:

@@ -1,0 +1,374 @@
+"""Correlations with lanes along the channels of the result: what is read, and in which blocks.
+
+A tile is some places by some vectors of channels: numbers of the source times vectors of weights,
+so that no lane is lost on small images and a stride costs nothing. Weights are brought into blocks
+(block of channels, term, tap, channel) first; sums wait as (place, channel) and are turned, square
+by square, before their end.
+
+Large images are cut into units of some rows, all of which read the same packed weights. Where the
+weights are what is large, a unit is a block of channels at all places instead: it packs its own
+weights, once, and a source that needs padding is copied before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from ..code.emit import Type, vector
+from .conv_plan import STACK, Array, Axis, Pair, Shape
+from .gemm_plan import tile_shapes
+from .packing import Copy
+
+FIRST = 18 << 10  # bytes of weights that stay in the first cache
+NEAR = 320 << 10  # bytes of weights that a unit should have at hand
+SUMS = 256 << 10  # bytes of sums that a unit should keep
+UNITS = 4  # so many units let threads share the work
+Triple = tuple[int, int, int]
+Tap = tuple[int, int]  # position in the kernel, shift in the source
+Run = tuple[Tap, Pair, int]  # the first tap, steps of both, how many
+
+
+@dataclass(frozen=True)
+class Way:
+    """One spatial dimension: place t of phase r is element `t * step + r` of the result.
+
+    It reads element `t * jump + shift` of the source for every tap (position, shift) of its phase.
+    """
+
+    size: int  # of the source
+    out: int  # of the result
+    places: int
+    jump: int
+    step: int
+    taps: tuple[tuple[Tap, ...], ...]
+
+    @property
+    def shifts(self) -> list[int]:
+        return [shift for taps in self.taps for _, shift in taps]
+
+    @property
+    def before(self) -> int:
+        """Padding in front."""
+        return max(0, -min(self.shifts))
+
+    @property
+    def padded(self) -> bool:
+        return self.before > 0 or (self.places - 1) * self.jump + max(self.shifts) >= self.size
+
+    def room(self, places: int) -> int:
+        """Elements of a padded source that so many places read."""
+        return (places - 1) * self.jump + max(self.shifts) + self.before + 1
+
+    def run(self, phase: int) -> Run:
+        """The taps of a phase, which are evenly spaced."""
+        taps = self.taps[phase]
+        if len(taps) < 2:
+            return (taps or ((0, 0),))[0], (0, 0), len(taps)
+        (a, b), (c, d) = taps[:2]
+        return taps[0], (c - a, d - b), len(taps)
+
+
+def forward_way(size: int, kernel: int, out: int, stride: int, pad: int, gap: int) -> Way:
+    taps = tuple((k, k * gap - pad) for k in range(kernel))
+    return Way(size, out, out, stride, 1, (taps,))
+
+
+def data_way(size: int, kernel: int, out: int, stride: int, pad: int, gap: int) -> Way:
+    """The way back: phases of the stride."""
+    taps = tuple(
+        tuple((k, (r + pad - k * gap) // stride)
+              for k in range(kernel) if (r + pad - k * gap) % stride == 0)
+        for r in range(min(stride, size))
+    )  # fmt: skip
+    return Way(out, size, -(-size // stride), 1, stride, taps)
+
+
+@dataclass(frozen=True)
+class ChannelPlan:
+    """One correlation and how it is done."""
+
+    type: Type
+    images: int
+    groups: int
+    rows: int
+    terms: int
+    kernel: Pair
+    ways: tuple[Way, Way]
+    source: Array  # n, g, term, h, w
+    weight: Array  # g, row, term, i, j
+    vectors: int = 1  # of a block of channels
+    places: Triple = (1, 1, 1)  # of a tile: images, rows, columns
+    together: int = 1  # images per unit
+    block: int = 1  # rows of places per unit
+    cut: int = 1  # terms that are summed at once
+    part: int = 1  # terms whose weights a unit of its own packs at once
+    own: bool = False  # whether a unit is one block of channels, with weights of its own
+    cost: float = field(default=0.0, compare=False)
+
+    @property
+    def padded(self) -> bool:
+        return self.ways[0].padded or self.ways[1].padded
+
+    @property
+    def taps(self) -> int:
+        return math.prod(self.kernel)
+
+    @property
+    def strips(self) -> list[Triple]:
+        """Blocks of channels, in vectors: (first, size, how many of that size)."""
+        return even(-(-self.rows // self.type.lanes), self.vectors)
+
+    @property
+    def blocks(self) -> int:
+        return sum(count for _, _, count in self.strips)
+
+    @property
+    def units(self) -> tuple[int, int, int, int]:
+        """Groups of images, groups, blocks of rows, blocks of channels."""
+        down = -(-self.ways[0].places // self.block)
+        return self.images // self.together, self.groups, down, self.blocks if self.own else 1
+
+    @property
+    def width(self) -> int:
+        """Columns of the sums."""
+        return self.ways[1].places * self.ways[1].step
+
+    @property
+    def image_sums(self) -> int:
+        """Places of the sums of an image."""
+        return self.block * self.ways[0].step * self.width
+
+    @property
+    def kept(self) -> int:
+        """Images whose sums wait at the same time."""
+        return self.places[0] if self.cut == self.terms else self.together
+
+    @property
+    def room(self) -> int:
+        """From one channel to the next of turned sums."""
+        lanes = self.type.lanes
+        return -(-self.image_sums // lanes) * lanes
+
+    # --- a padded source, as a stage wants to see it ----------------------------------------------
+    planes = ((0, 0),)
+    slack = 0
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        first, second = (Axis(w.size, 0, 0, 1, 0, 1, w.before, 0, ()) for w in self.ways)
+        return first, second
+
+    @property
+    def height(self) -> int:
+        return self.ways[0].room(self.block)
+
+    @property
+    def pitch(self) -> int:
+        return self.ways[1].room(self.ways[1].places)
+
+    @property
+    def plane(self) -> int:
+        return self.height * self.pitch
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing may be written past the end of a plane."""
+        return self.own
+
+    @property
+    def term_step(self) -> int:
+        """Padded images of a unit lie one by one; those of all units term by term."""
+        return self.plane * self.images if self.own else self.plane
+
+    @property
+    def image_room(self) -> int:
+        """Elements of one padded image of a group; vectors may be written past its end."""
+        return self.terms * self.plane + self.type.lanes
+
+    @property
+    def steps(self) -> tuple[int, int, int, int]:
+        """From image to image, term to term, row to row, place to place of what tiles read."""
+        if self.padded:
+            return self.plane if self.own else self.image_room, self.term_step, self.pitch, 1
+        n, _, c, h, w = self.source.steps
+        return n, c, h, w
+
+    # --- memory -----------------------------------------------------------------------------------
+    @property
+    def packed(self) -> int:
+        """Elements of one packed group, or of the weights that a unit packs at once."""
+        lanes = self.type.lanes
+        if self.own:
+            return self.part * self.taps * self.vectors * lanes
+        return self.terms * self.taps * -(-self.rows // lanes) * lanes
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of memory that all units share: packed weights, or padded images."""
+        if not self.own:
+            return self.groups * self.packed * self.type.size
+        if not self.padded:
+            return 0
+        return self.groups * self.terms * self.term_step * self.type.size
+
+    @property
+    def stack(self) -> int:
+        lanes = self.type.lanes
+        wide = self.vectors * lanes
+        found = (self.kept * self.image_sums + lanes) * wide + wide * self.room
+        found += self.packed if self.own else 0
+        found += self.together * self.image_room if self.padded and not self.own else 0
+        return found * self.type.size
+
+    def pack(self, vectors: int, columns: int, terms: int) -> Copy:
+        """Weights of one block of channels: `columns` of them, as (term, tap, channel)."""
+        _, row, term, i, j = self.weight.steps
+        (tall, broad), wide = self.kernel, vectors * self.type.lanes
+        inner = j if broad > 1 else i if tall > 1 else term
+        units, rows = [(terms, term, self.taps * wide), (tall, i, broad * wide)], broad
+        if 1 in (tall, broad) or i == broad * j:  # one run of taps
+            units, rows = units[:1], self.taps
+            if term == self.taps * inner:
+                units, rows = [], terms * self.taps
+        return Copy(
+            self.type, tuple(units), rows, columns, wide, (inner, row), wide, (0, 0), (0, 0)
+        )  # fmt: skip
+
+
+def even(n: int, most: int) -> list[Triple]:
+    """Even pieces of n, none above `most`: (first, size, how many of that size)."""
+    count = -(-n // most)
+    low, more = divmod(n, count)
+    found = [(0, low + 1, more), (more * (low + 1), low, count - more)]
+    return [piece for piece in found if piece[2]]
+
+
+def plan_channels(
+    kind: str, shape: Shape, dtype: str, source: Array, weight: Array, target: Any
+) -> ChannelPlan | None:
+    """The cheapest way that fits; None if there is none."""
+    rows, terms = (shape.outs, shape.ins) if kind == "forward" else (shape.ins, shape.outs)
+    make = forward_way if kind == "forward" else data_way
+    down, across = (
+        make(*at) for at in zip(
+            shape.size, shape.kernel, shape.out, shape.stride, shape.padding, shape.dilation
+        )
+    )  # fmt: skip
+    plain = ChannelPlan(
+        vector(dtype, target.lanes(dtype)), shape.images, shape.groups, rows, terms,
+        shape.kernel, (down, across), source, weight,
+    )  # fmt: skip
+    if not (down.shifts and across.shifts):
+        return None
+    found = (plan for plan in _candidates(plain, target) if plan.stack <= STACK)
+    return min(found, key=lambda plan: plan.cost, default=None)
+
+
+def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
+    down, _ = plain.ways
+    most = -(-plain.rows // plain.type.lanes)
+    for count, vectors in tile_shapes(target.registers, target.fma, plain.type.lanes):
+        if vectors > most or count < 2:
+            continue
+        for places in _tiles(plain, count):
+            plan = replace(plain, vectors=vectors, places=places)
+            for block in _divisors(down.places):
+                if block % places[1] == 0:
+                    yield from _priced(replace(plan, block=block, together=places[0]))
+            plan = replace(plan, block=down.places, own=True, part=_within(plan, NEAR))
+            for together in _divisors(plain.images):
+                if together % places[0] == 0:
+                    yield from _priced(replace(plan, together=together))
+
+
+def _priced(plan: ChannelPlan) -> Iterator[ChannelPlan]:
+    """The plan with all terms at once, and with so many that their weights stay very near."""
+    whole = plan.part if plan.own else plan.terms
+    for cut in {whole, min(whole, _within(plan, FIRST))}:
+        found = replace(plan, cut=cut)
+        size = found.kept * found.image_sums * found.vectors * found.type.lanes * found.type.size
+        if whole % cut == 0 and (size <= SUMS or not plan.own):
+            yield replace(found, cost=_cost(found))
+
+
+def _within(plan: ChannelPlan, size: int) -> int:
+    """The largest even part of the terms whose weights take so many bytes."""
+    each = plan.taps * plan.vectors * plan.type.lanes * plan.type.size
+    return next(n for n in _divisors(plan.terms) if n * each <= size or n == 1)
+
+
+def _tiles(plain: ChannelPlan, count: int) -> Iterator[Triple]:
+    """Images, rows and columns of tiles of at most `count` places."""
+    down, across = plain.ways
+    if across.places > count:
+        yield 1, 1, count
+        return
+    lines = min(down.places, count // across.places)
+    yield 1, lines, across.places
+    if lines == down.places:
+        most = count // (across.places * lines)
+        images = max(n for n in _divisors(plain.images) if n <= most)
+        if images > 1:
+            yield images, lines, across.places
+
+
+def _divisors(n: int) -> list[int]:
+    """All of them, the largest first."""
+    return [n // k for k in range(1, n + 1) if n % k == 0]
+
+
+def _cost(plan: ChannelPlan) -> float:
+    """Cycles per image, roughly."""
+    w, size = plan.type.lanes, plan.type.size
+    taps = sum(
+        len(a) * len(b) for a, b in product(plan.ways[0].taps, plan.ways[1].taps)
+    )  # fmt: skip
+    phases = plan.ways[0].step * plan.ways[1].step
+    units = plan.units
+    pieces = plan.terms // plan.cut
+    cycles = 0.0
+    for (_, vectors, strips), tile in product(plan.strips, _kinds(plan)):
+        places, tiles = tile
+        sums = places * vectors
+        step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
+        step += 0.1 * places
+        if plan.cut * plan.taps * vectors * w * size > 1.5 * FIRST:
+            step += 2.7
+        each = plan.terms * taps * step + phases * pieces * (40 + sums * (3 if pieces > 1 else 2))
+        cycles += strips * tiles * each
+    cycles *= units[2] / plan.together
+    written = plan.blocks * plan.vectors * plan.ways[0].places * plan.ways[0].step * plan.width
+    cycles += written * 8 + plan.rows * plan.ways[0].out * 6
+    return (cycles + _moves(plan, w, size)) * plan.groups
+
+
+def _kinds(plan: ChannelPlan) -> Iterator[Pair]:
+    """(places, how many) of the tiles of a unit, by size."""
+    sizes = (plan.together, plan.block, plan.ways[1].places)
+    for found in product(*(even(n, most) for n, most in zip(sizes, plan.places))):
+        yield math.prod(n for _, n, _ in found), math.prod(count for _, _, count in found)
+
+
+def _moves(plan: ChannelPlan, w: int, size: int) -> float:
+    """Cycles per image of padding the source and packing weights, and of fetching both."""
+    weights = plan.rows * plan.terms * plan.taps
+    cycles = 0.0
+    if plan.padded:
+        lines = plan.terms * plan.height * plan.units[2]
+        cycles += lines * (5 + -(-plan.pitch // w) * 3)
+    staged = plan.image_room * size
+    if plan.own:
+        cycles += weights / plan.together * (10 / w + size / 4)
+        if plan.padded:
+            cycles += staged / 3
+        return cycles + (plan.blocks - 1) * staged / 12
+    cycles += weights / plan.images * (10 / w + size / 4)
+    if weights * size > 2 * NEAR:
+        cycles += plan.units[2] * weights * size / plan.together / 8
+    if plan.together * staged > NEAR:
+        cycles += plan.units[2] * staged * plan.blocks / 16
+    return cycles
