@@ -99,8 +99,8 @@ def reshape(x: Any, shape: Shape) -> Any:
     if isinstance(x, (np.ndarray, np.generic)):
         return x.reshape(shape)
     a = x._array
-    # values of other classes have no layout
-    if type(a) is not np.ndarray or a.flags.c_contiguous:
+    # values of other classes have no layout, but for an array under a trace
+    if not isinstance(a, np.ndarray) or a.flags.c_contiguous:
         return as_shape(x, shape)
     try:
         a.reshape(shape, copy=False)
