@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core import heavy
+from ..core.memory import empty
 from . import entry, remembered
 from .code import llvm
 from .graph import Graph, Node
@@ -32,13 +33,12 @@ KEPT = 256 << 20  # bytes of scratch memory that stay after a call
 _making = threading.Lock()
 _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
 _said: set[str] = set()
-empty = np.empty
 
 
-def make(name: str, args: tuple[Any, ...], result: Any) -> Any:
+def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
     """A function of the same arguments that runs native code; None where NumPy is to stay.
 
-    A number means: ask again.
+    The first `into` arguments take the results. A number means: ask again.
     """
     if not llvm.available():
         heavy.SWITCH.on = False
@@ -46,7 +46,7 @@ def make(name: str, args: tuple[Any, ...], result: Any) -> Any:
     if not _making.acquire(blocking=False):  # another thread is at it
         return heavy.USES - 1
     try:
-        return _made(name, args, result)
+        return _made(name, args, args[:into] if into else result, into)
     except NotNative as error:
         LOG.debug("eager %s stays with NumPy: %s", name, error)
     except Exception as error:
@@ -68,20 +68,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_free_after_fork)
 
 
-def _made(name: str, args: tuple[Any, ...], result: Any) -> Callable[..., Any]:
+def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[..., Any]:
     several = type(result) is tuple
     outputs = [y for y in (result if several else (result,)) if y is not None]
     if not all(y.flags.c_contiguous and y.dtype in NATIVE for y in outputs):
         raise NotNative("a result in another order of memory, or of another type")
-    places = [place for place, x in enumerate(args) if type(x) is np.ndarray]
+    places = [place for place, x in enumerate(args) if type(x) is np.ndarray and place >= into]
     arrays = [args[place] for place in places]
     for x in arrays:
         if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
-    program = _program(name, args, arrays, outputs)
+    program = _program(name, args[into:], arrays, outputs)
     if program.entry is None or program.status is not None:
         raise NotNative("it takes more than one piece of native code")
     native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
+    if into:
+        return _filling(native, places, into)
     if not several:
         return _one(native, places)
     return _many(native, places, [place for place, y in enumerate(result) if y is None])
@@ -194,6 +196,15 @@ def _one(native: Native, places: list[int]) -> Callable[..., np.ndarray]:
         y = empty(shape, dtype)
         native(*[args[place] for place in places], y)
         return y
+
+    return run
+
+
+def _filling(native: Native, places: list[int], into: int) -> Callable[..., None]:
+    """What stands in for a function that fills its first arguments."""
+
+    def run(*args: Any) -> None:
+        native(*[args[place] for place in places], *args[:into])
 
     return run
 

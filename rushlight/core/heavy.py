@@ -9,6 +9,8 @@ loads nothing.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import Any
@@ -35,15 +37,30 @@ class Switch:
 
 
 SWITCH = Switch()
-MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, NumPy's result)
+MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, NumPy's result, `into`)
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: how often it came, or what runs it (None: NumPy for good)
 
 
+@functools.cache
+def _compiler_is_here() -> bool:
+    return bool(MAKERS) and importlib.util.find_spec("llvmlite") is not None
+
+
+def able() -> bool:
+    """Whether programs are made: for whoever has to decide before the first call."""
+    return SWITCH.on and _compiler_is_here()
+
+
 def heavy(
-    name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None
-) -> Callable[..., Any]:
-    """`evaluate` with a program in its place for the forms of large arrays that come again."""
+    name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
+    into: int = 0,
+) -> Callable[..., Any]:  # fmt: skip
+    """`evaluate` with a program in its place for the forms of large arrays that come again.
+
+    With `into` the first so many arguments are arrays that take the results, which lie apart from
+    all others; the formula is a function of the other arguments.
+    """
     if formula is not None:
         FORMULAS[name] = formula
 
@@ -66,20 +83,20 @@ def heavy(
         if type(found) is not int:
             return found(*args)
         y = evaluate(*args)
-        _count(key, found + 1, args, y)
+        _count(key, found + 1, args, y, into)
         return y
 
     return run
 
 
-def _count(key: tuple[Any, ...], uses: int, args: tuple[Any, ...], y: Any) -> None:
+def _count(key: tuple[Any, ...], uses: int, args: tuple[Any, ...], y: Any, into: int) -> None:
     if uses < USES:
         if len(FORMS) >= LIMIT:  # the oldest go; what they ran is on disk
             for old in list(FORMS)[: LIMIT // 4]:
                 FORMS.pop(old, None)
         FORMS[key] = uses
     elif STATE.tracer is None and MAKERS:  # a trace wants the graph, not these programs
-        FORMS[key] = MAKERS[0](key[0], args, y)
+        FORMS[key] = MAKERS[0](key[0], args, y, into)
 
 
 def forget() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
+from . import recurrent_steps
 from .kernels import half, raw
 from .recurrent_formula import Steps, formula, schedule
 
@@ -193,6 +194,8 @@ def _forward(
 ) -> tuple[np.ndarray, ...]:
     """(output rows, last h, last c if any, then what the gradient needs), all of one type."""
     w_ih, w_hh, b_ih, b_hh, w_hr = weights
+    if recurrent_steps.worthwhile(mode, h, w_hr, sizes):
+        return recurrent_steps.forward(mode, x, h, c, weights, len(sizes), reverse)
     steps = schedule(sizes, reverse)
     joined, own = _joined(mode, w_ih, w_hh, b_ih, b_hh)
     weight = _tiles(joined, len(h), steps)
@@ -393,11 +396,13 @@ def _weight_gradients(mode: str, d: Any, met: np.ndarray, weights: Any) -> tuple
 
 
 def _backward(
-    mode: str, gs: Any, kept: Any, h: Any, c: Any, weights: Any, sizes: Any,
-    reverse: bool, wants_x: bool,
-) -> tuple[Any, ...]:  # fmt: skip
+    mode: str, gs: Any, kept: Any, xs: Any, weights: Any, sizes: Any, reverse: bool, wants_x: bool
+) -> tuple[Any, ...]:
     """Gradients of x, h, c and the weights, all arrays of one float type."""
-    w_ih, w_hh, _, _, w_hr = weights
+    if kept[1].ndim == 2:
+        count = len(sizes)
+        return recurrent_steps.backward(mode, gs, kept, xs, weights, count, reverse, wants_x)
+    c, (w_ih, w_hh, _, _, w_hr) = xs[2], weights
     steps = schedule(sizes, reverse)
     met, gates, *cells = kept
     by_y, by_h = gs[0], gs[1].copy()
@@ -461,7 +466,7 @@ def _pull(
     by_y, *by_ends = _wide(*g)
     gs = (by_y.reshape(len(x), -1), *by_ends)
     kept = [one.view(x.dtype) for one in kept]
-    found = list(_backward(mode, gs, kept, h, c, weights, sizes, reverse, wants_x))
+    found = list(_backward(mode, gs, kept, (x, h, c), weights, sizes, reverse, wants_x))
     if wants_x:
         found[0] = found[0].reshape(shape)
     return [None if one is None else one.astype(kind, copy=False) for one in found]

@@ -1,0 +1,115 @@
+"""Recurrent layers whose steps are programs: values, states and gradients as NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.core import heavy
+
+pytest.importorskip("llvmlite")
+KINDS = {
+    "tanh": lambda **how: rl.nn.RNN(5, 6, **how),
+    "relu": lambda **how: rl.nn.RNN(5, 6, nonlinearity="relu", **how),
+    "GRU": lambda **how: rl.nn.GRU(5, 6, **how),
+    "LSTM": lambda **how: rl.nn.LSTM(5, 6, **how),
+}
+
+
+@pytest.fixture(autouse=True)
+def everything_counts() -> Iterator[None]:
+    before = heavy.SWITCH.least, heavy.SWITCH.on
+    heavy.SWITCH.least, heavy.SWITCH.on = 1, True
+    heavy.forget()
+    yield
+    heavy.SWITCH.least, heavy.SWITCH.on = before
+    heavy.forget()
+
+
+def plain(call: Any) -> Any:
+    rl.eager_kernels(False)
+    try:
+        return call()
+    finally:
+        rl.eager_kernels(True)
+
+
+def states(found: Any) -> list[Any]:
+    y, ends = found
+    y = y.data if isinstance(y, rl.nn.utils.rnn.PackedSequence) else y
+    return [y, *(ends if isinstance(ends, tuple) else (ends,))]
+
+
+def agree(found: Any, wanted: Any, tolerance: float) -> None:
+    for a, b in zip(found, wanted, strict=True):
+        assert a.dtype is b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(
+            a.detach().numpy(), b.detach().numpy(), rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", [
+    {}, {"bidirectional": True, "bias": False}, {"num_layers": 2, "batch_first": True},
+], ids=["plain", "both ways", "two layers"])  # fmt: skip
+def test_layers(kind: str, how: dict[str, Any]) -> None:
+    rl.manual_seed(0)
+    for dtype, tolerance in ((rl.float64, 1e-11), (rl.float32, 2e-5)):
+        net = KINDS[kind](**how).to(dtype)
+        x = rl.randn(4, 3, 5, dtype=dtype).requires_grad_()
+
+        def call() -> list[Any]:
+            found = states(net(x))  # noqa: B023
+            total = sum((part.sin() * (k + 1)).sum() for k, part in enumerate(found))
+            return [*found, *rl.autograd.grad(total, [x, *net.parameters()])]  # noqa: B023
+
+        wanted = plain(call)
+        call()
+        agree(call(), wanted, tolerance)
+    made = [key[0] for key, found in heavy.FORMS.items() if callable(found)]
+    assert sum("step" in name for name in made) >= 4  # there and back, in two types
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_higher_orders_and_late_switches(kind: str) -> None:
+    """A gradient's gradient; a backward pass after the switch was turned, either way."""
+    rl.manual_seed(0)
+    net, x = KINDS[kind]().double(), rl.randn(3, 2, 5, dtype=rl.float64).requires_grad_()
+
+    def twice() -> list[Any]:
+        y = net(x)[0]
+        (g,) = rl.autograd.grad(y.square().sum(), x, create_graph=True)
+        return list(rl.autograd.grad(g.square().sum(), [x, *net.parameters()]))
+
+    wanted = plain(twice)
+    agree(twice(), wanted, 1e-10)
+    agree(twice(), wanted, 1e-10)
+    first = plain(lambda: rl.autograd.grad(net(x)[0].sum(), x))
+    y = net(x)[0].sum()
+    agree(plain(lambda: rl.autograd.grad(y, x)), first, 1e-11)
+    y = plain(lambda: net(x)[0].sum())
+    agree(rl.autograd.grad(y, x), first, 1e-11)
+
+
+def test_packed_sequences() -> None:
+    """Of one length by steps, of several by NumPy; an output that is overwritten does no harm."""
+    rl.manual_seed(0)
+    net, x = rl.nn.LSTM(5, 6).double(), rl.randn(4, 3, 5, dtype=rl.float64)
+    pack = rl.nn.utils.rnn.pack_padded_sequence
+    for lengths in ([4, 4, 4], [4, 2, 1]):
+
+        def call() -> list[Any]:
+            found = states(net(pack(x, lengths)))  # noqa: B023
+            grads = rl.autograd.grad(found[0].sum() + found[2].sum(), list(net.parameters()))
+            return [*found, *grads]
+
+        wanted = plain(call)
+        call()
+        agree(call(), wanted, 1e-11)
+    wanted = rl.autograd.grad((net(x)[0] * 2).sum(), list(net.parameters()))
+    y = net(x)[0].mul_(2)
+    agree(rl.autograd.grad(y.sum(), list(net.parameters())), wanted, 1e-11)
