@@ -16,8 +16,10 @@ from ..core.primitive import spared
 from ..core.state import STATE
 from ..core.tape import HOOKS, INPUTS, ORDER, OUTPUT, PARENTS, PRIM, Entry, written_since
 from ..core.tensor import Tensor
+from .likely import forward_notes
 
 ndarray = np.ndarray
+_UNKNOWN = "written in place under no_grad (an optimizer's step?), where lines are not kept"
 
 
 def freed() -> BaseException:
@@ -53,6 +55,7 @@ def check_versions(entry: Entry) -> None:
             origin = f", which is output 0 of {re.sub('Backward[0-9]*$', '', name)},"
         kind = scalar_type_name(dtypes.of(array))
         line = None if entry[HOOKS] is None else entry[HOOKS].line
+        ops = {entry[PRIM].name, re.sub("Backward[0-9]*$", "", node_name(entry))}
         raise fail(
             RuntimeError,
             "one of the variables needed for gradient computation has been modified by an inplace"
@@ -62,10 +65,8 @@ def check_versions(entry: Entry) -> None:
             " torch.autograd.set_detect_anomaly(True,"
             " check_nan=False).",
             f"{entry[PRIM].name} needs the old value for its gradient",
-            f"its forward call: {line}"
-            if line
-            else "its forward line is known if it runs inside `with rushlight.record_lines():`",
-            *(f"written in place at {line}" for line in lines[-1:]),
+            *([f"its forward call: {line}"] if line else forward_notes(ops, lines)),
+            f"written in place at {lines[-1]}" if lines else _UNKNOWN,
             "use the out-of-place form (x = x + 1 for x += 1), or write to a .clone()",
         )
 
