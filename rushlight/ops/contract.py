@@ -13,7 +13,7 @@ from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
 from ..core.primitive import CROSSED, bake_multilinear
 from ..core.tape import INPUTS, PARENTS, SHAPE
-from .gemm import product
+from .gemm import affine, native_affine, product
 from .reduce import sum as sum_of
 from .structure import reshape, sum_to, transpose, unsqueeze
 
@@ -169,10 +169,10 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
         _linear_misfit(x, w)
     if x.dtype is not w.dtype and x.dtype != w.dtype:
         raise _linear_types(x, w)
-    y = product(x, w.T)
-    if bias:
-        np.add(y, bias[0], y)
-    return y
+    if not bias:
+        return product(x, w.T)
+    large = x.size > 4096 and x.dtype.char == "f" and x.ndim > 1 and w.size > 256
+    return (native_affine if large else affine)(x, w, bias[0])
 
 
 def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:

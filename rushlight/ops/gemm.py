@@ -1,9 +1,10 @@
-"""Matrix products of arrays, with a way round where BLAS is slow on thin matrices.
+"""Matrix products of arrays, with ways round where BLAS is slow.
 
 OpenBLAS has kernels without packing for products of at most a million multiplications, on
 processors with AVX-512. A thin product (up to 16 rows or columns: the last layer of a classifier)
 that is larger runs up to twice as fast in blocks that stay below that bound.
-What was measured: docs/notes/0001-thin-products.md.
+What was measured: docs/notes/0001-thin-products.md. Native kernels are faster on transposed second
+operands (every linear layer), whose packing OpenBLAS pays dearly for, and where a side is short.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import functools
 from typing import Any
 
 import numpy as np
+
+from ..core.heavy import SWITCH, heavy
 
 SMALL = 1_000_000
 THIN = 16
@@ -31,9 +34,42 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
     """a @ b for operands of one data type; half precision sums in float32 as torch does."""
     if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
         return multiply(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
-    if (a.size > 4096 or b.size > 4096) and a.ndim == 2 == b.ndim and a.dtype.char == "f":
-        return _matrices(a, b)
+    if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
+        return _large(a, b)
     return multiply(a, b)
+
+
+def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
+    """x w^T + bias."""
+    y = product(x, w.T)
+    return np.add(y, bias, y)
+
+
+_native, native_affine = heavy("matmul", lambda a, b: _without(a, b)), heavy("linear_bias", affine)
+
+
+def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.ndim > 2 == b.ndim and a.flags.c_contiguous and a.size:  # many rows, not many matrices
+        y = _large(a.reshape(-1, a.shape[-1]), b)
+        return y.reshape(*a.shape[:-1], b.shape[1])
+    return _native(a, b) if SWITCH.on and _suits(a, b) else _without(a, b)
+
+
+def _suits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether native kernels are faster than BLAS, by what was measured."""
+    rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
+    if min(rows, columns) < 2:
+        return False
+    if b.strides[-2] == b.itemsize < b.strides[-1]:
+        return True
+    work = rows * inner * columns
+    if a.ndim > 2:
+        return work >= SMALL
+    return (inner <= 64 and work >= SMALL) or (columns <= 2 * THIN and a.strides[0] == a.itemsize)
+
+
+def _without(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return _matrices(a, b) if a.ndim == 2 == b.ndim else multiply(a, b)
 
 
 def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -169,6 +169,29 @@ def test_memory_orders(order: str) -> None:
     assert {"convolution_bias", "max_pool", "sum_pool"} <= set(programs())
 
 
+@pytest.mark.parametrize("lead", [(90,), (3, 30), (2, 3, 15)], ids=str)
+def test_products(lead: tuple[int, ...]) -> None:
+    """Layers, matrix products and their gradients; wide, thin, batched, transposed."""
+    rng = np.random.default_rng(0)
+    made = lambda *shape: rl.from_numpy(rng.standard_normal(shape).astype(np.float32))
+    x, w, b = made(*lead, 70), made(80, 70), made(80)
+    many, thin = made(4, 60, 70), made(70, 3)
+    leaves = [one.requires_grad_() for one in (x, w, b, many, thin)]
+
+    def call() -> list[Any]:
+        y, z = F.linear(x, w, b), many @ w.T
+        scores = many @ many.transpose(1, 2)
+        ys = [y, z, scores, x @ thin, x.reshape(-1, 70).T @ y.reshape(-1, 80), F.linear(x, w)]
+        return [*ys, *rl.autograd.grad(sum((one / 70).sin().sum() for one in ys), leaves)]
+
+    wanted = plain(call)
+    call(), call()
+    assert {"linear_bias", "matmul"} <= set(programs())
+    agree(call(), wanted, 1e-4)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        F.linear(x, made(80, 71), b)
+
+
 def test_nothing_and_wrong_shapes() -> None:
     """Empty batches and operands that do not fit are NumPy's business."""
     w = rl.randn(4, 3, 3, 3)
