@@ -219,7 +219,7 @@ def _warn(name: str) -> None:
 
 def one_by_one(level: Level, prim: Primitive, operands: list[Operand], params: Any) -> Any:
     """The fallback: the op on each sample, and the results stacked."""
-    if prim.name not in SILENT:
+    if prim.name not in SILENT and level.size:
         _warn(prim.name)
     results = []
     for i in range(level.size or 1):

@@ -10,14 +10,14 @@ from ..core.shapes import dimension
 from ..core.tensor import Tensor, wrap
 from ..core.trees import TreeSpec, broadcast, flatten, unflatten
 from ..ops.structure import expand, join, narrow, permute
-from . import batching_places, batching_products, batching_shapes, writing
+from . import batching_places, batching_products, batching_sequences, batching_shapes, writing
 from .batched import Batched
 from .levels import Level, entered
 from .transforms import _name, _wraps
 
 Function = Callable[..., Any]
 RANDOMNESS = ("error", "different", "same")
-assert batching_places and batching_products and batching_shapes and writing
+assert batching_places and batching_products and batching_sequences and batching_shapes and writing
 
 
 def check_randomness(randomness: Any) -> None:
