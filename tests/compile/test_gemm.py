@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,9 @@ each_target = pytest.mark.parametrize("name", TARGETS)
 class Product:
     """A compiled product: `run` gives what lies in C after it."""
 
-    def __init__(self, gemm: Gemm, target, epilogue=None, extra=0):
+    def __init__(self, gemm: Gemm, target, epilogue=None, touched=()):
         self.gemm, module = gemm, Module(target)
-        self.calls = emit_gemm(module, "product", gemm, target, 3, epilogue)
+        self.calls = emit_gemm(module, "product", gemm, target, 3, epilogue, (4, 5), touched)
         self.code = llvm.compile(module.text(), target) if self.calls else None
         self.scratch = aligned(scratch_bytes(gemm, target) + 64)
         self.scratch[:] = 0xFF  # NaN: what was not packed must not be read
@@ -85,7 +86,8 @@ def steps(array):
 
 
 def check(spec, a_shape, b_shape, target, dtype="float32", orders=(None, None), gaps=(0, 0),
-          accumulate=False, epilogue=None, after=None, others=(), c_strides=None):  # fmt: skip
+          accumulate=False, epilogue=None, after=None, others=(), c_strides=None,
+          touches=False):  # fmt: skip
     rng = np.random.default_rng(len(spec) + sum(a_shape) + 7 * sum(b_shape))
     left, right = (
         laid_out(rng, shape, order or range(len(shape)), dtype, gap)
@@ -99,7 +101,7 @@ def check(spec, a_shape, b_shape, target, dtype="float32", orders=(None, None), 
     c = np.lib.stride_tricks.as_strided(c_base, exact.shape, [s * c_base.itemsize for s in strides])
     gemm = plan_dot(spec, a.shape, steps(a), b.shape, steps(b), dtype, strides,
                     accumulate=accumulate)  # fmt: skip
-    Product(gemm, target, epilogue).run(a_base, b_base, c_base, *others)
+    Product(gemm, target, epilogue, [gemm.c] * touches).run(a_base, b_base, c_base, *others)
     answer = c.copy()
     exact = exact + 0.25 if accumulate else exact
     exact = after(exact) if after else exact
@@ -116,6 +118,7 @@ def check(spec, a_shape, b_shape, target, dtype="float32", orders=(None, None), 
 SIZES = [
     (1, 1, 1), (1, 1, 100), (10, 1, 2), (1, 37, 50), (41, 1, 19), (3, 5, 7), (16, 16, 16),
     (17, 33, 19), (64, 64, 32), (31, 10, 97), (10, 97, 31), (5, 5, 0), (29, 50, 1100),
+    (29, 70, 1700),
 ]  # fmt: skip
 
 
@@ -216,10 +219,29 @@ def test_an_epilogue_that_updates_in_place_runs_once(name):
         old = f.load(value.type, f.load(vector("ptr"), f.arguments[0], 2), place.offset, place.mask)
         return f.sub(old, f.mul(value, f.constant(0.5, value.type)))
 
-    for size in ((30, 50, 20), (20, 40, 1500)):
-        m, n, k = size
-        check("ki,kj->ij", (k, m), (k, n), TARGETS[name], epilogue=update,
-              after=lambda y: 0.25 - 0.5 * y)  # fmt: skip
+    for size in ((30, 50, 20), (20, 40, 1600), (270, 250, 150)):
+        for spec in ("ki,kj->ij", "ki,kj->ji"):
+            m, n, k = size
+            check(spec, (k, m), (k, n), TARGETS[name], epilogue=update,
+                  after=lambda y: 0.25 - 0.5 * y, touches=True)  # fmt: skip
+
+
+@each_target
+def test_panels_for_later_tiles_are_asked_for(name):
+    target, draw = TARGETS[name], np.random.default_rng(5).standard_normal
+    asked = 0
+    for m, n, k in ((9, 1030, 137), (32, 1030, 137), (40, 137, 1030)):
+        a, b = draw((m, k), np.float32), draw((n, k), np.float32)
+        gemm = plan_dot("ik,jk->ij", a.shape, steps(a), b.shape, steps(b))
+        gemm = replace(gemm, uses=(1, 35))  # so that it is worth packing
+        plan, c = plan_gemm(gemm, target), np.zeros((m, n), np.float32)
+        module = Module(target)
+        emit_gemm(module, "product", gemm, target, 3, shared=(4, 5))
+        asked += "ptr %later" in module.text()
+        packed = [aligned(plan.packed_bytes(part)) for part in (0, 1)]
+        Product(gemm, target).run(a, b, c, *packed)
+        np.testing.assert_allclose(c, a @ b.T, rtol=1e-4, atol=1e-4)
+    assert asked
 
 
 @each_target
@@ -253,7 +275,7 @@ def guarded(nbytes, kept=[]):  # noqa: B006
 
 
 @each_target
-@pytest.mark.parametrize("size", [(3, 5, 7), (17, 33, 19), (10, 97, 31), (29, 50, 1100)], ids=str)
+@pytest.mark.parametrize("size", [(3, 5, 7), (17, 33, 19), (10, 97, 31), (29, 50, 1600)], ids=str)
 def test_nothing_outside_the_operands_is_touched(name, size):
     rng, shape = np.random.default_rng(1), dict(zip("ijk", size))
     for a, b, c in itertools.product(("ik", "ki"), ("kj", "jk"), ("ij", "ji")):
@@ -280,15 +302,17 @@ def test_special_values_pass_through():
     np.testing.assert_array_equal(c, a @ b)
 
 
-def tile_of(target, dtype, rows, vectors, inner, cut):
+def tile_of(target, dtype, rows, vectors, inner, cut, asks=0):
     kind = vector(dtype, target.lanes(dtype))
     w = kind.lanes
     y = tuple(n * 500 for n in range(vectors)) if inner else tuple(range(0, vectors * w, w))
     out = tuple(n * vectors * w for n in range(rows)), tuple(range(0, vectors * w, w))
     x = tuple(n * 504 for n in range(rows))
     loops = ((512, 1, 1 if inner else vectors * w),)
-    unroll = 1 if cut else unrolled(kind, vectors)
-    return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut)
+    unroll = 1 if cut or asks else unrolled(kind, vectors)
+    asked = (rows, vectors) if asks else (0, 0)
+    return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut,
+                asks=(500,) * asks, asked=asked, onward=w * bool(asks))  # fmt: skip
 
 
 def spills(assembly):
@@ -304,9 +328,9 @@ def test_no_tile_spills(name, dtype, inner):
     module = Module(target)
     width = 0 if inner else target.lanes(dtype)
     for rows, vectors in tile_shapes(target.registers, target.fma, width):
-        for cut in (False,) if inner else (False, True):
-            tile = tile_of(target, dtype, rows, vectors, inner, cut)
-            emit_tile(module, f"tile_{rows}x{vectors}{'_cut' * cut}", tile)
+        for cut, asks in ((False, 0),) if inner else ((False, 0), (True, 0), (False, 2)):
+            tile = tile_of(target, dtype, rows, vectors, inner, cut, asks)
+            emit_tile(module, f"tile_{rows}x{vectors}{'_cut' * cut}{'_asks' * asks}", tile)
     text = module.text().replace("define internal", "define")
     parts = re.split(r"^(tile_\w+):", llvm.assembly(text, target), flags=re.M)[1:]
     found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}

@@ -297,6 +297,7 @@ class Instructions:
             f"{x.typed}, {places.typed}, i32 {x.type.size}, {keep.typed})"
         )
 
-    def prefetch(self, pointer: Value, write: bool = False) -> None:
-        """Ask for a cache line early."""
-        self.do(f"call void @llvm.prefetch.p0({pointer.typed}, i32 {int(write)}, i32 3, i32 1)")
+    def prefetch(self, pointer: Value, write: bool = False, near: int = 3) -> None:
+        """Ask for a cache line early; `near` is 3 for the nearest cache, 2 for the next one."""
+        asked = f"{pointer.typed}, i32 {int(write)}, i32 {near}"
+        self.do(f"call void @llvm.prefetch.p0({asked}, i32 1)")

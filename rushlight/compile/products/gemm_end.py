@@ -40,19 +40,38 @@ def emit_ask(module: Module, name: str, plan: Plan, touched: Sequence[Result]) -
     given = [("table", PTR), *((word, I64) for word in ("matrix", "first", "lane"))]
     f = module.function(f"{name}_ask", given, internal=True)
     _, matrix, first, lane = f.arguments
+    high, lines = asked(plan)
+    starts = ask_starts(f, plan, touched, matrix, first, lane)
+    with f.loop(0, high) as row:
+        for start, place in zip(starts, touched):
+            here = f.at(start, times(f, row.index, ask_step(plan, place)), plan.type)
+            for line in range(lines):
+                f.prefetch(f.at(here, line * (64 // plan.type.size), plan.type), write=True)
+
+
+def asked(plan: Plan) -> tuple[int, int]:
+    """Rows of C that the end of a tile touches, and lines of each."""
     high, wide = (plan.width, plan.height) if plan.turned else (plan.height, plan.width)
-    starts: list[tuple[Value, int]] = []
+    return high, -(-wide * plan.type.size // 64)
+
+
+def ask_step(plan: Plan, place: Result) -> int:
+    """From row to row of what is asked for."""
+    return place.col if plan.gemm.lane_axis == "row" else place.row
+
+
+def ask_starts(
+    f: Function, plan: Plan, touched: Sequence[Result], matrix: Number, first: Number, lane: Number
+) -> list[Value]:
+    """Where in each array the end of a tile at row `first` and lane `lane` begins."""
+    starts = []
     for place in touched:
         dims = [(size, (step,)) for size, step in zip(plan.gemm.batch, place.batch)]
         offset = positions(f, matrix, dims)[0][0] if dims else 0
-        down = place.col if plan.gemm.lane_axis == "row" else place.row
-        offset = f.add(f.add(offset, place.offset), f.add(times(f, first, down), lane))
-        starts.append((f.at(table_entry(f, plan.type, place.slot), offset, plan.type), down))
-    with f.loop(0, high) as row:
-        for start, down in starts:
-            here = f.at(start, times(f, row.index, down), plan.type)
-            for line in range(0, wide, 64 // plan.type.size):
-                f.prefetch(f.at(here, line, plan.type), write=True)
+        down = times(f, first, ask_step(plan, place))
+        offset = f.add(f.add(offset, place.offset), f.add(down, lane))
+        starts.append(f.at(table_entry(f, plan.type, place.slot), offset, plan.type))
+    return starts
 
 
 def worth_asking(gemm: Gemm, touched: Sequence[Result]) -> tuple[Result, ...]:

@@ -6,12 +6,13 @@ import math
 
 from ..code.emit import I64, PTR, VOID, Module, Value, constant
 from .gemm_copies import panel_copies
-from .gemm_end import End, Epilogue, emit_ask
+from .gemm_end import End, Epilogue, ask_starts, ask_step, asked, emit_ask
 from .gemm_plan import Plan, Result, Room
 from .packing import KERNEL, Number, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
+FAR_BYTES, FEW = 384 << 10, 8  # of panels that do not stay at hand; tiles that share one
 
 
 class Driver:
@@ -26,7 +27,15 @@ class Driver:
         self.panels = plan.panels[0] + bool(plan.panels[1])
         own = epilogue is not None or plan.turned or plan.inner or plan.cut
         self.direct = not own and plan.steps[1] == 1
-        self.touched = () if self.direct else touched
+        self.touched = touched
+        if self.direct:
+            self.touched = (self.gemm.c,) if self._far() else ()
+        rows, single = asked(plan)[0], len(self.gemm.k) == 1 and not (plan.inner or plan.cut)
+        self.spread = bool(self.touched) and single and self.gemm.terms >= 4 * rows
+        self.spread = self.spread and unrolled(self.type, plan.vectors) == 1
+        if self.direct and not self.spread:
+            self.touched = ()
+        self.onward = self._onward() if single else 0
 
     def emit(self) -> int:
         """Add the kernel; give its number of units."""
@@ -34,7 +43,7 @@ class Driver:
         self.tiles = self._tiles()
         if not self.direct:
             End(self.module, self.name, plan, self.epilogue).emit()
-        if self.touched:
+        if self.touched and not self.spread:
             emit_ask(self.module, self.name, plan, self.touched)
         high, wide = plan.blocks
         self.rounds = -(-plan.tiles[0] // high), -(-self.panels // wide)
@@ -73,8 +82,9 @@ class Driver:
             unroll=1 if short else unrolled(self.type, len(y)),
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
-            copies=copies, cut=bool(plan.cut), far=self._far(),
-            ahead=self._ahead(rows * len(y), x_steps[-1]),
+            copies=copies, cut=bool(plan.cut), ahead=self._ahead(rows * len(y), x_steps[-1]),
+            asks=tuple(ask_step(plan, place) for place in self.touched) if self.spread else (),
+            asked=asked(plan) if self.spread else (0, 0), onward=self.onward,
         )  # fmt: skip
 
     def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
@@ -88,6 +98,13 @@ class Driver:
         """Whether C is too large to be at hand when a tile comes to store its sums."""
         size = self.plan.x_size * self.plan.y_size * self.type.size
         return self.direct and size > 1 << 18 and self.gemm.terms >= 64
+
+    def _onward(self) -> int:
+        """Elements per term to ask for of the next panel, which is read from afar by few tiles."""
+        plan, tiles = self.plan, self.plan.blocks[0]
+        far = plan.packs_y and not plan.packs_near and not plan.by_rows
+        large = plan.y_matrix * self.type.size > FAR_BYTES
+        return -(-plan.width // tiles) if far and large and tiles <= FEW else 0
 
     def _x_steps(self) -> tuple[int, tuple[int, ...]]:
         """Steps of x along its own axis and along the sum, packed or as it lies."""
@@ -157,15 +174,17 @@ class Driver:
             outer, inner = (tiles, panels) if plan.by_rows else (panels, tiles)
             with f.loop(*outer, some=True) as one, f.loop(*inner, some=True) as two:
                 panel, tile = (two, one) if plan.by_rows else (one, two)
+                self.first = tiles[0]
                 self._one(panel.index, tile.index, 0, None)
             return
         self._clear(panels, tiles)
-        with f.loop(0, self.gemm.terms, plan.cut) as part:
-            terms = self._least(f.sub(self.gemm.terms, part.index), plan.cut)
+        last = (self.gemm.terms - 1) // plan.cut * plan.cut
+        with f.loop(0, last, plan.cut) as part:
             with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
-                self._one(panel.index, tile.index, part.index, terms)
+                self._one(panel.index, tile.index, part.index, plan.cut)
         with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
-            self._ask(panel.index, self._row(f.add(tile.index, 1)))
+            self._ask(panel.index, self._row(tile.index))
+            self._one(panel.index, tile.index, last, self.gemm.terms - last)
             self._end(panel.index, tile.index)
 
     def _range(self, number: Number, step: int, end: int) -> Range:
@@ -241,9 +260,16 @@ class Driver:
             out = f.at(self.result, f.add(at, self.base), type)
         else:
             out = self._kept(panel, row) if plan.cut else self.sums
-        if not plan.cut:
+        if not plan.cut and not self.spread:
             self._ask(panel, row)
         more = "" if terms is None else f", {f.coerce(terms, I64).typed}"
+        if self.spread:
+            where = self._where(panel, row)
+            starts = ask_starts(f, plan, self.touched, *where)
+            more += "".join(f", {start.typed}" for start in starts)
+        if self.onward:
+            done = times(f, f.sub(tile, self.first), self.onward * self.gemm.terms)
+            more += f", {f.at(y, f.add(done, across), type).typed}"
         f.do(f"call void {self._pick(panel, tile)}({x.typed}, {y.typed}, {out.typed}{more})")
         if not (self.direct or plan.cut):
             self._end(panel, tile)
@@ -277,10 +303,13 @@ class Driver:
         """Ask for what the end of the tile at this row will touch."""
         f = self.f
         if self.touched:
-            where = [row, times(f, panel, self.plan.width)]
-            numbers = [self.matrix, *(where[::-1] if self.plan.turned else where)]
-            given = [f.coerce(n, I64) for n in numbers]
+            given = [f.coerce(n, I64) for n in self._where(panel, row)]
             f.call(f"{self.name}_ask", VOID, f.arguments[0], *given)
+
+    def _where(self, panel: Value, row: Number) -> list[Number]:
+        """The matrix, and the first row and lane of C, of a tile."""
+        where = [row, times(self.f, panel, self.plan.width)]
+        return [self.matrix, *(where[::-1] if self.plan.turned else where)]
 
     def _end(self, panel: Value, tile: Value) -> None:
         """Call the function that brings the sums of a tile to C."""

@@ -19,7 +19,9 @@ L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows m
 L2_SETS, L2_WAYS = 1024, 16
 NEAR_BYTES = 32 << 10
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
-LONG, PART = 1024, 512  # reductions longer than the one are cut into parts of the other
+LONG, PART = 1536, 384  # reductions longer than the one are cut into parts of the other
+PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
+UNITS = 4  # of work, so that threads have something to share
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,9 @@ class Plan:
         count, rows, _ = self.tiles
         panels = self.panels[0] + bool(self.panels[1])
         batch = math.prod(self.gemm.batch)
-        depth = max(1, self.cut or self.gemm.terms)
+        if self.cut:
+            return self._cut_blocks(count, rows + 1, panels)
+        depth = max(1, self.gemm.terms)
         fits = max(1, BLOCK_BYTES // ((rows + 1) * depth * self.type.size))
         high = -(-count // -(-count // fits))
         tile_flops = 2 * (rows + 1) * self.width * max(1, self.gemm.terms)
@@ -263,6 +267,16 @@ class Plan:
         ):
             high = -(-high // 2)
         return high, min(wide, panels)
+
+
+    def _cut_blocks(self, tiles: int, rows: int, panels: int) -> tuple[int, int]:
+        """Tiles and panels whose parts of x and y stay at hand together, pass by pass."""
+        term = self.cut * self.type.size
+        high = -(-tiles // max(1, PASS_BYTES // (rows * term)))
+        wide = -(-panels // max(1, PANELS_BYTES // (self.width * term)))
+        while high * wide < UNITS and wide < panels:
+            wide = min(2 * wide, panels)
+        return -(-tiles // high), -(-panels // wide)
 
 
 @dataclass(frozen=True)

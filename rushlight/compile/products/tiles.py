@@ -27,8 +27,10 @@ class Tile:
     `tail` is how many lanes of the last vector of `y` exist (0: all), `out_tail` those of `out`;
     `adds` starts from what `out` holds. `copies` splits the sums of an inner tile, so that
     additions need not wait on each other. With `cut` the innermost count is a fourth argument.
-    `ahead` says how many steps early lines of x and y are asked for, where they lie far apart;
-    `far` asks for `out` before the sum begins.
+    `ahead` says how many steps early lines of x and y are asked for, where they lie far apart.
+    `asks` are row steps of arrays, each one more argument, that are wanted after the sum: `asked`
+    rows and lines of each are asked for, spread over the terms, as few requests can be under way
+    at once. `onward` is how many elements per term to ask for at a last pointer, for later tiles.
     """
 
     type: Type
@@ -44,12 +46,16 @@ class Tile:
     copies: int = 1
     cut: bool = False
     ahead: tuple[int, int] = (0, 0)
-    far: bool = False
+    asks: tuple[int, ...] = ()
+    asked: tuple[int, int] = (0, 0)
+    onward: int = 0
 
 
 def emit_tile(module: Module, name: str, tile: Tile) -> str:
     """Add the function of `tile`; give its name."""
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
+    given += [(f"ask{n}", PTR) for n in range(len(tile.asks))]
+    given += [("later", PTR)] * bool(tile.onward)
     _Walk(module.function(name, given, internal=True), tile).emit()
     return name
 
@@ -84,6 +90,7 @@ class _Walk:
         self.f, self.tile, self.type = f, tile, tile.type
         self.count = len(tile.x) * len(tile.y)
         self.loops = tuple(loop for loop in tile.loops[:-1] if loop[0] != 1) + tile.loops[-1:]
+        self.later = f.arguments[-1:] if tile.onward else []
 
     def emit(self) -> None:
         f = self.f
@@ -100,8 +107,6 @@ class _Walk:
     def _begin(self, out: Value) -> list[Value]:
         """What the sums start from."""
         if not self.tile.adds:
-            for at, _ in self._places() if self.tile.far else ():
-                self.f.prefetch(self.f.at(out, at, self.type), write=True)
             return [constant(0.0, self.type)] * (self.count * self.tile.copies)
         return [self.f.load(self.type, out, at, mask) for at, mask in self._places()]
 
@@ -125,12 +130,15 @@ class _Walk:
         body: Callable[[Value, Value, list[Value]], list[Value]],
     ) -> list[Value]:  # fmt: skip
         """`trips` rounds of body(x, y, sums), both pointers moving by their steps."""
-        f = self.f
-        with f.loop(0, trips, carry=[x, y, *sums], some=True) as loop:
+        f, more = self.f, len(self.later)
+        with f.loop(0, trips, carry=[x, y, *self.later, *sums], some=True) as loop:
             x, y, *inside = loop.carried
-            new = body(x, y, inside)
-            loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *new)
-        return loop.results[2:]
+            self.later = inside[:more]
+            new = body(x, y, inside[more:])
+            later = [f.at(pointer, self.tile.onward, self.type) for pointer in self.later]
+            loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *later, *new)
+        self.later = loop.results[2 : 2 + more]
+        return loop.results[2 + more :]
 
     def _innermost(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
         trip, x_step, y_step = self.loops[-1]
@@ -140,6 +148,8 @@ class _Walk:
                 self.f.arguments[3], x, y, (x_step, y_step), sums,
                 lambda x, y, sums: self._terms(x, y, sums, 1),
             )  # fmt: skip
+        if tile.asks:
+            return self._spread(x, y, sums)
         step = self.type.lanes * tile.copies if tile.inner else tile.unroll
         rounds, rest = divmod(trip, step)
         if rounds:
@@ -153,6 +163,29 @@ class _Walk:
             y = self.f.at(y, done * y_step, self.type)
             sums = self._terms(x, y, sums, rest)
         return sums
+
+    def _spread(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+        """The terms in as many stretches as rows are asked for, one row before each."""
+        f, tile, (rows, lines) = self.f, self.tile, self.tile.asked
+        trip, *steps = self.loops[-1]
+        each, more = divmod(trip, rows)
+        line, kinds, ahead = 64 // self.type.size, len(tile.asks), len(self.later)
+        wanted = f.arguments[3 : 3 + kinds]
+        with f.loop(0, rows, carry=[x, y, *self.later, *wanted, *sums]) as loop:
+            x, y, *rest = loop.carried
+            self.later, rest = rest[:ahead], rest[ahead:]
+            for row in rest[:kinds]:
+                for n in range(lines):
+                    f.prefetch(f.at(row, n * line, self.type), write=True)
+            early = f.compare("<", loop.index, more)
+            count = f.select(early, f.coerce(each + 1, I64), each) if more else each
+            sums = self._loop(
+                count, x, y, steps, rest[kinds:], lambda x, y, sums: self._terms(x, y, sums, 1)
+            )
+            x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
+            following = [f.at(z, s, self.type) for z, s in zip(rest[:kinds], tile.asks)]
+            loop.next(x, y, *self.later, *following, *sums)
+        return loop.results[2 + ahead + kinds :]
 
     def _terms(self, x: Value, y: Value, sums: list[Value], terms: int) -> list[Value]:
         """`terms` steps of the innermost loop, written out."""
@@ -183,6 +216,9 @@ class _Walk:
     def _ask(self, x: Value, y: Value, dx: int, dy: int) -> None:
         """Ask for the lines of a later step."""
         f, line = self.f, 64 // self.type.size
+        for pointer in self.later:
+            for n in range(0, self.tile.onward, line):
+                f.prefetch(f.at(pointer, n, self.type), near=2)
         _, *steps = self.loops[-1]
         for pointer, offset, places, step, ahead in zip(
             (x, y), (dx, dy), (self.tile.x, self.tile.y), steps, self.tile.ahead
