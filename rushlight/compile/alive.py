@@ -1,9 +1,12 @@
-"""All objects of some classes that live now.
+"""All objects of some classes that live now, and which of them are new.
 
 `gc.get_objects()` holds a reference to everything for as long as its list lives. Were another
 thread to run meanwhile, it could find a tuple that it is just filling shared, which the interpreter
 takes for an error. So the list is made, looked through and given up within one call of C code,
 while other threads do not ask for their turn.
+
+The collector can set aside all that it watches (`gc.freeze`), in no time. What it lists afterwards
+was made afterwards: so a trace need not look through everything to tell old tensors from new.
 """
 
 from __future__ import annotations
@@ -11,16 +14,19 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import weakref
 from collections.abc import Container
 from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import Any
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
+_LOOKS = 8  # at what is new; then everything is looked through, once
+_marking: list[Age] = []  # who has set aside what there was: one at a time
 
 
 def alive(classes: Container[type]) -> list[Any]:
-    """The objects whose class is one of these, and that the garbage collector watches."""
+    """The objects whose class is one of these, and that the garbage collector lists."""
     with _LOCK:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(5)  # seconds
@@ -51,3 +57,67 @@ def kinds(root: type) -> set[type]:
                 found.add(kind)
                 stack.append(kind)
     return found
+
+
+class Age:
+    """Which objects of some classes stood when this was made, and which are new."""
+
+    def __init__(self, classes: Container[type]) -> None:
+        self.classes = classes
+        self._known: dict[int, Any] | None = None  # what stood, once all had to be looked through
+        self._new: dict[int, weakref.ref[Any]] = {}
+        self._stood: dict[int, Any] = {}
+        self._early: list[weakref.ref[Any]] = []  # what was new when all was looked through
+        self._looks = 0
+        with _LOCK:
+            self._marks = not _marking
+            if self._marks:
+                _marking.append(self)
+                gc.freeze()
+            else:  # in another thread
+                _marking[0].old()
+                _marking[0].end()
+                self._known = {id(x): x for x in alive(classes)}
+
+    def young(self) -> list[Any] | None:
+        """What was made since; None where all is to be looked through."""
+        with _LOCK:
+            if not self._marks:
+                return None
+            return [*alive(self.classes), *(x for one in self._early if (x := one()) is not None)]
+
+    def new(self, x: Any) -> bool:
+        """Whether an object was made since."""
+        with _LOCK:
+            if self._known is None and id(x) not in self._stood and not self._noted(x):
+                self._looks += 1
+                if self._looks > _LOOKS:
+                    self.old()
+                else:
+                    self._new = {id(one): weakref.ref(one) for one in alive(self.classes)}
+                    if not self._noted(x):
+                        self._stood[id(x)] = x
+            return self._noted(x) if self._known is None else id(x) not in self._known
+
+    def _noted(self, x: Any) -> bool:
+        found = self._new.get(id(x))
+        return found is not None and found() is x
+
+    def old(self) -> list[Any]:
+        """All that stood; from now on they are known one by one."""
+        with _LOCK:
+            if self._known is None:
+                new = {id(x): x for x in alive(self.classes)}
+                gc.unfreeze()
+                self._known = {id(x): x for x in alive(self.classes) if id(x) not in new}
+                gc.freeze()
+                self._early = [weakref.ref(x) for x in new.values()]
+            return list(self._known.values())
+
+    def end(self) -> None:
+        """Let the collector watch everything again."""
+        with _LOCK:
+            if self._marks:
+                self._marks = False
+                _marking.clear()
+                gc.unfreeze()

@@ -189,7 +189,7 @@ def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any,
         if tracer.places[id(leaf)] != place:
             found.append((place, tracer.places[id(leaf)], None))
     for x, array in tracer.lifted:
-        held = x._array if id(x) in tracer.before else None
+        held = x._array if tracer.stood(x) else None
         source = held.cell.source if type(held) is Traced else None
         if not isinstance(source, Source) or source.tensor is x:
             continue
@@ -216,7 +216,7 @@ def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
 
 
 def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
-    if id(x) in tracer.before:
+    if tracer.stood(x):
         return _known(tracer, x)
     if type(x) is not Tensor:
         raise Uncompilable(f"it returns a {type(x).__name__}")
@@ -272,7 +272,7 @@ def _live(tracer: Tracer, value: Any) -> list[Tensor]:
         return []
     return [
         x for x in dict.fromkeys(leaves)
-        if type(x._entry) is list and id(x) not in tracer.before
+        if type(x._entry) is list and not tracer.stood(x)
     ]  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor
         if grad is None:
             if had is not None:
                 found.append((x, None))
-        elif id(grad) not in tracer.before:
+        elif not tracer.stood(grad):
             if grad._entry is not None:
                 raise Uncompilable("a gradient keeps its history")
             found.append((x, give(tracer.lift(grad).read())))

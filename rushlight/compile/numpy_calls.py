@@ -66,16 +66,27 @@ def typed(inputs: Any) -> Any:
         return inputs
     kind = next(kind for x in inputs if (kind := _type(x)) is not None)
     return tuple([
-        np.asarray(x, np.result_type(kind, x)) if isinstance(x, (bool, int, float, complex)) and
+        np.asarray(x, np.result_type(kind, x))[()] if isinstance(x, (bool, int, float, complex)) and
         not isinstance(x, np.generic) else x
         for x in inputs
     ])  # fmt: skip
 
 
+class _Ours(dict[str, bool]):
+    """Whether a file is the package's, remembered: no call is cheaper, and none is profiled."""
+
+    def __missing__(self, file: str) -> bool:
+        found = self[file] = file.startswith(PACKAGE)
+        return found
+
+
+_ours = _Ours()
+
+
 def line() -> str:
     """The user's line, `file:line in name`."""
     frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and _ours[frame.f_code.co_filename]:
         frame = frame.f_back
     if frame is None:
         return ""

@@ -10,6 +10,7 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 from __future__ import annotations
 
 import logging
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,16 @@ from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
-from .alive import alive, kinds
+from .alive import Age, alive, kinds
 from .foreign import Hole, Layout
 from .graph import Node
 from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
 from .required import ASKS, ask
-from .traced import Cell, Traced, covers
+from .traced import Cell, Traced, inside, overlap, covers
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
-WORK: Any = 10_000  # how hard to look for a shared element
+_ALONE = 3  # references to what nobody else holds: a list's, the loop's and the question's
 LOG = logging.getLogger("rushlight.compile")
 
 
@@ -60,7 +61,7 @@ class Tracer(NumpyCalls):
         self.closed = False
         self.broken: tuple[str, str] | None = None
         self.raises: type[BaseException] | None = None
-        self.before: dict[int, Any] = {}
+        self.age: Age
         self.engines: dict[int, DrawnEngine] = {}
         self.required: list[Node] = []  # truth values that must hold at every run
         self._holders: dict[int, list[Tensor]] | None = None
@@ -69,7 +70,7 @@ class Tracer(NumpyCalls):
 
     def __enter__(self) -> Tracer:
         dispatch.intercept(handle)
-        self.before = {id(x): x for x in alive(dispatch.HIDDEN)}
+        self.age = Age({*kinds(Tensor), Traced})
         STATE.tracer = self
         return self
 
@@ -86,11 +87,26 @@ class Tracer(NumpyCalls):
         for x, array in self.lifted:
             if type(x._array) is Traced:
                 x._array = x._array.value if x._array.value is not array else array
-        for x in alive(kinds(Tensor)):
+        left = self._restore(self.age.young())
+        self.age.end()
+        if left:
+            self._restore(alive(kinds(Tensor)))
+
+    def _restore(self, found: list[Any] | None) -> bool:
+        """Give the tensors among objects their arrays back; whether others may hold traced ones."""
+        if found is None:
+            return True
+        traced = []
+        for x in found:
+            if type(x) is Traced:
+                traced.append(x)
+                continue
             array = getattr(x, "_array", None)  # none yet in a tensor that another thread makes
             if type(array) is Traced and array.tracer is self:
                 x._array = array.value
-        self.before = {}
+        found.clear()
+        x = array = None
+        return any(getrefcount(x) > _ALONE for x in traced)
 
     def escape(self, how: str) -> None:
         """A value leaves the trace: it ends here, unless it has ended already."""
@@ -116,7 +132,7 @@ class Tracer(NumpyCalls):
             return array
         known = self.find(array)
         if known is None:
-            if id(x) in self.before:
+            if self.stood(x):
                 known = self.external(*self.origin(x), array)
                 known.cell.source.tensor, known.cell.source.entry = x, x._entry
             else:
@@ -125,6 +141,12 @@ class Tracer(NumpyCalls):
             x._array = known
             self.lifted.append((x, array))
         return known
+
+    def stood(self, x: Tensor) -> bool:
+        """Whether a tensor stood before the call."""
+        if id(x) in self.places or (self.reach is not None and id(x) in self.reach.tensors):
+            return True
+        return not self.age.new(x)
 
     def origin(self, x: Tensor) -> tuple[str, Any, Any]:
         """Where a tensor that stood before the call is to be found at the next one."""
@@ -201,7 +223,7 @@ class Tracer(NumpyCalls):
             if low < 0:
                 low, high = np.lib.array_utils.byte_bounds(value)
             start, stop = np.lib.array_utils.byte_bounds(base)
-            if start <= low and high <= stop and _inside(value, base):
+            if start <= low and high <= stop and inside(value, base):
                 return self._part(cell, value)
             if low < stop and start < high and overlap(value, base):
                 self.stop("two tensors share parts of the same memory")
@@ -222,7 +244,7 @@ class Tracer(NumpyCalls):
             return found
         if self._holders is None:
             self._holders = {}
-            for x in self.before.values():
+            for x in self.age.old():
                 if type(getattr(x, "_array", None)) is ndarray:
                     self._holders.setdefault(id(owner_of(x._array)), []).append(x)
         for x in self._holders.get(id(owner_of(array)), ()):
@@ -417,23 +439,6 @@ def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
     """A stand-in after the trace has ended."""
     node = Node("constant", (), (value,), value.shape, value.dtype)
     return Traced(tracer, value, node, Cell(value, node))
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays share an element; also where that is too hard to say."""
-    try:
-        return np.shares_memory(a, b, WORK)
-    except np.exceptions.TooHardError:
-        return True
-
-
-def _inside(value: np.ndarray, base: np.ndarray) -> bool:
-    return (
-        base.flags.c_contiguous
-        or base.flags.f_contiguous
-        or covers(value, base)
-        or bool(overlap(value, base))
-    )
 
 
 # --- what dispatch calls

@@ -21,6 +21,8 @@ from ..core.inplace import geometry
 from ..core.primitive import REGISTRY
 from .graph import Node
 
+WORK: Any = 10_000  # how hard to look for a shared element
+
 
 class Cell:
     """One piece of memory: the array that covers it, and the node of its present content.
@@ -168,6 +170,24 @@ def covers(value: np.ndarray, base: np.ndarray) -> bool:
         and value.strides == base.strides
         and value.dtype == base.dtype
         and value.__array_interface__["data"][0] == base.__array_interface__["data"][0]
+    )
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays share an element; also where that is too hard to say."""
+    try:
+        return np.shares_memory(a, b, WORK)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def inside(value: np.ndarray, base: np.ndarray) -> bool:
+    """Whether an array within a base's bytes has only elements of it."""
+    return (
+        base.flags.c_contiguous
+        or base.flags.f_contiguous
+        or covers(value, base)
+        or bool(overlap(value, base))
     )
 
 
