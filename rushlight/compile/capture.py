@@ -149,6 +149,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
 
     if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
         raise Uncompilable("a tensor made before the call gets a history in it")
+    if any(_moved(x, array) for x, array in tracer.lifted if id(x) in tracer.before):
+        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
     live = _live(tracer, result)
     required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = _pulled(tracer, live) if live else None
@@ -177,6 +179,12 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.places = reach.places + reach.fixed_rates(tracer.sources)
     captured.presence = [(x, had) for x, how, had in tracer.gradients.values() if how == "seen"]
     return captured
+
+
+def _moved(x: Tensor, array: np.ndarray) -> bool:
+    """Whether a tensor lies otherwise than before the call."""
+    now = x._array.value if type(x._array) is Traced else x._array
+    return now is not array and not covers(now, array)
 
 
 def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..core import memory
-from ..core.dispatch import INFERRED
+from ..core.dispatch import INFERRED, OUTPUT_OF
 from ..core.state import DEFAULTS, STATE, WATCHED
 from ..core.tape import LEAF, Clock, follow, owner_of
+from ..core.tape import tick as clock_tick
 from ..core.tensor import Tensor
+from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound
 from .capture import Result
+from .fast_back import form_of
 from .guards import SCALARS, lines_of, same
 from .words import Words
 from .words import known as words_known
@@ -49,9 +52,7 @@ class _Writer:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
-        if self.captured.joint is not None or self.captured.shared:
-            return False
-        if self.captured.late is not None:
+        if self.captured.shared or self.captured.late is not None:
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
@@ -67,7 +68,7 @@ class _Writer:
 
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
-        forms = [*self.bound._forms, *map(_form, self.captured.graph.outputs)]
+        forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
         self.words = Words(self.bound.places) if words_known() else None
         program = self.bound.program
         entry = program.array_entry(range(len(forms)), forms, self.words)
@@ -155,7 +156,7 @@ class _Writer:
         if getattr(first, "draws", None) is None:
             return False
         answer = np.ones((), bool)
-        forms = [*(self.bound._forms[place] for place in reads), _form(first.graph.outputs[0])]
+        forms = [*(self.bound._forms[place] for place in reads), form_of(first.graph.outputs[0])]
         ask = first.array_entry(range(len(forms)), forms, None, held=True)
         if ask is None:
             return False
@@ -241,6 +242,9 @@ class _Writer:
         lines = [f"if not {looked}:", f"    {again}"]
         if self.words is not None:
             lines += ["    renew()", f"    if not {looked}: return MISS"]
+        if self.bound.program.draws:
+            outs = arrays.split(", ")[len(self.fetched) :]
+            lines.append(f"nothing.outputs = ({''.join(out + ', ' for out in outs)})")
         for i, draw in enumerate(self.bound.program.draws):
             self.names[f"draw{i}"] = draw
             lines.append(f"draw{i}(nothing)")
@@ -261,12 +265,34 @@ class _Writer:
             add(f"h{i}._grad = {'None' if index is None else f't{index}'}")
         if self.captured.writes:
             add("tick()")
+        if self.captured.joint is not None:
+            self._entry()
         results = self.captured.results
         if type(results) is tuple:
             parts = [self._result(x) for x in results]
             add(f"return ({''.join(part + ', ' for part in parts)})")
         else:
             add(f"return {self._result(results)}")
+
+    def _entry(self) -> None:
+        """The tape's entry for results that want a gradient: `Halves.entry` written out."""
+        halves: Any = self.bound.halves
+        joint: Any = self.captured.joint
+        parents = ""
+        for place in joint.targets:
+            source = self.captured.sources[place]
+            x = f"s{place}"
+            if source.kind == "argument":
+                x = self.fetched[place].removesuffix("._array")
+            parents += f"{x} if {x}._entry is LEAF else {x}._entry, "
+        kept = [self.fetched[i] if is_input else f"o{i}" for is_input, i in joint.kept]
+        single = len(joint.shapes) == 1
+        self.names.update(
+            RULE=ONE if single else MANY, Kept=Kept, halves=halves, now=clock_tick,
+            shape=joint.shapes[0] if single else tuple(joint.shapes), OUTPUT_OF=OUTPUT_OF,
+        )  # fmt: skip
+        self.lines.append(f"node = [RULE, ({parents}), (Kept(halves, [{', '.join(kept)}]),), None,"
+                          " (), shape, now(), None]")  # fmt: skip
 
     def _result(self, x: Result) -> str:
         add, n = self.lines.append, len(self.names)
@@ -281,13 +307,9 @@ class _Writer:
         add(f"y{n} = new(Tensor)")
         add(f"y{n}._array = {memory}")
         own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
-        add(f"y{n}._entry = r{n}{own}")
+        entry = f"r{n}{own}"
+        if type(x.entry) is int:  # a live result
+            shape = f"[OUTPUT_OF, (node,), None, None, ({x.entry},), shape[{x.entry}], now(), None]"
+            entry = "node" if self.names["RULE"] is ONE else shape
+        add(f"y{n}._entry = {entry}")
         return f"y{n}"
-
-
-def _form(node: Any) -> Any:
-    strides, step = [], node.dtype.itemsize
-    for size in reversed(node.shape):
-        strides.append(step)
-        step *= size
-    return node.shape, node.dtype, tuple(reversed(strides))

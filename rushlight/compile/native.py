@@ -35,7 +35,7 @@ class NativeProgram:
         simple = last is not None and hasattr(last, "address")
         alone = all(isinstance(step, HostStep) and step.independent() for step in draws)
         self.draws = draws if simple and alone else None
-        self.blank = State([], [])  # what a draw reads: nothing
+        self.blank = State([None] * len(graph.inputs), [])  # type: ignore[list-item]
         self.releases = self.native.work > LONG
 
     def _remembered(self) -> Program:

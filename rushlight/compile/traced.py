@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.inplace import geometry
 from ..core.primitive import REGISTRY
-from .graph import Node
+from .graph import Node, order
 
 WORK: Any = 10_000  # how hard to look for a shared element
 
@@ -104,8 +104,12 @@ class Traced:
         return getattr(self.escape(f".{name}"), name)
 
     def escape(self, how: str) -> np.ndarray:
-        """The real array, for a use that cannot be noted: the trace ends."""
-        self.tracer.escape(how)
+        """The real array, for a use that cannot be noted: the trace ends.
+
+        A number that depends on nothing outside the call is the same in every run.
+        """
+        if how not in _COPIES or self.tracer.closed or not constant(self.read()):
+            self.tracer.escape(how)
         return self.value
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
@@ -148,6 +152,16 @@ class Traced:
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
+
+
+_COPIES = frozenset("bool() int() float() complex() repr() .item() .tolist()".split()) | {
+    "an index"
+}
+
+
+def constant(node: Node) -> bool:
+    """Whether a value is computed from nothing but the call's own numbers."""
+    return all(x.op not in ("input", "draw", "numpy.called") for x in order([node]))
 
 
 _FACTS = frozenset("shape dtype ndim size itemsize nbytes strides flags base ctypes".split())

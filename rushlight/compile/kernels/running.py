@@ -14,7 +14,7 @@ from ...core.errors import fail
 from ..code import llvm
 from . import runtime
 from .affine import contiguous
-from .recipe import ARENA, CONSTANT, MEMORY, VALUE, Host, Kernel, Place, Recipe
+from .recipe import ARENA, CONSTANT, VALUE, Host, Kernel, Place, Recipe
 
 Array = np.ndarray[Any, Any]
 BUSY = 20_000  # nanoseconds of work from which other Python threads run meanwhile
@@ -185,10 +185,8 @@ class HostStep:
         self.evaluate = importlib.import_module("..interpret", __package__).evaluate
 
     def independent(self) -> bool:
-        """Whether it draws random numbers, reads nothing and writes no output."""
-        step = self.step
-        placed = step.target is not None and step.target[0] == MEMORY
-        return step.node.op == "draw" and not step.operands and not placed
+        """Whether it draws random numbers and reads nothing."""
+        return self.step.node.op == "draw" and not self.step.operands
 
     def __call__(self, state: State) -> None:
         step = self.step

@@ -46,13 +46,14 @@ def _sources(size: int, low: int, high: int, mode: str) -> Any:
     """Which element of a dimension stands at each place of the padded one."""
     if mode == "circular":  # what negative numbers cut off is gone before the rest is wrapped
         size, start = size + min(low, 0) + min(high, 0), max(-low, 0)
-        return (rl.arange(-max(low, 0), size + max(high, 0)) % size + start).numpy()
+        places = rl.arange(-max(low, 0), size + max(high, 0)) % size + start
+        return n.settled(places).copy()
     places = rl.arange(-low, size + high)
     if mode == "replicate":
         places = places.clamp(0, size - 1)
     else:
         places = (size - 1) - ((size - 1) - places.abs()).abs()
-    return places.numpy()
+    return n.settled(places).copy()
 
 
 def _check_source(input: Tensor, pad: list[int], mode: str) -> None:

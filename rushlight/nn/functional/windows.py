@@ -64,7 +64,7 @@ def _averages(size: int, out: int) -> Any:
     rows = rl.zeros(out, size, dtype=rl.float64)
     for i, (start, end) in enumerate(_bounds(size, out)):
         rows[i, start:end] = 1.0 / (end - start)
-    return rows.numpy()
+    return n.settled(rows).copy()
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
@@ -116,7 +116,7 @@ def _table(bounds: list[tuple[int, int]]) -> Any:
     """The elements of each window in rows of equal length: short windows repeat their last."""
     longest = max(end - start for start, end in bounds)
     rows = [[min(start + i, end - 1) for i in range(longest)] for start, end in bounds]
-    return rl.tensor(rows).numpy()
+    return n.settled(rl.tensor(rows)).copy()
 
 
 def _maxima(dims: int, input: Tensor, bounds: list[Any], indices: bool) -> Any:
