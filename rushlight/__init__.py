@@ -108,6 +108,7 @@ _LAZY = {
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
     "sym": ("rushlight.sym", None),
+    "testing": ("rushlight.testing", None),
     "viz": ("rushlight.viz", None),
     "explain": ("rushlight.autograd.explain", "explain"),
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..core.dispatch import result_type, scalar_type_name, write_out
-from ..core.dtypes import FLOAT, bool_
+from ..core.dtypes import FLOAT, bool_, float32
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
 from ..core.tensor import Tensor
@@ -305,6 +305,11 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     for label, x in (("mat1", mat1), ("mat2", mat2)):
         if x._array.ndim != 2:
             raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
+    kind = input.dtype
+    if kind.itemsize == 2 and kind.is_floating_point and mat1.dtype is mat2.dtype is kind:
+        # half precision is rounded once, at the end
+        wide = [s.cast(x, float32) for x in (input, mat1, mat2)]
+        return _out(s.cast(addmm(*wide, beta=beta, alpha=alpha), kind), out)
     return _out(_plus("addmm", input, c.matmul(mat1, mat2), beta, alpha), out)
 
 

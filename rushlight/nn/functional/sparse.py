@@ -74,6 +74,8 @@ def embedding(
     _check_indices(input, "embedding")
     if max_norm is not None:
         _renormalised(weight, input, max_norm, norm_type)
+    if sparse:
+        weight._read_sparsely = True  # for optim.SparseAdam; the gradient is dense all the same
     return n.embedding(weight, input, padding, bool(scale_grad_by_freq))
 
 
@@ -180,6 +182,8 @@ def embedding_bag(
             " it"
             f" must have the same shape as the input ({input.shape})"
         )
+    if sparse:
+        weight._read_sparsely = True
     flat, bag, count = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
