@@ -199,6 +199,8 @@ def update_running(running: Tensor, batch: Tensor, factor: float) -> None:
     if inplace.is_value(running) or inplace.is_value(batch):
         _update_values(running, batch, factor)
         return
+    if not isinstance(batch._array, np.ndarray):
+        return  # of a symbolic expression, which has no values to keep
     a = memory(running)
     a *= 1 - factor
     a += factor * batch._array.reshape(a.shape)

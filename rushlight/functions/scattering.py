@@ -14,6 +14,7 @@ from ..core.values import outside, settled
 from ..ops import indexing_along as along
 from ..ops import placing as p
 from ..ops import scatter_reduce as r
+from ..ops.structure import part
 from .reduction import put as _out
 
 __all__ = [
@@ -100,6 +101,14 @@ def _scatter_places(
     return place, _in_range(name, places, place, size)
 
 
+def _reached(src: Tensor, places: np.ndarray) -> Tensor:
+    """The corner of a larger source that the places reach; the rest gets no gradient."""
+    shape = src._array.shape
+    if shape == places.shape or len(shape) != places.ndim:
+        return src
+    return part(src, tuple(slice(n) for n in places.shape))
+
+
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, *,
     reduce: str | None = None, out: Any = None,
@@ -140,7 +149,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any
     tensor([0., 2.])
     """
     place, places = _scatter_places("scatter", input, dim, index, src)
-    return _out(along.scatter_add(input, src, place, places), out)
+    return _out(along.scatter_add(input, _reached(src, places), place, places), out)
 
 
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
@@ -161,7 +170,8 @@ def scatter_reduce(
             "reduce argument must be either sum, prod, mean, amax or amin, got " + reduce
         )
     place, places = _scatter_places("scatter", input, dim, index, src)
-    return _out(r.scatter_reduce(input, src, place, places, reduce, include_self), out)
+    source = _reached(src, places)
+    return _out(r.scatter_reduce(input, source, place, places, reduce, include_self), out)
 
 
 def index_reduce(

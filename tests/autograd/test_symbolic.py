@@ -373,3 +373,13 @@ def test_a_gradient_needs_a_scalar():
     (x,) = doubles(x=(3,))
     with pytest.raises(sym.SymbolicError, match="needs a scalar"):
         sym.grad(x * 2, x)
+
+
+def test_batch_norm_in_training_is_a_formula_and_leaves_its_statistics_alone():
+    x = sym.var("x", (6, 4))
+    layer = rl.nn.BatchNorm1d(4)
+    slope = sym.grad(rl.sin(layer(x)).sum(), x)
+    assert layer.running_mean.abs().max() == 0 and layer.running_var.min() == 1
+    value = rl.randn(6, 4, requires_grad=True)
+    rl.sin(rl.nn.functional.batch_norm(value, None, None, training=True)).sum().backward()
+    rl.testing.assert_close(slope.eval(x=value.detach()), value.grad)
