@@ -9,14 +9,14 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
+from .conv_channels_pack import Packer
 from .conv_channels_plan import ChannelPlan, Triple, even
 from .conv_kernel import Finish
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Copy, Number, move, positions, table_entry, times, turn_name
+from .packing import KERNEL, Number, positions, table_entry, times, turn_name
 from .tiles import Tile, known_mask, tile_name
 
-AHEAD = 4  # terms from the one that is packed to the one that is asked for
 UNROLLED = 4  # vectors of a row that are written out
 
 
@@ -47,6 +47,7 @@ class _Driver:
         plan, type = self.plan, self.type
         shared = table_entry(f, type, self.scratch)
         self._operands()
+        packer = Packer(f, plan)
         first, second = (plan.images, plan.groups) if plan.own else (plan.groups, plan.blocks)
         _, begin, end = f.arguments
         with f.loop(begin, end) as units:
@@ -54,11 +55,11 @@ class _Driver:
             if plan.own:
                 Stage(f, plan).fill(self._image(a, b), 0, f.at(shared, self._padded(a, b), type))
             else:
-                self._pack_block(a, b, f.at(shared, times(f, a, plan.packed), type))
+                self._pack_block(packer, a, b, f.at(shared, times(f, a, plan.packed), type))
         each = plan.image_room if plan.own else plan.packed // plan.blocks
         return first * second, each
 
-    def _pack_block(self, group: Number, block: Number, target: Value) -> None:
+    def _pack_block(self, packer: Packer, group: Number, block: Number, target: Value) -> None:
         """One block of channels of a whole group."""
         f, plan, number = self.f, self.plan, 0
         lane = plan.terms * plan.taps * self.type.lanes
@@ -66,56 +67,13 @@ class _Driver:
         for first, size, count in plan.strips:
             with f.if_(self._among(block, number, count)):
                 at = f.add(times(f, f.sub(block, number), size), first)
-                self._pack(f.at(target, times(f, at, lane), self.type), weight, at, size, 0)
+                packer.block(f.at(target, times(f, at, lane), self.type), weight, at, size, 0)
             number += count
 
     def _among(self, number: Number, first: int, count: int) -> Value:
         f = self.f
         at = f.coerce(f.sub(number, first), I64)
         return f.emit(I64.of("bool"), f"icmp ult {at.typed}, {count}")
-
-    def _pack(self, target: Value, weight: Value, first: Number, size: int, term: Number) -> None:
-        """Terms of the channels from vector `first` on: a part, or all."""
-        f, plan, w = self.f, self.plan, self.type.lanes
-        _, row, step, *_ = plan.weight.steps
-        at = f.add(times(f, first, w * row), times(f, term, step))
-        weight = f.at(weight, at, self.type)
-        left = plan.rows % w + (size - 1) * w if plan.rows % w else size * w
-
-        def write(columns: int) -> None:
-            copy = plan.pack(size, columns, plan.part if plan.own else plan.terms)
-            if copy.source[0] == 1 and copy.rows < w and copy.count > 1:
-                self._spread(copy, weight, target)
-                return
-            with f.loop(0, copy.count) as units:
-                move(f, copy, units.index, weight, target)
-
-        if left == size * w:
-            write(left)
-            return
-        last = f.compare(">", f.coerce(f.add(times(f, first, w), size * w), I64), plan.rows)
-        f.branch(last, lambda: write(left) or [], lambda: write(size * w) or [])
-
-    def _spread(self, copy: Copy, weight: Value, target: Value) -> None:
-        """Few taps side by side: lane by lane, the lines of later terms being asked for."""
-        f, type, w = self.f, self.type, self.type.lanes
-        (count, come, go), *more = copy.units
-        row, line = copy.source[1], 64 // type.size
-        spread = f.steps(I64.wide(w), row)
-        with f.loop(0, count) as terms:
-            here = f.at(weight, times(f, terms.index, come), type)
-            there = f.at(target, times(f, terms.index, go), type)
-            for at in range(0, row * copy.columns, line) if row <= line else ():
-                f.prefetch(f.at(here, AHEAD * come + at, type))
-            for units in product(*(range(n) for n, _, _ in more)):
-                x = sum(n * step for n, (_, step, _) in zip(units, more))
-                y = sum(n * step for n, (_, _, step) in zip(units, more))
-                for lane, tap in product(range(0, copy.columns, w), range(copy.rows)):
-                    left = copy.columns - lane
-                    mask = known_mask(type, left) if left < w else None
-                    at = f.at(here, x + lane * row + tap, type)
-                    value = f.gather(type, at, spread, mask)
-                    f.store(value, there, y + tap * copy.width + lane)
 
     def _operands(self) -> None:
         f, plan = self.f, self.plan
@@ -146,7 +104,7 @@ class _Driver:
         self.sums = f.stack(type.scalar, (plan.kept * plan.image_sums + type.lanes) * wide)
         self.turned = f.stack(type.scalar, wide * plan.room)
         if plan.own:
-            self.packed = f.stack(type.scalar, plan.packed)
+            self.packed, self.packer = f.stack(type.scalar, plan.packed), Packer(f, plan)
         elif plan.padded:
             self.padded = f.stack(type.scalar, plan.together * plan.image_room)
         _, begin, end = f.arguments
@@ -197,44 +155,46 @@ class _Driver:
             packed = self._weights(weight, first, size, 0)
             with f.loop(0, plan.together, chunk) as images:
                 here = f.at(source, times(f, images.index, plan.steps[0]), type)
-                self._tiles(here, packed, size, chunk, self.sums)
+                self._tiles(here, packed, 0, size, chunk, self.sums)
                 self._finish(images.index, chunk, first, size)
             return
         each = plan.image_sums * size * type.lanes
         bytes = f.constant(plan.together * each * type.size, I64)
         f.do(f"call void @llvm.memset.p0.i64({self.sums.typed}, i8 0, {bytes.typed}, i1 false)")
-        part = plan.part if plan.own else plan.terms
-        with f.loop(0, plan.terms, part) as parts:
+        with f.loop(0, plan.terms, plan.at_once) as parts:
             packed = self._weights(weight, first, size, parts.index)
-            with f.loop(0, part, plan.cut) as cuts:
+            with f.loop(0, plan.at_once, plan.cut) as cuts:
                 term = f.add(parts.index, cuts.index)
                 here = f.at(source, times(f, term, plan.steps[1]), type)
-                at = f.at(packed, times(f, cuts.index, plan.taps * size * type.lanes), type)
                 with f.loop(0, plan.together, chunk) as images:
                     there = f.at(here, times(f, images.index, plan.steps[0]), type)
                     sums = f.at(self.sums, times(f, images.index, each), type)
-                    self._tiles(there, at, size, chunk, sums)
+                    self._tiles(there, packed, cuts.index, size, chunk, sums)
         self._finish(0, plan.together, first, size)
 
     def _weights(self, weight: Value, first: Number, size: int, term: Number) -> Value:
         """The packed weights of a block."""
         f, plan = self.f, self.plan
         if plan.own:
-            self._pack(self.packed, weight, first, size, term)
+            self.packer.block(self.packed, weight, first, size, term)
             return self.packed
         lane = plan.terms * plan.taps * self.type.lanes
         at = f.add(times(f, self.group, plan.packed), times(f, first, lane))
         return f.at(self.shared, at, self.type)
 
-    def _tiles(self, source: Value, packed: Value, size: int, images: int, sums: Value) -> None:
-        """The sums of some images at all places of the unit."""
+    def _tiles(
+        self, source: Value, packed: Value, term: Number, size: int, images: int, sums: Value
+    ) -> None:
+        """The sums of some images at all places of the unit, over terms from `term` on."""
         f, plan, (down, across) = self.f, self.plan, self.plan.ways
         wide, (_, _, line, step) = size * self.type.lanes, plan.steps
         parts = [even(plan.block, plan.places[1]), even(across.places, plan.places[2])]
         for p, q in product(range(down.step), range(across.step)):
             for (l0, lines, n), (c0, columns, m) in product(*parts):
                 tile = self._tile(p, q, size, (images, lines, columns))
-                base = self._from(p, q)
+                base, count = plan.run_of(p, q)
+                weights = f.at(packed, f.add(times(f, term, count * wide), base * wide), self.type)
+                start = self._from(p, q)
                 with f.loop(0, n) as rows, f.loop(0, m) as blocks:
                     a = f.add(times(f, rows.index, lines), l0)
                     b = f.add(times(f, blocks.index, columns), c0)
@@ -242,24 +202,22 @@ class _Driver:
                     to = f.add(times(f, a, down.step * plan.width), times(f, b, across.step))
                     to = f.add(to, p * plan.width + q)
                     f.call(
-                        tile, VOID, f.at(source, f.add(at, base[0]), self.type),
-                        f.at(packed, base[1] * wide, self.type),
+                        tile, VOID, f.at(source, f.add(at, start), self.type), weights,
                         f.at(sums, times(f, to, wide), self.type),
                     )  # fmt: skip
 
-    def _from(self, p: int, q: int) -> tuple[int, int]:
-        """Where the first tap of a phase reads, and its number."""
-        (down, across), (_, _, line, step) = self.plan.ways, self.plan.steps
-        (i, di), (j, dj) = (way.run(r)[0] for way, r in zip((down, across), (p, q))) if (
-            p < len(down.taps) and q < len(across.taps)
-        ) else ((0, 0), (0, 0))  # fmt: skip
-        at = (di + down.before) * line + (dj + across.before) * step
-        return at, i * self.plan.kernel[1] + j
+    def _from(self, p: int, q: int) -> int:
+        """Where the first tap of a phase reads."""
+        at = 0
+        for way, phase, step in zip(self.plan.ways, (p, q), self.plan.steps[2:]):
+            if phase < len(way.taps):
+                at += (way.run(phase)[0][1] + way.before) * step
+        return at
 
     def _tile(self, p: int, q: int, size: int, places: Triple) -> str:
         plan, (down, across), w = self.plan, self.plan.ways, self.type.lanes
         image, term, line, step = plan.steps
-        wide, broad = size * w, plan.kernel[1]
+        wide = size * w
         x, out = [], []
         for i, a, b in product(*map(range, places)):
             x.append(i * image + a * down.jump * line + b * across.jump * step)
@@ -267,11 +225,11 @@ class _Driver:
             out.append(to * wide)
         loops = [(0, 0, 0)]
         if p < len(down.taps) and q < len(across.taps):
-            _, (i, di), tall = down.run(p)
-            _, (j, dj), long = across.run(q)
+            _, (_, di), tall = down.run(p)
+            _, (_, dj), long = across.run(q)
             loops = [
-                (plan.cut, term, plan.taps * wide), (tall, di * line, i * broad * wide),
-                (long, dj * step, j * wide),
+                (plan.cut, term, tall * long * wide), (tall, di * line, long * wide),
+                (long, dj * step, wide),
             ]  # fmt: skip
         lanes = tuple(range(0, wide, w))
         tile = Tile(

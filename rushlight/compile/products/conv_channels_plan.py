@@ -118,6 +118,27 @@ class ChannelPlan:
         return math.prod(self.kernel)
 
     @property
+    def phases(self) -> Iterator[Pair]:
+        """Phases of the result that have taps."""
+        down, across = self.ways
+        return product(range(len(down.taps)), range(len(across.taps)))
+
+    @property
+    def at_once(self) -> int:
+        """Terms of packed weights."""
+        return self.part if self.own else self.terms
+
+    def run_of(self, p: int, q: int) -> Pair:
+        """Where the packed taps of a phase begin, and how many there are per term."""
+        base = 0
+        for a, b in self.phases:
+            count = len(self.ways[0].taps[a]) * len(self.ways[1].taps[b])
+            if (a, b) == (p, q):
+                return base, count
+            base += count * self.at_once
+        return 0, 0
+
+    @property
     def strips(self) -> list[Triple]:
         """Blocks of channels, in vectors: (first, size, how many of that size)."""
         return even(-(-self.rows // self.type.lanes), self.vectors)
@@ -182,12 +203,14 @@ class ChannelPlan:
     @property
     def term_step(self) -> int:
         """Padded images of a unit lie one by one; those of all units term by term."""
-        return self.plane * self.images if self.own else self.plane
+        room = self.plane * self.images if self.own else self.plane
+        line = 64 // self.type.size
+        return (-(-room // line) | 1) * line  # an odd number of lines, to use all sets of a cache
 
     @property
     def image_room(self) -> int:
         """Elements of one padded image of a group; vectors may be written past its end."""
-        return self.terms * self.plane + self.type.lanes
+        return self.terms * (self.plane if self.own else self.term_step) + self.type.lanes
 
     @property
     def steps(self) -> tuple[int, int, int, int]:
@@ -224,10 +247,10 @@ class ChannelPlan:
         found += self.together * self.image_room if self.padded and not self.own else 0
         return found * self.type.size
 
-    def pack(self, vectors: int, columns: int, terms: int) -> Copy:
+    def pack(self, vectors: int, columns: int) -> Copy:
         """Weights of one block of channels: `columns` of them, as (term, tap, channel)."""
         _, row, term, i, j = self.weight.steps
-        (tall, broad), wide = self.kernel, vectors * self.type.lanes
+        (tall, broad), wide, terms = self.kernel, vectors * self.type.lanes, self.at_once
         inner = j if broad > 1 else i if tall > 1 else term
         units, rows = [(terms, term, self.taps * wide), (tall, i, broad * wide)], broad
         if 1 in (tall, broad) or i == broad * j:  # one run of taps
@@ -360,6 +383,9 @@ def _moves(plan: ChannelPlan, w: int, size: int) -> float:
     if plan.padded:
         lines = plan.terms * plan.height * plan.units[2]
         cycles += lines * (5 + -(-plan.pitch // w) * 3)
+    else:  # rows that lie far apart are waited for
+        across = plan.ways[1]
+        cycles += plan.terms * plan.ways[0].places * -(-across.places * across.jump // w) * 30
     staged = plan.image_room * size
     if plan.own:
         cycles += weights / plan.together * (10 / w + size / 4)

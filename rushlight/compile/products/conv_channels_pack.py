@@ -1,0 +1,102 @@
+"""Weights in the order in which tiles of channels read them: (phase, term, tap, channel)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..code.emit import I64, VOID, Function, Value, constant
+from .conv_channels_plan import ChannelPlan
+from .packing import Number, move, times, turn_name
+from .tiles import known_mask
+
+AHEAD = 4  # terms from the one that is packed to the one that is asked for
+
+
+class Packer:
+    """Writes the code that packs some terms of one block of channels."""
+
+    def __init__(self, f: Function, plan: ChannelPlan) -> None:
+        self.f, self.plan, self.type = f, plan, plan.type
+        w, (_, row, _, i, j) = plan.type.lanes, plan.weight.steps
+        tall, broad = plan.kernel
+        flat = (broad == 1 or j == 1) and (tall == 1 or i == broad) and row == plan.taps
+        self.near = flat and 1 < plan.taps <= w  # taps of all channels lie in one run
+        self.spreads = len(list(plan.phases)) > 1 or (self.near and plan.taps < w)
+        if self.spreads and self.near:
+            room = plan.vectors * w * plan.taps + w
+            self.run = f.stack(plan.type.scalar, room)
+            self.square = f.stack(plan.type.scalar, w * w)
+            size = f.constant(room * plan.type.size, I64)
+            f.do(f"call void @llvm.memset.p0.i64({self.run.typed}, i8 0, {size.typed}, i1 false)")
+
+    def block(self, target: Value, weight: Value, first: Number, size: int, term: Number) -> None:
+        """`size` vectors of channels from vector `first` on, from the group's `weight`."""
+        f, plan, w = self.f, self.plan, self.type.lanes
+        _, row, step, *_ = plan.weight.steps
+        at = f.add(times(f, first, w * row), times(f, term, step))
+        weight = f.at(weight, at, self.type)
+        left = plan.rows % w + (size - 1) * w if plan.rows % w else size * w
+        if left == size * w:
+            self._write(target, weight, size, left)
+            return
+        last = f.compare(">", f.coerce(f.add(times(f, first, w), size * w), I64), plan.rows)
+        with f.if_(last):
+            self._write(target, weight, size, left)
+        with f.if_(f.bit_not(last)):
+            self._write(target, weight, size, size * w)
+
+    def _write(self, target: Value, weight: Value, size: int, columns: int) -> None:
+        f, plan = self.f, self.plan
+        if not self.spreads:
+            copy = plan.pack(size, columns)
+            with f.loop(0, copy.count) as units:
+                move(f, copy, units.index, weight, target)
+            return
+        _, row, step, *_ = plan.weight.steps
+        line = 64 // self.type.size
+        with f.loop(0, plan.at_once) as terms:
+            here = f.at(weight, times(f, terms.index, step), self.type)
+            for at in range(0, row * columns, line) if row <= line else ():
+                f.prefetch(f.at(here, AHEAD * step + at, self.type))
+            if self.near:
+                self._fetch(here, columns * plan.taps)
+            for lane in range(0, columns, self.type.lanes):
+                self._lanes(here, target, terms.index, (size * self.type.lanes, columns, lane))
+
+    def _fetch(self, source: Value, count: int) -> None:
+        """All numbers of a term, as they lie."""
+        f, w = self.f, self.type.lanes
+        whole = count // w * w
+        with f.loop(0, whole, w) as run:
+            f.store(f.load(self.type, source, run.index), self.run, run.index)
+        if count > whole:
+            value = f.load(self.type, source, whole, known_mask(self.type, count - whole))
+            f.store(value, self.run, whole)
+
+    def _lanes(self, source: Value, target: Value, term: Number, at: tuple[int, int, int]) -> None:
+        """Every tap of one vector of channels."""
+        f, plan, type = self.f, self.plan, self.type
+        (wide, columns, lane), w = at, type.lanes
+        _, row, _, i, j = plan.weight.steps
+        if self.near:
+            come = f.at(self.run, lane * plan.taps, type)
+            f.call(turn_name(f.module, type), VOID, come, constant(plan.taps, I64),
+                   self.square, constant(w, I64))  # fmt: skip
+        mask = known_mask(type, columns - lane) if columns - lane < w else None
+        for (a, b), (base, count, number) in self._places():
+            if self.near:
+                value = f.load(type, self.square, (a * plan.kernel[1] + b) * w)
+            else:
+                come = f.at(source, lane * row + a * i + b * j, type)
+                value = f.gather(type, come, f.steps(I64.wide(w), row), mask)
+            to = f.add(times(f, term, count * wide), (base + number) * wide + lane)
+            f.store(value, target, to)
+
+    def _places(self) -> Iterator[tuple[tuple[int, int], tuple[int, int, int]]]:
+        """Of every tap: where its phase begins, the taps of that, and its number among them."""
+        (down, across), plan = self.plan.ways, self.plan
+        for p, q in plan.phases:
+            base, count = plan.run_of(p, q)
+            taps = [(i, j) for i, _ in down.taps[p] for j, _ in across.taps[q]]
+            for number, tap in enumerate(taps):
+                yield tap, (base, count, number)
