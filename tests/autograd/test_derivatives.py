@@ -119,11 +119,11 @@ def test_a_source_larger_than_its_places_gets_zeros_beyond_them(reduce):
     x = rl.linspace(-1, 1, 12, dtype=rl.float64).reshape(4, 3).requires_grad_()
     source = rl.linspace(0.5, 1.5, 12, dtype=rl.float64).reshape(4, 3).requires_grad_()
 
-    def scattered(x, source):
+    def scattered(x, places, source):
         if reduce is None:
             return x.scatter_add(0, places, source)
         return x.scatter_reduce(0, places, source, reduce)
 
     for places in (rl.tensor([[0], [2]]).expand(2, 3), rl.empty(0, 3, dtype=rl.long)):
-        assert rl.autograd.gradcheck(scattered, (x, source))
-        assert rl.autograd.gradgradcheck(scattered, (x, source))
+        assert rl.autograd.gradcheck(scattered, (x, places, source))
+        assert rl.autograd.gradgradcheck(scattered, (x, places, source))
