@@ -141,16 +141,13 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     changed = [place for place in (*reach.places, *reach.rates) if not place.holds()]
     if changed:
         raise Uncompilable(f"{CHANGES} {changed[0].path}")
+    _check_old(tracer)
     outputs: list[Node] = []
 
     def give(node: Node) -> int:
         outputs.append(node)
         return len(outputs) - 1
 
-    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
-        raise Uncompilable("a tensor made before the call gets a history in it")
-    if any(_moved(x, array) for x, array in tracer.lifted if id(x) in tracer.before):
-        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
     live = _live(tracer, result)
     required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = _pulled(tracer, live) if live else None
@@ -179,6 +176,14 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.places = reach.places + reach.fixed_rates(tracer.sources)
     captured.presence = [(x, had) for x, how, had in tracer.gradients.values() if how == "seen"]
     return captured
+
+
+def _check_old(tracer: Tracer) -> None:
+    """What stood before the call may get new content in it, and nothing else."""
+    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
+        raise Uncompilable("a tensor made before the call gets a history in it")
+    if any(_moved(x, array) and tracer.stood(x) for x, array in tracer.lifted):
+        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
 
 
 def _moved(x: Tensor, array: np.ndarray) -> bool:
