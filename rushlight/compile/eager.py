@@ -168,12 +168,16 @@ class Native:
                 if runner.base != room[1]:
                     runner.slots[self._where] = self._offsets + room[1]
                     runner.base = room[1]
-            if not runner.enter(*arrays):
+            if not runner.enter(*arrays) and not runner.enter(*self._alike(arrays)):
                 raise RuntimeError("arrays of another form than the program's")
         finally:
             self._free.append(runner)
             if room is not None and len(room[0]) <= KEPT:
                 _spare.append(room)
+
+    def _alike(self, arrays: Any) -> list[np.ndarray]:
+        """Views in the very types of the program; there may be several objects for one type."""
+        return [x.view(kind) for x, (_, kind, _) in zip(arrays, self._forms)]
 
 
 def _room(size: int) -> tuple[np.ndarray, int]:

@@ -203,6 +203,19 @@ def test_nothing_and_wrong_shapes() -> None:
     assert not programs()
 
 
+def test_types_that_are_equal_but_not_the_same() -> None:
+    """Any array may bring a data type object of its own."""
+    own = np.dtype(np.float32, metadata={"whose": "own"})
+    assert own == np.float32 and own is not np.dtype(np.float32)
+    x, w = image(2, 3, 8, 8), image(4, 3, 3, 3)
+    evaluate = REGISTRY["convolution"].eval
+    wanted = evaluate(x.numpy(), w.numpy(), (1, 1), (0, 0), (1, 1), 1)
+    for kind in (own, np.float32, own):
+        y = evaluate(np.array(x.numpy(), kind), w.numpy(), (1, 1), (0, 0), (1, 1), 1)
+        np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
+    assert programs() == ["convolution"]
+
+
 def test_half_precision_stays() -> None:
     x, w = image(2, 3, 8, 8).bfloat16(), image(4, 3, 3, 3).bfloat16()
     for _ in range(3):
