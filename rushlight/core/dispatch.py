@@ -16,9 +16,9 @@ from . import dtypes, shapes
 from .errors import Unfollowed, fail, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
-from .primitive import Elementwise, Multilinear, Primitive
+from .primitive import Elementwise, Multilinear, Primitive, variant
 from .state import DEFAULTS, STATE, WATCHED
-from .tape import LEAF, Entry, hooks_of, tick
+from .tape import LEAF, PRIM, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 from .values import Value
 
@@ -125,6 +125,14 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
         result._entry = None
     if WATCHED[0] and STATE.watchers and entry is not None:
         observe(entry, y, inputs)
+    return result
+
+
+def named(result: Tensor, node: str) -> Tensor:
+    """A result whose last step goes by the name of the whole formula, as `grad_fn` shows it."""
+    entry = result._entry
+    if type(entry) is list and STATE.grad and entry[PRIM] is not OUTPUT_OF:
+        entry[PRIM] = variant(entry[PRIM], node)
     return result
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name
+from ..core.dispatch import named, scalar_type_name
 from ..core.errors import ShapeError, fail
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tensor import Tensor, wrap
@@ -204,7 +204,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None
             ShapeError,
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {m} and {n}",
         )
-    return put(_cross(input, other, at), out)
+    return put(named(_cross(input, other, at), "LinalgCrossBackward0"), out)
 
 
 linalg_cross.__name__ = linalg_cross.__qualname__ = "cross"

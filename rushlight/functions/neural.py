@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, inplace
-from ..core.dispatch import not_implemented, scalar_type_name, write_out
+from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, memory
-from ..core.primitive import variant
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.state import STATE
-from ..core.tape import PRIM, mark_written
+from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
@@ -145,14 +144,6 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
             f"the weight has {size} rows, the bias {width[-1]} numbers",
         )
     return contract.linear_bias(input, weight, bias)
-
-
-def named(result: Tensor, node: str) -> Tensor:
-    """A result whose last step goes by the name of the whole formula, as `grad_fn` shows it."""
-    entry = result._entry
-    if type(entry) is list and STATE.grad:
-        entry[PRIM] = variant(entry[PRIM], node)
-    return result
 
 
 def has_derivative(x: Tensor) -> bool:

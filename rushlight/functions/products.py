@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..core.dispatch import result_type, scalar_type_name, write_out
+from ..core.dispatch import named, result_type, scalar_type_name, write_out
 from ..core.dtypes import FLOAT, bool_, float32
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
@@ -229,7 +229,8 @@ def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     a, b = ((1,) * (ndim - x._array.ndim) + x._array.shape for x in (input, other))
     x = s.reshape(input, tuple(size for n in a for size in (n, 1)))
     y = s.reshape(other, tuple(size for n in b for size in (1, n)))
-    return _out(s.reshape(e.mul(x, y), tuple(m * n for m, n in zip(a, b))), out)
+    y = s.reshape(e.mul(x, y), tuple(m * n for m, n in zip(a, b)))
+    return _out(named(y, "UnsafeViewBackward0"), out)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -310,7 +311,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
         # half precision is rounded once, at the end
         wide = [s.cast(x, float32) for x in (input, mat1, mat2)]
         return _out(s.cast(addmm(*wide, beta=beta, alpha=alpha), kind), out)
-    return _out(_plus("addmm", input, c.matmul(mat1, mat2), beta, alpha), out)
+    return _out(
+        named(_plus("addmm", input, c.matmul(mat1, mat2), beta, alpha), "AddmmBackward0"), out
+    )
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1,
@@ -330,7 +333,9 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
         raise fail(
             ShapeError, f"size mismatch, got input ({size}), mat ({n}x{m}), vec ({k})"
         )  # fmt: skip
-    return _out(_plus("addmv", input, c.matmul(mat, vec), beta, alpha), out)
+    return _out(
+        named(_plus("addmv", input, c.matmul(mat, vec), beta, alpha), "AddmvBackward0"), out
+    )
 
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1,
@@ -370,7 +375,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     tensor([3., 3.])
     """
     product = r.sum(_batched(batch1, batch2), (0,), False)
-    return _out(_plus("addbmm", input, product, beta, alpha), out)
+    return _out(named(_plus("addbmm", input, product, beta, alpha), "AddbmmBackward0"), out)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
@@ -381,4 +386,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alp
     >>> torch.baddbmm(torch.zeros(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
     tensor([[[3.]]])
     """
-    return _out(_plus("baddbmm", input, _batched(batch1, batch2), beta, alpha), out)
+    return _out(
+        named(_plus("baddbmm", input, _batched(batch1, batch2), beta, alpha), "BaddbmmBackward0"),
+        out,
+    )

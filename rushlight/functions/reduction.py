@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name, write_out
+from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.shapes import dimension, dimensions
 from ..core.tensor import Tensor
@@ -52,7 +52,10 @@ def sum(
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if dtype is not None:
         input = s.cast(input, dtype)
-    result = r.sum(input, dims_of(dim, input._array.ndim), keepdim)
+    dims = dims_of(dim, input._array.ndim)
+    result = r.sum(input, dims, keepdim)
+    if dims is None and dim is not None:
+        named(result, "SumBackward1")
     return put(result if dtype is None else s.cast(result, dtype), out)
 
 
@@ -78,7 +81,11 @@ def mean(
             f" complex dtype. Got: {e_name(input)}",
             "use x.float().mean()",
         )
-    return put(r.mean(input, dims_of(dim, input._array.ndim), keepdim), out)
+    dims = dims_of(dim, input._array.ndim)
+    result = r.mean(input, dims, keepdim)
+    if dims is None and dim is not None:
+        named(result, "MeanBackward1")
+    return put(result, out)
 
 
 def e_name(input: Tensor) -> str:

@@ -147,7 +147,7 @@ def _matmul_node(entry: Any) -> str:
 
 
 def _linear_node(entry: Any) -> str:
-    flat = len(entry[SHAPE]) <= 2
+    flat = len(entry[SHAPE]) == 2
     if len(entry[PARENTS]) == 3:
         return "AddmmBackward0" if flat else "ViewBackward0"
     return "MmBackward0" if flat else "UnsafeViewBackward0"

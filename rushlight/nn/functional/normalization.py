@@ -205,7 +205,7 @@ def group_norm(
     grouped = input.reshape(batch, num_groups, each, prod(input.shape[2:]))
     shape = (1, num_groups, each, 1)
     y = n.standardise(grouped, _view(weight, shape), _view(bias, shape), (2, 3), eps)[0]
-    return y.reshape(input.shape)
+    return n.named(y.reshape(input.shape), "NativeGroupNormBackward0")
 
 
 def instance_norm(
@@ -230,7 +230,7 @@ def instance_norm(
         n.update_running(running_mean, mean.detach().mean(0), momentum)
     if running_var is not None:
         n.update_running(running_var, variance.detach().mean(0) * (count / (count - 1)), momentum)
-    return y
+    return n.named(y, "ViewBackward0")
 
 
 def local_response_norm(

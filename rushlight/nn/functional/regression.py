@@ -197,4 +197,10 @@ def soft_margin_loss(
     tensor(0.6931)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
-    return reduced((-(input * target)).exp().log1p(), reduction)
+    if target.requires_grad:
+        raise RuntimeError(
+            "The function 'soft_margin_loss' is not differentiable with respect to argument"
+            " 'target'. This input cannot have requires_grad True."
+        )
+    loss = reduced((-(input * target)).exp().log1p(), reduction)
+    return n.named(loss, "SoftMarginLossBackward0")

@@ -54,6 +54,11 @@ def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: flo
         table[rows] = found * scale
 
 
+def _mark_sparse(weight: Any) -> None:
+    """A table that optim.SparseAdam takes; the gradient is dense all the same."""
+    weight._read_sparsely = True
+
+
 def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
@@ -75,7 +80,7 @@ def embedding(
     if max_norm is not None:
         _renormalised(weight, input, max_norm, norm_type)
     if sparse:
-        weight._read_sparsely = True  # for optim.SparseAdam; the gradient is dense all the same
+        _mark_sparse(weight)
     return n.embedding(weight, input, padding, bool(scale_grad_by_freq))
 
 
@@ -183,7 +188,7 @@ def embedding_bag(
             f" must have the same shape as the input ({input.shape})"
         )
     if sparse:
-        weight._read_sparsely = True
+        _mark_sparse(weight)
     flat, bag, count = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import general, multilinear
+from ...core.tape import INPUTS
 from ..reduce import sum as sum_of
 from .kernels import need_float, raw, widened
 from .softmax import softmax
@@ -98,8 +99,15 @@ def _nll_back(
     return dx
 
 
+def _nll_node(entry: Any) -> str:
+    """torch tells labels of rows from labels of places."""
+    kept = entry[INPUTS]
+    places = type(kept) is tuple and kept[1].ndim > 1
+    return "NllLoss2DBackward0" if places else "NllLossBackward0"
+
+
 nll = multilinear(
-    "nll_loss", eval=_nll,
+    "nll_loss", eval=_nll, node=_nll_node,
     adjoints=[lambda g, x, labels, weight, ignore, reduction:
               nll_back(g, labels, weight, x.shape, ignore, reduction), None, None],
     doc="Minus the scores at their labels, weighted, then averaged, summed or kept.",
@@ -161,6 +169,6 @@ def _cross_entropy_back(
 
 cross_entropy = general(
     "cross_entropy", eval=_cross_entropy, vjp=_cross_entropy_vjp, arity=3, outputs=2, reads="xz",
-    node="NllLossBackward0",
+    node=_nll_node,
     doc="`nll_loss` of `log_softmax` in one op; the second output is the softmax, as bits.",
 )  # fmt: skip
