@@ -32,6 +32,7 @@ LOG = logging.getLogger("rushlight.compile")
 LIMIT = 8
 STRIKES = 3
 BACKENDS = ("llvm", "numpy", "eager")
+DRAW: list[Callable[..., Any]] = []  # what draws a graph; set by those above
 
 
 class Unsupported(RuntimeError):
@@ -193,10 +194,18 @@ class Compiled:
             LOG.warning(text)
             warnings.warn(text, UserWarning, stacklevel=5)
 
-    def explain(self) -> Explanation:
-        """What was compiled (guards, kernels, what moved where), and why calls stayed eager."""
+    def explain(self, times: bool = False) -> Explanation:
+        """What was compiled (guards, kernels, what moved where), and why calls stayed eager.
+
+        `times`: also how long each kernel takes, beside the peak and the bandwidth of the machine.
+        Copies of the programs with counters in them are made and run for it.
+        """
         return Explanation(_name(self.function), self.backend, self.programs, self.reasons,
-                           self.fallbacks)  # fmt: skip
+                           self.fallbacks, times)  # fmt: skip
+
+    def picture(self, limit: int = 60) -> Any:
+        """The graph of the program last used as a drawing: `svg()`, `dot()`, `save(path)`."""
+        return DRAW[0](self.graph(), limit=limit)
 
     def source(self) -> str:
         """The program last used, as NumPy code that runs."""

@@ -155,7 +155,7 @@ class _Writer:
         first, reads = self.bound.first, self.captured.required.reads
         if getattr(first, "draws", None) is None:
             return False
-        answer = np.ones((), bool)
+        answer: Any = np.ones((), bool)
         forms = [*(self.bound._forms[place] for place in reads), form_of(first.graph.outputs[0])]
         ask = first.array_entry(range(len(forms)), forms, None, held=True)
         if ask is None:

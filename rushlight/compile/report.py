@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..core import threads
 from .bound import Argument, Bound
 from .graph import Graph, Node
 
@@ -20,17 +22,33 @@ class Explanation:
     """
 
     def __init__(self, name: str, backend: str, bounds: Sequence[Bound], reasons: Sequence[Any],
-                 fallbacks: Sequence[BaseException]) -> None:  # fmt: skip
+                 fallbacks: Sequence[BaseException], times: bool = False) -> None:  # fmt: skip
         self.name, self.backend = name, backend
         self.programs = [describe(bound) for bound in bounds]
+        self.machine: dict[str, float] = {}  # of one core, and of memory
+        if times:
+            self._measure(bounds)
         self.reasons = [str(reason) for reason in reasons]
         self.fallbacks = [f"{type(error).__name__}: {error}" for error in fallbacks]
+
+    def _measure(self, bounds: Sequence[Bound]) -> None:
+        """Run instrumented copies of the programs, on the arrays that they were traced with."""
+        timing = importlib.import_module(".timing", __package__)
+        self.machine = {"flops": timing.fma_peak(), "bytes": timing.bandwidth(),
+                        "threads": threads.number()}  # fmt: skip
+        for program, bound in zip(self.programs, bounds):
+            program["times"] = [
+                {**_kernel(kernel, half), "seconds": seconds}
+                for half, kernel, seconds in timing.timed(bound)
+            ]
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {len(self.programs)} program(s), backend {self.backend}"]
         for place, program in enumerate(self.programs):
             lines += ["", f"program {place}: " + ", ".join(program["arguments"])]
             lines += [f"  {line}" for line in _program(program)]
+            if program.get("times"):
+                lines += [f"  {line}" for line in _times(program["times"], self.machine)]
         if self.reasons:
             lines += ["", "calls that ran eagerly:"]
             lines += [f"  {reason}" for reason in self.reasons]
@@ -59,6 +77,10 @@ def describe(bound: Bound) -> dict[str, Any]:
         "memory": None if native is None else native.plan.size,
         "short": bound.fast is not None,
     }  # fmt: skip
+    halves: Any = getattr(bound.halves, "program", None)
+    if getattr(halves, "native", None) is not None:
+        found["kernels"] += [_kernel(kernel, "backward ") for kernel in halves.native.kernels]
+    found["reused"] = 0 if native is None else max(native.plan.reused - native.plan.size, 0)
     found["flops"] = sum(kernel["flops"] for kernel in found["kernels"])
     found["bytes"] = sum(kernel["bytes"] for kernel in found["kernels"])
     if captured.joint is not None:
@@ -86,11 +108,11 @@ def _host(graph: Graph, native: Any) -> list[str]:
     ]
 
 
-def _kernel(kernel: Any) -> dict[str, Any]:
-    ops = " ".join(node.op for node in kernel.nodes)
+def _kernel(kernel: Any, half: str = "") -> dict[str, Any]:
+    ops = " ".join(node.op for node in kernel.nodes) or "puts in order what the next reads"
     shape = list(kernel.nodes[-1].shape) if kernel.nodes else []
     lines = sorted({_short(node.line) for node in kernel.nodes if node.line})
-    return {"name": kernel.name, "ops": ops, "shape": shape, "lines": lines,
+    return {"name": half + kernel.name, "ops": ops, "shape": shape, "lines": lines,
             "flops": kernel.flops, "bytes": kernel.read + kernel.written}  # fmt: skip
 
 
@@ -130,6 +152,7 @@ def _program(program: dict[str, Any]) -> list[str]:
         lines.append(
             f"{len(program['kernels'])} kernel calls, {program['flops'] / 1e6:.1f} MFLOP,"
             f" {moved} moved, {kept} of temporaries"
+            + (f" ({_size(program['reused'])} more without reuse)" if program["reused"] else "")
         )
         distinct: dict[str, list[Any]] = {}
         for kernel in program["kernels"]:
@@ -158,3 +181,29 @@ def _line(name: str, kernels: list[Any]) -> str:
     where = f"  [{', '.join(first['lines'][:2])}]" if first["lines"] else ""
     flops = sum(kernel["flops"] for kernel in kernels)
     return f"  {name}{times}: {ops} {first['shape']} {flops / 1e6:.2f} MFLOP{where}"
+
+
+def _times(kernels: Sequence[dict[str, Any]], machine: dict[str, float]) -> list[str]:
+    """The kernels by the time they take, beside what the machine can do."""
+    total = sum(kernel["seconds"] for kernel in kernels) or 1e-12
+    count = int(machine["threads"])
+    peak, most = machine["flops"] * count / 1e9, machine["bytes"] / 1e9
+    lines = [
+        f"times: {total * 1e6:.1f} us in kernels; this machine: {peak:.0f} GF/s of multiply-adds on"
+        f" {count} thread(s), a copy moves {most:.1f} GB/s"
+    ]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for kernel in kernels:
+        groups.setdefault(kernel["name"], []).append(kernel)
+    ordered = sorted(groups.items(), key=lambda one: -sum(k["seconds"] for k in one[1]))
+    for name, same in ordered[:MOST]:
+        spent = sum(kernel["seconds"] for kernel in same) or 1e-12
+        rate = sum(kernel["flops"] for kernel in same) / spent / 1e9
+        moved = sum(kernel["bytes"] for kernel in same) / spent / 1e9
+        text = f"{same[0]['ops'][:50]} {same[0]['shape']}"
+        lines.append(
+            f"  {name} x{len(same)}: {spent * 1e6:.1f} us, {spent / total:.0%} of the time;"
+            f" {rate:.1f} GF/s, {rate / peak:.0%} of the peak; {moved:.1f} GB/s,"
+            f" {moved / most:.0%} of a copy's; {text}"
+        )
+    return lines

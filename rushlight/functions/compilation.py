@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import compile as compiler
+from ..autograd.picture import graph_picture
 
 __all__ = ["compile"]
 
@@ -62,6 +63,7 @@ def compile(
         return model
 
     def make(function: Callable[..., Any]) -> Any:
+        compiler.api.DRAW[:] = [graph_picture]
         return compiler.api.compile_callable(function, backend, fullgraph, recompile_limit)
 
     around = getattr(model, "_compiled", None)

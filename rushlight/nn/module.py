@@ -488,12 +488,6 @@ class OptimizedModule(Module):
     def __getattr__(self, name: str) -> Any:
         if name == "_orig_mod":
             return self.__dict__["_modules"][name]
+        if name in ("explain", "source", "ir", "graph", "picture"):  # of its programs
+            return getattr(self.__dict__["_call"], name)
         return getattr(self.__dict__["_modules"]["_orig_mod"], name)
-
-    def explain(self) -> Any:
-        """What was compiled, and why something was not."""
-        return self.__dict__["_call"].explain()
-
-    def source(self) -> str:
-        """The program last made, as NumPy code."""
-        return self.__dict__["_call"].source()
