@@ -246,7 +246,7 @@ def _rewrite(
             better = rule(node)
             if better is not None and better is not node:
                 fired[name] += 1
-                node = better
+                node = _with_known(better, known)
                 break
         else:
             break
@@ -257,6 +257,16 @@ def _rewrite(
     if shared is not node:
         fired["common subexpressions"] += 1
     return shared
+
+
+def _with_known(node: Node, known: dict[Any, Node]) -> Node:
+    """A rewritten node over the constants that others read too."""
+    for x in node.inputs:
+        key = _key(x) if x.op == "constant" else None
+        if key is not None and known.setdefault(key, x) is not x:
+            same = [known.get(_key(a), a) if a.op == "constant" else a for a in node.inputs]
+            return Node(node.op, same, node.params, node.shape, node.dtype, node.line, node.module)
+    return node
 
 
 def _key(node: Node) -> Any:

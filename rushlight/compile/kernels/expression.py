@@ -202,7 +202,7 @@ class Expression:
 
     def signature(self) -> str:
         """A text that equal kernels have in common."""
-        lines = [f"{dict(self.space)} {self.group.reduced}"]
+        lines = [f"{dict(self.space)} {self.group.reduced} {self.group.pieces}"]
         for t in self.terms:
             label = t.op[0] if t.kind == "constant" else t.op
             args = [x.number for x in (*t.args, *t.looked)]

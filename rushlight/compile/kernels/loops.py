@@ -17,6 +17,7 @@ from .terms import Terms
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
 ROW = 1 << 14  # elements of a row that may be kept on the stack
+ROWS = 16  # vectors of rows that are done side by side
 Body = Callable[[list[Value]], Sequence[Value]]
 
 
@@ -35,6 +36,7 @@ class _Kernel:
         self._spill()
         self.early = _early(self.needs)
         self.phase = -1  # while kept loops are being opened
+        self.rows: list[Terms] = []  # of the rows that are done side by side
 
     def emit(self) -> None:
         f, nest = self.f, self.nest
@@ -47,10 +49,34 @@ class _Kernel:
             self._unit_vectors(inside)
         else:
             _, begin, end = f.arguments
+            together = 1 if rest else self._together()
+            if together > 1:
+                begin = self._several(prefix, begin, end, together)
             with f.loop(begin, end) as loop, self.terms.scope():
                 self._number(prefix, loop.index)
                 self._enter(nest.at[prefix[-1]])
                 inside([])
+
+    def _together(self) -> int:
+        """How many rows to do side by side: sums over lanes are long waits for little work."""
+        nest = self.nest
+        if not nest.inline or nest.reduced != [nest.vector]:
+            return 1
+        return max(1, min(4, ROWS // nest.blocks))
+
+    def _several(self, prefix: list[int], begin: Value, end: Value, count: int) -> Value:
+        """Units in groups of `count`, phase by phase; where the groups end."""
+        f, base = self.f, self.terms
+        stop = f.sub(end, f.emit(I64, f"urem {f.sub(end, begin).typed}, {count}"))
+        with f.loop(begin, stop, count) as loop:
+            self.rows = [base.fork() for _ in range(count)]
+            for row, terms in enumerate(self.rows):
+                self.terms = terms
+                self._number(prefix, f.add(loop.index, row))
+                self._enter(self.nest.at[prefix[-1]])
+            self._phases([])
+        self.terms, self.rows = base, []
+        return stop
 
     def _spill(self) -> None:
         """Keep what is dear and wanted in several phases in a row of memory on the stack."""
@@ -148,13 +174,15 @@ class _Kernel:
     def _phases(self, carried: list[Value]) -> list[Value]:
         """All phases for one place of the kept loops."""
         for number, phase in enumerate(self.expression.phases):
-            self.phase = self.terms.phase = number
-            self._enter(self.outer)
-            for store in phase.stores:
-                if not store.whole:
-                    self.terms.store(store)
-            if phase.sums or any(store.whole for store in phase.stores):
-                self._reduce(phase)
+            for terms in self.rows or [self.terms]:
+                self.terms = terms
+                self.phase = terms.phase = number
+                self._enter(self.outer)
+                for store in phase.stores:
+                    if not store.whole:
+                        terms.store(store)
+                if phase.sums or any(store.whole for store in phase.stores):
+                    self._reduce(phase)
         self.phase = -1
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ..code.emit import I8, I64, PTR, VOID, Function, Module, Value
 from ..graph import Node
 from ..products.conv import convolution
 from ..products.dispatch import Product, matrix_products, product, turning_copy
+from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
 from . import recall
 from .expression import Expression, Layout, stores
@@ -42,6 +44,7 @@ class Kernel:
     written: int = 0
     flops: int = 0
     nanoseconds: float = 0.0
+    pieces: int = 0  # of its chain, if its units do the pieces one after the other
 
     def __str__(self) -> str:
         ops = " ".join(node.op for node in self.nodes)
@@ -116,10 +119,19 @@ class Maker:
             if packs and packs in one.packed:
                 continue
             kernel = Kernel(name, units, chunk, flops=flops, nanoseconds=cost)
+            if one.group.pieces > 1 and not self._ahead(one, packs):
+                kernel.pieces = one.group.pieces
             kernels.append((kernel, one.operands))
         expression = one.work if isinstance(one.work, Expression) else one.work.expression
         _describe(kernels[-1][0], one.group, expression)
         return kernels
+
+    def _ahead(self, one: Prepared, packs: str) -> bool:
+        """Whether a kernel puts in order what all pieces of a chain read: a weight."""
+        if not packs or not isinstance(one.work, Product):
+            return False
+        plan = plan_gemm(one.work.gemm, self.target)
+        return not (plan.x if packs == "x" else plan.y).batch[0]
 
     def _nest(self, name: str, expression: Expression) -> list[Any]:
         """Write a loop nest."""
@@ -159,17 +171,38 @@ class Maker:
         f = self.module.function(name, [("table", PTR)])
         table = f.arguments[0]
         clock = _now(f) if calls[0].clock else None
-        for call in calls:
-            for place, (node, offset) in enumerate(call.operands, call.first):
-                if node in where:
-                    start = f.load(PTR, table, where[node])
-                    f.store(f.at(start, offset, I8), table, place)
-            self._call(f, call.kernel, f.at(table, call.first, PTR))
-            if clock is not None:
-                now = _now(f)
-                spent = f.add(f.load(I64, table, call.clock), f.sub(now, clock))
-                f.store(spent, table, call.clock)
-                clock = now
+        for number, run in itertools.groupby(calls, lambda call: call.chain):
+            found = list(run)
+            for call in found:
+                for place, (node, offset) in enumerate(call.operands, call.first):
+                    if node in where:
+                        start = f.load(PTR, table, where[node])
+                        f.store(f.at(start, offset, I8), table, place)
+            if number:
+                self._call(f, self._chain(f"{name}_chain_{number}", found), table)
+                clock = clock and _now(f)
+                continue
+            for call in found:
+                self._call(f, call.kernel, f.at(table, call.first, PTR))
+                clock = clock and _counted(f, table, call.clock, clock)
+
+    def _chain(self, name: str, calls: Sequence[Any]) -> Kernel:
+        """A kernel whose units are the pieces of a chain."""
+        f = self.module.function(name, KERNEL)
+        table, begin, end = f.arguments
+        pieces = calls[0].kernel.pieces
+        with f.loop(begin, end) as loop:
+            start = _now(f) if calls[0].clock else None
+            for call in calls:
+                each, rest = divmod(call.kernel.units, pieces)
+                assert not rest, f"{call.kernel.name} has no {pieces} pieces"
+                first = f.mul(loop.index, each)
+                here = f.at(table, call.first, PTR)
+                f.call(call.kernel.name, VOID, here, first, f.add(first, each))
+                start = start and _counted(f, table, call.clock, start)
+        cost = sum(call.kernel.nanoseconds for call in calls)
+        alone = cost < ALONE or calls[0].clock
+        return Kernel(name, pieces, 0 if alone else 1, nanoseconds=cost)
 
     def _call(self, f: Function, kernel: Kernel, operands: Value) -> None:
         units = f.constant(kernel.units, I64)
@@ -187,6 +220,13 @@ class Maker:
 
 def _now(f: Function) -> Value:
     return f.emit(I64, "call i64 @llvm.readcyclecounter()")
+
+
+def _counted(f: Function, table: Value, place: int, start: Value) -> Value:
+    """Add the cycles since `start` to a counter; what the clock says now."""
+    now = _now(f)
+    f.store(f.add(f.load(I64, table, place), f.sub(now, start)), table, place)
+    return now
 
 
 def _chunk(units: int, cost: float) -> int:

@@ -11,6 +11,8 @@ import bisect
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..graph import Node
 from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule
@@ -30,7 +32,9 @@ class Plan:
 
 def plan(schedule: Schedule, fixed: set[Node]) -> Plan:
     """Lay out every stored value that is not `fixed` (inputs, outputs, constants)."""
-    lives = _lives(schedule, fixed)
+    exact = _lives(schedule, fixed)
+    leaders = _taken(schedule, exact)
+    lives = _widened(schedule, exact, leaders)
     born: dict[int, list[Node]] = {}
     dying: dict[int, list[Node]] = {}
     for node, (first, last) in lives.items():
@@ -47,8 +51,64 @@ def plan(schedule: Schedule, fixed: set[Node]) -> Plan:
         for node in dying.get(step, ()):
             if node not in kept:
                 room.free(offsets[node], _size(node))
-    found = Plan(offsets, lives, room.size, sum(_size(node) for node in lives))
+    offsets.update({node: offsets[leader] for node, leader in leaders.items()})
+    found = Plan(offsets, lives, room.size, sum(_size(node) for node in exact))
     check(found, schedule)
+    return found
+
+
+def _spans(schedule: Schedule) -> list[tuple[int, int]]:
+    """Per kernel the first and the last that run at the same time: those of its chain."""
+    found: list[tuple[int, int]] = []
+    ends: dict[int, tuple[int, int]] = {}
+    for step, group in enumerate(schedule.groups):
+        ends[group.chain] = (ends.get(group.chain, (step, 0))[0], step)
+    for step, group in enumerate(schedule.groups):
+        found.append(ends[group.chain] if group.chain else (step, step))
+    return found
+
+
+def _taken(schedule: Schedule, lives: dict[Node, tuple[int, int]]) -> dict[Node, Node]:
+    """Temporaries of a chain that take over, piece by piece, the memory of one that is done."""
+    spans = _spans(schedule)
+    found: dict[Node, Node] = {}
+    free: dict[tuple[int, int], list[Node]] = {}
+    for node, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
+        start, end = spans[first]
+        if start == end or node.dtype == np.uint8:
+            continue
+        waiting = free.setdefault((start, node.nbytes), [])
+        for old in waiting:
+            if _over(schedule, node, old, lives):
+                found[node] = found.get(old, old)
+                waiting.remove(old)
+                break
+        if last <= end:
+            waiting.append(node)
+    return found
+
+
+def _over(schedule: Schedule, node: Node, old: Node, lives: dict[Node, tuple[int, int]]) -> bool:
+    """Whether a kernel of a chain may write a value where an old one stands."""
+    first, last = lives[node][0], lives[old][1]
+    if last != first:
+        return last < first
+    group, writer = schedule.groups[first], schedule.roots.get(node)
+    alike = writer in group.place and group.kind == "nest" and old.shape == node.shape
+    return alike and old.dtype == node.dtype and schedule.in_place(group, writer, old)  # type: ignore[arg-type]
+
+
+def _widened(
+    schedule: Schedule, lives: dict[Node, tuple[int, int]], leaders: dict[Node, Node]
+) -> dict[Node, tuple[int, int]]:
+    """Lives by what runs at the same time, and of memory together with who takes it over."""
+    spans = _spans(schedule)
+    found: dict[Node, tuple[int, int]] = {}
+    for node, (first, last) in lives.items():
+        leader = leaders.get(node, node)
+        start, end = spans[first][0], spans[last][1] if last < len(spans) else last
+        known = found.get(leader, (start, end))
+        found[leader] = min(start, known[0]), max(end, known[1])
     return found
 
 

@@ -18,7 +18,7 @@ from .roots import COSTLY
 
 UNITS = 64  # so many units let threads share the work
 BLOCK = 2048  # elements of a one-dimensional loop in a unit
-INLINE = 4  # vectors of a row that stay in registers
+INLINE = {512: 8}  # vectors of a row that stay in registers
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Nest:
     prefix: int = 1  # how many outer loops the units number
     at: dict[int, int] = field(default_factory=dict)
     cost: float = 1.0  # about nanoseconds for all of it
+    pieces: int | None = None  # the loop over a chain's pieces: it stays outermost and alone
 
     @property
     def order(self) -> list[int]:
@@ -73,6 +74,7 @@ def loops(expression: Expression) -> Nest:
     """The loops of a kernel, as few as its accesses allow."""
     group = expression.group
     nest = Nest(dict(enumerate(group.extents)), list(group.kept), list(group.reduced))
+    nest.pieces = 0 if group.pieces > 1 else None
     merge(expression, nest)
     return nest
 
@@ -117,7 +119,8 @@ def merge(expression: Expression, nest: Nest) -> None:
         while k >= 0:
             outer, inner = loops[k], loops[k + 1]
             n = nest.extents[inner]
-            if n and all(index.get(outer, 0) == index.get(inner, 0) * n for index in indices):
+            alike = (index.get(outer, 0) == index.get(inner, 0) * n for index in indices)
+            if outer != nest.pieces and n and all(alike):
                 nest.extents[inner] *= nest.extents.pop(outer)
                 del loops[k]
                 for index in indices:
@@ -157,7 +160,7 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
     best = (weight + len(accesses)) * volume
     for v in reversed(nest.kept + nest.reduced):
         n = nest.extents[v]
-        if n < 2 or (scatters and v in nest.reduced):
+        if n < 2 or v == nest.pieces or (scatters and v in nest.reduced):
             continue
         rounds = -(-n // lanes)
         price = weight + sum(_price(index.get(v, 0), w, lanes) for index, w in accesses)
@@ -168,7 +171,7 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
         if total < best * (0.98 if nest.vector is not None else 1):
             best, nest.vector, nest.lanes = total, v, lanes
     nest.cost = best * 0.35
-    _choose_blocks(nest, weight)
+    _choose_blocks(nest, weight, INLINE.get(bits, 4))
 
 
 def _price(stride: int, weight: float, lanes: int) -> float:
@@ -177,11 +180,11 @@ def _price(stride: int, weight: float, lanes: int) -> float:
     return weight if stride in (0, 1) else 1.5 * lanes
 
 
-def _choose_blocks(nest: Nest, weight: int) -> None:
+def _choose_blocks(nest: Nest, weight: int, inline: int) -> None:
     if nest.vector is None:
         return
     rounds = -(-nest.extents[nest.vector] // nest.lanes)
-    if rounds <= INLINE and weight * rounds <= 240 and len(nest.order) > 1:
+    if rounds <= inline and weight * rounds <= 240 and len(nest.order) > 1:
         nest.blocks = rounds
     else:
         # sums down columns pass through few lines of each row: the more, the fewer pages

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..foreign import Hole
 from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 from .affine import contiguous
+from .orders import ordered
 
 NATIVE = frozenset(map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split()))
 # ops whose value stands in the memory of their first input; the last two do no work
@@ -25,6 +25,7 @@ IDLE = frozenset(["empty", "part", "joined"])
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
 LONG, FEW, PARTS = 1 << 19, 1 << 9, 64  # elements and results of a reduction done in parts
+COLUMNS = 1 << 17  # elements, where there are several results
 _NATIVE_OPS = (
     POINTWISE | REDUCTIONS | MOVES
     | frozenset("dot conv take scatter_add iota strided replace".split())
@@ -45,6 +46,7 @@ def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
 
     `loose` are inputs that do not lie in C order: what must see memory reads a copy of them.
     """
+    graph = ordered(graph)
     made: dict[Node, Node] = {}
     tight: dict[Node, Node] = {}
     nodes: list[Node] = []
@@ -151,7 +153,7 @@ def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | N
     (x,) = inputs
     dims, keep = node.params
     kept = math.prod(n for d, n in enumerate(x.shape) if d not in dims)
-    if not dims or math.prod(x.shape) < LONG or kept > FEW:
+    if not dims or math.prod(x.shape) < (COLUMNS if kept >= 16 else LONG) or kept > FEW:
         return None
     first = min(dims)
     if any(n != 1 for n in x.shape[:first]):
@@ -202,9 +204,7 @@ def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
         home = base(node)
         root = storage(home)
         if home.op in SOURCES or root in taken or root.shape != home.shape:
-            native = node.dtype in NATIVE
-            home = root = _new(nodes, node, "copy", (node,)) if native else _new(
-                nodes, node, "numpy.copy", (node,), ((Hole(0),), {}))  # fmt: skip
+            home = root = _new(nodes, node, "copy", (node,))
         taken.add(root)
         found.append(home)
     return found

@@ -37,6 +37,7 @@ class _Call:
     operands: Operands
     first: int
     clock: int = 0  # where in the table its cycles are counted; 0: they are not
+    chain: int = 0  # the chain in which it does a piece at a time
 
 
 @dataclass
@@ -110,7 +111,7 @@ def _fill(draft: _Draft, maker: Maker) -> None:
             _add_host(draft, group)
         elif one is not None:
             for kernel, operands in maker.make(one):
-                _add_call(draft, kernel, operands)
+                _add_call(draft, kernel, operands, group.chain)
     for k, node in draft.schedule.late.items():
         target = Node("empty", (), (), node.shape, node.dtype)
         draft.where[target] = len(normal.inputs) + k
@@ -124,7 +125,7 @@ def _outline(draft: _Draft, prepared: Sequence[tuple[Group, Prepared | None]]) -
         operands = one.operands if one else ()
         places = [(draft.where.get(node, -1), offset) for node, offset in operands]
         text = f"{cache.key(one.text)} {one.packed}" if one else ""
-        lines.append(f"{group.kind} {text} {places}")
+        lines.append(f"{group.kind} {group.chain} {text} {places}")
     for k, node in draft.schedule.late.items():
         lines.append(f"late {k} {node.nbytes} {draft.where.get(storage(node), -1)}")
     return lines
@@ -136,15 +137,18 @@ def _add_host(draft: _Draft, group: Group) -> None:
     draft.steps.append(_Host(node, list(node.inputs)))
 
 
-def _add_call(draft: _Draft, kernel: Kernel, operands: Operands) -> None:
+def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0) -> None:
+    """Add a call; of a chain's kernels, what is no part of its pieces comes before it."""
     if not draft.steps or isinstance(draft.steps[-1], _Host):
         draft.steps.append([])
     segment = draft.steps[-1]
     assert isinstance(segment, list)
-    segment.append(_Call(kernel, operands, draft.length))
+    call = _Call(kernel, operands, draft.length, chain=chain if kernel.pieces else 0)
+    begun = [k for k, other in enumerate(segment) if chain and other.chain == chain]
+    segment.insert(begun[0] if begun and not call.chain else len(segment), call)
     draft.length += len(operands)
     if PROFILE in os.environ:
-        segment[-1].clock = draft.length
+        call.clock = draft.length
         draft.length += 1
 
 

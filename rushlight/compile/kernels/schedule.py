@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ..graph import Node
 from .affine import Coordinates, Index, contiguous, flat, refined, substituted, variable
+from .chains import chained
 from .normal import IDLE, WRITES, Normal, hosted, storage
 from .roots import Root, choose
 
@@ -36,6 +37,8 @@ class Group:
     done: bool = False  # nothing joins any more
     scratch: Node | None = None  # memory that the kernel needs while it runs
     packs: list[Node] = field(default_factory=list)  # packed operands that it shares with others
+    chain: int = 0  # the number of its chain, if it is in one
+    pieces: int = 1  # of the chain: how often variable 0 goes round
 
     @property
     def roots(self) -> list[Root]:
@@ -106,6 +109,11 @@ def schedule(
         _phases(group)
         group.done = True
         group.stored = _stored(group, fusion, set(normal.outputs))
+    taken = {
+        storage(normal.outputs[k]): normal.inputs[j]
+        for k, j in (donate or {}).items() if k not in late
+    }  # fmt: skip
+    groups = chained(groups, fusion.direct, gemm, taken)
     return Schedule(normal, groups, fusion.home, roots, late, gemm)
 
 

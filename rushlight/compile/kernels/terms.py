@@ -6,6 +6,7 @@ uniform one is a scalar, repeated in every lane where a vector operation wants i
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,13 @@ class Terms:
         self._filler = 1 if divides else 0  # lanes beyond the end must not divide by zero
         if nest.inline and whole:
             self.round(0, nest.extents[nest.vector])  # type: ignore[index]
+
+    def fork(self) -> Terms:
+        """The same registers, to which others can be added apart."""
+        other = copy.copy(self)
+        other.counters, other._known = dict(self.counters), dict(self._known)
+        other._trail = []
+        return other
 
     def _slot(self, number: int) -> Value:
         found = self.slots.get(number)

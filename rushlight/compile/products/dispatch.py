@@ -142,8 +142,9 @@ def _gemm(
 ) -> Gemm:
     """The axes: rows and columns first, in the order that `nest` then lists them."""
     left, right, out = dict(a.index[1]), dict(b.index[1]), dict(own.index[1])
-    rows = _axis([v for v in nest.kept if v in left and v not in right], nest)
-    columns = _axis([v for v in nest.kept if v in right and v not in left], nest)
+    free = [v for v in nest.kept if v != nest.pieces]
+    rows = _axis([v for v in free if v in left and v not in right], nest)
+    columns = _axis([v for v in free if v in right and v not in left], nest)
     batch = [v for v in nest.kept if v not in (rows, columns)]
     inner = sorted(nest.reduced, key=lambda v: (-min(left.get(v, 0), right.get(v, 0)), v))
     for number in (rows, columns):

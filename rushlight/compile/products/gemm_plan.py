@@ -400,7 +400,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
     near = terms * vectors * w * plan.type.size <= L1_BYTES
-    apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 1024
+    apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
     if apart:  # a page per term
         step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)

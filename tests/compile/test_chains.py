@@ -1,0 +1,165 @@
+"""Kernels that do a batch piece by piece, and values made in the order in which they are read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rushlight.compile.graph import Graph, Node
+from rushlight.compile.interpret import interpret
+from rushlight.compile.kernels import chains, program
+from rushlight.compile.kernels.orders import ordered
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from test_schedule import dot, number, op, permute, reduce, reshape, softmax, value
+
+BATCH, TOKENS, WIDTH = 8, 6, 8
+
+
+@pytest.fixture
+def eager_chains(monkeypatch):
+    """Chains of whatever can be one."""
+    for name in ("SEED", "LEAST", "ROWS"):
+        monkeypatch.setattr(chains, name, 1)
+    monkeypatch.setattr(chains, "PIECES", 4)
+
+
+def join(*parts, dim):
+    shape = list(parts[0].shape)
+    shape[dim] = sum(part.shape[dim] for part in parts)
+    return Node("cat", parts, (dim,), tuple(shape), parts[0].dtype)
+
+
+class Steps:
+    """A random graph over a batch: rows, attention, joins, gradients of weights."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.inputs = [value("x", BATCH, TOKENS, WIDTH)]
+        self.values = [self.inputs[0]]
+        self.outputs = []
+        for _ in range(int(self.rng.integers(5, 12))):
+            getattr(self, self.rng.choice(self.KINDS))()
+        self.outputs.append(self.values[-1])
+
+    KINDS = (
+        "pointwise",
+        "rows",
+        "layer",
+        "layer",
+        "heads",
+        "wholes",
+        "columns",
+        "update",
+        "turned",
+    )
+
+    def pick(self) -> Node:
+        return self.values[-1 - int(self.rng.integers(min(3, len(self.values))))]
+
+    def weight(self, *shape: int) -> Node:
+        self.inputs.append(value(f"w{len(self.inputs)}", *shape))
+        return self.inputs[-1]
+
+    def pointwise(self) -> None:
+        name = self.rng.choice(["add", "sub", "mul", "max"])
+        self.values.append(op(name, op("tanh", self.pick()), self.pick()))
+
+    def rows(self) -> None:
+        x = self.pick()
+        self.values.append(op("sub", x, reduce("max", x, (2,), True)))
+
+    def layer(self) -> None:
+        x = reshape(self.pick(), BATCH * TOKENS, WIDTH)
+        y = op("add", dot("ik,jk->ij", x, self.weight(WIDTH, WIDTH)), self.weight(WIDTH))
+        self.values.append(op("tanh", reshape(y, BATCH, TOKENS, WIDTH)))
+
+    def heads(self) -> None:
+        q, k, v = (
+            permute(reshape(self.pick(), BATCH, TOKENS, 2, WIDTH // 2), 0, 2, 1, 3)
+            for _ in range(3)
+        )
+        mixed = dot("bhij,bhjd->bhid", softmax(dot("bhid,bhjd->bhij", q, k)), v)
+        self.values.append(reshape(permute(mixed, 0, 2, 1, 3), BATCH, TOKENS, WIDTH))
+
+    def wholes(self) -> None:
+        """A factor that a product writes and everything reads."""
+        total = reduce("sum", self.pick(), (0, 1))
+        self.values.append(op("add", self.pick(), op("tanh", total)))
+
+    def columns(self) -> None:
+        self.outputs.append(reduce("sum", self.pick(), (0, 1)))
+
+    def update(self) -> None:
+        a, b = (reshape(self.pick(), BATCH * TOKENS, WIDTH) for _ in range(2))
+        old = self.weight(WIDTH, WIDTH)
+        self.outputs.append(op("sub", old, op("mul", dot("ki,kj->ij", a, b), number(0.5))))
+
+    def turned(self) -> None:
+        """Parts joined in one order and read in another."""
+        parts = []
+        for _ in range(2):
+            x = reshape(self.pick(), BATCH, TOKENS, 2, WIDTH // 2)
+            y = dot("bthd,bshd->bhts", x, x)
+            z = op("mul", dot("bhts,bshd->bhtd", y, x), number(0.01))
+            parts.append(reshape(z, 1, BATCH, 2, TOKENS, WIDTH // 2))
+        whole = permute(join(*parts, dim=0), 1, 3, 0, 2, 4)
+        flat = reshape(whole, BATCH * TOKENS, 2 * WIDTH)
+        y = dot("ik,kj->ij", flat, self.weight(2 * WIDTH, WIDTH))
+        self.values.append(op("tanh", reshape(y, BATCH, TOKENS, WIDTH)))
+
+    def graph(self) -> tuple[Graph, list[np.ndarray]]:
+        graph = Graph(self.inputs, self.outputs)
+        return graph, [self.rng.standard_normal(x.shape).astype(x.dtype) for x in graph.inputs]
+
+
+def check(graph: Graph, arrays: list[np.ndarray]) -> program.Program:
+    made = program.build(graph)
+    for found, wanted in zip(made.run(arrays), interpret(graph, arrays), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
+    return made
+
+
+@pytest.mark.parametrize("start", range(0, 24, 6))
+def test_random_batches(start, eager_chains):
+    cut = 0
+    for seed in range(start, start + 6):
+        made = check(*Steps(seed).graph())
+        cut += any(group.pieces > 1 for group in made.schedule.groups)
+    assert cut >= 4
+
+
+def test_a_chain_takes_what_it_can_and_leaves_the_rest(eager_chains):
+    x, w = value("x", 8, 6, 8), value("w", 8, 8)
+    y = op("tanh", dot("bik,kj->bij", x, w))
+    z = op("sub", y, reduce("max", y, (2,), True))
+    gradient = dot("bik,bij->kj", x, z)
+    again = op("tanh", dot("bik,kj->bij", z, w))
+    made = check(Graph([x, w], [again, gradient]), [
+        np.random.default_rng(0).standard_normal(n.shape).astype("f4") for n in (x, w)
+    ])  # fmt: skip
+    chained = [group.chain > 0 for group in made.schedule.groups]
+    product = next(g for g in made.schedule.groups if gradient in made.schedule.roots and
+                   made.schedule.roots[gradient] in g.place)  # fmt: skip
+    assert sum(chained) >= 2 and not product.chain and chained == sorted(chained, reverse=True)
+
+
+def test_a_product_is_written_in_the_order_that_is_read():
+    p, v = value("p", 4, 2, 16, 16), value("v", 4, 2, 16, 8)
+    mixed = reshape(permute(dot("bhij,bhjd->bhid", p, v), 0, 2, 1, 3), 64, 16)
+    graph = ordered(Graph([p, v], [mixed]))
+    assert [node.params[0] for node in graph if node.op == "dot"] == ["bhij,bhjd->bihd"]
+    assert not any(node.op == "permute" for node in graph)
+
+
+def test_a_product_that_others_read_too_stays():
+    p, v = value("p", 4, 2, 16, 16), value("v", 4, 2, 16, 8)
+    y = dot("bhij,bhjd->bhid", p, v)
+    graph = Graph([p, v], [reshape(permute(y, 0, 2, 1, 3), 64, 16), y])
+    assert ordered(graph).nodes == graph.nodes
+    rng = np.random.default_rng(0)
+    check(graph, [rng.standard_normal(n.shape).astype("f4") for n in (p, v)])
