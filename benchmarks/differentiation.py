@@ -33,14 +33,13 @@ OPERATIONS = 100  # of the programs with many inputs or outputs
 SECONDS = 0.3  # of measuring per figure, at least one run
 
 
-def step(place: int) -> Callable[[Any], Any]:
-    """The operations of a chain in turn; each but the product keeps what it reads."""
-    return (rl.sin, lambda y: y * 1.01, rl.tanh)[place % 3]
+# the operations of a chain in turn; each but the product keeps what it reads
+STEPS: tuple[Callable[[Any], Any], ...] = (rl.sin, lambda y: y * 1.01, rl.tanh)
 
 
 def chain(x: Any, length: int) -> Any:
     for place in range(length):
-        x = step(place)(x)
+        x = STEPS[place % 3](x)
     return x
 
 
@@ -54,11 +53,11 @@ def reverse(x: Any, length: int) -> None:
     chain(x, length).sum().backward()
 
 
-def checkpointed(x: Any, length: int) -> None:
+def checkpointed(x: Any, length: int, reentrant: bool) -> None:
     x = x.detach().requires_grad_()
-    steps = [step(place) for place in range(length)]
+    steps = [STEPS[place % 3] for place in range(length)]
     checkpoint_sequential(
-        steps, None, x, use_reentrant=False, preserve_rng_state=False
+        steps, None, x, use_reentrant=reentrant, preserve_rng_state=False
     ).sum().backward()  # fmt: skip
 
 
@@ -73,8 +72,8 @@ def numeric(x: Any, length: int) -> None:
 
 
 WAYS: dict[str, Callable[[Any, int], None]] = {
-    "plain": plain, "reverse": reverse, "√n checkpoints": checkpointed, "forward": forward,
-    "numeric": numeric,
+    "plain": plain, "reverse": reverse, "√n, reentrant": lambda x, n: checkpointed(x, n, True),
+    "√n, other": lambda x, n: checkpointed(x, n, False), "forward": forward, "numeric": numeric,
 }  # fmt: skip
 
 
