@@ -108,7 +108,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Overwrite with the values of `src`, broadcast and cast."""
     inplace.refuse_leaf(self)
     if self._base is not None:
-        inplace.refuse_overlap(self)
+        inplace.refuse_overlap(self, (src,))
     if not isinstance(src, Tensor):
         src = wrap_array(np.asarray(src))
     if not inplace.recording(self, (src,)):

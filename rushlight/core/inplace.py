@@ -105,10 +105,41 @@ def _refuse_view(target: Tensor, base: Tensor) -> None:
         )
 
 
-def refuse_overlap(target: Tensor) -> None:
-    """torch's error for writing where several elements share one place (an expanded tensor)."""
-    a = target._array
-    if 0 in a.strides and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape)):
+def refuse_overlap(target: Tensor, others: Any = ()) -> None:
+    """torch's errors for writing where elements share a place: an expanded tensor's own, or some
+    of the target's and some of an operand's (`x[1:] += x[:-1]`).
+    """
+    refuse_shared_places(target._array)
+    for other in others:
+        if isinstance(other, Tensor) and _partly_shared(target._array, other._array):
+            raise fail(
+                RuntimeError,
+                "unsupported operation: some elements of the input tensor and the written-to tensor"
+                " refer to a single memory location. Please clone() the tensor before performing"
+                " the operation.",
+            )
+
+
+def _partly_shared(a: Any, b: Any) -> bool:
+    """Whether two dense arrays have some places in common, but not all in the same order."""
+    if not (type(a) is ndarray is type(b) and a.size and b.size):
+        return False
+    if not ((a.flags.c_contiguous or a.flags.f_contiguous)
+            and (b.flags.c_contiguous or b.flags.f_contiguous)):  # fmt: skip
+        return False
+    first, second = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
+    if first == second and a.nbytes == b.nbytes:
+        return a.strides != b.strides
+    return first < second + b.nbytes and second < first + a.nbytes
+
+
+def refuse_shared_places(a: Any) -> None:
+    """torch's error for writing to an array of which several elements are one place."""
+    if (
+        type(a) is ndarray
+        and 0 in a.strides
+        and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape))
+    ):
         raise fail(
             RuntimeError,
             "unsupported operation: more than one element of the written-to tensor refers to a"
@@ -221,7 +252,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
         if self._base is not None:
-            refuse_overlap(self)
+            refuse_overlap(self, args)
         source = shadow(self) if recording(self, args) else self
         return store(self, function(source, *args, **kwargs))
 

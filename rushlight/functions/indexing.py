@@ -204,6 +204,7 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
         if then:
             array[then] = given
         else:
+            inplace.refuse_shared_places(array)
             np.copyto(array, given, casting="unsafe")
     except IndexError as error:
         raise IndexError(str(error).replace("for axis", "for dimension")) from None
