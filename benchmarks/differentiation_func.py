@@ -25,11 +25,11 @@ import rushlight as rl
 def best(function: Callable[[], Any], seconds: float = 0.4) -> float:
     """The shortest of many runs in seconds of processor time (one thread: free of neighbours)."""
     function()
-    end, shortest = clock() + seconds, float("inf")
-    while clock() < end:
+    end, shortest, runs = clock() + seconds, float("inf"), 0
+    while clock() < end or runs < 5:
         start = clock()
         function()
-        shortest = min(shortest, clock() - start)
+        shortest, runs = min(shortest, clock() - start), runs + 1
     return shortest
 
 
@@ -95,16 +95,35 @@ def measure(t: Any) -> dict[str, float]:
     return found
 
 
-def jax_hessian() -> dict[str, float]:
-    """The Hessian of the 50-parameter function in jax, as written and compiled."""
-    if importlib.util.find_spec("jax") is None:
-        return {}
+def in_jax() -> dict[str, tuple[Callable[..., Any], Any]]:
+    """The same functions for jax, with their points."""
     import jax
     import jax.numpy as jnp
 
-    x = jnp.asarray(numbers(rl, 100, 9).numpy())
-    y = jnp.asarray((numbers(rl, 100, seed=1) > 0).float().numpy())
-    p = jnp.asarray(numbers(rl, 50, seed=2).numpy())
+    def array(*shape: int, seed: int = 0) -> Any:
+        return jnp.asarray(numbers(rl, *shape, seed=seed).numpy())
+
+    found: dict[str, tuple[Callable[..., Any], Any]] = {}
+    for name, rows, width in (("small", 8, 32), ("large", 256, 512)):
+        w1, w2 = array(width, width) * 0.1, array(width, 10, seed=1) * 0.1
+
+        def mlp(x: Any, w1: Any = w1, w2: Any = w2) -> Any:
+            return jax.nn.log_softmax(jnp.tanh(jnp.tanh(x @ w1) @ w1) @ w2, -1).sum()
+
+        def wave(x: Any) -> Any:
+            return (jnp.sin(x) * jnp.exp(x)).sum() + jnp.sqrt(x * x + 1).sum()
+
+        found[f"mlp, {name}"] = mlp, array(rows, width, seed=2)
+        found[f"elementwise, {name}"] = wave, array(rows, width, seed=3)
+    kernel = array(16, 8, 3, 3) * 0.1
+
+    def conv(x: Any) -> Any:
+        y = jnp.maximum(jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME"), 0)
+        window = (1, 1, 2, 2)
+        return jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, window, window, "VALID").sum()
+
+    found["convolution"] = conv, array(8, 8, 32, 32)
+    x, y = array(100, 9), (array(100, seed=1) > 0).astype("float32")
 
     def loss(p: Any) -> Any:
         h = jnp.tanh(x @ p[:36].reshape(9, 4) + p[36:40])
@@ -112,11 +131,49 @@ def jax_hessian() -> dict[str, float]:
         each = jnp.maximum(s, 0) - s * y + jnp.log1p(jnp.exp(-jnp.abs(s)))
         return each.mean() + (p[45:] ** 2).sum()
 
-    compiled = jax.jit(jax.hessian(loss))
+    found["50 parameters"] = loss, array(50, seed=2)
+    return found
+
+
+def transformed(f: Any, g: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """What is compiled of a function, for rushlight.func or jax."""
     return {
-        "as written": best(lambda: jax.hessian(loss)(p).block_until_ready()),
-        "jit": best(lambda: compiled(p).block_until_ready()),
-    }
+        "f": lambda x: g(x), "jvp": lambda x: f.jvp(g, (x,), (x,)), "grad": f.grad(g),
+        "hvp": lambda x: f.jvp(f.grad(g), (x,), (x,)),
+    }  # fmt: skip
+
+
+def compiled() -> None:
+    """rushlight.compile of every transform beside jax.jit of the same, in turn."""
+    import jax
+
+    theirs = in_jax()
+    for name, (g, x) in {**functions(rl), "50 parameters": fifty(rl)}.items():
+        other, point = theirs[name]
+        ours, beside = transformed(rl.func, g), transformed(jax, other)
+        given = dict.fromkeys(ours, (x, point))
+        if name == "50 parameters":
+            batch = rl.stack([x * i for i in range(64)])
+            many = jax.numpy.asarray(batch.numpy())
+            for f, g_, into in ((rl.func, g, ours), (jax, other, beside)):
+                into |= {what: getattr(f, what)(g_) for what in ("hessian", "jacrev", "jacfwd")}
+                into |= {"vmap": f.vmap(g_), "vmap(grad)": f.vmap(f.grad(g_))}
+            given |= dict.fromkeys(("hessian", "jacrev", "jacfwd"), (x, point))
+            given |= dict.fromkeys(("vmap", "vmap(grad)"), (batch, many))
+        plain = 0.0
+        for what, run in ours.items():
+            one, two = rl.compile(run, fullgraph=True), jax.jit(beside[what])
+            a, b = given[what]
+            for _ in range(3):
+                one(a)
+            seconds = best(functools.partial(one, a), 0.2)
+            jitted = best(lambda two=two, b=b: jax.block_until_ready(two(b)), 0.2)
+            plain = plain or seconds
+            print(
+                f"compiled {name + ': ' + what:28s} rushlight {seconds * 1e6:8.1f} us"
+                f"  {seconds / plain:5.2f} f  jax.jit {jitted * 1e6:8.1f} us"
+                f"  ({jitted / seconds:.2f}x)", flush=True,
+            )  # fmt: skip
 
 
 def peak(length: int) -> int:
@@ -151,8 +208,12 @@ def main() -> None:
         if name in theirs:
             line += f"  torch {theirs[name] * 1e6:10.1f} us  ({theirs[name] / seconds:.2f}x)"
         print(line)
-    for name, seconds in jax_hessian().items():
-        print(f"{'jax, hessian ' + name:32s} {seconds * 1e6:20.1f} us")
+    for name in ours:
+        if name.endswith(": hvp"):
+            times = ours[name] / ours[name.removesuffix("hvp") + "grad"]
+            print(f"{name:32s} {times:.2f} gradients")
+    if importlib.util.find_spec("jax") is not None:
+        compiled()
     for length in (100, 10_000, 100_000):
         print(f"forward mode of {length:7,} ops: {peak(length) / 1024:.1f} KiB at most")
 
