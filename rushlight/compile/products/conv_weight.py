@@ -11,14 +11,17 @@ from .conv_stage import Stage
 from .conv_weight_plan import WeightPlan
 from .gemm import CHUNK_FLOPS, KernelCall
 from .packing import KERNEL, Number, move, positions, table_entry, times, turn_name
-from .tiles import Tile, emit_tile, unrolled
+from .tiles import Tile, emit_tile, known_mask, unrolled
 
 
 def emit_weight(module: Module, name: str, plan: WeightPlan, scratch: int) -> list[KernelCall]:
-    """Add both kernels; `scratch` is the slot of the sums."""
-    _Parts(module, f"{name}_parts", plan, scratch).emit()
+    """Add the kernels; `scratch` is the slot of the sums, where they wait for each other."""
     units = math.prod(plan.units)
     each = max(1, plan.shape.flops // units)
+    if plan.whole:
+        _Parts(module, name, plan, scratch).emit()
+        return [KernelCall(name, units, max(1, CHUNK_FLOPS // each), plan.shape.flops)]
+    _Parts(module, f"{name}_parts", plan, scratch).emit()
     calls = [KernelCall(f"{name}_parts", units, max(1, CHUNK_FLOPS // each))]
     count = (_folded if plan.inner else _total)(module, name, plan, scratch)
     block = plan.type.lanes**2 * plan.parts * plan.vectors
@@ -38,7 +41,12 @@ class _Parts:
         f, plan, type = self.f, self.plan, self.type
         self.grad = table_entry(f, type, plan.grad.slot, plan.grad.offset)
         self.source = table_entry(f, type, plan.source.slot, plan.source.offset)
-        self.sums = table_entry(f, type, self.scratch)
+        if plan.whole:
+            self.out = table_entry(f, type, plan.out.slot, plan.out.offset)
+            self.sums = f.stack(type.scalar, plan.own_sums)
+            self.block = f.stack(type.scalar, type.lanes**2)
+        else:
+            self.sums = table_entry(f, type, self.scratch)
         self.turned = self.sums if plan.inner else f.stack(type.scalar, plan.turned)
         if plan.staged:
             self.room = f.stack(type.scalar, plan.terms * plan.term_step + plan.slack)
@@ -50,6 +58,10 @@ class _Parts:
         f, plan = self.f, self.plan
         part, group, block = positions(f, unit, [(n, ()) for n in plan.units])[1]
         self.channel = times(f, block, plan.terms)
+        if plan.whole:
+            self.here, self.group = self.sums, group
+            self._image(0, group)
+            return
         strips, wide = self._strips()
         at = f.add(times(f, part, plan.part_room),
                    times(f, group, strips * plan.taps * wide))  # fmt: skip
@@ -63,7 +75,7 @@ class _Parts:
         last: Number = f.add(first, plan.images)
         if plan.shape.images % plan.parts:
             last = f.select(f.compare("<", last, plan.shape.images), last, plan.shape.images)
-        with f.loop(first, last) as images:
+        with f.loop(first, last, plan.chunk) as images:
             self._image(images.index, group)
 
     def _strips(self) -> tuple[int, int]:
@@ -71,7 +83,7 @@ class _Parts:
         plan = self.plan
         return (plan.shape.outs, self.type.lanes) if plan.inner else (plan.strips, plan.wide)
 
-    def _image(self, image: Value, group: Number) -> None:
+    def _image(self, image: Number, group: Number) -> None:
         f, plan, s = self.f, self.plan, self.plan.shape
         n, g, c, h, _ = plan.source.steps
         at = f.add(times(f, image, n), times(f, group, g))
@@ -83,11 +95,18 @@ class _Parts:
         with f.loop(0, s.out[0], step) as spans:
             x = source
             if plan.staged:
-                Stage(f, plan).fill(source, times(f, spans.index, s.stride[0]), self.room)
+                self._stage(source, times(f, spans.index, s.stride[0]))
                 x = self.room
             else:
                 x = f.at(x, times(f, spans.index, s.stride[0] * h), self.type)
             self._span(x, f.at(grad, times(f, spans.index, plan.grad.steps[3]), self.type))
+
+    def _stage(self, source: Value, line: Number) -> None:
+        f, plan = self.f, self.plan
+        with f.loop(0, plan.chunk) as images:
+            here = f.at(source, times(f, images.index, plan.source.steps[0]), self.type)
+            there = f.at(self.room, times(f, images.index, plan.plane), self.type)
+            Stage(f, plan).fill(here, line, there)
 
     def _span(self, x: Value, grad: Value) -> None:
         f, plan = self.f, self.plan
@@ -111,14 +130,42 @@ class _Parts:
         f, plan = self.f, self.plan
         grad = f.at(grad, times(f, strip, plan.wide * plan.grad.steps[2]), self.type)
         copy = plan.turn(columns)
-        if copy.count == 1:
-            move(f, copy, 0, grad, self.turned)
-        else:
-            with f.loop(0, copy.count) as lines:
-                move(f, copy, lines.index, grad, self.turned)
-        sums = f.at(self.here, times(f, strip, plan.taps * plan.wide), self.type)
+        with f.loop(0, plan.chunk) as images, f.loop(0, copy.count) as lines:
+            here = f.at(grad, times(f, images.index, plan.grad.steps[0]), self.type)
+            there = f.at(self.turned, times(f, images.index, plan.places * plan.wide), self.type)
+            move(f, copy, lines.index, here, there)
+        room = 0 if plan.whole else plan.taps * plan.wide
+        sums = f.at(self.here, times(f, strip, room), self.type)
         for sizes, counts in plan.kinds():
             self._tiles(x, sums, sizes, counts)
+        if plan.whole:
+            self._result(strip, columns)
+
+    def _result(self, strip: Number, columns: int) -> None:
+        """Turn the sums of a strip and bring them to the result."""
+        f, plan, type, w = self.f, self.plan, self.type, self.type.lanes
+        turn, taps = turn_name(self.module, type), plan.terms * plan.kernel
+        group, row, *_ = plan.out.steps
+        at = f.add(times(f, self.group, group), times(f, self.channel, plan.kernel))
+        out = f.at(self.out, f.add(at, times(f, strip, plan.wide * row)), type)
+
+        def block(tap: Number, count: int) -> None:
+            mask = known_mask(type, count)
+            for lane in range(0, columns, w):
+                here = f.at(self.sums, f.add(times(f, tap, plan.wide), lane), type)
+                there = f.at(out, f.add(tap, lane * row), type)
+                exact = count == w and lane + w <= columns
+                goal, step = (there, row) if exact else (self.block, w)
+                f.call(turn, VOID, here, constant(plan.wide, I64), goal, constant(step, I64))
+                if not exact:
+                    with f.loop(0, min(w, columns - lane)) as rows:
+                        value = f.load(type, self.block, times(f, rows.index, w))
+                        f.store(value, there, times(f, rows.index, row), mask)
+
+        with f.loop(0, taps // w * w, w) as blocks:
+            block(blocks.index, w)
+        if taps % w:
+            block(taps // w * w, taps % w)
 
     def _tiles(self, x: Value, sums: Value, sizes: Any, counts: Any) -> None:
         """All tiles of one kind."""
@@ -195,12 +242,13 @@ class _Parts:
         lanes = tuple(range(0, plan.wide, self.type.lanes))
         s, (_, h, w) = plan.shape, plan.steps
         loops = (
+            (plan.chunk, plan.image_step, plan.places * plan.wide),
             (plan.lines, h * s.stride[0], s.out[1] * plan.wide),
             (s.out[1], w * s.stride[1], plan.wide),
         )
         tile = Tile(
             self.type, x, lanes, loops, (rows, lanes), unrolled(self.type, plan.vectors),
-            adds=True,
+            adds=not plan.whole,
         )  # fmt: skip
         return emit_tile(self.module, name, tile)
 

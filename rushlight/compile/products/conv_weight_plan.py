@@ -24,6 +24,9 @@ from .packing import Copy
 
 STAGED = 160 << 10  # bytes of the input that should be at hand
 TURNED = 24 << 10  # bytes of turned gradients
+PLACES = 150  # places that a tile sums where images are small
+WHOLE = 640  # as many as it may be to sum all images at once
+CHUNK = 240 << 10  # bytes of such images
 UNITS = 8  # so many units let threads share the work
 MOST = 1 << 10  # sums that may be vectors until the end
 SUMS = 4 << 20  # bytes of sums that parts may keep
@@ -47,6 +50,7 @@ class WeightPlan:
     span: int = 1  # turned blocks per staged block
     inner: bool = False
     few: int = 1  # channels of the result per inner tile
+    chunk: int = 1  # small images that a tile sums at once
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
@@ -57,7 +61,11 @@ class WeightPlan:
         return first, second
 
     planes = ((0, 0),)
-    exact = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing may be written past the end of a plane."""
+        return self.chunk > 1
 
     @property
     def height(self) -> int:
@@ -71,7 +79,24 @@ class WeightPlan:
 
     @property
     def term_step(self) -> int:
+        if self.chunk == 1:
+            return self.plane
+        line = 64 // self.type.size
+        return (-(-self.plane * self.chunk // line) | 1) * line  # odd, for all sets of a cache
+
+    @property
+    def whole(self) -> bool:
+        """Whether a tile sums all there is, so that units write the result themselves."""
+        return self.chunk == self.shape.images and not self.inner
+
+    @property
+    def plane(self) -> int:
         return self.height * self.pitch
+
+    @property
+    def image_step(self) -> int:
+        """From one image to the next as tiles read them."""
+        return self.plane if self.staged else self.source.steps[0]
 
     @property
     def slack(self) -> int:
@@ -125,16 +150,28 @@ class WeightPlan:
     @property
     def scratch(self) -> int:
         """Bytes; the last block of taps is read past its end."""
+        if self.whole:
+            return 0
         return (self.parts * self.part_room + self.type.lanes * self.wide) * self.type.size
 
     @property
     def turned(self) -> int:
-        return 0 if self.inner else self.lines * self.shape.out[1] * self.wide
+        return 0 if self.inner else self.chunk * self.places * self.wide
+
+    @property
+    def places(self) -> int:
+        """Places of an image that a tile sums."""
+        return self.lines * self.shape.out[1]
 
     @property
     def stack(self) -> int:
         room = self.terms * self.term_step + self.slack if self.staged else 0
-        return (self.turned + room) * self.type.size
+        return (self.turned + room + self.own_sums) * self.type.size
+
+    @property
+    def own_sums(self) -> int:
+        """Elements of the sums of a unit that writes the result itself."""
+        return (self.terms * self.kernel + self.type.lanes) * self.wide if self.whole else 0
 
     def turn(self, columns: int) -> Copy:
         """One block of gradients with `columns` channels of a place side by side."""
@@ -158,7 +195,6 @@ class WeightPlan:
     def cost(self) -> float:
         """Cycles per image, roughly."""
         blocks = -(-self.shape.out[0] // self.lines)
-        places = self.lines * self.shape.out[1]
         if self.inner:
             tiles = sum(self._tile_cycles(*kind) for kind in self.kinds())
             return tiles * blocks * self.units[1] * self.units[2]
@@ -166,8 +202,9 @@ class WeightPlan:
         for sizes, counts in self.kinds():
             rows = math.prod(size for _, size in sizes)
             step = max(rows * self.vectors / 2, rows * 0.5 + self.vectors * 0.7, 4)
-            cycles += math.prod(counts) * (places * step + 40 + rows * self.vectors * 3)
-        cycles += places * self.wide * 0.6
+            once = (40 + rows * self.vectors * 3) / self.chunk
+            cycles += math.prod(counts) * (self.places * step + once)
+        cycles += self.places * self.wide * 0.6
         return cycles * blocks * self.strips * self.units[1] * self.units[2]
 
     def _tile_cycles(self, sizes: tuple[Pair, Pair, Pair], counts: Triple) -> float:
@@ -203,7 +240,7 @@ def plan_weight(
     found = []
     for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
         if (vectors - 1) * type.lanes < shape.outs:
-            plan = _blocked(replace(plain, vectors=vectors))
+            plan = _chunked(_blocked(replace(plain, vectors=vectors)))
             found += [replace(plan, rows=at) for at in _row_shapes(plan, rows)]
     found += _inner(plain, target)
     return min(found, key=lambda plan: plan.cost)
@@ -247,6 +284,17 @@ def _blocked(plan: WeightPlan) -> WeightPlan:
     most = (STAGED // row - tall) // (plan.shape.stride[0] * plan.lines)
     plan = replace(plan, span=_divisor(down // plan.lines, most))
     return plan
+
+
+def _chunked(plan: WeightPlan) -> WeightPlan:
+    """As many small images at a time as make a long sum."""
+    if plan.lines != plan.shape.out[0] or plan.shape.images % plan.parts:
+        return plan
+    room = plan.terms * plan.term_step * plan.type.size if plan.staged else 1
+    if plan.images * plan.places <= WHOLE and plan.parts == 1 and plan.images * room <= CHUNK:
+        return replace(plan, chunk=plan.images)
+    most = max(1, min(PLACES // plan.places, CHUNK // room))
+    return replace(plan, chunk=_divisor(plan.images, most))
 
 
 def _divisor(n: int, most: int) -> int:
