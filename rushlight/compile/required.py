@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, Node, order
-from .traced import Traced
+from .traced import Traced, constant
 
 BOOL = np.dtype(bool)
 ROOM = 1 << 14  # elements that may be computed twice so that a question can be asked early
@@ -129,6 +129,8 @@ class Required:
         early: list[Node] = []
         late: list[Node] = []
         for node in dict.fromkeys(nodes):
+            if constant(node):  # the traced call has asked it
+                continue
             (early if _can_be_early(node) else late).append(node)
         self.late = _all(late) if late else None
         self.reads: list[int] = []

@@ -7,6 +7,7 @@ beforehand, is run by Python in the middle of the program.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,34 @@ def while_loop(
         return tuple(x._array for x in found)
 
     return tuple(wrap(y) for y in tracer.host(run, [x._array for x in carried_inputs]))
+
+
+def hosted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors that a program calls as it is, for those that look at values.
+
+    Its results have the same shapes in every run, and no gradient.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        tracer = STATE.tracer
+        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        if tracer is None or kwargs.get("out") is not None or any(x.requires_grad for x in tensors):
+            return function(*args, **kwargs)
+        made: list[Any] = []
+
+        def run(*arrays: np.ndarray) -> Any:
+            given = iter(arrays)
+            swap = lambda x: wrap(next(given)) if isinstance(x, Tensor) else x  # noqa: E731
+            found = function(*map(swap, args), **{key: swap(x) for key, x in kwargs.items()})
+            made[:] = [found]
+            parts = (found,) if isinstance(found, Tensor) else found
+            return tuple(x._array for x in parts)
+
+        found = [wrap(y) for y in tracer.host(run, [tracer.lift(x) for x in tensors])]
+        return found[0] if isinstance(made[0], Tensor) else type(made[0])(*found)
+
+    return call
 
 
 def _loop(cond_fn: Any, body_fn: Any, carried: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from ..core.dispatch import not_implemented, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
+from .control import hosted
 from .creation import linspace
 from .reduction import put as _out
 from .results import named_result
@@ -135,6 +136,7 @@ def _check_bins(bins: int) -> None:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
 
 
+@hosted
 def histc(
     input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Any = None
 ) -> Tensor:
@@ -159,6 +161,7 @@ def histc(
 _histogram = named_result("histogram", ("hist", "bin_edges"))
 
 
+@hosted
 def histogram(
     input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False,
     out: Any = None,

@@ -17,6 +17,7 @@ from ..ops import linalg_factors as f
 from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
+from .control import hosted
 from .linear_algebra import check, check_dims, put, zeros_info
 from .results import named_result
 
@@ -387,6 +388,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return pinv(input, rcond)
 
 
+@hosted
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """How many singular values are above max(atol, rtol * largest).
@@ -428,7 +430,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
         raise RuntimeError("torch.linalg.lstsq: input and other tensors should have the same dtype")
     right = s.unsqueeze(B, B._array.ndim) if vector else B
     values = _sizes(A, False)
-    rank = matrix_rank(A, rtol=rcond)._array
+    rank = matrix_rank(A.detach(), rtol=rcond)._array
     solution = c.matmul(pinv(A, rcond), right)
     none = wrap(np.empty(0, values.dtype))
     flat = s.reshape(solution, (solution._array.size,))

@@ -262,7 +262,7 @@ def logdet(input: Tensor) -> Tensor:
     sign, size = ops.slogdet(input)
     if input.dtype.is_complex:
         return e.add(log(sign), size)
-    bad = sign._array == -1
+    bad = sign == -1
     return e.where(bad, wrap(np.asarray(np.nan, size._array.dtype)), size) if some(bad) else size
 
 

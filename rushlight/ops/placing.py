@@ -76,12 +76,32 @@ def _masked_scatter(x: np.ndarray, source: np.ndarray, mask: np.ndarray) -> np.n
 
 
 def _masked_scatter_vjp(g: Any, y: Any, x: Any, source: Any, mask: np.ndarray) -> Any:
-    given = None
-    if source is not None:
-        taken = masked_select(g, mask)
-        size = prod(source.shape)
-        given = reshape(place(taken, (size,), (slice(0, taken.shape[0]),)), source.shape)
+    given = None if source is None else masked_source(g, mask, source.shape)
     return masked_fill(g, mask, 0), given
+
+
+def _masked_source(g: np.ndarray, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    taken, y = g[mask], np.zeros(prod(shape), g.dtype)
+    y[: taken.size] = taken
+    return y.reshape(shape)
+
+
+masked_source = linear(
+    "masked_source", eval=_masked_source,
+    adjoint=lambda h, g, mask, shape: masked_target(h, mask, g.shape),
+    doc="The elements where the mask holds, in order, at the beginning of zeros.",
+)  # fmt: skip
+
+
+def _masked_target(x: np.ndarray, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return _masked_scatter(np.zeros(shape, x.dtype), x, mask)
+
+
+masked_target = linear(
+    "masked_target", eval=_masked_target,
+    adjoint=lambda g, x, mask, shape: masked_source(g, mask, x.shape),
+    doc="Zeros but where the mask holds: there the first elements, in order.",
+)  # fmt: skip
 
 
 masked_scatter = general(

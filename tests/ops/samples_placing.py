@@ -27,6 +27,8 @@ SAMPLES = {
     "masked_fill_tensor": [Sample((X, u(seed=5)), (MASK,))],
     "masked_select": [Sample((X,), (MASK,)), Sample((ROW,), (MASK,))],
     "masked_scatter": [Sample((X, u(5, 4, seed=1)), (MASK,))],
+    "masked_source": [Sample((X,), (MASK, (5, 4)))],
+    "masked_target": [Sample((u(5, 4, seed=1),), (MASK, X.shape))],
     "index_select": [
         Sample((X,), (0, INDEX)),
         Sample((X,), (1, INDEX)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foreign import Hole
 from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 from .affine import contiguous
 from .orders import ordered
@@ -204,7 +205,9 @@ def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
         home = base(node)
         root = storage(home)
         if home.op in SOURCES or root in taken or root.shape != home.shape:
-            home = root = _new(nodes, node, "copy", (node,))
+            native = node.dtype in NATIVE
+            home = root = _new(nodes, node, "copy", (node,)) if native else _new(
+                nodes, node, "numpy.copy", (node,), ((Hole(0),), {}))  # fmt: skip
         taken.add(root)
         found.append(home)
     return found
