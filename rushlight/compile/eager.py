@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core import heavy
-from ..core.memory import empty
+from ..core.memory import empty, keep_freed
 from . import entry, remembered
 from .code import llvm
 from .graph import Graph, Node
@@ -78,6 +78,7 @@ def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[
     for x in arrays:
         if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
+    keep_freed()
     program = _program(name, args[into:], arrays, outputs)
     if program.entry is None or program.status is not None:
         raise NotNative("it takes more than one piece of native code")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ LARGE = 1 << 16  # bytes from which a line's beginning is worth a microsecond
 LAZY = 1 << 25  # bytes from which zeros had better be pages that nobody has touched
 LINE = 64
 _GET, _SET = 305, 304  # places in NumPy's table of functions
+_FROM_SYSTEM, _GIVEN_BACK = -3, -1  # mallopt's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD
 _NAME = b"mem_handler"  # what NumPy calls the capsules of its allocators
 
 Array = np.ndarray[Any, Any]
@@ -66,6 +68,22 @@ def lined(size: int, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
         return make(*args, **kwargs)
     finally:
         choose(before)
+
+
+@functools.cache
+def keep_freed() -> None:
+    """Let C's allocator keep what a step gives back: the next step asks for as much again.
+
+    Otherwise large arrays come as pages that nobody has touched, whose first access costs more
+    than the arithmetic. What the environment says of the allocator stays.
+    """
+    told = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    if told or sys.platform != "linux":
+        return
+    adjust = getattr(ctypes.CDLL(None), "mallopt", None)
+    if adjust is not None:
+        adjust(_FROM_SYSTEM, 1 << 25)  # the most that glibc accepts
+        adjust(_GIVEN_BACK, 1 << 28)
 
 
 @functools.cache

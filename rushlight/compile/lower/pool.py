@@ -6,6 +6,7 @@ windows that saw it.
 
 from __future__ import annotations
 
+from itertools import product
 from math import inf, prod
 from typing import Any
 
@@ -172,6 +173,52 @@ def looking_back(s: Any, g: Any, size: Sizes, at: Any, value: Any) -> Any:
     return _seen(s, g, size, kernel, (1,) * len(size), dilation)
 
 
+def _strides_over(at: Any) -> bool:
+    """Whether windows move by more than an element, and are few enough to be written out."""
+    return 1 < prod(at[1]) <= 16 and prod(at[0]) <= _FEW
+
+
+def _by_phases(s: Any, xs: Any, size: Sizes, at: Any, term: Any) -> Any:
+    """For each element the sum of `term(place in the window, *xs there)` over windows that saw it.
+
+    Elements whose places agree modulo the stride are seen from the same places of windows.
+    """
+    kernel, stride, padding, dilation, out = at
+    counts = [-(-n // t) for n, t in zip(size, stride)]
+    seen = [
+        [[(k, (r + p - k * d) // t) for k in range(n) if not (r + p - k * d) % t] for r in range(t)]
+        for n, t, p, d in zip(kernel, stride, padding, dilation)
+    ]
+    shifts = [[shift for phase in axis for _, shift in phase] or [0] for axis in seen]
+    lows = [max(0, -min(axis)) for axis in shifts]
+    highs = [max(0, m + max(axis) - o) for m, axis, o in zip(counts, shifts, out)]
+    xs = [s.pad(x, (0, 0, *lows), (0, 0, *highs), 0) for x in xs]
+
+    def phase(parts: Any) -> Any:
+        found = s.zeros((*xs[0].shape[:2], *counts), xs[0].dtype)
+        for first, places in enumerate(product(*parts)):
+            number = int(np.ravel_multi_index([k for k, _ in places], kernel))
+            starts = (0, 0, *(low + shift for low, (_, shift) in zip(lows, places)))
+            stops = (*xs[0].shape[:2], *(a + m for a, m in zip(starts[2:], counts)))
+            one = term(number, *[s.slice(x, starts, stops) for x in xs])
+            found = found + one if first else one
+        return found
+
+    pieces = [phase(parts) for parts in product(*seen)]
+    return _interleaved(s, pieces, counts, stride, size)
+
+
+def _interleaved(s: Any, pieces: Any, counts: Any, stride: Sizes, size: Sizes) -> Any:
+    """Elements dealt out by residues of the stride, back in their order."""
+    lead, dims = pieces[0].shape[:2], len(stride)
+    pieces = [s.reshape(x, (*lead, *(n for m in counts for n in (m, 1)))) for x in pieces]
+    for axis in range(dims - 1, -1, -1):
+        t = stride[axis]
+        pieces = [s.cat(pieces[i : i + t], 3 + 2 * axis) for i in range(0, len(pieces), t)]
+    whole = s.reshape(pieces[0], (*lead, *(m * t for m, t in zip(counts, stride))))
+    return s.slice(whole, (0,) * (2 + dims), (*lead, *size))
+
+
 def _max_pool_back(s: Any, g: Any, code: Any, size: Any, *at: Any) -> Any:
     if _apart(tuple(size), at):
         kernel, dims = at[0], len(at[0])
@@ -180,12 +227,16 @@ def _max_pool_back(s: Any, g: Any, code: Any, size: Any, *at: Any) -> Any:
         hit = s.eq(_spread(s, code, kernel), number)
         found = s.where(hit, _spread(s, g, kernel), s.constant(0, g.dtype))
         return s.reshape(found, (*g.shape[:2], *size[:dims]))
+    zero = s.constant(0, g.dtype)
+    if _strides_over(at):
+        return _by_phases(s, (g, code), tuple(size), at, lambda number, given, codes: s.where(
+            s.eq(codes, s.constant(number, code.dtype)), given, zero))  # fmt: skip
     number = s.constant(_places(at[0], True))
     given = looking_back(s, g, tuple(size), at, 0)
     codes = looking_back(s, s.cast(code, np.int32), tuple(size), at, -1)
     hit = s.eq(s.cast(codes, np.int64), number)
     dims = _last(len(at[0]), given.ndim)
-    return s.sum(s.where(hit, given, s.constant(0, g.dtype)), dims)
+    return s.sum(s.where(hit, given, zero), dims)
 
 
 def _max_pool_read(s: Any, x: Any, code: Any, size: Any, *at: Any) -> Any:
@@ -204,6 +255,8 @@ def _sum_pool(s: Any, x: Any, *at: Any) -> Any:
 def _spread_pool(s: Any, g: Any, size: Any, *at: Any) -> Any:
     if _apart(tuple(size), at):
         return s.reshape(_spread(s, g, at[0]), (*g.shape[:2], *size))
+    if _strides_over(at):
+        return _by_phases(s, (g,), tuple(size), at, lambda number, given: given)
     seen = looking_back(s, g, tuple(size), at, 0)
     return s.sum(seen, _last(len(at[0]), seen.ndim))
 
