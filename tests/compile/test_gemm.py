@@ -227,6 +227,21 @@ def test_an_epilogue_that_updates_in_place_runs_once(name):
 
 
 @each_target
+def test_panels_of_what_begins_anywhere_are_packed_where_they_are_used(name):
+    target, draw = TARGETS[name], np.random.default_rng(5).standard_normal
+    chosen = 0
+    for m, n, k in ((270, 250, 150), (300, 128, 300), (250, 270, 220)):
+        a, b = draw((k, m), np.float32), draw((k * n + 3,), np.float32)[3:].reshape(k, n)
+        gemm = plan_dot("ki,kj->ij", a.shape, steps(a), b.shape, steps(b))
+        gemm = replace(gemm, a=replace(gemm.a, lined=False), b=replace(gemm.b, lined=False))
+        plan, c = plan_gemm(gemm, target), np.zeros((m, n), np.float32)
+        chosen += plan.packs_near and plan.near_panel
+        Product(gemm, target).run(a, b, c, threads=2, split=lambda n: [(0, 1), (1, n)])
+        np.testing.assert_allclose(c, a.T @ b, rtol=1e-4, atol=1e-4)
+    assert chosen or name != "avx512"
+
+
+@each_target
 def test_panels_for_later_tiles_are_asked_for(name):
     target, draw = TARGETS[name], np.random.default_rng(5).standard_normal
     asked = 0

@@ -8,6 +8,7 @@ of the group are evaluated on the finished sums, in registers.
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +130,11 @@ def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Pr
     written = [store for store in stores(expression) if store is not own]
     expression.phases[0].stores = written
     del expression.phases[1:]
-    gemm = _gemm(nest, a, b, own, root.node, written, keeps)
+    lined = {
+        slot for slot, (owner, start) in enumerate(expression.operands())
+        if owner.op != "input" and start % 64 == 0
+    }  # fmt: skip
+    gemm = _gemm(nest, a, b, own, root.node, written, keeps, lined)
     nests.mark(expression, nest)
     nest.lanes = target.lanes(root.node.dtype)
     return Product(
@@ -138,8 +143,9 @@ def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Pr
 
 
 def _gemm(
-    nest: Nest, a: Term, b: Term, own: Store, node: Node, written: list[Store], keeps: bool
-) -> Gemm:
+    nest: Nest, a: Term, b: Term, own: Store, node: Node, written: list[Store], keeps: bool,
+    lined: Container[int],
+) -> Gemm:  # fmt: skip
     """The axes: rows and columns first, in the order that `nest` then lists them."""
     left, right, out = dict(a.index[1]), dict(b.index[1]), dict(own.index[1])
     free = [v for v in nest.kept if v != nest.pieces]
@@ -153,7 +159,8 @@ def _gemm(
     slot = own.slot if keeps else written[0].slot
     gemm = Gemm(
         nest.extents[rows], nest.extents[columns], tuple(nest.extents[v] for v in inner),
-        _operand(a, left, rows, inner, batch), _operand(b, right, columns, inner, batch),
+        _operand(a, left, rows, inner, batch, lined),
+        _operand(b, right, columns, inner, batch, lined),
         Result(slot, out.get(rows, 0), out.get(columns, 0),
                tuple(out.get(v, 0) for v in batch), own.index[0]),
         tuple(nest.extents[v] for v in batch), node.dtype.name,
@@ -170,10 +177,14 @@ def _axis(found: list[int], nest: Nest) -> int:
     return 1 + max(nest.extents, default=-1) + 100 * (1 + len(nest.extents))
 
 
-def _operand(t: Term, at: dict[int, int], free: int, inner: list[int], batch: list[int]) -> Operand:
+def _operand(
+    t: Term, at: dict[int, int], free: int, inner: list[int], batch: list[int],
+    lined: Container[int],
+) -> Operand:  # fmt: skip
+    begins = t.slot in lined and t.index[0] * t.dtype.itemsize % 64 == 0
     return Operand(
         t.slot, at.get(free, 0), tuple(at.get(v, 0) for v in inner),
-        tuple(at.get(v, 0) for v in batch), t.index[0],
+        tuple(at.get(v, 0) for v in batch), t.index[0], begins,
     )  # fmt: skip
 
 

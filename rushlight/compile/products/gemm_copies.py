@@ -57,9 +57,10 @@ def _panel(plan: Plan, room: Room, count: int, first: int, columns: int, width: 
     if y.free == 1 and not plan.packs_near:
         more, rows = _blocks(rows, y.inner[-1], width)
         units += more
-    units.append((count, plan.width * y.free, plan.width * terms))
+    far = 0 if plan.packs_near and plan.near_panel else plan.width * terms
+    units.append((count, plan.width * y.free, far))
     slot, start = (-1, 0) if plan.packs_near else room.of(plan, 1)
-    offsets = y.offset + first * plan.width * y.free, start + first * plan.width * terms
+    offsets = y.offset + first * plan.width * y.free, start + first * far
     return Copy(
         plan.type, tuple(units), rows, columns, width, (y.inner[-1], y.free), width,
         (y.slot, slot), offsets,

@@ -12,7 +12,7 @@ from .packing import KERNEL, Number, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
-FAR_BYTES, FEW = 384 << 10, 8  # of panels that do not stay at hand; tiles that share one
+FEW = 24  # tiles that share a panel, up to which the next one is asked for
 
 
 class Driver:
@@ -103,8 +103,7 @@ class Driver:
         """Elements per term to ask for of the next panel, which is read from afar by few tiles."""
         plan, tiles = self.plan, self.plan.blocks[0]
         far = plan.packs_y and not plan.packs_near and not plan.by_rows
-        large = plan.y_matrix * self.type.size > FAR_BYTES
-        return -(-plan.width // tiles) if far and large and tiles <= FEW else 0
+        return -(-plan.width // tiles) if far and plan.far_panels and tiles <= FEW else 0
 
     def _x_steps(self) -> tuple[int, tuple[int, ...]]:
         """Steps of x along its own axis and along the sum, packed or as it lies."""
@@ -156,7 +155,7 @@ class Driver:
             with self.f.loop(0, sums, w) as loop:
                 self.f.store(constant(0.0, self.type), self.sums, loop.index)
         if plan.packs_near:
-            self.near = self.f.stack(self.type.scalar, max(1, plan.y_matrix))
+            self.near = self.f.stack(self.type.scalar, max(1, plan.near_size))
         if plan.inner or plan.turned:
             self.turned = self.f.stack(self.type.scalar, turned)
 
@@ -167,7 +166,7 @@ class Driver:
         self.matrix, block, stripe = positions(f, unit, dims)[1]
         self._batch()
         if plan.packs_near and self.gemm.terms:
-            self._pack()
+            self._pack(stripe)
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
         if not plan.cut:
@@ -179,9 +178,9 @@ class Driver:
             return
         self._clear(panels, tiles)
         last = (self.gemm.terms - 1) // plan.cut * plan.cut
-        with f.loop(0, last, plan.cut) as part:
-            with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
-                self._one(panel.index, tile.index, part.index, plan.cut)
+        early = f.loop(0, last, plan.cut)
+        with early as part, f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
+            self._one(panel.index, tile.index, part.index, plan.cut)
         with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
             self._ask(panel.index, self._row(tile.index))
             self._one(panel.index, tile.index, last, self.gemm.terms - last)
@@ -219,15 +218,22 @@ class Driver:
         self.x, self.y = (f.at(b, o, self.type) for b, o in zip(self.bases, offsets))
         self.base = f.add(offsets[2], c.offset)
 
-    def _pack(self) -> None:
-        """Put this unit's y in order, on the stack."""
-        f = self.f
-        for copy in panel_copies(self.plan, self.room):
+    def _pack(self, stripe: Number) -> None:
+        """Put this unit's y in order, on the stack: all of it, or its one panel."""
+        f, full = self.f, self.plan.panels[0]
+        copies = panel_copies(self.plan, self.room)
+        for kind, copy in enumerate(copies):
             first = copy.offsets[0] - self.plan.y.offset
             source = f.at(self.y, first, self.type)
             target = f.at(self.near, copy.offsets[1], self.type)
-            with f.loop(0, copy.count) as panel:
-                move(f, copy, panel.index, source, target)
+            if not self.plan.near_panel:
+                with f.loop(0, copy.count) as panel:
+                    move(f, copy, panel.index, source, target)
+            elif len(copies) == 1:
+                move(f, copy, stripe, source, target)
+            else:
+                with f.if_(f.compare(("<", ">=")[kind], stripe, full)):
+                    move(f, copy, stripe, source, target)
         self.y = self.near
 
     def _row(self, tile: Number) -> Number:
@@ -253,6 +259,8 @@ class Driver:
             first = times(f, tile, self.gemm.terms * plan.height)
         x = f.at(self.x, f.add(first, times(f, start, x_steps[-1])), type)
         across = plan.width * (self.gemm.terms if plan.packs_y else plan.y.free)
+        if plan.packs_near and plan.near_panel:
+            across = 0
         down = self._start(panel, start) if terms is not None else 0
         y = f.at(self.y, f.add(times(f, panel, across), down), type)
         if self.result is not None:

@@ -21,18 +21,23 @@ NEAR_BYTES = 32 << 10
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG, PART = 1536, 384  # reductions longer than the one are cut into parts of the other
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
+FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
 UNITS = 4  # of work, so that threads have something to share
 
 
 @dataclass(frozen=True)
 class Operand:
-    """A factor: buffer `slot`, steps in elements along the batch, its own axis and the sum's."""
+    """A factor: buffer `slot`, steps in elements along the batch, its own axis and the sum's.
+
+    `lined` promises that it begins on a cache line.
+    """
 
     slot: int
     free: int
     inner: tuple[int, ...]
     batch: tuple[int, ...] = ()
     offset: int = 0
+    lined: bool = True
 
 
 @dataclass(frozen=True)
@@ -213,12 +218,30 @@ class Plan:
 
     @functools.cached_property
     def packs_near(self) -> bool:
-        """Whether each unit of work packs its own small y on the stack, right before its use."""
+        """Whether each unit of work packs its own y on the stack, right before its use."""
         panels = self.panels[0] + bool(self.panels[1])
-        small = self.y_matrix * self.type.size <= NEAR_BYTES
         alone = self.matrices(self.y) == math.prod(self.gemm.batch)
-        alone = alone and self.packs_y and not self.shared[1]
-        return small and alone and self.blocks == (self.tiles[0], panels)
+        if not (alone and self.packs_y and not self.shared[1] and not self.cut):
+            return False
+        small = self.y_matrix * self.type.size <= NEAR_BYTES
+        return (small and self.blocks == (self.tiles[0], panels)) or self.near_panel
+
+    @functools.cached_property
+    def near_panel(self) -> bool:
+        """Whether a unit is one panel by all tiles, and the panel can be packed on the stack."""
+        small = self.gemm.terms * self.width * self.type.size <= 2 * NEAR_BYTES
+        plain = self.y.free == 1 and len(self.gemm.k) == 1
+        return small and plain and self.blocks == (self.tiles[0], 1)
+
+    @property
+    def near_size(self) -> int:
+        """Elements that a unit packs for itself."""
+        return self.gemm.terms * self.width if self.near_panel else self.y_matrix
+
+    @property
+    def far_panels(self) -> bool:
+        """Whether packed panels are too many to stay at hand until they are read again."""
+        return self.y_matrix * self.type.size > FAR_BYTES
 
     @functools.cached_property
     def regions(self) -> tuple[int, int, int, int]:
@@ -267,7 +290,6 @@ class Plan:
         ):
             high = -(-high // 2)
         return high, min(wide, panels)
-
 
     def _cut_blocks(self, tiles: int, rows: int, panels: int) -> tuple[int, int]:
         """Tiles and panels whose parts of x and y stay at hand together, pass by pass."""
@@ -402,6 +424,8 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     near = terms * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
+    if not (near or plan.packs_y or _on_lines(plan.y, plan.type.size)):
+        step += 1.5 * vectors  # each line is fetched for two vectors
     if apart:  # a page per term
         step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
     x_step = abs(plan.x.inner[-1]) * plan.type.size
@@ -417,6 +441,11 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     else:
         end = sums * 2
     return terms * step + end + 30
+
+
+def _on_lines(operand: Operand, size: int) -> bool:
+    """Whether its rows begin on cache lines."""
+    return operand.lined and all(step * size % 64 == 0 for step in operand.inner)
 
 
 def _copies(plan: Plan, sums: int) -> int:
