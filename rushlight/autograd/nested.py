@@ -48,7 +48,7 @@ class Nested(Value):
     @staticmethod
     def apply(level: Level, prim: Primitive, inputs: Any, params: Any) -> Any:
         """Evaluate below, and record at this level."""
-        inputs = promote(prim, inputs)
+        inputs = _promoted(prim, inputs)
         parents: list[Any] = []
         under, saved, wanted = [], [], False
         for x in inputs:
@@ -71,6 +71,20 @@ class Nested(Value):
         if wanted and prim.rule is not None and STATE.grad:
             entry = _entry(level, prim, tuple(parents), tuple(saved), y, params)
         return _wrapped(level, prim, inputs, y, entry)
+
+
+def _promoted(prim: Primitive, inputs: Any) -> Any:
+    """Operands of one type; numbers beside real tensors of one type may stay."""
+    kind: Any = None
+    for x in inputs:
+        if isinstance(x, Tensor):
+            found = x._array.dtype
+            if kind is not None and found is not kind:
+                return promote(prim, inputs)
+            kind = found
+        elif type(x) is not float and type(x) is not int:
+            return promote(prim, inputs)
+    return inputs if kind is not None and kind.char in "fd" else promote(prim, inputs)
 
 
 def _entry(
