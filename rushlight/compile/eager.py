@@ -80,7 +80,7 @@ def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
     keep_freed()
     program = _program(name, args[into:], arrays, outputs)
-    if program.entry is None or program.status is not None:
+    if program.entry is None:
         raise NotNative("it takes more than one piece of native code")
     native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
     if into:
@@ -139,7 +139,8 @@ class Native:
         steps = [tuple(n * kind.itemsize for n in contiguous(shape))
                  for shape, kind in self.outputs]  # fmt: skip
         self._forms = [*forms, *((*form, step) for form, step in zip(self.outputs, steps))]
-        self._code, self._kept = program.code, (program.code, program._constants)
+        self._status = program.status  # an index out of range sets it to 1
+        self._code, self._kept = program.code, (program.code, program._constants, program.status)
         self._releases = program.work > BUSY
         self._slots, self.need = program.addresses.copy(), program.recipe.arena
         self._where, self._offsets = program.recipe.temporaries
@@ -171,6 +172,9 @@ class Native:
                     runner.base = room[1]
             if not runner.enter(*arrays) and not runner.enter(*self._alike(arrays)):
                 raise RuntimeError("arrays of another form than the program's")
+            if self._status is not None and self._status[0]:
+                self._status[0] = 0
+                raise IndexError("index out of range in self")
         finally:
             self._free.append(runner)
             if room is not None and len(room[0]) <= KEPT:

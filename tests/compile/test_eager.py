@@ -26,7 +26,7 @@ from sampling import Sample, all_samples
 F = rl.nn.functional
 HEAVY = (
     "convolution convolution_bias convolution_data convolution_weight pooled_maxima max_pool"
-    " max_pool_back max_pool_read sum_pool spread_pool standardise"
+    " max_pool_back max_pool_read sum_pool spread_pool standardise embedding_back"
 ).split()
 SAMPLES = all_samples()
 CASES = [
@@ -214,6 +214,22 @@ def test_types_that_are_equal_but_not_the_same() -> None:
         y = evaluate(np.array(x.numpy(), kind), w.numpy(), (1, 1), (0, 0), (1, 1), 1)
         np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
     assert programs() == ["convolution"]
+
+
+def test_rows_of_a_table() -> None:
+    """The gradient of an embedding; a row that the table does not have is an error every time."""
+    table, places = rl.randn(50, 8, requires_grad=True), rl.arange(300) % 47
+    call = lambda: rl.autograd.grad((F.embedding(places, table, 3) ** 2).sum(), table)
+    wanted = plain(call)
+    call(), call()
+    assert "embedding_back" in programs()
+    agree(call(), wanted)
+    evaluate = REGISTRY["embedding_back"].eval
+    g, far = np.ones((300, 8), np.float32), np.full(300, 50)
+    for near in (far - 1, far - 1, far - 2):
+        with pytest.raises(IndexError):
+            evaluate(g, far, 50, -1, False)
+        assert evaluate(g, near, 50, -1, False).sum() == g.sum()
 
 
 def test_half_precision_stays() -> None:

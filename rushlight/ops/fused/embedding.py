@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import multilinear
+from ...core.heavy import heavy
 from ..indexing import add_at
 
 
@@ -63,7 +64,8 @@ embedding = multilinear(
     doc="table[places], one row per number.",
 )  # fmt: skip
 embedding_back = multilinear(
-    "embedding_back", eval=_embedding_back, node="EmbeddingDenseBackwardBackward0",
+    "embedding_back", eval=heavy("embedding_back", _embedding_back),
+    node="EmbeddingDenseBackwardBackward0",
     adjoints=[_embedding_back_adjoint, None],
     doc="Rows summed into a table of zeros; the padding row stays zero.",
 )  # fmt: skip
