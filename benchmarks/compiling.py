@@ -25,7 +25,8 @@ from cases import CASES, ROWS, job
 from phases import Phases
 
 HERE = Path(__file__).resolve()
-PHASES = ("modules", "trace", "lower", "simplify", "schedule", "write", "generate", "load", "bind")
+PHASES = ("modules", "trace", "digest", "lower", "simplify", "schedule", "write", "generate",
+          "keep", "load", "bind")  # fmt: skip
 LIMITS = {"a": 0.15, "b": 0.15, "c": 0.15, "d": 0.5, "lenet": 0.5, "e": 1.5}  # others: 0.5
 
 

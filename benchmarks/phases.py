@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-# phase, module, name of the function or class.method there
+# phase, module, name of the function or class.method there; the second list once that is imported
 PLACES = [
-    ("trace", "api", "capture"), ("lower", "native", "lower"), ("lower", "native", "verify"),
-    ("simplify", "native", "simplify"), ("schedule", "kernels.program", "normalise"),
+    ("trace", "api", "capture"), ("bind", "api", "Bound"), ("bind", "api", "make"),
+]  # fmt: skip
+FAR = [
+    ("lower", "lowering", "lower"), ("lower", "verify", "verify"),
+    ("simplify", "simplify", "simplify"), ("schedule", "kernels.program", "normalise"),
     ("schedule", "kernels.program", "schedule"), ("schedule", "kernels.memory", "plan"),
     ("write", "kernels.program", "_fill"), ("write", "kernels.program", "_compile"),
-    ("bind", "kernels.program", "Program"), ("bind", "api", "Bound"), ("bind", "api", "make"),
     ("modules", "code.llvm", "library"), ("generate", "code.llvm", "_emit"),
     ("load", "code.llvm", "_link"), ("load", "kernels.recall", "load"),
+    ("load", "remembered", "load"), ("digest", "remembered", "name"),
+    ("keep", "remembered", "store"), ("bind", "kernels.running", "Program.__init__"),
 ]  # fmt: skip
 
 
@@ -27,24 +32,28 @@ class Phases:
         self._inside: list[float] = []
         api = importlib.import_module("rushlight.compile.api")
         self._modules(api)
+        self._wrap(PLACES)
 
-    def _modules(self, api: Any) -> None:
-        """Count the import of what native code needs, and wrap the phases behind it."""
-        real = api.importlib.import_module
+    def _modules(self, user: Any) -> None:
+        """Count what a module imports late, and wrap the phases behind it."""
+        real = importlib.import_module
 
         class Importing:
             @staticmethod
             def import_module(name: str, package: str | None = None) -> Any:
                 module = self.timed("modules", real)(name, package)
-                self._wrap([place for place in PLACES if place[1] != "api"])
+                self._wrap(FAR)
+                if module.__name__.endswith(".native") and module.importlib is importlib:
+                    self._modules(module)
                 return module
 
-        api.importlib = Importing
-        self._wrap([place for place in PLACES if place[1] == "api"])
+        user.importlib = Importing
 
     def _wrap(self, places: list[tuple[str, str, str]]) -> None:
         for phase, name, attribute in places:
-            owner = importlib.import_module(f"rushlight.compile.{name}")
+            owner: Any = sys.modules.get(f"rushlight.compile.{name}")
+            if owner is None:
+                continue
             *path, last = attribute.split(".")
             for part in path:
                 owner = getattr(owner, part)

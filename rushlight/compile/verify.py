@@ -11,6 +11,7 @@ from ..core.primitive import REGISTRY
 from .graph import CORE, MOVES, POINTWISE, REDUCTIONS, Graph, Node
 
 _BOOLEAN = frozenset("eq ne lt le gt ge isnan isinf isfinite".split())
+_BOOL = np.dtype(bool)
 _COUNTS = {"where": 3, **dict.fromkeys(
     "add sub mul div max min fmod floor_div pow atan2 eq ne lt le gt ge and or xor shift_left"
     " shift_right copysign".split(), 2)}  # fmt: skip
@@ -23,35 +24,46 @@ class InvalidGraph(AssertionError):
 def verify(graph: Graph, core: bool = False) -> None:
     """Raise InvalidGraph with the node and the rule it breaks; `core` demands core ops only."""
     seen: set[Node] = set()
+    inputs = set(graph.inputs)
     for node in graph.nodes:
         for x in node.inputs:
-            _demand(x in seen, node, f"reads v{x.index} before it is computed")
+            if x not in seen:
+                raise _fault(node, f"reads v{x.index} before it is computed")
         seen.add(node)
         if node.op == "input":
-            _demand(node in graph.inputs, node, "is an input that the graph does not list")
-        known = node.op in CORE or node.op in REGISTRY or "." in node.op
-        _demand(known, node, "is not an op")
+            _demand(node in inputs, node, "is an input that the graph does not list")
+        if node.op not in CORE and node.op not in REGISTRY and "." not in node.op:
+            raise _fault(node, "is not an op")
         if core and node.op in _CHECKS:
             _CHECKS[node.op](node)
     for node in (*graph.outputs, *graph.effects):
         _demand(node in seen, node, "is given back but not computed")
 
 
+def _fault(node: Node, fault: str) -> InvalidGraph:
+    return InvalidGraph(f"{node!r}: {fault}")
+
+
 def _demand(holds: bool, node: Node, fault: str) -> None:
     if not holds:
-        raise InvalidGraph(f"{node!r}: {fault}")
+        raise _fault(node, fault)
 
 
 def _pointwise(node: Node) -> None:
-    _demand(len(node.inputs) == _COUNTS.get(node.op, 1), node, "has the wrong number of inputs")
-    shape = np.broadcast_shapes(*(x.shape for x in node.inputs))
-    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+    inputs = node.inputs
+    _demand(len(inputs) == _COUNTS.get(node.op, 1), node, "has the wrong number of inputs")
+    first, last = inputs[0], inputs[-1]
+    if any(x.shape != node.shape for x in inputs):
+        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        if node.shape != shape:
+            raise _fault(node, f"should have shape {list(shape)}")
     if node.op == "cast":
         return
-    kinds = {x.dtype for x in node.inputs[node.op == "where" :]}
-    _demand(len(kinds) == 1, node, "mixes types")
-    wanted = np.dtype(bool) if node.op in _BOOLEAN else next(iter(kinds))
-    _demand(node.dtype == wanted, node, f"should have type {wanted}")
+    given = inputs[1] if node.op == "where" else first
+    _demand(given.dtype == last.dtype, node, "mixes types")
+    wanted = _BOOL if node.op in _BOOLEAN else last.dtype
+    if node.dtype != wanted:
+        raise _fault(node, f"should have type {wanted}")
 
 
 def _reduction(node: Node) -> None:
@@ -62,7 +74,8 @@ def _reduction(node: Node) -> None:
     shape = tuple(
         1 if dim in dims else n for dim, n in enumerate(x.shape) if keep or dim not in dims
     )
-    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+    if node.shape != shape:
+        raise _fault(node, f"should have shape {list(shape)}")
 
 
 def _dot(node: Node) -> None:
@@ -75,7 +88,8 @@ def _dot(node: Node) -> None:
         for letter, n in zip(letters, x.shape):
             _demand(sizes.setdefault(letter, n) == n, node, f"has two sizes for {letter}")
     shape = tuple(sizes[letter] for letter in out)
-    _demand(node.shape == shape, node, f"should have shape {list(shape)}")
+    if node.shape != shape:
+        raise _fault(node, f"should have shape {list(shape)}")
 
 
 def _conv(node: Node) -> None:

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -34,10 +34,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
 OPT_LEVEL = 2
-_GROUP = "#9000"  # attribute group that every function gets; emitters use small numbers
+_GROUP = "#9000"  # attribute group that a function gets; emitters use small numbers
+_PLAIN = "#9001"  # that of long functions which only call others
+_LONG = 10_000  # characters
+_START = re.compile(r"^(?=define\b)", re.M)
+_LABEL = re.compile(r"^[\w.$-]+:", re.M)
 _DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
 _DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
 _HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
+_SWITCHED = range(14, 23)  # versions of LLVM that can do without rewriting loops
 _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
@@ -234,11 +239,20 @@ def _heading(target: Target) -> str:
 @_one_at_a_time
 def complete(ir: str, target: Target) -> str:
     """`ir` with the target's heading and attributes; line numbers stay as they were."""
+    common = f'nounwind "no-trapping-math"="true" "prefer-vector-width"="{target.bits}"'
     attributes = (
-        f'\nattributes {_GROUP} = {{ nounwind "no-trapping-math"="true"'
-        f' "prefer-vector-width"="{target.bits}" }}\n'
+        f"\nattributes {_GROUP} = {{ {common} }}"
+        f"\nattributes {_PLAIN} = {{ {common} noinline optnone }}\n"
     )
-    return f"{_heading(target)} " + _HEAD.sub(rf"\1 {_GROUP} {{", ir) + attributes
+    pieces = [_HEAD.sub(rf"\1 {_group(part)} {{", part) for part in _START.split(ir)]
+    return f"{_heading(target)} " + "".join(pieces) + attributes
+
+
+def _group(part: str) -> str:
+    """The attributes of a function: one that is long and has no loop is not worth much work."""
+    body = part.partition("\n}")[0]
+    straight = len(body) > _LONG and body.count("\n") > 1 and not _LABEL.search(body)
+    return _PLAIN if straight else _GROUP
 
 
 class Code:
@@ -316,11 +330,31 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
-    return _machine(target, level).emit_assembly(_parsed(ir, target))
+    with _without_rewritten_loops():
+        return _machine(target, level).emit_assembly(_parsed(ir, target))
 
 
 def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:
-    return _machine(target, level).emit_object(_parsed(ir, target))
+    with _without_rewritten_loops():
+        return _machine(target, level).emit_object(_parsed(ir, target))
+
+
+@contextlib.contextmanager
+def _without_rewritten_loops() -> Iterator[None]:
+    """LLVM searches for better address arithmetic in loops for a third of its time, in vain here.
+
+    The switch is the process's, and others may use LLVM too: it is turned back. A version of LLVM
+    that does not know a switch ends the process, so only those get it that are known to.
+    """
+    llvm = library()
+    known = llvm.llvm_version_info[0] in _SWITCHED
+    if known:
+        llvm.set_option("", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        if known:
+            llvm.set_option("", "-disable-lsr=false")
 
 
 def _parsed(ir: str, target: Target) -> Any:
