@@ -32,7 +32,18 @@ LOG = logging.getLogger("rushlight.compile")
 LIMIT = 8
 STRIKES = 3
 BACKENDS = ("llvm", "numpy", "eager")
+# One trace at a time: stand-ins take the place of arrays that other threads may use too.
+TRACING = [threading.RLock()]
+PATIENCE = 30.0  # seconds
 DRAW: list[Callable[..., Any]] = []  # what draws a graph; set by those above
+
+
+def _renewed() -> None:
+    TRACING[0] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # the thread that holds it is not in the child
+    os.register_at_fork(after_in_child=_renewed)
 
 
 class Unsupported(RuntimeError):
@@ -85,18 +96,28 @@ class Compiled:
                 if result is not MISS:
                     self._prefer(bound)
                     return result
+        ready = self._ready(args, kwargs)
+        return self._make(args, kwargs) if ready is None else self._run(ready, args, kwargs)
+
+    def _ready(self, args: Any, kwargs: Any) -> tuple[Bound, list[Any], list[Tensor]] | None:
+        """The program that a call can run, with its arrays and the tensors among the arguments."""
+        for place, bound in enumerate(self.programs):
             leaves: list[Tensor] = []
             if bound.matches(args, kwargs, leaves):
                 arrays = bound.fetch(leaves)
                 if arrays is not None:
                     if place:
                         self._prefer(bound)
-                    try:
-                        return bound(arrays, leaves)
-                    except Refused as error:
-                        LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
-                    return self.function(*args, **kwargs)
-        return self._make(args, kwargs)
+                    return bound, arrays, leaves
+        return None
+
+    def _run(self, ready: tuple[Bound, list[Any], list[Tensor]], args: Any, kwargs: Any) -> Any:
+        bound, arrays, leaves = ready
+        try:
+            return bound(arrays, leaves)
+        except Refused as error:
+            LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
+        return self.function(*args, **kwargs)
 
     def _prefer(self, bound: Bound) -> None:
         """Try a program first from now on, once it was the right one twice in a row."""
@@ -136,34 +157,46 @@ class Compiled:
         return self if owner is None else functools.partial(self, owner)
 
     def _make(self, args: Any, kwargs: Any) -> Any:
-        with self._lock:
-            if len(self.programs) >= self.limit:
-                self._say(f"{self.limit} programs were made for different inputs; this call and"
-                          " others of new kinds run eagerly. Inputs that differ in shape can be"
-                          " padded to one; see step.explain() for what differed")  # fmt: skip
-                return self.function(*args, **kwargs)
-            arguments, before = (pattern(args), pattern(kwargs)), modes()
-            raises = Unsupported if self.fullgraph else None
-            result, captured, _ = capture(self.function, args, kwargs, raises)
-            if isinstance(captured, Uncompilable):
-                self._refuse(captured)
-                return result
-            self._strikes = 0
-            halves = None
-            if captured.joint is not None:
-                halves = Halves(captured, self._build(captured.joint.graph, [], []))
-            forms = [source.array for source in captured.sources]
-            late = captured.late is not None
-            program = self._build(captured.graph, [] if late else captured.writes, forms)
-            asked = captured.required.graph
-            first = None if asked is None else self._build(asked, [], [])
-            bound = Bound(captured, program, halves, arguments, before, first)
-            bound.fast = make(bound)
-            self.programs.insert(0, bound)
-            self._shorten()
-            LOG.info("%s: a program of %d ops for %s", _name(self.function),
-                     len(captured.graph), arguments[0])  # fmt: skip
+        lock = TRACING[0]
+        if not lock.acquire(timeout=PATIENCE):  # held by a call that waits for this one
+            return self.function(*args, **kwargs)
+        try:
+            ready = self._ready(args, kwargs)  # another thread may have made it, or traced
+            if ready is None:
+                return self._made(args, kwargs)
+        finally:
+            lock.release()
+        return self._run(ready, args, kwargs)
+
+    def _made(self, args: Any, kwargs: Any) -> Any:
+        """Trace a call and make a program of it, or say why there is none; the call's result."""
+        if len(self.programs) >= self.limit:
+            self._say(f"{self.limit} programs were made for different inputs; this call and"
+                      " others of new kinds run eagerly. Inputs that differ in shape can be"
+                      " padded to one; see step.explain() for what differed")  # fmt: skip
+            return self.function(*args, **kwargs)
+        arguments, before = (pattern(args), pattern(kwargs)), modes()
+        raises = Unsupported if self.fullgraph else None
+        result, captured, _ = capture(self.function, args, kwargs, raises)
+        if isinstance(captured, Uncompilable):
+            self._refuse(captured)
             return result
+        self._strikes = 0
+        halves = None
+        if captured.joint is not None:
+            halves = Halves(captured, self._build(captured.joint.graph, [], []))
+        forms = [source.array for source in captured.sources]
+        late = captured.late is not None
+        program = self._build(captured.graph, [] if late else captured.writes, forms)
+        asked = captured.required.graph
+        first = None if asked is None else self._build(asked, [], [])
+        bound = Bound(captured, program, halves, arguments, before, first)
+        bound.fast = make(bound)
+        self.programs.insert(0, bound)
+        self._shorten()
+        LOG.info("%s: a program of %d ops for %s", _name(self.function),
+                 len(captured.graph), arguments[0])  # fmt: skip
+        return result
 
     def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
         if self.backend == "numpy":

@@ -134,6 +134,8 @@ class Bound:
             array = _FETCH[source.kind](source, leaves)
             if array.shape != shape or array.dtype != dtype or array.strides != strides:
                 return None
+            if type(array) is not np.ndarray:  # another thread traces: a stand-in
+                return None
             arrays.append(array)
         for where, place, form in self.captured.shared:
             x = leaves[where] if type(where) is int else where

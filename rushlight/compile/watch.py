@@ -24,6 +24,16 @@ _EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr
 _CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
 _CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
                      "sort reverse appendleft popleft write writelines".split())  # fmt: skip
+# functions in Python that start other work or look at files, by the end of their qualified name
+_OUTSIDE = {
+    "threading": {"start"}, "concurrent.futures.thread": {"submit"},
+    "concurrent.futures.process": {"submit"}, "concurrent.futures._base": {"map"},
+    "multiprocessing.process": {"start"}, "multiprocessing.pool": {"map", "apply", "apply_async"},
+    "subprocess": {"run", "__init__", "check_output", "call"}, "asyncio.runners": {"run"},
+    "genericpath": {"exists", "isfile", "isdir", "getsize", "getmtime"},
+    "pathlib": {"read_text", "read_bytes", "open", "exists", "stat", "write_text", "write_bytes"},
+}  # fmt: skip
+_FILES = ("_io", "io", "posix", "nt")
 _EVENTS = {"call": 0, "c_call": 4}  # what the interpreter calls them in C
 
 
@@ -48,8 +58,9 @@ class Watch:
             return
         if event == "call":
             back = frame.f_back
-            by_chance = frame.f_globals.get("__name__") in _CHANCE
-            if back is not None and by_chance and own_file(back.f_code.co_filename):
+            module = frame.f_globals.get("__name__")
+            outside = module in _CHANCE or frame.f_code.co_name in _OUTSIDE.get(module, ())
+            if back is not None and outside and own_file(back.f_code.co_filename):
                 self._stop(f"{frame.f_code.co_name}()", back)
             return
         if is_ours(frame) or not own_file(frame.f_code.co_filename):
@@ -61,7 +72,7 @@ class Watch:
             self._stop(f"{name}()", frame)
         elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)
-        elif name in _CHANGES and module in ("_io", "io"):
+        elif module in _FILES:
             self._stop(f"{name}()", frame)
 
     def _known(self, owner: Any) -> bool:
@@ -159,7 +170,8 @@ class _Hook:
     def _note(self, frame: Any) -> None:
         """Ask no more about code in which no side effect is looked for."""
         code = frame.f_code
-        if frame.f_globals.get("__name__") in _CHANCE or len(self.kept) * 2 >= len(self.table):
+        module = frame.f_globals.get("__name__")
+        if module in _CHANCE or module in _OUTSIDE or len(self.kept) * 2 >= len(self.table):
             return
         if is_ours(frame) or not own_file(code.co_filename):
             place = (id(code) * _SPREAD & (1 << 64) - 1) >> 64 - _BITS

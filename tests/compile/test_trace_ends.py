@@ -248,14 +248,18 @@ def test_other_threads_are_not_traced(backend: str) -> None:
     net.eval()
 
     def function(x):
-        thread = threading.Thread(target=other)  # while this thread is in the middle of a trace
-        thread.start()
-        thread.join()
+        go.set()  # while this thread is in the middle of a trace
+        done.wait(20)
         return net(x).sum()
 
+    go, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: (go.wait(20), other(), done.set()))
+    thread.start()
     x = torch.randn(3, 3)
     f = torch.compile(function, backend=backend)
     alike(seen(f(x)), seen(net(x).sum()))
+    thread.join()
+    assert f.programs
     assert len(rounds) == 50 and not wrong
 
 
