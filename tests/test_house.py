@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent / "rushlight"
 FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
-    "operands", "overrides", "values",
+    "operands", "overrides", "shortage", "values",
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,

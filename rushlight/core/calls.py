@@ -17,6 +17,7 @@ from .dispatch import FLOATS, WRAPPERS, apply, apply_by_params, finish, observe,
 from .errors import Unfollowed
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
+from .shortage import shortage
 from .state import STATE, WATCHED
 from .tape import LEAF, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
@@ -65,7 +66,10 @@ def _unary(prim: Primitive) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
             if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
-                y = evaluate(a, *params) if params else evaluate(a)
+                try:
+                    y = evaluate(a, *params) if params else evaluate(a)
+                except MemoryError as error:
+                    raise shortage(error) from None
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -105,6 +109,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input,), params, error)
+                except MemoryError as error:
+                    raise shortage(error) from None
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -147,9 +153,8 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
             if fits and (not floats_only or a.dtype.char in FLOATS):
                 try:
                     y = evaluate(a, b, *params) if params else evaluate(a, b)
-                except ValueError:
-                    shapes.broadcast(a.shape, np.shape(b))
-                    raise
+                except (MemoryError, ValueError) as error:
+                    raise _failed(error, a, b) from None
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -169,6 +174,14 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
         return long_way(prim, input, other, params, out)
 
     return op
+
+
+def _failed(error: Exception, a: Any, b: Any) -> Exception:
+    """What to raise for an evaluation's error: torch's words on shapes that do not fit."""
+    if isinstance(error, MemoryError):
+        return shortage(error)
+    shapes.broadcast(np.shape(a), np.shape(b))
+    return error
 
 
 def is_operand(value: Any) -> bool:
@@ -213,6 +226,8 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other), params, error)
+                except MemoryError as error:
+                    raise shortage(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -247,6 +262,8 @@ def _triple(prim: Primitive) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
+                except MemoryError as error:
+                    raise shortage(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py, pz = input._entry, other._entry, third._entry
@@ -293,6 +310,8 @@ def _general(prim: Primitive) -> Any:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
+        except MemoryError as error:
+            raise shortage(error) from None
         if not single:
             return finish(prim, inputs, tuple(arrays), y, params)
         result = new(Tensor)

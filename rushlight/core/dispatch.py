@@ -17,6 +17,7 @@ from .errors import Unfollowed, fail, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
+from .shortage import shortage
 from .state import DEFAULTS, STATE, WATCHED
 from .tape import LEAF, PRIM, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
@@ -222,6 +223,8 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
         if prim.arity is None:
             return prim.eval(arrays, *params)
         return prim.eval(*arrays, *params)
+    except MemoryError as error:
+        raise shortage(error) from None
     except ValueError as error:
         if type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
             shapes.broadcast(*(np.shape(a) for a in arrays))

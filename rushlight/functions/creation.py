@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from ..core import dtypes, memory
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
+from ..core.shortage import OutOfMemoryError, shortage
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, like
@@ -54,33 +54,13 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
     return create
 
 
-def _free_memory() -> str:
-    """What the system says is free, where it says so."""
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return ""
-    return f"; {free / 2**30:.1f} GiB are free"
-
-
 def _too_large(shape: Sequence[int], kind: np.dtype, error: BaseException) -> BaseException:
     wanted = kind.itemsize
     for size in shape:
         wanted *= size
     if wanted >= 1 << 63:
         return fail(RuntimeError, f"Storage size calculation overflowed with sizes={list(shape)}")
-    failure = fail(
-        OutOfMemoryError,
-        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory:"
-        f" you tried to allocate {wanted} bytes. Error code 12 (Cannot allocate memory)",
-        f"{wanted / 2**30:.1f} GiB asked for shape {tuple(shape)} of {kind.name}{_free_memory()}",
-    )
-    failure.__cause__ = error
-    return failure
-
-
-class OutOfMemoryError(RuntimeError, MemoryError):
-    """Memory that could not be had: torch's RuntimeError and Python's MemoryError at once."""
+    return shortage(error, shape, kind)
 
 
 zeros = _filled("zeros", memory.zeros, """A tensor of zeros.
