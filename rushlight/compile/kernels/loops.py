@@ -17,7 +17,7 @@ from .terms import Terms
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
 ROW = 1 << 14  # elements of a row that may be kept on the stack
-ROWS = 16  # vectors of rows that are done side by side
+ROWS = 8  # vectors of rows that are done side by side
 Body = Callable[[list[Value]], Sequence[Value]]
 
 
