@@ -65,7 +65,11 @@ def _suits(a: np.ndarray, b: np.ndarray) -> bool:
     work = rows * inner * columns
     if a.ndim > 2:
         return work >= SMALL
-    return (inner <= 64 and work >= SMALL) or (columns <= 2 * THIN and a.strides[0] == a.itemsize)
+    if inner <= 4 * THIN:
+        return work >= SMALL
+    if a.strides[0] == a.itemsize:
+        return columns <= THIN
+    return rows >= 256 and work >= 8 * SMALL
 
 
 def _without(a: np.ndarray, b: np.ndarray) -> np.ndarray:
