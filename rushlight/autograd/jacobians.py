@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import fail
 from ..core.tensor import Tensor, wrap
 from ..core.trees import TreeSpec, flatten, map_leaves, unflatten
 from ..ops.structure import join, permute, reshape, split
@@ -27,6 +28,19 @@ from .vmap import check_randomness, vmapped
 
 def _numel(x: Tensor) -> int:
     return x._array.size
+
+
+def _refuse_complex(name: str, tree: Any, what: str) -> None:
+    """torch's error: a Jacobian has a row per real number."""
+    for place, x in enumerate(flatten(tree)[0]):
+        if isinstance(x, Tensor) and x._array.dtype.kind == "c":
+            raise fail(
+                RuntimeError,
+                f"{name}: Expected all {what} to be real but received complex tensor at flattened"
+                f" input idx: {place}",
+                "take the derivative by torch.view_as_real(z), or of a holomorphic function"
+                " by jvp and vjp",
+            )
 
 
 def _unit_rows(likes: list[Tensor], start: int, stop: int) -> list[Tensor]:
@@ -91,9 +105,11 @@ def jacrev(
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
+        _refuse_complex("jacrev", args, "inputs")
         places = _places(argnums, len(args))
         output, pull, aux = vjp_of(func, args, places, has_aux, **kwargs)
         outputs, spec = flatten(output)
+        _refuse_complex("jacrev", outputs, "outputs")
         _, in_spec = flatten(tuple(args[place] for place in places))
 
         def rows(cotangents: list[Tensor]) -> list[Tensor]:
@@ -132,6 +148,7 @@ def jacfwd(
     check_randomness(randomness)
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
+        _refuse_complex("jacfwd", args, "inputs")
         places = _places(argnums, len(args))
         inputs, in_spec = flatten(tuple(args[place] for place in places))
         _only_tensors(inputs, "jvp(f, primals, tangents)")
@@ -147,6 +164,7 @@ def jacfwd(
                 result, aux = _with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
                 ys, spec = flatten(result)
                 _only_tensors(ys, "jvp(f, primals, tangents)")
+                _refuse_complex("jacfwd", ys, "outputs")
                 pairs = [unpacked(level, y) for y in ys]
             kept[:] = [spec, [p for p, _ in pairs], map_leaves(lambda x: _primal(level, x), aux)]
             return [t for _, t in pairs]

@@ -171,6 +171,10 @@ def _grad_and_value(func: Function, argnums: Argnums, has_aux: bool, args: Any, 
                 f"{what}: Expected f(*args) to return a scalar Tensor, got tensor with"
                 f" {y._array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
             )
+        if y._array.dtype.kind == "c":
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {y.dtype}"
+            )
         return (y, kept[-1]) if has_aux else y
 
     value, pull, aux = vjp_of(checked, args, places, has_aux, **kwargs)
