@@ -116,6 +116,7 @@ def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
     while w > copy.rows:
         w //= 2
     type = copy.type.wide(w)
+    far = copy.rows >= 8 * w and step * type.size >= 256  # rows that no one else asks for
 
     def column(start: Number, place: Number, width: int) -> None:
         """The blocks of columns from `start`, written from `place` on."""
@@ -124,6 +125,8 @@ def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
 
         def block(row: Number) -> None:
             here = f.at(source, f.add(row, times(f, start, step)), type)
+            for line in range(width) if far else ():
+                f.prefetch(f.at(here, line * step + 3 * w, type))
             there = f.at(target, f.add(place, times(f, row, to)), type)
             f.call(name, VOID, here, f.coerce(step, I64), there, f.coerce(to, I64), *sizes)
 
