@@ -68,7 +68,7 @@ def _suits(a: np.ndarray, b: np.ndarray) -> bool:
     if inner <= 4 * THIN:
         return work >= SMALL
     if a.strides[0] == a.itemsize:
-        return columns <= THIN
+        return columns <= THIN or inner >= 1000
     return rows >= 256 and work >= 8 * SMALL
 
 

@@ -134,14 +134,31 @@ def backward(
     shares = np.empty_like(d) if mode == "GRU" else d
     by_h, by_c = _walk(mode, gs, (states, saved, kept[2:]), (h, c), w_hh, (d, shares), reverse)
     d, shares = d.reshape(len(x), -1), shares.reshape(len(x), -1)
-    first, rest = h[None], states[1:] if reverse else states[:-1]
-    before = np.concatenate([rest, first] if reverse else [first, rest]).reshape(len(x), -1)
+    met = _met(x, h, states, reverse)
+    if mode == "GRU":
+        by_ih, by_hh = matmul(d.T, x), matmul(shares.T, met[:, x.shape[1] :])
+    else:
+        both = matmul(d.T, met)
+        by_ih, by_hh = both[:, : x.shape[1]], both[:, x.shape[1] :]
     by_bias = by_own = None
     if b_ih is not None:
         by_bias = np.add.reduce(d, 0)
         by_own = np.add.reduce(shares, 0) if mode == "GRU" else by_bias.copy()
     by_x = matmul(d, w_ih) if wants_x else None
-    return by_x, by_h, by_c, matmul(d.T, x), matmul(shares.T, before), by_bias, by_own, None
+    return by_x, by_h, by_c, by_ih, by_hh, by_bias, by_own, None
+
+
+def _met(x: Array, h: Array, states: Array, reverse: bool) -> Array:
+    """What the weights met: rows of x beside the states before them."""
+    count, rows, hidden = states.shape
+    width = x.shape[1]
+    met = empty((count, rows, width + hidden), x.dtype)
+    met[..., :width] = x.reshape(count, rows, width)
+    if reverse:
+        met[:-1, :, width:], met[-1, :, width:] = states[1:], h
+    else:
+        met[1:, :, width:], met[0, :, width:] = states[:-1], h
+    return met.reshape(count * rows, -1)
 
 
 def _walk(
