@@ -265,3 +265,13 @@ def test_a_folder_of_pictures(folder: Path, capsys: pytest.CaptureFixture[str]) 
     err = capsys.readouterr().err
     assert "odd.png is 9x6" in err and "--image-size" in err
     assert main([*command, "--image-size", "6"]) == 0
+
+
+def test_steps_are_compiled_where_it_pays(monkeypatch):
+    from rushlight.cli import train
+
+    monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: object())
+    assert train._compiles(None, "lenet") and not train._compiles(False, "lenet")
+    assert not train._compiles(None, "googlenet") and train._compiles(True, "googlenet")
+    monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
+    assert not train._compiles(None, "lenet")
