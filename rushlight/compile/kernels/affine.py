@@ -64,27 +64,37 @@ def scaled(index: Index, factor: int, offset: int = 0) -> Index:
     constant, terms = index
     if factor == 1:
         return (constant + offset, terms)
-    if factor == 0:
-        return (offset, ())
-    return (constant * factor + offset, tuple((v, c * factor) for v, c in terms))
+    if factor == 0 or not terms:
+        return (constant * factor + offset, ())
+    return (constant * factor + offset, tuple([(v, c * factor) for v, c in terms]))
 
 
 def combined(parts: Sequence[Index]) -> Index:
     """The sum of indices."""
-    constant = 0
-    total: dict[int, int] = {}
+    constant, several = 0, False
+    only: tuple[tuple[int, int], ...] = ()
     for offset, terms in parts:
         constant += offset
+        if terms:
+            several = several or bool(only)
+            only = terms
+    if not several:  # they are in order
+        return (constant, only)
+    total: dict[int, int] = {}
+    for _, terms in parts:
         for v, c in terms:
             total[v] = total.get(v, 0) + c
-    return (constant, tuple(sorted((v, c) for v, c in total.items() if c)))
+    return (constant, tuple(sorted([(v, c) for v, c in total.items() if c])))
 
 
 def flat(coordinates: Coordinates, strides: Sequence[int], offset: int = 0) -> Index:
     """The place in memory, in elements."""
     if coordinates and coordinates[0] == _MEMORY:
         return scaled(coordinates[1], 1, offset)
-    parts = [scaled(x, stride) for x, stride in zip(coordinates, strides) if x != ZERO]
+    parts = [
+        x if stride == 1 else scaled(x, stride) for x, stride in zip(coordinates, strides)
+        if x != ZERO
+    ]  # fmt: skip
     if len(parts) == 1:
         return (parts[0][0] + offset, parts[0][1])
     constant, terms = combined(parts)
@@ -184,9 +194,12 @@ def broadcast(coordinates: Coordinates, shape: Sequence[int]) -> Coordinates:
 
 def substituted(index: Index, by: Sequence[Index]) -> Index:
     """The index with an index in place of every loop variable."""
-    parts = [scaled(by[v], c) if v >= 0 and v != _FAR else (0, ((v, c),)) for v, c in index[1]]
-    if not parts:
+    if not index[1]:
         return index
+    parts = [
+        (by[v] if c == 1 else scaled(by[v], c)) if v >= 0 and v != _FAR else (0, ((v, c),))
+        for v, c in index[1]
+    ]
     constant, terms = combined(parts) if len(parts) > 1 else parts[0]
     return (constant + index[0], terms)
 
