@@ -5,18 +5,60 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..core import dtypes
+from ..core.dispatch import SCALAR_TYPE_NAMES
 from ..core.errors import fail
+from ..core.state import set_default_dtype
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
     "get_float32_matmul_precision", "is_deterministic_algorithms_warn_only_enabled",
+    "is_warn_always_enabled", "set_default_device", "set_default_tensor_type",
     "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
-    "use_deterministic_algorithms",
+    "set_warn_always", "use_deterministic_algorithms",
 ]  # fmt: skip
 
 _PRECISIONS = ("highest", "high", "medium")
 _DEBUG_MODES = ("default", "warn", "error")
-_state: dict[str, Any] = {"precision": "highest", "deterministic": 0}
+_state: dict[str, Any] = {"precision": "highest", "deterministic": 0, "warn always": False}
+
+
+def set_default_device(device: Any) -> None:
+    """Choose where tensors are made: the CPU, or None for the same.
+
+    Raises torch's error for devices that are not there.
+    """
+    if device is not None:
+        dtypes.require_cpu(device)
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by the name of an old tensor type, such as `torch.DoubleTensor`."""
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use"
+        " torch.set_default_dtype() and torch.set_default_device() as alternatives.",
+        UserWarning, stacklevel=2,
+    )  # fmt: skip
+    name = t if isinstance(t, str) else f"torch.{getattr(t, '__name__', t)}"
+    kinds = {f"torch.{text}Tensor": kind for kind, text in SCALAR_TYPE_NAMES.items()}
+    if name not in kinds:
+        raise TypeError(f"invalid type object: {t!r}")
+    kind = dtypes.named(kinds[name])
+    if kind.category != dtypes.FLOAT:
+        raise TypeError("only floating-point types are supported as the default type")
+    set_default_dtype(kind)
+
+
+def set_warn_always(b: bool) -> None:
+    """Remember the wish; Python's warning filters decide here."""
+    if type(b) is not bool:
+        raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    _state["warn always"] = b
+
+
+def is_warn_always_enabled() -> bool:
+    """Whether `set_warn_always(True)` was called."""
+    return _state["warn always"]
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
