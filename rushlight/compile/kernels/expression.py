@@ -206,7 +206,7 @@ class Expression:
         for t in self.terms:
             label = t.op[0] if t.kind == "constant" else t.op
             args = [x.number for x in (*t.args, *t.looked)]
-            lines.append(f"{t.kind} {label} {t.dtype.name} {args} {t.index} {t.slot}")
+            lines.append(f"{t.kind} {label} {t.dtype.str} {args} {t.index} {t.slot}")
         for phase in self.phases:
             lines.append("phase")
             for store in phase.stores:
