@@ -22,6 +22,7 @@ class Packer:
         flat = (broad == 1 or j == 1) and (tall == 1 or i == broad) and row == plan.taps
         self.near = flat and 1 < plan.taps <= w  # taps of all channels lie in one run
         self.spreads = len(list(plan.phases)) > 1 or (self.near and plan.taps < w)
+        self.spreads |= not all(way.ordered for way in plan.ways)
         if self.spreads and self.near:
             room = plan.vectors * w * plan.taps + w
             self.run = f.stack(plan.type.scalar, room)

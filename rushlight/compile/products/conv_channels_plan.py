@@ -63,6 +63,16 @@ class Way:
         """Elements of a padded source that so many places read."""
         return (places - 1) * self.jump + max(self.shifts) + self.before + 1
 
+    def ascending(self) -> Way:
+        """Taps in the order of the source, whose lines the processor then asks for itself."""
+        order = [tuple(sorted(taps, key=lambda tap: tap[1])) for taps in self.taps]
+        return replace(self, taps=tuple(order))
+
+    @property
+    def ordered(self) -> bool:
+        """Whether taps are in the order of the kernel."""
+        return all(list(taps) == sorted(taps) for taps in self.taps)
+
     def run(self, phase: int) -> Run:
         """The taps of a phase, which are evenly spaced."""
         taps = self.taps[phase]
@@ -281,8 +291,11 @@ def plan_channels(
             shape.size, shape.kernel, shape.out, shape.stride, shape.padding, shape.dilation
         )
     )  # fmt: skip
+    type = vector(dtype, target.lanes(dtype))
+    if math.prod(shape.kernel) <= type.lanes:
+        down, across = down.ascending(), across.ascending()
     plain = ChannelPlan(
-        vector(dtype, target.lanes(dtype)), shape.images, shape.groups, rows, terms,
+        type, shape.images, shape.groups, rows, terms,
         shape.kernel, (down, across), source, weight,
     )  # fmt: skip
     if not (down.shifts and across.shifts):
