@@ -57,6 +57,9 @@ class NativeProgram:
             output: place for place, output in self._writes
             if forms[place].flags.c_contiguous and forms[place].flags.aligned
         }  # fmt: skip
+        hosted = importlib.import_module(".kernels.normal", __package__).hosted
+        if any(hosted(node) and node.op != "draw" for node in core):
+            donate = {}  # NumPy may raise in the middle: nothing is written before the end
         strides = [_steps(form) for form in forms] if forms else None
         return program.build(core, donate=donate, strides=strides)
 
