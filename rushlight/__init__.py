@@ -110,6 +110,7 @@ _LAZY = {
     "sym": ("rushlight.sym", None),
     "testing": ("rushlight.testing", None),
     "viz": ("rushlight.viz", None),
+    "debug": ("rushlight.autograd.debugging", "debug"),
     "explain": ("rushlight.autograd.explain", "explain"),
     "graph_picture": ("rushlight.autograd.picture", "graph_picture"),
     "kept_for_backward": ("rushlight.autograd.cost", "kept_for_backward"),

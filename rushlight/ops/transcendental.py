@@ -149,9 +149,16 @@ sigmoid = smooth(
     pull=heavy_pull("sigmoid", lambda y, x: y * (1 - y)),
 )  # fmt: skip
 
+
+def _square(a: Any, b: Any) -> Any:
+    """The squared distance from 0; 1 there, where torch's gradient of an angle is 0."""
+    square = a * a + b * b
+    return square + (square == 0)
+
+
 atan2 = elementwise(
     "atan2", eval=np.arctan2, dtype="float", reads="x",
-    partials=[lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b)],
+    partials=[lambda y, a, b: b / _square(a, b), lambda y, a, b: -a / _square(a, b)],
     lower=lambda s, x, y: s.atan2(x, y), doc="The angle of the point (y, x), in radians.",
 )  # fmt: skip
 

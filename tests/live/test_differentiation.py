@@ -192,6 +192,33 @@ PROGRAMS: dict[str, Any] = {
     "gradcheck of nothing": lambda t: t.autograd.gradcheck(
         lambda x: x, (t.ones(2, dtype=t.float64),)),
 }  # fmt: skip
+# points where a derivative is not defined: the function of (package, x), and the point
+POINTS: dict[str, Any] = {
+    "round": (lambda t, x: x.round(), [0.5, 1.0]),
+    "max along": (lambda t, x: x.max(0)[0], [1.0, 1.0]),
+    "hardtanh": (lambda t, x: t.nn.functional.hardtanh(x), [-1.0, 1.0]),
+    "relu6": (lambda t, x: t.nn.functional.relu6(x), [0.0, 6.0]),
+    "leaky": (lambda t, x: t.nn.functional.leaky_relu(x), [0.0]),
+    "elu": (lambda t, x: t.nn.functional.elu(x), [0.0]),
+    "l1": (lambda t, x: t.nn.functional.l1_loss(x, t.ones(1)), [1.0]),
+    "ranking": (lambda t, x: t.nn.functional.margin_ranking_loss(x, x * 0, t.ones(1)), [0.0]),
+    "asin": (lambda t, x: x.asin(), [1.0, -1.0]),
+    "acosh": (lambda t, x: x.acosh(), [1.0]),
+    "cosine": (lambda t, x: t.nn.functional.cosine_similarity(x, t.ones(2), 0), [0.0, 0.0]),
+    "normalize": (lambda t, x: t.nn.functional.normalize(x, dim=0), [0.0, 0.0]),
+    "std": (lambda t, x: x.std(), [1.0, 1.0]),
+    "quotient": (lambda t, x: x / x, [0.0]),
+    "atan2": (lambda t, x: t.atan2(x, t.zeros(1)), [0.0]),
+    "hypot": (lambda t, x: t.hypot(x, x), [0.0]),
+    "xlogy": (lambda t, x: t.xlogy(x, x), [0.0]),
+    "remainder": (lambda t, x: x % 1, [1.0]),
+    "complex abs": (lambda t, x: t.view_as_complex(x).abs(), [[0.0, 0.0]]),
+    "max_pool": (lambda t, x: t.nn.functional.max_pool1d(x, 2), [[[1.0, 1.0]]]),
+}
+for _name, (_function, _point) in POINTS.items():
+    PROGRAMS[f"{_name}, no derivative"] = lambda t, f=_function, x=_point: t.func.grad(
+        lambda x: f(t, x).sum()
+    )(t.tensor(x))
 for _name in ("abs", "relu", "sign"):
     PROGRAMS[f"{_name} at 0"] = lambda t, name=_name: t.func.grad(
         lambda x: getattr(t, name)(x).sum()
