@@ -148,6 +148,17 @@ def test_a_chain_takes_what_it_can_and_leaves_the_rest(eager_chains):
     assert sum(chained) >= 2 and not product.chain and chained == sorted(chained, reverse=True)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(33, 20), (20, 33), (9, 9), (8, 16), (64, 8)])
+def test_a_turned_copy_of_any_size_writes_nothing_else(rows, columns):
+    x = value("x", rows, columns)
+    array = np.random.default_rng(0).standard_normal((rows, columns)).astype("f4")
+    room = np.full(array.size + 64, 7, np.float32)
+    out = room[: array.size].reshape(columns, rows)
+    program.build(Graph([x], [permute(x, 1, 0)])).run([array], [out])
+    np.testing.assert_array_equal(out, array.T)
+    assert (room[array.size :] == 7).all()
+
+
 def test_a_product_is_written_in_the_order_that_is_read():
     p, v = value("p", 4, 2, 16, 16), value("v", 4, 2, 16, 8)
     mixed = reshape(permute(dot("bhij,bhjd->bhid", p, v), 0, 2, 1, 3), 64, 16)

@@ -57,7 +57,7 @@ def move(f: Function, copy: Copy, unit: Number, source: Value, target: Value) ->
     source, target = (f.at(base, o, copy.type) for base, o in zip((source, target), offsets))
     if copy.source[1] == 1:
         _by_rows(f, copy, source, target)
-    elif copy.source[0] == 1 and copy.rows * copy.type.size >= 16:
+    elif copy.source[0] == 1 and min(copy.rows, copy.width) * copy.type.size >= 16:
         _turned(f, copy, source, target)
     else:
         _one_by_one(f, copy, source, target)
@@ -113,7 +113,7 @@ def _by_rows(f: Function, copy: Copy, source: Value, target: Value) -> None:
 def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
     """Square blocks: lanes of the source run along rows of the target; the last may overlap."""
     (_, step), to, w = copy.source, copy.target_row, copy.type.lanes
-    while w > copy.rows:
+    while w > copy.rows or copy.width < w:
         w //= 2
     type = copy.type.wide(w)
     far = copy.rows >= 8 * w and step * type.size >= 256  # rows that no one else asks for
@@ -139,7 +139,9 @@ def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:
     if whole:
         with f.loop(0, whole * w, w) as columns:
             column(columns.index, columns.index, w)
-    if rest:
+    if rest and copy.width < (whole + 1) * w:
+        column(copy.columns - w, copy.columns - w, w)
+    elif rest:
         column(whole * w, whole * w, rest)
     for place in range((whole + bool(rest)) * w, copy.width - w + 1, w):
         column(0, place, min(w, copy.columns))  # lanes no one reads, but denormals there are slow
