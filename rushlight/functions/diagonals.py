@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import wrap_array
+from ..core.dispatch import not_implemented
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tape import owner_of
@@ -15,6 +15,7 @@ from ..core.tensor import Tensor
 from ..ops import assembly as a
 from ..ops import placing as p
 from ..ops import structure as s
+from .from_data import finish
 from .reduction import put as _out
 
 __all__ = [
@@ -51,24 +52,23 @@ triu = _triangle("triu", s.triu, """The upper triangle from a diagonal on, zero 
 
 
 def _triangle_places(
-    places: Any, row: int, col: int, offset: int, dtype: Any, device: Any
+    name: str, row: int, col: int, offset: int, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
     dtypes.require_cpu(device)
-    for name, size in (("row", row), ("col", col)):
+    for side, size in (("row", row), ("col", col)):
         if size < 0:
-            raise RuntimeError(f"{name} must be non-negative, got{size}")
+            raise RuntimeError(f"{side} must be non-negative, got{size}")
     kind = dtypes.int64 if dtype is None else dtype
     if kind not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(
-            f'"{places.__name__.removesuffix("_from")}" not implemented for {kind!r}'
-        )
-    rows, columns = places(np.ones((row, col), bool), offset).nonzero()
-    return wrap_array(np.stack([rows, columns]).astype(kind.numpy))
+        raise not_implemented(f"{name}_indices", kind)
+    triangle = np.tril if name == "tril" else np.triu
+    rows, columns = triangle(np.ones((row, col), bool), offset).nonzero()
+    return finish(np.stack([rows, columns]).astype(kind.numpy), requires_grad)
 
 
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
-    layout: Any = None,
+    layout: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """The places of the lower triangle of a row x col matrix: row numbers, then column numbers.
 
@@ -77,12 +77,12 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _triangle_places(np.tril, row, col, offset, dtype, device)
+    return _triangle_places("tril", row, col, offset, dtype, device, requires_grad)
 
 
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
-    layout: Any = None,
+    layout: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """The places of the upper triangle of a row x col matrix: row numbers, then column numbers.
 
@@ -91,7 +91,7 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return _triangle_places(np.triu, row, col, offset, dtype, device)
+    return _triangle_places("triu", row, col, offset, dtype, device, requires_grad)
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:

@@ -11,16 +11,17 @@ import numpy as np
 from ..autograd.batched_draws import drawing_for_batch
 from ..autograd.levels import STACK
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name, write_out
+from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
 from ..core.random_engine import Engine
 from ..core.shapes import broadcast
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import mark_written
-from ..core.tensor import Tensor, set_requires_grad, wrap
+from ..core.tensor import Tensor, wrap
 from ..ops import noise
 from .arguments import combination, misfit, sizes_of, whole
+from .from_data import make_leaf
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
@@ -199,7 +200,7 @@ def _draw(name: str, method: str, args: tuple[Any, ...], shape: tuple[int, ...],
         return _draw_out(draw, args, shape, dtype, out)
     result = wrap(draw(shape, (dtype or DEFAULTS.dtype).numpy, *args))
     if requires_grad:
-        set_requires_grad(result, True)
+        make_leaf(result)
     return result
 
 
@@ -277,7 +278,7 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
     target = np.empty(a.shape, kind or a.dtype) if is_value(input) else dense_like(a, kind)
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
     if requires_grad:
-        set_requires_grad(result, True)
+        make_leaf(result)
     return result
 
 
@@ -373,6 +374,8 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     dtypes.require_cpu(device)
     n = whole("randperm", "n", 1, n)
     kind = dtype or (dtypes.int64 if out is None else out.dtype)
+    if kind.category not in (dtypes.INTEGER, dtypes.FLOAT):
+        raise not_implemented("randperm", kind)
     if kind.category == dtypes.INTEGER and n - 1 > np.iinfo(kind.numpy).max:
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
     result = wrap(engine_of(generator).randperm(n, kind.numpy))
@@ -383,7 +386,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
         mark_written(out._array)
         return out
     if requires_grad:
-        set_requires_grad(result, True)
+        make_leaf(result)
     return result
 
 

@@ -28,15 +28,19 @@ def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None) -> T
     if out is not None:
         result = write_out(result, out)
     if requires_grad:
-        if result.dtype.category < dtypes.FLOAT:
-            raise fail(
-                RuntimeError,
-                "Only Tensors of floating point and complex dtype can require gradients",
-                f"the tensor is {result.dtype}: give dtype=torch.float32, or convert it by"
-                " .float()",
-            )
-        set_requires_grad(result, True)
+        make_leaf(result)
     return result
+
+
+def make_leaf(result: Tensor) -> None:
+    """Let a new tensor require its gradient, if it is of a type that can."""
+    if result.dtype.category < dtypes.FLOAT:
+        raise fail(
+            RuntimeError,
+            "Only Tensors of floating point and complex dtype can require gradients",
+            f"the tensor is {result.dtype}: give dtype=torch.float32, or convert it by .float()",
+        )
+    set_requires_grad(result, True)
 
 
 def numpy_kind(dtype: Any, default: dtypes.dtype | None = None, name: str = "tensor") -> np.dtype:
