@@ -317,7 +317,7 @@ def measured(seed: int) -> tuple[Program, list[Any], list[Any], float] | None:
         try:
             wanted = play(made, rl, lambda step: step)
             moved = play(made, rl, lambda step: step, 1e-7 if made.narrow else 1e-12)
-        except RuntimeError:
+        except (RuntimeError, IndexError):  # with the inputs of a later call
             return None
     near = 2e-5 if made.narrow else 1e-10
     return (made, wanted, moved, near) if steady(wanted, moved) else None
