@@ -25,7 +25,7 @@ from .foreign import Hole, Layout
 from .graph import Node
 from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
 from .required import ASKS, ask
-from .traced import Cell, Traced, inside, overlap, covers
+from .traced import Cell, Traced, covers, inside, overlap
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
