@@ -164,7 +164,7 @@ def constant(node: Node) -> bool:
     return all(x.op not in ("input", "draw", "numpy.called") for x in order([node]))
 
 
-_FACTS = frozenset("shape dtype ndim size itemsize nbytes strides flags base".split())
+_FACTS = frozenset("shape dtype ndim size itemsize nbytes strides flags base ctypes".split())
 _VIEWS = frozenset("T mT real imag flat".split()) - {"flat"}
 _METHODS = frozenset(
     "sum mean prod max min any all argmax argmin cumsum cumprod std var ptp trace round clip"

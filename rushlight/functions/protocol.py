@@ -151,6 +151,12 @@ def formatted(self: Tensor, spec: str) -> str:
     return object.__format__(self, spec)
 
 
+def _address(self: Tensor) -> int:
+    if STATE.tracer is not None:
+        STATE.tracer.escape(".data_ptr()")
+    return self._array.ctypes.data
+
+
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """The values as an array over the same memory.
 
@@ -393,7 +399,7 @@ def install() -> None:
         "__array_namespace__": array_namespace, "to_device": to_device,
         "dim": lambda self: self._array.ndim, "ndimension": lambda self: self._array.ndim,
         "numel": lambda self: self._array.size, "nelement": lambda self: self._array.size,
-        "data_ptr": lambda self: self._array.ctypes.data,
+        "data_ptr": _address,
         "element_size": lambda self: self._array.itemsize,
         "data": property(data, _set_data), "grad": property(_get_grad, _set_grad, _del_grad),
         "grad_fn": property(get_grad_fn), "_version": property(_get_version),
