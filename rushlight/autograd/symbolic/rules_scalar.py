@@ -223,8 +223,15 @@ def _added(terms: list[tuple[Number, Expr]], x: Expr) -> Expr:
 def guards(x: Expr) -> Found:
     """Drop what a rule of `pow` guards against at single points.
 
-    where(p == 0, 0, p x) = p x, and where((x == 0) & (p >= 0), 0, y log(x)) -> y log(x).
+    where(p == 0, 0, p x) = p x, where((x == 0) & (p >= 0), 0, y log(x)) -> y log(x), and
+    x + (x == 0) -> x.
     """
+    if x.op == "add":
+        whole, mask = x.args
+        mask = mask.args[0] if mask.op == "cast" else mask
+        if mask.op == "eq" and mask.args[0] is whole and is_number(mask.args[1], 0):
+            return "a guard of the single point 0 is dropped", shaped(whole, x)
+        return None
     if x.op != "where" or not is_number(x.args[1], 0):
         return None
     condition, _, rest = x.args
