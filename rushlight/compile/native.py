@@ -66,13 +66,14 @@ class NativeProgram:
     def _lowered(self) -> tuple[Graph, Any]:
         """The core graph that kernels are made of, and which rules made it simpler."""
         if self._core is None:
-            parts = "lowering", "simplify", "verify"  # a program that is remembered needs none
-            lowering, simplify, verify = (
+            parts = "lowering", "simplify", "gathering", "verify"  # not if a program is remembered
+            lowering, simplify, gathering, verify = (
                 importlib.import_module(f".{part}", __package__) for part in parts
             )
             core = lowering.lower(self.graph)
             verify.verify(core, core=True)
-            self._core = simplify.simplify(core)
+            core, fired = simplify.simplify(core)
+            self._core = gathering.gathered(core), fired
             verify.verify(self._core[0], core=True)
         return self._core
 

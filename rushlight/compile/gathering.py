@@ -1,0 +1,112 @@
+"""Sums of equal products become one product: the gradients of a weight that many steps share.
+
+A loop over time leaves `a1.T @ b1 + a2.T @ b2 + ...`, each a short sum over a batch. Joined along
+the summed axis, all a's by all b's are one product, which rounds in another order but no worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .graph import Graph, Node
+
+FEWEST = 4  # products in a sum from which joining their factors pays
+SHORT = 512  # terms of one product: longer ones are as quick alone
+
+
+def gathered(graph: Graph) -> Graph:
+    """The graph with such sums as one product each."""
+    readers = {node: len(users) for node, users in graph.users().items()}
+    for node in (*graph.outputs, *graph.effects):
+        readers[node] = readers.get(node, 0) + 1
+    found: dict[Node, Node] = {}
+    joins: dict[tuple[object, ...], Node] = {}
+    inner = {x for node in graph.nodes if _adds(node) for x in node.inputs
+             if _adds(x) and readers[x] == 1 and x.shape == node.shape}  # fmt: skip
+    changed = False
+    for node in graph.nodes:
+        inputs = [found[x] for x in node.inputs]
+        same = all(a is b for a, b in zip(inputs, node.inputs))
+        found[node] = node if same else _with(node, inputs)
+        if _adds(node) and node not in inner:
+            better = _one_product(node, inner, readers, found, joins)
+            changed, found[node] = changed or better is not None, better or found[node]
+    if not changed:
+        return graph
+    outputs = [found[node] for node in graph.outputs]
+    return Graph(graph.inputs, outputs, [found[node] for node in graph.effects])
+
+
+def _adds(node: Node) -> bool:
+    return node.op == "add" and node.dtype.kind == "f"
+
+
+def _with(node: Node, inputs: Iterable[Node]) -> Node:
+    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+
+
+def _terms(root: Node, inner: set[Node]) -> list[Node]:
+    """What a sum adds up, from left to right."""
+    stack, found = [root], []
+    while stack:
+        node = stack.pop()
+        if node is root or node in inner:
+            stack.extend(reversed(node.inputs))
+        else:
+            found.append(node)
+    return found
+
+
+def _one_product(
+    root: Node, inner: set[Node], readers: dict[Node, int], found: dict[Node, Node],
+    joins: dict[tuple[object, ...], Node],
+) -> Node | None:  # fmt: skip
+    """The sum with its largest set of equal products as one; None if there are too few."""
+    sets: dict[object, list[Node]] = {}
+    terms = _terms(root, inner)
+    for node in terms:
+        axes = _summed(node) if readers[node] == 1 and node.shape == root.shape else None
+        if axes is not None:
+            rest = [_without(x.shape, axis) for x, axis in zip(node.inputs, axes)]
+            sets.setdefault((node.params, *rest), []).append(node)
+    dots = max(sets.values(), key=len, default=[])
+    if len(dots) < FEWEST:
+        return None
+    dots.sort(key=lambda dot: dot.inputs[0].index)  # so that sums over the same steps share joins
+    axes = _summed(dots[0]) or (0, 0)
+    factors = [
+        _joined([found[dot.inputs[side]] for dot in dots], axes[side], joins) for side in (0, 1)
+    ]
+    total, left = _with(dots[-1], factors), set(dots)
+    for node in terms:
+        if node not in left:
+            total = _with(root, (found[node], total))
+    return total
+
+
+def _summed(node: Node) -> tuple[int, int] | None:
+    """The one axis of each factor that a short product sums over."""
+    if node.op != "dot":
+        return None
+    operands, result = node.params[0].split("->")
+    first, second = operands.split(",")
+    letters = [c for c in first if c not in result]
+    if len(letters) != 1 or first.count(letters[0]) != 1:
+        return None
+    axes = first.index(letters[0]), second.index(letters[0])
+    return axes if node.inputs[0].shape[axes[0]] <= SHORT else None
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _joined(parts: list[Node], axis: int, joins: dict[tuple[object, ...], Node]) -> Node:
+    """The parts one after another; equal joins are one."""
+    key = axis, *parts
+    if key not in joins:
+        first = parts[0]
+        size = sum(part.shape[axis] for part in parts)
+        shape = (*first.shape[:axis], size, *first.shape[axis + 1 :])
+        joins[key] = Node("cat", parts, (axis,), shape, first.dtype, first.line, first.module)
+    return joins[key]

@@ -1,0 +1,106 @@
+"""Sums of equal products as one product: the same values but for rounding, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rushlight.compile.gathering import FEWEST, gathered
+from rushlight.compile.graph import Graph, Node
+from rushlight.compile.interpret import evaluate
+from rushlight.compile.verify import verify
+
+KIND = np.dtype("f8")
+
+
+def value(*shape):
+    return Node("input", (), (f"x{shape}",), shape, KIND)
+
+
+def node(op, inputs, params, shape):
+    return Node(op, inputs, params, shape, KIND)
+
+
+def run(graph, arrays):
+    known = dict(zip(graph.inputs, arrays))
+    for one in graph.nodes:
+        if one not in known:
+            known[one] = evaluate(one, [known[x] for x in one.inputs])
+    return [known[one] for one in graph.outputs]
+
+
+def summed(steps, spec="bi,bj->ij", terms=None, more=()):
+    """sum of a[t].T @ b[t], from left to right, and the nodes for other uses."""
+    inputs, total, dots = [], None, []
+    for t in range(steps):
+        b = 3 if terms is None else terms[t]
+        a_shape, b_shape = ((b, 4), (b, 5)) if spec == "bi,bj->ij" else ((4, b), (b, 5))
+        a, c = value(*a_shape), value(*b_shape)
+        inputs += [a, c]
+        dots.append(node("dot", (a, c), (spec,), (4, 5)))
+        total = dots[-1] if total is None else node("add", (total, dots[-1]), (), (4, 5))
+        if t in more:
+            extra = value(4, 5)
+            inputs.append(extra)
+            total = node("add", (extra, total), (), (4, 5))
+    return inputs, total, dots
+
+
+def products(graph):
+    return sum(one.op == "dot" for one in graph.nodes)
+
+
+def compared(inputs, outputs, count):
+    graph = Graph(inputs, outputs)
+    better = gathered(graph)
+    verify(better, core=True)
+    assert products(better) == count
+    draw = np.random.default_rng(0).standard_normal
+    arrays = [draw(x.shape) for x in graph.inputs]
+    for one, two in zip(run(graph, arrays), run(better, arrays), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
+    return better
+
+
+def test_products_of_all_steps_are_one():
+    for spec in ("bi,bj->ij", "ib,bj->ij"):
+        inputs, total, _ = summed(7, spec, more=(0, 3, 6))
+        compared(inputs, [total], 1)
+
+
+def test_steps_may_differ_in_length():
+    inputs, total, _ = summed(6, terms=[3, 1, 4, 1, 5, 9])
+    compared(inputs, [total], 1)
+
+
+def test_few_and_long_products_stay():
+    inputs, total, _ = summed(FEWEST - 1)
+    graph = Graph(inputs, [total])
+    assert gathered(graph) is graph
+    inputs, total, _ = summed(5, terms=[1000] * 5)
+    assert products(gathered(Graph(inputs, [total]))) == 5
+
+
+def test_what_others_read_stays_as_it_is():
+    inputs, total, dots = summed(8)
+    compared(inputs, [total, dots[2], dots[5]], 3)
+    inner = total.inputs[0]  # a sum of seven that is asked for itself: no part of another
+    compared(inputs, [total, inner], 2)
+
+
+def test_factors_that_two_sums_share_are_joined_once():
+    inputs, total, dots = summed(5)
+    others = [value(3, 5) for _ in dots]
+    second = None
+    for dot, other in zip(dots, others):
+        made = node("dot", (dot.inputs[0], other), ("bi,bj->ij",), (4, 5))
+        second = made if second is None else node("add", (made, second), (), (4, 5))
+    better = compared([*inputs, *others], [total, second], 2)
+    assert sum(one.op == "cat" for one in better.nodes) == 3
+
+
+def test_two_sets_of_products_and_a_sum_that_depends_on_another():
+    inputs, total, _ = summed(5)
+    more, second, _ = summed(5)
+    late = node("mul", (total, total), (), (4, 5))
+    last = node("add", (node("add", (second, late), (), (4, 5)), total), (), (4, 5))
+    compared([*inputs, *more], [last], 2)
