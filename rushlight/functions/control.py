@@ -105,7 +105,7 @@ def hosted(function: Callable[..., Any]) -> Callable[..., Any]:
 
         def run(*arrays: np.ndarray) -> Any:
             given = iter(arrays)
-            swap = lambda x: wrap(next(given)) if isinstance(x, Tensor) else x  # noqa: E731
+            swap = lambda x: wrap(next(given)) if isinstance(x, Tensor) else x
             found = function(*map(swap, args), **{key: swap(x) for key, x in kwargs.items()})
             made[:] = [found]
             parts = (found,) if isinstance(found, Tensor) else found
