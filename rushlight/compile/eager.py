@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,7 +28,6 @@ from .lower.value import NATIVE, NotNative
 LOG = logging.getLogger("rushlight.compile")
 CALLED = (pool.PARALLEL,)  # what programs call, known once its module is imported
 KEPT = 256 << 20  # bytes of scratch memory that stay after a call
-_making = threading.Lock()
 _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
 _said: set[str] = set()
 
@@ -38,13 +35,11 @@ _said: set[str] = set()
 def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
     """A function of the same arguments that runs native code; None where NumPy is to stay.
 
-    The first `into` arguments take the results. A number means: ask again.
+    The first `into` arguments take the results.
     """
     if not llvm.available():
         heavy.SWITCH.on = False
         return None
-    if not _making.acquire(blocking=False):  # another thread is at it
-        return heavy.USES - 1
     try:
         return _made(name, args, args[:into] if into else result, into)
     except NotNative as error:
@@ -53,19 +48,7 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
         if name not in _said:
             _said.add(name)
             LOG.warning("eager %s stays with NumPy: %s", name, error, exc_info=error)
-    finally:
-        _making.release()
     return None
-
-
-def _free_after_fork() -> None:
-    """In a child, whoever held the lock is gone."""
-    global _making
-    _making = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free_after_fork)
 
 
 def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[..., Any]:

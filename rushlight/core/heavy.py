@@ -1,10 +1,10 @@
-"""Evaluations that are worth native code: counted by form, and handed over when they come again.
+"""Evaluations that are worth native code: by form, settled when a form is first met.
 
-`heavy(name, evaluate)` behaves as `evaluate`, a function of arrays in NumPy. When a call of one
-form (shapes, strides and types of the arrays, parameters) comes for the second time, whoever is in
-MAKERS makes a program of what `name` stands for: a formula in ops, or the op of that name. Later
-calls run that. What cannot be made stays with NumPy. A process that never meets a large array twice
-loads nothing.
+`heavy(name, evaluate)` behaves as `evaluate`, a function of arrays in NumPy. At the first call of a
+form (shapes, strides and types of the arrays, parameters) whoever is in MAKERS makes a program of
+what `name` stands for, a formula in ops or the op of that name, and every call of that form runs
+it: equal calls give equal results, to the last bit. What cannot be made stays with NumPy, as do all
+new forms once there are LIMIT. A process that never meets a large array loads nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +20,10 @@ import numpy as np
 
 from .state import STATE
 
-LEAST = 4096  # elements of the first operand from which a call is counted; fewer are for reading
-USES = 2  # the call of a form at which its program is made
-LIMIT = 1024  # forms that are remembered
+LEAST = 4096  # elements of the first operand from which a program pays; fewer are for reading
+LIMIT = (
+    1024  # forms that are settled; lengths that never come again shall not keep the compiler busy
+)
 
 ndarray = np.ndarray
 
@@ -39,7 +41,9 @@ class Switch:
 SWITCH = Switch()
 MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, NumPy's result, `into`)
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
-FORMS: dict[Any, Any] = {}  # by form: how often it came, or what runs it (None: NumPy for good)
+FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
+_NEW = object()
+_settling = threading.RLock()
 
 
 @functools.cache
@@ -56,7 +60,7 @@ def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
     into: int = 0,
 ) -> Callable[..., Any]:  # fmt: skip
-    """`evaluate` with a program in its place for the forms of large arrays that come again.
+    """`evaluate` with a program in its place where the arrays are large.
 
     With `into` the first so many arguments are arrays that take the results, which lie apart from
     all others; the formula is a function of the other arguments.
@@ -75,30 +79,39 @@ def heavy(
                 form.append(x)
         key = tuple(form)
         try:
-            found = FORMS.get(key, 0)
+            found = FORMS.get(key, _NEW)
         except TypeError:  # a parameter that is no plain value
             return evaluate(*args)
         if found is None:
             return evaluate(*args)
-        if type(found) is not int:
-            return found(*args)
-        y = evaluate(*args)
-        _count(key, found + 1, args, y, into)
-        return y
+        return _first(key, evaluate, args, into) if found is _NEW else found(*args)
 
     return run
 
 
-def _count(key: tuple[Any, ...], uses: int, args: tuple[Any, ...], y: Any, into: int) -> None:
-    if uses < USES:
-        if len(FORMS) >= LIMIT:  # the oldest go; what they ran is on disk
-            for old in list(FORMS)[: LIMIT // 4]:
-                FORMS.pop(old, None)
-        FORMS[key] = uses
-    elif STATE.tracer is None and MAKERS:  # a trace wants the graph, not these programs
-        FORMS[key] = MAKERS[0](key[0], args, y, into)
+def _first(key: tuple[Any, ...], evaluate: Callable[..., Any], args: tuple[Any, ...],
+           into: int) -> Any:  # fmt: skip
+    """The first call of a form, which settles what runs it."""
+    y = evaluate(*args)
+    if STATE.tracer is not None or not MAKERS:  # a trace wants the graph, not these programs
+        return y
+    with _settling:
+        if key not in FORMS and len(FORMS) < LIMIT:
+            FORMS[key] = MAKERS[0](key[0], args, y, into)
+        found = FORMS.get(key)
+    return y if found is None else found(*args)
+
+
+def _free_after_fork() -> None:
+    """In a child, whoever held the lock is gone."""
+    global _settling
+    _settling = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_after_fork)
 
 
 def forget() -> None:
-    """Start counting anew."""
+    """Settle all forms anew."""
     FORMS.clear()
