@@ -21,9 +21,8 @@ import numpy as np
 from .state import STATE
 
 LEAST = 4096  # elements of the first operand from which a program pays; fewer are for reading
-LIMIT = (
-    1024  # forms that are settled; lengths that never come again shall not keep the compiler busy
-)
+LIGHT = 1 << 16  # the same where there is little to do for an element
+LIMIT = 1024  # forms that are settled: lengths that never come again shall not cost more
 
 ndarray = np.ndarray
 
@@ -31,10 +30,10 @@ ndarray = np.ndarray
 class Switch:
     """Whether programs are made and used, and for first operands of how many elements."""
 
-    __slots__ = ("least", "on")
+    __slots__ = ("least", "light", "on")
 
     def __init__(self) -> None:
-        self.least = LEAST
+        self.least, self.light = LEAST, LIGHT
         self.on = os.environ.get("RUSHLIGHT_EAGER_KERNELS", "1") != "0"
 
 
@@ -58,18 +57,19 @@ def able() -> bool:
 
 def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
-    into: int = 0,
+    into: int = 0, light: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """`evaluate` with a program in its place where the arrays are large.
 
     With `into` the first so many arguments are arrays that take the results, which lie apart from
-    all others; the formula is a function of the other arguments.
+    all others; the formula is a function of the other arguments. An op is `light` if NumPy passes
+    over its arrays once or twice.
     """
     if formula is not None:
         FORMULAS[name] = formula
 
     def run(*args: Any) -> Any:
-        if args[0].size < SWITCH.least or not SWITCH.on:
+        if args[0].size < (SWITCH.light if light else SWITCH.least) or not SWITCH.on:
             return evaluate(*args)
         form: list[Any] = [name]
         for x in args:

@@ -29,8 +29,8 @@ def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str
 
 _GAUSS = 2 / sqrt(pi)
 
-erf = _smooth("erf", heavy("erf", kernels.erf), lambda y, x: _GAUSS * exp(-(x * x)), "x",
-              "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
+erf = _smooth("erf", heavy("erf", kernels.erf, light=True), lambda y, x: _GAUSS * exp(-(x * x)),
+              "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
 erfc = _smooth("erfc", kernels.erfc, lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")
 erfinv = _smooth("erfinv", kernels.erfinv, lambda y, x: 0.5 * sqrt(pi) * exp(y * y), "y",
                  "The inverse of erf.")  # fmt: skip

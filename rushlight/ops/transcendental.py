@@ -24,7 +24,7 @@ def rounded(ufunc: Any, name: str | None = None) -> Any:
     agrees with torch's in 99 of 100 values. It costs 3-5 times as much, so large arrays, whose
     every digit nobody reads, keep the fast kernels: native ones where `name` is given.
     """
-    large = ufunc if name is None else heavy(name, ufunc)
+    large = ufunc if name is None else heavy(name, ufunc, light=True)
 
     def evaluate(x: Any) -> Any:
         if x.size <= PRINTED:
@@ -45,7 +45,7 @@ def heavy_pull(name: str, partial: Any) -> Any:
         d = partial(y, None)  # NumPy multiplies by a mask four times slower than by numbers
         return g * (d if d.dtype.char != "?" else d.astype(g.dtype))
 
-    large = heavy(f"{name}_back", back, formula)
+    large = heavy(f"{name}_back", back, formula, light=True)
 
     def pull(g: Any, entry: Any) -> Any:
         y = entry[OUTPUT]
@@ -143,7 +143,7 @@ def _sigmoid_by_tanh(x: np.ndarray) -> np.ndarray:
     return y
 
 
-_large_sigmoid = heavy("sigmoid", _sigmoid_by_tanh)
+_large_sigmoid = heavy("sigmoid", _sigmoid_by_tanh, light=True)
 sigmoid = smooth(
     "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y).",
     pull=heavy_pull("sigmoid", lambda y, x: y * (1 - y)),
@@ -202,7 +202,7 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-_large_relu = heavy("relu", rectified)
+_large_relu = heavy("relu", rectified, light=True)
 
 
 relu = elementwise(

@@ -22,11 +22,11 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def everything_counts() -> Iterator[None]:
-    before = heavy.SWITCH.least, heavy.SWITCH.on
-    heavy.SWITCH.least, heavy.SWITCH.on = 1, True
+    before = heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on
+    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = 1, 1, True
     heavy.forget()
     yield
-    heavy.SWITCH.least, heavy.SWITCH.on = before
+    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = before
     heavy.forget()
 
 

@@ -92,10 +92,10 @@ def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, do
             return large_back(g, x, *params)
         return vjp(g, y, x, *params)
 
-    large = heavy(name, lambda x, *params: in_rounds(forward, x, params=params))
+    large = heavy(name, lambda x, *params: in_rounds(forward, x, params=params), light=True)
     large_back = heavy(
         f"{name}_back", lambda g, x, *params: in_rounds(backward, g, x, params=params),
-        lambda g, x, *params: vjp(g, None, x, *params),
+        lambda g, x, *params: vjp(g, None, x, *params), light=True,
     )  # fmt: skip
 
     return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, node=node)

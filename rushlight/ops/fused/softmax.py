@@ -102,9 +102,9 @@ def _softmax_back(g: Any, y: Any, dim: int) -> Any:
     return share - y * (sum_of(share, (dim,), True) if len(y.shape) else share)
 
 
-_large_softmax_back = heavy("softmax_back", _softmax_back_arrays, _softmax_back)
+_large_softmax_back = heavy("softmax_back", _softmax_back_arrays, _softmax_back, light=True)
 softmax = general(
-    "softmax", eval=heavy("softmax", _softmax), vjp=_softmax_vjp, reads="y",
+    "softmax", eval=heavy("softmax", _softmax, light=True), vjp=_softmax_vjp, reads="y",
     doc="e^x over its sum along dim.  dx = y (g - sum(g y)).",
 )  # fmt: skip
 
@@ -137,8 +137,10 @@ def _log_softmax_back(g: Any, y: Any, dim: int) -> Any:
     return g - exp(y) * (sum_of(g, (dim,), True) if len(y.shape) else g)
 
 
-_large_log_softmax_back = heavy("log_softmax_back", _log_softmax_back_arrays, _log_softmax_back)
+_large_log_softmax_back = heavy(
+    "log_softmax_back", _log_softmax_back_arrays, _log_softmax_back, light=True
+)
 log_softmax = general(
-    "log_softmax", eval=heavy("log_softmax", _log_softmax), vjp=_log_softmax_vjp, reads="y",
-    doc="x - log(sum(e^x)) along dim.  dx = g - e^y sum(g).",
+    "log_softmax", eval=heavy("log_softmax", _log_softmax, light=True), vjp=_log_softmax_vjp,
+    reads="y", doc="x - log(sum(e^x)) along dim.  dx = g - e^y sum(g).",
 )  # fmt: skip
