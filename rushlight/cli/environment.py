@@ -16,6 +16,7 @@ OURS = {
     "RUSHLIGHT_NUM_THREADS": "threads of matrix products and of compiled code",
     "RUSHLIGHT_CPU": "what code is compiled for: native, avx512, avx2, sse",
     "RUSHLIGHT_COMPILE": "0: torch.compile gives back functions that run eagerly",
+    "RUSHLIGHT_EAGER_KERNELS": "0: single operations run in NumPy alone, not on native kernels",
     "RUSHLIGHT_PROFILE": "any value: programs built from then on time their kernels",
     "RUSHLIGHT_COMPILE_CACHE": "0: keep no compiled code between runs",
     "RUSHLIGHT_LOG": "topics to log on stderr, separated by commas; all: everything",

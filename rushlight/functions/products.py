@@ -291,6 +291,11 @@ def _whole(name: str, argument: str, value: Any) -> int:
     return int(value)
 
 
+def _kind(x: Any) -> Any:
+    """The type of a tensor; None for a number."""
+    return getattr(x, "dtype", None)
+
+
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1,
           out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * (mat1 @ mat2).
@@ -306,8 +311,8 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     for label, x in (("mat1", mat1), ("mat2", mat2)):
         if x._array.ndim != 2:
             raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
-    kind = input.dtype
-    if kind.itemsize == 2 and kind.is_floating_point and mat1.dtype is mat2.dtype is kind:
+    kind = mat1.dtype
+    if kind.itemsize == 2 and kind.is_floating_point and mat2.dtype is kind is _kind(input):
         # half precision is rounded once, at the end
         wide = [s.cast(x, float32) for x in (input, mat1, mat2)]
         return _out(s.cast(addmm(*wide, beta=beta, alpha=alpha), kind), out)

@@ -275,7 +275,8 @@ def test_threads_of_tensor_batches_agree_with_single_process():
 
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
 sys.path.insert(0, {root!r})
 from rushlight.utils.data import DataLoader
 from tests.data.tools import Numbers, note_start
