@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 from .. import compile as compiler
-from ..autograd.picture import graph_picture
 
 __all__ = ["compile"]
 
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+
+def _picture(*args: Any, **kwargs: Any) -> Any:
+    """A graph drawn by what draws tapes, which is loaded when somebody wants to see."""
+    drawing: Any = importlib.import_module("rushlight.autograd.picture")
+    return drawing.graph_picture(*args, **kwargs)
 
 
 def compile(
@@ -63,7 +69,7 @@ def compile(
         return model
 
     def make(function: Callable[..., Any]) -> Any:
-        compiler.api.DRAW[:] = [graph_picture]
+        compiler.api.DRAW[:] = [_picture]
         return compiler.api.compile_callable(function, backend, fullgraph, recompile_limit)
 
     around = getattr(model, "_compiled", None)
