@@ -1,10 +1,19 @@
-"""What holds for every test: native code that could not be made is a failure, not a slow run."""
+"""What holds for every test: native code that could not be made is a failure, not a slow run.
+
+Random examples are the same in every run; `RUSHLIGHT_NEW_EXAMPLES=1` draws others.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+if os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1":
+    settings.load_profile("repeatable")
 
 
 class _Loud(logging.Handler):

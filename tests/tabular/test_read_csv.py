@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rushlight import tabular
 from rushlight.tabular import EmptyData, PrecisionWarning, TableError, read_csv, reader, stream_csv
 from rushlight.tabular import lines as module
+from rushlight.tabular.parse import MISSING
 
 
 def read(text, **options):
@@ -88,7 +89,7 @@ def test_written_tables_are_read_back(monkeypatch, rows):
         assert as_text[name].tolist() == shown
         for cell, value in zip(cells, table[name].tolist(), strict=True):
             if value is None:
-                assert cell in ("", "NA") or cell.isspace() or float(cell) != float(cell)
+                assert cell in MISSING or cell.isspace() or float(cell) != float(cell)
             elif table[name].kind in ("integer", "real"):
                 assert float(cell) == value
             else:
