@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ..core.dispatch import OUTPUT_OF
+from ..core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
 from .guards import SCALARS
@@ -262,7 +263,10 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
         return entry
     if not tracer.swept:
         return tracer.live[id(x)]
-    return [entry[PRIM], (), FREED, FREED, entry[PARAMS], entry[SHAPE], tick(), None]
+    shape = entry[SHAPE]
+    if entry[PRIM] is OUTPUT_OF:  # what it is an output of has its name
+        entry = entry[PARENTS][0]
+    return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
 
 
 def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:

@@ -11,7 +11,7 @@ from ..core.errors import PACKAGE
 from .foreign import Hole
 from .graph import Node
 from .required import ASKS
-from .traced import ALIASES, Traced
+from .traced import ALIASES, Traced, traced_in
 
 ndarray = np.ndarray
 # results whose shape depends on values: a program has fixed shapes
@@ -120,7 +120,6 @@ class NumpyCalls:
     result: Any
     results: Any
     stop: Any
-    traced_in: Any
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """A universal function, perhaps writing into `out`."""
@@ -208,7 +207,7 @@ class NumpyCalls:
         if self.closed:
             x.value[value_of(key)] = value_of(value)
             return
-        part = x.value[value_of(key)] if not self.traced_in(key) else None
+        part = x.value[value_of(key)] if not traced_in(key) else None
         if part is not None and type(part) is ndarray and np.may_share_memory(part, x.value):
             view = self.result(part, x.node)
             view.version = -1

@@ -25,7 +25,7 @@ from .foreign import Hole, Layout
 from .graph import Node
 from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
 from .required import ASKS, ask
-from .traced import Cell, Traced, covers, inside, overlap
+from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
@@ -309,7 +309,7 @@ class Tracer(NumpyCalls):
         y = dispatch.evaluate(prim, tuple(arrays), real)
         if prim.outputs != 1:
             return self.results(prim.name, nodes, template, y)
-        for x in (*operands, *self.traced_in(params)) if params else operands:
+        for x in (*operands, *traced_in(params)) if params else operands:
             if type(x) is Traced and y is x.value:
                 return x
         y = y if type(y) is ndarray else np.asarray(y)
@@ -362,17 +362,6 @@ class Tracer(NumpyCalls):
             parts = [self.split(p, nodes) for p in (template.start, template.stop, template.step)]
             return slice(*(a for a, _ in parts)), slice(*(b for _, b in parts))
         return template, template
-
-    def traced_in(self, template: Any) -> list[Traced]:
-        """Every traced array in nested arguments."""
-        kind = type(template)
-        if kind is Traced:
-            return [template]
-        if kind is dict:
-            template = list(template.values())
-        elif kind is not tuple and kind is not list:
-            return []
-        return [x for part in template for x in self.traced_in(part)]
 
     # --- draws, and Python in the middle
 
@@ -471,7 +460,7 @@ def _chosen(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """An op on bare arrays of which some are traced: a rule at work."""
-    tracer = next(x.tracer for x in inputs if type(x) is Traced)
+    tracer = traced_in((inputs, params))[0].tracer
     if tracer.closed:
         values = value_of(inputs)
         y = prim.eval(*((values,) if prim.arity is None else values), *value_of(params))

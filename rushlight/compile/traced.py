@@ -267,3 +267,15 @@ UFUNCS = {
     np.logical_and: "logical_and", np.logical_or: "logical_or",
 }  # fmt: skip
 ALIASES = {ufunc: REGISTRY.get(name) for ufunc, name in UFUNCS.items()}
+
+
+def traced_in(template: Any) -> list[Traced]:
+    """Every traced array in nested arguments."""
+    kind = type(template)
+    if kind is Traced:
+        return [template]
+    if kind is dict:
+        template = list(template.values())
+    elif kind is not tuple and kind is not list:
+        return []
+    return [x for part in template for x in traced_in(part)]

@@ -85,7 +85,7 @@ def _unary(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input,))
                 return result
-        elif type(input) is ndarray:
+        elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
         result = apply(prim, (input,), params)
@@ -126,7 +126,7 @@ def _unary_with_params(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input,))
                 return result
-        elif type(input) is ndarray:
+        elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
         return apply(prim, (input,), params)
@@ -199,7 +199,7 @@ def _operator_long_way(
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
-    if type(input) is ndarray and type(other) is ndarray:
+    if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:

@@ -233,6 +233,11 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
 
 def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Rules run on bare arrays; only a call without any array at all is the user's mistake."""
+    if params and not EAGER_TYPES:  # index arrays may be followed where the operand is not
+        for one in params:
+            for array in one if type(one) is tuple else (one,):
+                if type(array) in WRAPPERS:
+                    return WRAPPERS[type(array)](prim, inputs, params)
     for x in inputs:
         if isinstance(x, (ndarray, np.generic)):
             y = prim.eval(*((inputs,) if prim.arity is None else inputs), *params)
