@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable
 from typing import Any
 
 
-class _Watch(importlib.abc.MetaPathFinder):
+class _Watch:
     """Finds one module like everyone else, and acts once it has run."""
 
     def __init__(self, name: str, action: Callable[[], Any]) -> None:

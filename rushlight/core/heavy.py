@@ -10,7 +10,6 @@ new forms once there are LIMIT. A process that never meets a large array loads n
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import threading
 from collections.abc import Callable
@@ -47,6 +46,8 @@ _settling = threading.RLock()
 
 @functools.cache
 def _compiler_is_here() -> bool:
+    import importlib.util  # only large arrays ask
+
     return bool(MAKERS) and importlib.util.find_spec("llvmlite") is not None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,28 +35,33 @@ def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
 REGISTRY: dict[str, Primitive] = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Elementwise:
     """One partial derivative per operand, `d(y, *xs)` or a number."""
 
-    partials: Sequence[Any]
+    __slots__ = ("partials",)
+
+    def __init__(self, partials: Sequence[Any]) -> None:
+        self.partials = partials
 
 
-@dataclass(frozen=True, slots=True)
 class Multilinear:
     """One adjoint per operand: `adjoint(g, *xs, *params)`; linear in each operand alone."""
 
-    adjoints: Sequence[Callable[..., Any] | None]
-    view: bool = False
+    __slots__ = ("adjoints", "view")
+
+    def __init__(self, adjoints: Sequence[Callable[..., Any] | None], view: bool = False) -> None:
+        self.adjoints, self.view = adjoints, view
 
 
-@dataclass(frozen=True, slots=True)
 class General:
     """`vjp(g, y, *xs, *params)` gives a gradient per operand; `jvp(ts, y, *xs, *params)` if any."""
 
-    vjp: Callable[..., Any]
-    jvp: Callable[..., Any] | None = None
-    view: bool = False
+    __slots__ = ("jvp", "view", "vjp")
+
+    def __init__(
+        self, vjp: Callable[..., Any], jvp: Callable[..., Any] | None = None, view: bool = False
+    ) -> None:
+        self.vjp, self.jvp, self.view = vjp, jvp, view
 
 
 class Primitive:

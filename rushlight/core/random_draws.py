@@ -11,10 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Words = NDArray[np.uint32]
-Array = NDArray
+Words = Array = np.ndarray
 
 _single = np.float32
 _LOW_24 = np.uint32(0xFFFFFF)
@@ -41,7 +39,7 @@ def unit64(words: Words) -> Array:
     return unit
 
 
-def join64(words: Words) -> NDArray[np.uint64]:
+def join64(words: Words) -> Array:
     """uint64 from each pair of words, the high word first."""
     wide = words[0::2].astype(np.uint64)
     wide <<= np.uint64(32)
@@ -49,7 +47,7 @@ def join64(words: Words) -> NDArray[np.uint64]:
     return wide
 
 
-def below64(words: Words, p: float) -> NDArray[np.bool_]:
+def below64(words: Words, p: float) -> Array:
     """`unit64(words) < p`, found by comparing integers instead of building the numbers."""
     limit = math.ceil(p * 2.0**53)
     high, low = words[0::2] & _LOW_21, words[1::2]
@@ -273,7 +271,7 @@ def serial_pairs(unit: Array) -> Array:
 # --- Permutations -------------------------------------------------------------------------------
 
 
-def swap_forward(partners: NDArray[np.int64]) -> NDArray[np.int64]:
+def swap_forward(partners: Array) -> Array:
     """The result of swapping items i and `partners[i] >= i` of 0..n-1, for i = 0, 1, ..., n-1."""
     n = partners.size
     if n < 1000:
@@ -284,7 +282,7 @@ def swap_forward(partners: NDArray[np.int64]) -> NDArray[np.int64]:
     return _swap_forward_all(partners)
 
 
-def _swap_forward_all(partners: NDArray[np.int64]) -> NDArray[np.int64]:
+def _swap_forward_all(partners: Array) -> Array:
     """The same without a loop over the items.
 
     Step i takes what lies at p = partners[i] and leaves there what lay at i. So p holds what an

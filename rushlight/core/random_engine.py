@@ -15,10 +15,9 @@ array([0.4962566 , 0.7682218 , 0.08847743], dtype=float32)
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from . import random_draws as draws
 from . import random_rejection as rejection
@@ -38,6 +37,9 @@ from .random_places import (
     size_of,
 )
 from .random_stream import Stream
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # The dtypes that a kernel takes, as `kind_of` names them.
 _REAL = ("half", "single", "double")

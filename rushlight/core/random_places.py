@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .errors import fail
 from .random_draws import Array
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # NumPy's name -> torch's scalar type, C++ type.
 _NAMES = {

@@ -38,6 +38,8 @@ _STATE = np.dtype(
     }
 )
 
+_making = threading.Lock()
+
 
 class Stream:
     """32-bit words in torch's order, with torch's seeding and torch's state layout."""
@@ -45,10 +47,20 @@ class Stream:
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         # The words of the block in use stand in `_block`, tempered; `_next` is the first unused
         # one. The source always stands at the end of that same block.
-        self._bits = np.random.MT19937(0)
-        self._source = np.random.RandomState(self._bits)
         self._lock = threading.Lock()
         self.manual_seed(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        """NumPy's generator, made when it is first needed: `numpy.random` is slow to import."""
+        if name not in ("_bits", "_source"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with _making:
+            if "_source" not in vars(self):
+                bits = np.random.MT19937(0)
+                source = np.random.RandomState(bits)
+                source.seed(self._seed & 0xFFFFFFFF)
+                self._bits, self._source = bits, source
+        return vars(self)[name]
 
     # --- Seeds and states
 
@@ -58,7 +70,8 @@ class Stream:
         if not -(1 << 63) <= seed < 1 << 64:
             raise fail(ValueError, "Overflow when unpacking long long", f"the seed was {seed}")
         self._seed = seed % (1 << 64)
-        self._source.seed(self._seed & 0xFFFFFFFF)
+        if "_source" in vars(self):
+            self._source.seed(self._seed & 0xFFFFFFFF)
         self._block = np.empty(_BLOCK, np.uint32)
         self._next, self._fresh = _BLOCK, True
         self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from fractions import Fraction
 
 import numpy as np
 
@@ -25,6 +24,8 @@ _stirling = Fit(table.LGAMMA_STIRLING)
 @functools.cache
 def _uniform_table() -> np.ndarray:
     """Coefficients d[k, n] of Temme's expansion in powers of eta (DLMF 8.12.9-13), exactly."""
+    from fractions import Fraction  # on use: it loads decimal
+
     size = UNIFORM_POWERS + 2 * UNIFORM_ORDERS
     # mu = eta + alpha_2 eta**2 + ... solves mu mu' = eta (1 + mu), mu = x/a - 1.
     alpha = [Fraction(0), Fraction(1)]

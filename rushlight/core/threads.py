@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 _chosen: list[int] = []
 _followers: list[Callable[[int], None]] = []
@@ -50,14 +49,14 @@ def _quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int:
     """Whole cores of the tightest quota (containers, batch systems, systemd); 0: none."""
     if sys.platform != "linux":
         return 0
-    base, found = Path(root), []
-    for folder in _groups(base, own):
+    found = []
+    for folder in _groups(root, own):
         try:
-            if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text("ascii").split()
+            if os.path.exists(f"{folder}/cpu.max"):
+                quota, period = _text(f"{folder}/cpu.max").split()
             else:
-                quota = (folder / "cpu.cfs_quota_us").read_text("ascii")
-                period = (folder / "cpu.cfs_period_us").read_text("ascii")
+                quota = _text(f"{folder}/cpu.cfs_quota_us")
+                period = _text(f"{folder}/cpu.cfs_period_us")
             if quota != "max" and int(quota) > 0:
                 found.append(max(1, int(quota) // int(period)))
         except (OSError, ValueError):
@@ -65,11 +64,16 @@ def _quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int:
     return min(found, default=0)
 
 
-def _groups(base: Path, own: str) -> list[Path]:
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _groups(base: str, own: str) -> list[str]:
     """The folders of this process's control groups, from its own up to the root."""
-    folders = [base, base / "cpu"]
+    folders = [base, f"{base}/cpu"]
     try:
-        lines = Path(own).read_text("ascii").splitlines()
+        lines = _text(own).splitlines()
     except (OSError, ValueError):
         return folders
     for line in lines:
@@ -77,6 +81,6 @@ def _groups(base: Path, own: str) -> list[Path]:
         if controllers and "cpu" not in controllers.split(","):
             continue
         parts = [part for part in path.split("/") if part not in ("", "..")]
-        top = base / controllers if controllers else base
-        folders += [top.joinpath(*parts[:k]) for k in range(1, len(parts) + 1)]
+        top = f"{base}/{controllers}" if controllers else base
+        folders += ["/".join([top, *parts[:k]]) for k in range(1, len(parts) + 1)]
     return folders

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import rushlight as rl
@@ -13,6 +12,8 @@ from .parameter import Parameter
 
 def _no_attribute(owner: Any, name: str) -> BaseException:
     """torch's message, and the children or tensors whose names are close."""
+    import difflib  # only a mistake needs it
+
     names = [*owner._modules, *owner._parameters, *owner._buffers]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     notes = [f"it has: {', '.join(near or names[:12])}"] if names else []

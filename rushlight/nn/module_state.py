@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
@@ -296,6 +295,8 @@ def _nearest_names(missing: list[str], unexpected: list[str]) -> list[str]:
                 f'every key starts with "{prefix}": saved from a wrapped model; strip it with '
                 f"{{k.removeprefix({prefix!r}): v for k, v in state_dict.items()}}"
             ]
+    import difflib  # only a mistake needs it
+
     notes = []
     for key in unexpected[:20]:
         near = difflib.get_close_matches(key, missing, n=1, cutoff=0.5)
