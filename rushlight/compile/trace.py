@@ -453,7 +453,7 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
 
 def _chosen(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """The operands of `where`: a number takes the other value's type."""
-    if any(isinstance(x, ndarray) for x in inputs[1:]):
+    if any(isinstance(x, (ndarray, np.generic)) for x in inputs[1:]):
         return inputs[0], *typed(inputs[1:])
     return inputs
 

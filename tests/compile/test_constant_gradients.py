@@ -57,3 +57,16 @@ def test_a_sum_goes_back_through_computed_indices(name: str, backend: str) -> No
         expected = step(*batch).clone()
         assert torch.allclose(compiled(*batch), expected)
     assert compiled.programs
+
+
+@backends
+@pytest.mark.parametrize("name", ["max", "min", "median", "nanmedian"])
+def test_the_gradient_of_one_number_keeps_its_type(name: str, backend: str) -> None:
+    def step(x: torch.Tensor) -> Any:
+        y = getattr(torch, name)(x)
+        return y, *torch.autograd.grad(y.sum(), x)
+
+    x = torch.tensor(0.7, requires_grad=True)
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for _ in range(3):
+        assert [repr(y) for y in compiled(x)] == [repr(y) for y in step(x)]
