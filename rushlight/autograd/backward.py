@@ -56,8 +56,10 @@ def _roots(tensors: tuple[Any, ...], gradients: Any, create: bool) -> list[tuple
     given = _as_tuple(gradients) if gradients is not None else (None,) * len(tensors)
     if len(given) != len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients")
-    seeds = [(tensor, _seed(tensor, g, create)) for tensor, g in zip(tensors, given)
-             if tensor._entry is not None or g is None]  # fmt: skip
+    seeds = [
+        (tensor, None if tensor._entry is None and g is None else _seed(tensor, g, create))
+        for tensor, g in zip(tensors, given)
+    ]
     for place, (tensor, _) in enumerate(seeds):
         if tensor._entry is None:
             raise fail(

@@ -71,14 +71,15 @@ class _SpectralNorm(Module):
             v = normalized(matrix.new_empty(columns).normal_(0, 1), eps)
             self.register_buffer("_u", u)
             self.register_buffer("_v", v)
-            power_iteration(matrix, u, v, 15, eps)
+            power_iteration(matrix.t(), v, u, 15, eps)  # u is turned first
 
     def forward(self, weight: Any) -> Any:
         if weight.dim() == 1:
             return normalized(weight, self.eps)
         matrix = as_matrix(weight, self.dim)
         if self.training:
-            power_iteration(matrix.detach(), self._u, self._v, self.n_power_iterations, self.eps)
+            turned = matrix.detach().t()
+            power_iteration(turned, self._v, self._u, self.n_power_iterations, self.eps)
         u, v = self._u.clone(), self._v.clone()
         return weight / rl.dot(u, rl.mv(matrix, v))
 
