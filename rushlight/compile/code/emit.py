@@ -100,6 +100,13 @@ class Module:
             self._arrays[key] = Value(name, PTR)
         return self._arrays[key]
 
+    def pointers(self, names: Sequence[str]) -> Value:
+        """A pointer to the addresses of functions, one behind the other."""
+        name = f"@functions{len(self._globals)}"
+        inside = ", ".join(f"ptr @{function}" for function in names)
+        self._globals[name] = f"{name} = private constant [{len(names)} x ptr] [{inside}]"
+        return Value(name, PTR)
+
     def text(self) -> str:
         """The whole module as LLVM reads it."""
         made = [f.text() for f in self.functions.values()]

@@ -35,10 +35,6 @@ R = TypeVar("R")
 MISSING = "native code needs llvmlite: pip install 'rushlight[compile]'"
 OPT_LEVEL = 2
 _GROUP = "#9000"  # attribute group that a function gets; emitters use small numbers
-_PLAIN = "#9001"  # that of long functions which only call others
-_LONG = 10_000  # characters
-_START = re.compile(r"^(?=define\b)", re.M)
-_LABEL = re.compile(r"^[\w.$-]+:", re.M)
 _DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
 _DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
 _HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
@@ -239,20 +235,9 @@ def _heading(target: Target) -> str:
 @_one_at_a_time
 def complete(ir: str, target: Target) -> str:
     """`ir` with the target's heading and attributes; line numbers stay as they were."""
-    common = f'nounwind "no-trapping-math"="true" "prefer-vector-width"="{target.bits}"'
-    attributes = (
-        f"\nattributes {_GROUP} = {{ {common} }}"
-        f"\nattributes {_PLAIN} = {{ {common} noinline optnone }}\n"
-    )
-    pieces = [_HEAD.sub(rf"\1 {_group(part)} {{", part) for part in _START.split(ir)]
-    return f"{_heading(target)} " + "".join(pieces) + attributes
-
-
-def _group(part: str) -> str:
-    """The attributes of a function: one that is long and has no loop is not worth much work."""
-    body = part.partition("\n}")[0]
-    straight = len(body) > _LONG and body.count("\n") > 1 and not _LABEL.search(body)
-    return _PLAIN if straight else _GROUP
+    attributes = f'nounwind "no-trapping-math"="true" "prefer-vector-width"="{target.bits}"'
+    text = _HEAD.sub(rf"\1 {_GROUP} {{", ir)
+    return f"{_heading(target)} {text}\nattributes {_GROUP} = {{ {attributes} }}\n"
 
 
 class Code:

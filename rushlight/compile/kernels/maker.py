@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..code import llvm
-from ..code.emit import I8, I64, PTR, VOID, Function, Module, Value
+from ..code.emit import PTR, VOID, Module
 from ..graph import Node
 from ..products.conv import convolution
 from ..products.dispatch import Product, matrix_products, product, turning_copy
@@ -22,8 +22,8 @@ from .expression import Expression, Layout, stores
 from .loops import KERNEL, emit_nest
 from .nest import loops, plan
 from .normal import Normal
-from .pool import PARALLEL
 from .schedule import Group, Schedule
+from .segments import Row, counted, emit_segment, now
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
 PIECE = 8_000  # nanoseconds that one piece should take
@@ -168,23 +168,22 @@ class Maker:
 
     def segment(self, name: str, calls: Sequence[Any], where: Mapping[Node, int]) -> None:
         """The function that runs the kernels of one native segment in order."""
-        f = self.module.function(name, [("table", PTR)])
-        table = f.arguments[0]
-        clock = _now(f) if calls[0].clock else None
+        moves = [
+            (where[node], offset, place)
+            for call in calls for place, (node, offset) in enumerate(call.operands, call.first)
+            if node in where
+        ]  # fmt: skip
+        rows: list[Row] = []
         for number, run in itertools.groupby(calls, lambda call: call.chain):
             found = list(run)
-            for call in found:
-                for place, (node, offset) in enumerate(call.operands, call.first):
-                    if node in where:
-                        start = f.load(PTR, table, where[node])
-                        f.store(f.at(start, offset, I8), table, place)
             if number:
-                self._call(f, self._chain(f"{name}_chain_{number}", found), table)
-                clock = clock and _now(f)
+                chain = self._chain(f"{name}_chain_{number}", found)
+                rows.append((chain.name, 0, chain.units, chain.chunk, 0))
                 continue
             for call in found:
-                self._call(f, call.kernel, f.at(table, call.first, PTR))
-                clock = clock and _counted(f, table, call.clock, clock)
+                kernel = call.kernel
+                rows.append((kernel.name, call.first, kernel.units, kernel.chunk, call.clock))
+        emit_segment(self.module, name, rows, moves)
 
     def _chain(self, name: str, calls: Sequence[Any]) -> Kernel:
         """A kernel whose units are the pieces of a chain."""
@@ -192,41 +191,21 @@ class Maker:
         table, begin, end = f.arguments
         pieces = calls[0].kernel.pieces
         with f.loop(begin, end) as loop:
-            start = _now(f) if calls[0].clock else None
+            start = now(f) if calls[0].clock else None
             for call in calls:
                 each, rest = divmod(call.kernel.units, pieces)
                 assert not rest, f"{call.kernel.name} has no {pieces} pieces"
                 first = f.mul(loop.index, each)
                 here = f.at(table, call.first, PTR)
                 f.call(call.kernel.name, VOID, here, first, f.add(first, each))
-                start = start and _counted(f, table, call.clock, start)
+                start = start and counted(f, table, call.clock, start)
         cost = sum(call.kernel.nanoseconds for call in calls)
         alone = cost < ALONE or calls[0].clock
         return Kernel(name, pieces, 0 if alone else 1, nanoseconds=cost)
 
-    def _call(self, f: Function, kernel: Kernel, operands: Value) -> None:
-        units = f.constant(kernel.units, I64)
-        if not kernel.chunk:
-            f.call(kernel.name, VOID, operands, f.constant(0, I64), units)
-            return
-        self.module.declare(PARALLEL, VOID, [PTR, PTR, I64, I64])
-        function, chunk = Value(f"@{kernel.name}", PTR), f.constant(kernel.chunk, I64)
-        f.call(PARALLEL, VOID, function, operands, units, chunk)
-
     def text(self) -> str:
         """The IR of it all."""
         return self.module.text() if self.ir is None else self.ir
-
-
-def _now(f: Function) -> Value:
-    return f.emit(I64, "call i64 @llvm.readcyclecounter()")
-
-
-def _counted(f: Function, table: Value, place: int, start: Value) -> Value:
-    """Add the cycles since `start` to a counter; what the clock says now."""
-    now = _now(f)
-    f.store(f.add(f.load(I64, table, place), f.sub(now, start)), table, place)
-    return now
 
 
 def _chunk(units: int, cost: float) -> int:
