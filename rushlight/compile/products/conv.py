@@ -7,7 +7,8 @@ result (n, g, o, a, b). Each of the three directions is a product of the other t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -195,17 +196,27 @@ def _steps(index: Any, part: dict[str, Any]) -> tuple[int, ...]:
 
 def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[Any, int]:
     kind, shape = KINDS[node.params[0]], shape_of(node)
-    if kind == "weight":
-        grad, source = operands
-        found = plan_weight(shape, node.dtype.name, grad, source, out, target)
-        return found, found.scratch
-    source, weight = operands
+    one, two = operands
     if kind == "data":  # rows are the channels of the input
-        g, o, c, i, j = weight.steps
-        weight = Array(weight.slot, weight.offset, (g, c, o, i, j))
-    plan = plan_correlation(kind, shape, node.dtype.name, source, weight, target)
-    assert plan is not None, f"no plan for {node}"
-    wide = plan_channels(kind, shape, node.dtype.name, source, weight, target)
-    if wide is not None and wide.cost < plan.cost:
-        return wide, wide.scratch
-    return plan, 0
+        g, o, c, i, j = two.steps
+        two = Array(two.slot, two.offset, (g, c, o, i, j))
+    named = {"grad": one, "source": two, "out": out} if kind == "weight" else {
+        "source": one, "weight": two,
+    }  # fmt: skip
+    steps = tuple(array.steps for array in named.values())
+    plan = replace(_cheapest(kind, shape, node.dtype.name, steps, target), **named)
+    return plan, 0 if isinstance(plan, Correlation) else plan.scratch
+
+
+@functools.lru_cache(1024)
+def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any) -> Any:
+    """The plan for operands that lie like this, wherever that is."""
+    arrays = [Array(0, 0, at) for at in steps]
+    if kind == "weight":
+        grad, source, out = arrays
+        return plan_weight(shape, dtype, grad, source, out, target)
+    source, weight = arrays
+    plan = plan_correlation(kind, shape, dtype, source, weight, target)
+    assert plan is not None, f"no plan for {kind} {shape}"
+    wide = plan_channels(kind, shape, dtype, source, weight, target)
+    return wide if wide is not None and wide.cost < plan.cost else plan

@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 from ..code.emit import Type, vector
-from .conv_plan import STACK, Array, Axis, Pair, Shape
+from .conv_plan import STACK, Array, Axis, Pair, Shape, by_cost
 from .gemm_plan import tile_shapes
 from .packing import Copy
 
@@ -46,16 +47,16 @@ class Way:
     step: int
     taps: tuple[tuple[Tap, ...], ...]
 
-    @property
+    @cached_property
     def shifts(self) -> list[int]:
         return [shift for taps in self.taps for _, shift in taps]
 
-    @property
+    @cached_property
     def before(self) -> int:
         """Padding in front."""
         return max(0, -min(self.shifts))
 
-    @property
+    @cached_property
     def padded(self) -> bool:
         return self.before > 0 or (self.places - 1) * self.jump + max(self.shifts) >= self.size
 
@@ -301,7 +302,8 @@ def plan_channels(
     if not (down.shifts and across.shifts):
         return None
     found = (plan for plan in _candidates(plain, target) if plan.stack <= STACK)
-    return min(found, key=lambda plan: plan.cost, default=None)
+    cost, plan = min(((_cost(plan), plan) for plan in found), key=by_cost, default=(0.0, None))
+    return plan and replace(plan, cost=cost)
 
 
 def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
@@ -314,21 +316,21 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
             plan = replace(plain, vectors=vectors, places=places)
             for block in _divisors(down.places):
                 if block % places[1] == 0:
-                    yield from _priced(replace(plan, block=block, together=places[0]))
+                    yield from _cut(replace(plan, block=block, together=places[0]))
             plan = replace(plan, block=down.places, own=True, part=_within(plan, NEAR))
             for together in _divisors(plain.images):
                 if together % places[0] == 0:
-                    yield from _priced(replace(plan, together=together))
+                    yield from _cut(replace(plan, together=together))
 
 
-def _priced(plan: ChannelPlan) -> Iterator[ChannelPlan]:
+def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
     """The plan with all terms at once, and with so many that their weights stay very near."""
     whole = plan.part if plan.own else plan.terms
     for cut in {whole, min(whole, _within(plan, FIRST))}:
-        found = replace(plan, cut=cut)
+        found = plan if cut == plan.cut else replace(plan, cut=cut)
         size = found.kept * found.image_sums * found.vectors * found.type.lanes * found.type.size
         if whole % cut == 0 and (size <= SUMS or not plan.own):
-            yield replace(found, cost=_cost(found))
+            yield found
 
 
 def _within(plan: ChannelPlan, size: int) -> int:

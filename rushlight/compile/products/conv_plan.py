@@ -10,6 +10,7 @@ and dropped. The gradient of a strided convolution has one set of taps per phase
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -238,15 +239,19 @@ def plan_correlation(
         vector(dtype, target.lanes(dtype)), shape.images, shape.groups, rows, terms,
         axes_of(kind, shape), source, weight,
     )  # fmt: skip
-    found = [plan for plan in _candidates(plain, target) if plan.stack <= STACK]
-    return min(found, key=lambda plan: plan.cost, default=None)
+    found = (plan for plan in _candidates(plain, target) if plan.stack <= STACK)
+    cost, plan = min(((_cost(plan), plan) for plan in found), key=by_cost, default=(0.0, None))
+    return plan and replace(plan, cost=cost)
 
 
-def _candidates(plain: Correlation, target: Any) -> list[Correlation]:
+def by_cost(pair: tuple[float, Any]) -> float:
+    return pair[0]
+
+
+def _candidates(plain: Correlation, target: Any) -> Iterator[Correlation]:
     down, across = plain.axes
     inside = down.inside and across.inside and plain.source.steps[4] == 1
     inside = inside and across.size <= plain.source.steps[3] <= 2 * across.size
-    found = []
     for tile in tile_shapes(target.registers, target.fma, plain.type.lanes):
         for blocks in range(1, down.places + 1):
             block = -(-down.places // blocks)
@@ -254,9 +259,8 @@ def _candidates(plain: Correlation, target: Any) -> list[Correlation]:
                 continue
             exact = down.places % block == 0
             plan = replace(plain, block=block, tile=tile, staged=not (inside and exact))
-            plan = replace(plan, together=_together(plan))
-            found.append(replace(plan, cost=_cost(plan)))
-    return found
+            together = _together(plan)
+            yield plan if together == 1 else replace(plan, together=together)
 
 
 def _together(plan: Correlation) -> int:
