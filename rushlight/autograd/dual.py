@@ -24,16 +24,45 @@ from .transpose import push_by_pull
 
 
 class Dual(Value):
-    """A Tensor and its tangent at one level; both record and transform on their own."""
+    """A Tensor and its tangent at one level; both record and transform on their own.
 
-    __slots__ = ("primal", "tangent")
+    The short way (`dual_short`) keeps two bare arrays of one shape and type in `a` and `t`, which
+    become Tensors when somebody asks for them; from then on, and for all others, `t` is None.
+    """
+
+    __slots__ = ("_primal", "_tangent", "a", "t")
 
     def __init__(self, level: Level, primal: Tensor, tangent: Tensor) -> None:
-        self.level, self.primal, self.tangent = level, primal, tangent
+        self.level, self._primal, self._tangent = level, primal, tangent
+        self.a: Any = None
+        self.t: Any = None
+
+    @property
+    def primal(self) -> Tensor:
+        """The value."""
+        if self.t is not None:
+            self._settle()
+        return self._primal
+
+    @property
+    def tangent(self) -> Tensor:
+        """The tangent."""
+        if self.t is not None:
+            self._settle()
+        return self._tangent
+
+    def _settle(self) -> None:
+        self._primal, self._tangent = wrap(self.a), wrap(self.t)
+        self.a: Any = None
+        self.t: Any = None
 
     @property
     def shape(self) -> Any:
-        return self.primal._array.shape
+        return self._primal._array.shape if self.t is None else self.t.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self._primal._array.dtype if self.t is None else self.t.dtype
 
     def core(self) -> Tensor:
         return self.primal

@@ -8,14 +8,19 @@ costs twice a pass over old.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
+from ..core.calls import SHORT_WAYS
 from ..core.dispatch import ARRAYS
 from ..core.errors import Unfollowed
+from ..core.heavy import SWITCH, heavy
+from ..core.overrides import OPS
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.tensor import EAGER_TYPES, Tensor, link_view
 from .dual import Dual
@@ -23,11 +28,39 @@ from .levels import route, values_in
 from .pushes import PUSHES, SYMMETRIC
 
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+new_dual = Dual.__new__
 add, multiply = np.add, np.multiply
 Push = Callable[[Primitive, Any, Any, Any, Any], Any]
 Way = Callable[[Primitive, tuple[Any, ...], tuple[Any, ...]], Any]
 _NUMBERS = frozenset((float, int))
 _FRESH = 2  # references to an array that one variable alone holds, while they are counted
+
+
+# where one pass for value and tangent is worth a program of its own (for sin and cos NumPy's two
+# are as fast)
+_AT_ONCE = frozenset("div exp expm1 log log1p mul reciprocal relu rsqrt sigmoid sqrt tanh".split())
+
+
+@functools.cache
+def at_once(prim: Primitive) -> Any:
+    """(operands, tangents) -> (value, tangent) of an op on equal shapes in one pass, or None."""
+    if prim.name not in _AT_ONCE:
+        return None
+    rule: Any = prim.rule
+    count, op = len(rule.partials), OPS[prim.name]
+
+    def evaluate(*args: Any) -> Any:
+        xs, ts = args[:count], args[count:]
+        y = prim.eval(*xs)
+        return y, _by_partials(prim, ts, xs, y, ())
+
+    def formula(*args: Any) -> Any:
+        xs, ts = args[:count], args[count:]
+        y = op(*xs)
+        terms = [t * partial(y, *xs) for t, partial in zip(ts, rule.partials)]
+        return y, functools.reduce(operator.add, terms)
+
+    return heavy(f"push {prim.name}", evaluate, formula, light=True)
 
 
 def _by_partials(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
@@ -87,6 +120,9 @@ def _operand(x: Any, level: Any) -> Any:
         if type(array) is ndarray:
             return level, array, None
         if type(array) is Dual and (level is None or array.level is level):
+            t = array.t
+            if t is not None:
+                return array.level, array.a, t
             primal, tangent = array.primal, array.tangent
             if primal._entry is None and tangent._entry is None:
                 a, t = primal._array, tangent._array
@@ -101,19 +137,18 @@ def _unary(prim: Primitive) -> Way:
     evaluate, partial = prim.eval, prim.rule.partials[0]  # type: ignore[union-attr]
     if not callable(partial):
         return _any_number(prim, _by_partials)
+    large, least = at_once(prim), SWITCH.light
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         x = inputs[0]
-        value = x._array if type(x) in EAGER_TYPES and x._entry is None else None
-        if type(value) is not Dual or params:
+        found = None if params else _operand(x, None)
+        if found is None:
             return route(prim, inputs, params)
-        primal, tangent = value.primal, value.tangent
-        a, t = primal._array, tangent._array
-        if (
-            type(a) is not ndarray or type(t) is not ndarray or a.dtype.char not in "fd"
-            or primal._entry is not None or tangent._entry is not None or not value.level.alive
-        ):  # fmt: skip
+        level, a, t = found
+        if a.dtype.char not in "fd" or not level.alive:
             return route(prim, inputs, params)
+        if large is not None and a.size >= least and t.dtype is a.dtype and t.shape == a.shape:
+            return _result(prim, level, inputs, *large(a, t))
         y = evaluate(a)
         if type(y) is not ndarray:
             y = asarray(y)
@@ -125,7 +160,42 @@ def _unary(prim: Primitive) -> Way:
             t = None
         else:
             t = t * d
-        return _result(prim, value.level, inputs, y, t)
+        return _result(prim, level, inputs, y, t)
+
+    return way
+
+
+def _binary(prim: Primitive) -> Way:
+    """An elementwise op of two operands, without a loop."""
+    evaluate, large, least = prim.eval, at_once(prim), SWITCH.light
+
+    def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        x, z = inputs
+        first = None if params else _operand(x, None)
+        second = first and _operand(z, first[0])
+        if not second:
+            return route(prim, inputs, params)
+        (_, a, t), (level, b, u) = first, second  # type: ignore[misc]
+        if type(a) is ndarray:
+            kind = a.dtype
+            fits = type(b) is not ndarray or b.dtype is kind
+        else:
+            kind, fits = b.dtype, True
+        if not fits or kind.char not in "fd" or not level.alive:
+            return route(prim, inputs, params)
+        if large is not None and t is not None is not u and a.size >= least and (
+            a.shape == b.shape == t.shape == u.shape and t.dtype is u.dtype is kind
+        ):  # fmt: skip
+            return _result(prim, level, inputs, *large(a, b, t, u))
+        try:
+            y = evaluate(a, b)
+        except ValueError:
+            return route(prim, inputs, params)
+        if type(y) is not ndarray:
+            y = asarray(y)
+        if y.dtype is not kind:
+            return route(prim, inputs, params)
+        return _result(prim, level, inputs, y, _by_partials(prim, (t, u), (a, b), y, ()))
 
     return way
 
@@ -166,19 +236,20 @@ def _any_number(prim: Primitive, push: Push) -> Way:
 
 def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
     """A dual tensor of two arrays."""
-    primal = new(Tensor)
-    primal._array, primal._entry = y, None
+    result = new(Tensor)
+    result._entry = None
     if t is None:
-        return primal
+        result._array = y
+        return result
     if type(t) is not ndarray:
         t = asarray(t)
     if t.dtype is not y.dtype:
         t = t.astype(y.dtype)
     if t.shape != y.shape:
         t = np.broadcast_to(t, y.shape)
-    tangent, result = new(Tensor), new(Tensor)
-    tangent._array, tangent._entry = t, None
-    result._array, result._entry = Dual(level, primal, tangent), None
+    value = new_dual(Dual)
+    value.level, value.a, value.t = level, y, t
+    result._array = value
     if type(prim.rule) is Multilinear and prim.rule.view:
         link_view(result, inputs[0])
     return result
@@ -198,7 +269,8 @@ def _way(prim: Primitive) -> Way:
         if type(rule) is General and prim.name in SYMMETRIC:
             found = _any_number(prim, _by_pull)
         elif prim.name not in PUSHES and type(rule) is Elementwise:
-            found = _unary(prim) if prim.arity == 1 else _any_number(prim, _by_partials)
+            ways = {1: _unary, 2: _binary}
+            found = ways.get(prim.arity, lambda prim: _any_number(prim, _by_partials))(prim)
         elif prim.name not in PUSHES and type(rule) is Multilinear:
             found = _any_number(prim, _by_eval)
     SHORT[prim] = found
@@ -211,4 +283,4 @@ def apply_dual(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
     return way(prim, inputs, params)
 
 
-ARRAYS[Dual] = apply_dual
+ARRAYS[Dual] = SHORT_WAYS[Dual] = apply_dual

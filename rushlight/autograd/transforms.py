@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import EAGER_TYPES, Tensor, wrap
 from ..core.trees import flatten, map_leaves, unflatten
 from . import dual_short
 from .dual import Dual
@@ -202,6 +202,16 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     return _wraps(func, gradient)
 
 
+def _plain_pairs(primals: Any, tangents: Any) -> Any:
+    """Two tuples of tensors, as they mostly are: nothing to take apart."""
+    if type(primals) is tuple is type(tangents) and primals and len(primals) == len(tangents):
+        for x in (*primals, *tangents):
+            if type(x) not in EAGER_TYPES:
+                return None
+        return primals, tangents, None
+    return None
+
+
 def _check_jvp(primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Any]:
     what = "jvp(f, primals, tangents)"
     if not isinstance(primals, tuple):
@@ -248,13 +258,15 @@ def jvp(
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
-    xs, ts, spec = _check_jvp(primals, tangents)
+    xs, ts, spec = _plain_pairs(primals, tangents) or _check_jvp(primals, tangents)
     with entered("jvp") as level:
         duals = []
         for x, t in zip(xs, ts):
             check_tangent(x, t)
             duals.append(wrap(Dual(level, x, t)))
-        result = func(*unflatten(duals, spec))
+        result = func(*(duals if spec is None else unflatten(duals, spec)))
+        if isinstance(result, Tensor) and not has_aux:
+            return unpacked(level, result, strict)
         result, aux = _with_aux(result, "jvp(f, primals, tangents)") if has_aux else (result, None)
         ys, out_spec = flatten(result)
         _only_tensors(ys, "jvp(f, primals, tangents)")

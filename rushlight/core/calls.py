@@ -25,6 +25,8 @@ from .tensor import EAGER_TYPES, Tensor, link_view
 NUMBERS = frozenset((float, int))
 OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+# array classes whose handler in ARRAYS needs no more of `apply` than the choice of it
+SHORT_WAYS: dict[type, Callable[..., Any]] = {}
 
 
 def make_op(prim: Primitive) -> Callable[..., Any]:
@@ -85,6 +87,8 @@ def _unary(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input,))
                 return result
+            if type(a) in SHORT_WAYS:
+                return SHORT_WAYS[type(a)](prim, (input,), params)
         elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
@@ -126,6 +130,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input,))
                 return result
+            if type(a) in SHORT_WAYS:
+                return SHORT_WAYS[type(a)](prim, (input,), params)
         elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
@@ -193,6 +199,10 @@ def is_operand(value: Any) -> bool:
 def _operator_long_way(
     prim: Primitive, input: Any, other: Any, params: Any, out: Any = None
 ) -> Any:
+    if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
+        way = SHORT_WAYS.get(type(input._array))
+        if way is not None:
+            return way(prim, (input, other), params)
     if not is_operand(other):
         return NotImplemented
     return _long_way(prim, input, other, params, out)

@@ -11,6 +11,7 @@ import pytest
 import rushlight as rl
 import rushlight.autograd.forward_ad as fw
 from rushlight import nn
+from rushlight.core.heavy import FORMS
 
 F = nn.functional
 
@@ -173,6 +174,22 @@ def test_memory_does_not_grow_with_the_program() -> None:
     """8 kB per step would be 32 MB; what the first runs load and cache is far less."""
     peak_of_chain(100)
     assert peak_of_chain(4000) < 1_000_000
+
+
+def test_large_arrays_go_in_one_pass() -> None:
+    """Value and tangent of one program are those of the function and of reverse mode."""
+
+    def f(x: rl.Tensor) -> rl.Tensor:
+        return x.exp() * x.relu()
+
+    x, t = draw(65_537), draw(65_537) - 0.5
+    y, pushed = rl.func.jvp(f, (x,), (t,))
+    leaf = x.detach().requires_grad_()
+    (g,) = rl.autograd.grad(f(leaf), leaf, t)
+    rl.testing.assert_close(y, f(x))
+    rl.testing.assert_close(pushed, g)
+    found = {key[0] for key, program in FORMS.items() if program is not None}
+    assert {"push exp", "push relu", "push mul"} <= found
 
 
 def test_a_general_function_needs_jvp() -> None:
