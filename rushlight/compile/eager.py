@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..core import heavy
 from ..core.memory import empty, keep_freed
@@ -53,9 +54,10 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
 
 def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[..., Any]:
     several = type(result) is tuple
-    outputs = [y for y in (result if several else (result,)) if y is not None]
+    outputs = [_form(y) for y in (result if several else (result,)) if y is not None]
     if not all(y.flags.c_contiguous and y.dtype in NATIVE for y in outputs):
         raise NotNative("a result in another order of memory, or of another type")
+    args = tuple(map(_form, args))
     places = [place for place, x in enumerate(args) if type(x) is np.ndarray and place >= into]
     arrays = [args[place] for place in places]
     for x in arrays:
@@ -71,6 +73,13 @@ def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[
     if not several:
         return _one(native, places)
     return _many(native, places, [place for place, y in enumerate(result) if y is None])
+
+
+def _form(x: Any) -> Any:
+    """An array's form without its memory, which a program must not hold; the rest as it is."""
+    if type(x) is not np.ndarray:
+        return x
+    return as_strided(np.zeros(1, x.dtype), x.shape, x.strides, writeable=False)
 
 
 def _program(name: str, args: tuple[Any, ...], arrays: list[Any], outputs: list[Any]) -> Program:

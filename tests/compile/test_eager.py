@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,21 @@ def test_the_table_is_bounded(monkeypatch: Any) -> None:
         F.conv2d(x[..., :n], w)
     assert len(heavy.FORMS) == 8
     agree(F.conv2d(x, w), plain(lambda: F.conv2d(x, w)))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_program_holds_none_of_its_arrays(kept: bool) -> None:
+    """Neither one just made nor one from the disk."""
+    layer = rl.nn.Conv2d(2, 3, 3)
+    for _ in range(2 if kept else 1):
+        heavy.FORMS.clear()
+        x = image(1, 2, 9, 11)
+        y = F.gelu(layer(x))
+        assert programs()
+        held = [weakref.ref(one._array) for one in (x, y)]
+        y.sum().backward()
+        x = y = None
+        assert all(one() is None for one in held)
 
 
 def test_equal_calls_give_equal_bits() -> None:
