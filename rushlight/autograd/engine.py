@@ -38,7 +38,7 @@ from ..core.tape import (
 )
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
-from .lifting import lift, seed, values_of
+from .lifting import held, lift, seed, values_of
 from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
 
@@ -219,6 +219,8 @@ class Sweep:
             raise
         if STATE.anomaly:
             check_nan(entry, grads)
+        if self.create and entry[PRIM].flat:
+            grads = held(grads, entry)
         if entry[HOOKS] is not None:
             grads = _run_post_hooks(entry, grads, g)
         if not self.keep and (entry[INPUTS] is not None or entry[OUTPUT] is not None):

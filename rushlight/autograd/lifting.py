@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..core.dispatch import OUTPUT_OF
-from ..core.tape import INPUTS, OUTPUT, PARENTS, Entry, tick
+from ..core.primitive import Primitive
+from ..core.tape import INPUTS, OUTPUT, PARENTS, PRIM, Entry, tick
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value
+from ..core.values import Value, raw
 from .saved import with_history
 
 ndarray = np.ndarray
@@ -47,6 +49,25 @@ def lift(entry: Entry, origin: Entry, create: bool) -> Entry:
 def _input(x: Any, parent: Any) -> Any:
     held: Any = x
     return with_history(held, parent) if isinstance(x, (ndarray, Value)) else x
+
+
+def held(grads: Any, entry: Entry) -> list[Any]:
+    """Gradients that do not move with the operands, knowing these: theirs is zero, not nothing."""
+    prim = _held(entry[PRIM].flat)
+    return [
+        g if g is None or parent is None
+        else wrap(g._array, [prim, (g._entry, parent), None, None, (), g.shape, tick(), None])
+        for g, parent in zip(grads, entry[PARENTS])
+    ]  # fmt: skip
+
+
+@cache
+def _held(node: str) -> Primitive:
+    def pull(g: Any, entry: Entry) -> Any:
+        nothing = np.zeros(g.shape, raw(g).dtype)
+        return g, nothing if type(g) is ndarray else wrap(nothing)
+
+    return Primitive("held", eval=None, rule=None, pull=pull, node=node, listed=False)
 
 
 def below(x: Any) -> Any:

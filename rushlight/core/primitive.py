@@ -1,6 +1,6 @@
 """The declaration of an op and its families; `docs/one-op.md` walks one from end to end.
 
-A `Primitive` is frozen at nine fields. The families below fill what can be derived: the pull
+A `Primitive` is frozen at ten fields. The families below fill what can be derived: the pull
 (gradients of the inputs from the gradient of the output) is baked here, once, at declaration.
 """
 
@@ -65,18 +65,19 @@ class General:
 
 
 class Primitive:
-    """An op, declared once: every interpreter reads these nine fields.
+    """An op, declared once: every interpreter reads these ten fields.
 
     `eval` computes on arrays; `shape` gives the result's shape from shapes (None: by family);
     `dtype` says how operands are promoted; `rule` is one of the three rule kinds or None; `lower`
     feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs
-    but the first); `pull` is the baked backward function. `arity` None means one sequence of
-    operands (cat, stack).
+    but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
+    does not move with x but is not independent of it either (ReLU): its own gradient is zero.
+    `arity` None means one sequence of operands (cat, stack).
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "eval", "lower", "name", "node", "outputs", "pull", "reads",
-        "rule", "shape",
+        "arity", "doc", "dtype", "eval", "flat", "lower", "name", "node", "outputs", "pull",
+        "reads", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -86,6 +87,7 @@ class Primitive:
     rule: Elementwise | Multilinear | General | None
     lower: Any
     reads: str
+    flat: str
     doc: str
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
@@ -99,6 +101,7 @@ class Primitive:
         self.eval = fields["eval"]
         self.dtype = fields.get("dtype", "first")
         self.reads = fields.get("reads", "")
+        self.flat = fields.get("flat", "")
         self.doc = fields.get("doc", "")
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)

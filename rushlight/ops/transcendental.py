@@ -208,7 +208,7 @@ _large_relu = heavy("relu", rectified, light=True)
 relu = elementwise(
     "relu", eval=_relu, dtype="promote", reads="y", partials=[lambda y, x: y > 0],
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
-    pull=heavy_pull("relu", lambda y, x: y > 0),
+    pull=heavy_pull("relu", lambda y, x: y > 0), flat="ThresholdBackwardBackward0",
 )  # fmt: skip
 
 _conj = elementwise("conj", eval=np.conjugate, partials=[None], pull=lambda g, e: (conj(g),),

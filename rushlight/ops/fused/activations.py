@@ -17,19 +17,20 @@ from .kernels import need_float, raw, widened
 from .rounds import in_rounds
 
 
-def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, node: str | None = None) -> Any:
+def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "") -> Any:
     """One operand; 16-bit types are computed in float32, integers refused as torch does."""
 
     def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
         need_float(x, kernel)
         return np.asarray(eval(widened(x), *params)).astype(x.dtype, copy=False)
 
-    return general(name, eval=evaluate, vjp=vjp, reads="x", doc=doc, node=node)
+    return general(name, eval=evaluate, vjp=vjp, reads="x", doc=doc, flat=flat)
 
 
 hardtanh = general(
     "hardtanh", reads="x", eval=lambda x, low, high: np.clip(x, low, high).astype(x.dtype),
     vjp=lambda g, y, x, low, high: g * ((x > low) & (x < high)),
+    flat="HardtanhBackwardBackward0",
     doc="x held between two bounds; the gradient passes strictly inside.",
 )  # fmt: skip
 
@@ -53,7 +54,7 @@ def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
 leaky_relu = _smooth(
     "leaky_relu", "leaky_relu_cpu", _leaky_relu,
     lambda g, y, x, slope: g * slope_at(x, slope),
-    "x where positive, else slope * x.",
+    "x where positive, else slope * x.", flat="LeakyReluBackwardBackward0",
 )  # fmt: skip
 
 
@@ -182,19 +183,19 @@ def _hardshrink(x: np.ndarray, bound: float) -> np.ndarray:
 hardshrink = _smooth(
     "hardshrink", "hardshrink_cpu", _hardshrink,
     lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
-    "x outside of -bound..bound, else 0.",
+    "x outside of -bound..bound, else 0.", flat="HardshrinkBackwardBackward0",
 )  # fmt: skip
 softshrink = _smooth(
     "softshrink", "softshrink_cpu",
     lambda x, bound: np.where(x > bound, x - x.dtype.type(bound),
                               np.where(x < -bound, x + x.dtype.type(bound), x * 0)),
     lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
-    "x moved by `bound` towards 0, where it stays.",
+    "x moved by `bound` towards 0, where it stays.", flat="SoftshrinkBackwardBackward0",
 )  # fmt: skip
 threshold = general(
     "threshold", reads="x",
     eval=lambda x, bound, value: np.where(x <= bound, x.dtype.type(value), x),
-    vjp=lambda g, y, x, bound, value: g * ~(x <= bound),
+    vjp=lambda g, y, x, bound, value: g * ~(x <= bound), flat="ThresholdBackwardBackward0",
     doc="x where above the bound, else the value.",
 )  # fmt: skip
 
@@ -218,5 +219,6 @@ prelu = general(
     "prelu", arity=2, reads="x", node="PreluKernelBackward0",
     eval=lambda x, w: np.where(x > 0, x, x * w),
     vjp=lambda g, y, x, w: (where(x > 0, g, g * w), where(x > 0, 0.0, g * x)),
+    flat="PreluKernelBackwardBackward0",
     doc="x where positive, else w x; w already of x's number of dimensions.",
 )  # fmt: skip

@@ -116,6 +116,7 @@ max_pool = general(
     "max_pool", outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
     eval=heavy("max_pool", _max_pool),
     vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
+    flat="MaxPool2DWithIndicesBackwardBackward0",
     doc="The largest value of each window, and the code of its place.",
 )  # fmt: skip
 
@@ -232,6 +233,7 @@ def _add_flat(g: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
 take_flat = multilinear(
     "take_flat", eval=_take_flat, node="AdaptiveMaxPool2DBackward0",
     adjoints=[lambda g, x, places: add_flat(g, places, x.shape[2:]), None],
+    flat="AdaptiveMaxPool2DBackwardBackward0",
     doc="The elements at indices into the flattened spatial dimensions.",
 )  # fmt: skip
 add_flat = multilinear(
