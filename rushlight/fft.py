@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .core import dtypes
-from .core.dispatch import scalar_type_name, write_out
+from .core.dispatch import named, scalar_type_name, write_out
 from .core.shapes import dimension, dimensions
 from .core.state import DEFAULTS
 from .core.tensor import Tensor, set_requires_grad, wrap
@@ -119,7 +119,11 @@ def _from_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: 
     x, places, sizes = _region(_floating(name, input), size, dims)
     if x.dtype.is_complex:
         kind = scalar_type_name(x.dtype)
-        raise RuntimeError(f"{name} expects a real input tensor, but got {kind}")
+        raise RuntimeError(
+            f"{name} expects a real input tensor, but got {kind}" if name in ("rfft", "ihfft") else
+            f"rfftn expects a real-valued input tensor, but got {kind}" if name[0] == "r" else
+            f"Only supports floating-point dtypes, but found: {kind}"
+        )  # fmt: skip
     if not places:
         raise RuntimeError(f"{name} must transform at least one axis")
     for n in sizes:
@@ -155,7 +159,10 @@ def _transforms(name: str, work: Any, forward: bool, doc: str) -> tuple[Any, Any
             out: Any = None) -> Tensor:  # fmt: skip
         x = _floating(name, input)
         size = None if n is None else (_checked(n),)
-        return _put(work(name, x, size, (_place(x, dim),), norm, forward), out)
+        y = work(name, x, size, (_place(x, dim),), norm, forward)
+        if work is _to_complex and x.dtype.category < dtypes.COMPLEX:
+            named(y, "FftR2CBackward0" if forward else "ConjBackward0")
+        return _put(y, out)
 
     def two(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None, *,
             out: Any = None) -> Tensor:  # fmt: skip

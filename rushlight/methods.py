@@ -11,7 +11,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .core import calls, dtypes, inplace
-from .core.dispatch import scalar_type_name, wrap_array
+from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import filling, indexing, neural, place, protocol, reshaping
@@ -79,6 +79,14 @@ def _taken_from(self: Tensor, other: Any) -> Any:
     if type(other) in (int, float) and self.dtype.is_floating_point:
         return elementwise.take_from(self, other)
     return elementwise.sub(other, self)
+
+
+def _divided_into(self: Tensor, other: Any) -> Any:
+    if not calls.is_operand(other):
+        return NotImplemented
+    if type(other) in (int, float) and other == 1:
+        return named(elementwise.div(other, self), "MulBackward0")
+    return elementwise.mul(elementwise.reciprocal(self), other)  # torch's two steps, bit by bit
 
 
 def _comparison(op: Function) -> Function:
@@ -214,7 +222,7 @@ def operators() -> dict[str, Any]:
     for name, op in pairs.items():
         table[f"__{name}__"] = _operator(op)
         table[f"__r{name}__"] = _operator(op, reverse=True)
-    table["__rsub__"] = _taken_from
+    table["__rsub__"], table["__rtruediv__"] = _taken_from, _divided_into
     fast = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide}
     for name, op in pairs.items():
         twin = inplace.in_place_ufunc(op, fast[name]) if name in fast else inplace.in_place(op)
@@ -223,7 +231,7 @@ def operators() -> dict[str, Any]:
     table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
     table["__rdiv__"] = table["__rtruediv__"]
     table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
-    table.update(__neg__=e.neg, __pos__=e.positive, __abs__=e.abs, __invert__=c.bitwise_not,
+    table.update(__neg__=e.neg, __pos__=functions.positive, __abs__=e.abs, __invert__=c.bitwise_not,
                  __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
     return table
 

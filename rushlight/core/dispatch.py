@@ -19,7 +19,7 @@ from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
 from .shortage import shortage
 from .state import DEFAULTS, STATE, WATCHED
-from .tape import LEAF, PRIM, Entry, hooks_of, tick
+from .tape import LEAF, PARENTS, PRIM, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 from .values import Value
 
@@ -132,9 +132,18 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
 def named(result: Tensor, node: str) -> Tensor:
     """A result whose last step goes by the name of the whole formula, as `grad_fn` shows it."""
     entry = result._entry
-    if type(entry) is list and STATE.grad and entry[PRIM] is not OUTPUT_OF:
+    if type(entry) is list and STATE.grad:
+        if entry[PRIM] is OUTPUT_OF:
+            entry = entry[PARENTS][0]
         entry[PRIM] = variant(entry[PRIM], node)
     return result
+
+
+def whole(result: Tensor, node: str) -> Tensor:
+    """The same for a formula that ends in a view of memory of its own: torch's result is none."""
+    if type(result._array) is ndarray:
+        result._base = None
+    return named(result, node)
 
 
 def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inputs: Any) -> Any:

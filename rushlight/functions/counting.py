@@ -16,6 +16,7 @@ from .control import hosted
 from .creation import linspace
 from .reduction import put as _out
 from .results import named_result
+from .underived import by_aten, by_formula
 
 __all__ = [
     "bincount", "bucketize", "histc", "histogram", "isin", "searchsorted", "unique",
@@ -55,7 +56,9 @@ def unique(
         )
         inverse = inverse.reshape(-1)
         values = np.moveaxis(np.ascontiguousarray(np.moveaxis(values, place, 0)), 0, place)
-    return _several(values, inverse if return_inverse else None, counts if return_counts else None)
+    found = _several(values, inverse if return_inverse else None, counts if return_counts else None)
+    name, node = ("_unique2", "Unique2") if dim is None else ("unique_dim", "UniqueDim")
+    return by_formula(name, f"{node}Backward0", found, input)
 
 
 def _some(x: np.ndarray, place: int) -> None:
@@ -88,7 +91,8 @@ def unique_consecutive(
     counts = np.diff(np.append(np.flatnonzero(starts), len(rows))) if len(rows) else np.zeros(0)
     values = rows[starts] if dim is None or not x.ndim else np.moveaxis(rows[starts], 0, place)
     inverse = inverse.reshape(x.shape) if dim is None else inverse
-    return _several(values, inverse if return_inverse else None, counts if return_counts else None)
+    found = _several(values, inverse if return_inverse else None, counts if return_counts else None)
+    return by_formula("unique_consecutive", "UniqueConsecutiveBackward0", found, input)
 
 
 @by_sample
@@ -112,7 +116,7 @@ def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     kind = weights._array.dtype if weights.dtype is dtypes.float32 else np.dtype(np.float64)
     total = np.bincount(x, weights._array.astype(np.float64), minlength)
-    return wrap_array(total.astype(kind))
+    return by_aten("bincount", wrap_array(total.astype(kind)), weights)
 
 
 def _limits(
@@ -194,7 +198,8 @@ def histogram(
     counts = counts.astype(np.float64)
     if density:
         counts = counts / (counts.sum() * np.diff(edges.astype(np.float64)))
-    return _out(_histogram(wrap_array(counts.astype(kind)), wrap_array(edges.copy())), out)
+    found = _histogram(wrap_array(counts.astype(kind)), wrap_array(edges.copy()))
+    return _out(by_aten("histogram", found, input), out)
 
 
 @by_sample

@@ -20,6 +20,7 @@ from ..ops.transcendental import conj
 from .control import hosted
 from .linear_algebra import check, check_dims, put, zeros_info
 from .results import named_result
+from .underived import by_formula
 
 LU = named_result("linalg_lu", ("P", "L", "U"))
 LUFactor = named_result("linalg_lu_factor", ("LU", "pivots"))
@@ -205,7 +206,8 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     packed, tau = np.linalg.qr(input._array, "raw")
     kind = input._array.dtype
     packed = np.swapaxes(packed, -1, -2).astype(kind, order="C")
-    return put(Geqrf(wrap(packed), wrap(tau.astype(kind, copy=False))), out)
+    found = Geqrf(wrap(packed), wrap(tau.astype(kind, copy=False)))
+    return put(by_formula("geqrf", "GeqrfBackward0", found, input), out)
 
 
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,

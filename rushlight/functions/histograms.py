@@ -10,6 +10,7 @@ from ..core.dispatch import not_implemented, wrap_array
 from ..core.tensor import Tensor
 from .creation import linspace
 from .results import named_result
+from .underived import by_aten
 
 __all__ = ["histogramdd"]
 
@@ -47,7 +48,8 @@ def histogramdd(
             shape = [1] * len(wide)
             shape[place] = -1
             counts = counts / np.diff(edge).reshape(shape)
-    return _result(wrap_array(counts.astype(x.dtype)), tuple(map(wrap_array, edges)))
+    hist = by_aten("_histogramdd_from_bin_cts", wrap_array(counts.astype(x.dtype)), input)
+    return _result(hist, tuple(map(wrap_array, edges)))
 
 
 def _counted(points: np.ndarray, edges: list[np.ndarray], weights: Any) -> np.ndarray:

@@ -15,12 +15,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name
-from ..core.primitive import Primitive
-from ..core.state import STATE
-from ..core.tape import LEAF, tick
 from ..core.tensor import Tensor, wrap
 from .linear_algebra import put
 from .results import named_result
+from .underived import by_aten
 
 Factor = named_result("linalg_ldl_factor", ("LD", "pivots"))
 FactorOut = named_result("linalg_ldl_factor_out", ("LD", "pivots"))
@@ -57,7 +55,7 @@ def ldl_factor_ex(
     conjugate = hermitian and a.dtype.kind == "c"
     for place in np.ndindex(info.shape) if n else ():
         info[place] = _factor(a[place], pivots[place], conjugate)
-    LD = _underived("linalg_ldl_factor_ex", wrap(a), A)
+    LD = by_aten("linalg_ldl_factor_ex", wrap(a), A)
     if check_errors:
         _refuse_singular("torch.linalg.ldl_factor_ex", wrap(info))
     found = LD, wrap(pivots), wrap(info)
@@ -84,7 +82,7 @@ def ldl_solve(
     factors, rows = np.broadcast_to(a, (*lead, n, n)), np.broadcast_to(swaps, (*lead, n))
     for place in np.ndindex(lead):
         _solve(factors[place], rows[place].tolist(), x[place], conjugate)
-    return put(_underived("linalg_ldl_solve", wrap(x), LD, B), out)
+    return put(by_aten("linalg_ldl_solve", wrap(x), LD, B), out)
 
 
 # --- checks
@@ -145,20 +143,6 @@ def _refuse_singular(name: str, info: Tensor) -> None:
             f'BatchLinearAlgebra.cpp":1642, please report a bug to PyTorch. {name}: Unknown error'
             f" code: {int(bad[0])}."
         )
-
-
-def _underived(name: str, result: Tensor, *inputs: Tensor) -> Tensor:
-    """A result on the tape whose derivative nobody wrote: torch's error in backward."""
-    if STATE.grad and any(x._entry is not None for x in inputs):
-
-        def refuse(g: Any, entry: Any) -> Any:
-            raise RuntimeError(f"derivative for aten::{name} is not implemented")
-
-        prim = Primitive(name, eval=None, pull=refuse, node="NotImplemented", listed=False)
-        parents = tuple(x if x._entry is LEAF else x._entry for x in inputs)
-        shape = result._array.shape
-        result._entry = [prim, parents, None, None, (), shape, tick(), None]
-    return result
 
 
 # --- one matrix

@@ -279,4 +279,4 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
         mode = compute_mode or "use_mm_for_euclid_dist_if_necessary"
         return d.distances(x1, x2, d.use_product(mode, rows, columns))
     gap = e.sub(s.unsqueeze(x1, x1._array.ndim - 1), s.unsqueeze(x2, x2._array.ndim - 2))
-    return d.vector_norm(gap, float(p), (gap._array.ndim - 1,), False)
+    return named(d.vector_norm(gap, float(p), (gap._array.ndim - 1,), False), "CdistBackward0")

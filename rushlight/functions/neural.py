@@ -7,13 +7,15 @@ it reaches the ops that have no public name of their own.
 # ruff: noqa: F401 (names imported to be found here)
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes, inplace
-from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
+from ..core.dispatch import named, not_implemented, scalar_type_name, whole, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, memory
 from ..core.shapes import broadcast, dimension, dimensions
@@ -82,6 +84,24 @@ __all__ = ["log_softmax", "softmax"]
 relu_, elu_, threshold_, hardtanh_, leaky_relu_, hardsigmoid_, hardswish_, silu_, mish_ = map(
     in_place, (relu, elu, threshold, hardtanh, leaky_relu, hardsigmoid, hardswish, silu, mish)
 )
+
+
+def goes_by(node: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A formula that torch has as one step: its result is nobody's view and bears this name."""
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            found = function(*args, **kwargs)
+            result = found[0] if type(found) is tuple else found
+            if any(result is x for x in (*args, *kwargs.values())):
+                result = found = s.clone(result)
+            whole(result, node)
+            return found
+
+        return call
+
+    return wrapped
 
 
 def _typed(input: Tensor, dtype: Any) -> Tensor:

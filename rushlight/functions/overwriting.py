@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import wrap_array, write_out
+from ..core.dispatch import named, wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from .arguments import misfit
@@ -53,7 +53,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
             "fill_ only supports 0-dimension value tensor but got tensor with"
             f" {value._array.ndim} dimensions."
         )
-    return s.fill(input, s.cast(value, input.dtype))
+    return named(s.fill(input, s.cast(value, input.dtype)), "FillBackward0")
 
 
 def alias_copy(input: Tensor, *, out: Any = None) -> Tensor:

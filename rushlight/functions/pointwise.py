@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import result_type, scalar, scalar_type_name, wrap_array, write_out
+from ..core.dispatch import named, result_type, scalar, scalar_type_name, wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops.compare import (
@@ -51,7 +51,6 @@ from ..ops.elementwise import (
     mul,
     neg,
     nextafter,
-    positive,
     pow,
     reciprocal,
     remainder,
@@ -161,7 +160,8 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """other - alpha * input."""
     if not isinstance(input, Tensor):
         raise combination("rsub", (input, other), {})
-    return sub(other, input, alpha=alpha)
+    node = f"RsubBackward{int(not isinstance(other, Tensor))}"
+    return named(sub(other, input, alpha=alpha), node)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
@@ -199,7 +199,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
             raise combination("clamp", (input, min, max), {})
         result = input if min is None else e.maximum(input, min)
         result = result if max is None else e.minimum(result, max)
-        return _out(result, out)
+        return _out(named(result, "ClampBackward0"), out)
     kind = result_type(input, *(bound for bound in (min, max) if bound is not None))
     return e.clamp(input if input.dtype is kind else cast(input, kind), min, max, out=out)
 
@@ -216,7 +216,8 @@ def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Any:
     """
     if not isinstance(input, Tensor):
         raise combination("clamp_min", (input, min), {})
-    return clamp(input, min=min, out=out)
+    node = f"ClampMinBackward{int(isinstance(min, Tensor))}"
+    return named(clamp(input, min=min, out=out), node)
 
 
 def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
@@ -228,7 +229,8 @@ def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
     """
     if not isinstance(input, Tensor):
         raise combination("clamp_max", (input, max), {})
-    return clamp(input, max=max, out=out)
+    node = f"ClampMaxBackward{int(isinstance(max, Tensor))}"
+    return named(clamp(input, max=max, out=out), node)
 
 
 def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Any:
@@ -276,7 +278,8 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
     tensor([2.5000])
     """
-    return _out(e.lerp(input, end, weight), out)
+    y = e.lerp(input, end, weight)
+    return _out(named(y, "LerpBackward1") if isinstance(weight, Tensor) else y, out)
 
 
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
@@ -303,10 +306,23 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)
 
 
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself; only a bool tensor is refused.
+
+    >>> import rushlight as torch
+    >>> torch.positive(torch.tensor([1.0, -2.0]))
+    tensor([ 1., -2.])
+    """
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """input ** exponent in double precision."""
     if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         raise combination("float_power", (input, exponent), {})
     kind = result_type(input, exponent)
     wide = dtypes.complex128 if kind.is_complex else dtypes.float64
-    return _out(e.pow(_typed(input, wide), _typed(exponent, wide)), out)
+    base, power = (_typed(x, wide) if isinstance(x, Tensor) else x for x in (input, exponent))
+    return _out(e.pow(base, power), out)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..core.dispatch import named, result_type, scalar_type_name, write_out
+from ..core.dispatch import named, result_type, scalar_type_name, whole, write_out
 from ..core.dtypes import FLOAT, bool_, float32
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
@@ -130,7 +130,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     tensor(11.)
     """
     _expect_vectors("vdot", input, other)
-    return _out(c.matmul(conj(input), other), out)
+    return _out(named(c.matmul(conj(input), other), "VdotBackward0"), out)
 
 
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
@@ -230,7 +230,7 @@ def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     x = s.reshape(input, tuple(size for n in a for size in (n, 1)))
     y = s.reshape(other, tuple(size for n in b for size in (1, n)))
     y = s.reshape(e.mul(x, y), tuple(m * n for m, n in zip(a, b)))
-    return _out(named(y, "UnsafeViewBackward0"), out)
+    return _out(whole(y, "UnsafeViewBackward0"), out)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -242,7 +242,7 @@ def trace(input: Tensor) -> Tensor:
     """
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
-    return r.sum(s.diagonal(input, 0, 0, 1), None, False)
+    return named(r.sum(s.diagonal(input, 0, 0, 1), None, False), "TraceBackward0")
 
 
 def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
@@ -360,7 +360,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     if kind is bool_:  # factors count as true or false
         product = product if alpha else s.zero(product)
         return _out(cmp.logical_or(product, input) if beta else product, out)
-    return _out(_plus("addr", input, product, beta, alpha), out)
+    return _out(named(_plus("addr", input, product, beta, alpha), "AddrBackward0"), out)
 
 
 def _batched(batch1: Tensor, batch2: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.dispatch import named
 from ..core.errors import fail
 from . import init
 from .functional.recurrent import recurrent
@@ -221,7 +222,10 @@ class RNNBase(Module):
             self.training,
             self.bidirectional,
         )
-        return out.transpose(0, 1) if flip else out, ends if isinstance(hx, tuple) else ends[0]
+        if flip:
+            out = out.transpose(0, 1)
+            out = out if self.mode == "LSTM" else named(out, "TransposeBackward1")
+        return out, ends if isinstance(hx, tuple) else ends[0]
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """input (T, B, I), (B, T, I) if batch_first, (T, I), or a PackedSequence; and a state."""

@@ -150,9 +150,10 @@ def _linear_node(entry: Any) -> str:
     flat = len(entry[SHAPE]) == 2
     if len(entry[PARENTS]) == 3:
         return "AddmmBackward0" if flat else "ViewBackward0"
-    return "MmBackward0" if flat else "UnsafeViewBackward0"
+    return "MmBackward0" if flat else _NODES_OF_LINEAR.get(len(entry[SHAPE]), "UnsafeViewBackward0")
 
 
+_NODES_OF_LINEAR = {1: "SqueezeBackward4"}
 bmm = multilinear(
     "bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
     lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.",

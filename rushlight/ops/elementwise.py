@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
-from ..core.tape import INPUTS, PARENTS, Entry
+from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from .transcendental import conj, log
 
 
@@ -180,7 +181,8 @@ def sgn(input: Any, *, out: Any = None) -> Any:
     array = input if isinstance(input, (np.ndarray, np.generic)) else input._array
     if array.dtype.kind == "c":
         return complex_sgn(input)
-    return sign(input, out=out) if out is not None else sign(input)
+    y = sign(input, out=out) if out is not None else sign(input)
+    return y if isinstance(y, np.ndarray) else named(y, "SgnBackward0")
 
 
 square = elementwise(
@@ -192,7 +194,6 @@ reciprocal = elementwise(
     "reciprocal", eval=np.reciprocal, dtype="float", partials=[lambda y, x: -y * y], reads="y",
     lower=lambda s, x: s.div(1.0, x), doc="1 / x.",
 )  # fmt: skip
-positive = elementwise("positive", eval=np.positive, partials=[1], lower=lambda s, x: x, doc="+x.")
 
 
 def _remainder(x: Any, y: Any) -> Any:
@@ -226,25 +227,45 @@ def _fmod(x: Any, y: Any) -> Any:
     return np.fmod(x, y)
 
 
-floor_divide = plain("floor_divide", eval=_floor_divide, arity=2, dtype="promote",
-                     lower=lambda s, x, y: s.floor_div(x, y),
-                     doc="The quotient rounded down.")  # fmt: skip
+def _no_derivative(name: str) -> Any:
+    """What stands for the derivatives of an op that torch records but cannot differentiate."""
+
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return [refuse, refuse]
+
+
+floor_divide = elementwise("floor_divide", eval=_floor_divide,
+                           partials=_no_derivative("floor_divide"), node="NotImplemented",
+                           lower=lambda s, x, y: s.floor_div(x, y),
+                           doc="The quotient rounded down.")  # fmt: skip
 trunc_divide = elementwise(
     "trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
-    node="DivBackward1", doc="The quotient rounded towards zero.",
+    node="DivBackward2", doc="The quotient rounded towards zero.",
 )  # fmt: skip
 floor_quotient = elementwise(
     "floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
-    lower=lambda s, x, y: s.floor_div(x, y), node="DivBackward1",
+    lower=lambda s, x, y: s.floor_div(x, y), node="DivBackward2",
     doc="div(x, y, rounding_mode='floor').",
 )  # fmt: skip
+
+
+def _by_tensor(entry: Entry) -> int:
+    """1 where the divisor was a tensor, 0 where it was a number."""
+    kept = entry[INPUTS]
+    divisor = kept[1] if type(kept) is tuple else entry[PARENTS][1]
+    return int(divisor is not None and not isinstance(divisor, (int, float)))
+
+
 remainder = elementwise(
     "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)],
-    reads=DIVIDED, doc="x - floor(x / y) * y: the sign of the divisor.",
+    reads=DIVIDED, node=lambda entry: f"RemainderBackward{_by_tensor(entry)}",
+    doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
     "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads=DIVIDED,
-    lower=lambda s, x, y: s.fmod(x, y),
+    lower=lambda s, x, y: s.fmod(x, y), node=lambda entry: f"FmodBackward{_by_tensor(entry)}",
     doc="x - trunc(x / y) * y: the sign of the dividend.",
 )  # fmt: skip
 
@@ -323,6 +344,7 @@ def _round(x: Any, decimals: int) -> Any:
 
 round = elementwise(
     "round", eval=_round, partials=[0.0],
+    node=lambda entry: f"RoundBackward{int(entry[PARAMS][0] != 0)}",
     doc="The nearest integer (halves to even), or to `decimals` places.",
 )  # fmt: skip
 
@@ -369,7 +391,8 @@ nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
 lcm = plain("lcm", eval=np.lcm, arity=2, dtype="promote", doc="Least common multiple.")
-heaviside = plain(
-    "heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype), arity=2, dtype="promote",
+heaviside = elementwise(
+    "heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype),
+    partials=_no_derivative("heaviside"), node="NotImplemented",
     doc="0 below zero, 1 above, y at zero.",
 )  # fmt: skip

@@ -105,7 +105,9 @@ def reshape(x: Any, shape: Shape) -> Any:
     try:
         a.reshape(shape, copy=False)
     except ValueError:
-        return unsafe_view(contiguous_copy(x), shape)
+        y = unsafe_view(contiguous_copy(x), shape)
+        y._base = None  # the copy is nobody else's
+        return y
     return as_shape(x, shape)
 
 
@@ -204,7 +206,7 @@ embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
 zero = linear("zero", eval=np.zeros_like, adjoint=lambda g, x: 0 * g, doc="Zeros in x's place.")
 fill = general(
     "fill", eval=lambda x, value: np.full_like(x, value.astype(x.dtype)), arity=2,
-    vjp=lambda g, y, x, value: (0 * g, g), doc="One value in x's place.",
+    vjp=lambda g, y, x, value: (0 * g, g), node="FillBackward2", doc="One value in x's place.",
 )  # fmt: skip
 
 

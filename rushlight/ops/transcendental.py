@@ -185,9 +185,9 @@ logaddexp2 = elementwise(
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
 deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "",
-                 lambda s, x: s.mul(x, pi / 180), "x pi / 180.")  # fmt: skip
+                 lambda s, x: s.mul(x, pi / 180), "x pi / 180.", "Deg2RadBackward0")  # fmt: skip
 rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "",
-                 lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.")  # fmt: skip
+                 lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.", "Rad2DegBackward0")  # fmt: skip
 
 
 _ZEROS = np.zeros(PIECE, np.float32)

@@ -24,7 +24,10 @@ CASES = [
     if name in REGISTRY
     for place, sample in enumerate(samples)
 ]
-SMOOTH = [case for case in CASES if case.values[0].rule is not None and case.values[1].smooth]
+SMOOTH = [
+    case for case in CASES if case.values[0].rule is not None and case.values[1].smooth
+    and case.values[0].node != "NotImplemented"
+]  # fmt: skip
 
 
 def is_float(x: Any) -> bool:
@@ -234,3 +237,13 @@ def _spoilt(x: Any) -> Any:
     if x.dtype.kind == "b":
         return ~x
     return (x + 1 if x.dtype.kind in "iu" else x * -1.37 + 0.21).astype(x.dtype)
+
+
+@pytest.mark.parametrize("name", ["floor_divide", "heaviside"])
+def test_what_torch_cannot_differentiate_is_recorded_and_refused(name: str) -> None:
+    x = rl.tensor([1.0, -2.0], requires_grad=True)
+    y = getattr(rl, name)(x, rl.tensor([2.0, 3.0]))
+    assert y.requires_grad and type(y.grad_fn).__name__ == "NotImplemented"
+    with pytest.raises(RuntimeError, match=f"derivative for aten::{name} is not implemented"):
+        y.sum().backward()
+    assert not getattr(rl, name)(x.detach(), rl.ones(2)).requires_grad

@@ -124,9 +124,11 @@ def rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    slopes = n.negative_slopes(input, lower, upper)
-    return input.mul_(slopes) if inplace else input * slopes
+        y = leaky_relu(input, (lower + upper) / 2, inplace)
+    else:
+        slopes = n.negative_slopes(input, lower, upper)
+        y = input.mul_(slopes) if inplace else input * slopes
+    return n.named(y, f"RreluWithNoiseBackward{int(inplace)}")
 
 
 def rrelu_(
@@ -177,7 +179,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0 / alpha)
+    y = (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0 / alpha)
+    return n.named(y, "CeluBackward0")
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -335,6 +338,7 @@ def tanh(input: Tensor) -> Tensor:
     return input.tanh()
 
 
+@n.goes_by("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of `dim` times the sigmoid of the second.
 

@@ -100,7 +100,10 @@ def _by_rows(
         labels = labels.reshape(labels.shape[0], places)
     loss = op(input, labels, weight, ignore, reduction)
     loss = loss[0] if type(loss) is tuple else loss
-    return loss.reshape(shape) if reduction == "none" and len(shape) != 1 else loss
+    if reduction != "none" or len(shape) == 1:
+        return loss
+    y = loss.reshape(shape)
+    return y if shape else n.whole(y, "NllLossBackward0")
 
 
 def nll_loss(
@@ -185,7 +188,7 @@ def _to_probabilities(
         return loss.sum(dim)
     if reduction == "sum":
         return loss.sum()
-    return loss.sum() / (input.numel() // classes)
+    return n.named(loss.sum() / (input.numel() // classes), "DivBackward1")
 
 
 def _smoothed(
@@ -214,6 +217,7 @@ def _smoothed(
     return sharp * (1 - smoothing) + even * (smoothing / classes)
 
 
+@n.goes_by("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Any = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -240,6 +244,7 @@ def binary_cross_entropy(
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
 
+@n.goes_by("BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Any = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean", pos_weight: Any = None,

@@ -275,7 +275,8 @@ def _transposed(
             f" channel: {_times(size)}. Output size is too small"
         )
     y = n.convolution_data(input, weight, size, stride, padding, dilation, groups)
-    return y if bias is None else y + bias.reshape(-1, *(1,) * dims)
+    y = y if bias is None else y + bias.reshape(-1, *(1,) * dims)
+    return n.named(y, "ConvolutionBackward0")
 
 
 def conv_transpose1d(

@@ -48,9 +48,10 @@ def pairwise_distance(
     >>> torch.nn.functional.pairwise_distance(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
     tensor([5.0000])
     """
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+    return n.named((x1 - x2 + eps).norm(p, -1, keepdim=keepdim), "NormBackward1")
 
 
+@n.goes_by("PdistBackward0")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2)."""
     if input.ndim != 2:

@@ -9,6 +9,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...functions import neural as n
 from .resampling import cubic
 
 __all__ = [
@@ -63,7 +64,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         lines.append(line if align_corners else line * ((count - 1) / count))
     places = [*reversed(rl.meshgrid(*lines, indexing="ij")), rl.ones(*size[2:], dtype=theta.dtype)]
     base = rl.stack(places, -1).reshape(1, -1, dims + 1)
-    return (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
+    y = (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
+    return n.whole(y, "AffineGridGeneratorBackward0")
 
 
 def _check_modes(mode: str, padding_mode: str) -> None:
@@ -199,4 +201,5 @@ def grid_sample(
         y = _by_cubics(input, at, padding_mode, align_corners)
     else:
         y = _between(input, at)
-    return y.reshape(batch, input.shape[1], *grid.shape[1:-1])
+    y = y.reshape(batch, input.shape[1], *grid.shape[1:-1])
+    return n.whole(y, f"GridSampler{dims}DBackward0")

@@ -16,6 +16,7 @@ __all__ = [
 Tensor = rl.Tensor
 
 
+@n.goes_by("MultiMarginLossBackward0")
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Any = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -61,6 +62,7 @@ def multi_margin_loss(
     return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
 
 
+@n.goes_by("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",

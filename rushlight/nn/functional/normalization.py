@@ -165,7 +165,7 @@ def rms_norm(
     if eps is None:
         eps = rl.finfo(input.dtype).eps
     y = n.root_mean_square(input, tuple(range(input.ndim - len(shape), input.ndim)), eps)
-    return y if weight is None else y * weight
+    return n.named(y, "MulBackward0") if weight is None else y * weight
 
 
 def group_norm(
@@ -205,7 +205,7 @@ def group_norm(
     grouped = input.reshape(batch, num_groups, each, prod(input.shape[2:]))
     shape = (1, num_groups, each, 1)
     y = n.standardise(grouped, _view(weight, shape), _view(bias, shape), (2, 3), eps)[0]
-    return n.named(y.reshape(input.shape), "NativeGroupNormBackward0")
+    return n.whole(y.reshape(input.shape), "NativeGroupNormBackward0")
 
 
 def instance_norm(

@@ -81,6 +81,11 @@ def _check_source(input: Tensor, pad: list[int], mode: str) -> None:
             )
 
 
+def _node(mode: str, dims: int) -> str:
+    kinds = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}
+    return f"{kinds[mode]}{dims}DBackward0" if mode in kinds else "CopySlices"
+
+
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """The last dimensions made longer: `pad` lists (before, after), the last dimension first.
 
@@ -107,7 +112,9 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
             dim = input.ndim - 1 - place
             sources = _sources(input.shape[dim], low, high, mode)
             input = n.take_slices(input, dim, sources)
-    return input
+    if not any(ends):
+        return input.clone()
+    return n.named(input, _node(mode, len(ends) // 2))
 
 
 def _check_image(name: str, input: Tensor, factor: str, value: int) -> None:
@@ -120,6 +127,7 @@ def _check_image(name: str, input: Tensor, factor: str, value: int) -> None:
         raise RuntimeError(f"{name} expects a positive {factor}, but got {value}")
 
 
+@n.goes_by("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r^2, H, W) to (*, C, H r, W r).
 
@@ -143,6 +151,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return y.reshape(*lead, channels // (r * r), height * r, width * r)
 
 
+@n.goes_by("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of `pixel_shuffle`."""
     _check_image("pixel_unshuffle", input, "downscale_factor", downscale_factor)
@@ -160,6 +169,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return y.reshape(*lead, channels * r * r, height // r, width // r)
 
 
+@n.goes_by("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels dealt out anew, one from each group in turn."""
     if input.ndim <= 2:

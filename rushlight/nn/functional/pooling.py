@@ -18,6 +18,9 @@ __all__ = [
 Tensor = rl.Tensor
 Sizes = tuple[int, ...]
 _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
+_MAX_NODES = {
+    1: "SqueezeBackward1", 2: "MaxPool2DWithIndicesBackward0", 3: "MaxPool3DWithIndicesBackward0",
+}  # fmt: skip
 
 
 def sizes_of(value: Any, dims: int, name: str, argument: str) -> Sizes:
@@ -156,9 +159,9 @@ def _max_pool(
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
     if not indices and not n.has_derivative(input):
         y = n.pooled_maxima(batch, *at)
-        return y if input.ndim == dims + 2 else y.squeeze(0)
+        return y if input.ndim == dims + 2 else n.whole(y.squeeze(0), _MAX_NODES[dims])
     y, code = n.max_pool(batch, *at)
-    y = y if input.ndim == dims + 2 else y.squeeze(0)
+    y = n.whole(y if input.ndim == dims + 2 else y.squeeze(0), _MAX_NODES[dims])
     if not indices:
         return y
     places = n.flat_places(code, tuple(input.shape[-dims:]), *at)
@@ -296,6 +299,7 @@ def avg_pool1d(
     return n.named(y, "SqueezeBackward1")
 
 
+@n.goes_by("AvgPool2DBackward0")
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -310,6 +314,7 @@ def avg_pool2d(
                      divisor_override)  # fmt: skip
 
 
+@n.goes_by("AvgPool3DBackward0")
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,

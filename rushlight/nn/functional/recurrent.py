@@ -10,6 +10,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...functions import neural as n
 from ...functions.recurrent import recurrent_way
 
 
@@ -114,23 +115,26 @@ def rnn_tanh_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> Any:
     """tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H)."""
-    return _cell("RNN_TANH", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    y = _cell("RNN_TANH", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    return n.whole(y, "TanhBackward0")
 
 
 def rnn_relu_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> Any:
     """relu(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H)."""
-    return _cell("RNN_RELU", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    y = _cell("RNN_RELU", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    return n.whole(y, "ReluBackward0")
 
 
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """One step of a GRU: (B, I) and (B, H) to (B, H)."""
-    return _cell("GRU", 3, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    return n.whole(_cell("GRU", 3, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0], "AddBackward0")
 
 
 def lstm_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple:
     """One step of an LSTM: (B, I) and a pair of (B, H) to a pair of (B, H)."""
-    return _cell("LSTM", 4, input, tuple(hx), w_ih, w_hh, b_ih, b_hh)
+    h, c = _cell("LSTM", 4, input, tuple(hx), w_ih, w_hh, b_ih, b_hh)
+    return n.named(h, "MulBackward0"), n.named(c, "AddBackward0")

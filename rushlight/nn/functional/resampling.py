@@ -198,6 +198,13 @@ def _check_out(input: Tensor, out: list[int]) -> None:
     )
 
 
+def _node(mode: str, dims: int, smooth: bool) -> str:
+    kind = "".join(part.title() for part in mode.split("-"))
+    if smooth:
+        return f"Upsample{kind}2DAaBackward0"
+    return f"Upsample{kind}{dims}DBackward0"
+
+
 def interpolate(
     input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
@@ -231,7 +238,10 @@ def interpolate(
     if mode == "area":
         return getattr(rl.nn.functional, f"adaptive_avg_pool{len(out)}d")(input, tuple(out))
     smooth = antialias or mode == "lanczos"
-    return _resampled(input, out, mode, bool(align_corners), factors or [None] * len(out), smooth)
+    y = _resampled(input, out, mode, bool(align_corners), factors or [None] * len(out), smooth)
+    if y is input:
+        y = input.clone()
+    return n.named(y, _node(mode, len(out), smooth))
 
 
 def _deprecated(name: str) -> None:

@@ -164,6 +164,7 @@ def _kind(value: Any) -> str:
     return "<class 'torch.Tensor'>" if n.holds_tensor(value) else str(type(value))
 
 
+@n.goes_by("EmbeddingBagBackward0")
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Any = None, max_norm: float | None = None,
     norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",

@@ -80,21 +80,25 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     if not input.is_floating_point():
         raise n.not_implemented(name, input.dtype)
     size = tuple(input.shape[-dims:])
+    node = f"AdaptiveAvgPool{dims}DBackward0"
     if out == (1,) * dims:
         return input.mean(tuple(range(-dims, 0)), keepdim=True)
+    if out == size:
+        return n.named(input.clone(), node)
     if min(out) > 0 and all(a % b == 0 for a, b in zip(size, out)):
         kernel = tuple(a // b for a, b in zip(size, out))
-        return getattr(rl.nn.functional, f"avg_pool{dims}d")(input, kernel)
+        return n.named(getattr(rl.nn.functional, f"avg_pool{dims}d")(input, kernel), node)
     for dim in range(input.ndim - dims, input.ndim):
         rows = out[dim - input.ndim]
         if rows != input.shape[dim]:
             input = n.map_dim(input, dim, _averages(input.shape[dim], rows))
-    return input
+    return n.named(input, node)
 
 
+@n.goes_by("SqueezeBackward1")
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The means of as many windows as asked for, of (N, C, L)."""
-    return n.named(_adaptive_avg(1, input, output_size), "SqueezeBackward1")
+    return _adaptive_avg(1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -141,11 +145,13 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
     return _maxima(dims, input, [_bounds(a, b) for a, b in zip(input.shape[-dims:], out)], indices)
 
 
+@n.goes_by("SqueezeBackward1")
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, L)."""
     return _adaptive_max(1, input, output_size, return_indices)
 
 
+@n.goes_by("AdaptiveMaxPool2DBackward0")
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, H, W).
 
@@ -156,11 +162,13 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(2, input, output_size, return_indices)
 
 
+@n.goes_by("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, D, H, W)."""
     return _adaptive_max(3, input, output_size, return_indices)
 
 
+@n.goes_by("SqueezeBackward1")
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
@@ -168,6 +176,7 @@ def adaptive_max_pool1d_with_indices(
     return _adaptive_max(1, input, output_size, True)
 
 
+@n.goes_by("AdaptiveMaxPool2DBackward0")
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
@@ -175,6 +184,7 @@ def adaptive_max_pool2d_with_indices(
     return _adaptive_max(2, input, output_size, True)
 
 
+@n.goes_by("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
@@ -229,6 +239,7 @@ def _fractional(
     return (y, rl.cat([row[1] for row in rows]).reshape(shape)) if indices else y
 
 
+@n.goes_by("FractionalMaxPool2DBackward0")
 def fractional_max_pool2d(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
@@ -241,6 +252,7 @@ def fractional_max_pool2d(
                        _random_samples)  # fmt: skip
 
 
+@n.goes_by("FractionalMaxPool3DBackward0")
 def fractional_max_pool3d(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
@@ -250,6 +262,7 @@ def fractional_max_pool3d(
                        _random_samples)  # fmt: skip
 
 
+@n.goes_by("FractionalMaxPool2DBackward0")
 def fractional_max_pool2d_with_indices(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
@@ -258,6 +271,7 @@ def fractional_max_pool2d_with_indices(
     return _fractional(2, input, kernel_size, output_size, output_ratio, True, _random_samples)
 
 
+@n.goes_by("FractionalMaxPool3DBackward0")
 def fractional_max_pool3d_with_indices(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
