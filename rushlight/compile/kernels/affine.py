@@ -7,6 +7,7 @@ and without zeros. The coordinates of a value are a tuple of indices, one per di
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ Coordinates = tuple[Index, ...]
 
 ZERO: Index = (0, ())
 _FAR = 1 << 30
+_memo: Any = functools.lru_cache(1 << 13)  # steps of a loop ask the same of equal coordinates
 _MEMORY: Index = (-1, ((_FAR, 0),))  # like no coordinate: stands before a place in memory
 
 
@@ -87,7 +89,8 @@ def combined(parts: Sequence[Index]) -> Index:
     return (constant, tuple(sorted([(v, c) for v, c in total.items() if c])))
 
 
-def flat(coordinates: Coordinates, strides: Sequence[int], offset: int = 0) -> Index:
+@_memo
+def flat(coordinates: Coordinates, strides: tuple[int, ...], offset: int = 0) -> Index:
     """The place in memory, in elements."""
     if coordinates and coordinates[0] == _MEMORY:
         return scaled(coordinates[1], 1, offset)
@@ -101,7 +104,8 @@ def flat(coordinates: Coordinates, strides: Sequence[int], offset: int = 0) -> I
     return (constant + offset, terms)
 
 
-def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+@_memo
+def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     """C-order strides in elements."""
     strides, step = [], 1
     for size in reversed(shape):
@@ -186,10 +190,23 @@ def through(node: Any, coordinates: Coordinates, extents: Mapping[int, int]) -> 
     return unravelled(flat(coordinates, strides, offset), source, extents)
 
 
-def broadcast(coordinates: Coordinates, shape: Sequence[int]) -> Coordinates:
+@_memo
+def broadcast(coordinates: Coordinates, shape: tuple[int, ...]) -> Coordinates:
     """Coordinates in an operand that is broadcast to the value at `coordinates`."""
     own = coordinates[len(coordinates) - len(shape) :]
     return tuple(ZERO if n == 1 else x for n, x in zip(shape, own))
+
+
+@_memo
+def placed(coordinates: Coordinates, shape: tuple[int, ...], by: tuple[Index, ...]) -> Index:
+    """`flat` in C order, with an index in place of every loop variable."""
+    return substituted(flat(coordinates, contiguous(shape)), by)
+
+
+@_memo
+def relocated(coordinates: Coordinates, by: tuple[Index, ...]) -> Coordinates:
+    """The coordinates with an index in place of every loop variable."""
+    return tuple([substituted(x, by) for x in coordinates])
 
 
 def substituted(index: Index, by: Sequence[Index]) -> Index:
@@ -214,7 +231,7 @@ def refined(coarse: Sequence[int], fine: Sequence[int]) -> list[Index] | None:
             stop += 1
         if product != size:
             return None
-        steps = contiguous(fine[start:stop])
+        steps = contiguous(tuple(fine[start:stop]))
         found.append((0, tuple((start + k, step) for k, step in enumerate(steps))))
         start = stop
     return found if start == len(fine) else None

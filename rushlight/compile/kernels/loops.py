@@ -337,7 +337,7 @@ def _dear(t: Term, outer: int) -> bool:
 
 def flat_index(nest: Nest) -> Index:
     """The place in a row that all reduced loops run over."""
-    steps = contiguous([nest.extents[v] for v in nest.reduced])
+    steps = contiguous(tuple([nest.extents[v] for v in nest.reduced]))
     return (0, tuple(sorted(zip(nest.reduced, steps))))
 
 

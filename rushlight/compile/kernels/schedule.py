@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..graph import Node
-from .affine import Coordinates, Index, contiguous, flat, refined, substituted, variable
+from .affine import Coordinates, Index, placed, relocated, variable
 from .chains import chained
 from .normal import IDLE, WRITES, Normal, hosted, storage
 from .roots import Root, choose
+from .spaces import Form, aligned
 
 MOST_ROOTS = 24  # in one kernel
 ALONE = 1 << 15  # elements from which a kernel should have units to share between threads
@@ -49,12 +50,11 @@ class Group:
         return [v for v in range(len(self.extents)) if v not in self.reduced]
 
     def at(self, root: Root, coordinates: Coordinates) -> Coordinates:
-        by = self.place[root]
-        return tuple(substituted(x, by) for x in coordinates)
+        return relocated(coordinates, self.place[root])
 
     def flat(self, root: Root, node: Node, coordinates: Coordinates) -> Index:
         """Which element of `node` a root means, as if the node lay in C order."""
-        return substituted(flat(coordinates, contiguous(node.shape)), self.place[root])
+        return placed(coordinates, node.shape, self.place[root])
 
     def whole(self, root: Root) -> bool:
         """Whether a root has a value in every round of the loops over reduced variables."""
@@ -355,15 +355,15 @@ def _union(one: Group, two: Group) -> Group | None:
     """Both groups in one space; None if they have none in common."""
     if not all(_joins(root) for group in (one, two) for root in group.place):
         return None
-    found = _aligned(one, two)
+    found = aligned(_form(one), _form(two))
     if found is None:
         return None
     extents, reduced, maps = found
     kind = "gemm" if "gemm" in (one.kind, two.kind) else "nest"
-    group = Group(one.number, kind, extents, reduced, first=min(one.first, two.first))
+    group = Group(one.number, kind, list(extents), reduced, first=min(one.first, two.first))
     for part, by in zip((one, two), maps):
         for root, place in part.place.items():
-            group.place[root] = tuple(substituted(x, by) for x in place)
+            group.place[root] = relocated(place, by)
     return group if all(_lanes_whole(root, group) for root in group.place) else None
 
 
@@ -375,73 +375,8 @@ def _lanes_whole(root: Root, group: Group) -> bool:
     return len(pieces) == 1 and pieces[0][1] == 1
 
 
-Aligned = tuple[list[int], tuple[int, ...], tuple[Sequence[Index], Sequence[Index]]]
-
-
-def _aligned(one: Group, two: Group) -> Aligned | None:
-    """A space for both: its extents, what is reduced, and the variables of either by its own."""
-    product = next((group for group in (one, two) if group.kind == "gemm"), None)
-    if product is not None:
-        other = two if product is one else one
-        if other.reduced:
-            return None
-        if product.reduced:
-            return _rows(one, two) if product is one else _swapped(_rows(two, one))
-    found = _same(one, two)
-    if found is None and one.reduced and not two.reduced:
-        found = _rows(one, two)
-    if found is None and two.reduced and not one.reduced:
-        found = _swapped(_rows(two, one))
-    return found
-
-
-def _swapped(found: Aligned | None) -> Aligned | None:
-    return None if found is None else (found[0], found[1], (found[2][1], found[2][0]))
-
-
-def _same(one: Group, two: Group) -> Aligned | None:
-    """Both run over the same elements, one of them perhaps with some dimensions as one."""
-    if len(one.extents) > len(two.extents):
-        return _swapped(_same(two, one))
-    by = refined(one.extents, two.extents)
-    if by is None:
-        return None
-    reduced = tuple(sorted(v for k in one.reduced for v, _ in by[k][1]))
-    if reduced and two.reduced and reduced != two.reduced:
-        return None
-    return two.extents, reduced or two.reduced, (by, list(map(variable, range(len(two.extents)))))
-
-
-def _rows(wide: Group, rows: Group) -> Aligned | None:
-    """The second runs over what the first keeps."""
-    kept = wide.kept
-    sizes = [wide.extents[v] for v in kept]
-    own = list(map(variable, range(len(wide.extents))))
-    by = refined(rows.extents, sizes)
-    if by is not None:  # the wide space is the finer one
-        inside = [own[v] for v in kept]
-        return wide.extents, wide.reduced, (own, [substituted(x, inside) for x in by])
-    by = refined(sizes, rows.extents)
-    if by is None:
-        return None
-    pieces = dict(zip(kept, by))
-    extents: list[int] = []
-    moved: list[Index] = [(0, ())] * len(rows.extents)
-    places: list[Index] = []
-    reduced = []
-    for v, size in enumerate(wide.extents):
-        if v in wide.reduced:
-            reduced.append(len(extents))
-            places.append(variable(len(extents)))
-            extents.append(size)
-            continue
-        for k, _ in pieces[v][1]:
-            moved[k] = variable(len(extents))
-            extents.append(rows.extents[k])
-        places.append((0, ()))
-    for v in kept:
-        places[v] = substituted(pieces[v], moved)
-    return extents, tuple(reduced), (places, moved)
+def _form(group: Group) -> Form:
+    return Form(group.kind == "gemm", tuple(group.extents), group.reduced)
 
 
 def _worth(one: Group, two: Group, merged: Group) -> bool:
