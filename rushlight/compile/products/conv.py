@@ -93,10 +93,25 @@ class Convolution:
             return emit_weight(module, name, self.plan, len(self.expression.slots))
         if isinstance(self.plan, ChannelPlan):
             slot = len(self.expression.slots)
-            return emit_channels(module, name, self.plan, self._finish, slot, self.flops)
+            return emit_channels(
+                module, name, self.plan, self._finish, slot, self.flops, self._touched()
+            )  # fmt: skip
         units = Driver(module, name, self.plan, self._finish).emit()
         grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
         return [KernelCall(name, units, grain, self.flops)]
+
+    def _touched(self) -> list[Array]:
+        """What the end reads and writes, as far as every place has an element of it."""
+        found = [(s.slot, s.index, s.value.dtype) for s in self.stores if not s.looked]
+        found += [
+            (t.slot, t.index, t.dtype) for t in behind(self.stores)
+            if t.kind == "load" and not t.looked
+        ]  # fmt: skip
+        dtype = self.result.dtype
+        return [
+            Array(slot, index[0], _steps(index, self.variables))
+            for slot, index, kind in dict.fromkeys(found) if kind == dtype
+        ]  # fmt: skip
 
     def _finish(self, f: Function, value: Value, place: Any, mask: Value | None) -> None:
         """The members' values, from one vector of finished sums."""

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
+from .conv_ask import ChannelWishes
 from .conv_channels_pack import Packer
 from .conv_channels_plan import ChannelPlan, Triple, even
 from .conv_kernel import Finish
+from .conv_plan import Array
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
 from .packing import KERNEL, Number, positions, table_entry, times, turn_name
@@ -21,10 +24,14 @@ UNROLLED = 4  # vectors of a row that are written out
 
 
 def emit_channels(
-    module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int, flops: int
-) -> list[KernelCall]:
-    """Add the kernels; `scratch` is the slot of what all units share."""
-    driver, calls = _Driver(module, name, plan, finish, scratch), []
+    module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int, flops: int,
+    touched: Sequence[Array] = (),
+) -> list[KernelCall]:  # fmt: skip
+    """Add the kernels; `scratch` is the slot of what all units share.
+
+    `touched` are arrays that `finish` reads or writes at every place: they are asked for early.
+    """
+    driver, calls = _Driver(module, name, plan, finish, scratch, touched), []
     if plan.scratch:
         units, each = driver.before(f"{name}_before")
         calls.append(KernelCall(f"{name}_before", units, max(1, (1 << 15) // each)))
@@ -35,10 +42,12 @@ def emit_channels(
 
 class _Driver:
     def __init__(
-        self, module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int
-    ) -> None:
+        self, module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int,
+        touched: Sequence[Array],
+    ) -> None:  # fmt: skip
         self.module, self.name, self.plan, self.finish = module, name, plan, finish
         self.type, self.scratch = plan.type, scratch
+        self.wishes = ChannelWishes(plan, touched, sum(a[2] * b[2] for *_, a, b in self._kinds()))
 
     # --- what comes before ------------------------------------------------------------------------
     def before(self, name: str) -> tuple[int, int]:
@@ -100,6 +109,7 @@ class _Driver:
         f = self.f = self.module.function(self.name, KERNEL)
         self._operands()
         self.shared = table_entry(f, type, self.scratch) if plan.scratch else self.source
+        self.ends = [table_entry(f, type, x.slot, x.offset) for x in self.wishes.touched]
         wide = plan.vectors * type.lanes
         self.sums = f.stack(type.scalar, (plan.kept * plan.image_sums + type.lanes) * wide)
         self.turned = f.stack(type.scalar, wide * plan.room)
@@ -126,11 +136,11 @@ class _Driver:
             if plan.own:
                 with f.if_(self._among(strip, number, count)):
                     at = f.add(times(f, f.sub(strip, number), size), first)
-                    self._strip(source, weight, at, size)
+                    self._strip(source, weight, at, size, 0)
             else:
                 with f.loop(0, count) as strips:
                     at = f.add(times(f, strips.index, size), first)
-                    self._strip(source, weight, at, size)
+                    self._strip(source, weight, at, size, f.add(strips.index, number))
             number += count
 
     def _source(self) -> Value:
@@ -147,30 +157,77 @@ class _Driver:
             Stage(f, plan).fill(self._image(f.add(self.first, images.index), self.group), line, at)
         return self.padded
 
-    def _strip(self, source: Value, weight: Value, first: Number, size: int) -> None:
-        """One block of channels, from vector `first` on."""
+    def _strip(self, source: Value, weight: Value, first: Number, size: int, strip: Number) -> None:
+        """One block of channels, from vector `first` on; it is the unit's block `strip`."""
         f, plan, type = self.f, self.plan, self.type
         chunk, whole = plan.places[0], plan.cut == plan.terms
+        done = times(f, strip, plan.rounds)
         if whole:
             packed = self._weights(weight, first, size, 0)
+            following = self._following(weight, first, size, 0)
             with f.loop(0, plan.together, chunk) as images:
                 here = f.at(source, times(f, images.index, plan.steps[0]), type)
+                turn = f.add(done, self._part(images.index, chunk))
+                self.asks = following, turn, self._ends(images.index, first), 0
                 self._tiles(here, packed, 0, size, chunk, self.sums)
                 self._finish(images.index, chunk, first, size)
             return
         each = plan.image_sums * size * type.lanes
         bytes = f.constant(plan.together * each * type.size, I64)
         f.do(f"call void @llvm.memset.p0.i64({self.sums.typed}, i8 0, {bytes.typed}, i1 false)")
+        ends = self._ends(0, first)
         with f.loop(0, plan.terms, plan.at_once) as parts:
             packed = self._weights(weight, first, size, parts.index)
+            following = self._following(weight, first, size, parts.index)
             with f.loop(0, plan.at_once, plan.cut) as cuts:
                 term = f.add(parts.index, cuts.index)
                 here = f.at(source, times(f, term, plan.steps[1]), type)
                 with f.loop(0, plan.together, chunk) as images:
                     there = f.at(here, times(f, images.index, plan.steps[0]), type)
                     sums = f.at(self.sums, times(f, images.index, each), type)
+                    cut = times(f, self._part(cuts.index, plan.cut), plan.together // chunk)
+                    turn = f.add(cut, self._part(images.index, chunk))
+                    part = times(f, self._part(parts.index, plan.at_once), plan.rounds)
+                    self.asks = following, f.add(done, turn), ends, f.add(part, turn)
                     self._tiles(there, packed, cuts.index, size, chunk, sums)
         self._finish(0, plan.together, first, size)
+
+    def _part(self, index: Number, step: int) -> Number:
+        """The number of a step of a loop."""
+        if isinstance(index, int):
+            return index // step
+        return self.f.emit(I64, f"udiv {index.typed}, {step}") if step > 1 else index
+
+    def _following(self, weight: Value, first: Number, size: int, term: Number) -> list[Value]:
+        """What is read next: other weights, or the source of the next unit."""
+        f, plan, (stream, _) = self.f, self.plan, self.wishes.streams
+        if not stream.lines:
+            return []
+        if not plan.own:
+            if plan.units[2] == 1:
+                return [self._image(f.add(self.first, plan.together), self.group)]
+            line = times(f, f.add(self.start, plan.block), plan.ways[0].jump)
+            at = times(f, line, plan.source.steps[3])
+            return [f.at(self._image(self.first, self.group), at, self.type)]
+        _, row, step, *_ = plan.weight.steps
+        last = f.compare(">=", f.coerce(f.add(term, plan.at_once), I64), plan.terms)
+        more, other = (
+            f.add(times(f, f.add(first, vectors), self.type.lanes * row), times(f, terms, step))
+            for vectors, terms in ((size, 0), (0, f.add(term, plan.at_once)))
+        )
+        at = f.select(last, f.coerce(more, I64), f.coerce(other, I64))
+        return [f.at(weight, at, self.type)]
+
+    def _ends(self, image: Number, first: Number) -> list[Value]:
+        """What the end of a block touches, from some image on."""
+        f, found = self.f, []
+        for base, array in zip(self.ends, self.wishes.touched):
+            n, g, row, line, _ = array.steps
+            at = f.add(times(f, f.add(self.first, image), n), times(f, self.group, g))
+            at = f.add(at, times(f, first, row * self.type.lanes))
+            at = f.add(at, times(f, self.start, self.plan.ways[0].step * line))
+            found.append(f.at(base, at, self.type))
+        return found
 
     def _weights(self, weight: Value, first: Number, size: int, term: Number) -> Value:
         """The packed weights of a block."""
@@ -182,29 +239,57 @@ class _Driver:
         at = f.add(times(f, self.group, plan.packed), times(f, first, lane))
         return f.at(self.shared, at, self.type)
 
+    def _kinds(self) -> Iterator[tuple[int, int, Triple, Triple]]:
+        """Tiles of one kind: phases; first, size and number of rows, the same of columns."""
+        plan, (down, across) = self.plan, self.plan.ways
+        parts = [even(plan.block, plan.places[1]), even(across.places, plan.places[2])]
+        for p, q in product(range(down.step), range(across.step)):
+            for lines, columns in product(*parts):
+                yield p, q, lines, columns
+
     def _tiles(
         self, source: Value, packed: Value, term: Number, size: int, images: int, sums: Value
     ) -> None:
         """The sums of some images at all places of the unit, over terms from `term` on."""
         f, plan, (down, across) = self.f, self.plan, self.plan.ways
         wide, (_, _, line, step) = size * self.type.lanes, plan.steps
-        parts = [even(plan.block, plan.places[1]), even(across.places, plan.places[2])]
-        for p, q in product(range(down.step), range(across.step)):
-            for (l0, lines, n), (c0, columns, m) in product(*parts):
-                tile = self._tile(p, q, size, (images, lines, columns))
-                base, count = plan.run_of(p, q)
-                weights = f.at(packed, f.add(times(f, term, count * wide), base * wide), self.type)
-                start = self._from(p, q)
-                with f.loop(0, n) as rows, f.loop(0, m) as blocks:
-                    a = f.add(times(f, rows.index, lines), l0)
-                    b = f.add(times(f, blocks.index, columns), c0)
-                    at = f.add(times(f, a, down.jump * line), times(f, b, across.jump * step))
-                    to = f.add(times(f, a, down.step * plan.width), times(f, b, across.step))
-                    to = f.add(to, p * plan.width + q)
-                    f.call(
-                        tile, VOID, f.at(source, f.add(at, start), self.type), weights,
-                        f.at(sums, times(f, to, wide), self.type),
-                    )  # fmt: skip
+        number = 0
+        for p, q, (l0, lines, n), (c0, columns, m) in self._kinds():
+            tile = self._tile(p, q, size, (images, lines, columns))
+            base, count = plan.run_of(p, q)
+            weights = f.at(packed, f.add(times(f, term, count * wide), base * wide), self.type)
+            start = self._from(p, q)
+            with f.loop(0, n) as rows, f.loop(0, m) as blocks:
+                a = f.add(times(f, rows.index, lines), l0)
+                b = f.add(times(f, blocks.index, columns), c0)
+                at = f.add(times(f, a, down.jump * line), times(f, b, across.jump * step))
+                to = f.add(times(f, a, down.step * plan.width), times(f, b, across.step))
+                to = f.add(to, p * plan.width + q)
+                turn = f.add(f.add(times(f, rows.index, m), blocks.index), number)
+                f.call(
+                    tile, VOID, f.at(source, f.add(at, start), self.type), weights,
+                    f.at(sums, times(f, to, wide), self.type), *self._wanted(p, q, turn, packed),
+                )  # fmt: skip
+            number += n * m
+
+    def _wanted(self, p: int, q: int, number: Number, idle: Value) -> list[Value]:
+        """Where call `number` of a round asks for lines."""
+        f, found = self.f, []
+        following, turn, ends, later = self.asks
+        if not self._walks(p, q):
+            return []
+        for stream, bases, at in zip(self.wishes.streams, (following, ends), (turn, later)):
+            if stream.lines:
+                call = f.add(times(f, at, self.wishes.calls), number)
+                found.append(stream.pointer(f, bases, call, idle))
+        return found
+
+    def _walks(self, p: int, q: int) -> tuple[int, ...]:
+        """Lines that tiles of a phase ask for per round."""
+        down, across = self.plan.ways
+        if p >= len(down.taps) or q >= len(across.taps) or not down.taps[p] or not across.taps[q]:
+            return ()
+        return tuple(stream.lines for stream in self.wishes.streams if stream.lines)
 
     def _from(self, p: int, q: int) -> int:
         """Where the first tap of a phase reads."""
@@ -234,7 +319,7 @@ class _Driver:
         lanes = tuple(range(0, wide, w))
         tile = Tile(
             self.type, tuple(x), lanes, tuple(loops), (tuple(out), lanes),
-            adds=plan.cut < plan.terms,
+            adds=plan.cut < plan.terms, walks=self._walks(p, q),
         )  # fmt: skip
         return tile_name(self.module, tile)
 

@@ -26,6 +26,8 @@ from .packing import Copy
 
 FIRST = 18 << 10  # bytes of weights that stay in the first cache
 NEAR = 320 << 10  # bytes of weights that a unit should have at hand
+PART = 96 << 10  # bytes of weights that a unit of its own packs at once
+LINES = 16 << 10  # bytes of the source that stay in the first cache
 SUMS = 256 << 10  # bytes of sums that a unit should keep
 UNITS = 4  # so many units let threads share the work
 Triple = tuple[int, int, int]
@@ -180,6 +182,11 @@ class ChannelPlan:
         return self.places[0] if self.cut == self.terms else self.together
 
     @property
+    def rounds(self) -> int:
+        """How often tiles are called for all places of some images, per packed weights."""
+        return self.at_once // self.cut * (self.together // self.places[0])
+
+    @property
     def room(self) -> int:
         """From one channel to the next of turned sums."""
         lanes = self.type.lanes
@@ -317,7 +324,12 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
             for block in _divisors(down.places):
                 if block % places[1] == 0:
                     yield from _cut(replace(plan, block=block, together=places[0]))
-            plan = replace(plan, block=down.places, own=True, part=_within(plan, NEAR))
+            for together in _divisors(plain.images):
+                few = places[0] < together <= plain.images // UNITS
+                if few and together % places[0] == 0:
+                    found = replace(plan, block=down.places, together=together)
+                    yield from _cut(found) if found.stack <= STACK // 2 else ()
+            plan = replace(plan, block=down.places, own=True, part=_within(plan, PART))
             for together in _divisors(plain.images):
                 if together % places[0] == 0:
                     yield from _cut(replace(plan, together=together))
@@ -326,7 +338,8 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
 def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
     """The plan with all terms at once, and with so many that their weights stay very near."""
     whole = plan.part if plan.own else plan.terms
-    for cut in {whole, min(whole, _within(plan, FIRST))}:
+    sizes = (FIRST, FIRST * 3 // 2, FIRST * 4)[: 3 if len(list(plan.phases)) > 1 else 2]
+    for cut in {whole, *(min(whole, _within(plan, size)) for size in sizes)}:
         found = plan if cut == plan.cut else replace(plan, cut=cut)
         size = found.kept * found.image_sums * found.vectors * found.type.lanes * found.type.size
         if whole % cut == 0 and (size <= SUMS or not plan.own):
@@ -368,15 +381,23 @@ def _cost(plan: ChannelPlan) -> float:
     phases = plan.ways[0].step * plan.ways[1].step
     units = plan.units
     pieces = plan.terms // plan.cut
+    images, rows, columns = plan.places
+    near = plan.plane * size * images
+    lines = images * rows * (1 + columns * plan.ways[1].jump * size / 64)
     cycles = 0.0
     for (_, vectors, strips), tile in product(plan.strips, _kinds(plan)):
         places, tiles = tile
         sums = places * vectors
         step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
-        step += 0.1 * places
+        step += 0.05 * places + 1.2
         if plan.cut * plan.taps * vectors * w * size > 1.5 * FIRST:
-            step += 2.7
-        each = plan.terms * taps * step + phases * pieces * (40 + sums * (3 if pieces > 1 else 2))
+            step += 1.35 * vectors
+        waits = 3 * lines if phases > 1 and near * plan.cut > LINES else 0
+        each = (
+            plan.terms * phases * waits
+            + plan.terms * taps * step
+            + phases * pieces * (40 + sums * (3 if pieces > 1 else 2))
+        )
         cycles += strips * tiles * each
     cycles *= units[2] / plan.together
     written = plan.blocks * plan.vectors * plan.ways[0].places * plan.ways[0].step * plan.width
@@ -409,7 +430,7 @@ def _moves(plan: ChannelPlan, w: int, size: int) -> float:
         return cycles + (plan.blocks - 1) * staged / 12
     cycles += weights / plan.images * (10 / w + size / 4)
     if weights * size > 2 * NEAR:
-        cycles += plan.units[2] * weights * size / plan.together / 8
+        cycles += plan.units[2] * weights * size / plan.together / 16
     if plan.together * staged > NEAR:
         cycles += plan.units[2] * staged * plan.blocks / 16
     return cycles

@@ -9,6 +9,8 @@ from .conv_plan import Axis
 from .packing import Number, times
 from .tiles import known_mask
 
+PLANE = 16  # vectors of a plane that are written out
+
 
 class Stage:
     """Writes the code that fills the planes of one image: (term, plane, row, place).
@@ -24,6 +26,9 @@ class Stage:
         f, plan = self.f, self.plan
         type, steps = self.type, plan.source.steps
         plane = plan.height * plan.pitch
+        if isinstance(first, int) and self._dense():
+            self._planes(source, first, target)
+            return
         with f.loop(0, plan.terms) as terms:
             whence = f.at(source, times(f, terms.index, steps[2]), type)
             there = f.at(target, times(f, terms.index, plan.term_step), type)
@@ -32,6 +37,36 @@ class Stage:
                 with f.loop(0, plan.height) as rows:
                     self._row(whence, f.add(first, rows.index), p, q,
                               f.at(where, times(f, rows.index, plan.pitch), type))  # fmt: skip
+
+    def _dense(self) -> bool:
+        """Whether a whole plane is some vectors of a run of the source, spread out."""
+        plan, (down, across) = self.plan, self.plan.axes
+        *_, line, step = plan.source.steps
+        near = step == 1 and line == across.size and down.jump == across.jump == 1
+        few = plan.height * plan.pitch <= PLANE * self.type.lanes
+        return near and few and list(plan.planes) == [(0, 0)]
+
+    def _planes(self, source: Value, first: int, target: Value) -> None:
+        """Small planes, a vector at a time: its elements lie close together in the source."""
+        f, plan, w = self.f, self.plan, self.type.lanes
+        down, across = plan.axes
+        size, zero = plan.height * plan.pitch, constant(0.0, self.type)
+        with f.loop(0, plan.terms) as terms:
+            whence = f.at(source, times(f, terms.index, plan.source.steps[2]), self.type)
+            there = f.at(target, times(f, terms.index, plan.term_step), self.type)
+            for lane in range(0, size, w):
+                places = [divmod(at, plan.pitch) for at in range(lane, lane + w)]
+                rows = [(first + a - down.pad, b - across.pad) for a, b in places]
+                inside = [0 <= a < down.size and 0 <= b < across.size for a, b in rows]
+                at = [a * across.size + b for a, b in rows]
+                value = zero
+                if any(inside):
+                    start = min(x for x, good in zip(at, inside) if good)
+                    order = [x - start if good else w for x, good in zip(at, inside)]
+                    wanted = _mask([n in order for n in range(w)])
+                    value = f.shuffle(f.load(self.type, whence, start, wanted), zero, order)
+                kept = plan.exact and size - lane < w
+                f.store(value, there, lane, known_mask(self.type, size - lane) if kept else None)
 
     def _row(self, source: Value, line: Number, p: int, q: int, target: Value) -> None:
         f, (down, across) = self.f, self.plan.axes

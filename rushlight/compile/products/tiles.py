@@ -31,6 +31,7 @@ class Tile:
     `asks` are row steps of arrays, each one more argument, that are wanted after the sum: `asked`
     rows and lines of each are asked for, spread over the terms, as few requests can be under way
     at once. `onward` is how many elements per term to ask for at a last pointer, for later tiles.
+    `walks` are lines to ask for in every round of the outermost loop, at one more pointer each.
     """
 
     type: Type
@@ -49,6 +50,7 @@ class Tile:
     asks: tuple[int, ...] = ()
     asked: tuple[int, int] = (0, 0)
     onward: int = 0
+    walks: tuple[int, ...] = ()
 
 
 def emit_tile(module: Module, name: str, tile: Tile) -> str:
@@ -56,6 +58,7 @@ def emit_tile(module: Module, name: str, tile: Tile) -> str:
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
     given += [(f"ask{n}", PTR) for n in range(len(tile.asks))]
     given += [("later", PTR)] * bool(tile.onward)
+    given += [(f"walk{n}", PTR) for n in range(len(tile.walks))]
     _Walk(module.function(name, given, internal=True), tile).emit()
     return name
 
@@ -97,7 +100,7 @@ class _Walk:
         x, y, out = f.arguments[:3]
         sums = self._begin(out)
         if all(trip for trip, _, _ in self.loops):
-            sums = self._nest(0, x, y, sums)
+            sums = (self._walking if self.tile.walks else self._nest)(0, x, y, sums)
         while len(sums) > self.count:
             head, last = sums[: -self.count], sums[-self.count :]
             sums = [f.add(a, b) for a, b in zip(head, last)] + head[self.count :]
@@ -124,6 +127,23 @@ class _Walk:
         return self._loop(
             trip, x, y, steps, sums, lambda x, y, sums: self._nest(depth + 1, x, y, sums)
         )
+
+    def _walking(self, depth: int, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+        """The outermost loop, of several, which asks for what others want."""
+        f, walks, line = self.f, self.tile.walks, 64 // self.type.size
+        count = len(sums)
+
+        def body(x: Value, y: Value, inside: list[Value]) -> list[Value]:
+            pointers = inside[count:]
+            for pointer, lines in zip(pointers, walks):
+                for n in range(lines):
+                    f.prefetch(f.at(pointer, n * line, self.type), near=2)
+            sums = self._nest(depth + 1, x, y, inside[:count])
+            return [*sums, *(f.at(p, n * line, self.type) for p, n in zip(pointers, walks))]
+
+        trip, *steps = self.loops[depth]
+        pointers = f.arguments[-len(walks) :]
+        return self._loop(trip, x, y, steps, [*sums, *pointers], body)[:count]
 
     def _loop(
         self, trips: int | Value, x: Value, y: Value, steps: Sequence[int], sums: list[Value],
