@@ -26,6 +26,8 @@ from dots import contiguous, plan_dot
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.kernels.runtime import aligned
+from rushlight.compile.products import gemm as products
+from rushlight.compile.products import gemm_plan
 from rushlight.compile.products.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
@@ -369,6 +371,23 @@ def test_operands_that_lie_term_by_term_are_packed_by_tiles(name):
     gemm = plan_dot("ki,kj->ij", (1100, 1024), (1024, 1), (1100, 256), (256, 1))
     assert plan_gemm(gemm, target).x_panels
     check("ki,kj->ij", (1100, 1024), (1100, 256), target)
+
+
+@pytest.mark.parametrize("copies", ["", "rows", "tiles"])
+@pytest.mark.parametrize("spec", ["ik,kj->ij", "ki,jk->ij", "bik,kj->bji"])
+def test_all_copies_of_rows_give_the_same_product(copies, spec, monkeypatch):
+    target = llvm.target()
+    size = {"b": 3, "i": 29, "k": 70, "j": 201}  # two heights of tiles, a smaller last panel
+    shapes = [tuple(size[x] for x in part) for part in spec.split("->")[0].split(",")]
+    cheapest = gemm_plan.plan_gemm
+
+    def forced(gemm, target):
+        found = replace(cheapest(gemm, target), packs_x=copies, inner=False, swapped=False)
+        width = found.type.lanes
+        return replace(found, rows=8, vectors=2, packs_y=found.y.free != 1 or width < 8)
+
+    monkeypatch.setattr(products, "plan_gemm", forced)
+    check(spec, *shapes, target, accumulate=True, gaps=(5, 0))
 
 
 def test_small_products_need_no_scratch_and_few_kernels():

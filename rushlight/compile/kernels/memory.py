@@ -18,6 +18,7 @@ from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule
 
 LINE = 64  # a cache line: every temporary begins on one
+STAGGER = 3 * LINE  # after sizes that would give equal elements of many arrays one place in L1
 
 
 @dataclass
@@ -128,7 +129,8 @@ def check(plan: Plan, schedule: Schedule) -> None:
 
 
 def _size(node: Node) -> int:
-    return max(-(-math.prod(node.shape) * node.dtype.itemsize // LINE) * LINE, LINE)
+    size = max(-(-math.prod(node.shape) * node.dtype.itemsize // LINE) * LINE, LINE)
+    return size + (STAGGER if size >= 1 << 14 and size % 4096 == 0 else 0)
 
 
 def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:

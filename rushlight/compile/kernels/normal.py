@@ -25,8 +25,8 @@ WRITES = frozenset(["put", "scatter", "part", "joined"])
 IDLE = frozenset(["empty", "part", "joined"])
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
-LONG, FEW, PARTS = 1 << 19, 1 << 9, 64  # elements and results of a reduction done in parts
-COLUMNS = 1 << 17  # elements, where there are several results
+LONG, FEW, PARTS = 1 << 19, 1 << 12, 64  # elements and results of a reduction done in parts
+COLUMNS, DEEP = 1 << 17, 1 << 8  # elements, and elements per result, where there are several
 _NATIVE_OPS = (
     POINTWISE | REDUCTIONS | MOVES
     | frozenset("dot conv take scatter_add iota strided replace".split())
@@ -154,7 +154,8 @@ def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | N
     (x,) = inputs
     dims, keep = node.params
     kept = math.prod(n for d, n in enumerate(x.shape) if d not in dims)
-    if not dims or math.prod(x.shape) < (COLUMNS if kept >= 16 else LONG) or kept > FEW:
+    least = max(COLUMNS, DEEP * kept) if kept >= 16 else LONG
+    if not dims or math.prod(x.shape) < least or kept > FEW:
         return None
     first = min(dims)
     if any(n != 1 for n in x.shape[:first]):

@@ -76,11 +76,11 @@ def _tile_copies(plan: Plan, room: Room) -> list[Copy]:
         if tiles:
             units = _outer_units(plan, x, plan.packed_batch[0], plan.x_matrix, plan.height)
             blocks, block = _blocks(plan.gemm.k[-1], x.inner[-1], plan.height)
-            units += [*blocks, (tiles, columns, plan.height * terms)]
-            offsets = x.offset + first * (rows + 1), start + first * plan.height * terms
+            units += [*blocks, (tiles, columns * x.free, plan.height * terms)]
+            offsets = x.offset + first * (rows + 1) * x.free, start + first * plan.height * terms
             found.append(Copy(
-                plan.type, tuple(units), block, columns, columns, (x.inner[-1], 1), plan.height,
-                (x.slot, slot), offsets,
+                plan.type, tuple(units), block, columns, columns, (x.inner[-1], x.free),
+                plan.height, (x.slot, slot), offsets,
             ))  # fmt: skip
     return found
 

@@ -92,7 +92,7 @@ class Driver:
         steps = min(16, 224 // sums)
         if self.plan.inner or sums < 12 or self.gemm.terms < 2 * steps:
             return 0, 0
-        return steps if abs(x_step) * self.type.size >= 64 else 0, steps
+        return steps if abs(x_step) * self.type.size >= 16 else 0, steps
 
     def _far(self) -> bool:
         """Whether C is too large to be at hand when a tile comes to store its sums."""

@@ -16,7 +16,7 @@ from typing import Any
 from ..code.emit import Type, vector
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
-L2_SETS, L2_WAYS = 1024, 16
+L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
 NEAR_BYTES = 32 << 10
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG, PART = 1536, 384  # reductions longer than the one are cut into parts of the other
@@ -98,7 +98,7 @@ class Plan:
     rows: int  # the most rows of x in a tile
     vectors: int  # vectors of y in a tile; rows of y in an inner tile
     packs_y: bool = False
-    packs_x: bool = False
+    packs_x: str = ""  # how x is copied: "rows" as they are, or "tiles", each term by term
     cut: int = 0  # terms of the sum per pass; 0: all at once
     cost: float = math.inf
 
@@ -114,12 +114,12 @@ class Plan:
     def shared(self) -> tuple[bool, bool]:
         """Whether the packed x and y have memory of their own, which other products read too."""
         x_uses, y_uses = self.gemm.uses[::-1] if self.swapped else self.gemm.uses
-        return self.packs_x and x_uses > 1, self.packs_y and y_uses > 1
+        return bool(self.packs_x) and x_uses > 1, self.packs_y and y_uses > 1
 
     @property
     def x_panels(self) -> bool:
         """Whether a packed x holds tile after tile, each term by term; else row after row."""
-        return self.packs_x and self.x.free == 1 and self.x.inner[-1] != 1
+        return self.packs_x == "tiles"
 
     @property
     def x_size(self) -> int:
@@ -345,8 +345,10 @@ def _with_copies(plan: Plan) -> Iterator[Plan]:
     options = [False, True] if plan.y.free == 1 or plan.y_size == 1 else [True]
     for packs_y in options:
         yield replace(plan, packs_y=packs_y)
-        if x_collides(plan) and plan.panels[0] > 2 and len(plan.gemm.k) == 1:
-            yield replace(plan, packs_y=packs_y, packs_x=True)
+        if plan.panels[0] > 2 and len(plan.gemm.k) == 1:
+            yield replace(plan, packs_y=packs_y, packs_x="tiles")
+            if plan.x.inner[-1] == 1 and x_collides(plan):
+                yield replace(plan, packs_y=packs_y, packs_x="rows")
 
 
 def crowds(plan: Plan, step: int) -> bool:
@@ -357,12 +359,12 @@ def crowds(plan: Plan, step: int) -> bool:
     return plan.gemm.terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
 
 
-def x_collides(plan: Plan) -> bool:
+def x_collides(plan: Plan, ways: int = 4) -> bool:
     """Whether rows of x that a tile reads together push each other out of L1."""
     rows, step = plan.tiles[1], abs(plan.x.free) * plan.type.size
     if plan.x.inner[-1] != 1:
         return crowds(plan, plan.x.inner[-1])
-    return step > 0 and step % 1024 == 0 and rows > 8 * max(1, 4096 // step)
+    return step % 64 == 0 and rows > ways * (L1_SETS // math.gcd(step // 64, L1_SETS))
 
 
 @functools.cache
@@ -412,10 +414,10 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     """One tile: its steps and its end."""
     w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
     multiplies = sums / 2 if target.fma else sums
-    instructions = sums + rows + vectors + 2 if vectors > 1 else sums + 4
+    instructions = sums + rows + 2 * vectors + 5 if vectors > 1 else sums + 4
     if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
         instructions = 3 * sums + rows + vectors + 2
-    step = max(multiplies, (rows + vectors) * 0.6, instructions / 4, 4 / _copies(plan, sums))
+    step = max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
@@ -434,7 +436,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
         step += 8 * vectors
     if not plan.packs_x and x_collides(plan):
-        step *= 1.3 if plan.x.inner[-1] == 1 else 1.6
+        step *= 1.6 if plan.x.inner[-1] != 1 else 1.3 if x_collides(plan, 8) else 1.12
     if plan.turned:
         blocks = vectors * -(-rows // w)
         end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
@@ -462,7 +464,7 @@ def _copy_cycles(plan: Plan) -> float:
         each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
         cycles += size * each / y_uses + 200
     if plan.packs_x:
-        each = 0.4 if plan.x.inner[-1] == 1 else 0.7
+        each = 0.6 if not plan.x_panels else 1.0 if plan.x.inner[-1] == 1 else 0.7
         size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
         cycles += size * each / x_uses + 200
     return cycles
