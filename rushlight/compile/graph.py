@@ -19,7 +19,7 @@ import numpy as np
 POINTWISE = frozenset(
     "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10"
     " sqrt rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid erf erfc"
-    " floor ceil round trunc eq ne lt le gt ge where cast isnan isinf isfinite"
+    " normal_cdf floor ceil round trunc eq ne lt le gt ge where cast isnan isinf isfinite"
     " and or xor not shift_left shift_right copysign".split()
 )
 REDUCTIONS = frozenset("reduce_sum reduce_prod reduce_max reduce_min argmax argmin".split())

@@ -93,6 +93,7 @@ _REAL: dict[str, Callable[..., Any]] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "sigmoid": _sigmoid, "erf": special.erf, "erfc": special.erfc,
+    "normal_cdf": lambda x: special.erfc(x * -(0.5**0.5)) * 0.5,
 }  # fmt: skip
 POINTWISE: dict[str, Callable[..., Any]] = {
     **{name: _exact(function) for name, function in _REAL.items()},

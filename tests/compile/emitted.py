@@ -20,14 +20,14 @@ UNARY = (
     "neg abs sign exp expm1 exp2 log log1p log2 log10 sqrt rsqrt sin cos tan asin acos atan sinh"
     " cosh tanh asinh acosh atanh sigmoid erf erfc floor ceil round trunc isnan isinf isfinite not"
 ).split()
-ARITY = dict.fromkeys(UNARY, 1) | {"where": 3}
+ARITY = dict.fromkeys([*UNARY, "normal_cdf"], 1) | {"where": 3}
 PLAIN = "neg abs sign floor ceil round trunc isnan isinf isfinite max min".split()
 ORDER = "eq ne lt le gt ge".split()
 SMOOTH = [name for name in UNARY if name not in [*PLAIN, "not"]] + ["atan2"]
 EXACT_FLOAT = "add sub mul div fmod floor_div copysign where".split()
 BITS = "and or xor not".split()
 OPS = {
-    "f": [*PLAIN, *ORDER, *SMOOTH, *EXACT_FLOAT, "pow"],
+    "f": [*PLAIN, *ORDER, *SMOOTH, *EXACT_FLOAT, "pow", "normal_cdf"],
     "i": [*PLAIN, *ORDER, *BITS, "add", "sub", "mul", "fmod", "floor_div", "pow", "where",
           "shift_left", "shift_right"],
     "b": ["add", "mul", "max", "min", "abs", "sign", *ORDER, *BITS, "where"],

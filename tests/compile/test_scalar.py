@@ -102,7 +102,7 @@ def test_division_by_zero_does_not_trap(dtype: str):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_float_ops_are_numpys_to_the_bit(dtype: str, lanes: int):
     for op in OPS["f"]:
-        if (op in SMOOTH and op != "sqrt") or op == "pow":
+        if (op in SMOOTH and op != "sqrt") or op in ("pow", "normal_cdf"):
             continue
         given = operands(op, dtype)
         with np.errstate(all="ignore"):
@@ -119,6 +119,9 @@ def exact(op: str, *given: np.ndarray) -> np.ndarray:
     """The function in a wider type."""
     with np.errstate(all="ignore"):
         wide = [x.astype(WIDER[x.dtype.name]) for x in given]
+        if op == "normal_cdf":
+            half = wide[0] / np.sqrt(wide[0].dtype.type(2))
+            return erf_and_erfc(-half.astype(np.longdouble))[1].astype(half.dtype) / 2
         if op in ("erf", "erfc"):
             return erf_and_erfc(wide[0].astype(np.longdouble))[op == "erfc"].astype(wide[0].dtype)
         if op == "rsqrt":
@@ -171,6 +174,17 @@ BOUND["float64"]["erf"] = 1.0 if llvm.target().fma else 1.25
 def test_last_digits(dtype: str, op: str):
     most = BOUND[dtype][op] if op != "rsqrt" else 1.5
     check_last_digits(op, [sweep(dtype, op)], most)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_normal_distribution(dtype: str):
+    x = sweep(dtype, "erf")
+    wanted, found = exact("normal_cdf", x), run("normal_cdf", x)
+    with np.errstate(all="ignore"):
+        gap = np.abs(found - wanted)
+    assert np.nanmax(gap) <= {"float32": 2.0**-22, "float64": 2.0**-52}[dtype]
+    assert np.array_equal(np.isnan(found), np.isnan(x))
+    assert not found[x < -40].any() and (found[x > 40] == 1).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -6,9 +6,21 @@ float64 e^(-x^2) P(t) / (1 + 2 x) of t = (x - 4) / (x + 4).
 
 from __future__ import annotations
 
+from math import log, sqrt
+
 from . import math_tables as tables
-from .algebra import N, fast_sum, fma, limit, poly, quotient, residual, two_product
-from .math_exp import exp, one_and, reduced, scaled, tail
+from .algebra import (
+    N,
+    fast_sum,
+    fma,
+    limit,
+    poly,
+    quotient,
+    reciprocal,
+    residual,
+    two_product,
+)
+from .math_exp import MAGIC, exp, one_and, reduced, scaled, tail
 
 _ERF = {32: tables.ERF_32, 48: tables.ERF_48, 64: tables.ERF_64}
 
@@ -59,3 +71,22 @@ def erfc(x: N, precise: int) -> N:
     far = (x < 0.0).where(2.0 - far, far)
     half = 0.5 - (fma(x, poly(x * x, _ERF[precise]), x) - 0.5)
     return (a < 0.46).where(half, far)
+
+
+def normal_cdf(x: N, precise: int) -> N:
+    """The normal distribution function."""
+    return erfc(x * -sqrt(0.5), precise) * 0.5
+
+
+def normal_cdf_fast(x: N) -> N:
+    """float32 in its own lanes: 1 / (1 + e^-l), to 2^-23 of 1, where x P(x^2) is the logit l."""
+    square = x * x
+    square = (square.like(tables.LOGIT_FAR) < square).where(tables.LOGIT_FAR, square)
+    fall = x * poly(square, [-c for c in tables.LOGIT])
+    b = limit(fall, -87.0, 87.0)
+    t = fma(b, 1 / log(2), MAGIC[32])
+    r = fma(t - MAGIC[32], -log(2), b)
+    y = 1.0 + fma(r * r, poly(r, tables.EXP_24), r)
+    power = (y.bits() + (t.bits() << 23)).floats()
+    y = (fall > 87.0).where(0.0, reciprocal(power + 1.0))
+    return fma(b, 0.0, y)  # nan where x is: its bits may be lost in the power

@@ -19,6 +19,7 @@ from .algebra import (
     pair_product,
     poly,
     quotient,
+    reciprocal,
     two_product,
     two_sum,
 )
@@ -56,15 +57,15 @@ def specials(x: N, y: N) -> N:
     return (x < 0.0).where(nan, y)
 
 
-def log_fast(x: N) -> N:
-    """float32 in its own lanes."""
+def log_fast(x: N, extra: N | None = None) -> N:
+    """float32 in its own lanes; with `extra` that is added before the last rounding."""
     if x.f.module.vast and x.type.lanes == 16:
-        return _log_vast(x)
+        return _log_vast(x, extra)
     f, k = normal_parts(x)
     high, low = split(32)
     square = f * f
     y = fma(k, low, square * f * poly(f, tables.LOG_F_32))
-    y = fma(square, -0.5, y)
+    y = fma(square, -0.5, y if extra is None else y + extra)
     return specials(x, fma(k, high, f + y))
 
 
@@ -77,7 +78,7 @@ def _vast(x: N, name: str, *settings: str) -> N:
     return N(f, f.emit(type, f"call {type.text} @llvm.x86.avx512.mask.{name}.ps.512({inside})"))
 
 
-def _log_vast(x: N) -> N:
+def _log_vast(x: N, extra: N | None) -> N:
     """By the instructions that take floats apart: zeros, inf, nan and signs come out right.
 
     The mantissa lies in [3/4, 3/2), and is nan where x is negative (setting 11).
@@ -88,7 +89,15 @@ def _log_vast(x: N) -> N:
     square = f * f
     high, low = split(32)
     y = fma(k, low, square * f * poly(f, tables.LOG_M_32))
+    y = y if extra is None else y + extra
     return fma(k, high, f + fma(square, -0.5, y))
+
+
+def log1p_fast(x: N) -> N:
+    """float32 in its own lanes: the logarithm of 1 + x, and what rounding that lost."""
+    u, low = two_sum(x.like(1.0), x)
+    share = (abs(low) > 0.0).where(low * reciprocal(u), 0.0)
+    return log_fast(u, share).with_sign(x)
 
 
 def parts(f: N, precise: int) -> tuple[N, N]:

@@ -24,15 +24,15 @@ FORMULAS: dict[str, Callable[..., N]] = {
     "tan": math_trig.tan, "asin": math_inverse.asin, "acos": math_inverse.acos,
     "atan": math_inverse.atan, "atan2": math_inverse.atan2, "asinh": math_inverse.asinh,
     "acosh": math_inverse.acosh, "atanh": math_inverse.atanh, "erf": math_error.erf,
-    "erfc": math_error.erfc,
+    "erfc": math_error.erfc, "normal_cdf": math_error.normal_cdf,
 }  # fmt: skip
 UNARY = tuple(name for name in FORMULAS if name not in ("pow", "atan2"))
 # name -> formula(x) for float32 lanes
 FAST: dict[str, Callable[[N], N]] = {
     "exp": lambda x: math_exp.exp(x, 32), "exp2": lambda x: math_exp.exp2(x, 32),
-    "expm1": lambda x: math_exp.expm1(x, 32), "sigmoid": lambda x: math_exp.sigmoid(x, 32),
-    "tanh": math_exp.tanh_fast, "log": math_log.log_fast,
-    "erf": math_error.erf_fast,
+    "expm1": lambda x: math_exp.expm1(x, 32), "sigmoid": math_exp.sigmoid_fast,
+    "tanh": math_exp.tanh_fast, "log": math_log.log_fast, "log1p": math_log.log1p_fast,
+    "erf": math_error.erf_fast, "normal_cdf": math_error.normal_cdf_fast,
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ COSTLY = {
     **dict.fromkeys(("div", "sqrt", "floor_div", "fmod"), 4),
     **dict.fromkeys(
         "exp expm1 exp2 log log1p log2 log10 rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh"
-        " asinh acosh atanh sigmoid erf erfc pow".split(),
+        " asinh acosh atanh sigmoid erf erfc normal_cdf pow".split(),
         12,
     ),
 }

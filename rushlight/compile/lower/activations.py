@@ -5,21 +5,9 @@ from __future__ import annotations
 from math import inf, pi, sqrt
 from typing import Any
 
-from ...ops.fused.smooth_kernels import _FAR, _LOGIT
 from .value import NotNative
 
-_ROOT_HALF, _SCALE, _CUBE = sqrt(0.5), sqrt(2 / pi), 0.044715
-
-
-def normal_cdf(s: Any, x: Any) -> Any:
-    """The normal distribution function; in float32 by the eager kernel's polynomial in a tanh."""
-    if x.dtype.itemsize > 4:
-        return s.erfc(x * -_ROOT_HALF) * 0.5
-    square = s.min(x * x, _FAR)
-    logit = square * _LOGIT[-1]
-    for factor in _LOGIT[-2:0:-1]:
-        logit = (logit + factor) * square
-    return (s.tanh((logit + _LOGIT[0]) * x) + 1) * 0.5
+_SCALE, _CUBE = sqrt(2 / pi), 0.044715
 
 
 def _leaky_relu(s: Any, x: Any, slope: float) -> Any:
@@ -106,8 +94,8 @@ def _on_floats(rule: Any) -> Any:
 
 _RULES: dict[str, Any] = {
     "hardtanh": lambda s, x, low, high: s.clamp(x, low, high),
-    "leaky_relu": _leaky_relu, "elu": _elu, "normal_cdf": normal_cdf,
-    "gelu": lambda s, x: x * normal_cdf(s, x), "gelu_tanh": _gelu_tanh,
+    "leaky_relu": _leaky_relu, "elu": _elu, "normal_cdf": lambda s, x: s.normal_cdf(x),
+    "gelu": lambda s, x: x * s.normal_cdf(x), "gelu_tanh": _gelu_tanh,
     "silu": lambda s, x: x * s.sigmoid(x), "softplus": softplus, "mish": _mish,
     "log_sigmoid": lambda s, x: -softplus(s, -x),
     "hardshrink": lambda s, x, bound: s.where(_inside(x, bound), 0.0, x),

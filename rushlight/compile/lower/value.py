@@ -426,6 +426,7 @@ class Elements:
     sinh, cosh, tanh = _real("sinh"), _real("cosh"), _real("tanh")
     asinh, acosh, atanh = _real("asinh"), _real("acosh"), _real("atanh")
     sigmoid, erf, erfc = _real("sigmoid"), _real("erf"), _real("erfc")
+    normal_cdf = _real("normal_cdf")
     floor, ceil = _whole("floor"), _whole("ceil")
     round, trunc = _whole("round"), _whole("trunc")
     eq, ne, lt = _comparison("eq"), _comparison("ne"), _comparison("lt")

@@ -22,9 +22,21 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
 
     def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
         need_float(x, kernel)
+        if x.dtype.char in "fd":
+            return large(x, *params)
         return np.asarray(eval(widened(x), *params)).astype(x.dtype, copy=False)
 
-    return general(name, eval=evaluate, vjp=vjp, reads="x", doc=doc, flat=flat)
+    def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:
+        if raw(g, x) and g.dtype == x.dtype and x.dtype.char in "fd":
+            return large_back(g, x, *params)
+        return vjp(g, y, x, *params)
+
+    def back(g: Any, x: Any, *params: Any) -> Any:
+        return vjp(g, None, x, *params)
+
+    large = heavy(name, lambda x, *params: np.asarray(eval(x, *params)), light=True)
+    large_back = heavy(f"{name}_back", back, back, light=True)
+    return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, flat=flat)
 
 
 hardtanh = general(
