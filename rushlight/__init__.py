@@ -1,8 +1,8 @@
 """rushlight: deep learning with PyTorch's interface, on NumPy."""
 
 import importlib as _importlib
-import sys as _sys
 import warnings as _warnings
+from typing import TYPE_CHECKING
 
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
 
@@ -19,7 +19,6 @@ from .autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
-from .autograd.vmap import vmap
 from .core.dispatch import result_type
 from .core.dtypes import (
     bfloat16,
@@ -55,8 +54,8 @@ from .core.limits import finfo, iinfo
 from .core.printing import set_printoptions
 from .core.shapes import Size
 from .core.tensor import Tensor
-from .functions import *
-from .functions.gamma_draws import *
+from .functions.compilation import compile
+from .functions.eager_kernels import eager_kernels
 
 half = float16
 float = float32
@@ -68,35 +67,56 @@ cfloat = complex64
 cdouble = complex128
 newaxis = None
 
-from . import (
-    backends,
-    cuda,
-    fft,
-    linalg,
-    masked,
-    nn,
-    optim,
-    random,
-    serialize,
-    signal,
-    special,
-    utils,
-    version,
-)
+from . import utils, version
+from .contents import SHARED as _SHARED
 from .core.arrivals import when_imported as _when_imported
 from .core.names import explain_missing as _explain_missing
+from .core.names import lazy_names as _lazy_names
 from .core.state import get_default_dtype, set_default_dtype
-from .functions.examples import attach as _attach_examples
-from .nn.functional.shared import *
-from .serialize import load, save
-
-serialization = serialize
-
-from . import jit
+from .functions.examples import attach as _attach_example
 from .version import __version__
 
-# Loaded on use: they stand above everything else, or are large.
+if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
+    from . import (
+        backends,
+        cuda,
+        fft,
+        jit,
+        linalg,
+        masked,
+        nn,
+        optim,
+        random,
+        serialize,
+        signal,
+        special,
+    )
+    from . import serialize as serialization
+    from .autograd.vmap import vmap
+    from .functions import *
+    from .functions.gamma_draws import *
+    from .nn.functional.shared import *
+    from .serialize import load, save
+
+# Loaded on use: a program pays for what it needs. The last table is too rare for `import *`.
+_USUAL = {
+    **functions.LAZY,
+    **_lazy_names("rushlight.nn.functional", _SHARED),
+    **{
+        name: (f"rushlight.{name}", None)
+        for name in (
+            "backends cuda fft jit linalg masked nn optim random serialize signal special"
+        ).split()
+    },
+    "serialization": ("rushlight.serialize", None),
+    "load": ("rushlight.serialize", "load"),
+    "save": ("rushlight.serialize", "save"),
+    "vmap": ("rushlight.autograd.vmap", "vmap"),
+}
+# For `import *` alone: readers of the source see all names above.
+globals()["__all__"] = [*(name for name in globals() if not name.startswith("_")), *_USUAL]
 _LAZY = {
+    **_USUAL,
     "amp": ("rushlight.amp", None),
     "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
@@ -120,16 +140,17 @@ _LAZY = {
     "profiler": ("rushlight.profiler", None),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
+for _name in "_dirichlet_grad _sample_dirichlet _standard_gamma _standard_gamma_grad".split():
+    _LAZY[_name] = ("rushlight.functions.gamma_draws", _name)
 for _name in (
     "autocast is_autocast_enabled is_autocast_cpu_enabled is_autocast_cache_enabled"
     " get_autocast_dtype get_autocast_cpu_dtype clear_autocast_cache autocast_increment_nesting"
     " autocast_decrement_nesting"
 ).split():
     _LAZY[_name] = ("rushlight.amp", _name)
-_attach_examples(_sys.modules[__name__])
-_explain_missing(_sys.modules[__name__], _LAZY)
+_explain_missing(__name__, _LAZY, _attach_example)
 _explain_missing(
-    utils,
+    utils.__name__,
     {
         "_pytree": ("rushlight.utils._pytree", None),
         "data": ("rushlight.utils.data", None),
@@ -141,14 +162,3 @@ _when_imported(
     "einops._backends",
     lambda: _importlib.import_module("rushlight.compat.einops_backend").register(),
 )
-_explain_missing(
-    autograd,
-    {
-        name: (f"rushlight.autograd.{name}", None)
-        for name in ("matrix_calculus", "numeric", "symbolic")
-    },
-)
-for _module in (nn, nn.functional, nn.init, optim, optim.lr_scheduler, random):
-    _explain_missing(_module)
-for _module in (backends, cuda, jit):
-    _explain_missing(_module)

@@ -30,7 +30,7 @@ def _part(name: str, **content: Any) -> Any:
     module: Any = ModuleType(path, f"Flags and questions of torch.backends.{name}.")
     module.__dict__.update(content)
     sys.modules[path] = module
-    explain_missing(module)
+    explain_missing(path)
     return module
 
 
@@ -74,3 +74,5 @@ mkldnn = _part("mkldnn", is_available=_no, enabled=False)
 openmp = _part("openmp", is_available=_no)
 cpu = _part("cpu", get_cpu_capability=lambda: "DEFAULT")
 opt_einsum = _part("opt_einsum", is_available=_no, enabled=False, strategy=None)
+
+explain_missing(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from .core.errors import fail
+from .core.names import explain_missing as _explain_missing
 
 
 class OutOfMemoryError(RuntimeError):
@@ -181,3 +182,6 @@ class Event:
             "Tried to instantiate dummy base class Event",
             "to time work on the CPU take time.perf_counter()",
         )
+
+
+_explain_missing(__name__)

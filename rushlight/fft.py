@@ -20,6 +20,7 @@ from .core.shapes import dimension, dimensions
 from .core.state import DEFAULTS
 from .core.tensor import Tensor, set_requires_grad, wrap
 from .functions.arguments import misfit
+from .functions.examples import attach_all as _attach_all
 from .ops import fft as ops
 from .ops import structure as s
 from .ops.transcendental import conj
@@ -249,3 +250,6 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     tensor([ 0,  1, -1])
     """
     return _shifted(input, dim, True)
+
+
+_attach_all("fft.", globals())

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import rushlight as rl
 
+from .core.names import explain_missing as _explain_missing
+
 __all__ = [
     "Final", "RecursiveScriptModule", "ScriptModule", "annotate", "export", "fork", "freeze",
     "ignore", "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference",
@@ -161,3 +163,6 @@ class _Done:
 
     def done(self) -> bool:
         return True
+
+
+_explain_missing(__name__)

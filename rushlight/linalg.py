@@ -3,6 +3,7 @@
 Source: https://pytorch.org/docs/stable/linalg.html
 """
 
+from .functions.examples import attach_all as _attach_all
 from .functions.factorizations import (
     eig,
     eigh,
@@ -53,3 +54,5 @@ __all__ = [
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot",
     "vector_norm",
 ]  # fmt: skip
+
+_attach_all("linalg.", globals())

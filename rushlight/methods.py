@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from .autograd.backward import tensor_backward
 from .core import calls, dtypes, inplace
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
+from .core.names import Later
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import filling, indexing, neural, place, protocol, reshaping
 from .functions.layouts import in_format
@@ -62,6 +64,9 @@ tanh true_divide trunc xlogy
 """.split()
 
 
+_OF_SIGNALS = ("istft", "nonzero_static", "stft")
+
+
 def _operator(op: Function, reverse: bool = False) -> Function:
     """A binary operator method; foreign operands are left to the other side's method."""
     if not reverse:
@@ -89,6 +94,10 @@ def _divided_into(self: Tensor, other: Any) -> Any:
     return elementwise.mul(elementwise.reciprocal(self), other)  # torch's two steps, bit by bit
 
 
+def _positive(self: Tensor) -> Tensor:
+    return functions.positive(self)
+
+
 def _comparison(op: Function) -> Function:
     def operator(self: Tensor, other: Any) -> Any:
         if type(other) in EAGER_TYPES or isinstance(
@@ -100,8 +109,9 @@ def _comparison(op: Function) -> Function:
     return operator
 
 
-def _scaled_in_place(op: Function, fast: Function) -> Function:
+def _scaled_in_place(name: str) -> Function:
     """`add_` and `sub_`: the fast path, unless `alpha` scales the operand."""
+    op, fast = getattr(functions, name), getattr(Tensor, f"__i{name}__")
     slow = inplace.in_place(op)
 
     def twin(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -211,6 +221,15 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return functions.where(condition, self, other)
 
 
+def _later(name: str) -> Later:
+    """The function of that name, looked up when somebody asks for the method."""
+    return Later(Tensor, name, lambda: getattr(functions, name))
+
+
+def _twin(name: str) -> Later:
+    return Later(Tensor, f"{name}_", lambda: inplace.in_place(getattr(functions, name)))
+
+
 def operators() -> dict[str, Any]:
     """Python's operators: the op callables themselves."""
     e, c = elementwise, compare
@@ -231,20 +250,19 @@ def operators() -> dict[str, Any]:
     table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
     table["__rdiv__"] = table["__rtruediv__"]
     table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
-    table.update(__neg__=e.neg, __pos__=functions.positive, __abs__=e.abs, __invert__=c.bitwise_not,
+    table.update(__neg__=e.neg, __pos__=_positive, __abs__=e.abs, __invert__=c.bitwise_not,
                  __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
     return table
 
 
 def methods() -> dict[str, Any]:
     """All named methods and properties."""
-    table: dict[str, Any] = {name: getattr(functions, name) for name in SAME_NAME}
-    for name in IN_PLACE:
-        table[f"{name}_"] = inplace.in_place(getattr(functions, name))
+    table: dict[str, Any] = {name: _later(name) for name in (*SAME_NAME, *_OF_SIGNALS)}
+    table.update({f"{name}_": _twin(name) for name in IN_PLACE})
     own = operators()
     table["mul_"] = own["__imul__"]
-    table["add_"] = _scaled_in_place(functions.add, own["__iadd__"])
-    table["sub_"] = _scaled_in_place(functions.sub, own["__isub__"])
+    for name in ("add", "sub"):
+        table[f"{name}_"] = Later(Tensor, f"{name}_", functools.partial(_scaled_in_place, name))
     table.update(
         copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous,
         where=where_method, backward=tensor_backward,
@@ -279,7 +297,6 @@ def methods() -> dict[str, Any]:
 
 
 _LATER: dict[str, Any] = {
-    **{name: getattr(functions, name) for name in ("istft", "nonzero_static", "stft")},
     **{name: (lambda self, *_, **__: False) for name in ("is_pinned", "is_shared")},
     **{f"is_{kind}": property(lambda self: False) for kind in (
         "ipu", "maia", "mkldnn", "mps", "mtia", "nested", "sparse_csr", "vulkan", "xla", "xpu")},

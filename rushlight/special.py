@@ -30,6 +30,7 @@ from .functions import (
     softmax,
     xlogy,
 )
+from .functions.examples import attach_all as _attach_all
 from .ops.special import (
     airy_ai,
     bessel_j0,
@@ -92,3 +93,6 @@ def ndtr(input: Tensor, *, out: Any = None) -> Tensor:
     tensor([0.5000])
     """
     return _ops.ndtr(input, out=out)
+
+
+_attach_all("special.", globals())

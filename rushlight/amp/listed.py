@@ -132,7 +132,7 @@ def _lists() -> list[tuple[Any, str, Callable[..., Any]]]:
         for table, chosen in tables
         for home, names in table.items()
         for name in names.split()
-        if name in vars(homes[home])
+        if hasattr(homes[home], name)
     ]
 
 
@@ -144,7 +144,7 @@ def install() -> None:
     twins: dict[int, Callable[..., Any]] = {}
     keep = []
     for home, name, chosen in _lists():
-        function = vars(home)[name]
+        function = getattr(home, name)
         if id(function) not in twins:
             twins[id(function)] = _wrapped(function, chosen)
             keep.append(function)

@@ -1,13 +1,15 @@
 """Differentiation: `torch.autograd`."""
 
+from typing import TYPE_CHECKING
+
 from ..core.dispatch import LATE as _LATE
+from ..core.names import explain_missing as _explain_missing
 from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
 from . import engine as _engine
-from . import forward_ad, function_levels, functional, graph
+from . import graph
 from .backward import backward, grad
 from .function import Function, FunctionCtx, once_differentiable
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .graph import Node
 from .modes import (
     detect_anomaly,
@@ -21,7 +23,22 @@ from .modes import (
 )
 from .variable import Variable
 
+if TYPE_CHECKING:  # loaded when first asked for
+    from . import forward_ad, function_levels, functional, matrix_calculus
+    from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+
 _LATE.gradients = grad
 _engine.Late.sum_to = _structure.sum_to
 _engine.Late.add = _elementwise.add
 _engine.Late.keep = _structure.kept
+_MODULES = "forward_ad function_levels functional matrix_calculus numeric symbolic".split()
+_explain_missing(
+    __name__,
+    {
+        **{name: (f"rushlight.autograd.{name}", None) for name in _MODULES},
+        **{
+            name: ("rushlight.autograd.gradcheck", name)
+            for name in ("GradcheckError", "gradcheck", "gradgradcheck")
+        },
+    },
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import autograd
 from ..core import inplace
 from ..core.dispatch import FLOATS, OUTPUT_OF, observe
 from ..core.errors import fail
@@ -18,7 +19,6 @@ from ..core.tensor import Tensor, wrap
 from .saved import Packed
 
 ndarray, is_value = np.ndarray, inplace.is_value
-AT_LEVEL: list[Callable[..., Any]] = []  # what applies a Function inside a transform
 
 
 class FunctionCtx:
@@ -201,7 +201,7 @@ class Function(metaclass=_FunctionMeta):
         """Run forward and record the user's backward."""
         for x in args:
             if isinstance(x, Tensor) and type(x._array) is not ndarray and is_value(x):
-                return AT_LEVEL[0](cls, args, kwargs)
+                return autograd.function_levels.at_level(cls, args, kwargs)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)
         ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)  # type: ignore[attr-defined]

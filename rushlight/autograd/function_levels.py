@@ -14,7 +14,6 @@ from ..core.tensor import Tensor, wrap
 from ..core.values import Value
 from ..ops.reduce import sum as sum_of
 from ..ops.structure import expand
-from . import function
 from .batched import Batched
 from .dual import Dual
 from .function import FunctionCtx, _form, _unlisted
@@ -247,6 +246,3 @@ def _collected(g: Any, level: Level, mapped: bool) -> Any:
     if mapped:
         return value.inner if ours else expand(g, (level.size, *value.shape))
     return sum_of(value.inner, (0,), False) if ours else g * level.size
-
-
-function.AT_LEVEL.append(at_level)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -416,3 +418,12 @@ def _pulled(
     with enable_grad():
         _, pull = vjp(chosen, *(xs[i] for i in wanted))
         return tuple(pull(tuple(seeds)))
+
+
+class _Callable(ModuleType):
+    """This module: where it hides the function of its name, a call means the function."""
+
+    __call__ = staticmethod(gradcheck)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import fail
-from ..core.names import nearest
+from ..core.names import nearest, submodules
 
 ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
 # Folders of rushlight that torch has not: `import torch.core` fails as it does there.
@@ -82,11 +82,7 @@ def _missing(fullname: str) -> BaseException:
     parent, _, last = fullname.rpartition(".")
     notes = [f"`{fullname.partition('.')[0]}` is rushlight here, and it has no such module (yet)"]
     home = sys.modules.get(our_name(parent) or "")
-    known = (
-        [name for name, value in vars(home).items() if isinstance(value, ModuleType)]
-        if (home)
-        else []
-    )
+    known = submodules(home) if home else []
     near = nearest(last, [name for name in known if not name.startswith("_") and name not in OURS])
     if near:
         notes.append(f"the nearest is {parent}.{near[0]}")

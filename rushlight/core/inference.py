@@ -14,6 +14,7 @@ from typing import Any
 from . import calls, dispatch, tensor
 from .dispatch import INFERRED
 from .errors import fail
+from .names import Later
 from .overrides import plain_results
 from .state import STATE
 from .tensor import EAGER_TYPES, Tensor
@@ -100,7 +101,10 @@ def leave() -> None:
             _swap(_plain, _link)
 
 
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(name: str, function: Any) -> Any:
+    if isinstance(function, Later):  # not made yet, and its twin is not made before
+        return Later(InferenceTensor, name, lambda: _guarded(name, getattr(Tensor, name)))
+
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         if not STATE.inference:
             raise fail(
@@ -124,4 +128,4 @@ def guard_writes() -> None:
         operator = name.startswith("__i") and f"__{name[3:]}" in vars(Tensor)
         method = name.endswith("_") and not name.startswith("_") and name not in NOT_WRITING
         if operator or method or name == "__setitem__":
-            setattr(InferenceTensor, name, _guarded(value))
+            setattr(InferenceTensor, name, _guarded(name, value))

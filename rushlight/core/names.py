@@ -1,66 +1,138 @@
-"""What a module says when asked for a name that it does not have."""
+"""Names that load on first use, and what a module says when asked for a name that it has not.
+
+Importing `rushlight` runs what every program needs. The rest is listed by name: the first look at
+a name imports its module, and from then on it is an attribute like any other.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 Lazy = dict[str, tuple[str, str | None]]
 
-_explaining: dict[str, Lazy] = {}
+# Where a name is looked for that the module asked for has not.
+_HOMES = (
+    "rushlight", "rushlight.nn", "rushlight.nn.functional", "rushlight.nn.init", "rushlight.optim",
+    "rushlight.optim.lr_scheduler", "rushlight.autograd", "rushlight.utils", "rushlight.random",
+    "rushlight.cuda", "rushlight.backends", "rushlight.jit",
+)  # fmt: skip
+_lazy: dict[str, Lazy] = {}
 
 
-def explain_missing(module: ModuleType, lazy: Lazy | None = None) -> None:
-    """Let an unknown name in `module` raise an AttributeError that points to the nearest one.
+def lazy_names(package: str, families: Mapping[str, str]) -> Lazy:
+    """The table of `explain_missing` for modules of a package and the names in each."""
+    return {
+        name: (f"{package}.{home}", name)
+        for home, names in families.items()
+        for name in names.split()
+    }
 
-    `lazy` maps names that load on use to (module, attribute); attribute None is the module itself.
+
+def explain_missing(
+    home: str, lazy: Lazy | None = None, found: Callable[[str, Any], None] | None = None
+) -> None:
+    """Load the names of `lazy` when asked for, and explain the AttributeError of any other.
+
+    `home` is a module being imported. `lazy` maps names to (module, attribute); attribute None is
+    the module itself. `found` is told of each name that was loaded and its value.
     """
-    _explaining[module.__name__] = lazy or {}
-    module.__getattr__ = _getattr_for(module, lazy or {})  # type: ignore[method-assign]
+    module, table = sys.modules[home], lazy or {}
+    _lazy[home] = table
+    module.__getattr__ = _getattr_for(module, table, found)  # type: ignore[method-assign]
+    if table:
+        module.__dir__ = lambda: sorted({*vars(module), *table})  # type: ignore[method-assign]
 
 
-def _getattr_for(module: ModuleType, lazy: Lazy) -> Callable[[str], Any]:
+def _getattr_for(
+    module: ModuleType, lazy: Lazy, tell: Callable[[str, Any], None] | None
+) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name in lazy:
             home, attribute = lazy[name]
             found: Any = importlib.import_module(home)
             if attribute is not None:
                 found = getattr(found, attribute)
-            elif home not in _explaining:
-                explain_missing(found)
+            elif home not in _lazy:
+                explain_missing(home)
+            if tell is not None:
+                tell(name, found)
             setattr(module, name, found)
             return found
-        # The argument keeps Python from printing a suggestion of its own beside ours.
-        error = AttributeError(f"module {module.__name__!r} has no attribute {name!r}", name=name)
-        if not name.startswith("_"):
-            for note in _hints(module.__name__, name):
-                error.add_note(note)
+        place = module.__name__
+        kind = AttributeError if name.startswith("_") else _Missing
+        # The argument keeps Python from printing a suggestion of its own beside our hints.
+        error = kind(f"module {place!r} has no attribute {name!r}", name=name)
+        if isinstance(error, _Missing):
+            error.asked = place, name
         raise error
 
     return __getattr__
 
 
-@functools.lru_cache(maxsize=256)
-def _hints(home: str, name: str) -> tuple[str, ...]:
+class _Missing(AttributeError):
+    """Its hints are looked for when they are read: most of these errors answer a `hasattr`."""
+
+    asked: tuple[str, str]
+
+    @functools.cached_property
+    def __notes__(self) -> list[str]:
+        return _hints(*self.asked)
+
+    def __reduce__(self) -> Any:
+        return AttributeError, self.args
+
+
+_Missing.__name__ = _Missing.__qualname__ = "AttributeError"
+_Missing.__module__ = "builtins"
+
+
+class Later:
+    """A method that is made when it is first looked at, and then stands in its own place."""
+
+    __slots__ = ("make", "name", "owner")
+
+    def __init__(self, owner: type, name: str, make: Callable[[], Any]) -> None:
+        self.owner, self.name, self.make = owner, name, make
+
+    def __get__(self, instance: Any, kind: type | None = None) -> Any:
+        method = self.make()
+        setattr(self.owner, self.name, method)
+        return method.__get__(instance, kind)
+
+
+def submodules(module: ModuleType) -> list[str]:
+    """The modules among a module's names, loaded or not."""
+    loaded = [name for name, value in vars(module).items() if isinstance(value, ModuleType)]
+    listed = _lazy.get(module.__name__, {})
+    return [*loaded, *(name for name, (_, attribute) in listed.items() if attribute is None)]
+
+
+def _names(home: str) -> set[str]:
+    return {*vars(sys.modules[home]), *_lazy.get(home, ())}
+
+
+def _hints(home: str, name: str) -> list[str]:
     """Where the name does exist, and what is spelt like it."""
     hints = []
+    others: Iterable[str] = (other for other in _HOMES if other != home)
     elsewhere = [
         f"{other}.{name}"
-        for other in _explaining
-        if other != home and name in vars(sys.modules[other])
+        for other in others
+        if importlib.import_module(other) and name in _names(other)
     ]
     if elsewhere:
         hints.append(f"there is {' and '.join(elsewhere[:3])}")
-    public = {found for found in vars(sys.modules[home]) if not found.startswith("_")}
-    near = nearest(name, public | set(_explaining[home]))
+    public = {found for found in _names(home) if not found.startswith("_")}
+    near = nearest(name, public)
     if near and not elsewhere:
         verb = "name is" if len(near) == 1 else "names are"
         hints.append(f"the nearest {verb} {', '.join(near)}")
-    return tuple(hints)
+    return hints
 
 
 def nearest(name: str, known: Any, count: int = 3) -> list[str]:

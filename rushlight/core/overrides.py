@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .primitive import Declared
 from .tensor import Tensor
 
-OPS: dict[str, Callable[..., Any]] = {}  # the callable of each primitive
+OPS: dict[str, Callable[..., Any]] = Declared()  # the callable of each primitive
 NOT_HANDLED = object()
 
 

@@ -7,7 +7,7 @@ A `Primitive` is frozen at ten fields. The families below fill what can be deriv
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,56 @@ def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
     return reads == CHOSEN and place > 0
 
 
-REGISTRY: dict[str, Primitive] = {}
+class Declared(dict[str, Any]):
+    """What is declared, by name. Families of ops load when something needs one of them; asked for a
+    name that it does not hold, or for all, the table has the remaining families load first."""
+
+    def __missing__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return self.holds(name) or self._all().holds(name)
+
+    def holds(self, name: object) -> bool:
+        """Whether the name is declared by now."""
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def _all(self) -> Declared:
+        for load in FAMILIES:
+            load()
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        self._all()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._all()
+        return super().__len__()
+
+    def keys(self) -> Any:
+        self._all()
+        return super().keys()
+
+    def values(self) -> Any:
+        self._all()
+        return super().values()
+
+    def items(self) -> Any:
+        self._all()
+        return super().items()
+
+
+FAMILIES: list[Callable[[], Any]] = []  # each loads declarations; a second call costs nothing
+REGISTRY: dict[str, Primitive] = Declared()
 
 
 class Elementwise:
@@ -108,7 +157,7 @@ class Primitive:
         self.node = fields.get("node") or _node_name(name)
         if not fields.get("listed", True):
             return  # a record of the tape (which output, a compiled call), not an op to be called
-        if name in REGISTRY:
+        if REGISTRY.holds(name):  # type: ignore[attr-defined]
             raise ValueError(f"op {name!r} is declared twice")
         REGISTRY[name] = self
 

@@ -5,7 +5,7 @@ They are appended to these functions' docstrings, and run as this module's docte
 
 from __future__ import annotations
 
-from operator import attrgetter
+import functools
 from typing import Any
 
 __all__: list[str] = []
@@ -229,10 +229,24 @@ tensor([1.6449])
 __test__ = {"examples": EXAMPLES}
 
 
-def attach(torch: Any) -> None:
-    """Give each function in the namespace its example."""
+def attach(name: str, function: Any) -> None:
+    """Give the function of that name in the `torch` namespace its example, if there is one."""
+    example = _by_name().get(name)
+    if example is not None and example not in (function.__doc__ or ""):
+        function.__doc__ = f"{function.__doc__}\n\n{example}\n    "
+
+
+def attach_all(prefix: str, names: dict[str, Any]) -> None:
+    """The same for what a module (`fft.`) has."""
+    for name in [name for name in _by_name() if name.startswith(prefix)]:
+        attach(name, names[name.removeprefix(prefix)])
+
+
+@functools.cache
+def _by_name() -> dict[str, str]:
     first, *examples = EXAMPLES.strip().split("\n>>> torch.")
-    for example in examples:
-        function = attrgetter(example[: example.index("(")])(torch)
-        lines = f"{first}\n>>> torch.{example}".replace("\n", "\n    ")
-        function.__doc__ = f"{function.__doc__}\n\n    {lines}\n    "
+    return {
+        example[: example.index("(")]: "    "
+        + f"{first}\n>>> torch.{example}".replace("\n", "\n    ")
+        for example in examples
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from ..core.tensor import Tensor, wrap
 from ..ops import structure
 
 _RANK = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}
-# Called before the first tensor takes such a format: the layers learn to keep it.
-ON_FIRST_USE: list[Callable[[], None]] = []
+# Installed before the first tensor takes such a format: the layers learn to keep it.
+_KEEPER = ["rushlight.nn.kept_layout"]
 
 
 def lies_channels_last(array: Any) -> bool:
@@ -46,8 +46,8 @@ def in_format(x: Tensor, memory_format: Any, copy: bool = False) -> Tensor:
     if x.ndim != rank:
         name = memory_format.name
         raise RuntimeError(f"required rank {rank} tensor to use {name} format")
-    while ON_FIRST_USE:
-        ON_FIRST_USE.pop()()
+    while _KEEPER:
+        importlib.import_module(_KEEPER.pop()).install()
     array = x._array
     if not copy and np.ndarray is type(array) and np.moveaxis(array, 1, -1).flags.c_contiguous:
         return x

@@ -1,6 +1,7 @@
 """Networks: modules, layers, losses, initialisers and the functions they are made of."""
 
-from . import functional, init, kept_layout, utils
+from ..core.names import explain_missing as _explain_missing
+from . import functional, init, utils
 from .activation import (
     CELU,
     ELU,
@@ -165,3 +166,6 @@ def factory_kwargs(kwargs: dict | None) -> dict:
             raise TypeError(f"{name} specified twice, in **kwargs and in factory_kwargs")
         found[name] = kwargs[name]
     return found
+
+
+_explain_missing(__name__)

@@ -11,6 +11,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
+from ..core.names import explain_missing as _explain_missing
 
 _GAIN_ONE = (
     "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
@@ -355,3 +356,5 @@ kaiming_uniform = _renamed(kaiming_uniform_)
 kaiming_normal = _renamed(kaiming_normal_)
 orthogonal = _renamed(orthogonal_)
 sparse = _renamed(sparse_)
+
+_explain_missing(__name__)

@@ -11,7 +11,7 @@ import numpy as np
 
 import rushlight as rl
 
-from ..functions.layouts import ON_FIRST_USE, channels_last_array, lies_channels_last
+from ..functions.layouts import channels_last_array, lies_channels_last
 
 KEEP = (
     "conv2d conv3d conv_transpose2d conv_transpose3d batch_norm group_norm max_pool2d max_pool3d"
@@ -52,7 +52,7 @@ def install() -> None:
     keep = []
     for home in (rl.nn.functional, rl):
         for name in KEEP.split():
-            function = vars(home).get(name)
+            function = getattr(home, name, None)
             if function is not None and id(function) not in twins:
                 twins[id(function)] = _kept(function, name in BY_WEIGHT)
                 keep.append(function)
@@ -61,6 +61,3 @@ def install() -> None:
         for name, value in list(vars(module).items()):
             if id(value) in twins and callable(value):
                 setattr(module, name, twins[id(value)])
-
-
-ON_FIRST_USE.append(install)

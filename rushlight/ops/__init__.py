@@ -1,0 +1,19 @@
+"""The declarations of the ops, a module per family, loaded when something needs one of them."""
+
+import functools as _functools
+import importlib as _importlib
+
+from ..core.primitive import FAMILIES as _FAMILIES
+
+
+@_functools.cache
+def load_all() -> None:
+    """Declare every op."""
+    import pkgutil  # on use
+
+    for folder in (__name__, f"{__name__}.fused"):
+        for found in pkgutil.iter_modules(_importlib.import_module(folder).__path__):
+            _importlib.import_module(f"{folder}.{found.name}")
+
+
+_FAMILIES.append(load_all)

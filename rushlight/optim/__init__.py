@@ -1,5 +1,6 @@
 """Optimisers, as `torch.optim`."""
 
+from ..core.names import explain_missing as _explain_missing
 from . import lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -21,3 +22,5 @@ from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
 from .sparse_adam import SparseAdam
+
+_explain_missing(__name__)

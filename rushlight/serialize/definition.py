@@ -65,9 +65,8 @@ def _functions() -> dict[str, Any]:
     names = [name for name in vars(rl.nn.functional) if not name.startswith("_")]
     found = {}
     for home, space in (("rushlight.nn.functional", rl.nn.functional), ("rushlight", rl)):
-        held = vars(space)
         for name in names:
-            value = held.get(name)
+            value = getattr(space, name, None)
             if callable(value) and not isinstance(value, type):
                 found[f"{home}.{name}"] = value
     return found

@@ -1,5 +1,6 @@
 """Functions of networks, without state: `torch.nn.functional`."""
 
+from ...core.names import explain_missing as _explain_missing
 from .activation import *
 from .attention import *
 from .classification import *
@@ -18,3 +19,5 @@ from .resampling import *
 from .sparse import *
 from .unpooling import *
 from .windows import *
+
+_explain_missing(__name__)

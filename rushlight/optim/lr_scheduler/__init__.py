@@ -1,5 +1,6 @@
 """Learning-rate schedules, as `torch.optim.lr_scheduler`."""
 
+from ...core.names import explain_missing as _explain_missing
 from .base import LRScheduler
 from .combine import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -17,3 +18,5 @@ from .factors import (
 from .plateau import ReduceLROnPlateau
 
 _LRScheduler = LRScheduler  # the name of older scripts
+
+_explain_missing(__name__)

@@ -1,7 +1,5 @@
 """Data sets, samplers and the loader, as `torch.utils.data`."""
 
-import sys as _sys
-
 from ...core.names import explain_missing as _explain_missing
 from . import _utils
 from .collate import default_collate, default_convert
@@ -27,4 +25,4 @@ from .sampler import (
 )
 from .worker import get_worker_info
 
-_explain_missing(_sys.modules[__name__])
+_explain_missing(__name__)

@@ -1,0 +1,129 @@
+"""Written by `python -m rushlight.stubs`: the module of each name; do not edit."""
+
+FUNCTIONS = {
+    "assembly": (
+        "atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors column_stack dstack"
+        " flip fliplr flipud hstack meshgrid repeat_interleave roll rot90 row_stack tile vstack"
+    ),
+    "combining": "block_diag cartesian_prod combinations vander",
+    "compilation": "compile",
+    "complex_parts": (
+        "adjoint complex conj_physical imag polar real resolve_conj resolve_neg view_as_complex"
+        " view_as_real"
+    ),
+    "control": "cond scan while_loop",
+    "copies": (
+        "as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy permute_copy"
+        " select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy"
+        " unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy view_as_real_copy view_copy"
+    ),
+    "counting": "bincount bucketize histc histogram isin searchsorted unique unique_consecutive",
+    "creation": (
+        "OutOfMemoryError arange empty empty_like empty_strided eye full full_like linspace"
+        " logspace ones ones_like range zeros zeros_like"
+    ),
+    "diagonals": "as_strided diag diag_embed diagflat diagonal tril tril_indices triu triu_indices",
+    "differences": "gradient",
+    "drawing": (
+        "Generator bernoulli binomial default_generator get_rng_state initial_seed manual_seed"
+        " multinomial normal poisson rand rand_like randint randint_like randn randn_like randperm"
+        " seed set_rng_state"
+    ),
+    "einsum": "einsum",
+    "from_data": "as_tensor asarray from_numpy frombuffer tensor",
+    "histograms": "histogramdd",
+    "in_place_names": (
+        "abs_ acos_ acosh_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_"
+        " atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ exp_ exp2_ expm1_"
+        " fix_ floor_ frac_ gcd_ lcm_ log_ log10_ log1p_ log2_ neg_ negative_ rad2deg_ reciprocal_"
+        " round_ rsqrt_ sigmoid_ sin_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ erf_ erfc_ i0_ ldexp_"
+        " logit_ nan_to_num_ sinc_ xlogy_"
+    ),
+    "indexing": "nonzero",
+    "low_rank": "pca_lowrank svd_lowrank",
+    "masking": "masked_fill masked_scatter masked_select",
+    "matrices": (
+        "cdist cholesky cholesky_inverse cholesky_solve cross det geqrf inverse logdet lu lu_solve"
+        " lu_unpack matrix_exp matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve"
+    ),
+    "neural": "log_softmax softmax",
+    "overwriting": (
+        "addmv_ alias_copy as_strided_ conj_physical_ detach_ empty_permuted fill fill_"
+        " get_default_device get_device index_put_ nonzero_static resize_as_ typename zero_"
+    ),
+    "placing": (
+        "argwhere as_strided_scatter diagonal_scatter index_add index_copy index_fill index_put"
+        " index_select put select_scatter slice_scatter take take_along_dim unravel_index"
+    ),
+    "pointwise": (
+        "abs absolute acos acosh add addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2"
+        " arctanh asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or"
+        " bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip conj copysign cos"
+        " cosh deg2rad div divide eq exp exp2 expm1 fix float_power floor floor_divide fmax fmin"
+        " fmod frac gcd ge greater greater_equal gt heaviside hypot isfinite isinf isnan isneginf"
+        " isposinf lcm le lerp less less_equal log log10 log1p log2 logaddexp logaddexp2"
+        " logical_and logical_not logical_or logical_xor lt maximum minimum mul multiply ne neg"
+        " negative nextafter not_equal positive pow rad2deg reciprocal relu remainder round rsqrt"
+        " rsub sgn sigmoid sign signbit sin sinh sqrt square sub subtract tan tanh true_divide"
+        " trunc where"
+    ),
+    "predicates": (
+        "allclose can_cast equal is_complex is_conj is_floating_point is_inference is_neg"
+        " is_nonzero is_same_size is_signed is_storage is_tensor isclose isreal numel result_type"
+        " scalar_tensor"
+    ),
+    "products": (
+        "addbmm addmm addmv addr baddbmm bmm chain_matmul dot ger inner kron matmul mm mv outer"
+        " tensordot trace vdot"
+    ),
+    "protocol": "from_dlpack",
+    "reduction": "all amax amin any argmax argmin max mean min named_result sum",
+    "scanning": (
+        "cummax cummin cumprod cumsum cumulative_trapezoid diff logcumsumexp prod trapezoid trapz"
+    ),
+    "scattering": "gather index_reduce scatter scatter_add scatter_reduce",
+    "settings": (
+        "are_deterministic_algorithms_enabled get_deterministic_debug_mode"
+        " get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled"
+        " is_warn_always_enabled set_default_device set_default_tensor_type"
+        " set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal"
+        " set_warn_always use_deterministic_algorithms"
+    ),
+    "sorting": "argsort kthvalue median mode msort nanmedian nanquantile quantile sort topk",
+    "special_functions": (
+        "angle digamma erf erfc erfinv frexp i0 igamma igammac ldexp lgamma logit mvlgamma"
+        " nan_to_num polygamma sinc xlogy"
+    ),
+    "spectrograms": "istft stft",
+    "splitting": (
+        "dsplit hsplit split_with_sizes tensor_split unsafe_chunk unsafe_split"
+        " unsafe_split_with_sizes vsplit"
+    ),
+    "statistics": (
+        "aminmax corrcoef count_nonzero cov dist logsumexp nanmean nansum norm renorm std std_mean"
+        " var var_mean"
+    ),
+    "storage": "TypedStorage UntypedStorage is_storage",
+    "structure": (
+        "broadcast_to cat chunk clone concat concatenate expand expand_as flatten moveaxis movedim"
+        " narrow permute ravel reshape reshape_as select split squeeze stack swapaxes swapdims t"
+        " transpose unbind unflatten unsqueeze view view_as"
+    ),
+    "threads": "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads",
+    "typed": (
+        "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
+        " IntTensor LongTensor ShortTensor"
+    ),
+    "windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
+}
+SHARED = {
+    "shared": (
+        "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear"
+        " binary_cross_entropy_with_logits celu celu_ channel_shuffle constant_pad_nd conv1d conv2d"
+        " conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity"
+        " dropout embedding embedding_bag feature_alpha_dropout group_norm hardshrink instance_norm"
+        " kl_div layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d"
+        " native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu relu_"
+        " rms_norm rrelu rrelu_ selu selu_ threshold threshold_"
+    ),
+}
