@@ -13,6 +13,7 @@ from ..core.primitive import REGISTRY, Primitive
 from .graph import Graph, Node
 from .kernels import program
 from .kernels.running import Program
+from .lower import losses
 from .lower.builder import Builder
 from .lower.value import NotNative, Value
 from .lowering import TABLE
@@ -48,6 +49,9 @@ def _found(name: str, given: list[Any]) -> Any:
     formula = FORMULAS.get(name)
     if formula is not None:
         return formula(*given)
+    rule = losses.EAGER.get(name)
+    if rule is not None:
+        return rule(next(x.s for x in given if type(x) is Value), *given)
     prim = REGISTRY[name]
     arity = prim.arity or 0
     return _on_values(prim, tuple(given[:arity]), tuple(given[arity:]))

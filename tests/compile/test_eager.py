@@ -112,6 +112,7 @@ SMOOTH = {
     "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu,
     "mish": F.mish, "hardswish": F.hardswish, "erf": rl.erf,
     "relu": lambda x: F.relu(x.repeat(20, 1)).view(20, 70, 30).sum(0),
+    "leaky_relu": F.leaky_relu, "elu": F.elu, "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
     "softmax": lambda x: F.softmax(x, 1), "log_softmax": lambda x: F.log_softmax(x, 0),
 }  # fmt: skip
 

@@ -86,6 +86,15 @@ class Labels:
             return rows
         return s.sum(rows) if reduction == "sum" else s.sum(rows) / s.sum(factors)
 
+    def scales(self, g: Any, reduction: str) -> Any:
+        """How much each row's score moves the loss."""
+        s, factors, zero = self.s, self.factors(g.dtype), self.s.constant(0, g.dtype)
+        if reduction == "mean":
+            g = g / s.sum(factors)
+        if self.weight is None:
+            return s.where(self.counts, g, zero)
+        return s.where(s.ne(factors, 0), g * factors, zero)
+
 
 def _labelled(x_shape: Any, labels: Any, weight: Any, dtype: Any) -> None:
     if dtype.kind != "f" or len(x_shape) < 2 or not prod(x_shape) or not labels.size:
@@ -108,16 +117,30 @@ def _nll_back(
     """Zeros but for minus the gradient at each label."""
     _labelled(shape, labels, weight, g.dtype)
     found = Labels(s, labels, shape, weight, ignore)
-    factors = found.factors(g.dtype)
-    if reduction == "mean":
-        g = g / s.sum(factors)
-    zero = s.constant(0, g.dtype)
-    if weight is None:
-        scale = s.where(found.counts, g, zero)
-    else:
-        scale = s.where(s.ne(factors, 0), g * factors, zero)
+    scale = found.scales(g, reduction)
     column = s.reshape(-scale, (labels.shape[0], 1, *labels.shape[1:]))
-    return s.where(found.hit, column, zero)
+    return s.where(found.hit, column, s.constant(0, g.dtype))
+
+
+def _cross_entropy_softmax(
+    s: Any, x: Any, labels: Any, weight: Any, ignore: int, reduction: str
+) -> Any:
+    """The loss, and the softmax that its gradient is made of."""
+    _labelled(x.shape, labels, weight, x.dtype)
+    found = Labels(s, labels, x.shape, weight, ignore)
+    low, total = shifted(s, x, 1)
+    logs = s.reshape(s.log(total), labels.shape)
+    return found.reduced(logs - found.picked(low), reduction), s.exp(low) / total
+
+
+def _cross_entropy_back(
+    s: Any, p: Any, g: Any, labels: Any, weight: Any, ignore: int, reduction: str
+) -> Any:
+    _labelled(p.shape, labels, weight, p.dtype)
+    found = Labels(s, labels, p.shape, weight, ignore)
+    scale = found.scales(g, reduction)
+    column = s.reshape(scale, (labels.shape[0], 1, *labels.shape[1:]))
+    return s.where(found.hit, p - 1, p) * column
 
 
 def _cross_entropy(s: Any, x: Any, labels: Any, weight: Any, ignore: int, reduction: str) -> Any:
@@ -133,4 +156,8 @@ TABLE: dict[str, Any] = {
     "logit_loss": _logit_loss, "probability_loss": _probability_loss, "smooth_l1": _smooth_l1,
     "huber": _huber, "nll_loss": _nll, "nll_loss_back": _nll_back,
     "cross_entropy": _cross_entropy,
+}  # fmt: skip
+# programs of eager mode that are no ops
+EAGER: dict[str, Any] = {
+    "cross_entropy_softmax": _cross_entropy_softmax, "cross_entropy_back": _cross_entropy_back,
 }  # fmt: skip

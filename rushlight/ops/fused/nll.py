@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import general, multilinear
+from ...core.heavy import LEAST, able, heavy
 from ...core.tape import INPUTS
 from ..reduce import sum as sum_of
 from .kernels import need_float, raw, widened
@@ -127,8 +128,17 @@ def _cross_entropy(
     x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> Any:
     need_float(x, "log_softmax_lastdim_kernel_impl")
-    key, counts = _places(labels, x.shape[1], ignore)
-    wide = widened(x)
+    _places(labels, x.shape[1], ignore)
+    loss, p = _large(widened(x), labels, None if weight is None else widened(weight),
+                     ignore, reduction)  # fmt: skip
+    # kept as bits: an output of integers takes no gradient
+    return loss.astype(x.dtype, copy=False), p.view(f"i{p.itemsize}")
+
+
+def _loss_and_softmax(
+    wide: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
+) -> Any:
+    key, counts = _places(labels, wide.shape[1], ignore)
     # few classes: rows too short for vectors, so work on a copy with the examples innermost
     p = np.array(wide.T, order="C").T if wide.ndim == 2 and wide.shape[1] <= FEW else wide.copy()
     if p.size:
@@ -138,10 +148,10 @@ def _cross_entropy(
     sums = np.add.reduce(p, 1, keepdims=True)
     p /= sums
     rows = np.log(sums[:, 0]) - at_label
-    weight = None if weight is None else widened(weight)
     loss = _reduced(rows, _factors(key, counts, weight, rows), labels, reduction)
-    # kept as bits: an output of integers takes no gradient
-    return np.asarray(loss).astype(x.dtype, copy=False), p.view(f"i{p.itemsize}")
+    if p.size >= LEAST and able():  # as a program lays it out
+        p = np.ascontiguousarray(p)
+    return np.asarray(loss, p.dtype), p
 
 
 def _cross_entropy_vjp(
@@ -159,12 +169,23 @@ def _cross_entropy_back(
     g: np.ndarray, bits: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> np.ndarray:
     p = bits.view(f"f{bits.itemsize}")
-    key, counts = _places(labels, p.shape[1], ignore)
     wide = g.astype(p.dtype, copy=False)
-    scale = np.asarray(_scales(wide, key, counts, weight, labels, reduction))
+    weight = None if weight is None else widened(weight)
+    return _large_back(p, wide, labels, weight, ignore, reduction).astype(g.dtype, copy=False)
+
+
+def _from_softmax(
+    p: np.ndarray, g: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
+) -> np.ndarray:
+    key, counts = _places(labels, p.shape[1], ignore)
+    scale = np.asarray(_scales(g, key, counts, weight, labels, reduction))
     dx = p * (np.expand_dims(scale, 1) if scale.ndim else scale)
     dx[key] -= scale
-    return dx.astype(g.dtype, copy=False)
+    return dx
+
+
+_large = heavy("cross_entropy_softmax", _loss_and_softmax)
+_large_back = heavy("cross_entropy_back", _from_softmax)
 
 
 cross_entropy = general(
