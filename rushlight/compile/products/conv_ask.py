@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..code.emit import I64, Function, Type, Value
 from .conv_channels_plan import ChannelPlan
 from .conv_plan import Array
+from .conv_weight_plan import WeightPlan
 from .packing import Number, times
 
 MOST = 3  # lines per round: few requests can be under way at once
@@ -120,3 +121,29 @@ class ChannelWishes:
         if plan.kept == 1:
             return Region(wide, row, run)
         return Region(plan.kept, n, wide * row)
+
+
+def weight_stream(plan: WeightPlan, calls: int) -> Stream:
+    """What tiles of a `WeightPlan` ask for, `calls` of them per block of channels.
+
+    Units that write the result themselves ask for that; others for the next input and gradient.
+    """
+    rounds = plan.chunk if plan.chunk > 1 else plan.lines
+    if plan.inner:
+        return Stream(plan.type, [], 0, 0)
+    if plan.whole:
+        goal = Region(plan.wide, plan.out.steps[1], plan.terms * plan.kernel)
+        return Stream(plan.type, [goal], calls, rounds)
+    s, regions = plan.shape, []
+    for array, channels, size, lines in (
+        (plan.source, plan.terms, s.size, plan.lines * plan.span * s.stride[0]),
+        (plan.grad, s.outs, s.out, plan.lines * plan.span),
+    ):
+        n, _, c, h, w = array.steps
+        if w != 1 or h != size[1]:
+            return Stream(plan.type, [], 0, 0)
+        region = Region(channels, c, min(lines, size[0]) * h).flat
+        if plan.chunk > 1:
+            region = Region(plan.chunk, n, region.run if region.rows == 1 else channels * c)
+        regions.append(region)
+    return Stream(plan.type, regions, plan.span * plan.strips * calls, rounds)

@@ -390,8 +390,8 @@ def _cost(plan: ChannelPlan) -> float:
         sums = places * vectors
         step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
         step += 0.05 * places + 1.2
-        if plan.cut * plan.taps * vectors * w * size > 1.5 * FIRST:
-            step += 1.35 * vectors
+        chunk = plan.cut * plan.taps * vectors * w * size
+        step += vectors * (1.35 if chunk > 1.5 * FIRST else 0.4 if chunk > 1.1 * FIRST else 0)
         waits = 3 * lines if phases > 1 and near * plan.cut > LINES else 0
         each = (
             plan.terms * phases * waits

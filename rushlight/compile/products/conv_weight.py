@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import I64, VOID, Module, Value, constant
+from .conv_ask import weight_stream
 from .conv_stage import Stage
 from .conv_weight_plan import WeightPlan
 from .gemm import CHUNK_FLOPS, KernelCall
@@ -36,6 +37,8 @@ class _Parts:
         self.module, self.name, self.plan, self.type = module, name, plan, plan.type
         self.f = module.function(name, KERNEL)
         self.scratch = scratch
+        self.calls = sum(math.prod(counts) for _, counts in plan.kinds())
+        self.stream = weight_stream(plan, self.calls)
 
     def emit(self) -> None:
         f, plan, type = self.f, self.plan, self.type
@@ -93,13 +96,28 @@ class _Parts:
         grad = f.at(self.grad, at, self.type)
         step = plan.lines * plan.span
         with f.loop(0, s.out[0], step) as spans:
-            x = source
+            x, line = source, 0 if step == s.out[0] else spans.index
+            self._next(source, grad, f.add(line, step))
             if plan.staged:
-                self._stage(source, times(f, spans.index, s.stride[0]))
+                self._stage(source, times(f, line, s.stride[0]))
                 x = self.room
             else:
-                x = f.at(x, times(f, spans.index, s.stride[0] * h), self.type)
-            self._span(x, f.at(grad, times(f, spans.index, plan.grad.steps[3]), self.type))
+                x = f.at(x, times(f, line, s.stride[0] * h), self.type)
+            self._span(x, f.at(grad, times(f, line, plan.grad.steps[3]), self.type))
+
+    def _next(self, source: Value, grad: Value, line: Number) -> None:
+        """Where the input and the gradients begin that come after these: lines, or images."""
+        f, plan = self.f, self.plan
+        self.bases = []
+        if not self.stream.lines or plan.whole:
+            return
+        for base, array, stride in ((source, plan.source, plan.shape.stride[0]),
+                                    (grad, plan.grad, 1)):  # fmt: skip
+            other = f.coerce(plan.chunk * array.steps[0], I64)
+            if not isinstance(line, int):
+                inside = f.compare("<", line, plan.shape.out[0])
+                other = f.select(inside, times(f, line, stride * array.steps[3]), other)
+            self.bases.append(f.at(base, other, self.type))
 
     def _stage(self, source: Value, line: Number) -> None:
         f, plan = self.f, self.plan
@@ -119,10 +137,13 @@ class _Parts:
             here = f.at(x, times(f, blocks.index, down), self.type)
             line = times(f, blocks.index, plan.lines * plan.grad.steps[3])
             there = f.at(grad, line, self.type)
+            done = times(f, blocks.index, plan.strips)
             if full:
                 with f.loop(0, full) as strips:
+                    self.turn = f.add(done, strips.index)
                     self._strip(here, there, strips.index, plan.wide)
             if full < plan.strips:
+                self.turn = f.add(done, full)
                 self._strip(here, there, full, plan.shape.outs - full * plan.wide)
 
     def _strip(self, x: Value, grad: Value, strip: Number, columns: int) -> None:
@@ -136,18 +157,22 @@ class _Parts:
             move(f, copy, lines.index, here, there)
         room = 0 if plan.whole else plan.taps * plan.wide
         sums = f.at(self.here, times(f, strip, room), self.type)
-        for sizes, counts in plan.kinds():
-            self._tiles(x, sums, sizes, counts)
         if plan.whole:
-            self._result(strip, columns)
+            group, row, *_ = plan.out.steps
+            at = f.add(times(f, self.group, group), times(f, self.channel, plan.kernel))
+            out = f.at(self.out, f.add(at, times(f, strip, plan.wide * row)), self.type)
+            self.turn, self.bases = 0, [out]
+        number = 0
+        for sizes, counts in plan.kinds():
+            self._tiles(x, sums, sizes, counts, number)
+            number += math.prod(counts)
+        if plan.whole:
+            self._result(self.bases[0], columns)
 
-    def _result(self, strip: Number, columns: int) -> None:
+    def _result(self, out: Value, columns: int) -> None:
         """Turn the sums of a strip and bring them to the result."""
         f, plan, type, w = self.f, self.plan, self.type, self.type.lanes
-        turn, taps = turn_name(self.module, type), plan.terms * plan.kernel
-        group, row, *_ = plan.out.steps
-        at = f.add(times(f, self.group, group), times(f, self.channel, plan.kernel))
-        out = f.at(self.out, f.add(at, times(f, strip, plan.wide * row)), type)
+        turn, taps, row = turn_name(self.module, type), plan.terms * plan.kernel, plan.out.steps[1]
 
         def block(tap: Number, count: int) -> None:
             mask = known_mask(type, count)
@@ -167,8 +192,8 @@ class _Parts:
         if taps % w:
             block(taps // w * w, taps % w)
 
-    def _tiles(self, x: Value, sums: Value, sizes: Any, counts: Any) -> None:
-        """All tiles of one kind."""
+    def _tiles(self, x: Value, sums: Value, sizes: Any, counts: Any, number: int) -> None:
+        """All tiles of one kind; `number` calls were made before."""
         f, plan, (tall, broad) = self.f, self.plan, self.plan.shape.kernel
         names = [self._tile(tuple(size for _, size in sizes))]
         (c, cs), (i, n), (j, m) = sizes
@@ -181,10 +206,19 @@ class _Parts:
                     come: Number = 0
                     for index, step in zip(at, steps):
                         come = f.add(come, times(f, index, step))
+                    call = f.add(times(f, first.index, counts[1] * counts[2]),
+                                 number + a * counts[2] + b)  # fmt: skip
                     f.call(
                         names[0], VOID, f.at(x, come, self.type), self.turned,
-                        f.at(sums, times(f, to, plan.wide), self.type),
+                        f.at(sums, times(f, to, plan.wide), self.type), *self._wanted(call),
                     )  # fmt: skip
+
+    def _wanted(self, number: Number) -> list[Value]:
+        """Where call `number` of a strip asks for lines."""
+        if not self.stream.lines:
+            return []
+        at = self.f.add(times(self.f, self.turn, self.calls), number)
+        return [self.stream.pointer(self.f, self.bases, at, self.turned)]
 
     def _places(self, x: Value, grad: Value) -> None:
         """Inner tiles over all channels and taps."""
@@ -248,7 +282,7 @@ class _Parts:
         )
         tile = Tile(
             self.type, x, lanes, loops, (rows, lanes), unrolled(self.type, plan.vectors),
-            adds=not plan.whole,
+            adds=not plan.whole, walks=(self.stream.lines,) * bool(self.stream.lines),
         )  # fmt: skip
         return emit_tile(self.module, name, tile)
 

@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import Type, vector
-from .conv_plan import Array, Axis, Pair, Shape
+from .conv_plan import STACK, Array, Axis, Pair, Shape
 from .gemm_plan import tile_shapes
 from .packing import Copy
 
@@ -30,6 +30,7 @@ CHUNK = 240 << 10  # bytes of such images
 UNITS = 8  # so many units let threads share the work
 MOST = 1 << 10  # sums that may be vectors until the end
 SUMS = 4 << 20  # bytes of sums that parts may keep
+MOVED = 1.0  # cycles for each of them
 Triple = tuple[int, int, int]
 
 
@@ -205,7 +206,10 @@ class WeightPlan:
             once = (40 + rows * self.vectors * 3) / self.chunk
             cycles += math.prod(counts) * (self.places * step + once)
         cycles += self.places * self.wide * 0.6
-        return cycles * blocks * self.strips * self.units[1] * self.units[2]
+        cycles *= blocks * self.strips * self.units[1] * self.units[2]
+        if not self.whole:  # sums are cleared, added up, and read again
+            cycles += self.parts * self.part_room * MOVED / self.shape.images
+        return cycles
 
     def _tile_cycles(self, sizes: tuple[Pair, Pair, Pair], counts: Triple) -> float:
         """All inner tiles of one kind."""
@@ -240,8 +244,9 @@ def plan_weight(
     found = []
     for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
         if (vectors - 1) * type.lanes < shape.outs:
-            plan = _chunked(_blocked(replace(plain, vectors=vectors)))
-            found += [replace(plan, rows=at) for at in _row_shapes(plan, rows)]
+            plan = replace(plain, vectors=vectors)
+            for way in {_chunked(_blocked(plan)): 0, **dict.fromkeys(_at_once(plan), 0)}:
+                found += [replace(way, rows=at) for at in _row_shapes(way, rows)]
     found += _inner(plain, target)
     return min(found, key=lambda plan: plan.cost)
 
@@ -295,6 +300,18 @@ def _chunked(plan: WeightPlan) -> WeightPlan:
         return replace(plan, chunk=plan.images)
     most = max(1, min(PLACES // plan.places, CHUNK // room))
     return replace(plan, chunk=_divisor(plan.images, most))
+
+
+def _at_once(plan: WeightPlan) -> Iterator[WeightPlan]:
+    """Plans whose tiles sum all images, where those are few and small."""
+    s = plan.shape
+    if s.images * math.prod(s.out) > WHOLE or s.images == 1:
+        return
+    for units in (UNITS // 2, UNITS):
+        terms = _divisor(s.ins, max(1, s.ins * s.groups // units))
+        found = replace(plan, lines=s.out[0], span=1, terms=terms, chunk=s.images)
+        if s.ins * s.groups // terms >= units and found.stack <= STACK // 2:
+            yield found
 
 
 def _divisor(n: int, most: int) -> int:
