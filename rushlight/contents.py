@@ -116,6 +116,21 @@ FUNCTIONS = {
     ),
     "windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
+METHODS = {
+    "filling": "normal_ uniform_ random_ exponential_ cauchy_ log_normal_ geometric_ bernoulli_",
+    "reshaping": (
+        "squeeze_ unsqueeze_ t_ transpose_ swapaxes_ swapdims_ as_strided_ masked_fill_"
+        " masked_scatter_ index_add_ index_copy_ index_fill_ index_put_ put_ index_reduce_ scatter_"
+        " scatter_add_ scatter_reduce_ tril_ triu_ conj_physical_ resize_ resize_as_ set_"
+        " fill_diagonal_ apply_ map_ map2_ repeat unfold new_tensor new_full new_zeros new_ones"
+        " new_empty new_empty_strided polygamma polygamma_ is_set_to sum_to_size as_subclass real"
+        " imag mH H"
+    ),
+    "place": (
+        "is_pinned is_shared is_distributed share_memory_ name new storage untyped_storage"
+        " pin_memory output_nr _make_subclass"
+    ),
+}
 SHARED = {
     "shared": (
         "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
+from .contents import METHODS
 from .core import calls, dtypes, inplace
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
 from .core.names import Later
 from .core.tensor import EAGER_TYPES, Tensor
-from .functions import filling, indexing, neural, place, protocol, reshaping
+from .functions import indexing, protocol
 from .functions.layouts import in_format
 from .ops import compare, contract, elementwise, structure
 
@@ -226,8 +228,20 @@ def _later(name: str) -> Later:
     return Later(Tensor, name, lambda: getattr(functions, name))
 
 
+def _listed(home: str, name: str) -> Later:
+    """A method from the table of a module that loads when somebody asks."""
+    return Later(
+        Tensor, name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
+    )
+
+
 def _twin(name: str) -> Later:
     return Later(Tensor, f"{name}_", lambda: inplace.in_place(getattr(functions, name)))
+
+
+def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
+    """`torch.hardshrink(self, lambd)`."""
+    return importlib.import_module("rushlight.functions.neural").hardshrink(self, float(lambd))
 
 
 def operators() -> dict[str, Any]:
@@ -292,8 +306,10 @@ def methods() -> dict[str, Any]:
     ):
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
-    return {**table, **own, **filling.FILLS, **reshaping.OWN_METHODS, **_LATER,
-            **place.METHODS}  # fmt: skip
+    listed = {
+        name: _listed(home, name) for home, names in METHODS.items() for name in names.split()
+    }
+    return {**table, **own, **_LATER, **listed}
 
 
 _LATER: dict[str, Any] = {
@@ -306,9 +322,8 @@ _LATER: dict[str, Any] = {
         self if dtype is None else to(self, dtype)),
     "dim_order": lambda self: tuple(sorted(
         range(self._array.ndim), key=lambda dim: -self._array.strides[dim])),
-    "hardshrink": lambda self, lambd=0.5: neural.hardshrink(self, float(lambd)),
     "dense_dim": lambda self: self._array.ndim, "sparse_dim": lambda self: 0,
-    "is_distributed": lambda self: False,
+    "is_distributed": lambda self: False, "hardshrink": hardshrink,
 }  # fmt: skip
 
 

@@ -153,11 +153,19 @@ def contents() -> str:
     families = {
         home: importlib.import_module(f"rushlight.functions.{home}").__all__ for home in homes
     }
+    methods = {
+        home: list(importlib.import_module(f"rushlight.functions.{home}").METHODS)
+        for home in ("filling", "reshaping", "place")
+    }
     shared = importlib.import_module("rushlight.nn.functional.shared").__all__
-    rows = "".join(f'    "{home}": {_names(home, names)},\n' for home, names in families.items())
+    rows, table = (
+        "".join(f'    "{home}": {_names(home, names)},\n' for home, names in part.items())
+        for part in (families, methods)
+    )
     return (
         '"""Written by `python -m rushlight.stubs`: the module of each name; do not edit."""\n\n'
         f"FUNCTIONS = {{\n{rows}}}\n"
+        f"METHODS = {{\n{table}}}\n"
         f'SHARED = {{\n    "shared": {_names("shared", shared)},\n}}\n'
     )
 

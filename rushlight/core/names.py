@@ -104,6 +104,10 @@ class Later:
         setattr(self.owner, self.name, method)
         return method.__get__(instance, kind)
 
+    def __set__(self, instance: Any, value: Any) -> None:
+        setattr(self.owner, self.name, self.make())  # a property may take it, or refuse
+        setattr(instance, self.name, value)
+
 
 def submodules(module: ModuleType) -> list[str]:
     """The modules among a module's names, loaded or not."""

@@ -137,7 +137,7 @@ def _misshaped(wanted: tuple[int, ...], found: tuple[int, ...]) -> BaseException
     )
 
 
-FILLS = {
+METHODS = {
     f.__name__: f for f in (
         normal_, uniform_, random_, exponential_, cauchy_, log_normal_, geometric_, bernoulli_,
     )

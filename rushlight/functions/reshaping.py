@@ -242,7 +242,7 @@ WRITES = (
     diagonals.triu, complex_parts.conj_physical,
 )  # fmt: skip
 
-OWN_METHODS: dict[str, Any] = {
+METHODS: dict[str, Any] = {
     **{name: _reshaped(function, name, ops) for name, (function, ops) in SHAPE_CHANGES.items()},
     **{f"{function.__name__}_": in_place(function) for function in WRITES},
     "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "fill_diagonal_": fill_diagonal_,

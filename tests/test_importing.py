@@ -1,0 +1,137 @@
+"""What `import rushlight` loads, and that names which load on use are names like any other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import rushlight as torch
+from rushlight import stubs
+
+MOST_MODULES = 80  # of ours that a bare import runs; a third of a millisecond each
+# Of the standard library, beside what NumPy loads.
+FEW = {"__future__", "_bisect", "_heapq", "bisect", "copy", "errno", "gc", "heapq", "threading"}
+
+
+def printed(code: str) -> str:
+    """What a fresh process prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def loaded() -> tuple[set[str], set[str]]:
+    """The modules that NumPy loads, and those that rushlight loads."""
+    show = "; import sys; print(*sys.modules)"
+    numpy, ours = (printed(f"import {name}{show}") for name in ("numpy", "rushlight"))
+    return set(numpy.split()), set(ours.split())
+
+
+def test_a_bare_import_runs_few_modules(loaded) -> None:
+    ours = {name for name in loaded[1] if name.partition(".")[0] == "rushlight"}
+    assert len(ours) <= MOST_MODULES, sorted(ours)
+
+
+def test_nothing_comes_in_but_numpy_and_little_of_the_standard_library(loaded) -> None:
+    numpy, ours = loaded
+    others = {name for name in ours - numpy if name.partition(".")[0] != "rushlight"}
+    assert others <= FEW, sorted(others - FEW)
+
+
+def test_the_tables_of_names_are_as_the_modules_say() -> None:
+    assert stubs.CONTENTS.read_text() == stubs.contents(), "run python -m rushlight.stubs"
+
+
+def test_every_listed_name_is_there() -> None:
+    for module in (torch, torch.functions, torch.autograd):
+        for name in dir(module):
+            getattr(module, name)
+
+
+USES = """
+import rushlight as torch
+assert "nn" in dir(torch) and "nn" not in vars(torch)
+assert "conv2d" in torch.__all__ and "cholesky" in dir(torch.Tensor)
+assert not hasattr(torch, "Linear") and "nn" not in vars(torch), "asking loads nothing"
+before = torch.Tensor.__dict__["cholesky"]
+assert torch.Tensor.cholesky is torch.cholesky is not before
+assert torch.Tensor.__dict__["cholesky"] is torch.cholesky
+class Mine(torch.Tensor):
+    pass
+assert Mine.lu_solve is torch.lu_solve and "lu_solve" not in vars(Mine)
+x = torch.ones(2)
+x.erf = 5
+assert x.erf == 5 and torch.ones(2).erf().shape == (2,)
+try:
+    x.H = 3
+except AttributeError as error:
+    print("setter" in str(error), end=" ")
+z = torch.zeros(2, dtype=torch.complex64)
+z.imag = torch.ones(2)
+from rushlight import nn
+import rushlight.nn.functional as F
+assert torch.nn is nn and nn.functional is F and torch.nn.Linear.__module__.startswith("rushlight")
+import pickle
+assert pickle.loads(pickle.dumps(torch.nn.Linear)) is nn.Linear
+with torch.inference_mode():
+    frozen = torch.ones(2)
+    frozen.exp_()
+try:
+    frozen.exp_()
+except RuntimeError as error:
+    print("inference" in str(error), end=" ")
+space = {}
+exec("from rushlight import *", space)
+assert space["nn"] is nn and space["svd"] is torch.svd and space["Tensor"] is torch.Tensor
+from rushlight.autograd.gradcheck import gradgradcheck
+w = torch.ones(2, dtype=torch.float64, requires_grad=True)
+print(torch.autograd.gradcheck(lambda w: w * w, (w,)), z[0].item())
+"""
+
+
+def test_names_that_load_on_use_are_names_like_any_other() -> None:
+    assert printed(USES) == "True True True 1j\n"
+
+
+THREADS = """
+import threading
+import rushlight as torch
+names = sorted(set(dir(torch)) - set(vars(torch)))
+failed = []
+def look(start):
+    barrier.wait()
+    for k in range(len(names)):
+        name = names[(start * 89 + k) % len(names)]
+        try:
+            seen[name].add(id(getattr(torch, name)))
+            getattr(torch.Tensor, name, None)
+        except BaseException as error:
+            failed.append((name, error))
+seen = {name: set() for name in names}
+barrier = threading.Barrier(6)
+threads = [threading.Thread(target=look, args=(k,)) for k in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(failed, [name for name in names if len(seen[name]) != 1], len(names) > 500)
+"""
+
+
+def test_threads_may_ask_for_the_same_names_at_once() -> None:
+    assert printed(THREADS) == "[] [] True\n"
+
+
+REGISTRY = """
+import sys, rushlight
+from rushlight.core.primitive import REGISTRY
+before = len(sys.modules)
+print("add" in REGISTRY, before == len(sys.modules), end=" ")
+print("rushlight.ops.fused.ctc" in sys.modules, end=" ")
+print("ctc_loss" in REGISTRY, REGISTRY.get("no such op"), len(REGISTRY) > 300)
+"""
+
+
+def test_an_op_that_nothing_has_used_is_found_by_name() -> None:
+    assert printed(REGISTRY) == "True True False True None True\n"
