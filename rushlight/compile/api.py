@@ -20,10 +20,11 @@ from ..core.state import STATE
 from ..core.tensor import Tensor
 from .backward import Halves
 from .bound import Bound, modes, pattern
-from .capture import CHANGES, Uncompilable, capture
+from .capture import CHANGES, Captured, Uncompilable, capture
 from .code import llvm
 from .fast import MISS, make
 from .graph import Graph
+from .kept import KeptForms
 from .report import Explanation
 from .required import Refused
 from .source import NumpyProgram, Source
@@ -83,6 +84,7 @@ class Compiled:
         self._eager: str | None = None
         self._warned = False
         self._lock = threading.RLock()
+        self._forms: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._long_call(args, kwargs)
@@ -177,11 +179,36 @@ class Compiled:
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
         raises = Unsupported if self.fullgraph else None
-        result, captured, _ = capture(self.function, args, kwargs, raises)
+        kept = self._remembered(arguments)
+        result, captured, _ = capture(self.function, args, kwargs, raises, kept.forms)
         if isinstance(captured, Uncompilable):
             self._refuse(captured)
             return result
         self._strikes = 0
+        try:
+            bound = self._bound(captured, arguments, before)
+        except BaseException:
+            if captured.later is not None:
+                captured.later.settle()
+            raise
+        if captured.later is not None:
+            captured.later.handed_over(bound, captured.left)
+        captured.later, captured.left = None, []
+        kept.store()
+        self.programs.insert(0, bound)
+        self._shorten()
+        LOG.info("%s: a program of %d ops for %s", _name(self.function),
+                 len(captured.graph), arguments[0])  # fmt: skip
+        return result
+
+    def _remembered(self, arguments: Any) -> KeptForms:
+        """What forms results of this function's ops have, as far as known."""
+        if self._forms is None:
+            self._forms = KeptForms(self.function, arguments)
+        return self._forms
+
+    def _bound(self, captured: Captured, arguments: Any, before: Any) -> Bound:
+        """The program of a captured call."""
         halves = None
         if captured.joint is not None:
             halves = Halves(captured, self._build(captured.joint.graph, [], []))
@@ -192,11 +219,7 @@ class Compiled:
         first = None if asked is None else self._build(asked, [], [])
         bound = Bound(captured, program, halves, arguments, before, first)
         bound.fast = make(bound)
-        self.programs.insert(0, bound)
-        self._shorten()
-        LOG.info("%s: a program of %d ops for %s", _name(self.function),
-                 len(captured.graph), arguments[0])  # fmt: skip
-        return result
+        return bound
 
     def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
         if self.backend == "numpy":

@@ -151,10 +151,10 @@ class Bound:
     def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
         captured = self.captured
         with self._lock:
-            outputs = self._outputs(arrays)
+            outputs = self.outputs(arrays)
             self.runs += 1
             if captured.writes:
-                self._write(arrays, outputs)
+                self.write(arrays, outputs)
         for x, index in captured.gradients:
             x._grad = None if index is None else wrap(outputs[index])
         node = None
@@ -162,7 +162,7 @@ class Bound:
             node = self.halves.entry(leaves, arrays, outputs)
         return build(captured.results, outputs, arrays, node, leaves)
 
-    def _outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    def outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Run the program; where that will not do, nothing is written nor drawn."""
         if self.first is not None:
             (fine,) = self.first.run([arrays[place] for place in self.captured.required.reads])
@@ -179,7 +179,7 @@ class Bound:
             raise Refused from error
         return outputs
 
-    def _write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+    def write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
         """New content for the inputs that the call writes, once nothing reads the old."""
         writes = [pair for pair in self.captured.writes if pair[0] not in self.program.wrote]
         for place in self.program.wrote:

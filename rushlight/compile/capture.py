@@ -18,6 +18,7 @@ from ..core.tensor import Tensor
 from .graph import Graph, Node
 from .guards import SCALARS
 from .joint import Joint, differentiate, split
+from .later import Forms, Later, Left
 from .reach import Reach
 from .required import Required
 from .trace import Source, Tracer
@@ -69,6 +70,8 @@ class Captured:
         self.joint: Joint | None = None
         self.required = Required((), ())
         self.late: int | None = None  # the output that says whether the call was right at all
+        self.later: Later | None = None  # what of the traced call is still to be computed
+        self.left: list[Left] = []  # and where it goes
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -97,7 +100,7 @@ class _Leaf:
 
 def capture(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-    raises: type[BaseException] | None = None,
+    raises: type[BaseException] | None = None, forms: Forms | None = None,
 ) -> tuple[Any, Captured | Uncompilable, Reach]:  # fmt: skip
     """Call a function while tracing: its result, and a program's makings or why there are none."""
     reach = Reach()
@@ -111,7 +114,7 @@ def capture(
         code = getattr(function, "__code__", None)
         line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
         return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
-    tracer = Tracer(reach, leaves)
+    tracer = Tracer(reach, leaves, forms)
     tracer.raises = raises
     watch = Watch(tracer)
     with tracer:
@@ -126,6 +129,8 @@ def capture(
                 tracer.raises = None  # perhaps only at first: it will be tried again
             tracer.stop(error.reason)
             captured = None
+    if tracer.through is not None and tracer.strangers:
+        tracer.settle()
     if captured is None:
         captured = Uncompilable(*(tracer.broken or ("", "")))
     return result, captured, reach
@@ -137,19 +142,31 @@ def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, rais
     return function(*args, **kwargs), why, reach
 
 
+class _Given:
+    """The outputs of a graph, and the tensors that will hold them."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Node] = []
+        self.left: list[Left] = []
+
+    def __call__(self, node: Node, x: Tensor | None = None) -> int:
+        """The number of a node among the outputs."""
+        if x is not None and x._array.cell.waits:
+            self.left.append(Left(len(self.outputs), x, x._array.memory, x._array.cell))
+        self.outputs.append(node)
+        return len(self.outputs) - 1
+
+
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
     changed = [place for place in (*reach.places, *reach.rates) if not place.holds()]
     if changed:
         raise Uncompilable(f"{CHANGES} {changed[0].path}")
     _check_old(tracer)
-    outputs: list[Node] = []
-
-    def give(node: Node) -> int:
-        outputs.append(node)
-        return len(outputs) - 1
-
+    give = _Given()
     live = _live(tracer, result)
+    if live or tracer.draws:
+        tracer.settle()
     required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = _pulled(tracer, live) if live else None
     results = _results(tracer, result, give)
@@ -169,13 +186,16 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
         places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
         joint = Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
     late = None if required.late is None else give(required.late)
-    graph = Graph([source.node for source in tracer.sources], outputs, tracer.draws)
+    graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late = required, late
     captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
     captured.places = reach.places + reach.fixed_rates(tracer.sources)
     captured.presence = [(x, had) for x, how, had in tracer.gradients.values() if how == "seen"]
+    if late is None and tracer.later.on:
+        captured.later, captured.left = tracer.later, give.left
+        tracer.through = {id(one.tensor): one.tensor for one in give.left}
     return captured
 
 
@@ -189,7 +209,7 @@ def _check_old(tracer: Tracer) -> None:
 
 def _moved(x: Tensor, array: np.ndarray) -> bool:
     """Whether a tensor lies otherwise than before the call."""
-    now = x._array.value if type(x._array) is Traced else x._array
+    now = x._array.memory if type(x._array) is Traced else x._array
     return now is not array and not covers(now, array)
 
 
@@ -216,7 +236,7 @@ def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any,
     return found
 
 
-def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
+def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
         return _tensor(tracer, value, give)
@@ -229,7 +249,7 @@ def _results(tracer: Tracer, value: Any, give: Callable[[Node], int]) -> Any:
     raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
 
 
-def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
+def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
     if tracer.stood(x):
         return _known(tracer, x)
     if type(x) is not Tensor:
@@ -237,9 +257,9 @@ def _tensor(tracer: Tracer, x: Tensor, give: Callable[[Node], int]) -> Result:
     traced = tracer.lift(x)
     source = traced.cell.source
     if isinstance(source, Source):
-        place = None if covers(traced.value, source.array) else window(traced.value, source.array)
+        place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
         return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
-    return Result("new", give(traced.read()), None, _stub(tracer, x))
+    return Result("new", give(traced.read(), x), None, _stub(tracer, x))
 
 
 def _known(tracer: Tracer, x: Tensor) -> Result:
@@ -293,7 +313,7 @@ def _live(tracer: Tracer, value: Any) -> list[Tensor]:
     ]  # fmt: skip
 
 
-def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor, int | None]]:
+def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Tensor, int | None]]:
     """The tensors whose `.grad` is another object than before the call."""
     found = []
     for x, _, had in tracer.gradients.values():
@@ -304,7 +324,7 @@ def _gradients(tracer: Tracer, give: Callable[[Node], int]) -> list[tuple[Tensor
         elif not tracer.stood(grad):
             if grad._entry is not None:
                 raise Uncompilable("a gradient keeps its history")
-            found.append((x, give(tracer.lift(grad).read())))
+            found.append((x, give(tracer.lift(grad).read(), grad)))
         elif grad is not had:
             raise Uncompilable("a gradient is replaced by another tensor")
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import PACKAGE
 from .foreign import Hole
 from .graph import Node
+from .later import Met
 from .required import ASKS
 from .traced import ALIASES, Traced, traced_in
 
@@ -26,7 +27,8 @@ def masks(params: Any) -> bool:
     """Whether some index is a mask."""
     if isinstance(params, (tuple, list)):
         return any(map(masks, params))
-    return type(params) is ndarray and params.dtype == bool and params.ndim > 0
+    kind = type(params)
+    return (kind is ndarray or kind is Traced) and params.dtype == bool and params.ndim > 0
 
 
 def value_of(x: Any) -> Any:
@@ -42,7 +44,7 @@ def _type(x: Any) -> Any:
     """The data type of an array or of a NumPy number; None for anything else."""
     kind = type(x)
     if kind is Traced:
-        return x.value.dtype
+        return x.memory.dtype
     return x.dtype if kind is ndarray or isinstance(x, (ndarray, np.generic)) else None
 
 
@@ -120,6 +122,7 @@ class NumpyCalls:
     result: Any
     results: Any
     stop: Any
+    later: Any
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """A universal function, perhaps writing into `out`."""
@@ -158,7 +161,7 @@ class NumpyCalls:
         def call(x: Any, *args: Any, **kwargs: Any) -> Any:
             return getattr(x, name)(*args, **kwargs)
 
-        if name == "compress" or (name == "__getitem__" and masks(value_of(args))):
+        if name == "compress" or (name == "__getitem__" and masks(args)):
             self.stop("the shape of what a mask selects depends on values")
         y = self.numpy(f"method.{name}", call, (x, *args), kwargs)
         return y if out is None else self.write(out, y)
@@ -167,7 +170,7 @@ class NumpyCalls:
         """`T`, `mT`, `real`, `imag`."""
         if self.closed:
             return getattr(x.value, name)
-        y = getattr(x.value, name)
+        y = getattr(x.memory, name)
         return self.result(
             y, Node("method.__getattribute__", (x.read(),), ((Hole(0), name), {}), y.shape, y.dtype)
         )
@@ -177,9 +180,10 @@ class NumpyCalls:
         nodes: list[Node] = []
         if op in ASKS:
             ASKS[op](self, args, kwargs)
-        args, places = self.split(tuple(args), nodes)
-        kwargs, names = self.split(dict(kwargs), nodes)
-        y = function(*args, **kwargs)
+        args, places = self.split(tuple(args), nodes, met := Met())
+        kwargs, names = self.split(dict(kwargs), nodes, met)
+        met.holes = len(nodes) > 1
+        y = self.later.evaluated(op, (places, names), met, function, args, kwargs)
         if isinstance(y, (tuple, list)):
             return self.results(op, nodes, (places, names), y)
         y = y if type(y) is ndarray else np.asarray(y)
@@ -190,12 +194,13 @@ class NumpyCalls:
     def write(self, target: Any, y: Any) -> Any:
         """Write a result into memory, broadcast and cast as NumPy would."""
         if type(target) is not Traced:
+            self.later.settle()  # NumPy may read that memory unseen
             known = self.known(target)
             target = self.constant(target) if known is None else known
         y = y if type(y) is Traced else self.operand(np.asarray(y))
         node = y.read()
-        np.copyto(target.value, y.value, casting="unsafe")
-        shape, dtype = target.value.shape, target.value.dtype
+        self.later.copy(target, y)
+        shape, dtype = target.memory.shape, target.memory.dtype
         if node.shape != shape or node.dtype != dtype:
             nodes = (target.read(), node)
             node = Node("numpy.written", nodes, ((Hole(0), Hole(1)), {}), shape, dtype, line())
@@ -207,8 +212,8 @@ class NumpyCalls:
         if self.closed:
             x.value[value_of(key)] = value_of(value)
             return
-        part = x.value[value_of(key)] if not traced_in(key) else None
-        if part is not None and type(part) is ndarray and np.may_share_memory(part, x.value):
+        part = x.memory[key] if not traced_in(key) else None
+        if part is not None and type(part) is ndarray and np.may_share_memory(part, x.memory):
             view = self.result(part, x.node)
             view.version = -1
             self.write(view, value)

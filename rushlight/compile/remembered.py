@@ -8,11 +8,9 @@ is removed; whoever asked builds anew.
 
 from __future__ import annotations
 
-import functools
 import os
 import struct
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,25 +20,9 @@ from .digest import digest, nodes_of
 from .graph import Graph
 from .kernels import recipe
 from .kernels.running import Program
+from .writers import writers
 
-_PLACES = ("compile", "core", "ops")  # what decides the code is said in these folders
 PROFILE = "RUSHLIGHT_PROFILE"
-
-
-@functools.cache
-def writers() -> str:
-    """Changes whenever a module that has a say in the code does."""
-    home = Path(__file__).parent.parent
-    stack, found = [str(home / place) for place in _PLACES], []
-    while stack:
-        with os.scandir(stack.pop()) as entries:
-            for entry in entries:
-                if entry.name.endswith(".py"):
-                    seen = entry.stat()
-                    found.append((entry.path, seen.st_size, seen.st_mtime_ns))
-                elif entry.name != "__pycache__" and entry.is_dir():
-                    stack.append(entry.path)
-    return repr(sorted(found))
 
 
 def name(

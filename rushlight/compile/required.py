@@ -36,6 +36,8 @@ def _traced(x: Any) -> bool:
 
 def ask(tracer: Any, places: Any, low: int, high: int) -> None:
     """Have whole numbers found in low..high-1 at every run, unless they cannot be elsewhere."""
+    if type(places) is np.ndarray:  # of a tensor that the trace has not met yet, perhaps
+        places = tracer.known(places)
     if _traced(places) and places.dtype != BOOL and not _within(places.read(), low, high):
         tracer.require((places >= low) & (places < high))
 
@@ -49,7 +51,7 @@ def asked_of_key(tracer: Any, shape: Sequence[int], key: Any) -> None:
         parts[place : place + 1] = [slice(None)] * (len(shape) - used)
     dim = 0
     for part in parts:
-        if _traced(part):
+        if isinstance(part, np.ndarray):
             ask(tracer, part, -shape[dim], shape[dim])
         dim += _width(part)
 

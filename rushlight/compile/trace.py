@@ -21,9 +21,11 @@ from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
 from .alive import Age, alive, kinds
-from .foreign import Hole, Layout
+from .draws import DrawnEngine, Draws
+from .foreign import Hole
 from .graph import Node
-from .numpy_calls import COUNTING, NumpyCalls, line, masks, typed, value_of
+from .later import Forms, Later, Met
+from .numpy_calls import COUNTING, line, masks, typed, value_of
 from .required import ASKS, ask
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
@@ -45,10 +47,10 @@ class Source:
         self.entry: Any = None  # the tensor's history before the call
 
 
-class Tracer(NumpyCalls):
+class Tracer(Draws):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
-    def __init__(self, reach: Any = None, leaves: Any = ()) -> None:
+    def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
         self.reach = reach
         self.places = {id(x): place for place, x in enumerate(leaves)}
         self.swept = False
@@ -58,6 +60,9 @@ class Tracer(NumpyCalls):
         self.draws: list[Node] = []
         self.lifted: list[tuple[Tensor, ndarray]] = []
         self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
+        self.later = Later(Forms() if forms is None else forms)
+        self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
+        self.strangers = False  # whether somebody else holds what is still to be computed
         self.closed = False
         self.broken: tuple[str, str] | None = None
         self.raises: type[BaseException] | None = None
@@ -81,12 +86,21 @@ class Tracer(NumpyCalls):
         """Give every tensor its real array back and let tensors take the short path again."""
         if self.closed:
             return
+        try:
+            if self.through is None:
+                self.settle()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         self.closed = True
         STATE.tracer = None
         dispatch.release(handle)
-        for x, array in self.lifted:
+        for x, _ in self.lifted:
             if type(x._array) is Traced:
-                x._array = x._array.value if x._array.value is not array else array
+                if getrefcount(x) > _ALONE:
+                    self._expect(x._array.cell, x)
+                x._array = x._array.memory
         left = self._restore(self.age.young())
         self.age.end()
         if left:
@@ -95,6 +109,7 @@ class Tracer(NumpyCalls):
     def _restore(self, found: list[Any] | None) -> bool:
         """Give the tensors among objects their arrays back; whether others may hold traced ones."""
         if found is None:
+            self.strangers = True
             return True
         traced = []
         for x in found:
@@ -103,10 +118,22 @@ class Tracer(NumpyCalls):
                 continue
             array = getattr(x, "_array", None)  # none yet in a tensor that another thread makes
             if type(array) is Traced and array.tracer is self:
-                x._array = array.value
+                self._expect(array.cell, x)
+                x._array = array.memory
         found.clear()
         x = array = None
-        return any(getrefcount(x) > _ALONE for x in traced)
+        held = [x.cell.waits for x in traced if getrefcount(x) > _ALONE]
+        self.strangers = self.strangers or any(held)
+        return bool(held)
+
+    def _expect(self, cell: Cell, x: Tensor) -> None:
+        """A tensor is left whose content is still to come: unless it is known, a stranger."""
+        if cell.waits and cell.source is None and self.through is not None:
+            self.strangers = self.strangers or id(x) not in self.through
+
+    def settle(self) -> None:
+        """Compute all that has been put off."""
+        self.later.settle()
 
     def escape(self, how: str) -> None:
         """A value leaves the trace: it ends here, unless it has ended already."""
@@ -205,6 +232,8 @@ class Tracer(NumpyCalls):
         if cells:  # an owner that is gone may have had this address
             cells[:] = [one for one in cells if one.base is not None]
         cells.append(cell)
+        if id(value) in self.later.unfilled:
+            self.later.wait(cell)
         return Traced(self, value, node, cell)
 
     def find(self, value: np.ndarray) -> Traced | None:
@@ -268,6 +297,8 @@ class Tracer(NumpyCalls):
         """A program must not go on where this truth value is not true everywhere."""
         if type(holds) is Traced and not self.closed:
             self.required.append(holds.read())
+            if self.later.on and not holds.value.all():
+                self.settle()  # so that it raises where it should
 
     def within(self, numbers: Any, low: int, high: int) -> None:
         """A program must not go on where a whole number is not in low..high-1."""
@@ -291,26 +322,29 @@ class Tracer(NumpyCalls):
 
     def call(self, prim: Primitive, operands: Any, params: tuple[Any, ...]) -> Any:
         """Carry out an op on arrays and note it."""
-        nodes, arrays = [], []
+        nodes, arrays, met = [], [], Met()
         for x in operands:
             if type(x) is not Traced:
                 x = self.operand(x)
             if type(x) is Traced:
                 nodes.append(x.read())
-                arrays.append(x.value)
+                arrays.append(met.of(x))
             else:
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
-        real, template = self.split(params, nodes) if params else (params, params)
+        real, template = self.split(params, nodes, met) if params else (params, params)
         if prim.name in COUNTING or (prim.name == "index" and masks(real)):
             self.stop(f"the shape of what {prim.name} gives depends on values")
         if prim.name in ASKS:
             ASKS[prim.name](self, operands, params)
-        y = dispatch.evaluate(prim, tuple(arrays), real)
+        met.holes = len(nodes) > len(arrays)
+        y = self.later.evaluated(
+            prim.name, template, met, dispatch.evaluate, (prim, tuple(arrays), real), {}
+        )
         if prim.outputs != 1:
             return self.results(prim.name, nodes, template, y)
         for x in (*operands, *traced_in(params)) if params else operands:
-            if type(x) is Traced and y is x.value:
+            if type(x) is Traced and y is x.memory:
                 return x
         y = y if type(y) is ndarray else np.asarray(y)
         return self.result(y, Node(prim.name, nodes, template, y.shape, y.dtype, line()))
@@ -337,91 +371,32 @@ class Tracer(NumpyCalls):
             return self.constant(np.asarray(x))
         return x
 
-    def split(self, template: Any, nodes: list[Node]) -> tuple[Any, Any]:
+    def split(self, template: Any, nodes: list[Node], met: Met) -> tuple[Any, Any]:
         """Params as (real values, template with holes for traced arrays, added to `nodes`)."""
         kind = type(template)
         if kind in PLAIN:
             return template, template
         if isinstance(template, Tensor):
-            return self.split(self.lift(template), nodes)
+            return self.split(self.lift(template), nodes, met)
+        if kind is ndarray and (known := self.known(template)) is not None:
+            template, kind = known, Traced
         if kind is Traced:
             nodes.append(template.read())
-            return template.value, Hole(len(nodes) - 1)
-        if kind is ndarray and (known := self.known(template)) is not None:
-            nodes.append(known.read())
-            return template, Hole(len(nodes) - 1)
+            return met.of(template), Hole(len(nodes) - 1)
         if kind is ndarray:
             self.refuse_content(template)
         if kind is tuple or kind is list:
-            pairs = [self.split(part, nodes) for part in template]
+            pairs = [self.split(part, nodes, met) for part in template]
             return kind(a for a, _ in pairs), kind(b for _, b in pairs)
         if kind is dict:
-            pairs = {key: self.split(part, nodes) for key, part in template.items()}
+            pairs = {key: self.split(part, nodes, met) for key, part in template.items()}
             return {k: a for k, (a, _) in pairs.items()}, {k: b for k, (_, b) in pairs.items()}
         if kind is slice:
-            parts = [self.split(p, nodes) for p in (template.start, template.stop, template.step)]
+            parts = [
+                self.split(p, nodes, met) for p in (template.start, template.stop, template.step)
+            ]
             return slice(*(a for a, _ in parts)), slice(*(b for _, b in parts))
         return template, template
-
-    # --- draws, and Python in the middle
-
-    def host(self, function: Any, arrays: Any) -> Any:
-        """Call a function of arrays that gives a tuple of arrays, now and at each run."""
-
-        def called(function: Any, *arrays: np.ndarray) -> Any:
-            STATE.tracer = None
-            try:
-                return function(*arrays)
-            finally:
-                STATE.tracer = self
-
-        return self.numpy("numpy.called", called, (function, *arrays), {})
-
-    def engine(self, engine: Any) -> Any:
-        """A stand-in for an engine of random numbers that notes each draw."""
-        found = self.engines.get(id(engine))
-        if found is None:
-            found = self.engines[id(engine)] = DrawnEngine(self, engine)
-        return found
-
-    def draw(self, engine: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """Draw now, and note it as something to be drawn again at each run."""
-        if self.closed:
-            return getattr(engine, name)(*value_of(args), **value_of(kwargs))
-        nodes: list[Node] = []
-        out = kwargs.pop("out", None)
-        args, places = self.split(tuple(args), nodes)
-        kwargs, names = self.split(dict(kwargs), nodes)
-        into = out.value if type(out) is Traced else out
-        if out is not None:
-            names = {**names, "out": Layout(into)}
-            kwargs["out"] = into
-        y = getattr(engine, name)(*args, **kwargs)
-        y = y if type(y) is ndarray else np.asarray(y)
-        node = Node("draw", nodes, (engine, name, places, names), y.shape, y.dtype, line())
-        self.draws.append(node)
-        if type(out) is Traced:
-            out.written(node)
-            return out
-        return self.fresh(y, node) if (known := self.find(y)) is None else _rewritten(known, node)
-
-
-class DrawnEngine:
-    """An engine of random numbers under tracing: whatever draws is noted."""
-
-    def __init__(self, tracer: Tracer, engine: Any) -> None:
-        self._tracer, self._engine = tracer, engine
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("get_state", "set_state", "manual_seed", "seed", "initial_seed", "clone"):
-            self._tracer.stop("setting or reading the random state")
-            return getattr(self._engine, name)
-        return lambda *args, **kwargs: self._tracer.draw(self._engine, name, args, kwargs)
-
-
-def _rewritten(known: Traced, node: Node) -> Traced:
-    known.written(node)
-    return known
 
 
 def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:

@@ -30,11 +30,12 @@ class Cell:
     Memory that the call itself made goes when the last array over it does.
     """
 
-    __slots__ = ("_held", "_weak", "node", "source", "version")
+    __slots__ = ("_held", "_weak", "node", "source", "version", "waits")
 
     def __init__(self, base: np.ndarray, node: Node, source: Any = None) -> None:
         self.node, self.source = node, source
         self.version = 0
+        self.waits = False  # whether its present content is still to be computed
         self._held = self._weak = None
         if source is None and base.base is None:
             self._weak = weakref.ref(base)
@@ -48,9 +49,12 @@ class Cell:
 
 
 class Traced:
-    """A real array whose history is being noted; see the module's text."""
+    """A real array whose history is being noted; see the module's text.
 
-    __slots__ = ("__weakref__", "cell", "node", "tracer", "value", "version")
+    `memory` is that array, whose content may still be to come; `value` has it computed first.
+    """
+
+    __slots__ = ("__weakref__", "cell", "memory", "node", "tracer", "version")
 
     # rules and functions ask `isinstance(x, np.ndarray)` to tell raw arrays from Tensors
     __class__ = property(attrgetter("_stands_for"))  # type: ignore[assignment]
@@ -58,21 +62,28 @@ class Traced:
     __hash__ = object.__hash__
     __array_priority__ = 500
 
-    def __init__(self, tracer: Any, value: np.ndarray, node: Node, cell: Cell) -> None:
-        self.tracer, self.value, self.node, self.cell = tracer, value, node, cell
+    def __init__(self, tracer: Any, memory: np.ndarray, node: Node, cell: Cell) -> None:
+        self.tracer, self.memory, self.node, self.cell = tracer, memory, node, cell
         self.version = cell.version
+
+    @property
+    def value(self) -> np.ndarray:
+        """The array with its content."""
+        if self.cell.waits:
+            self.tracer.settle()
+        return self.memory
 
     def read(self) -> Node:
         """The node of the present content, after whatever was written through other arrays."""
         cell = self.cell
         if self.version != cell.version:
-            self.node = region(cell, self.value)
+            self.node = region(cell, self.memory)
             self.version = cell.version
         return self.node
 
     def written(self, node: Node) -> None:
         """Note that the memory now holds `node`'s value; the write itself is done."""
-        cell, value = self.cell, self.value
+        cell, value = self.cell, self.memory
         base = cell.base
         if covers(value, base):
             cell.node = node
@@ -127,10 +138,10 @@ class Traced:
         self.tracer.set_item(self, Ellipsis, value)
 
     def __len__(self) -> int:
-        return len(self.value)
+        return len(self.memory)
 
     def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self.value)))
+        return (self[i] for i in range(len(self.memory)))
 
     def __bool__(self) -> bool:
         return bool(self.escape("bool()"))
@@ -229,7 +240,7 @@ _SIGNS = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": 
 def _attach() -> None:
     """Facts about the array; Python's operators as NumPy's functions; in place they write."""
     for name in _FACTS:
-        setattr(Traced, name, property(attrgetter(f"value.{name}")))
+        setattr(Traced, name, property(attrgetter(f"memory.{name}")))
 
     def forward(ufunc: Any) -> Any:
         return lambda self, other: self.tracer.ufunc(ufunc, "__call__", (self, other), {})

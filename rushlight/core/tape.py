@@ -106,7 +106,7 @@ def owner_of(array: np.ndarray) -> Any:
 def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:
     """Record that memory of `array` was overwritten; every view of it counts as written."""
     if type(array) is not np.ndarray:  # another array class: over memory of its own, or over none
-        array = getattr(array, "value", None)
+        array = getattr(array, "memory", None)
         if type(array) is not np.ndarray:
             return
     owner = owner_of(array)

@@ -92,7 +92,7 @@ class Value:
     __class__ = property(lambda self: np.ndarray)  # type: ignore[assignment]
     __array_priority__ = 500
     __hash__ = object.__hash__
-    value: ClassVar[Any] = None  # no memory of its own whose writes could be noted
+    value: ClassVar[Any] = None  # no numbers that a trace knows
     base: ClassVar[Any] = None
     nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
     level: Any
