@@ -37,13 +37,14 @@ def _version() -> str:
     return f"rushlight {own} (the interface of torch {interface})"
 
 
-def _parser() -> Parser:
+def _parser(chosen: Sequence[str]) -> Parser:
+    """The parser of all commands; the options of a chosen one need its module."""
     parser = Parser("rushlight", description="Deep learning with PyTorch's interface, on NumPy.")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
-        if name != "run":  # which reads its own: what follows SCRIPT is the script's
+        if name in chosen:  # never "run", which reads its own: what follows SCRIPT is the script's
             importlib.import_module(f".{name}", __package__).add_arguments(command)
     return parser
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .run import main as run
 
         return run(arguments[1:])
-    options = _parser().parse_args(arguments)
+    options = _parser(arguments[:1]).parse_args(arguments)
     command = f"rushlight {options.command}"
     try:
         module = importlib.import_module(f".{options.command}", __package__)
