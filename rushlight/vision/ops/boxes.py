@@ -1,0 +1,193 @@
+"""Boxes as rows (x1, y1, x2, y2): their areas, overlaps, forms, and the choice among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+FORMS = ("xyxy", "xywh", "cxcywh")
+
+
+def wide(x: Any) -> Any:
+    """A tensor in a type in which products of its numbers do not overflow."""
+    if x.is_floating_point():
+        return x if x.dtype in (rl.float32, rl.float64) else x.float()
+    return x if x.dtype in (rl.int32, rl.int64) else x.int()
+
+
+def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
+    """Turn boxes (..., 4) from one form into another.
+
+    xyxy: two corners; xywh: a corner, width, height; cxcywh: the centre, width, height.
+    Raises: ValueError for another form.
+
+    >>> import rushlight as torch
+    >>> box_convert(torch.tensor([[1., 2., 5., 8.]]), "xyxy", "cxcywh")
+    tensor([[3., 5., 4., 6.]])
+    """
+    if in_fmt not in FORMS or out_fmt not in FORMS:
+        raise ValueError(f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and"
+                         f" out_fmt {out_fmt}")  # fmt: skip
+    if in_fmt == out_fmt:
+        return boxes.clone()
+    a, b, c, d = boxes.unbind(-1)
+    if in_fmt == "xywh":
+        c, d = a + c, b + d
+    elif in_fmt == "cxcywh":
+        a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
+    if out_fmt == "xywh":
+        c, d = c - a, d - b
+    elif out_fmt == "cxcywh":
+        a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
+    return rl.stack((a, b, c, d), dim=-1)
+
+
+def _corners(boxes: Any, fmt: str) -> Any:
+    return boxes if fmt == "xyxy" else box_convert(boxes, fmt, "xyxy")
+
+
+def box_area(boxes: Any, fmt: str = "xyxy") -> Any:
+    """The areas (N) of boxes (N, 4): (x2 - x1) (y2 - y1).
+
+    >>> import rushlight as torch
+    >>> box_area(torch.tensor([[1., 2., 5., 8.]]))
+    tensor([24.])
+    """
+    boxes = wide(_corners(boxes, fmt))
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _overlap(a: Any, b: Any) -> tuple[Any, Any]:
+    """The areas of intersection and union of all pairs."""
+    low, high = rl.max(a[:, None, :2], b[:, :2]), rl.min(a[:, None, 2:], b[:, 2:])
+    sides = wide(high - low).clamp(min=0)
+    both = sides[:, :, 0] * sides[:, :, 1]
+    return both, box_area(a)[:, None] + box_area(b) - both
+
+
+def box_iou(boxes1: Any, boxes2: Any, fmt: str = "xyxy") -> Any:
+    """Intersection over union (N, M) of all pairs of boxes (N, 4) and (M, 4).
+
+    >>> import rushlight as torch
+    >>> box_iou(torch.tensor([[0., 0., 2., 2.]]), torch.tensor([[1., 0., 3., 2.]]))
+    tensor([[0.3333]])
+    """
+    both, union = _overlap(_corners(boxes1, fmt), _corners(boxes2, fmt))
+    return both / union
+
+
+def _hull(a: Any, b: Any) -> Any:
+    """Width and height of the smallest box around both of each pair."""
+    low, high = rl.min(a[:, None, :2], b[:, :2]), rl.max(a[:, None, 2:], b[:, 2:])
+    return wide(high - low).clamp(min=0)
+
+
+def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
+    """IoU - (hull - union) / hull of all pairs, the hull being the smallest box around both.
+
+    Source: Rezatofighi et al., 2019.
+    """
+    both, union = _overlap(boxes1, boxes2)
+    sides = _hull(boxes1, boxes2)
+    hull = sides[:, :, 0] * sides[:, :, 1]
+    return both / union - (hull - union) / hull
+
+
+def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
+    """IoU less the squared distance of the centres over the squared diagonal of the hull.
+
+    Source: Zheng et al., 2020.
+    """
+    boxes1, boxes2 = wide(boxes1), wide(boxes2)
+    diagonal = (_hull(boxes1, boxes2) ** 2).sum(-1) + eps
+    apart = (boxes1[:, None, :2] + boxes1[:, None, 2:] - boxes2[:, :2] - boxes2[:, 2:]) / 2
+    return box_iou(boxes1, boxes2) - (apart**2).sum(-1) / diagonal
+
+
+def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
+    """`distance_box_iou` less a term for unequal proportions.
+
+    Source: Zheng et al., 2020.
+    """
+    boxes1, boxes2 = wide(boxes1), wide(boxes2)
+    iou, near = box_iou(boxes1, boxes2), distance_box_iou(boxes1, boxes2, eps)
+    (w, h), (u, v) = ((b[:, 2:] - b[:, :2]).unbind(-1) for b in (boxes1, boxes2))
+    turn = (4 / np.pi**2) * (rl.atan(w / h)[:, None] - rl.atan(u / v)[None]) ** 2
+    with rl.no_grad():
+        weight = turn / (1 - iou + turn + eps)
+    return near - weight * turn
+
+
+def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
+    """Boxes (..., 4) held inside a picture of `size` (height, width).
+
+    >>> import rushlight as torch
+    >>> clip_boxes_to_image(torch.tensor([[-1., 2., 9., 8.]]), (5, 6))
+    tensor([[0., 2., 6., 5.]])
+    """
+    height, width = size
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return rl.stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
+
+
+def remove_small_boxes(boxes: Any, min_size: float) -> Any:
+    """The indices of boxes (N, 4) of which both sides are at least `min_size`."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return rl.where((sides >= min_size).all(1))[0]
+
+
+def masks_to_boxes(masks: Any) -> Any:
+    """The boxes (N, 4) around the true elements of masks (N, H, W).
+
+    Raises: ValueError for a mask without any.
+    """
+    if masks.numel() == 0:
+        return rl.zeros((0, 4), dtype=rl.float)
+    boxes = rl.zeros((len(masks), 4), dtype=rl.float)
+    for box, mask in zip(boxes, masks):
+        y, x = rl.where(mask != 0)
+        if not len(x):
+            raise ValueError("a mask is empty: there is no box around nothing")
+        box[:] = rl.stack((x.min(), y.min(), x.max(), y.max()))
+    return boxes
+
+
+def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
+    """The indices of the boxes that are left when each best one removes what overlaps it.
+
+    boxes: (N, 4); scores: (N). A box goes where its IoU with a better one is above the threshold.
+    Returns the indices by falling score. Raises: RuntimeError for other shapes.
+
+    >>> import rushlight as torch
+    >>> boxes = torch.tensor([[0., 0., 4., 4.], [0., 0., 4., 5.], [6., 6., 8., 8.]])
+    >>> nms(boxes, torch.tensor([0.8, 0.9, 0.1]), 0.5)
+    tensor([1, 2])
+    """
+    if boxes.dim() != 2:
+        raise RuntimeError(f"boxes should be a 2d tensor, got {boxes.dim()}D")
+    if boxes.size(1) != 4:
+        raise RuntimeError(f"boxes should have 4 elements in dimension 1, got {boxes.size(1)}")
+    if scores.dim() != 1:
+        raise RuntimeError(f"scores should be a 1d tensor, got {scores.dim()}D")
+    if len(boxes) != len(scores):
+        raise RuntimeError("boxes and scores should have same number of elements in dimension 0,"
+                           f" got {len(boxes)} and {len(scores)}")  # fmt: skip
+    rest = scores.detach().argsort(descending=True, stable=True)
+    boxes, kept = boxes.detach(), []
+    while len(rest):
+        kept.append(int(rest[0]))
+        rest = rest[1:]
+        iou = box_iou(boxes[kept[-1]][None], boxes[rest])[0]
+        rest = rest[~(iou > iou_threshold)]  # what is nan stays
+    return rl.tensor(kept, dtype=rl.int64)
+
+
+def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
+    """`nms` among the boxes of each class; idxs (N) says which class a box is of."""
+    if not boxes.numel():
+        return rl.empty((0,), dtype=rl.int64)
+    apart = idxs.to(boxes) * (boxes.max() + 1)
+    return nms(boxes + apart[:, None], scores, iou_threshold)

@@ -1,0 +1,168 @@
+"""Layers that networks of vision are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rushlight as rl
+
+nn = rl.nn
+
+
+class Conv2dNormActivation(nn.Sequential):
+    """A convolution, its normalisation and its activation; the padding keeps sizes by itself.
+
+    >>> Conv2dNormActivation(3, 8, stride=2)
+    Conv2dNormActivation(
+      (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
+      (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+      (2): ReLU(inplace=True)
+    )
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any = 3,
+        stride: Any = 1,
+        padding: Any = None,
+        groups: int = 1,
+        norm_layer: Callable[..., Any] | None = nn.BatchNorm2d,
+        activation_layer: Callable[..., Any] | None = nn.ReLU,
+        dilation: Any = 1,
+        inplace: bool | None = True,
+        bias: bool | None = None,
+    ) -> None:
+        if padding is None:
+            sizes, apart = ((x, x) if isinstance(x, int) else x for x in (kernel_size, dilation))
+            padding = tuple((k - 1) // 2 * d for k, d in zip(sizes, apart))
+        bias = norm_layer is None if bias is None else bias
+        layers = [
+            nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
+                      bias)
+        ]  # fmt: skip
+        if norm_layer is not None:
+            layers.append(norm_layer(out_channels))
+        if activation_layer is not None:
+            layers.append(activation_layer(**({} if inplace is None else {"inplace": inplace})))
+        super().__init__(*layers)
+        self.out_channels = out_channels
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel by what a small network makes of the means of all: x s(W2 a(W1 mean x)).
+
+    Source: Hu et al., 2018.
+    """
+
+    def __init__(
+        self,
+        input_channels: int,
+        squeeze_channels: int,
+        activation: Callable[..., Any] = nn.ReLU,
+        scale_activation: Callable[..., Any] = nn.Sigmoid,
+    ) -> None:
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(input_channels, squeeze_channels, 1)
+        self.fc2 = nn.Conv2d(squeeze_channels, input_channels, 1)
+        self.activation = activation()
+        self.scale_activation = scale_activation()
+
+    def forward(self, input: Any) -> Any:
+        scale = self.fc2(self.activation(self.fc1(self.avgpool(input))))
+        return self.scale_activation(scale) * input
+
+
+class MLP(nn.Sequential):
+    """Linear layers with normalisation, activation and dropout between them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: list[int],
+        norm_layer: Callable[..., Any] | None = None,
+        activation_layer: Callable[..., Any] | None = nn.ReLU,
+        inplace: bool | None = None,
+        bias: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        params = {} if inplace is None else {"inplace": inplace}
+        layers: list[Any] = []
+        for place, width in enumerate(hidden_channels):
+            layers.append(nn.Linear(in_channels, width, bias=bias))
+            if place < len(hidden_channels) - 1:
+                if norm_layer is not None:
+                    layers.append(norm_layer(width))
+                if activation_layer is not None:
+                    layers.append(activation_layer(**params))
+            layers.append(nn.Dropout(dropout, **params))
+            in_channels = width
+        super().__init__(*layers)
+
+
+class Permute(nn.Module):
+    """`permute` as a layer."""
+
+    def __init__(self, dims: list[int]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Any) -> Any:
+        return x.permute(self.dims)
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation whose statistics, weight and bias are buffers that nothing changes."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.register_buffer("weight", rl.ones(num_features))
+        self.register_buffer("bias", rl.zeros(num_features))
+        self.register_buffer("running_mean", rl.zeros(num_features))
+        self.register_buffer("running_var", rl.ones(num_features))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def forward(self, x: Any) -> Any:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        return x * scale.reshape(1, -1, 1, 1) + shift.reshape(1, -1, 1, 1)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.weight.shape[0]}, eps={self.eps})"
+
+
+def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> Any:
+    """Zero the whole input ("batch") or whole rows of it ("row") with probability p.
+
+    Source: Huang et al., 2016. Raises: ValueError for another p or mode.
+    """
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
+    if mode not in ("batch", "row"):
+        raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
+    if not training or p == 0.0:
+        return input
+    rows = input.shape[0] if mode == "row" else 1
+    noise = input.new_empty([rows, *[1] * (input.dim() - 1)]).bernoulli_(1.0 - p)
+    return input * (noise.div_(1.0 - p) if p < 1.0 else noise)
+
+
+class StochasticDepth(nn.Module):
+    """`stochastic_depth` as a layer."""
+
+    def __init__(self, p: float, mode: str) -> None:
+        super().__init__()
+        self.p, self.mode = p, mode
+
+    def forward(self, input: Any) -> Any:
+        return stochastic_depth(input, self.p, self.mode, self.training)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p}, mode={self.mode})"

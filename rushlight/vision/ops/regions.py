@@ -1,0 +1,163 @@
+"""Regions of interest: a part of a map of features, brought to one size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+nn = rl.nn
+
+
+def _rows(boxes: Any) -> Any:
+    """Regions as rows (image, x1, y1, x2, y2), from those or from a list of boxes per image.
+
+    Raises: AssertionError for another shape, in torchvision's words.
+    """
+    if not isinstance(boxes, (list, tuple)):
+        if not (isinstance(boxes, rl.Tensor) and boxes.dim() == 2 and boxes.size(1) == 5):
+            raise AssertionError("The boxes tensor shape is not correct as Tensor[K, 5]")
+        return boxes
+    for one in boxes:
+        if one.size(1) != 4:
+            raise AssertionError(
+                "The shape of the tensor in the boxes list is not correct as List[Tensor[L, 4]]"
+            )
+    return rl.cat([rl.cat((rl.full_like(one[:, :1], k), one), 1) for k, one in enumerate(boxes)])
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _rounded(x: np.ndarray) -> np.ndarray:
+    """To whole numbers, halves away from zero."""
+    return np.copysign(np.floor(np.abs(x) + 0.5), x).astype(np.int64)
+
+
+def _edges(low: np.ndarray, high: np.ndarray, parts: int, size: int) -> list[np.ndarray]:
+    """Where the parts of each region begin and end along one dimension, (K, parts) each."""
+    length = np.maximum(high - low + 1, 1).astype(np.float32)[:, None] / np.float32(parts)
+    steps = np.arange(parts, dtype=np.float32)
+    begin, end = np.floor(steps * length), np.ceil((steps + 1) * length)
+    return [np.clip(x.astype(np.int64) + low[:, None], 0, size) for x in (begin, end)]
+
+
+def roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float = 1.0) -> Any:
+    """The largest value of each of `output_size` parts of each region: (K, C, h, w).
+
+    input: (N, C, H, W); boxes: (K, 5) with the image's number first, or a list of (L, 4) per image;
+    `spatial_scale` maps their coordinates to the input's. Borders are rounded; an empty part is 0.
+    Source: Girshick, 2015.
+
+    >>> import rushlight as torch
+    >>> x = torch.arange(16.).view(1, 1, 4, 4)
+    >>> roi_pool(x, torch.tensor([[0., 0., 0., 3., 3.]]), 2)
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+    rows, (h, w) = _rows(boxes), _pair(output_size)
+    height, width = input.shape[2:]
+    numbers = rows.detach().numpy().astype(np.float32)
+    x1, y1, x2, y2 = _rounded(numbers[:, 1:] * np.float32(spatial_scale)).T
+    top, bottom = _edges(y1, y2, h, height)
+    left, right = _edges(x1, x2, w, width)
+    parts = []
+    for k, image in enumerate(numbers[:, 0].astype(np.int64)):
+        plane = input[int(image)]
+        for i, j in np.ndindex(h, w):
+            part = plane[:, top[k, i] : bottom[k, i], left[k, j] : right[k, j]].flatten(1)
+            parts.append(part.max(1).values if part.shape[1] else input.new_zeros(len(plane)))
+    if not parts:
+        return input.new_zeros((0, input.shape[1], h, w))
+    return rl.stack(parts).view(len(rows), h, w, -1).permute(0, 3, 1, 2).contiguous()
+
+
+def _weights(start: float, length: float, parts: int, samples: int, size: int) -> np.ndarray:
+    """How much each of `size` places counts in the mean over each part, (parts, size)."""
+    count = samples if samples > 0 else int(np.ceil(length / parts))
+    steps = (np.arange(parts)[:, None] + (np.arange(count) + 0.5) / count) * (length / parts)
+    at = start + steps
+    inside = (at >= -1) & (at <= size)
+    at = np.clip(at, 0, size - 1)
+    low = np.minimum(at.astype(np.int64), size - 1)
+    high, share = np.minimum(low + 1, size - 1), at - low
+    weights = np.zeros((parts, size))
+    part = np.arange(parts)[:, None] + np.zeros_like(low)
+    np.add.at(weights, (part, low), (1 - share) * inside / max(count, 1))
+    np.add.at(weights, (part, high), share * inside / max(count, 1))
+    return weights
+
+
+def roi_align(
+    input: Any,
+    boxes: Any,
+    output_size: Any,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+) -> Any:
+    """The mean of bilinear samples in each of `output_size` parts of each region: (K, C, h, w).
+
+    `sampling_ratio`: samples a side of a part, by its size where not positive; `aligned`: pixels
+    stand for their centres, half a pixel to the left of where they would be without.
+    Source: He et al., 2017.
+
+    >>> import rushlight as torch
+    >>> x = torch.arange(16.).view(1, 1, 4, 4)
+    >>> roi_align(x, torch.tensor([[0., 0., 0., 4., 4.]]), 2, aligned=True)
+    tensor([[[[ 2.5000,  4.5000],
+              [10.5000, 12.5000]]]])
+    """
+    rows, (h, w) = _rows(boxes), _pair(output_size)
+    height, width = input.shape[2:]
+    shift = 0.5 if aligned else 0.0
+    found = []
+    for image, x1, y1, x2, y2 in rows.detach().double().numpy():
+        left, top = x1 * spatial_scale - shift, y1 * spatial_scale - shift
+        wide, high = (x2 - x1) * spatial_scale, (y2 - y1) * spatial_scale
+        if not aligned:
+            wide, high = max(wide, 1.0), max(high, 1.0)
+        rows_of = rl.from_numpy(_weights(top, high, h, sampling_ratio, height)).to(input)
+        columns_of = rl.from_numpy(_weights(left, wide, w, sampling_ratio, width)).to(input)
+        found.append(rows_of @ input[int(image)] @ columns_of.T)
+    return rl.stack(found) if found else input.new_zeros((0, input.shape[1], h, w))
+
+
+class RoIPool(nn.Module):
+    """`roi_pool` as a layer."""
+
+    def __init__(self, output_size: Any, spatial_scale: float) -> None:
+        super().__init__()
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+
+    def forward(self, input: Any, rois: Any) -> Any:
+        return roi_pool(input, rois, self.output_size, self.spatial_scale)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}(output_size={self.output_size}, spatial_scale={self.spatial_scale})"
+
+
+class RoIAlign(nn.Module):
+    """`roi_align` as a layer."""
+
+    def __init__(
+        self, output_size: Any, spatial_scale: float, sampling_ratio: int, aligned: bool = False
+    ) -> None:
+        super().__init__()
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+        self.sampling_ratio, self.aligned = sampling_ratio, aligned
+
+    def forward(self, input: Any, rois: Any) -> Any:
+        return roi_align(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio,
+                         self.aligned)  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(output_size={self.output_size},"
+            f" spatial_scale={self.spatial_scale}, sampling_ratio={self.sampling_ratio},"
+            f" aligned={self.aligned})"
+        )
