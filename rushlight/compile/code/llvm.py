@@ -38,7 +38,12 @@ _GROUP = "#9000"  # attribute group that a function gets; emitters use small num
 _DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
 _DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
 _HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
-_SWITCHED = range(14, 23)  # versions of LLVM that can do without rewriting loops
+_SWITCHED = range(14, 23)  # versions of LLVM that know these switches
+_IDLE = (  # passes that find nothing in what is written here, or nothing that can be measured
+    "lsr cgp constant-hoisting mergeicmps partial-libcall-inlining early-ifcvt machine-sink"
+    " postra-machine-sink machine-cse machine-dce peephole copyprop branch-fold tail-duplicate"
+    " early-taildup block-placement"
+).split()
 _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
@@ -315,31 +320,31 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
-    with _without_rewritten_loops():
+    with _without_idle_passes():
         return _machine(target, level).emit_assembly(_parsed(ir, target))
 
 
 def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:
-    with _without_rewritten_loops():
+    with _without_idle_passes():
         return _machine(target, level).emit_object(_parsed(ir, target))
 
 
 @contextlib.contextmanager
-def _without_rewritten_loops() -> Iterator[None]:
-    """LLVM searches for better address arithmetic in loops for a third of its time, in vain here.
+def _without_idle_passes() -> Iterator[None]:
+    """What LLVM does for others in half of its time is left out.
 
-    The switch is the process's, and others may use LLVM too: it is turned back. A version of LLVM
-    that does not know a switch ends the process, so only those get it that are known to.
+    The switches are the process's, and others may use LLVM too: they are turned back. A version of
+    LLVM that does not know a switch ends the process, so only those get it that are known to.
     """
     llvm = library()
-    known = llvm.llvm_version_info[0] in _SWITCHED
-    if known:
-        llvm.set_option("", "-disable-lsr=true")
+    switches = _IDLE if llvm.llvm_version_info[0] in _SWITCHED else []
+    for name in switches:
+        llvm.set_option("", f"-disable-{name}=true")
     try:
         yield
     finally:
-        if known:
-            llvm.set_option("", "-disable-lsr=false")
+        for name in switches:
+            llvm.set_option("", f"-disable-{name}=false")
 
 
 def _parsed(ir: str, target: Target) -> Any:
