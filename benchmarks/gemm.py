@@ -143,7 +143,8 @@ def main() -> None:
         plan = products.plan_gemm(gemm, llvm.target())
         way = f"{'inner' if plan.inner else 'outer'} {plan.rows}x{plan.vectors}"
         way += f"{' swapped' * plan.swapped}{' turned' * plan.turned}{' packs-y' * plan.packs_y}"
-        way += f"{f' packs-x by {plan.packs_x}' * bool(plan.packs_x)}{f' cut {plan.cut}' * bool(plan.cut)}"
+        way += f"{f' packs-x by {plan.packs_x}' * bool(plan.packs_x)}"
+        way += f"{f' cut {plan.cut}' * bool(plan.cut)}"
         share = rates["rushlight"] * 1e9 / most
         numbers = " ".join(f"{rates.get(name, 0):8.1f}" for name in ("numpy", "torch"))
         each = found["rushlight"] / times * 1e6

@@ -19,7 +19,7 @@ L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows m
 L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
 NEAR_BYTES = 32 << 10
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
-LONG, PART = 1536, 384  # reductions longer than the one are cut into parts of the other
+LONG, PART = 1536, 128  # longer reductions are always cut, into about so many terms a pass
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
 FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
 UNITS = 4  # of work, so that threads have something to share
@@ -319,7 +319,8 @@ class Room:
 def plan_gemm(gemm: Gemm, target: Any) -> Plan:
     """The cheapest way found."""
     type = vector(gemm.dtype, target.lanes(gemm.dtype))
-    found = (_priced(plan, target) for plan in _candidates(gemm, type, target))
+    ways = _candidates(gemm, type, target)
+    found = (_priced(replace(plan, cut=cut), target) for plan in ways for cut in _cuts(plan))
     return min(found, key=lambda plan: plan.cost)
 
 
@@ -356,7 +357,8 @@ def crowds(plan: Plan, step: int) -> bool:
     step = abs(step) * plan.type.size
     if step < 512 or step % 64:
         return False
-    return plan.gemm.terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
+    terms = plan.cut or plan.gemm.terms
+    return terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
 
 
 def x_collides(plan: Plan, ways: int = 4) -> bool:
@@ -385,7 +387,6 @@ def tile_shapes(registers: int, fma: bool, width: int) -> list[tuple[int, int]]:
 
 def _priced(plan: Plan, target: Any) -> Plan:
     """The plan with its count of cycles, and its passes."""
-    plan = replace(plan, cut=_cut(plan))
     count, rows, more = plan.tiles
     full, left = plan.panels
     w = plan.type.lanes
@@ -401,13 +402,15 @@ def _priced(plan: Plan, target: Any) -> Plan:
     return replace(plan, cost=cycles + _copy_cycles(plan))
 
 
-def _cut(plan: Plan) -> int:
+def _cuts(plan: Plan) -> tuple[int, ...]:
+    """How many terms a pass may take; 0: all."""
     terms = plan.gemm.terms
-    if plan.inner or len(plan.gemm.k) > 1 or terms <= LONG:
-        return 0
+    if plan.inner or len(plan.gemm.k) > 1 or terms < 6 * PART:
+        return (0,)
     if plan.tiles[0] * plan.panels[0] < 4:
-        return 0
-    return -(-terms // -(-terms // PART))
+        return (0,)
+    cut = -(-terms // -(-terms // PART))
+    return (cut,) if terms > LONG else (0, cut)
 
 
 def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
@@ -423,7 +426,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
-    near = terms * vectors * w * plan.type.size <= L1_BYTES
+    near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
     if not (near or plan.packs_y or _on_lines(plan.y, plan.type.size)):
@@ -442,6 +445,8 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
     else:
         end = sums * 2
+    if plan.cut:  # sums go to memory and back, and all that the end touches is asked for at once
+        end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums)
     return terms * step + end + 30
 
 
@@ -462,9 +467,11 @@ def _copy_cycles(plan: Plan) -> float:
         size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
         along = plan.y.free == 1
         each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
+        each += 0.5 if plan.far_panels and not plan.packs_near else 0.0
         cycles += size * each / y_uses + 200
     if plan.packs_x:
         each = 0.6 if not plan.x_panels else 1.0 if plan.x.inner[-1] == 1 else 0.7
+        each += 0.5 if plan.x_matrix * plan.type.size > FAR_BYTES else 0.0
         size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
         cycles += size * each / x_uses + 200
     return cycles
