@@ -65,7 +65,7 @@ def held(grads: Any, entry: Entry) -> list[Any]:
 def _held(node: str) -> Primitive:
     def pull(g: Any, entry: Entry) -> Any:
         nothing = np.zeros(g.shape, raw(g).dtype)
-        return g, nothing if type(g) is ndarray else wrap(nothing)
+        return g, wrap(nothing) if isinstance(g, Tensor) else nothing
 
     return Primitive("held", eval=None, rule=None, pull=pull, node=node, listed=False)
 

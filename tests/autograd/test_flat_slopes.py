@@ -56,3 +56,24 @@ def test_a_penalty_of_gradients_reaches_every_parameter() -> None:
     assert torch.equal(net[0].bias.grad, torch.zeros(5))
     assert net[0].weight.grad.abs().sum() > 0
     assert net[2].bias.grad is None
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_penalty_in_a_compiled_step(backend: str) -> None:
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    net = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1))
+
+    def step(x: Any) -> list[Any]:
+        net.zero_grad()
+        inside = x.clone().requires_grad_()
+        (g,) = torch.autograd.grad(net(inside).sum(), inside, create_graph=True)
+        ((g.norm(2, dim=1) - 1) ** 2).mean().backward()
+        return [p.grad.clone() for p in net.parameters() if p.grad is not None]
+
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for _ in range(3):
+        x = torch.randn(6, 4)
+        for found, wanted in zip(compiled(x), step(x), strict=True):
+            assert torch.allclose(found, wanted, atol=1e-6)
+    assert compiled.programs
