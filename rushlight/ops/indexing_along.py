@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.families import general, linear
+from ..core.heavy import heavy
 from .structure import reshape
 
 
@@ -62,11 +63,11 @@ def _spread(g: np.ndarray, shape: Sequence[int], dim: int, places: np.ndarray) -
     return _scatter_add(np.zeros(shape, g.dtype), g, dim, places)
 
 
-gather = linear("gather", eval=_gather,
+gather = linear("gather", eval=heavy("gather", _gather, light=True),
                 adjoint=lambda g, x, dim, places: spread_along(g, x.shape, dim, places),
                 doc="y[i][j] = x[places[i][j]][j] (along dim 0).")  # fmt: skip
 spread_along = linear(
-    "spread_along", eval=_spread,
+    "spread_along", eval=heavy("spread_along", _spread, light=True),
     adjoint=lambda g, x, shape, dim, places: gather(g, dim, places),
     node="GatherBackward0", doc="Zeros with values added at places along a dim.",
 )  # fmt: skip

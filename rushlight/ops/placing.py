@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.families import general, linear
+from ..core.heavy import heavy
 from .indexing import add_at, add_rows
 from .indexing_along import gather, grid
 from .reduce import sum as sum_of
@@ -128,11 +129,11 @@ def _spread_rows(g: np.ndarray, shape: Shape, dim: int, index: np.ndarray) -> np
     return np.moveaxis(y, 0, dim)
 
 
-index_select = linear("index_select", eval=_index_select,
+index_select = linear("index_select", eval=heavy("index_select", _index_select, light=True),
                       adjoint=lambda g, x, dim, index: spread_rows(g, x.shape, dim, index),
                       doc="The given entries of one dimension.")  # fmt: skip
 spread_rows = linear(
-    "spread_rows", eval=_spread_rows,
+    "spread_rows", eval=heavy("spread_rows", _spread_rows, light=True),
     adjoint=lambda g, x, shape, dim, index: index_select(g, dim, index),
     node="IndexSelectBackward0", doc="Zeros with entries added along a dim.",
 )  # fmt: skip

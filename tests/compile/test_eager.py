@@ -27,7 +27,8 @@ from sampling import Sample, all_samples
 F = rl.nn.functional
 HEAVY = (
     "convolution convolution_bias convolution_data convolution_weight pooled_maxima max_pool"
-    " max_pool_back max_pool_read sum_pool spread_pool standardise embedding_back"
+    " max_pool_back max_pool_read sum_pool spread_pool standardise embedding_back gather"
+    " spread_along index_select"
 ).split()
 SAMPLES = all_samples()
 CASES = [
