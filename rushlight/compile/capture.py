@@ -192,7 +192,9 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
     captured.places = reach.places + reach.fixed_rates(tracer.sources)
-    captured.presence = [(x, had) for x, how, had in tracer.gradients.values() if how == "seen"]
+    captured.presence = [
+        (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
+    ]
     if late is None and tracer.later.on:
         captured.later, captured.left = tracer.later, give.left
         tracer.through = {id(one.tensor): one.tensor for one in give.left}
@@ -254,6 +256,8 @@ def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
         return _known(tracer, x)
     if type(x) is not Tensor:
         raise Uncompilable(f"it returns a {type(x).__name__}")
+    if x._grad is not None:
+        raise Uncompilable("it returns a tensor of its own that got a gradient")
     traced = tracer.lift(x)
     source = traced.cell.source
     if isinstance(source, Source):
@@ -318,6 +322,8 @@ def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Tensor, int | None]]:
     found = []
     for x, _, had in tracer.gradients.values():
         grad = x._grad
+        if not tracer.stood(x):  # it goes with the call, and its gradient with it
+            continue
         if grad is None:
             if had is not None:
                 found.append((x, None))

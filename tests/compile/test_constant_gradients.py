@@ -70,3 +70,33 @@ def test_the_gradient_of_one_number_keeps_its_type(name: str, backend: str) -> N
     compiled = torch.compile(step, fullgraph=True, backend=backend)
     for _ in range(3):
         assert [repr(y) for y in compiled(x)] == [repr(y) for y in step(x)]
+
+
+@backends
+def test_a_leaf_of_the_call_s_own_gets_a_gradient(backend: str) -> None:
+    """It goes with the call: the next one needs no program of its own."""
+    weight = torch.ones(3, requires_grad=True)
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        weight.grad = None
+        inside = x.clone().requires_grad_()
+        loss = (inside * weight).pow(2).sum()
+        loss.backward()
+        return loss + inside.grad.sum()
+
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for k in range(5):
+        x = torch.randn(3)
+        expected, grad = step(x), weight.grad.clone()
+        assert torch.allclose(compiled(x), expected)
+        assert torch.allclose(weight.grad, grad)
+        assert len(compiled.programs) == min(k + 1, 1)
+
+    def returned(x: torch.Tensor) -> torch.Tensor:
+        inside = x.clone().requires_grad_()
+        (inside * 2).sum().backward()
+        return inside
+
+    compiled = torch.compile(returned, fullgraph=True, backend=backend)
+    with pytest.raises(RuntimeError, match="a tensor of its own that got a gradient"):
+        compiled(torch.ones(3))
