@@ -98,7 +98,8 @@ def _standardise(
             found = layout.forward(wide, flat_weight, flat_bias, eps)
     kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
     y = found[0].reshape(x.shape).astype(x.dtype, copy=False)
-    return y, found[1].reshape(kept), found[2].reshape(kept)
+    center, variance = (np.ascontiguousarray(one.reshape(kept)) for one in found[1:])
+    return y, center, variance
 
 
 def _standardise_part(
@@ -158,8 +159,12 @@ def _back_formula(
         factor, inward = scale if weight is None else scale * weight, g
     else:
         factor, inward = scale, g * weight
-        dw, db = sum_to(g * normal, weight.shape), None if bias is None else sum_to(g, bias.shape)
-        along, total = sum_of(inward * normal, dims, True), sum_of(inward, dims, True)
+        along, total = g * normal, g
+        few = [d for d in dims if len(weight.shape) == len(x.shape) and weight.shape[d] == 1]
+        if few:  # summed where the weight is one, before anything else: a group's channels
+            along, total = (sum_of(one, tuple(few), True) for one in (along, total))
+        dw, db = sum_to(along, weight.shape), None if bias is None else sum_to(total, bias.shape)
+        along, total = (sum_of(one * weight, dims, True) for one in (along, total))
     along = (factor * along - by_variance * 2 / scale) / count
     return inward * factor - normal * along - (factor * total - by_mean) / count, dw, db
 
