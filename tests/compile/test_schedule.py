@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rushlight.compile.graph import Graph, Node
-from rushlight.compile.kernels import memory
+from rushlight.compile.kernels import memory, program
 from rushlight.compile.kernels.normal import normalise, storage
 from rushlight.compile.kernels.schedule import Schedule, schedule
 
@@ -233,3 +233,18 @@ def test_parts_are_written_into_the_whole():
     x, y = value("x", 3, 4), value("y", 5, 4)
     whole = Node("cat", (op("exp", x), y), (0,), (8, 4), F4)
     assert kernels(plan(whole)) == [["exp", "put"], ["put"]]
+
+
+def test_parts_side_by_side_are_written_by_the_kernel_that_makes_them():
+    x, w, y = value("x", 24, 40), value("w", 40, 32), value("y", 24, 32)
+    d = dot("ik,kj->ij", x, w)
+    parts = op("tanh", d), op("mul", d, y), op("mul", op("mul", d, y), d)
+    whole = Node("cat", parts, (1,), (24, 96), F4)
+    (group,) = kernels(plan(whole, products=[d]))
+    assert group.count("put") == 3 and "dot" in group
+    built = program.build(Graph([x, w, y], [whole]))
+    draw = np.random.default_rng(0).standard_normal
+    arrays = [draw(node.shape).astype(np.float32) for node in (x, w, y)]
+    exact = arrays[0].astype(np.float64) @ arrays[1]
+    wanted = np.hstack([np.tanh(exact), exact * arrays[2], exact * arrays[2] * exact])
+    np.testing.assert_allclose(built.run(arrays)[0], wanted, rtol=1e-4, atol=1e-5)

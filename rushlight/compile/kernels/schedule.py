@@ -220,7 +220,7 @@ class _Fusion:
         for root in group.place:
             for node, at in root.reads:
                 source = self.roots.get(node)
-                if source not in group.place:
+                if source not in group.place or _beside(root.node, node):
                     continue
                 if root.node in self.gemm or node.op in WRITES:
                     return False  # factors of a product and parts of a value are done before
@@ -285,6 +285,11 @@ class _Fusion:
                     heapq.heappush(ready, (self.groups[n].first, n))
         assert len(found) == len(self.groups), "kernels depend on each other in a circle"
         return found
+
+
+def _beside(node: Node, before: Node) -> bool:
+    """Whether two parts of a joined value are written, in any order, to places of their own."""
+    return node.op == before.op == "put" and storage(node).op == "empty"
 
 
 def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bool:
