@@ -12,6 +12,7 @@ from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
+from ..core.values import made
 from .batched import Batched, whole_batch
 from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep, sweep_loss
 from .levels import entered
@@ -37,7 +38,7 @@ def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
                 "grad can be implicitly created only for real scalar outputs but got"
                 f" {tensor.dtype!r}"
             )
-        return wrap(np.ones(array.shape, array.dtype))
+        return wrap(made(np.ones(array.shape, array.dtype)))
     if not isinstance(gradient, Tensor):
         raise TypeError(
             "gradients can be either Tensors, numbers, or None, but got " + type(gradient).__name__

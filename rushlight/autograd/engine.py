@@ -37,7 +37,7 @@ from ..core.tape import (
     mark_written,
 )
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value
+from ..core.values import Value, made
 from .lifting import held, lift, seed, values_of
 from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
@@ -235,10 +235,11 @@ def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
     dtype = next(g.dtype for g in gs if g is not None)
     if isinstance(dtype, dtypes.dtype):
         dtype = dtype.numpy
-    return tuple(
-        (wrap(np.zeros(shape, dtype)) if lifts else _nothing(shape, dtype)) if g is None else g
-        for g, shape in zip(gs, entry[SHAPE])
-    )
+
+    def zeros(shape: tuple[int, ...]) -> Any:
+        return wrap(np.zeros(shape, dtype)) if lifts else made(_nothing(shape, dtype))
+
+    return tuple(zeros(shape) if g is None else g for g, shape in zip(gs, entry[SHAPE]))
 
 
 def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

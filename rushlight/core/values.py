@@ -60,6 +60,11 @@ def noted(x: Any) -> Any:
     return array if known is None else known
 
 
+def made(array: np.ndarray) -> Any:
+    """An array just made; a trace need not look through all tensors for one that holds it."""
+    return array if STATE.tracer is None else STATE.tracer.constant(array)
+
+
 def refuses(wrong: Any) -> bool:
     """Whether a mask holds anywhere, for a check that only raises; a program asks at every run."""
     array = raw(wrong)
