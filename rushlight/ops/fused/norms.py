@@ -159,12 +159,15 @@ def _back_formula(
         factor, inward = scale if weight is None else scale * weight, g
     else:
         factor, inward = scale, g * weight
-        along, total = g * normal, g
         few = [d for d in dims if len(weight.shape) == len(x.shape) and weight.shape[d] == 1]
         if few:  # summed where the weight is one, before anything else: a group's channels
-            along, total = (sum_of(one, tuple(few), True) for one in (along, total))
-        dw, db = sum_to(along, weight.shape), None if bias is None else sum_to(total, bias.shape)
-        along, total = (sum_of(one * weight, dims, True) for one in (along, total))
+            dw, db = (sum_of(one, tuple(few), True) for one in (g * normal, g))
+            along, total = (sum_of(one * weight, dims, True) for one in (dw, db))
+            dw, db = sum_to(dw, weight.shape), None if bias is None else sum_to(db, bias.shape)
+        else:
+            dw = sum_to(g * normal, weight.shape)
+            db = None if bias is None else sum_to(g, bias.shape)
+            along, total = sum_of(inward * normal, dims, True), sum_of(inward, dims, True)
     along = (factor * along - by_variance * 2 / scale) / count
     return inward * factor - normal * along - (factor * total - by_mean) / count, dw, db
 
