@@ -298,8 +298,18 @@ class device:
 CPU = device("cpu")
 
 
-def require_cpu(where: Any) -> device:
-    """The device, when it is one that tensors can live on here; torch's errors otherwise."""
+def _not_strided(kind: Any) -> BaseException:
+    if not isinstance(kind, layout):
+        return TypeError(f"argument 'layout' must be torch.layout, not {type(kind).__name__}")
+    error = NotImplementedError(f"tensors of layout {kind!r} are not available")
+    error.add_note("every tensor here is dense (torch.strided): leave layout= out")
+    return error
+
+
+def require_cpu(where: Any, kind: Any = None) -> device:
+    """The device, when tensors can live on it here; torch's errors otherwise, also for layouts."""
+    if kind is not None and kind is not strided:
+        raise _not_strided(kind)
     if where is None or where == "cpu":
         return CPU
     found = device(where)

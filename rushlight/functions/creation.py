@@ -33,8 +33,8 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
         device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
         memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
-        if device is not None:
-            dtypes.require_cpu(device)
+        if device is not None or layout is not None:
+            dtypes.require_cpu(device, layout)
         if not args and size is None:
             raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
         shape = sizes_of(name, args, size)
@@ -90,7 +90,7 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     if not isinstance(size, (tuple, list)):
         raise misfit("full", "size", 1, "tuple of ints", size)
     shape = sizes_of("full", (size,))
@@ -124,7 +124,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     ) -> Tensor:  # fmt: skip
         if not isinstance(input, Tensor):
             raise misfit(name, "input", 1, "Tensor", input)
-        dtypes.require_cpu(device)
+        dtypes.require_cpu(device, layout)
         kind = None if dtype is None else numpy_kind(dtype)
         if isinstance(input._array, Value):
             a = input._array
@@ -211,8 +211,8 @@ def arange(
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    if device is not None:
-        dtypes.require_cpu(device)
+    if device is not None or layout is not None:
+        dtypes.require_cpu(device, layout)
     start, end, step = _ends(args, start, end, step)
     integral = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     if dtype is None and out is not None:
@@ -308,7 +308,7 @@ def linspace(
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     start, end, count, kind = _steps("linspace", start, end, steps, dtype)
     return finish(_spaced(start, end, count, kind), requires_grad, out)
 
@@ -324,7 +324,7 @@ def logspace(
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     start, end, count, kind = _steps("logspace", start, end, steps, dtype)
     exponents = _spaced(start, end, count, np.dtype(np.float64))
     return finish(np.power(float(base), exponents).astype(kind), requires_grad, out)
@@ -341,7 +341,7 @@ def eye(
     tensor([[1, 0],
             [0, 1]])
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     n = whole("eye", "n", 1, n)
     if isinstance(m, float):
         raise combination("eye", (n, m), {})

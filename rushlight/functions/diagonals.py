@@ -77,6 +77,8 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     return _triangle_places("tril", row, col, offset, dtype, device, requires_grad)
 
 
@@ -91,6 +93,8 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     return _triangle_places("triu", row, col, offset, dtype, device, requires_grad)
 
 

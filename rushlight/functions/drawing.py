@@ -187,10 +187,8 @@ def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng
 
 
 def _draw(name: str, method: str, args: tuple[Any, ...], shape: tuple[int, ...], dtype: Any,
-          generator: Any, out: Any, device: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+          generator: Any, out: Any, requires_grad: bool) -> Tensor:  # fmt: skip
     """One call of the engine, into a new tensor or into `out`."""
-    if device is not None:
-        dtypes.require_cpu(device)
     if generator is not None and not isinstance(generator, Generator):
         raise combination(name, shape, {"generator": generator})
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
@@ -230,8 +228,9 @@ def rand(*args: Any, size: Any = None, generator: Any = None, out: Any = None, d
     >>> _ = torch.manual_seed(0); torch.rand(3)
     tensor([0.4963, 0.7682, 0.0885])
     """
+    dtypes.require_cpu(device, layout)
     shape = sizes_of("rand", args, size)
-    return _draw("rand", "uniform", (), shape, dtype, generator, out, device, requires_grad)
+    return _draw("rand", "uniform", (), shape, dtype, generator, out, requires_grad)
 
 
 def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, dtype: Any = None,
@@ -246,8 +245,9 @@ def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, 
     >>> _ = torch.manual_seed(0); torch.randn(3)
     tensor([ 1.5410, -0.2934, -2.1788])
     """
+    dtypes.require_cpu(device, layout)
     shape = sizes_of("randn", args, size)
-    return _draw("randn", "normal", (), shape, dtype, generator, out, device, requires_grad)
+    return _draw("randn", "normal", (), shape, dtype, generator, out, requires_grad)
 
 
 def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
@@ -268,12 +268,10 @@ def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
 
 
 def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype: Any,
-               generator: Any, device: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+               generator: Any, requires_grad: bool) -> Tensor:  # fmt: skip
     """A draw shaped and laid out as `input`: torch fills the memory in its own order."""
     if not isinstance(input, Tensor):
         raise misfit(name, "input", 1, "Tensor", input)
-    if device is not None:
-        dtypes.require_cpu(device)
     a, kind = input._array, None if dtype is None else dtype.numpy
     target = np.empty(a.shape, kind or a.dtype) if is_value(input) else dense_like(a, kind)
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
@@ -291,7 +289,8 @@ def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout
     >>> torch.rand_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    return _draw_like("rand_like", "uniform", (), input, dtype, generator, device, requires_grad)
+    dtypes.require_cpu(device, layout)
+    return _draw_like("rand_like", "uniform", (), input, dtype, generator, requires_grad)
 
 
 def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
@@ -303,7 +302,8 @@ def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layou
     >>> torch.randn_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    return _draw_like("randn_like", "normal", (), input, dtype, generator, device, requires_grad)
+    dtypes.require_cpu(device, layout)
+    return _draw_like("randn_like", "normal", (), input, dtype, generator, requires_grad)
 
 
 def _bounds(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int]:
@@ -332,6 +332,7 @@ def randint(*args: Any, low: Any = None, high: Any = None, size: Any = None, gen
     >>> _ = torch.manual_seed(42); torch.randint(0, 10, (4,))
     tensor([2, 7, 6, 4])
     """
+    dtypes.require_cpu(device, layout)
     if size is None:
         given = len(args) + (low is not None) + (high is not None)
         if given < 2:
@@ -343,7 +344,7 @@ def randint(*args: Any, low: Any = None, high: Any = None, size: Any = None, gen
     if dtype is None and out is None:
         dtype = dtypes.int64
     shape = sizes_of("randint", (), size)
-    return _draw("randint", "integers", bounds, shape, dtype, generator, out, device, requires_grad)
+    return _draw("randint", "integers", bounds, shape, dtype, generator, out, requires_grad)
 
 
 def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
@@ -356,10 +357,9 @@ def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
     >>> torch.randint_like(torch.zeros(2, 3), 10).shape
     torch.Size([2, 3])
     """
+    dtypes.require_cpu(device, layout)
     bounds = _bounds("randint_like", args, low, high)
-    return _draw_like(
-        "randint_like", "integers", bounds, input, dtype, generator, device, requires_grad
-    )
+    return _draw_like("randint_like", "integers", bounds, input, dtype, generator, requires_grad)
 
 
 def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None,
@@ -371,7 +371,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     >>> _ = torch.manual_seed(0); torch.randperm(5)
     tensor([4, 0, 1, 3, 2])
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     n = whole("randperm", "n", 1, n)
     kind = dtype or (dtypes.int64 if out is None else out.dtype)
     if kind.category not in (dtypes.INTEGER, dtypes.FLOAT):
@@ -410,6 +410,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     >>> _ = torch.manual_seed(0); torch.normal(0, 1, (2,))
     tensor([ 1.5410, -0.2934])
     """
+    dtypes.require_cpu(device, layout)
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not tensors:
         if not isinstance(size, (tuple, list)):
@@ -417,7 +418,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
             raise combination("normal", given, {})
         args = (float(mean), float(std))
         shape = sizes_of("normal", (), size)
-        return _draw("normal", "normal", args, shape, dtype, generator, out, device, requires_grad)
+        return _draw("normal", "normal", args, shape, dtype, generator, out, requires_grad)
     if tensors[0].dtype.category < dtypes.FLOAT:
         kind = scalar_type_name(tensors[0].dtype)
         raise NotImplementedError(f"\"normal_kernel_cpu\" not implemented for '{kind}'")

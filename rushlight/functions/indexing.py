@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..core import inplace
-from ..core.dispatch import wrap_array, write_out
+from ..core.dispatch import scalar_type_name, wrap_array, write_out
+from ..core.errors import fail
 from ..core.tensor import Tensor
 from ..core.values import Value
 from ..ops import indexing as ix
@@ -20,7 +22,10 @@ __all__ = [
 
 def _normal(key: Any) -> tuple[list[Any], bool]:
     """The key as a list of ints, slices, None, Ellipsis and arrays; and whether it has arrays."""
-    parts = list(key) if type(key) is tuple else [key]
+    if type(key) is list and _is_several(key):
+        warnings.warn(_SEVERAL, UserWarning, stacklevel=3)
+        key = tuple(key)
+    parts: list[Any] = list(key) if type(key) is tuple else [key]
     advanced = False
     for i, part in enumerate(parts):
         if type(part) is int or part is None or part is Ellipsis:
@@ -29,12 +34,33 @@ def _normal(key: Any) -> tuple[list[Any], bool]:
             parts[i] = _slice(part)
         elif _is_number(part):
             parts[i] = int(part._array)
-        elif isinstance(part, np.integer):
+        elif isinstance(part, np.integer) or _is_bare_number(part):
             parts[i] = int(part)
         else:
             parts[i] = index_array(part)
             advanced = True
     return parts, advanced
+
+
+_SEVERAL = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in"
+    " pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as"
+    " tensor index, x[torch.tensor(seq)], which will result either in an error or a different"
+    " result"
+)
+
+
+def _is_several(key: list[Any]) -> bool:
+    """Whether torch takes a short list for the tuple of its members."""
+    return len(key) < 32 and any(
+        part is None or part is Ellipsis
+        or isinstance(part, (Tensor, list, tuple, slice, range, np.ndarray))
+        for part in key
+    )  # fmt: skip
+
+
+def _is_bare_number(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype.kind in "iu"
 
 
 def _is_number(part: Any) -> bool:
@@ -66,6 +92,8 @@ def index_array(part: Any) -> np.ndarray:
         array = part._array
     elif isinstance(part, (list, tuple, range)):
         array = np.asarray([_entry(p) for p in part])
+    elif isinstance(part, str):
+        raise TypeError("new(): invalid data type 'str'")
     else:
         array = np.asarray(part)
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, Tensor):
@@ -103,22 +131,44 @@ def _checked(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
     dim = 0
     for part in filled:
         if type(part) is int and not -shape[dim] <= part < shape[dim]:
-            raise IndexError(
-                f"index {part} is out of bounds for dimension {dim} with size {shape[dim]}"
-            )
-        if isinstance(part, np.ndarray) and part.dtype.kind == "b":
-            _check_mask(part, shape, dim)
+            raise _misfit(parts, filled, shape)
+        mask = part if isinstance(part, np.ndarray) and part.dtype.kind == "b" else None
+        if mask is not None and mask.shape != shape[dim : dim + mask.ndim]:
+            raise _misfit(parts, filled, shape)
         dim += _consumed(part)
     return filled
 
 
-def _check_mask(mask: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    for i, size in enumerate(mask.shape):
-        if size != shape[dim + i]:
-            raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of"
-                f" the indexed tensor {list(shape)} at index {dim + i}"
-            )
+def _misfit(parts: list[Any], filled: list[Any], shape: tuple[int, ...]) -> BaseException:
+    """What torch says, which cuts the tensor part by part and looks at the masks last."""
+    left, dim, masks = list(shape), 0, []
+    dots = next((i for i, part in enumerate(parts) if part is Ellipsis), len(filled))
+    spelt = max(len(filled) - len(parts), -1)  # what an ellipsis stands for, less itself
+    for place, part in enumerate(filled):
+        if type(part) is int:
+            at = place if place < dots else place - spelt
+            if not -left[dim] <= part < left[dim]:
+                return IndexError(
+                    f"index {part} is out of bounds for dimension {at} with size {left[dim]}"
+                )
+            del left[dim]
+            continue
+        if part is None or getattr(part, "ndim", 1) == 0:
+            left.insert(dim, 1)
+        elif isinstance(part, slice):
+            left[dim] = len(range(*part.indices(left[dim])))
+        elif isinstance(part, np.ndarray) and part.dtype.kind == "b":
+            masks.append((part, dim))
+            dim += part.ndim - 1
+        dim += 1
+    for mask, dim in masks:
+        for i, size in enumerate(mask.shape):
+            if size != left[dim + i]:
+                return IndexError(
+                    f"The shape of the mask {list(mask.shape)} at index {i} does not match the"
+                    f" shape of the indexed tensor {left} at index {dim + i}"
+                )
+    raise AssertionError("no part of the key misfits")
 
 
 def _two_steps(parts: list[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -169,8 +219,16 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`: written in place, recorded when gradients are."""
+    if not isinstance(value, _VALUES):
+        kind = f"torch.{scalar_type_name(self.dtype)}Tensor"
+        raise fail(
+            TypeError, f"can't assign a {_kind(value)} to a {kind}",
+            "make it a tensor: torch.tensor(...)",
+        )  # fmt: skip
     parts, advanced = _normal(key)
     inplace.refuse_leaf(self, through_view=not advanced)
+    if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
+        _check_types(self, parts, value)
     filled = _checked(parts, self._array.shape)
     if not inplace.recording(self, (value,)):
         _write(self, filled, value)
@@ -188,6 +246,27 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     inplace.store(target, ix.index_put(inplace.shadow(target), value, then, False))
 
 
+_VALUES = (Tensor, bool, int, float, complex, np.generic)
+
+
+def _kind(value: Any) -> str:
+    return f"{'numpy.' if isinstance(value, np.ndarray) else ''}{type(value).__name__}"
+
+
+def _check_types(self: Tensor, parts: list[Any], value: Tensor) -> None:
+    """Places take values of their own type alone; a mask takes one value of any."""
+    mask = len(parts) == 1 and parts[0].dtype.kind == "b"
+    if mask and value._array.size == 1:
+        return
+    raise fail(
+        RuntimeError,
+        "Index put requires the source and destination dtypes match, got"
+        f" {scalar_type_name(self.dtype)} for the destination and {scalar_type_name(value.dtype)}"
+        " for the source.",
+        "convert it: value.to(x.dtype)",
+    )
+
+
 def _shrunk(value: Tensor, target: Tensor) -> Tensor:
     """Leading dimensions of size 1 that the target lacks, dropped."""
     extra = value._array.ndim - target._array.ndim
@@ -202,23 +281,33 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
         basic, then = _two_steps(filled)
         array = inplace.memory(self)[(*basic, ...)]
         if then:
-            array[then] = given
+            array[then] = _bare(given) if len(then) == 1 else given
         else:
-            inplace.refuse_shared_places(array)
+            if array.size:
+                inplace.refuse_shared_places(array)
             np.copyto(array, given, casting="unsafe")
     except IndexError as error:
-        raise IndexError(str(error).replace("for axis", "for dimension")) from None
+        raise ix.in_torchs_words(error) from None
     except ValueError:
         raise _value_misfit(self, filled, given) from None
     if not self._silent:
         inplace.mark_written(self._array)
 
 
+def _bare(given: Any) -> Any:
+    """Without leading dimensions of size 1, of which NumPy takes none for a mask."""
+    if getattr(given, "ndim", 0) < 2 or type(given) is not np.ndarray:
+        return given
+    ones = next((i for i, n in enumerate(given.shape) if n != 1), given.ndim)
+    return given.reshape(given.shape[ones:]) if ones else given
+
+
 def _value_misfit(self: Tensor, filled: list[Any], given: Any) -> BaseException:
     shape = list(np.shape(given))
-    target = list(self._array[(*_two_steps(filled)[0], ...)].shape)
+    basic, then = _two_steps(filled)
+    target = list(self._array[(*basic, ...)][then].shape)
     for place, (m, n) in enumerate(zip(reversed(target), reversed(shape))):
-        if m != n and n != 1:
+        if m != n and n != 1 and not then:
             dim = len(target) - 1 - place
             return RuntimeError(
                 f"The expanded size of the tensor ({m}) must match the existing size ({n}) at"

@@ -214,6 +214,6 @@ def scalar_tensor(
     >>> torch.scalar_tensor(3)
     tensor(3.)
     """
-    dtypes.require_cpu(device)
+    dtypes.require_cpu(device, layout)
     result = wrap_array(scalar(s, dtype or DEFAULTS.dtype))
     return result.requires_grad_() if requires_grad else result

@@ -45,6 +45,8 @@ def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
     >>> torch.hann_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     shape = lambda n, last: 0.5 - 0.5 * np.cos(2 * np.pi * n / last)
     return _window("hann_window", window_length, periodic, shape, dtype, device, requires_grad)
 
@@ -53,6 +55,8 @@ def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.5
                    beta: float = 0.46, *, dtype: Any = None, layout: Any = None,
                    device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """alpha - beta cos(2 pi n / N), the Hamming window."""
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     shape = lambda n, last: alpha - beta * np.cos(2 * np.pi * n / last)
     return _window("hamming_window", window_length, periodic, shape, dtype, device, requires_grad)
 
@@ -61,6 +65,8 @@ def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = N
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
     """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N), the Blackman window."""
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     turn = lambda n, last: 2 * np.pi * n / last
     shape = lambda n, last: 0.42 - 0.5 * np.cos(turn(n, last)) + 0.08 * np.cos(2 * turn(n, last))
     return _window("blackman_window", window_length, periodic, shape, dtype, device, requires_grad)
@@ -70,6 +76,8 @@ def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = N
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
     """1 - |2 n / N - 1|, the triangle."""
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     shape = lambda n, last: 1 - np.abs(2 * n / last - 1)
     return _window("bartlett_window", window_length, periodic, shape, dtype, device, requires_grad)
 
@@ -78,6 +86,8 @@ def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0,
                   dtype: Any = None, layout: Any = None, device: Any = None,
                   requires_grad: bool = False) -> Tensor:  # fmt: skip
     """I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta), the Kaiser window."""
+    if layout is not None:
+        dtypes.require_cpu(device, layout)
     width = lambda n, last: np.sqrt(np.maximum(1 - (2 * n / last - 1) ** 2, 0))
     shape = lambda n, last: np.i0(beta * width(n, last)) / np.i0(beta)
     return _window("kaiser_window", window_length, periodic, shape, dtype, device, requires_grad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +19,20 @@ def _take(x: np.ndarray, key: Key) -> np.ndarray:
         y = x[key]
         return y if y.flags.c_contiguous else y.copy()
     except IndexError as error:
-        text = str(error).replace("for axis", "for dimension")
-        raise IndexError(text) from None
+        raise in_torchs_words(error) from None
+
+
+def in_torchs_words(error: IndexError) -> IndexError:
+    """NumPy's error about index arrays as torch puts it."""
+    text = str(error).replace("for axis", "for dimension")
+    if text.endswith("with size 0"):
+        return IndexError("index is out of bounds for dimension with size 0")
+    start = "shape mismatch: indexing arrays could not be broadcast together with shapes "
+    if text.startswith(start):
+        shapes = re.findall(r"\(([\d,]*)\)", text)
+        listed = (f"[{', '.join(n for n in shape.split(',') if n)}]" for shape in shapes)
+        text = f"{start.replace('arrays', 'tensors')}{', '.join(listed)}"
+    return IndexError(text)
 
 
 def _add_at(g: np.ndarray, shape: Sequence[int], key: Key) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import lined
 from ..core.state import WATCHED
-from ..core.tape import PARAMS
+from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
 
 Shape = Sequence[int]
@@ -369,10 +369,23 @@ place = linear("place", eval=_place, adjoint=lambda g, x, shape, key: part(g, ke
                node="SliceBackward0", doc="Zeros with a basic-indexed part filled.")  # fmt: skip
 
 
+def _plainly(key: tuple[Any, ...], shape: Shape) -> list[Any]:
+    """The key with every slice that leaves nothing out as a bare colon."""
+    parts, dim = list(key), 0
+    for place, one in enumerate(key):
+        if one is Ellipsis:
+            dim = len(shape) - sum(not (k is None or k is Ellipsis) for k in key[place:])
+        elif isinstance(one, slice) and one.indices(shape[dim]) == (0, shape[dim], 1):
+            parts[place] = slice(None)
+        dim += one is not None and one is not Ellipsis
+    return parts
+
+
 def _part_node(entry: Any) -> str:
     """torch indexes one dimension after the other; the last step gives the name."""
     key = entry[PARAMS][0]
     key = key if isinstance(key, tuple) else (key,)
+    key = _plainly(key, shape_of(entry[PARENTS][0]))
     for one in reversed(key):
         if one is None or isinstance(one, int):
             return "UnsqueezeBackward0" if one is None else "SelectBackward0"
