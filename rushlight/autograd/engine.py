@@ -41,6 +41,7 @@ from ..core.values import Value, made
 from .lifting import held, lift, seed, values_of
 from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
+from .segments import SEGMENT, recorded_again
 
 ndarray, add = np.ndarray, np.add
 _ZERO = bytes(16)
@@ -190,8 +191,21 @@ class Sweep:
                 return
         if entry[PRIM] is OUTPUT_OF:
             self.deliver_output(entry[PARENTS][0], entry[PARAMS][0], g)
+        elif entry[PRIM] is SEGMENT:
+            self.record_again(entry, g)
         else:
             self.pull(entry, g)
+
+    def record_again(self, entry: Entry, g: Any) -> None:
+        """Run what was folded into one entry a second time, and go on through its tape."""
+        if entry[INPUTS] is FREED:
+            raise freed()
+        parents = recorded_again(entry, self.needed, self.capture)
+        if not self.keep:
+            entry[INPUTS], entry[PARAMS] = FREED, ()
+        for parent, one in zip(parents, g if type(g) is list else (g,), strict=True):
+            if parent is not None and one is not None:
+                self.deliver(parent, one)
 
     def _leads_on(self, entry: Entry) -> bool:
         """Whether some wanted tensor lies further back than this one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,18 @@ def unpacked(entry: Entry) -> Entry:
     return found
 
 
+def kept_in(entries: Iterable[Entry]) -> Iterator[Any]:
+    """What entries keep, arrays or what hooks made of them, in the order of recording."""
+    for entry in entries:
+        y, parents = entry[OUTPUT], entry[PARENTS]
+        kept = [*(entry[INPUTS] or ()), *(y if type(y) is tuple else (y,))]
+        for place, x in enumerate(kept):
+            if type(x) is Packed or (
+                type(x) is np.ndarray and not spared(entry[PRIM].reads, place, parents)
+            ):
+                yield x
+
+
 class saved_tensors_hooks:
     """Inside, whatever the tape keeps goes through `pack_hook`, and back through `unpack_hook`.
 
@@ -200,6 +212,20 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         yield
     finally:
         _stack.disabled = before
+
+
+@contextlib.contextmanager
+def without_hooks() -> Iterator[None]:
+    """A block in which the hooks around it do not count."""
+    before, _stack.pairs = _stack.pairs, ()
+    if before:
+        unwatch(_pack_entry)
+    try:
+        yield
+    finally:
+        _stack.pairs = before
+        if before:
+            watch(_pack_entry)
 
 
 def hold(tensor: Tensor) -> Callable[[], np.ndarray]:

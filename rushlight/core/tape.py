@@ -52,6 +52,11 @@ class EntryHooks:
         self.module: str | None = None  # the path of the layer that made the entry
         self.packed = False  # whether saved arrays went through the user's hooks
 
+    def used(self) -> bool:
+        """Whether somebody hung something on the entry, or looked at it."""
+        found = self.retain or self.pre or self.post or self.metadata or self.line or self.node
+        return bool(self.tensor or found)
+
 
 def hooks_of(entry: Entry) -> EntryHooks:
     """The entry's hooks, made on first use."""

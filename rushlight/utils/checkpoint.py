@@ -6,16 +6,23 @@ Source: Chen et al. 2016, https://arxiv.org/abs/1604.06174
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 import rushlight as rl
 
-from ..autograd.saved import hold, saved_tensors_hooks
+from ..autograd.saved import hold, kept_in, saved_tensors_hooks, with_history, without_hooks
+from ..autograd.segments import fold, inside
 from ..core.errors import fail
+from ..core.tape import tick as now
+from ..core.tensor import wrap
+from ._pytree import tree_leaves
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop"]
 
@@ -25,6 +32,12 @@ _EARLY: dict[str, bool | None] = {"stop": None}
 
 class CheckpointError(RuntimeError):
     """The second run of a checkpointed function did not do what the first one did."""
+
+
+_MORE = (
+    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the"
+    " original forward pass."
+)
 
 
 class _Enough(BaseException):
@@ -86,6 +99,7 @@ class _Argument:
     """A tensor argument, kept as the tape around the call keeps its arrays."""
 
     def __init__(self, x: Any) -> None:
+        self.parent = x if x.is_leaf and x.requires_grad else x._entry
         self.give, self.wanted, self.kind = hold(x), x.requires_grad, type(x)
         # a parameter is the same object in both runs
         self.leaf = weakref.ref(x) if x.is_leaf else None
@@ -96,6 +110,12 @@ class _Argument:
         if x is not None and x._array is array:
             return x
         return rl.from_numpy(array).requires_grad_(self.wanted)
+
+    def itself(self) -> Any:
+        """The argument with its history, for a run that goes on the tape."""
+        if not self.wanted:
+            return self.again()
+        return with_history(self.give(), self.parent)
 
 
 class _Segment:
@@ -110,7 +130,7 @@ class _Segment:
             key: _Argument(x) if isinstance(x, rl.Tensor) else x for key, x in kwargs.items()
         }
         self.check, self.early = options["check"], options["early"]
-        self.forms: list[Any] = []
+        self.forms: Any = []
         self.found: dict[int, Any] = {}
 
     def pack(self, x: Any) -> int:
@@ -134,28 +154,50 @@ class _Segment:
             place = len(forms)
             forms.append((x.shape, x.dtype))
             if place >= len(self.forms):
-                raise CheckpointError(
-                    "torch.utils.checkpoint: trying to save more tensors during recomputation than"
-                    " during the original forward pass."
-                )
+                raise CheckpointError(_MORE)
             kept = self.found[place] = x.detach()
             if early and place == len(self.forms) - 1:
                 raise _Enough
             return kept
 
-        args = [x.again() if isinstance(x, _Argument) else x for x in self.args]
-        kwargs = {
-            key: x.again() if isinstance(x, _Argument) else x for key, x in self.kwargs.items()
-        }
-        with (
-            _random_state(self.state), self.again(), rl.enable_grad(),
-            saved_tensors_hooks(collect, lambda x: x), contextlib.suppress(_Enough),
-        ):  # fmt: skip
-            self.function(*args, **kwargs)
+        with saved_tensors_hooks(collect, lambda x: x), contextlib.suppress(_Enough):
+            self.call(_Argument.again)
         self.compare(forms)
+
+    def call(self, argument: Callable[[_Argument], Any]) -> Any:
+        """The function once more, as it was called."""
+        args = [argument(x) if isinstance(x, _Argument) else x for x in self.args]
+        kwargs = {
+            key: argument(x) if isinstance(x, _Argument) else x for key, x in self.kwargs.items()
+        }
+        with _random_state(self.state), self.again(), rl.enable_grad():
+            return self.function(*args, **kwargs)
+
+    def fold(self, result: Any, start: int) -> None:
+        """Forget the tape of the first run too, where nobody can ask for a part of it."""
+        tensors = _tensors(tree_leaves(result))
+        entries = fold(tensors, start, self.recorded)
+        if entries is not None:
+            own = (x for x in kept_in(entries) if getattr(x, "unpack", None) == self.unpack)
+            self.forms = _runs(self.forms[x.value] for x in own)
+
+    def recorded(self) -> list[Any]:
+        """The parents of the results of a second run that goes on the tape."""
+        start = now()
+        with without_hooks():
+            tensors = _tensors(tree_leaves(self.call(_Argument.itself)))
+        parents = [x if x.is_leaf and x.requires_grad else x._entry for x in tensors]
+        kept = kept_in(inside(parents, start).values())
+        found = [(x.shape, x.dtype) for x in map(wrap, kept) if type(x._array) is np.ndarray]
+        if _runs(found) != self.forms:
+            self.forms = [form for form, count in self.forms for _ in range(count)]
+            self.compare(found)
+        return parents
 
     def compare(self, forms: list[Any]) -> None:
         """Raise CheckpointError unless both runs kept tensors of the same number and form."""
+        if len(forms) > len(self.forms):
+            raise CheckpointError(_MORE)
         if len(forms) != len(self.forms):
             raise fail(
                 CheckpointError,
@@ -178,6 +220,11 @@ class _Segment:
                 "torch.utils.checkpoint: Recomputed values for the following tensors have different"
                 " metadata than during the forward pass.\n" + "".join(wrong)
             )
+
+
+def _runs(forms: Iterable[Any]) -> list[Any]:
+    """Forms with the number of times that each follows itself."""
+    return [(form, sum(1 for _ in same)) for form, same in itertools.groupby(forms)]
 
 
 def _form(form: Any) -> dict[str, Any]:
@@ -205,9 +252,11 @@ def checkpoint(
 ) -> Any:  # fmt: skip
     """`function(*args)`, keeping only the arguments: backward runs the function a second time.
 
-    With `use_reentrant=False` the tape is recorded as ever, without its arrays, so `autograd.grad`,
-    double backward, keyword arguments and checkpoints inside `function` work; with True backward is
-    called inside backward. Dropout draws the same numbers in both runs while `preserve_rng_state`.
+    With `use_reentrant=False` the second run goes on the tape in the place of the first, so
+    `autograd.grad`, double backward, keyword arguments and checkpoints inside `function` work;
+    where tensors or hooks of the inside outlive the first run, its tape stays, without arrays. With
+    True backward is called inside backward. Dropout draws the same numbers in both runs while
+    `preserve_rng_state`.
     Raises CheckpointError if the runs differ, ValueError for options that do not go together.
     Source: https://pytorch.org/docs/stable/checkpoint.html
 
@@ -245,8 +294,11 @@ def checkpoint(
         function, args, kwargs, rl.get_rng_state() if preserve_rng_state else None, lambda: again,
         check=determinism_check == "default", early=early_stop,
     )  # fmt: skip
+    start = now()
     with saved_tensors_hooks(segment.pack, segment.unpack), first:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+    segment.fold(result, start)
+    return result
 
 
 @contextlib.contextmanager

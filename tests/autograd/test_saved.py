@@ -14,6 +14,8 @@ import pytest
 import rushlight as rl
 from rushlight import nn
 from rushlight.autograd import graph
+from rushlight.autograd.segments import RESULT
+from rushlight.core.tape import PRIM
 from rushlight.utils.checkpoint import (
     CheckpointError,
     checkpoint,
@@ -312,11 +314,12 @@ def test_an_argument_written_meanwhile_is_refused() -> None:
         z.backward()
 
 
-def test_a_reentrant_checkpoint_keeps_no_tape_either() -> None:
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_keeps_no_tape_either(reentrant: bool) -> None:
     """Sixteen times the operations take about four times the memory, tape and all."""
 
     run = functools.partial(
-        checkpoint_sequential, use_reentrant=True, preserve_rng_state=False
+        checkpoint_sequential, use_reentrant=reentrant, preserve_rng_state=False
     )  # fmt: skip
 
     def peak(length: int) -> int:
@@ -332,6 +335,73 @@ def test_a_reentrant_checkpoint_keeps_no_tape_either() -> None:
 
     peak(64)  # what the first run caches
     assert peak(1024) - 16 * 1024 < 6 * peak(64)  # two lists of the functions aside
+
+
+def test_a_second_run_stands_on_the_tape_for_the_first() -> None:
+    """Every way to ask for gradients of a folded segment, beside the plain function."""
+    w, x = rl.randn(3, requires_grad=True), rl.randn(3, requires_grad=True)
+
+    def run(x: Any) -> Any:
+        a = (x * w).sin()
+        return a, (a * x).exp()
+
+    def asked(function: Any) -> list[Any]:
+        h = x * 2
+        seen: list[Any] = []
+        a, b = function(h)
+        b.register_hook(lambda g: seen.append(g.clone()))
+        b.grad_fn.register_prehook(lambda gs: seen.append(gs[0].clone()))
+        y = (a * a + b).sum()
+        first = rl.autograd.grad(y, (w, x, h), retain_graph=True, create_graph=True)
+        second = rl.autograd.grad(first[0].sum() + first[1].sum(), (w, x), retain_graph=True)
+        part = rl.autograd.grad(b.sum(), h, retain_graph=True)
+        w.grad = x.grad = None
+        y.backward()
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            b.sum().backward()
+        return [a, b, *first, *second, *part, w.grad, x.grad, *seen[:2]]
+
+    folded = checkpoint(run, x * 2, use_reentrant=False)[1]
+    assert folded._entry[PRIM] is RESULT
+    assert folded.grad_fn.name() == "ExpBackward0"
+    same(asked(lambda h: checkpoint(run, h, use_reentrant=False)), asked(run))
+
+
+def test_hooks_around_and_inside_a_segment() -> None:
+    def inner(x: Any) -> Any:
+        with rl.autograd.graph.saved_tensors_hooks(lambda t: t + 1, lambda t: t - 1):
+            y = x.sin()
+        return y.exp()
+
+    def run(x: Any, w: Any) -> Any:
+        with rl.autograd.graph.save_on_cpu():
+            y = checkpoint(inner, x @ w, use_reentrant=False).sum()
+            y.backward(retain_graph=True)
+        return y
+
+    same(gradients(run), [2 * g for g in gradients(lambda x, w: (x @ w).sin().exp().sum())])
+
+
+@pytest.mark.parametrize("how", ["a tensor", "a hook", "a node"])
+def test_a_segment_that_somebody_looks_into_keeps_its_tape(how: str) -> None:
+    x, kept = rl.ones(2, requires_grad=True), []
+
+    def run(x: Any) -> Any:
+        y = x.sin()
+        if how == "a tensor":
+            kept.append(y)
+        elif how == "a hook":
+            y.register_hook(lambda g: kept.append(g) or g * 2)
+        else:
+            kept.append(y.grad_fn)
+        return y.exp()
+
+    z = checkpoint(run, x, use_reentrant=False)
+    assert z._entry[PRIM] is not RESULT
+    (g,) = rl.autograd.grad(z.sum(), x)
+    wanted = x.sin().exp() * x.cos() * (2 if how == "a hook" else 1)
+    same([g], [wanted.detach()])
+    assert kept
 
 
 def test_square_root_memory() -> None:
