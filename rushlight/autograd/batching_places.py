@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.overrides import OPS
-from ..core.tensor import wrap
+from ..core.tensor import Tensor, wrap
 from ..core.values import Value
 from ..ops import structure as s
 from ..ops.indexing import add_at, index, index_put
@@ -214,14 +214,41 @@ def _masked_select(prim: Any, size: int, operands: list[Operand], params: Any) -
 
 @rule("embedding")
 def _embedding(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
-    (w, w_batched), (rows, batched) = operands
+    (w, w_batched), (rows, _) = operands
     if not w_batched:
         return OPS["embedding"](w, rows, *params)
-    if batched:
+    padding, by_count = params
+    if not size or padding >= 0 or by_count:  # what its gradient leaves out differs by sample
         return NotImplemented
-    places = s.reshape(rows, (rows._array.size,))._array
-    y = OPS["index_select"](w, 1, places)
-    return s.reshape(y, (size, *rows._array.shape, w._array.shape[-1]))
+    return OPS["embedding"](_one_table(w), _in_one_table(operands[1], size, w), padding, by_count)
+
+
+def _one_table(w: Tensor) -> Tensor:
+    size, count, *rest = w._array.shape
+    return s.reshape(w, (size * count, *rest))
+
+
+def _in_one_table(rows: Operand, size: int, table: Any) -> Tensor:
+    """Numbers of rows in the tables of all samples, one after the other."""
+    given = whole(rows, size)
+    count = table if isinstance(table, int) else table._array.shape[1]
+    first = np.arange(size).reshape(size, *(1,) * (given._array.ndim - 1)) * count
+    return given + wrap(first)
+
+
+@rule("embedding_back")
+def _embedding_back(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    count, padding, by_count = params
+    if not size:
+        return NotImplemented
+    g, rows = whole(operands[0], size), _in_one_table(operands[1], size, count)
+    y = OPS["embedding_back"](g, rows, size * count, -1, by_count)
+    y = s.reshape(y, (size, count, *y._array.shape[1:]))
+    if padding < 0:
+        return y
+    wanted = np.ones((count, 1), y._array.dtype)
+    wanted[padding] = 0
+    return y * wrap(wanted)
 
 
 SILENT |= {"embedding", "embedding_back", "index", "add_at", "gather", "spread_along", "scatter",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy import ndarray
+
 from ..core.overrides import OPS
 from ..core.tensor import Tensor
 from ..ops import structure as s
@@ -80,9 +82,25 @@ def _unfolded(y: Tensor, size: int) -> Tensor:
 def _fold(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     if not size:
         return NotImplemented
-    given = [_folded(whole(one, size)) for one in operands]
-    y = OPS[prim.name](*given, *params)
-    return tuple(_unfolded(one, size) for one in y) if type(y) is tuple else _unfolded(y, size)
+    given = [whole(one, size) for one in operands]
+    turned = _images_outside(given[0]._array)  # then they join in that order, without a copy
+    if turned:
+        given = [_swapped(one) for one in given]
+        size = given[0]._array.shape[0]
+    found = OPS[prim.name](*map(_folded, given), *params)
+    ys = [_unfolded(y, size) for y in (found if type(found) is tuple else (found,))]
+    if turned:
+        ys = [_swapped(y) for y in ys]
+    return tuple(ys) if type(found) is tuple else ys[0]
+
+
+def _swapped(x: Tensor) -> Tensor:
+    return s.permute(x, (1, 0, *range(2, x._array.ndim)))
+
+
+def _images_outside(array: Any) -> bool:
+    """Whether memory goes through the images before it goes through the samples."""
+    return type(array) is ndarray and array.strides[0] < array.strides[1]
 
 
 for _name in """im2col col2im max_pool max_pool_back max_pool_read sum_pool spread_pool
@@ -91,17 +109,67 @@ for _name in """im2col col2im max_pool max_pool_back max_pool_read sum_pool spre
     SILENT.add(_name)  # an empty batch
 
 
+# --- convolutions: kernels of their own for each sample are groups of one convolution
+
+
+def _channels(operand: Operand, size: int) -> Any:
+    """(images, samples * channels, ...) of a batch of (images, channels, ...)."""
+    x = _swapped(whole(operand, size))
+    shape = x._array.shape
+    return s.reshape(x, (shape[0], size * shape[2], *shape[3:]))
+
+
+def _samples_first(y: Tensor, size: int) -> Tensor:
+    """A batch of (images, channels, ...) again."""
+    shape = y._array.shape
+    return _swapped(s.reshape(y, (shape[0], size, shape[1] // size, *shape[2:])))
+
+
 @rule("convolution", "convolution_bias", "convolution_data")
 def _convolution(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     x, w = operands[:2]
     if not size:
         return NotImplemented
-    if not w[1]:
-        if any(batched for _, batched in operands[2:]):
-            return NotImplemented
+    if not w[1] and not any(batched for _, batched in operands[2:]):
         rest = (one for one, _ in operands[1:])
         return _unfolded(OPS[prim.name](_folded(x[0]), *rest, *params), size)
-    return NotImplemented
+    name = "convolution_data" if prim.name == "convolution_data" else "convolution"
+    *form, groups = params
+    if not w[1]:
+        y = _unfolded(OPS[name](_folded(whole(x, size)), w[0], *params), size)
+    elif x[1] or groups > 1 or name == "convolution_data":
+        y = OPS[name](_channels(x, size), _folded(w[0]), *form, groups * size)
+        y = _samples_first(y, size)
+    else:  # the same images for all: more kernels
+        y = _samples_first(OPS[name](x[0], _folded(w[0]), *params), size)
+    return y + _by_channel(operands[2], y._array.ndim) if len(operands) > 2 else y
+
+
+def _by_channel(operand: Operand, ndim: int) -> Any:
+    """A bias as (samples or 1, 1, channels, 1, ...)."""
+    bias, batched = operand
+    *front, count = bias._array.shape
+    return s.reshape(bias, (*(front if batched else (1,)), 1, count, *(1,) * (ndim - 3)))
+
+
+@rule("convolution_weight")
+def _convolution_weight(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    """The gradients of a shared kernel by each sample, or of each sample's own."""
+    if not size:
+        return NotImplemented
+    g, x = operands
+    *form, groups = params
+    if g[1] and not x[1] and groups == 1:
+        found = OPS[prim.name](_channels(g, size), x[0], *params)
+    else:
+        found = OPS[prim.name](_channels(g, size), _channels(x, size), *form, groups * size)
+    return _unfolded(found, size)
 
 
 SILENT |= {"convolution", "convolution_bias", "convolution_data", "convolution_weight"}
+
+
+@rule("prelu")
+def _prelu(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    ndim = max(map(sample_ndim, operands))
+    return OPS[prim.name](*(aligned((whole(one, size), True), ndim) for one in operands))
