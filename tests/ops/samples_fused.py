@@ -110,6 +110,6 @@ SAMPLES = {
     ],
     "ctc_gradient": [
         Sample((u(5, 2, 4), integers(2, 2, low=1, high=4), np.array([5, 4]), np.array([2, 1])),
-               (0, False))
+               (0, False), smooth=False)
     ],
 }  # fmt: skip

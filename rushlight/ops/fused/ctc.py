@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.families import general, plain
+from ...core.errors import fail
+from ...core.families import general
 from ..structure import reshape
 
 _NEVER = -np.inf
@@ -120,7 +121,17 @@ def _gradient(
     return dx.astype(x.dtype)
 
 
-ctc_gradient = plain("ctc_gradient", eval=_gradient, arity=4, doc="The derivative of `ctc`.")
+def _no_second_derivative(*_: Any) -> Any:
+    raise fail(
+        RuntimeError,
+        "derivative for aten::_ctc_loss_backward is not implemented",
+        "the loss has first derivatives only, forward and reverse; write its recursion with"
+        " torch.logsumexp for more",
+    )
+
+
+ctc_gradient = general("ctc_gradient", eval=_gradient, vjp=_no_second_derivative, arity=4,
+                       node="CtcLossBackwardBackward0", doc="The derivative of `ctc`.")  # fmt: skip
 
 
 def _ctc_vjp(g: Any, y: Any, x: Any, *rest: Any) -> Any:
