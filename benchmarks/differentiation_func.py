@@ -15,10 +15,12 @@ from pathlib import Path
 from time import process_time as clock
 from typing import Any
 
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from timing import interleaved
+
 import rushlight as rl
 
 
@@ -166,8 +168,11 @@ def compiled() -> None:
             a, b = given[what]
             for _ in range(3):
                 one(a)
-            seconds = best(functools.partial(one, a), 0.2)
-            jitted = best(lambda two=two, b=b: jax.block_until_ready(two(b)), 0.2)
+            medians = interleaved(
+                {"rushlight": functools.partial(one, a),
+                 "jax": lambda two=two, b=b: jax.block_until_ready(two(b))}, seconds=0.02,
+            )  # fmt: skip
+            seconds, jitted = medians["rushlight"], medians["jax"]
             plain = plain or seconds
             print(
                 f"compiled {name + ': ' + what:28s} rushlight {seconds * 1e6:8.1f} us"

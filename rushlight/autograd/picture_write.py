@@ -5,26 +5,32 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from . import plot
 from .picture_boxes import LINE
 
+LIGHT = {
+    **plot.LIGHT, "line": "#8a94a0", "op": "#f3f5f8", "leaf": "#dbeafe", "constant": "#f0ede4",
+    "module": "#ece5fb", "repeat": "#e0f2e9", "result": "#fde8cf",
+}  # fmt: skip
+DARK = {
+    **plot.DARK, "line": "#6f7a86", "op": "#262b32", "leaf": "#1d3557", "constant": "#35322a",
+    "module": "#37305a", "repeat": "#1f4034", "result": "#5a3d17",
+}  # fmt: skip
 STYLE = """
-.rl-graph{--page:#ffffff;--ink:#1b1f24;--soft:#59636e;--line:#8a94a0;--op:#f3f5f8;--leaf:#dbeafe;
---constant:#f0ede4;--module:#ece5fb;--repeat:#e0f2e9;--result:#fde8cf;
-font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-@media (prefers-color-scheme:dark){.rl-graph{--page:#15181c;--ink:#e8ebef;--soft:#a3adb8;
---line:#6f7a86;--op:#262b32;--leaf:#1d3557;--constant:#35322a;--module:#37305a;--repeat:#1f4034;
---result:#5a3d17}}
-.rl-graph .page{fill:var(--page)}
-.rl-graph text{fill:var(--ink);font-size:12px;text-anchor:middle}
-.rl-graph .small{fill:var(--soft);font-size:10px}
-.rl-graph .edge{fill:none;stroke:var(--line);stroke-width:1.2}
-.rl-graph .tip{fill:var(--line)}
-.rl-graph rect.box{stroke:var(--line);stroke-width:1}
-.rl-graph .op{fill:var(--op)}.rl-graph .leaf{fill:var(--leaf)}
-.rl-graph .constant{fill:var(--constant)}
-.rl-graph .module,.rl-graph .stretch{fill:var(--module)}.rl-graph .repeat{fill:var(--repeat)}
-.rl-graph .result{fill:var(--result)}
-"""
+.rl-graph{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+""" + plot.themed(
+    """.rl-graph .page{fill:$page}
+.rl-graph text{fill:$ink;font-size:12px;text-anchor:middle}
+.rl-graph .small{fill:$soft;font-size:10px}
+.rl-graph .edge{fill:none;stroke:$line;stroke-width:1.2}
+.rl-graph .tip{fill:$line}
+.rl-graph rect.box{stroke:$line;stroke-width:1}
+.rl-graph .op{fill:$op}.rl-graph .leaf{fill:$leaf}
+.rl-graph .constant{fill:$constant}
+.rl-graph .module,.rl-graph .stretch{fill:$module}.rl-graph .repeat{fill:$repeat}
+.rl-graph .result{fill:$result}
+""", LIGHT, DARK,
+)  # fmt: skip
 ROUND = {"leaf": 12, "constant": 12, "result": 3}
 
 

@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from string import Template
 
 WIDTH, HEIGHT = 460.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 14.0, 34.0, 44.0
 COLOURS = ("#2f6fd0", "#d0662f", "#2f9e6b", "#9b51c9", "#b8932a", "#7a8794")
+LIGHT = {"page": "#ffffff", "ink": "#1b1f24", "soft": "#59636e", "grid": "#e3e7ec"}
+DARK = {"page": "#15181c", "ink": "#e8ebef", "soft": "#a3adb8", "grid": "#2c323a"}
+
+
+def themed(rules: str, light: Mapping[str, str], dark: Mapping[str, str]) -> str:
+    """Style rules with their $colours, light ones and, where the reader wants those, dark ones.
+
+    Written out twice, not by CSS variables, which many converters do not know.
+    """
+    night = Template(rules).substitute(dark)
+    return f"{Template(rules).substitute(light)}@media (prefers-color-scheme:dark){{{night}}}\n"
+
+
 STYLE = """
-.rl-plot{--page:#ffffff;--ink:#1b1f24;--soft:#59636e;--grid:#e3e7ec;
-font-family:ui-sans-serif,system-ui,"Helvetica Neue",Arial,sans-serif}
-@media (prefers-color-scheme:dark){.rl-plot{--page:#15181c;--ink:#e8ebef;--soft:#a3adb8;
---grid:#2c323a}}
-.rl-plot .page{fill:var(--page)}
-.rl-plot text{fill:var(--soft);font-size:11px}
-.rl-plot .title{fill:var(--ink);font-size:13px;font-weight:600}
-.rl-plot .grid{stroke:var(--grid);stroke-width:1}
+.rl-plot{font-family:ui-sans-serif,system-ui,"Helvetica Neue",Arial,sans-serif}
 .rl-plot .line{fill:none;stroke-width:2}
-"""
+""" + themed(
+    """.rl-plot .page{fill:$page}
+.rl-plot text{fill:$soft;font-size:11px}
+.rl-plot .title{fill:$ink;font-size:13px;font-weight:600}
+.rl-plot .grid{stroke:$grid;stroke-width:1}
+""", LIGHT, DARK,
+)  # fmt: skip
 
 
 def _number(value: float) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import rushlight as rl
 from rushlight import nn
+from rushlight.autograd import plot
 from rushlight.autograd.picture_fold import Part, fold, parts_by_module, repetitions
 from rushlight.autograd.picture_layout import SIDE, Layout, apart
 
@@ -253,3 +254,16 @@ def test_traced_graphs_are_drawn_too() -> None:
     picture = rl.graph_picture(Graph())
     assert [box.title for box in picture.boxes] == ["add", "exp", "input", "constant"]
     assert sorted((a, b) for a, b, _ in picture.edges) == [(0, 1), (2, 0), (3, 0)]
+
+
+def test_colours_need_no_css_variables() -> None:
+    """Converters to PDF and PNG often know none, and draw everything black."""
+    drawings = [
+        rl.graph_picture(rl.ones(2, requires_grad=True).sin()).svg(),
+        plot.lines({"f": [(1.0, 2.0), (3.0, 4.0)]}, "title", "x", "y"),
+    ]
+    for drawing in drawings:
+        assert "var(" not in drawing
+        assert "fill:#ffffff" in drawing.split("@media")[0]
+        assert "fill:#15181c" in drawing.split("@media")[1]
+        ElementTree.fromstring(drawing)
