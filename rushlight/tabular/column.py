@@ -238,6 +238,8 @@ def _known_kind(name: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _from_objects(name: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Python objects: None and NaN are missing; the rest must be of one kind."""
+    if set(map(type, values)) <= {str, type(None)}:
+        return values.copy(), np.equal(values, np.array(None)).astype(bool)
     missing = np.array([value is None or value != value for value in values], bool)
     present = values[~missing]
     kinds = {type(value) for value in present}

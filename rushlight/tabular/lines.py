@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ..core.errors import fail
 from ..utils.errors import describe_start
@@ -20,6 +20,13 @@ BLOCK = 2**20
 LONGEST_LINE = 64 * 2**20
 NEWLINE = b"\n"
 OTHER_SEPARATORS = (";", "\t", "|", ",")
+
+
+class Plain(NamedTuple):
+    """Whole lines without quotation marks, each ended by one newline character."""
+
+    line: int  # the number of the first
+    text: str
 
 
 class Source:
@@ -33,7 +40,8 @@ class Source:
         if len(sep) != 1:
             raise TableError(f"sep must be one character, got {sep!r}")
         self.sep, self.encoding, self.quotechar, self.skip = sep, encoding, quotechar, skip
-        codecs.lookup(encoding)
+        wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+        self.newline = "" if wide else "\n"  # what ends a line: "" is any kind of line end
         self.buffer: IO[bytes] | None = None
         if isinstance(source, str | os.PathLike):
             self.path = Path(source)
@@ -54,22 +62,68 @@ class Source:
             return gzip.open(self.path, "rb")  # type: ignore[return-value]
         return file
 
-    def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Every record that is not blank, with the number of its first line."""
+    def items(self) -> Iterator[tuple[int, list[str]] | Plain]:
+        """Every record that is not blank, with the number of its first line.
+
+        Behind the first record, lines without quotation marks come many at a time.
+        """
         with self.open() as file:
-            reader = csv.reader(
-                self._lines(file), delimiter=self.sep, quotechar=self.quotechar, strict=True
-            )
-            while True:
-                line = reader.line_num + 1
-                try:
-                    row = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    raise self._not_csv(line + self.skip, error) from error
-                if row:
-                    yield line + self.skip, row
+            parts, started = self._parts(file), False
+            for number, text in parts:
+                line = number
+                if not started and self.quotechar not in text and text[:1] not in "\r\n":
+                    end = text.find("\n") + 1 or len(text)
+                    yield from self._records(line, text[:end], parts)
+                    started, line, text = True, line + 1, text[end:]
+                    if not text:
+                        continue
+                if started and (plain := self._plain(line, text)) is not None:
+                    yield plain
+                    continue
+                for record in self._records(line, text, parts):
+                    started = True
+                    yield record
+
+    def _plain(self, line: int, text: str) -> Plain | None:
+        """The lines, if splitting them at line ends and separators is all there is to do."""
+        if self.quotechar in text or self.sep in ("\r", "\n", self.quotechar):
+            return None
+        if not text.endswith("\n"):
+            text += "\n"
+        if "\r" in text:
+            if not text.count("\r") == text.count("\r\n") == text.count("\n"):
+                return None
+            text = text.replace("\r\n", "\n")
+        return Plain(line, text)
+
+    def rows_of(self, plain: Plain) -> Iterator[tuple[int, list[str]]]:
+        """The records of such lines one by one."""
+        return self._records(plain.line, plain.text, iter(()))
+
+    def _records(
+        self, line: int, text: str, more: Iterator[tuple[int, str]]
+    ) -> Iterator[tuple[int, list[str]]]:
+        """The records that begin in `text`; the last takes from `more` what it goes on with."""
+        known = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal known
+            for _, part in itertools.chain([(line, text)], more):
+                some = list(io.StringIO(part, newline=self.newline))
+                known += len(some)
+                yield from some
+
+        reader = csv.reader(lines(), delimiter=self.sep, quotechar=self.quotechar, strict=True)
+        while not known or reader.line_num < known:
+            start = line + reader.line_num
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise self._not_csv(start, error) from error
+            if row:
+                yield start, row
 
     def _not_csv(self, line: int, error: csv.Error) -> BaseException:
         hints = {"unexpected end of data": "a quotation mark is opened there and never closed"}
@@ -79,15 +133,27 @@ class Source:
             *(hint for text, hint in hints.items() if text in str(error)),
         )
 
-    def _lines(self, file: IO[bytes]) -> Iterator[str]:
-        if codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32")):
-            text: Iterator[str] = io.TextIOWrapper(file, self.encoding, newline="")
-        else:
-            text = self._decoded(file)
-        return itertools.islice(text, self.skip, None)
+    def _parts(self, file: IO[bytes]) -> Iterator[tuple[int, str]]:
+        """Whole lines of text below those to skip, with the number of the first."""
+        if not self.newline:
+            yield from self._wide(file)
+            return
+        for number, text in self._decoded(file):
+            line, start = number + 1, 0
+            while line <= self.skip and start < len(text):
+                start, line = text.find("\n", start) + 1 or len(text), line + 1
+            if start < len(text):
+                yield line, text[start:]
 
-    def _decoded(self, file: IO[bytes]) -> Iterator[str]:
-        """Lines of text, decoded a block at a time."""
+    def _wide(self, file: IO[bytes]) -> Iterator[tuple[int, str]]:
+        text = io.TextIOWrapper(file, self.encoding, newline="")
+        lines, line = itertools.islice(text, self.skip, None), self.skip + 1
+        while some := list(itertools.islice(lines, max(1, BLOCK // 64))):
+            yield line, "".join(some)
+            line += len(some)
+
+    def _decoded(self, file: IO[bytes]) -> Iterator[tuple[int, str]]:
+        """Text, a block at a time, with the number of lines before it."""
         rest, number, offset = b"", 0, 0
         while True:
             block = file.read(BLOCK)
@@ -106,7 +172,7 @@ class Source:
             part, rest = data[:end], data[end:]
             if not offset:
                 part, offset = self._without_mark(part)
-            yield from io.StringIO(self._as_text(part, number, offset), newline="\n")
+            yield number, self._as_text(part, number, offset)
             number += part.count(b"\n")
             offset += len(part)
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import functools
+import itertools
+import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +54,50 @@ KINDS = ("boolean", "integer", "real", "text")
 FORCED = {bool: "boolean", int: "integer", float: "real", str: "text"}
 EXACT = 2**53
 LARGEST = 2**63 - 1
+WIDEST = 18  # characters of a whole number that surely is an int64
+
+
+def whole_numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """Cells of digits, with a minus or not, as int64; None if one is written otherwise."""
+    if not cells[0][-1:].isdigit() or not cells[-1][-1:].isdigit():
+        return None
+    text = ",".join(cells)
+    try:
+        signs = text.encode("ascii").translate(None, b"0123456789,")
+    except UnicodeEncodeError:
+        return None
+    if signs.strip(b"-") or ",," in text or "-," in text or max(map(len, cells)) > WIDEST:
+        return None
+    if signs and text.count(",-") + text.startswith("-") != len(signs):
+        return None
+    return np.fromstring(text, np.int64, sep=",")
+
+
+def real_numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """Cells as Python's `float` reads them; None if one is no number, or NaN, or very large."""
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    # (Also False for NaN.) Python allows underscores; large whole numbers want a closer look.
+    usual = bool((np.abs(values) < EXACT).all()) and "_" not in "".join(cells)
+    return values if usual else None
+
+
+def _all_whole(cells: Sequence[str]) -> bool:
+    try:
+        collections.deque(map(int, cells), 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _counts(text: str) -> bool:
+    """Whether a mark is a number, and not only "not a number"."""
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
 
 
 class NotYetText(Exception):
@@ -62,7 +112,12 @@ class Notation:
     decimal: str = "."
     thousands: str | None = None
 
-    def plain(self, cells: list[str]) -> list[str]:
+    @functools.cached_property
+    def usual(self) -> bool:
+        """Whether numbers are written as Python writes them, and no number means a gap."""
+        return self.decimal == "." and not self.thousands and not any(map(_counts, self.missing))
+
+    def plain(self, cells: Sequence[str]) -> Sequence[str]:
         """Cells as Python writes numbers; underscores, which Python allows, made invalid."""
         if self.thousands:
             cells = [cell.replace(self.thousands, "") for cell in cells]
@@ -84,20 +139,41 @@ class Builder:
     gaps: list[np.ndarray] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
 
-    def add(self, cells: tuple[str, ...], lines: np.ndarray, source: str) -> None:
+    def add(self, cells: Sequence[str], lines: np.ndarray, source: str) -> None:
         """Take the cells of one block."""
-        marks = self.notation.missing
-        missing = np.array([cell in marks or cell.isspace() for cell in cells], bool)
-        present = [cell for cell, gap in zip(cells, missing.tolist(), strict=True) if not gap]
-        kind, values = self._convert(present, lines[~missing], source)
+        kind, values = self._at_once(cells)
+        missing = np.zeros(len(cells), bool)
+        if kind is None:
+            marks = self.notation.missing
+            absent = {cell for cell in set(cells) if cell in marks or cell.isspace()}
+            present: Sequence[str] = cells
+            if absent:
+                missing = np.fromiter(map(absent.__contains__, cells), bool, len(cells))
+                present = list(itertools.compress(cells, (~missing).tolist()))
+            kind, values = self._convert(present, lines[~missing], source)
+        else:
+            present = cells
         if present and kind is not None:
             self._widen(kind)
         if self.keep:
             self.values.append(values)
             self.gaps.append(missing)
 
+    def _at_once(self, cells: Sequence[str]) -> tuple[str | None, Any]:
+        """Kind and values of cells that are all ordinary numbers, which no missing value is."""
+        if not cells or not self.notation.usual or self.forced in ("boolean", "text"):
+            return None, None
+        if self.forced != "real":
+            values = whole_numbers(cells)
+            if values is not None or self.forced == "integer":
+                return (None if values is None else "integer"), values
+        values = real_numbers(cells)
+        if values is None or (self.forced is None and _all_whole(cells)):
+            return None, None
+        return "real", values
+
     def _convert(
-        self, cells: list[str], lines: np.ndarray, source: str
+        self, cells: Sequence[str], lines: np.ndarray, source: str
     ) -> tuple[str | None, np.ndarray]:
         if not cells:
             return None, np.zeros(0, bool)
@@ -115,7 +191,7 @@ class Builder:
         else:
             raise NotYetText(self.name)
 
-    def _refused(self, cells: list[str], lines: np.ndarray, source: str) -> BaseException:
+    def _refused(self, cells: Sequence[str], lines: np.ndarray, source: str) -> BaseException:
         reader = _READERS[self.forced or "real"]
         bad = [
             number
@@ -131,18 +207,22 @@ class Builder:
             f"if it means a missing value: na_values=[{cells[first]!r}]",
         )
 
-    def booleans(self, cells: list[str], lines: np.ndarray) -> np.ndarray | None:
-        if not TRUTH.keys() >= set(cells):
+    def booleans(self, cells: Sequence[str], lines: np.ndarray) -> np.ndarray | None:
+        if cells[0] not in TRUTH or not TRUTH.keys() >= set(cells):
             return None
         return np.array([TRUTH[cell] for cell in cells], bool)
 
-    def integers(self, cells: list[str], lines: np.ndarray) -> np.ndarray | None:
+    def integers(self, cells: Sequence[str], lines: np.ndarray) -> np.ndarray | None:
+        if self.notation.usual and (values := whole_numbers(cells)) is not None:
+            return values
         try:
             return np.array(list(map(int, self.notation.plain(cells))), np.int64)
         except (ValueError, OverflowError):
             return None
 
-    def reals(self, cells: list[str], lines: np.ndarray) -> np.ndarray | None:
+    def reals(self, cells: Sequence[str], lines: np.ndarray) -> np.ndarray | None:
+        if self.notation.usual and (values := real_numbers(cells)) is not None:
+            return values
         plain = self.notation.plain(cells)
         try:
             values = np.array(list(map(float, plain)), np.float64)
@@ -159,14 +239,14 @@ class Builder:
                 break
         return values
 
-    def texts(self, cells: list[str], lines: np.ndarray) -> np.ndarray:
+    def texts(self, cells: Sequence[str], lines: np.ndarray) -> np.ndarray:
         if not self.keep:
             return np.empty(0, object)
         if len(self.known) > 100_000:
             self.known.clear()  # hardly anything repeats, so sharing saves nothing
         share = self.known.setdefault
         result = np.empty(len(cells), object)
-        result[:] = [share(cell, cell) for cell in cells]
+        result[:] = list(map(share, cells, cells))
         return result
 
     def _warn(self, exact: object, where: str, value: float) -> None:

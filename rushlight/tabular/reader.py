@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ import numpy as np
 
 from ..core.errors import fail
 from .errors import EmptyData, PrecisionWarning, TableError, no_column
-from .lines import Source, check_header
+from .lines import Plain, Source, check_header
 from .parse import FORCED, MISSING, Builder, Notation, NotYetText
 from .stream import TableStream
 from .table import Table
@@ -37,11 +39,11 @@ class Layout:
     places: list[int] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
 
-    def open(self) -> Iterator[tuple[int, list[str]]]:
-        """Read the header, settle the columns, and return the records below it."""
-        records = self.source.records()
-        first = next(records, None)
-        if first is None:
+    def open(self) -> Iterator[tuple[int, list[str]] | Plain]:
+        """Read the header, settle the columns, and return what is below it."""
+        items = self.source.items()
+        first = next(items, None)
+        if first is None or isinstance(first, Plain):  # (never Plain: the first is a record)
             raise EmptyData(f"{self.source.name}: no data: the file has no lines")
         line, row = first
         names = self.names or (row if self.header else [str(n) for n in range(len(row))])
@@ -51,7 +53,7 @@ class Layout:
             )
         self.width = len(row)
         self._settle(check_header(names, self.source))
-        return records if self.header else itertools.chain([first], records)
+        return items if self.header else itertools.chain([first], items)
 
     def _settle(self, names: list[str]) -> None:
         given = self.dtype if isinstance(self.dtype, dict) else {}
@@ -67,26 +69,96 @@ class Layout:
         return [Builder(name, self.notation, self.kinds.get(name), keep) for name in self.kept]
 
 
-def blocks(
-    layout: Layout, size: int | None = None
-) -> Iterator[tuple[np.ndarray, list[tuple[str, ...]]]]:
-    """Blocks of at most `size` records: their line numbers and their columns of cells."""
-    records = itertools.islice(layout.open(), layout.limit)
+Block = tuple[np.ndarray, Sequence[Sequence[str]]]  # line numbers, and columns of cells
+
+
+def blocks(layout: Layout, size: int | None = None) -> Iterator[Block]:
+    """Blocks of `size` records, the last of fewer: line numbers and columns of cells."""
+    items = layout.open()
     size = size or max(1, CELLS // layout.width)
-    while True:
-        some = list(itertools.islice(records, size))
-        for line, row in some:
-            if len(row) != layout.width:
-                raise _ragged(layout, line, row)
-        lines = np.array([line for line, _ in some], np.int64)
-        yield lines, _columns([row for _, row in some], layout)
-        if len(some) < size:
-            return
+    pieces: list[Block] = []
+    have = 0
+    for piece in _pieces(items, layout, size):
+        pieces.append(piece)
+        have += len(piece[0])
+        if have < size:
+            continue
+        held = _joined(pieces, layout)
+        full = have - have % size
+        for start in range(0, full, size):
+            yield _rows(held, start, start + size)
+        pieces, have = [_rows(held, full, have)], have - full
+    yield _joined(pieces, layout)
 
 
-def _columns(rows: list[list[str]], layout: Layout) -> list[tuple[str, ...]]:
-    columns = list(zip(*rows, strict=True)) or [()] * layout.width
-    return [columns[place] for place in layout.places]
+def _rows(block: Block, start: int, stop: int) -> Block:
+    return block[0][start:stop], [cells[start:stop] for cells in block[1]]
+
+
+def _joined(pieces: list[Block], layout: Layout) -> Block:
+    if len(pieces) == 1:
+        return pieces[0]
+    chain = itertools.chain.from_iterable
+    columns = [list(chain(p[1][place] for p in pieces)) for place in range(len(layout.places))]
+    return np.concatenate([np.zeros(0, np.int64), *(p[0] for p in pieces)]), columns
+
+
+def _pieces(
+    items: Iterator[tuple[int, list[str]] | Plain], layout: Layout, size: int
+) -> Iterator[Block]:
+    """What comes, in pieces: whole blocks of plain lines, up to `size` records of others."""
+    left = sys.maxsize if layout.limit is None else layout.limit
+    found, records = _found(items, layout), []
+    while left > len(records) and (item := next(found, None)) is not None:
+        if isinstance(item[0], int):
+            records.append(item)
+            if len(records) < size:
+                continue
+        if records:
+            left -= len(records)
+            yield _block(records, layout)
+            records = []
+        if not isinstance(item[0], int):
+            yield _rows(item, 0, left)
+            left -= len(item[0])
+    if records:
+        yield _block(records, layout)
+
+
+def _found(
+    items: Iterator[tuple[int, list[str]] | Plain], layout: Layout
+) -> Iterator[tuple[Any, Any]]:
+    """Records, and blocks of plain lines that all have the right number of cells."""
+    for item in items:
+        if not isinstance(item, Plain):
+            yield item
+        elif (block := _split(item, layout)) is not None:
+            yield block
+        else:
+            yield from layout.source.rows_of(item)
+
+
+def _block(records: list[tuple[int, list[str]]], layout: Layout) -> Block:
+    for line, row in records:
+        if len(row) != layout.width:
+            raise _ragged(layout, line, row)
+    columns = list(zip(*(row for _, row in records), strict=True))
+    lines = np.array([line for line, _ in records], np.int64)
+    return lines, [columns[place] for place in layout.places]
+
+
+def _split(plain: Plain, layout: Layout) -> Block | None:
+    """Plain lines cut into cells, if every line has the right number of them."""
+    lines, sep, width = plain.text.split("\n"), layout.source.sep, layout.width
+    lines.pop()  # behind the last line end
+    if set(map(str.count, lines, itertools.repeat(sep))) != {width - 1}:
+        return None
+    if (width == 1 and "" in lines) or max(map(len, lines)) >= csv.field_size_limit():
+        return None
+    cells = plain.text.replace("\n", sep).split(sep)
+    cells.pop()
+    numbers = np.arange(plain.line, plain.line + len(lines))
+    return numbers, [cells[place::width] for place in layout.places]
 
 
 def _ragged(layout: Layout, line: int, row: list[str]) -> BaseException:

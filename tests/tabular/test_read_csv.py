@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import re
 import tracemalloc
 import warnings
 
@@ -14,7 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rushlight import tabular
-from rushlight.tabular import EmptyData, PrecisionWarning, TableError, read_csv, reader, stream_csv
+from rushlight.tabular import (
+    EmptyData,
+    PrecisionWarning,
+    TableError,
+    parse,
+    read_csv,
+    reader,
+    stream_csv,
+)
 from rushlight.tabular import lines as module
 from rushlight.tabular.parse import MISSING
 
@@ -265,3 +274,60 @@ def test_any_bytes_give_a_table_or_a_table_error(data, sep):
         except TableError:
             return
     assert len(table.columns) == len(set(table.columns)) > 0
+
+
+USUAL = ["0", "-5", "42", "007", "1.5", "-0.25", "1e5", "a", "bc", "é", "True", "", "NA"]
+RARE = [
+    "1234567890123456789", "9223372036854775808", "+3", " 8", "1_000", "--1", "1-2", "-", "inf",
+    "NAN", "1e400", "0x10", "１２", " ", "a\x0bb", '"a,b"', '"x\ny"', '"q""q"', '""', 'a"b', '"',
+    "a\rb", "\0",
+]  # fmt: skip
+OPTIONS = [
+    {}, {"dtype": float}, {"dtype": int}, {"dtype": str}, {"na_values": "42"}, {"decimal": ","},
+    {"thousands": "."}, {"nrows": 3}, {"skiprows": 2}, {"header": None}, {"quotechar": "'"},
+]  # fmt: skip
+
+
+@st.composite
+def files(draw):
+    cell = st.sampled_from(USUAL * 20 + RARE)
+    width = draw(st.integers(1, 3))
+    row = st.lists(cell, min_size=width, max_size=width)
+    rows = draw(st.lists(row, max_size=12))
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    lines = [[f"c{number}" for number in range(width)], *rows]
+    return end.join(map(",".join, lines)) + draw(st.sampled_from([end, "", ",", end + end]))
+
+
+@given(files(), st.sampled_from(OPTIONS), st.sampled_from([1, 5, 1000]), st.integers(1, 9))
+@settings(
+    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_plain_lines_read_at_once_are_read_as_one_by_one(text, options, cells, block):
+    """Values, kinds, lines, warnings and errors are those of the careful way."""
+
+    def told() -> tuple:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                table = read(text, **options)
+            except TableError as error:
+                return str(error), getattr(error, "__notes__", None)
+            columns = [table[name] for name in table.columns]
+        found = [(c.name, c.kind, repr(c.tolist()), c.lines.tolist()) for c in columns]
+        return found, [str(one.message) for one in caught]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "CELLS", cells)
+        patch.setattr(module, "BLOCK", block * block * 4)
+        quick = told()
+        patch.setattr(module.Source, "_plain", lambda *arguments: None)
+        patch.setattr(parse, "whole_numbers", lambda cells: None)
+        patch.setattr(parse, "real_numbers", lambda cells: None)
+        careful = told()
+    assert quick == careful or _line(quick) < _line(careful)  # of two mistakes, the first
+
+
+def _line(told: tuple) -> int:
+    found = re.search(r"line (\d+)", str(told[0]))
+    return int(found[1]) if found and isinstance(told[0], str) else 0
