@@ -65,3 +65,25 @@ def test_different_operands_keep_their_own_copies():
     for matrix in (1, 1, 1, 2, 2, 2):
         exact = np.tanh(exact @ arrays[matrix])
     np.testing.assert_allclose(built.run(arrays)[0], exact, rtol=1e-4, atol=1e-5)
+
+
+def test_a_value_of_many_parts_is_packed_once_for_products_of_different_sizes():
+    parts = [value(64, 256) for _ in range(4)]
+    whole = Node(
+        "cat", [Node("tanh", (x,), (), x.shape, F32) for x in parts], (0,), (256, 256), F32
+    )
+    wide, narrow = value(256, 784), value(256, 28)
+    outputs = [
+        Node("dot", (whole, y), ("ki,kj->ij",), (256, y.shape[1]), F32) for y in (narrow, wide)
+    ]
+    built = program.build(Graph([*parts, wide, narrow], outputs))
+    aligned = [kernel.name for kernel in built.kernels if "align" in kernel.name]
+    assert len({name.split("_")[0] for name in aligned}) <= 1
+    if llvm.target().name == "avx512":
+        assert aligned
+    rng = np.random.default_rng(5)
+    for _ in range(2):
+        arrays = [rng.standard_normal(n.shape).astype(F32) for n in (*parts, wide, narrow)]
+        left = np.tanh(np.vstack(arrays[:4])).astype(np.float64).T
+        for found, y in zip(built.run(arrays), arrays[:3:-1]):
+            np.testing.assert_allclose(found, left @ y, rtol=1e-4, atol=1e-4)

@@ -220,13 +220,21 @@ class _Fusion:
         for root in group.place:
             for node, at in root.reads:
                 source = self.roots.get(node)
-                if source not in group.place or _beside(root.node, node):
+                if source not in group.place or self._beside(root, source, group):
                     continue
                 if root.node in self.gemm or node.op in WRITES:
                     return False  # factors of a product and parts of a value are done before
                 if group.flat(root, node, at) != group.flat(source, node, source.own):
                     return False
         return True
+
+    def _beside(self, part: Root, before: Root, group: Group) -> bool:
+        """Whether a part of a joined value, made here, is written to a place of its own."""
+        if not part.node.op == before.node.op == "put" or storage(part.node).op != "empty":
+            return False
+        return any(
+            self.roots.get(node) in group.place for node, _ in part.reads if node is not before.node
+        )
 
     def _replace(self, one: Group, two: Group, merged: Group) -> None:
         a, b = one.number, two.number
@@ -285,11 +293,6 @@ class _Fusion:
                     heapq.heappush(ready, (self.groups[n].first, n))
         assert len(found) == len(self.groups), "kernels depend on each other in a circle"
         return found
-
-
-def _beside(node: Node, before: Node) -> bool:
-    """Whether two parts of a joined value are written, in any order, to places of their own."""
-    return node.op == before.op == "put" and storage(node).op == "empty"
 
 
 def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bool:

@@ -8,7 +8,7 @@ the same elements of the same value to the same places.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from ..graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import Room, copies_before, plan_gemm, scratch_bytes
-from ..products.gemm_plan import Plan
+from ..products.gemm_plan import Gemm, Plan
+from .normal import storage
 
 if TYPE_CHECKING:
     from .maker import Prepared
@@ -25,33 +26,73 @@ if TYPE_CHECKING:
 
 def share(prepared: Sequence[Prepared], target: Any) -> None:
     """Let products that read the same packed operand read one copy of it."""
-    found = [one for one in prepared if isinstance(one.work, Product)]
-    keys = [_operands(one) for one in found]
-    uses = Counter(key for pair in keys for key in pair if key is not None)
+    written = _last_writes(prepared)
+    places = [k for k, one in enumerate(prepared) if isinstance(one.work, Product)]
+    found = [prepared[k] for k in places]
+    keys = [_operands(one, k, written) for one, k in zip(found, places)]
+    told = dict(_told([one.work.gemm for one in found], keys, target))  # type: ignore[union-attr]
     made: dict[Any, Node] = {}
-    for one, (a, b) in zip(found, keys):
-        counts = uses.get(a, 1), uses.get(b, 1)
-        if counts != (1, 1):
-            _replan(one, counts, made, target)
+    for number in sorted(told):
+        _replan(found[number], told[number], made, target)
 
 
-def _operands(one: Prepared) -> tuple[Any, Any]:
+def _last_writes(prepared: Sequence[Prepared]) -> dict[Node, int]:
+    """The last kernel that writes to each value that is put together out of parts."""
+    found: dict[Node, int] = {}
+    for number, one in enumerate(prepared):
+        for root in one.group.place:
+            owner = storage(root.node)
+            if owner.op == "empty":  # those of a chain write piece by piece, until its end
+                found[owner] = len(prepared) if one.group.chain else number
+    return found
+
+
+def _size(gemm: Gemm) -> tuple[int, int, tuple[int, ...]]:
+    return gemm.m, gemm.n, gemm.k
+
+
+def _told(gemms: list[Gemm], keys: list[Any], target: Any) -> Iterator[tuple[int, Gemm]]:
+    """The products that share operands: with how many, and which copies larger ones make."""
+    uses = Counter(key for pair in keys for key in pair if key is not None)
+    alike = Counter((key, _size(gemm)) for gemm, pair in zip(gemms, keys) for key in pair)
+    forms: dict[Any, tuple[Any, Any]] = {}
+    for number in sorted(range(len(gemms)), key=lambda number: -gemms[number].flops):
+        gemm, pair = gemms[number], keys[number]
+        counts = uses.get(pair[0], 1), uses.get(pair[1], 1)
+        if counts == (1, 1):
+            continue
+        ready: list[Any] = []
+        for key, count in zip(pair, counts):
+            size, form = forms.get(key, (_size(gemm), None))
+            same = alike[key, size] if count > 1 else None
+            ready.append(same if size == _size(gemm) else form)
+        gemm = replace(gemm, uses=counts, ready=(ready[0], ready[1]))
+        plan = plan_gemm(gemm, target)
+        for side, key in enumerate(pair):
+            if counts[side] > 1:
+                forms.setdefault(key, (_size(gemm), plan.form(side ^ plan.swapped)))
+        yield number, gemm
+
+
+def _operands(one: Prepared, number: int, written: dict[Node, int]) -> tuple[Any, Any]:
     """What A and B are: equal keys mean equal elements in the same order."""
     gemm = one.work.gemm  # type: ignore[union-attr]
     found = []
     for operand, size in ((gemm.a, gemm.m), (gemm.b, gemm.n)):
         owner, offset = one.operands[operand.slot]
-        fixed = owner.op not in ("empty", "copy")  # else it may be written again in between
+        # what is still written may change in between
+        done = written.get(owner, number) < number and not one.group.chain
+        fixed = owner.op not in ("empty", "copy") or done
         key = owner, offset, replace(operand, slot=0), size, gemm.k, gemm.batch, gemm.dtype
         found.append(key if fixed else None)
     return found[0], found[1]
 
 
-def _replan(one: Prepared, uses: tuple[int, int], made: dict[Any, Node], target: Any) -> None:
+def _replan(one: Prepared, gemm: Gemm, made: dict[Any, Node], target: Any) -> None:
     """Plan a product anew, knowing how often its copies serve; give it the memory for them."""
     work, group = one.work, one.group
     assert isinstance(work, Product)
-    work.gemm = replace(work.gemm, uses=uses)
+    work.gemm = gemm
     work.scratch = scratch_bytes(work.gemm, target)
     one.text, one.operands, group.scratch = work.signature, work.expression.operands(), None
     if work.scratch:

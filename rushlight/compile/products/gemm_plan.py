@@ -65,6 +65,8 @@ class Gemm:
     dtype: str = "float32"
     accumulate: bool = False
     uses: tuple[int, int] = (1, 1)  # products of a run that can share one copy of A, and of B
+    # per operand: how many such products share its copy, or the form of the one that others make
+    ready: tuple[Any, Any] = (None, None)
 
     @property
     def terms(self) -> int:
@@ -115,6 +117,12 @@ class Plan:
         """Whether the packed x and y have memory of their own, which other products read too."""
         x_uses, y_uses = self.gemm.uses[::-1] if self.swapped else self.gemm.uses
         return bool(self.packs_x) and x_uses > 1, self.packs_y and y_uses > 1
+
+    def form(self, part: int) -> Any:
+        """What decides how the packed x (0) or y (1) lies; None: it is read as it is."""
+        if part:
+            return ("panels", self.width) if self.packs_y else None
+        return (self.packs_x, self.tiles) if self.packs_x else None
 
     @property
     def x_panels(self) -> bool:
@@ -346,7 +354,8 @@ def _with_copies(plan: Plan) -> Iterator[Plan]:
     options = [False, True] if plan.y.free == 1 or plan.y_size == 1 else [True]
     for packs_y in options:
         yield replace(plan, packs_y=packs_y)
-        if plan.panels[0] > 2 and len(plan.gemm.k) == 1:
+        again = plan.gemm.uses[plan.swapped] > 1
+        if (plan.panels[0] > 2 or again) and len(plan.gemm.k) == 1:
             yield replace(plan, packs_y=packs_y, packs_x="tiles")
             if plan.x.inner[-1] == 1 and x_collides(plan):
                 yield replace(plan, packs_y=packs_y, packs_x="rows")
@@ -462,7 +471,7 @@ def _copies(plan: Plan, sums: int) -> int:
 
 def _copy_cycles(plan: Plan) -> float:
     cycles = 0.0
-    x_uses, y_uses = plan.gemm.uses[::-1] if plan.swapped else plan.gemm.uses
+    x_uses, y_uses = (_served(plan, part) for part in (0, 1))
     if plan.packs_y:
         size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
         along = plan.y.free == 1
@@ -475,3 +484,12 @@ def _copy_cycles(plan: Plan) -> float:
         size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
         cycles += size * each / x_uses + 200
     return cycles
+
+
+def _served(plan: Plan, part: int) -> float:
+    """How many products share the cost of a copy; without end if a larger one makes it."""
+    side = part ^ plan.swapped
+    ready = plan.gemm.ready[side]
+    if ready is None or isinstance(ready, int):
+        return ready or plan.gemm.uses[side]
+    return math.inf if ready == plan.form(part) else 1
