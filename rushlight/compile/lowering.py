@@ -8,6 +8,7 @@ always succeeds.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from inspect import signature
 from typing import Any
@@ -55,6 +56,7 @@ from .lower.builder import Builder
 from .lower.value import NATIVE, NotNative, Value
 
 Rule = Callable[..., Any]
+_taken = functools.cache(signature)
 
 TABLE: dict[str, Rule] = {
     **lower_elementwise.TABLE, **lower_activations.TABLE, **lower_structure.TABLE,
@@ -134,7 +136,7 @@ def _call(node: Node, xs: list[Any]) -> tuple[Rule, Any, Any]:
             raise NotNative(node.op)
         args, kwargs = (fill(template, xs) for template in node.params)
         try:
-            signature(rule).bind(None, *args, **kwargs)
+            _taken(rule).bind(None, *args, **kwargs)
         except TypeError:
             raise NotNative("arguments that the rule does not take") from None
         return rule, args, kwargs

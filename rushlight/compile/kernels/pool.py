@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import re
 import signal
 import sys
 import time
@@ -393,6 +394,13 @@ end:
 }
 """
 
+# functions in which no time passes, or which are there to let it pass: LLVM need not try hard
+_SELDOM = re.compile(
+    r"^(define [^@\n]*@(?:rest|wake|prepare|introduce|dismiss|hire|worker|rushlight_forked"
+    r"|rushlight_threads|rushlight_relax)\(.*\)) {$",
+    re.M,
+)
+
 
 def source(triple: str, futex: bool | None = None) -> str:
     """The pool as IR: with futexes on Linux, POSIX conditions elsewhere, alone on Windows."""
@@ -410,6 +418,7 @@ def source(triple: str, futex: bool | None = None) -> str:
     text = text.replace("KEEP", keep).replace("SETMASK", str(int(signal.SIG_SETMASK)))
     for name, offset in sorted(FIELDS.items(), key=lambda item: -len(item[0])):
         text = text.replace(f"${name}", f"getelementptr (i8, ptr @state, i64 {offset})")
+    text = _SELDOM.sub(r"\1 noinline optnone {", text)
     return f"{declared}\n{text}"
 
 

@@ -20,7 +20,7 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import Type, vector
-from .conv_plan import STACK, Array, Axis, Pair, Shape, by_cost
+from .conv_plan import STACK, Array, Axis, Pair, Shape, by_cost, changed
 from .gemm_plan import tile_shapes
 from .packing import Copy
 
@@ -320,19 +320,19 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
         if vectors > most or count < 2:
             continue
         for places in _tiles(plain, count):
-            plan = replace(plain, vectors=vectors, places=places)
+            plan = changed(plain, vectors=vectors, places=places)
             for block in _divisors(down.places):
                 if block % places[1] == 0:
-                    yield from _cut(replace(plan, block=block, together=places[0]))
+                    yield from _cut(changed(plan, block=block, together=places[0]))
             for together in _divisors(plain.images):
                 few = places[0] < together <= plain.images // UNITS
                 if few and together % places[0] == 0:
-                    found = replace(plan, block=down.places, together=together)
+                    found = changed(plan, block=down.places, together=together)
                     yield from _cut(found) if found.stack <= STACK // 2 else ()
-            plan = replace(plan, block=down.places, own=True, part=_within(plan, PART))
+            plan = changed(plan, block=down.places, own=True, part=_within(plan, PART))
             for together in _divisors(plain.images):
                 if together % places[0] == 0:
-                    yield from _cut(replace(plan, together=together))
+                    yield from _cut(changed(plan, together=together))
 
 
 def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
@@ -340,7 +340,7 @@ def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
     whole = plan.part if plan.own else plan.terms
     sizes = (FIRST, FIRST * 3 // 2, FIRST * 4)[: 3 if len(list(plan.phases)) > 1 else 2]
     for cut in {whole, *(min(whole, _within(plan, size)) for size in sizes)}:
-        found = plan if cut == plan.cut else replace(plan, cut=cut)
+        found = plan if cut == plan.cut else changed(plan, cut=cut)
         size = found.kept * found.image_sums * found.vectors * found.type.lanes * found.type.size
         if whole % cut == 0 and (size <= SUMS or not plan.own):
             yield found

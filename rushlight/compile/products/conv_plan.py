@@ -244,6 +244,13 @@ def plan_correlation(
     return plan and replace(plan, cost=cost)
 
 
+def changed(plan: Any, **changes: Any) -> Any:
+    """`replace` for a frozen dataclass of fields alone, in a tenth of the time."""
+    made = object.__new__(type(plan))
+    made.__dict__.update(plan.__dict__, **changes)
+    return made
+
+
 def by_cost(pair: tuple[float, Any]) -> float:
     return pair[0]
 
@@ -258,9 +265,9 @@ def _candidates(plain: Correlation, target: Any) -> Iterator[Correlation]:
             if -(-down.places // block) != blocks:
                 continue
             exact = down.places % block == 0
-            plan = replace(plain, block=block, tile=tile, staged=not (inside and exact))
+            plan = changed(plain, block=block, tile=tile, staged=not (inside and exact))
             together = _together(plan)
-            yield plan if together == 1 else replace(plan, together=together)
+            yield plan if together == 1 else changed(plan, together=together)
 
 
 def _together(plan: Correlation) -> int:
