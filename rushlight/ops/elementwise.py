@@ -298,6 +298,8 @@ fmin = elementwise(
 
 
 def _clamp(x: Any, low: Any, high: Any) -> Any:
+    if x.dtype.kind == "V":  # bfloat16, which NumPy would widen to meet a number
+        low, high = (None if one is None else x.dtype.type(one) for one in (low, high))
     if low is not None:
         x = np.maximum(x, low)
     return x if high is None else np.minimum(x, high)
@@ -353,6 +355,11 @@ def _conjugate(value: Any) -> Any:
     return value.conjugate() if isinstance(value, complex) else value
 
 
+def _kept(y: Any, x: Any) -> Any:
+    """y in bfloat16 where x is: NumPy widens that to meet a number."""
+    return y.astype(x.dtype) if x.dtype.kind == "V" else y
+
+
 lerp = general(
     "lerp", arity=3, dtype="promote", reads="x",
     eval=lambda a, b, w: np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)).astype(
@@ -363,7 +370,7 @@ lerp = general(
 )  # fmt: skip
 addcmul = general(
     "addcmul", arity=3, dtype="promote", reads="x",
-    eval=lambda x, a, b, value: x + (a * b if value == 1 else value * a * b),
+    eval=lambda x, a, b, value: _kept(x + (a * b if value == 1 else value * a * b), x),
     vjp=lambda g, y, x, a, b, value: (
         g, g * conj(b) * _conjugate(value), g * conj(a) * _conjugate(value),
     ),
@@ -371,7 +378,7 @@ addcmul = general(
 )  # fmt: skip
 addcdiv = general(
     "addcdiv", arity=3, dtype="promote", reads="x",
-    eval=lambda x, a, b, value: x + value * (a / b),
+    eval=lambda x, a, b, value: _kept(x + value * (a / b), x),
     vjp=lambda g, y, x, a, b, value: (
         g, g * _conjugate(value) / conj(b), -g * _conjugate(value) * conj(a / (b * b)),
     ),

@@ -44,9 +44,11 @@ cumsum = linear("cumsum", eval=lambda x, dim: _running(np.add, _summing(x), dim)
                 adjoint=lambda g, x, dim: backwards(g, dim), doc="Running sums.")  # fmt: skip
 
 
-scaled = linear("scaled", eval=lambda x, factor: x * factor, dtype="float", node="MulBackward1",
+scaled = linear("scaled", eval=lambda x, factor: (x * factor).astype(x.dtype, copy=False),
+                dtype="float", node="MulBackward1",
                 adjoint=lambda g, x, factor: g * factor, doc="x times a number.")  # fmt: skip
-halved = linear("halved", eval=lambda x: x / 2, dtype="float", node="DivBackward1",
+halved = linear("halved", eval=lambda x: (x / 2).astype(x.dtype, copy=False),
+                dtype="float", node="DivBackward1",
                 adjoint=lambda g, x: g / 2, doc="x / 2.")  # fmt: skip
 
 
