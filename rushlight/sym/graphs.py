@@ -23,12 +23,9 @@ from ..autograd.symbolic.expressions import (
     order,
     variable,
 )
-from ..autograd.symbolic.expressions import Hole as OwnHole
-from ..autograd.symbolic.expressions import has_hole as has_own_hole
 from ..autograd.symbolic.values import SymbolicError, wrap
 from ..compile.api import choose_backend
 from ..compile.capture import Uncompilable, capture
-from ..compile.foreign import Hole, has_hole
 from ..compile.graph import Graph, Node
 from ..compile.source import NumpyProgram, Source
 from ..core.errors import fail
@@ -77,21 +74,7 @@ def _node(x: Expr, nodes: Mapping[Expr, Node], place: int) -> Node:
     reads = [nodes[a] for a in x.args]
     if x.op in REGISTRY and not by_element(REGISTRY[x.op]) and x.dtype != np.dtype(bool):
         reads = [_typed(a, n, x.dtype) for a, n in zip(x.args, reads)]
-    params = holes(x.params) if has_own_hole(x.params) else x.params
-    return Node(op, reads, params, x.shape, x.dtype, x.line)
-
-
-def holes(params: Any) -> Any:
-    """Parameters with the compiler's holes in place of ours."""
-    if isinstance(params, (tuple, list)):
-        return type(params)(holes(one) for one in params)
-    return Hole(params.index) if isinstance(params, OwnHole) else params
-
-
-def _own_holes(params: Any) -> Any:
-    if isinstance(params, (tuple, list)):
-        return type(params)(_own_holes(one) for one in params)
-    return OwnHole(params.index) if isinstance(params, Hole) else params
+    return Node(op, reads, x.params, x.shape, x.dtype, x.line)
 
 
 def _typed(a: Expr, node: Node, dtype: Any) -> Node:
@@ -123,8 +106,7 @@ def _expression(node: Node, args: Sequence[Expr]) -> Expr:
             SymbolicError, f"the graph holds {node.op}, which has no formula",
             *([f"at {node.line}"] if node.line else []),
         )  # fmt: skip
-    params = _own_holes(node.params) if has_hole(node.params) else node.params
-    return make(node.op, args, params, node.shape, node.dtype, node.line)
+    return make(node.op, args, node.params, node.shape, node.dtype, node.line)
 
 
 def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:

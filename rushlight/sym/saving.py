@@ -16,7 +16,6 @@ from ..autograd.symbolic.expressions import (
     OUTPUT,
     VARIABLE,
     Expr,
-    Hole,
     constant,
     make,
     order,
@@ -25,6 +24,7 @@ from ..autograd.symbolic.expressions import (
 from ..autograd.symbolic.values import inferred, wrap
 from ..core import dtypes
 from ..core.errors import fail
+from ..core.holes import Hole
 from ..core.primitive import REGISTRY
 from .building import expression_of
 

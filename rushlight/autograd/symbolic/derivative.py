@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import fail
+from ...core.holes import fill
 from ...core.primitive import REGISTRY, Elementwise
 from ...core.tensor import Tensor
 from ...ops.structure import sum_to
@@ -19,7 +20,6 @@ from .expressions import (
     OUTPUT,
     Expr,
     constant,
-    filled,
     first_hole,
     is_number,
     make,
@@ -87,7 +87,7 @@ def pulled(expr: Expr, g: Any, needed: set[Expr]) -> Sequence[Any]:
     count = min(first_hole(expr.params), len(expr.args))
     inputs = tuple(operand(x, numbers) for x in expr.args[:count])
     parents = tuple(wrap(x) if x in needed else None for x in expr.args[:count])
-    params = filled(expr.params, expr.args)
+    params = fill(expr.params, expr.args)
     if prim.outputs == 1:
         y: Any = wrap(expr)
     else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core import dtypes
 from ...core.errors import fail
+from ...core.holes import fill, has_hole
 from ...core.operands import TENSORS
 from ...core.overrides import OPS
 from ...core.primitive import Elementwise, Primitive
@@ -19,9 +20,7 @@ from .expressions import (
     OUTPUT,
     VARIABLE,
     Expr,
-    filled,
     first_hole,
-    has_hole,
     order,
 )
 
@@ -101,7 +100,7 @@ def _one(expr: Expr, values: Mapping[Expr, Any]) -> Any:
     if expr.op in TENSORS or not any(isinstance(x, Tensor) for x in args):
         args = [_tensor(value, x) for value, x in zip(args, expr.args)]
     if has_hole(expr.params):
-        params = filled(expr.params, [x._array if isinstance(x, Tensor) else x for x in args])
+        params = fill(expr.params, [x._array if isinstance(x, Tensor) else x for x in args])
         return run(expr.op, args[: _operands(expr)], params)
     return run(expr.op, args, expr.params)
 

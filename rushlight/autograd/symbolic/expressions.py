@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.holes import Hole
 from ...core.shapes import contiguous_strides
 
 VARIABLE, CONSTANT, OUTPUT, DETACH = "variable", "constant", "output_of", "detach"
@@ -24,45 +25,11 @@ class _Flags:
     writeable = False
 
 
-class Hole:
-    """The place of operand `index` inside the parameters of an op (an array of indices, say)."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __repr__(self) -> str:
-        return f"<{self.index}>"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is Hole and other.index == self.index
-
-    def __hash__(self) -> int:
-        return hash(("hole", self.index))
-
-
-def filled(params: Any, values: Sequence[Any]) -> Any:
-    """Parameters with the operands in their holes."""
-    if isinstance(params, Hole):
-        return values[params.index]
-    if isinstance(params, (tuple, list)):
-        return type(params)(filled(one, values) for one in params)
-    return params
-
-
 def first_hole(params: Any) -> int:
     """The lowest operand that stands among the parameters."""
     if isinstance(params, (tuple, list)):
         return min(map(first_hole, params), default=1 << 30)
     return params.index if isinstance(params, Hole) else 1 << 30
-
-
-def has_hole(params: Any) -> bool:
-    """Whether some operand stands among the parameters."""
-    if isinstance(params, (tuple, list)):
-        return any(map(has_hole, params))
-    return isinstance(params, Hole)
 
 
 class Expr:

@@ -10,6 +10,7 @@ import numpy as np
 from ...core import dtypes, shapes
 from ...core.dispatch import ARRAYS, LATE, evaluate, result_type
 from ...core.errors import fail, user_line
+from ...core.holes import Hole, fill, has_hole
 from ...core.operands import refuse_numbers
 from ...core.overrides import plain_results
 from ...core.primitive import REGISTRY, Elementwise, Primitive
@@ -21,11 +22,8 @@ from .expressions import (
     OUTPUT,
     VARIABLE,
     Expr,
-    Hole,
     constant,
-    filled,
     first_hole,
-    has_hole,
     make,
     variable,
 )
@@ -306,7 +304,7 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         )  # fmt: skip
     if has_hole(params):
         count = prim.arity or first_hole(params)
-        params = filled(params, [_index_like(x) for x in args])
+        params = fill(params, [_index_like(x) for x in args])
         args = args[:count]
     if rowwise and prim.arity is not None and prim.outputs == 1:
         tries = _arrays_among([_single(x) for x in args], args)
