@@ -9,9 +9,12 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+import rushlight as rl
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, Module, vector
 from rushlight.compile.products.conv_ask import Region, Stream
+from rushlight.compile.products.tiles import Tile, emit_tile
+from tests.compile.test_gemm import spills
 
 TYPE = vector("float32", 16)
 
@@ -57,3 +60,36 @@ def test_calls_share_out_all_lines(regions, turns, rounds):
 def test_a_stream_without_rounds_asks_for_nothing():
     assert Stream(TYPE, [Region(4, 64, 64)], 100, 1).lines == 0
     assert Stream(TYPE, [], 100, 8).lines == 0
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 3)], ids=str)
+def test_ends_over_whole_planes(size):
+    rl.manual_seed(0)
+    x, w = rl.randn(4, 64, *size), rl.randn(72, 64, 3, 3) / 16
+    more, rows, columns = rl.randn(4, 72, *size), rl.randn(size[0], 1), rl.randn(size[1])
+
+    def step(x, w, more, rows, columns):
+        y = rl.nn.functional.conv2d(x, w, padding=1)
+        z = rl.nn.functional.conv2d(x * 2, w, padding=1)
+        return (y + more).relu(), z * rows, (z > 0) * y * columns, z.transpose(2, 3) + 1
+
+    found = rl.compile(step, backend="llvm", fullgraph=True)(x, w, more, rows, columns)
+    wanted = step(x, w, more, rows, columns)
+    for one, other in zip(found, wanted):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("shape", [(14, 2), (12, 2), (9, 3), (6, 4), (28, 1)], ids=str)
+def test_tiles_that_ask_do_not_spill(shape):
+    target = llvm.named("avx512")
+    module, (rows, vectors) = Module(target), shape
+    wide = vectors * 16
+    lanes = tuple(range(0, wide, 16))
+    loops = ((16, 700, 9 * wide), (3, 26, 3 * wide), (3, 1, wide))
+    tile = Tile(
+        TYPE, tuple(range(rows)), lanes, loops, (tuple(n * wide for n in range(rows)), lanes),
+        adds=True, walks=(1, 2),
+    )  # fmt: skip
+    emit_tile(module, "tile", tile)
+    text = llvm.assembly(module.text().replace("define internal", "define"), target)
+    assert spills(text) == []

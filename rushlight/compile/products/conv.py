@@ -32,6 +32,7 @@ from .gemm import CHUNK_FLOPS, KernelCall
 FORWARD = "ngchw,gocij->ngoab"
 DATA = "ngoab,gocij->ngchw"
 WEIGHT = "ngoab,ngchw->gocij"
+CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
 KINDS = {FORWARD: "forward", DATA: "data", WEIGHT: "weight"}
 
 
@@ -94,11 +95,27 @@ class Convolution:
         if isinstance(self.plan, ChannelPlan):
             slot = len(self.expression.slots)
             return emit_channels(
-                module, name, self.plan, self._finish, slot, self.flops, self._touched()
+                module, name, self.plan, self._finish, slot, self.flops, self._touched(),
+                self._flat(),
             )  # fmt: skip
         units = Driver(module, name, self.plan, self._finish).emit()
         grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
         return [KernelCall(name, units, grain, self.flops)]
+
+    def _flat(self) -> bool:
+        """Whether rows of a plane lie behind each other in all that the end reads and writes."""
+        (_, down), (_, across) = list(self.variables.values())[-2:]
+        if len(down) != 1 or len(across) != 1 or (down[0][1], across[0][1]) != (1, 1):
+            return False
+        (a, _), (b, _) = down[0], across[0]
+        terms = behind(self.stores)
+        indices = [store.index for store in self.stores] + [t.index for t in terms if t.index[1]]
+        straight = all(
+            dict(index[1]).get(a, 0) == self.nest.extents[b] * dict(index[1]).get(b, 0)
+            for index in indices
+        )  # fmt: skip
+        known = {t.kind for t in terms} <= {"load", "op", "constant", "result"}
+        return straight and known and not any(x.looked for x in (*self.stores, *terms))
 
     def _touched(self) -> list[Array]:
         """What the end reads and writes, as far as every place has an element of it."""
@@ -234,4 +251,4 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any) -> A
     plan = plan_correlation(kind, shape, dtype, source, weight, target)
     assert plan is not None, f"no plan for {kind} {shape}"
     wide = plan_channels(kind, shape, dtype, source, weight, target)
-    return wide if wide is not None and wide.cost < plan.cost else plan
+    return wide if wide is not None and wide.cost < CLOSE * plan.cost else plan

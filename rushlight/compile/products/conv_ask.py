@@ -16,7 +16,8 @@ from .conv_plan import Array
 from .conv_weight_plan import WeightPlan
 from .packing import Number, times
 
-MOST = 3  # lines per round: few requests can be under way at once
+MOST = 3  # lines per round of a few taps: few requests can be under way at once
+STEPS = 4  # steps of a tile, of a dozen multiply-adds and more each, for every line
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class Region:
 class Stream:
     """Regions spread over `turns` calls of tiles, which have `rounds` rounds each."""
 
-    def __init__(self, type: Type, regions: Sequence[Region], turns: int, rounds: int) -> None:
+    def __init__(
+        self, type: Type, regions: Sequence[Region], turns: int, rounds: int, most: int = MOST
+    ) -> None:
         self.type, self.rounds = type, rounds
         self.line = 64 // type.size
         self.regions = [region.flat for region in regions]
-        fits = (n for n in range(1, MOST) if sum(self._calls(n)) <= turns)
-        self.lines = next(fits, MOST) if self.regions and rounds > 1 else 0
+        fits = (n for n in range(1, most) if sum(self._calls(n)) <= turns)
+        self.lines = next(fits, most) if self.regions and rounds > 1 else 0
 
     def _calls(self, lines: int) -> list[int]:
         """Calls that each region takes."""
@@ -92,7 +95,9 @@ class ChannelWishes:
             self.streams = [self._stream(self._next(), total), self._stream(after, turns)]
 
     def _stream(self, regions: list[Region], turns: int) -> Stream:
-        return Stream(self.plan.type, regions, turns, self.plan.cut)
+        plan, tall = self.plan, len(self.plan.ways[0].taps[0])
+        one = len(list(plan.phases)) == 1
+        return Stream(plan.type, regions, turns, plan.cut if plan.cut > 1 or not one else tall)
 
     def _next(self) -> list[Region]:
         """The weights that are packed next, or the source of the next unit."""
@@ -146,4 +151,5 @@ def weight_stream(plan: WeightPlan, calls: int) -> Stream:
         if plan.chunk > 1:
             region = Region(plan.chunk, n, region.run if region.rows == 1 else channels * c)
         regions.append(region)
-    return Stream(plan.type, regions, plan.span * plan.strips * calls, rounds)
+    most = max(1, min(8, plan.places // (plan.lines if plan.chunk == 1 else 1) // STEPS))
+    return Stream(plan.type, regions, plan.span * plan.strips * calls, rounds, most)

@@ -25,13 +25,14 @@ UNROLLED = 4  # vectors of a row that are written out
 
 def emit_channels(
     module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int, flops: int,
-    touched: Sequence[Array] = (),
+    touched: Sequence[Array] = (), flat: bool = False,
 ) -> list[KernelCall]:  # fmt: skip
     """Add the kernels; `scratch` is the slot of what all units share.
 
     `touched` are arrays that `finish` reads or writes at every place: they are asked for early.
+    Where it is `flat`, it may be given a whole plane as one row.
     """
-    driver, calls = _Driver(module, name, plan, finish, scratch, touched), []
+    driver, calls = _Driver(module, name, plan, finish, scratch, touched, flat), []
     if plan.scratch:
         units, each = driver.before(f"{name}_before")
         calls.append(KernelCall(f"{name}_before", units, max(1, (1 << 15) // each)))
@@ -43,10 +44,11 @@ def emit_channels(
 class _Driver:
     def __init__(
         self, module: Module, name: str, plan: ChannelPlan, finish: Finish, scratch: int,
-        touched: Sequence[Array],
+        touched: Sequence[Array], flat: bool,
     ) -> None:  # fmt: skip
         self.module, self.name, self.plan, self.finish = module, name, plan, finish
-        self.type, self.scratch = plan.type, scratch
+        self.type, self.scratch, self.flat = plan.type, scratch, flat and plan.flat
+        self.squares = self.flat and plan.image_sums % plan.type.lanes == 0
         self.wishes = ChannelWishes(plan, touched, sum(a[2] * b[2] for *_, a, b in self._kinds()))
 
     # --- what comes before ------------------------------------------------------------------------
@@ -104,8 +106,11 @@ class _Driver:
     def emit(self) -> int:
         """The kernel; gives its number of units."""
         plan, type = self.plan, self.type
-        for size in {size for _, size, _ in plan.strips}:
-            End(self.module, f"{self.name}_end{size}", plan, size, self.finish).emit()
+        if self.squares:
+            End(self.module, f"{self.name}_end", plan, 1, self.finish, self.flat).square()
+        for size in {size for _, size, _ in plan.strips} if not self.squares else ():
+            end = f"{self.name}_end{size}"
+            End(self.module, end, plan, size, self.finish, self.flat).emit()
         f = self.f = self.module.function(self.name, KERNEL)
         self._operands()
         self.shared = table_entry(f, type, self.scratch) if plan.scratch else self.source
@@ -330,6 +335,10 @@ class _Driver:
         turn = turn_name(self.module, type)
         with f.loop(0, count) as images:
             here = f.at(self.sums, times(f, images.index, plan.image_sums * wide), type)
+            number = f.add(f.add(self.first, image), images.index)
+            if self.squares:
+                self._squares(here, number, times(f, first, w), wide)
+                return
             with f.loop(0, plan.room, w) as places, f.loop(0, wide, w) as lanes:
                 come = f.add(times(f, places.index, wide), lanes.index)
                 to = f.add(times(f, lanes.index, plan.room), places.index)
@@ -337,23 +346,38 @@ class _Driver:
                     turn, VOID, f.at(here, come, type), constant(wide, I64),
                     f.at(self.turned, to, type), constant(plan.room, I64),
                 )  # fmt: skip
-            number = f.add(f.add(self.first, image), images.index)
             at = (number, self.group, times(f, first, w), self.start)
             numbers = [f.coerce(n, I64) for n in at]
             f.call(f"{self.name}_end{size}", VOID, f.arguments[0], self.turned, *numbers)
 
+    def _squares(self, sums: Value, image: Number, channel: Number, wide: int) -> None:
+        """As many places as lanes at a time, which stay in the first cache."""
+        f, plan, type, w = self.f, self.plan, self.type, self.type.lanes
+        turn, steps = turn_name(self.module, type), (constant(wide, I64), constant(w, I64))
+        start = times(f, self.start, plan.ways[0].step * plan.width)
+        with f.loop(0, plan.image_sums, w) as places, f.loop(0, wide, w) as lanes:
+            come = f.add(times(f, places.index, wide), lanes.index)
+            f.call(turn, VOID, f.at(sums, come, type), steps[0], self.turned, steps[1])
+            at = (image, self.group, f.add(channel, lanes.index), f.add(start, places.index))
+            numbers = [f.coerce(n, I64) for n in at]
+            f.call(f"{self.name}_end", VOID, f.arguments[0], self.turned, *numbers)
+
 
 class End:
-    """Writes `(table, sums, image, group, row, start)`: turned sums of an image to the result."""
+    """Writes `(table, sums, image, group, row, start)`: turned sums of an image to the result.
+
+    `flat` planes are one row.
+    """
 
     GIVEN = [
         ("table", PTR), ("sums", PTR), *((n, I64) for n in ("image", "group", "row", "start")),
     ]  # fmt: skip
 
     def __init__(
-        self, module: Module, name: str, plan: ChannelPlan, size: int, finish: Finish
+        self, module: Module, name: str, plan: ChannelPlan, size: int, finish: Finish, flat: bool
     ) -> None:
         self.f: Function = module.function(name, self.GIVEN, internal=True)
+        self.flat = flat
         self.plan, self.finish, self.type = plan, finish, plan.type
         self.wide = size * plan.type.lanes
 
@@ -372,13 +396,29 @@ class End:
             lines = f.select(f.compare("<", rest, lines), rest, lines)
         with f.loop(0, rows, some=True) as row:
             here = f.at(sums, times(f, row.index, plan.room), self.type)
-            with f.loop(0, lines) as line:
-                at = f.at(here, times(f, line.index, plan.width), self.type)
-                self._vectors(at, f.add(first, row.index), f.add(top, line.index))
+            if self.flat:
+                self._vectors(here, f.add(first, row.index), top, plan.image_sums)
+            else:
+                with f.loop(0, lines) as line:
+                    at = f.at(here, times(f, line.index, plan.width), self.type)
+                    a = f.add(top, line.index)
+                    self._vectors(at, f.add(first, row.index), a, plan.ways[1].out)
 
-    def _vectors(self, source: Value, row: Value, a: Number) -> None:
+    def square(self) -> None:
+        """Of a vector of channels, from place `start` on."""
         f, w = self.f, self.type.lanes
-        whole, rest = divmod(self.plan.ways[1].out, w)
+        _, sums, _, _, first, start = f.arguments
+        rows: Number = w
+        if self.plan.rows % w:
+            rest = f.sub(self.plan.rows, first)
+            rows = f.select(f.compare("<", rest, w), rest, w)
+        with f.loop(0, rows, some=True) as row:
+            here = f.at(sums, times(f, row.index, w), self.type)
+            self._vector(here, f.add(first, row.index), 0, start, None)
+
+    def _vectors(self, source: Value, row: Value, a: Number, length: int) -> None:
+        f, w = self.f, self.type.lanes
+        whole, rest = divmod(length, w)
         if whole > UNROLLED:
             with f.loop(0, whole * w, w) as loop:
                 self._vector(f.at(source, loop.index, self.type), row, a, loop.index, None)

@@ -182,6 +182,12 @@ class ChannelPlan:
         return self.places[0] if self.cut == self.terms else self.together
 
     @property
+    def flat(self) -> bool:
+        """Whether the sums of a unit's rows lie behind each other as those of the result do."""
+        down, across = self.ways
+        return self.width == across.out and down.out % (self.block * down.step) == 0
+
+    @property
     def rounds(self) -> int:
         """How often tiles are called for all places of some images, per packed weights."""
         return self.at_once // self.cut * (self.together // self.places[0])
@@ -379,6 +385,7 @@ def _cost(plan: ChannelPlan) -> float:
         len(a) * len(b) for a, b in product(plan.ways[0].taps, plan.ways[1].taps)
     )  # fmt: skip
     phases = plan.ways[0].step * plan.ways[1].step
+    live = math.prod(sum(map(bool, way.taps)) for way in plan.ways)
     units = plan.units
     pieces = plan.terms // plan.cut
     images, rows, columns = plan.places
@@ -392,7 +399,7 @@ def _cost(plan: ChannelPlan) -> float:
         step += 0.05 * places + 1.2
         chunk = plan.cut * plan.taps * vectors * w * size
         step += vectors * (1.35 if chunk > 1.5 * FIRST else 0.4 if chunk > 1.1 * FIRST else 0)
-        waits = 3 * lines if phases > 1 and near * plan.cut > LINES else 0
+        waits = 3 * lines if live > 1 and near * plan.cut > LINES else 0
         each = (
             plan.terms * phases * waits
             + plan.terms * taps * step
