@@ -16,7 +16,7 @@ from ..core.errors import fail
 from ..utils.errors import describe_start
 from .errors import TableError
 
-BLOCK = 2**20
+BLOCK = 2**18
 LONGEST_LINE = 64 * 2**20
 NEWLINE = b"\n"
 OTHER_SEPARATORS = (";", "\t", "|", ",")

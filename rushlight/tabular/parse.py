@@ -141,6 +141,8 @@ class Builder:
 
     def add(self, cells: Sequence[str], lines: np.ndarray, source: str) -> None:
         """Take the cells of one block."""
+        if not self.keep and self.kind == "text":
+            return  # which no other cell can change
         kind, values = self._at_once(cells)
         missing = np.zeros(len(cells), bool)
         if kind is None:
