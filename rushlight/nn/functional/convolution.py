@@ -70,6 +70,17 @@ def _check_numbers(stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) 
         raise RuntimeError("non-positive groups is not supported")
 
 
+def _check_kernel(kernel: Sizes) -> None:
+    if min(kernel, default=1) > 0:
+        return
+    tall = [1, *kernel] if len(kernel) == 1 else list(kernel)
+    said = f"kernel_height: {tall[0]} kernel_width: {tall[1]}" if len(tall) == 2 else (
+        f": {' x '.join(map(str, tall))} (TxHxW)")  # fmt: skip
+    raise RuntimeError(
+        f"kernel size should be greater than zero, but got{' ' * (len(tall) == 2)}{said}"
+    )
+
+
 def _check_bias(weight: Tensor, bias: Any, channels: int, start: str) -> None:
     if bias is not None and tuple(bias.shape) != (channels,):
         raise RuntimeError(
@@ -163,6 +174,7 @@ def _convolve(
     _check_numbers(stride, padding, dilation, groups)
     _check_channels(input, weight, bias, groups)
     _check_reach(tuple(input.shape[2:]), kernel, padding, dilation)
+    _check_kernel(kernel)
     _check_types(input, weight, bias)
     if bias is None:
         return n.convolution(input, weight, stride, padding, dilation, groups)

@@ -32,13 +32,9 @@ def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
     for dim, (low, high) in enumerate(ends):
         size = input.shape[dim]
         if size + low + high < 0 or size + min(low, 0) + min(high, 0) < 0:
-            if low < 0 and high < 0:
-                raise RuntimeError("narrow(): length must be non-negative.")
-            raise RuntimeError(
-                f"The input size {size}, plus negative padding {low} and {high} resulted in a"
-                " negative"
-                f" output size, which is invalid. Check dimension {dim} of your input."
-            )
+            error = RuntimeError("narrow(): length must be non-negative.")
+            error.add_note(f"dimension {dim} has size {size}, its padding is {low} and {high}")
+            raise error
     return n.pad_constant(input, tuple(ends), value)
 
 
@@ -61,6 +57,12 @@ def _check_source(input: Tensor, pad: list[int], mode: str) -> None:
     if input.ndim not in (dims + 1, dims + 2) or not 1 <= dims <= 3:
         raise NotImplementedError(
             f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor."
+        )
+    sizes = input.shape[input.ndim - dims - 1 :]
+    if mode != "circular" and 0 in sizes:
+        raise RuntimeError(
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with possibly 0 batch size"
+            f" and other non-zero dimensions for input, but got: {list(input.shape)}"
         )
     for place in range(dims):
         low, high = pad[2 * place : 2 * place + 2]
