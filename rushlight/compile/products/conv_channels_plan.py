@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -152,7 +152,7 @@ class ChannelPlan:
         return 0, 0
 
     @property
-    def strips(self) -> list[Triple]:
+    def strips(self) -> tuple[Triple, ...]:
         """Blocks of channels, in vectors: (first, size, how many of that size)."""
         return even(-(-self.rows // self.type.lanes), self.vectors)
 
@@ -286,12 +286,13 @@ class ChannelPlan:
         )  # fmt: skip
 
 
-def even(n: int, most: int) -> list[Triple]:
+@lru_cache(1 << 12)
+def even(n: int, most: int) -> tuple[Triple, ...]:
     """Even pieces of n, none above `most`: (first, size, how many of that size)."""
     count = -(-n // most)
     low, more = divmod(n, count)
     found = [(0, low + 1, more), (more * (low + 1), low, count - more)]
-    return [piece for piece in found if piece[2]]
+    return tuple([piece for piece in found if piece[2]])
 
 
 def plan_channels(
@@ -373,9 +374,10 @@ def _tiles(plain: ChannelPlan, count: int) -> Iterator[Triple]:
             yield images, lines, across.places
 
 
-def _divisors(n: int) -> list[int]:
+@lru_cache(256)
+def _divisors(n: int) -> tuple[int, ...]:
     """All of them, the largest first."""
-    return [n // k for k in range(1, n + 1) if n % k == 0]
+    return tuple([n // k for k in range(1, n + 1) if n % k == 0])
 
 
 def _cost(plan: ChannelPlan) -> float:
