@@ -98,6 +98,7 @@ class Value:
     __array_priority__ = 500
     __hash__ = object.__hash__
     value: ClassVar[Any] = None  # no numbers that a trace knows
+    memory: ClassVar[Any] = None  # none of its own whose writes could be noted
     base: ClassVar[Any] = None
     nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
     level: Any
