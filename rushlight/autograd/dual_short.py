@@ -200,6 +200,30 @@ def _binary(prim: Primitive) -> Way:
     return way
 
 
+def _linear(prim: Primitive) -> Way:
+    """A linear op of one operand: a sum, a view."""
+    evaluate = prim.eval
+
+    def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        found = _operand(inputs[0], None)
+        if found is None or (params and values_in(params)):
+            return route(prim, inputs, params)
+        level, a, t = found
+        if a.dtype.char not in "fd" or not level.alive:
+            return route(prim, inputs, params)
+        try:
+            y = evaluate(a, *params)
+        except (ValueError, Unfollowed):
+            return route(prim, inputs, params)
+        if type(y) is not ndarray:
+            y = asarray(y)
+        if y.dtype.char not in "fd":
+            return route(prim, inputs, params)
+        return _result(prim, level, inputs, y, evaluate(t, *params))
+
+    return way
+
+
 def _any_number(prim: Primitive, push: Push) -> Way:
     """An op of any number of operands."""
 
@@ -272,7 +296,7 @@ def _way(prim: Primitive) -> Way:
             ways = {1: _unary, 2: _binary}
             found = ways.get(prim.arity, lambda prim: _any_number(prim, _by_partials))(prim)
         elif prim.name not in PUSHES and type(rule) is Multilinear:
-            found = _any_number(prim, _by_eval)
+            found = _linear(prim) if prim.arity == 1 else _any_number(prim, _by_eval)
     SHORT[prim] = found
     return found
 
