@@ -75,7 +75,7 @@ class Node:
 
     def name(self) -> str:
         found = node_name(self.entry)
-        return f"torch::autograd::{found}" if found == "CopySlices" else found
+        return f"torch::autograd::{found}" if found in _OWN_NAMES else found
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -116,6 +116,8 @@ class Node:
         return f"<{type(self).__name__} object at {hex(id(self.entry))}>"
 
 
+# Nodes of torch's engine itself, which carry its namespace in their names.
+_OWN_NAMES = {"CopyBackwards", "CopySlices", "NotImplemented"}
 _SAVED = {"_saved_self": 0, "_saved_other": 1, "_saved_result": -1}
 
 

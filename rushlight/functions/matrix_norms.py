@@ -246,8 +246,10 @@ linalg_vander.__name__ = linalg_vander.__qualname__ = "vander"
 
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices, as the last dimension."""
-    ndim = A._array.ndim
-    return s.diagonal(A, offset, dimension(dim1, ndim), dimension(dim2, ndim))
+    first, second = (dimension(dim, A._array.ndim) for dim in (dim1, dim2))
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return s.diagonal(A, offset, first, second)
 
 
 linalg_diagonal.__name__ = linalg_diagonal.__qualname__ = "diagonal"

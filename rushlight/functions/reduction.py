@@ -75,10 +75,11 @@ def mean(
     if dtype is not None:
         input = s.cast(input, dtype)
     if input._array.dtype.kind in "iub":
+        which = "Input" if dtype is None else "Optional"
         raise fail(
             RuntimeError,
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or"
-            f" complex dtype. Got: {e_name(input)}",
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point"
+            f" or complex dtype. Got: {e_name(input)}",
             "use x.float().mean()",
         )
     dims = dims_of(dim, input._array.ndim)

@@ -107,6 +107,10 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     return s.permute(input, found)
 
 
+def _listed(dims: Any) -> list[int]:
+    return [dims] if isinstance(dims, int) else list(dims)
+
+
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Some dimensions moved to new positions, the others in their order.
 
@@ -120,8 +124,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     if len(sources) != len(targets):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: source"
-            f" ({list(sources)} dims) should contain the same number of dims as destination"
-            f" ({list(targets)} dims)"
+            f" ({_listed(source)} dims) should contain the same number of dims as destination"
+            f" ({_listed(destination)} dims)"
         )
     order = [i for i in range(ndim) if i not in sources]
     for target, origin in sorted(zip(targets, sources)):
@@ -357,6 +361,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     place = dimension(dim, input._array.ndim)
     size = input._array.shape[place]
+    if isinstance(start, Tensor) and (start._array.ndim or start._array.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start = int(start)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")

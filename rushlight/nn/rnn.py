@@ -37,9 +37,18 @@ def _checked_dropout(dropout: Any, num_layers: int) -> float:
     return dropout
 
 
+def _check_kinds(input_size: Any, hidden_size: Any, bias: Any, batch_first: Any) -> None:
+    for name, value, kind in (
+        ("input_size", input_size, int), ("hidden_size", hidden_size, int), ("bias", bias, bool),
+        ("batch_first", batch_first, bool),
+    ):  # fmt: skip
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{name} should be of type {kind.__name__}, got: {type(value).__name__}"
+            )
+
+
 def _check_sizes(hidden_size: Any, num_layers: int, proj_size: int) -> None:
-    if not isinstance(hidden_size, int):
-        raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
     if hidden_size <= 0:
         raise ValueError("hidden_size must be greater than zero")
     if num_layers <= 0:
@@ -74,6 +83,7 @@ class RNNBase(Module):
     ) -> None:
         super().__init__()
         self.dropout = _checked_dropout(dropout, num_layers)
+        _check_kinds(input_size, hidden_size, bias, batch_first)
         _check_sizes(hidden_size, num_layers, proj_size)
         if mode not in _GATES:
             raise ValueError("Unrecognized RNN mode: " + mode)

@@ -19,8 +19,8 @@ from tests.live.op_db_checks import Tally, check
 
 ROOT = Path(__file__).parents[2]
 AGREED = Path(__file__).parent / "op_db_agreed.txt"
-ASPECTS = ("value", "layout", "gradient", "int64", "bool", "complex64", "method", "in-place", "out",
-           "errors")  # fmt: skip
+ASPECTS = ("value", "layout", "gradient", "node", "int64", "bool", "complex64", "method",
+           "in-place", "out", "errors")  # fmt: skip
 
 # What is not compared, and why. A pattern must match the whole name.
 LEFT_OUT = {
@@ -110,7 +110,7 @@ def page(tallies: dict[str, Tally]) -> str:
         table(tallies), "",
         "*value*: float32 and float64, with type and sizes; *layout*: strides; *gradient*: float64"
         " and complex64, for fixed cotangents; *method*, *in-place*, *out*: the other spellings;"
-        " *errors*: type and first line.", "",
+        " *node*: the name of `grad_fn`; *errors*: type and first line.", "",
         f"## Missing ({len(missing)})", "", ", ".join(f"`{n}`" for n in missing) or "None.", "",
         f"## Some sample disagrees ({len(partly)})", "",
         *(f"- `{n}`: {', '.join(a for a in ASPECTS if a in tallies[n].wrong)}" for n in partly), "",

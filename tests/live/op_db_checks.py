@@ -297,10 +297,23 @@ def check_values(op: Any, ours: Any, pair: Beside, tally: Tally, aspect: str, gr
     if aspect == "value" and op.name not in UP_TO_PHASE:
         tally.add("layout", _problem(lambda: same_layout(found, wanted), pair))
     if grad:
+        tally.add("node", _problem(lambda: same_nodes(found, wanted), pair))
         tally.add(
             "gradient",
             _problem(lambda: check_gradients(found, wanted, pair, LOOSE.get(op.name, 0.0)), pair),
         )
+
+
+def same_nodes(found: Any, wanted: Any) -> None:
+    """Differs unless the same results are recorded, under the same names."""
+    for one, other in zip(leaves(found), leaves(wanted)):
+        if is_tensor(one) and is_tensor(other):
+            names = [
+                x.grad_fn.name() if x.grad_fn is not None else str(x.requires_grad)
+                for x in (one, other)
+            ]
+            if names[0] != names[1]:
+                raise Differs(f"{names[0]}, not {names[1]}")
 
 
 def _problem(call: Callable[[], Any], pair: Beside) -> str | None:

@@ -103,7 +103,9 @@ def _by_rows(
     if reduction != "none" or len(shape) == 1:
         return loss
     y = loss.reshape(shape)
-    return y if shape else n.whole(y, "NllLossBackward0")
+    if len(shape) == 2:
+        return y
+    return n.whole(y, "NllLoss2DBackward0" if shape else "NllLossBackward0")
 
 
 def nll_loss(
@@ -145,6 +147,8 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if input._array.shape == target._array.shape:
+        if ignore_index >= 0 and target.is_floating_point():
+            raise RuntimeError("ignore_index is not supported for floating point target")
         return _to_probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing == 0.0:
         return _by_rows(n.cross_entropy, input, target, weight, ignore_index, reduction)

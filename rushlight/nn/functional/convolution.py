@@ -49,7 +49,10 @@ def _check_rank(input: Tensor, weight: Tensor, dims: int, name: str, stride: Any
 
 def _check_types(input: Tensor, weight: Tensor, bias: Any) -> None:
     if bias is not None and bias.dtype is not input.dtype:
-        a, b = n.c_name(input._array), n.c_name(bias._array)
+        a, b = (
+            n.c_name(x._array).replace("complexdouble", "c10::complex<double>")
+            .replace("complexfloat", "c10::complex<float>") for x in (input, bias)
+        )  # fmt: skip
         error = RuntimeError(f"Input type ({a}) and bias type ({b}) should be the same")
         wish = ".float()" if bias.dtype is rl.float32 else f".to({bias.dtype})"
         error.add_note(f"the input is {input.dtype}, the layer {bias.dtype}: convert by x{wish}")

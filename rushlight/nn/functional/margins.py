@@ -48,6 +48,8 @@ def multi_margin_loss(
             f" samples (batch size). Expected target size [{scores.shape[0]}], but got"
             f" {list(target.shape)}. Input has shape {list(input.shape)}."
         )
+    if target.dtype is not rl.int64:
+        raise RuntimeError(f"expected scalar type Long but found {n.type_name(target)}")
     labels = target.reshape(-1, 1)
     classes = scores.shape[1]
     if n.outside(labels, 0, classes):
@@ -100,7 +102,7 @@ def multilabel_soft_margin_loss(
     loss = -(target * n.log_sigmoid(input) + (1 - target) * n.log_sigmoid(-input))
     if weight is not None:
         loss = loss * weight
-    return reduced(loss.mean(-1), reduction)
+    return reduced(n.named(loss.mean(-1), "DivBackward0"), reduction)
 
 
 def _numbers(lengths: Any) -> list[int]:

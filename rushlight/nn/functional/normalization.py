@@ -65,6 +65,9 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
+    if eps < 0 or (training and eps == 0):
+        wanted = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
     if training:
         _check_many(input.shape)
     channels = input.shape[1] if input.ndim > 1 else 0
@@ -223,7 +226,8 @@ def instance_norm(
     shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
     weight, bias = _view(weight, shape), _view(bias, shape)
     if not use_input_stats:
-        return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
+        y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)
+        return n.named(y, "ViewBackward0")
     y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
     count = prod(input.shape[2:])
     if running_mean is not None:

@@ -73,9 +73,9 @@ def embedding(
     >>> torch.nn.functional.embedding(torch.tensor([1]), torch.tensor([[1.0], [2.0]]))
     tensor([[2.]])
     """
-    padding = _padding(padding_idx, weight.shape[0])
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
+    padding = _padding(padding_idx, weight.shape[0])
     _check_indices(input, "embedding")
     if max_norm is not None:
         _renormalised(weight, input, max_norm, norm_type)

@@ -24,6 +24,8 @@ Sizes = tuple[int, ...]
 
 def _adaptive_sizes(input: Tensor, output_size: Any, dims: int, name: str) -> Sizes:
     given = (output_size,) * dims if isinstance(output_size, int) else tuple(output_size)
+    if not isinstance(output_size, int) and input.ndim <= len(given) > 1:
+        raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if dims == 1 and len(given) != 1:
         raise RuntimeError(
             f"{name}() argument 'output_size' should contain one int (got {len(given)})"
@@ -71,10 +73,10 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     out = _adaptive_sizes(input, output_size, dims, name)
     if min(out) < 0:
-        listed = ", ".join(map(str, out))
+        listed = ", ".join(map(str, out if dims > 1 else (1, *out)))
         raise RuntimeError(
-            f"{name}: elements of output_size must be greater than or equal to 0 but received"
-            f" {{{listed}}}"
+            f"adaptive_avg_pool{max(dims, 2)}d: elements of output_size must be greater than or"
+            f" equal to 0 but received {{{listed}}}"
         )
     _check_adaptive(input, dims, name, "")
     if not input.is_floating_point():
@@ -137,7 +139,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
     out = _adaptive_sizes(input, output_size, dims, name)
     _check_adaptive(input, dims, name, ":")
     if min(out) < 0:
-        shape = [*input.shape[:-dims], *out]
+        shape = [*input.shape[:-dims], *(out if dims > 1 else (1, *out))]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
     if 0 in out:
         y = input[..., :0].reshape(*input.shape[:-dims], *out)
@@ -228,8 +230,9 @@ def _fractional(
     rows = []
     for image, image_samples in zip(batch, samples):
         for plane, sample in zip(image, image_samples):
-            # the samples stand in the order width, height (, time)
-            bounds = [_starts(*one) for one in zip(size, kernel, out, reversed(list(sample)))]
+            # the samples stand in the order width, height; in 3-D time, height, width
+            turned = reversed(list(sample)) if dims == 2 else sample
+            bounds = [_starts(*one) for one in zip(size, kernel, out, turned)]
             rows.append(_maxima(dims, plane.unsqueeze(0).unsqueeze(0), bounds, True))
     shape = (*input.shape[:-dims], *out)
     if not rows:
