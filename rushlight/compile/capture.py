@@ -7,6 +7,7 @@ repeated by a program, and is the reason a call stays eager.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,7 @@ class Captured:
         self.late: int | None = None  # the output that says whether the call was right at all
         self.later: Later | None = None  # what of the traced call is still to be computed
         self.left: list[Left] = []  # and where it goes
+        self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -129,10 +131,12 @@ def capture(
                 tracer.raises = None  # perhaps only at first: it will be tried again
             tracer.stop(error.reason)
             captured = None
-    if tracer.through is not None and tracer.strangers:
-        tracer.settle()
     if captured is None:
         captured = Uncompilable(*(tracer.broken or ("", "")))
+    elif tracer.strangers:
+        tracer.settle()
+        for x, base in captured.bases:
+            x._base = base()
     return result, captured, reach
 
 
@@ -165,7 +169,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     _check_old(tracer)
     give = _Given()
     live = _live(tracer, result)
-    if live or tracer.draws:
+    if live:
         tracer.settle()
     required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = _pulled(tracer, live) if live else None
@@ -196,9 +200,26 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
         (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
     ]
     if late is None and tracer.later.on:
-        captured.later, captured.left = tracer.later, give.left
-        tracer.through = {id(one.tensor): one.tensor for one in give.left}
+        _put_off(tracer, captured, give.left)
     return captured
+
+
+def _put_off(tracer: Tracer, captured: Captured, left: list[Left]) -> None:
+    """What the call leaves may be computed by its program."""
+    captured.later, captured.left = tracer.later, left
+    tracer.through = {id(one.tensor): one.tensor for one in left}
+    captured.bases = _let_go(tracer.through)
+
+
+def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
+    """Let results no longer hold what they are views of, as those of a program do not."""
+    found = []
+    for x in results.values():
+        base = x._base
+        if base is not None and id(base) not in results:
+            found.append((x, weakref.ref(base)))
+            x._base = None
+    return found
 
 
 def _check_old(tracer: Tracer) -> None:

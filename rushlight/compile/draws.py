@@ -9,7 +9,7 @@ import numpy as np
 from ..core.state import STATE
 from .foreign import Layout
 from .graph import Node
-from .later import Met
+from .later import Later, Met
 from .numpy_calls import NumpyCalls, line, value_of
 from .traced import Traced
 
@@ -22,6 +22,7 @@ class Draws(NumpyCalls):
     engines: dict[int, DrawnEngine]
     draws: list[Node]
     fresh: Any
+    later: Later
     settle: Any
 
     def host(self, function: Any, arrays: Any) -> Any:
@@ -47,16 +48,18 @@ class Draws(NumpyCalls):
         """Draw now, and note it as something to be drawn again at each run."""
         if self.closed:
             return getattr(engine, name)(*value_of(args), **value_of(kwargs))
-        self.settle()
         nodes: list[Node] = []
         out = kwargs.pop("out", None)
         args, places = self.split(tuple(args), nodes, met := Met())
         kwargs, names = self.split(dict(kwargs), nodes, met)
-        into = out.value if type(out) is Traced else out
+        if met.waits or out is not None:
+            self.settle()
+        into: Any = out.value if type(out) is Traced else out
         if out is not None:
             names = {**names, "out": Layout(into)}
             kwargs["out"] = into
-        y = getattr(engine, name)(*args, **kwargs)
+        with self.later.drawing(engine):
+            y = getattr(engine, name)(*args, **kwargs)
         y = y if type(y) is ndarray else np.asarray(y)
         node = Node("draw", nodes, (engine, name, places, names), y.shape, y.dtype, line())
         self.draws.append(node)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import marshal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -63,16 +64,18 @@ SURE = _words(
     "ceil trunc frac round hypot copysign erf erfc sinc xlogy logit_loss probability_loss",
     "self_information smooth_l1 huber floor_divide gather spread_along index_select spread_rows",
     "take_flat add_flat scatter_value scatter index_add",
+    "index_copy kthvalue argsort sort topk aminmax nansum cummax cummin logcumsumexp cdist",
 )  # fmt: skip
 _METHODS = _words(
     "sum mean prod max min any all argmax argmin cumsum reshape ravel flatten transpose swapaxes",
     "squeeze astype copy conj conjugate diagonal __getitem__ __getattribute__",
 )
 _FUNCTIONS = _words(
-    "where concatenate stack zeros_like ones_like full_like broadcast_to expand_dims squeeze",
+    "where concatenate stack empty_like zeros_like ones_like full_like broadcast_to squeeze",
     "moveaxis swapaxes transpose reshape ravel matmul einsum tensordot sum mean prod max min any",
-    "all copy flip with_item tril triu",
+    "all copy flip with_item tril triu expand_dims",
 )
+_FACTS = _words("numpy.shape numpy.ndim numpy.size")
 _INTEGERS = _words("pow trunc_divide floor_quotient remainder fmod div reciprocal floor_divide",
                    "power divmod mod")  # fmt: skip
 
@@ -177,6 +180,7 @@ class Later:
     def __init__(self, forms: Forms) -> None:
         self.forms = forms
         self.on = bool(forms.table)
+        self.drawn: dict[int, Drawn] = {}
         self.steps: deque[tuple[Callable[..., Any], Any, Any, Any]] = deque()
         self.unfilled: dict[int, ndarray] = {}  # results that wait
         self.cells: list[Any] = []  # memory that waits
@@ -186,6 +190,8 @@ class Later:
         self, op: str, template: Any, met: Met, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """What an operation gives: computed, or put off."""
+        if op in _FACTS:
+            return function(*args, **kwargs)
         if self.on and not met.waits and all(map(_light, met.operands)):
             return function(*args, **kwargs)
         key = key_of(op, template, met.operands)
@@ -242,6 +248,18 @@ class Later:
             cell.waits = True
             self.cells.append(cell)
 
+    @contextmanager
+    def drawing(self, engine: Any) -> Iterator[None]:
+        """Random numbers are drawn, now, and by the program once more if it takes over."""
+        if not self.on:
+            yield
+            return
+        known = self.drawn.setdefault(id(engine), Drawn(engine))
+        if not known.untouched():  # somebody else draws meanwhile
+            self.settle()
+        yield
+        known.after = engine.get_state()
+
     def settle(self) -> None:
         """Do all that waits, in its order; from now on nothing is put off."""
         with self._lock:
@@ -262,11 +280,20 @@ class Later:
         if not self.on:  # somebody has asked
             return
         arrays = [source.array for source in bound.captured.sources]
+        drawn = list(self.drawn.values())
+        if not all(one.untouched() for one in drawn):
+            self.settle()
+            return
         try:
+            for one in drawn:
+                one.engine.set_state(one.before)
             outputs = bound.outputs(arrays)
         except Refused:
             self.settle()
             return
+        finally:
+            for one in drawn:
+                one.engine.set_state(one.after)
         bound.write(arrays, outputs)
         whose = Counter([id(one.cell) for one in left])
         for one in left:
@@ -278,6 +305,18 @@ class Later:
         self.on = False
         for kept in (self.steps, self.cells, self.unfilled):
             kept.clear()
+
+
+class Drawn:
+    """An engine of random numbers, before and after what the call drew from it."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.before = self.after = engine.get_state()
+
+    def untouched(self) -> bool:
+        """Whether nobody else has drawn from it."""
+        return np.array_equal(self.engine.get_state(), self.after)
 
 
 class Left(NamedTuple):

@@ -96,14 +96,15 @@ class _Writes:
 
 
 _KEPT_STAMPS = 64
+_BETWEEN: Any = type(np.lib.stride_tricks.as_strided(np.empty(1)).base)  # it and its source
 _writes: dict[int, _Writes] = {}
 last_write = [0]
 
 
 def owner_of(array: np.ndarray) -> Any:
     """The object that owns the memory (NumPy collapses chains of views to it)."""
-    base = array.base
-    while type(base) is np.ndarray and base.base is not None:
+    base: Any = array.base
+    while (type(base) is np.ndarray and base.base is not None) or type(base) is _BETWEEN:
         base = base.base
     return array if base is None else base
 

@@ -124,6 +124,56 @@ def test_numbers_drawn_in_the_call_are_drawn_once(handed):
         net = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
         return training(net, F.mse_loss, rl.randn(5, 6), rl.randn(5, 3))
 
+    worlds(build)
+    assert handed[-1] > 10
+    worlds(build, steps=2)
+
+
+def test_who_draws_in_between_is_not_given_the_same_numbers(handed):
+    def build() -> Any:
+        x = rl.randn(2, 3)
+
+        def step() -> Any:
+            return (x + rl.rand(2, 3)) * rl.rand(3)
+
+        return step, lambda: x
+
+    rl.manual_seed(0)
+    first = rl.compile(build()[0])
+    first()
+    rl.manual_seed(0)
+    step = rl.compile(build()[0])
+    step._forms, make, drawn = first._forms, step._bound, []
+    step._bound = lambda *args: (drawn.append(rl.rand(4)), make(*args))[1]
+    found = flat((step(), drawn, rl.rand(1)))
+    rl.manual_seed(0)
+    same(flat((build()[0](), rl.rand(4), rl.rand(1))), found)
+
+
+def test_what_a_result_is_a_view_of_need_not_stay(handed):
+    def build() -> Any:
+        x = rl.randn(4, 3)
+
+        def step() -> Any:
+            return (x * 2).reshape(3, 4), (x + 1).t()
+
+        return step, lambda: x
+
+    worlds(build)
+    assert handed[-1] == 2
+
+
+def test_windows_of_written_memory_see_the_write(handed):
+    def build() -> Any:
+        x = rl.arange(12.0).reshape(4, 3)
+
+        def step() -> Any:
+            windows = x.unfold(-1, 2, 1)
+            x.view(-1)[::2].add_(1)
+            return rl.normal(windows, 0.1), windows + 0
+
+        return step, lambda: x
+
     worlds(build, steps=2)
 
 
