@@ -21,9 +21,18 @@ ROWS = 8  # vectors of rows that are done side by side
 Body = Callable[[list[Value]], Sequence[Value]]
 
 
-def emit_nest(module: Module, name: str, expression: Expression, nest: Nest) -> None:
-    """Add the function of one kernel."""
-    _Kernel(module, name, expression, nest).emit()
+def emit_nest(
+    module: Module, name: str, expression: Expression, nest: Nest, whole: bool = False
+) -> None:
+    """Add the function of one kernel; `whole`: it is called for multiples of `together` units."""
+    _Kernel(module, name, expression, nest).emit(whole)
+
+
+def together(nest: Nest) -> int:
+    """How many rows to do side by side: sums over lanes are long waits for little work."""
+    if not nest.inline or nest.reduced != [nest.vector] or nest.prefix not in (0, len(nest.kept)):
+        return 1
+    return max(1, min(4, ROWS // nest.blocks)) if nest.prefix else 1
 
 
 class _Kernel:
@@ -38,7 +47,7 @@ class _Kernel:
         self.phase = -1  # while kept loops are being opened
         self.rows: list[Terms] = []  # of the rows that are done side by side
 
-    def emit(self) -> None:
+    def emit(self, whole: bool) -> None:
         f, nest = self.f, self.nest
         self._enter(0)
         prefix, rest = nest.kept[: nest.prefix], nest.kept[nest.prefix :]
@@ -49,25 +58,23 @@ class _Kernel:
             self._unit_vectors(inside)
         else:
             _, begin, end = f.arguments
-            together = 1 if rest else self._together()
-            if together > 1:
-                begin = self._several(prefix, begin, end, together)
+            count = together(nest)
+            if count > 1:
+                begin = self._several(prefix, begin, end, count, whole)
+                if whole:
+                    return
             with f.loop(begin, end) as loop, self.terms.scope():
                 self._number(prefix, loop.index)
                 self._enter(nest.at[prefix[-1]])
                 inside([])
 
-    def _together(self) -> int:
-        """How many rows to do side by side: sums over lanes are long waits for little work."""
-        nest = self.nest
-        if not nest.inline or nest.reduced != [nest.vector]:
-            return 1
-        return max(1, min(4, ROWS // nest.blocks))
-
-    def _several(self, prefix: list[int], begin: Value, end: Value, count: int) -> Value:
+    def _several(
+        self, prefix: list[int], begin: Value, end: Value, count: int, whole: bool
+    ) -> Value:
         """Units in groups of `count`, phase by phase; where the groups end."""
-        f, base = self.f, self.terms
-        stop = f.sub(end, f.emit(I64, f"urem {f.sub(end, begin).typed}, {count}"))
+        f, base, stop = self.f, self.terms, end
+        if not whole:
+            stop = f.sub(end, f.emit(I64, f"urem {f.sub(end, begin).typed}, {count}"))
         with f.loop(begin, stop, count) as loop:
             self.rows = [base.fork() for _ in range(count)]
             for row, terms in enumerate(self.rows):

@@ -19,7 +19,7 @@ from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
 from . import recall
 from .expression import Expression, Layout, stores
-from .loops import KERNEL, emit_nest
+from .loops import KERNEL, emit_nest, together
 from .nest import loops, plan
 from .normal import Normal
 from .schedule import Group, Schedule
@@ -27,6 +27,7 @@ from .segments import Row, counted, emit_segment, now
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
 PIECE = 8_000  # nanoseconds that one piece should take
+MANY = 1 << 24  # units; from here on the pool chooses how many are taken at a time
 
 
 Operands = list[tuple[Node, int]]  # who owns the memory, and how many bytes into it
@@ -142,8 +143,10 @@ class Maker:
             units, cost = turn.count, turn.count * turn.rows * turn.columns * 0.5
         else:
             plan(expression, nest, self.target.bits)
-            emit_nest(self.module, name, expression, nest)
-            units, cost = nest.units(), float(nest.cost)
+            units, cost, rows = nest.units(), float(nest.cost), together(nest)
+            whole = units < MANY and units // expression.group.pieces % rows == 0
+            emit_nest(self.module, name, expression, nest, whole)
+            return [[name, units, -(-_chunk(units, cost) // rows) * rows, 0, cost, ""]]
         return [[name, units, _chunk(units, cost), 0, cost, ""]]
 
     def _product(self, name: str, work: Product) -> list[Any]:
