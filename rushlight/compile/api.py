@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from .backward import Halves
@@ -83,7 +84,7 @@ class Compiled:
         self._strikes = 0
         self._eager: str | None = None
         self._warned = False
-        self._lock = threading.RLock()
+        self._lock = fork_safe(self, threading.RLock)
         self._forms: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

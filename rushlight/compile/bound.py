@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..core.locks import fork_safe
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
@@ -103,7 +103,7 @@ class Bound:
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases = self._sharing()
-        self._lock = threading.Lock()
+        self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
 

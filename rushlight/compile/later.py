@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.locks import fork_safe
 from .digest import Opaque
 from .digest import _plain as plain
 from .required import Refused
@@ -184,7 +185,7 @@ class Later:
         self.steps: deque[tuple[Callable[..., Any], Any, Any, Any]] = deque()
         self.unfilled: dict[int, ndarray] = {}  # results that wait
         self.cells: list[Any] = []  # memory that waits
-        self._lock = threading.RLock()
+        self._lock = fork_safe(self, threading.RLock)
 
     def evaluated(
         self, op: str, template: Any, met: Met, function: Callable[..., Any], args: Any, kwargs: Any

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import random_draws as draws
 from .errors import fail
+from .locks import fork_safe
 from .memory import empty
 from .random_draws import Array, Words
 
@@ -47,7 +48,7 @@ class Stream:
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         # The words of the block in use stand in `_block`, tempered; `_next` is the first unused
         # one. The source always stands at the end of that same block.
-        self._lock = threading.Lock()
+        self._lock = fork_safe(self)
         self.manual_seed(seed)
 
     def __getattr__(self, name: str) -> Any:
@@ -70,8 +71,8 @@ class Stream:
         if not -(1 << 63) <= seed < 1 << 64:
             raise fail(ValueError, "Overflow when unpacking long long", f"the seed was {seed}")
         self._seed = seed % (1 << 64)
-        if "_source" in vars(self):
-            self._source.seed(self._seed & 0xFFFFFFFF)
+        for name in ("_source", "_bits"):  # whose own lock another thread may hold
+            vars(self).pop(name, None)
         self._block = np.empty(_BLOCK, np.uint32)
         self._next, self._fresh = _BLOCK, True
         self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`

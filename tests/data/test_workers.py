@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -317,6 +318,44 @@ def is_alive(pid):
     except (OSError, IndexError):
         return False
     return state != "Z"
+
+
+class Products(rl.utils.data.Dataset):
+    """Samples that take a large product, in NumPy and as a program of several threads."""
+
+    def __init__(self):
+        self.run = rl.compile(lambda a: (a @ a).relu() + a.exp())
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        a = rl.full((256, 256), 0.01 * index) + 0 * rl.rand(256)
+        return (self.run(a) + a @ a).sum()
+
+
+@pytest.mark.skipif("fork" not in METHODS, reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_workers_may_be_forked_while_other_threads_compute():
+    before, done = rl.get_num_threads(), threading.Event()
+    data = Products()
+
+    def compute():
+        while not done.is_set():
+            data[3]
+
+    rl.set_num_threads(2)
+    try:
+        wanted = [data[index].item() for index in range(4)]
+        busy = threading.Thread(target=compute)
+        busy.start()
+        for _ in range(4):
+            loader = DataLoader(data, num_workers=2, multiprocessing_context="fork", timeout=10)
+            assert flat(read(loader)) == wanted
+    finally:
+        done.set()
+        busy.join()
+        rl.set_num_threads(before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

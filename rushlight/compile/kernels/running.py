@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import fail
+from ...core.locks import fork_safe
 from ..code import llvm
 from . import runtime
 from .affine import contiguous
@@ -46,7 +46,7 @@ class Program:
         self.table = runtime.Table(max(recipe.length, 1))
         self.addresses = self.table.slots
         self._fill(recipe)
-        self._lock = threading.Lock()
+        self._lock = fork_safe(self)
         self._steps: list[Callable[..., None]] = []
         self._bind(recipe)
 

@@ -44,10 +44,11 @@ class DataLoader(Generic[T_co]):
     `batch_sampler` in place of the four; `num_workers` processes that read ahead (0: this one);
     `collate_fn` makes a batch of a list of samples; `drop_last` leaves a short last batch out;
     `timeout` in seconds for a batch from the workers; `worker_init_fn(id)`;
-    `multiprocessing_context`, a start method's name or a context; `generator` for the order and the
-    workers' seeds; `prefetch_factor` batches read ahead per worker (2); `persistent_workers` keeps
-    them between epochs; `in_order=False` gives batches as they come.  `pin_memory` and
-    `pin_memory_device` change nothing without an accelerator.
+    `multiprocessing_context`, a start method's name or a context (else the platform's: forked
+    workers are safe beside computing threads, and scripts need no guard); `generator` for the
+    order and the workers' seeds; `prefetch_factor` batches read ahead per worker (2);
+    `persistent_workers` keeps them between epochs; `in_order=False` gives batches as they come.
+    `pin_memory` and `pin_memory_device` change nothing without an accelerator.
     Raises ValueError for options that exclude each other; an exception in a worker is raised here
     with its type, the worker's traceback, and the sample's index.
     Source: https://docs.pytorch.org/docs/stable/data.html
