@@ -17,6 +17,7 @@ from ..core.values import Value, like
 from .arguments import combination, misfit, sizes_of, whole
 from .from_data import finish, fits, numpy_kind
 from .layouts import in_format
+from .sequences import counted, powers, spaced
 
 __all__ = [
     "OutOfMemoryError", "arange", "empty", "empty_like", "empty_strided", "eye", "full",
@@ -229,7 +230,7 @@ def arange(
         )
     else:
         length = int(np.ceil((end - start) / step))
-        array = (start + np.arange(length, dtype=np.float64) * step).astype(kind)
+        array = counted(start, step, length, kind)
     return finish(array, requires_grad, out)
 
 
@@ -257,22 +258,6 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Ten
     return finish(
         (start + np.arange(count, dtype=np.float64) * step).astype(numpy_kind(options["dtype"]))
     )
-
-
-def _spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
-    """`steps` values counted from both ends, in the result's own precision as torch does."""
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    if steps == 1:
-        return np.array([start]).astype(kind)
-    work = np.dtype(np.float64) if kind.kind in "iu" else kind
-    if work.itemsize == 2:
-        work = np.dtype(np.float32)
-    step = work.type((end - start) / max(steps - 1, 1))
-    places = np.arange(steps, dtype=np.int64)
-    front = work.type(start) + step * places.astype(work)
-    back = work.type(end) - step * (steps - 1 - places).astype(work)
-    return np.where(places < steps // 2, front, back).astype(kind)
 
 
 def _steps(name: str, start: Any, end: Any, steps: Any, dtype: Any) -> tuple[Any, Any, int, Any]:
@@ -310,7 +295,7 @@ def linspace(
     """
     dtypes.require_cpu(device, layout)
     start, end, count, kind = _steps("linspace", start, end, steps, dtype)
-    return finish(_spaced(start, end, count, kind), requires_grad, out)
+    return finish(spaced(start, end, count, kind), requires_grad, out)
 
 
 def logspace(
@@ -326,8 +311,7 @@ def logspace(
     """
     dtypes.require_cpu(device, layout)
     start, end, count, kind = _steps("logspace", start, end, steps, dtype)
-    exponents = _spaced(start, end, count, np.dtype(np.float64))
-    return finish(np.power(float(base), exponents).astype(kind), requires_grad, out)
+    return finish(powers(start, end, count, float(base), kind), requires_grad, out)
 
 
 def eye(
