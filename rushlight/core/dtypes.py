@@ -319,6 +319,9 @@ def require_cpu(where: Any, kind: Any = None) -> device:
         error = AssertionError("Torch not compiled with CUDA enabled")
     else:
         error = NotImplementedError(f"device {str(found)!r} is not available")
+        if found.type == "meta":
+            error.add_note("tensors without values are left out: nn.utils.skip_init makes layers"
+                           " without drawing their weights")  # fmt: skip
     error.add_note(
         "this build computes on the CPU; device list: cpu. Drop the .to()/device=, or use"
         " 'cuda' if torch.cuda.is_available() else 'cpu'"

@@ -121,7 +121,9 @@ def _names(home: str) -> set[str]:
 
 
 def _hints(home: str, name: str) -> list[str]:
-    """Where the name does exist, and what is spelt like it."""
+    """Where the name does exist, and what is spelt like it; or why there is none."""
+    if name in _ABSENT:
+        return [_ABSENT[name]]
     hints = []
     others: Iterable[str] = (other for other in _HOMES if other != home)
     elsewhere = [
@@ -137,6 +139,15 @@ def _hints(home: str, name: str) -> list[str]:
         verb = "name is" if len(near) == 1 else "names are"
         hints.append(f"the nearest {verb} {', '.join(near)}")
     return hints
+
+
+_DENSE = "all tensors here are dense (torch.strided); Embedding(sparse=True) gives dense gradients"
+_ABSENT = {
+    **dict.fromkeys(("complex32", "chalf"), "NumPy has no 16-bit complex numbers: use complex64"),
+    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2"), "8-bit floats are left out: use bfloat16"),
+    **dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor"), _DENSE),
+    **dict.fromkeys(("quint8", "qint8", "qint32"), "quantised types are left out: use uint8"),
+}  # fmt: skip
 
 
 def nearest(name: str, known: Any, count: int = 3) -> list[str]:

@@ -1,0 +1,43 @@
+"""What torch has and rushlight leaves out is refused with a sentence, never silently replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import rushlight as rl
+
+MAKERS: dict[str, Any] = {
+    "zeros": lambda **more: rl.zeros(2, **more), "ones": lambda **more: rl.ones(2, **more),
+    "empty": lambda **more: rl.empty(2, **more), "full": lambda **more: rl.full((2,), 1.0, **more),
+    "zeros_like": lambda **more: rl.zeros_like(rl.ones(2), **more),
+    "arange": lambda **more: rl.arange(3, **more), "eye": lambda **more: rl.eye(2, **more),
+    "linspace": lambda **more: rl.linspace(0, 1, 2, **more),
+    "rand": lambda **more: rl.rand(2, **more), "randn": lambda **more: rl.randn(2, **more),
+    "randint": lambda **more: rl.randint(3, (2,), **more),
+    "randperm": lambda **more: rl.randperm(3, **more),
+    "rand_like": lambda **more: rl.rand_like(rl.ones(2), **more),
+    "normal": lambda **more: rl.normal(0, 1, (2,), **more),
+    "hann_window": lambda **more: rl.hann_window(3, **more),
+    "tril_indices": lambda **more: rl.tril_indices(2, 2, **more),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_layouts_other_than_strided(name: str) -> None:
+    assert MAKERS[name](layout=rl.strided).layout is rl.strided
+    for layout in (rl.sparse_coo, rl.sparse_csr):
+        with pytest.raises(NotImplementedError, match=rf"layout {layout} are not available"):
+            MAKERS[name](layout=layout)
+    with pytest.raises(NotImplementedError, match="device 'meta' is not available"):
+        MAKERS[name](device="meta")
+
+
+@pytest.mark.parametrize("name", ["complex32", "chalf", "sparse_coo_tensor", "float8_e5m2"])
+def test_names_that_are_left_out_say_why(name: str) -> None:
+    assert not hasattr(rl, name)
+    with pytest.raises(AttributeError) as caught:
+        getattr(rl, name)
+    (note,) = caught.value.__notes__
+    assert "use " in note or "dense" in note
