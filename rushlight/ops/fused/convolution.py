@@ -25,6 +25,7 @@ from .kernels import half
 
 Sizes = tuple[int, ...]
 _BLOCK = 1 << 18  # elements of scratch per block: 1 MiB of float32
+_IMAGE = 8 * _BLOCK  # elements of the patches of one image; beyond, it is done some rows at a time
 _FEW = 64  # places per image up to which images are taken together
 
 
@@ -96,6 +97,12 @@ def _step(images: int, elements: int) -> int:
     return max(1, min(images, _BLOCK // max(1, elements)))
 
 
+def _spans(out: Sizes, elements: int) -> list[tuple[int, int]]:
+    """Runs of rows of the result whose patches, `elements` for all rows, are not too many."""
+    rows = max(1, out[0] * _IMAGE // max(1, elements))
+    return [(start, min(start + rows, out[0])) for start in range(0, out[0], rows)]
+
+
 def _forward(
     x: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> np.ndarray:
@@ -112,13 +119,17 @@ def _forward(
     view = windows(padded(x, padding), kernel, stride, dilation, out)
     if length <= _FEW and groups == 1:
         return _few_places(view, matrix[0], y).reshape(n, o, *out)
-    step = _step(n, c * prod(kernel) * length)
-    scratch = np.empty((step, *view.shape[1:]), x.dtype)
+    elements = c * prod(kernel) * length
+    step, spans, row = _step(n, elements), _spans(out, elements), length // out[0]
+    most, dim = spans[0][1], 2 + len(kernel)
+    scratch = np.empty(step * elements // out[0] * most, x.dtype)
     for start in range(0, n, step):
-        stop = min(n, start + step)
-        block = scratch[: stop - start]
-        block[...] = view[start:stop]
-        np.matmul(matrix, block.reshape(stop - start, groups, -1, length), out=y[start:stop])
+        for top, end in spans:
+            seen = view[(slice(start, start + step), *(slice(None),) * (dim - 1), slice(top, end))]
+            block = scratch[: seen.size].reshape(seen.shape)
+            block[...] = seen
+            block = block.reshape(len(seen), groups, -1, (end - top) * row)
+            np.matmul(matrix, block, out=y[start : start + step, ..., top * row : end * row])
     return y.reshape(n, o, *out)
 
 
@@ -207,11 +218,15 @@ def _backward_weight(
     if g.size and columns:
         # a block should outweigh the sum it is added to
         step = max(_step(n, columns * groups * length), min(n, 4 * rows // length + 1))
+        reach = dilation[0] * (kernel[0] - 1) + 1
         for start in range(0, n, step):
-            part = _batch_last(padded(x[start : start + step], padding))
-            block = _columns(part, kernel, stride, dilation, out).reshape(groups, columns, -1)
-            ours = _batch_last(g[start : start + step]).reshape(groups, rows, -1)
-            dw += np.matmul(ours, block.swapaxes(1, 2))
+            images = padded(x[start : start + step], padding)
+            for top, end in _spans(out, min(step, n) * columns * groups * length):
+                first, last = top * stride[0], (end - 1) * stride[0] + reach
+                part, some = _batch_last(images[:, :, first:last]), (end - top, *out[1:])
+                block = _columns(part, kernel, stride, dilation, some).reshape(groups, columns, -1)
+                ours = _batch_last(g[start : start + step, :, top:end]).reshape(groups, rows, -1)
+                dw += np.matmul(ours, block.swapaxes(1, 2))
     return dw.reshape(o, c // groups, *kernel)
 
 
