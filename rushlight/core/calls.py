@@ -213,7 +213,7 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
-        b = other._array
+        b = other._array  # type: ignore[union-attr]
         if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
             return finish(prim, (input, other), (input, b), prim.eval(input, b, *params), params)
     result = apply(prim, (input, other), params)
