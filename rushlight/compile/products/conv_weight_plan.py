@@ -24,8 +24,9 @@ from .packing import Copy
 
 STAGED = 160 << 10  # bytes of the input that should be at hand
 TURNED = 24 << 10  # bytes of turned gradients
+FIRST = 24 << 10  # bytes that the first cache keeps
 PLACES = 150  # places that a tile sums where images are small
-WHOLE = 640  # as many as it may be to sum all images at once
+WHOLE = 1280  # as many as it may be to sum all images at once
 CHUNK = 240 << 10  # bytes of such images
 UNITS = 8  # so many units let threads share the work
 MOST = 1 << 10  # sums that may be vectors until the end
@@ -88,7 +89,8 @@ class WeightPlan:
     @property
     def whole(self) -> bool:
         """Whether a tile sums all there is, so that units write the result themselves."""
-        return self.chunk == self.shape.images and not self.inner
+        every = self.chunk == self.shape.images and self.lines == self.shape.out[0]
+        return every and not self.inner
 
     @property
     def plane(self) -> int:
@@ -202,14 +204,24 @@ class WeightPlan:
         cycles = 0.0
         for sizes, counts in self.kinds():
             rows = math.prod(size for _, size in sizes)
-            step = max(rows * self.vectors / 2, rows * 0.5 + self.vectors * 0.7, 4)
-            once = (40 + rows * self.vectors * 3) / self.chunk
+            each = 0.5 if self.vectors > 1 else 0.95  # a number, which a single sum fetches itself
+            step = 1.2 + max(rows * self.vectors / 2, rows * each + self.vectors * 0.7, 4)
+            once = (40 + rows * self.vectors * 3) / self.chunk + self._waits(sizes[0][1])
             cycles += math.prod(counts) * (self.places * step + once)
         cycles += self.places * self.wide * 0.6
         cycles *= blocks * self.strips * self.units[1] * self.units[2]
         if not self.whole:  # sums are cleared, added up, and read again
             cycles += self.parts * self.part_room * MOVED / self.shape.images
         return cycles
+
+    def _waits(self, channels: int) -> float:
+        """Cycles per image in which a tile waits for lines that the first cache does not keep."""
+        pitch = self.pitch if self.staged else self.shape.size[1]
+        plane = self.lines * self.shape.stride[0] * pitch * self.type.size
+        grads = self.places * self.wide * self.type.size
+        if self.chunk * (channels * plane + grads) <= FIRST:
+            return 0.0
+        return (channels * plane * 2 + grads / 2) / 64
 
     def _tile_cycles(self, sizes: tuple[Pair, Pair, Pair], counts: Triple) -> float:
         """All inner tiles of one kind."""
