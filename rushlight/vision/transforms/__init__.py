@@ -4,10 +4,26 @@ Source: https://docs.pytorch.org/vision/stable/transforms.html
 """
 
 from . import functional
+from .auto import (
+    AugMix,
+    AutoAugment,
+    AutoAugmentPolicy,
+    RandAugment,
+    TrivialAugmentWide,
+)
 from .color import ColorJitter, Grayscale, RandomGrayscale, RandomInvert
 from .combine import Compose, Lambda, RandomApply, RandomChoice, RandomOrder
 from .convert import ConvertImageDtype, Normalize, PILToTensor, ToPILImage, ToTensor
 from .erasing import RandomErasing
+from .filters import (
+    GaussianBlur,
+    LinearTransformation,
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomPosterize,
+    RandomSolarize,
+)
 from .functional import InterpolationMode
 from .geometry import (
     CenterCrop,
@@ -20,32 +36,49 @@ from .geometry import (
     Resize,
     TenCrop,
 )
+from .warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
+    "AugMix",
+    "AutoAugment",
+    "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",
     "ConvertImageDtype",
+    "ElasticTransform",
     "FiveCrop",
+    "GaussianBlur",
     "Grayscale",
     "InterpolationMode",
     "Lambda",
+    "LinearTransformation",
     "Normalize",
     "PILToTensor",
     "Pad",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomAffine",
     "RandomApply",
+    "RandomAutocontrast",
     "RandomChoice",
     "RandomCrop",
+    "RandomEqualize",
     "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
     "RandomInvert",
     "RandomOrder",
+    "RandomPerspective",
+    "RandomPosterize",
     "RandomResizedCrop",
+    "RandomRotation",
+    "RandomSolarize",
     "RandomVerticalFlip",
     "Resize",
     "TenCrop",
     "ToPILImage",
     "ToTensor",
+    "TrivialAugmentWide",
     "functional",
 ]

@@ -11,6 +11,14 @@ from .color import (
     to_grayscale,
 )
 from .convert import convert_image_dtype, normalize, pil_to_tensor, to_pil_image, to_tensor
+from .filters import (
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    gaussian_blur,
+    posterize,
+    solarize,
+)
 from .geometry import (
     center_crop,
     crop,
@@ -29,6 +37,7 @@ from .kinds import (
     get_image_num_channels,
     get_image_size,
 )
+from .warp import affine, elastic_transform, perspective, rotate
 
 __all__ = [
     "InterpolationMode",
@@ -37,11 +46,17 @@ __all__ = [
     "adjust_gamma",
     "adjust_hue",
     "adjust_saturation",
+    "adjust_sharpness",
+    "affine",
+    "autocontrast",
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
+    "equalize",
     "erase",
     "five_crop",
+    "gaussian_blur",
     "get_dimensions",
     "get_image_num_channels",
     "get_image_size",
@@ -49,10 +64,14 @@ __all__ = [
     "invert",
     "normalize",
     "pad",
+    "perspective",
     "pil_to_tensor",
+    "posterize",
     "resize",
     "resized_crop",
     "rgb_to_grayscale",
+    "rotate",
+    "solarize",
     "ten_crop",
     "to_grayscale",
     "to_pil_image",

@@ -15,7 +15,7 @@ from .kinds import get_dimensions, max_value, on_tensor
 GREY = (0.2989, 0.587, 0.114)
 
 
-def _check_channels(x: rl.Tensor, permitted: tuple[int, ...] = (1, 3)) -> None:
+def check_channels(x: rl.Tensor, permitted: tuple[int, ...] = (1, 3)) -> None:
     channels = get_dimensions(x)[0]
     if channels not in permitted:
         raise TypeError(
@@ -29,12 +29,12 @@ def _check_factor(name: str, value: float) -> None:
         raise ValueError(f"{name} ({value}) is not non-negative.")
 
 
-def _blend(x: rl.Tensor, other: rl.Tensor | float, ratio: float) -> rl.Tensor:
+def blend(x: rl.Tensor, other: rl.Tensor | float, ratio: float) -> rl.Tensor:
     mixed = float(ratio) * x + (1.0 - float(ratio)) * other
     return mixed.clamp(0, max_value(x.dtype)).to(x.dtype)
 
 
-def _enhance(img: Any, name: str, factor: float) -> Any:
+def enhance(img: Any, name: str, factor: float) -> Any:
     return getattr(pillow("ImageEnhance"), name)(img).enhance(factor)
 
 
@@ -54,7 +54,7 @@ to_grayscale = rgb_to_grayscale
 def _grey(x: rl.Tensor, channels: int) -> rl.Tensor:
     if x.ndim < 3:
         raise TypeError(f"Input image tensor should have at least 3 dimensions, but found {x.ndim}")
-    _check_channels(x)
+    check_channels(x)
     if x.shape[-3] == 3:
         red, green, blue = x.unbind(-3)
         grey = (GREY[0] * red + GREY[1] * green + GREY[2] * blue).to(x.dtype).unsqueeze(-3)
@@ -67,11 +67,11 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """Blend with black: 0 is black, 1 the picture, 2 twice as bright."""
     _check_factor("brightness_factor", brightness_factor)
     if is_pillow_image(img):
-        return _enhance(img, "Brightness", brightness_factor)
+        return enhance(img, "Brightness", brightness_factor)
 
     def change(x: rl.Tensor) -> rl.Tensor:
-        _check_channels(x)
-        return _blend(x, 0.0, brightness_factor)
+        check_channels(x)
+        return blend(x, 0.0, brightness_factor)
 
     return on_tensor(img, change)
 
@@ -80,14 +80,14 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """Blend with the mean grey: 0 is plain grey, 1 the picture."""
     _check_factor("contrast_factor", contrast_factor)
     if is_pillow_image(img):
-        return _enhance(img, "Contrast", contrast_factor)
+        return enhance(img, "Contrast", contrast_factor)
 
     def change(x: rl.Tensor) -> rl.Tensor:
-        _check_channels(x)
+        check_channels(x)
         dtype = x.dtype if x.is_floating_point() else rl.float32
         grey = _grey(x, 1) if get_dimensions(x)[0] == 3 else x
         dims = (-3, -2, -1) if x.ndim > 2 else (-2, -1)
-        return _blend(x, grey.to(dtype).mean(dims, keepdim=True), contrast_factor)
+        return blend(x, grey.to(dtype).mean(dims, keepdim=True), contrast_factor)
 
     return on_tensor(img, change)
 
@@ -96,13 +96,13 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """Blend with the grey picture: 0 is grey, 1 the picture."""
     _check_factor("saturation_factor", saturation_factor)
     if is_pillow_image(img):
-        return _enhance(img, "Color", saturation_factor)
+        return enhance(img, "Color", saturation_factor)
 
     def change(x: rl.Tensor) -> rl.Tensor:
-        _check_channels(x)
+        check_channels(x)
         if get_dimensions(x)[0] == 1:
             return x
-        return _blend(x, _grey(x, 1), saturation_factor)
+        return blend(x, _grey(x, 1), saturation_factor)
 
     return on_tensor(img, change)
 
@@ -115,7 +115,7 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
         return _turn_pillow_hue(img, hue_factor)
 
     def change(x: rl.Tensor) -> rl.Tensor:
-        _check_channels(x)
+        check_channels(x)
         if get_dimensions(x)[0] == 1:
             return x
         hue, saturation, value = _rgb_to_hsv(convert_image_dtype(x, rl.float32))
@@ -171,7 +171,7 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
         return img.convert("RGB").point(table * 3).convert(mode)
 
     def change(x: rl.Tensor) -> rl.Tensor:
-        _check_channels(x)
+        check_channels(x)
         scaled = x if x.is_floating_point() else convert_image_dtype(x, rl.float32)
         return convert_image_dtype((gain * scaled**gamma).clamp(0, 1), x.dtype)
 

@@ -190,7 +190,7 @@ def _source_index(size: int, before: int, after: int, mode: str) -> np.ndarray:
 
 def _pad_pillow(img: Any, border: list[int], fill: Any, mode: str) -> Any:
     if mode == "constant":
-        return pillow("ImageOps").expand(img, tuple(border), _pillow_fill(img, fill))
+        return pillow("ImageOps").expand(img, tuple(border), pillow_fill(img, fill))
     rows, columns = (
         _source_index(size, border[edge], border[edge + 2], mode)
         for size, edge in ((img.height, 1), (img.width, 0))
@@ -202,7 +202,7 @@ def _pad_pillow(img: Any, border: list[int], fill: Any, mode: str) -> Any:
     return result
 
 
-def _pillow_fill(img: Any, fill: Any) -> Any:
+def pillow_fill(img: Any, fill: Any) -> Any:
     """One value for all bands, or one for each."""
     bands = len(img.getbands())
     if isinstance(fill, str):
