@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import rushlight as rl
 
 from .elementwise import at_least, number, rate, scalar_dtype
-from .optimizer import Optimizer
+from .optimizer import Grouped
 
 
-class Adafactor(Optimizer):
+class Adafactor(Grouped):
     r"""Adafactor: the second moment of a matrix kept as one row and one column.
 
     b = 1 - t^beta2_decay;  rows = b rows + (1 - b) mean(g^2 over columns), columns alike;
@@ -67,19 +66,6 @@ class Adafactor(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's loss, if any."""
-        loss = None
-        if closure is not None:
-            with rl.enable_grad():
-                loss = closure()
-        with rl.no_grad():
-            for group in self.param_groups:
-                for param in group["params"]:
-                    if param.grad is not None:
-                        self._step_param(param, group)
-        return loss
 
     def _prepare(self, param) -> dict[str, Any]:
         grad = param.grad

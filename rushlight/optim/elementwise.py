@@ -20,7 +20,7 @@ import rushlight as rl
 from ..core.state import STATE
 from ..core.tape import mark_written
 from .flat import Flat
-from .optimizer import Optimizer
+from .optimizer import Grouped
 
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL = 4096  # elements: above it copying costs more than the calls it saves
@@ -170,7 +170,7 @@ class Plan:
         )
 
 
-class Elementwise(Optimizer):
+class Elementwise(Grouped):
     """An optimiser given by `_slots`, `_advance` and `_update`.
 
     `_slots(group)` names the state that has the parameter's shape, `_scalars` the state that is one
@@ -210,16 +210,6 @@ class Elementwise(Optimizer):
     def _late_options() -> dict[str, Any]:
         """Options younger than old checkpoints, which may lack them."""
         return {"maximize": False, "foreach": None, "differentiable": False}
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's loss, if any."""
-        loss = None
-        if closure is not None:
-            with rl.enable_grad():
-                loss = closure()
-        for index, group in enumerate(self.param_groups):
-            self._step_group(index, group)
-        return loss
 
     def _step_group(self, index: int, group: dict[str, Any]) -> None:
         params, arrays, grads, others = [], [], [], []

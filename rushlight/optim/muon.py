@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
 import rushlight as rl
 
 from .elementwise import number, rate
-from .optimizer import Optimizer
+from .optimizer import Grouped
 
 _COEFFICIENTS = (3.4445, -4.775, 2.0315)
 _ADJUSTMENTS = (None, "original", "match_rms_adamw")
 
 
-class Muon(Optimizer):
+class Muon(Grouped):
     r"""Muon: the momentum of a matrix, brought near to the closest orthogonal matrix.
 
     b = momentum b + (1 - momentum) g;  u = (1 - momentum) g + momentum b with `nesterov`, else b;
@@ -75,19 +74,6 @@ class Muon(Optimizer):
                         "Muon only supports 2D parameters whereas we found a parameter with size:"
                         f" {param.size()}"
                     )
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's loss, if any."""
-        loss = None
-        if closure is not None:
-            with rl.enable_grad():
-                loss = closure()
-        with rl.no_grad():
-            for group in self.param_groups:
-                for param in group["params"]:
-                    if param.grad is not None:
-                        self._step_param(param, group)
-        return loss
 
     def _step_param(self, param, group: dict[str, Any]) -> None:
         if param.is_complex():

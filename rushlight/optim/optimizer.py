@@ -315,6 +315,29 @@ class Optimizer(Hooks):
         return state
 
 
+class Grouped(Optimizer):
+    """Optimisers whose step takes one group after the other, and there one parameter."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; returns the closure's loss, if any."""
+        loss = None
+        if closure is not None:
+            with rl.enable_grad():
+                loss = closure()
+        for index, group in enumerate(self.param_groups):
+            self._step_group(index, group)
+        return loss
+
+    def _step_group(self, index: int, group: dict[str, Any]) -> None:
+        with rl.no_grad():
+            for param in group["params"]:
+                if param.grad is not None:
+                    self._step_param(param, group)
+
+    def _step_param(self, param: Any, group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
 def _cast(value: Any, param: Any, group: dict[str, Any], key: object) -> Any:
     """A saved value made fit for `param`; step counters keep their own dtype."""
     if isinstance(value, rl.Tensor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
@@ -10,10 +9,10 @@ import rushlight as rl
 
 from ..core.errors import fail
 from .elementwise import number, rate
-from .optimizer import Optimizer
+from .optimizer import Grouped
 
 
-class SparseAdam(Optimizer):
+class SparseAdam(Grouped):
     r"""Adam that leaves alone, moments and all, the rows of a table that a batch did not use.
 
     For the rows that have a gradient: m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
@@ -55,19 +54,6 @@ class SparseAdam(Optimizer):
                 raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize}
         super().__init__(params, defaults)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the rows that have a gradient; returns the closure's loss, if any."""
-        loss = None
-        if closure is not None:
-            with rl.enable_grad():
-                loss = closure()
-        with rl.no_grad():
-            for group in self.param_groups:
-                for param in group["params"]:
-                    if param.grad is not None:
-                        self._step_param(param, group)
-        return loss
 
     def _step_param(self, param, group: dict[str, Any]) -> None:
         if not param._read_sparsely:
