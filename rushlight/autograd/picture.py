@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dispatch import OUTPUT_OF
+from ..core.primitive import REGISTRY
 from ..core.tape import INPUTS, LEAF, ORDER, PARAMS, PARENTS, PRIM, SHAPE, Entry
 from ..core.tensor import Tensor
 from .modes import enable_grad
@@ -81,8 +82,13 @@ class Tape:
 
 
 def title_of(entry: Entry) -> str:
-    """An operation's name as a picture shows it: torch's node without its ending."""
-    name = node_name(entry)
+    """An operation's name as a picture shows it: its own node's in torch without the ending.
+
+    An entry may go by the name of a formula that it ends (1 / x by that of a product).
+    """
+    declared = REGISTRY.get(entry[PRIM].name)
+    name = declared.node if declared is not None else None
+    name = name if type(name) is str else node_name(entry)
     head, _, tail = name.rpartition("Backward")
     return head if head and (not tail or tail.isdigit()) else name
 

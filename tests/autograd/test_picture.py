@@ -149,7 +149,7 @@ def test_a_small_graph_is_drawn_whole() -> None:
     x = rl.tensor([1.0, 2.0, 3.0])
     picture = rl.graph_picture(1 / ((-((w * x).sum() + b)).exp() + 1))
     titles = [box.title for box in picture.boxes]
-    assert titles == ["Mul", "Sum", "Add", "Neg", "Exp", "Add", "Mul", "w", "x", "b", "1", "result"]
+    assert titles == ["Mul", "Sum", "Add", "Neg", "Exp", "Add", "Div", "w", "x", "b", "1", "result"]
     named = {(titles[a], titles[b]) for a, b, _ in picture.edges}
     assert {("w", "Mul"), ("x", "Mul"), ("b", "Add"), ("1", "Div"), ("Div", "result")} <= named
     check_geometry(picture.layout)
