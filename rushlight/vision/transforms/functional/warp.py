@@ -233,8 +233,10 @@ def elastic_transform(
         return to_pil_image(found, mode=img.mode)
     _, height, width = get_dimensions(img)
     if tuple(displacement.shape) != (1, height, width, 2):
-        raise ValueError(f"Argument displacement shape should be {rl.Size((1, height, width, 2))}, but given"
-                         f" {displacement.shape}")  # fmt: skip
+        wanted = rl.Size((1, height, width, 2))
+        raise ValueError(
+            f"Argument displacement shape should be {wanted}, but given {displacement.shape}"
+        )
     x = rl.linspace((1 - width) / width, (width - 1) / width, width).expand(height, width)
     y = rl.linspace((1 - height) / height, (height - 1) / height, height)[:, None]
     own = rl.stack((x, y.expand(height, width)), -1)[None]
