@@ -61,7 +61,7 @@ SURE = _words(
     "spread_pool cumsum scaled halved exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos",
     "tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid atan2 logaddexp logaddexp2",
     "deg2rad rad2deg relu conj add sub take_from mul div pow neg abs sign square reciprocal",
-    "positive trunc_divide floor_quotient remainder fmod maximum minimum fmax fmin clamp floor",
+    "trunc_divide floor_quotient remainder fmod maximum minimum fmax fmin clamp floor",
     "ceil trunc frac round hypot copysign erf erfc sinc xlogy logit_loss probability_loss",
     "self_information smooth_l1 huber floor_divide gather spread_along index_select spread_rows",
     "take_flat add_flat scatter_value scatter index_add",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rushlight as rl
+from rushlight.core.primitive import REGISTRY
 
 later = importlib.import_module("rushlight.compile.later")
 bound = importlib.import_module("rushlight.compile.bound")
@@ -347,3 +348,7 @@ def test_forms_come_back_from_the_disk(tmp_path, monkeypatch, handed):
         step, _ = mlp()
         rl.compile(step)()
     assert handed[-1] > 10
+
+
+def test_only_ops_that_there_are_can_wait() -> None:
+    assert set(REGISTRY) >= later.SURE
