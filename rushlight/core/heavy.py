@@ -3,8 +3,9 @@
 `heavy(name, evaluate)` behaves as `evaluate`, a function of arrays in NumPy. At the first call of a
 form (shapes, strides and types of the arrays, parameters) whoever is in MAKERS makes a program of
 what `name` stands for, a formula in ops or the op of that name, and every call of that form runs
-it: equal calls give equal results, to the last bit. What cannot be made stays with NumPy, as do all
-new forms once there are LIMIT. A process that never meets a large array loads nothing.
+it: equal calls give equal results, to the last bit. What cannot be made stays with NumPy, as do
+new forms once there are LIMIT, or ALIKE that differ in sizes only. A process that never meets a
+large array loads nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +24,7 @@ from .state import STATE
 LEAST = 4096  # elements of the first operand from which a program pays; fewer are for reading
 LIGHT = 1 << 16  # the same where there is little to do for an element
 LIMIT = 1024  # forms that are settled: lengths that never come again shall not cost more
+ALIKE = 16  # of those, forms of one kind: batches of as many sizes, sequences of as many lengths
 
 ndarray = np.ndarray
 
@@ -40,6 +43,7 @@ SWITCH = Switch()
 MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, NumPy's result, `into`)
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
+_counts: Counter[Any] = Counter()  # how many forms there are of a kind
 _NEW = object()
 _settling = threading.RLock()
 
@@ -97,10 +101,33 @@ def _first(key: tuple[Any, ...], evaluate: Callable[..., Any], args: tuple[Any, 
     if STATE.tracer is not None or not MAKERS:  # a trace wants the graph, not these programs
         return y
     with _settling:
-        if key not in FORMS and len(FORMS) < LIMIT:
+        kinds = _kinds_of(key[0], args)
+        if (
+            key not in FORMS and len(FORMS) < LIMIT
+            and all(_counts[kind] < most for kind, most in kinds)
+        ):  # fmt: skip
+            _counts.update(kind for kind, _ in kinds)
             FORMS[key] = MAKERS[0](key[0], args, y, into)
         found = FORMS.get(key)
     return y if found is None else found(*args)
+
+
+def _kinds_of(name: str, args: tuple[Any, ...]) -> list[tuple[Any, int]]:
+    """What forms have in common that differ in the numbers of samples, steps or pixels only.
+
+    Each with how many there may be. Of images (N, C, ...) the channels stay, of others the last
+    size if it is not the number of samples; and these are counted together, whatever their sizes.
+    """
+    first = args[0]
+    images = first.ndim > 3 or name.startswith("convolution") or "pool" in name
+
+    def size(x: ndarray) -> Any:
+        return None if x.shape == first.shape[:1] else x.shape[1:2] if images else x.shape[-1:]
+
+    fine = (name, *((x.ndim, size(x)) if type(x) is ndarray else x for x in args
+                    if type(x) is not tuple))  # fmt: skip
+    coarse = (name, *(x.ndim for x in args if type(x) is ndarray))
+    return [(fine, ALIKE)] if images else [(fine, ALIKE), (coarse, 3 * ALIKE)]
 
 
 def _free_after_fork() -> None:
@@ -116,3 +143,4 @@ if hasattr(os, "register_at_fork"):
 def forget() -> None:
     """Settle all forms anew."""
     FORMS.clear()
+    _counts.clear()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -412,3 +413,18 @@ def test_a_second_process_needs_no_compiler(setting: str, tmp_path: Path) -> Non
     else:
         assert [line[0] for line in lines] == ["1", "1"]
         assert lines[1][1] == "False" or not sys.platform.startswith("linux")
+
+
+def test_sizes_that_never_come_again_cost_little() -> None:
+    """Batches and sequences of ever new lengths: programs for the first few."""
+    table, layer = rl.randn(4, 6), rl.nn.Conv1d(3, 4, 3)
+    w = rl.randn(5, 2, 3, 3)
+    for n in range(40):
+        F.gelu(rl.randn(n + 3, 6) @ table.T)
+        F.layer_norm(rl.randn(2, n + 3, 6), (6,))
+        layer(rl.randn(2, 3, n + 5))
+        F.conv2d(rl.randn(n + 1, 2, 5, 5), w)
+    counts = Counter(key[0] for key in heavy.FORMS)
+    assert counts and max(counts.values()) <= 2 * heavy.ALIKE
+    x = rl.randn(50, 2, 5, 5)
+    agree(F.conv2d(x, w), plain(lambda: F.conv2d(x, w)))
