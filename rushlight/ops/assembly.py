@@ -60,6 +60,8 @@ from_windows = linear(
 
 def _as_pairs(x: Any) -> np.ndarray:
     x = np.asarray(x)
+    if x.dtype.kind != "c":  # a gradient without imaginary part
+        x = x.astype(np.result_type(x, np.complex64))
     part = np.dtype(f"f{x.itemsize // 2}")
     step = part.itemsize
     first = np.lib.stride_tricks.as_strided(x.real, x.shape, x.strides)

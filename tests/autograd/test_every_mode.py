@@ -256,3 +256,10 @@ def test_every_differentiable_op_is_tried() -> None:
     print(len(wanted), "ops:", len(real), "real,", len(FUNCTIONS), "others,", len(ONCE), "once;",
           len({case.values[0].name for case in COMPLEX}), "complex")  # fmt: skip
     assert len({case.values[0].name for case in COMPLEX}) >= 100
+
+
+def test_a_real_gradient_of_complex_numbers_has_no_imaginary_part() -> None:
+    pairs = rl.ones(5, 2, dtype=rl.float64, requires_grad=True)
+    noise = op("normal_around")(op("view_as_complex")(pairs), np.ones(5))
+    (g,) = rl.autograd.grad((noise * 3).sum(), pairs)
+    assert rl.equal(g, rl.zeros(5, 2, dtype=rl.float64))
