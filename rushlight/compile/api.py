@@ -147,7 +147,7 @@ class Compiled:
                     return result
             return self._long_call(args, kwargs)
 
-        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore
+        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore[assignment]
 
     def __deepcopy__(self, memo: Any) -> Compiled:
         function = copy.deepcopy(self.function, memo)

@@ -335,7 +335,8 @@ class Grouped(Optimizer):
                     self._step_param(param, group)
 
     def _step_param(self, param: Any, group: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """The update of one parameter; optimisers that take whole groups have none."""
+        raise NotImplementedError(type(self).__name__)
 
 
 def _cast(value: Any, param: Any, group: dict[str, Any], key: object) -> Any:

@@ -136,31 +136,33 @@ def arrays(ts: Any) -> list[Any]:
     return [t.detach().numpy() for t in ts]
 
 
+STEP = 1e-6
+
+
+def along_a_line(value: Function, xs: list[np.ndarray]) -> tuple[Any, ...]:
+    """A point, a direction there, the points a step to either side, and the gradient function."""
+    ts = [direction(x.shape, 30 + i) for i, x in enumerate(xs)]
+    at, along = tuple(wrap(x.copy()) for x in xs), tuple(map(wrap, ts))
+    ends = [[wrap(x + s * t) for x, t in zip(xs, ts)] for s in (STEP, -STEP)]
+    return at, along, ends, rl.func.grad(value, tuple(range(len(xs))))
+
+
 def check_first(value: Function, xs: list[np.ndarray]) -> None:
     """Reverse and forward mode along one direction, beside differences and each other."""
-    ts = [direction(x.shape, 30 + i) for i, x in enumerate(xs)]
-    places = tuple(range(len(xs)))
-    at, along = tuple(wrap(x.copy()) for x in xs), tuple(map(wrap, ts))
-    step = 1e-6
-    ends = [[wrap(x + s * t) for x, t in zip(xs, ts)] for s in (step, -step)]
-    slope = rl.func.grad(value, places)
+    at, along, ends, slope = along_a_line(value, xs)
     _, pushed = rl.func.jvp(value, at, along)
     high, low = (value(*end).item() for end in ends)
-    product = sum(float((g * t).sum()) for g, t in zip(arrays(slope(*at)), ts))
+    product = sum(float((g * t).sum()) for g, t in zip(arrays(slope(*at)), arrays(along)))
     close([pushed.item()], [product], 1e-9)
-    close([product], [(high - low) / (2 * step)])
+    close([product], [(high - low) / (2 * STEP)])
 
 
 def check(value: Function, xs: list[np.ndarray]) -> None:
     """All five modes along one direction, beside differences."""
     check_first(value, xs)
-    ts = [direction(x.shape, 30 + i) for i, x in enumerate(xs)]
+    at, along, ends, slope = along_a_line(value, xs)
     places = tuple(range(len(xs)))
-    at, along = tuple(wrap(x.copy()) for x in xs), tuple(map(wrap, ts))
-    step = 1e-6
-    ends = [[wrap(x + s * t) for x, t in zip(xs, ts)] for s in (step, -step)]
-    slope = rl.func.grad(value, places)
-    measured = [(a - b) / (2 * step) for a, b in zip(*(arrays(slope(*end)) for end in ends))]
+    measured = [(a - b) / (2 * STEP) for a, b in zip(*(arrays(slope(*end)) for end in ends))]
     forward_reverse = arrays(rl.func.jvp(slope, at, along)[1])
     close(forward_reverse, measured)
 
