@@ -14,6 +14,7 @@ from .init import xavier_uniform_
 from .module import Module
 from .norm_feature import LayerNorm
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
+from .transformer_layers import _get_activation_fn as _get_activation_fn
 
 
 def _get_clones(module: Any, count: int) -> ModuleList:

@@ -13,7 +13,7 @@ from .module import Module
 from .norm_feature import LayerNorm
 
 
-def _activation_function(activation: Any) -> Any:
+def _get_activation_fn(activation: Any) -> Any:
     if not isinstance(activation, str):
         return activation
     if activation not in ("relu", "gelu"):
@@ -67,7 +67,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, **made)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        self.activation = _activation_function(activation)
+        self.activation = _get_activation_fn(activation)
         self.activation_relu_or_gelu = _kind_of(self.activation)
 
     def forward(
@@ -140,7 +140,7 @@ class TransformerDecoderLayer(Module):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
-        self.activation = _activation_function(activation)
+        self.activation = _get_activation_fn(activation)
 
     def forward(
         self,

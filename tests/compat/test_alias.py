@@ -51,6 +51,17 @@ def test_the_same_module_objects_under_both_names(clean: None) -> None:
         assert sys.modules[ours].__name__ == ours
 
 
+def test_families_of_modules_by_torchs_file_names(clean: None) -> None:
+    compat.install()
+    for family, name in (
+        ("loss", "_Loss"), ("utils", "_pair"), ("batchnorm", "_BatchNorm"), ("conv", "_ConvNd"),
+        ("transformer", "_get_activation_fn"), ("module", "Module"),
+    ):  # fmt: skip
+        assert hasattr(importlib.import_module(f"torch.nn.modules.{family}"), name)
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'torch\.nn\.modules\.nothing'"):
+        importlib.import_module("torch.nn.modules.nothing")
+
+
 def test_installing_twice_is_installing_once(clean: None) -> None:
     compat.install()
     finders = len(sys.meta_path)
