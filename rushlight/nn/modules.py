@@ -52,7 +52,7 @@ _FAMILIES = {
     "upsampling": upsampling,
     "utils": sizes,
 }
-__path__: list[str] = []  # a package to the import system: `from torch.nn.modules.loss import _Loss`
+__path__: list[str] = []  # so that `from torch.nn.modules.loss import _Loss` finds it
 Module = module.Module
 _HOOKS = {name: value for name, value in vars(module_global_hooks).items() if "_module_" in name}
 module.__dict__.update(_HOOKS)
