@@ -62,27 +62,22 @@ def able() -> bool:
 
 def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
-    into: int = 0, light: bool = False,
+    into: int = 0, light: bool = False, chosen: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """`evaluate` with a program in its place where the arrays are large.
 
     With `into` the first so many arguments are arrays that take the results, which lie apart from
     all others; the formula is a function of the other arguments. An op is `light` if NumPy passes
-    over its arrays once or twice.
+    over its arrays once or twice, `chosen` if the caller knows that a program pays.
     """
     if formula is not None:
         FORMULAS[name] = formula
 
     def run(*args: Any) -> Any:
-        if args[0].size < (SWITCH.light if light else SWITCH.least) or not SWITCH.on:
+        small = not chosen and args[0].size < (SWITCH.light if light else SWITCH.least)
+        if small or not SWITCH.on:
             return evaluate(*args)
-        form: list[Any] = [name]
-        for x in args:
-            if type(x) is ndarray:
-                form += (x.dtype, x.shape, x.strides)
-            else:
-                form.append(x)
-        key = tuple(form)
+        key = _form(name, args)
         try:
             found = FORMS.get(key, _NEW)
         except TypeError:  # a parameter that is no plain value
@@ -92,6 +87,22 @@ def heavy(
         return _first(key, evaluate, args, into) if found is _NEW else found(*args)
 
     return run
+
+
+def settled(name: str, run: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    """What `run`, of `heavy(name, ...)`, calls for arguments of this form: for many such calls."""
+    found = FORMS.get(_form(name, args)) if SWITCH.on else None
+    return run if found is None else found
+
+
+def _form(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    form: list[Any] = [name]
+    for x in args:
+        if type(x) is ndarray:
+            form += (x.dtype, x.shape, x.strides)
+        else:
+            form.append(x)
+    return tuple(form)
 
 
 def _first(key: tuple[Any, ...], evaluate: Callable[..., Any], args: tuple[Any, ...],

@@ -113,3 +113,29 @@ def test_packed_sequences() -> None:
     wanted = rl.autograd.grad((net(x)[0] * 2).sum(), list(net.parameters()))
     y = net(x)[0].mul_(2)
     agree(rl.autograd.grad(y.sum(), list(net.parameters())), wanted, 1e-11)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_first_states_in_another_order_of_memory(kind: str) -> None:
+    """The steps after the first find their program by the second's form."""
+    rl.manual_seed(0)
+    net, x = KINDS[kind](bidirectional=True), rl.randn(5, 3, 5)
+    given = [rl.randn(6, 3, 2).permute(2, 1, 0) for _ in range(2)]
+    hx: Any = given[0] if kind == "GRU" else tuple(given)
+
+    def call() -> list[Any]:
+        found = states(net(x, hx))
+        return [*found, *rl.autograd.grad(found[0].sum(), list(net.parameters()))]
+
+    wanted = plain(call)
+    agree(call(), wanted, 2e-5)
+
+
+def test_many_small_steps_are_programs() -> None:
+    """What counts is the work of all steps, not the size of one."""
+    heavy.SWITCH.least = heavy.LEAST
+    net = rl.nn.LSTM(16, 16)
+    net(rl.randn(4, 8, 16))
+    assert not any("step" in key[0] for key in heavy.FORMS)
+    net(rl.randn(40, 8, 16))
+    assert any("step" in key[0] and callable(found) for key, found in heavy.FORMS.items())

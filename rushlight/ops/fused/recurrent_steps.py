@@ -7,7 +7,7 @@ the weights' gradients are one product each over all rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,10 +24,10 @@ _COUNTS = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 
 def worthwhile(mode: str, h: Array, w_hr: Any, sizes: Any) -> bool:
-    """Whether to go by steps: large states, of one size, without projections."""
+    """Whether to go by steps: many states in all, of one size, without projections."""
     return (
-        heavy.able() and h.size >= heavy.SWITCH.least and h.dtype.char in "fd" and w_hr is None
-        and len(sizes) > 1 and min(sizes) == max(sizes)
+        heavy.able() and h.size * len(sizes) >= heavy.SWITCH.least and h.dtype.char in "fd"
+        and w_hr is None and len(sizes) > 1 and min(sizes) == max(sizes)
     )  # fmt: skip
 
 
@@ -70,15 +70,27 @@ def _filling(formula: Callable[..., Any], results: int) -> Callable[..., None]:
     return run
 
 
-def _program(name: str, formula: Callable[..., Any], results: int) -> Callable[..., None]:
-    return heavy.heavy(name, _filling(formula, results), formula, results)
+class _Program:
+    """A step's program; steps after the first have the form of the second."""
+
+    def __init__(self, name: str, formula: Callable[..., Any], results: int) -> None:
+        self.name = name
+        self.run = heavy.heavy(name, _filling(formula, results), formula, results, chosen=True)
+
+    def walk(self, steps: Iterable[tuple[Any, ...]]) -> None:
+        """Make the steps, whose arguments are given, one after the other."""
+        run = self.run
+        for turn, args in enumerate(steps):
+            if turn == 2:
+                run = heavy.settled(self.name, run, args)
+            run(*args)
 
 
 _RESULTS = {"RNN_TANH": (1, 2), "RNN_RELU": (1, 2), "GRU": (2, 3), "LSTM": (3, 3)}
 _STEPS = {
     mode: (
-        _program(f"{mode} step", partial(_forward, mode), forward),
-        _program(f"{mode} step back", partial(_backward, mode), backward),
+        _Program(f"{mode} step", partial(_forward, mode), forward),
+        _Program(f"{mode} step back", partial(_backward, mode), backward),
     )
     for mode, (forward, backward) in _RESULTS.items()
 }
@@ -108,16 +120,18 @@ def forward(
     cells = empty((count, *h.shape), x.dtype) if mode == "LSTM" else None
     wide = 4 * h.shape[1] if _COUNTS[mode] > 1 else 0
     saved = empty((count, h.shape[0], wide), x.dtype)
-    step, last = _STEPS[mode][0], 0
-    for t, p in _order(count, reverse):
-        before, last = (h if p < 0 else states[p]), t
-        if cells is not None:
-            cell = c if p < 0 else cells[p]
-            step(saved[t], cells[t], states[t], gates[t], before, cell, w_hh, own)
-        elif wide:
-            step(saved[t], states[t], gates[t], before, None, w_hh, own)
-        else:
-            step(states[t], gates[t], before, None, w_hh, own)
+    h, c = (None if one is None else np.ascontiguousarray(one, x.dtype) for one in (h, c))
+
+    def steps() -> Iterator[tuple[Any, ...]]:
+        for t, p in _order(count, reverse):
+            before = h if p < 0 else states[p]
+            cell = None if cells is None else c if p < 0 else cells[p]
+            results = (saved[t],) if wide else ()
+            results += () if cells is None else (cells[t],)
+            yield *results, states[t], gates[t], before, cell, w_hh, own
+
+    _STEPS[mode][0].walk(steps())
+    last = 0 if reverse else count - 1
     rows = states.reshape(-1, h.shape[1])
     kept = rows, saved.reshape(len(rows), wide)
     ends = states[last].copy(), *(() if cells is None else (cells[last].copy(),))
@@ -168,16 +182,19 @@ def _walk(
     states, saved, cells = kept
     long, gru, count = mode == "LSTM", mode == "GRU", len(states)
     own = cells[0].reshape(states.shape) if long else states
-    by_y, by_h = gs[0].reshape(states.shape), gs[1]
-    by_c = gs[2] if long else None
+    by_y, turned = gs[0].reshape(states.shape), np.ascontiguousarray(w.T)
+    start = np.ascontiguousarray(first[long], own.dtype)
     spare = [[np.empty_like(states[0]) for _ in range(2)] for _ in range(2)]
-    step, turned = _STEPS[mode][1], np.ascontiguousarray(w.T)
-    for turn, (t, p) in enumerate(reversed(list(_order(count, reverse)))):
-        before = first[long] if p < 0 else own[p]
-        (h, c), parts = spare[turn % 2], (d[0][t], d[1][t]) if gru else (d[0][t],)
-        results = (*parts, h, c) if long else (*parts, h)
-        step(
-            *results, by_y[t], by_h, by_c, saved[t] if saved.size else None, own[t], before, turned
-        )
-        by_h, by_c = h, c if long else None
-    return by_h, by_c
+    ends = [gs[1], gs[2] if long else None]
+
+    def steps() -> Iterator[tuple[Any, ...]]:
+        for turn, (t, p) in enumerate(reversed(list(_order(count, reverse)))):
+            (h, c), parts = spare[turn % 2], (d[0][t], d[1][t]) if gru else (d[0][t],)
+            before = start if p < 0 else own[p]
+            kept = saved[t] if saved.size else None
+            results = (*parts, h, c) if long else (*parts, h)
+            yield *results, by_y[t], *ends, kept, own[t], before, turned
+            ends[:] = h, c if long else None
+
+    _STEPS[mode][1].walk(steps())
+    return ends[0], ends[1]
