@@ -120,7 +120,8 @@ def forward(
     cells = empty((count, *h.shape), x.dtype) if mode == "LSTM" else None
     wide = 4 * h.shape[1] if _COUNTS[mode] > 1 else 0
     saved = empty((count, h.shape[0], wide), x.dtype)
-    h, c = (None if one is None else np.ascontiguousarray(one, x.dtype) for one in (h, c))
+    h = np.ascontiguousarray(h, x.dtype)
+    c = None if c is None else np.ascontiguousarray(c, x.dtype)
 
     def steps() -> Iterator[tuple[Any, ...]]:
         for t, p in _order(count, reverse):
