@@ -123,6 +123,7 @@ _LAZY = {
     "compat": ("rushlight.compat", None),
     "distributions": ("rushlight.distributions", None),
     "func": ("rushlight.func", None),
+    "hub": ("rushlight.hub", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
     "install_as_torch": ("rushlight.compat", "install"),

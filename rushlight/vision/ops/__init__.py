@@ -13,7 +13,13 @@ from .boxes import (
     nms,
     remove_small_boxes,
 )
-from .layers import (
+from .losses import (
+    complete_box_iou_loss,
+    distance_box_iou_loss,
+    generalized_box_iou_loss,
+    sigmoid_focal_loss,
+)
+from .misc import (
     MLP,
     Conv2dNormActivation,
     FrozenBatchNorm2d,
@@ -21,11 +27,5 @@ from .layers import (
     SqueezeExcitation,
     StochasticDepth,
     stochastic_depth,
-)
-from .losses import (
-    complete_box_iou_loss,
-    distance_box_iou_loss,
-    generalized_box_iou_loss,
-    sigmoid_focal_loss,
 )
 from .regions import RoIAlign, RoIPool, roi_align, roi_pool

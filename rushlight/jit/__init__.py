@@ -1,7 +1,5 @@
 """torch.jit: scripting and tracing give back what they were given, and it can be saved."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -9,7 +7,7 @@ from typing import Any, Final
 
 import rushlight as rl
 
-from .core.names import explain_missing as _explain_missing
+from ..core.names import explain_missing as _explain_missing
 
 __all__ = [
     "Final", "RecursiveScriptModule", "ScriptModule", "annotate", "export", "fork", "freeze",
@@ -165,4 +163,4 @@ class _Done:
         return True
 
 
-_explain_missing(__name__)
+_explain_missing(__name__, {"annotations": ("rushlight.jit.annotations", None)})
