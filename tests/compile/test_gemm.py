@@ -10,13 +10,14 @@ import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from rushlight.compile.records import replace
 
 pytest.importorskip("llvmlite")
 sys.path.insert(0, str(Path(__file__).parent))

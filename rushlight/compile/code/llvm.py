@@ -21,13 +21,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from ...core.errors import fail
+from ..records import record
 from . import cache, loader
 
 P = ParamSpec("P")
@@ -51,7 +51,7 @@ _serial = itertools.count()
 LOG = logging.getLogger("rushlight.compile")
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Target:
     """What code is made for: an instruction set by name, and what emitters must know of it."""
 
@@ -186,7 +186,7 @@ def _native() -> Target:
     if known is None:
         known = _detected()
         if name := _own_name():
-            cache.store(name, json.dumps(asdict(known)).encode())
+            cache.store(name, json.dumps(vars(known)).encode())
     return known
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..graph import Node
+from ..records import field, record
 from .affine import Index, contiguous, flat, substituted, variable
 from .normal import IDLE, WRITES, shift, storage
 
@@ -30,7 +30,7 @@ ROWS = 64  # of a matrix in a piece: fewer make slow products
 PATIENCE = 40  # kernels in a row that do not fit before the search ends
 
 
-@dataclass
+@record
 class _Use:
     """What one group does to memory: the variable whose pieces it can do, and what it touches."""
 
@@ -146,7 +146,7 @@ class _Search:
         return next((n for n in good if n >= wanted), good[-1])
 
 
-@dataclass
+@record
 class _Chain:
     """Groups that can do the same pieces, and what memory they touch."""
 

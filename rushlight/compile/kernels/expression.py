@@ -8,12 +8,12 @@ phase says before which loops they are due.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
+from ..records import field, record
 from .affine import ZERO, Coordinates, Index, Space, broadcast, contiguous, flat
 from .normal import SOURCES, VIEWS, shift, storage
 from .roots import Root, operands, through_memory
@@ -48,7 +48,7 @@ class Term:
         return f"t{self.number} = {what}({reads}) {self.index} depth {self.depth}"
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Store:
     """A value that goes to memory: at `index` of `slot`; `adds` where it is added to what is."""
 
@@ -60,7 +60,7 @@ class Store:
     adds: bool = False
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Sum:
     """A reduction: `value` is folded by `op` over the reduced variables; `result` is its term."""
 
@@ -70,7 +70,7 @@ class Sum:
     place: Term | None = None  # the index that argmax and argmin look for
 
 
-@dataclass
+@record
 class Phase:
     """What happens before (`stores` that are not `whole`) and in one round over the loops."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..products.conv import convolution
 from ..products.dispatch import Product, matrix_products, product, turning_copy
 from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
+from ..records import field, record
 from . import recall
 from .expression import Expression, Layout, stores
 from .loops import KERNEL, emit_nest, together
@@ -33,7 +33,7 @@ MANY = 1 << 24  # units; from here on the pool chooses how many are taken at a t
 Operands = list[tuple[Node, int]]  # who owns the memory, and how many bytes into it
 
 
-@dataclass
+@record
 class Kernel:
     """One native function and what it does, for whoever wants to see."""
 
@@ -52,7 +52,7 @@ class Kernel:
         return f"{self.name}: {ops}; reads {self.read} writes {self.written} flops {self.flops}"
 
 
-@dataclass
+@record
 class Prepared:
     """A group that is ready to be written: equal texts make equal code."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..graph import Node
+from ..records import record
 from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule
 
@@ -21,7 +21,7 @@ LINE = 64  # a cache line: every temporary begins on one
 STAGGER = 3 * LINE  # after sizes that would give equal elements of many arrays one place in L1
 
 
-@dataclass
+@record
 class Plan:
     """Offsets of temporaries in the arena, its size, and their lives (first, last kernel)."""
 

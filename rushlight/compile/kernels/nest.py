@@ -8,10 +8,10 @@ stays in registers from phase to phase.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..records import field, record
 from .affine import Index
 from .expression import Expression, Phase, Sum, Term, stores
 from .roots import COSTLY
@@ -21,7 +21,7 @@ BLOCK = 2048  # elements of a one-dimensional loop in a unit
 INLINE = {512: 8}  # vectors of a row that stay in registers
 
 
-@dataclass
+@record
 class Nest:
     """Loop variables in order, outermost first; `at` maps each to its depth (1, 2, ...)."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..foreign import Hole
 from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
+from ..records import record
 from .affine import contiguous
 from .orders import ordered
 
@@ -33,7 +33,7 @@ _NATIVE_OPS = (
 )  # fmt: skip
 
 
-@dataclass
+@record
 class Normal:
     """Nodes in executable order; `outputs[k]` is the node that output k's memory holds."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..code import cache, llvm
 from ..graph import Graph, Node
+from ..records import field, record
 from . import memory
 from .affine import contiguous
 from .expression import STATUS
@@ -29,7 +29,7 @@ from .sharing import share
 PROFILE = "RUSHLIGHT_PROFILE"  # set while a program is built, it times its kernels
 
 
-@dataclass
+@record
 class _Call:
     """One run of a kernel; its operands' addresses begin at `first` in the table."""
 
@@ -40,7 +40,7 @@ class _Call:
     chain: int = 0  # the chain in which it does a piece at a time
 
 
-@dataclass
+@record
 class _Host:
     """A node that NumPy computes."""
 
@@ -48,7 +48,7 @@ class _Host:
     operands: list[Node]
 
 
-@dataclass
+@record
 class _Draft:
     """What is being built."""
 

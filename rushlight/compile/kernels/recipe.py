@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
+from ..records import field, record
 
 VALUE, CONSTANT, MEMORY, ARENA = range(4)  # where a value stands
 Place = tuple[int, int, np.dtype, int, int, tuple[int, ...]]
@@ -25,7 +25,7 @@ class Foreign(ValueError):
     """What cannot be written down, or was not written by us."""
 
 
-@dataclass
+@record
 class Host:
     """A step that NumPy computes: the node, what it reads, and where its value is to go."""
 
@@ -34,7 +34,7 @@ class Host:
     target: Place | None
 
 
-@dataclass
+@record
 class Recipe:
     """One program; see the module's text. Slots are places in the table of addresses."""
 

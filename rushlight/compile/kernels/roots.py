@@ -8,9 +8,9 @@ nodes are *virtual*: they live in registers, wherever a root's expression passes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from ..graph import POINTWISE, REDUCTIONS, Node
+from ..records import field, record
 from .affine import (
     ZERO,
     Coordinates,
@@ -40,7 +40,7 @@ WIDEST = 160  # cost of one virtual expression
 Read = tuple[Node, Coordinates]
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Root:
     """A node with its loop space: `extents` of its variables, those that are summed, its reads."""
 
@@ -99,7 +99,7 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     return {n: None for n in picked if n.op not in SOURCES}
 
 
-@dataclass
+@record
 class _Burden:
     cost: dict[Node, int]
     sources: dict[Node, frozenset[Node]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ...core.errors import fail
 from ...core.locks import fork_safe
 from ..code import llvm
+from ..records import field, record
 from . import runtime
 from .affine import contiguous
 from .recipe import ARENA, CONSTANT, VALUE, Host, Kernel, Place, Recipe
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 BUSY = 20_000  # nanoseconds of work from which other Python threads run meanwhile
 
 
-@dataclass
+@record
 class Memory:
     """Bytes of temporaries, and how many they would be if none shared."""
 
@@ -153,7 +153,7 @@ class Program:
             raise fail(IndexError, "index out of range in self", "in a compiled program")
 
 
-@dataclass
+@record
 class State:
     """What host calls of one run see: the arrays, and values no memory is planned for."""
 

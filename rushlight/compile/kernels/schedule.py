@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from ..graph import Node
+from ..records import field, record
 from .affine import Coordinates, Index, placed, relocated, variable
 from .chains import chained
 from .normal import IDLE, WRITES, Normal, hosted, storage
@@ -23,7 +23,7 @@ MOST_ROOTS = 24  # in one kernel
 ALONE = 1 << 15  # elements from which a kernel should have units to share between threads
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Group:
     """Roots that one kernel computes: `place[root]` gives the root's variables by the kernel's."""
 
@@ -63,7 +63,7 @@ class Group:
         )
 
 
-@dataclass
+@record
 class Schedule:
     """The kernels in order; `late` are outputs that must be computed aside and copied in."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import Room, copies_before, plan_gemm, scratch_bytes
 from ..products.gemm_plan import Gemm, Plan
+from ..records import replace
 from .normal import storage
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ result (n, g, o, a, b). Each of the three directions is a product of the other t
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..kernels.expression import Expression, Layout, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
+from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels
 from .conv_kernel import Driver
@@ -71,7 +71,7 @@ def native(spec: str, sizes: dict[str, int], dtype: np.dtype[Any], at: Any) -> b
     return axes[1].out > 1 and plan.stack <= STACK
 
 
-@dataclass
+@record
 class Convolution:
     """One convolution with its members."""
 

@@ -8,9 +8,9 @@ loop. Calls of a unit are numbered; each has its stretch of the regions, one aft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..code.emit import I64, Function, Type, Value
+from ..records import record
 from .conv_channels_plan import ChannelPlan
 from .conv_plan import Array
 from .conv_weight_plan import WeightPlan
@@ -20,7 +20,7 @@ MOST = 3  # lines per round of a few taps: few requests can be under way at once
 STEPS = 4  # steps of a tile, of a dozen multiply-adds and more each, for every line
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Region:
     """`rows` runs of `run` elements, `step` elements apart."""
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
 from ..code.emit import Type, vector
+from ..records import field, record, replace
 from .conv_plan import STACK, Array, Axis, Pair, Shape, by_cost, changed
 from .gemm_plan import tile_shapes
 from .packing import Copy
@@ -35,7 +35,7 @@ Tap = tuple[int, int]  # position in the kernel, shift in the source
 Run = tuple[Tap, Pair, int]  # the first tap, steps of both, how many
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Way:
     """One spatial dimension: place t of phase r is element `t * step + r` of the result.
 
@@ -100,7 +100,7 @@ def data_way(size: int, kernel: int, out: int, stride: int, pad: int, gap: int) 
     return Way(out, size, -(-size // stride), 1, stride, taps)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ChannelPlan:
     """One correlation and how it is done."""
 

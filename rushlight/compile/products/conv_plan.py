@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..code.emit import Type, vector
+from ..records import field, record, replace
 from .conv_tile import Grid, roomy
 from .gemm_plan import tile_shapes
 
@@ -24,7 +24,7 @@ STAGED = 192 << 10  # bytes of the source that a unit should have at hand
 SUMS = 24 << 10  # bytes of sums that wait for their end
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Array:
     """An operand: its place in the table, an offset and steps in elements by dimension."""
 
@@ -33,7 +33,7 @@ class Array:
     steps: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Shape:
     """The sizes of a convolution; per group where it has groups."""
 
@@ -54,7 +54,7 @@ class Shape:
         return 2 * places * self.outs * self.ins * math.prod(self.kernel)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Axis:
     """One spatial dimension of a correlation.
 
@@ -104,7 +104,7 @@ def data_axis(size: int, kernel: int, out: int, stride: int, pad: int, step: int
     return Axis(out, size, places, stride, lead, 1, reach - first, reach, taps)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Correlation:
     """One correlation and how it is done."""
 

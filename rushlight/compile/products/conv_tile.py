@@ -7,13 +7,12 @@ loops with known steps; a tile may have several grids, one per phase of the stri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..code.emit import PTR, Function, Module, Type, Value, constant
+from ..records import record
 from .tiles import known_mask
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Grid:
     """Taps (i, j): offsets `start + i * down + j * across`, each a pair for x and y."""
 
@@ -23,7 +22,7 @@ class Grid:
     across: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class TapTile:
     """Rows of `x` by vectors of `y`, summed over `terms` of steps `steps` and all grids.
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from ..code.emit import Type, vector
+from ..records import record, replace
 from .conv_plan import STACK, Array, Axis, Pair, Shape
 from .gemm_plan import tile_shapes
 from .packing import Copy
@@ -35,7 +35,7 @@ MOVED = 1.0  # cycles for each of them
 Triple = tuple[int, int, int]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class WeightPlan:
     """How a weight's gradient is computed; the properties up to `slack` are those of a stage."""
 

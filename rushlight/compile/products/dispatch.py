@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container
-from dataclasses import dataclass
 from typing import Any
 
 from ..code.emit import Function, Module, Value, vector
@@ -21,6 +20,7 @@ from ..kernels.normal import Normal
 from ..kernels.roots import below
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
+from ..records import record
 from .gemm import Gemm, KernelCall, Operand, Place, Result, emit_gemm, scratch_bytes
 from .packing import Copy
 
@@ -44,7 +44,7 @@ def _suits(node: Node) -> bool:
     return terms > 1 and terms * node.size >= SMALL
 
 
-@dataclass
+@record
 class Product:
     """One matrix product with its members: `calls` once it is written."""
 

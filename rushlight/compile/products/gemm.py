@@ -10,10 +10,10 @@ same numbers however they are divided.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..code.emit import Module
+from ..records import record
 from .gemm_copies import copies_before
 from .gemm_end import Epilogue, Place, worth_asking
 from .gemm_kernel import Driver
@@ -28,7 +28,7 @@ __all__ = [
 CHUNK_FLOPS = 1 << 20  # what is worth handing to another thread
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class KernelCall:
     """Call `name(table, 0, units)`, or share it out in pieces of at least `grain` units."""
 

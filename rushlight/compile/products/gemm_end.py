@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Value
+from ..records import record
 from .gemm_plan import Gemm, Plan, Result
 from .packing import Number, fold_name, positions, table_entry, times, turn_name
 from .tiles import known_mask
@@ -14,7 +14,7 @@ from .tiles import known_mask
 Epilogue = Callable[[Function, Value, "Place"], "Value | None"]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Place:
     """Where a vector of finished numbers of C belongs; indices are values or known numbers.
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..code.emit import Type, vector
+from ..records import record, replace
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
 L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
@@ -25,7 +25,7 @@ FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
 UNITS = 4  # of work, so that threads have something to share
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Operand:
     """A factor: buffer `slot`, steps in elements along the batch, its own axis and the sum's.
 
@@ -40,7 +40,7 @@ class Operand:
     lined: bool = True
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Result:
     """Where C lies: steps in elements along the batch, its rows and its columns."""
 
@@ -51,7 +51,7 @@ class Result:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Gemm:
     """C[batch, i, j] (+)= sum over k of A[batch, i, k] * B[batch, k, j]; k may be several axes."""
 
@@ -89,7 +89,7 @@ class Gemm:
         return "col"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Plan:
     """One way to compute `gemm`: rows of x by vectors of y, x and y being A and B or B and A."""
 
@@ -309,7 +309,7 @@ class Plan:
         return -(-tiles // high), -(-panels // wide)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Room:
     """Buffers for copies: the product's own, and those of a packed x and y that others share."""
 

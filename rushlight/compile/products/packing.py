@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Type, Value
+from ..records import record
 from .tiles import known_mask
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
 Number = Value | int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Copy:
     """`rows` x `columns` numbers per unit, from steps (row, column) to rows `target_row` apart.
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ..code.emit import BOOL, I64, PTR, Function, Module, Type, Value, constant, lanes_of
+from ..records import record
 
 Loop = tuple[int, int, int]  # how often, and the steps of x and y in elements
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Tile:
     """Rows of `x` by vectors (or rows) of `y`, summed over `loops`, the outermost first.
 
