@@ -122,7 +122,9 @@ _LAZY = {
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
     "distributions": ("rushlight.distributions", None),
+    "distributed": ("rushlight.distributed", None),
     "func": ("rushlight.func", None),
+    "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
@@ -141,6 +143,7 @@ _LAZY = {
     "profiler": ("rushlight.profiler", None),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
+_LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
 for _name in "_dirichlet_grad _sample_dirichlet _standard_gamma _standard_gamma_grad".split():
     _LAZY[_name] = ("rushlight.functions.gamma_draws", _name)
 for _name in (
@@ -156,6 +159,7 @@ _explain_missing(
         "_pytree": ("rushlight.utils._pytree", None),
         "data": ("rushlight.utils.data", None),
         "dlpack": ("rushlight.utils.dlpack", None),
+        "hooks": ("rushlight.utils.hooks", None),
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },
 )

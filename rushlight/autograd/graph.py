@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..core.dispatch import OUTPUT_OF
 from ..core.errors import fail
+from ..core.handles import RemovableHandle, attached
 from ..core.primitive import spared
 from ..core.tape import (
     FREED,
@@ -39,30 +39,11 @@ from .saved import (
 )
 
 __all__ = [
-    "AccumulateGrad", "GradientEdge", "Handle", "Node", "allow_mutation_on_saved_tensors",
+    "AccumulateGrad", "GradientEdge", "Node", "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version", "node_of",
     "register_hook", "register_multi_grad_hook", "register_post_accumulate_grad_hook",
     "retain_grad", "save_on_cpu", "saved_tensors", "saved_tensors_hooks",
 ]  # fmt: skip
-
-_keys = itertools.count().__next__
-
-
-class Handle:
-    """What `register_hook` returns: `remove()` takes the hook away; usable in a `with` block."""
-
-    def __init__(self, table: dict[int, Any], hook: Any) -> None:
-        self.table, self.id = table, _keys()
-        table[self.id] = hook
-
-    def remove(self) -> None:
-        self.table.pop(self.id, None)
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Node:
@@ -82,11 +63,11 @@ class Node:
         """(node, output index) of every input; (None, 0) where no gradient goes."""
         return tuple(_edge(parent) for parent in self.entry[PARENTS])
 
-    def register_hook(self, hook: Callable[..., Any]) -> Handle:
-        return Handle(hooks_of(self.entry).post, hook)
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        return attached(hooks_of(self.entry).post, hook)
 
-    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
-        return Handle(hooks_of(self.entry).pre, hook)
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        return attached(hooks_of(self.entry).pre, hook)
 
     @property
     def metadata(self) -> dict[Any, Any]:
@@ -180,7 +161,7 @@ class AccumulateGrad:
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
-    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook((gradient,))` before it is added to `.grad`; what it returns replaces it."""
 
         def one(g: Tensor) -> Any:
@@ -189,7 +170,7 @@ class AccumulateGrad:
 
         return register_hook(self.variable, one)
 
-    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook((), (gradient,))` after it was added to `.grad`."""
         seen: list[Tensor] = []
 
@@ -238,7 +219,7 @@ def _edge(parent: Any) -> tuple[Any, int]:
     return node_of(parent), 0
 
 
-def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> Handle:
+def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
     """Call `hook(gradient)` when this tensor's gradient is known; what it returns replaces it.
 
     >>> import rushlight as torch
@@ -253,11 +234,13 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> Handle:
     if entry is LEAF:
         if self._hooks is None:
             self._hooks = {}
-        return Handle(self._hooks, hook)
-    return Handle(hooks_of(entry).tensor.setdefault(0, {}), hook)
+        return attached(self._hooks, hook)
+    return attached(hooks_of(entry).tensor.setdefault(0, {}), hook)
 
 
-def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+def register_post_accumulate_grad_hook(
+    self: Tensor, hook: Callable[[Tensor], None]
+) -> RemovableHandle:
     """Call `hook(tensor)` after its `.grad` has been added to; leaves only."""
     if self._entry is not LEAF:
         raise RuntimeError(
@@ -267,7 +250,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], No
         )
     if self._post_accumulate_hooks is None:
         self._post_accumulate_hooks = {}
-    return Handle(self._post_accumulate_hooks, hook)
+    return attached(self._post_accumulate_hooks, hook)
 
 
 def retain_grad(self: Tensor) -> None:
@@ -315,7 +298,7 @@ def increment_version(tensor: Any) -> None:
 class _Handles:
     """Several hooks removed as one."""
 
-    def __init__(self, handles: list[Handle]) -> None:
+    def __init__(self, handles: list[RemovableHandle]) -> None:
         self.handles = handles
 
     def remove(self) -> None:

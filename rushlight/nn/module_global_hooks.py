@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.handles import RemovableHandle
 from . import module_hooks as tables
-from .module_hooks import RemovableHandle, _insert
+from .module_hooks import _insert
 
 # Hooks run while a name is registered on any module: hook(module, name, value) -> value or None.
 _global_buffer_registration_hooks: dict[int, Callable] = {}

@@ -7,7 +7,6 @@ mark hooks as "takes keyword arguments" or "always called".
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 import weakref
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
+from ..core.handles import RemovableHandle
 
 _global_forward_hooks: dict[int, Callable] = {}
 _global_forward_pre_hooks: dict[int, Callable] = {}
@@ -26,32 +26,11 @@ _global_forward_hooks_with_kwargs: dict[int, bool] = {}
 _global_is_full_backward_hook: bool | None = None
 # Truthy while any global hook is registered: the one thing a fast call has to look at.
 _any_global_hook: dict[int, bool] = {}
-_next_id = itertools.count().__next__
 
 _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a "
     "single Module. Please use only one of them."
 )
-
-
-class RemovableHandle:
-    """Takes a hook out of its table again: `handle.remove()`, or as a context manager."""
-
-    def __init__(self, hooks_dict: dict, *, extra_dict: Any = None) -> None:
-        self.id = _next_id()
-        self.tables = [hooks_dict]
-        if extra_dict is not None:
-            self.tables += extra_dict if isinstance(extra_dict, list) else [extra_dict]
-
-    def remove(self) -> None:
-        for table in self.tables:
-            table.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
 
 
 @functools.cache

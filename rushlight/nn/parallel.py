@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.errors import fail
 from .module import Module
 
 
@@ -23,6 +24,21 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """A wrapper for one of several processes: none can be made, for there is no group of them.
+
+    Programs ask whether a module is one.
+    """
+
+    def __init__(self, module: Any, *args: Any, **kwargs: Any) -> None:
+        raise fail(
+            ValueError,
+            "Default process group has not been initialized, please make sure to call "
+            "init_process_group.",
+            "rushlight computes in one process: use the module itself",
+        )
 
 
 def data_parallel(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-_numbers = itertools.count()
+from ..core.handles import RemovableHandle, attached
+
 _TABLES = (
     "_optimizer_step_pre_hooks",
     "_optimizer_step_post_hooks",
@@ -16,35 +16,6 @@ _TABLES = (
     "_optimizer_load_state_dict_pre_hooks",
     "_optimizer_load_state_dict_post_hooks",
 )
-
-
-class RemovableHandle:
-    """What registering a hook returns; `remove()`, or leaving a `with` block, takes it out."""
-
-    def __init__(self, table: OrderedDict[int, Callable]) -> None:
-        self.id = next(_numbers)
-        self._table = table
-
-    @classmethod
-    def register(
-        cls, table: OrderedDict[int, Callable], hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
-        """Put `hook` at the end of `table`, or at its front."""
-        handle = cls(table)
-        table[handle.id] = hook
-        if prepend:
-            table.move_to_end(handle.id, last=False)
-        return handle
-
-    def remove(self) -> None:
-        """Take the hook out; a second call does nothing."""
-        self._table.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.remove()
 
 
 def resolve_arguments(step: Callable, result: Any, args: tuple, kwargs: dict) -> tuple:
@@ -74,32 +45,32 @@ class Hooks:
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before `step`; it may return new arguments."""
-        return RemovableHandle.register(self._optimizer_step_pre_hooks, hook)
+        return attached(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` after `step`."""
-        return RemovableHandle.register(self._optimizer_step_post_hooks, hook)
+        return attached(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(
         self, hook: Callable, prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(optimizer)` before `state_dict`."""
-        return RemovableHandle.register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+        return attached(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(
         self, hook: Callable, prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another one."""
-        return RemovableHandle.register(self._optimizer_state_dict_post_hooks, hook, prepend)
+        return attached(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable, prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` before loading; it may return another one."""
-        return RemovableHandle.register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+        return attached(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Callable, prepend: bool = False
     ) -> RemovableHandle:
         """Call `hook(optimizer)` after loading."""
-        return RemovableHandle.register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+        return attached(self._optimizer_load_state_dict_post_hooks, hook, prepend)

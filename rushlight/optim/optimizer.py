@@ -13,7 +13,8 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
-from .hooks import Hooks, RemovableHandle, resolve_arguments
+from ..core.handles import RemovableHandle, attached
+from .hooks import Hooks, resolve_arguments
 
 _global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Callable] = OrderedDict()
@@ -38,12 +39,12 @@ def type_name(value: object) -> str:
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before every step of every optimiser."""
-    return RemovableHandle.register(_global_pre_hooks, hook)
+    return attached(_global_pre_hooks, hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` after every step of every optimiser."""
-    return RemovableHandle.register(_global_post_hooks, hook)
+    return attached(_global_post_hooks, hook)
 
 
 def _hooked(step: Callable) -> Callable:

@@ -1,0 +1,42 @@
+"""What registering a hook gives back: the one way to take it out again."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+
+class RemovableHandle:
+    """Takes a hook out of its table again: `handle.remove()`, or by leaving a `with` block.
+
+    `id` is the hook's key, unique over all tables, so that sets of ids can mark hooks. What stands
+    in `extra_dict` (a table or a list of them) under that key goes with it.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self.id = next(RemovableHandle._numbers)
+        self.tables = [hooks_dict]
+        if extra_dict is not None:
+            self.tables += extra_dict if isinstance(extra_dict, list) else [extra_dict]
+
+    def remove(self) -> None:
+        """Take the hook out; a second call does nothing."""
+        for table in self.tables:
+            table.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def attached(table: Any, hook: Any, prepend: bool = False) -> RemovableHandle:
+    """The handle of `hook`, put at the end of an ordered table or at its front."""
+    handle = RemovableHandle(table)
+    table[handle.id] = hook
+    if prepend:
+        table.move_to_end(handle.id, last=False)
+    return handle
