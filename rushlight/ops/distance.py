@@ -13,12 +13,12 @@ from .elementwise import pow as power
 from .elementwise import sgn, where
 from .reduce import Dims, kept
 from .reduce import sum as sum_of
-from .structure import expand, reshape, transpose
+from .structure import expand, reshape, row_major, transpose
 
 
 def _vector_norm(x: np.ndarray, order: float, dims: Dims, keep: bool) -> Any:
     if order == 2 and x.dtype.kind == "f" and x.dtype.itemsize > 2:
-        return np.sqrt(np.add.reduce(x * x, dims, keepdims=keep))
+        return np.sqrt(row_major(np.add.reduce(x * x, dims, keepdims=keep)))
     size = np.abs(x.astype(np.float32) if x.dtype.itemsize == 2 else x)
     kind = x.dtype if x.dtype.kind != "c" else size.dtype
     if order in (np.inf, -np.inf):
@@ -32,7 +32,7 @@ def _vector_norm(x: np.ndarray, order: float, dims: Dims, keep: bool) -> Any:
         y = np.sqrt(np.add.reduce(size * size, dims, keepdims=keep))
     else:
         y = np.power(np.add.reduce(np.power(size, order), dims, keepdims=keep), 1.0 / order)
-    return np.asarray(y).astype(kind, copy=False)
+    return row_major(np.asarray(y)).astype(kind, copy=False)
 
 
 def _vector_norm_vjp(g: Any, y: Any, x: Any, order: float, dims: Dims, keep: bool) -> Any:

@@ -36,7 +36,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
         return multiply(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
     if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
-    return multiply(a, b)
+    return multiply(a, b) if a.ndim < 3 > b.ndim else multiply(a, b, order="C")
 
 
 def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
@@ -49,7 +49,7 @@ _native, native_affine = heavy("matmul", lambda a, b: _without(a, b)), heavy("li
 
 
 def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.ndim > 2 == b.ndim and a.flags.c_contiguous and a.size:  # many rows, not many matrices
+    if a.ndim > 2 == b.ndim and a.size:  # many rows, not many matrices
         y = _large(a.reshape(-1, a.shape[-1]), b)
         return y.reshape(*a.shape[:-1], b.shape[1])
     return _native(a, b) if SWITCH.on and _suits(a, b) else _without(a, b)
@@ -73,7 +73,7 @@ def _suits(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _without(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return _matrices(a, b) if a.ndim == 2 == b.ndim else multiply(a, b)
+    return _matrices(a, b) if a.ndim == 2 == b.ndim else multiply(a, b, order="C")
 
 
 def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from .placing import kind_of
 from .reduce import Dims, count, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
+from .structure import row_major
 from .transcendental import exp
 
 
@@ -27,7 +28,7 @@ def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.nd
     gap = a - np.add.reduce(a, dims, keepdims=True) / max(size, 1)
     square = (gap * gap.conj()).real
     total = np.add.reduce(square, dims, keepdims=keep)
-    y = np.true_divide(total, max(size - correction, 0))
+    y = row_major(np.true_divide(total, max(size - correction, 0)))
     return y.astype(square.dtype if x.dtype.itemsize != 2 else x.dtype)
 
 
@@ -90,7 +91,7 @@ def _logsumexp(x: Any, dims: Dims, keep: bool) -> np.ndarray:
     top = np.maximum.reduce(a.real, dims, keepdims=True)
     top = np.where(np.isfinite(top), top, a.real.dtype.type(0))
     total = np.add.reduce(np.exp(a - top), dims, keepdims=keep)
-    return (np.log(total) + top.reshape(total.shape)).astype(x.dtype)
+    return row_major(np.log(total) + top.reshape(total.shape)).astype(x.dtype)
 
 
 logsumexp = general(

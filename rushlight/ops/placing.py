@@ -22,6 +22,7 @@ from .structure import (
     part,
     place,
     reshape,
+    row_major,
     select,
     strided_view,
     zero_like,
@@ -41,7 +42,7 @@ def zero_of(x: Any) -> Any:
 
 
 def _masked_fill(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
-    return np.where(mask, np.asarray(value).astype(x.dtype), x)
+    return row_major(np.where(mask, np.asarray(value).astype(x.dtype), x))
 
 
 masked_fill = general(

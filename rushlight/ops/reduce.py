@@ -12,7 +12,7 @@ from ..core.families import general, linear, plain
 from ..core.tape import PARAMS
 from .elementwise import where
 from .indexing_along import scatter_one
-from .structure import expand, reshape
+from .structure import expand, reshape, row_major
 
 Dims = tuple[int, ...] | None
 
@@ -44,10 +44,12 @@ _reduce_add = np.add.reduce
 
 def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if x.dtype.kind in "iub":
-        return _reduce_add(x, dims, np.int64, keepdims=keep)
+        return row_major(_reduce_add(x, dims, np.int64, keepdims=keep))
     if x.dtype.itemsize == 2:
-        return _reduce_add(x, dims, np.float32, keepdims=keep).astype(x.dtype)
-    return _reduce_add(x, dims, keepdims=keep)
+        y = _reduce_add(x, dims, np.float32, keepdims=keep)
+        return row_major(y).astype(x.dtype)
+    y = _reduce_add(x, dims, keepdims=keep)
+    return y if y.ndim < 2 else row_major(y)
 
 
 sum = linear(
@@ -75,11 +77,11 @@ def _shared(g: Any, y: Any, x: Any, dims: Dims, keep: bool) -> Any:
 
 
 amax = general(
-    "amax", eval=lambda x, dims, keep: np.maximum.reduce(x, dims, keepdims=keep),
+    "amax", eval=lambda x, dims, keep: row_major(np.maximum.reduce(x, dims, keepdims=keep)),
     vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.",
 )  # fmt: skip
 amin = general(
-    "amin", eval=lambda x, dims, keep: np.minimum.reduce(x, dims, keepdims=keep),
+    "amin", eval=lambda x, dims, keep: row_major(np.minimum.reduce(x, dims, keepdims=keep)),
     vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.",
 )  # fmt: skip
 
@@ -104,9 +106,11 @@ argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=ke
                doc="The index of the first largest value.")  # fmt: skip
 argmin = plain("argmin", eval=lambda x, dim, keep: np.argmin(x, dim, keepdims=keep),
                doc="The index of the first smallest value.")  # fmt: skip
-all = plain("all", eval=lambda x, dims, keep: np.logical_and.reduce(x, dims, keepdims=keep),
+all = plain("all",
+            eval=lambda x, dims, keep: row_major(np.logical_and.reduce(x, dims, keepdims=keep)),
             doc="Whether every element is nonzero.")  # fmt: skip
-any = plain("any", eval=lambda x, dims, keep: np.logical_or.reduce(x, dims, keepdims=keep),
+any = plain("any",
+            eval=lambda x, dims, keep: row_major(np.logical_or.reduce(x, dims, keepdims=keep)),
             doc="Whether some element is nonzero.")  # fmt: skip
 
 
@@ -119,6 +123,7 @@ def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tu
         return x.copy(), np.zeros((), np.int64)
     places = (np.argmax if name == "max" else np.argmin)(x, dim, keepdims=True)
     values = np.take_along_axis(x, places, dim)
+    values, places = row_major(values), row_major(places)
     return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
 
 

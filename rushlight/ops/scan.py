@@ -15,7 +15,7 @@ from .elementwise import where
 from .indexing_along import spread_along
 from .placing import kind_of
 from .reduce import spread
-from .structure import flip, narrow, reshape, roll
+from .structure import flip, narrow, reshape, roll, row_major
 from .transcendental import exp, log
 
 Shape = Sequence[int]
@@ -29,8 +29,8 @@ def _running(ufunc: Any, x: np.ndarray, dim: int) -> np.ndarray:
     if not x.ndim:
         return x.copy()
     if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
-        return ufunc.accumulate(x.astype(np.float32), dim).astype(x.dtype)
-    return ufunc.accumulate(x, dim)
+        return row_major(ufunc.accumulate(x.astype(np.float32), dim)).astype(x.dtype)
+    return row_major(ufunc.accumulate(x, dim))
 
 
 def backwards(x: Any, dim: int) -> Any:
@@ -92,8 +92,9 @@ cumprod = general("cumprod", eval=lambda x, dim: _running(np.multiply, _summing(
 def _prod(x: np.ndarray, dim: int | None, keep: bool) -> Any:
     x = _summing(x)
     if x.dtype.itemsize == 2:
-        return np.multiply.reduce(x.astype(np.float32), dim, keepdims=keep).astype(x.dtype)
-    return np.multiply.reduce(x, dim, keepdims=keep)
+        y = np.multiply.reduce(x.astype(np.float32), dim, keepdims=keep)
+        return row_major(y).astype(x.dtype)
+    return row_major(np.multiply.reduce(x, dim, keepdims=keep))
 
 
 def _prod_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
@@ -130,7 +131,8 @@ def _running_extremum(name: str, ufunc: Any) -> Any:
         hit = x == y
         if x.dtype.kind in "fV":
             hit |= np.isnan(x)
-        return y, np.maximum.accumulate(np.where(hit, here, 0), dim)
+        places = np.maximum.accumulate(np.where(hit, here, 0), dim)
+        return row_major(y), row_major(places)
 
     def vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
         if not x.shape:
@@ -152,7 +154,7 @@ def _logcumsumexp(x: Any, dim: int) -> np.ndarray:
     if x.dtype.kind != "c":
         return _running(np.logaddexp, x, dim)
     top = np.where(np.isfinite(x.real), x.real, 0).max(dim, keepdims=True) if x.size else 0
-    return np.log(np.add.accumulate(np.exp(x - top), dim)) + top
+    return row_major(np.log(np.add.accumulate(np.exp(x - top), dim)) + top)
 
 
 def _logcumsumexp_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:

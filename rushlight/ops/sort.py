@@ -87,7 +87,7 @@ def _picked_vjp(g: Any, y: Any, x: Any, dim: int, keep: bool, *_: Any) -> Any:
 
 
 def _pick(x: np.ndarray, places: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
-    values = np.take_along_axis(x, places, dim)
+    values = np.ascontiguousarray(np.take_along_axis(x, places, dim))
     places = np.ascontiguousarray(places)
     return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
 

@@ -286,6 +286,21 @@ overwrite = general(
 )  # fmt: skip
 
 
+def row_major(y: Any) -> Any:
+    """A fresh result in row-major order, as torch lays out what reduces, multiplies or scans.
+
+    NumPy keeps the order of a permuted operand, and `view` would refuse what torch takes.
+    """
+    return y if y.ndim < 2 or y.flags.c_contiguous else np.ascontiguousarray(y)
+
+
+def _joined(y: np.ndarray) -> np.ndarray:
+    """A joined result in row-major order, or with channels last where all parts have them so."""
+    if y.ndim < 2 or y.flags.c_contiguous:
+        return y
+    return y if y.ndim > 3 and np.moveaxis(y, 1, -1).flags.c_contiguous else y.copy(order="C")
+
+
 def _bytes(xs: Sequence[np.ndarray]) -> int:
     return sum(x.nbytes for x in xs)
 
@@ -299,11 +314,12 @@ def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tupl
 
 
 join = general(
-    "cat", eval=lambda xs, dim, widths: lined(_bytes(xs), np.concatenate, xs, dim), arity=None,
-    vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.",
+    "cat", eval=lambda xs, dim, widths: _joined(lined(_bytes(xs), np.concatenate, xs, dim)),
+    arity=None, vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.",
 )  # fmt: skip
 stack = general(
-    "stack", eval=lambda xs, dim: lined(_bytes(xs), np.stack, xs, dim), arity=None, dtype="promote",
+    "stack", eval=lambda xs, dim: row_major(lined(_bytes(xs), np.stack, xs, dim)), arity=None,
+    dtype="promote",
     vjp=lambda g, y, xs, dim: tuple(
         None if x is None else select(g, dim, i) for i, x in enumerate(xs)
     ),
@@ -403,13 +419,16 @@ flip = linear(
     adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.",
 )  # fmt: skip
 roll = linear("roll",
-              eval=lambda x, shifts, dims: np.roll(x, shifts if dims else shifts[0], dims or None),
+              eval=lambda x, shifts, dims: row_major(
+                  np.roll(x, shifts if dims else shifts[0], dims or None)),
               adjoint=lambda g, x, shifts, dims: roll(g, tuple(-s for s in shifts), dims),
               doc="Elements moved on, wrapping around.")  # fmt: skip
 rot90 = linear("rot90", eval=lambda x, k, dims: np.rot90(x, k, dims).copy(order="K"),
                adjoint=lambda g, x, k, dims: rot90(g, -k, dims),
                doc="Turned by right angles in the plane of two dimensions.")  # fmt: skip
-tril = linear("tril", eval=np.tril, adjoint=lambda g, x, k: tril(g, k),
+tril = linear("tril", eval=lambda x, k: row_major(np.tril(x, k)),
+              adjoint=lambda g, x, k: tril(g, k),
               doc="The lower triangle, zero above.")  # fmt: skip
-triu = linear("triu", eval=np.triu, adjoint=lambda g, x, k: triu(g, k),
+triu = linear("triu", eval=lambda x, k: row_major(np.triu(x, k)),
+              adjoint=lambda g, x, k: triu(g, k),
               doc="The upper triangle, zero below.")  # fmt: skip

@@ -16,7 +16,7 @@ from ...core.heavy import heavy
 from ...core.tape import PARAMS, SHAPE
 from ..reduce import mean
 from ..reduce import sum as sum_of
-from ..structure import sum_to
+from ..structure import row_major, sum_to
 from ..transcendental import conj, rsqrt
 from . import norm_kernels
 from .kernels import raw, widened
@@ -82,6 +82,8 @@ def _standardise(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if x.size == 0 or x.dtype.kind == "c":
         return _standardise_part(x, weight, bias, dims, eps)
+    if dims == tuple(range(x.ndim - len(dims), x.ndim)):
+        x = row_major(x)  # a layer's norm; others keep how channels lie
     shape = _row_shape(x, weight, bias, dims)
     if shape is not None:
         wide = widened(x).reshape(shape)

@@ -79,7 +79,7 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
-    y = wide - np.maximum.reduce(wide, dim, keepdims=True)
+    y = np.subtract(wide, np.maximum.reduce(wide, dim, keepdims=True), order="C")
     np.exp(y, y)
     y /= np.add.reduce(y, dim, keepdims=True)
     return y.astype(x.dtype, copy=False)
@@ -116,7 +116,7 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
-    y = wide - np.maximum.reduce(wide, dim, keepdims=True)
+    y = np.subtract(wide, np.maximum.reduce(wide, dim, keepdims=True), order="C")
     y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
     return y.astype(x.dtype, copy=False)
 
