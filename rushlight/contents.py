@@ -48,8 +48,8 @@ FUNCTIONS = {
     ),
     "neural": "log_softmax softmax",
     "overwriting": (
-        "addmv_ alias_copy as_strided_ conj_physical_ detach_ empty_permuted fill fill_"
-        " get_default_device get_device index_put_ nonzero_static resize_as_ typename zero_"
+        "addmv_ alias_copy as_strided_ conj_physical_ detach_ empty_permuted fill fill_ get_device"
+        " index_put_ nonzero_static resize_as_ typename zero_"
     ),
     "placing": (
         "argwhere as_strided_scatter diagonal_scatter index_add index_copy index_fill index_put"
@@ -83,7 +83,7 @@ FUNCTIONS = {
     ),
     "scattering": "gather index_reduce scatter scatter_add scatter_reduce",
     "settings": (
-        "are_deterministic_algorithms_enabled get_deterministic_debug_mode"
+        "are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode"
         " get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled"
         " is_warn_always_enabled set_default_device set_default_tensor_type"
         " set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal"

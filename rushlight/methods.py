@@ -13,7 +13,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .contents import METHODS
-from .core import calls, dtypes, inplace
+from .core import calls, dtypes, elsewhere, inplace
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.inference import guard_writes as _guard_writes
 from .core.names import Later
@@ -133,6 +133,8 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         src = wrap_array(np.asarray(src))
     if not inplace.recording(self, (src,)):
         return inplace.write(self, src._array)
+    if self.device is not src.device:
+        src = _on(src, self.device.type == "meta")
     value = structure.cast(src, self.dtype)
     return inplace.store(self, structure.overwrite(inplace.shadow(self), value))
 
@@ -168,13 +170,24 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
             device = value
         elif value in (float, int, bool):
             dtype = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}[value]
+    if device is None and args and isinstance(args[0], Tensor):
+        device = args[0].device
     if device is not None:
-        dtypes.require_cpu(device)
+        self = _on(self, elsewhere.absent(device))
     if dtype is not None and dtype is not self.dtype:
         self, copy = structure.cast(self, dtype), False
     if memory_format is not None:
         return in_format(self, memory_format, copy)
     return structure.clone(self) if copy else self
+
+
+def _on(x: Tensor, absent: bool) -> Tensor:
+    """The tensor with or without values, if it can be had so."""
+    if absent is (x.device.type == "meta"):
+        return x
+    if not absent:
+        raise elsewhere.meta().no_data()
+    return elsewhere.meta().moved(x)
 
 
 def _caster(kind: dtypes.dtype) -> Function:
@@ -193,7 +206,8 @@ _TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Lo
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """Without argument torch's type string; with one the tensor as that type."""
     if dtype is None:
-        return f"torch.{scalar_type_name(self.dtype)}Tensor"
+        home = "torch.meta" if self.device.type == "meta" else "torch"
+        return f"{home}.{scalar_type_name(self.dtype)}Tensor"
     if isinstance(dtype, str):
         name = dtype.removeprefix("torch.").removesuffix("Tensor")
         dtype = dtypes.named(_TYPES.get(name, name))
@@ -283,14 +297,13 @@ def methods() -> dict[str, Any]:
         register_hook=graph.register_hook, retain_grad=graph.retain_grad,
         register_post_accumulate_grad_hook=graph.register_post_accumulate_grad_hook,
         T=property(_transposed), mT=property(_matrix_transposed), H=property(_matrix_transposed),
-        cpu=lambda self, memory_format=None: self, cuda=lambda self, device=None: to(self, "cuda"),
+        cuda=lambda self, device=None: to(self, "cuda"),
         retains_grad=property(lambda self: self._retained),
         is_floating_point=lambda self: self.dtype.is_floating_point,
         is_complex=lambda self: self.dtype.is_complex, is_signed=lambda self: self.dtype.is_signed,
         type_as=lambda self, other: to(self, other.dtype), get_device=lambda self: -1,
         is_cuda=property(lambda self: False), is_sparse=property(lambda self: False),
-        is_quantized=property(lambda self: False), is_cpu=property(lambda self: True),
-        is_meta=property(lambda self: False),
+        is_quantized=property(lambda self: False),
     )  # fmt: skip
     for name in (
         "float",
@@ -316,6 +329,9 @@ _LATER: dict[str, Any] = {
     **{name: (lambda self, *_, **__: False) for name in ("is_pinned", "is_shared")},
     **{f"is_{kind}": property(lambda self: False) for kind in (
         "ipu", "maia", "mkldnn", "mps", "mtia", "nested", "sparse_csr", "vulkan", "xla", "xpu")},
+    "cpu": lambda self, memory_format=None: to(self, "cpu"),
+    "is_cpu": property(lambda self: self.device.type == "cpu"),
+    "is_meta": property(lambda self: self.device.type == "meta"),
     "name": property(lambda self: None), "output_nr": property(lambda self: 0),
     "volatile": property(lambda self: False), "share_memory_": lambda self: self,
     "to_dense": lambda self, dtype=None, *, masked_grad=None: (

@@ -1,10 +1,16 @@
 """torch.random: the default generator and its state."""
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 from .core.names import explain_missing as _explain_missing
 from .functions.drawing import (
     Generator,
+    _open,
     default_generator,
-    fork_rng,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -18,3 +24,25 @@ __all__ = [
 assert Generator and default_generator  # reachable as torch.random.Generator, as in torch
 
 _explain_missing(__name__)
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng",
+             _devices_kw: str = "devices",
+             device_type: str = "cuda") -> Iterator[None]:  # fmt: skip
+    """A block whose draws leave the default generator as it was.
+
+    >>> import rushlight as torch
+    >>> before = torch.get_rng_state()
+    >>> with torch.random.fork_rng(): _ = torch.rand(3)
+    >>> bool((before == torch.get_rng_state()).all())
+    True
+    """
+    if not enabled:
+        yield
+        return
+    state = _open(default_generator).get_state()
+    try:
+        yield
+    finally:
+        default_generator._engine.set_state(state)

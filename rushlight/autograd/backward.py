@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import elsewhere
 from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
@@ -38,6 +39,8 @@ def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
                 "grad can be implicitly created only for real scalar outputs but got"
                 f" {tensor.dtype!r}"
             )
+        if getattr(array, "absent", False):
+            return elsewhere.finished(array.shape, array.dtype)
         return wrap(made(np.ones(array.shape, array.dtype)))
     if not isinstance(gradient, Tensor):
         raise TypeError(

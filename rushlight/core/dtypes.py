@@ -270,7 +270,7 @@ class device:
                 " maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start"
                 f" of device string: {type}"
             )
-        self.type, self.index = type, index
+        self.type, self.index = type, None if type == "meta" else index
 
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
@@ -289,13 +289,15 @@ class device:
         return device, (self.type, self.index)
 
     def __enter__(self) -> device:
-        return require_cpu(self)
+        DEFAULTS_OF_BLOCKS[0](self)
+        return self
 
     def __exit__(self, *error: object) -> None:
-        return None
+        DEFAULTS_OF_BLOCKS[1]()
 
 
 CPU = device("cpu")
+DEFAULTS_OF_BLOCKS: list[Any] = []  # how a block's default device begins and ends, from above
 
 
 def _not_strided(kind: Any) -> BaseException:
@@ -319,9 +321,6 @@ def require_cpu(where: Any, kind: Any = None) -> device:
         error = AssertionError("Torch not compiled with CUDA enabled")
     else:
         error = NotImplementedError(f"device {str(found)!r} is not available")
-        if found.type == "meta":
-            error.add_note("tensors without values are left out: nn.utils.skip_init makes layers"
-                           " without drawing their weights")  # fmt: skip
     error.add_note(
         "this build computes on the CPU; device list: cpu. Drop the .to()/device=, or use"
         " 'cuda' if torch.cuda.is_available() else 'cpu'"

@@ -22,16 +22,17 @@ class ThreadState(threading.local):
     autocast: Any = False  # the data type of the fast ops inside autocast
     transforms = 0  # how many functions are being transformed (grad, vmap, ...) around this line
     tracer: Any = None  # the trace that this thread is in
+    devices: tuple[Any, ...] = ()  # of `with device:`, innermost last
+    device: Any = None  # of set_default_device
 
 
 class Defaults:
     """Process-wide settings."""
 
-    __slots__ = ("device", "dtype")
+    __slots__ = ("dtype",)
 
     def __init__(self) -> None:
         self.dtype = dtypes.float32
-        self.device = "cpu"
 
 
 STATE = ThreadState()

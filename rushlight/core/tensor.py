@@ -67,7 +67,10 @@ class Tensor:
     @property
     def device(self) -> dtypes.device:
         """Where the values live."""
-        return dtypes.CPU
+        array = self._array
+        if type(array) is np.ndarray:
+            return dtypes.CPU
+        return getattr(type(array), "torch_device", dtypes.CPU)
 
     @property
     def layout(self) -> dtypes.layout:

@@ -68,6 +68,8 @@ def made(array: np.ndarray) -> Any:
 def refuses(wrong: Any) -> bool:
     """Whether a mask holds anywhere, for a check that only raises; a program asks at every run."""
     array = raw(wrong)
+    if getattr(array, "absent", False):
+        return False
     if STATE.tracer is not None:
         STATE.tracer.require(np.logical_not(array))
     return bool(settled(array).any())
@@ -78,6 +80,8 @@ def outside(numbers: Any, low: int, high: int) -> bool:
     if STATE.tracer is not None:
         STATE.tracer.within(noted(numbers), low, high)
     given = settled(numbers)
+    if getattr(given, "absent", False):
+        return False
     return bool(given.size) and bool(given.min() < low or given.max() >= high)
 
 
@@ -86,7 +90,8 @@ def some(mask: Any) -> bool:
 
     In a program, which serves other values too, it may.
     """
-    return STATE.tracer is not None or bool(raw(mask).any())
+    array = raw(mask)
+    return STATE.tracer is not None or getattr(array, "absent", False) or bool(array.any())
 
 
 class Value:
@@ -100,6 +105,7 @@ class Value:
     value: ClassVar[Any] = None  # no numbers that a trace knows
     memory: ClassVar[Any] = None  # none of its own whose writes could be noted
     base: ClassVar[Any] = None
+    absent: ClassVar[bool] = False  # no values anywhere: a tensor on the meta device
     nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
     level: Any
     shape: Any  # of each subclass: the sizes that user code sees

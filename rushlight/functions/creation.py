@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, memory
+from ..core import dtypes, elsewhere, memory
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.shortage import OutOfMemoryError, shortage
@@ -34,14 +34,17 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
         device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
         memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
-        if device is not None or layout is not None:
-            dtypes.require_cpu(device, layout)
+        blank = False
+        if device is not None or layout is not None or elsewhere.CHOSEN[0]:
+            blank = elsewhere.absent(device, layout)
         if not args and size is None:
             raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
         shape = sizes_of(name, args, size)
         if dtype is None and out is not None:
             dtype = out.dtype
         kind = numpy_kind(dtype, None, name)
+        if blank:
+            return elsewhere.finished(shape, kind, requires_grad, out)
         try:
             array = make(shape, kind)
         except (MemoryError, ValueError) as error:
@@ -91,7 +94,7 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     if not isinstance(size, (tuple, list)):
         raise misfit("full", "size", 1, "tuple of ints", size)
     shape = sizes_of("full", (size,))
@@ -102,6 +105,8 @@ def full(
     default = dtypes.of_python(type(fill_value), DEFAULTS.dtype) if out is None else out.dtype
     kind = numpy_kind(dtype, default, "full")
     _check_value(fill_value, kind)
+    if blank:
+        return elsewhere.finished(shape, kind, requires_grad, out)
     array = memory.empty(shape, kind)
     array[...] = np.asarray(fill_value).astype(kind)
     return finish(array, requires_grad, out)
@@ -125,10 +130,14 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     ) -> Tensor:  # fmt: skip
         if not isinstance(input, Tensor):
             raise misfit(name, "input", 1, "Tensor", input)
-        dtypes.require_cpu(device, layout)
+        blank = device is not None and elsewhere.absent(device, layout)
         kind = None if dtype is None else numpy_kind(dtype)
-        if isinstance(input._array, Value):
+        if blank or isinstance(input._array, Value):
             a = input._array
+            if blank or (a.absent and device is None):
+                return elsewhere.alike(input, kind, requires_grad, memory_format)
+            if a.absent:
+                return finish(make(a.form, kind), requires_grad)
             return like(input, wrap(make(np.empty(a.shape, a.dtype), kind)))
         array = memory.lined(input._array.nbytes, make, input._array, kind)
         if memory_format is not None:
@@ -154,11 +163,13 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **options: A
     """
     if not isinstance(input, Tensor):
         raise misfit("full_like", "input", 1, "Tensor", input)
-    return like(input, full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options))
+    options.setdefault("device", input.device)
+    made = full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
+    return made if getattr(input._array, "absent", False) else like(input, made)
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,
-                  **options: Any) -> Tensor:  # fmt: skip
+                  device: Any = None, **options: Any) -> Tensor:  # fmt: skip
     """An uninitialised tensor with the given sizes and strides (in elements)."""
     if len(size) != len(stride):
         raise RuntimeError(
@@ -166,6 +177,9 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
             f" ({len(stride)})"
         )
     kind = numpy_kind(dtype)
+    if elsewhere.absent(device):
+        steps = tuple(s * kind.itemsize for s in stride)
+        return elsewhere.finished(tuple(size), kind, requires_grad, None, steps)
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     flat = np.empty(length, kind)
     steps = tuple(s * kind.itemsize for s in stride)
@@ -212,8 +226,7 @@ def arange(
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    if device is not None or layout is not None:
-        dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     start, end, step = _ends(args, start, end, step)
     integral = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     if dtype is None and out is not None:
@@ -221,7 +234,8 @@ def arange(
     kind = numpy_kind(dtype, dtypes.int64 if integral else DEFAULTS.dtype, "arange")
     _check_range(start, end, step, kind)
     if integral:
-        return finish(np.arange(start, end, step).astype(kind, copy=False), requires_grad, out)
+        array = np.arange(start, end, step).astype(kind, copy=False)
+        return finish(array, requires_grad, out, blank)
     if kind == np.int64:
         array = np.arange(int(start), int(end), int(step))
     elif kind.kind in "iu":
@@ -231,7 +245,7 @@ def arange(
     else:
         length = int(np.ceil((end - start) / step))
         array = counted(start, step, length, kind)
-    return finish(array, requires_grad, out)
+    return finish(array, requires_grad, out, blank)
 
 
 def _check_range(start: Any, end: Any, step: Any, kind: np.dtype) -> None:
@@ -293,9 +307,9 @@ def linspace(
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     start, end, count, kind = _steps("linspace", start, end, steps, dtype)
-    return finish(spaced(start, end, count, kind), requires_grad, out)
+    return finish(spaced(start, end, count, kind), requires_grad, out, blank)
 
 
 def logspace(
@@ -309,9 +323,9 @@ def logspace(
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     start, end, count, kind = _steps("logspace", start, end, steps, dtype)
-    return finish(powers(start, end, count, float(base), kind), requires_grad, out)
+    return finish(powers(start, end, count, float(base), kind), requires_grad, out, blank)
 
 
 def eye(
@@ -325,11 +339,14 @@ def eye(
     tensor([[1, 0],
             [0, 1]])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     n = whole("eye", "n", 1, n)
     if isinstance(m, float):
         raise combination("eye", (n, m), {})
     for name, value in (("n", n), ("m", n if m is None else m)):
         if value < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
-    return finish(np.eye(n, m, dtype=numpy_kind(dtype, None, "eye")), requires_grad, out)
+    kind = numpy_kind(dtype, None, "eye")
+    if blank:
+        return elsewhere.finished((n, n if m is None else m), kind, requires_grad, out)
+    return finish(np.eye(n, m, dtype=kind), requires_grad, out)

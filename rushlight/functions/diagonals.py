@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, elsewhere
 from ..core.dispatch import not_implemented
 from ..core.errors import fail
 from ..core.shapes import dimension
@@ -54,7 +54,7 @@ triu = _triangle("triu", s.triu, """The upper triangle from a diagonal on, zero 
 def _triangle_places(
     name: str, row: int, col: int, offset: int, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
-    dtypes.require_cpu(device)
+    blank = elsewhere.absent(device)
     for side, size in (("row", row), ("col", col)):
         if size < 0:
             raise RuntimeError(f"{side} must be non-negative, got{size}")
@@ -63,7 +63,7 @@ def _triangle_places(
         raise not_implemented(f"{name}_indices", kind)
     triangle = np.tril if name == "tril" else np.triu
     rows, columns = triangle(np.ones((row, col), bool), offset).nonzero()
-    return finish(np.stack([rows, columns]).astype(kind.numpy), requires_grad)
+    return finish(np.stack([rows, columns]).astype(kind.numpy), requires_grad, None, blank)
 
 
 def tril_indices(

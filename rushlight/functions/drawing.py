@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..autograd.batched_draws import drawing_for_batch
 from ..autograd.levels import STACK
-from ..core import dtypes
+from ..core import dtypes, elsewhere
 from ..core.dispatch import not_implemented, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
@@ -161,38 +159,18 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-@contextlib.contextmanager
-def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng",
-             _devices_kw: str = "devices",
-             device_type: str = "cuda") -> Iterator[None]:  # fmt: skip
-    """A block whose draws leave the default generator as it was.
-
-    >>> import rushlight as torch
-    >>> before = torch.get_rng_state()
-    >>> with torch.random.fork_rng(): _ = torch.rand(3)
-    >>> bool((before == torch.get_rng_state()).all())
-    True
-    """
-    if not enabled:
-        yield
-        return
-    state = _open(default_generator).get_state()
-    try:
-        yield
-    finally:
-        default_generator._engine.set_state(state)
-
-
 # --- New tensors
 
 
 def _draw(name: str, method: str, args: tuple[Any, ...], shape: tuple[int, ...], dtype: Any,
-          generator: Any, out: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+          generator: Any, out: Any, requires_grad: bool, blank: bool) -> Tensor:  # fmt: skip
     """One call of the engine, into a new tensor or into `out`."""
     if generator is not None and not isinstance(generator, Generator):
         raise combination(name, shape, {"generator": generator})
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
         raise combination(name, shape, {"dtype": dtype})
+    if blank:
+        return elsewhere.finished(shape, (dtype or DEFAULTS.dtype).numpy, requires_grad, out)
     draw = getattr(engine_of(generator), method)
     if out is not None:
         return _draw_out(draw, args, shape, dtype, out)
@@ -228,9 +206,9 @@ def rand(*args: Any, size: Any = None, generator: Any = None, out: Any = None, d
     >>> _ = torch.manual_seed(0); torch.rand(3)
     tensor([0.4963, 0.7682, 0.0885])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     shape = sizes_of("rand", args, size)
-    return _draw("rand", "uniform", (), shape, dtype, generator, out, requires_grad)
+    return _draw("rand", "uniform", (), shape, dtype, generator, out, requires_grad, blank)
 
 
 def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, dtype: Any = None,
@@ -245,9 +223,9 @@ def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, 
     >>> _ = torch.manual_seed(0); torch.randn(3)
     tensor([ 1.5410, -0.2934, -2.1788])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     shape = sizes_of("randn", args, size)
-    return _draw("randn", "normal", (), shape, dtype, generator, out, requires_grad)
+    return _draw("randn", "normal", (), shape, dtype, generator, out, requires_grad, blank)
 
 
 def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
@@ -268,11 +246,13 @@ def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
 
 
 def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype: Any,
-               generator: Any, requires_grad: bool) -> Tensor:  # fmt: skip
+               generator: Any, requires_grad: bool, where: Any) -> Tensor:  # fmt: skip
     """A draw shaped and laid out as `input`: torch fills the memory in its own order."""
     if not isinstance(input, Tensor):
         raise misfit(name, "input", 1, "Tensor", input)
     a, kind = input._array, None if dtype is None else dtype.numpy
+    if elsewhere.absent(where[0] or input.device, where[1]):
+        return elsewhere.alike(input, kind, requires_grad)
     target = np.empty(a.shape, kind or a.dtype) if is_value(input) else dense_like(a, kind)
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
     if requires_grad:
@@ -289,8 +269,9 @@ def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout
     >>> torch.rand_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    dtypes.require_cpu(device, layout)
-    return _draw_like("rand_like", "uniform", (), input, dtype, generator, requires_grad)
+    return _draw_like(
+        "rand_like", "uniform", (), input, dtype, generator, requires_grad, (device, layout)
+    )
 
 
 def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,
@@ -302,8 +283,8 @@ def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layou
     >>> torch.randn_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    dtypes.require_cpu(device, layout)
-    return _draw_like("randn_like", "normal", (), input, dtype, generator, requires_grad)
+    where = device, layout
+    return _draw_like("randn_like", "normal", (), input, dtype, generator, requires_grad, where)
 
 
 def _bounds(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int]:
@@ -332,7 +313,7 @@ def randint(*args: Any, low: Any = None, high: Any = None, size: Any = None, gen
     >>> _ = torch.manual_seed(42); torch.randint(0, 10, (4,))
     tensor([2, 7, 6, 4])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     if size is None:
         given = len(args) + (low is not None) + (high is not None)
         if given < 2:
@@ -344,7 +325,7 @@ def randint(*args: Any, low: Any = None, high: Any = None, size: Any = None, gen
     if dtype is None and out is None:
         dtype = dtypes.int64
     shape = sizes_of("randint", (), size)
-    return _draw("randint", "integers", bounds, shape, dtype, generator, out, requires_grad)
+    return _draw("randint", "integers", bounds, shape, dtype, generator, out, requires_grad, blank)
 
 
 def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
@@ -357,9 +338,10 @@ def randint_like(input: Tensor, *args: Any, low: Any = None, high: Any = None,
     >>> torch.randint_like(torch.zeros(2, 3), 10).shape
     torch.Size([2, 3])
     """
-    dtypes.require_cpu(device, layout)
     bounds = _bounds("randint_like", args, low, high)
-    return _draw_like("randint_like", "integers", bounds, input, dtype, generator, requires_grad)
+    return _draw_like(
+        "randint_like", "integers", bounds, input, dtype, generator, requires_grad, (device, layout)
+    )
 
 
 def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None,
@@ -371,13 +353,15 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     >>> _ = torch.manual_seed(0); torch.randperm(5)
     tensor([4, 0, 1, 3, 2])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     n = whole("randperm", "n", 1, n)
     kind = dtype or (dtypes.int64 if out is None else out.dtype)
     if kind.category not in (dtypes.INTEGER, dtypes.FLOAT):
         raise not_implemented("randperm", kind)
     if kind.category == dtypes.INTEGER and n - 1 > np.iinfo(kind.numpy).max:
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
+    if blank:
+        return elsewhere.finished((n,), kind.numpy, requires_grad, out)
     result = wrap(engine_of(generator).randperm(n, kind.numpy))
     if out is not None:
         if out._array.shape != result._array.shape:
@@ -410,7 +394,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     >>> _ = torch.manual_seed(0); torch.normal(0, 1, (2,))
     tensor([ 1.5410, -0.2934])
     """
-    dtypes.require_cpu(device, layout)
+    blank = elsewhere.absent(device, layout)
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not tensors:
         if not isinstance(size, (tuple, list)):
@@ -418,7 +402,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
             raise combination("normal", given, {})
         args = (float(mean), float(std))
         shape = sizes_of("normal", (), size)
-        return _draw("normal", "normal", args, shape, dtype, generator, out, requires_grad)
+        return _draw("normal", "normal", args, shape, dtype, generator, out, requires_grad, blank)
     if tensors[0].dtype.category < dtypes.FLOAT:
         kind = scalar_type_name(tensors[0].dtype)
         raise NotImplementedError(f"\"normal_kernel_cpu\" not implemented for '{kind}'")
@@ -465,8 +449,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
     """
     if not isinstance(input, Tensor):
         raise misfit("multinomial", "input", 1, "Tensor", input)
-    number = whole("multinomial", "num_samples", 2, num_samples)
-    return _into(wrap(engine_of(generator).multinomial(input._array, number, replacement)), out)
+    count = whole("multinomial", "num_samples", 2, num_samples)
+    return _into(wrap(engine_of(generator).multinomial(input._array, count, replacement)), out)
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:

@@ -28,6 +28,8 @@ def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: 
     """Draw into the tensor's memory in its own order; on the tape it cuts the gradient."""
     inplace.refuse_leaf(self)
     if inplace.is_value(self):  # inside a transform
+        if self._array.absent:
+            return self
         a = np.empty(self._array.shape, self._array.dtype)
         drawn = getattr(engine_of(generator), method)(None, None, *args, out=a)
         return inplace.store(self, op(self, drawn))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, elsewhere
 from ..core.dispatch import wrap_array, write_out
 from ..core.errors import fail
 from ..core.memory import lined
@@ -22,9 +22,13 @@ __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "tensor"]
 _PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 
 
-def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None) -> Tensor:
-    """The array as a new tensor (or in `out`), a leaf if it shall require grad."""
-    result = wrap(array)
+def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None,
+           blank: bool = False) -> Tensor:  # fmt: skip
+    """The array as a new tensor (or in `out`), a leaf if it shall require grad.
+
+    If it shall be `blank`, only its looks are kept, on the meta device.
+    """
+    result = elsewhere.meta().moved(wrap(array)) if blank else wrap(array)
     if out is not None:
         result = write_out(result, out)
     if requires_grad:
@@ -277,8 +281,9 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
-    if device is not None:
-        dtypes.require_cpu(device)
+    if device is not None or elsewhere.CHOSEN[0]:
+        blank = elsewhere.absent(device)
+        return finish(to_array(data, dtype), requires_grad, None, blank)
     return finish(to_array(data, dtype), requires_grad)
 
 
@@ -289,12 +294,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     >>> a = numpy.zeros(2); torch.as_tensor(a)[0] = 7; a
     array([7., 0.])
     """
-    dtypes.require_cpu(device)
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype is dtype else data.to(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == numpy_kind(dtype)):
+        same = dtype is None or data.dtype is dtype
+        return data if same and device is None else data.to(device, dtype)
+    blank = elsewhere.absent(device)
+    same = isinstance(data, np.ndarray) and (dtype is None or data.dtype == numpy_kind(dtype))
+    if same and not blank:
         return from_numpy(data)
-    return tensor(data, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
 
 
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,

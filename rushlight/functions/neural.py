@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, inplace
+from ..core import dtypes, elsewhere, inplace
 from ..core.dispatch import named, not_implemented, scalar_type_name, whole, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
-from ..core.inplace import in_place, memory
+from ..core.inplace import in_place, is_value, memory
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.state import STATE
 from ..core.tape import mark_written
@@ -178,6 +178,8 @@ def type_name(x: Tensor) -> str:
 
 def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """0 with probability p, else 1 / (1 - p), drawn as torch draws it (0 < p < 1)."""
+    if is_value(like) and like._array.absent:
+        return elsewhere.finished(shape, like._array.dtype)
     out = _laid_out(like, shape)
     return wrap(
         engine_of(None).dropout_noise(
@@ -194,6 +196,8 @@ def _laid_out(like: Tensor, shape: tuple[int, ...]) -> Any:
 
 def bernoulli_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """1 with probability p, else 0."""
+    if is_value(like) and like._array.absent:
+        return elsewhere.finished(shape, like._array.dtype)
     out = _laid_out(like, shape)
     return wrap(
         engine_of(None).bernoulli(None if out is not None else shape, like._array.dtype, p, out=out)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
 from ..core.dispatch import named, wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import structure as s
@@ -17,7 +16,7 @@ from .indexing import nonzero
 
 __all__ = [
     "addmv_", "alias_copy", "as_strided_", "conj_physical_", "detach_", "empty_permuted", "fill",
-    "fill_", "get_default_device", "get_device", "index_put_", "nonzero_static", "resize_as_",
+    "fill_", "get_device", "index_put_", "nonzero_static", "resize_as_",
     "typename", "zero_",
 ]  # fmt: skip
 
@@ -108,11 +107,6 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 def get_device(input: Tensor) -> int:
     """The number of the device: -1, as there is but the CPU."""
     return -1
-
-
-def get_default_device() -> dtypes.device:
-    """Where new tensors are made."""
-    return dtypes.CPU
 
 
 def typename(obj: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.batched import Batched, by_sample
-from ..core import dtypes
+from ..core import dtypes, elsewhere
 from ..core.dispatch import result_type as common_type
 from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
@@ -120,6 +120,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
     True
     """
     a, b = input._array, other._array
+    if input.device.type == "meta":
+        a.values("aten::equal")
     if a.shape != b.shape:
         return False
     if input.dtype is not other.dtype:
@@ -214,6 +216,12 @@ def scalar_tensor(
     >>> torch.scalar_tensor(3)
     tensor(3.)
     """
-    dtypes.require_cpu(device, layout)
     result = wrap_array(scalar(s, dtype or DEFAULTS.dtype))
+    if elsewhere.absent(device, layout):
+        result = elsewhere.meta().moved(result)
     return result.requires_grad_() if requires_grad else result
+
+
+def _assert(condition: Any, message: str) -> None:
+    """Python's assert as a function, which torch.fx can note."""
+    assert condition, message

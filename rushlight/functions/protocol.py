@@ -118,7 +118,8 @@ def contains(self: Tensor, value: Any) -> bool:
             "Tensor.__contains__ only supports Tensor or scalar, but you passed in a"
             f" {type(value)}."
         )
-    return bool((self._array == (value._array if isinstance(value, Tensor) else value)).any())
+    found = self._array == (value._array if isinstance(value, Tensor) else value)
+    return bool(found.any())
 
 
 def tolist(self: Tensor) -> Any:
@@ -129,8 +130,10 @@ def tolist(self: Tensor) -> Any:
 
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """torch's text of a tensor."""
-    if isinstance(self._array, Value):
-        return self._array.describe()
+    meta = "meta" if self.device.type == "meta" else None
+    array: Any = self._array
+    if isinstance(array, Value) and meta is None:
+        return array.describe()
     entry = self._entry
     name = None
     if entry is not None and entry is not LEAF:
@@ -138,9 +141,10 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     kind = type(self)
     title = kind.__name__ if kind is not Tensor and speaks(kind) else "tensor"
     return printing.format_tensor(
-        self._array, prefix=f"{title}(", dtype_name=repr(self.dtype),
+        array, prefix=f"{title}(", dtype_name=repr(self.dtype),
         default_dtype_name=repr(DEFAULTS.dtype),
         requires_grad=entry is LEAF, grad_fn_name=name, tensor_contents=tensor_contents,
+        device=meta,
     )  # fmt: skip
 
 
@@ -154,7 +158,7 @@ def formatted(self: Tensor, spec: str) -> str:
 def _address(self: Tensor) -> int:
     if STATE.tracer is not None:
         STATE.tracer.escape(".data_ptr()")
-    return self._array.ctypes.data
+    return 0 if self.device.type == "meta" else self._array.ctypes.data
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
@@ -170,6 +174,11 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise TypeError("Got unsupported ScalarType BFloat16")
     if self._entry is not None:
         note_cut("numpy(force=True)", self._array)
+    if self.device.type == "meta":
+        raise TypeError(
+            "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor"
+            " to host memory first."
+        )
     if STATE.tracer is not None:
         STATE.tracer.escape(".numpy()")
     return self._array

@@ -149,11 +149,17 @@ def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tens
     return self
 
 
+def _beside(x: Tensor, fresh: Tensor) -> Tensor:
+    """One per sample of a batch; a device was chosen when it was made."""
+    return fresh if getattr(x._array, "absent", False) else like(x, fresh)
+
+
 def _fresh(make: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     def create(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
         if "size" in options:
             size = (options.pop("size"),)
-        return like(self, make(*size, dtype=self.dtype if dtype is None else dtype, **options))
+        options.setdefault("device", self.device)
+        return _beside(self, make(*size, dtype=self.dtype if dtype is None else dtype, **options))
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = f"`torch.{name.removeprefix('new_')}` with this tensor's data type."
@@ -164,7 +170,8 @@ def new_full(
     self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """`torch.full` with this tensor's data type."""
-    return like(self, creation.full(size, fill_value, dtype=dtype or self.dtype, **options))
+    options.setdefault("device", self.device)
+    return _beside(self, creation.full(size, fill_value, dtype=dtype or self.dtype, **options))
 
 
 def new_tensor(
@@ -173,13 +180,15 @@ def new_tensor(
 ) -> Tensor:  # fmt: skip
     """`torch.tensor(data)` with this tensor's data type."""
     kind = self.dtype if dtype is None else dtype
-    return from_data.tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
+    where = self.device if device is None else device
+    return from_data.tensor(data, dtype=kind, device=where, requires_grad=requires_grad)
 
 
 def new_empty_strided(
     self: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """`torch.empty_strided` with this tensor's data type."""
+    options.setdefault("device", self.device)
     return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
 
 

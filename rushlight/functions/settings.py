@@ -7,11 +7,12 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.dispatch import SCALAR_TYPE_NAMES
+from ..core.elsewhere import get_default_device, set_default_device
 from ..core.errors import fail
 from ..core.state import set_default_dtype
 
 __all__ = [
-    "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
+    "are_deterministic_algorithms_enabled", "get_default_device", "get_deterministic_debug_mode",
     "get_float32_matmul_precision", "is_deterministic_algorithms_warn_only_enabled",
     "is_warn_always_enabled", "set_default_device", "set_default_tensor_type",
     "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
@@ -21,15 +22,6 @@ __all__ = [
 _PRECISIONS = ("highest", "high", "medium")
 _DEBUG_MODES = ("default", "warn", "error")
 _state: dict[str, Any] = {"precision": "highest", "deterministic": 0, "warn always": False}
-
-
-def set_default_device(device: Any) -> None:
-    """Choose where tensors are made: the CPU, or None for the same.
-
-    Raises torch's error for devices that are not there.
-    """
-    if device is not None:
-        dtypes.require_cpu(device)
 
 
 def set_default_tensor_type(t: Any) -> None:

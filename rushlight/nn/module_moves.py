@@ -69,6 +69,13 @@ class MoveMixin:
 
         def move(tensor: Any) -> Any:
             fits = tensor.is_floating_point() or tensor.is_complex()
+            if tensor.is_meta and device is not None and device.type != "meta":
+                raise fail(
+                    NotImplementedError,
+                    "Cannot copy out of meta tensor; no data! Please use"
+                    " torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module"
+                    " from meta to a different device.",
+                )
             moved = tensor.to(device, dtype if fits else None, non_blocking)
             wanted = kwargs.get("memory_format")
             laid = wanted is not None and tensor.dim() in (4, 5)

@@ -221,6 +221,14 @@ def _load_one(
             f"the shape in current model is {target.shape}."
         )
         return
+    if not lazy and target.is_meta and not (value.is_meta or assign):
+        warnings.warn(
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in"
+            " the current model, which is a no-op. (Did you mean to pass `assign=True` to assign"
+            " items in the state dictionary to their corresponding key in the module instead of"
+            " copying them in place?)",
+            stacklevel=4,
+        )
     try:
         with rl.no_grad():
             if assign:

@@ -230,9 +230,11 @@ def _pull_linear(g: Any, entry: Any) -> Any:
 
 linear = multilinear(
     "linear", eval=_linear, node=_linear_node, reads=CROSSED, adjoints=_LINEAR, pull=_pull_linear,
+    lower=("contraction", "...k,jk->...j"),
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
     "linear_bias", eval=_linear, node=_linear_node, adjoints=_LINEAR_BIAS, pull=_pull_linear,
+    lower=("contraction", "...k,jk,j->...j"),
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -71,6 +71,14 @@ def tensor_v3(
     return tensor_over(self, storage, kind, (offset, size, stride), requires_grad, metadata)
 
 
+def without_values(self: Any, kind: Any, shape: Any, stride: Any, requires_grad: Any) -> Tensor:
+    """A tensor of the meta device."""
+    if not isinstance(kind, dtypes.dtype):
+        raise CheckpointError("a tensor without a data type; refused")
+    made = rl.empty_strided(shape, stride, dtype=kind, device="meta")
+    return made.requires_grad_() if requires_grad is True else made
+
+
 def tensor_over(
     self: Any, storage: Storage, kind: dtypes.dtype, window: tuple, requires_grad: Any,
     metadata: Any,
@@ -219,6 +227,7 @@ def _known() -> dict[str, Any]:
         "torch._utils._rebuild_tensor": tensor_v2,
         "torch._utils._rebuild_tensor_v2": tensor_v2,
         "torch._utils._rebuild_tensor_v3": tensor_v3,
+        "torch._utils._rebuild_meta_tensor_no_storage": without_values,
         "torch._utils._rebuild_parameter": parameter,
         "torch._utils._rebuild_parameter_with_state": parameter,
         "torch._utils._rebuild_sparse_tensor": sparse_tensor,

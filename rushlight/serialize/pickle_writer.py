@@ -305,6 +305,10 @@ class Writer:
         yield from self._call(call)
 
     def _tensor_call(self, value: Tensor) -> Call:
+        if value.is_meta:
+            steps = tuple(value.stride())
+            arguments = (value.dtype, tuple(value.shape), steps, value.requires_grad)
+            return Call("torch._utils", "_rebuild_meta_tensor_no_storage", *arguments)
         found = tensors.stored(value)
         kind = found.dtype
         index, first = self.keys.setdefault(found.key, (len(self.storages), kind))
