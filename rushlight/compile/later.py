@@ -1,14 +1,14 @@
-"""Work of a trace that waits: a call that ends as a known program need not be computed twice.
+"""Work of a trace that waits: what the call's program computes need not be computed twice.
 
-A process that finds a program on disk traces the first call only to know that it is the same. So
-operations are put off: what an op gives is an array of the right form, not filled yet. When the
-call went through and its program is at hand, the program computes all that is left of the call. As
-soon as anything asks for a value before, all that waits is done in the order in which it was put
-off, and the trace goes on with values.
+While a call is traced, operations are put off: what an op gives is an array of the right form, not
+filled yet. When the call went through and its program is there, the program computes all that is
+left of the call. As soon as anything asks for a value before, all that waits is done in the order
+in which it was put off, and the trace goes on with values.
 
-What form a result has is not calculated but remembered (`Forms`): whoever made the program noted,
-for each op and the forms of its operands, what NumPy gave. An op that may raise because of values
-is never put off.
+What form a result has is remembered (`Forms`, kept on disk): for each op and the forms of its
+operands, what NumPy gave. At first it is told by a rule (`foreseen.py`) or tried: the op is done on
+whatever the memory holds, and only the form of what it gives counts. An op that may raise because
+of values is never put off.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from ..core.locks import fork_safe
 from .digest import Opaque
 from .digest import _plain as plain
+from .foreseen import foreseen
 from .required import Refused
 
 ndarray = np.ndarray
@@ -165,22 +166,31 @@ def _one_form(y: Any, operands: Sequence[ndarray]) -> Any:
 def _unfilled(form: Any) -> ndarray:
     """An array of a form; also whether it owns its memory is as it was."""
     shape, kind, strides, owns, writeable = form
+    make = np.zeros if kind in _WHOLE else np.empty  # as indices, zeros will do
     if strides is None:
-        return np.empty(shape, kind)
+        return make(shape, kind)
     span = sum((n - 1) * step for n, step in zip(shape, strides)) + np.dtype(kind).itemsize
-    view = np.ndarray(shape, kind, np.empty(span, np.uint8), 0, strides)
+    view = np.ndarray(shape, kind, make(span, np.uint8), 0, strides)
     if owns:
-        return np.empty_like(view)
+        return np.zeros_like(view)
     view.flags.writeable = writeable
     return view
+
+
+def _blank(y: Any) -> ndarray:
+    """An array whose content is of no use; whole numbers, which may be indices, become zeros."""
+    y = np.asarray(y)
+    if y.dtype.char in _WHOLE:
+        _fill(y, np.zeros((), y.dtype))
+    return y
 
 
 class Later:
     """What one trace has put off, in its order."""
 
-    def __init__(self, forms: Forms) -> None:
+    def __init__(self, forms: Forms, waits: bool = True) -> None:
         self.forms = forms
-        self.on = bool(forms.table)
+        self.on = waits
         self.drawn: dict[int, Drawn] = {}
         self.steps: deque[tuple[Callable[..., Any], Any, Any, Any]] = deque()
         self.unfilled: dict[int, ndarray] = {}  # results that wait
@@ -197,6 +207,12 @@ class Later:
             return function(*args, **kwargs)
         key = key_of(op, template, met.operands)
         form = None if key is None else self.forms.table.get(key)
+        if form is None and key is not None and self.on and sure(op, met.operands):
+            form = foreseen(op, met.operands, args)
+            if form is not None:
+                self.forms.note(key, form)
+            elif met.waits:
+                return self._tried(key, op, met, function, args, kwargs)
         if form is None or form == NEVER:
             if met.waits:
                 self.settle()
@@ -208,9 +224,34 @@ class Later:
                 self.settle()
             return function(*args, **kwargs)
         y = list(map(_unfilled, form[0])) if type(form) is list else _unfilled(form)
+        self._wait_for(y, met, function, args, kwargs)
+        return y
+
+    def _wait_for(self, y: Any, met: Met, function: Any, args: Any, kwargs: Any) -> None:
         if met.fixed:
             args, kwargs = _swapped(args, met.fixed), _swapped(kwargs, met.fixed)
         self.put_off(function, args, kwargs, y)
+
+    def _tried(
+        self, key: bytes, op: str, met: Met, function: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:  # fmt: skip
+        """What an operation gives on operands that are not there yet: its form is what counts."""
+        try:
+            with np.errstate(all="ignore"):
+                y = self._learned(key, op, met, function, args, kwargs)
+        except Exception:
+            if not met.whole:  # it was the form
+                raise
+            self.settle()
+            return function(*args, **kwargs)
+        form = self.forms.table[key]
+        if form == ALIAS and not met.holes:
+            return y
+        if form in (ALIAS, NEVER):
+            self.settle()
+            return function(*args, **kwargs)
+        y = list(map(_blank, y)) if type(form) is list else _blank(y)
+        self._wait_for(y, met, function, args, kwargs)
         return y
 
     def _learned(
@@ -338,18 +379,21 @@ def _is_new(y: ndarray, memory: ndarray, outputs: Sequence[ndarray]) -> bool:
 class Met:
     """The operands of one operation, in memory that may not be filled yet."""
 
-    __slots__ = ("fixed", "holes", "operands", "waits")
+    __slots__ = ("fixed", "holes", "operands", "waits", "whole")
 
     def __init__(self) -> None:
         self.operands: list[ndarray] = []
         self.fixed: dict[int, ndarray] = {}  # by arrays of the caller's: what they hold now
         self.waits = self.holes = False
+        self.whole = False  # whether whole numbers wait, which may be indices
 
     def of(self, x: Any) -> ndarray:
         """The memory of a traced operand."""
         memory, node = x.memory, x.node
         self.operands.append(memory)
-        self.waits = self.waits or x.cell.waits
+        if x.cell.waits:
+            self.waits = True
+            self.whole = self.whole or memory.dtype.char in _WHOLE
         if node.op == "constant" and x.cell.source is None:
             self.fixed[id(memory)] = node.params[0]
         return memory

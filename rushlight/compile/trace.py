@@ -60,7 +60,7 @@ class Tracer(Draws):
         self.draws: list[Node] = []
         self.lifted: list[tuple[Tensor, ndarray]] = []
         self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
-        self.later = Later(Forms() if forms is None else forms)
+        self.later = Later(Forms() if forms is None else forms, forms is not None)
         self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
         self.strangers = False  # whether somebody else holds what is still to be computed
         self.closed = False
