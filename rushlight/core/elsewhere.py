@@ -34,7 +34,7 @@ def absent(device: Any, layout: Any = None) -> bool:
         device = STATE.devices[-1] if STATE.devices else STATE.device
         if device is None:
             return False
-    if device == "cpu":
+    if device is dtypes.CPU or (type(device) is str and device == "cpu"):
         return False
     found = device if type(device) is dtypes.device else dtypes.device(device)
     if found.type == "meta":
