@@ -8,7 +8,6 @@ import pytest
 
 import rushlight as torch
 
-
 F = torch.nn.functional
 Call = Callable[[torch.Tensor], torch.Tensor]
 
