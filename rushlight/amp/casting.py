@@ -55,7 +55,7 @@ class autocast:
         """Whether it can be done here; says why not."""
         if self.device != "cpu":
             if self.device == "cuda":
-                _warn("User provided device_type of 'cuda', but CUDA is not available. Disabling")
+                _warn("CUDA is not available or torch_xla is imported. Disabling autocast.")
             return False
         if self.fast_dtype not in _FAST["cpu"]:
             _warn(
@@ -187,3 +187,15 @@ def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> An
             return wrapped(*args, **kwargs)
 
     return backward
+
+
+def older_name(device: str, old: str, new: str | None = None) -> None:
+    """torch's warning for a name of `torch.cuda.amp` or `torch.cpu.amp`."""
+    if new is None:
+        name, _, rest = old.partition("(")
+        new = f"{name}('{device}', {rest}"
+    warnings.warn(
+        f"`torch.{device}.amp.{old}` is deprecated. Please use `torch.amp.{new}` instead.",
+        FutureWarning,
+        stacklevel=3,
+    )

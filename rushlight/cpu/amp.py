@@ -8,18 +8,23 @@ import rushlight as rl
 
 from ..amp import GradScaler as _GradScaler
 from ..amp import autocast as _autocast
+from ..amp.casting import older_name
 
 
 class autocast(_autocast):
     """`torch.autocast("cpu", ...)`.
 
-    >>> import rushlight as torch
-    >>> with torch.cpu.amp.autocast():
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     region = torch.cpu.amp.autocast()
+    >>> with region:
     ...     (torch.eye(2) @ torch.eye(2)).dtype
     torch.bfloat16
     """
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+        older_name("cpu", "autocast(args...)")
         super().__init__("cpu", dtype or rl.bfloat16, enabled, cache_enabled)
 
 
@@ -34,4 +39,5 @@ class GradScaler(_GradScaler):
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
+        older_name("cpu", "GradScaler(args...)")
         super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)

@@ -254,12 +254,17 @@ class UninitializedTensorMixin:
         return _rebuild_uninitialized, (type(self), requires_grad, self.data)
 
 
-for _name in ("half", "float", "double", "bfloat16"):
+_CASTS = {"half": "float16", "char": "int8", "short": "int16", "int": "int32", "long": "int64"}
+for _name in ("half", "float", "double", "bfloat16", "char", "short", "int", "long"):
 
-    def _cast(self: Any, _name: str = _name) -> Any:
-        return self.to(getattr(rl, "float16" if _name == "half" else _name))
+    def _cast(self: Any, _name: str = _CASTS.get(_name, _name)) -> Any:
+        return self.to(getattr(rl, _name))
 
     setattr(UninitializedTensorMixin, _name, _cast)
+# What torch answers for any tensor, with or without a shape.
+for _name in "device layout is_meta is_cuda is_sparse is_quantized itemsize".split():
+    _answer = property(lambda self, _name=_name: getattr(self.data, _name))
+    setattr(UninitializedTensorMixin, _name, _answer)
 
 
 def _rebuild_uninitialized(kind: type, requires_grad: bool, data: Any) -> Any:

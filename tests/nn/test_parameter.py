@@ -86,3 +86,12 @@ def test_materialising_turns_it_into_a_parameter():
     buffer = nn.UninitializedBuffer()
     buffer.materialize((4,))
     assert type(buffer) is torch.Tensor and buffer.shape == (4,)
+
+
+def test_parameters_without_a_shape_move_and_know_their_device() -> None:
+    layer = nn.LazyLinear(2).to(device="cpu").double()
+    assert layer.weight.device == torch.device("cpu") and layer.weight.dtype is torch.float64
+    assert not layer.weight.is_meta and not layer.weight.is_cuda
+    assert layer.weight.layout is torch.strided and layer.weight.itemsize == 8
+    assert layer.half()(torch.ones(1, 3).half()).shape == (1, 2)
+    assert nn.UninitializedParameter(requires_grad=False).long().dtype is torch.int64

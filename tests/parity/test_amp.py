@@ -102,7 +102,7 @@ def test_the_scaler_skips_bad_steps_and_adapts() -> None:
         values.append(weight.item())
         scales.append(scaler.get_scale())
     assert values == [0.75, 0.75, 0.5, 0.25] and scales == [4.0, 2.0, 2.0, 4.0]
-    other = rl.cpu.amp.GradScaler()
+    other = rl.amp.GradScaler("cpu")
     other.load_state_dict(scaler.state_dict())
     assert other.state_dict() == scaler.state_dict() and other.get_scale() == 4.0
     scaler.scale(weight.sum()).backward()
@@ -117,7 +117,23 @@ def test_the_scaler_skips_bad_steps_and_adapts() -> None:
 
 
 def test_the_docstrings_run() -> None:
-    _ = rl.cpu, rl.amp
-    for name in ("amp.casting", "amp.scaler", "cpu.amp"):
+    _ = rl.cpu, rl.amp, rl.cuda
+    for name in ("amp.casting", "amp.scaler", "cpu.amp", "cuda.amp"):
         found = doctest.testmod(sys.modules[f"rushlight.{name}"])
         assert found.attempted and not found.failed, name
+
+
+def test_older_names_warn_and_leave_the_types_alone() -> None:
+    with pytest.warns(FutureWarning, match=r"use `torch.amp.autocast\('cuda', args...\)` instead"):
+        region = rl.cuda.amp.autocast(enabled=False)
+    with region:
+        assert product() is rl.float32
+    with pytest.warns(UserWarning, match="CUDA is not available.  Disabling"):
+        scaler = rl.amp.GradScaler("cuda")
+    assert not scaler.is_enabled() and scaler.scale(rl.ones(1)).item() == 1.0
+    with pytest.warns(FutureWarning, match=r"torch.amp.GradScaler\('cpu', args...\)"):
+        assert rl.cpu.amp.GradScaler().is_enabled()
+    with pytest.warns(FutureWarning, match=r"custom_fwd\(args..., device_type='cuda'\)"):
+        assert rl.cuda.amp.custom_fwd(lambda ctx: 3)(rl.nn.Module()) == 3
+    with pytest.raises(RuntimeError, match="compiled without CUDA"), rl.cuda.device(0):
+        pass

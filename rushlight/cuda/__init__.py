@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from .core.errors import fail
-from .core.names import explain_missing as _explain_missing
+from ..core.errors import fail
+from ..core.names import explain_missing as _explain_missing
+from . import amp
 
 
 class OutOfMemoryError(RuntimeError):
@@ -92,6 +94,11 @@ def max_memory_reserved(device: Any = None) -> int:
     return 0
 
 
+def memory_stats(device: Any = None) -> OrderedDict[str, int]:
+    """An empty dictionary: no allocator of GPU memory counts here."""
+    return OrderedDict()
+
+
 def get_rng_state_all() -> list[Any]:
     """An empty list: no GPU, no generator."""
     return []
@@ -164,6 +171,23 @@ def stream(stream: Any) -> Iterator[None]:
     if stream is not None:
         _refuse()
     yield
+
+
+class device:
+    """A block on another GPU. Entering it is refused: RuntimeError."""
+
+    def __init__(self, device: Any) -> None:
+        self.idx = device
+
+    def __enter__(self) -> None:
+        raise fail(
+            RuntimeError,
+            "PyTorch was compiled without CUDA support",
+            "rushlight computes on the CPU: leave the block out",
+        )
+
+    def __exit__(self, *args: Any) -> bool:
+        return False
 
 
 class Stream:

@@ -1,0 +1,61 @@
+"""torch.cuda.amp: the older names of mixed precision; without a GPU they warn and do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rushlight as rl
+
+from ..amp import GradScaler as _GradScaler
+from ..amp import autocast as _autocast
+from ..amp import custom_bwd as _custom_bwd
+from ..amp import custom_fwd as _custom_fwd
+from ..amp.casting import older_name
+
+
+class autocast(_autocast):
+    """`torch.autocast("cuda", ...)`: warns that there is no GPU, and casts nothing.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     region = torch.cuda.amp.autocast()
+    >>> with region:
+    ...     (torch.eye(2) @ torch.eye(2)).dtype
+    torch.float32
+    """
+
+    def __init__(
+        self, enabled: bool = True, dtype: Any = rl.float16, cache_enabled: bool = True
+    ) -> None:
+        older_name("cuda", "autocast(args...)")
+        super().__init__("cuda", dtype, enabled, cache_enabled)
+
+
+class GradScaler(_GradScaler):
+    """`torch.amp.GradScaler("cuda", ...)`: warns that there is no GPU, and scales nothing."""
+
+    def __init__(
+        self,
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        older_name("cuda", "GradScaler(args...)")
+        factors = (init_scale, growth_factor, backoff_factor, growth_interval)
+        super().__init__("cuda", *factors, enabled)
+
+
+def custom_fwd(fwd: Callable[..., Any] | None = None, *, cast_inputs: Any = None) -> Any:
+    """`torch.amp.custom_fwd(..., device_type="cuda")`."""
+    older_name("cuda", "custom_fwd(args...)", "custom_fwd(args..., device_type='cuda')")
+    return _custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Callable[..., Any]) -> Any:
+    """`torch.amp.custom_bwd(..., device_type="cuda")`."""
+    older_name("cuda", "custom_bwd(args...)", "custom_bwd(args..., device_type='cuda')")
+    return _custom_bwd(bwd, device_type="cuda")
