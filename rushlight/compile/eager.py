@@ -33,16 +33,16 @@ _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now
 _said: set[str] = set()
 
 
-def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
+def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0) -> Any:
     """A function of the same arguments that runs native code; None where NumPy is to stay.
 
-    The first `into` arguments take the results.
+    The first `into` arguments take the results; the first `over` are overwritten by them.
     """
     if not llvm.available():
         heavy.SWITCH.on = False
         return None
     try:
-        return _made(name, args, args[:into] if into else result, into)
+        return _made(name, args, args[:into] if into else result, into, over)
     except NotNative as error:
         LOG.debug("eager %s stays with NumPy: %s", name, error)
     except Exception as error:
@@ -52,7 +52,9 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int) -> Any:
     return None
 
 
-def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[..., Any]:
+def _made(
+    name: str, args: tuple[Any, ...], result: Any, into: int, over: int
+) -> Callable[..., Any]:  # fmt: skip
     several = type(result) is tuple
     outputs = [_form(y) for y in (result if several else (result,)) if y is not None]
     if not all(y.flags.c_contiguous and y.dtype in NATIVE for y in outputs):
@@ -64,12 +66,12 @@ def _made(name: str, args: tuple[Any, ...], result: Any, into: int) -> Callable[
         if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
     keep_freed()
-    program = _program(name, args[into:], arrays, outputs)
+    program = _program(name, args[into:], arrays, outputs, over)
     if program.entry is None:
         raise NotNative("it takes more than one piece of native code")
     native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
-    if into:
-        return _filling(native, places, into)
+    if into or over:
+        return _filling(native, places, into or over)
     if not several:
         return _one(native, places)
     return _many(native, places, [place for place, y in enumerate(result) if y is None])
@@ -82,13 +84,15 @@ def _form(x: Any) -> Any:
     return as_strided(np.zeros(1, x.dtype), x.shape, x.strides, writeable=False)
 
 
-def _program(name: str, args: tuple[Any, ...], arrays: list[Any], outputs: list[Any]) -> Program:
+def _program(
+    name: str, args: tuple[Any, ...], arrays: list[Any], outputs: list[Any], over: int
+) -> Program:  # fmt: skip
     """The program from the disk cache, or made now and kept there."""
-    graph = _outline(name, args, arrays, outputs)
+    graph = _outline(f"{name} over {over}" if over else name, args, arrays, outputs)
 
     def built() -> Program:
         formulas: Any = importlib.import_module(".eager_formulas", __package__)
-        return formulas.build(name, args, outputs)
+        return formulas.build(name, args, outputs, over)
 
     key = remembered.name(graph, [], arrays)
     if key is None:

@@ -32,8 +32,13 @@ def _on_values(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
 WRAPPERS[Value] = _on_values
 
 
-def build(name: str, args: tuple[Any, ...], outputs: Sequence[np.ndarray]) -> Program:
-    """A program of the arrays among `args` whose results are like `outputs`."""
+def build(
+    name: str, args: tuple[Any, ...], outputs: Sequence[np.ndarray], over: int = 0
+) -> Program:  # fmt: skip
+    """A program of the arrays among `args` whose results are like `outputs`.
+
+    The first `over` results overwrite the arrays that come first.
+    """
     s, inputs, steps, given = Builder(), [], [], []
     for x in args:
         if type(x) is np.ndarray:
@@ -42,7 +47,8 @@ def build(name: str, args: tuple[Any, ...], outputs: Sequence[np.ndarray]) -> Pr
             x = Value(s, inputs[-1])
         given.append(x)
     graph = Graph(inputs, _results(s, _found(name, given), outputs))
-    return program.build(simplify(graph)[0], strides=steps)
+    donate = {k: k for k in range(over)}
+    return program.build(simplify(graph)[0], strides=steps, donate=donate)
 
 
 def _found(name: str, given: list[Any]) -> Any:

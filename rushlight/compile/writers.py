@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-_PLACES = ("compile", "core", "ops")  # what decides the code is said in these folders
+_PLACES = ("compile", "core", "ops", "optim")  # what decides the code is said in these folders
 
 
 @functools.cache

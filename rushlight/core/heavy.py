@@ -40,7 +40,7 @@ class Switch:
 
 
 SWITCH = Switch()
-MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, NumPy's result, `into`)
+MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, result, `into`, `over`)
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
 _counts: Counter[Any] = Counter()  # how many forms there are of a kind
@@ -87,6 +87,26 @@ def heavy(
         return _first(key, evaluate, args, into) if found is _NEW else found(*args)
 
     return run
+
+
+def overwrite(name: str, args: tuple[Any, ...], count: int) -> bool:
+    """Replace the first `count` arrays by what the formula `name` makes of all arguments.
+
+    Without a program for it nothing happens, and the answer is no.
+    """
+    if not SWITCH.on:
+        return False
+    key = _form(name, args)
+    found = FORMS.get(key, _NEW)
+    if found is _NEW:
+        with _settling:
+            if key not in FORMS and len(FORMS) < LIMIT:
+                FORMS[key] = MAKERS[0](name, args, args[:count], 0, count) if able() else None
+            found = FORMS.get(key)
+    if found is None:
+        return False
+    found(*args)
+    return True
 
 
 def settled(name: str, run: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:

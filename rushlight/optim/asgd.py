@@ -75,7 +75,7 @@ class ASGD(Elementwise):
         lr, lambd = number(group["lr"]), group["lambd"]
         scalars["eta"].fill_(lr / ((1 + lambd * lr * step) ** group["alpha"]))
         scalars["mu"].fill_(1 / at_least(step - group["t0"], 1))
-        return eta, mu
+        return eta, None if type(mu) is float and mu == 1 else mu
 
     def _update(self, param, grad, state, numbers, group):
         eta, mu = numbers
@@ -87,7 +87,7 @@ class ASGD(Elementwise):
         param.mul_(1 - group["lambd"] * eta).add_(grad, alpha=-eta)
         if isinstance(mu, rl.Tensor):  # in a trace
             average.copy_(rl.where(mu == 1, param, average.add(param.sub(average).mul(mu))))
-        elif mu == 1:
+        elif mu is None:  # the parameter itself, until the average begins
             average.copy_(param)
         else:
             average.add_(param.sub(average).mul(mu))

@@ -10,6 +10,7 @@ precision, differentiable, traced) takes the same rule tensor by tensor.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import is_
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from ..core.state import STATE
 from ..core.tape import mark_written
 from .flat import Flat
 from .optimizer import Grouped
+from .programs import BLOCKS, Update, worthwhile
 
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL = 4096  # elements: above it copying costs more than the calls it saves
@@ -59,19 +61,23 @@ def scalar_dtype() -> Any:
 class Bucket:
     """Parameters updated by one call of the rule, and where their state lives."""
 
-    def __init__(self, params: list, states: list[dict], optimizer: Elementwise, names) -> None:
+    def __init__(
+        self, params: list, states: list[dict], optimizer: Elementwise, names, native: bool
+    ) -> None:
         self.params = params
+        self.native = native
         self.states = states
         self.fresh = False
         self.shapes = [param._array.shape for param in params]
         self.sizes = [param._array.size for param in params]
         total = sum(self.sizes)
         self.packed = total <= BUCKET
+        self.room = -(-total // BLOCKS[-1]) * BLOCKS[-1] if native and self.packed else total
         self.slots: dict[str, np.ndarray] = {}
         self.scalars: dict[str, Flat] = {}
         if self.packed:
             dtype = params[0]._array.dtype
-            self.param, self.grad = np.empty(total, dtype), np.empty(total, dtype)
+            self.param, self.grad = np.zeros(self.room, dtype), np.zeros(self.room, dtype)
             self.pieces = self._cut(self.param)
         for name in names:
             self.slots[name] = self._adopt(name)
@@ -93,7 +99,8 @@ class Bucket:
         plain = arrays[0].flags.c_contiguous and arrays[0].dtype == dtype
         if not self.packed and plain:
             return arrays[0].reshape(-1)
-        flat = np.concatenate([array.ravel() for array in arrays]).astype(dtype, copy=False)
+        flat = np.zeros(self.room, dtype)
+        np.concatenate([array.ravel() for array in arrays], out=flat[: sum(self.sizes)])
         for state, view in zip(self.states, self._cut(flat)):
             state[name] = rl.from_numpy(view)
         return flat
@@ -122,28 +129,30 @@ class Bucket:
         """Update the parameters' arrays in place."""
         numbers = optimizer._advance(self.scalars, group, self.fresh)
         self.fresh = False
-        update = optimizer._update
+        update = Update(optimizer._update, group, numbers) if self.native else None
+        rule = partial(optimizer._update, numbers=numbers, group=group)
         if self.packed:
-            np.concatenate([array.ravel() for array in arrays], out=self.param)
-            np.concatenate([grad.ravel() for grad in grads], out=self.grad)
-            state = {name: Flat(slot) for name, slot in self.slots.items()}
-            update(Flat(self.param), Flat(self.grad), state, numbers, group)
+            total = sum(self.sizes)
+            np.concatenate([array.ravel() for array in arrays], out=self.param[:total])
+            np.concatenate([grad.ravel() for grad in grads], out=self.grad[:total])
+            self._run_blocks(rule, update, self.param, self.grad)
             for array, piece in zip(arrays, self.pieces):
                 array[...] = piece
         else:
-            self._run_blocks(update, arrays[0], grads[0].reshape(-1), numbers, group)
+            array, grad = arrays[0], np.ascontiguousarray(grads[0]).reshape(-1)
+            flat = array.reshape(-1)
+            self._run_blocks(rule, update, flat, grad)
+            if not array.flags.c_contiguous:
+                array[...] = flat.reshape(array.shape)
         for array in arrays:
             mark_written(array)
 
-    def _run_blocks(self, update: Callable, array, grad, numbers, group) -> None:
-        in_place = array.flags.c_contiguous
-        flat = array.reshape(-1)
-        for start in range(0, flat.size, BLOCK):
+    def _run_blocks(self, rule: Callable, update: Update | None, param, grad) -> None:
+        done = 0 if update is None else update.run(param, grad, self.slots)
+        for start in range(done, param.size, BLOCK):
             cut = slice(start, start + BLOCK)
             state = {name: Flat(slot[cut]) for name, slot in self.slots.items()}
-            update(Flat(flat[cut]), Flat(grad[cut]), state, numbers, group)
-        if not in_place:
-            array[...] = flat.reshape(array.shape)
+            rule(Flat(param[cut]), Flat(grad[cut]), state)
 
 
 class Plan:
@@ -263,9 +272,10 @@ class Elementwise(Grouped):
             if sum(member._array.size for member, _ in draft) > BUCKET - SMALL:
                 closed.append((fresh, drafts.pop(key)))
         closed += [(key[1], draft) for key, draft in drafts.items()]
-        buckets = []
+        buckets, native = [], worthwhile(sum(array.size for array in arrays))
         for fresh, members in closed:
-            bucket = Bucket([m[0] for m in members], [m[1] for m in members], self, names)
+            owners, states = [m[0] for m in members], [m[1] for m in members]
+            bucket = Bucket(owners, states, self, names, native)
             bucket.fresh = fresh
             buckets.append(bucket)
         return Plan(params, arrays, names, buckets)
