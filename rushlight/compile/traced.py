@@ -61,6 +61,7 @@ class Traced:
     _stands_for = np.ndarray
     __hash__ = object.__hash__
     __array_priority__ = 500
+    absent = False  # as a value of the meta device is
 
     def __init__(self, tracer: Any, memory: np.ndarray, node: Node, cell: Cell) -> None:
         self.tracer, self.memory, self.node, self.cell = tracer, memory, node, cell
