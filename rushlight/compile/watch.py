@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import is_ours
-from .code import llvm
+from .code import helpers, llvm
 from .reach import own_file
 
 _EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
@@ -34,7 +34,6 @@ _OUTSIDE = {
     "pathlib": {"read_text", "read_bytes", "open", "exists", "stat", "write_text", "write_bytes"},
 }  # fmt: skip
 _FILES = ("_io", "io", "posix", "nt")
-_EVENTS = {"call": 0, "c_call": 4}  # what the interpreter calls them in C
 
 
 class Watch:
@@ -54,7 +53,7 @@ class Watch:
 
     def see(self, frame: Any, event: str, called: Any) -> None:
         """One call event of the interpreter."""
-        if self.tracer.closed or event not in _EVENTS:
+        if self.tracer.closed or event not in helpers.EVENTS:
             return
         if event == "call":
             back = frame.f_back
@@ -85,74 +84,16 @@ class Watch:
 
 # --- the hook in native code
 
-_BITS = 13  # of the table's size; it is never more than half full
-_SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
-_IR = f"""\
-declare ptr @PyLong_AsVoidPtr(ptr)
-declare ptr @PyFrame_GetCode(ptr)
-declare void @Py_DecRef(ptr)
-declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
-define i32 @see(ptr %self, ptr %frame, i32 %what, ptr %called) {{
-start:
-  %call = icmp eq i32 %what, {_EVENTS["call"]}
-  %native = icmp eq i32 %what, {_EVENTS["c_call"]}
-  %wanted = or i1 %call, %native
-  br i1 %wanted, label %find, label %quiet
-find:
-  %spec = call ptr @PyLong_AsVoidPtr(ptr %self)
-  %code = call ptr @PyFrame_GetCode(ptr %frame)
-  call void @Py_DecRef(ptr %code)
-  %number = ptrtoint ptr %code to i64
-  %spread = mul i64 %number, {_SPREAD}
-  %first = lshr i64 %spread, {64 - _BITS}
-  %tableat = getelementptr ptr, ptr %spec, i64 3
-  %table = load ptr, ptr %tableat
-  br label %look
-look:
-  %k = phi i64 [ %first, %find ], [ %next, %other ]
-  %place = getelementptr i64, ptr %table, i64 %k
-  %found = load i64, ptr %place
-  %same = icmp eq i64 %found, %number
-  br i1 %same, label %quiet, label %differs
-differs:
-  %none = icmp eq i64 %found, 0
-  br i1 %none, label %ask, label %other
-other:
-  %after = add i64 %k, 1
-  %next = and i64 %after, {(1 << _BITS) - 1}
-  br label %look
-ask:
-  %function = load ptr, ptr %spec
-  %which = select i1 %call, i64 1, i64 2
-  %eventat = getelementptr ptr, ptr %spec, i64 %which
-  %event = load ptr, ptr %eventat
-  %told = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(
-    ptr %function, ptr %frame, ptr %event, ptr %called, ptr null)
-  %failed = icmp eq ptr %told, null
-  br i1 %failed, label %fail, label %done
-done:
-  call void @Py_DecRef(ptr %told)
-  br label %quiet
-quiet:
-  ret i32 0
-fail:
-  ret i32 -1
-}}
-"""
-_NAMES = "PyLong_AsVoidPtr PyFrame_GetCode Py_DecRef PyObject_CallFunctionObjArgs".split()
-
 
 class _Hook:
     """The native hook, and the code objects that it need not ask about."""
 
     def __init__(self) -> None:
         api = ctypes.pythonapi
-        for name in _NAMES:
-            llvm.symbol(name, ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0)
-        self.code = llvm.compile(_IR)
-        self.table = np.zeros(1 << _BITS, np.int64)
+        self.address = helpers.address("see")
+        self.table = np.zeros(1 << helpers.BITS, np.int64)
         self.kept: list[CodeType] = []  # an address in the table must stay this object's
-        self.events = list(_EVENTS)
+        self.events = list(helpers.EVENTS)
         kind = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.py_object)
         self._set: Any = kind(("PyEval_SetProfile", api))
 
@@ -165,7 +106,7 @@ class _Hook:
 
         words = [id(asked), *map(id, self.events), self.table.ctypes.data]
         spec = np.array(words, np.int64)
-        self._set(self.code.address("see"), _Spec.of(spec, asked))
+        self._set(self.address, _Spec.of(spec, asked))
 
     def _note(self, frame: Any) -> None:
         """Ask no more about code in which no side effect is looked for."""
@@ -174,7 +115,7 @@ class _Hook:
         if module in _CHANCE or module in _OUTSIDE or len(self.kept) * 2 >= len(self.table):
             return
         if is_ours(frame) or not own_file(code.co_filename):
-            place = (id(code) * _SPREAD & (1 << 64) - 1) >> 64 - _BITS
+            place = (id(code) * helpers.SPREAD & (1 << 64) - 1) >> 64 - helpers.BITS
             while self.table[place] not in (0, id(code)):
                 place = (place + 1) % len(self.table)
             if not self.table[place]:
@@ -200,7 +141,7 @@ def _hook() -> _Hook | None:
     """The hook, once it has been seen to work; None on other interpreters."""
     if sys.implementation.name != "cpython" or not llvm.available():
         return None
-    if not all(hasattr(ctypes.pythonapi, name) for name in (*_NAMES, "PyEval_SetProfile")):
+    if not helpers.possible() or not hasattr(ctypes.pythonapi, "PyEval_SetProfile"):
         return None
     hook = _Hook()
     seen: list[tuple[str, str]] = []

@@ -478,6 +478,3 @@ def pool() -> Any:
     made = Pool()
     threads.follow(made.resize)
     return made
-
-
-llvm.symbol(PARALLEL, lambda: pool().parallel)

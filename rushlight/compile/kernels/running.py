@@ -199,14 +199,6 @@ class HostStep:
             np.copyto(self.program.array(step.target, state), found)
 
 
-def _parallel() -> int:
-    """Where the pool of threads begins; it is imported by the first program that shares work."""
-    return importlib.import_module(".pool", __package__).pool().parallel
-
-
-llvm.symbol("rushlight_parallel", _parallel)
-
-
 def _kept(value: Array) -> Array:
     """A constant in memory of its own that begins on a cache line."""
     found = runtime.aligned(max(value.nbytes, 1))[: value.nbytes].view(value.dtype)

@@ -1,0 +1,269 @@
+"""Native code that the compiler itself needs: made in one go, as every go costs LLVM 5 ms.
+
+- `see` is the profile hook of `watch.py`;
+- `arrays` is the way in of `entry.py`, and `nothing` a program for it that does nothing;
+- `rushlight_parallel` is what kernels call that are shared between threads. It leads to the pool of
+  threads once `rushlight_share` was told of one; before that, the caller does all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+from . import llvm
+
+EVENTS = {"call": 0, "c_call": 4}  # of the profile hook, as the interpreter calls them in C
+BITS = 13  # of the size of the hook's table; it is never more than half full
+SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
+_NAMES = (
+    "PyLong_AsVoidPtr PyFrame_GetCode Py_IncRef Py_DecRef PyObject_CallFunctionObjArgs"
+    " PyEval_SaveThread PyEval_RestoreThread"
+).split()
+_OBJECTS = {"_Py_TrueStruct": True, "_Py_FalseStruct": False}
+_HEAD = """\
+@_Py_TrueStruct = external global i8
+@_Py_FalseStruct = external global i8
+@pool = internal global ptr null
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare ptr @PyFrame_GetCode(ptr)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+"""
+_GATE = """\
+define void @rushlight_parallel(ptr %kernel, ptr %table, i64 %n, i64 %chunk) {
+  %pool = load atomic ptr, ptr @pool acquire, align 8
+  %none = icmp eq ptr %pool, null
+  br i1 %none, label %alone, label %together
+together:
+  tail call void %pool(ptr %kernel, ptr %table, i64 %n, i64 %chunk)
+  ret void
+alone:
+  %some = icmp sgt i64 %n, 0
+  br i1 %some, label %run, label %end
+run:
+  tail call void %kernel(ptr %table, i64 0, i64 %n)
+  ret void
+end:
+  ret void
+}
+define void @rushlight_share(ptr %pool) {
+  store atomic ptr %pool, ptr @pool release, align 8
+  ret void
+}
+define void @nothing(ptr %table) {
+  ret void
+}
+"""
+_SEE = f"""\
+define i32 @see(ptr %self, ptr %frame, i32 %what, ptr %called) {{
+start:
+  %call = icmp eq i32 %what, {EVENTS["call"]}
+  %native = icmp eq i32 %what, {EVENTS["c_call"]}
+  %wanted = or i1 %call, %native
+  br i1 %wanted, label %find, label %quiet
+find:
+  %spec = call ptr @PyLong_AsVoidPtr(ptr %self)
+  %code = call ptr @PyFrame_GetCode(ptr %frame)
+  call void @Py_DecRef(ptr %code)
+  %number = ptrtoint ptr %code to i64
+  %spread = mul i64 %number, {SPREAD}
+  %first = lshr i64 %spread, {64 - BITS}
+  %tableat = getelementptr ptr, ptr %spec, i64 3
+  %table = load ptr, ptr %tableat
+  br label %look
+look:
+  %k = phi i64 [ %first, %find ], [ %next, %other ]
+  %place = getelementptr i64, ptr %table, i64 %k
+  %found = load i64, ptr %place
+  %same = icmp eq i64 %found, %number
+  br i1 %same, label %quiet, label %differs
+differs:
+  %none = icmp eq i64 %found, 0
+  br i1 %none, label %ask, label %other
+other:
+  %after = add i64 %k, 1
+  %next = and i64 %after, {(1 << BITS) - 1}
+  br label %look
+ask:
+  %function = load ptr, ptr %spec
+  %which = select i1 %call, i64 1, i64 2
+  %eventat = getelementptr ptr, ptr %spec, i64 %which
+  %event = load ptr, ptr %eventat
+  %told = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(
+    ptr %function, ptr %frame, ptr %event, ptr %called, ptr null)
+  %failed = icmp eq ptr %told, null
+  br i1 %failed, label %fail, label %done
+done:
+  call void @Py_DecRef(ptr %told)
+  br label %quiet
+quiet:
+  ret i32 0
+fail:
+  ret i32 -1
+}}
+"""
+_ARRAYS = """\
+define ptr @arrays(ptr %self, ptr %args, i64 %n) {
+start:
+  %spec = call ptr @PyLong_AsVoidPtr(ptr %self)
+  %function = load ptr, ptr %spec
+  %p1 = getelementptr i64, ptr %spec, i64 1
+  %table = load ptr, ptr %p1
+  %p2 = getelementptr i64, ptr %spec, i64 2
+  %count = load i64, ptr %p2
+  %p3 = getelementptr i64, ptr %spec, i64 3
+  %type = load ptr, ptr %p3
+  %first = getelementptr i64, ptr %spec, i64 6
+  %p4 = getelementptr i64, ptr %spec, i64 4
+  %watch = load ptr, ptr %p4
+  %words = load i64, ptr %watch
+  %enough = icmp eq i64 %n, %count
+  br i1 %enough, label %word, label %refuse
+word:
+  %w = phi i64 [ 0, %start ], [ %w1, %wordok ]
+  %wmore = icmp slt i64 %w, %words
+  br i1 %wmore, label %wordlook, label %next
+wordlook:
+  %w3 = mul i64 %w, 3
+  %w31 = add i64 %w3, 1
+  %wp = getelementptr i64, ptr %watch, i64 %w31
+  %base = load ptr, ptr %wp
+  %op = getelementptr i64, ptr %wp, i64 1
+  %off = load i64, ptr %op
+  %ep = getelementptr i64, ptr %wp, i64 2
+  %expect = load i64, ptr %ep
+  %indirect = icmp sge i64 %off, 0
+  br i1 %indirect, label %follow, label %direct
+follow:
+  %inner = load ptr, ptr %base
+  %there = getelementptr i8, ptr %inner, i64 %off
+  br label %direct
+direct:
+  %source = phi ptr [ %base, %wordlook ], [ %there, %follow ]
+  %found = load i64, ptr %source
+  %holds = icmp eq i64 %found, %expect
+  br i1 %holds, label %wordok, label %refuse
+wordok:
+  %w1 = add i64 %w, 1
+  br label %word
+next:
+  %i = phi i64 [ 0, %word ], [ %i1, %done ]
+  %at = phi ptr [ %first, %word ], [ %after, %done ]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %array, label %run
+array:
+  %place = getelementptr ptr, ptr %args, i64 %i
+  %x = load ptr, ptr %place
+  %typeat = getelementptr i8, ptr %x, i64 8
+  %is = load ptr, ptr %typeat
+  %right = icmp eq ptr %is, %type
+  br i1 %right, label %kind, label %refuse
+kind:
+  %kindat = getelementptr i8, ptr %x, i64 56
+  %kindis = load ptr, ptr %kindat
+  %kindsp = getelementptr i64, ptr %at, i64 1
+  %kindwant = load ptr, ptr %kindsp
+  %kindok = icmp eq ptr %kindis, %kindwant
+  %ndat = getelementptr i8, ptr %x, i64 24
+  %nd32 = load i32, ptr %ndat
+  %nd = sext i32 %nd32 to i64
+  %ndsp = getelementptr i64, ptr %at, i64 2
+  %ndwant = load i64, ptr %ndsp
+  %ndok = icmp eq i64 %nd, %ndwant
+  %both = and i1 %kindok, %ndok
+  br i1 %both, label %sizes, label %refuse
+sizes:
+  %sizeat = getelementptr i8, ptr %x, i64 32
+  %size = load ptr, ptr %sizeat
+  %stepat = getelementptr i8, ptr %x, i64 40
+  %step = load ptr, ptr %stepat
+  %want = getelementptr i64, ptr %at, i64 3
+  br label %dim
+dim:
+  %d = phi i64 [ 0, %sizes ], [ %d1, %dimok ]
+  %dmore = icmp slt i64 %d, %nd
+  br i1 %dmore, label %look, label %done
+look:
+  %sp = getelementptr i64, ptr %size, i64 %d
+  %s = load i64, ptr %sp
+  %tp = getelementptr i64, ptr %step, i64 %d
+  %t = load i64, ptr %tp
+  %d2 = shl i64 %d, 1
+  %swp = getelementptr i64, ptr %want, i64 %d2
+  %sw = load i64, ptr %swp
+  %twp = getelementptr i64, ptr %swp, i64 1
+  %tw = load i64, ptr %twp
+  %sok = icmp eq i64 %s, %sw
+  %tok0 = icmp eq i64 %t, %tw
+  %one = icmp sle i64 %s, 1
+  %tok = or i1 %tok0, %one
+  %ok = and i1 %sok, %tok
+  br i1 %ok, label %dimok, label %refuse
+dimok:
+  %d1 = add i64 %d, 1
+  br label %dim
+done:
+  %slot = load i64, ptr %at
+  %dataat = getelementptr i8, ptr %x, i64 16
+  %data = load ptr, ptr %dataat
+  %into = getelementptr ptr, ptr %table, i64 %slot
+  store ptr %data, ptr %into
+  %ndtwice = shl i64 %nd, 1
+  %length = add i64 %ndtwice, 3
+  %after = getelementptr i64, ptr %at, i64 %length
+  %i1 = add i64 %i, 1
+  br label %next
+run:
+  %p5 = getelementptr i64, ptr %spec, i64 5
+  %release = load i64, ptr %p5
+  %held = icmp eq i64 %release, 0
+  br i1 %held, label %hold, label %letgo
+letgo:
+  %state = call ptr @PyEval_SaveThread()
+  call void %function(ptr %table)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %ran
+hold:
+  call void %function(ptr %table)
+  br label %ran
+ran:
+  call void @Py_IncRef(ptr @_Py_TrueStruct)
+  ret ptr @_Py_TrueStruct
+refuse:
+  call void @Py_IncRef(ptr @_Py_FalseStruct)
+  ret ptr @_Py_FalseStruct
+}
+"""
+
+
+@functools.cache
+def possible() -> bool:
+    """Whether this interpreter has what the code asks of it."""
+    api = getattr(ctypes, "pythonapi", None)
+    names = (*_NAMES, *_OBJECTS, "PyCFunction_NewEx")
+    return api is not None and all(hasattr(api, name) for name in names)
+
+
+@functools.cache
+def _code() -> llvm.Code:
+    for name in _NAMES if possible() else ():
+        at = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        llvm.symbol(name, at or 0)
+    for name, value in _OBJECTS.items():
+        llvm.symbol(name, id(value))
+    made = llvm.compile(_HEAD + _GATE + _SEE + _ARRAYS if possible() else _POOL + _GATE)
+    _kept.append(made)
+    return made
+
+
+_POOL = "@pool = internal global ptr null\n"
+_kept: list[llvm.Code] = []  # two threads may both make it, and both use theirs
+
+
+def address(name: str) -> int:
+    """Where one of the functions is."""
+    return _code().address(name)
