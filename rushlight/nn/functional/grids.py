@@ -61,7 +61,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         line = rl.linspace(-1, 1, count, dtype=theta.dtype)
         if count <= 1:
             line = rl.zeros(count, dtype=theta.dtype)
-        lines.append(line if align_corners else line * ((count - 1) / count))
+        lines.append(line if align_corners else line * (count - 1) / count)  # torch's last bit
     places = [*reversed(rl.meshgrid(*lines, indexing="ij")), rl.ones(*size[2:], dtype=theta.dtype)]
     base = rl.stack(places, -1).reshape(1, -1, dims + 1)
     y = (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
