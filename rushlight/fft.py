@@ -16,7 +16,7 @@ import numpy as np
 
 from .core import dtypes
 from .core.dispatch import named, scalar_type_name, write_out
-from .core.shapes import dimension, dimensions
+from .core.shapes import also_axis, dimension, dimensions
 from .core.state import DEFAULTS
 from .core.tensor import Tensor, set_requires_grad, wrap
 from .functions.arguments import misfit
@@ -178,7 +178,7 @@ def _transforms(name: str, work: Any, forward: bool, doc: str) -> tuple[Any, Any
     ):  # fmt: skip
         function.__name__ = function.__qualname__ = name + suffix
         function.__doc__ = f"{doc} Over {over}."
-    return one, two, many
+    return also_axis(one), also_axis(two), also_axis(many)
 
 
 fft, fft2, fftn = _transforms("fft", _to_complex, True, "The Fourier transform.")
@@ -232,6 +232,7 @@ def _shifted(input: Tensor, dim: Any, back: bool) -> Tensor:
     return s.roll(input, tuple(-(n // 2) if back else n // 2 for n in sizes), places)
 
 
+@also_axis
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Move frequency 0 to the middle.
 
@@ -242,6 +243,7 @@ def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     return _shifted(input, dim, False)
 
 
+@also_axis
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Undo `fftshift`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import wraps
 from itertools import zip_longest
 from math import prod
 from operator import index as as_index
@@ -184,3 +185,24 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
         strides.append(step)
         step *= max(size, 1)
     return tuple(reversed(strides))
+
+
+def required_dim(name: str, dim: Any, axis: Any) -> Any:
+    """The dimension of a function that must be given one, as `dim` or as NumPy's `axis`."""
+    if axis is not None:
+        return axis
+    if dim is None:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
+    return dim
+
+
+def also_axis(function: Any) -> Any:
+    """`function` with NumPy's name for its `dim` too, where another argument must follow it."""
+
+    @wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        if "axis" in named:
+            named["dim"] = named.pop("axis")
+        return function(*args, **named)
+
+    return call

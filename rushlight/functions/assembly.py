@@ -176,7 +176,12 @@ def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor,
+    repeats: Any = None,
+    dim: int | None = None,
+    *,
+    axis: Any = None,
+    output_size: int | None = None,
 ) -> Tensor:
     """Each element (or each slice along `dim`) so many times in a row.
 
@@ -184,6 +189,7 @@ def repeat_interleave(
     >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
+    dim = dim if axis is None else axis
     if repeats is None:
         return _repeated_places(input)
     if dim is None:

@@ -18,11 +18,13 @@ from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .linear_algebra import check, inv, put
+from .reduction import pick
 
 INF = float("inf")
 
 
 def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
+    axis: Any = None, keepdims: Any = None,
                 dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """(sum |x|^ord)^(1/ord) over dimensions; the largest or smallest |x| for +-inf; a count for 0.
 
@@ -32,6 +34,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if x.dtype.category < dtypes.FLOAT:
         raise RuntimeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got"
@@ -54,6 +57,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
 
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+    axis: Any = None, keepdims: Any = None,
                 dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """A norm of matrices: "fro", "nuc", +-inf (rows), +-1 (columns), +-2 (singular values).
 
@@ -61,6 +65,7 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor(5.)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if A._array.ndim < 2:
         raise RuntimeError(
             "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
@@ -118,6 +123,7 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
+    axis: Any = None, keepdims: Any = None,
          dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """A vector norm, or a matrix norm where `ord` is a string or two dimensions are meant.
 
@@ -125,6 +131,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     ndim = A._array.ndim
     if dim is not None:
         pair = not isinstance(dim, int) and len(dim) == 2
@@ -163,13 +170,14 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     return put(e.mul(matrix_norm(A, p), matrix_norm(other, p)), out)
 
 
-def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = None) -> Tensor:
     """The sum of conj(x) * y along a dimension.
 
     >>> import rushlight as torch
     >>> torch.linalg.vecdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor(11.)
     """
+    dim = dim if axis is None else axis
     a, b = x._array.shape, y._array.shape
     if len(a) == len(b) == 1 and a != b:
         raise fail(
@@ -191,8 +199,11 @@ def _cross(a: Tensor, b: Tensor, dim: int) -> Tensor:
     return e.sub(e.mul(turn(a, -1), turn(b, -2)), e.mul(turn(a, -2), turn(b, -1)))
 
 
-def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+def linalg_cross(
+    input: Tensor, other: Tensor, *, axis: Any = None, dim: int = -1, out: Any = None
+) -> Tensor:
     """The cross product of vectors of 3 along a dimension."""
+    dim = dim if axis is None else axis
     if input._array.ndim != other._array.ndim:
         raise RuntimeError(
             "linalg.cross: inputs must have the same number of dimensions."
@@ -210,7 +221,9 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None
 linalg_cross.__name__ = linalg_cross.__qualname__ = "cross"
 
 
-def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = None) -> Tensor:
+def cross(
+    input: Tensor, other: Tensor, dim: int | None = None, *, axis: Any = None, out: Any = None
+) -> Tensor:
     """The cross product of vectors of 3, along `dim` or the first dimension of size 3.
 
     >>> import rushlight as torch
@@ -221,6 +234,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = No
     >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
+    dim = dim if axis is None else axis
     if dim is None:
         shape = broadcast(input._array.shape, other._array.shape)
         if 3 not in shape:

@@ -18,7 +18,7 @@ from ..core import dtypes, elsewhere, inplace
 from ..core.dispatch import named, not_implemented, scalar_type_name, whole, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, is_value, memory
-from ..core.shapes import broadcast, dimension, dimensions
+from ..core.shapes import broadcast, dimension, dimensions, required_dim
 from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
@@ -108,7 +108,9 @@ def _typed(input: Tensor, dtype: Any) -> Tensor:
     return input if dtype is None else s.cast(input, dtype)
 
 
-def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> Tensor:
+def softmax(
+    input: Tensor, dim: Any = None, dtype: Any = None, *, axis: Any = None, out: Any = None
+) -> Tensor:
     """e^x over its sum along `dim`.
 
     Raises IndexError for a dimension out of range.
@@ -118,17 +120,21 @@ def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> T
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
+    dim = required_dim("softmax", dim, axis)
     y = soft.softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
     return y if out is None else write_out(y, out)
 
 
-def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Any = None) -> Tensor:
+def log_softmax(
+    input: Tensor, dim: Any = None, dtype: Any = None, *, axis: Any = None, out: Any = None
+) -> Tensor:
     """The logarithm of `softmax`, without its loss of precision.
 
     >>> import rushlight as torch
     >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
+    dim = required_dim("log_softmax", dim, axis)
     y = soft.log_softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
     return y if out is None else write_out(y, out)
 

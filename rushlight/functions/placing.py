@@ -9,7 +9,7 @@ import numpy as np
 from ..core import shapes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.shapes import dimension
+from ..core.shapes import also_axis, dimension
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from ..core.values import outside, settled
@@ -62,6 +62,7 @@ def _size(input: Tensor, place: int) -> int:
     return input._array.shape[place] if input._array.ndim else 1
 
 
+@also_axis
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> Tensor:
     """The entries `index` of one dimension, in new memory.
 
@@ -109,6 +110,7 @@ def _checked_source(
     return place, _rows(name, index, _size(input, place))
 
 
+@also_axis
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None
 ) -> Tensor:
@@ -127,6 +129,7 @@ def index_add(
     return _out(p.index_add(input, source, place, rows, alpha), out)
 
 
+@also_axis
 def index_copy(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Any = None
 ) -> Tensor:
@@ -157,6 +160,7 @@ def index_copy(
     return _out(p.index_copy(input, source, place, rows), out)
 
 
+@also_axis
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with one value in the entries `index` of a dimension.
 
@@ -264,7 +268,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 def take_along_dim(
-    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None
+    input: Tensor, indices: Tensor, dim: int | None = None, *, axis: Any = None, out: Any = None
 ) -> Tensor:
     """The elements at indices along a dimension, both tensors broadcast in the others.
 
@@ -274,6 +278,7 @@ def take_along_dim(
     tensor([[3],
             [4]])
     """
+    dim = dim if axis is None else axis
     if indices._array.dtype != np.int64:
         raise RuntimeError(
             "torch.take_along_dim(): dtype of indices should be Long but got"

@@ -169,24 +169,42 @@ min = _extremum(
 )  # fmt: skip
 
 
-def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
+def amax(
+    input: Tensor,
+    dim: Any = (),
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: Any = None,
+    out: Any = None,
+) -> Tensor:
     """The largest value over dimensions; ties share the gradient.
 
     >>> import rushlight as torch
     >>> torch.amax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([5., 7.])
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     _all_filled(input, dim, "amax")
     return put(r.amax(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
-def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Tensor:
+def amin(
+    input: Tensor,
+    dim: Any = (),
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: Any = None,
+    out: Any = None,
+) -> Tensor:
     """The smallest value over dimensions; ties share the gradient.
 
     >>> import rushlight as torch
     >>> torch.amin(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([1., 2.])
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     _all_filled(input, dim, "amin")
     return put(r.amin(input, dims_of(dim, input._array.ndim), keepdim), out)
 

@@ -127,6 +127,7 @@ def logcumsumexp(input: Tensor, dim: Any = None, *, axis: Any = None, out: Any =
 
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *,
+    axis: Any = None,
     out: Any = None,
 ) -> Tensor:  # fmt: skip
     """Differences of neighbours along a dimension, n times over.
@@ -135,6 +136,7 @@ def diff(
     >>> torch.diff(torch.tensor([1, 4, 9]))
     tensor([3, 5])
     """
+    dim = dim if axis is None else axis
     if input._array.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:

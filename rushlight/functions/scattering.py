@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.shapes import dimension
+from ..core.shapes import also_axis, dimension
 from ..core.tensor import Tensor
 from ..core.values import outside, settled
 from ..ops import indexing_along as along
@@ -43,6 +43,7 @@ def _long(name: str, index: Tensor) -> None:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
 
 
+@also_axis
 def gather(
     input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Any = None
 ) -> Tensor:
@@ -109,6 +110,7 @@ def _reached(src: Tensor, places: np.ndarray) -> Tensor:
     return part(src, tuple(slice(n) for n in places.shape))
 
 
+@also_axis
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, *,
     reduce: str | None = None, out: Any = None,
@@ -141,6 +143,7 @@ def _combined(input: Tensor, place: int, places: np.ndarray, given: Any, reduce:
     return r.scatter_reduce(input, given, place, places, names[reduce], True)
 
 
+@also_axis
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
     """input with values of `src` added at places along a dimension.
 
@@ -155,6 +158,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
+@also_axis
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Any = None,

@@ -85,6 +85,7 @@ def msort(input: Tensor, *, out: Any = None) -> Tensor:
 
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *,
+    axis: Any = None,
     out: Any = None,
 ) -> Any:  # fmt: skip
     """The k largest (or smallest) elements along a dimension, in order, and their indices.
@@ -93,6 +94,7 @@ def topk(
     >>> torch.topk(torch.tensor([1, 5, 3]), 2).values
     tensor([5, 3])
     """
+    dim = dim if axis is None else axis
     _ordered("topk_cpu", input)
     place = dimension(dim, input._array.ndim)
     size = input._array.shape[place] if input._array.ndim else 1
@@ -263,6 +265,7 @@ def _interpolated(ranked: Tensor, q: Tensor, interpolation: str, skip_nan: bool)
 
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    axis: Any = None, keepdims: Any = None,
     interpolation: str = "linear", out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The values below which the fractions q of the elements lie, interpolated between neighbours.
@@ -271,11 +274,13 @@ def quantile(
     >>> torch.quantile(torch.tensor([1.0, 2.0, 3.0]), 0.25)
     tensor(1.5000)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     return _out(_quantile("quantile", input, q, dim, keepdim, interpolation, False), out)
 
 
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    axis: Any = None, keepdims: Any = None,
     interpolation: str = "linear", out: Any = None,
 ) -> Tensor:  # fmt: skip
     """`quantile` of the elements that are not nan.
@@ -284,4 +289,5 @@ def nanquantile(
     >>> torch.nanquantile(torch.tensor([1.0, float("nan"), 3.0]), 0.5)
     tensor(2.)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     return _out(_quantile("nanquantile", input, q, dim, keepdim, interpolation, True), out)

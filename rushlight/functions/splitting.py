@@ -58,7 +58,8 @@ def _cuts(given: Any) -> list[int] | None:
 
 
 def tensor_split(
-    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *,
+    axis: Any = None, indices: Any = None,
     sections: Any = None, tensor_indices_or_sections: Any = None,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Views along a dimension: so many parts as equal as can be, or cut at the given places.
@@ -67,6 +68,7 @@ def tensor_split(
     >>> torch.tensor_split(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
+    dim = dim if axis is None else axis
     for given in (indices, sections, tensor_indices_or_sections):
         if given is not None:
             indices_or_sections = given

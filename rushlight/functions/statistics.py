@@ -167,13 +167,14 @@ def logsumexp(
     return _out(m.logsumexp(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """How many elements are not zero, in all or over dimensions.
 
     >>> import rushlight as torch
     >>> torch.count_nonzero(torch.tensor([0, 2, 3]))
     tensor(2)
     """
+    dim = dim if axis is None else axis
     dims = dims_of(dim, input._array.ndim)
     return wrap_array(np.asarray(np.add.reduce(input._array != 0, dims, np.int64)))
 
@@ -182,7 +183,13 @@ _aminmax = named_result("aminmax", ("min", "max"))
 
 
 def aminmax(
-    input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None
+    input: Tensor,
+    *,
+    axis: Any = None,
+    keepdims: Any = None,
+    dim: int | None = None,
+    keepdim: bool = False,
+    out: Any = None,
 ) -> Any:
     """The smallest and the largest element, in all or along a dimension.
 
@@ -190,6 +197,7 @@ def aminmax(
     >>> torch.aminmax(torch.tensor([3, 1, 2])).max
     tensor(3)
     """
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
     if input._array.size == 0 and dim is None:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation"

@@ -9,7 +9,7 @@ from typing import Any
 from ..core import dtypes, shapes
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
-from ..core.shapes import dimension, dimensions
+from ..core.shapes import also_axis, dimension, dimensions, required_dim
 from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
 from .layouts import in_format
@@ -191,24 +191,26 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 broadcast_to = expand
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """Without its dimensions of size 1 (all, or the given ones).
 
     >>> import rushlight as torch
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
     torch.Size([2, 1])
     """
+    dim = dim if axis is None else axis
     op = s.squeeze_all if dim is None else s.squeeze if isinstance(dim, int) else s.squeeze_many
     return op(input, dimensions(dim, input._array.ndim))
 
 
-def unsqueeze(input: Tensor, dim: int) -> Tensor:
+def unsqueeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """A new dimension of size 1 at `dim`.
 
     >>> import rushlight as torch
     >>> torch.unsqueeze(torch.zeros(2), 0).shape
     torch.Size([1, 2])
     """
+    dim = required_dim("unsqueeze", dim, axis)
     return s.unsqueeze(input, dimension(dim, input._array.ndim + 1))
 
 
@@ -240,6 +242,7 @@ def ravel(input: Tensor) -> Tensor:
     return s.reshape(s.contiguous(input), (input._array.size,))
 
 
+@also_axis
 def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
     """One dimension split into several.
 
@@ -327,7 +330,7 @@ def _same_but(tensors: Sequence[Tensor], dim: int) -> None:
                 )
 
 
-def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
+def stack(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Tensor:
     """Tensors of one shape side by side along a new dimension.
 
     >>> import rushlight as torch
@@ -335,6 +338,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     tensor([[0., 1.],
             [0., 1.]])
     """
+    dim = dim if axis is None else axis
     tensors = _checked_list(tensors, "stack")
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
@@ -350,6 +354,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     return result if out is None else write_out(result, out)
 
 
+@also_axis
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` indices of one dimension from `start` on, as a view.
 
@@ -376,6 +381,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     return s.narrow(input, place, start, length)
 
 
+@also_axis
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One index of one dimension, as a view without that dimension.
 
@@ -431,13 +437,14 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
     return op(tensor, place, tuple(lengths))
 
 
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal length along a dimension.
 
     >>> import rushlight as torch
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
+    dim = dim if axis is None else axis
     return chunked(input, chunks, dim, s.split)
 
 
@@ -453,13 +460,14 @@ def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]
     return cut(input, [0] * chunks, dim, op)
 
 
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
     """All slices along a dimension, without it.
 
     >>> import rushlight as torch
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
+    dim = dim if axis is None else axis
     if input._array.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     place = dimension(dim, input._array.ndim)
