@@ -26,9 +26,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from ...core import threads
 from ...core.errors import fail
 from ..records import record
-from . import cache, loader
+from . import cache, loader, parts
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -321,12 +322,32 @@ def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> s
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
     with _without_idle_passes():
-        return _machine(target, level).emit_assembly(_parsed(ir, target))
+        return _machine(target, level).emit_assembly(_parsed(complete(ir, target), ir))
 
 
-def _emit(ir: str, target: Target, level: int = OPT_LEVEL) -> bytes:
+def _emit(ir: str, target: Target) -> bytes:
+    """Machine code, of long modules in parts that threads make side by side."""
+    texts = parts.parted(ir) if loader.suits(target.triple) else [ir]
+    if len(texts) == 1:
+        with _without_idle_passes():
+            return _machine(target).emit_object(_parsed(complete(ir, target), ir))
+    number = min(threads.number(), len(texts))
+    machines = [_machine(target), *(_new_machine(target) for _ in range(number - 1))]
+    jobs = [functools.partial(_part, machines, complete(text, target), text) for text in texts]
     with _without_idle_passes():
-        return _machine(target, level).emit_object(_parsed(ir, target))
+        return loader.joined(parts.side_by_side(jobs, number))
+
+
+def _part(machines: list[Any], whole: str, ir: str) -> bytes:
+    """The object of one part, made with a machine and a context that no other thread uses."""
+    llvm, machine = _llvm(), machines.pop()
+    context = llvm.create_context()
+    try:
+        with _parsed(whole, ir, context) as module:
+            return parts.emitted(llvm, machine, module)
+    finally:
+        context.close()
+        machines.append(machine)
 
 
 @contextlib.contextmanager
@@ -347,9 +368,10 @@ def _without_idle_passes() -> Iterator[None]:
             llvm.set_option("", f"-disable-{name}=false")
 
 
-def _parsed(ir: str, target: Target) -> Any:
+def _parsed(whole: str, ir: str, context: Any = None) -> Any:
+    """The module of the text `whole`, which `complete` made of `ir`."""
     try:
-        module = library().parse_assembly(complete(ir, target))
+        module = _llvm().parse_assembly(whole, context)
         module.verify()
     except RuntimeError as error:
         raise _explained(str(error), ir) from None
@@ -415,7 +437,9 @@ def _placed(binary: bytes, ir: str, target: Target) -> tuple[Any, dict[str, int]
         match["name"] for match in _DEFINED.finditer(ir)
         if not {"internal", "private"} & set(match["how"].split())
     }  # fmt: skip
-    builder = library().JITLibraryBuilder().add_object_img(binary).add_current_process()
+    builder = library().JITLibraryBuilder().add_current_process()
+    for part in loader.parts(binary):
+        builder.add_object_img(part)
     for name in _declared(ir):
         builder.import_symbol(name, _address(name, library().address_of_symbol))
     for name in names:

@@ -22,6 +22,7 @@ _R64, _PC32, _PLT32 = 1, 2, 4
 _GOT = (9, 41, 42)  # R_X86_64_GOTPCREL and its relaxable forms
 _STUB = b"\xff\x25\0\0\0\0"  # jmp *(%rip); the address follows, so stub + 6 is a table entry
 _STUB_SIZE = 16
+_PARTS = b"rushlight parts\n"
 
 
 class Unexpected(Exception):
@@ -32,7 +33,7 @@ class _Section(NamedTuple):
     name: int
     kind: int
     flags: int
-    address: int
+    first: int  # the number of its object's first symbol
     offset: int
     size: int
     link: int
@@ -143,16 +144,49 @@ class Image(NamedTuple):
 
 def prelinked(binary: bytes) -> Image:
     """Lay out an object and write every reference that does not depend on where it will lie."""
+    sections: list[_Section] = []
+    symbols: list[tuple[str, int, int, int]] = []
     try:
-        sections = _sections(binary)
-        (table,) = (section for section in sections if section.kind == _SYMBOLS)
-        symbols = _symbols(binary, sections, table)
+        objects = parts(binary)
+        binary, at = b"".join(objects), 0
+        for part in objects:
+            number = len(sections)
+            sections += _sections(part, at, number, len(symbols))
+            (table,) = (section for section in sections[number:] if section.kind == _SYMBOLS)
+            symbols += _symbols(binary, sections, table, number)
+            at += len(part)
     except (struct.error, ValueError, IndexError) as error:
         raise Unexpected(str(error)) from error
     try:
-        return _prelinked(binary, sections, symbols)
+        return _prelinked(binary, sections, _resolved(symbols))
     except (struct.error, IndexError) as error:
         raise Unexpected(str(error)) from error
+
+
+def joined(objects: list[bytes]) -> bytes:
+    """Several objects, that call each other, as one; `parts` gives them back."""
+    if len(objects) == 1:
+        return objects[0]
+    sizes = struct.pack(f"<{len(objects) + 1}q", len(objects), *map(len, objects))
+    return b"".join([_PARTS, sizes, *objects])
+
+
+def parts(binary: bytes) -> list[bytes]:
+    """The objects that were joined."""
+    if binary[: len(_PARTS)] != _PARTS:
+        return [binary]
+    (count,) = struct.unpack_from("<q", binary, len(_PARTS))
+    at, found = len(_PARTS) + 8 * (count + 1), []
+    for size in struct.unpack_from(f"<{count}q", binary, len(_PARTS) + 8):
+        found.append(binary[at : at + size])
+        at += size
+    return found
+
+
+def _resolved(symbols: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
+    """Symbols with those that another object defines in the place of those that are lacking."""
+    known = {one[0]: one for one in symbols if one[3] == 1 and one[2]}
+    return [known.get(one[0], one) if one[0] and not one[2] else one for one in symbols]
 
 
 def _prelinked(
@@ -194,7 +228,7 @@ def _tabled(binary: bytes, sections: list[_Section]) -> dict[int, None]:
             body = binary[section.offset : section.offset + section.size // 24 * 24]
             for _, info, _ in struct.iter_unpack("<QQq", body):
                 if info & 0xFFFFFFFF in _GOT:
-                    found[info >> 32] = None
+                    found[(info >> 32) + section.first] = None
     return found
 
 
@@ -233,21 +267,26 @@ def load(binary: bytes, resolve: Callable[[str], int]) -> tuple[Block, dict[str,
     return place(prelinked(binary), resolve)
 
 
-def _sections(binary: bytes) -> list[_Section]:
+def _sections(binary: bytes, at: int, number: int, first: int) -> list[_Section]:
+    """Those of an object that lies at a place among others, behind so many sections and symbols."""
     if binary[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", binary, 16) != (1, 62):
         raise Unexpected("not a relocatable x86-64 object")
     (start,) = struct.unpack_from("<Q", binary, 40)
-    size, number = struct.unpack_from("<HH", binary, 58)
+    size, count = struct.unpack_from("<HH", binary, 58)
+    found = (
+        _Section(*struct.unpack_from("<IIQQQQIIQQ", binary, start + k * size)) for k in range(count)
+    )
     return [
-        _Section(*struct.unpack_from("<IIQQQQIIQQ", binary, start + k * size))
-        for k in range(number)
-    ]
+        one._replace(first=first, offset=one.offset + at, link=one.link + number,
+                     info=one.info + number)
+        for one in found
+    ]  # fmt: skip
 
 
 def _symbols(
-    binary: bytes, sections: list[_Section], table: _Section
+    binary: bytes, sections: list[_Section], table: _Section, number: int
 ) -> list[tuple[str, int, int, int]]:
-    """(name, value, section, binding) of every symbol."""
+    """(name, value, section, binding) of every symbol; sections count from `number`."""
     names, found = sections[table.link].offset, []
     for k in range(table.size // 24):
         name, info, _, where, value, _ = struct.unpack_from(
@@ -256,6 +295,7 @@ def _symbols(
         text = binary[names + name : binary.index(b"\0", names + name)].decode()
         if where == 0xFFF2:
             raise Unexpected("common symbols")
+        where = where and where + number
         found.append((text, value, where, info >> 4))
     return found
 
@@ -298,7 +338,7 @@ class _Link:
         body = self.binary[section.offset : section.offset + section.size // 24 * 24]
         start = self.places[section.info]
         for offset, info, addend in struct.iter_unpack("<QQq", body):
-            kind, number = info & 0xFFFFFFFF, info >> 32
+            kind, number = info & 0xFFFFFFFF, (info >> 32) + section.first
             if kind == _R64:
                 self.absolutely(start + offset, number, addend)
             elif kind in (_PC32, _PLT32, *_GOT):

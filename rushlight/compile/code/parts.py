@@ -1,0 +1,120 @@
+"""A long module as several, which LLVM may work on side by side.
+
+Where it is cut depends on the text alone, so that what comes out is the same for any number of
+threads. Functions stay in their order; what another part defines is declared.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
+MOST = 24  # parts
+HEAD = 15  # lines that take LLVM as long as a function takes that is empty
+_PIECE = re.compile(r"^(?:define .*?^}\n|declare .*?\n|@.*?\n|\s*\n)", re.M | re.S)
+_DEFINED = re.compile(
+    r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\) {"
+)
+_DECLARED = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
+_NAMED = re.compile(r"@([\w.$]+)")
+
+
+def parted(ir: str) -> list[str]:
+    """The parts of a module; one where it is short, or not written by `emit.Module`."""
+    pieces = _PIECE.findall(ir)
+    functions = [piece for piece in pieces if piece.startswith("define ")]
+    weights = [piece.count("\n") + HEAD for piece in functions]
+    count = min(MOST, len(functions), sum(weights) // WEIGHT)
+    heads = [_DEFINED.match(piece) for piece in functions]
+    if count < 2 or sum(map(len, pieces)) != len(ir) or not all(heads):
+        return [ir]
+    known = {head["name"]: head for head in heads if head}
+    shared = [(_DECLARED.match(piece), piece) for piece in pieces if piece[:6] != "define"]
+    parts = []
+    for bodies in _cut(functions, weights, count):
+        text = "".join(bodies)
+        names = dict.fromkeys(_NAMED.findall(text))
+        inside = {head["name"] for head in map(_DEFINED.match, bodies) if head}
+        lines = [line for found, line in shared if found and (found[1] or found[2]) in names]
+        names |= dict.fromkeys(name for line in lines for name in _NAMED.findall(line))
+        lines += [_declared(known[name]) for name in names if name in known and name not in inside]
+        parts.append("".join([*lines, *bodies]).replace("define internal ", "define "))
+    return parts
+
+
+def _cut(functions: list[str], weights: list[int], count: int) -> Iterator[list[str]]:
+    """`count` runs of functions of about equal weight."""
+    whole, done, first = sum(weights), 0, 0
+    part = 1
+    for k, weight in enumerate(weights):
+        done += weight
+        if done * count >= whole * part or k + 1 == len(weights):
+            yield functions[first : k + 1]
+            first = k + 1
+            part = done * count // whole + 1
+
+
+def _declared(head: re.Match[str]) -> str:
+    types = ", ".join(one.split()[0] for one in head["of"].split(", ") if one)
+    return f"declare {head['result']}@{head['name']}({types})\n"
+
+
+def emitted(llvm: Any, machine: Any, module: Any) -> bytes:
+    """The object of a module: `machine.emit_object` but for the lock llvmlite holds meanwhile."""
+    functions = llvm.ffi.lib
+    emit = functions.LLVMPY_TargetMachineEmitToMemory
+    with llvm.ffi.OutputString() as error:
+        found = getattr(emit, "_cfn", emit)(machine, module, 1, error)
+        if not found:
+            raise RuntimeError(str(error))
+    try:
+        start = functions.LLVMPY_GetBufferStart(found)
+        return ctypes.string_at(start, functions.LLVMPY_GetBufferSize(found))
+    finally:
+        functions.LLVMPY_DisposeMemoryBuffer(found)
+
+
+def side_by_side(jobs: Sequence[Callable[[], bytes]], number: int) -> list[bytes]:
+    """The results of jobs, done by so many threads, of which the caller is one."""
+    results: list[bytes] = [b""] * len(jobs)
+    errors: list[BaseException] = []
+    left = iter(enumerate(jobs))
+    helpers = _started(min(number, len(jobs)) - 1, lambda: _work(left, results, errors))
+    try:
+        _work(left, results, errors)
+    finally:  # they cannot be interrupted, and nobody else may use LLVM meanwhile
+        for _ in left:
+            pass
+        for helper in helpers:
+            helper.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def _started(number: int, work: Callable[[], None]) -> list[threading.Thread]:
+    helpers = []
+    for _ in range(number):
+        helper = threading.Thread(target=work, name="rushlight compiling")
+        try:
+            helper.start()
+        except RuntimeError:  # no more threads can be had: the others do it
+            break
+        helpers.append(helper)
+    return helpers
+
+
+def _work(
+    left: Iterable[tuple[int, Callable[[], bytes]]], results: list[bytes],
+    errors: list[BaseException],
+) -> None:  # fmt: skip
+    for number, job in left:
+        try:
+            results[number] = job()
+        except Exception as error:
+            errors.append(error)
+            return

@@ -1,0 +1,134 @@
+"""Long modules in parts: the same functions, the same bytes for any number of threads."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import pytest
+
+import rushlight as rl
+from rushlight.compile.code import llvm, loader, parts
+
+HEAD = """\
+@numbers = private unnamed_addr constant [3 x i64] [i64 5, i64 7, i64 11], align 64
+@functions = private constant [2 x ptr] [ptr @f0, ptr @f3]
+declare i64 @labs(i64)
+"""
+SMALL = """\
+define internal i64 @add(i64 %x, i64 %y) {
+  %z = add i64 %x, %y
+  ret i64 %z
+}
+"""
+ONE = """\
+define i64 @f{k}(i64 %x) {{
+  %at = getelementptr i64, ptr @numbers, i64 {r}
+  %n = load i64, ptr %at
+  %y = call i64 @add(i64 %x, i64 %n)
+  %z = call i64 @labs(i64 %y)
+  ret i64 %z
+}}
+"""
+LAST = """\
+define i64 @last(i64 %x) {
+  %at = getelementptr ptr, ptr @functions, i64 1
+  %f = load ptr, ptr %at
+  %y = call i64 %f(i64 %x)
+  ret i64 %y
+}
+"""
+
+
+def module(count: int = 9) -> str:
+    return HEAD + SMALL + "".join(ONE.format(k=k, r=k % 3) for k in range(count)) + LAST
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Parts are short."""
+    monkeypatch.setattr(parts, "WEIGHT", 60)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    monkeypatch.setenv("RUSHLIGHT_COMPILE_CACHE", "0")
+    before = rl.get_num_threads()
+    yield
+    rl.set_num_threads(before)
+
+
+def test_a_short_module_and_one_that_is_not_ours_stay_whole(short):
+    assert parts.parted(SMALL) == [SMALL]
+    for foreign in (module() + "!llvm.ident = !{}\n", module().replace("i64 %x) {", "i64 %x)\n{")):
+        assert parts.parted(foreign) == [foreign]
+
+
+def test_parts_define_each_function_once_and_declare_what_others_define(short):
+    found = parts.parted(module())
+    assert len(found) > 2
+    defined = [line.split("(")[0] for text in found for line in text.splitlines()
+               if line.startswith("define")]  # fmt: skip
+    assert len(defined) == len(set(defined)) == 11
+    assert "declare i64 @add(i64, i64)\n" in found[1] and "@numbers = private" in found[1]
+    assert "declare i64 @f3(i64)\n" in found[-1] and "@labs" not in SMALL
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_code_in_parts_does_what_it_does_whole(short, alone, number):
+    rl.set_num_threads(number)
+    code = llvm.compile(module())
+    for k in range(9):
+        f = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address(f"f{k}"))
+        assert [f(x) for x in (-20, 4)] == [abs(x + (5, 7, 11)[k % 3]) for x in (-20, 4)]
+    last = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address("last"))
+    assert last(-9) == 4
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(short, alone):
+    found = set()
+    for number in (1, 2, 4):
+        rl.set_num_threads(number)
+        found.add(llvm._emit(module(), llvm.target()))
+    assert len(found) == 1
+    (binary,) = found
+    objects = loader.parts(binary)
+    assert len(objects) > 2 and loader.joined(objects) == binary
+
+
+def test_a_fault_in_a_part_shows_its_line(short, alone):
+    rl.set_num_threads(3)
+    wrong = module().replace("  %z = add i64 %x, %y", "  %z = addd i64 %x, %y")
+    with pytest.raises(RuntimeError, match="addd"):
+        llvm.compile(wrong)
+    assert llvm.compile(module()).address("last")
+    assert not [one for one in threading.enumerate() if one.name.startswith("rushlight")]
+
+
+def test_an_interrupt_leaves_no_thread_behind():
+    begun = threading.Event()
+
+    def slow() -> bytes:
+        begun.wait(10)
+        return b""
+
+    def interrupted() -> bytes:
+        begun.set()
+        raise KeyboardInterrupt
+
+    def job() -> bytes:
+        main = threading.current_thread() is threading.main_thread()
+        return interrupted() if main else slow()
+
+    with pytest.raises(KeyboardInterrupt):
+        parts.side_by_side([job] * 6, 2)
+    assert not [one for one in threading.enumerate() if one.name.startswith("rushlight")]
+
+
+def test_where_no_thread_can_be_had_one_does_all(monkeypatch):
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    jobs = [lambda k=k: bytes([k]) for k in range(5)]
+    assert parts.side_by_side(jobs, 3) == [bytes([k]) for k in range(5)]
