@@ -1,5 +1,6 @@
 """Helpers around modules: clipping, vectors of parameters, packed sequences, parametrisations."""
 
+from ...core.names import explain_missing as _explain_missing
 from . import parametrizations, parametrize, rnn, stateless
 from .clip_grad import (
     clip_grad_norm,
@@ -18,3 +19,6 @@ from .fusion import (
 from .init import skip_init
 from .spectral_norm import remove_spectral_norm, spectral_norm
 from .weight_norm import remove_weight_norm, weight_norm
+
+# loaded when asked for
+_explain_missing(__name__, {"prune": ("rushlight.nn.utils.prune", None)})

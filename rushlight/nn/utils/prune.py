@@ -89,7 +89,7 @@ class BasePruningMethod(ABC):
 
         >>> import rushlight as torch
         >>> torch.nn.utils.prune.L1Unstructured(amount=0.5).prune(torch.tensor([1.0, -3.0]))
-        tensor([0., -3.])
+        tensor([ 0., -3.])
         """
         if importance_scores is not None and importance_scores.shape != t.shape:
             raise AssertionError(
