@@ -95,6 +95,7 @@ if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
     from .autograd.vmap import vmap
     from .functions import *
     from .functions.gamma_draws import *
+    from .functions.predicates import _assert
     from .nn.functional.shared import *
     from .serialize import load, save
 
@@ -121,6 +122,8 @@ _LAZY = {
     "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
+    "compiler": ("rushlight.compiler", None),
+    "_dynamo": ("rushlight._dynamo", None),
     "distributions": ("rushlight.distributions", None),
     "distributed": ("rushlight.distributed", None),
     "func": ("rushlight.func", None),

@@ -314,6 +314,8 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     >>> torch.asarray([1, 2])
     tensor([1, 2])
     """
+    if not isinstance(obj, (Tensor, np.ndarray, np.generic)) and hasattr(obj, "__array__"):
+        obj = np.asarray(obj)
     shared = as_tensor(obj, dtype, device)
     is_same = isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(
         shared._array, obj._array if isinstance(obj, Tensor) else obj

@@ -16,6 +16,14 @@ _RANK = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}
 _KEEPER = ["rushlight.nn.kept_layout"]
 
 
+def keep() -> bool:
+    """Let the layers keep formats from here on; whether they did not before."""
+    late = bool(_KEEPER)
+    while _KEEPER:
+        importlib.import_module(_KEEPER.pop()).install()
+    return late
+
+
 def lies_channels_last(array: Any) -> bool:
     """Whether a picture's (or volume's) channels are innermost in memory, and not by chance.
 
@@ -46,8 +54,7 @@ def in_format(x: Tensor, memory_format: Any, copy: bool = False) -> Tensor:
     if x.ndim != rank:
         name = memory_format.name
         raise RuntimeError(f"required rank {rank} tensor to use {name} format")
-    while _KEEPER:
-        importlib.import_module(_KEEPER.pop()).install()
+    keep()
     array = x._array
     if not copy and np.ndarray is type(array) and np.moveaxis(array, 1, -1).flags.c_contiguous:
         return x

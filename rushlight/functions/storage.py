@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,28 @@ class UntypedStorage:
 
     device = property(lambda self: dtypes.CPU)
     is_cuda = False
+
+    @staticmethod
+    def from_file(filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The bytes of a file, read where they are used.
+
+        Shared, writes go to the file, which is made and lengthened as needed; otherwise they stay
+        in memory.
+        """
+        path = os.fspath(filename)
+        if shared:
+            with open(path, "ab") as file:
+                file.truncate(max(file.tell(), nbytes))
+        size = os.path.getsize(path)
+        if nbytes > size:
+            raise RuntimeError(f"unable to mmap {nbytes} bytes from file <{path}>: it has {size}")
+        if not nbytes:
+            return UntypedStorage(0)
+        mapped = np.memmap(path, np.uint8, "r+" if shared else "c", 0, (nbytes,))
+        return _over(np.asarray(mapped))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.array(self._bytes, dtype=dtype, copy=copy)
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
@@ -82,6 +105,8 @@ class UntypedStorage:
     def cpu(self) -> UntypedStorage:
         """Itself."""
         return self
+
+    untyped = cpu
 
     def is_shared(self) -> bool:
         """Whether other processes see it: never."""

@@ -7,6 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
+from ...functions.layouts import keep, lies_channels_last
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d",
@@ -188,6 +189,8 @@ def _checked(
     function: Any, dims: int, name: str, input: Tensor, weight: Tensor, bias: Any, *rest: Any
 ) -> Tensor:
     _check_rank(input, weight, dims, name, rest[0])
+    if not input._array.flags.c_contiguous and lies_channels_last(input._array) and keep():
+        return getattr(rl.nn.functional, name)(input, weight, bias, *rest)  # which keeps it now
     return function(dims, input, weight, bias, *rest)
 
 

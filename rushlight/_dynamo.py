@@ -1,0 +1,19 @@
+"""The few names of torch._dynamo that model code calls: hints to the tracer, and questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .compiler import allow_in_graph, assume_constant_result, disable, is_compiling
+from .core.names import explain_missing as _explain_missing
+
+__all__ = [
+    "allow_in_graph", "assume_constant_result", "disable", "is_compiling", "mark_static_address",
+]  # fmt: skip
+
+
+def mark_static_address(t: Any, guard: bool = True) -> None:
+    """Nothing: programs take the addresses of tensors anew at every call."""
+
+
+_explain_missing(__name__)
