@@ -287,3 +287,11 @@ def test_averaged_model_and_its_batch_norm():
     expected = seen.reshape(2, 4, 3).mean(1).mean(0)
     assert average.module[1].running_mean.tolist() == pytest.approx(expected.tolist())
     assert average.module[1].momentum == 0.1
+
+
+def test_schedules_are_of_the_module_that_programs_compare_with():
+    optimizer = rl.optim.SGD([leaf(1.0)], lr=0.5)
+    scheduler = rl.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1])
+    assert scheduler.__module__ == rl.optim.lr_scheduler.__name__
+    again = pickle.loads(pickle.dumps(scheduler))
+    assert type(again) is type(scheduler) and again.get_last_lr() == [0.5]

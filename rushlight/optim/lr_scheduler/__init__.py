@@ -18,5 +18,7 @@ from .factors import (
 from .plateau import ReduceLROnPlateau
 
 _LRScheduler = LRScheduler  # the name of older scripts
+for _kind in [one for one in globals().values() if isinstance(one, type)]:
+    _kind.__module__ = __name__  # programs compare it with `lr_scheduler.__name__`
 
 _explain_missing(__name__)
