@@ -170,3 +170,7 @@ _when_imported(
     "einops._backends",
     lambda: _importlib.import_module("rushlight.compat.einops_backend").register(),
 )
+_when_imported(
+    "opt_einsum.backends.dispatch",
+    lambda: _importlib.import_module("rushlight.compat.opt_einsum_backend").register(),
+)

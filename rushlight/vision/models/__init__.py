@@ -4,6 +4,7 @@ Every builder takes torchvision's arguments and `in_channels` (default 3) beside
 weights are not included; torchvision's files load with `load_state_dict`.
 """
 
+from ...core.names import explain_missing as _explain_missing
 from . import mobilenetv2 as mobilenet
 from .alexnet import AlexNet, alexnet
 from .d2l import (
@@ -35,3 +36,7 @@ from .resnet import (
     wide_resnet101_2,
 )
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+
+_explain_missing(
+    __name__, {"feature_extraction": ("rushlight.vision.models.feature_extraction", None)}
+)

@@ -9,6 +9,7 @@ import rushlight as rl
 from rushlight import nn
 from rushlight.nn import functional as F
 
+from ..ops.misc import Conv2dNormActivation
 from . import initial
 from .listing import model
 
@@ -17,29 +18,6 @@ _SETTING = (
     (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
     (6, 320, 1, 1),
 )  # fmt: skip
-
-
-class Conv2dNormActivation(nn.Sequential):
-    """Convolution without bias, norm, ReLU6; the size is kept at stride 1."""
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1,
-        groups: int = 1, norm_layer: Callable[..., nn.Module] = nn.BatchNorm2d,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            nn.Conv2d(
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                padding=(kernel_size - 1) // 2,
-                groups=groups,
-                bias=False,
-            ),
-            norm_layer(out_channels),
-            nn.ReLU6(inplace=True),
-        )
-        self.out_channels = out_channels
 
 
 class InvertedResidual(nn.Module):

@@ -1,0 +1,16 @@
+"""torch.fx: what a module does, as a graph of calls that can be read, changed and run."""
+
+from ..core.names import explain_missing as _explain_missing
+from .graph import Graph
+from .graph_module import GraphModule, symbolic_trace
+from .interpreter import Interpreter, Transformer
+from .node import Node, map_arg
+from .patches import wrap
+from .proxy import Proxy
+from .tracer import Tracer
+
+__all__ = [
+    "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "map_arg",
+    "symbolic_trace", "wrap",
+]  # fmt: skip
+_explain_missing(__name__)
