@@ -19,6 +19,7 @@ from .core.inference import guard_writes as _guard_writes
 from .core.names import Later
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
+from .functions.arguments import reordered
 from .functions.layouts import in_format
 from .ops import compare, contract, elementwise, structure
 
@@ -46,7 +47,7 @@ nanquantile nansum narrow narrow_copy ne neg negative nextafter nonzero norm not
 outer permute pinverse positive pow prod put qr quantile rad2deg ravel reciprocal relu remainder
 renorm repeat_interleave reshape reshape_as resolve_conj resolve_neg roll rot90 round rsqrt rsub
 scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign signbit sin sinc sinh
-slice_scatter slogdet softmax sort split split_with_sizes sqrt square squeeze std sub subtract sum
+slice_scatter slogdet softmax sort split_with_sizes sqrt square squeeze std sub subtract sum
 svd swapaxes swapdims t take take_along_dim tan tanh tensor_split tile topk trace transpose
 triangular_solve tril triu true_divide trunc unbind unflatten unique unique_consecutive unsafe_chunk
 unsafe_split unsafe_split_with_sizes unsqueeze var vdot view view_as vsplit xlogy
@@ -116,7 +117,9 @@ def _scaled_in_place(name: str) -> Function:
     op, fast = getattr(functions, name), getattr(Tensor, f"__i{name}__")
     slow = inplace.in_place(op)
 
-    def twin(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    def twin(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
+        if late:
+            other, alpha = reordered(name, "alpha", (other, *late))
         plain = type(alpha) is int and alpha == 1
         return fast(self, other) if plain else slow(self, other, alpha=alpha)
 
@@ -137,6 +140,11 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         src = _on(src, self.device.type == "meta")
     value = structure.cast(src, self.dtype)
     return inplace.store(self, structure.overwrite(inplace.shadow(self), value))
+
+
+def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of equal (or the given) lengths along a dimension; the last may be shorter."""
+    return functions.split(self, split_size, dim)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
@@ -293,7 +301,7 @@ def methods() -> dict[str, Any]:
         table[f"{name}_"] = Later(Tensor, f"{name}_", functools.partial(_scaled_in_place, name))
     table.update(
         copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous,
-        where=where_method, backward=tensor_backward,
+        split=split, where=where_method, backward=tensor_backward,
         register_hook=graph.register_hook, retain_grad=graph.retain_grad,
         register_post_accumulate_grad_hook=graph.register_post_accumulate_grad_hook,
         T=property(_transposed), mT=property(_matrix_transposed), H=property(_matrix_transposed),

@@ -26,7 +26,7 @@ FLOORS = {
 DOORS = {
     "llvmlite": "compile/code/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
     "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic/sympy_door.py", "matplotlib": "viz.py",
-    "einops": "compat/einops_backend.py",
+    "einops": "compat/einops_backend.py", "opt_einsum": "compat/opt_einsum_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py",
 }  # fmt: skip

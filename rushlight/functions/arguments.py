@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -11,6 +12,16 @@ import numpy as np
 from ..core import shapes
 from ..core.errors import fail
 from ..core.tensor import Tensor
+
+# Old programs say `x.add_(0.9, y)` for `x.add_(y, alpha=0.9)`.
+_warned: list[str] = []
+_OLD_FORMS = {
+    "alpha": ("Number alpha, Tensor other", "Tensor other, *, Number alpha = 1"),
+    "value": (
+        "Number value, Tensor tensor1, Tensor tensor2",
+        "Tensor tensor1, Tensor tensor2, *, Number value = 1",
+    ),
+}
 
 
 def kind_name(value: Any) -> str:
@@ -81,3 +92,26 @@ def whole(name: str, argument: str, position: int, value: Any) -> int:
         return index(value)
     except TypeError:
         raise misfit(name, argument, position, "int", value) from None
+
+
+def reordered(name: str, keyword: str, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`given` without the input, as (tensors..., factor): the factor came first.
+
+    Raises TypeError for anything else; warns once in a process, as torch.
+    """
+    factor, *tensors = given
+    before = len(given) - 1
+    if isinstance(factor, Tensor) or not all(isinstance(value, Tensor) for value in tensors):
+        raise TypeError(
+            f"{name}() takes {before} positional argument{'s' * (before > 1)} but"
+            f" {len(given)} were given"
+        )
+    if not _warned:
+        _warned.append(name)
+        old, new = _OLD_FORMS[keyword]
+        warnings.warn(
+            f"This overload of {name} is deprecated:\n\t{name}({old})\n"
+            f"Consider using one of the following signatures instead:\n\t{name}({new})",
+            stacklevel=3,
+        )
+    return (*tensors, factor)

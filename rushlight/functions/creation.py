@@ -154,7 +154,9 @@ ones_like = _like("ones_like", np.ones_like)
 empty_like = _like("empty_like", np.empty_like)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, memory_format: Any = None, **options: Any
+) -> Tensor:
     """A tensor of one value with the shape and type of another.
 
     >>> import rushlight as torch
@@ -165,7 +167,9 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **options: A
         raise misfit("full_like", "input", 1, "Tensor", input)
     options.setdefault("device", input.device)
     made = full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
-    return made if getattr(input._array, "absent", False) else like(input, made)
+    if getattr(input._array, "absent", False):
+        return made
+    return like(input, made if memory_format is None else in_format(made, memory_format))
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,

@@ -91,7 +91,7 @@ from ..ops.transcendental import (
     tan,
     tanh,
 )
-from .arguments import combination
+from .arguments import combination, reordered
 from .indexing import nonzero
 
 __all__ = [
@@ -120,13 +120,15 @@ def _out(result: Any, out: Any) -> Any:
     return result if out is None else write_out(result, out)
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:
     """input + alpha * other, broadcast and promoted.
 
     >>> import rushlight as torch
     >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
     tensor([7, 8])
     """
+    if late:
+        other, alpha = reordered("add", "alpha", (other, *late))
     if isinstance(alpha, Tensor) or alpha != 1:
         other = _scaled(input, other, alpha)
     return e.add(input, other, out=out)
@@ -141,13 +143,15 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     return e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:
     """input - alpha * other, broadcast and promoted.
 
     >>> import rushlight as torch
     >>> torch.sub(torch.tensor([1, 2]), 3)
     tensor([-2, -1])
     """
+    if late:
+        other, alpha = reordered("sub", "alpha", (other, *late))
     if isinstance(alpha, Tensor) or alpha != 1:
         other = _scaled(input, other, alpha)
     return e.sub(input, other, out=out)
@@ -282,25 +286,33 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     return _out(named(y, "LerpBackward1") if isinstance(weight, Tensor) else y, out)
 
 
-def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+def addcmul(
+    input: Any, tensor1: Any, tensor2: Any, *late: Any, value: Any = 1, out: Any = None
+) -> Any:
     """input + value * tensor1 * tensor2.
 
     >>> import rushlight as torch
     >>> torch.addcmul(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([4., 8.])
     """
+    if late:
+        tensor1, tensor2, value = reordered("addcmul", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
         return _out(e.add(input, e.mul(value, e.mul(tensor1, tensor2))), out)
     return _out(e.addcmul(input, tensor1, tensor2, value), out)
 
 
-def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+def addcdiv(
+    input: Any, tensor1: Any, tensor2: Any, *late: Any, value: Any = 1, out: Any = None
+) -> Any:
     """input + value * tensor1 / tensor2.
 
     >>> import rushlight as torch
     >>> torch.addcdiv(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([1.0000, 0.5000])
     """
+    if late:
+        tensor1, tensor2, value = reordered("addcdiv", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
         return _out(e.add(input, e.mul(value, e.div(tensor1, tensor2))), out)
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)

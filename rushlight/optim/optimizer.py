@@ -54,7 +54,9 @@ def _hooked(step: Callable) -> Callable:
 
     @functools.wraps(step)
     def wrapper(self, *args, **kwargs):
-        before = self._optimizer_step_pre_hooks
+        before = getattr(self, "_optimizer_step_pre_hooks", None)
+        if before is None:  # one that wraps another and never was initialised itself
+            return step(self, *args, **kwargs)
         after = self._optimizer_step_post_hooks
         if not (before or after or _global_pre_hooks or _global_post_hooks):
             return step(self, *args, **kwargs)
