@@ -74,6 +74,15 @@ def test_parts_define_each_function_once_and_declare_what_others_define(short):
     assert "declare i64 @f3(i64)\n" in found[-1] and "@labs" not in SMALL
 
 
+def test_a_vector_is_declared_with_all_of_its_type():
+    head = parts._DEFINED.match(
+        "define internal <8 x double> @f(<8 x double> %0, ptr nocapture %p) {"
+    )
+    assert head and parts._declared(head) == "declare <8 x double> @f(<8 x double>, ptr)\n"
+    none = parts._DEFINED.match("define void @g() {")
+    assert none and parts._declared(none) == "declare void @g()\n"
+
+
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_code_in_parts_does_what_it_does_whole(short, alone, number):
     rl.set_num_threads(number)

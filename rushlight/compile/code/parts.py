@@ -21,6 +21,7 @@ _DEFINED = re.compile(
 )
 _DECLARED = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
 _NAMED = re.compile(r"@([\w.$]+)")
+_TYPE = re.compile(r"(?:^|, )(<[^>]*>|[^\s,]+)")  # a vector's has blanks in it
 
 
 def parted(ir: str) -> list[str]:
@@ -59,7 +60,7 @@ def _cut(functions: list[str], weights: list[int], count: int) -> Iterator[list[
 
 
 def _declared(head: re.Match[str]) -> str:
-    types = ", ".join(one.split()[0] for one in head["of"].split(", ") if one)
+    types = ", ".join(_TYPE.findall(head["of"]))
     return f"declare {head['result']}@{head['name']}({types})\n"
 
 
