@@ -36,6 +36,7 @@ class Driver:
         if self.direct and not self.spread:
             self.touched = ()
         self.onward = self._onward() if single else 0
+        self.free = self.spread or (bool(plan.cut) and not plan.inner and len(self.gemm.k) == 1)
 
     def emit(self) -> int:
         """Add the kernel; give its number of units."""
@@ -76,15 +77,15 @@ class Driver:
         tail = 0 if plan.inner else reach % w
         short = last and plan.panels[0]
         copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
+        loops = ((1, x_steps[-1], 0),) if self.free else tuple(zip(self.gemm.k, x_steps, y_steps))
         return Tile(
-            self.type, tuple(n * x_free for n in range(rows)), y,
-            tuple(zip(self.gemm.k, x_steps, y_steps)), out,
+            self.type, tuple(n * x_free for n in range(rows)), y, loops, out,
             unroll=1 if short else unrolled(self.type, len(y)),
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
             copies=copies, cut=bool(plan.cut), ahead=self._ahead(rows * len(y), x_steps[-1]),
-            asks=tuple(ask_step(plan, place) for place in self.touched) if self.spread else (),
-            asked=asked(plan) if self.spread else (0, 0), onward=self.onward,
+            asks=(0,) * len(self.touched) if self.spread else (),
+            asked=asked(plan) if self.spread else (0, 0), onward=self.onward, free=self.free,
         )  # fmt: skip
 
     def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
@@ -271,6 +272,8 @@ class Driver:
         if not plan.cut and not self.spread:
             self._ask(panel, row)
         more = "" if terms is None else f", {f.coerce(terms, I64).typed}"
+        if self.free:
+            more += self._told(panel)
         if self.spread:
             where = self._where(panel, row)
             starts = ask_starts(f, plan, self.touched, *where)
@@ -282,16 +285,29 @@ class Driver:
         if not (self.direct or plan.cut):
             self._end(panel, tile)
 
+    def _told(self, panel: Value) -> str:
+        """What a free tile is told: how far it goes, and steps."""
+        numbers: list[Number] = []
+        if self.spread:
+            numbers += divmod(self.gemm.terms, asked(self.plan)[0])
+        numbers.append(self._down(panel))
+        if self.spread:
+            numbers += [ask_step(self.plan, place) for place in self.touched]
+        return "".join(f", {self.f.coerce(number, I64).typed}" for number in numbers)
+
     def _start(self, panel: Value, start: Number) -> Number:
         """How far into this panel of y the term `start` is."""
+        return self.f.mul(start, self._down(panel))
+
+    def _down(self, panel: Value) -> Number:
+        """The step of y from term to term."""
         f, plan = self.f, self.plan
         if not plan.packs_y:
-            return times(f, start, plan.y.inner[-1])
+            return plan.y.inner[-1]
         if not plan.panels[1] or plan.tail_room == plan.width:
-            return times(f, start, plan.width)
+            return plan.width
         full = f.compare("<", panel, plan.panels[0])
-        known = f.coerce(plan.width, I64)
-        return f.mul(start, f.select(full, known, plan.tail_room))
+        return f.select(full, f.coerce(plan.width, I64), plan.tail_room)
 
     def _pick(self, panel: Value, tile: Value) -> str:
         """The function for a tile of this height and width."""

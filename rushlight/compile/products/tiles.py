@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..code.emit import BOOL, I64, PTR, Function, Module, Type, Value, constant, lanes_of
 from ..records import record
@@ -32,6 +33,8 @@ class Tile:
     rows and lines of each are asked for, spread over the terms, as few requests can be under way
     at once. `onward` is how many elements per term to ask for at a last pointer, for later tiles.
     `walks` are lines to ask for in every round of the outermost loop, at one more pointer each.
+    A `free` tile of one loop is told at each call how far it goes, the step of `y` and those of
+    `asks`, so that products of several sizes share it: no tile costs LLVM less than 5 ms.
     """
 
     type: Type
@@ -51,11 +54,15 @@ class Tile:
     asked: tuple[int, int] = (0, 0)
     onward: int = 0
     walks: tuple[int, ...] = ()
+    free: bool = False
 
 
 def emit_tile(module: Module, name: str, tile: Tile) -> str:
     """Add the function of `tile`; give its name."""
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
+    if tile.free:
+        given += [("each", I64), ("more", I64)] * (not tile.cut) + [("down", I64)]
+        given += [(f"step{n}", I64) for n in range(len(tile.asks))]
     given += [(f"ask{n}", PTR) for n in range(len(tile.asks))]
     given += [("later", PTR)] * bool(tile.onward)
     given += [(f"walk{n}", PTR) for n in range(len(tile.walks))]
@@ -94,10 +101,14 @@ class _Walk:
         self.count = len(tile.x) * len(tile.y)
         self.loops = tuple(loop for loop in tile.loops[:-1] if loop[0] != 1) + tile.loops[-1:]
         self.later = f.arguments[-1:] if tile.onward else []
+        self.given = {value.name[1:]: value for value in f.arguments}
+        self.early = self.given.get("down")
 
     def emit(self) -> None:
         f = self.f
         x, y, out = f.arguments[:3]
+        if self.early is not None:
+            self.early = f.mul(self.early, self.tile.ahead[1])
         sums = self._begin(out)
         if all(trip for trip, _, _ in self.loops):
             sums = (self._walking if self.tile.walks else self._nest)(0, x, y, sums)
@@ -160,12 +171,17 @@ class _Walk:
         self.later = loop.results[2 : 2 + more]
         return loop.results[2 + more :]
 
-    def _innermost(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+    def _last(self) -> tuple[int, int, Any]:
+        """The innermost loop: how often, and the steps of x and y."""
         trip, x_step, y_step = self.loops[-1]
+        return trip, x_step, self.given["down"] if self.tile.free else y_step
+
+    def _innermost(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
+        trip, x_step, y_step = self._last()
         tile = self.tile
         if tile.cut:
             return self._loop(
-                self.f.arguments[3], x, y, (x_step, y_step), sums,
+                self.given["terms"], x, y, (x_step, y_step), sums,
                 lambda x, y, sums: self._terms(x, y, sums, 1),
             )  # fmt: skip
         if tile.asks:
@@ -187,32 +203,38 @@ class _Walk:
     def _spread(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
         """The terms in as many stretches as rows are asked for, one row before each."""
         f, tile, (rows, lines) = self.f, self.tile, self.tile.asked
-        trip, *steps = self.loops[-1]
-        each, more = divmod(trip, rows)
+        trip, *steps = self._last()
         line, kinds, ahead = 64 // self.type.size, len(tile.asks), len(self.later)
-        wanted = f.arguments[3 : 3 + kinds]
+        each, more = divmod(trip, rows)
+        asks: Sequence[Any] = tile.asks
+        if tile.free:
+            each, more = self.given["each"], self.given["more"]
+            asks = [self.given[f"step{n}"] for n in range(kinds)]
+        wanted = [self.given[f"ask{n}"] for n in range(kinds)]
         with f.loop(0, rows, carry=[x, y, *self.later, *wanted, *sums]) as loop:
             x, y, *rest = loop.carried
             self.later, rest = rest[:ahead], rest[ahead:]
             for row in rest[:kinds]:
                 for n in range(lines):
                     f.prefetch(f.at(row, n * line, self.type), write=True)
-            early = f.compare("<", loop.index, more)
-            count = f.select(early, f.coerce(each + 1, I64), each) if more else each
+            count: Any = each
+            if tile.free or more:
+                early = f.compare("<", loop.index, more)
+                count = f.select(early, f.coerce(f.add(each, 1), I64), each)
             sums = self._loop(
                 count, x, y, steps, rest[kinds:], lambda x, y, sums: self._terms(x, y, sums, 1)
             )
             x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
-            following = [f.at(z, s, self.type) for z, s in zip(rest[:kinds], tile.asks)]
+            following = [f.at(z, s, self.type) for z, s in zip(rest[:kinds], asks)]
             loop.next(x, y, *self.later, *following, *sums)
         return loop.results[2 + ahead + kinds :]
 
     def _terms(self, x: Value, y: Value, sums: list[Value], terms: int) -> list[Value]:
         """`terms` steps of the innermost loop, written out."""
-        _, x_step, y_step = self.loops[-1]
+        _, x_step, y_step = self._last()
         if not self.tile.inner:
             for k in range(terms):
-                sums = self._outer(x, y, k * x_step, k * y_step, sums)
+                sums = self._outer(x, y, k * x_step, k and k * y_step, sums)
             return sums
         sums, width = list(sums), self.type.lanes
         for index, k in enumerate(range(0, terms, width)):
@@ -239,10 +261,12 @@ class _Walk:
         for pointer in self.later:
             for n in range(0, self.tile.onward, line):
                 f.prefetch(f.at(pointer, n, self.type), near=2)
-        _, *steps = self.loops[-1]
+        _, *steps = self._last()
         for pointer, offset, places, step, ahead in zip(
             (x, y), (dx, dy), (self.tile.x, self.tile.y), steps, self.tile.ahead
         ):
+            if ahead and isinstance(step, Value):
+                pointer, step = f.at(pointer, self.early, self.type), 0
             for at in {place // line * line: place for place in places}.values() if ahead else ():
                 f.prefetch(f.at(pointer, at + offset + ahead * step, self.type))
 
