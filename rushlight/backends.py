@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,11 +18,6 @@ __path__: list[str] = []
 def _no() -> bool:
     """False."""
     return False
-
-
-def _yes() -> bool:
-    """True."""
-    return True
 
 
 def _part(name: str, **content: Any) -> Any:
@@ -65,9 +61,51 @@ cuda = _part(
         allow_tf32=False, allow_fp16_reduced_precision_reduction=True,
         allow_bf16_reduced_precision_reduction=True,
     ),
-    flash_sdp_enabled=_no, mem_efficient_sdp_enabled=_no, cudnn_sdp_enabled=_no,
-    math_sdp_enabled=_yes,
 )  # fmt: skip
+# Which ways of attention may be taken. There are two names for the one there is.
+attention = SimpleNamespace(flash=True, mem_efficient=True, math=True, cudnn=True)
+
+
+def _attention_flag(name: str) -> dict[str, Any]:
+    """The question and the switch of one way of attention, under torch's names."""
+
+    def enabled() -> bool:
+        return getattr(attention, name)
+
+    def enable(enabled: bool) -> None:
+        setattr(attention, name, bool(enabled))
+
+    return {f"{name}_sdp_enabled": enabled, f"enable_{name}_sdp": enable}
+
+
+for _way in vars(attention):
+    cuda.__dict__.update(_attention_flag(_way))
+
+
+@contextlib.contextmanager
+def _sdp_kernel(
+    enable_flash: bool = True,
+    enable_math: bool = True,
+    enable_mem_efficient: bool = True,
+    enable_cudnn: bool = True,
+) -> Iterator[Any]:
+    """Which ways of attention may be taken inside the block: the older form of sdpa_kernel."""
+    text = (
+        "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager"
+        " will be removed. Please see `torch.nn.attention.sdpa_kernel()` for the new context"
+        " manager, with updated signature."
+    )
+    warnings.warn(text, FutureWarning, stacklevel=3)
+    given = (enable_flash, enable_mem_efficient, enable_math, enable_cudnn)
+    before = dict(vars(attention))
+    vars(attention).update(zip(before, given))
+    try:
+        yield {}
+    finally:
+        vars(attention).update(before)
+
+
+cuda.sdp_kernel = _sdp_kernel
 mps = _part("mps", is_available=_no, is_built=_no)
 mkl = _part("mkl", is_available=_no)
 mkldnn = _part("mkldnn", is_available=_no, enabled=False)

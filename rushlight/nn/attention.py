@@ -1,7 +1,10 @@
-"""MultiheadAttention."""
+"""MultiheadAttention, and which ways of computing attention may be taken."""
 
 from __future__ import annotations
 
+import contextlib
+import enum
+from collections.abc import Iterator
 from typing import Any
 
 import rushlight as rl
@@ -11,6 +14,58 @@ from .init import constant_, xavier_normal_, xavier_uniform_
 from .layers_linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
+
+
+class SDPBackend(enum.IntEnum):
+    """The ways of scaled_dot_product_attention that torch has names for.
+
+    Here there is one, which stands for the two that torch has on a CPU: MATH, FLASH_ATTENTION.
+    """
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+    __str__ = enum.Enum.__str__
+
+
+_FLAGS = {
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "mem_efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+}
+
+
+@contextlib.contextmanager
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[dict[Any, Any]]:
+    """The ways that scaled_dot_product_attention may take inside the block.
+
+    Their order (`set_priority`) has no effect. Attention raises RuntimeError where none of those
+    given can run on a CPU.
+
+    >>> import rushlight as torch
+    >>> q = torch.ones(1, 2, 4)
+    >>> with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    ...     torch.nn.functional.scaled_dot_product_attention(q, q, q).shape
+    torch.Size([1, 2, 4])
+    """
+    if not isinstance(backends, (list, SDPBackend)):
+        raise AssertionError(
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got"
+            f" {type(backends).__name__}"
+        )
+    wanted = [backends] if isinstance(backends, SDPBackend) else backends
+    flags = vars(rl.backends.attention)
+    before = dict(flags)
+    flags.update({name: way in wanted for name, way in _FLAGS.items()})
+    try:
+        yield {}
+    finally:
+        flags.update(before)
 
 
 class MultiheadAttention(Module):

@@ -14,6 +14,10 @@ __all__ = [
 ]  # fmt: skip
 
 Tensor = rl.Tensor
+_NO_WAY = (
+    "No viable backend for scaled_dot_product_attention was found. This is likely due to turning"
+    " off both the math kernel and the fused kernels."
+)
 
 
 def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool) -> None:
@@ -61,6 +65,9 @@ def scaled_dot_product_attention(
     >>> torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape
     torch.Size([2, 4, 8])
     """
+    ways = rl.backends.attention
+    if not (ways.flash or ways.math):
+        raise RuntimeError(_NO_WAY)
     _check_attention(query, key, value, attn_mask, is_causal)
     if enable_gqa:
         key, value = _repeated_heads(query, key), _repeated_heads(query, value)
