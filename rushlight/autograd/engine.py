@@ -139,8 +139,8 @@ class Sweep:
 
     def run_plain(self) -> None:
         """All waiting entries in the plain case: no capture, arrays only, as in training."""
-        heap, pending, leaves = self.heap, self.pending, self.leaves
-        keep, deliver, written = self.keep, self.deliver, last_write
+        heap, pending, leaves, keep = self.heap, self.pending, self.leaves, self.keep
+        deliver, written, tracer = self.deliver, last_write, STATE.tracer
         while heap:
             entry, g, _ = pending.pop(-heappop(heap))
             while entry is not None:
@@ -153,7 +153,7 @@ class Sweep:
                 holds = inputs is not None or output is not None
                 if holds and written[0] > order:
                     check_versions(entry)
-                grads = prim.pull(g, entry)
+                grads = prim.pull(g, entry) if tracer is None else _traced(tracer, entry, g)
                 if holds and not keep:
                     entry[INPUTS] = entry[OUTPUT] = FREED
                 following = None
@@ -242,6 +242,12 @@ class Sweep:
         for parent, found in zip(entry[PARENTS], grads):
             if parent is not None and found is not None:
                 self.deliver(parent, found)
+
+
+def _traced(tracer: Any, entry: Entry, g: Any) -> Any:
+    """A pull inside a trace, which looks only at those of the user's Functions."""
+    prim = entry[PRIM]
+    return prim.pull(g, entry) if prim.rule is None else tracer.watch.unseen(prim.pull, g, entry)
 
 
 def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:

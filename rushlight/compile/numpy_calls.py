@@ -123,6 +123,7 @@ class NumpyCalls:
     results: Any
     stop: Any
     later: Any
+    watch: Any
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """A universal function, perhaps writing into `out`."""
@@ -131,7 +132,10 @@ class NumpyCalls:
             return _dead(getattr(ufunc, method), inputs, kwargs, out)
         prim = ALIASES.get(ufunc) if method == "__call__" and not kwargs else None
         if prim is not None and _same_types(inputs):
-            y = self.call(prim, typed(inputs), ())
+            if self.watch.looks:
+                y = self.watch.unseen(self.call, prim, typed(inputs), ())
+            else:
+                y = self.call(prim, typed(inputs), ())
         else:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             y = self.numpy(f"numpy.{name}", getattr(ufunc, method), inputs, kwargs)
@@ -163,7 +167,7 @@ class NumpyCalls:
 
         if name == "compress" or (name == "__getitem__" and masks(args)):
             self.stop("the shape of what a mask selects depends on values")
-        y = self.numpy(f"method.{name}", call, (x, *args), kwargs)
+        y = self.watch.unseen(self.numpy, f"method.{name}", call, (x, *args), kwargs)
         return y if out is None else self.write(out, y)
 
     def attribute(self, name: str, x: Traced) -> Any:

@@ -47,6 +47,17 @@ class Source:
         self.entry: Any = None  # the tensor's history before the call
 
 
+class Unwatched:
+    """A trace during which nobody looks for side effects."""
+
+    looks = False
+
+    @staticmethod
+    def unseen(function: Any, *args: Any) -> Any:
+        """Call a function."""
+        return function(*args)
+
+
 class Tracer(Draws):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
@@ -69,6 +80,7 @@ class Tracer(Draws):
         self.age: Age
         self.engines: dict[int, DrawnEngine] = {}
         self.required: list[Node] = []  # truth values that must hold at every run
+        self.watch: Any = Unwatched
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
@@ -416,6 +428,14 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
             if issubclass(type(x), Tensor) and type(x._array) is Traced:
                 x._array = x._array.value
         return dispatch.apply_plain(prim, tuple(map(value_of, inputs)), value_of(params))
+    if tracer.watch.looks:
+        return tracer.watch.unseen(_handled, tracer, prim, inputs, params)
+    return _handled(tracer, prim, inputs, params)
+
+
+def _handled(
+    tracer: Tracer, prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
+) -> Any:
     inputs = dispatch.promote(prim, inputs)
     # a list: to end a trace looks at all objects, and a tuple must not be seen half filled
     operands = tuple([tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs])
@@ -446,6 +466,8 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
         inputs = typed(inputs)
     elif prim.name == "where":
         inputs = _chosen(inputs)
+    if tracer.watch.looks:
+        return tracer.watch.unseen(tracer.call, prim, inputs, params)
     return tracer.call(prim, inputs, params)
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import is_ours
+from ..core.state import STATE
 from .code import helpers, llvm
 from .reach import own_file
 
@@ -34,6 +36,8 @@ _OUTSIDE = {
     "pathlib": {"read_text", "read_bytes", "open", "exists", "stat", "write_text", "write_bytes"},
 }  # fmt: skip
 _FILES = ("_io", "io", "posix", "nt")
+# From 3.12 on a hook is written into the code that it watches: to put it there anew costs more.
+_LOOKS_AWAY = sys.version_info < (3, 12)
 
 
 class Watch:
@@ -41,15 +45,36 @@ class Watch:
 
     def __init__(self, tracer: Any) -> None:
         self.tracer = tracer
+        self.looks = False
 
     def __enter__(self) -> None:
         self.before = sys.getprofile()
-        if self.before is None and not _begin(self.see):
-            sys.setprofile(self.see)
+        if self.before is None:
+            self._look = _hooked(self.see)
+            self._look()
+            self.looks = _LOOKS_AWAY
+            self.tracer.watch = self
 
     def __exit__(self, *error: Any) -> None:
         if self.before is None:
+            self.looks = False
             sys.setprofile(None)
+
+    def unseen(self, function: Any, *args: Any) -> Any:
+        """Call a function of ours in which nothing of the user's runs: without the hook.
+
+        Under a hook the interpreter does without its own short ways, and takes half as long again.
+        """
+        if not self.looks or STATE.tracer is not self.tracer:
+            return function(*args)
+        self.looks = False
+        sys.setprofile(None)
+        try:
+            return function(*args)
+        finally:
+            if not self.tracer.closed:
+                self.looks = True
+                self._look()
 
     def see(self, frame: Any, event: str, called: Any) -> None:
         """One call event of the interpreter."""
@@ -97,8 +122,8 @@ class _Hook:
         kind = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.py_object)
         self._set: Any = kind(("PyEval_SetProfile", api))
 
-    def begin(self, see: Any) -> None:
-        """Hook into this thread; `see` is asked about the code that is of interest."""
+    def of(self, see: Any) -> Callable[[], None]:
+        """What hooks into this thread; `see` is asked about the code that is of interest."""
 
         def asked(frame: Any, event: str, called: Any) -> None:
             self._note(frame)
@@ -106,7 +131,7 @@ class _Hook:
 
         words = [id(asked), *map(id, self.events), self.table.ctypes.data]
         spec = np.array(words, np.int64)
-        self._set(self.address, _Spec.of(spec, asked))
+        return functools.partial(self._set, self.address, _Spec.of(spec, asked))
 
     def _note(self, frame: Any) -> None:
         """Ask no more about code in which no side effect is looked for."""
@@ -145,7 +170,8 @@ def _hook() -> _Hook | None:
         return None
     hook = _Hook()
     seen: list[tuple[str, str]] = []
-    hook.begin(lambda frame, event, called: seen.append((event, frame.f_code.co_name)))
+    begin = hook.of(lambda frame, event, called: seen.append((event, frame.f_code.co_name)))
+    begin()
     try:
         _probe()
     finally:
@@ -157,12 +183,10 @@ def _probe() -> int:
     return len("")
 
 
-def _begin(see: Any) -> bool:
-    """Let the native hook call `see`; False where there is none."""
+def _hooked(see: Any) -> Callable[[], None]:
+    """What has the hook call `see` in this thread: the native hook where it can be made."""
     try:
         hook = _hook()
     except RuntimeError:  # no native code can be made after all
-        return False
-    if hook is not None:
-        hook.begin(see)
-    return hook is not None
+        hook = None
+    return functools.partial(sys.setprofile, see) if hook is None else hook.of(see)

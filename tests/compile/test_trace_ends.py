@@ -101,6 +101,55 @@ def test_it_says_why(function: Any, said: str) -> None:
     assert re.search(said, text), text
 
 
+class _Loud(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        print("seen")
+        return g * 2
+
+
+def _hooked(x: Any) -> Any:
+    y = x * 3
+    y.register_hook(lambda g: print("seen"))
+    return y
+
+
+def _after_an_error(x: Any) -> Any:
+    try:
+        return x @ torch.ones(7, 7)
+    except RuntimeError:
+        print("seen")
+        return x * 2
+
+
+def _by_numpy(x: Any) -> Any:
+    return torch.from_numpy(np.apply_along_axis(lambda row: (print("seen"), row)[1], 0, x._array))
+
+
+@pytest.mark.parametrize("part", [_Loud.apply, _hooked, _after_an_error, _by_numpy])
+def test_print_behind_what_is_not_looked_at(part: Any, capsys: Any) -> None:
+    """The hook is away while the package works, and back for whatever the user's code does."""
+    x = torch.ones(3, requires_grad=part is not _by_numpy)
+
+    def f() -> Any:
+        y = (part(x.exp()) ** 2).sum()
+        if y.requires_grad:
+            y.backward()
+        return y.detach()
+
+    with pytest.warns(UserWarning, match="compiled f runs eagerly"):
+        step = torch.compile(f)
+        for _ in range(3):
+            capsys.readouterr()
+            step()
+            assert "seen" in capsys.readouterr().out
+    assert sys.getprofile() is None
+
+
 def test_print_inside(capsys: pytest.CaptureFixture[str]) -> None:
     def step(x: Any) -> Any:
         print("seen")
