@@ -52,6 +52,17 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0
     return None
 
 
+def drawing() -> Any:
+    """Native code for random numbers; None where there is no compiler, or it fails."""
+    if not llvm.available():
+        return None
+    try:
+        return importlib.import_module(".code.drawing", __package__).Drawing()
+    except Exception as error:
+        LOG.warning("random numbers stay with NumPy: %s", error, exc_info=error)
+        return None
+
+
 def _made(
     name: str, args: tuple[Any, ...], result: Any, into: int, over: int
 ) -> Callable[..., Any]:  # fmt: skip

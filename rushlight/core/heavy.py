@@ -41,6 +41,7 @@ class Switch:
 
 SWITCH = Switch()
 MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, result, `into`, `over`)
+DRAWING: list[Callable[[], Any]] = []  # gives native code for random numbers
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
 _counts: Counter[Any] = Counter()  # how many forms there are of a kind

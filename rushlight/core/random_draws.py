@@ -8,9 +8,12 @@ to torch's bit for bit, on every processor.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
+
+from . import heavy
 
 Words = Array = np.ndarray
 
@@ -21,6 +24,31 @@ _STEP_24 = _single(2.0**-24)
 _TWO_PI = _single(2.0 * math.pi)
 _HALF = np.dtype("V32")  # eight float32: half a row
 _ROWS = 2048  # rows of 16 normals handled at once, so that the scratch arrays stay in cache
+_PAYS = 1 << 22  # words: from so many on, loading native code pays
+_COMPILER = "rushlight.compile.code.llvm"
+
+
+class _Native:
+    """The same arithmetic in native code, to the last bit, for whoever draws much."""
+
+    def __init__(self) -> None:
+        self.left, self._found = _PAYS, None
+
+    def after(self, count: int) -> Any:
+        """The native code, if there is any, for another `count` words."""
+        if self.left > 0:
+            self.left -= count if _COMPILER not in sys.modules else 16 * count
+            if self.left > 0:
+                return None
+            self._found = heavy.DRAWING[0]() if heavy.DRAWING and heavy.able() else None
+        return self.found
+
+    @property
+    def found(self) -> Any:
+        return self._found if heavy.SWITCH.on else None
+
+
+NATIVE = _Native()
 
 
 def unit32(words: Words) -> Array:
@@ -50,6 +78,11 @@ def join64(words: Words) -> Array:
 def below64(words: Words, p: float) -> Array:
     """`unit64(words) < p`, found by comparing integers instead of building the numbers."""
     limit = math.ceil(p * 2.0**53)
+    if NATIVE.found is not None and words.size % 16 == 0:
+        below = np.empty(words.size // 2, np.bool_)
+        words = np.ascontiguousarray(words)
+        NATIVE.found.below(words.ctypes.data, below.ctypes.data, below.size, limit)
+        return below
     high, low = words[0::2] & _LOW_21, words[1::2]
     if limit >= 1 << 53:
         return np.ones(high.shape, np.bool_)
@@ -226,6 +259,10 @@ def _quadrant(values: Array, octant: Array) -> tuple[Array, Array]:
 
 def box_muller32(unit: Array, mean: float, std: float) -> None:
     """Turn rows of 16 float32 uniforms into normals, in place: 8 radii, then 8 angles."""
+    native = NATIVE.found and NATIVE.found.normals
+    if native and unit.size and unit.flags.c_contiguous:
+        native(unit.ctypes.data, unit.size // 16, mean, std)
+        return
     rows = unit.reshape(-1, 2, 8)
     work = _Scratch(8 * min(len(rows), _ROWS))
     for start in range(0, len(rows), _ROWS):
@@ -290,6 +327,11 @@ def _swap_forward_all(partners: Array) -> Array:
     place j was brought there in the same way: following such links to their end names the item.
     """
     n = partners.size
+    if NATIVE.found is not None:
+        items = np.arange(n)
+        partners = np.ascontiguousarray(partners, np.int64)
+        NATIVE.found.swap(partners.ctypes.data, items.ctypes.data, n)
+        return items
     kind: Any = np.int32 if n < 1 << 31 else np.int64
     steps = np.arange(n, dtype=kind)
     partners = partners.astype(kind)

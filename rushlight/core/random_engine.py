@@ -135,7 +135,10 @@ class Engine(Stream):
             return values
         tail = uniforms(16)
         transform(tail, mean, std)
-        return np.concatenate([values[: count - 16], tail])
+        if kind == "half":
+            return np.concatenate([values[: count - 16], tail])
+        values[count - 16 :] = tail
+        return values
 
     def serial_normals(self, count: int) -> Array:
         """Standard float64 normals in pairs, keeping the odd one for the next call."""

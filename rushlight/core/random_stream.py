@@ -73,6 +73,7 @@ class Stream:
         self._seed = seed % (1 << 64)
         for name in ("_source", "_bits"):  # whose own lock another thread may hold
             vars(self).pop(name, None)
+        self._key: Words | None = None  # the source's state while native code has it
         self._block = np.empty(_BLOCK, np.uint32)
         self._next, self._fresh = _BLOCK, True
         self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`
@@ -93,7 +94,7 @@ class Stream:
         """The state as 5056 uint8, as `torch.get_rng_state()` lays it out."""
         state = np.zeros((), _STATE)
         state["seed"], state["seeded"] = self._seed, 1
-        state["key"] = self._bits.state["state"]["key"]
+        state["key"] = self._bits.state["state"]["key"] if self._key is None else self._key
         position = 0 if self._fresh else self._next
         state["left"], state["next"] = 1 if self._fresh else _BLOCK + 1 - position, position
         if self._spare is not None:
@@ -118,8 +119,7 @@ class Stream:
             raise fail(RuntimeError, "Invalid mt19937 state")
         key = fields["key"].astype(np.uint32)
         words = {"key": key, "pos": _BLOCK}
-        restored: Any = {"bit_generator": "MT19937", "state": words}
-        self._bits.state = restored
+        self._put_back(words)
         self._seed, self._block = int(fields["seed"]), _temper(key)
         self._fresh = left == 1 and position == 0
         self._next = _BLOCK if left == 1 else position
@@ -156,9 +156,23 @@ class Stream:
 
     def _blocks(self, count: int) -> Words:
         """Whole blocks from the source."""
+        native = draws.NATIVE.after(count * _BLOCK)
+        if native is not None:
+            if self._key is None:
+                self._key = self._bits.state["state"]["key"].astype(np.uint32)
+            fresh = np.empty(count * _BLOCK, np.uint32)
+            native.words(self._key.ctypes.data, fresh.ctypes.data, count)
+            return fresh
+        if self._key is not None:
+            self._put_back({"key": self._key, "pos": _BLOCK})
         if count == 1:  # the cheaper call for few words
             return self._bits.random_raw(_BLOCK).astype(np.uint32)
         return self._source.randint(0, 1 << 32, size=count * _BLOCK, dtype=np.uint32)
+
+    def _put_back(self, words: dict[str, Any]) -> None:
+        """Give NumPy's generator its state."""
+        state: Any = {"bit_generator": "MT19937", "state": words}
+        self._bits.state, self._key = state, None
 
     def converted(self, count: int, each: int, convert: Any, dtype: Any) -> Array:
         """`convert(words)` for `count` results of `each` words, a cacheful at a time."""

@@ -35,4 +35,9 @@ def _make(*args: Any) -> Any:
     return compiler.eager.make(*args)
 
 
+def _drawing() -> Any:
+    return compiler.eager.drawing()
+
+
 heavy.MAKERS.append(_make)
+heavy.DRAWING.append(_drawing)
