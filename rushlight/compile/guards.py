@@ -46,6 +46,7 @@ class Place:
 _LOOK: dict[str, Callable[[Any, Any], Any]] = {
     "item": lambda container, key: container[key],
     "attribute": lambda container, key: container[key],
+    "stored": dict.__getitem__,  # of a class that makes something else of what it keeps
     "length": lambda container, key: len(container),
     "cell": lambda container, key: container.cell_contents,
     "leaf": lambda container, key: container._entry is LEAF,
@@ -99,6 +100,7 @@ def _kind(place: Place) -> str:
 
 _TESTS = {
     "item": "gc{i}[gk{i}] is ge{i}",
+    "stored": "same(dict.__getitem__(gc{i}, gk{i}), ge{i})",
     "scalar": "(gc{i}[gk{i}] is ge{i} or same(gc{i}[gk{i}], ge{i}))",
     "length": "len(gc{i}) == ge{i}",
     "empty": "not gc{i}",

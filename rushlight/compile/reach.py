@@ -40,6 +40,7 @@ class Reach:
         self._seen: dict[int, Any] = {}
         self._noted: set[tuple[int, Any]] = set()
         self._bound: set[tuple[int, int]] = set()
+        self._near: set[int] = set()  # what objects of the user's or this package's hold
         self._stack: list[tuple[Any, str]] = []
 
     def walk(self, value: Any, path: str) -> None:
@@ -98,10 +99,11 @@ class Reach:
         if "lr" in value and "params" in value and type(value["lr"]) is float:
             self.numbers.add((id(value), "lr"))  # a parameter group
             self.rates.append(Place("item", value, "lr", value["lr"], path + "['lr']"))
-        for key, part in list(value.items()):
+        kind = "item" if type(value).__getitem__ is dict.__getitem__ else "stored"
+        for key, part in list(dict.items(value)):
             name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
             if (id(value), key if type(key) is str else "") not in self.numbers:
-                self._follow("item", value, key, part, path + name)
+                self._follow(kind, value, key, part, path + name)
 
     def _sequence(self, value: Any, path: str) -> None:
         if type(value) is list:
@@ -221,18 +223,21 @@ class Reach:
                     if isinstance(part, types.FunctionType):
                         self._stack.append((part, path))
         table = getattr(value, "__dict__", None)
-        if table is None or _foreign(kind):
+        if table is None or (_foreign(kind) and id(value) not in self._near):
             return
+        derived = id(value) in self._near or not _foreign(kind)
         for key, part in list(table.items()):
             if key not in _SKIPPED:
+                if derived:  # a model's settings are objects of the library that it comes from
+                    self._near.add(id(part))
                 inner = path if key in _FLAT else f"{path}.{key}"
                 self._follow("attribute", table, key, part, inner)
 
 
 def _foreign(kind: type) -> bool:
     """Whether a class comes from neither the user nor this package."""
-    if kind.__module__.split(".")[0] == _PACKAGE:
-        return False
+    if any(base.__module__.split(".")[0] == _PACKAGE for base in kind.__mro__):
+        return False  # an installed library's model too
     module = sys.modules.get(kind.__module__)
     return module is not None and not own_module(module)
 

@@ -84,6 +84,8 @@ def _power(x: Any, p: Any) -> Any:
             return np.array(x)
         if p == 0.5:
             return np.sqrt(x)
+        if type(x) is np.ndarray and x.dtype.char in "fd" and p == p // 1 and p:
+            return _whole_power(x, p)
     if getattr(x, "dtype", None) is not None and x.dtype.kind in "iu":
         x = np.asarray(x)
         p = np.asarray(p)
@@ -91,6 +93,18 @@ def _power(x: Any, p: Any) -> Any:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         return np.where(p < 0, _negative_power(x, p), np.power(x, np.maximum(p, 0))).astype(x.dtype)
     return np.power(x, p)
+
+
+def _whole_power(x: np.ndarray, p: Any) -> Any:
+    """Of numbers of either sign: NumPy's own loop takes 25 times as long for negative ones."""
+    if p == 3:
+        return np.square(x) * x
+    if p == -1:
+        return np.reciprocal(x)
+    if p == -2:
+        return np.reciprocal(np.square(x))
+    y = np.power(np.abs(x), p)
+    return np.copysign(y, x) if p % 2 else y
 
 
 def _negative_power(x: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""Models of installed libraries: their classes are nobody's code here, their tensors and settings
+are looked at all the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+
+import rushlight as torch
+from rushlight.testing import assert_close
+
+LIBRARY = """
+import rushlight as torch
+
+class Settings:
+    def __init__(self):
+        self.scale = 2.0
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.settings = Settings()
+        self.layer = torch.nn.Linear(3, 3)
+        self.register_buffer("places", torch.arange(3.0))
+
+    def forward(self, x):
+        return self.layer(x + self.places) * self.settings.scale
+"""
+
+
+class Makes(OrderedDict):
+    """A table that makes something new of what it keeps, whenever it is asked."""
+
+    def __getitem__(self, key):
+        return super().__getitem__(key)()
+
+
+ACTIVATIONS = Makes(relu=torch.nn.ReLU)
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home = tmp_path / "site-packages"
+    home.mkdir()
+    (home / "some_models.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(str(home))
+    yield importlib.import_module("some_models")
+    del sys.modules["some_models"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_buffers_and_settings_of_a_librarys_model(library) -> None:
+    model = library.Model()
+    compiled = torch.compile(model)
+    x = torch.ones(2, 3)
+    for _ in range(3):
+        assert_close(compiled(x), model(x))
+    model.settings.scale = 5.0
+    assert_close(compiled(x), model(x))
+    model.places.add_(1)
+    assert_close(compiled(x), model(x))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_that_makes_what_it_gives() -> None:
+    compiled = torch.compile(lambda x: x * len(ACTIVATIONS) if "relu" in ACTIVATIONS else -x)
+    assert compiled(torch.ones(1)).item() == 1
+    assert compiled(torch.ones(1)).item() == 1
