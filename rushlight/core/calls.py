@@ -341,7 +341,26 @@ def _general(prim: Primitive) -> Any:
 
 
 def _sequence(prim: Primitive) -> Any:
+    """Any number of operands of one data type; else `apply`."""
+    direct, evaluate = prim.dtype in ("promote", "first"), prim.eval
+
     def op(tensors: Any, *params: Any) -> Any:
-        return apply(prim, tuple(tensors), params)
+        inputs = tuple(tensors)
+        arrays: list[Any] = []
+        for x in inputs:
+            if type(x) not in EAGER_TYPES:
+                return apply(prim, inputs, params)
+            arrays.append(x._array)
+        kind = arrays[0].dtype if arrays and direct else None
+        for array in arrays:
+            if type(array) is not ndarray or array.dtype is not kind:
+                return apply(prim, inputs, params)
+        try:
+            y = evaluate(tuple(arrays), *params)
+        except Unfollowed as error:
+            return apply_by_params(prim, inputs, params, error)
+        except (MemoryError, ValueError):
+            return apply(prim, inputs, params)  # which knows how to say it
+        return finish(prim, inputs, tuple(arrays), y, params)
 
     return op

@@ -150,8 +150,16 @@ sum_to = linear(
     node="SumBackward1", doc="Summed over the dimensions that broadcasting added.",
 )  # fmt: skip
 
+
+def _unsqueeze(x: Any, dim: Any) -> Any:
+    shape = x.shape
+    if type(dim) is not int or dim < 0:
+        return np.expand_dims(x, dim)
+    return x.reshape(*shape[:dim], 1, *shape[dim:])
+
+
 unsqueeze = view(
-    "unsqueeze", eval=lambda x, dim: np.expand_dims(x, dim),
+    "unsqueeze", eval=_unsqueeze,
     adjoint=lambda g, x, dim: reshape(g, x.shape), doc="A new dimension of size 1.",
 )  # fmt: skip
 squeeze = view("squeeze", eval=lambda x, dims: x.reshape(_without(x.shape, dims)),
@@ -302,7 +310,7 @@ def _joined(y: np.ndarray) -> np.ndarray:
 
 
 def _bytes(xs: Sequence[np.ndarray]) -> int:
-    return sum(x.nbytes for x in xs)
+    return sum([x.nbytes for x in xs])
 
 
 def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tuple[Any, ...]:
