@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import linear
+from ...core.heavy import heavy
 from .convolution import clipped, output_size, padded, windows
 
 Sizes = tuple[int, ...]
@@ -91,10 +92,12 @@ def _summed_parts(g: np.ndarray, dim: int) -> np.ndarray:
     return y
 
 
-take_slices = linear("take_slices", eval=_take, node="IndexSelectBackward0",
+take_slices = linear("take_slices", eval=heavy("take_slices", _take, light=True),
+                     node="IndexSelectBackward0",
                      adjoint=lambda g, x, dim, places: add_slices(g, dim, places, x.shape[dim]),
                      doc="The slices of one dimension that an array of places names.")  # fmt: skip
-add_slices = linear("add_slices", eval=_untake, node="IndexAddBackward0",
+add_slices = linear("add_slices", eval=heavy("add_slices", _untake, light=True),
+                    node="IndexAddBackward0",
                     adjoint=lambda g, x, dim, places, size: take_slices(g, dim, places),
                     doc="The adjoint of `take_slices`.")  # fmt: skip
 
