@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
     from dataclasses import field, replace
+    from functools import cached_property as once
 else:
+
+    class once:
+        """A property that is computed at its first use."""
+
+        def __init__(self, function: Any) -> None:
+            self.function, self.name, self.__doc__ = function, function.__name__, function.__doc__
+
+        def __get__(self, one: Any, of: Any = None) -> Any:
+            if one is None:
+                return self
+            value = one.__dict__[self.name] = self.function(one)
+            return value
 
     class field:
         """A default to be made anew for each record, or a field that comparisons pass over."""

@@ -15,7 +15,7 @@ from typing import Any
 WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
 MOST = 24  # parts
 HEAD = 15  # lines that take LLVM as long as a function takes that is empty
-_PIECE = re.compile(r"^(?:define .*?^}\n|declare .*?\n|@.*?\n|\s*\n)", re.M | re.S)
+_END = "\n}\n"  # of a function
 _DEFINED = re.compile(
     r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\) {"
 )
@@ -26,15 +26,14 @@ _TYPE = re.compile(r"(?:^|, )(<[^>]*>|[^\s,]+)")  # a vector's has blanks in it
 
 def parted(ir: str) -> list[str]:
     """The parts of a module; one where it is short, or not written by `emit.Module`."""
-    pieces = _PIECE.findall(ir)
-    functions = [piece for piece in pieces if piece.startswith("define ")]
+    functions, lines = _pieces(ir)
     weights = [piece.count("\n") + HEAD for piece in functions]
     count = min(MOST, len(functions), sum(weights) // WEIGHT)
     heads = [_DEFINED.match(piece) for piece in functions]
-    if count < 2 or sum(map(len, pieces)) != len(ir) or not all(heads):
+    shared = [(_DECLARED.match(line), line + "\n") for line in lines if line]
+    if count < 2 or not all(heads) or not all(found for found, _ in shared):
         return [ir]
     known = {head["name"]: head for head in heads if head}
-    shared = [(_DECLARED.match(piece), piece) for piece in pieces if piece[:6] != "define"]
     parts = []
     for bodies in _cut(functions, weights, count):
         text = "".join(bodies)
@@ -45,6 +44,17 @@ def parted(ir: str) -> list[str]:
         lines += [_declared(known[name]) for name in names if name in known and name not in inside]
         parts.append("".join([*lines, *bodies]).replace("define internal ", "define "))
     return parts
+
+
+def _pieces(ir: str) -> tuple[list[str], list[str]]:
+    """The functions of a module, and the lines between them."""
+    functions, lines = [], []
+    *chunks, rest = ir.split(_END)
+    for chunk in chunks:
+        start = 0 if chunk.startswith("define ") else chunk.find("\ndefine ") + 1
+        lines += chunk[:start].splitlines()
+        functions.append(chunk[start:] + _END)
+    return functions, [*lines, *rest.splitlines()]
 
 
 def _cut(functions: list[str], weights: list[int], count: int) -> Iterator[list[str]]:

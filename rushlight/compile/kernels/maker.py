@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ import numpy as np
 from ..code import llvm
 from ..code.emit import PTR, VOID, Module
 from ..graph import Node
-from ..products.conv import convolution
 from ..products.dispatch import Product, matrix_products, product, turning_copy
 from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
@@ -84,7 +84,7 @@ class Maker:
             return None
         if group.kind == "gemm":
             conv = any(root.node.op == "conv" for root in group.place)
-            make: Any = convolution if conv else product
+            make: Any = _convolution() if conv else product
             found = make(group, schedule, self.layout, self.target)
             operands = found.expression.operands()
             if found.scratch:
@@ -209,6 +209,11 @@ class Maker:
     def text(self) -> str:
         """The IR of it all."""
         return self.module.text() if self.ir is None else self.ir
+
+
+def _convolution() -> Any:
+    """What plans convolutions; a program without any does not load it."""
+    return importlib.import_module("..products.conv", __package__).convolution
 
 
 def _chunk(units: int, cost: float) -> int:

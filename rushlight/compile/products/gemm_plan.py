@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..code.emit import Type, vector
-from ..records import record, replace
+from ..records import once, record, replace
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
 L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
@@ -68,7 +68,7 @@ class Gemm:
     # per operand: how many such products share its copy, or the form of the one that others make
     ready: tuple[Any, Any] = (None, None)
 
-    @property
+    @once
     def terms(self) -> int:
         return math.prod(self.k)
 
@@ -81,7 +81,7 @@ class Gemm:
     def flops(self) -> int:
         return 2 * self.m * self.n * self.terms * math.prod(self.batch)
 
-    @property
+    @once
     def lane_axis(self) -> str:
         """The axis of C that lanes run along: "col", or "row" where only rows are contiguous."""
         if self.c.row == 1 and (self.c.col != 1 or self.n == 1) and self.m > 1:
@@ -104,15 +104,15 @@ class Plan:
     cut: int = 0  # terms of the sum per pass; 0: all at once
     cost: float = math.inf
 
-    @functools.cached_property
+    @once
     def x(self) -> Operand:
         return self.gemm.b if self.swapped else self.gemm.a
 
-    @functools.cached_property
+    @once
     def y(self) -> Operand:
         return self.gemm.a if self.swapped else self.gemm.b
 
-    @property
+    @once
     def shared(self) -> tuple[bool, bool]:
         """Whether the packed x and y have memory of their own, which other products read too."""
         x_uses, y_uses = self.gemm.uses[::-1] if self.swapped else self.gemm.uses
@@ -124,46 +124,46 @@ class Plan:
             return ("panels", self.width) if self.packs_y else None
         return (self.packs_x, self.tiles) if self.packs_x else None
 
-    @property
+    @once
     def x_panels(self) -> bool:
         """Whether a packed x holds tile after tile, each term by term; else row after row."""
         return self.packs_x == "tiles"
 
-    @property
+    @once
     def x_size(self) -> int:
         return self.gemm.n if self.swapped else self.gemm.m
 
-    @property
+    @once
     def y_size(self) -> int:
         return self.gemm.m if self.swapped else self.gemm.n
 
-    @property
+    @once
     def width(self) -> int:
         """How far one tile reaches along y."""
         return self.vectors if self.inner else self.vectors * self.type.lanes
 
-    @property
+    @once
     def turned(self) -> bool:
         """Whether the lanes of a tile run along rows of C, but those of the result must not."""
         return not self.inner and (self.gemm.lane_axis == "row") != self.swapped
 
-    @property
+    @once
     def tiles(self) -> tuple[int, int, int]:
         """Along x: how many tiles, rows of each, and how many of the first have one row more."""
         count = -(-self.x_size // self.rows)
         return count, self.x_size // count, self.x_size % count
 
-    @property
+    @once
     def height(self) -> int:
         """Rows of the highest tile."""
         return self.tiles[1] + bool(self.tiles[2])
 
-    @property
+    @once
     def panels(self) -> tuple[int, int]:
         """Along y: how many full panels, and the size of what is left."""
         return divmod(self.y_size, self.width)
 
-    @property
+    @once
     def lane_counts(self) -> tuple[int, ...]:
         """How many lanes of C a tile can reach."""
         _, rows, more = self.tiles
@@ -172,19 +172,19 @@ class Plan:
             return (rows, rows + 1) if more else (rows,)
         return (self.width,) * bool(full) + (left,) * bool(left)
 
-    @property
+    @once
     def tail_room(self) -> int:
         """Lanes that the last, smaller panel takes."""
         left = self.panels[1]
         return left if self.inner else -(-left // self.type.lanes) * self.type.lanes
 
-    @functools.cached_property
+    @once
     def steps(self) -> tuple[int, int]:
         """Steps in C: from row to row of finished vectors, and along their lanes."""
         c = self.gemm.c
         return (c.row, c.col) if self.gemm.lane_axis == "col" else (c.col, c.row)
 
-    @property
+    @once
     def packed_batch(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Steps of the batch in the packed x and y, in matrices; 0 where one serves all."""
         found = []
@@ -207,24 +207,24 @@ class Plan:
         sizes = zip(self.gemm.batch, operand.batch)
         return math.prod(size for size, step in sizes if step)
 
-    @property
+    @once
     def row_room(self) -> int:
         """Elements from row to row of a packed x: not a multiple of what a cache maps together."""
         w = self.type.lanes
         return -(-self.gemm.terms // w) * w + w
 
-    @property
+    @once
     def x_matrix(self) -> int:
         """Elements of one packed matrix of x."""
         if self.x_panels:
             return self.gemm.terms * self.tiles[0] * self.height
         return self.row_room * self.x_size
 
-    @property
+    @once
     def y_matrix(self) -> int:
         return self.gemm.terms * (self.panels[0] * self.width + self.tail_room)
 
-    @functools.cached_property
+    @once
     def packs_near(self) -> bool:
         """Whether each unit of work packs its own y on the stack, right before its use."""
         panels = self.panels[0] + bool(self.panels[1])
@@ -234,24 +234,24 @@ class Plan:
         small = self.y_matrix * self.type.size <= NEAR_BYTES
         return (small and self.blocks == (self.tiles[0], panels)) or self.near_panel
 
-    @functools.cached_property
+    @once
     def near_panel(self) -> bool:
         """Whether a unit is one panel by all tiles, and the panel can be packed on the stack."""
         small = self.gemm.terms * self.width * self.type.size <= 2 * NEAR_BYTES
         plain = self.y.free == 1 and len(self.gemm.k) == 1
         return small and plain and self.blocks == (self.tiles[0], 1)
 
-    @property
+    @once
     def near_size(self) -> int:
         """Elements that a unit packs for itself."""
         return self.gemm.terms * self.width if self.near_panel else self.y_matrix
 
-    @property
+    @once
     def far_panels(self) -> bool:
         """Whether packed panels are too many to stay at hand until they are read again."""
         return self.y_matrix * self.type.size > FAR_BYTES
 
-    @functools.cached_property
+    @once
     def regions(self) -> tuple[int, int, int, int]:
         """Elements of scratch before the packed y, the packed x, the sums between passes; all."""
         far = self.packs_y and not self.packs_near and not self.shared[1]
@@ -266,7 +266,7 @@ class Plan:
             starts.append(starts[-1] + -(-size // line) * line)
         return starts[0], starts[1], starts[2], starts[3]
 
-    @functools.cached_property
+    @once
     def by_rows(self) -> bool:
         """Whether a unit goes along all panels before the next tile: y stays near, x passes."""
         if self.inner or self.cut or self.x_size < self.y_size:
@@ -274,7 +274,7 @@ class Plan:
         small = self.y_matrix * self.type.size <= ROWS_BYTES
         return small and self.x_size * self.y_size > 1 << 16
 
-    @functools.cached_property
+    @once
     def blocks(self) -> tuple[int, int]:
         """Tiles and panels of one unit of work."""
         count, rows, _ = self.tiles
@@ -328,8 +328,9 @@ def plan_gemm(gemm: Gemm, target: Any) -> Plan:
     """The cheapest way found."""
     type = vector(gemm.dtype, target.lanes(gemm.dtype))
     ways = _candidates(gemm, type, target)
-    found = (_priced(replace(plan, cut=cut), target) for plan in ways for cut in _cuts(plan))
-    return min(found, key=lambda plan: plan.cost)
+    found = (replace(plan, cut=cut) if cut else plan for plan in ways for cut in _cuts(plan))
+    cost, plan = min(((_cost(plan, target), plan) for plan in found), key=lambda pair: pair[0])
+    return replace(plan, cost=cost)
 
 
 def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
@@ -394,8 +395,8 @@ def tile_shapes(registers: int, fma: bool, width: int) -> list[tuple[int, int]]:
     return found
 
 
-def _priced(plan: Plan, target: Any) -> Plan:
-    """The plan with its count of cycles, and its passes."""
+def _cost(plan: Plan, target: Any) -> float:
+    """The cycles that a plan takes."""
     count, rows, more = plan.tiles
     full, left = plan.panels
     w = plan.type.lanes
@@ -408,7 +409,7 @@ def _priced(plan: Plan, target: Any) -> Plan:
                 long = not plan.inner and vectors == 1 and not (last and full)
                 written += height * vectors * (4 if long else 1)
     cycles *= math.prod(plan.gemm.batch) * (1 + 0.0003 * written)  # every kind has to be compiled
-    return replace(plan, cost=cycles + _copy_cycles(plan))
+    return cycles + _copy_cycles(plan)
 
 
 def _cuts(plan: Plan) -> tuple[int, ...]:
