@@ -126,7 +126,11 @@ _LAZY = {
     "_dynamo": ("rushlight._dynamo", None),
     "distributions": ("rushlight.distributions", None),
     "distributed": ("rushlight.distributed", None),
+    "__config__": ("rushlight.__config__", None),
     "func": ("rushlight.func", None),
+    "futures": ("rushlight.futures", None),
+    "multiprocessing": ("rushlight.multiprocessing", None),
+    "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
     "overrides": ("rushlight.overrides", None),
@@ -147,6 +151,15 @@ _LAZY = {
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
 _LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
+for _name in (
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg"
+    " reciprocal round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc add sub mul div clamp_min"
+    " clamp_max maximum minimum pow addcmul addcdiv lerp copy zero clone norm max mm powsum"
+).split():
+    if _name not in ("copy", "zero"):
+        _LAZY[f"_foreach_{_name}"] = ("rushlight.functions.foreach", f"_foreach_{_name}")
+    if _name not in ("clone", "norm", "max", "mm", "powsum"):
+        _LAZY[f"_foreach_{_name}_"] = ("rushlight.functions.foreach", f"_foreach_{_name}_")
 for _name in "_dirichlet_grad _sample_dirichlet _standard_gamma _standard_gamma_grad".split():
     _LAZY[_name] = ("rushlight.functions.gamma_draws", _name)
 for _name in (

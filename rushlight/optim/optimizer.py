@@ -26,6 +26,32 @@ class _Required:
 
 
 required: Any = _Required()
+ParamsT = _params_t = (
+    Iterable[rl.Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, rl.Tensor]]
+)
+
+
+def _use_grad_for_differentiable(step: Callable) -> Callable:
+    """Let a `step` record gradients only where `differentiable` asks for it."""
+
+    @functools.wraps(step)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with rl.set_grad_enabled(args[0].defaults["differentiable"]):
+            return step(*args, **kwargs)
+
+    return wrapper
+
+
+def _default_to_fused_or_foreach(
+    params: list[Any], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """(fused, foreach) where nobody has chosen: neither, on a CPU."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """The devices on which torch takes `capturable=True`."""
+    return ["cuda", "xpu", "hpu", *(["xla"] if supports_xla else [])]
 
 
 def type_name(value: object) -> str:

@@ -1,0 +1,131 @@
+"""`torch._foreach_*`: one operation over lists of tensors, as optimisers for torch use them.
+
+Each is its plain function for every tensor in turn: there is nothing to launch once on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.tensor import Tensor
+
+UNARY = (
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2"
+    " neg reciprocal round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc"
+).split()
+BINARY = "add sub mul div clamp_min clamp_max maximum minimum pow mm".split()
+PLAIN = ("clone", "norm", "max")  # without an in-place form
+TERNARY = ("addcmul", "addcdiv")
+_CLAMPS = {"maximum": "clamp_min", "minimum": "clamp_max", "maximum_": "clamp_min_",
+           "minimum_": "clamp_max_"}  # fmt: skip
+_METHODS = {"maximum_": "clamp_min_", "minimum_": "clamp_max_"}  # Tensor has no maximum_
+
+Tensors = Sequence[Tensor]
+Family = Callable[..., Any]
+
+
+def _check(first: Tensors, *others: Any) -> None:
+    if not len(first):
+        raise RuntimeError("Tensor list must have at least one tensor.")
+    for other in others:
+        if isinstance(other, (list, tuple)) and len(other) != len(first):
+            raise RuntimeError(
+                "Tensor lists must have the same number of tensors, got"
+                f" {len(first)} and {len(other)}"
+            )
+
+
+def _spread(other: Any, count: int) -> Sequence[Any]:
+    """A list as it is; a number or 0-d tensor for every tensor."""
+    if isinstance(other, Tensor) and other.dim():
+        raise RuntimeError(
+            f"scalar tensor expected to be 0 dim but it has {other.dim()} dimensions and"
+            f" {other.numel()} elements."
+        )
+    return other if isinstance(other, (list, tuple)) else [other] * count
+
+
+def _gathered(name: str, results: list[Any]) -> Any:
+    return results if name.endswith("_") else tuple(results)
+
+
+def _unary(name: str) -> Family:
+    def each(self: Tensors, *args: Any, **options: Any) -> Any:
+        _check(self)
+        return _gathered(name, [getattr(one, name)(*args, **options) for one in self])
+
+    return each
+
+
+def _binary(name: str) -> Family:
+    def call(one: Any, other: Any, **options: Any) -> Any:
+        if not isinstance(one, Tensor):  # 2 ** x
+            return one**other
+        number = name in _CLAMPS and not isinstance(other, Tensor)
+        method = _CLAMPS[name] if number else _METHODS.get(name, name)
+        return getattr(one, method)(other, **options)
+
+    def each(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+        first = self if isinstance(self, (list, tuple)) else [self] * len(other)
+        _check(first, other)
+        options = {} if alpha == 1 else {"alpha": alpha}
+        pairs = zip(first, _spread(other, len(first)), strict=True)
+        return _gathered(name, [call(one, another, **options) for one, another in pairs])
+
+    return each
+
+
+def _ternary(name: str) -> Family:
+    def each(self: Tensors, tensors1: Tensors, tensors2: Tensors, value: Any = 1, **also: Any):
+        _check(self, tensors1, tensors2)
+        value = also.get("scalars", value)
+        values = value.tolist() if isinstance(value, Tensor) and value.dim() else value
+        rows = zip(self, tensors1, tensors2, _spread(values, len(self)), strict=True)
+        return _gathered(name, [getattr(a, name)(b, c, value=v) for a, b, c, v in rows])
+
+    return each
+
+
+def _lerp(name: str) -> Family:
+    def each(self: Tensors, tensors1: Tensors, weight: Any) -> Any:
+        _check(self, tensors1, weight)
+        rows = zip(self, tensors1, _spread(weight, len(self)), strict=True)
+        return _gathered(name, [getattr(one, name)(end, w) for one, end, w in rows])
+
+    return each
+
+
+def _foreach_copy_(self: Tensors, src: Tensors, non_blocking: bool = False) -> Any:
+    """Write each tensor of `src` into the one at its place."""
+    _check(self, src)
+    return [one.copy_(other) for one, other in zip(self, src, strict=True)]
+
+
+def _foreach_powsum(self: Tensors, ord: Any = 2, dtype: Any = None) -> Any:
+    """The sum of |x|^ord of each tensor."""
+    _check(self)
+    return tuple(one.abs().pow(ord).sum(dtype=dtype) for one in self)
+
+
+def _foreach_zero_(self: Tensors) -> Any:
+    """Fill each tensor with zeros."""
+    _check(self)
+    return [one.zero_() for one in self]
+
+
+def _declare(make: Callable[[str], Family], names: Sequence[str]) -> None:
+    for name in names:
+        function = make(name)
+        function.__name__ = function.__qualname__ = f"_foreach_{name}"
+        function.__doc__ = f"`{name}` of each tensor of a list."
+        globals()[function.__name__] = function
+
+
+for _form in ("", "_"):
+    _declare(_unary, [name + _form for name in UNARY])
+    _declare(_binary, [name + _form for name in BINARY if name + _form != "mm_"])
+    _declare(_ternary, [name + _form for name in TERNARY])
+    _declare(_lerp, ["lerp" + _form])
+_declare(_unary, PLAIN)
+NAMES = tuple(name for name in globals() if name.startswith("_foreach_"))
