@@ -33,7 +33,8 @@ _OUTSIDE = {
     "multiprocessing.process": {"start"}, "multiprocessing.pool": {"map", "apply", "apply_async"},
     "subprocess": {"run", "__init__", "check_output", "call"}, "asyncio.runners": {"run"},
     "genericpath": {"exists", "isfile", "isdir", "getsize", "getmtime"},
-    "pathlib": {"read_text", "read_bytes", "open", "exists", "stat", "write_text", "write_bytes"},
+    **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), frozenset(  # 3.13: parts of it
+        "read_text read_bytes open exists stat write_text write_bytes".split())),
 }  # fmt: skip
 _FILES = ("_io", "io", "posix", "nt")
 # From 3.12 on a hook is written into the code that it watches: to put it there anew costs more.
