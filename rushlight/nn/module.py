@@ -19,7 +19,8 @@ from .module_hooks import HookMixin, _any_global_hook, call_with_hooks, has_hook
 from .module_moves import MoveMixin
 from .module_paths import PathMixin
 from .module_state import StateMixin
-from .module_trouble import add_module_path, may_hide, warn_unregistered
+from .module_state import _IncompatibleKeys as _IncompatibleKeys
+from .module_trouble import add_module_path, may_hide, warn_unregistered, without_tensor
 from .naming import typename
 from .parameter import Buffer, Parameter
 
@@ -106,6 +107,11 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         except Exception as error:
             if "_usual_call" not in self.__dict__:  # Module.__init__ has not run
                 raise self._no_attribute("_backward_hooks") from None
+            if type(error) is AttributeError:
+                told = without_tensor(error, self, input, args)
+                if told is not None:
+                    add_module_path(told, self, sys._getframe(1), input)
+                    raise told from None
             add_module_path(error, self, sys._getframe(1), input)
             raise
 

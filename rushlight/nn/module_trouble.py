@@ -44,6 +44,50 @@ def add_module_path(
         return
 
 
+# The function that torch names when a layer is given no tensor, and its first arguments.
+_CALLED = {
+    "Linear": "linear", "LayerNorm": "layer_norm", "Dropout": "dropout", "PReLU": "prelu",
+    "CrossEntropyLoss": "cross_entropy_loss", "NLLLoss": "nll_loss_nd", "KLDivLoss": "kl_div",
+    "Embedding": "embedding", "Bilinear": "bilinear", "ReLU": "relu",
+} | {
+    f"{name}{n}d": f"{function}{n}d"
+    for n in (1, 2, 3)
+    for name, function in (("AvgPool", "avg_pool"), ("MaxPool", "max_pool"), ("Conv", "conv"),
+                           ("ConvTranspose", "conv_transpose"))
+}  # fmt: skip
+_ARGUMENTS = {"Embedding": ("indices",), "Bilinear": ("input1", "input2")}
+
+
+def without_tensor(error: AttributeError, module: Any, given: Any, others: tuple) -> Any:
+    """torch's error where a layer of ours met a value that is no tensor; None for another reason.
+
+    The layers take for granted that they are given tensors, and fail at the first attribute.
+    """
+    kind = type(module)
+    if not kind.__module__.startswith("rushlight.nn."):
+        return None
+    values = (given, *others)
+    for place, value in enumerate(values):
+        short = type(value).__name__
+        told = "numpy.ndarray" if short == "ndarray" else short
+        if isinstance(value, rl.Tensor) or not str(error).startswith(f"'{told}' object has no"):
+            continue
+        name = _CALLED.get(kind.__name__)
+        if name is None:
+            return AttributeError(f"'{told}' object has no attribute 'size'")
+        if name.startswith("conv") and name[4].isdigit():
+            return TypeError(
+                f"{name}() received an invalid combination of arguments - got ({told}, Parameter,"
+                f" {type(module.bias).__name__}, tuple, tuple, tuple, int), but expected one of:"
+            )
+        names = _ARGUMENTS.get(kind.__name__, ("input", "target"))
+        number = place + 1 + (kind.__name__ == "Embedding")
+        return TypeError(
+            f"{name}(): argument '{names[place]}' (position {number}) must be Tensor, not {told}"
+        )
+    return None
+
+
 def _path_to(module: Any, wanted: Any) -> str | None:
     """The dotted path from `module` down to `wanted`; None if it is not below (or is the same)."""
     for path, found in module.named_modules():

@@ -1,5 +1,6 @@
 """Layers and containers: what they hold, and properties that do not need torch's answers."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,3 +157,40 @@ def test_functional_call_uses_the_given_tensors_and_puts_the_own_back():
     given = {"0.weight": torch.eye(2) * 3}
     out = nn.utils.stateless.functional_call(net, given, torch.ones(2))
     assert out.tolist() == [3, 3] and net[0].weight is own
+
+
+@pytest.mark.parametrize(
+    "layer, given, kind, text",
+    [
+        (nn.Linear(2, 2), [1.0], TypeError, "linear(): argument 'input' (position 1) must be"
+         " Tensor, not list"),
+        (nn.ReLU(), None, TypeError, "relu(): argument 'input' (position 1) must be Tensor, not"
+         " NoneType"),
+        (nn.Embedding(3, 2), [1], TypeError, "embedding(): argument 'indices' (position 2) must be"
+         " Tensor, not list"),
+        (nn.Conv2d(1, 1, 1), np.ones((1, 1, 2, 2)), TypeError, "conv2d() received an invalid"
+         " combination of arguments - got (numpy.ndarray, Parameter, Parameter, tuple, tuple,"
+         " tuple, int), but expected one of:"),
+        (nn.BatchNorm1d(2), (1,), AttributeError, "'tuple' object has no attribute"),
+    ],
+)  # fmt: skip
+def test_what_is_no_tensor_is_refused_as_torch_does(layer, given, kind, text):
+    with pytest.raises(kind) as caught:
+        layer(given)
+    assert str(caught.value).startswith(text)
+
+
+def test_targets_that_are_no_tensors_are_refused():
+    with pytest.raises(TypeError, match=r"argument 'target' \(position 2\) must be Tensor, not"):
+        nn.CrossEntropyLoss()(torch.ones(2, 2), [0, 1])
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'size'"):
+        nn.MSELoss()(torch.ones(2), [0, 1])
+
+
+def test_an_attribute_that_a_module_of_the_user_misses_stays_its_own_error():
+    class Broken(nn.Module):
+        def forward(self, x):
+            return x.missing
+
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'missing'"):
+        Broken()([1])
