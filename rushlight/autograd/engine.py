@@ -100,7 +100,7 @@ class Sweep:
             shape = parent._array.shape
             if self.needed is not None and order not in self.capture:
                 return
-        if type(g) is not ndarray and not isinstance(g, Tensor) and type(g) not in ARRAYS:
+        if type(g) is not ndarray and type(g) not in ARRAYS and not isinstance(g, Tensor):
             g = np.asarray(g)
         if g.shape != shape:
             g = Late.sum_to(g, shape)

@@ -22,6 +22,7 @@ from typing import Any
 
 _LOCK = threading.RLock()
 _LOOKS = 8  # at what is new; then everything is looked through, once
+_RARELY = 16  # times fewer collections during a trace: its notes stay, and tensors make no cycles
 _marking: list[Age] = []  # who has set aside what there was: one at a time
 
 
@@ -74,6 +75,8 @@ class Age:
             if self._marks:
                 _marking.append(self)
                 gc.freeze()
+                self._thresholds = gc.get_threshold()
+                gc.set_threshold(*(_RARELY * n for n in self._thresholds))
             else:  # in another thread
                 _marking[0].old()
                 _marking[0].end()
@@ -121,3 +124,4 @@ class Age:
                 self._marks = False
                 _marking.clear()
                 gc.unfreeze()
+                gc.set_threshold(*self._thresholds)

@@ -184,7 +184,7 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     seen_tensor, under = False, None
     for x in inputs:
         kind = type(x)
-        if kind not in EAGER_TYPES and kind not in PLAIN and speaks(kind):
+        if not (kind in EAGER_TYPES or kind in HIDDEN or kind in PLAIN) and speaks(kind):
             result = handled(prim.name, inputs, params)
             if result is not NOT_HANDLED:
                 return result
