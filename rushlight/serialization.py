@@ -1,5 +1,8 @@
 """torch's name for saving and loading: see `serialize`."""
 
+from collections.abc import Callable
+from typing import Any
+
 from .serialize import (
     CheckpointError,
     add_safe_globals,
@@ -9,6 +12,10 @@ from .serialize import (
     safe_globals,
     save,
 )
+
+# What `load` takes as `map_location`; annotations of programs name these.
+MAP_LOCATION = Callable[[Any, str], Any] | str | dict[str, str] | None
+FILE_LIKE = Any
 
 __all__ = [
     "CheckpointError",

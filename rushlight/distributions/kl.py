@@ -23,6 +23,7 @@ from .gumbel import Gumbel
 from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
 from .multivariate_normal import MultivariateNormal, half_log_det, mahalanobis
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
@@ -258,3 +259,46 @@ def _independent(p: Any, q: Any) -> Any:
 def _cauchy(p: Any, q: Any) -> Any:
     spread = ((p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)).log()
     return spread - (4 * p.scale * q.scale).log()
+
+
+def _root(p: Any) -> Any:
+    """A matrix whose product with its transpose is the covariance."""
+    if isinstance(p, MultivariateNormal):
+        return p._unbroadcasted_scale_tril
+    factor, each = p._unbroadcasted_cov_factor, rl.diag_embed(p._unbroadcasted_cov_diag.sqrt())
+    batch = rl.broadcast_shapes(factor.shape[:-2], each.shape[:-2])
+    return rl.cat([part.expand(batch + part.shape[-2:]) for part in (factor, each)], -1)
+
+
+def _solved(tril: Any, right: Any) -> Any:
+    """The sum of squares of tril^-1 right, batches broadcast together."""
+    batch = rl.broadcast_shapes(tril.shape[:-2], right.shape[:-2])
+    tril, right = (part.expand(batch + part.shape[-2:]) for part in (tril, right))
+    return rl.linalg.solve_triangular(tril, right, upper=False).pow(2).sum((-2, -1))
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _low_rank_normal(p: Any, q: Any) -> Any:
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            "KL-divergence between two (Low Rank) Multivariate Normals with different event shapes"
+            " cannot be computed"
+        )
+    root, apart = _root(p), p.loc - q.loc
+    if isinstance(q, MultivariateNormal):
+        tril = q._unbroadcasted_scale_tril
+        trace, distance = _solved(tril, root), mahalanobis(tril, apart)
+    else:
+        diag = q._unbroadcasted_cov_diag
+        weighted = rl.matmul(q._unbroadcasted_cov_factor.mT / diag.unsqueeze(-2), root)
+        trace = (root.pow(2).sum(-1) / diag).sum(-1) - _solved(q._capacitance_tril, weighted)
+        distance = q._distance(apart)
+    volume = [
+        2 * half_log_det(one._unbroadcasted_scale_tril)
+        if isinstance(one, MultivariateNormal)
+        else one._log_det()
+        for one in (p, q)
+    ]
+    return 0.5 * (volume[1] - volume[0] + trace + distance - p.event_shape[0])

@@ -40,6 +40,11 @@ def precision_to_scale_tril(precision: Any) -> Any:
     return rl.linalg.solve_triangular(inverse, eye.expand(inverse.shape), upper=False)
 
 
+# As programs import them.
+_batch_mv, _batch_mahalanobis = matrix_vector, mahalanobis
+_precision_to_scale_tril = precision_to_scale_tril
+
+
 class MultivariateNormal(Distribution):
     """A normal vector: mean `loc`, and its covariance, its precision or a Cholesky factor.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .transform import ComposeTransform, Transform, identity_transform
+from .transform import _InverseTransform as _InverseTransform
 from .transforms_elementwise import (
     AbsTransform,
     AffineTransform,
@@ -13,6 +14,7 @@ from .transforms_elementwise import (
     SoftplusTransform,
     TanhTransform,
 )
+from .transforms_elementwise import _clipped_sigmoid as _clipped_sigmoid
 from .transforms_events import (
     CatTransform,
     CorrCholeskyTransform,

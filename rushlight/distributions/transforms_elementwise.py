@@ -46,14 +46,19 @@ class ExpTransform(_Plain):
         return x
 
 
+def _clipped_sigmoid(x: Any) -> Any:
+    """The sigmoid, kept one rounding away from 0 and 1."""
+    finfo = rl.finfo(x.dtype)
+    return rl.clamp(rl.sigmoid(x), min=finfo.tiny, max=1.0 - finfo.eps)
+
+
 class SigmoidTransform(_Plain):
     """y = 1 / (1 + e^-x)."""
 
     codomain = constraints.unit_interval
 
     def _call(self, x: Any) -> Any:
-        finfo = rl.finfo(x.dtype)
-        return rl.clamp(rl.sigmoid(x), min=finfo.tiny, max=1.0 - finfo.eps)
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y: Any) -> Any:
         finfo = rl.finfo(y.dtype)

@@ -33,7 +33,7 @@ def broadcast_all(*values: Any) -> tuple[Any, ...]:
     return tuple(rl.broadcast_tensors(*filled))
 
 
-def standard_normal(shape: Any, dtype: Any) -> Any:
+def standard_normal(shape: Any, dtype: Any, device: Any = None) -> Any:
     """Normal numbers from the default generator."""
     return rl.empty(shape, dtype=dtype).normal_()
 
@@ -43,6 +43,9 @@ def sum_rightmost(value: Any, dims: int) -> Any:
     if dims == 0:
         return value
     return value.reshape(value.shape[: value.dim() - dims] + (-1,)).sum(-1)
+
+
+_standard_normal, _sum_rightmost = standard_normal, sum_rightmost  # as programs import them
 
 
 def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:

@@ -41,6 +41,12 @@ DISTRIBUTIONS: dict[str, str] = {
     "d.HalfCauchy(k([1.0, 2.5]))": "f([0.7, 2.2])",
     "d.MultivariateNormal(k([0.5, -1.0]), k([[2.0, 0.3], [0.3, 0.5]]))": "f([0.7, 2.2])",
     "d.MultivariateNormal(k([0.5, -1.0]), scale_tril=k([[2.0, 0.0], [0.3, 0.5]]))": "f([0.7, 2.2])",
+    "d.LowRankMultivariateNormal(k([0.5, -1.0]), k([[1.0], [0.4]]), k([0.3, 2.0]))":
+        "f([0.7, 2.2])",
+    "d.LowRankMultivariateNormal(k([[0.5, 1.0, 2.0]] * 2), k([[1.0, 0.2], [0.4, 0.1], [0.0, 1.0]]),"
+    " k([0.3, 2.0, 1.0]))": "f([0.7, 2.2, -1.0])",
+    "d.VonMises(f([0.5, -1.0]), f([0.3, 3.0]))": "f([0.7, -1.2])",
+    "d.LKJCholesky(3, k([0.5, 2.0]))": "f([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]])",
     "d.MultivariateNormal(k([[0.5, -1.0]]), precision_matrix=k([[2.0, 0.3], [0.3, 0.5]]))":
         "f([[0.7, 2.2], [0.0, 0.0]])",
     "d.Independent(d.Normal(k([[0.5, -1.0]]), k([[2.0, 0.3]])), 1)": "f([0.7, -1.2])",
@@ -103,6 +109,12 @@ PAIRS = (
     "d.Uniform(k([0.2]), k([0.8])), d.Uniform(k([0.0]), k([1.0]))",
     "d.Uniform(k([0.2]), k([1.8])), d.Uniform(k([0.0]), k([1.0]))",
     "d.LogNormal(k([0.5]), k([1.0])), d.LogNormal(k([0.1]), k([2.0]))",
+    "d.LowRankMultivariateNormal(k([0.5, -1.0]), k([[1.0], [0.4]]), k([0.3, 2.0])),"
+    " d.MultivariateNormal(k([0.0, 0.2]), k([[1.0, 0.1], [0.1, 1.5]]))",
+    "d.MultivariateNormal(k([0.0, 0.2]), k([[1.0, 0.1], [0.1, 1.5]])),"
+    " d.LowRankMultivariateNormal(k([0.5, -1.0]), k([[1.0], [0.4]]), k([0.3, 2.0]))",
+    "d.LowRankMultivariateNormal(k([0.5, -1.0]), k([[1.0], [0.4]]), k([0.3, 2.0])),"
+    " d.LowRankMultivariateNormal(k([0.1, 1.0]), k([[0.5], [0.4]]), k([1.0, 2.0]))",
     "d.MultivariateNormal(k([0.5, 0.0]), k([[2.0, 0.3], [0.3, 0.5]])),"
     " d.MultivariateNormal(k([0.0, 0.2]), k([[1.0, 0.1], [0.1, 1.5]]))",
     "d.Independent(d.Normal(k([0.5, -1.0]), k([1.0, 0.3])), 1),"
@@ -208,6 +220,10 @@ TROUBLE = (
     "d.Gamma(1.0, 1.0).log_prob(f(-1.0))", "d.Beta(0.0, 1.0)", "d.Beta(1.0, 1.0).log_prob(f(1.5))",
     "d.Dirichlet(f(1.0))", "d.Dirichlet(f([1.0, -1.0]))",
     "d.Dirichlet(f([1.0, 1.0])).log_prob(f([0.5, 0.6]))", "d.Geometric(0.0)", "d.Geometric()",
+    "d.LowRankMultivariateNormal(f([0.0, 0.0]), f([0.0, 0.0]), f([1.0, 1.0]))",
+    "d.LowRankMultivariateNormal(f([0.0, 0.0]), f([[0.0]] * 3), f([1.0, 1.0]))",
+    "d.LowRankMultivariateNormal(f([0.0, 0.0]), f([[0.0]] * 2), f([1.0] * 3))",
+    "d.LKJCholesky(1)", "d.VonMises(f(0.0), f(-1.0))",
     "d.MultivariateNormal(f(0.0), f([[1.0]]))", "d.MultivariateNormal(f([0.0, 0.0]))",
     "d.MultivariateNormal(f([0.0, 0.0]), f([1.0, 1.0]))",
     "d.MultivariateNormal(f([0.0, 0.0]), f([[1.0, 2.0], [2.0, 1.0]]))",

@@ -1,0 +1,178 @@
+"""torch.multiprocessing: Python's own, through which tensors travel by value, and `spawn`."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing import *  # noqa: F403  # pyright: ignore
+from multiprocessing import connection
+from typing import Any, NoReturn
+
+__all__ = [
+    *multiprocessing.__all__, "ProcessContext", "ProcessException", "ProcessExitedException",  # type: ignore[attr-defined]
+    "ProcessRaisedException", "SpawnContext", "get_all_sharing_strategies",
+    "get_sharing_strategy", "set_sharing_strategy", "spawn", "start_processes",
+]  # fmt: skip
+
+
+class ProcessException(Exception):
+    """A process that was started did not end well."""
+
+    def __init__(self, msg: str, error_index: int, pid: int) -> None:
+        super().__init__(msg)
+        self.msg, self.error_index, self.pid = msg, error_index, pid
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.msg, self.error_index, self.pid)
+
+
+class ProcessRaisedException(ProcessException):
+    """A process raised: the message holds its traceback."""
+
+
+class ProcessExitedException(ProcessException):
+    """A process ended by a signal or with a status."""
+
+    def __init__(
+        self, msg: str, error_index: int, error_pid: int, exit_code: int,
+        signal_name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(msg, error_index, error_pid)
+        self.exit_code, self.signal_name = exit_code, signal_name
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.msg, self.error_index, self.pid, self.exit_code, self.signal_name)
+
+
+def get_all_sharing_strategies() -> set[str]:
+    """The ways tensors travel between processes: their files are the pipes'."""
+    return {"file_descriptor", "file_system"} if sys.platform == "linux" else {"file_system"}
+
+
+_strategy = ["file_descriptor" if sys.platform == "linux" else "file_system"]
+
+
+def get_sharing_strategy() -> str:
+    """The one that was set."""
+    return _strategy[0]
+
+
+def set_sharing_strategy(new_strategy: str) -> None:
+    """Note the choice; tensors are copied either way."""
+    if new_strategy not in get_all_sharing_strategies():
+        raise AssertionError(f"invalid sharing strategy {new_strategy!r}")
+    _strategy[0] = new_strategy
+
+
+def _run(fn: Callable[..., Any], index: int, args: tuple[Any, ...], said: str) -> None:
+    try:
+        fn(index, *args)
+    except KeyboardInterrupt:
+        pass  # the parent was stopped, and says so
+    except Exception:
+        with open(said, "w", encoding="utf-8") as out:
+            out.write(traceback.format_exc())
+        sys.exit(1)
+
+
+class ProcessContext:
+    """The processes of one `spawn`: `join` waits for them and raises what the first one raised."""
+
+    def __init__(self, processes: list[Any], error_files: list[str]) -> None:
+        self.processes, self.error_files = processes, error_files
+        self.sentinels = {process.sentinel: i for i, process in enumerate(processes)}
+
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [int(process.pid) for process in self.processes]
+
+    def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
+        """Whether all have ended well; one failure ends the others, and is raised."""
+        if not self.sentinels:
+            return True
+        failed = None
+        for sentinel in connection.wait(self.sentinels.keys(), timeout=timeout):
+            index = self.sentinels.pop(sentinel)  # type: ignore[arg-type]
+            process = self.processes[index]
+            process.join()
+            if process.exitcode:
+                failed = index
+                break
+        if failed is None:
+            if not self.sentinels:
+                self._forget()
+            return not self.sentinels
+        self._end(grace_period or 5.0)
+        self._raise(failed)
+
+    def _end(self, patience: float) -> None:
+        until = time.monotonic() + patience
+        for process in self.processes:
+            if process.is_alive():
+                process.terminate()
+        for process in self.processes:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    def _forget(self) -> None:
+        for path in self.error_files:
+            with contextlib.suppress(OSError):
+                os.remove(path)
+
+    def _raise(self, index: int) -> NoReturn:
+        process = self.processes[index]
+        with open(self.error_files[index], encoding="utf-8") as said:
+            text = said.read()
+        self._forget()
+        if text:
+            message = f"\n\n-- Process {index} terminated with the following error:\n{text}"
+            raise ProcessRaisedException(message, index, process.pid)
+        code = process.exitcode
+        raise ProcessExitedException(
+            f"process {index} terminated with exit code {code}", index, process.pid, code
+        )
+
+
+SpawnContext = ProcessContext
+
+
+def start_processes(
+    fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True,
+    daemon: bool = False, start_method: str = "spawn",
+) -> ProcessContext | None:  # fmt: skip
+    """Run `fn(index, *args)` in `nprocs` processes; wait for them, or return their context."""
+    context: Any = multiprocessing.get_context(start_method)
+    processes, files = [], []
+    for index in range(nprocs):
+        with tempfile.NamedTemporaryFile(prefix="rushlight-process-", delete=False) as said:
+            files.append(said.name)
+        process = context.Process(target=_run, args=(fn, index, args, said.name), daemon=daemon)
+        process.start()
+        processes.append(process)
+    started = ProcessContext(processes, files)
+    if not join:
+        return started
+    while not started.join():
+        pass
+    return None
+
+
+def spawn(
+    fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True,
+    daemon: bool = False, start_method: str = "spawn",
+) -> ProcessContext | None:  # fmt: skip
+    """Run `fn(index, *args)` in `nprocs` fresh processes.
+
+    With `join`, wait for all; the first exception ends the others and is raised as
+    ProcessRaisedException. Without, return a context whose `join` does that.
+    Source: https://docs.pytorch.org/docs/stable/multiprocessing.html
+    """
+    return start_processes(fn, args, nprocs, join, daemon, start_method)

@@ -1,0 +1,47 @@
+"""DataParallel and its helpers on a machine without GPUs: everything passes through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..module import Module
+from .distributed import DistributedDataParallel
+from .scatter_gather import gather, scatter
+
+__all__ = [
+    "DataParallel", "DistributedDataParallel", "data_parallel", "gather", "replicate", "scatter",
+]  # fmt: skip
+
+
+class DataParallel(Module):
+    """A wrapper that splits batches over GPUs; without any it calls `module` itself."""
+
+    def __init__(
+        self, module: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0
+    ) -> None:
+        super().__init__()
+        self.dim = dim
+        self.module = module
+        self.device_ids: list[int] = []
+        self.output_device = output_device
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        return self.module(*inputs, **kwargs)
+
+
+def data_parallel(
+    module: Any,
+    inputs: Any,
+    device_ids: Any = None,
+    output_device: Any = None,
+    dim: int = 0,
+    module_kwargs: Any = None,
+) -> Any:
+    """Call `module` on `inputs`."""
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    return module(*inputs, **(module_kwargs or {}))
+
+
+def replicate(network: Any, devices: Any, detach: bool = False) -> list[Any]:
+    """One network for each device: the same one, for there is one device."""
+    return [network for _ in devices]
