@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -281,10 +282,22 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    if isinstance(data, Tensor):
+        advise_to_clone("torch.tensor")
     if device is not None or elsewhere.CHOSEN[0]:
         blank = elsewhere.absent(device)
         return finish(to_array(data, dtype), requires_grad, None, blank)
     return finish(to_array(data, dtype), requires_grad)
+
+
+def advise_to_clone(name: str) -> None:
+    """torch's warning that a tensor is copied by the function for data."""
+    warnings.warn(
+        "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or"
+        " sourceTensor.detach().clone().requires_grad_(True), rather than"
+        f" {name}(sourceTensor).",
+        stacklevel=3,
+    )
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

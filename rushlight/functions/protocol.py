@@ -67,7 +67,22 @@ def _only(self: Tensor) -> np.ndarray:
 
 
 def to_float(self: Tensor) -> float:
+    if self._entry is not None and not _told:
+        _tell_of_detaching()
     return float(_real(_only(self)))
+
+
+_told: list[bool] = []
+
+
+def _tell_of_detaching() -> None:
+    """torch's warning, once in a process, where a number leaves the graph without a word."""
+    _told.append(True)
+    warnings.warn(
+        "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+        "Consider using tensor.detach() first.",
+        stacklevel=3,
+    )
 
 
 def _real(value: Any) -> Any:
@@ -83,6 +98,8 @@ def to_int(self: Tensor) -> int:
 
 
 def to_complex(self: Tensor) -> complex:
+    if self._entry is not None and not _told:
+        _tell_of_detaching()
     return complex(_only(self))
 
 

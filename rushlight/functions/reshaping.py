@@ -181,6 +181,9 @@ def new_tensor(
     """`torch.tensor(data)` with this tensor's data type."""
     kind = self.dtype if dtype is None else dtype
     where = self.device if device is None else device
+    if isinstance(data, Tensor):
+        from_data.advise_to_clone("tensor.new_tensor")
+        data = data._array
     return from_data.tensor(data, dtype=kind, device=where, requires_grad=requires_grad)
 
 
