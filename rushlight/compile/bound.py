@@ -12,7 +12,7 @@ from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
 from .backward import output_entry
-from .capture import Captured, Result, alike, window
+from .capture import Captured, Container, Result, alike, window
 from .guards import Place, checker, same
 from .required import Refused
 from .trace import Source
@@ -215,6 +215,9 @@ def build(
         return template.value._grad if template.kind == "gradient" else template.value
     if kind is dict:
         return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
+    if kind is Container:
+        parts = [build(part, outputs, arrays, node, leaves) for part in template.parts]
+        return template.built(parts)
     return alike(template, [build(part, outputs, arrays, node, leaves) for part in template])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import trees
 from ..core.dispatch import OUTPUT_OF
 from ..core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
@@ -50,6 +51,19 @@ def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
     """Where a view lies in its base: shape, dtype, strides and offset in bytes."""
     start = np.lib.array_utils.byte_bounds(base)[0]
     return view.shape, view.dtype, view.strides, view.ctypes.data - start
+
+
+class Container:
+    """A returned container of a class registered with `torch.utils._pytree`, taken apart."""
+
+    __slots__ = ("context", "kind", "parts")
+
+    def __init__(self, kind: type, parts: list[Any], context: Any) -> None:
+        self.kind, self.parts, self.context = kind, parts, context
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such a container of other parts."""
+        return trees.rebuilt(self.kind, parts, self.context)
 
 
 class Captured:
@@ -269,6 +283,10 @@ def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
         return {key: _results(tracer, part, give) for key, part in value.items()}
     if isinstance(value, SCALARS):
         return Result("value", value=value)
+    taken = trees.taken_apart(value)
+    if taken is not None:
+        parts = [_results(tracer, part, give) for part in taken[0]]
+        return Container(type(value), parts, taken[1])
     raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
 
 
@@ -328,8 +346,7 @@ def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
 
 def _live(tracer: Tracer, value: Any) -> list[Tensor]:
     """The returned tensors whose graph has not been used up."""
-    leaves: list[Tensor] = []
-    flatten(value, leaves)
+    leaves = [x for x in trees.leaves_of(value) if isinstance(x, Tensor)]
     if tracer.swept:
         return []
     return [

@@ -73,6 +73,17 @@ register(defaultdict, lambda x: (list(x.values()), [x.default_factory, list(x)])
          lambda parts, how: defaultdict(how[0], zip(how[1], parts)))  # fmt: skip
 
 
+def taken_apart(x: Any) -> tuple[list[Any], Any] | None:
+    """The parts and context of a container of a registered class, else None."""
+    found = _KINDS.get(type(x))
+    return None if found is None else found[0](x)
+
+
+def rebuilt(kind: type, parts: list[Any], context: Any) -> Any:
+    """A container of a registered class from its parts."""
+    return _KINDS[kind][1](parts, context)
+
+
 def _kind_of(x: Any) -> tuple[Any, Flatten, Rebuild] | None:
     kind = type(x)
     found = _KINDS.get(kind)

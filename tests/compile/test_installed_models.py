@@ -8,11 +8,13 @@ import importlib
 import sys
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rushlight as torch
 from rushlight.testing import assert_close
+from rushlight.utils import _pytree
 
 LIBRARY = """
 import rushlight as torch
@@ -71,3 +73,36 @@ def test_a_table_that_makes_what_it_gives() -> None:
     compiled = torch.compile(lambda x: x * len(ACTIVATIONS) if "relu" in ACTIVATIONS else -x)
     assert compiled(torch.ones(1)).item() == 1
     assert compiled(torch.ones(1)).item() == 1
+
+
+class Output(OrderedDict):
+    """As a library's outputs: made of keywords, its items are attributes too."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.__dict__.update(parts)
+
+
+_pytree.register_pytree_node(
+    Output,
+    lambda x: (list(x.values()), list(x)),
+    lambda parts, keys: Output(**dict(zip(keys, parts))),
+)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_registered_container_is_returned() -> None:
+    layer = torch.nn.Linear(2, 2)
+
+    def f(x: Any) -> Any:
+        y = layer(x)
+        return Output(loss=y.sum(), parts=(y, x), count=3)
+
+    compiled, x = torch.compile(f), torch.ones(1, 2)
+    for _ in range(3):
+        found, wanted = compiled(x), f(x)
+        assert type(found) is Output and list(found) == ["loss", "parts", "count"]
+        assert found.count == 3 and found.parts[1] is x
+        assert_close(found["loss"], wanted.loss)
+        grads = torch.autograd.grad(found.loss, layer.weight)
+        assert_close(grads, torch.autograd.grad(wanted.loss, layer.weight))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from .core.errors import fail
-from .core.names import explain_missing as _explain_missing
+from ..core.errors import fail
+from ..core.names import explain_missing as _explain_missing
 
 
 def is_available() -> bool:
@@ -64,4 +64,4 @@ def _no_group(*args: Any, **kwargs: Any) -> NoReturn:
 get_rank = get_world_size = get_backend = barrier = destroy_process_group = new_group = _no_group
 all_reduce = all_gather = all_gather_object = broadcast = broadcast_object_list = _no_group
 reduce = reduce_scatter = gather = scatter = send = recv = isend = irecv = _no_group
-_explain_missing(__name__)
+_explain_missing(__name__, {"nn": ("rushlight.distributed.nn", None)})
