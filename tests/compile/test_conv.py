@@ -17,7 +17,7 @@ from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.program import build
-from rushlight.compile.products.conv import DATA, FORWARD, WEIGHT
+from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
 from rushlight.compile.products.gemm_plan import tile_shapes

@@ -11,7 +11,7 @@ import pytest
 
 import rushlight as rl
 from rushlight.compile.graph import Node
-from rushlight.compile.products.conv import DATA, FORWARD, WEIGHT
+from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
 from rushlight.ops.fused import convolution
 
 pytest.importorskip("llvmlite")

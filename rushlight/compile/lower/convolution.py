@@ -7,12 +7,14 @@ outputs that saw it.
 
 from __future__ import annotations
 
+import importlib
 from math import prod
 from typing import Any
 
-from ..products.conv import DATA, FORWARD, WEIGHT, native
 from .pool import looking_back
 from .value import NotNative
+
+FORWARD, DATA, WEIGHT = "ngchw,gocij->ngoab", "ngoab,gocij->ngchw", "ngoab,ngchw->gocij"
 
 _KERNEL, _PLACES = "ijkl", "wxyz"  # labels of the kernel's and of the result's spatial dimensions
 
@@ -71,7 +73,8 @@ def _own_kernel(s: Any, spec: str, a: Any, b: Any, result: Any, at: Any) -> Any:
     shapes = [_apart(shape, part, groups) for shape, part in zip((a.shape, b.shape, result), parts)]
     sizes = [(*(neutral,) * (2 - dims), *of) for neutral, of in zip((1, 0, 1), sizes)]
     letters = {c: n for part, shape in zip(parts, shapes) for c, n in zip(part, shape)}
-    if not native(spec, letters, a.dtype, sizes):
+    conv = importlib.import_module("..products.conv", __package__)  # most programs have none
+    if not conv.native(spec, letters, a.dtype, sizes):
         return None
     operands = [s.reshape(x, shape) for x, shape in zip((a, b), shapes)]
     return s.reshape(s.make("conv", operands, (spec, *sizes), shapes[2], a.dtype), result)

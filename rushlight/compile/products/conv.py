@@ -29,11 +29,9 @@ from .conv_weight_plan import WeightPlan, plan_weight
 from .dispatch import behind
 from .gemm import CHUNK_FLOPS, KernelCall
 
-FORWARD = "ngchw,gocij->ngoab"
-DATA = "ngoab,gocij->ngchw"
-WEIGHT = "ngoab,ngchw->gocij"
 CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
-KINDS = {FORWARD: "forward", DATA: "data", WEIGHT: "weight"}
+KINDS = {"ngchw,gocij->ngoab": "forward", "ngoab,gocij->ngchw": "data",
+         "ngoab,ngchw->gocij": "weight"}  # fmt: skip
 
 
 def letters_of(node: Node) -> dict[str, int]:
