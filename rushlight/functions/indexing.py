@@ -71,6 +71,26 @@ def _is_number(part: Any) -> bool:
     )  # fmt: skip
 
 
+_BOUNDS = frozenset((int, type(None)))
+
+
+def _simple(key: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
+    """The parts of a key of nothing but integers in range and slices of numbers; else None."""
+    parts = key if type(key) is tuple else (key,)
+    if not parts or len(parts) > len(shape):
+        return None
+    for part, size in zip(parts, shape):
+        if type(part) is int:
+            if not -size <= part < size:
+                return None
+        elif type(part) is slice and part.step is None:
+            if type(part.start) not in _BOUNDS or type(part.stop) not in _BOUNDS:
+                return None
+        else:
+            return None
+    return parts
+
+
 def _slice(part: slice) -> slice:
     if part.step is not None and _plain(part.step) <= 0:
         raise ValueError("step must be greater than zero")
@@ -201,6 +221,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
         size = self._array.shape[0]
         if -size <= key < size:
             return s.select(self, 0, key % size)
+    simple = _simple(key, self._array.shape)
+    if simple is not None:
+        return s.part(self, (*simple, ...))
     parts, advanced = _normal(key)
     if not advanced:
         filled = _checked(parts, self._array.shape)
@@ -225,11 +248,15 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             TypeError, f"can't assign a {_kind(value)} to a {kind}",
             "make it a tensor: torch.tensor(...)",
         )  # fmt: skip
-    parts, advanced = _normal(key)
+    simple, advanced = _simple(key, self._array.shape), False
+    if simple is None:
+        parts, advanced = _normal(key)
     inplace.refuse_leaf(self, through_view=not advanced)
-    if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
-        _check_types(self, parts, value)
-    filled = _checked(parts, self._array.shape)
+    if simple is None:
+        if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
+            _check_types(self, parts, value)
+        simple = _checked(parts, self._array.shape)
+    filled = list(simple)
     if not inplace.recording(self, (value,)):
         _write(self, filled, value)
         return
