@@ -22,8 +22,14 @@ from .nn.module_global_hooks import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
+from .profiler_averages import EventList, ProfilerActivity, averages
 
-__all__ = ["Profile", "profile", "record_function"]
+__all__ = ["Profile", "ProfilerActivity", "profile", "record_function"]
+# What torch.profiler.profile takes besides, and nobody measures here.
+_UNMEASURED = frozenset((
+    "schedule", "profile_memory", "with_stack", "with_flops", "experimental_config", "acc_events",
+    "execution_trace_observer", "use_cuda", "custom_trace_id_callback",
+))  # fmt: skip
 _current: list[Profile] = []
 
 
@@ -51,8 +57,9 @@ class Profile:
     ['mul', 'sum']
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ready: Callable[[Profile], Any] | None = None) -> None:
         self.events: list[Event] = []
+        self._ready = ready
         self._open: list[Event] = []
         self._paths: list[str] = []
         self._names: dict[int, str] = {}
@@ -76,6 +83,16 @@ class Profile:
         dispatch.release(self._handler)
         for hook in self._hooks:
             hook.remove()
+        if self._ready is not None:
+            self._ready(self)
+
+    def start(self) -> None:
+        """Begin, without a `with` block."""
+        self.__enter__()
+
+    def stop(self) -> None:
+        """End what `start` began."""
+        self.__exit__()
 
     # --- what is timed
 
@@ -133,6 +150,20 @@ class Profile:
         rows = sorted(found.items(), key=lambda pair: -pair[1][1])
         return {label: (calls, spent) for label, (calls, spent) in rows}
 
+    def key_averages(self, group_by_input_shape: bool = False) -> EventList:
+        """Calls and times by name (and shapes), in a list whose `table` is torch's.
+
+        >>> import rushlight as torch
+        >>> with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as p:
+        ...     _ = torch.ones(2).exp().exp()
+        >>> found = p.key_averages()
+        >>> [(event.key, event.count) for event in found]
+        [('exp', 2)]
+        >>> found.table(sort_by="cpu_time_total", row_limit=10).splitlines()[1].split()[:4]
+        ['Name', 'Self', 'CPU', '%']
+        """
+        return averages(self.events, group_by_input_shape)
+
     def table(self, by: str = "op", rows: int = 30) -> str:
         """The totals as text."""
         totals = self.totals(by)
@@ -165,8 +196,20 @@ def shapes_of(inputs: tuple[Any, ...]) -> str:
     return " ".join("x".join(map(str, x.shape)) or "()" for x in inputs if isinstance(x, Tensor))
 
 
-def profile() -> Profile:
+def profile(
+    *,
+    activities: Any = None,
+    on_trace_ready: Callable[[Profile], Any] | None = None,
+    record_shapes: bool = False,
+    with_modules: bool = False,
+    **others: Any,
+) -> Profile:
     """Time every op inside a `with` block, eager and compiled; see `Profile`.
+
+    `on_trace_ready` is called with the profile at its end. Shapes and modules are always noted,
+    and of the `activities` only the processor's are there.
+
+    Raises: NotImplementedError for what is not measured: memory, stacks, FLOPs, schedules.
 
     >>> import rushlight as torch
     >>> with torch.profile() as p:
@@ -174,7 +217,12 @@ def profile() -> Profile:
     >>> print(p.table().splitlines()[1].split()[:2])
     ['exp', '1']
     """
-    return Profile()
+    for name, value in others.items():
+        if name not in _UNMEASURED:
+            raise TypeError(f"profile() got an unexpected keyword argument '{name}'")
+        if value:
+            raise NotImplementedError(f"rushlight's profiler has no {name}")
+    return Profile(on_trace_ready)
 
 
 @contextmanager

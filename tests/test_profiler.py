@@ -71,3 +71,44 @@ def test_the_trace_file_is_what_viewers_read(tmp_path) -> None:
     assert len(events) == len(found.events)
     assert all(event["ph"] == "X" and event["dur"] > 0 and event["ts"] >= 0 for event in events)
     assert "linear_bias" in found.table() and "share" in str(found)
+
+
+def test_averages_and_their_table_are_torchs() -> None:
+    net, x = trained()
+    ends = []
+    with (
+        rl.profiler.profile(
+            activities=[rl.profiler.ProfilerActivity.CPU],
+            record_shapes=True,
+            on_trace_ready=ends.append,
+        ) as found,
+        rl.profiler.record_function("inference"),
+    ):
+        net(x)
+        net(x[:2])
+    assert ends == [found]
+    rows = {event.key: event for event in found.key_averages()}
+    assert rows["linear_bias"].count == 4 and rows["inference"].count == 1
+    whole = rows["inference"]
+    assert whole.cpu_time_total >= sum(event.self_cpu_time_total for event in rows.values()) * 0.999
+    assert whole.self_cpu_time_total < whole.cpu_time_total == whole.cpu_time
+    shaped = found.key_averages(group_by_input_shape=True)
+    assert sum(event.key == "linear_bias" for event in shaped) == 4
+    table = shaped.table(sort_by="cpu_time_total", row_limit=2, header="steps").splitlines()
+    assert table[0] == "steps" and table[4].split()[0] == "inference" and len(table) == 8
+    assert table[2].split()[-2:] == ["Input", "Shapes"] and table[-1].startswith("Self CPU time")
+
+
+def test_what_is_not_measured_is_refused() -> None:
+    for name in ("profile_memory", "with_stack", "with_flops", "schedule"):
+        with pytest.raises(NotImplementedError, match=name):
+            rl.profiler.profile(**{name: True})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        rl.profiler.profile(colour=True)
+    found = rl.profiler.profile(profile_memory=False)
+    found.start()
+    rl.ones(1).exp()
+    found.stop()
+    assert [event.name for event in found.events] == ["exp"]
+    with pytest.raises(AttributeError, match="cuda_time_total"):
+        found.key_averages().table(sort_by="cuda_time_total")
