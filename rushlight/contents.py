@@ -76,7 +76,7 @@ FUNCTIONS = {
         "addbmm addmm addmv addr baddbmm bmm chain_matmul dot ger inner kron matmul mm mv outer"
         " tensordot trace vdot"
     ),
-    "protocol": "from_dlpack",
+    "protocol": "detach from_dlpack",
     "reduction": "all amax amin any argmax argmin max mean min named_result sum",
     "scanning": (
         "cummax cummin cumprod cumsum cumulative_trapezoid diff logcumsumexp prod trapezoid trapz"

@@ -25,9 +25,7 @@ from ..ops.contract import c_name
 from . import copying, typed
 from .assembly import flip
 
-__all__ = [
-    "from_dlpack",
-]  # fmt: skip
+__all__ = ["detach", "from_dlpack"]
 
 
 def _one(self: Tensor) -> np.ndarray:
@@ -148,9 +146,11 @@ def tolist(self: Tensor) -> Any:
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """torch's text of a tensor."""
     meta = "meta" if self.device.type == "meta" else None
-    array: Any = self._array
-    if isinstance(array, Value) and meta is None:
-        return array.describe()
+    array = self._array
+    if isinstance(array, Value):
+        if meta is None:
+            return array.describe()
+        array = array.core()._array
     entry = self._entry
     name = None
     if entry is not None and entry is not LEAF:
