@@ -27,8 +27,8 @@ def _leave(index: int) -> None:
 
 
 def test_every_process_gets_its_number_and_the_tensors(tmp_path: Path) -> None:
-    context = {"start_method": "fork"} if hasattr(os, "fork") else {}
-    multiprocessing.spawn(_write, (str(tmp_path), rl.ones(3)), nprocs=2, **context)
+    method = "fork" if hasattr(os, "fork") else "spawn"
+    multiprocessing.spawn(_write, (str(tmp_path), rl.ones(3)), nprocs=2, start_method=method)
     assert [(tmp_path / name).read_text() for name in "01"] == ["0.0", "3.0"]
 
 
