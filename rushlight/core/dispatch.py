@@ -176,11 +176,17 @@ def note_line(entry: Entry, value: Any, operands: Any) -> None:
     hooks_of(entry).line = user_line()
 
 
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+_WIDER = (dtypes.float32, dtypes.float64)
 OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Evaluate an op on whatever the inputs are."""
+    if prim.name in _ROUNDED_LAST:
+        result = _by_a_number(prim, inputs, params)
+        if result is not None:
+            return result
     seen_tensor, under = False, None
     for x in inputs:
         kind = type(x)
@@ -202,6 +208,32 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
     return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
+
+
+_ROUNDED_LAST = frozenset(("mul", "div"))
+
+
+def _by_a_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Half-precision values by a number that is none: in float32, and rounded once, as torch does.
+
+    0.9 as a bfloat16 is 0.8984. None where this is not asked for.
+    """
+    for i in (0, 1):
+        x, other = inputs[i], inputs[1 - i]
+        if not isinstance(x, Tensor) or not x._array.ndim or x.dtype not in _HALVES:
+            continue
+        kind = type(x)
+        if not (kind in EAGER_TYPES or kind in HIDDEN or kind in PLAIN) and speaks(kind):
+            return None
+        if type(other) in (int, float):
+            if float(asarray(other, dtype=x.dtype.numpy)) == other:
+                return None
+        elif not isinstance(other, Tensor) or other._array.ndim or other.dtype not in _WIDER:
+            return None
+        wide = [LATE.cast(one, dtypes.float32) if isinstance(one, Tensor) else one
+                for one in inputs]  # fmt: skip
+        return LATE.cast(apply(prim, tuple(wide), params), x.dtype)
+    return None
 
 
 def apply_plain(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
