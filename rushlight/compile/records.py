@@ -48,7 +48,7 @@ else:
                 delattr(cls, name)
         compared = [n for n, one in fields.items() if not isinstance(one, field) or one.compare]
         cls._fields, cls._values = tuple(fields), staticmethod(attrgetter(*compared))
-        cls.__init__, cls.__repr__ = _first(cls, fields), _shown
+        cls.__init__, cls.__repr__ = _first(cls, fields, frozen), _shown
         if eq:
             cls.__eq__, cls.__hash__ = _equal, _hashed if frozen else None
         if frozen:
@@ -67,20 +67,20 @@ else:
         return made
 
 
-def _first(cls: Any, fields: dict[str, Any]) -> Any:
+def _first(cls: Any, fields: dict[str, Any], frozen: bool) -> Any:
     """A constructor that writes the real one and takes its turn once."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         if cls.__init__ is __init__:
-            cls.__init__ = _constructor(cls.__qualname__, fields)
+            cls.__init__ = _constructor(cls.__qualname__, fields, frozen)
         cls.__init__(self, *args, **kwargs)
 
     return __init__
 
 
-def _constructor(name: str, fields: dict[str, Any]) -> Any:
+def _constructor(name: str, fields: dict[str, Any], frozen: bool) -> Any:
     known: dict[str, Any] = {"_absent": ...}
-    arguments, lines = ["self"], ["_d = self.__dict__"]
+    arguments, lines = ["self"], ["_d = self.__dict__"] * frozen
     for k, (field, default) in enumerate(fields.items()):
         factory = getattr(default, "factory", None)
         plain = getattr(default, "default", default) if factory is None else ...
@@ -88,7 +88,8 @@ def _constructor(name: str, fields: dict[str, Any]) -> Any:
         value = f"_{k}() if {field} is _absent else {field}" if factory else field
         preset = "=_absent" if factory else "" if plain is ... else f"=_{k}"
         arguments.append(field + preset)
-        lines.append(f"_d[{field!r}] = {value}")
+        # a dictionary that was asked for makes every later look at a field slower
+        lines.append(f"_d[{field!r}] = {value}" if frozen else f"self.{field} = {value}")
     inside = "\n    ".join(lines)
     exec(f"def __init__({', '.join(arguments)}):\n    {inside}\n", known)
     known["__init__"].__qualname__ = f"{name}.__init__"
