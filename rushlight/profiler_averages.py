@@ -87,7 +87,7 @@ class EventList(list[FunctionEventAvg]):
         lines = [rule, _line(titles, widths), rule]
         lines += [_line(row, widths) for row in cells]
         lines += [rule, f"Self CPU time total: {_time(whole)}", ""]
-        return "\n".join([header] * (header is not None) + lines)
+        return "\n".join(lines if header is None else [header, *lines])
 
     __str__ = table
 
