@@ -83,6 +83,7 @@ def test_reprs_are_torchvisions():
         "    Split: Test\n    StandardTransform\nTransform: Compose(\n"
         "               ToTensor()\n               PILToTensor()\n           )"
     )
+    assert data.root == "some/where"
     assert repr(FakeData(5)) == "Dataset FakeData\n    Number of datapoints: 5"
 
 

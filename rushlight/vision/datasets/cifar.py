@@ -15,7 +15,7 @@ from ...utils.download import Expected, download
 from ...utils.errors import DataError
 from ..io import as_image
 from .pickled import read_pickled
-from .vision import Transform, VisionDataset, default_root, search_roots
+from .vision import Transform, VisionDataset, search_roots
 
 PIXELS = 3 * 32 * 32
 
@@ -76,7 +76,7 @@ class CIFAR10(VisionDataset):
 
     def download(self) -> None:
         """Fetch and unpack the archive below `root` (default: the cache)."""
-        root = self.root or default_root()
+        root = self._home
         addresses = [mirror + self.filename for mirror in self.mirrors]
         extract(download(addresses, root / self.filename, self.expected), root)
 
@@ -86,7 +86,7 @@ class CIFAR10(VisionDataset):
                 return folder
         if may_download:
             self.download()
-            return (self.root or default_root()) / self.base_folder
+            return self._home / self.base_folder
         raise fail(
             RuntimeError,
             "Dataset not found or corrupted. You can use download=True to download it",

@@ -20,7 +20,7 @@ from ...utils.errors import DataError, DownloadError, user_level
 from ..io import as_image
 from .idx import read_idx
 from .splits import stratified_split
-from .vision import Transform, VisionDataset, default_root, search_roots
+from .vision import Transform, VisionDataset, search_roots
 
 HELD_OUT = 1500
 SEED = 0
@@ -129,7 +129,7 @@ class MNIST(VisionDataset):
     @property
     def raw_folder(self) -> str:
         """Where `download` puts the files."""
-        return str((self.root or default_root()) / type(self).__name__ / "raw")
+        return str(self._home / type(self).__name__ / "raw")
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -198,7 +198,8 @@ class MNIST(VisionDataset):
         own = {_plain(name) for name in self.folder_names}
         others = {_plain(name) for kind in ALIKE for name in kind.folder_names}
         name = _plain(root.name if _plain(root.name) != "raw" else root.parent.name)
-        return name in own or (name not in others and (root == self.root or type(self) is MNIST))
+        given = self.root is not None and root == self._home
+        return name in own or (name not in others and (given or type(self) is MNIST))
 
     def _read(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         paths = [

@@ -55,7 +55,7 @@ class VisionDataset(rl.utils.data.Dataset):
         transform: Transform | None = None,
         target_transform: Transform | None = None,
     ) -> None:
-        self.root = root if root is None else Path(root).expanduser()
+        self.root = os.path.expanduser(root) if isinstance(root, str) else root
         single = transform is not None or target_transform is not None
         if transforms is not None and single:
             raise ValueError(
@@ -81,6 +81,11 @@ class VisionDataset(rl.utils.data.Dataset):
             image, target = self.transforms(image, target)
         return image, target
 
+    @property
+    def _home(self) -> Path:
+        """The folder of downloads: the root that was given, or the cache."""
+        return default_root() if self.root is None else Path(self.root).expanduser()
+
     def extra_repr(self) -> str:
         """Further lines for the repr; for subclasses to fill."""
         return ""
@@ -95,12 +100,12 @@ class VisionDataset(rl.utils.data.Dataset):
         return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in lines)])
 
 
-def search_roots(root: Path | None) -> list[Path]:
+def search_roots(root: str | os.PathLike[str] | None) -> list[Path]:
     """Folders in which data sets are looked for: $RUSHLIGHT_DATA, `root`, the cache."""
     data = os.environ.get("RUSHLIGHT_DATA")
     roots = [Path(data).expanduser()] if data else []
     if root is not None:
-        roots.append(root)
+        roots.append(Path(root).expanduser())
     return [*roots, default_root()]
 
 
