@@ -129,6 +129,7 @@ _LAZY = {
     "__config__": ("rushlight.__config__", None),
     "func": ("rushlight.func", None),
     "futures": ("rushlight.futures", None),
+    "Future": ("rushlight.futures", "Future"),
     "multiprocessing": ("rushlight.multiprocessing", None),
     "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),

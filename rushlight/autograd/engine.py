@@ -284,20 +284,27 @@ def _like(result: Any, g: Any, hook: Any) -> Any:
     return result if isinstance(g, Tensor) else result._array
 
 
+def _through_hooks(g: Any, hooks: Any) -> Any:
+    """A gradient after a tensor's hooks, which see the same object until one gives another."""
+    shown = _tensor(g)
+    for hook in list(hooks.values()):
+        changed = hook(shown)
+        if changed is not None:
+            _like(changed, g, hook)
+            shown = changed
+    return shown if isinstance(g, Tensor) else shown._array
+
+
 def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
     for place, hooks in entry[HOOKS].tensor.items():
-        for hook in list(hooks.values()):
-            part = g[place] if type(g) is list else g
-            if part is None:
-                continue
-            changed = hook(_tensor(part))
-            if changed is None:
-                continue
-            changed = _like(changed, part, hook)
-            if type(g) is list:
-                g[place] = changed
-            else:
-                g = changed
+        part = g[place] if type(g) is list else g
+        if part is None:
+            continue
+        part = _through_hooks(part, hooks)
+        if type(g) is list:
+            g[place] = part
+        else:
+            g = part
     for place, ref in entry[HOOKS].retain.items():
         tensor = ref()
         part = g[place] if type(g) is list else g
@@ -369,11 +376,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
 
 
 def _finish_leaf(leaf: Tensor, g: Any) -> Any:
-    for hook in list((leaf._hooks or {}).values()):
-        changed = hook(_tensor(g))
-        if changed is not None:
-            g = _like(changed, g, hook)
-    return g
+    return _through_hooks(g, leaf._hooks) if leaf._hooks else g
 
 
 def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:

@@ -48,3 +48,21 @@ def test_a_hook_that_gets_lost_is_warned_of_unless_it_is_marked() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_if_has_hooks(z)
+
+
+@pytest.mark.parametrize("leaf", [True, False])
+def test_hooks_of_one_tensor_see_the_same_gradient(leaf: bool) -> None:
+    x = rl.ones(2, requires_grad=True)
+    y = x if leaf else x * 2
+    seen: list = []
+
+    def change(grad: rl.Tensor) -> rl.Tensor:
+        grad.mark = "seen"  # pyright: ignore
+        return grad * 3
+
+    y.register_hook(seen.append)
+    y.register_hook(change)
+    y.register_hook(seen.append)
+    y.sum().backward()
+    assert seen[0].mark == "seen" and not hasattr(seen[1], "mark")
+    assert x.grad is not None and x.grad.tolist() == [3.0 if leaf else 6.0] * 2
