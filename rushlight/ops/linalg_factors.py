@@ -6,6 +6,7 @@ add to the gradient is taken as zero, so gradients of the values alone are alway
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -54,63 +55,67 @@ def _gaps(values: Any) -> Any:
 # --- LU
 
 
-def _pivoted(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Packed L and U of one matrix (in place) and LAPACK's pivots, from 1."""
-    m, n = a.shape
-    pivots = np.arange(1, min(m, n) + 1, dtype=np.int32)
-    _factor(a, 0, min(m, n), pivots)
-    if n > m:
-        _lower_solve(a[:, :m], a[:, m:])
-    return a, pivots
-
-
 def _factor(a: np.ndarray, start: int, stop: int, pivots: np.ndarray) -> None:
-    """Columns start..stop by halves; row swaps go through the whole matrix."""
+    """Columns start..stop of one matrix, or of many (B, m, n), by halves; pivots count from 1."""
     if stop - start == 1:
-        at = start + int(np.argmax(pivot_size(a[start:, start])))
-        pivots[start] = at + 1
-        if at != start:
-            a[[start, at]] = a[[at, start]]
-        if a[start, start] != 0:
-            a[start + 1 :, start] /= a[start, start]
+        at = start + pivot_size(a[..., start:, start]).argmax(-1)
+        pivots[..., start] = at + 1
+        _swap(a, start, at)
+        pivot = a[..., start, start, None]
+        a[..., start + 1 :, start] /= np.where(pivot == 0, 1, pivot)
         return
     if stop <= start:
         return
     middle = (start + stop) // 2
     _factor(a, start, middle, pivots)
     right = slice(middle, stop)
-    _lower_solve(a[start:middle, start:middle], a[start:middle, right])
-    a[middle:, right] -= a[middle:, start:middle] @ a[start:middle, right]
+    _lower_solve(a[..., start:middle, start:middle], a[..., start:middle, right])
+    a[..., middle:, right] -= a[..., middle:, start:middle] @ a[..., start:middle, right]
     _factor(a, middle, stop, pivots)
 
 
+def _swap(a: np.ndarray, i: int, at: Any) -> None:
+    """Row i with row `at`, of whole rows; of every one of many matrices with its own."""
+    if not np.ndim(at):
+        if at != i:
+            a[[i, at]] = a[[at, i]]
+        return
+    each = np.arange(len(a))
+    a[each, at], a[:, i] = a[:, i].copy(), a[each, at]
+
+
 def _lower_solve(lower: np.ndarray, x: np.ndarray) -> None:
-    n = len(lower)
+    n = lower.shape[-1]
     if n > 1:
         half = n // 2
-        _lower_solve(lower[:half, :half], x[:half])
-        x[half:] -= lower[half:, :half] @ x[:half]
-        _lower_solve(lower[half:, half:], x[half:])
+        _lower_solve(lower[..., :half, :half], x[..., :half, :])
+        x[..., half:, :] -= lower[..., half:, :half] @ x[..., :half, :]
+        _lower_solve(lower[..., half:, half:], x[..., half:, :])
 
 
 def _lu_factor(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     packed = np.array(a, order="C")
-    flat = packed.reshape(-1, *a.shape[-2:])
-    pivots = [_pivoted(matrix)[1] for matrix in flat]
-    k = min(a.shape[-2:])
-    rows = np.array(pivots, np.int32).reshape(*a.shape[:-2], k)
-    return packed, rows
+    *batch, m, n = a.shape
+    k, count = min(m, n), prod(batch)
+    pivots = np.empty((*batch, k), np.int32)
+    if packed.size:
+        several = (count,) if count > 1 else ()
+        flat = packed.reshape(*several, m, n)
+        _factor(flat, 0, k, pivots.reshape(*several, k))
+        if n > m:
+            _lower_solve(flat[..., :m], flat[..., m:])
+    return packed, pivots
 
 
 def permutation(pivots: np.ndarray, m: int) -> np.ndarray:
     """The order of rows that a sequence of swaps (counted from 1) makes."""
-    order = np.empty((*pivots.shape[:-1], m), np.int64)
-    for place in np.ndindex(*pivots.shape[:-1]):
-        rows = list(range(m))
-        for i, at in enumerate(pivots[place].tolist()):
-            rows[i], rows[at - 1] = rows[at - 1], rows[i]
-        order[place] = rows
-    return order
+    *batch, k = pivots.shape
+    several = (prod(batch),) if batch else ()
+    order = np.tile(np.arange(m), (*several, 1) if several else 1)
+    at = pivots.reshape(*several, k) - 1
+    for i in range(k):
+        _swap(order, i, at[..., i])
+    return order.reshape(*batch, m)
 
 
 def _permutation_matrix(pivots: np.ndarray, m: int, kind: np.dtype) -> np.ndarray:
