@@ -130,8 +130,23 @@ def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     if late:
         other, alpha = reordered("add", "alpha", (other, *late))
     if isinstance(alpha, Tensor) or alpha != 1:
+        if _halves(input, other):
+            return _in_float32(e.add, input, other, alpha, out)
         other = _scaled(input, other, alpha)
     return e.add(input, other, out=out)
+
+
+def _halves(input: Any, other: Any) -> bool:
+    """Whether both are tensors of one half-precision type."""
+    same = isinstance(input, Tensor) and isinstance(other, Tensor) and input.dtype is other.dtype
+    return same and input.dtype in (dtypes.float16, dtypes.bfloat16)
+
+
+def _in_float32(op: Any, input: Tensor, other: Tensor, alpha: Any, out: Any) -> Any:
+    """op(input, alpha * other), rounded to half precision once; alpha itself is rounded too."""
+    rounded = alpha if isinstance(alpha, Tensor) else float(scalar(alpha, input.dtype))
+    result = op(input.float(), e.mul(other.float(), rounded)).to(input.dtype)
+    return result if out is None else write_out(result, out)
 
 
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
@@ -153,6 +168,8 @@ def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     if late:
         other, alpha = reordered("sub", "alpha", (other, *late))
     if isinstance(alpha, Tensor) or alpha != 1:
+        if _halves(input, other):
+            return _in_float32(e.sub, input, other, alpha, out)
         other = _scaled(input, other, alpha)
     return e.sub(input, other, out=out)
 
@@ -282,6 +299,8 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
     tensor([2.5000])
     """
+    if not isinstance(weight, Tensor) and _halves(input, end):
+        return _out(e.lerp(input.float(), end.float(), weight).to(input.dtype), out)
     y = e.lerp(input, end, weight)
     return _out(named(y, "LerpBackward1") if isinstance(weight, Tensor) else y, out)
 

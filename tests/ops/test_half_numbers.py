@@ -39,3 +39,14 @@ def test_gradients_and_what_stays_as_it_is() -> None:
     assert x.grad.tolist() == [1.2890625, 1.2890625]
     assert type((x * 0.5).grad_fn).__name__ == "MulBackward0"
     assert (torch.ones(2, dtype=torch.bfloat16) * 1e40).tolist() == [float("inf")] * 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_scaled_summand(dtype: torch.dtype) -> None:
+    x, y = torch.linspace(-3, 3, 101).to(dtype), torch.linspace(2, 5, 101).to(dtype)
+    alpha = float(torch.tensor(0.1, dtype=dtype))  # torch rounds it to the type
+    wide = (x.float() + y.float() * alpha, x.float() - y.float() * alpha)
+    assert torch.equal(torch.add(x, y, alpha=0.1), wide[0].to(dtype))
+    assert torch.equal(torch.sub(x, y, alpha=0.1), wide[1].to(dtype))
+    assert torch.equal(x.clone().add_(y, alpha=0.1), wide[0].to(dtype))
+    assert torch.equal(torch.lerp(x, y, 0.1), torch.lerp(x.float(), y.float(), 0.1).to(dtype))
