@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -223,7 +224,20 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 
 def _transposed(self: Tensor) -> Tensor:
-    return structure.permute(self, tuple(reversed(range(self._array.ndim))))
+    ndim = self._array.ndim
+    if ndim != 2 and _REVERSING.get(ndim != 0):
+        warnings.warn(_REVERSING.pop(ndim != 0), stacklevel=2)
+    return structure.permute(self, tuple(reversed(range(ndim))))
+
+
+# torch's warnings about `.T`, for no dimension and for others than two: each once in a process
+_REVERSING = {
+    False: "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
+    True: "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is"
+    " deprecated and it will throw an error in a future release. Consider `x.mT` to transpose batches of"
+    " matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a"
+    " tensor.",
+}
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:

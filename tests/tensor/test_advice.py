@@ -21,6 +21,26 @@ print(len(seen), str(seen[0].message).splitlines())
 """
 
 
+REVERSED = """
+import warnings
+import rushlight as torch
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    torch.ones(2, 3).T, torch.ones(2, 3, 4).mT
+    print(len(seen))
+    for sizes in ((), (3,), (2, 3, 4), ()):
+        print(tuple(torch.ones(sizes).T.shape))
+print([str(warning.message).split(".")[0] for warning in seen])
+"""
+
+
+def test_reversing_other_than_two_dimensions_is_told_of_once():
+    run = subprocess.run([sys.executable, "-c", REVERSED], capture_output=True, text=True)
+    assert run.stdout.splitlines() == [
+        "0", "()", "(3,)", "(4, 3, 2)", "()", "['Tensor', 'The use of `x']",
+    ]  # fmt: skip
+
+
 def test_numbers_out_of_the_graph_are_told_of_once():
     run = subprocess.run([sys.executable, "-c", NUMBERS], capture_output=True, text=True)
     first = (
