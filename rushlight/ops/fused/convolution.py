@@ -243,6 +243,9 @@ def _wide(kernel: Any) -> Any:
 
 
 def _with_bias(x: np.ndarray, w: np.ndarray, bias: np.ndarray, *params: Any) -> np.ndarray:
+    if half(x):  # rounded once, as torch rounds
+        wide = _with_bias(*(one.astype(np.float32) for one in (x, w, bias)), *params)
+        return wide.astype(x.dtype)
     y = _convolve(x, w, *params)
     y += bias.reshape(-1, *(1,) * (y.ndim - 2))
     return y
