@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import trees
 from ..core.dispatch import OUTPUT_OF
-from ..core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
+from ..core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ..core.tensor import Tensor
 from .graph import Graph, Node
 from .guards import SCALARS
@@ -169,6 +169,8 @@ class _Given:
 
     def __call__(self, node: Node, x: Tensor | None = None) -> int:
         """The number of a node among the outputs."""
+        if x is not None and type(x._array) is not Traced:
+            raise Uncompilable("a result's history leaves the trace (a hook on gradients, say)")
         if x is not None and x._array.cell.waits:
             self.left.append(Left(len(self.outputs), x, x._array.memory, x._array.cell))
         self.outputs.append(node)
@@ -332,11 +334,28 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
 
 
+def _hooked(live: list[Tensor]) -> bool:
+    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules."""
+    seen: set[int] = set()
+    waiting: list[Any] = [x._entry for x in live]
+    while waiting:
+        entry = waiting.pop()
+        if type(entry) is not list or id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        if entry[HOOKS] is not None or entry[PRIM].name == "BackwardHookFunction":
+            return True
+        waiting += entry[PARENTS]
+    return False
+
+
 def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
     """The backward pass of the live results, traced."""
     tracer.live = {id(x): place for place, x in enumerate(live)}
     if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
         raise Uncompilable("a parameter has gradient hooks")
+    if _hooked(live):
+        raise Uncompilable("hooks on gradients must be called in every backward pass")
     try:
         return differentiate(tracer, live)
     except (RuntimeError, ValueError) as error:

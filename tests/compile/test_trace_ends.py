@@ -330,3 +330,31 @@ def test_threads_share_one_compiled_function(backend: str) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("way", ["module", "module that asks for a value", "tensor", "node"])
+def test_hooks_on_gradients_are_called_in_every_backward_pass(way: str) -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    called: list[Any] = []
+
+    def on_output(module: Any, inputs: Any, output: torch.Tensor) -> None:
+        if way == "tensor":
+            output.register_hook(lambda g: called.append(g.clone()))
+        else:
+            output.grad_fn.register_hook(lambda ins, outs: called.append(outs[0].clone()))
+
+    if way.startswith("module"):
+        keep = (lambda g: g.sum().item()) if "value" in way else (lambda g: g.clone())
+        net[0].register_full_backward_hook(lambda module, ins, outs: called.append(keep(outs[0])))
+    else:
+        net[0].register_forward_hook(on_output)
+    compiled = torch.compile(net)
+    for place in range(3):
+        x = torch.randn(5, 4)
+        for call in (compiled, net):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                call(x).sum().backward()
+        assert len(called) == 2 * place + 2
+        assert torch.allclose(torch.as_tensor(called[-2]), torch.as_tensor(called[-1]))
+    assert "hooks on gradients" in compiled.explain().reasons[0]
