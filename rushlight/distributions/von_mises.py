@@ -23,7 +23,7 @@ class VonMises(Distribution):
     >>> import rushlight as torch
     >>> d = torch.distributions.VonMises(torch.tensor(0.0), torch.tensor(2.0))
     >>> d.log_prob(torch.tensor(0.0))
-    tensor(-0.6624)
+    tensor(-0.6619)
     """
 
     arg_constraints: Any = {"loc": constraints.real, "concentration": constraints.positive}
