@@ -117,10 +117,12 @@ class Compiled:
     def _run(self, ready: tuple[Bound, list[Any], list[Tensor]], args: Any, kwargs: Any) -> Any:
         bound, arrays, leaves = ready
         try:
-            return bound(arrays, leaves)
+            result = bound(arrays, leaves)
         except Refused as error:
             LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
-        return self.function(*args, **kwargs)
+            return self.function(*args, **kwargs)
+        bound.conclude()
+        return result
 
     def _prefer(self, bound: Bound) -> None:
         """Try a program first from now on, once it was the right one twice in a row."""
@@ -195,6 +197,7 @@ class Compiled:
         if captured.later is not None:
             captured.later.handed_over(bound, captured.left)
         captured.later, captured.left = None, []
+        bound.conclude()
         kept.store()
         self.programs.insert(0, bound)
         self._shorten()
@@ -220,6 +223,8 @@ class Compiled:
         first = None if asked is None else self._build(asked, [], [])
         bound = Bound(captured, program, halves, arguments, before, first)
         bound.fast = make(bound)
+        if bound.fast is not None and captured.afterwards:
+            bound.fast = _concluded(bound.fast, bound)
         return bound
 
     def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
@@ -283,6 +288,18 @@ class Compiled:
         if not self.programs:
             raise RuntimeError("no program yet: call it once (or see explain())")
         return self.programs[0]
+
+
+def _concluded(fast: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
+    """The short way, and what Python does after it."""
+
+    def run(args: Any) -> Any:
+        result = fast(args)
+        if result is not MISS:
+            bound.conclude()
+        return result
+
+    return run
 
 
 def _name(function: Callable[..., Any]) -> str:

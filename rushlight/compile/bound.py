@@ -107,6 +107,11 @@ class Bound:
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
 
+    def conclude(self) -> None:
+        """What Python does after every run."""
+        for step in self.captured.afterwards:
+            step()
+
     def _sharing(self) -> list[tuple[int, int]]:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}

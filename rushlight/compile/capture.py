@@ -88,6 +88,7 @@ class Captured:
         self.later: Later | None = None  # what of the traced call is still to be computed
         self.left: list[Left] = []  # and where it goes
         self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
+        self.afterwards: list[Any] = []  # what Python does after every run
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -199,25 +200,29 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     shared = _shared(tracer, leaves, bool(live))
     if any(tracer.sources[place].kind == "number" for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
-    joint = None
-    if pulled is not None:
-        backward, kept = split(*pulled[:2])
-        inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
-        places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
-        joint = Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
+    joint = None if pulled is None else _joint(tracer, pulled, live, give)
     late = None if required.late is None else give(required.late)
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late = required, late
     captured.joint, captured.shared = joint, shared
     captured.results, captured.writes, captured.gradients = results, writes, gradients
-    captured.places = reach.places + reach.fixed_rates(tracer.sources)
+    captured.afterwards = tracer.afterwards.steps
+    captured.places = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
     captured.presence = [
         (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
     ]
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give.left)
     return captured
+
+
+def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joint:
+    """The backward half, and which values it reads: inputs, or outputs of the first half."""
+    backward, kept = split(*pulled[:2])
+    inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
+    places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
+    return Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
 
 
 def _put_off(tracer: Tracer, captured: Captured, left: list[Left]) -> None:

@@ -35,6 +35,7 @@ class Reach:
         self.numbers: set[tuple[int, str]] = set()
         self.rates: list[Place] = []  # those of `numbers`
         self.reads_rates = False  # whether the user's code reads learning rates itself
+        self.words: set[str] = set()  # names that the user's code uses
         self.opaque: list[str] = []
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
@@ -140,6 +141,7 @@ class Reach:
             return
         code = value.__code__
         self.reads_rates = self.reads_rates or "lr" in code.co_consts
+        self.words.update(code.co_names)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
         self._stack += [(part, "a default") for part in value.__defaults__ or ()]
         self._stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]

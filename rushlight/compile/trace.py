@@ -20,6 +20,7 @@ from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
+from .afterwards import Afterwards
 from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .foreign import Hole
@@ -81,6 +82,7 @@ class Tracer(Draws):
         self.engines: dict[int, DrawnEngine] = {}
         self.required: list[Node] = []  # truth values that must hold at every run
         self.watch: Any = Unwatched
+        self.afterwards = Afterwards(reach)
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
@@ -93,6 +95,8 @@ class Tracer(Draws):
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+        if error[0] is not None:
+            self.afterwards.run()
 
     def close(self) -> None:
         """Give every tensor its real array back and let tensors take the short path again."""
@@ -117,6 +121,8 @@ class Tracer(Draws):
         self.age.end()
         if left:
             self._restore(alive(kinds(Tensor)))
+        if self.broken is not None:
+            self.afterwards.run()
 
     def _restore(self, found: list[Any] | None) -> bool:
         """Give the tensors among objects their arrays back; whether others may hold traced ones."""
@@ -128,7 +134,7 @@ class Tracer(Draws):
             if type(x) is Traced:
                 traced.append(x)
                 continue
-            array = getattr(x, "_array", None)  # none yet in a tensor that another thread makes
+            array = _array_of(x)
             if type(array) is Traced and array.tracer is self:
                 self._expect(array.cell, x)
                 x._array = array.memory
@@ -210,10 +216,17 @@ class Tracer(Draws):
 
     def scalar(self, owner: dict[str, Any], key: str) -> Tensor:
         """A Python number that may differ at the next call, as a 0-d tensor of double precision."""
+        if self.afterwards.govern(owner):
+            self.stop("a learning rate is read after the step of its schedule")
+            return tensor.wrap(np.array(float(owner[key])))
         for source in self.sources:
             if source.kind == "number" and source.owner is owner and source.key == key:
                 return tensor.wrap(Traced(self, source.array, source.node, source.cell))
         return tensor.wrap(self.external("number", owner, key, np.array(float(owner[key]))))
+
+    def postpones(self, schedule: Any, step: Any) -> bool:
+        """Whether a schedule's step is put off to the end of the call."""
+        return not self.closed and self.afterwards.takes(schedule, step)
 
     def constant(self, array: np.ndarray) -> Traced:
         """An array that the call itself made, without reading any tensor."""
@@ -286,7 +299,7 @@ class Tracer(Draws):
         if self._holders is None:
             self._holders = {}
             for x in self.age.old():
-                if type(getattr(x, "_array", None)) is ndarray:
+                if type(_array_of(x)) is ndarray:
                     self._holders.setdefault(id(owner_of(x._array)), []).append(x)
         for x in self._holders.get(id(owner_of(array)), ()):
             if type(x._array) is ndarray and np.may_share_memory(x._array, array):
@@ -469,6 +482,14 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
     if tracer.watch.looks:
         return tracer.watch.unseen(tracer.call, prim, inputs, params)
     return tracer.call(prim, inputs, params)
+
+
+def _array_of(x: Tensor) -> Any:
+    """A tensor's array; None in one that another thread makes, or whose shape is not known yet."""
+    try:
+        return getattr(x, "_array", None)
+    except ValueError:
+        return None
 
 
 dispatch.ARRAYS[Traced] = handle

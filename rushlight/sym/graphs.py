@@ -124,6 +124,8 @@ def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:
         result, captured, _ = capture(function, plain, {})
     if isinstance(captured, Uncompilable):
         raise fail(SymbolicError, f"the call is not one graph: {captured}")
+    for step in captured.afterwards:
+        step()
     known = _argument_names(function, len(tensors))
     parameters = _parameter_names(function)
     names = [

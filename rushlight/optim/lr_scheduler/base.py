@@ -5,13 +5,14 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from weakref import ref
 
 import rushlight as rl
 
 from ...core.errors import fail
+from ...core.state import STATE
 from ..optimizer import Optimizer
 
 EPOCH_WARNING = (
@@ -40,6 +41,18 @@ def check_optimizer(optimizer: Any) -> None:
     """Refuse what is not an optimiser, with torch's words."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+
+
+def repeated(step: Callable[..., None]) -> Callable[..., None]:
+    """A schedule's step, which a compiled call makes at its end, in Python, every time."""
+
+    @wraps(step)
+    def wrapped(self: Any, epoch: Any = None) -> None:
+        tracer = STATE.tracer
+        if tracer is None or epoch is not None or not tracer.postpones(self, partial(step, self)):
+            step(self) if epoch is None else step(self, epoch)
+
+    return wrapped
 
 
 def _own(value: Any) -> Any:
@@ -158,16 +171,17 @@ class LRScheduler:
         """The rates at `last_epoch`; called by `step`."""
         raise NotImplementedError
 
+    @repeated
     def step(self, epoch: int | None = None) -> None:
         """Go to the next epoch, or to `epoch`, and set the rates."""
         if self._step_count == 1:
             if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-                warnings.warn(OVERRIDDEN_WARNING, UserWarning, stacklevel=2)
+                warnings.warn(OVERRIDDEN_WARNING, UserWarning, stacklevel=3)
             elif not getattr(self.optimizer, "_opt_called", False):
-                warnings.warn(ORDER_WARNING, UserWarning, stacklevel=2)
+                warnings.warn(ORDER_WARNING, UserWarning, stacklevel=3)
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=3)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from .base import LRScheduler, group_values, set_group_value
+from .base import LRScheduler, group_values, repeated, set_group_value
 from .plateau import ReduceLROnPlateau
 
 
@@ -105,6 +105,7 @@ class SequentialLR(_Combined):
         elif hasattr(part, "last_epoch"):
             part.last_epoch -= 1
 
+    @repeated
     def step(self) -> None:  # type: ignore[override]
         """Go to the next epoch in the scheduler whose turn it is."""
         self.last_epoch += 1
@@ -135,6 +136,7 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer
         self._last_lr = group_values(optimizer, "lr")
 
+    @repeated
     def step(self) -> None:  # type: ignore[override]
         """Step every part."""
         for part in self._schedulers:

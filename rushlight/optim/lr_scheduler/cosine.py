@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .base import LRScheduler, warn_outside_step
+from .base import LRScheduler, repeated, warn_outside_step
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -101,6 +101,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [least + (base - least) * height / 2 for base in self.base_lrs]
 
+    @repeated
     def step(self, epoch: float | None = None) -> None:
         """Go on by one epoch, or to `epoch`."""
         if epoch is None and self.last_epoch < 0:

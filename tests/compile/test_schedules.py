@@ -1,0 +1,117 @@
+"""Schedules that step inside a compiled call: the rates and the losses are the eager ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import rushlight as torch
+
+S = torch.optim.lr_scheduler
+SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    "StepLR": lambda o: S.StepLR(o, 2, 0.5),
+    "MultiStepLR": lambda o: S.MultiStepLR(o, [2, 5], 0.1),
+    "CosineAnnealingLR": lambda o: S.CosineAnnealingLR(o, 6),
+    "warm restarts": lambda o: S.CosineAnnealingWarmRestarts(o, 3),
+    "LambdaLR": lambda o: S.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
+    "OneCycleLR": lambda o: S.OneCycleLR(o, 0.1, total_steps=20, cycle_momentum=False),
+    "chained": lambda o: S.ChainedScheduler([S.LinearLR(o), S.ExponentialLR(o, 0.9)]),
+    "sequential": lambda o: S.SequentialLR(
+        o, [S.LinearLR(o, total_iters=3), S.ExponentialLR(o, 0.9)], [3]),
+}  # fmt: skip
+
+
+def course(schedule: Any, body: Callable[..., Any], compiled: bool) -> tuple[list[Any], Any]:
+    """(loss, rate) of ten calls, and the compiled function."""
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    plan = schedule(optimizer)
+    x, y = torch.randn(4, 3), torch.randn(4, 2)
+
+    def train() -> Any:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        return loss
+
+    step = body(train, optimizer, plan)
+    run = torch.compile(step) if compiled else step
+    found = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(10):
+            loss = run()
+            epoch = getattr(plan, "last_epoch", None)
+            found.append((loss.item(), optimizer.param_groups[0]["lr"], epoch))
+    return found, (run, [str(one.message) for one in said])
+
+
+def at_the_end(train: Any, optimizer: Any, plan: Any) -> Any:
+    def step() -> Any:
+        loss = train()
+        optimizer.step()
+        plan.step()
+        return loss
+
+    return step
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_one_program_for_all_rates(name: str) -> None:
+    wanted, _ = course(SCHEDULES[name], at_the_end, False)
+    found, (run, said) = course(SCHEDULES[name], at_the_end, True)
+    for (loss, rate, epoch), (other, value, count) in zip(found, wanted, strict=True):
+        assert loss == pytest.approx(other, rel=1e-5)
+        assert (rate, epoch) == (value, count)
+    assert len(run.programs) == 1
+    assert not [text for text in said if "runs eagerly" in text]
+
+
+def before_the_optimizer(train: Any, optimizer: Any, plan: Any) -> Any:
+    def step() -> Any:
+        loss = train()
+        plan.step()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def looking(train: Any, optimizer: Any, plan: Any) -> Any:
+    def step() -> Any:
+        loss = train()
+        optimizer.step()
+        plan.step()
+        return loss * plan.get_last_lr()[0]
+
+    return step
+
+
+@pytest.mark.parametrize("body", [before_the_optimizer, looking])
+def test_who_looks_gets_the_new_rate(body: Any) -> None:
+    """Where the step of the schedule matters within the call, the call runs eagerly."""
+    wanted, _ = course(SCHEDULES["StepLR"], body, False)
+    found, (run, said) = course(SCHEDULES["StepLR"], body, True)
+    assert found == wanted
+    assert not run.programs and any("runs eagerly" in text for text in said)
+
+
+def test_a_call_that_fails_has_stepped() -> None:
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    plan = S.StepLR(optimizer, 1, 0.5)
+    optimizer.step()
+
+    @torch.compile
+    def step() -> Any:
+        loss = net(torch.ones(1, 2)).sum()
+        plan.step()
+        raise KeyError(str(loss.shape))
+
+    with pytest.raises(KeyError):
+        step()
+    assert optimizer.param_groups[0]["lr"] == 0.5
