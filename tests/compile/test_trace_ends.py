@@ -358,3 +358,12 @@ def test_hooks_on_gradients_are_called_in_every_backward_pass(way: str) -> None:
         assert len(called) == 2 * place + 2
         assert torch.allclose(torch.as_tensor(called[-2]), torch.as_tensor(called[-1]))
     assert "hooks on gradients" in compiled.explain().reasons[0]
+
+
+def test_a_parameter_elsewhere_may_have_no_shape_yet():
+    later = torch.nn.LazyLinear(3)
+    net = torch.nn.Linear(2, 2)
+    x = torch.ones(1, 2)
+    step = torch.compile(lambda x: net(x).sum())
+    assert [step(x).item() for _ in range(2)] == [net(x).sum().item()] * 2
+    assert "1 program" in str(step.explain()) and later(x).shape == (1, 3)
