@@ -492,13 +492,5 @@ def _array_of(x: Tensor) -> Any:
         return None
 
 
-def _array_of(x: Tensor) -> Any:
-    """A tensor's array; None in one that another thread makes, or whose shape is not known yet."""
-    try:
-        return getattr(x, "_array", None)
-    except ValueError:
-        return None
-
-
 dispatch.ARRAYS[Traced] = handle
 dispatch.WRAPPERS[Traced] = handle_raw
