@@ -11,6 +11,7 @@ from ..core.locks import fork_safe
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, mark_written
 from ..core.tensor import Tensor, wrap
+from .afterwards import number
 from .backward import output_entry
 from .capture import Captured, Container, Result, alike, window
 from .guards import Place, checker, same
@@ -256,7 +257,7 @@ def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int
 
 
 def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
-    source.array[()] = source.owner[source.key]
+    source.array[()] = number(source.owner, source.path)
     return source.array
 
 

@@ -142,9 +142,9 @@ class _Writer:
             if source.kind == "number":
                 cell: Any = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
-                self.names[f"k{k}"] = source.key
+                place = "".join(f"[{key!r}]" for key in source.path)
                 self.lines += [
-                    f"try: n{k}[0] = s{k}[k{k}]", "except Exception: return MISS",
+                    f"try: n{k}[0] = s{k}{place}", "except Exception: return MISS",
                 ]  # fmt: skip
                 self.fetched.append(f"a{k}")
             else:

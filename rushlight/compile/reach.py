@@ -19,6 +19,7 @@ _LIMIT = 50_000
 _CHANCE = "numpy.random"  # its functions cannot be watched
 _DRAWS = "draws numbers at every call that a program would not see"
 _SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
+_MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
 
@@ -36,6 +37,7 @@ class Reach:
         self.rates: list[Place] = []  # those of `numbers`
         self.reads_rates = False  # whether the user's code reads learning rates itself
         self.words: set[str] = set()  # names that the user's code uses
+        self.schedules: list[Any] = []  # of learning rates
         self.opaque: list[str] = []
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
@@ -98,13 +100,19 @@ class Reach:
     def _dict(self, value: dict[Any, Any], path: str) -> None:
         self.places.append(Place("length", value, None, len(value), path))
         if "lr" in value and "params" in value and type(value["lr"]) is float:
-            self.numbers.add((id(value), "lr"))  # a parameter group
-            self.rates.append(Place("item", value, "lr", value["lr"], path + "['lr']"))
+            self._rates(value, path)
         kind = "item" if type(value).__getitem__ is dict.__getitem__ else "stored"
         for key, part in list(dict.items(value)):
             name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
             if (id(value), key if type(key) is str else "") not in self.numbers:
                 self._follow(kind, value, key, part, path + name)
+
+    def _rates(self, group: dict[Any, Any], path: str) -> None:
+        """What schedules move in a parameter group: the rate, and some the momentum."""
+        keys = _MOVED.intersection(group) if "max_momentum" in group else ("lr",)
+        for key in sorted(keys):
+            self.numbers.add((id(group), key))
+            self.rates.append(Place("item", group, key, group[key], f"{path}[{key!r}]"))
 
     def _sequence(self, value: Any, path: str) -> None:
         if type(value) is list:
@@ -119,8 +127,8 @@ class Reach:
         """The learning rates that someone read as Python numbers, given the program's inputs."""
         if self.reads_rates:
             return self.rates
-        used = {id(source.owner) for source in inputs if source.kind == "number"}
-        return [place for place in self.rates if id(place.container) not in used]
+        used = {(id(x.owner), x.path[0]) for x in inputs if x.kind == "number"}
+        return [place for place in self.rates if (id(place.container), place.key) not in used]
 
     # --- code
 
@@ -140,7 +148,7 @@ class Reach:
             self._stack.append((getattr(value, "__wrapped__", None), "the function"))
             return
         code = value.__code__
-        self.reads_rates = self.reads_rates or "lr" in code.co_consts
+        self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(code.co_consts)
         self.words.update(code.co_names)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
         self._stack += [(part, "a default") for part in value.__defaults__ or ()]
@@ -224,6 +232,8 @@ class Reach:
                 for part in vars(base).values():
                     if isinstance(part, types.FunctionType):
                         self._stack.append((part, path))
+        if getattr(kind, "_moves_rates", False):
+            self.schedules.append(value)
         table = getattr(value, "__dict__", None)
         if table is None or (_foreign(kind) and id(value) not in self._near):
             return

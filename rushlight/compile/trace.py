@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dispatch, tensor
+from ..core import dispatch
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
-from .afterwards import Afterwards
+from .afterwards import Afterwards, Settings
 from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .foreign import Hole
@@ -47,6 +47,11 @@ class Source:
         self.tensor: Tensor | None = None
         self.entry: Any = None  # the tensor's history before the call
 
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """Of a number: where it stands in its owner."""
+        return self.key if type(self.key) is tuple else (self.key,)
+
 
 class Unwatched:
     """A trace during which nobody looks for side effects."""
@@ -59,7 +64,7 @@ class Unwatched:
         return function(*args)
 
 
-class Tracer(Draws):
+class Tracer(Draws, Settings):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
     def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
@@ -213,20 +218,6 @@ class Tracer(Draws):
         traced = self.fresh(array, node, source)
         source.cell = traced.cell
         return traced
-
-    def scalar(self, owner: dict[str, Any], key: str) -> Tensor:
-        """A Python number that may differ at the next call, as a 0-d tensor of double precision."""
-        if self.afterwards.govern(owner):
-            self.stop("a learning rate is read after the step of its schedule")
-            return tensor.wrap(np.array(float(owner[key])))
-        for source in self.sources:
-            if source.kind == "number" and source.owner is owner and source.key == key:
-                return tensor.wrap(Traced(self, source.array, source.node, source.cell))
-        return tensor.wrap(self.external("number", owner, key, np.array(float(owner[key]))))
-
-    def postpones(self, schedule: Any, step: Any) -> bool:
-        """Whether a schedule's step is put off to the end of the call."""
-        return not self.closed and self.afterwards.takes(schedule, step)
 
     def constant(self, array: np.ndarray) -> Traced:
         """An array that the call itself made, without reading any tensor."""

@@ -7,7 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from .checks import check_betas, check_eps, check_fused, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, nearer, number
 
 
 class Adam(Elementwise):
@@ -99,7 +99,7 @@ class Adam(Elementwise):
                 param.mul_(1 - lr * decay)
             else:
                 grad = grad.add(param, alpha=decay)
-        mean.lerp_(grad, 1 - beta1)
+        nearer(mean, grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]

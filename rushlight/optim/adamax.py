@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_betas, check_eps, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, nearer, number
 
 
 class Adamax(Elementwise):
@@ -73,6 +73,6 @@ class Adamax(Elementwise):
             grad = -grad
         if group["weight_decay"] != 0:
             grad = grad.add(param, alpha=group["weight_decay"])
-        mean.lerp_(grad, 1 - beta1)
+        nearer(mean, grad, 1 - beta1)
         largest.copy_(largest.mul(beta2).maximum(grad.abs().add(group["eps"])))
         param.addcdiv_(mean, largest, value=-numbers)

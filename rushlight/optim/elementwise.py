@@ -48,6 +48,23 @@ def rate(group: dict[str, Any]) -> Any:
     return lr if STATE.tracer is None or type(lr) is not float else STATE.tracer.scalar(group, "lr")
 
 
+def moved(group: dict[str, Any]) -> dict[str, Any]:
+    """A group in a trace: what schedules move is a tensor, which may differ at the next run."""
+    found = {**group, "lr": rate(group)}
+    if "max_momentum" in group and type(group.get("momentum")) is float:
+        found["momentum"] = STATE.tracer.scalar(group, "momentum")
+    elif "max_momentum" in group and "betas" in group:
+        first, *rest = group["betas"]
+        first = STATE.tracer.scalar(group, ("betas", 0)) if type(first) is float else first
+        found["betas"] = (first, *rest)
+    return found
+
+
+def nearer(mean: Any, value: Any, weight: Any) -> Any:
+    """`mean.lerp_(value, weight)`; a weight that is a tensor in a trace takes the mean's type."""
+    return mean.lerp_(value, weight.to(mean.dtype) if isinstance(weight, rl.Tensor) else weight)
+
+
 def at_least(value: Any, low: float) -> Any:
     """The larger of a number, which is a tensor in a trace, and a bound."""
     return value.clamp(min=low) if isinstance(value, rl.Tensor) else max(low, value)
@@ -313,7 +330,7 @@ class Elementwise(Grouped):
                     state[name] = state[name].clone()
             scalars = {name: state[name] for name in self._scalars}
             if STATE.tracer is not None:
-                group = {**group, "lr": rate(group)}
+                group = moved(group)
             numbers = self._advance(scalars, group, fresh)
             slots = {name: state[name] for name in names}
             if param.is_complex():

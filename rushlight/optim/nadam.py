@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_betas, check_eps, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, nearer, number
 
 
 class NAdam(Elementwise):
@@ -97,7 +97,7 @@ class NAdam(Elementwise):
                 param.mul_(1 - lr * decay)
             else:
                 grad = grad.add(param, alpha=decay)
-        mean.lerp_(grad, 1 - beta1)
+        nearer(mean, grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         scale = square.div(correction).sqrt().add(group["eps"])
         param.addcdiv_(grad, scale, value=of_grad)

@@ -7,7 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from .checks import check_betas, check_eps, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, nearer, number
 
 
 class RAdam(Elementwise):
@@ -92,7 +92,7 @@ class RAdam(Elementwise):
                 param.mul_(1 - lr * decay)
             else:
                 grad = grad.add(param, alpha=decay)
-        mean.lerp_(grad, 1 - beta1)
+        nearer(mean, grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         change = mean.div(correction1).mul(lr)
         if trusted is not False:

@@ -89,7 +89,7 @@ class RMSprop(Elementwise):
             mean = state["grad_avg"].lerp_(grad, 1 - alpha)
             spread = spread.addcmul(mean, mean, value=-1)
         scale = spread.sqrt().add(group["eps"])
-        if momentum > 0:
+        if "momentum_buffer" in state:
             velocity = state["momentum_buffer"].mul_(momentum).addcdiv_(grad, scale)
             param.add_(velocity, alpha=-lr)
         else:

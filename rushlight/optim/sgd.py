@@ -102,7 +102,7 @@ class SGD(Elementwise):
             grad = -grad
         if decay != 0:
             grad = grad.add(param, alpha=decay)
-        if momentum != 0:
+        if "momentum_buffer" in state:
             velocity = state["momentum_buffer"]
             if fresh:
                 velocity.copy_(grad)

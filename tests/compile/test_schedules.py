@@ -71,6 +71,49 @@ def test_one_program_for_all_rates(name: str) -> None:
     assert not [text for text in said if "runs eagerly" in text]
 
 
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True),
+    "RMSprop": lambda params: torch.optim.RMSprop(params, lr=0.01, momentum=0.9),
+    "Adam": lambda params: torch.optim.Adam(params, lr=0.1),
+    "AdamW": lambda params: torch.optim.AdamW(params, lr=0.1, amsgrad=True),
+    "NAdam": lambda params: torch.optim.NAdam(params, lr=0.1),
+    "RAdam": lambda params: torch.optim.RAdam(params, lr=0.1),
+    "Adamax": lambda params: torch.optim.Adamax(params, lr=0.1),
+}
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_momentum_that_moves_is_an_input(name: str, inside: bool) -> None:
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        net, x, y = torch.nn.Linear(3, 2), torch.randn(4, 3), torch.randn(4, 2)
+        optimizer = OPTIMIZERS[name](net.parameters())
+        plan = S.OneCycleLR(optimizer, 0.1, total_steps=40)
+
+        def step() -> Any:
+            optimizer.zero_grad()  # noqa: B023
+            loss = torch.nn.functional.mse_loss(net(x), y)  # noqa: B023
+            loss.backward()
+            optimizer.step()  # noqa: B023
+            if inside:
+                plan.step()  # noqa: B023
+            return loss
+
+        run = torch.compile(step) if compiled else step
+        losses = []
+        for _ in range(12):
+            losses.append(run().item())
+            if not inside:
+                plan.step()
+        found.append(losses)
+        if compiled:
+            kinds = 2 if name == "RAdam" else 1  # whose rule changes with its steps
+            assert len(run.programs) <= kinds
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+
+
 def before_the_optimizer(train: Any, optimizer: Any, plan: Any) -> Any:
     def step() -> Any:
         loss = train()

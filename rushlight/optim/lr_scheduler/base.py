@@ -123,6 +123,7 @@ class LRScheduler:
 
     _get_lr_called_within_step: bool = False
     _is_initial: bool = False
+    _moves_rates = True  # for compiled calls: what it keeps differs at every one
     _last_lr: list
     _get_closed_form_lr: Callable[[], list]
 
