@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..core.families import general, linear
-from .structure import sum_to, zero_like
+from .structure import reshape, sum_to, zero_like
 
 Key = tuple[Any, ...]
 
@@ -109,17 +110,25 @@ def _put(x: np.ndarray, value: np.ndarray, key: Key, accumulate: bool) -> np.nda
     if accumulate:
         np.add.at(y, key, value)
     else:
-        y[key] = value
+        y[key] = value.reshape(()) if value.size == 1 else value
     return y
 
 
 def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> Any:
-    taken = index(g, key)
-    if value is not None and taken.shape != value.shape:
-        taken = sum_to(taken, value.shape)
-    if accumulate:
-        return g, taken
-    return index_put(g, taken * 0 if taken.ndim == 0 else _zero(g), key, False), taken
+    taken = None
+    if value is not None and prod(value.shape) == 1 and _is_mask(key):
+        mask = key[0].reshape((*key[0].shape, *(1,) * (len(g.shape) - key[0].ndim)))
+        taken = sum_to(g * mask, (1,) * len(g.shape))
+        taken = sum_to(reshape(taken, (1,) * max(1, len(value.shape))), value.shape)
+    elif value is not None:
+        taken = index(g, key)
+        if taken.shape != value.shape:
+            taken = sum_to(taken, value.shape)
+    return (g if accumulate else index_put(g, _zero(g), key, False)), taken
+
+
+def _is_mask(key: Key) -> bool:
+    return len(key) == 1 and getattr(key[0], "dtype", None) == np.dtype(bool)
 
 
 def _zero(g: Any) -> Any:

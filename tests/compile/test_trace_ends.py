@@ -367,3 +367,26 @@ def test_a_parameter_elsewhere_may_have_no_shape_yet():
     step = torch.compile(lambda x: net(x).sum())
     assert [step(x).item() for _ in range(2)] == [net(x).sum().item()] * 2
     assert "1 program" in str(step.explain()) and later(x).shape == (1, 3)
+
+
+def test_a_mask_that_takes_one_value_is_no_question_of_shape():
+    """As attention with valid lengths writes it: `X[~mask] = value`, backward included."""
+    weight = torch.nn.Parameter(torch.randn(4, 5))
+    value = torch.nn.Parameter(torch.tensor([[2.0]]))
+
+    def step(mask):
+        weight.grad = value.grad = None
+        x = weight * 2
+        x[~mask] = value
+        x[mask[:, 0]] = -1.0
+        loss = (x**2).sum()
+        loss.backward()
+        return loss
+
+    compiled = torch.compile(step, fullgraph=True)
+    for k in range(3):
+        mask = torch.arange(20).reshape(4, 5) % (k + 2) == 0
+        wanted = [step(mask), weight.grad, value.grad]
+        for a, b in zip([compiled(mask), weight.grad, value.grad], wanted, strict=True):
+            assert torch.allclose(a, b)
+    assert len(compiled.programs) == 1
