@@ -117,7 +117,7 @@ class Bound:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
         tensors = [i for i, s in enumerate(self._sources) if s.kind != "number"]
-        arguments = {i for i in tensors if self._sources[i].kind == "argument"}
+        arguments = {i for i in tensors if self._sources[i].kind in ("argument", "item")}
         return [
             (i, j) for i in written for j in tensors
             if i != j and (i in arguments or j in arguments)
@@ -166,6 +166,8 @@ class Bound:
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
+        for (table, key), template in zip(captured.stores, captured.stored):
+            table[key] = build(template, outputs, arrays, node, leaves)
         return build(captured.results, outputs, arrays, node, leaves)
 
     def outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -269,5 +271,6 @@ _FETCH = {
     "argument": lambda source, leaves: leaves[source.owner]._array,
     "tensor": lambda source, leaves: source.owner._array,
     "gradient": _gradient,
+    "item": lambda source, leaves: source.owner[source.key]._array,
     "number": _number,
 }

@@ -23,6 +23,7 @@ from .joint import Joint, differentiate, split
 from .later import Forms, Later, Left
 from .reach import Reach
 from .required import Required
+from .stores import Store, guarded, repeatable
 from .trace import Source, Tracer
 from .traced import Traced, covers
 from .watch import Watch
@@ -89,6 +90,8 @@ class Captured:
         self.left: list[Left] = []  # and where it goes
         self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
         self.afterwards: list[Any] = []  # what Python does after every run
+        self.stores: list[tuple[dict[str, Any], str]] = []  # attributes that get new values
+        self.stored: Any = ()  # those, as `results`
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -180,9 +183,8 @@ class _Given:
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
-    changed = [place for place in (*reach.places, *reach.rates) if not place.holds()]
-    if changed:
-        raise Uncompilable(f"{CHANGES} {changed[0].path}")
+    stores = _changed(tracer, reach)
+    result = result, tuple(store.value for store in stores)
     _check_old(tracer)
     give = _Given()
     live = _live(tracer, result)
@@ -206,15 +208,30 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late = required, late
     captured.joint, captured.shared = joint, shared
-    captured.results, captured.writes, captured.gradients = results, writes, gradients
+    (captured.results, captured.stored), captured.writes = results, writes
+    captured.gradients, captured.stores = gradients, [(x.table, x.key) for x in stores]
     captured.afterwards = tracer.afterwards.steps
-    captured.places = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
+    fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
+    captured.places = guarded(fixed, stores)
     captured.presence = [
         (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
     ]
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give.left)
     return captured
+
+
+def _changed(tracer: Tracer, reach: Reach) -> list[Store]:
+    """What the call stored in objects of before, if a program can do it too."""
+    stores = reach.tables.changed()
+    known = {(id(store.table), store.key) for store in stores}
+    for place in (*reach.places, *reach.rates):
+        if not place.holds() and (id(place.container), place.key) not in known:
+            raise Uncompilable(f"{CHANGES} {place.path}")
+    path = repeatable(tracer, stores, reach.places)
+    if path is not None:
+        raise Uncompilable(f"{CHANGES} {path}")
+    return stores
 
 
 def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joint:
@@ -321,7 +338,7 @@ def _known(tracer: Tracer, x: Tensor) -> Result:
             if owner._grad is not x:
                 raise Uncompilable("it returns a gradient that it replaces")
             return Result("gradient", value=owner)
-    if id(x) not in tracer.reach.tensors:
+    if id(x) not in tracer.reach.tensors or id(x) in tracer.replaced:
         raise Uncompilable("it returns a tensor that is neither an argument nor reachable by name")
     return Result("same", value=x)
 

@@ -33,13 +33,15 @@ class Place:
             found = look(self)
         except (KeyError, IndexError, AttributeError, ValueError):
             return False
-        return same(found, self.expected)
+        return found == self.expected if self.kind == "like" else same(found, self.expected)
 
     def __str__(self) -> str:
         if self.kind == "length":
             return f"len({self.path}) == {self.expected}"
         if isinstance(self.expected, SCALARS):
             return f"{self.path} == {self.expected!r}"
+        if self.kind == "like":
+            return f"{self.path} is a tensor {list(self.expected[1])}"
         return f"{self.path} is the same {type(self.expected).__name__}"
 
 
@@ -50,7 +52,18 @@ _LOOK: dict[str, Callable[[Any, Any], Any]] = {
     "length": lambda container, key: len(container),
     "cell": lambda container, key: container.cell_contents,
     "leaf": lambda container, key: container._entry is LEAF,
+    "like": lambda container, key: form(container[key]),
 }
+
+
+def form(x: Any) -> Any:
+    """What programs take for granted of a tensor that is another one at every call."""
+    array = getattr(x, "_array", None)
+    if array is None:
+        return None
+    entry = x._entry
+    wants = "leaf" if entry is LEAF else entry is not None
+    return type(x), array.shape, array.dtype, array.strides, wants
 
 
 def look(place: Place) -> Any:
@@ -70,7 +83,7 @@ def same(found: Any, expected: Any) -> bool:
 def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
     """The tests of all places as Python expressions, and the objects they name."""
     lines: list[str] = []
-    names: dict[str, Any] = {"same": same, "LEAF": LEAF}
+    names: dict[str, Any] = {"same": same, "LEAF": LEAF, "form": form}
     for index, place in enumerate(places):
         names[f"gc{index}"], names[f"ge{index}"] = place.container, place.expected
         if place.kind not in ("length", "leaf", "cell"):
@@ -106,4 +119,5 @@ _TESTS = {
     "empty": "not gc{i}",
     "cell": "(gc{i}.cell_contents is ge{i} or same(gc{i}.cell_contents, ge{i}))",
     "leaf": "(gc{i}._entry is LEAF) is ge{i}",
+    "like": "form(gc{i}[gk{i}]) == ge{i}",
 }

@@ -53,3 +53,17 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
             for chain in chains_in(part):
                 found[chain] = None
     return tuple(found)
+
+
+@functools.lru_cache(4096)
+def stores_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The global names, and those of enclosing functions, that a code object gives new values."""
+    spaces: dict[str, set[str]] = {"STORE_GLOBAL": set(), "STORE_DEREF": set()}
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in spaces:
+            spaces[instruction.opname].add(str(instruction.argval))
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            for found, more in zip(spaces.values(), stores_in(part)):
+                found.update(more)
+    return frozenset(spaces["STORE_GLOBAL"]), frozenset(spaces["STORE_DEREF"])

@@ -12,13 +12,13 @@ import numpy as np
 from ..core.tape import LEAF
 from ..core.tensor import Tensor
 from .guards import SCALARS, Place
-from .names import OUTSIDE, Chain, chains_in
+from .names import OUTSIDE, Chain, chains_in, stores_in
+from .stores import SKIPPED, Tables
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
 _CHANCE = "numpy.random"  # its functions cannot be watched
 _DRAWS = "draws numbers at every call that a program would not see"
-_SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
@@ -38,6 +38,7 @@ class Reach:
         self.reads_rates = False  # whether the user's code reads learning rates itself
         self.words: set[str] = set()  # names that the user's code uses
         self.schedules: list[Any] = []  # of learning rates
+        self.tables = Tables()
         self.opaque: list[str] = []
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
@@ -138,6 +139,7 @@ class Reach:
             self._stack.append((owner, path))
             return
         mark = (id(owner), id(function.__code__))
+        self.tables.note(getattr(owner, "__dict__", None), path)
         if mark not in self._bound:
             self._bound.add(mark)
             names = function.__code__.co_varnames[:1]
@@ -151,6 +153,11 @@ class Reach:
         self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(code.co_consts)
         self.words.update(code.co_names)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
+        names, enclosing = stores_in(code)
+        for name in names:
+            self.tables.name(value.__globals__, name)
+        for name in enclosing.intersection(cells):
+            self._chain((name,), known, cells, {})
         self._stack += [(part, "a default") for part in value.__defaults__ or ()]
         self._stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
         for chain in chains_in(code):
@@ -188,6 +195,7 @@ class Reach:
                 self._note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
                 found = vars(found)[name]
             elif type(table) is dict and name in table and not isinstance(found, type):
+                self.tables.note(table, path)
                 self._note("attribute", table, name, table[name], f"{path}.{name}")
                 found = table[name]
             elif (part := self._registered(found, name)) is not None:
@@ -238,8 +246,10 @@ class Reach:
         if table is None or (_foreign(kind) and id(value) not in self._near):
             return
         derived = id(value) in self._near or not _foreign(kind)
+        self.tables.note(table, path)
+        self.tables.note(table.get("_buffers"), path)
         for key, part in list(table.items()):
-            if key not in _SKIPPED:
+            if key not in SKIPPED:
                 if derived:  # a model's settings are objects of the library that it comes from
                     self._near.add(id(part))
                 inner = path if key in _FLAT else f"{path}.{key}"

@@ -90,7 +90,7 @@ def describe(bound: Bound) -> dict[str, Any]:
 
 def _source(source: Any) -> str:
     kind = {"argument": "argument", "tensor": "tensor", "gradient": "gradient of a tensor",
-            "number": "number"}[source.kind]  # fmt: skip
+            "number": "number", "item": "attribute"}[source.kind]  # fmt: skip
     what = f" {source.owner}" if source.kind == "argument" else ""
     what = f" {source.key!r}" if source.kind == "number" else what
     return f"{kind}{what}: {source.array.dtype}{list(source.array.shape)}"

@@ -88,6 +88,7 @@ class Tracer(Draws, Settings):
         self.required: list[Node] = []  # truth values that must hold at every run
         self.watch: Any = Unwatched
         self.afterwards = Afterwards(reach)
+        self.replaced: set[int] = set()  # tensors for which the call put others in their places
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
