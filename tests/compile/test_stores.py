@@ -174,5 +174,6 @@ def test_names_of_modules_and_of_enclosing_functions() -> None:
         first, second = torch.compile(in_a_module), torch.compile(around)
         for k in range(4):
             x = torch.ones(2) * k
-            first(x), second(x)
+            first(x)
+            second(x)
             assert torch.equal(last, x * 3) and torch.equal(kept, x * 4)
