@@ -130,7 +130,8 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     ) -> Tensor:  # fmt: skip
         if not isinstance(input, Tensor):
             raise misfit(name, "input", 1, "Tensor", input)
-        blank = device is not None and elsewhere.absent(device, layout)
+        dtypes.require_cpu(None, layout)
+        blank = device is not None and elsewhere.absent(device)
         kind = None if dtype is None else numpy_kind(dtype)
         if blank or isinstance(input._array, Value):
             a = input._array

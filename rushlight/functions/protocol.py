@@ -65,7 +65,7 @@ def _only(self: Tensor) -> np.ndarray:
 
 
 def to_float(self: Tensor) -> float:
-    if self._entry is not None and not _told:
+    if self._entry is not None and STATE.grad and not _told:
         _tell_of_detaching()
     return float(_real(_only(self)))
 
@@ -96,7 +96,7 @@ def to_int(self: Tensor) -> int:
 
 
 def to_complex(self: Tensor) -> complex:
-    if self._entry is not None and not _told:
+    if self._entry is not None and STATE.grad and not _told:
         _tell_of_detaching()
     return complex(_only(self))
 

@@ -15,6 +15,8 @@ x = torch.ones((), requires_grad=True) * 2
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
     x.item(), x.tolist(), int(x), bool(x), f"{x:.1f}", float(x.detach())
+    with torch.no_grad():
+        float(x), complex(x)
     print(len(seen))
     math.sqrt(x), float(x), complex(x)
 print(len(seen), str(seen[0].message).splitlines())
