@@ -16,8 +16,8 @@ from rushlight.vision import models
 torch = pytest.importorskip("torch")
 
 FOLDER = Path(models.__file__).parent
-FILES = ("listing", "initial", "nin", "lenet", "alexnet", "vgg", "googlenet", "resnet",
-         "densenet", "mobilenetv2", "d2l")  # fmt: skip
+FILES = ("../ops/misc", "listing", "initial", "nin", "lenet", "alexnet", "vgg", "googlenet",
+         "resnet", "densenet", "mobilenetv2", "d2l")  # fmt: skip
 PACKAGE = "models_on_torch"
 
 
@@ -31,9 +31,10 @@ def theirs() -> Any:
         source = (FOLDER / f"{name}.py").read_text()
         for mine, other in (
             ("import rushlight as rl", "import torch as rl"), ("from rushlight", "from torch"),
-            ("from ...core.", "from rushlight.core."),
+            ("from ...core.", "from rushlight.core."), ("from ..ops.misc", "from .misc"),
         ):  # fmt: skip
             source = source.replace(f"\n{mine}", f"\n{other}")
+        name = name.rpartition("/")[2]
         module = types.ModuleType(f"{PACKAGE}.{name}")
         module.__package__ = PACKAGE
         sys.modules[module.__name__] = module
