@@ -9,6 +9,7 @@ are; what is left over, and whatever cannot be drafted, runs in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ BLOCKS = (32768, 4096)  # elements per call; the larger one's arrays fit the sec
 _RATE = "a number that changes"
 _PLAIN = frozenset((bool, int, float, str, type(None)))
 _FREE = frozenset(("params", "lr", "initial_lr"))  # of a group: no settings
+_VARIANTS = 8  # settings of a rule for which there are programs: who moves them gets NumPy
+_variants: dict[str, set[Any]] = {}
 
 
 class Rate:
@@ -57,6 +60,13 @@ class Rate:
 
     def __bool__(self) -> bool:
         return self == 0
+
+
+def _in_place(word: Callable[..., Drafted]) -> Callable[..., Drafted]:
+    def changed(self: Drafted, *args: Any, **options: Any) -> Drafted:
+        return self._set(word(self, *args, **options).value)
+
+    return changed
 
 
 class Drafted:
@@ -120,23 +130,9 @@ class Drafted:
     def addcdiv(self, numerator: Drafted, denominator: Drafted, *, value: Any = 1) -> Drafted:
         return Drafted(self.value + self._scaled(numerator, value) / denominator.value)
 
-    def add_(self, other: Any, *, alpha: Any = 1) -> Drafted:
-        return self._set(self.add(other, alpha=alpha).value)
-
-    def mul_(self, other: Any) -> Drafted:
-        return self._set(self.mul(other).value)
-
-    def div_(self, other: Any) -> Drafted:
-        return self._set(self.div(other).value)
-
-    def lerp_(self, end: Drafted, weight: float) -> Drafted:
-        return self._set(self.lerp(end, weight).value)
-
-    def addcmul_(self, first: Drafted, second: Drafted, *, value: Any = 1) -> Drafted:
-        return self._set(self.addcmul(first, second, value=value).value)
-
-    def addcdiv_(self, numerator: Drafted, denominator: Drafted, *, value: Any = 1) -> Drafted:
-        return self._set(self.addcdiv(numerator, denominator, value=value).value)
+    add_, mul_, div_, lerp_, addcmul_, addcdiv_ = map(
+        _in_place, (add, mul, div, lerp, addcmul, addcdiv)
+    )
 
     def sqrt(self) -> Drafted:
         return Drafted(self.value.s.sqrt(self.value))
@@ -194,7 +190,9 @@ def _draft(update: Callable[..., None], *args: Any) -> tuple[Any, ...]:
 
 
 def _settings(group: dict[str, Any]) -> tuple[tuple[str, Any], ...] | None:
-    """What of a group decides the program, if it is plain."""
+    """What of a group decides the program, if it is plain and stays."""
+    if "max_momentum" in group:  # a schedule moves the momentum at every step
+        return None
     found = []
     for name, value in group.items():
         if name in _FREE:
@@ -216,7 +214,10 @@ class Update:
         self.able = settings is not None and function.__module__.startswith("rushlight.optim.")
         if not self.able:
             return
-        heavy.FORMULAS.setdefault(self.name, lambda *args: _draft(function, *args))
+        variants = _variants.setdefault(self.name, set())
+        variants.add(settings)
+        self.able = len(variants) <= _VARIANTS
+        heavy.FORMULAS.setdefault(self.name, partial(_draft, function))
         rates: list[float] = []
         kept = [part for _, value in settings or ()
                 for part in (value if type(value) is tuple else (value,))]  # fmt: skip

@@ -35,6 +35,8 @@ SHAPES = (300, 301), (7, 5), (), (70, 100)
 @pytest.fixture(autouse=True)
 def settled_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(programs, "BLOCKS", programs.BLOCKS[-1:])  # one size: half the programs
+    monkeypatch.setattr(programs, "_VARIANTS", programs._VARIANTS)
+    monkeypatch.setattr(programs, "_variants", {})
     before = heavy.SWITCH.on
     heavy.SWITCH.on = True
     heavy.forget()
@@ -108,6 +110,25 @@ def test_a_run_that_was_resumed_is_the_same_to_the_last_bit(rule: str) -> None:
     walk(copies, second, range(3, 6))
     for a, b in zip(numbers(params, optimizer), numbers(copies, second), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_settings_that_move_make_no_programs() -> None:
+    """A momentum on a schedule, and a decay that somebody changes: at most a few programs."""
+    param = rl.nn.Parameter(rl.randn(300, 301))
+    optimizer = rl.optim.AdamW([param], lr=0.01)
+    plan = rl.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=40)
+    for _ in range(4):
+        param.grad = rl.randn(300, 301)
+        optimizer.step()
+        plan.step()
+    assert not programs_made()
+    optimizer = rl.optim.Adadelta([param])
+    for k in range(3):
+        param.grad = rl.randn(300, 301)
+        optimizer.param_groups[0]["weight_decay"] = 0.01 * k
+        programs._VARIANTS = 2
+        optimizer.step()
+    assert programs_made() == 2
 
 
 def test_memory_in_another_order() -> None:
