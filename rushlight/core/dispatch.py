@@ -183,7 +183,7 @@ OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Evaluate an op on whatever the inputs are."""
-    if prim.name in _ROUNDED_LAST:
+    if prim.once:
         result = _by_a_number(prim, inputs, params)
         if result is not None:
             return result
@@ -208,9 +208,6 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
     return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
-
-
-_ROUNDED_LAST = frozenset(("mul", "div"))
 
 
 def _by_a_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

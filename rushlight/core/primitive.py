@@ -1,6 +1,6 @@
 """The declaration of an op and its families; `docs/one-op.md` walks one from end to end.
 
-A `Primitive` is frozen at ten fields. The families below fill what can be derived: the pull
+The fields of a `Primitive` are few and frozen. The families below fill what can be derived: the pull
 (gradients of the inputs from the gradient of the output) is baked here, once, at declaration.
 """
 
@@ -114,19 +114,20 @@ class General:
 
 
 class Primitive:
-    """An op, declared once: every interpreter reads these ten fields.
+    """An op, declared once: every interpreter reads these fields.
 
     `eval` computes on arrays; `shape` gives the result's shape from shapes (None: by family);
     `dtype` says how operands are promoted; `rule` is one of the three rule kinds or None; `lower`
     feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs
     but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
     does not move with x but is not independent of it either (ReLU): its own gradient is zero.
+    `once`: with a number, half precision is computed in float32 and rounded once.
     `arity` None means one sequence of operands (cat, stack).
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "eval", "flat", "lower", "name", "node", "outputs", "pull",
-        "reads", "rule", "shape",
+        "arity", "doc", "dtype", "eval", "flat", "lower", "name", "node", "once", "outputs",
+        "pull", "reads", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -137,6 +138,7 @@ class Primitive:
     lower: Any
     reads: str
     flat: str
+    once: bool
     doc: str
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
@@ -151,6 +153,7 @@ class Primitive:
         self.dtype = fields.get("dtype", "first")
         self.reads = fields.get("reads", "")
         self.flat = fields.get("flat", "")
+        self.once = fields.get("once", False)
         self.doc = fields.get("doc", "")
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)

@@ -65,12 +65,12 @@ def _pull_mul(g: Any, entry: Any) -> Any:
 _MUL_PARTIALS = [lambda y, a, b: b, lambda y, a, b: a]
 _derived_pull_mul = bake_elementwise(_MUL_PARTIALS, CROSSED)
 mul = elementwise(
-    "mul", eval=np.multiply, partials=_MUL_PARTIALS, reads=CROSSED, pull=_pull_mul,
+    "mul", eval=np.multiply, partials=_MUL_PARTIALS, reads=CROSSED, pull=_pull_mul, once=True,
     lower=lambda s, x, y: s.mul(x, y), doc="x * y, broadcast and promoted.",
 )  # fmt: skip
 
 div = elementwise(
-    "div", eval=np.true_divide, dtype="float",
+    "div", eval=np.true_divide, dtype="float", once=True,
     partials=[lambda y, a, b: 1 / b, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
     lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
 )  # fmt: skip
