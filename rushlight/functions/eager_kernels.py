@@ -13,8 +13,8 @@ __all__ = ["eager_kernels"]
 def eager_kernels(enabled: bool | None = None) -> bool:
     """Whether eager operations on large arrays run as native programs; with an argument, set it.
 
-    Convolutions, pooling, norms and the like are compiled when a call comes for the second time
-    with the same shapes, types and parameters, and the code is kept on disk. Without llvmlite, or
+    Convolutions, pooling, norms and the like are compiled when a call first comes with its shapes,
+    types and parameters, and the code is kept on disk. Without llvmlite, or
     after `eager_kernels(False)`, NumPy computes everything. Results agree but for the last bits.
     `RUSHLIGHT_EAGER_KERNELS=0` in the environment is the same from the start.
     Returns the setting that holds after the call.
