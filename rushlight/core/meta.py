@@ -48,7 +48,7 @@ class Meta(Value):
     level: Any = _Level
 
     def __init__(self, form: ndarray, base: Meta | None = None) -> None:
-        self.form, self.base = form, base  # type: ignore[misc]
+        self.form, self.base = form, base  # type: ignore[misc]  # set once, then frozen
 
     @property
     def shape(self) -> Any:

@@ -1,7 +1,7 @@
 """The declaration of an op and its families; `docs/one-op.md` walks one from end to end.
 
-The fields of a `Primitive` are few and frozen. The families below fill what can be derived: the pull
-(gradients of the inputs from the gradient of the output) is baked here, once, at declaration.
+The fields of a `Primitive` are few and frozen. The families below fill what can be derived: the
+pull (gradients of the inputs from the gradient of the output) is baked here, once, at declaration.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class GraphModule(rl.nn.Module):
             if "forward" not in vars(one) or one is GraphModule:
                 break
         made = type(cls.__name__, (cls,), {"__module__": cls.__module__})
-        return super().__new__(made)  # type: ignore[arg-type]
+        return super().__new__(made)  # type: ignore[arg-type]  # a class of its own each
 
     def __init__(self, root: Any, graph: Graph, class_name: str = "GraphModule") -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class GraphModule(rl.nn.Module):
         linecache.cache[file] = (len(made.src), None, made.src.splitlines(True), file)
         space = dict(made.globals)
         exec(compile(made.src, file, "exec"), space)
-        type(self).forward = space["forward"]  # type: ignore[method-assign]
+        type(self).forward = space["forward"]  # type: ignore[method-assign]  # as generated
         return made
 
     def print_readable(self, print_output: bool = True, **kwargs: Any) -> str:

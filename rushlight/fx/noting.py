@@ -36,7 +36,7 @@ class TracerBase:
 
     def proxy(self, node: Node) -> Proxy:
         """The stand-in for a node's result."""
-        return Proxy(node, self)  # type: ignore[arg-type]
+        return Proxy(node, self)  # type: ignore[arg-type]  # self is the tracer
 
     def create_proxy(
         self, kind: str, target: Any, args: Any, kwargs: Any, name: str | None = None,

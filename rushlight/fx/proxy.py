@@ -49,7 +49,7 @@ class Proxy:
         frame = sys._getframe(1)
         count = _unpacked(frame.f_code, frame.f_lasti)
         if count is not None:
-            return (self[i] for i in range(count))  # type: ignore[index]
+            return (self[i] for i in range(count))  # type: ignore[index]  # set below, with the operators
         return self.tracer.iter(self)
 
     def __bool__(self) -> bool:
@@ -91,12 +91,12 @@ class Attribute(Proxy):
         self._node: Node | None = None
 
     @property
-    def node(self) -> Node:  # type: ignore[override]
+    def node(self) -> Node:  # type: ignore[override]  # no field here
         """The node that reads the attribute, made when it is needed."""
         if self._node is None:
             made = self.tracer.create_proxy("call_function", getattr, (self.root, self.attr), {})
             self._node = made.node
-        return self._node  # type: ignore[return-value]
+        return self._node  # type: ignore[return-value]  # made on demand
 
     def __call__(self, *args: Any, **kwargs: Any) -> Proxy:
         return self.tracer.create_proxy("call_method", self.attr, (self.root, *args), kwargs)
@@ -149,5 +149,5 @@ for _name in _BINARY + _OTHER:
 for _name in _BINARY:
     _plain = _name.rstrip("_")
     setattr(Proxy, f"__r{_plain}__", _turned(getattr(operator, _name)))
-Proxy.__hash__ = object.__hash__  # type: ignore[method-assign]
-Proxy.__abs__ = _noted(operator.abs)  # type: ignore[attr-defined]
+Proxy.__hash__ = object.__hash__  # type: ignore[method-assign]  # == is noted, identity hashes
+Proxy.__abs__ = _noted(operator.abs)  # type: ignore[attr-defined]  # as the others

@@ -41,7 +41,7 @@ def entry(code: llvm.Code, name: str, release_gil: bool) -> Callable[[int], None
     """
     kind = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
     function = kind(None, ctypes.c_size_t)(code.address(name))
-    function.code = code  # type: ignore[attr-defined]
+    function.code = code  # type: ignore[attr-defined]  # kept alive with it
     return function
 
 
