@@ -25,12 +25,11 @@ class finfo:
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
                 f" '{kind!r}'"
             )
-        numpy_dtype = kind.to_real().numpy
-        limits: Any = dtypes.bfloat16_limits() if kind is dtypes.bfloat16 else np.finfo(numpy_dtype)
-        self.bits, self.dtype = limits.bits, kind.name
+        limits = dtypes.limits_of(kind.to_real())
+        self.bits, self.dtype = limits.bits, kind.to_real().name
         self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
         self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = 10.0**-limits.precision
+        self.resolution = 10.0**-limits.precision if kind.rank else 1.0
 
     def __repr__(self) -> str:
         parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
@@ -60,4 +59,4 @@ class iinfo:
         self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={_short(self.min)}, max={_short(self.max)}, dtype={self.dtype})"

@@ -108,7 +108,7 @@ def full(
     if blank:
         return elsewhere.finished(shape, kind, requires_grad, out)
     array = memory.empty(shape, kind)
-    array[...] = np.asarray(fill_value).astype(kind)
+    array[...] = dtypes.narrowed(np.asarray(fill_value), kind)
     return finish(array, requires_grad, out)
 
 
@@ -166,6 +166,8 @@ def full_like(
     """
     if not isinstance(input, Tensor):
         raise misfit("full_like", "input", 1, "Tensor", input)
+    if "out" in options:
+        raise TypeError("full_like() got an unexpected keyword argument 'out'")
     options.setdefault("device", input.device)
     made = full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
     if getattr(input._array, "absent", False):

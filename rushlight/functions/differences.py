@@ -19,7 +19,7 @@ _UNSPECIFIED = "torch.gradient expected spacing to be unspecified, a scalar"
 
 
 def gradient(
-    input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order: int = 1
+    input: Tensor, *, spacing: Any = None, dim: Any = None, axis: Any = None, edge_order: int = 1
 ) -> tuple[Tensor, ...]:
     """The derivative along each dimension: central differences, one-sided ones at the edges.
 
@@ -31,6 +31,7 @@ def gradient(
     >>> torch.gradient(torch.tensor([0.0, 1.0, 4.0, 9.0]))
     (tensor([1., 2., 4., 5.]),)
     """
+    dim = dim if axis is None else axis
     if isinstance(spacing, Tensor) and spacing._array.ndim:
         raise combination("gradient", (input,), {"spacing": spacing})
     dims = dimensions(dim, input._array.ndim)

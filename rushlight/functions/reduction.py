@@ -211,7 +211,7 @@ def amin(
 
 def argmax(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None,
-    out: Any = None,
+    keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The index of the largest element, in the flattened tensor or along a dimension.
 
@@ -219,12 +219,13 @@ def argmax(
     >>> torch.argmax(torch.tensor([[1, 5], [7, 2]]), dim=1)
     tensor([1, 0])
     """
-    return put(_arg(r.argmax, "argmax", input, dim if axis is None else axis, keepdim), out)
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
+    return put(_arg(r.argmax, "argmax", input, dim, keepdim), out)
 
 
 def argmin(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None,
-    out: Any = None,
+    keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The index of the smallest element, in the flattened tensor or along a dimension.
 
@@ -232,7 +233,8 @@ def argmin(
     >>> torch.argmin(torch.tensor([3.0, 1.0, 2.0]))
     tensor(1)
     """
-    return put(_arg(r.argmin, "argmin", input, dim if axis is None else axis, keepdim), out)
+    dim, keepdim = pick(dim, axis, keepdim, keepdims)
+    return put(_arg(r.argmin, "argmin", input, dim, keepdim), out)
 
 
 def _arg(op: Any, name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
@@ -245,27 +247,29 @@ def _arg(op: Any, name: str, input: Tensor, dim: int | None, keepdim: bool) -> T
 
 
 def all(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, out: Any = None
-) -> Tensor:
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+    keepdims: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
     """Whether every element is nonzero.
 
     >>> import rushlight as torch
     >>> torch.all(torch.tensor([True, False]))
     tensor(False)
     """
-    return _logical(r.all, input, dim if axis is None else axis, keepdim, out)
+    return _logical(r.all, input, *pick(dim, axis, keepdim, keepdims), out)
 
 
 def any(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, out: Any = None
-) -> Tensor:
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+    keepdims: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
     """Whether some element is nonzero.
 
     >>> import rushlight as torch
     >>> torch.any(torch.tensor([True, False]))
     tensor(True)
     """
-    return _logical(r.any, input, dim if axis is None else axis, keepdim, out)
+    return _logical(r.any, input, *pick(dim, axis, keepdim, keepdims), out)
 
 
 def _logical(op: Any, input: Tensor, dim: Any, keepdim: bool, out: Any) -> Tensor:

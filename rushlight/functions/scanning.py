@@ -189,13 +189,14 @@ def _check(y: Tensor, x: Any, dx: Any, name: str) -> None:
         )
 
 
-def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None) -> Tensor:
     """The trapezoidal rule along a dimension, at points `x` or `dx` apart.
 
     >>> import rushlight as torch
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor(10.5000)
     """
+    dim = dim if axis is None else axis
     x, dx = (x, dx) if isinstance(x, Tensor) or x is None else (None, x)
     _check(y, x, dx, "trapezoid")
     place = dimension(dim, y._array.ndim)
@@ -208,18 +209,21 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor
     return scan.halved(sum_of(total, (dimension(dim, total._array.ndim),), False))
 
 
-def trapz(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def trapz(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None) -> Tensor:
     """`trapezoid` under its older name."""
-    return trapezoid(y, x, dx=dx, dim=dim)
+    return trapezoid(y, x, dx=dx, dim=dim, axis=axis)
 
 
-def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def cumulative_trapezoid(
+    y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None
+) -> Tensor:
     """The running trapezoidal rule along a dimension.
 
     >>> import rushlight as torch
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor([ 3.0000, 10.5000])
     """
+    dim = dim if axis is None else axis
     x, dx = (x, dx) if isinstance(x, Tensor) or x is None else (None, x)
     _check(y, x, dx, "cumulative_trapezoid")
     place, after, before = _pairs(y, dim)

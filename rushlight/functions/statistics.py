@@ -10,7 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.shapes import dimension
+from ..core.shapes import dimension, required_dim
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
 from ..ops import compare as c
@@ -152,8 +152,8 @@ def nanmean(
 
 
 def logsumexp(
-    input: Tensor, dim: Any, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None,
-    out: Any = None,
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+    keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """log(sum of e^x) over dimensions, without overflow.
 
@@ -161,7 +161,8 @@ def logsumexp(
     >>> torch.logsumexp(torch.tensor([[0.0, 0.0]]), 1)
     tensor([0.6931])
     """
-    dim, keepdim = pick(dim, axis, keepdim, keepdims)
+    keepdim = keepdim if keepdims is None else keepdims
+    dim = required_dim("logsumexp", dim, axis)
     if input.dtype.category < dtypes.FLOAT:
         input = s.cast(input, dtypes.float32)
     return _out(m.logsumexp(input, dims_of(dim, input._array.ndim), keepdim), out)

@@ -36,6 +36,10 @@ CALLS = {
     "fft": lambda **k: torch.fft.rfft(X, **k),
     "vector_norm": lambda **k: torch.linalg.vector_norm(X, **k),
     "vecdot": lambda **k: torch.linalg.vecdot(X, X, **k),
+    "all": X.all, "any": X.any, "argmax": X.argmax, "argmin": X.argmin, "logsumexp": X.logsumexp,
+    "trapezoid": lambda **k: torch.trapezoid(X, **k), "trapz": lambda **k: torch.trapz(X, **k),
+    "cumulative_trapezoid": lambda **k: torch.cumulative_trapezoid(X, **k),
+    "gradient": lambda **k: torch.gradient(X, **k),
 }  # fmt: skip
 
 
@@ -51,13 +55,17 @@ def test_axis_says_what_dim_says(name):
         assert one.shape == other.shape and torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["amax", "amin", "quantile", "linalg.norm", "vector_norm"])
+KEEPING = ["amax", "amin", "quantile", "linalg.norm", "vector_norm", "all", "any", "argmax",
+           "argmin", "logsumexp"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEEPING)
 def test_keepdims_says_what_keepdim_says(name):
     kept = CALLS[name](axis=1, keepdims=True)
     assert kept.shape == (2, 1, 4) and torch.equal(kept, CALLS[name](dim=1, keepdim=True))
 
 
-@pytest.mark.parametrize("name", ["unsqueeze", "softmax", "log_softmax"])
+@pytest.mark.parametrize("name", ["unsqueeze", "softmax", "log_softmax", "logsumexp"])
 def test_one_of_both_is_required(name):
     with pytest.raises(TypeError, match=f'{name}.. missing 1 required positional arguments: "dim"'):
         CALLS[name]()

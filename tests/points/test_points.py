@@ -1,0 +1,45 @@
+"""Every point that the tables in docs/promises name by `area: name` is as torch recorded it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+import rushlight
+from tests.points.points import FOLDER, points, run
+
+ANSWERS = json.loads((FOLDER / "answers.json").read_text())
+POINTS = points()
+NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
+
+
+def test_every_point_has_torchs_answer() -> None:
+    assert POINTS.keys() == ANSWERS.keys(), "run python -m tests.points.record_points"
+
+
+def same(ours: str, theirs: str) -> bool:
+    """Equal text; printed numbers may differ by one unit of the last printed place."""
+    if ours == theirs:
+        return True
+    if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
+        return False
+    pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs))
+    return all(abs(float(a) - float(b)) <= 1.01e-4 * max(1.0, abs(float(b))) for a, b in pairs)
+
+
+def same_error(ours: str, theirs: str) -> bool:
+    """The same type and first line; which arguments a function takes may be worded otherwise."""
+    arguments = ("invalid combination of arguments", "keyword argument")
+    if any(words in theirs for words in arguments):
+        return ours.startswith("TypeError:")
+    return ours == theirs.replace("module 'torch'", "module 'rushlight'")
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_point(name: str) -> None:
+    found, expected = run(POINTS[name], rushlight), ANSWERS[name]
+    assert same_error(found["error"], expected["error"]), (found["error"], expected["error"])
+    ours = found["out"].replace("rushlight.", "torch.")
+    assert same(ours, expected["out"]), f"ours:\n{ours}\ntorch:\n{expected['out']}"
