@@ -52,21 +52,31 @@ def refuse_leaf(target: Tensor, through_view: bool = False) -> None:
     """torch's errors for writing to a leaf that requires grad while recording."""
     if not STATE.grad:
         return
-    if target._entry is LEAF and not through_view:
+    base = target if target._base is None else target._base
+    if target._entry is LEAF and base is target and not through_view:
         raise fail(
             RuntimeError,
             "a leaf Variable that requires grad is being used in an in-place operation.",
             "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
         )
-    base = target if target._base is None else target._base
     if base is not target:
         _refuse_view(target, base)
-    if base._entry is LEAF:
+    if base._entry is LEAF or (base is not target and _of_a_leaf(target, base)):
         raise fail(
             RuntimeError,
             "a view of a leaf Variable that requires grad is being used in an in-place operation.",
             "change a parameter inside `with torch.no_grad():`, or work on a .clone()",
         )
+
+
+def _of_a_leaf(target: Tensor, base: Tensor) -> bool:
+    """Whether a view of a base without history is, or is taken from, a leaf on the same memory."""
+    entry: Any = target._entry
+    if base._entry is not None or entry is None:
+        return False
+    while type(entry) is list and entry[PARENTS]:
+        entry = entry[PARENTS][0]
+    return entry is LEAF or (isinstance(entry, Tensor) and entry._base is base)
 
 
 _OF_FUNCTION = (
@@ -237,6 +247,8 @@ def rebase(target: Tensor) -> None:
 def write(target: Tensor, value: Any) -> Tensor:
     """Overwrite without recording: the values of an array or number, cast to the target's type."""
     a = memory(target)
+    if a.dtype.itemsize == 1 and a.dtype.kind == "V":
+        value = dtypes.narrowed(np.asarray(value), a.dtype)
     np.copyto(a, value, casting="unsafe")
     if not target._silent:
         mark_written(a)

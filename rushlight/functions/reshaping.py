@@ -38,6 +38,7 @@ def _reshaped(
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
+        mark_written(self._array)  # torch counts a new version, though no value changes
         result = function(wrap(self._array, self._entry), *args, **kwargs)
         self._array, self._entry = result._array, result._entry
         entry = self._entry
