@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, shapes
+from .dtypes import scalar_type_name
 from .errors import Unfollowed, fail, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
@@ -298,6 +299,8 @@ def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     common = result_type(*inputs)
     if rule == "float" and common.category < dtypes.FLOAT:
         common = DEFAULTS.dtype
+    elif common.category == dtypes.FLOAT and not common.rank and rule != "compare":
+        raise not_implemented(f"{prim.name}_cpu", common)
     return tuple([_to(x, common) for x in inputs])
 
 
@@ -391,18 +394,6 @@ def write_out(result: Any, out: Any) -> Any:
         out._array = np.empty(result._array.shape, out._array.dtype)
     LATE.assign(out, result)
     return out
-
-
-SCALAR_TYPE_NAMES = {
-    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble", "bool": "Bool", "bfloat16": "BFloat16",
-}  # fmt: skip
-
-
-def scalar_type_name(kind: dtypes.dtype) -> str:
-    """The name of a data type in torch's messages."""
-    return SCALAR_TYPE_NAMES.get(kind.name, kind.name)
 
 
 def not_implemented(name: str, kind: dtypes.dtype) -> BaseException:

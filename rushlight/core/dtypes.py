@@ -32,8 +32,8 @@ class dtype:
 
     @property
     def numpy(self) -> np.dtype:
-        """The NumPy dtype that stores it; bfloat16 loads ml_dtypes on first use."""
-        return self._numpy if self._numpy is not None else _load_bfloat16(self)
+        """The NumPy dtype that stores it; bfloat16 and 8-bit floats load ml_dtypes on first use."""
+        return self._numpy if self._numpy is not None else _load(self)
 
     @property
     def is_floating_point(self) -> bool:
@@ -45,9 +45,9 @@ class dtype:
 
     @property
     def is_signed(self) -> bool:
-        return self.category > INTEGER or (
-            self.category == INTEGER and not self.name.startswith("u")
-        )
+        if self.name.startswith(("u", "float8_e8")):
+            return False
+        return self.category >= INTEGER
 
     def to_real(self) -> dtype:
         """The type of the real part."""
@@ -83,6 +83,13 @@ float32 = dtype("float32", np.float32, FLOAT, 2, 4)
 float64 = dtype("float64", np.float64, FLOAT, 3, 8)
 complex64 = dtype("complex64", np.complex64, COMPLEX, 2, 8)
 complex128 = dtype("complex128", np.complex128, COMPLEX, 3, 16)
+# Formats to store and exchange values in (rank 0): they are cast, copied and compared, and meet
+# no other type. Source: https://arxiv.org/abs/2209.05433, the OCP's microscaling formats.
+float8_e4m3fn = dtype("float8_e4m3fn", None, FLOAT, 0, 1)
+float8_e5m2 = dtype("float8_e5m2", None, FLOAT, 0, 1)
+float8_e4m3fnuz = dtype("float8_e4m3fnuz", None, FLOAT, 0, 1)
+float8_e5m2fnuz = dtype("float8_e5m2fnuz", None, FLOAT, 0, 1)
+float8_e8m0fnu = dtype("float8_e8m0fnu", None, FLOAT, 0, 1)
 
 ALIASES = {
     "half": float16, "float": float32, "double": float64, "short": int16, "int": int32,
@@ -90,22 +97,41 @@ ALIASES = {
 }  # fmt: skip
 
 
-def _load_bfloat16(asked: dtype) -> np.dtype:
+def _load(kind: dtype) -> np.dtype:
     try:
         import ml_dtypes
     except ImportError as error:
-        error.add_note("bfloat16 needs ml_dtypes: pip install ml_dtypes")
+        error.add_note(f"{kind.name} needs ml_dtypes: pip install ml_dtypes")
         raise
-    bfloat16._numpy = np.dtype(ml_dtypes.bfloat16)
-    OF_NUMPY[bfloat16._numpy] = bfloat16
-    return bfloat16._numpy if asked is bfloat16 else np.dtype(asked.name)
+    kind._numpy = np.dtype(getattr(ml_dtypes, kind.name))
+    OF_NUMPY[kind._numpy] = kind
+    return kind._numpy
 
 
-def bfloat16_limits() -> Any:
-    """NumPy-style `finfo` of bfloat16."""
+def limits_of(kind: dtype) -> Any:
+    """NumPy-style `finfo` of a floating-point type."""
+    if kind._numpy is not None and kind._numpy.kind == "f" and kind.rank:
+        return np.finfo(kind._numpy)
+    _load(kind)
     import ml_dtypes
 
-    return ml_dtypes.finfo(bfloat16.numpy)
+    return ml_dtypes.finfo(kind.numpy)
+
+
+def narrowed(values: Any, kind: np.dtype) -> np.ndarray:
+    """`values.astype(kind)` by torch's rules where ml_dtypes has others.
+
+    float8_e4m3fn ends at 448 (no infinity, and no nan for what is larger); float8_e8m0fnu, which
+    has no sign and no zero, takes sizes, and the smallest power for what lies below it.
+    """
+    if kind.itemsize == 1 and kind.char in "4W":
+        values = np.asarray(values)
+        values = values.astype(np.float32 if values.dtype.itemsize < 8 else np.float64)
+        if kind.name == "float8_e4m3fn":
+            values = np.clip(values, -448.0, 448.0)
+        elif kind.name == "float8_e8m0fnu":
+            values = np.maximum(np.abs(values), 2.0**-127)
+    return values.astype(kind)
 
 
 def named(name: str) -> dtype:
@@ -119,9 +145,9 @@ def of(array: np.ndarray | np.generic) -> dtype:
     found = OF_NUMPY.get(array.dtype)
     if found is not None:
         return found
-    if array.dtype.name == "bfloat16":
-        _load_bfloat16(bfloat16)
-        return bfloat16
+    if array.dtype.name in ALL and array.dtype.isbuiltin == 2:
+        _load(ALL[array.dtype.name])
+        return ALL[array.dtype.name]
     if array.dtype.kind in "biufc":
         native = OF_NUMPY.get(array.dtype.newbyteorder("="))
         if native is not None:
@@ -162,6 +188,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     """
     if a is b:
         return a
+    if (not a.rank and a.category == FLOAT) or (not b.rank and b.category == FLOAT):
+        raise _no_meeting(a, b)
     if a.category < b.category:
         a, b = b, a
     if a.category > b.category:
@@ -177,6 +205,28 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     if {a, b} == {float16, bfloat16}:
         return float32
     return a if a.rank > b.rank else b
+
+
+def _no_meeting(a: dtype, b: dtype) -> BaseException:
+    error = RuntimeError(
+        "Promotion for Float8 Types is not supported, attempted to promote"
+        f" {scalar_type_name(a)} and {scalar_type_name(b)}"
+    )
+    error.add_note("8-bit floats only store values: cast them, x.to(torch.float32)")
+    return error
+
+
+SCALAR_TYPE_NAMES = {
+    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble", "bool": "Bool", "bfloat16": "BFloat16",
+}  # fmt: skip
+
+
+def scalar_type_name(kind: dtype) -> str:
+    """The name of a data type in torch's messages."""
+    name = kind.name.capitalize() if kind.name.startswith("float8") else kind.name
+    return SCALAR_TYPE_NAMES.get(name, name)
 
 
 def can_cast(source: dtype, target: dtype) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from . import dtypes
@@ -28,6 +26,8 @@ class finfo:
         limits = dtypes.limits_of(kind.to_real())
         self.bits, self.dtype = limits.bits, kind.to_real().name
         self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        if kind is dtypes.float8_e5m2fnuz:
+            self.eps = 0.125  # as torch says; the step above 1 is 0.25
         self.tiny = self.smallest_normal = float(limits.tiny)
         self.resolution = 10.0**-limits.precision if kind.rank else 1.0
 

@@ -144,7 +144,6 @@ def _hints(home: str, name: str) -> list[str]:
 _DENSE = "all tensors here are dense (torch.strided); Embedding(sparse=True) gives dense gradients"
 _ABSENT = {
     **dict.fromkeys(("complex32", "chalf"), "NumPy has no 16-bit complex numbers: use complex64"),
-    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2"), "8-bit floats are left out: use bfloat16"),
     **dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor"), _DENSE),
     **dict.fromkeys(("quint8", "qint8", "qint32"), "quantised types are left out: use uint8"),
 }  # fmt: skip

@@ -24,6 +24,8 @@ _NAMES = {
     "bfloat16": ("BFloat16", "c10::BFloat16"), "float32": ("Float", "float"),
     "float64": ("Double", "double"), "complex64": ("ComplexFloat", "c10::complex<float>"),
     "complex128": ("ComplexDouble", "c10::complex<double>"),
+    **{f"float8_{kind}": (f"Float8_{kind}", f"c10::Float8_{kind}")
+       for kind in ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e8m0fnu")},
 }  # fmt: skip
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 _LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38,
@@ -46,6 +48,7 @@ def kind_of(dtype: np.dtype, kernel: str, *allowed: str) -> str:
     name = name_of(dtype)
     # torch's kernels for whole numbers leave the three larger unsigned types out.
     kind = _KINDS.get(name) or ("unsigned" if name[:2] == "ui" and name != "uint8" else "integer")
+    kind = "eighth" if name.startswith("float8") else kind
     if kind not in allowed:
         message = f"{kernel} not implemented for '{_NAMES[name][0]}'"
         raise fail(NotImplementedError, message, f"it takes: {', '.join(allowed)}")
@@ -114,6 +117,8 @@ def check_continuous(distribution: str, dtype: np.dtype) -> None:
 
 def check_integers(dtype: np.dtype, low: int, high: int | None) -> tuple[int, int]:
     """The start and the width of the range of `random_(low, high)`, refusing what torch refuses."""
+    if name_of(dtype).startswith("float8"):
+        kind_of(dtype, '"random_update_from_to"', "integer")
     digits = _DIGITS.get(name_of(dtype))
     if high is None:
         return _open_range(dtype, low, digits)

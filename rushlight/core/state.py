@@ -85,4 +85,6 @@ def set_default_dtype(d: dtypes.dtype) -> None:
         raise TypeError(
             f"only floating-point types are supported as the default type, but got {d!r}"
         )
+    if not d.rank:
+        raise TypeError(f"couldn't find storage object {dtypes.scalar_type_name(d)}Storage")
     DEFAULTS.dtype = d

@@ -246,7 +246,7 @@ def _typed(array: np.ndarray, kind: np.dtype) -> np.ndarray:
             )  # fmt: skip
         if array.dtype.kind == "f":
             return array.astype(np.int64).astype(kind)
-    return array.astype(kind)
+    return dtypes.narrowed(array, kind)
 
 
 def fits(value: float, kind: np.dtype) -> bool:

@@ -187,8 +187,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    if self._array.dtype.kind == "V":
-        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self._array.dtype.isbuiltin == 2:
+        raise TypeError(f"Got unsupported ScalarType {scalar_type_name(self.dtype)}")
     if self._entry is not None:
         note_cut("numpy(force=True)", self._array)
     if self.device.type == "meta":

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import SCALAR_TYPE_NAMES
+from ..core.dtypes import SCALAR_TYPE_NAMES
 from ..core.elsewhere import get_default_device, set_default_device
 from ..core.errors import fail
 from ..core.state import set_default_dtype

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import narrowed
 from ..core.heavy import SWITCH, heavy
 
 SMALL = 1_000_000
@@ -32,8 +33,8 @@ def _has_small_kernels() -> bool:
 
 def product(a: np.ndarray, b: np.ndarray) -> Any:
     """a @ b for operands of one data type; half precision sums in float32 as torch does."""
-    if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
-        return multiply(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    if a.dtype.itemsize <= 2 and a.dtype.kind in "fV":
+        return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
     if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     return multiply(a, b) if a.ndim < 3 > b.ndim else multiply(a, b, order="C")
@@ -41,9 +42,9 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
 
 def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
     """x w^T + bias; the sum of half precision, too, is rounded once."""
-    if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
+    if x.dtype.itemsize <= 2 and x.dtype.kind in "fV":
         wide = affine(*(one.astype(np.float32) for one in (x, w, bias)))
-        return wide.astype(x.dtype)
+        return narrowed(wide, x.dtype)
     y = product(x, w.T)
     return np.add(y, bias, y)
 

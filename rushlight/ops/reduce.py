@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
+from ..core.dispatch import not_implemented
 from ..core.families import general, linear, plain
 from ..core.tape import PARAMS
 from .elementwise import where
@@ -45,7 +47,9 @@ _reduce_add = np.add.reduce
 def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if x.dtype.kind in "iub":
         return row_major(_reduce_add(x, dims, np.int64, keepdims=keep))
-    if x.dtype.itemsize == 2:
+    if x.dtype.itemsize <= 2:
+        if x.dtype.itemsize == 1:
+            raise not_implemented("sum_cpu", dtypes.of(x))
         y = _reduce_add(x, dims, np.float32, keepdims=keep)
         return row_major(y).astype(x.dtype)
     y = _reduce_add(x, dims, keepdims=keep)

@@ -24,7 +24,8 @@ Shape = Sequence[int]
 def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     if source.category == dtypes.COMPLEX and target.category < dtypes.COMPLEX:
         x = x.real
-    return x.astype(target.numpy)
+    kind = target.numpy
+    return x.astype(kind) if kind.kind != "V" else dtypes.narrowed(x, kind)
 
 
 _cast = linear(
@@ -213,7 +214,7 @@ embed_diagonal = linear("embed_diagonal", eval=_embed_diagonal,
 
 zero = linear("zero", eval=np.zeros_like, adjoint=lambda g, x: 0 * g, doc="Zeros in x's place.")
 fill = general(
-    "fill", eval=lambda x, value: np.full_like(x, value.astype(x.dtype)), arity=2,
+    "fill", eval=lambda x, value: np.full_like(x, dtypes.narrowed(value, x.dtype)), arity=2,
     vjp=lambda g, y, x, value: (0 * g, g), node="FillBackward2", doc="One value in x's place.",
 )  # fmt: skip
 
@@ -288,7 +289,8 @@ replace_region = general(
 Late.replace_region, Late.strided_view = replace_region, strided_view
 
 overwrite = general(
-    "copy", eval=lambda x, value: np.broadcast_to(value.astype(x.dtype), x.shape), arity=2,
+    "copy", arity=2,
+    eval=lambda x, value: np.broadcast_to(dtypes.narrowed(value, x.dtype), x.shape),
     vjp=lambda g, y, x, value: (0 * g, g), node="CopyBackwards",
     doc="x with all its values replaced.",
 )  # fmt: skip

@@ -24,12 +24,15 @@ MAX_HEADER = 100_000_000
 NAMES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "F16": "float16",
     "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64",
-    "I64": "int64", "U64": "uint64", "C64": "complex64",
+    "I64": "int64", "U64": "uint64", "C64": "complex64", "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu", "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
 # Wide types first, so that every tensor starts at a multiple of its element size.
 WIDE_FIRST = ["U64", "I64", "F64", "C64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16"]
-WIDE_FIRST += ["I8", "U8", "BOOL"]
+WIDE_FIRST += ["I8", "U8", "F8_E8M0", "F8_E5M2", "F8_E4M3"]
+WIDE_FIRST += ["F8_E5M2FNUZ", "F8_E4M3FNUZ", "BOOL"]
 
 
 def save_file(
