@@ -16,8 +16,11 @@ from .autograd.backward import tensor_backward
 from .contents import METHODS
 from .core import calls, dtypes, elsewhere, inplace
 from .core.dispatch import named, scalar_type_name, wrap_array
+from .core.gates import publish, subclass_made
 from .core.inference import guard_writes as _guard_writes
+from .core.limits import finfo, iinfo
 from .core.names import Later
+from .core.shapes import Size
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
 from .functions.arguments import reordered
@@ -261,18 +264,22 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 def _later(name: str) -> Later:
     """The function of that name, looked up when somebody asks for the method."""
-    return Later(Tensor, name, lambda: getattr(functions, name))
+    return _made(name, lambda: getattr(functions, name))
+
+
+def _made(name: str, make: Callable[[], Any]) -> Later:
+    return Later(Tensor, name, lambda: publish(make(), "rushlight", name, Tensor))
 
 
 def _listed(home: str, name: str) -> Later:
     """A method from the table of a module that loads when somebody asks."""
-    return Later(
-        Tensor, name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
+    return _made(
+        name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
     )
 
 
 def _twin(name: str) -> Later:
-    return Later(Tensor, f"{name}_", lambda: inplace.in_place(getattr(functions, name)))
+    return _made(f"{name}_", lambda: inplace.in_place(getattr(functions, name)))
 
 
 def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
@@ -312,7 +319,7 @@ def methods() -> dict[str, Any]:
     own = operators()
     table["mul_"] = own["__imul__"]
     for name in ("add", "sub"):
-        table[f"{name}_"] = Later(Tensor, f"{name}_", functools.partial(_scaled_in_place, name))
+        table[f"{name}_"] = _made(f"{name}_", functools.partial(_scaled_in_place, name))
     table.update(
         copy_=copy_, fill_=fill_, zero_=zero_, to=to, type=type_, contiguous=contiguous,
         split=split, where=where_method, backward=tensor_backward,
@@ -369,8 +376,17 @@ def install() -> None:
     """Attach all of it to Tensor."""
     for name, function in methods().items():
         setattr(Tensor, name, function)
+    Tensor.__init_subclass__ = classmethod(_init_subclass)  # type: ignore[assignment]
+
+
+def _init_subclass(cls: Any, **kwargs: Any) -> None:
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    subclass_made(cls)
 
 
 install()
+for _kind in (Tensor, Size, dtypes.dtype, dtypes.device, dtypes.layout, dtypes.memory_format,
+              finfo, iinfo):  # fmt: skip
+    _kind.__module__ = "rushlight"  # as users know them: `print(type(x))`
 assert protocol
 _guard_writes()
