@@ -72,7 +72,7 @@ def _one_product(
     dots = max(sets.values(), key=len, default=[])
     if len(dots) < FEWEST:
         return None
-    dots.sort(key=lambda dot: dot.inputs[0].index)  # so that sums over the same steps share joins
+    dots.sort(key=_made)  # so that sums over the same steps share joins
     axes = _summed(dots[0]) or (0, 0)
     factors = [
         _joined([found[dot.inputs[side]] for dot in dots], axes[side], joins) for side in (0, 1)
@@ -82,6 +82,12 @@ def _one_product(
         if node not in left:
             total = _with(root, (found[node], total))
     return total
+
+
+def _made(dot: Node) -> int:
+    """When a product's first factor was made, before it was turned for the product."""
+    first = dot.inputs[0]
+    return (first.inputs[0] if first.op == "permute" else first).index
 
 
 def _summed(node: Node) -> tuple[int, int] | None:

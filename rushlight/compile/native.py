@@ -66,14 +66,15 @@ class NativeProgram:
     def _lowered(self) -> tuple[Graph, Any]:
         """The core graph that kernels are made of, and which rules made it simpler."""
         if self._core is None:
-            parts = "lowering", "simplify", "gathering", "verify"  # not if a program is remembered
-            lowering, simplify, gathering, verify = (
+            # not if a program is remembered
+            parts = "lowering", "simplify", "gathering", "joins", "verify"
+            lowering, simplify, gathering, joins, verify = (
                 importlib.import_module(f".{part}", __package__) for part in parts
             )
             core = lowering.lower(self.graph)
             verify.verify(core, core=True)
             core, fired = simplify.simplify(core)
-            self._core = gathering.gathered(core), fired
+            self._core = joins.merged(gathering.gathered(core)), fired
             verify.verify(self._core[0], core=True)
         return self._core
 

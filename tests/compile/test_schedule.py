@@ -232,7 +232,7 @@ def test_outputs_have_memory_of_their_own():
 def test_parts_are_written_into_the_whole():
     x, y = value("x", 3, 4), value("y", 5, 4)
     whole = Node("cat", (op("exp", x), y), (0,), (8, 4), F4)
-    assert kernels(plan(whole)) == [["exp", "put"], ["put"]]
+    assert kernels(plan(whole)) == [["put"], ["exp", "put"]]
 
 
 def test_parts_side_by_side_are_written_by_the_kernel_that_makes_them():

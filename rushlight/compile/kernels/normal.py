@@ -7,6 +7,7 @@ output gets a node of its own to be stored. What no kernel can do is left to the
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Container, Sequence
 from typing import Any
@@ -100,9 +101,12 @@ def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params:
 def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
     (dim,) = node.params
     strides = contiguous(node.shape)
-    found, start = Node("empty", (), (), node.shape, node.dtype), 0
+    found = Node("empty", (), (), node.shape, node.dtype)
     nodes.insert(0, found)
-    for part in inputs:
+    sizes = [part.shape[dim] for part in inputs]
+    starts = [end - size for end, size in zip(itertools.accumulate(sizes), sizes)]
+    # in the order in which they are made, so that who makes a part can write it
+    for part, start in sorted(zip(inputs, starts), key=lambda pair: pair[0].index):
         inner = storage(base(part))
         own = inner.op == "empty" and inner.size == part.size and inner is not storage(found)
         if own and part.size and _together(part, strides):
@@ -111,7 +115,6 @@ def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
         elif part.size:
             place = (part.shape, strides, start * strides[dim])
             found = _new(nodes, node, "put", (found, part), place)
-        start += part.shape[dim]
     return found
 
 
