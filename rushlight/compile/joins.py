@@ -52,9 +52,10 @@ def _turned(graph: Graph, joins: Sequence[Node]) -> dict[Node, Node]:
     """Joins of permuted values: the values are joined as they lie, and the whole is permuted."""
     found = {}
     for node in joins:
-        kinds = {(part.op, part.params) for part in node.inputs}
-        op, params = kinds.pop()
-        if kinds or op != "permute":
+        if any(part.op != "permute" for part in node.inputs):
+            continue
+        params = node.inputs[0].params
+        if any(part.params != params for part in node.inputs):
             continue
         whole = _cat([part.inputs[0] for part in node.inputs], params[0][node.params[0]])
         found[node] = _new(node, "permute", (whole,), params, node.shape)
