@@ -273,9 +273,7 @@ def _made(name: str, make: Callable[[], Any]) -> Later:
 
 def _listed(home: str, name: str) -> Later:
     """A method from the table of a module that loads when somebody asks."""
-    return _made(
-        name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
-    )
+    return _made(name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name])
 
 
 def _twin(name: str) -> Later:
