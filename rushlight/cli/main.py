@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import rushlight as rl
+from rushlight.serialize.errors import CheckpointError
+from rushlight.utils.errors import ArchiveError, DownloadError
 
 from .environment import start_logging, warn_of_unknown
 from .terminal import Complaint, complain
@@ -76,6 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         complain(command, f"out of memory: {error}", getattr(error, "__notes__", None))
         return 1
-    except OSError as error:
+    except (OSError, DownloadError, ArchiveError, CheckpointError) as error:
         complain(command, str(error), getattr(error, "__notes__", None))
         return 1

@@ -78,6 +78,21 @@ def test_evaluate_in_another_process_prints_the_same_line(tmp_path: Path) -> Non
         assert (repeated.stdout, repeated.stderr) == (f"{line}\n", "")
 
 
+def test_what_is_wrong_with_files_is_told_without_a_traceback(folder: Path, capsys, monkeypatch):
+    monkeypatch.setenv("RUSHLIGHT_OFFLINE", "1")
+    monkeypatch.setenv("RUSHLIGHT_HOME", str(folder / "home"))
+    assert main(["train", "mlp", "--data", "fashion-mnist"]) == 1
+    err = capsys.readouterr().err
+    assert "RUSHLIGHT_OFFLINE forbids using the network" in err and "put the file at" in err
+    assert main(["train", "linear", "--epochs", "1", "--quiet", "--out", "run"]) == 0
+    checkpoint = folder / "run" / "last.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
+    assert main(["evaluate", "run"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("rushlight evaluate: error: ") and "cut short" in err
+    assert str(Path("run/last.pt")) in err
+
+
 def test_a_run_is_never_overwritten(folder: Path, capsys: pytest.CaptureFixture) -> None:
     command = ["train", "linear", "--epochs", "1", "--out", "here"]
     assert main(command) == 0
