@@ -74,8 +74,8 @@ def _expected_sizes(data: Any) -> list[int]:
                 raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
             raise fail(
                 ValueError, "too many dimensions 'str'",
-                f"a string at index {[0] * len(sizes)}: encode strings as numbers first (see"
-                " rushlight.text.Vocab)",
+                f"a string at index {[0] * len(sizes)}: encode strings as numbers first, say by"
+                " their places in sorted(set(strings))",
             )  # fmt: skip
         sizes.append(len(data))
         if not len(data):

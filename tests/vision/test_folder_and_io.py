@@ -17,6 +17,7 @@ from rushlight.utils.errors import DataError
 from rushlight.vision import datasets, io
 from rushlight.vision.datasets import DatasetFolder, ImageFolder
 from rushlight.vision.io import ImageReadMode, decode_image, read_image
+from rushlight.vision.transforms import ToTensor
 
 
 def picture(path, mode="RGB", size=(6, 5), seed=0):
@@ -185,3 +186,15 @@ def test_without_pillow_the_error_says_how_to_get_it(monkeypatch):
         io.pillow()
     assert "rushlight[vision]" in "".join(caught.value.__notes__)
     assert not io.is_pillow_image(3)
+
+
+def test_pictures_of_several_sizes_are_named_when_they_meet_in_a_batch(tmp_path: Path) -> None:
+    for name, mode, size in (("g", "L", 8), ("r", "RGBA", 8), ("s", "RGB", 9)):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.new(mode, (size, 8)).save(tmp_path / "a" / f"{name}.png")
+    pictures = ImageFolder(str(tmp_path), transform=ToTensor())
+    assert [image.shape[0] for image, _ in pictures] == [3, 3, 3]  # grey and RGBA become RGB
+    with pytest.raises(RuntimeError) as caught:
+        next(iter(rl.utils.data.DataLoader(rl.utils.data.Subset(pictures, [2, 0]), batch_size=2)))
+    notes = "\n".join(caught.value.__notes__)
+    assert f"their files: {tmp_path / 'a' / 's.png'}, {tmp_path / 'a' / 'g.png'}" in notes

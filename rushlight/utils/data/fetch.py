@@ -66,6 +66,9 @@ class MapFetcher:
         except Exception as error:
             _note(error, f"while collating the samples {index} of {type(self.dataset).__name__}")
             if isinstance(samples, list) and self.auto_collation:
+                files = _files(self.dataset, index)
+                if files:
+                    error.add_note(f"their files: {', '.join(files)}")
                 empty = [place for place, row in zip(index, samples) if row is None]
                 if empty:
                     error.add_note(f"samples {empty} are None: does __getitem__ return them?")
@@ -103,6 +106,17 @@ class IterableFetcher:
         if not samples or (self.drop_last and len(samples) < len(index)):
             raise Exhausted
         return self.collate_fn(samples)
+
+
+def _files(dataset: Any, index: Any) -> list[str]:
+    """The first files behind some samples, where the data set lists (path, label) pairs."""
+    while isinstance(dataset, Subset):
+        dataset, index = dataset.dataset, [dataset.indices[place] for place in index]
+    rows = getattr(dataset, "samples", None)
+    if not isinstance(rows, list):
+        return []
+    kept = [rows[place] for place in index[:8]]
+    return [str(row[0]) for row in kept if isinstance(row, tuple) and isinstance(row[0], str)]
 
 
 def _stopped(dataset: Any, place: Any) -> RuntimeError:
