@@ -47,6 +47,7 @@ from .core.dtypes import (
     preserve_format,
     promote_types,
     sparse_coo,
+    sparse_csc,
     sparse_csr,
     strided,
     uint8,
@@ -95,6 +96,7 @@ if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
         serialize,
         signal,
         special,
+        sparse,
     )
     from . import serialize as serialization
     from .autograd.vmap import vmap
@@ -111,7 +113,7 @@ _USUAL = {
     **{
         name: (f"rushlight.{name}", None)
         for name in (
-            "backends cuda fft jit linalg masked nn optim random serialize signal special"
+            "backends cuda fft jit linalg masked nn optim random serialize signal special sparse"
         ).split()
     },
     "serialization": ("rushlight.serialize", None),

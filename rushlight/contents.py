@@ -90,6 +90,7 @@ FUNCTIONS = {
         " set_warn_always use_deterministic_algorithms"
     ),
     "sorting": "argsort kthvalue median mode msort nanmedian nanquantile quantile sort topk",
+    "sparse": "hspmm smm sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor spmm",
     "special_functions": (
         "angle digamma erf erfc erfinv frexp i0 igamma igammac ldexp lgamma logit mvlgamma"
         " nan_to_num polygamma sinc xlogy"
@@ -129,6 +130,10 @@ METHODS = {
     "place": (
         "is_pinned is_shared is_distributed share_memory_ name new storage untyped_storage"
         " pin_memory output_nr _make_subclass"
+    ),
+    "sparse": (
+        "to_sparse sparse_mask to_sparse_coo to_sparse_csr to_sparse_csc values indices coalesce"
+        " is_coalesced _nnz _indices _values crow_indices col_indices ccol_indices row_indices"
     ),
 }
 SHARED = {

@@ -13,7 +13,7 @@ from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
-from ..core.values import made
+from ..core.values import Value, made
 from .batched import Batched, whole_batch
 from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep, sweep_loss
 from .levels import entered
@@ -167,17 +167,26 @@ def grad(
         )
     if is_grads_batched:
         return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused)
-    targets = _as_tuple(inputs)
+    given = _as_tuple(inputs)
+    targets = tuple(map(_carrier, given))
     for x in targets:
         if x._entry is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(_as_tuple(outputs), grad_outputs, create_graph)
     pass_ = sweep(roots, targets, keep, create_graph)
-    return tuple(
+    found = [
         _result(pass_, x, place, bool(allow_unused) or materialize_grads, materialize_grads)
         for place, x in enumerate(targets)
-    )
+    ]
+    return tuple(g if g is None or x is y else x._array.like(g)
+                 for x, y, g in zip(given, targets, found))  # fmt: skip
+
+
+def _carrier(x: Tensor) -> Tensor:
+    """The tensor whose history it is: of a sparse one, its values."""
+    array = x._array
+    return array.entries if issubclass(type(array), Value) and array.entries is not None else x
 
 
 def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> Any:

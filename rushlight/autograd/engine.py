@@ -351,6 +351,9 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             g = g.copy()  # somebody else's too
         tensor._grad = wrap(g)
         return
+    if (apart := _apart(g, before)) is not None:  # sparse ones
+        tensor._grad = apart
+        return
     if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
         g = wrap(g._array.detached())
         if isinstance(g._array, Value):
@@ -373,6 +376,16 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
         array = array.copy()
     tensor._grad = wrap(array)
+
+
+def _apart(g: Any, before: Tensor | None) -> Tensor | None:
+    """The new `.grad` where an array's class says itself how gradients add up."""
+    array = g._array if isinstance(g, Tensor) else g
+    if issubclass(type(array), Value) and array.gradient is not None:
+        return array.gradient(before)
+    if before is not None and issubclass(type(before._array), Value) and before._array.gradient:
+        return Late.add(_tensor(g), before)
+    return None
 
 
 def _finish_leaf(leaf: Tensor, g: Any) -> Any:

@@ -52,14 +52,14 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0
     return None
 
 
-def drawing() -> Any:
-    """Native code for random numbers; None where there is no compiler, or it fails."""
+def piece(name: str) -> Any:
+    """A collection of native functions, by its module; None without a compiler, or if it fails."""
     if not llvm.available():
         return None
     try:
-        return importlib.import_module(".code.drawing", __package__).Drawing()
+        return getattr(importlib.import_module(f".code.{name}", __package__), name.capitalize())()
     except Exception as error:
-        LOG.warning("random numbers stay with NumPy: %s", error, exc_info=error)
+        LOG.warning("what is in %s stays with NumPy: %s", name, error, exc_info=error)
         return None
 
 

@@ -29,6 +29,25 @@ ALIKE = 16  # of those, forms of one kind: batches of as many sizes, sequences o
 ndarray = np.ndarray
 
 
+class Pieces:
+    """Native functions that belong together, made when first asked for."""
+
+    __slots__ = ("_found", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name, self._found = name, _NEW
+
+    @property
+    def found(self) -> Any:
+        """The functions; None if native code is switched off or cannot be made."""
+        if not SWITCH.on:
+            return None
+        if self._found is _NEW:
+            with _settling:
+                self._found = PIECES[0](self._name) if PIECES and able() else None
+        return self._found
+
+
 class Switch:
     """Whether programs are made and used, and for first operands of how many elements."""
 
@@ -41,7 +60,7 @@ class Switch:
 
 SWITCH = Switch()
 MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, result, `into`, `over`)
-DRAWING: list[Callable[[], Any]] = []  # gives native code for random numbers
+PIECES: list[Callable[[str], Any]] = []  # gives native functions that belong together, by name
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
 _counts: Counter[Any] = Counter()  # how many forms there are of a kind

@@ -141,10 +141,8 @@ def _hints(home: str, name: str) -> list[str]:
     return hints
 
 
-_DENSE = "all tensors here are dense (torch.strided); Embedding(sparse=True) gives dense gradients"
 _ABSENT = {
     **dict.fromkeys(("complex32", "chalf"), "NumPy has no 16-bit complex numbers: use complex64"),
-    **dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor"), _DENSE),
     **dict.fromkeys(("quint8", "qint8", "qint32"), "quantised types are left out: use uint8"),
 }  # fmt: skip
 

@@ -32,20 +32,17 @@ class _Native:
     """The same arithmetic in native code, to the last bit, for whoever draws much."""
 
     def __init__(self) -> None:
-        self.left, self._found = _PAYS, None
+        self.left, self.pieces = _PAYS, heavy.Pieces("drawing")
 
     def after(self, count: int) -> Any:
         """The native code, if there is any, for another `count` words."""
         if self.left > 0:
             self.left -= count if _COMPILER not in sys.modules else 16 * count
-            if self.left > 0:
-                return None
-            self._found = heavy.DRAWING[0]() if heavy.DRAWING and heavy.able() else None
         return self.found
 
     @property
     def found(self) -> Any:
-        return self._found if heavy.SWITCH.on else None
+        return None if self.left > 0 else self.pieces.found
 
 
 NATIVE = _Native()

@@ -47,7 +47,6 @@ class Tensor:
     _retained: bool = False
     _silent: bool = False  # made by `.data`: writes do not count as versions
     _inference: bool = False  # made in inference mode
-    _read_sparsely: bool = False  # a table read with sparse=True
 
     @property
     def shape(self) -> Size:

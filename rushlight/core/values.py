@@ -106,6 +106,9 @@ class Value:
     memory: ClassVar[Any] = None  # none of its own whose writes could be noted
     base: ClassVar[Any] = None
     absent: ClassVar[bool] = False  # no values anywhere: a tensor on the meta device
+    entries: Any = None  # the Tensor of values, of which a sparse tensor's history is
+    gradient: Any = None  # how gradients of this kind add up in `.grad`, if in a way of their own
+    blank: Any = None  # what `zeros_like` and its kin make in the likeness of this
     nested: ClassVar[bool] = False  # whether gradients of a level above live on the tapes below
     level: Any
     shape: Any  # of each subclass: the sizes that user code sees

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .scattering import *
     from .settings import *
     from .sorting import *
+    from .sparse import *
     from .special_functions import *
     from .spectrograms import *
     from .splitting import *

@@ -135,6 +135,8 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         kind = None if dtype is None else numpy_kind(dtype)
         if blank or isinstance(input._array, Value):
             a = input._array
+            if a.blank is not None and not blank:
+                return a.blank(name, kind)
             if blank or (a.absent and device is None):
                 return elsewhere.alike(input, kind, requires_grad, memory_format)
             if a.absent:

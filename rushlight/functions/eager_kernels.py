@@ -35,9 +35,9 @@ def _make(*args: Any) -> Any:
     return compiler.eager.make(*args)
 
 
-def _drawing() -> Any:
-    return compiler.eager.drawing()
+def _piece(name: str) -> Any:
+    return compiler.eager.piece(name)
 
 
 heavy.MAKERS.append(_make)
-heavy.DRAWING.append(_drawing)
+heavy.PIECES.append(_piece)

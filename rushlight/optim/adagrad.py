@@ -76,6 +76,11 @@ class Adagrad(Elementwise):
     def _slots(self, group):
         return ("sum",)
 
+    def _by_rows(self, group):
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        return True
+
     def _new_slot(self, name, param, group):
         start = self.defaults["initial_accumulator_value"]
         value = complex(start, start) if param.is_complex() else start

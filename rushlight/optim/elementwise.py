@@ -314,12 +314,32 @@ class Elementwise(Grouped):
                 state[name] = self._new_slot(name, param, group)
         return state, fresh
 
+    def _by_rows(self, group: dict) -> bool:
+        """Whether the rule leaves what has a gradient of zero, and its state, as it is."""
+        return False
+
+    def _step_rows(self, param, grad, group: dict[str, Any]) -> None:
+        """The rule on the rows of a table that a sparse gradient names."""
+        names = self._slots(group)
+        rows = grad.indices()[0]
+        with rl.no_grad():
+            state, fresh = self._prepare(param, group, names)
+            numbers = self._advance({name: state[name] for name in self._scalars}, group, fresh)
+            slots = {name: state[name][rows] for name in names}
+            part = param.detach()[rows]
+            self._update(part, grad.values(), slots, numbers, group)
+            param[rows] = part
+            for name in names:
+                state[name][rows] = slots[name]
+
     def _step_tensor(self, param, group: dict[str, Any]) -> None:
         """The same rule on one parameter's tensors."""
         grad = param.grad
         if grad.is_sparse:
             if self._refuses_sparse is not None:
                 raise RuntimeError(self._refuses_sparse.format(type(self).__name__))
+            if self._by_rows(group) and grad.sparse_dim() == 1:
+                return self._step_rows(param, grad.coalesce(), group)
             grad = grad.to_dense()
         differentiable = group.get("differentiable", False)
         names = self._slots(group)

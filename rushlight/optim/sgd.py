@@ -76,6 +76,9 @@ class SGD(Elementwise):
     def _slots(self, group):
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
 
+    def _by_rows(self, group):
+        return group["momentum"] == 0 and group["weight_decay"] == 0
+
     def _step_arrays(self, index, group, params, arrays, grads):
         if group["momentum"] != 0 or group["weight_decay"] != 0:
             super()._step_arrays(index, group, params, arrays, grads)

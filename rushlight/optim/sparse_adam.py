@@ -18,8 +18,7 @@ class SparseAdam(Grouped):
     For the rows that have a gradient: m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
     w = w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
 
-    It is for tables read with `sparse=True` (Embedding, EmbeddingBag). Their gradients are dense
-    arrays here, so "used" means that a row's gradient is not all zeros.
+    It is for tables read with `sparse=True` (Embedding, EmbeddingBag), whose gradients are sparse.
 
     Arguments: `params`; `lr`; `betas`; `eps`; `maximize`.
     Raises ValueError for values out of range, RuntimeError for other parameters.
@@ -56,7 +55,7 @@ class SparseAdam(Grouped):
         super().__init__(params, defaults)
 
     def _step_param(self, param, group: dict[str, Any]) -> None:
-        if not param._read_sparsely:
+        if not param.grad.is_sparse:
             raise fail(
                 RuntimeError,
                 "SparseAdam does not support dense gradients, please consider Adam instead",
@@ -67,10 +66,11 @@ class SparseAdam(Grouped):
             state["step"] = 0
             state["exp_avg"], state["exp_avg_sq"] = rl.zeros_like(param), rl.zeros_like(param)
         state["step"] += 1
-        grad = -param.grad if group["maximize"] else param.grad
-        rows = (grad != 0).flatten(1).any(1).nonzero().flatten()
+        grad = param.grad.coalesce()
+        rows, g = tuple(grad.indices()), grad.values()
+        if group["maximize"]:
+            g = -g
         (first, second), step = group["betas"], state["step"]
-        g = grad[rows]
         mean = state["exp_avg"][rows].lerp(g, 1 - first)
         square = state["exp_avg_sq"][rows].lerp(g * g, 1 - second)
         state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square

@@ -112,21 +112,24 @@ def from_type(self: Any, maker: Any, kind: Any, arguments: Any, state: Any) -> A
 
 
 def sparse_tensor(self: Any, layout: Any, data: Any) -> Any:
-    """A sparse tensor from its indices and values; the maker checks that they fit."""
-    make = getattr(rl, f"{getattr(layout, 'name', '')}_tensor", None)
-    if make is None:
-        raise CheckpointError("the file holds a sparse tensor, which is not read here")
+    """A sparse tensor from its places and values; the maker checks that they fit."""
     match layout, data:
-        case dtypes.sparse_coo, (Tensor() as indices, Tensor() as values, size, *_):
-            return make(indices, values, size)
+        case dtypes.sparse_coo, (Tensor() as places, Tensor() as values, size, *once):
+            found = rl.sparse_coo_tensor(places, values, size)
+            return found.coalesce() if once and once[0] else found
         case dtypes.sparse_csr, (Tensor() as rows, Tensor() as columns, Tensor() as values, size):
-            return make(rows, columns, values, size)
+            return rl.sparse_csr_tensor(rows, columns, values, size)
+        case dtypes.sparse_csc, (Tensor() as columns, Tensor() as rows, Tensor() as values, size):
+            return rl.sparse_csc_tensor(columns, rows, values, size)
     raise CheckpointError("a sparse tensor of an unknown layout; refused")
+
+
+_LAYOUTS = (dtypes.strided, dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc)
 
 
 def layout(self: Any, name: str) -> Any:
     """A layout by its name."""
-    table = {str(kind): kind for kind in (dtypes.strided, dtypes.sparse_coo, dtypes.sparse_csr)}
+    table = {str(kind): kind for kind in _LAYOUTS}
     return table[name]
 
 

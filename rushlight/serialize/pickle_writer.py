@@ -40,6 +40,19 @@ class Call:
         self.tag, self.arguments = Tag((module, name)), arguments
 
 
+def _sparse_call(value: Tensor) -> Call:
+    """A sparse tensor as its places and values."""
+    kind = Call("torch.serialization", "_get_layout", repr(value.layout))
+    size = Size(value.shape)
+    if value.layout is dtypes.sparse_coo:
+        parts = (value._indices(), value._values(), size, value.is_coalesced())
+    elif value.layout is dtypes.sparse_csr:
+        parts = (value.crow_indices(), value.col_indices(), value.values(), size)
+    else:
+        parts = (value.ccol_indices(), value.row_indices(), value.values(), size)
+    return Call("torch._utils", "_rebuild_sparse_tensor", kind, parts)
+
+
 FACTORIES = {kind: Tag(("__builtin__", kind.__name__)) for kind in (int, float, list, dict, set)}
 
 
@@ -290,6 +303,9 @@ class Writer:
     # -- tensors
 
     def _tensor(self, value: Tensor) -> Step:
+        if value.layout is not dtypes.strided:
+            yield from self._call(_sparse_call(value))
+            return
         if type(value) is not Tensor and not tensors.is_parameter(value):
             raise self.refusal(value)
         call = self._tensor_call(value)

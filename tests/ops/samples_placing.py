@@ -35,6 +35,13 @@ SAMPLES = {
         Sample((u(),), (0, np.array([0]))),
     ],
     "spread_rows": [Sample((u(3, 4),), ((3, 4), 0, INDEX)), Sample((u(3, 3),), ((3, 4), 1, INDEX))],
+    "coo_product": [
+        Sample((u(4), u(3, 2, seed=1)), (np.array([0, 2, 2, 0]), np.array([1, 0, 2, 1]), 4)),
+        Sample((u(0), u(3, 2, seed=1)), (np.zeros(0, int), np.zeros(0, int), 2)),
+    ],
+    "coo_sample": [
+        Sample((u(4, 2), u(3, 2, seed=1)), (np.array([0, 3, 3]), np.array([1, 0, 2]))),
+    ],
     "index_add": [
         Sample((X, u(3, 4, seed=1)), (0, INDEX, 1)),
         Sample((X, u(3, 3, seed=1)), (1, INDEX, 0.5)),

@@ -54,9 +54,13 @@ def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: flo
         table[rows] = found * scale
 
 
-def _mark_sparse(weight: Any) -> None:
-    """A table that optim.SparseAdam takes; the gradient is dense all the same."""
-    weight._read_sparsely = True
+def _rows(weight: Tensor, places: Tensor, padding: int, by_count: bool, sparse: bool) -> Tensor:
+    """The rows of a table; its gradient keeps only them if it shall be sparse."""
+    if sparse and weight.requires_grad and rl.is_grad_enabled():
+        from ...functions.sparse import embedding_rows
+
+        return embedding_rows(weight, places, padding, by_count)
+    return n.embedding(weight, places, padding, by_count)
 
 
 def embedding(
@@ -65,6 +69,8 @@ def embedding(
 ) -> Tensor:  # fmt: skip
     """The rows of `weight` that `input` names.
 
+    With `sparse` the gradient of `weight` is a sparse tensor of the rows that were read; SGD,
+    Adagrad and SparseAdam take it, and touch no others.
     Shapes: input (*) of int64 or int32, weight (V, D), result (*, D). The row `padding_idx` gets no
     gradient. Raises IndexError naming the first number that is no row.
     Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
@@ -79,9 +85,7 @@ def embedding(
     _check_indices(input, "embedding")
     if max_norm is not None:
         _renormalised(weight, input, max_norm, norm_type)
-    if sparse:
-        _mark_sparse(weight)
-    return n.embedding(weight, input, padding, bool(scale_grad_by_freq))
+    return _rows(weight, input, padding, bool(scale_grad_by_freq), sparse)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -188,8 +192,6 @@ def embedding_bag(
             " it"
             f" must have the same shape as the input ({input.shape})"
         )
-    if sparse:
-        _mark_sparse(weight)
     flat, bag, count = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
@@ -207,7 +209,7 @@ def embedding_bag(
         flat, bag = flat[kept], bag[kept]
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights.reshape(-1)[kept]
-    rows = n.embedding(weight, flat, -1, bool(scale_grad_by_freq))
+    rows = _rows(weight, flat, -1, bool(scale_grad_by_freq), sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1, 1)
     return _pooled(rows, bag, count, mode)

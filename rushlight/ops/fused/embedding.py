@@ -23,7 +23,8 @@ def check_rows(places: np.ndarray, rows: int) -> None:
         )
 
 
-def _embedding(table: np.ndarray, places: np.ndarray, padding: int, by_count: bool) -> np.ndarray:
+def lookup(table: np.ndarray, places: np.ndarray, padding: int, by_count: bool) -> np.ndarray:
+    """The rows of a table that are named."""
     check_rows(places, len(table))
     return table.take(places, 0)
 
@@ -58,7 +59,7 @@ def _weighted_rows(g: np.ndarray, places: np.ndarray, padding: int, by_count: bo
 
 
 embedding = multilinear(
-    "embedding", eval=_embedding,
+    "embedding", eval=lookup,
     adjoints=[lambda g, table, places, padding, by_count:
               embedding_back(g, places, table.shape[0], padding, by_count), None],
     doc="table[places], one row per number.",

@@ -1,0 +1,273 @@
+"""Sparse tensors: made from places and values, or from dense ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.dispatch import named
+from ..core.errors import fail
+from ..core.sparse import COO, CSC, CSR, NAMES, Sparse, sparse
+from ..core.state import STATE
+from ..core.tensor import Tensor, set_requires_grad
+from ..ops import sparse as ops
+from ..ops.indexing import index
+from ..ops.sparse_products import embedding_sparse
+from ..ops.structure import reshape
+from .creation import zeros
+from .from_data import tensor
+from .sparse_methods import of_sparse_alone
+
+__all__ = ["hspmm", "smm", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor", "spmm"]
+
+
+def _numbers(given: Any) -> np.ndarray:
+    found = given if isinstance(given, Tensor) else tensor(given)
+    if found.dtype.is_complex or found.dtype is dtypes.bool_:
+        raise TypeError("indices must be whole numbers")
+    return found._array.astype(np.int64, copy=False)
+
+
+def _entries(values: Any, dtype: Any) -> Tensor:
+    found = values if isinstance(values, Tensor) else tensor(values)
+    return found if dtype is None or found.dtype is dtype else found.to(dtype)
+
+
+def _made(entries: Tensor, requires_grad: bool, *parts: Any) -> Tensor:
+    if requires_grad:
+        entries = entries.detach()
+        set_requires_grad(entries, True)
+    elif entries._entry is not None and STATE.grad:
+        node = "SparseCooTensorWithDimsAndTensorsBackward0"
+        entries = named(reshape(entries, entries.shape), node)
+    return sparse(Sparse(parts[0], entries, *parts[1:]))
+
+
+def sparse_coo_tensor(
+    indices: Any = None, values: Any = None, size: Any = None, *, dtype: Any = None,
+    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+    check_invariants: bool | None = None, is_coalesced: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """A sparse tensor of the given values at the given places; a place may stand twice.
+
+    Shapes: indices (kept dimensions, n), values (n, *dense dimensions). Without `size` it is as
+    large as the places ask for. Gradients flow to `values`; those of a leaf
+    (`requires_grad=True`) are sparse, at its places. Places are always checked.
+    Raises RuntimeError for places outside of `size`, or numbers of places and values that differ.
+    Source: https://pytorch.org/docs/stable/generated/torch.sparse_coo_tensor.html
+
+    >>> import rushlight as torch
+    >>> x = torch.sparse_coo_tensor([[0, 1], [2, 0]], [3.0, 4.0], (2, 3))
+    >>> x.to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 0.]])
+    """
+    dtypes.require_cpu(None if device is None else dtypes.device(device))
+    if indices is None:
+        shape = tuple(size)
+        return _made(zeros(0, dtype=dtype), requires_grad, np.zeros((len(shape), 0), np.int64),
+                     shape)  # fmt: skip
+    places, entries = _numbers(indices), _entries(values, dtype)
+    if places.ndim != 2:
+        shape = list(places.shape)
+        raise RuntimeError(f"indices must be sparse_dim x nnz, but got: {shape}")
+    if not entries.ndim and places.shape[1] == 1:
+        entries = entries.reshape(1)
+    count = entries.shape[0] if entries.ndim else 0
+    if places.shape[1] != count:
+        raise RuntimeError(
+            "indices and values must have same nnz, but got nnz from indices:"
+            f" {places.shape[1]}, nnz from values: {count}"
+        )
+    shape = _size(places, entries, size)
+    return _made(entries, requires_grad, places, shape, COO, bool(is_coalesced))
+
+
+def _size(places: np.ndarray, entries: Tensor, size: Any) -> tuple[int, ...]:
+    kept, rest = len(places), tuple(entries.shape[1:])
+    if places.size and places.min() < 0:
+        dim, at = (int(i[0]) for i in (places < 0).nonzero())
+        raise RuntimeError(f"found negative index {places[dim, at]} for dim {dim}")
+    if size is None:
+        most = places.max(1) + 1 if places.size else np.zeros(kept, int)
+        return (*map(int, most), *rest)
+    shape = tuple(int(n) for n in size)
+    if len(shape) != kept + len(rest):
+        raise RuntimeError(
+            "'len(size) == sparse_dim + dense_dim' is not satisfied: len(size) ="
+            f" {len(shape)}, sparse_dim = {kept}, dense_dim = {len(rest)}"
+        )
+    if shape[kept:] != rest:
+        raise RuntimeError(
+            f"values has incorrect size, expected {[places.shape[1], *shape[kept:]]}, got"
+            f" {list(entries.shape)}"
+        )
+    _within(places, shape)
+    return shape
+
+
+def _within(places: np.ndarray, shape: Sequence[int]) -> None:
+    for dim, (row, n) in enumerate(zip(places, shape)):
+        if row.size and row.max() >= n:
+            raise RuntimeError(
+                f"size is inconsistent with indices: for dim {dim}, size is {n} but found index"
+                f" {row.max()}"
+            )
+
+
+def _compressed(
+    layout: Any, begins: Any, others: Any, values: Any, size: Any, dtype: Any, requires_grad: bool
+) -> Tensor:
+    begins, others, entries = _numbers(begins), _numbers(others), _entries(values, dtype)
+    names = ("crow_indices", "col_indices") if layout is CSR else ("ccol_indices", "row_indices")
+    if begins.ndim != 1 or entries.ndim != 1:
+        raise fail(
+            NotImplementedError, f"batches of {layout} tensors, and blocks, are not there",
+            "one matrix at a time: sparse_coo_tensor takes any number of dimensions",
+        )  # fmt: skip
+    counts = np.diff(begins)
+    if not begins.size or begins[0] != 0:
+        raise RuntimeError(f"`{names[0]}[..., 0] == 0` is not satisfied.")
+    if begins[-1] != others.size or others.size != entries.shape[0]:
+        raise RuntimeError(f"`{names[0]}[..., -1] == nnz` is not satisfied.")
+    if (counts < 0).any():
+        raise RuntimeError(f"`0 <= {names[0]}[..., 1:] - {names[0]}[..., :-1]` is not satisfied.")
+    lines = np.repeat(np.arange(counts.size), counts)
+    places = np.stack((lines, others) if layout is CSR else (others, lines))
+    if size is None:
+        across = int(others.max()) + 1 if others.size else 0
+        size = (counts.size, across) if layout is CSR else (across, counts.size)
+    _size(places, entries, size)
+    return _made(entries, requires_grad, places, size, layout)
+
+
+def sparse_csr_tensor(
+    crow_indices: Any, col_indices: Any, values: Any, size: Any = None, *, dtype: Any = None,
+    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+    check_invariants: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """A matrix by rows: where each row's elements begin, their columns and their values.
+
+    Shapes: crow_indices (rows + 1), col_indices and values (n).
+    Source: https://pytorch.org/docs/stable/generated/torch.sparse_csr_tensor.html
+
+    >>> import rushlight as torch
+    >>> torch.sparse_csr_tensor([0, 1, 2], [1, 0], [3.0, 4.0]).to_dense()
+    tensor([[0., 3.],
+            [4., 0.]])
+    """
+    return _compressed(CSR, crow_indices, col_indices, values, size, dtype, requires_grad)
+
+
+def sparse_csc_tensor(
+    ccol_indices: Any, row_indices: Any, values: Any, size: Any = None, *, dtype: Any = None,
+    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+    check_invariants: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """A matrix by columns: where each column's elements begin, their rows and their values.
+
+    >>> import rushlight as torch
+    >>> torch.sparse_csc_tensor([0, 1, 2], [1, 0], [3.0, 4.0]).to_dense()
+    tensor([[0., 4.],
+            [3., 0.]])
+    """
+    return _compressed(CSC, ccol_indices, row_indices, values, size, dtype, requires_grad)
+
+
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse and a dense matrix, `input @ mat2`.
+
+    >>> import rushlight as torch
+    >>> torch.spmm(torch.eye(2).to_sparse(), torch.ones(2, 1))
+    tensor([[1.],
+            [1.]])
+    """
+    return input.mm(mat2)
+
+
+def smm(input: Tensor, mat: Tensor) -> Tensor:
+    """The product of a sparse and a dense matrix, as a sparse one."""
+    return input.mm(mat).to_sparse()
+
+
+def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse and a dense matrix, of which whole rows are kept.
+
+    >>> import rushlight as torch
+    >>> torch.hspmm(torch.eye(2).to_sparse(), torch.ones(2, 1)).values()
+    tensor([[1.],
+            [1.]])
+    """
+    rows = np.unique(mat1._array.places[0])
+    product = mat1.mm(mat2)
+    return sparse(Sparse(rows[None], index(product, (rows,)), product.shape, COO, True))
+
+
+def embedding_rows(table: Tensor, places: Tensor, padding: int, by_count: bool) -> Tensor:
+    """table[places], with a sparse gradient for the table."""
+    if by_count:
+        raise fail(
+            RuntimeError,
+            "embedding_backward: scale_grad_by_freq not supported with sparse gradients",
+        )
+    if STATE.tracer is not None:
+        STATE.tracer.stop("gradients of sparse=True are sparse, and computed eagerly")
+    return embedding_sparse(table, places, padding)
+
+
+# --- methods of dense tensors
+
+
+def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None,
+              blocksize: Any = None, dense_dim: int | None = None) -> Tensor:  # fmt: skip
+    """The elements that are not zero, with their places."""
+    if blocksize is not None:
+        raise fail(NotImplementedError, "sparse tensors of blocks are not there")
+    kept = self.ndim if sparse_dim is None else sparse_dim
+    if layout in (CSR, CSC):
+        return ops.as_layout(to_sparse(self), layout)
+    if not 0 < kept <= self.ndim and self.ndim:
+        raise RuntimeError(f"sparse_dim must be > 0 and <= {self.ndim} but got sparse_dim = {kept}")
+    here = self._array != 0
+    if kept < self.ndim:
+        here = here.any(tuple(range(kept, self.ndim)))
+    places = np.stack(here.nonzero()) if here.ndim else np.zeros((0, int(here)), np.int64)
+    entries = named(index(self, tuple(places)), "ToSparseBackward0")
+    return sparse(Sparse(places, entries, self.shape, COO, True))
+
+
+def _compressing(layout: Any) -> Any:
+    def compress(self: Tensor, dense_dim: int | None = None) -> Tensor:
+        if self.ndim != 2:
+            raise RuntimeError(
+                "Only tensors with two dimensions can be converted to the"
+                f" {NAMES[layout]} layout but got self.dim() = {self.ndim}."
+            )
+        return to_sparse(self, layout=layout)
+
+    return compress
+
+
+def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
+    """The elements at the places of a sparse tensor."""
+    if not ops.is_sparse(mask):
+        raise RuntimeError("sparse_mask expected mask to be a sparse tensor")
+    if self.shape != mask.shape:
+        raise RuntimeError(
+            f"sparse_mask(): operands have incompatible sizes; self has size {list(self.shape)}"
+            f" but mask has size {list(mask.shape)}"
+        )
+    return ops.masked(self, mask._array)
+
+
+ONLY_SPARSE = """values indices coalesce is_coalesced _nnz _indices _values crow_indices col_indices
+    ccol_indices row_indices""".split()
+METHODS: dict[str, Any] = {
+    "to_sparse": to_sparse, "sparse_mask": sparse_mask,
+    "to_sparse_coo": lambda self: to_sparse(self),
+    "to_sparse_csr": _compressing(CSR), "to_sparse_csc": _compressing(CSC),
+    **{name: of_sparse_alone(name) for name in ONLY_SPARSE},
+}  # fmt: skip
