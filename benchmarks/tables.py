@@ -1,6 +1,6 @@
 """Reading a large CSV file in blocks: `python benchmarks/tables.py [MB]`.
 
-Writes a file of numbers and words, streams it, prints the speed and the most memory that the process
+Writes a file of numbers and words, streams it, prints the speed and the most memory that it
 held at once, and deletes the file.
 """
 
