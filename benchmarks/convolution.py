@@ -23,7 +23,8 @@ from benchmarks.gemm import peak  # noqa: E402
 from benchmarks.timing import interleaved  # noqa: E402
 from rushlight.compile.graph import Graph, Node  # noqa: E402
 from rushlight.compile.kernels.program import build  # noqa: E402
-from rushlight.compile.products.conv import DATA, FORWARD, WEIGHT  # noqa: E402
+from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT  # noqa: E402
+from rushlight.compile.lowering import lower  # noqa: E402
 
 # images, groups, outputs and inputs per group, size, kernel, stride, padding
 SHAPES = {
@@ -43,12 +44,13 @@ SHAPES = {
 }
 KINDS = {"y": FORWARD, "dx": DATA, "dw": WEIGHT}
 LETTERS = {FORWARD: "xwy", DATA: "ywx", WEIGHT: "yxw"}
+OPS = {FORWARD: "convolution", DATA: "convolution_data", WEIGHT: "convolution_weight"}
 
 
 def shapes(case: Any) -> dict[str, tuple[int, ...]]:
     n, g, o, c, size, kernel, stride, pad = case
     out = [(h + 2 * p - k) // s + 1 for h, k, s, p in zip(size, kernel, stride, pad)]
-    return {"x": (n, g, c, *size), "w": (g, o, c, *kernel), "y": (n, g, o, *out)}
+    return {"x": (n, g * c, *size), "w": (g * o, c, *kernel), "y": (n, g * o, *out)}
 
 
 def native(case: Any, kind: str) -> Any:
@@ -56,8 +58,11 @@ def native(case: Any, kind: str) -> Any:
     sizes, single = shapes(case), np.dtype(np.float32)
     a, b, result = LETTERS[kind]
     inputs = [Node("input", (), (name,), sizes[name], single) for name in (a, b)]
-    node = Node("conv", inputs, (kind, case[6], case[7], (1, 1)), sizes[result], single)
-    program = build(Graph(inputs, [node]))
+    params = (case[6], case[7], (1, 1), case[1])
+    if kind != FORWARD:
+        params = (sizes[result][2:], *params)
+    node = Node(OPS[kind], inputs, params, sizes[result], single)
+    program = build(lower(Graph(inputs, [node])))
     draw = np.random.default_rng(0).standard_normal
     arrays = [draw(sizes[name]).astype(np.float32) for name in (a, b)]
     out = [np.empty(sizes[result], np.float32)]
@@ -75,7 +80,7 @@ def theirs(case: Any, kind: str) -> Any:
     sizes = shapes(case)
     x = torch.randn(n, g * c, *size)
     w = torch.randn(g * o, c, *kernel)
-    y = torch.randn(n, g * o, *sizes["y"][3:])
+    y = torch.randn(n, g * o, *sizes["y"][2:])
     if kind == FORWARD:
         return lambda: torch.conv2d(x, w, None, stride, pad, 1, g)
     mask = [kind == DATA, kind == WEIGHT, False]
@@ -93,7 +98,7 @@ def main() -> None:
     for title in titles:
         case = SHAPES[title]
         n, g, o, c, _, kernel, *_ = case
-        flops = 2 * o * c * math.prod(kernel) * n * g * math.prod(shapes(case)["y"][3:])
+        flops = 2 * o * c * math.prod(kernel) * n * g * math.prod(shapes(case)["y"][2:])
         for word in kinds:
             calls = {"rushlight": native(case, KINDS[word]), "peak": top}
             other = theirs(case, KINDS[word])

@@ -104,7 +104,8 @@ def _restored(state: np.ndarray) -> Generator:
     return Generator().set_state(wrap(state))
 
 
-default_generator = Generator()
+default_generator = Generator.__new__(Generator)  # this module may load while a call is traced
+default_generator._engine = Engine()
 
 
 def engine_of(generator: Generator | None) -> Engine:

@@ -96,6 +96,32 @@ def test_double_precision(kind, case):
     check(kind, case, "float64")
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("case", [(2, 1, 24, 33, 9), (3, 2, 5, 8, 13), (5, 1, 40, 9, 4)], ids=str)
+def test_kernels_of_one_element(case, stride):
+    """They may be matrix products at every place; values are those of the general kernels."""
+    n, g, o, c, side = case
+    draw = np.random.default_rng(side).standard_normal
+    x, w, bias = draw((n, g * c, side, side)), draw((g * o, c, 1, 1)), draw(g * o)
+
+    def step(x, w, bias):
+        y = rl.nn.functional.conv2d(x, w, bias, stride, groups=g)
+        return y.detach(), rl.autograd.grad((y * y).sum() / 2, (x, w, bias))
+
+    inputs = [rl.tensor(one, requires_grad=True) for one in (x, w, bias)]
+    y, grads = rl.compile(step, fullgraph=True)(*inputs)
+    seen = x[:, :, ::stride, ::stride].reshape(n, g, c, *y.shape[2:])
+    kernel = w.reshape(g, o, c)
+    whole = np.einsum("goc,ngchw->ngohw", kernel, seen).reshape(y.shape) + bias[:, None, None]
+    close(y, rl.tensor(whole))
+    back, apart = np.zeros_like(x), whole.reshape(n, g, o, *y.shape[2:])
+    back[:, :, ::stride, ::stride] = np.einsum("goc,ngohw->ngchw", kernel, apart).reshape(
+        n, g * c, *y.shape[2:]
+    )
+    close(grads[0], rl.tensor(back))
+    close(grads[1], rl.tensor(np.einsum("ngohw,ngchw->goc", apart, seen).reshape(w.shape)))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_random_convolutions(data):

@@ -194,9 +194,24 @@ def _conv(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
     return _new(nodes, node, "conv", found, node.params)
 
 
+def _dot(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
+    """Every other line and column of images, which are no rows that a product could walk."""
+    found = [_new(nodes, x, "copy", (x,)) if _spread(x) and x.op != "copy" else x for x in inputs]
+    return _new(nodes, node, "dot", found, node.params) if found != list(inputs) else None
+
+
+def _spread(node: Node) -> bool:
+    """Whether a value takes steps along several dimensions of what it looks at."""
+    while node.op in VIEWS and not hosted(node):
+        if node.op == "slice" and sum(step > 1 for step in node.params[2]) > 1:
+            return True
+        node = node.inputs[0]
+    return False
+
+
 _REWRITE = {
     "cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
-    "conv": _conv,
+    "conv": _conv, "dot": _dot,
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _in_parts),
 }  # fmt: skip
 

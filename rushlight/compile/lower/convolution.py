@@ -17,6 +17,7 @@ from .value import NotNative
 FORWARD, DATA, WEIGHT = "ngchw,gocij->ngoab", "ngoab,gocij->ngchw", "ngoab,ngchw->gocij"
 
 _KERNEL, _PLACES = "ijkl", "wxyz"  # labels of the kernel's and of the result's spatial dimensions
+_PLACES_WORTH, _MANY = 32, 64  # places from which rows of them, up to which sums of them, are quick
 
 
 def _checked(*xs: Any) -> None:
@@ -67,9 +68,11 @@ def _own_kernel(s: Any, spec: str, a: Any, b: Any, result: Any, at: Any) -> Any:
     """The op `conv` where its kernels can do it: one or two spatial dimensions; else None."""
     *sizes, groups = at
     dims = len(sizes[0])
+    parts = [*spec.split("->")[0].split(","), spec.split("->")[1]]
+    if _per_place(spec, a, b, result, at):
+        return _product(s, spec, parts, a, b, result, at)
     if dims > 2:
         return None
-    parts = [*spec.split("->")[0].split(","), spec.split("->")[1]]
     shapes = [_apart(shape, part, groups) for shape, part in zip((a.shape, b.shape, result), parts)]
     sizes = [(*(neutral,) * (2 - dims), *of) for neutral, of in zip((1, 0, 1), sizes)]
     letters = {c: n for part, shape in zip(parts, shapes) for c, n in zip(part, shape)}
@@ -78,6 +81,40 @@ def _own_kernel(s: Any, spec: str, a: Any, b: Any, result: Any, at: Any) -> Any:
         return None
     operands = [s.reshape(x, shape) for x, shape in zip((a, b), shapes)]
     return s.reshape(s.make("conv", operands, (spec, *sizes), shapes[2], a.dtype), result)
+
+
+def _per_place(spec: str, a: Any, b: Any, result: Any, at: Any) -> bool:
+    """Whether a product of matrices at every place is what costs least.
+
+    Its kernels want long rows of places; gradients of weights sum over these, and long sums of
+    few results suit the kernels of convolutions.
+    """
+    stride, padding, _, _ = at
+    kernel, places = (result if spec == WEIGHT else b.shape)[2:], prod(result[2:])
+    if any(padding) or set(kernel) != {1}:
+        return False
+    if spec == FORWARD:
+        return places >= _PLACES_WORTH
+    places = prod(a.shape[2:])
+    return set(stride) == {1} and (places < _MANY if spec == WEIGHT else places >= _PLACES_WORTH)
+
+
+def _product(s: Any, spec: str, parts: Any, a: Any, b: Any, result: Any, at: Any) -> Any:
+    """A convolution whose kernel has one element, as a product of matrices at every place."""
+    stride, _, _, groups = at
+    dims = len(stride)
+    if spec == FORWARD and set(stride) != {1}:
+        a = s.slice(a, (0,) * a.ndim, a.shape, (1, 1, *stride))
+    letters = dict.fromkeys("wbij", "") | dict.fromkeys("ha", _PLACES[:dims])
+    spec = "".join(letters.get(c, c) for c in spec)
+    operands = [s.reshape(x, _grouped_as(x, part, groups)) for x, part in zip((a, b), parts)]
+    return s.reshape(s.dot(spec, *operands), tuple(result))
+
+
+def _grouped_as(x: Any, part: str, groups: int) -> tuple[int, ...]:
+    if part[0] == "g":
+        return (groups, x.shape[0] // groups, x.shape[1])
+    return (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
 
 
 def _apart(shape: Any, part: str, groups: int) -> tuple[int, ...]:
