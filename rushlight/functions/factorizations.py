@@ -14,11 +14,12 @@ from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
+from ..ops import matrix_kernels as kernels
 from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .control import hosted
-from .linear_algebra import check, check_dims, put, zeros_info
+from .linear_algebra import check, check_dims, check_right, put
 from .results import named_result
 from .underived import by_formula
 
@@ -58,6 +59,17 @@ def _first_zero(packed: np.ndarray) -> np.ndarray:
     return np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
 
 
+def _refuse_zero(name: str, bad: np.ndarray) -> None:
+    if bad.any():
+        place = int(np.flatnonzero(bad)[0])
+        at, where = int(bad.reshape(-1)[place]), f"(Batch element {place}): " if bad.ndim else ""
+        raise RuntimeError(
+            f"{name}: {where}U[{at},{at}] is zero and using it on lu_solve would"
+            " result in a division by zero. If you still want to perform the factorization,"
+            " consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+        )
+
+
 def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     """L and U of P L U = A packed in one matrix, and the row swaps (counted from 1).
 
@@ -66,15 +78,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     tensor([[2.]])
     """
     packed, pivots, info = lu_factor_ex(A, pivot=pivot)
-    bad = info._array
-    if bad.any():
-        place = int(np.flatnonzero(bad)[0])
-        at, where = int(bad.reshape(-1)[place]), f"(Batch element {place}): " if bad.ndim else ""
-        raise RuntimeError(
-            f"torch.linalg.lu_factor: {where}U[{at},{at}] is zero and using it on lu_solve would"
-            " result in a division by zero. If you still want to perform the factorization,"
-            " consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
-        )
+    _refuse_zero("torch.linalg.lu_factor", info._array)
     return put(LUFactor(packed, pivots), out)
 
 
@@ -84,17 +88,11 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
     check_dims("torch.lu_factor", A)
     _check_lu(A)
     _no_pivot("linalg.lu_factor", pivot)
-    if check_errors:
-        return LUFactorEx(*lu_factor(A), zeros_info(A))
     packed, pivots = f.lu_factor(A)
-    return put(LUFactorEx(packed, pivots, wrap(_first_zero(packed._array))), out)
-
-
-def _unpacked(packed: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    m, n = packed._array.shape[-2:]
-    k = min(m, n)
-    p = f.permutation_matrix(pivots, m, packed._array.dtype)
-    return p, f.unit_lower(packed, k), f.upper(packed, k)
+    info = _first_zero(packed._array)
+    if check_errors:
+        _refuse_zero("torch.linalg.lu_factor_ex", info)
+    return put(LUFactorEx(packed, pivots, wrap(info)), out)
 
 
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
@@ -110,8 +108,9 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     check_dims("linalg.lu", A)
     _check_lu(A)
     _no_pivot("linalg.lu_factor", pivot)
-    packed, pivots = f.lu_factor(A)
-    return put(LU(*_unpacked(packed, pivots)), out)
+    low, high, pivots = f.lu(A)
+    p = f.permutation_matrix(pivots, A._array.shape[-2], A._array.dtype)
+    return put(LU(p, low, high), out)
 
 
 def old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
@@ -126,27 +125,64 @@ old_lu.__name__ = old_lu.__qualname__ = "lu"
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
               unpack_pivots: bool = True, *, out: Any = None) -> Any:  # fmt: skip
     """P, L, U of what `lu_factor` packed."""
-    p, low, high = _unpacked(LU_data, LU_pivots)
+    if unpack_pivots and LU_pivots._array.dtype != np.int32:
+        raise RuntimeError(
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32"
+            " dtype.\nNote: this function is intended to be used with the output produced by"
+            " torch.linalg.lu_factor"
+        )
     none = wrap(np.empty(0, LU_data._array.dtype))
-    parts = (p if unpack_pivots else none, *((low, high) if unpack_data else (none, none)))
-    return put(Unpacked(*parts), out)
+    m, kind = LU_data._array.shape[-2], LU_data._array.dtype
+    if unpack_pivots and (_below(LU_pivots._array, m) or _above(LU_pivots._array, m)):
+        raise RuntimeError(
+            "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
+            "Did you properly pass the result of lu_factor?"
+        )
+    p = f.permutation_matrix(LU_pivots, m, kind) if unpack_pivots else none
+    return put(Unpacked(p, *(f.lu_unpack(LU_data) if unpack_data else (none, none))), out)
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
              out: Any = None) -> Tensor:  # fmt: skip
     """X with A X = B, from `lu_factor(A)`; X A = B unless `left`; A^H unless not `adjoint`."""
     check("linalg.lu_solve", LU, square=True)
-    if not left:
-        turned = lu_solve(LU, pivots, ops.adjoint(B), adjoint=not adjoint)
-        return put(ops.adjoint(turned), out)
-    p, _, _ = _unpacked(LU, pivots)
-    if adjoint:
-        half = ops.solve_triangular(ops.adjoint(LU), B, False, False)
-        x = c.matmul(p, ops.solve_triangular(ops.adjoint(LU), half, True, True))
-    else:
-        half = ops.solve_triangular(LU, c.matmul(ops.adjoint(p), B), False, True)
-        x = ops.solve_triangular(LU, half, True, False)
-    return put(x, out)
+    _check_factors(LU, pivots, B)
+    check_right("linalg.lu_solve", LU, B, left)
+    if left:
+        return put(f.lu_solve(LU, pivots, B, bool(adjoint)), out)
+    return put(ops.adjoint(f.lu_solve(LU, pivots, ops.adjoint(B), not adjoint)), out)
+
+
+def _below(pivots: Any, n: int) -> bool:
+    return type(pivots) is np.ndarray and bool((pivots < 1).any())
+
+
+def _above(pivots: Any, n: int) -> bool:
+    return type(pivots) is np.ndarray and bool((pivots > n).any())
+
+
+def _check_factors(LU: Tensor, pivots: Tensor, B: Tensor) -> None:
+    name = "linalg.lu_solve"
+    if LU.dtype is not B.dtype:
+        raise RuntimeError(
+            f"{name}: Expected LU and B to have the same dtype, but found LU of type"
+            f" {scalar_type_name(LU.dtype)} and B of type {scalar_type_name(B.dtype)} instead"
+        )
+    if pivots._array.dtype != np.int32:
+        raise RuntimeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots._array.shape[-1] != LU._array.shape[-1]:
+        raise RuntimeError(
+            f"{name}: Number of pivots per batch should be same as the dimension of the matrix"
+        )
+    for wrong, most in (
+        (_below, "greater or equal to 1"),
+        (_above, "smaller or equal to LU.size(-2)"),
+    ):
+        if wrong(pivots._array, LU._array.shape[-2]):
+            raise RuntimeError(
+                f"Pivots given to lu_solve must all be {most}. Did you properly pass the result of"
+                " lu_factor?"
+            )
 
 
 def old_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
@@ -182,14 +218,7 @@ def _qr(A: Tensor, mode: str) -> tuple[Tensor, Tensor]:
     m, n = A._array.shape[-2:]
     if mode == "r":
         return wrap(np.empty(0, A._array.dtype)), f.qr_r(A)
-    if m > n:
-        return (f.qr_complete if mode == "complete" else f.qr)(A)
-    last = A._array.ndim - 1
-    q, r = f.qr(s.narrow(A, last, 0, m) if n > m else A)
-    if n > m:
-        rest = c.matmul(ops.adjoint(q), s.narrow(A, last, m, n - m))
-        r = s.join((r, rest), last, (m, n - m))
-    return q, r
+    return (f.qr_complete if mode == "complete" and m > n else f.qr)(A)
 
 
 def old_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
@@ -203,10 +232,8 @@ old_qr.__name__ = old_qr.__qualname__ = "qr"
 def geqrf(input: Tensor, *, out: Any = None) -> Any:
     """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
     check_dims("geqrf", input)
-    packed, tau = np.linalg.qr(input._array, "raw")
-    kind = input._array.dtype
-    packed = np.swapaxes(packed, -1, -2).astype(kind, order="C")
-    found = Geqrf(wrap(packed), wrap(tau.astype(kind, copy=False)))
+    packed, tau = kernels.reflections(input._array)
+    found = Geqrf(wrap(packed), wrap(tau))
     return put(by_formula("geqrf", "GeqrfBackward0", found, input), out)
 
 

@@ -17,7 +17,7 @@ from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
 from ..ops import structure as s
-from ..ops.linalg import LinAlgError
+from ..ops.linalg import LinAlgError as LinAlgError
 from ..ops.transcendental import log
 from .arguments import misfit, whole
 from .results import named_result
@@ -107,6 +107,12 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([2.0, 2.0]))
     tensor([1.0000, 0.5000])
     """
+    a, right, vector = _equation(A, B, left)
+    return put(_solution(ops.solve(a, right), left, vector), out)
+
+
+def _equation(A: Tensor, B: Tensor, left: bool) -> tuple[Tensor, Tensor, bool]:
+    """A and B of A X = B, matrices both, and whether B was a vector."""
     check("linalg.solve", A, square=True)
     if A.dtype is not B.dtype:
         kinds = f"A of type {scalar_type_name(A.dtype)} and B of type {scalar_type_name(B.dtype)}"
@@ -119,15 +125,19 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor
                            " supported for left=False. In this case linalg.solve is equivalent to"
                            " B / A.squeeze(-1)")  # fmt: skip
     right = s.unsqueeze(B, B._array.ndim) if vector else B
-    _check_right("linalg.solve", A, right, left)
+    check_right("linalg.solve", A, right, left)
     if left:
-        x = ops.solve(A, right)
-    else:
-        x = s.transpose(ops.solve(s.transpose(A, -2, -1), s.transpose(right, -2, -1)), -2, -1)
-    return put(s.reshape(x, x._array.shape[:-1]) if vector else x, out)
+        return A, right, vector
+    return s.transpose(A, -2, -1), s.transpose(right, -2, -1), vector
 
 
-def _check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
+def _solution(x: Tensor, left: bool, vector: bool) -> Tensor:
+    x = x if left else s.transpose(x, -2, -1)
+    return s.reshape(x, x._array.shape[:-1]) if vector else x
+
+
+def check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
+    """torch's error for sides of an equation that do not fit."""
     n = A._array.shape[-1]
     (rows, columns), equation = B._array.shape[-2:], "AX = B" if left else "XA = B"
     if n != (rows if left else columns):
@@ -141,16 +151,11 @@ def _check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False,
              out: Any = None) -> Any:  # fmt: skip
     """`solve` that reports a singular matrix in `info` instead of raising."""
-    try:
-        return put(Solved(solve(A, B, left=left), zeros_info(A)), out)
-    except LinAlgError:
-        if check_errors:
-            raise
-    shape = A._array.shape
-    pivots = [ops.zero_pivot(one) for one in A._array.reshape(-1, *shape[-2:])]
-    return Solved(
-        wrap(np.full_like(B._array, np.nan)), wrap(np.array(pivots, np.int32).reshape(shape[:-2]))
-    )
+    a, right, vector = _equation(A, B, left)
+    x, info = ops.solve_ex(a, right)
+    if check_errors:
+        ops.refuse(info._array, ops.unsolvable("torch.linalg.solve_ex"))
+    return put(Solved(_solution(x, left, vector), info), out)
 
 
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
@@ -166,11 +171,11 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
         raise RuntimeError(
             "linalg.solve_triangular: The input tensor B must have at least 2 dimensions."
         )
-    _check_right("linalg.solve_triangular", A, B, left)
+    check_right("linalg.solve_triangular", A, B, left)
     if left:
         return put(ops.solve_triangular(A, B, bool(upper), bool(unitriangular)), out)
     a, b = s.transpose(A, -2, -1), s.transpose(B, -2, -1)
-    x = ops.solve_triangular(a, b, not upper, bool(unitriangular))
+    x = ops.solve_triangular(a, b, not upper, bool(unitriangular), True)
     return put(s.transpose(x, -2, -1), out)
 
 
@@ -209,15 +214,11 @@ def inverse(input: Tensor, *, out: Any = None) -> Tensor:
 
 def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     """`inv` that reports a singular matrix in `info` instead of raising."""
-    try:
-        return put(Inverse(inv(A), zeros_info(A)), out)
-    except LinAlgError:
-        if check_errors:
-            raise
-    shape = A._array.shape
-    pivots = [ops.zero_pivot(one) for one in A._array.reshape(-1, *shape[-2:])]
-    info = wrap(np.array(pivots, np.int32).reshape(shape[:-2]))
-    return Inverse(wrap(np.full_like(A._array, np.nan)), info)
+    check("linalg.inv", A, square=True)
+    y, info = ops.inv_ex(A)
+    if check_errors:
+        ops.refuse(info._array, ops.singular("linalg.inv_ex"))
+    return put(Inverse(y, info), out)
 
 
 # --- Determinants
@@ -269,8 +270,8 @@ def logdet(input: Tensor) -> Tensor:
 # --- Positive definite matrices
 
 
-def _lower(A: Tensor, upper: bool, name: str) -> Tensor:
-    factor = ops.cholesky(A, name) if not upper else ops.cholesky(ops.adjoint(A), name)
+def _factor(A: Tensor, upper: bool, name: str) -> Tensor:
+    factor = ops.cholesky(ops.adjoint(A) if upper else A, name, upper)
     return ops.adjoint(factor) if upper else factor
 
 
@@ -290,13 +291,13 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
     tensor([[2.]])
     """
     check("linalg.cholesky", A, square=True)
-    return put(_lower(A, upper, "linalg.cholesky"), out)
+    return put(_factor(A, upper, "linalg.cholesky"), out)
 
 
 def old_cholesky(input: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
     """The triangular L with L L^H = A (`linalg.cholesky`)."""
     check("cholesky", input, square=True)
-    return put(_lower(input, upper, "cholesky"), out)
+    return put(_factor(input, upper, "cholesky"), out)
 
 
 old_cholesky.__name__ = old_cholesky.__qualname__ = "cholesky"
@@ -306,15 +307,10 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
                 out: Any = None) -> Any:  # fmt: skip
     """`cholesky` that reports a matrix that is not positive definite in `info`."""
     check("linalg.cholesky_ex", A, square=True)
-    try:
-        return put(Cholesky(_lower(A, upper, "linalg.cholesky_ex"), zeros_info(A)), out)
-    except LinAlgError:
-        if check_errors:
-            raise
-    shape = A._array.shape
-    orders = [ops.bad_minor(one) for one in A._array.reshape(-1, *shape[-2:])]
-    info = wrap(np.array(orders, np.int32).reshape(shape[:-2]))
-    return Cholesky(wrap(np.tril(A._array)), info)
+    factor, info = ops.cholesky_ex(ops.adjoint(A) if upper else A, upper)
+    if check_errors:
+        ops.refuse(info._array, ops.indefinite("linalg.cholesky_ex"))
+    return put(Cholesky(ops.adjoint(factor) if upper else factor, info), out)
 
 
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
@@ -324,6 +320,17 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None
             raise RuntimeError(
                 f"{label} should have at least 2 dimensions, but has {x.ndim} dimensions instead"
             )
+    n, (rows, columns) = L._array.shape[-1], B._array.shape[-2:]
+    if L._array.shape[-2] != n or n != rows:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {n} by {n} but each b"
+            f" matrix is {rows} by {columns}"
+        )
+    if L.dtype is not B.dtype:
+        raise RuntimeError(
+            "Expected b and A to have the same dtype, but found b of type"
+            f" {scalar_type_name(B.dtype)} and A of type {scalar_type_name(L.dtype)} instead."
+        )
     return put(ops.cholesky_solve(B, L, bool(upper)), out)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from ..core import threads
+from ..ops.lapack import libraries
 
 __all__ = [
     "get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads",
@@ -28,26 +25,12 @@ _SETTERS = (
 _chosen: dict[str, int] = {}
 
 
-def _libraries() -> Iterator[str]:
-    """Linear algebra libraries that this process has loaded, NumPy's own first."""
-    home = os.path.dirname(np.__file__)
-    for folder in (os.path.join(os.path.dirname(home), "numpy.libs"), f"{home}/.dylibs"):
-        if os.path.isdir(folder):
-            names = sorted(name for name in os.listdir(folder) if "blas" in name.lower())
-            yield from (os.path.join(folder, name) for name in names)
-    if sys.platform == "linux" and os.path.exists("/proc/self/maps"):
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
-            paths = {line.split(maxsplit=5)[-1].strip() for line in lines if "/" in line}
-        wanted = ("openblas", "mkl_rt", "libblis", "libblas")
-        yield from (path for path in sorted(paths) if any(name in path for name in wanted))
-
-
 @functools.cache
 def _controls() -> tuple[Any, Any] | None:
     """The library's own functions to set and to get the number; None if it offers none."""
     import ctypes  # milliseconds that most programs need not spend
 
-    for path in _libraries():
+    for path in libraries():
         try:
             library = ctypes.CDLL(path)
         except OSError:

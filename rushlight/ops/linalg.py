@@ -7,6 +7,7 @@ matrices" (2008).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from ..core.errors import fail
 from ..core.families import general, plain
 from ..core.values import some
+from . import matrix_kernels as kernels
 from .assembly import as_pairs
 from .contract import matmul
 from .structure import contiguous, narrow, select, transpose, tril, triu
@@ -62,33 +64,45 @@ def row(x: Any) -> Any:
     return x[..., None, :]
 
 
-def _first_failing(a: np.ndarray, works: Any) -> tuple[str, np.ndarray]:
-    """Which matrix of a batch fails, as torch's words and as values."""
-    matrices = a.reshape(-1, *a.shape[-2:])
-    for place, matrix in enumerate(matrices):
-        if not works(matrix):
-            return (f"(Batch element {place}): " if a.ndim > 2 else ""), matrix
-    return "", matrices[-1]
+def refuse(info: np.ndarray, words: Callable[[str, int], str], *notes: str) -> None:
+    """Raise torch's error about the first matrix of a batch whose `info` is not 0."""
+    if info.any():
+        place = int(np.flatnonzero(info)[0])
+        where_ = f"(Batch element {place}): " if info.ndim else ""
+        raise fail(LinAlgError, words(where_, int(info.reshape(-1)[place])), *notes)
 
 
-def _solvable(matrix: np.ndarray) -> bool:
+def decomposed(name: str, function: Any, a: np.ndarray, *how: Any) -> Any:
+    """What a function of NumPy gives, with torch's words where it does not converge."""
     try:
-        np.linalg.inv(matrix)
+        return function(a, *how)
     except np.linalg.LinAlgError:
-        return False
-    return True
+        bad = np.asarray(~np.isfinite(a).all((-2, -1)))
+        why = "is ill-conditioned or has too many repeated values"
+        if bad.any() and name == "linalg.svd":
+            why = "contained non-finite values"
+        refuse(
+            np.asarray(bad if bad.any() else True),
+            lambda where_, _: (
+                f"{name}: {where_}The algorithm failed to converge because the input matrix {why}."
+            ),
+        )
+
+
+def unsolvable(name: str) -> Callable[[str, int], str]:
+    """torch's words about an equation without a solution."""
+    return lambda where_, _: (
+        f"{name}: {where_}The solver failed because the input matrix is singular."
+    )
 
 
 def _solve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.solve(a, b)
-    except np.linalg.LinAlgError:
-        where_, _ = _first_failing(a, _solvable)
-        raise fail(
-            LinAlgError,
-            f"torch.linalg.solve: {where_}The solver failed because the input matrix is singular.",
-            "linalg.lstsq or linalg.pinv give the solution of least norm",
-        ) from None
+    x, info = kernels.solve(a, b)
+    refuse(
+        info, unsolvable("torch.linalg.solve"),
+        "linalg.lstsq or linalg.pinv give the solution of least norm",
+    )  # fmt: skip
+    return x
 
 
 def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
@@ -100,34 +114,18 @@ solve = general("linalg_solve", eval=_solve, arity=2, vjp=_solve_vjp, reads="xy"
                 node="LinalgSolveExBackward0", doc="X with A X = B.")  # fmt: skip
 
 
-def pivot_size(x: np.ndarray) -> np.ndarray:
-    """What LAPACK compares to choose a pivot: for complex numbers |re| + |im|."""
-    return np.abs(np.real(x)) + np.abs(np.imag(x)) if x.dtype.kind == "c" else np.abs(x)
-
-
-def zero_pivot(matrix: np.ndarray) -> int:
-    """The place (from 1) of the first zero on U's diagonal in P L U = matrix; 0 if none."""
-    a = matrix.copy()
-    for j in range(len(a)):
-        at = j + int(np.argmax(pivot_size(a[j:, j])))
-        a[[j, at]] = a[[at, j]]
-        if a[j, j] == 0:
-            return j + 1
-        a[j + 1 :, j:] -= np.outer(a[j + 1 :, j] / a[j, j], a[j, j:])
-    return 0
+def singular(name: str) -> Callable[[str, int], str]:
+    """torch's words about an inverse that does not exist."""
+    return lambda where_, at: (
+        f"{name}: {where_}The diagonal element {at} is zero, the inversion could not be completed"
+        " because the input matrix is singular."
+    )
 
 
 def _inv(a: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        where_, matrix = _first_failing(a, _solvable)
-        raise fail(
-            LinAlgError,
-            f"linalg.inv: {where_}The diagonal element {zero_pivot(matrix)} is zero, the inversion"
-            " could not be completed because the input matrix is singular.",
-            "linalg.pinv gives the pseudo-inverse",
-        ) from None
+    y, info = kernels.inverse(a)
+    refuse(info, singular("linalg.inv"), "linalg.pinv gives the pseudo-inverse")
+    return y
 
 
 def _inv_vjp(g: Any, y: Any, a: Any) -> Any:
@@ -137,6 +135,19 @@ def _inv_vjp(g: Any, y: Any, a: Any) -> Any:
 
 inv = general("linalg_inv", eval=_inv, vjp=_inv_vjp, reads="y", node="LinalgInvExBackward0",
               doc="The inverse.")  # fmt: skip
+
+inv_ex = general("linalg_inv_ex", eval=kernels.inverse, outputs=2, reads="y",
+                 vjp=lambda g, y, a: _inv_vjp(g[0], y[0], a), node="LinalgInvExBackward0",
+                 doc="The inverse, and the first zero pivot.")  # fmt: skip
+
+
+def _solve_ex_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    return _solve_vjp(g[0], y[0], a, b)
+
+
+solve_ex = general("linalg_solve_ex", eval=kernels.solve, arity=2, vjp=_solve_ex_vjp, reads="xy",
+                   outputs=2, node="LinalgSolveExBackward0",
+                   doc="X with A X = B, and A's first zero pivot.")  # fmt: skip
 
 
 def _cofactors(a: np.ndarray) -> np.ndarray:
@@ -180,64 +191,36 @@ slogdet = general("linalg_slogdet", eval=np.linalg.slogdet, vjp=_slogdet_vjp, re
 # --- Triangles
 
 
-def _solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> np.ndarray:
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    x = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
-    _substitute(a, x, upper, unit)
-    return x
-
-
-def _substitute(a: np.ndarray, x: np.ndarray, upper: bool, unit: bool) -> None:
-    """Solve in place by halves, so that nearly all the work is matrix products."""
-    n = a.shape[-1]
-    if n <= 1:
-        if n and not unit:
-            x /= a
-        return
-    half = n // 2
-    first, second = slice(None, half), slice(half, None)
-    if upper:
-        first, second = second, first
-    _substitute(a[..., first, first], x[..., first, :], upper, unit)
-    x[..., second, :] -= a[..., second, first] @ x[..., first, :]
-    _substitute(a[..., second, second], x[..., second, :], upper, unit)
-
-
-def _solve_triangular_vjp(g: Any, y: Any, a: Any, b: Any, upper: bool, unit: bool) -> Any:
+def _solve_triangular_vjp(
+    g: Any, y: Any, a: Any, b: Any, upper: bool, unit: bool, rows: bool = False
+) -> Any:
     by_b = solve_triangular(adjoint(a), g, not upper, unit)
     full = -matmul(by_b, adjoint(y))
     return (triu(full, int(unit)) if upper else tril(full, -int(unit))), by_b
 
 
 solve_triangular = general(
-    "linalg_solve_triangular", eval=_solve_triangular, arity=2, vjp=_solve_triangular_vjp,
+    "linalg_solve_triangular", eval=kernels.triangular, arity=2, vjp=_solve_triangular_vjp,
     reads="xy", node="LinalgSolveTriangularBackward0",
     doc="X with A X = B for a triangular A (its other half is not read).",
 )  # fmt: skip
 
 
-def bad_minor(matrix: np.ndarray) -> int:
-    """The order of the first leading minor that is not positive definite; 0 if none."""
-    for order in range(1, len(matrix) + 1):
-        try:
-            np.linalg.cholesky(matrix[:order, :order])
-        except np.linalg.LinAlgError:
-            return order
-    return 0
+def indefinite(name: str) -> Callable[[str, int], str]:
+    """torch's words about a matrix without a Cholesky factor."""
+    return lambda where_, order: (
+        f"{name}: {where_}The factorization could not be completed because the input is not"
+        f" positive-definite (the leading minor of order {order} is not positive-definite)."
+    )
 
 
-def _cholesky(a: np.ndarray, name: str) -> np.ndarray:
-    try:
-        return np.linalg.cholesky(a)
-    except np.linalg.LinAlgError:
-        where_, matrix = _first_failing(a, lambda matrix: not bad_minor(matrix))
-        raise fail(
-            LinAlgError,
-            f"{name}: {where_}The factorization could not be completed because the input is not"
-            f" positive-definite (the leading minor of order {bad_minor(matrix)} is not"
-            " positive-definite).",
-            "a covariance? adding a small multiple of the identity often helps",
-        ) from None
+def _cholesky(a: np.ndarray, name: str, rows: bool = False) -> np.ndarray:
+    y, info = kernels.cholesky(a)
+    refuse(
+        info, indefinite(name),
+        "a covariance? adding a small multiple of the identity often helps",
+    )  # fmt: skip
+    return np.ascontiguousarray(y) if rows else y
 
 
 def _half_lower(x: Any) -> Any:
@@ -245,7 +228,7 @@ def _half_lower(x: Any) -> Any:
     return (tril(x, 0) + tril(x, -1)) * 0.5
 
 
-def _cholesky_vjp(g: Any, y: Any, a: Any, name: str) -> Any:
+def _cholesky_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
     turned = adjoint(y)
     left = solve_triangular(turned, _half_lower(matmul(turned, g)), True, False)
     both = adjoint(solve_triangular(turned, adjoint(left), True, False))
@@ -257,10 +240,15 @@ cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="
                    doc="The lower triangular L with L L^H = A.")  # fmt: skip
 
 
-def _cholesky_solve(b: np.ndarray, factor: np.ndarray, high: bool) -> np.ndarray:
-    turned = np.conj(np.swapaxes(factor, -1, -2))
-    lower, upper = (turned, factor) if high else (factor, turned)
-    return _solve_triangular(upper, _solve_triangular(lower, b, False, False), True, False)
+def _cholesky_ex(a: np.ndarray, rows: bool) -> tuple[np.ndarray, np.ndarray]:
+    y, info = kernels.cholesky(a)
+    return (np.ascontiguousarray(y) if rows else y), info
+
+
+cholesky_ex = general("linalg_cholesky_ex", eval=_cholesky_ex, outputs=2, reads="y",
+                      vjp=lambda g, y, a, rows: _cholesky_vjp(g[0], y[0], a),
+                      node="LinalgCholeskyExBackward0",
+                      doc="L with L L^H = A, and the first minor that fails.")  # fmt: skip
 
 
 def _by_factor(common: Any, factor: Any, high: bool) -> Any:
@@ -275,13 +263,15 @@ def _cholesky_solve_vjp(g: Any, y: Any, b: Any, factor: Any, high: bool) -> tupl
 
 
 cholesky_solve = general(
-    "cholesky_solve", eval=_cholesky_solve, arity=2, vjp=_cholesky_solve_vjp, reads="xy",
+    "cholesky_solve", eval=kernels.cholesky_solve, arity=2, vjp=_cholesky_solve_vjp, reads="xy",
     doc="X with A X = B, from A's Cholesky factor (of which one triangle is read).",
 )  # fmt: skip
 
 
 def _cholesky_inverse(factor: np.ndarray, high: bool) -> np.ndarray:
-    return _cholesky_solve(np.eye(factor.shape[-1], dtype=factor.dtype), factor, high)
+    y, info = kernels.cholesky_inverse(factor, high)
+    refuse(info, singular("cholesky_inverse"))
+    return y
 
 
 def _cholesky_inverse_vjp(g: Any, y: Any, factor: Any, high: bool) -> Any:
@@ -382,10 +372,10 @@ def _pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> np.ndarray:
     if a.size == 0:
         return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
     if hermitian:
-        s, u = np.linalg.eigh(a)
+        s, u = decomposed("linalg.eigh", np.linalg.eigh, a)
         v = u
     else:
-        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        u, s, vh = decomposed("linalg.svd", np.linalg.svd, a, False)
         v = np.conj(np.swapaxes(vh, -1, -2))
     keep = np.abs(s) > cutoff(np.abs(s), a.shape, atol, rtol)
     scale = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)

@@ -6,7 +6,6 @@ add to the gradient is taken as zero, so gradients of the values alone are alway
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,22 @@ import numpy as np
 from ..core import dtypes
 from ..core.errors import fail
 from ..core.families import general, plain
+from . import matrix_kernels as kernels
 from .contract import matmul
 from .elementwise import where
+from .lapack import columns
 from .linalg import (
     adjoint,
     column,
+    decomposed,
     diagonal,
-    pivot_size,
     raw,
     real_part,
     row,
     solve,
     solve_triangular,
 )
-from .structure import cast, embed_diagonal, join, narrow, tril, triu
+from .structure import cast, embed_diagonal, join, narrow, place, tril, triu
 from .transcendental import conj
 
 
@@ -55,71 +56,16 @@ def _gaps(values: Any) -> Any:
 # --- LU
 
 
-def _factor(a: np.ndarray, start: int, stop: int, pivots: np.ndarray) -> None:
-    """Columns start..stop of one matrix, or of many (B, m, n), by halves; pivots count from 1."""
-    if stop - start == 1:
-        at = start + pivot_size(a[..., start:, start]).argmax(-1)
-        pivots[..., start] = at + 1
-        _swap(a, start, at)
-        pivot = a[..., start, start, None]
-        a[..., start + 1 :, start] /= np.where(pivot == 0, 1, pivot)
-        return
-    if stop <= start:
-        return
-    middle = (start + stop) // 2
-    _factor(a, start, middle, pivots)
-    right = slice(middle, stop)
-    _lower_solve(a[..., start:middle, start:middle], a[..., start:middle, right])
-    a[..., middle:, right] -= a[..., middle:, start:middle] @ a[..., start:middle, right]
-    _factor(a, middle, stop, pivots)
-
-
-def _swap(a: np.ndarray, i: int, at: Any) -> None:
-    """Row i with row `at`, of whole rows; of every one of many matrices with its own."""
-    if not np.ndim(at):
-        if at != i:
-            a[[i, at]] = a[[at, i]]
-        return
-    each = np.arange(len(a))
-    a[each, at], a[:, i] = a[:, i].copy(), a[each, at]
-
-
-def _lower_solve(lower: np.ndarray, x: np.ndarray) -> None:
-    n = lower.shape[-1]
-    if n > 1:
-        half = n // 2
-        _lower_solve(lower[..., :half, :half], x[..., :half, :])
-        x[..., half:, :] -= lower[..., half:, :half] @ x[..., :half, :]
-        _lower_solve(lower[..., half:, half:], x[..., half:, :])
-
-
 def _lu_factor(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    packed = np.array(a, order="C")
-    *batch, m, n = a.shape
-    k, count = min(m, n), prod(batch)
-    pivots = np.empty((*batch, k), np.int32)
-    if packed.size:
-        several = (count,) if count > 1 else ()
-        flat = packed.reshape(*several, m, n)
-        _factor(flat, 0, k, pivots.reshape(*several, k))
-        if n > m:
-            _lower_solve(flat[..., :m], flat[..., m:])
+    packed, pivots, _ = kernels.lu(a)
     return packed, pivots
 
 
-def permutation(pivots: np.ndarray, m: int) -> np.ndarray:
-    """The order of rows that a sequence of swaps (counted from 1) makes."""
-    *batch, k = pivots.shape
-    several = (prod(batch),) if batch else ()
-    order = np.tile(np.arange(m), (*several, 1) if several else 1)
-    at = pivots.reshape(*several, k) - 1
-    for i in range(k):
-        _swap(order, i, at[..., i])
-    return order.reshape(*batch, m)
-
-
 def _permutation_matrix(pivots: np.ndarray, m: int, kind: np.dtype) -> np.ndarray:
-    return np.swapaxes(np.eye(m, dtype=kind)[permutation(pivots, m)], -1, -2)
+    order = kernels.permutation(pivots, m)
+    y = np.zeros((*order.shape, m), kind)
+    np.put_along_axis(y, order[..., None, :], 1, -2)
+    return y
 
 
 permutation_matrix = plain("lu_permutation", eval=_permutation_matrix,
@@ -140,27 +86,33 @@ def upper(packed: Any, k: int) -> Any:
 def _lu_vjp(g: Any, y: Any, a: Any) -> Any:
     by, (packed, pivots) = g[0], y
     m, n = packed.shape[-2:]
-    k = min(m, n)
-    lower, high = unit_lower(packed, k), upper(packed, k)
-    by_lower = tril(narrow(by, by.ndim - 1, 0, k), -1)
-    by_upper = triu(narrow(by, by.ndim - 2, 0, k), 0)
-    rows, columns = by.ndim - 2, by.ndim - 1
-    low1, up1 = narrow(lower, rows, 0, k), narrow(high, columns, 0, k)
+    k, last = min(m, n), by.ndim - 1
+    by_lower = tril(narrow(by, last, 0, k), -1)
+    by_upper = triu(narrow(by, last - 1, 0, k), 0)
+    p = permutation_matrix(pivots, m, raw(packed).dtype)
+    return _lu_pull(by_lower, by_upper, p, unit_lower(packed, k), upper(packed, k))
+
+
+def _lu_pull(by_lower: Any, by_upper: Any, p: Any, lower: Any, high: Any) -> Any:
+    """The gradient of P L U from those of L (below its diagonal) and U."""
+    m, n, rows = lower.shape[-2], high.shape[-1], lower.ndim - 2
+    k, columns_ = lower.shape[-1], rows + 1
+    low1, up1 = narrow(lower, rows, 0, k), narrow(high, columns_, 0, k)
     from_lower = matmul(adjoint(low1), narrow(by_lower, rows, 0, k))
-    from_upper = matmul(narrow(by_upper, columns, 0, k), adjoint(up1))
+    from_upper = matmul(narrow(by_upper, columns_, 0, k), adjoint(up1))
     parts: list[Any] = []
     if m > k:
         rest = narrow(by_lower, rows, k, m - k)
         from_upper = from_upper - matmul(adjoint(narrow(lower, rows, k, m - k)), rest)
         parts = [_right_divided(rest, up1)]
     if n > k:
-        rest = narrow(by_upper, columns, k, n - k)
-        from_lower = from_lower - matmul(rest, adjoint(narrow(high, columns, k, n - k)))
+        rest = narrow(by_upper, columns_, k, n - k)
+        from_lower = from_lower - matmul(rest, adjoint(narrow(high, columns_, k, n - k)))
         parts = [solve_triangular(adjoint(low1), rest, True, True)]
     inner = tril(from_lower, -1) + triu(from_upper, 0)
     first = _right_divided(solve_triangular(adjoint(low1), inner, True, True), up1)
-    whole = join((first, *parts), rows if m > k else columns, _widths(first, parts, m > k))
-    return matmul(permutation_matrix(pivots, m, raw(packed).dtype), whole)
+    whole = join((first, *parts), rows if m > k else columns_, _widths(first, parts, m > k))
+    return matmul(p, whole)
 
 
 def _widths(first: Any, parts: list[Any], tall: bool) -> tuple[int, ...]:
@@ -176,24 +128,86 @@ lu_factor = general("linalg_lu_factor", eval=_lu_factor, vjp=_lu_vjp, reads="y",
                     node="LinalgLuFactorExBackward0",
                     doc="L and U packed in one matrix, and the row swaps.")  # fmt: skip
 
+
+def _unpack(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    k = min(packed.shape[-2:])
+    low, along = np.tril(packed[..., :k], -1), np.arange(k)
+    low[..., along, along] = 1
+    return low, np.triu(packed[..., :k, :])
+
+
+def _unpack_vjp(g: Any, y: Any, packed: Any) -> Any:
+    k = min(packed.shape[-2:])
+    low = place(tril(g[0], -1), packed.shape, (..., slice(None), slice(k)))
+    return low + place(triu(g[1], 0), packed.shape, (..., slice(k), slice(None)))
+
+
+lu_unpack = general("lu_unpack", eval=_unpack, vjp=_unpack_vjp, outputs=2,
+                    doc="L, with its ones, and U of what is packed in one matrix.")  # fmt: skip
+
+
+def _lu(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    packed, pivots = _lu_factor(a)
+    return *_unpack(packed), pivots
+
+
+def _whole_lu_vjp(g: Any, y: Any, a: Any) -> Any:
+    lower, high, pivots = y
+    by_lower, by_upper = typed(g[:2], y[:2])
+    p = permutation_matrix(pivots, a.shape[-2], raw(lower).dtype)
+    return _lu_pull(tril(by_lower, -1), triu(by_upper, 0), p, lower, high)
+
+
+lu = general("linalg_lu", eval=_lu, vjp=_whole_lu_vjp, reads="y", outputs=3,
+             node="LinalgLuBackward0",
+             doc="L and U, each in a matrix of its own, and the row swaps.")  # fmt: skip
+
+
+def _by_factors(by: Any, packed: Any, pivots: Any) -> Any:
+    """The gradient of packed L and U from that of their product P L U."""
+    n = packed.shape[-1]
+    inner = matmul(adjoint(permutation_matrix(pivots, n, raw(packed).dtype)), by)
+    lower, high = unit_lower(packed, n), upper(packed, n)
+    return tril(matmul(inner, adjoint(high)), -1) + triu(matmul(adjoint(lower), inner), 0)
+
+
+def _lu_solve_vjp(g: Any, y: Any, packed: Any, pivots: Any, b: Any, turned: bool) -> Any:
+    by_b = lu_solve(packed, pivots, g, not turned)
+    by = matmul(y, adjoint(by_b)) if turned else matmul(by_b, adjoint(y))
+    return -_by_factors(by, packed, pivots), None, by_b
+
+
+lu_solve = general("linalg_lu_solve", eval=kernels.lu_solve, arity=3, vjp=_lu_solve_vjp, reads="xy",
+                   node="LinalgLuSolveBackward0",
+                   doc="X with A X = B, or A^H X = B, from A's packed L and U.")  # fmt: skip
+
 # --- QR
-
-
-def _qr(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    q, r = np.linalg.qr(a)
-    return q, r
 
 
 def _qr_vjp(g: Any, y: Any, a: Any) -> Any:
     (by_q, by_r), (q, r) = g, y
+    k, n = r.shape[-2:]
+    if n == k:
+        return _square_qr_vjp(by_q, by_r, q, r)
+    last = a.ndim - 1  # A = (X Y) = Q (U V), and V = Q^H Y
+    by_v, v = narrow(by_r, last, k, n - k), narrow(r, last, k, n - k)
+    first = _square_qr_vjp(
+        by_q + matmul(matmul(q, v), adjoint(by_v)), narrow(by_r, last, 0, k), q,
+        narrow(r, last, 0, k),
+    )  # fmt: skip
+    return join((first, matmul(q, by_v)), last, (k, n - k))
+
+
+def _square_qr_vjp(by_q: Any, by_r: Any, q: Any, r: Any) -> Any:
     inner = triu(matmul(by_r, adjoint(r)) - matmul(adjoint(q), by_q), 0)
     both = inner + adjoint(inner)
     halved = both - on_diagonal(diagonal(both)) * 0.5
     return adjoint(solve_triangular(r, adjoint(by_q + matmul(q, halved)), True, False))
 
 
-qr = general("linalg_qr", eval=_qr, vjp=_qr_vjp, reads="y", outputs=2, node="LinalgQrBackward0",
-             doc="Q R = A, tall or square: orthonormal columns, an upper triangle.")  # fmt: skip
+qr = general("linalg_qr", eval=lambda a: kernels.qr(a, False), vjp=_qr_vjp, reads="y", outputs=2,
+             node="LinalgQrBackward0",
+             doc="Q R = A: orthonormal columns, an upper triangle.")  # fmt: skip
 
 
 def _no_complete_vjp(g: Any, y: Any, a: Any) -> Any:
@@ -203,7 +217,7 @@ def _no_complete_vjp(g: Any, y: Any, a: Any) -> Any:
     )
 
 
-qr_complete = general("linalg_qr_complete", eval=lambda a: tuple(np.linalg.qr(a, "complete")),
+qr_complete = general("linalg_qr_complete", eval=lambda a: kernels.qr(a, True),
                       vjp=_no_complete_vjp, outputs=2, node="LinalgQrBackward0",
                       doc="QR with a square Q.")  # fmt: skip
 
@@ -216,15 +230,15 @@ def _no_r_vjp(g: Any, y: Any, a: Any) -> Any:
     )
 
 
-qr_r = general("linalg_qr_r", eval=lambda a: np.linalg.qr(a, "r"), vjp=_no_r_vjp,
+qr_r = general("linalg_qr_r", eval=kernels.qr_r, vjp=_no_r_vjp,
                node="LinalgQrBackward0", doc="R of QR alone.")  # fmt: skip
 
 # --- Singular values
 
 
-def _svd(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
-    return u, s, vh
+def _svd(a: np.ndarray, full: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    u, s, vh = decomposed("linalg.svd", np.linalg.svd, a, full)
+    return columns(u), s, columns(vh)
 
 
 def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
@@ -263,7 +277,7 @@ def _svd_full_vjp(g: Any, y: Any, a: Any) -> Any:
     return _svd_vjp(by, found, a)
 
 
-svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vjp=_svd_full_vjp,
+svd_full = general("linalg_svd_full", eval=lambda a: _svd(a, True), vjp=_svd_full_vjp,
                    reads="y", outputs=3, node="LinalgSvdBackward0",
                    doc="Singular values with square U and V^H.")  # fmt: skip
 
@@ -271,8 +285,8 @@ svd_full = general("linalg_svd_full", eval=lambda a: tuple(np.linalg.svd(a)), vj
 
 
 def _eigh(a: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
-    values, vectors = np.linalg.eigh(a, side)
-    return values, vectors
+    values, vectors = decomposed("linalg.eigh", np.linalg.eigh, a, side)
+    return values, columns(vectors)
 
 
 def _eigh_vjp(g: Any, y: Any, a: Any, side: str) -> Any:
@@ -291,7 +305,7 @@ eigh = general("linalg_eigh", eval=_eigh, vjp=_eigh_vjp, reads="y", outputs=2,
 def _eig(a: np.ndarray, real: bool) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eig(a)
     kind = np.result_type(a.dtype, np.complex64)
-    return values.astype(kind, copy=False), vectors.astype(kind, copy=False)
+    return values.astype(kind, copy=False), columns(vectors.astype(kind, copy=False))
 
 
 def _eig_vjp(g: Any, y: Any, a: Any, real: bool) -> Any:

@@ -88,6 +88,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
         lambda b, x: op("cholesky_solve")(b, lower(x), False), ((3, 2), (3, 3)),
     ),
     "linalg_cholesky": (lambda x: rl.linalg.cholesky(symmetric(x)), ((3, 3),)),
+    "linalg_cholesky_ex": (lambda x: rl.linalg.cholesky_ex(symmetric(x))[0], ((3, 3),)),
     "linalg_eig": (by_eig, ((3, 3),)),
     "linalg_eigh": (by_eigh, ((3, 3),)),
     "linalg_svd_full": (by_svd, ((3, 3),)),
