@@ -126,6 +126,7 @@ globals()["__all__"] = [*(name for name in globals() if not name.startswith("_")
 _LAZY = {
     **_USUAL,
     "amp": ("rushlight.amp", None),
+    "accelerator": ("rushlight.accelerator", None),
     "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
@@ -141,6 +142,7 @@ _LAZY = {
     "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
+    "library": ("rushlight.library", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
     "install_as_torch": ("rushlight.compat", "install"),

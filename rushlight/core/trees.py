@@ -94,8 +94,10 @@ def _kind_of(x: Any) -> tuple[Any, Flatten, Rebuild] | None:
     return None
 
 
-def flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
     """The leaves from left to right, and the spec that `unflatten` needs.
+
+    What `is_leaf` says yes to is not taken apart.
 
     >>> from rushlight.core.trees import flatten, unflatten
     >>> leaves, spec = flatten({"a": 1, "b": (2, None)}); leaves
@@ -104,14 +106,14 @@ def flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
     {'a': 5, 'b': (6, 7)}
     """
     known = _kind_of(tree)
-    if known is None:
+    if known is None or (is_leaf is not None and is_leaf(tree)):
         return [tree], LEAF_SPEC
     kind, take_apart, _ = known
     parts, context = take_apart(tree)
     leaves: list[Any] = []
     specs = []
     for part in parts:
-        found, spec = flatten(part)
+        found, spec = flatten(part, is_leaf)
         leaves += found
         specs.append(spec)
     return leaves, TreeSpec(kind, context, specs)
@@ -136,20 +138,23 @@ def _unflatten(leaves: Any, spec: TreeSpec) -> Any:
     return spec.type(*parts)
 
 
-def leaves_of(tree: Any) -> list[Any]:
+def leaves_of(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """The leaves from left to right."""
-    return flatten(tree)[0]
+    return flatten(tree, is_leaf)[0]
 
 
-def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+def map_leaves(
+    function: Callable[..., Any], tree: Any, *others: Any,
+    is_leaf: Callable[[Any], bool] | None = None,
+) -> Any:  # fmt: skip
     """The tree with `function(leaf, ...)` in the place of each leaf.
 
     >>> from rushlight.core.trees import map_leaves
     >>> map_leaves(lambda a, b: a + b, [1, (2,)], [10, (20,)])
     [11, (22,)]
     """
-    leaves, spec = flatten(tree)
-    rows = [leaves, *(flatten(other)[0] for other in others)]
+    leaves, spec = flatten(tree, is_leaf)
+    rows = [leaves, *(flatten(other, is_leaf)[0] for other in others)]
     return unflatten([function(*row) for row in zip(*rows, strict=True)], spec)
 
 

@@ -208,4 +208,39 @@ class Event:
         )
 
 
+class StreamContext:
+    """`with torch.cuda.stream(None)` as an object; another stream cannot exist here."""
+
+    def __init__(self, stream: Any) -> None:
+        if stream is not None:
+            _refuse()
+        self.stream = stream
+
+    def __enter__(self) -> None:
+        """Nothing: work on the CPU needs no stream."""
+
+    def __exit__(self, *error: Any) -> None:
+        """Nothing to undo."""
+
+
+class CUDAGraph:
+    """Refuse: RuntimeError."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise fail(
+            RuntimeError,
+            "Tried to instantiate dummy base class CUDAGraph",
+            "torch.compile makes one program of a step on the CPU",
+        )
+
+
+class graph:
+    """Record a CUDAGraph in a block: there is none to be given. Refuse: AssertionError."""
+
+    def __init__(self, cuda_graph: CUDAGraph, *args: Any, **kwargs: Any) -> None:
+        _refuse()
+
+
+default_generators: tuple[Any, ...] = ()
+
 _explain_missing(__name__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.trees import LEAF_SPEC, TreeSpec, flatten, leaves_of, map_leaves, register, unflatten
 
@@ -12,14 +13,16 @@ tree_leaves = leaves_of
 tree_map = map_leaves
 
 
-def tree_flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
+def tree_flatten(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], TreeSpec]:
     """The leaves of nested containers from left to right, and how to put them together again.
 
     >>> from rushlight.utils._pytree import tree_flatten
     >>> tree_flatten([1, (2, {"a": 3})])[0]
     [1, 2, 3]
     """
-    return flatten(tree)
+    return flatten(tree, is_leaf)
 
 
 def tree_unflatten(leaves: Any, treespec: TreeSpec) -> Any:
@@ -52,13 +55,137 @@ def tree_any(predicate: Callable[[Any], bool], tree: Any) -> bool:
     return any(map(predicate, leaves_of(tree)))
 
 
+def tree_map_(function: Callable[..., Any], tree: Any, *rests: Any) -> Any:
+    """`tree_map` for what `function` does to the leaves; gives the tree itself."""
+    map_leaves(function, tree, *rests)
+    return tree
+
+
+class SequenceKey(NamedTuple):
+    """The step of a path into a list or tuple: `[0]`."""
+
+    idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx!r}]"
+
+
+class MappingKey(NamedTuple):
+    """The step of a path into a dict: `['a']`."""
+
+    key: Any
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+
+class GetAttrKey(NamedTuple):
+    """The step of a path into an object or named tuple: `.a`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f".{self.name}"
+
+
+KeyPath = tuple[Any, ...]
+WithKeys = Callable[[Any], tuple[list[tuple[Any, Any]], Any]]
+_WITH_KEYS: dict[type, WithKeys] = {}
+
+
+def keystr(path: KeyPath) -> str:
+    """A path as Python would write it.
+
+    >>> from rushlight.utils._pytree import MappingKey, SequenceKey, keystr
+    >>> keystr((MappingKey("a"), SequenceKey(1)))
+    "['a'][1]"
+    """
+    return "".join(map(str, path))
+
+
+def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], list[Any]]:
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values: Any, context: list[Any]) -> dict[Any, Any]:
+    return dict(zip(context, values, strict=True))
+
+
+def _dict_flatten_with_keys(d: dict[Any, Any]) -> tuple[list[tuple[MappingKey, Any]], list[Any]]:
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
+def _steps(tree: Any) -> list[tuple[Any, Any]]:
+    """The parts of a container, each with the step that leads to it."""
+    known = _WITH_KEYS.get(type(tree))
+    if known is not None:
+        return known(tree)[0]
+    if isinstance(tree, dict):
+        return [(MappingKey(key), value) for key, value in tree.items()]
+    if hasattr(tree, "_fields"):
+        return [(GetAttrKey(name), value) for name, value in zip(tree._fields, tree)]
+    if isinstance(tree, (list, tuple, deque)):
+        return [(SequenceKey(place), value) for place, value in enumerate(tree)]
+    raise ValueError(
+        f"Did not find a flatten_with_keys_fn for type: {type(tree)}. Please pass a"
+        " flatten_with_keys_fn argument to register_pytree_node."
+    )
+
+
+def tree_leaves_with_path(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> list[tuple[KeyPath, Any]]:
+    """The leaves from left to right, each with its path.
+
+    >>> from rushlight.utils._pytree import keystr, tree_leaves_with_path
+    >>> [(keystr(path), leaf) for path, leaf in tree_leaves_with_path({"a": [1, 2]})]
+    [("['a'][0]", 1), ("['a'][1]", 2)]
+    """
+    if (is_leaf is not None and is_leaf(tree)) or flatten(tree)[1] is LEAF_SPEC:
+        return [((), tree)]
+    return [
+        ((step, *path), leaf)
+        for step, part in _steps(tree)
+        for path, leaf in tree_leaves_with_path(part, is_leaf)
+    ]
+
+
+def tree_flatten_with_path(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[tuple[KeyPath, Any]], TreeSpec]:
+    """The leaves with their paths, and how to put the leaves together again."""
+    return tree_leaves_with_path(tree, is_leaf), flatten(tree, is_leaf)[1]
+
+
+def tree_map_with_path(
+    function: Callable[..., Any], tree: Any, *rests: Any,
+    is_leaf: Callable[[Any], bool] | None = None,
+) -> Any:  # fmt: skip
+    """The tree with `function(path, leaf, ...)` in the place of each leaf."""
+    found, spec = tree_flatten_with_path(tree, is_leaf)
+    rows = [flatten(other, is_leaf)[0] for other in rests]
+    values = [function(path, leaf, *row) for (path, leaf), *row in zip(found, *rows, strict=True)]
+    return unflatten(values, spec)
+
+
 def register_pytree_node(
-    cls: type, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any], **_: Any
-) -> None:
-    """Let instances of a class count as containers."""
+    cls: type, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any], *,
+    serialized_type_name: str | None = None, to_dumpable_context: Any = None,
+    from_dumpable_context: Any = None, flatten_with_keys_fn: WithKeys | None = None,
+) -> None:  # fmt: skip
+    """Let instances of a class count as containers.
+
+    `flatten_fn` gives (parts, context); `flatten_with_keys_fn`, for paths, ((step, part) pairs,
+    context). The names for writing specs to a file are taken and not used.
+    """
     register(cls, lambda x: _as_list(flatten_fn(x)), unflatten_fn)
+    if flatten_with_keys_fn is not None:
+        _WITH_KEYS[cls] = flatten_with_keys_fn
 
 
 def _as_list(found: Any) -> tuple[list[Any], Any]:
     parts, context = found
     return list(parts), context
+
+
+_register_pytree_node = register_pytree_node

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .compiler import allow_in_graph, assume_constant_result, disable, is_compiling
-from .core.names import explain_missing as _explain_missing
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling
+from ..core.names import explain_missing as _explain_missing
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "disable", "is_compiling", "mark_static_address",
@@ -16,4 +16,5 @@ def mark_static_address(t: Any, guard: bool = True) -> None:
     """Nothing: programs take the addresses of tensors anew at every call."""
 
 
-_explain_missing(__name__)
+_MASKS = "_trace_wrapped_higher_order_op"  # what makers of attention masks import
+_explain_missing(__name__, {_MASKS: (f"rushlight._dynamo.{_MASKS}", None)})
