@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as rl
 
 from .core.names import explain_missing as _explain_missing
+from .core.overrides import MODES, SWITCH, all_disabled, disabled, plain_results
 
 Generator = rl.Generator
 Size = rl.Size
@@ -12,6 +13,25 @@ device = rl.device
 dtype = rl.dtype
 layout = rl.layout
 memory_format = rl.memory_format
+TensorBase = rl.Tensor
+_disabled_torch_function_impl = plain_results
+DisableTorchFunctionSubclass = disabled
+DisableTorchFunction = all_disabled
+
+
+def _is_torch_function_enabled() -> bool:
+    """Whether subclasses are asked now."""
+    return not SWITCH.off
+
+
+def _is_torch_function_mode_enabled() -> bool:
+    """Whether a TorchFunctionMode is active in this thread."""
+    return bool(MODES.active)
+
+
+def _len_torch_function_stack() -> int:
+    """How many of them are."""
+    return len(MODES.active)
 
 
 def _get_tracing_state() -> None:

@@ -76,6 +76,8 @@ newaxis = None
 from . import utils, version
 from .contents import SHARED as _SHARED
 from .core.arrivals import when_imported as _when_imported
+from .core.gates import about_to_speak as _about_to_speak
+from .core.gates import publish as _publish
 from .core.names import explain_missing as _explain_missing
 from .core.names import lazy_names as _lazy_names
 from .core.state import get_default_dtype, set_default_dtype
@@ -95,8 +97,8 @@ if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
         random,
         serialize,
         signal,
-        special,
         sparse,
+        special,
     )
     from . import serialize as serialization
     from .autograd.vmap import vmap
@@ -136,6 +138,7 @@ _LAZY = {
     "distributed": ("rushlight.distributed", None),
     "__config__": ("rushlight.__config__", None),
     "func": ("rushlight.func", None),
+    "functional": ("rushlight.functional", None),
     "futures": ("rushlight.futures", None),
     "Future": ("rushlight.futures", "Future"),
     "multiprocessing": ("rushlight.multiprocessing", None),
@@ -178,7 +181,17 @@ for _name in (
     " autocast_decrement_nesting"
 ).split():
     _LAZY[_name] = ("rushlight.amp", _name)
-_explain_missing(__name__, _LAZY, _attach_example)
+
+
+def _public(name, found):
+    """A name that was asked for, as users have it."""
+    _attach_example(name, found)
+    _about_to_speak()
+    return _publish(found, __name__, name) if _LAZY[name][0].startswith(_OURS) else found
+
+
+_OURS = ("rushlight.functions.", "rushlight.nn.functional.", "rushlight.ops.")
+_explain_missing(__name__, _LAZY, _public)
 _explain_missing(
     utils.__name__,
     {

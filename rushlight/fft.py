@@ -16,6 +16,7 @@ import numpy as np
 
 from .core import dtypes
 from .core.dispatch import named, scalar_type_name, write_out
+from .core.gates import publish_all as _publish_all
 from .core.shapes import also_axis, dimension, dimensions
 from .core.state import DEFAULTS
 from .core.tensor import Tensor, set_requires_grad, wrap
@@ -255,3 +256,4 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
 
 
 _attach_all("fft.", globals())
+_publish_all(globals(), __all__)

@@ -3,6 +3,7 @@
 Source: https://pytorch.org/docs/stable/linalg.html
 """
 
+from .core.gates import publish_all as _publish_all
 from .functions.examples import attach_all as _attach_all
 from .functions.factorizations import (
     eig,
@@ -56,3 +57,4 @@ __all__ = [
 ]  # fmt: skip
 
 _attach_all("linalg.", globals())
+_publish_all(globals(), __all__)

@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight.ops.special as _ops
 
+from .core.gates import publish_all as _publish_all
 from .core.tensor import Tensor
 from .functions import (
     digamma,
@@ -96,3 +97,4 @@ def ndtr(input: Tensor, *, out: Any = None) -> Tensor:
 
 
 _attach_all("special.", globals())
+_publish_all(globals(), __all__)

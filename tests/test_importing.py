@@ -57,11 +57,11 @@ assert "nn" in dir(torch) and "nn" not in vars(torch)
 assert "conv2d" in torch.__all__ and "cholesky" in dir(torch.Tensor)
 assert not hasattr(torch, "Linear") and "nn" not in vars(torch), "asking loads nothing"
 before = torch.Tensor.__dict__["cholesky"]
-assert torch.Tensor.cholesky is torch.cholesky is not before
-assert torch.Tensor.__dict__["cholesky"] is torch.cholesky
+assert torch.Tensor.cholesky is not before and torch.Tensor.cholesky is not torch.cholesky
+assert torch.Tensor.__dict__["cholesky"] is torch.Tensor.cholesky and torch.cholesky.__doc__
 class Mine(torch.Tensor):
     pass
-assert Mine.lu_solve is torch.lu_solve and "lu_solve" not in vars(Mine)
+assert Mine.lu_solve is torch.Tensor.lu_solve and "lu_solve" not in vars(Mine)
 x = torch.ones(2)
 x.erf = 5
 assert x.erf == 5 and torch.ones(2).erf().shape == (2,)

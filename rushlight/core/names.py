@@ -34,12 +34,12 @@ def lazy_names(package: str, families: Mapping[str, str]) -> Lazy:
 
 
 def explain_missing(
-    home: str, lazy: Lazy | None = None, found: Callable[[str, Any], None] | None = None
+    home: str, lazy: Lazy | None = None, found: Callable[[str, Any], Any] | None = None
 ) -> None:
     """Load the names of `lazy` when asked for, and explain the AttributeError of any other.
 
     `home` is a module being imported. `lazy` maps names to (module, attribute); attribute None is
-    the module itself. `found` is told of each name that was loaded and its value.
+    the module itself. `found` makes of each name that was loaded, and its value, what is kept.
     """
     module, table = sys.modules[home], lazy or {}
     _lazy[home] = table
@@ -49,7 +49,7 @@ def explain_missing(
 
 
 def _getattr_for(
-    module: ModuleType, lazy: Lazy, tell: Callable[[str, Any], None] | None
+    module: ModuleType, lazy: Lazy, keep: Callable[[str, Any], Any] | None
 ) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name in lazy:
@@ -59,8 +59,8 @@ def _getattr_for(
                 found = getattr(found, attribute)
             elif home not in _lazy:
                 explain_missing(home)
-            if tell is not None:
-                tell(name, found)
+            if keep is not None:
+                found = keep(name, found)
             setattr(module, name, found)
             return found
         place = module.__name__

@@ -1,11 +1,13 @@
 """Subclasses of Tensor: they may handle every op (`__torch_function__`), and keep their kind.
 
-Exact eager tensors never come here; what does has missed the short path of a call.
+Exact eager tensors never come here; what does has missed the short path of a call, or came through
+a gate (`gates.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +16,7 @@ from .primitive import Declared
 from .tensor import Tensor
 
 OPS: dict[str, Callable[..., Any]] = Declared()  # the callable of each primitive
+CODES: dict[int, Callable[..., Any]] = {}  # public functions, by the id of their code
 NOT_HANDLED = object()
 
 
@@ -21,7 +24,15 @@ class _Switch(threading.local):
     off = False
 
 
+class _Modes(threading.local):
+    """The modes that are active in a thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.active: list[Any] = []
+
+
 SWITCH = _Switch()
+MODES = _Modes()
 
 
 def plain_results(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -40,18 +51,30 @@ def disabled() -> Iterator[None]:
         SWITCH.off = before
 
 
+@contextlib.contextmanager
+def all_disabled() -> Iterator[None]:
+    """The same, and no mode sees anything."""
+    before, MODES.active = MODES.active, []
+    try:
+        with disabled():
+            yield
+    finally:
+        MODES.active = before
+
+
 def speaks(kind: type) -> bool:
     """Whether a class handles ops itself."""
     handler = getattr(kind, "__torch_function__", None)
     return handler is not None and handler is not plain_results
 
 
-def convert(result: Any, kind: type) -> Any:
-    """Plain tensors in a result, as instances of a subclass."""
+def convert(result: Any, kind: type, given: Any = ()) -> Any:
+    """Plain tensors in a result, as instances of a subclass; what was given stays what it is."""
     if type(result) is Tensor and kind is not Tensor:
-        result.__class__ = kind
+        if not any(result is one for one in given):
+            result.__class__ = kind
     elif isinstance(result, (tuple, list)) and type(result).__name__ != "Size":
-        parts = [convert(one, kind) for one in result]
+        parts = [convert(one, kind, given) for one in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
     return result
 
@@ -61,7 +84,14 @@ def torch_function(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any 
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
     with disabled():
-        return convert(func(*args, **(kwargs or {})), cls)
+        result = func(*args, **(kwargs or {}))
+    if func in UNCONVERTED:
+        return result
+    given = [x for one in args for x in (one if type(one) in (tuple, list) else (one,))]
+    return convert(result, cls, given)
+
+
+UNCONVERTED: set[Any] = set()  # what hands out what is stored
 
 
 def speakers(values: Any) -> list[Any]:
@@ -76,6 +106,48 @@ def speakers(values: Any) -> list[Any]:
     return found
 
 
+_QUIET = frozenset((Tensor, int, float, bool, str, complex, type(None)))
+
+
+def overloaded(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+    """The speakers among a call's arguments, and in the sequences among them."""
+    if SWITCH.off:
+        return []
+    found: list[Any] = []
+    for one in (*args, *kwargs.values()) if kwargs else args:
+        kind = type(one)
+        if kind in _QUIET:
+            continue
+        if kind is tuple or kind is list:
+            found.extend(x for x in one if type(x) not in _QUIET and speaks(type(x)))
+        elif speaks(kind):
+            found.append(one)
+    return speakers(found) if found else found
+
+
+def dispatch(func: Any, found: list[Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """What the innermost mode, or else the first class that does not decline, makes of a call."""
+    kinds = tuple(type(one) for one in found)
+    if MODES.active:
+        mode = MODES.active[-1]
+        outer, MODES.active = MODES.active, MODES.active[:-1]
+        try:
+            result = mode.__torch_function__(func, kinds, args, kwargs)
+        finally:
+            MODES.active = outer
+        if result is not NotImplemented:
+            return result
+    for one in found:
+        result = type(one).__torch_function__(func, kinds, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    name = getattr(func, "__qualname__", str(func))
+    raise TypeError(
+        f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned"
+        " NotImplemented:\n\n" + "".join(f"  - tensor subclass {kind}\n" for kind in kinds)
+    )
+
+
 def handled(name: str, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What the first class that handles the op makes of it, or NOT_HANDLED."""
     if SWITCH.off or name not in OPS:
@@ -83,14 +155,42 @@ def handled(name: str, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     found = speakers(inputs)
     if not found:
         return NOT_HANDLED
-    func, sequence = OPS[name], OPS[name].primitive.arity is None  # type: ignore
-    args = (inputs, *params) if sequence else (*inputs, *params)
-    kinds = tuple(type(one) for one in found)
-    for one in found:
-        result = type(one).__torch_function__(func, kinds, args, {})
-        if result is not NotImplemented:
-            return result
-    raise TypeError(
-        f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned"
-        " NotImplemented:\n\n" + "".join(f"  - tensor subclass {kind}\n" for kind in kinds)
-    )
+    if not all(isinstance(one, Tensor) for one in found):
+        for told in ON_CONTACT:
+            told()
+    sequence = OPS[name].primitive.arity is None  # type: ignore[attr-defined]
+    func, args = _as_called(name, (inputs, *params) if sequence else (*inputs, *params))
+    return dispatch(func, found, args, {})
+
+
+ON_CONTACT: list[Callable[[], None]] = []  # who wants to know that a handler came that is no tensor
+_OPERATORS = {"pow": "__pow__", "floor_divide": "__floordiv__", "bitwise_and": "__and__",
+              "bitwise_or": "__or__", "bitwise_xor": "__xor__", "eq": "__eq__"}  # fmt: skip
+_REFLECTED = {"sub": "__rsub__", "div": "__rdiv__", "pow": "__rpow__", "matmul": "__rmatmul__",
+              "floor_divide": "__rfloordiv__", "remainder": "__rmod__"}  # fmt: skip
+
+
+def _as_called(name: str, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The public function behind an op that met a handler, and its arguments.
+
+    Where the op stands inside a function of ours, it is the public function of the op.
+    """
+    package = __name__.partition(".")[0]
+    frame, owner = sys._getframe(3), None
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(package):
+        public = CODES.get(id(frame.f_code))
+        if public is not None:
+            if public.__qualname__.startswith("Tensor.__"):
+                break
+            if "prim" in frame.f_code.co_freevars:
+                return public, args
+            owner = Tensor if public.__qualname__.startswith("Tensor.") else sys.modules[package]
+            break
+        frame = frame.f_back
+    if owner is None:
+        owner = Tensor  # an operator
+        if len(args) == 2 and not isinstance(args[0], Tensor) and isinstance(args[1], Tensor):
+            name, args = _REFLECTED.get(name, name), args[::-1]
+        else:
+            name = _OPERATORS.get(name, name)
+    return getattr(owner, name, None) or OPS[name], args

@@ -229,11 +229,12 @@ tensor([1.6449])
 __test__ = {"examples": EXAMPLES}
 
 
-def attach(name: str, function: Any) -> None:
-    """Give the function of that name in the `torch` namespace its example, if there is one."""
+def attach(name: str, function: Any) -> Any:
+    """The function of that name in the `torch` namespace, with its example, if there is one."""
     example = _by_name().get(name)
     if example is not None and example not in (function.__doc__ or ""):
         function.__doc__ = f"{function.__doc__}\n\n{example}\n    "
+    return function
 
 
 def attach_all(prefix: str, names: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
+from ..core.gates import publish_all as _publish_all
 from ..core.names import explain_missing as _explain_missing
 
 _GAIN_ONE = (
@@ -357,4 +358,5 @@ kaiming_normal = _renamed(kaiming_normal_)
 orthogonal = _renamed(orthogonal_)
 sparse = _renamed(sparse_)
 
+_publish_all(globals(), ("uniform_", "normal_", "constant_", "kaiming_uniform_"))
 _explain_missing(__name__)

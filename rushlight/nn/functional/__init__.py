@@ -1,5 +1,6 @@
 """Functions of networks, without state: `torch.nn.functional`."""
 
+from ...core.gates import publish_all as _publish_all
 from ...core.names import explain_missing as _explain_missing
 from .activation import *
 from .attention import *
@@ -20,4 +21,5 @@ from .sparse import *
 from .unpooling import *
 from .windows import *
 
+_publish_all(globals())
 _explain_missing(__name__)
