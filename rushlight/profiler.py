@@ -15,6 +15,7 @@ from typing import Any
 
 from .autograd import engine
 from .autograd.refusals import node_name
+from .compile import api
 from .core import dispatch
 from .core.primitive import Primitive
 from .core.tensor import Tensor
@@ -47,7 +48,8 @@ class Profile:
     """The events of a `with rushlight.profile():` block.
 
     `table(by)` prints calls and time by "op", "module" or "shape", the time of what an op called in
-    its turn taken off; `events` are in the order of their ends; `export_chrome_trace(path)` writes
+    its turn taken off; a call of a compiled function is one event (`explain(times=True)` tells its
+    kernels apart); `events` are in the order of their ends; `export_chrome_trace(path)` writes
     a file for https://ui.perfetto.dev.
 
     >>> import rushlight as torch
@@ -73,6 +75,7 @@ class Profile:
         ]
         self._handler = self._op
         dispatch.intercept(self._handler)
+        api.watch(self._compiled)
         engine.TIMER[0] = self._pull
         _current.append(self)
         return self
@@ -81,6 +84,7 @@ class Profile:
         _current.remove(self)
         engine.TIMER[0] = None
         dispatch.release(self._handler)
+        api.unwatch(self._compiled)
         for hook in self._hooks:
             hook.remove()
         if self._ready is not None:
@@ -101,6 +105,12 @@ class Profile:
             return dispatch.apply_plain(prim, inputs, params)
         with self.block(prim.name, "op", shapes_of(inputs)):
             return dispatch.apply_plain(prim, inputs, params)
+
+    def _compiled(self, name: str, call: Callable[[], Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return call()
+        with self.block(f"compiled {name}", "compiled"):
+            return call()
 
     def _pull(self, entry: Any) -> Callable[..., Any]:
         prim = entry[0]

@@ -62,6 +62,22 @@ def test_other_threads_work_but_are_not_counted() -> None:
     assert set(found.totals()) == {"cos"}
 
 
+def test_compiled_calls_are_counted_and_the_short_way_returns() -> None:
+    net, x = trained()
+    step = rl.compile(lambda x: net(x).square().mean())
+    wanted = [step(x).item() for _ in range(3)][-1]
+    short = type(step)
+    with rl.profile() as found:
+        got = [step(x).item() for _ in range(2)]
+    assert got == [wanted, wanted]
+    assert found.totals()["compiled <lambda>"][0] == 2
+    assert "compiled <lambda>" in found.table() and "linear_bias" not in found.totals()
+    again = step(x)
+    assert again.item() == wanted and type(step).__name__ == short.__name__ == "Compiled"
+    assert type(step).__call__.__qualname__ == short.__call__.__qualname__
+    assert "_shorten" in short.__call__.__qualname__
+
+
 def test_the_trace_file_is_what_viewers_read(tmp_path) -> None:
     net, x = trained()
     with rl.profile() as found:

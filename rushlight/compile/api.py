@@ -13,9 +13,11 @@ import logging
 import os
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ..core.errors import levels_out
 from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
@@ -31,6 +33,7 @@ from .required import Refused
 from .source import NumpyProgram, Source
 
 LOG = logging.getLogger("rushlight.compile")
+LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
 LIMIT = 8
 STRIKES = 3
 BACKENDS = ("llvm", "numpy", "eager")
@@ -38,6 +41,8 @@ BACKENDS = ("llvm", "numpy", "eager")
 TRACING = [threading.RLock()]
 PATIENCE = 30.0  # seconds
 DRAW: list[Callable[..., Any]] = []  # what draws a graph; set by those above
+WATCHERS: list[Callable[..., Any]] = []  # profiles that are on, the newest last
+_MADE: weakref.WeakSet[Compiled] = weakref.WeakSet()
 
 
 def _renewed() -> None:
@@ -46,6 +51,20 @@ def _renewed() -> None:
 
 if hasattr(os, "register_at_fork"):  # the thread that holds it is not in the child
     os.register_at_fork(after_in_child=_renewed)
+
+
+def watch(handler: Callable[..., Any]) -> None:
+    """Lead every compiled call to `handler(name, call)` until `unwatch`, and none the short way."""
+    WATCHERS.append(handler)
+    for one in list(_MADE):
+        one._shorten()
+
+
+def unwatch(handler: Callable[..., Any]) -> None:
+    """End what `watch` began."""
+    WATCHERS.remove(handler)
+    for one in list(_MADE):
+        one._shorten()
 
 
 class Unsupported(RuntimeError):
@@ -88,6 +107,9 @@ class Compiled:
         self._forms: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if WATCHERS:
+            call = functools.partial(self._long_call, args, kwargs)
+            return WATCHERS[-1](_name(self.function), call)
         return self._long_call(args, kwargs)
 
     def _long_call(self, args: Any, kwargs: Any) -> Any:
@@ -137,7 +159,7 @@ class Compiled:
 
     def _shorten(self) -> None:
         """Give this object a class whose call tries the short way of the first program at once."""
-        fast = self.programs[0].fast
+        fast = None if WATCHERS or not self.programs else self.programs[0].fast
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]
             return
@@ -200,6 +222,7 @@ class Compiled:
         bound.conclude()
         kept.store()
         self.programs.insert(0, bound)
+        _MADE.add(self)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
                  len(captured.graph), arguments[0])  # fmt: skip
@@ -254,7 +277,7 @@ class Compiled:
             self._warned = True
             text = f"compiled {_name(self.function)} {text}"
             LOG.warning(text)
-            warnings.warn(text, UserWarning, stacklevel=5)
+            warnings.warn(text, UserWarning, stacklevel=levels_out())
 
     def explain(self, times: bool = False) -> Explanation:
         """What was compiled (guards, kernels, what moved where), and why calls stayed eager.
