@@ -440,7 +440,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
     if not (near or plan.packs_y or _on_lines(plan.y, plan.type.size)):
-        step += 1.5 * vectors  # each line is fetched for two vectors
+        step += 1 + 0.5 * vectors  # one line more than vectors, each of which lies in two
     if apart:  # a page per term
         step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
     x_step = abs(plan.x.inner[-1]) * plan.type.size
