@@ -20,7 +20,11 @@ from .levels import entered
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, Tensor) or value is None else tuple(value)
+    if isinstance(value, Tensor) or value is None:
+        return (value,)
+    if hasattr(value, "ownership_token"):  # a graph.GradientEdge, which is a tuple itself
+        return (value.ownership_token,)
+    return tuple(x if isinstance(x, Tensor) else getattr(x, "ownership_token", x) for x in value)
 
 
 def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:

@@ -272,7 +272,10 @@ def saved_tensors(entry: Entry) -> tuple[Any, ...]:
 
 
 class GradientEdge(NamedTuple):
-    """Where a gradient enters a node: the node, and which of its outputs."""
+    """Where a gradient enters a node: the node, which of its outputs, and whose gradient it is.
+
+    Stands for its tensor in `grad` and `backward`.
+    """
 
     node: Any
     output_nr: int
@@ -286,7 +289,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "It is not possible to get the gradient edge for a Tensor that does not require"
             " gradients"
         )
-    return GradientEdge(*_edge(tensor if tensor._entry is LEAF else tensor._entry))
+    return GradientEdge(*_edge(tensor if tensor._entry is LEAF else tensor._entry), tensor)
 
 
 def increment_version(tensor: Any) -> None:

@@ -8,6 +8,10 @@ import re
 import pytest
 
 import rushlight
+import rushlight.autograd.forward_ad
+import rushlight.autograd.functional
+import rushlight.func
+import rushlight.utils.checkpoint  # before programs ask for them by another name
 from tests.points.points import FOLDER, points, run
 
 ANSWERS = json.loads((FOLDER / "answers.json").read_text())
