@@ -17,13 +17,15 @@ from .core.sparse import Sparse as _Sparse
 from .core.sparse import sparse as _sparse
 from .core.tensor import Tensor
 from .functions import exp, log, sparse_coo_tensor
+from .functions.sparse import check_sparse_tensor_invariants
 from .ops.placing import index_select as _index_select
 from .ops.placing import spread_rows as _spread_rows
 from .ops.sparse_products import coo_sample as _coo_sample
 
 __all__ = [
-    "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "addmm", "log_softmax",
-    "mm", "sampled_addmm", "softmax", "spdiags", "sum",
+    "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "addmm",
+    "check_sparse_tensor_invariants", "log_softmax", "mm", "sampled_addmm", "softmax", "spdiags",
+    "sum",
 ]  # fmt: skip
 
 

@@ -40,7 +40,8 @@ class Sparse(Value):
     """
 
     __slots__ = ("entries", "layout", "ordered", "places", "shape")
-    __array_ufunc__ = None  # so that an array leaves sums with it to it
+    # None is NumPy's word for "an array leaves operations with it to it"
+    __array_ufunc__ = None  # type: ignore[assignment]
     level: Any = _Level
     strides: Any = property(lambda self: (0,) * len(self.shape))
     entries: Tensor

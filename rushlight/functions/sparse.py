@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def sparse_coo_tensor(
 
     Shapes: indices (kept dimensions, n), values (n, *dense dimensions). Without `size` it is as
     large as the places ask for. Gradients flow to `values`; those of a leaf
-    (`requires_grad=True`) are sparse, at its places. Places are always checked.
+    (`requires_grad=True`) are sparse, at its places.
     Raises RuntimeError for places outside of `size`, or numbers of places and values that differ.
     Source: https://pytorch.org/docs/stable/generated/torch.sparse_coo_tensor.html
 
@@ -82,11 +83,13 @@ def sparse_coo_tensor(
             "indices and values must have same nnz, but got nnz from indices:"
             f" {places.shape[1]}, nnz from values: {count}"
         )
-    shape = _size(places, entries, size)
+    shape = _size(places, entries, size, check_invariants)
     return _made(entries, requires_grad, places, shape, COO, bool(is_coalesced))
 
 
-def _size(places: np.ndarray, entries: Tensor, size: Any) -> tuple[int, ...]:
+def _size(
+    places: np.ndarray, entries: Tensor, size: Any, check: bool | None = None
+) -> tuple[int, ...]:
     kept, rest = len(places), tuple(entries.shape[1:])
     if places.size and places.min() < 0:
         dim, at = (int(i[0]) for i in (places < 0).nonzero())
@@ -105,8 +108,57 @@ def _size(places: np.ndarray, entries: Tensor, size: Any) -> tuple[int, ...]:
             f"values has incorrect size, expected {[places.shape[1], *shape[kept:]]}, got"
             f" {list(entries.shape)}"
         )
-    _within(places, shape)
+    if check_sparse_tensor_invariants._on if check is None else check:
+        _within(places, shape)
     return shape
+
+
+class check_sparse_tensor_invariants:
+    """Whether it is checked, when a sparse tensor is made, that its places lie inside of it.
+
+    It is from the start. `enable` and `disable` choose for good, a block or a decorated function
+    for its time: `check_sparse_tensor_invariants(False)` saves a pass over all places.
+    Source: https://pytorch.org/docs/stable/generated/torch.sparse.check_sparse_tensor_invariants.html
+
+    >>> import rushlight as torch
+    >>> torch.sparse.check_sparse_tensor_invariants.is_enabled()
+    True
+    """
+
+    _on: ClassVar[bool] = True
+
+    def __init__(self, enable: bool = True) -> None:
+        self._wanted, self._before = enable, [True]
+
+    @staticmethod
+    def is_enabled() -> bool:
+        """Whether places are checked."""
+        return check_sparse_tensor_invariants._on
+
+    @staticmethod
+    def enable() -> None:
+        """Check places from now on."""
+        check_sparse_tensor_invariants._on = True
+
+    @staticmethod
+    def disable() -> None:
+        """Take places as they are given from now on."""
+        check_sparse_tensor_invariants._on = False
+
+    def __enter__(self) -> None:
+        self._before.append(check_sparse_tensor_invariants._on)
+        check_sparse_tensor_invariants._on = self._wanted
+
+    def __exit__(self, *error: object) -> None:
+        check_sparse_tensor_invariants._on = self._before.pop()
+
+    def __call__(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return run
 
 
 def _within(places: np.ndarray, shape: Sequence[int]) -> None:

@@ -40,7 +40,7 @@ class Call:
         self.tag, self.arguments = Tag((module, name)), arguments
 
 
-def _sparse_call(value: Tensor) -> Call:
+def _sparse_call(value: Any) -> Call:
     """A sparse tensor as its places and values."""
     kind = Call("torch.serialization", "_get_layout", repr(value.layout))
     size = Size(value.shape)
