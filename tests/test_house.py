@@ -30,7 +30,7 @@ DOORS = {
     "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic/sympy_door.py", "matplotlib": "viz.py",
     "einops": "compat/einops_backend.py", "opt_einsum": "compat/opt_einsum_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
-    "safetensors": "serialize/safetensors.py",
+    "safetensors": "serialize/safetensors.py", "tensorboardX": "utils/tensorboard.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
 
