@@ -9,11 +9,12 @@ from typing import Any
 
 import rushlight as rl
 
-from . import functional as F
-from .init import constant_, xavier_normal_, xavier_uniform_
-from .layers_linear import NonDynamicallyQuantizableLinear
-from .module import Module
-from .parameter import Parameter
+from ...core.names import explain_missing as _explain_missing
+from .. import functional as F
+from ..init import constant_, xavier_normal_, xavier_uniform_
+from ..layers_linear import NonDynamicallyQuantizableLinear
+from ..module import Module
+from ..parameter import Parameter
 
 
 class SDPBackend(enum.IntEnum):
@@ -204,3 +205,8 @@ class MultiheadAttention(Module):
             **apart,
         )
         return output.transpose(0, 1) if flip else output, weights
+
+
+_explain_missing(__name__, {
+    "flex_attention": ("rushlight.nn.attention.flex_attention", None),
+})  # fmt: skip
