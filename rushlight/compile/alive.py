@@ -15,7 +15,8 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -23,7 +24,23 @@ from typing import Any
 _LOCK = threading.RLock()
 _LOOKS = 8  # at what is new; then everything is looked through, once
 _RARELY = 16  # times fewer collections during a trace: its notes stay, and tensors make no cycles
+_thresholds: list[Any] = []  # as they were, for each that wants few collections
 _marking: list[Age] = []  # who has set aside what there was: one at a time
+
+
+@contextmanager
+def rarely() -> Iterator[None]:
+    """Collect garbage rarely meanwhile: what is made is kept, and makes no cycles."""
+    with _LOCK:
+        _thresholds.append(_thresholds[0] if _thresholds else gc.get_threshold())
+        gc.set_threshold(*(_RARELY * n for n in _thresholds[0]))
+    try:
+        yield
+    finally:
+        with _LOCK:
+            before = _thresholds.pop()
+            if not _thresholds:
+                gc.set_threshold(*before)
 
 
 def alive(classes: Container[type]) -> list[Any]:
@@ -75,8 +92,8 @@ class Age:
             if self._marks:
                 _marking.append(self)
                 gc.freeze()
-                self._thresholds = gc.get_threshold()
-                gc.set_threshold(*(_RARELY * n for n in self._thresholds))
+                self._rarely = rarely()
+                self._rarely.__enter__()
             else:  # in another thread
                 _marking[0].old()
                 _marking[0].end()
@@ -124,4 +141,4 @@ class Age:
                 self._marks = False
                 _marking.clear()
                 gc.unfreeze()
-                gc.set_threshold(*self._thresholds)
+                self._rarely.__exit__(None, None, None)

@@ -21,6 +21,7 @@ from ..core.errors import levels_out
 from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
+from .alive import rarely
 from .backward import Halves
 from .bound import Bound, modes, pattern
 from .capture import CHANGES, Captured, Uncompilable, capture
@@ -211,7 +212,8 @@ class Compiled:
             return result
         self._strikes = 0
         try:
-            bound = self._bound(captured, arguments, before)
+            with rarely():
+                bound = self._bound(captured, arguments, before)
         except BaseException:
             if captured.later is not None:
                 captured.later.settle()

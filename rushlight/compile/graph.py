@@ -63,7 +63,7 @@ class Node:
     @property
     def size(self) -> int:
         if type(self.dtype) is tuple:
-            return sum(math.prod(shape) for shape in self.shape)
+            return sum(map(math.prod, self.shape))
         return math.prod(self.shape)
 
     @property
@@ -122,14 +122,17 @@ class Graph:
 def order(outputs: Sequence[Node], inputs: Sequence[Node] = ()) -> list[Node]:
     """Every node that the outputs need, inputs first, each after what it reads."""
     done: dict[Node, None] = dict.fromkeys(inputs)
-    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(outputs)]
+    stack: list[Any] = list(reversed(outputs))
     while stack:
-        node, ready = stack.pop()
-        if node in done:
-            continue
-        if ready:
-            done[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((x, False) for x in reversed(node.inputs) if x not in done)
+        node = stack.pop()
+        if node is None:  # all that the next one reads is done
+            done[stack.pop()] = None
+        elif node not in done:
+            left = [x for x in node.inputs if x not in done]
+            if left:
+                stack += (node, None)
+                left.reverse()
+                stack += left
+            else:
+                done[node] = None
     return list(done)

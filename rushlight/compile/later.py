@@ -140,7 +140,7 @@ def key_of(op: str, template: Any, operands: Sequence[ndarray]) -> bytes | None:
 
 def _form_of(y: Any, operands: Sequence[ndarray]) -> Any:
     several = isinstance(y, (tuple, list))
-    found = [_one_form(part, operands) for part in (y if several else (y,))]
+    found = [_one_form(part, operands, several) for part in (y if several else (y,))]
     if NEVER in found or (ALIAS in found and found.count(ALIAS) < len(found)) or not found:
         return NEVER
     if ALIAS in found or not several:
@@ -149,10 +149,11 @@ def _form_of(y: Any, operands: Sequence[ndarray]) -> Any:
     return NEVER if shared else [tuple(found)]
 
 
-def _one_form(y: Any, operands: Sequence[ndarray]) -> Any:
+def _one_form(y: Any, operands: Sequence[ndarray], several: bool = False) -> Any:
     if type(y) is not ndarray:
         y = np.asarray(y)
-    if not y.size or any(np.may_share_memory(y, x) for x in operands):
+    alone = y.size or several  # an empty one among others waits with them
+    if not alone or any(np.may_share_memory(y, x) for x in operands):
         return ALIAS
     if y.dtype.char not in _NUMBERS or not y.dtype.isnative or min(y.strides, default=0) < 0:
         return NEVER

@@ -53,6 +53,7 @@ from .lower import (
     structure as lower_structure,
 )
 from .lower.builder import Builder
+from .lower.moulds import Moulds
 from .lower.value import NATIVE, NotNative, Value
 
 Rule = Callable[..., Any]
@@ -70,13 +71,14 @@ KEPT = frozenset(("input", "constant", "draw", "extern"))
 def lower(graph: Graph) -> Graph:
     """The same computation in core ops; draws of random numbers keep their order."""
     s = Builder()
+    moulds = Moulds(s)
     values: dict[Node, Any] = {node: Value(s, node) for node in graph.inputs}
     wanted = _wanted(graph)
     for node in sorted(graph.nodes, key=lambda node: node.index):
         if node in values:
             continue
         s.line, s.module, s.wanted = node.line, node.module, wanted.get(node, ())
-        values[node] = _lowered(s, node, values)
+        values[node] = _lowered(s, node, values, moulds)
     effects = [values[node].node for node in graph.effects]
     return Graph(graph.inputs, [values[node].node for node in graph.outputs], effects)
 
@@ -90,7 +92,7 @@ def _wanted(graph: Graph) -> dict[Node, set[int]]:
     return wanted
 
 
-def _lowered(s: Builder, node: Node, values: dict[Node, Any]) -> Any:
+def _lowered(s: Builder, node: Node, values: dict[Node, Any], moulds: Moulds) -> Any:
     """The value of a captured node: one, or a tuple for several outputs."""
     if node.op == "output_of":
         whole = values[node.inputs[0]]
@@ -100,7 +102,7 @@ def _lowered(s: Builder, node: Node, values: dict[Node, Any]) -> Any:
     xs = [values[x] for x in node.inputs]
     if node.op not in KEPT:
         try:
-            return _native(s, node, xs)
+            return moulds.lowered(node, xs, _native)
         except NotNative:
             pass
     return _foreign(s, node, xs)

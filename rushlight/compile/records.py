@@ -102,13 +102,19 @@ def _shown(self: Any) -> str:
 
 
 def _equal(self: Any, other: Any) -> Any:
+    if other is self:
+        return True
     if other.__class__ is not self.__class__:
         return NotImplemented
     return self._values(self) == self._values(other)
 
 
 def _hashed(self: Any) -> int:
-    return hash(self._values(self))
+    known = self.__dict__
+    found = known.get("_hash")
+    if found is None:
+        found = known["_hash"] = hash(self._values(self))
+    return found
 
 
 def _refused(self: Any, name: str, *value: Any) -> None:

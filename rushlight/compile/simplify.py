@@ -8,13 +8,14 @@ signed zeros, infinities and NaN included, are in the table.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .graph import CORE, FOREIGN, MOVES, POINTWISE, Graph, Node
+from .graph import CORE, FOREIGN, MOVES, REDUCTIONS, Graph, Node
 from .interpret import evaluate
 
 FOLDED = 4096  # elements: larger constants are computed at run time
@@ -30,17 +31,22 @@ def _number(x: Node) -> Any:
     """The value of a constant all of whose elements are equal, else None."""
     if x.op != "constant" or x.params[0] is None or not x.params[0].size:
         return None
+    if x.params[0].size == 1:
+        return x.params[0].reshape(-1)[0]
     value = np.ascontiguousarray(x.params[0]).reshape(-1)
     first = value[0]
     bits = value.view(np.uint8).reshape(value.size, -1)
-    return first if value.size == 1 or (bits == bits[0]).all() else None
+    return first if (bits == bits[0]).all() else None
 
 
 def folded(node: Node) -> Node | None:
     """An op on constants is a constant."""
-    if node.op in _NEVER or node.op not in CORE or node.size > FOLDED:
+    if not node.inputs:
         return None
-    if not node.inputs or any(x.op != "constant" or x.params[0] is None for x in node.inputs):
+    for x in node.inputs:
+        if x.op != "constant" or x.params[0] is None:
+            return None
+    if node.op in _NEVER or node.op not in CORE or node.size > FOLDED:
         return None
     with np.errstate(all="ignore"):
         value = np.asarray(evaluate(node, [x.params[0] for x in node.inputs]))
@@ -218,6 +224,18 @@ RULES: dict[str, Callable[[Node], Node | None]] = {
     "joined casts": widened,
     "empty reductions": flattened,
 }
+_OPS: dict[Callable[[Node], Node | None], Iterable[str]] = {  # the only ones that a rule rewrites
+    neutral: ("add", "sub", "mul", "div", "pow"), squared: ("pow",), reciprocal: ("div",),
+    twice: ("neg", "abs", "not"), signs: ("add", "sub"),
+    chosen: ("max", "min", "and", "or", "where"), idle: ("cast", *MOVES),
+    joined: ("reshape", "permute", "expand"), widened: ("cast",), flattened: REDUCTIONS,
+}  # fmt: skip
+
+
+@functools.cache
+def _rules(op: str) -> list[tuple[str, Callable[[Node], Node | None]]]:
+    """The rules that may have something to say of an op, in their order."""
+    return [(name, rule) for name, rule in RULES.items() if op in _OPS.get(rule, (op,))]
 
 
 def simplify(graph: Graph) -> tuple[Graph, Counter[str]]:
@@ -237,12 +255,12 @@ def simplify(graph: Graph) -> tuple[Graph, Counter[str]]:
 def _rewrite(
     node: Node, inputs: Sequence[Node], known: dict[Any, Node], fired: Counter[str]
 ) -> Node:
-    if any(a is not b for a, b in zip(inputs, node.inputs)):
+    if tuple(inputs) != node.inputs:  # nodes are equal only to themselves
         node = Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
     if node.op == "draw":
         return node
     for _ in range(16):
-        for name, rule in RULES.items():
+        for name, rule in _rules(node.op):
             better = rule(node)
             if better is not None and better is not node:
                 fired[name] += 1
@@ -278,11 +296,11 @@ def _key(node: Node) -> Any:
         if value is None:
             return "constant", None
         return ("constant", value.tobytes(), value.shape, value.dtype) if value.size <= 64 else None
-    if node.op not in CORE:
+    if node.op not in CORE or node.op in FOREIGN:
         return None
+    key = (node.op, tuple([x.index for x in node.inputs]), node.params, node.shape, node.dtype)
     try:
-        key = (node.op, tuple(x.index for x in node.inputs), node.params, node.shape, node.dtype)
         hash(key)
     except TypeError:
         return None
-    return key if node.op in POINTWISE or node.op not in FOREIGN else None
+    return key

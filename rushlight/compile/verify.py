@@ -25,17 +25,19 @@ def verify(graph: Graph, core: bool = False) -> None:
     """Raise InvalidGraph with the node and the rule it breaks; `core` demands core ops only."""
     seen: set[Node] = set()
     inputs = set(graph.inputs)
+    checks = _CHECKS if core else {}
     for node in graph.nodes:
         for x in node.inputs:
             if x not in seen:
                 raise _fault(node, f"reads v{x.index} before it is computed")
         seen.add(node)
-        if node.op == "input":
+        check = checks.get(node.op)
+        if check is not None:
+            check(node)
+        elif node.op == "input":
             _demand(node in inputs, node, "is an input that the graph does not list")
-        if node.op not in CORE and node.op not in REGISTRY and "." not in node.op:
+        elif node.op not in CORE and node.op not in REGISTRY and "." not in node.op:
             raise _fault(node, "is not an op")
-        if core and node.op in _CHECKS:
-            _CHECKS[node.op](node)
     for node in (*graph.outputs, *graph.effects):
         _demand(node in seen, node, "is given back but not computed")
 
@@ -50,19 +52,20 @@ def _demand(holds: bool, node: Node, fault: str) -> None:
 
 
 def _pointwise(node: Node) -> None:
-    inputs = node.inputs
+    inputs, own = node.inputs, node.shape
     _demand(len(inputs) == _COUNTS.get(node.op, 1), node, "has the wrong number of inputs")
     first, last = inputs[0], inputs[-1]
-    if any(x.shape != node.shape for x in inputs):
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
-        if node.shape != shape:
+    if first.shape != own or last.shape != own or node.op == "where":
+        shape = np.broadcast_shapes(*[x.shape for x in inputs])
+        if own != shape:
             raise _fault(node, f"should have shape {list(shape)}")
     if node.op == "cast":
         return
     given = inputs[1] if node.op == "where" else first
-    _demand(given.dtype == last.dtype, node, "mixes types")
+    if given.dtype is not last.dtype and given.dtype != last.dtype:
+        raise _fault(node, "mixes types")
     wanted = _BOOL if node.op in _BOOLEAN else last.dtype
-    if node.dtype != wanted:
+    if node.dtype is not wanted and node.dtype != wanted:
         raise _fault(node, f"should have type {wanted}")
 
 

@@ -74,6 +74,70 @@ def test_so_it_is_for_ops_on_each_element(op, kind):
     assert y.flags.c_contiguous
 
 
+POOL = ((2, 2), (2, 2), (1, 1), (1, 1), (4, 4))  # kernel, stride, padding, dilation, out
+CODE = np.zeros((2, 4, 4, 4), np.uint8)
+LAYER = (real(40, 4, 3), real(4, 32))
+
+
+def weights(gates: int) -> tuple[np.ndarray, ...]:
+    return real(gates * 32, 3), real(gates * 32, 32), real(gates * 32), real(gates * 32)
+
+
+@pytest.mark.parametrize(("op", "arrays", "params"), [
+    ("max_pool", (X,), POOL), ("max_pool_back", (real(2, 4, 4, 4), CODE), ((7, 6), *POOL)),
+    ("sum_pool", (X,), POOL), ("spread_pool", (real(2, 4, 4, 4),), ((7, 6), *POOL)),
+    ("standardise", (X, real(1, 4, 1, 1), real(1, 4, 1, 1)), ((0, 2, 3), 1e-5)),
+    ("standardise", (X, real(6), None), ((3,), 1e-5)),
+    ("sum", (X,), ((0, 2), False)), ("sum", (X,), (None, False)), ("mean", (X,), ((-1,), True)),
+    ("sum_to", (X,), ((4, 1, 6),)), ("softmax", (X,), (1,)), ("log_softmax", (X,), (-1,)),
+    ("cat", (X, X[:1]), (0, (2, 1))), ("stack", (X, X.transpose(0, 1, 2, 3)), (-1,)),
+    ("stack", (real(3, 4).T, real(4, 3)), (1,)), ("contiguous_copy", (real(3, 4).T,), ()),
+    ("mean_squared_error", (X, X), ()),
+    ("recurrent_layer", (*LAYER, *weights(3)), ("GRU", None, False, True)),
+    ("recurrent_layer", (*LAYER, *weights(1)), ("RNN_TANH", None, True, True)),
+    ("lstm_layer", (*LAYER, real(4, 32), *weights(4), None), (None, False, True)),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_and_so_do_reductions_windows_and_layers(op, arrays, params, kind):
+    if kind is np.float64:
+        arrays = tuple(x.astype(kind) if x is not None and x.dtype.kind == "f" else x
+                       for x in arrays)  # fmt: skip
+    operands = [x for x in arrays if x is not None]
+    told = foreseen.foreseen(op, operands, (REGISTRY[op], arrays, params))
+    found = dispatch.evaluate(REGISTRY[op], arrays, params)
+    found = found if type(found) is tuple else (found,)
+    parts = told[0] if type(told) is list else (told,)
+    assert len(parts) == len(found)
+    for (shape, letter, strides, *_), y in zip(parts, map(np.asarray, found)):
+        assert (shape, letter, strides) == (y.shape, y.dtype.char, None)
+        assert y.flags.c_contiguous
+
+
+@pytest.mark.parametrize("arrays", [
+    (real(1, 4, 1, 1), X), (X.transpose(2, 0, 1, 3), np.float32(2)),
+    (np.broadcast_to(real(4, 1), (3, 4, 5)), real(3, 4, 5)), (X[:, ::2], X[:, :2]),
+    (np.broadcast_to(real(2, 4, 1, 1), X.shape), X.transpose(0, 1, 2, 3)),
+    (np.lib.stride_tricks.as_strided(real(64), (1, 64, 1, 1), (0, 0, 0, 0)), real(2, 64, 3, 3)),
+    (real(5, 4).T, real(4, 5)), (np.asfortranarray(X), np.asfortranarray(X)),
+])  # fmt: skip
+@pytest.mark.parametrize("op", ["mul", "sub", "gt"])
+def test_a_result_lies_as_numpy_lays_it(op, arrays):
+    arrays = tuple(map(np.asarray, arrays))
+    shape, letter, strides, *_ = foreseen.foreseen(op, arrays, ())
+    y = REGISTRY[op].eval(*arrays)
+    assert (shape, letter, strides or y.strides) == (y.shape, y.dtype.char, y.strides)
+    assert strides is not None or y.flags.c_contiguous
+
+
+@pytest.mark.parametrize(("x", "kind"), [(X > 0, np.float32), (X, np.float64), (X, np.int64)])
+def test_a_cast_is_foreseen(x, kind):
+    y = x.astype(kind)
+    assert foreseen.foreseen("method.astype", (x,), (x, np.dtype(kind))) == (
+        y.shape, y.dtype.char, None, True, True
+    )  # fmt: skip
+    assert foreseen.foreseen("method.astype", (x,), (x, x.dtype)) is None
+
+
 @pytest.mark.parametrize(("op", "arrays", "params"), [
     ("convolution", (X, real(6, 3, 3, 2)), AT), ("matmul", (real(3, 4), real(3, 4)), ()),
     ("convolution_data", (Y, W), ((9, 9), *AT)), ("linear", (real(3, 4), real(4, 5)), ()),

@@ -28,7 +28,7 @@ from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.kernels.runtime import aligned
 from rushlight.compile.products import gemm as products
-from rushlight.compile.products import gemm_plan
+from rushlight.compile.products import gemm_search
 from rushlight.compile.products.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
@@ -380,7 +380,7 @@ def test_all_copies_of_rows_give_the_same_product(copies, spec, monkeypatch):
     target = llvm.target()
     size = {"b": 3, "i": 29, "k": 70, "j": 201}  # two heights of tiles, a smaller last panel
     shapes = [tuple(size[x] for x in part) for part in spec.split("->")[0].split(",")]
-    cheapest = gemm_plan.plan_gemm
+    cheapest = gemm_search.plan_gemm
 
     def forced(gemm, target):
         found = replace(cheapest(gemm, target), packs_x=copies, inner=False, swapped=False)

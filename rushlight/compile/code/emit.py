@@ -109,9 +109,14 @@ class Module:
 
     def text(self) -> str:
         """The whole module as LLVM reads it."""
-        made = [f.text() for f in self.functions.values()]
-        known = (line for name, line in self._declared.items() if name not in self.functions)
-        return "\n".join([*self._globals.values(), *known, *made, ""])
+        functions, lines = self.parts()
+        return "\n".join([*lines, *functions.values(), ""])
+
+    def parts(self) -> tuple[dict[str, str], list[str]]:
+        """The functions by name, and the lines before them."""
+        made = {name: f.text() for name, f in self.functions.items()}
+        known = [line for name, line in self._declared.items() if name not in self.functions]
+        return made, [*self._globals.values(), *known]
 
 
 class Loop:

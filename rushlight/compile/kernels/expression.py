@@ -102,6 +102,7 @@ class Expression:
         self.offsets: dict[int, int] = {}
         self.results: dict[Node, Term] = {}
         self._memo: dict[Any, Term] = {}
+        self._signature: str | None = None
         count = 1 + max(group.phase.values(), default=0)
         self.phases = [Phase() for _ in range(count)]
 
@@ -201,7 +202,12 @@ class Expression:
         return result
 
     def signature(self) -> str:
-        """A text that equal kernels have in common."""
+        """A text that equal kernels have in common: of what stands when it is first asked for."""
+        if self._signature is None:
+            self._signature = self._told()
+        return self._signature
+
+    def _told(self) -> str:
         lines = [f"{dict(self.space)} {self.group.reduced} {self.group.pieces}"]
         for t in self.terms:
             label = t.op[0] if t.kind == "constant" else t.op
@@ -219,6 +225,31 @@ class Expression:
                 place = s.place and s.place.number
                 lines.append(f"{s.op} {s.value.number} {s.result.number} {place}")
         return "\n".join(lines)
+
+    def form(self) -> Any:
+        """All of it but the operands, to be compared while no loops are merged yet."""
+        terms = [
+            (t.kind, t.op[0] if t.kind == "constant" else t.op, t.dtype,
+             *[x.number for x in t.args], t.index, t.slot, *[x.number for x in t.looked])
+            for t in self.terms
+        ]  # fmt: skip
+        phases = [
+            (len(phase.stores), *[
+                (store.value.number, store.slot, store.index, store.whole, store.adds,
+                 *[x.number for x in store.looked])
+                for store in phase.stores
+            ], *[(s.op, s.value.number, s.result.number, s.place and s.place.number)
+                 for s in phase.sums])
+            for phase in self.phases
+        ]  # fmt: skip
+        group = self.group
+        return tuple(self.space.items()), group.reduced, group.pieces, *terms, *phases
+
+    def taken_from(self, other: Expression) -> Expression:
+        """What was made of an expression of the same form, for this one's operands."""
+        self.terms, self.phases = other.terms, other.phases
+        self._signature = other.signature()
+        return self
 
     def slot(self, node: Node) -> int:
         """The operand's number of a node's memory."""

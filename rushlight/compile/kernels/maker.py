@@ -18,6 +18,7 @@ from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
 from ..records import field, record
 from . import recall
+from .alike import merged
 from .expression import Expression, Layout, stores
 from .loops import KERNEL, emit_nest, together
 from .nest import loops, plan
@@ -73,6 +74,7 @@ class Maker:
         self._name = ""
         # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
         self._facts: dict[str, list[Any]] = {}
+        self._products: dict[Any, Product] = {}
 
     def products(self, normal: Normal) -> frozenset[Node]:
         """The products that the matrix kernels do."""
@@ -84,17 +86,25 @@ class Maker:
             return None
         if group.kind == "gemm":
             conv = any(root.node.op == "conv" for root in group.place)
-            make: Any = _convolution() if conv else product
-            found = make(group, schedule, self.layout, self.target)
+            if conv:
+                found = _convolution()(group, schedule, self.layout, self.target)
+            else:
+                found = product(group, schedule, self.layout, self.target, self._products)
             operands = found.expression.operands()
             if found.scratch:
                 group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
                 operands.append((group.scratch, 0))
-            return Prepared(found.signature, found, operands, group)
+            return Prepared("", found, operands, group)
         expression = Expression(group, schedule.roots, self.layout).build()
         if not any(True for _ in stores(expression)):
             return None
         return Prepared(expression.signature(), expression, expression.operands(), group)
+
+    def tell(self, prepared: Sequence[Prepared]) -> None:
+        """Write down what each is to do, now that products know what they share."""
+        for one in prepared:
+            if not isinstance(one.work, Expression):
+                one.text = one.work.signature
 
     def recall(self, prepared: Sequence[Prepared], plan: Sequence[str]) -> None:
         """Look for a program that did the same."""
@@ -105,10 +115,10 @@ class Maker:
             self.ir, facts = found
             self._facts = dict(zip(texts, facts))
 
-    def remember(self) -> None:
+    def remember(self, text: str) -> None:
         """Keep what was written for the next time."""
         if self.ir is None:
-            recall.store(self._name, self.text(), list(self._facts.values()))
+            recall.store(self._name, text, list(self._facts.values()))
 
     def make(self, one: Prepared) -> list[tuple[Kernel, Operands]]:
         """The kernels of a group, each with the memory it is given."""
@@ -208,7 +218,10 @@ class Maker:
 
     def text(self) -> str:
         """The IR of it all."""
-        return self.module.text() if self.ir is None else self.ir
+        if self.ir is not None:
+            return self.ir
+        functions, lines = merged(*self.module.parts(), "program_")
+        return "\n".join([*lines, *functions, ""])
 
 
 def _convolution() -> Any:

@@ -34,6 +34,9 @@ _NATIVE_OPS = (
 )  # fmt: skip
 
 
+_LAID_OUT = SOURCES | WRITES | {"copy", "empty"}
+
+
 @record
 class Normal:
     """Nodes in executable order; `outputs[k]` is the node that output k's memory holds."""
@@ -72,13 +75,14 @@ def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
 
 def hosted(node: Node) -> bool:
     """Whether NumPy computes this node, between native segments."""
-    if node.op in SOURCES or node.op in WRITES or node.op in ("copy", "empty"):
-        return False
-    if node.op == "output_of":
+    if node.op not in _NATIVE_OPS:
+        return node.op not in _LAID_OUT
+    if node.dtype not in NATIVE:  # a tuple is none either
         return True
-    if node.op not in _NATIVE_OPS or isinstance(node.dtype, tuple):
-        return True
-    return not all(x.dtype in NATIVE for x in (node, *node.inputs))
+    for x in node.inputs:  # noqa: SIM110 (asked of every node by many)
+        if x.dtype not in NATIVE:
+            return True
+    return False
 
 
 def base(node: Node) -> Node:

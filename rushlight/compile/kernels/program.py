@@ -104,8 +104,10 @@ def _fill(draft: _Draft, maker: Maker) -> None:
             draft.where[storage(node)] = len(normal.inputs) + k
     draft.length = len(normal.inputs) + len(normal.outputs)
     prepared = [(group, maker.prepare(group, draft.schedule)) for group in draft.schedule.groups]
-    share([one for _, one in prepared if one], maker.target)
-    maker.recall([one for _, one in prepared if one], _outline(draft, prepared))
+    busy = [one for _, one in prepared if one]
+    share(busy, maker.target)
+    maker.tell(busy)
+    maker.recall(busy, _outline(draft, prepared))
     for group, one in prepared:
         if group.kind == "host":
             _add_host(draft, group)
@@ -156,8 +158,9 @@ def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
     if maker.ir is None:
         for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
             maker.segment(f"program_{number}", segment, draft.where)
-    code = llvm.compile(maker.text(), target)
-    maker.remember()
+    text = maker.text()
+    code = llvm.compile(text, target)
+    maker.remember(text)
     return code
 
 

@@ -7,6 +7,7 @@ the same elements of the same value to the same places.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import numpy as np
 from ..graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import Room, copies_before, plan_gemm, scratch_bytes
-from ..products.gemm_plan import Gemm, Plan
+from ..products.gemm_plan import Gemm, Operand, Plan
 from ..records import replace
 from .normal import storage
 
@@ -56,6 +57,7 @@ def _told(gemms: list[Gemm], keys: list[Any], target: Any) -> Iterator[tuple[int
     uses = Counter(key for pair in keys for key in pair if key is not None)
     alike = Counter((key, _size(gemm)) for gemm, pair in zip(gemms, keys) for key in pair)
     forms: dict[Any, tuple[Any, Any]] = {}
+    made: dict[Any, Gemm] = {}  # one object for equal ones: much is remembered by it
     for number in sorted(range(len(gemms)), key=lambda number: -gemms[number].flops):
         gemm, pair = gemms[number], keys[number]
         counts = uses.get(pair[0], 1), uses.get(pair[1], 1)
@@ -66,7 +68,10 @@ def _told(gemms: list[Gemm], keys: list[Any], target: Any) -> Iterator[tuple[int
             size, form = forms.get(key, (_size(gemm), None))
             same = alike[key, size] if count > 1 else None
             ready.append(same if size == _size(gemm) else form)
-        gemm = replace(gemm, uses=counts, ready=(ready[0], ready[1]))
+        key = id(gemm), counts, *ready
+        if key not in made:
+            made[key] = replace(gemm, uses=counts, ready=(ready[0], ready[1]))
+        gemm = made[key]
         plan = plan_gemm(gemm, target)
         for side, key in enumerate(pair):
             if counts[side] > 1:
@@ -83,9 +88,14 @@ def _operands(one: Prepared, number: int, written: dict[Node, int]) -> tuple[Any
         # what is still written may change in between
         done = written.get(owner, number) < number and not one.group.chain
         fixed = owner.op not in ("empty", "copy") or done
-        key = owner, offset, replace(operand, slot=0), size, gemm.k, gemm.batch, gemm.dtype
+        key = owner, offset, _anywhere(operand), size, gemm.k, gemm.batch, gemm.dtype
         found.append(key if fixed else None)
     return found[0], found[1]
+
+
+@functools.lru_cache(256)
+def _anywhere(operand: Operand) -> Operand:
+    return replace(operand, slot=0)
 
 
 def _replan(one: Prepared, gemm: Gemm, made: dict[Any, Node], target: Any) -> None:
@@ -94,7 +104,7 @@ def _replan(one: Prepared, gemm: Gemm, made: dict[Any, Node], target: Any) -> No
     assert isinstance(work, Product)
     work.gemm = gemm
     work.scratch = scratch_bytes(work.gemm, target)
-    one.text, one.operands, group.scratch = work.signature, work.expression.operands(), None
+    one.text, one.operands, group.scratch = "", work.expression.operands(), None
     if work.scratch:
         group.scratch = _memory(work.scratch)
         one.operands.append((group.scratch, 0))
@@ -117,8 +127,12 @@ def _memory(size: int) -> Node:
 
 def _content(one: Prepared, plan: Plan, part: int) -> Any:
     """What a packed operand holds."""
-    copies = [
+    return (*one.operands[(plan.x, plan.y)[part].slot], *_copies(plan, part))
+
+
+@functools.lru_cache(256)
+def _copies(plan: Plan, part: int) -> list[Any]:
+    return [
         replace(copy, slots=(0, 0)) for kind, copy in copies_before(plan, Room())
         if part == int("pack" in kind)
     ]  # fmt: skip
-    return (*one.operands[(plan.x, plan.y)[part].slot], *copies)

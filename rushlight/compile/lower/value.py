@@ -160,6 +160,7 @@ class Elements:
     def __init__(self) -> None:
         self.line = self.module = ""
         self.wanted: Collection[int] = ()  # of an op's outputs, those that are read
+        self.made: list[Node] = []
         self._constants: dict[Any, Value] = {}
 
     # -- making nodes ---------------------------------------------------------------------------
@@ -169,6 +170,7 @@ class Elements:
     ) -> Value:
         """A node as given."""
         node = Node(op, [x.node for x in xs], params, shape, dtype, self.line, self.module)
+        self.made.append(node)
         return Value(self, node)
 
     def constant(self, value: Any, dtype: Any = None) -> Value:

@@ -248,6 +248,7 @@ def changed(plan: Any, **changes: Any) -> Any:
     """`replace` for a frozen dataclass of fields alone, in a tenth of the time."""
     made = object.__new__(type(plan))
     made.__dict__.update(plan.__dict__, **changes)
+    made.__dict__.pop("_hash", None)
     return made
 
 

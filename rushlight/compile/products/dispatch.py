@@ -7,6 +7,7 @@ of the group are evaluated on the finished sums, in registers.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Container
 from typing import Any
@@ -20,7 +21,7 @@ from ..kernels.normal import Normal
 from ..kernels.roots import below
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
-from ..records import record
+from ..records import record, replace
 from .gemm import Gemm, KernelCall, Operand, Place, Result, emit_gemm, scratch_bytes
 from .packing import Copy
 
@@ -59,7 +60,7 @@ class Product:
 
     @property
     def signature(self) -> str:
-        return f"{self.gemm}{self.keeps}{self.expression.signature()}"
+        return f"{_text(self.gemm)}{self.keeps}{self.expression.signature()}"
 
     def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
         """Add the kernels."""
@@ -102,6 +103,11 @@ class Product:
         return found
 
 
+@functools.lru_cache(256)
+def _text(gemm: Gemm) -> str:
+    return str(gemm)
+
+
 def behind(found: list[Store]) -> list[Term]:
     """The terms of some stores, in order."""
     known: set[Term] = set()
@@ -114,8 +120,10 @@ def behind(found: list[Store]) -> list[Term]:
     return sorted(known, key=lambda t: t.number)
 
 
-def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Product:
-    """A group around a dot as a `Gemm` and what follows it."""
+def product(
+    group: Group, schedule: Schedule, layout: Layout, target: Any, known: dict[Any, Product]
+) -> Product:
+    """A group around a dot as a `Gemm` and what follows it; `known` are those of its program."""
     expression = Expression(group, schedule.roots, layout)
     root = next(root for root in group.place if root.node in schedule.gemm)
     a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
@@ -125,21 +133,26 @@ def product(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Pr
         if other is not root:
             expression.add(other)
     expression.rebase()
-    nest = nests.loops(expression)
     keeps = root in group.stored
+    lined = frozenset([
+        slot for slot, (owner, start) in enumerate(expression.operands())
+        if owner.op != "input" and start % 64 == 0
+    ])  # fmt: skip
+    key = expression.form(), a.number, b.number, result.number, keeps, lined
+    like = known.get(key)
+    if like is not None:
+        return replace(like, expression=expression.taken_from(like.expression))
+    nest = nests.loops(expression)
     written = [store for store in stores(expression) if store is not own]
     expression.phases[0].stores = written
     del expression.phases[1:]
-    lined = {
-        slot for slot, (owner, start) in enumerate(expression.operands())
-        if owner.op != "input" and start % 64 == 0
-    }  # fmt: skip
     gemm = _gemm(nest, a, b, own, root.node, written, keeps, lined)
     nests.mark(expression, nest)
     nest.lanes = target.lanes(root.node.dtype)
-    return Product(
+    known[key] = Product(
         expression, gemm, nest, result, written, keeps, scratch_bytes(gemm, target)
     )  # fmt: skip
+    return replace(known[key])
 
 
 def _gemm(

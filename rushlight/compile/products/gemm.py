@@ -17,7 +17,8 @@ from ..records import record
 from .gemm_copies import copies_before
 from .gemm_end import Epilogue, Place, worth_asking
 from .gemm_kernel import Driver
-from .gemm_plan import Gemm, Operand, Result, Room, plan_gemm
+from .gemm_plan import Gemm, Operand, Result, Room
+from .gemm_search import plan_gemm
 from .packing import emit_copy
 
 __all__ = [

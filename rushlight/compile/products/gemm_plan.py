@@ -1,19 +1,16 @@
-"""What a product of matrices is, and how it is cut into register tiles.
+"""What a product of matrices is, and one way to cut it into register tiles, with all that follows.
 
-The choice is made by counting cycles: multiply-adds at two per cycle, loads at two, instructions at
-four, lanes and rows that a size leaves idle, the turning or adding up of sums at the end of a tile,
-and the copies that put an operand in order. Everything is known before any code is written.
+`gemm_search.py` chooses among the ways. Everything is known before any code is written.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 from typing import Any
 
-from ..code.emit import Type, vector
-from ..records import once, record, replace
+from ..code.emit import Type
+from ..records import once, record
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
 L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
@@ -323,45 +320,6 @@ class Room:
         return self.scratch, plan.regions[1 - part]
 
 
-@functools.lru_cache(maxsize=512)
-def plan_gemm(gemm: Gemm, target: Any) -> Plan:
-    """The cheapest way found."""
-    type = vector(gemm.dtype, target.lanes(gemm.dtype))
-    ways = _candidates(gemm, type, target)
-    found = (replace(plan, cut=cut) if cut else plan for plan in ways for cut in _cuts(plan))
-    cost, plan = min(((_cost(plan, target), plan) for plan in found), key=lambda pair: pair[0])
-    return replace(plan, cost=cost)
-
-
-def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
-    for swapped in (False, True):
-        x, y = (gemm.b, gemm.a) if swapped else (gemm.a, gemm.b)
-        y_size = gemm.m if swapped else gemm.n
-        for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
-            if vectors == 1 or (vectors - 1) * type.lanes < y_size:
-                plan = Plan(gemm, type, swapped, False, rows, vectors)
-                yield from _with_copies(plan)
-                even = [n for n in range(6, rows) if plan.x_size % n == 0]
-                if even and plan.tiles[2]:
-                    yield from _with_copies(replace(plan, rows=even[-1]))
-        along = x.inner[-1] == y.inner[-1] == 1
-        if along and swapped == (gemm.lane_axis == "row"):
-            for rows, vectors in tile_shapes(target.registers, target.fma, 0):
-                if vectors <= y_size:
-                    yield Plan(gemm, type, swapped, True, rows, vectors)
-
-
-def _with_copies(plan: Plan) -> Iterator[Plan]:
-    options = [False, True] if plan.y.free == 1 or plan.y_size == 1 else [True]
-    for packs_y in options:
-        yield replace(plan, packs_y=packs_y)
-        again = plan.gemm.uses[plan.swapped] > 1
-        if (plan.panels[0] > 2 or again) and len(plan.gemm.k) == 1:
-            yield replace(plan, packs_y=packs_y, packs_x="tiles")
-            if plan.x.inner[-1] == 1 and x_collides(plan):
-                yield replace(plan, packs_y=packs_y, packs_x="rows")
-
-
 def crowds(plan: Plan, step: int) -> bool:
     """Whether lines `step` elements apart, one per term, are too many for their places in L2."""
     step = abs(step) * plan.type.size
@@ -393,104 +351,3 @@ def tile_shapes(registers: int, fma: bool, width: int) -> list[tuple[int, int]]:
             top = min(28, registers - 3 - spare)
         found += [(rows, vectors) for rows in {top, min(width, top)} if rows > 0]
     return found
-
-
-def _cost(plan: Plan, target: Any) -> float:
-    """The cycles that a plan takes."""
-    count, rows, more = plan.tiles
-    full, left = plan.panels
-    w = plan.type.lanes
-    widths = [(full, plan.vectors), (1 if left else 0, left if plan.inner else -(-left // w))]
-    cycles = written = 0.0
-    for last, (panels, vectors) in enumerate(widths):
-        for tiles, height in ((more, rows + 1), (count - more, rows)):
-            if panels and tiles:
-                cycles += panels * tiles * _tile_cycles(plan, height, vectors, target)
-                long = not plan.inner and vectors == 1 and not (last and full)
-                written += height * vectors * (4 if long else 1)
-    cycles *= math.prod(plan.gemm.batch) * (1 + 0.0003 * written)  # every kind has to be compiled
-    return cycles + _copy_cycles(plan)
-
-
-def _cuts(plan: Plan) -> tuple[int, ...]:
-    """How many terms a pass may take; 0: all."""
-    terms = plan.gemm.terms
-    if plan.inner or len(plan.gemm.k) > 1 or terms < 6 * PART:
-        return (0,)
-    if plan.tiles[0] * plan.panels[0] < 4:
-        return (0,)
-    cut = -(-terms // -(-terms // PART))
-    return (cut,) if terms > LONG else (0, cut)
-
-
-def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
-    """One tile: its steps and its end."""
-    w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
-    multiplies = sums / 2 if target.fma else sums
-    instructions = sums + rows + 2 * vectors + 5 if vectors > 1 else sums + 4
-    if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
-        instructions = 3 * sums + rows + vectors + 2
-    step = max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
-    if plan.inner:
-        spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
-        step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
-        end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
-        return -(-terms // w) * step + end + 30
-    near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
-    apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
-    step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
-    if not (near or plan.packs_y or _on_lines(plan.y, plan.type.size)):
-        step += 1 + 0.5 * vectors  # one line more than vectors, each of which lies in two
-    if apart:  # a page per term
-        step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
-    x_step = abs(plan.x.inner[-1]) * plan.type.size
-    if x_step >= 1024 and not plan.packs_x:
-        step += 1 + 2 * min(1.0, x_step / 4096)
-    if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
-        step += 8 * vectors
-    if not plan.packs_x and x_collides(plan):
-        step *= 1.6 if plan.x.inner[-1] != 1 else 1.3 if x_collides(plan, 8) else 1.12
-    if plan.turned:
-        blocks = vectors * -(-rows // w)
-        end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
-    else:
-        end = sums * 2
-    if plan.cut:  # sums go to memory and back, and all that the end touches is asked for at once
-        end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums)
-    return terms * step + end + 30
-
-
-def _on_lines(operand: Operand, size: int) -> bool:
-    """Whether its rows begin on cache lines."""
-    return operand.lined and all(step * size % 64 == 0 for step in operand.inner)
-
-
-def _copies(plan: Plan, sums: int) -> int:
-    """How many sets of sums an inner tile keeps."""
-    return max(1, 12 // sums) if plan.inner else 1
-
-
-def _copy_cycles(plan: Plan) -> float:
-    cycles = 0.0
-    x_uses, y_uses = (_served(plan, part) for part in (0, 1))
-    if plan.packs_y:
-        size = plan.gemm.terms * plan.y_size * plan.matrices(plan.y)
-        along = plan.y.free == 1
-        each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
-        each += 0.5 if plan.far_panels and not plan.packs_near else 0.0
-        cycles += size * each / y_uses + 200
-    if plan.packs_x:
-        each = 0.6 if not plan.x_panels else 1.0 if plan.x.inner[-1] == 1 else 0.7
-        each += 0.5 if plan.x_matrix * plan.type.size > FAR_BYTES else 0.0
-        size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
-        cycles += size * each / x_uses + 200
-    return cycles
-
-
-def _served(plan: Plan, part: int) -> float:
-    """How many products share the cost of a copy; without end if a larger one makes it."""
-    side = part ^ plan.swapped
-    ready = plan.gemm.ready[side]
-    if ready is None or isinstance(ready, int):
-        return ready or plan.gemm.uses[side]
-    return math.inf if ready == plan.form(part) else 1
