@@ -111,6 +111,6 @@ def test_recorded_answers_are_many() -> None:
     recorded = json.loads((ROOT / "tests" / "points" / "answers.json").read_text())
     assert len(recorded) >= 1_200
     data = ROOT / "tests" / "parity" / "data"
-    more = sum(len(json.loads((data / f"{name}.json").read_text())) for name in (
-        "creation", "programs", "protocol", "visible", "tensor_assembly", "tensor_placing"))  # fmt: skip
+    files = ("creation", "programs", "protocol", "visible", "tensor_assembly", "tensor_placing")
+    more = sum(len(json.loads((data / f"{name}.json").read_text())) for name in files)
     assert len(recorded) + more >= 2_500
