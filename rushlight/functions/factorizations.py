@@ -10,11 +10,12 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
+from ..core.values import some
 from ..ops import contract as c
 from ..ops import elementwise as e
+from ..ops import factor_kernels
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
-from ..ops import matrix_kernels as kernels
 from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
@@ -232,7 +233,7 @@ old_qr.__name__ = old_qr.__qualname__ = "qr"
 def geqrf(input: Tensor, *, out: Any = None) -> Any:
     """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
     check_dims("geqrf", input)
-    packed, tau = kernels.reflections(input._array)
+    packed, tau = factor_kernels.reflections(input._array)
     found = Geqrf(wrap(packed), wrap(tau))
     return put(by_formula("geqrf", "GeqrfBackward0", found, input), out)
 
@@ -261,17 +262,12 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
     if n < k:
         raise RuntimeError("torch.linalg.householder_product: input.shape[-1] must be greater than"
                            " or equal to tau.shape[-1]")  # fmt: skip
-    low = f.unit_lower(A, n)
-    result = wrap(np.eye(m, n, dtype=A._array.dtype))
-    for i in reversed(range(k)):
-        v = s.narrow(low, low._array.ndim - 1, i, 1)
-        scale = s.unsqueeze(s.narrow(tau, tau._array.ndim - 1, i, 1), tau._array.ndim)
-        result = e.sub(result, e.mul(scale, c.matmul(v, c.matmul(ops.adjoint(v), result))))
-    if not k:
-        result = s.overwrite(A, result)
-    if result._array.shape != A._array.shape:
-        result = s.clone(s.expand(result, A._array.shape))
-    return put(result, out)
+    if A.dtype is not tau.dtype:
+        raise RuntimeError(
+            "torch.linalg.householder_product: tau dtype"
+            f" {scalar_type_name(tau.dtype)} does not match input dtype {scalar_type_name(A.dtype)}"
+        )
+    return put(f.householder_product(A, tau), out)
 
 
 # --- Singular values
@@ -301,7 +297,7 @@ def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
     tensor([3., 2.])
     """
     check("linalg.svdvals", A)
-    return put(f.svd(A)[1], out)
+    return put(f.svdvals(A), out)
 
 
 def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
@@ -333,13 +329,17 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     >>> torch.linalg.eigh(torch.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
+    _check_eigh(A, UPLO)
+    return put(Eigh(*f.eigh(A, UPLO.upper())), out)
+
+
+def _check_eigh(A: Tensor, UPLO: str) -> None:
     check("linalg.eigh", A, square=True, types=False)
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
     if A.dtype.category < dtypes.FLOAT or A.dtype.itemsize == 2:
         kind = scalar_type_name(A.dtype)
         raise NotImplementedError(f"\"linalg_eigh_cpu\" not implemented for '{kind}'")
-    return put(Eigh(*f.eigh(A, UPLO.upper())), out)
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
@@ -349,7 +349,8 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
     >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([1., 3.])
     """
-    return put(eigh(A, UPLO)[0], out)
+    _check_eigh(A, UPLO)
+    return put(f.eigvalsh(A, UPLO.upper()), out)
 
 
 def eig(A: Tensor, *, out: Any = None) -> Any:
@@ -361,12 +362,16 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
     >>> torch.linalg.eig(torch.tensor([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
     tensor([2.+0.j, 3.+0.j])
     """
+    _check_eig(A)
+    return put(Eig(*f.eig(A, not A.dtype.is_complex)), out)
+
+
+def _check_eig(A: Tensor) -> None:
     check("linalg.eig", A, square=True, types=False)
     if A.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type_name(A.dtype)}")
     if not np.isfinite(A._array).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
-    return put(Eig(*f.eig(A, not A.dtype.is_complex)), out)
 
 
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
@@ -376,7 +381,8 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.linalg.eigvals(torch.diag(torch.tensor([2.0])))
     tensor([2.+0.j])
     """
-    return put(eig(A)[0], out)
+    _check_eig(A)
+    return put(f.eigvals(A, not A.dtype.is_complex), out)
 
 
 # --- Pseudo-inverse, rank, least squares
@@ -434,7 +440,8 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     return put(wrap(np.asarray((values > limit).sum(-1))), out)
 
 
-def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None,
+          out: Any = None) -> Any:  # fmt: skip
     """The X of least norm that makes |A X - B| least.
 
     Shapes: A (*, m, n), B (*, m, k) or (*, m) give X (*, n, k) or (*, n).
@@ -458,20 +465,24 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     if A.dtype is not B.dtype:
         raise RuntimeError("torch.linalg.lstsq: input and other tensors should have the same dtype")
     right = s.unsqueeze(B, B._array.ndim) if vector else B
-    values = _sizes(A, False)
-    rank = matrix_rank(A.detach(), rtol=rcond)._array
-    solution = c.matmul(pinv(A, rcond), right)
-    none = wrap(np.empty(0, values.dtype))
-    flat = s.reshape(solution, (solution._array.size,))
-    residuals = ops.real_part(s.narrow(flat, 0, 0, 0))
-    if driver not in (None, "gelsy") and m > n and (driver == "gels" or (rank == n).all()):
+    limit = float(np.finfo(A._array.dtype).eps) * max(m, n) if rcond is None else float(rcond)
+    driver = driver or "gelsy"
+    solution, rank, values = f.lstsq(A, right, limit, driver)
+    residuals = _residuals(A, right, solution, driver, rank)
+    if vector:
+        solution, residuals = solution[..., 0], residuals[..., 0] if residuals.ndim else residuals
+    none = wrap(np.empty(0, values._array.dtype))
+    return put(Least(
+        solution, residuals, wrap(np.empty(0, np.int64)) if driver == "gels" else rank,
+        values.detach() if driver in ("gelsd", "gelss") else none,
+    ), out)  # fmt: skip
+
+
+def _residuals(A: Tensor, right: Tensor, solution: Tensor, driver: str, rank: Tensor) -> Tensor:
+    m, n = A._array.shape[-2:]
+    if driver != "gelsy" and m > n and (driver == "gels" or not some(rank != n)):
         gap = e.sub(c.matmul(A, solution), right)
         squares = ops.real_part(e.mul(gap, conj(gap)))
-        residuals = r.sum(squares, (squares._array.ndim - 2,), False)
-        residuals = residuals[..., 0] if vector else residuals
-    if vector:
-        solution = s.reshape(solution, solution._array.shape[:-1])
-    return Least(
-        solution, residuals, wrap(np.empty(0, np.int64) if driver == "gels" else rank),
-        wrap(values) if driver in ("gelsd", "gelss") else none,
-    )  # fmt: skip
+        return r.sum(squares, (squares._array.ndim - 2,), False)
+    flat = s.reshape(solution, (solution._array.size,))
+    return ops.real_part(s.narrow(flat, 0, 0, 0))

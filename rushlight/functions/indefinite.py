@@ -16,6 +16,8 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.tensor import Tensor, wrap
+from ..ops.factor_kernels import symmetric_factors, symmetric_solve
+from ..ops.lapack import columns
 from .linear_algebra import put
 from .results import named_result
 from .underived import by_aten
@@ -48,18 +50,23 @@ def ldl_factor_ex(
 ) -> Any:
     """`ldl_factor` that reports the first zero on D's diagonal in `info` (0: none)."""
     _check(A)
-    a = np.tril(A._array)
-    n = a.shape[-1]
-    pivots = np.zeros(a.shape[:-1], np.int32)
-    info = np.zeros(a.shape[:-2], np.int32)
-    conjugate = hermitian and a.dtype.kind == "c"
-    for place in np.ndindex(info.shape) if n else ():
-        info[place] = _factor(a[place], pivots[place], conjugate)
+    a, pivots, info = _factors(A._array, hermitian and A._array.dtype.kind == "c")
     LD = by_aten("linalg_ldl_factor_ex", wrap(a), A)
     if check_errors:
         _refuse_singular("torch.linalg.ldl_factor_ex", wrap(info))
     found = LD, wrap(pivots), wrap(info)
     return FactorEx(*found) if out is None else FactorExOut(*put(found, out))
+
+
+def _factors(x: np.ndarray, conjugate: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    found = symmetric_factors(x, conjugate)
+    if found is not None:
+        return found
+    a = columns(np.tril(x))
+    pivots, info = np.zeros(a.shape[:-1], np.int32), np.zeros(a.shape[:-2], np.int32)
+    for place in np.ndindex(info.shape) if a.shape[-1] else ():
+        info[place] = _factor(a[place], pivots[place], conjugate)
+    return a, pivots, info
 
 
 def ldl_solve(
@@ -75,14 +82,21 @@ def ldl_solve(
     """
     _check_solve(LD, pivots, B)
     a, b, swaps = LD._array, B._array, pivots._array
-    n, columns = b.shape[-2:]
-    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    x = np.broadcast_to(b, (*lead, n, columns)).copy()
     conjugate = hermitian and a.dtype.kind == "c"
+    x = symmetric_solve(a, swaps, b, conjugate)
+    if x is None:
+        x = _solution(a, swaps, b, conjugate)
+    return put(by_aten("linalg_ldl_solve", wrap(x), LD, B), out)
+
+
+def _solution(a: np.ndarray, swaps: np.ndarray, b: np.ndarray, conjugate: bool) -> np.ndarray:
+    n, width = b.shape[-2:]
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = columns(np.broadcast_to(b, (*lead, n, width)))
     factors, rows = np.broadcast_to(a, (*lead, n, n)), np.broadcast_to(swaps, (*lead, n))
     for place in np.ndindex(lead):
         _solve(factors[place], rows[place].tolist(), x[place], conjugate)
-    return put(by_aten("linalg_ldl_solve", wrap(x), LD, B), out)
+    return x
 
 
 # --- checks

@@ -25,14 +25,16 @@ from ..core.shapes import broadcast
 BY_COLUMNS, BY_ROWS = 102, 101
 LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}
 # How routines are called: i a whole number, c a letter, p the address of an array, e a number of
-# an enumeration, a the factor of a product (by value if it is real).
+# an enumeration, a the factor of a product (by value if it is real), r a real number, w room for
+# real numbers that routines on complex ones want.
 FORMS = {
     "getrf": "iipip", "getri": "ipippi", "getrs": "ciipippi", "potrf": "cipi", "potri": "cipi",
-    "potrs": "ciipipi", "geqrf": "iipippi", "orgqr": "iiipippi", "ormqr": "cciiipippipi",
-    "sytrf": "cipippi", "hetrf": "cipippi", "sytrs": "ciipippi", "hetrs": "ciipippi",
-    "trsm": "eeeeiiapipi", "gels": "ciiipipipi",
+    "potrs": "ciipipi", "geqrf": "iipippi", "orgqr": "iiipippi", "sytrf": "cipippi",
+    "hetrf": "cipippi", "sytrs": "ciipippi", "hetrs": "ciipippi", "trsm": "eeeeiiapipi",
+    "gels": "ciiipipipi", "gelsy": "iiipipiprppiw", "gelsd": "iiipipiprppiwp",
+    "gelss": "iiipipiprppiw",
 }  # fmt: skip
-COMPLEX = {"orgqr": "ungqr", "ormqr": "unmqr"}
+COMPLEX = {"orgqr": "ungqr"}
 # NumPy's wheels (64 and 32 bit numbers), OpenBLAS as distributions build it.
 _NAMES = (("scipy_", "64_", 8), ("scipy_", "", 4), ("", "64_", 8), ("", "", 4))
 _BLOCK = 64  # columns that LAPACK's routines take at a time, at most
@@ -87,8 +89,12 @@ def routine(name: str, kind: str) -> Callable[..., int] | None:
     function = getattr(library, f"{before}{label}{after}", None)
     if function is None:
         return None
-    factor = {"f": ctypes.c_float, "d": ctypes.c_double}.get(kind, ctypes.c_void_p)
-    kinds = {"i": whole, "c": ctypes.c_char, "p": ctypes.c_void_p, "e": ctypes.c_int, "a": factor}
+    real = ctypes.c_float if kind in "fF" else ctypes.c_double
+    kinds = {
+        "i": whole, "c": ctypes.c_char, "p": ctypes.c_void_p, "e": ctypes.c_int, "r": real,
+        "a": ctypes.c_void_p if kind in "FD" else real, "w": ctypes.c_void_p,
+    }  # fmt: skip
+    form = form if kind in "FD" else form.replace("w", "")
     function.argtypes = [ctypes.c_int, *(kinds[one] for one in form)]
     function.restype = None if blas else whole
     return function

@@ -382,7 +382,8 @@ def _pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> np.ndarray:
     return np.matmul(v * scale[..., None, :], np.conj(np.swapaxes(u, -1, -2)))
 
 
-def _pinv_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
+def pinv_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
+    """The gradient of A from that of its pseudo-inverse y."""
     turned, by = adjoint(y), adjoint(g)
     middle = -matmul(turned, matmul(g, turned))
     left = matmul(by, matmul(y, turned))
@@ -391,5 +392,5 @@ def _pinv_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
     return middle + left + (right - matmul(matmul(right, y), a))
 
 
-pinv = general("linalg_pinv", eval=_pinv, vjp=_pinv_vjp, reads="xy", node="LinalgPinvBackward0",
+pinv = general("linalg_pinv", eval=_pinv, vjp=pinv_vjp, reads="xy", node="LinalgPinvBackward0",
                doc="The Moore-Penrose pseudo-inverse, small singular values cut off.")  # fmt: skip

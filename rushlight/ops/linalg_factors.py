@@ -13,6 +13,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.errors import fail
 from ..core.families import general, plain
+from . import factor_kernels
 from . import matrix_kernels as kernels
 from .contract import matmul
 from .elementwise import where
@@ -22,6 +23,8 @@ from .linalg import (
     column,
     decomposed,
     diagonal,
+    pinv,
+    pinv_vjp,
     raw,
     real_part,
     row,
@@ -205,8 +208,8 @@ def _square_qr_vjp(by_q: Any, by_r: Any, q: Any, r: Any) -> Any:
     return adjoint(solve_triangular(r, adjoint(by_q + matmul(q, halved)), True, False))
 
 
-qr = general("linalg_qr", eval=lambda a: kernels.qr(a, False), vjp=_qr_vjp, reads="y", outputs=2,
-             node="LinalgQrBackward0",
+qr = general("linalg_qr", eval=lambda a: factor_kernels.qr(a, False), vjp=_qr_vjp, reads="y",
+             outputs=2, node="LinalgQrBackward0",
              doc="Q R = A: orthonormal columns, an upper triangle.")  # fmt: skip
 
 
@@ -217,7 +220,7 @@ def _no_complete_vjp(g: Any, y: Any, a: Any) -> Any:
     )
 
 
-qr_complete = general("linalg_qr_complete", eval=lambda a: kernels.qr(a, True),
+qr_complete = general("linalg_qr_complete", eval=lambda a: factor_kernels.qr(a, True),
                       vjp=_no_complete_vjp, outputs=2, node="LinalgQrBackward0",
                       doc="QR with a square Q.")  # fmt: skip
 
@@ -230,8 +233,50 @@ def _no_r_vjp(g: Any, y: Any, a: Any) -> Any:
     )
 
 
-qr_r = general("linalg_qr_r", eval=kernels.qr_r, vjp=_no_r_vjp,
+qr_r = general("linalg_qr_r", eval=factor_kernels.qr_r, vjp=_no_r_vjp,
                node="LinalgQrBackward0", doc="R of QR alone.")  # fmt: skip
+
+
+def _householder_vjp(g: Any, y: Any, a: Any, tau: Any) -> tuple[Any, Any]:
+    """Back through Q = H_1 ... H_k I, with the products H_i ... H_k I made again."""
+    (m, n), k, last = a.shape[-2:], tau.shape[-1], a.ndim - 1
+    if not k:
+        return a * 0.0, tau * 0.0
+    low = unit_lower(a, n)
+    vs = [narrow(low, last, i, 1) for i in range(k)]
+    scales = [narrow(tau, last - 1, i, 1)[..., None] for i in range(k)]
+    eye = np.eye(m, n, dtype=raw(a).dtype)
+    after = [eye if a.ndim == 2 else matmul(a * 0.0, np.eye(n, dtype=eye.dtype)) + eye]
+    for v, scale in zip(vs[:0:-1], scales[:0:-1]):
+        after.append(after[-1] - scale * matmul(v, matmul(adjoint(v), after[-1])))
+    by_vs: list[Any] = []
+    by_tau: list[Any] = []
+    for v, scale, product in zip(vs, scales, after[::-1]):
+        w = matmul(adjoint(v), product)
+        across = matmul(g, adjoint(w))
+        by_tau.append(-matmul(adjoint(v), across)[..., 0])
+        by_w = -conj(scale) * matmul(adjoint(v), g)
+        by_vs.append(matmul(product, adjoint(by_w)) - conj(scale) * across)
+        g = g + matmul(v, by_w)
+    rest = [narrow(a, last, k, n - k) * 0.0] if n > k else []
+    by_a = join((*by_vs, *rest), last, (*(1,) * k, *(n - k,) * len(rest)))
+    return tril(by_a, -1), join(tuple(by_tau), last - 1, (1,) * k)
+
+
+householder_product = general(
+    "linalg_householder_product", eval=factor_kernels.orthonormal, arity=2, vjp=_householder_vjp,
+    reads="x", doc="The first columns of a product of Householder's reflections.",
+)  # fmt: skip
+
+
+def _least_squares_vjp(g: Any, y: Any, a: Any, b: Any, *how: Any) -> tuple[Any, Any]:
+    inverse = pinv(a, None, None, False)
+    return pinv_vjp(matmul(g[0], adjoint(b)), inverse, a), matmul(adjoint(inverse), g[0])
+
+
+lstsq = general("linalg_lstsq", eval=factor_kernels.least_squares, arity=2, outputs=3,
+                vjp=_least_squares_vjp, reads="x",
+                doc="The X of least norm that makes |A X - B| least, and the rank.")  # fmt: skip
 
 # --- Singular values
 
@@ -239,6 +284,10 @@ qr_r = general("linalg_qr_r", eval=kernels.qr_r, vjp=_no_r_vjp,
 def _svd(a: np.ndarray, full: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     u, s, vh = decomposed("linalg.svd", np.linalg.svd, a, full)
     return columns(u), s, columns(vh)
+
+
+def _svdvals(a: np.ndarray) -> np.ndarray:
+    return decomposed("linalg.svd", lambda x: np.linalg.svd(x, compute_uv=False), a)
 
 
 def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
@@ -281,6 +330,15 @@ svd_full = general("linalg_svd_full", eval=lambda a: _svd(a, True), vjp=_svd_ful
                    reads="y", outputs=3, node="LinalgSvdBackward0",
                    doc="Singular values with square U and V^H.")  # fmt: skip
 
+
+def _svdvals_vjp(g: Any, y: Any, a: Any) -> Any:
+    u, _, vh = svd(a)
+    return matmul(u * row(g), vh)
+
+
+svdvals = general("linalg_svdvals", eval=_svdvals, vjp=_svdvals_vjp, reads="x",
+                  node="LinalgSvdBackward0", doc="The singular values alone.")  # fmt: skip
+
 # --- Eigenvalues
 
 
@@ -322,3 +380,30 @@ def _eig_vjp(g: Any, y: Any, a: Any, real: bool) -> Any:
 eig = general("linalg_eig", eval=_eig, vjp=_eig_vjp, reads="y", outputs=2,
               node="LinalgEigBackward0",
               doc="Eigenvalues and eigenvectors of length 1, complex.")  # fmt: skip
+
+
+def _eigvalsh_vjp(g: Any, y: Any, a: Any, side: str) -> Any:
+    _, vectors = eigh(a, side)
+    return matmul(vectors * row(g), adjoint(vectors))
+
+
+eigvalsh = general(
+    "linalg_eigvalsh", vjp=_eigvalsh_vjp, reads="x", node="LinalgEighBackward0",
+    eval=lambda a, side: decomposed("linalg.eigh", np.linalg.eigvalsh, a, side),
+    doc="The eigenvalues of a Hermitian matrix alone.",
+)  # fmt: skip
+
+
+def _eigvals(a: np.ndarray, real: bool) -> np.ndarray:
+    return np.linalg.eigvals(a).astype(np.result_type(a.dtype, np.complex64), copy=False)
+
+
+def _eigvals_vjp(g: Any, y: Any, a: Any, real: bool) -> Any:
+    _, vectors = eig(a, real)
+    turned = adjoint(vectors)
+    whole = solve(turned, column(g) * turned)
+    return real_part(whole) if real else whole
+
+
+eigvals = general("linalg_eigvals", eval=_eigvals, vjp=_eigvals_vjp, reads="x",
+                  node="LinalgEigBackward0", doc="The eigenvalues alone, complex.")  # fmt: skip

@@ -28,7 +28,7 @@ Info = np.ndarray
 ndarray = np.ndarray
 
 
-def _several(a: ndarray) -> bool:
+def several(a: ndarray) -> bool:
     """Whether NumPy's function, a loop of its own over LAPACK, is faster."""
     return a.shape[-1] <= SHORT and prod(a.shape[:-2]) >= SEVERAL
 
@@ -105,7 +105,7 @@ def inverse(a: ndarray) -> tuple[ndarray, Info]:
     if not a.size:
         return empty_columns(batch, n, n, kind), np.zeros(batch, np.int32)
     invert = routine("getri", kind.char)
-    if _several(a) or invert is None:
+    if several(a) or invert is None:
         try:
             return columns(np.linalg.inv(a)), np.zeros(batch, np.int32)
         except np.linalg.LinAlgError:
@@ -166,7 +166,7 @@ def cholesky(a: ndarray) -> tuple[ndarray, Info]:
     """The lower triangular L with L L^H = A, as far as it exists."""
     batch, n = a.shape[:-2], a.shape[-1]
     factorise = routine("potrf", a.dtype.char)
-    if factorise is None or not a.size or _several(a):
+    if factorise is None or not a.size or several(a):
         try:
             y, found = columns(np.linalg.cholesky(a)), np.zeros(batch, np.int32)
             return y, _without_nan(y, found)
@@ -220,71 +220,6 @@ def cholesky_inverse(factor: ndarray, high: bool) -> tuple[ndarray, Info]:
     whole = columns(half + np.conj(half.swapaxes(-1, -2)))
     whole[..., along, along] = y[..., along, along]
     return whole, info.astype(np.int32)
-
-
-# --- QR
-
-
-def reflections(a: ndarray) -> tuple[ndarray, ndarray]:
-    """R above, Householder's vectors below it, and their factors."""
-    *batch, m, n = a.shape
-    factorise, k, kind = routine("geqrf", a.dtype.char), min(m, n), a.dtype
-    if factorise is None or not a.size:
-        packed, tau = np.linalg.qr(a, "raw")
-        return columns(packed.swapaxes(-1, -2).astype(kind)), tau.astype(kind, copy=False)
-    packed, tau = columns(a), np.empty((*batch, k), kind)
-    each(factorise, prod(batch), m, n, packed, m, tau, *room(n, kind))
-    return packed, tau
-
-
-def qr(a: ndarray, whole: bool) -> tuple[ndarray, ndarray]:
-    """Q and R; Q square if `whole`."""
-    *batch, m, n = a.shape
-    k, make = min(m, n), routine("orgqr", a.dtype.char)
-    if make is None or not a.size or _several(a):
-        q, r = np.linalg.qr(a, "complete" if whole else "reduced")
-        return columns(q), columns(r)
-    packed, tau = reflections(a)
-    width = m if whole else k
-    q = packed if width == n else empty_columns(tuple(batch), m, width, a.dtype)
-    r = columns(np.triu(packed[..., :width, :]))
-    if q is not packed:
-        q[..., :k] = packed[..., :k]
-    each(make, prod(batch), m, width, k, q, m, tau, *room(width, a.dtype))
-    return q, r
-
-
-def qr_r(a: ndarray) -> ndarray:
-    """R of QR alone."""
-    packed, _ = reflections(a)
-    return columns(np.triu(packed[..., : min(a.shape[-2:]), :]))
-
-
-def orthonormal(packed: ndarray, tau: ndarray) -> ndarray | None:
-    """The first columns of the product of reflections; None without the routine."""
-    *batch, m, n = packed.shape
-    make = routine("orgqr", packed.dtype.char)
-    if make is None or not packed.size or tau.shape[:-1] != tuple(batch):
-        return None
-    q, tau = columns(packed), np.ascontiguousarray(tau)
-    each(make, prod(batch), m, n, tau.shape[-1], q, m, tau, *room(n, packed.dtype))
-    return q
-
-
-def reflected(packed: ndarray, tau: ndarray, c: ndarray, left: bool, turned: bool) -> Any:
-    """C multiplied by Q (or Q^H) of reflections; None without the routine."""
-    apply = routine("ormqr", packed.dtype.char)
-    (*batch, m, _), k = packed.shape, tau.shape[-1]
-    if apply is None or not packed.size or not c.size or not k:
-        return None
-    rows, width = c.shape[-2:]
-    y, factors, tau = columns(c), columns(packed), np.ascontiguousarray(tau)
-    how = (b"C" if packed.dtype.kind == "c" else b"T") if turned else b"N"
-    each(
-        apply, prod(batch), b"L" if left else b"R", how, rows, width, k, factors, m, tau, y, rows,
-        *room(max(rows, width), c.dtype),
-    )  # fmt: skip
-    return y
 
 
 # --- Without LAPACK

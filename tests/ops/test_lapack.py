@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.ops import lapack, matrix_kernels
+from rushlight.ops import factor_kernels, lapack, matrix_kernels
 
 L = torch.linalg
 KINDS = [torch.float32, torch.float64, torch.complex64, torch.complex128]
@@ -28,6 +28,11 @@ def made(kind: Any, *shape: int, positive: bool = False) -> torch.Tensor:
 def solved(a: Any, b: Any, **how: bool) -> torch.Tensor:
     packed, pivots = L.lu_factor(a)
     return L.lu_solve(packed, pivots, b, **how)
+
+
+def indefinite(a: Any, b: Any, hermitian: bool) -> torch.Tensor:
+    factors, pivots = L.ldl_factor(a, hermitian=hermitian)
+    return L.ldl_solve(factors, pivots, b, hermitian=hermitian)
 
 
 # a: any matrices, p: positive definite ones, b: right-hand sides
@@ -52,8 +57,23 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "qr": lambda a, p, b: L.qr(a[..., :3]),
     "qr, complete": lambda a, p, b: L.qr(a[..., :3], "complete"),
     "qr of wide ones": lambda a, p, b: L.qr(a[..., :3, :]),
+    "householder_product": lambda a, p, b: L.householder_product(*torch.geqrf(a[..., :3])),
+    "lstsq": lambda a, p, b: L.lstsq(a[..., :3], b)[:1],
+    "lstsq, wide": lambda a, p, b: L.lstsq(p[..., :3, :], b[..., :3, :])[::2],
+    "lstsq, gels": lambda a, p, b: L.lstsq(a[..., :3], b, driver="gels")[:2],
+    "lstsq, gelsd": lambda a, p, b: L.lstsq(a[..., :3], b, driver="gelsd"),
+    "lstsq, gelss": lambda a, p, b: L.lstsq(a[..., :3], b, driver="gelss"),
+    "ldl_factor": lambda a, p, b: L.ldl_factor(a),
+    "ldl_factor, hermitian": lambda a, p, b: L.ldl_factor(a + a.mH, hermitian=True),
+    "ldl_solve": lambda a, p, b: indefinite(a, b, False),
+    "ldl_solve, hermitian": lambda a, p, b: indefinite(a + a.mH, b, True),
     "geqrf": lambda a, p, b: torch.geqrf(a[..., :3]),
 }  # fmt: skip
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (matrix_kernels, factor_kernels):
+        monkeypatch.setattr(module, "routine", lambda *_: None)
 
 
 def results(call: Callable[..., Any], *args: Any) -> list[torch.Tensor]:
@@ -75,7 +95,7 @@ def test_with_and_without(
     before = [x.clone() for x in args]
     with_it = results(CALLS[name], *args)
     assert all(torch.equal(x, y) for x, y in zip(args, before))
-    monkeypatch.setattr(matrix_kernels, "routine", lambda *_: None)
+    forget(monkeypatch)
     without = results(CALLS[name], *args)
     near = 2e-3 if kind in (torch.float32, torch.complex64) else 1e-9
     for x, y in zip(with_it, without, strict=True):
@@ -106,7 +126,7 @@ def test_info_says_where_and_the_others_are_right() -> None:
 @pytest.mark.parametrize("without", [False, True])
 def test_what_is_no_number_has_no_factor(without: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if without:
-        monkeypatch.setattr(matrix_kernels, "routine", lambda *_: None)
+        forget(monkeypatch)
     a = torch.eye(3)
     a[1, 1] = torch.nan
     with pytest.raises(L.LinAlgError, match="leading minor of order 2"):
