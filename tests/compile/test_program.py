@@ -329,6 +329,24 @@ def test_an_index_out_of_range_is_an_error(width, wrong):
     program.run([table, index])
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 70, 60), (20001,), (5, 67, 61)], ids=str)
+@pytest.mark.parametrize("ends", [((1, 1),), ((0, 1), (2, 0)), ((3, 3), (0, 0), (1, 2))], ids=str)
+def test_only_edges_of_large_pads_are_set(shape, ends, rng):
+    ends = ((0, 0),) * (len(shape) - len(ends)) + ends[-len(shape) :]
+    lows, highs = (tuple(e[n] for e in ends) for n in (0, 1))
+    whole = tuple(a + n + b for a, n, b in zip(lows, shape, highs))
+    x = value("x", shape)
+    pads = [Node("pad", (x,), (lows, highs, number), whole, F4) for number in (3.0, -np.inf)]
+    doubled = [Node("add", (pad, pad), (), whole, F4) for pad in pads]
+    array = rng.standard_normal(shape).astype(F4)
+    outputs = [np.full(whole, np.nan, F4) for _ in range(4)]
+    build(Graph([x], [*pads, *doubled])).run([array], outputs)
+    for k, number in enumerate((3.0, -np.inf)):
+        wanted = np.pad(array, ends, constant_values=number)
+        np.testing.assert_array_equal(outputs[k], wanted)
+        np.testing.assert_array_equal(outputs[k + 2], 2 * wanted)
+
+
 def test_kernels_say_what_they_do(rng):
     program = build(update())
     (kernel,) = program.kernels

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 from ..records import record
 from .affine import contiguous
 from .orders import ordered
+from .places import places, together
 
 NATIVE = frozenset(map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split()))
 # ops whose value stands in the memory of their first input; the last two do no work
@@ -27,6 +28,7 @@ IDLE = frozenset(["empty", "part", "joined"])
 VIEWS = frozenset("reshape permute expand slice flip strided".split())
 SOURCES = frozenset(["input", "constant"])
 LONG, FEW, PARTS = 1 << 19, 1 << 12, 64  # elements and results of a reduction done in parts
+WIDE = 1 << 14  # elements that are not written twice to set what lies around them
 COLUMNS, DEEP = 1 << 17, 1 << 8  # elements, and elements per result, where there are several
 _NATIVE_OPS = (
     POINTWISE | REDUCTIONS | MOVES
@@ -55,20 +57,23 @@ def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
     made: dict[Node, Node] = {}
     tight: dict[Node, Node] = {}
     nodes: list[Node] = []
+    joins = _Joins(graph, nodes)
+    rules = {**_REWRITE, "cat": joins.make}
     for node in graph.nodes:
-        fresh = [made[x] for x in node.inputs]
+        fresh = [joins.read(x, node) or made[x] for x in node.inputs]
         if node.op in ("reshape", "strided"):
             for k, x in enumerate(fresh):
                 if x in loose:
                     tight[x] = tight.get(x) or _new(nodes, x, "copy", (x,))
                     fresh[k] = tight[x]
-        rewrite = _REWRITE.get(node.op) if not hosted(node) else None
+        rewrite = rules.get(node.op) if not hosted(node) else None
         found = rewrite(node, fresh, nodes) if rewrite else None
         if found is None:
             same = all(a is b for a, b in zip(fresh, node.inputs))
             found = node if same else _like(node, fresh)
             nodes.append(found)
         made[node] = found
+        joins.place(node, found)
     outputs = _own([made[node] for node in graph.outputs], nodes)
     return Normal(_needed(nodes, graph.inputs, outputs), list(graph.inputs), outputs)
 
@@ -102,30 +107,53 @@ def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params:
     return node
 
 
-def _cat(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
-    (dim,) = node.params
-    strides = contiguous(node.shape)
-    found = Node("empty", (), (), node.shape, node.dtype)
-    nodes.insert(0, found)
-    sizes = [part.shape[dim] for part in inputs]
-    starts = [end - size for end, size in zip(itertools.accumulate(sizes), sizes)]
-    # in the order in which they are made, so that who makes a part can write it
-    for part, start in sorted(zip(inputs, starts), key=lambda pair: pair[0].index):
-        inner = storage(base(part))
-        own = inner.op == "empty" and inner.size == part.size and inner is not storage(found)
-        if own and part.size and _together(part, strides):
-            inner.op, inner.inputs, inner.params = "part", (found,), (start * strides[dim],)
-            found = _new(nodes, node, "joined", (found, part))
-        elif part.size:
-            place = (part.shape, strides, start * strides[dim])
-            found = _new(nodes, node, "put", (found, part), place)
-    return found
+class _Joins:
+    """The memory of joined values: which parts are made there, before the join comes."""
 
+    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+        self.nodes, self.places = nodes, places(graph)
+        self.homes: dict[Node, Node] = {}
+        self.there: dict[Node, Node] = {}  # the values that were made in a join
 
-def _together(part: Node, strides: Sequence[int]) -> bool:
-    """Whether a part's elements stay neighbours in the whole: it can be made there at once."""
-    own = contiguous(part.shape)
-    return all(n == 1 or a == b for n, a, b in zip(part.shape, own, strides))
+    def read(self, x: Node, reader: Node) -> Node | None:
+        """What a node reads in a join instead of the value itself."""
+        found = self.there.get(x)
+        return found if found is not None and self.places[x].serves(reader) else None
+
+    def place(self, node: Node, made: Node) -> None:
+        """Write a value that was just made to its place."""
+        at = self.places.get(node)
+        if at is None or hosted(at.whole) or hosted(node):
+            return
+        home = _new(self.nodes, node, "part", (self._home(at.whole),), (at.offset,))
+        where = node.shape, contiguous(node.shape), 0
+        self.there[node] = _new(self.nodes, node, "put", (home, made), where)
+
+    def _home(self, node: Node) -> Node:
+        if node not in self.homes:
+            self.homes[node] = Node("empty", (), (), node.shape, node.dtype)
+            self.nodes.insert(0, self.homes[node])
+        return self.homes[node]
+
+    def make(self, node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
+        """A join: parts that are not there yet are written to their places."""
+        (dim,) = node.params
+        strides, found = contiguous(node.shape), self._home(node)
+        sizes = [part.shape[dim] for part in inputs]
+        starts = [end - size for end, size in zip(itertools.accumulate(sizes), sizes)]
+        # in the order in which they are made, so that who makes a part can write it
+        for part, start in sorted(zip(inputs, starts), key=lambda pair: pair[0].index):
+            inner, whole = storage(base(part)), storage(found)
+            own = inner.op == "empty" and inner.size == part.size and inner is not whole
+            if part.op == "put" and inner is whole and part is not found:
+                found = _new(nodes, node, "joined", (found, part))
+            elif own and part.size and together(part, strides):
+                inner.op, inner.inputs, inner.params = "part", (found,), (start * strides[dim],)
+                found = _new(nodes, node, "joined", (found, part))
+            elif part.size:
+                place = (part.shape, strides, start * strides[dim])
+                found = _new(nodes, node, "put", (found, part), place)
+        return found
 
 
 def _pad(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
@@ -134,12 +162,34 @@ def _pad(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
     number = np.asarray(value).astype(node.dtype)
     fill = Node("constant", (), (number,), (), node.dtype)
     nodes.append(fill)
-    found = _new(nodes, node, "copy", (fill,))
+    strides = contiguous(node.shape)
+    if x.size >= WIDE and 2 * x.size > node.size:
+        found = Node("empty", (), (), node.shape, node.dtype)
+        nodes.insert(0, found)
+        for place in _edges(node, x.shape, strides):
+            found = _new(nodes, node, "put", (found, fill), place)
+    else:
+        found = _new(nodes, node, "copy", (fill,))
     if not x.size:
         return found
-    strides = contiguous(node.shape)
     offset = sum(low * stride for low, stride in zip(lows, strides))
     return _new(nodes, node, "put", (found, x), (x.shape, strides, offset))
+
+
+def _edges(node: Node, inner: Sequence[int], strides: Sequence[int]) -> Iterator[Any]:
+    """What a pad adds, dimension by dimension, as regions (shape, strides, offset) apart."""
+    lows, highs, _ = node.params
+    shape, offset = list(node.shape), 0
+    for dim, (low, high) in enumerate(zip(lows, highs)):
+        far = (low + inner[dim]) * strides[dim]
+        both = [(2, low, 0)] if low == high else [(1, low, 0), (1, high, far)]
+        for times, size, start in both:
+            if size:
+                region = (*shape[:dim], times, size, *shape[dim + 1 :])
+                steps = (*strides[:dim], far, *strides[dim:])
+                yield region, steps, offset + start
+        shape[dim] = inner[dim]
+        offset += low * strides[dim]
 
 
 def _replace(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
@@ -214,7 +264,7 @@ def _spread(node: Node) -> bool:
 
 
 _REWRITE = {
-    "cat": _cat, "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
+    "pad": _pad, "replace": _replace, "scatter_add": _scatter_add,
     "conv": _conv, "dot": _dot,
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _in_parts),
 }  # fmt: skip
