@@ -14,6 +14,7 @@ dtype = rl.dtype
 layout = rl.layout
 memory_format = rl.memory_format
 TensorBase = rl.Tensor
+_TensorMeta = type(rl.Tensor)
 _disabled_torch_function_impl = plain_results
 DisableTorchFunctionSubclass = disabled
 DisableTorchFunction = all_disabled

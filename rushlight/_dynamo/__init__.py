@@ -17,4 +17,10 @@ def mark_static_address(t: Any, guard: bool = True) -> None:
 
 
 _MASKS = "_trace_wrapped_higher_order_op"  # what makers of attention masks import
-_explain_missing(__name__, {_MASKS: (f"rushlight._dynamo.{_MASKS}", None)})
+_explain_missing(
+    __name__,
+    {
+        _MASKS: (f"rushlight._dynamo.{_MASKS}", None),
+        "OptimizedModule": ("rushlight.nn.module", "OptimizedModule"),
+    },
+)

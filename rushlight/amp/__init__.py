@@ -14,6 +14,6 @@ from .casting import (
     is_autocast_cpu_enabled,
     is_autocast_enabled,
 )
-from .scaler import GradScaler
+from .grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]

@@ -21,6 +21,7 @@ OURS = frozenset({
     "core", "ops", "methods", "functions", "compat", "cli", "vision", "text", "tabular", "lab",
     "viz", "serialize", "__main__",
 })  # fmt: skip
+ELSEWHERE = {"torch.autograd.profiler": "rushlight.profiler"}  # two names of one module
 STAND_IN = os.path.join(os.path.dirname(__file__), "stand_in")
 
 
@@ -30,6 +31,8 @@ def our_name(name: str) -> str | None:
     >>> our_name("torch.nn.functional"), our_name("torchvision.transforms"), our_name("numpy")
     ('rushlight.nn.functional', 'rushlight.vision.transforms', None)
     """
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
     root, _, rest = name.partition(".")
     if root not in ROOTS or (root == "torch" and rest.partition(".")[0] in OURS):
         return None
@@ -129,6 +132,7 @@ def install() -> None:
     if not installed():
         sys.meta_path.insert(0, _AliasFinder())
     sys.modules["torch"] = sys.modules["rushlight"]  # torchvision is found when it is asked for
+    sys.modules["torch"].__name__ = "torch"  # which programs compare, and messages say
 
 
 def take_over(stand_in: str) -> None:
@@ -139,6 +143,7 @@ def take_over(stand_in: str) -> None:
 
 def uninstall() -> None:
     """Undo `install`: later imports of torch find what is installed under that name."""
+    sys.modules["rushlight"].__name__ = "rushlight"
     sys.meta_path[:] = [item for item in sys.meta_path if not isinstance(item, _AliasFinder)]
     for name in [name for name in sys.modules if name.partition(".")[0] in ROOTS]:
         ours = our_name(name)

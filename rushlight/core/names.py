@@ -112,7 +112,7 @@ class Later:
 def submodules(module: ModuleType) -> list[str]:
     """The modules among a module's names, loaded or not."""
     loaded = [name for name, value in vars(module).items() if isinstance(value, ModuleType)]
-    listed = _lazy.get(module.__name__, {})
+    listed = _lazy.get(getattr(module.__spec__, "name", module.__name__), {})
     return [*loaded, *(name for name, (_, attribute) in listed.items() if attribute is None)]
 
 

@@ -5,7 +5,7 @@ Whatever is no container is a leaf, None included. Dicts keep the order of their
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +52,16 @@ class TreeSpec:
         return self.text()
 
 
-LEAF_SPEC = TreeSpec(None, None, [])
+class LeafSpec(TreeSpec):
+    """The shape of a leaf."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None, None, [])
+
+
+LEAF_SPEC = LeafSpec()
 _KINDS: dict[type, tuple[Flatten, Rebuild]] = {}
 
 
@@ -82,6 +91,11 @@ def taken_apart(x: Any) -> tuple[list[Any], Any] | None:
 def rebuilt(kind: type, parts: list[Any], context: Any) -> Any:
     """A container of a registered class from its parts."""
     return _KINDS[kind][1](parts, context)
+
+
+def registered() -> dict[type, tuple[Flatten, Rebuild]]:
+    """The registered classes, each with how it is taken apart and rebuilt."""
+    return _KINDS
 
 
 def _kind_of(x: Any) -> tuple[Any, Flatten, Rebuild] | None:
@@ -135,7 +149,7 @@ def _unflatten(leaves: Any, spec: TreeSpec) -> Any:
     parts = [_unflatten(leaves, one) for one in spec.children_specs]
     if spec.type in _KINDS:
         return _KINDS[spec.type][1](parts, spec.context)
-    return spec.type(*parts)
+    return (spec.context if spec.type is namedtuple else spec.type)(*parts)
 
 
 def leaves_of(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:

@@ -13,4 +13,4 @@ __all__ = [
     "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "map_arg",
     "symbolic_trace", "wrap",
 ]  # fmt: skip
-_explain_missing(__name__)
+_explain_missing(__name__, {"experimental": ("rushlight.fx.experimental", None)})

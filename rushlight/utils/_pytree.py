@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import deque, namedtuple
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..core.trees import LEAF_SPEC, TreeSpec, flatten, leaves_of, map_leaves, register, unflatten
+from ..core.trees import (
+    LEAF_SPEC,
+    TreeSpec,
+    flatten,
+    leaves_of,
+    map_leaves,
+    register,
+    registered,
+    unflatten,
+)
+from ..core.trees import (
+    LeafSpec as LeafSpec,
+)
 
-LeafSpec = type(LEAF_SPEC)
+PyTree = Context = Any
 tree_leaves = leaves_of
 tree_map = map_leaves
+
+
+class NodeDef(NamedTuple):
+    """How containers of a class are taken apart and rebuilt."""
+
+    type: Any
+    flatten_fn: Callable[[Any], tuple[list[Any], Any]]
+    unflatten_fn: Callable[[Any, Any], Any]
+
+
+_NAMED = NodeDef(namedtuple, lambda x: (list(x), type(x)), lambda parts, kind: kind(*parts))
+
+
+class _Nodes(Mapping[Any, NodeDef]):
+    """The classes that count as containers; all named tuples are `collections.namedtuple` here."""
+
+    def __getitem__(self, kind: Any) -> NodeDef:
+        return _NAMED if kind is namedtuple else NodeDef(kind, *registered()[kind])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((*registered(), namedtuple))
+
+    def __len__(self) -> int:
+        return len(registered()) + 1
+
+
+SUPPORTED_NODES = _Nodes()
+
+
+def _get_node_type(tree: Any) -> Any:
+    """The key of a container in SUPPORTED_NODES, or the class of a leaf."""
+    kind = type(tree)
+    named = isinstance(tree, tuple) and hasattr(kind, "_fields") and kind not in registered()
+    return namedtuple if named else kind
 
 
 def tree_flatten(

@@ -118,7 +118,7 @@ def test_the_scaler_skips_bad_steps_and_adapts() -> None:
 
 def test_the_docstrings_run() -> None:
     _ = rl.cpu, rl.amp, rl.cuda
-    for name in ("amp.casting", "amp.scaler", "cpu.amp", "cuda.amp"):
+    for name in ("amp.casting", "amp.grad_scaler", "cpu.amp", "cuda.amp"):
         found = doctest.testmod(sys.modules[f"rushlight.{name}"])
         assert found.attempted and not found.failed, name
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
+from enum import Enum
 from typing import Any
 
 import rushlight as rl
 
 from ..core.errors import fail
+
+
+class OptState(Enum):
+    """How far a step has come since the last `update`."""
+
+    READY = 0
+    UNSCALED = 1
+    STEPPED = 2
+
+
+def _nothing_yet() -> dict[str, Any]:
+    return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
 class GradScaler:
@@ -58,8 +72,8 @@ class GradScaler:
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
         self._growth_tracker = 0
-        self._found: dict[int, bool] = {}  # optimizer -> whether its gradients have inf or nan
-        self._stepped: set[int] = set()
+        # optimizer -> how far it is, and whether its gradients have inf or nan, as 0.0 or 1.0
+        self._per_optimizer_states: dict[int, dict[str, Any]] = defaultdict(_nothing_yet)
 
     def _factor(self) -> rl.Tensor:
         if self._scale is None:
@@ -83,13 +97,14 @@ class GradScaler:
         """Divide the optimizer's gradients now, to clip or look at them before `step`."""
         if not self._enabled:
             return
-        if id(optimizer) in self._found:
+        state = self._per_optimizer_states[id(optimizer)]
+        if state["stage"] is OptState.UNSCALED:
             raise fail(
                 RuntimeError,
                 "unscale_() has already been called on this optimizer since the last update().",
                 "call update() once at the end of each step",
             )
-        if id(optimizer) in self._stepped:
+        if state["stage"] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         if self._scale is None:
             raise RuntimeError("Attempted unscale_ but _scale is None.  ")
@@ -104,7 +119,8 @@ class GradScaler:
                         raise ValueError("Attempting to unscale FP16 gradients.")
                     bad = bad or not bool(rl.isfinite(weight.grad).all())
                     weight.grad.mul_(inverse)
-        self._found[id(optimizer)] = bad
+        state["found_inf_per_device"] = {self._scale.device: rl.tensor(float(bad))}
+        state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step(*args, **kwargs)`, unless a gradient is inf or nan."""
@@ -112,12 +128,14 @@ class GradScaler:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
-        if id(optimizer) in self._stepped:
+        state = self._per_optimizer_states[id(optimizer)]
+        if state["stage"] is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
-        if id(optimizer) not in self._found:
+        if state["stage"] is OptState.READY:
             self.unscale_(optimizer)
-        self._stepped.add(id(optimizer))
-        return None if self._found[id(optimizer)] else optimizer.step(*args, **kwargs)
+        state["stage"] = OptState.STEPPED
+        bad = sum(one.item() for one in state["found_inf_per_device"].values())
+        return None if bad else optimizer.step(*args, **kwargs)
 
     def update(self, new_scale: float | rl.Tensor | None = None) -> None:
         """Adapt the factor to what the last steps found, or set it."""
@@ -128,14 +146,15 @@ class GradScaler:
         if new_scale is not None:
             self._scale.fill_(new_scale)
         else:
-            assert self._found, "No inf checks were recorded prior to update."
-            if any(self._found.values()):
+            states = self._per_optimizer_states.values()
+            found = [one for state in states for one in state["found_inf_per_device"].values()]
+            assert found, "No inf checks were recorded prior to update."
+            if any(one.item() for one in found):
                 self._scale.mul_(self._backoff_factor)
                 self._growth_tracker = 0
             else:
                 self._grow()
-        self._found.clear()
-        self._stepped.clear()
+        self._per_optimizer_states = defaultdict(_nothing_yet)
 
     def _grow(self) -> None:
         self._growth_tracker += 1

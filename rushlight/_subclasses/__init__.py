@@ -1,0 +1,3 @@
+"""What torch keeps beside Tensor: here only the question whether a tensor is a fake one."""
+
+from . import fake_tensor as fake_tensor

@@ -1,0 +1,10 @@
+"""Graphs of what operators do: none are made, `torch.fx` traces calls."""
+
+from ...core.names import explain_missing as _explain_missing
+
+
+def get_proxy_mode() -> None:
+    """None: no mode that turns operators into nodes is ever active."""
+
+
+_explain_missing(__name__)
