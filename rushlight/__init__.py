@@ -152,6 +152,9 @@ _LAZY = {
     "vision": ("rushlight.vision", None),
     "sym": ("rushlight.sym", None),
     "testing": ("rushlight.testing", None),
+    "torch": ("rushlight", None),
+    "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
+    "_subclasses": ("rushlight._subclasses", None),
     "viz": ("rushlight.viz", None),
     "debug": ("rushlight.autograd.debugging", "debug"),
     "explain": ("rushlight.autograd.explain", "explain"),
@@ -187,7 +190,7 @@ def _public(name, found):
     """A name that was asked for, as users have it."""
     _attach_example(name, found)
     _about_to_speak()
-    return _publish(found, __name__, name) if _LAZY[name][0].startswith(_OURS) else found
+    return _publish(found, "rushlight", name) if _LAZY[name][0].startswith(_OURS) else found
 
 
 _OURS = ("rushlight.functions.", "rushlight.nn.functional.", "rushlight.ops.")
