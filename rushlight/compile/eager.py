@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,16 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..core import heavy
 from ..core.memory import empty, keep_freed
-from . import entry, remembered
-from .code import llvm
+from . import eager_kept, entry, remembered
+from .code import helpers, llvm
+from .eager_kept import Kept
 from .graph import Graph, Node
-from .kernels import pool, runtime
+from .kernels import runtime
 from .kernels.affine import contiguous
-from .kernels.running import BUSY, Program
+from .kernels.running import BUSY, kept
 from .lower.value import NATIVE, NotNative
 
 LOG = logging.getLogger("rushlight.compile")
-CALLED = (pool.PARALLEL,)  # what programs call, known once its module is imported
 KEPT = 256 << 20  # bytes of scratch memory that stay after a call
 _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
 _said: set[str] = set()
@@ -36,7 +36,8 @@ _said: set[str] = set()
 def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0) -> Any:
     """A function of the same arguments that runs native code; None where NumPy is to stay.
 
-    The first `into` arguments take the results; the first `over` are overwritten by them.
+    The first `into` arguments take the results; the first `over` are overwritten by them. While
+    the result is `heavy.UNKNOWN`, so is the answer where that is asked for.
     """
     if not llvm.available():
         heavy.SWITCH.on = False
@@ -46,6 +47,8 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0
     except NotNative as error:
         LOG.debug("eager %s stays with NumPy: %s", name, error)
     except Exception as error:
+        if result is heavy.UNKNOWN:  # perhaps the arguments are at fault: NumPy will say so
+            return heavy.UNKNOWN
         if name not in _said:
             _said.add(name)
             LOG.warning("eager %s stays with NumPy: %s", name, error, exc_info=error)
@@ -66,26 +69,33 @@ def piece(name: str) -> Any:
 def _made(
     name: str, args: tuple[Any, ...], result: Any, into: int, over: int
 ) -> Callable[..., Any]:  # fmt: skip
-    several = type(result) is tuple
-    outputs = [_form(y) for y in (result if several else (result,)) if y is not None]
-    if not all(y.flags.c_contiguous and y.dtype in NATIVE for y in outputs):
-        raise NotNative("a result in another order of memory, or of another type")
+    known = None if result is heavy.UNKNOWN else _forms(result)
     args = tuple(map(_form, args))
     places = [place for place, x in enumerate(args) if type(x) is np.ndarray and place >= into]
     arrays = [args[place] for place in places]
     for x in arrays:
         if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
+    if known is None and not all(x.flags.c_contiguous for x in arrays):
+        return heavy.UNKNOWN  # in which order of memory the result lies is NumPy's to say
     keep_freed()
-    program = _program(name, args[into:], arrays, outputs, over)
-    if program.entry is None:
-        raise NotNative("it takes more than one piece of native code")
+    program = _program(name, args[into:], arrays, over)
+    if known is not None and known != program.recipe.outputs:
+        raise NotNative(f"{program.recipe.outputs} for {known}")
     native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
     if into or over:
         return _filling(native, places, into or over)
-    if not several:
+    if program.missing is None:
         return _one(native, places)
-    return _many(native, places, [place for place, y in enumerate(result) if y is None])
+    return _many(native, places, program.missing)
+
+
+def _forms(result: Any) -> list[Any]:
+    """Shapes and types of results that NumPy has made."""
+    found = [y for y in (result if type(result) is tuple else (result,)) if y is not None]
+    if not all(y.flags.c_contiguous for y in found):
+        raise NotNative("a result in another order of memory")
+    return [(y.shape, y.dtype) for y in found]
 
 
 def _form(x: Any) -> Any:
@@ -95,35 +105,19 @@ def _form(x: Any) -> Any:
     return as_strided(np.zeros(1, x.dtype), x.shape, x.strides, writeable=False)
 
 
-def _program(
-    name: str, args: tuple[Any, ...], arrays: list[Any], outputs: list[Any], over: int
-) -> Program:  # fmt: skip
+def _program(name: str, args: tuple[Any, ...], arrays: list[Any], over: int) -> Kept:
     """The program from the disk cache, or made now and kept there."""
-    graph = _outline(f"{name} over {over}" if over else name, args, arrays, outputs)
-
-    def built() -> Program:
-        formulas: Any = importlib.import_module(".eager_formulas", __package__)
-        return formulas.build(name, args, outputs, over)
-
+    graph = _outline(f"{name} over {over}" if over else name, args, arrays)
     key = remembered.name(graph, [], arrays)
-    if key is None:
-        return built()
-    found = remembered.load(key, graph, lambda: built().ir)
-    if found is None:
-        found = built()
-        remembered.store(key, found, graph)
-    return found
+    found = eager_kept.load(key, graph) if key else None
+    return found or eager_kept.make(key, graph, name, args, over)
 
 
-def _outline(name: str, args: tuple[Any, ...], arrays: list[Any], outputs: Sequence[Any]) -> Graph:
+def _outline(name: str, args: tuple[Any, ...], arrays: list[Any]) -> Graph:
     """One node that says what the program does, to be named by."""
     inputs = [Node("input", (), (k,), x.shape, x.dtype) for k, x in enumerate(arrays)]
     plain = tuple("array" if type(x) is np.ndarray else x for x in args)
-    shapes, kinds = tuple(y.shape for y in outputs), tuple(y.dtype for y in outputs)
-    whole = Node(f"eager {name}", inputs, plain, shapes, kinds)
-    return Graph(inputs, [
-        Node("output_of", (whole,), (k,), *of) for k, of in enumerate(zip(shapes, kinds))
-    ])  # fmt: skip
+    return Graph(inputs, [Node(f"eager {name}", inputs, plain, (), np.dtype(bool))])
 
 
 # --- running it
@@ -141,23 +135,34 @@ class _Runner:
 class Native:
     """A program without memory of its own, for any number of threads."""
 
-    def __init__(self, program: Program, forms: list[Any]) -> None:
-        self.outputs = program.recipe.outputs
+    def __init__(self, program: Kept, forms: list[Any]) -> None:
+        recipe = program.recipe
+        self.outputs = recipe.outputs
         steps = [tuple(n * kind.itemsize for n in contiguous(shape))
                  for shape, kind in self.outputs]  # fmt: skip
         self._forms = [*forms, *((*form, step) for form, step in zip(self.outputs, steps))]
-        self._status = program.status  # an index out of range sets it to 1
-        self._code, self._kept = program.code, (program.code, program._constants, program.status)
-        self._releases = program.work > BUSY
-        self._slots, self.need = program.addresses.copy(), program.recipe.arena
-        self._where, self._offsets = program.recipe.temporaries
+        self._spec = program.spec()
+        if any(call[3] for call in program.calls):
+            runtime.parallel()
+        constants = [kept(value) for value in recipe.constants]
+        self._status: np.ndarray | None = None  # an index out of range sets it to 1
+        self._slots = np.zeros(max(recipe.length, 1), np.int64)
+        slots, numbers, offsets = recipe.fixed
+        starts = np.array([value.ctypes.data for value in constants], np.int64)
+        self._slots[slots] = starts[numbers] + offsets
+        if len(recipe.status):
+            self._status = np.zeros(1, np.int64)
+            self._slots[recipe.status] = self._status.ctypes.data
+        self._kept = (self._spec, constants, self._status)
+        self._releases, self.need = recipe.work > BUSY, recipe.arena
+        self._where, self._offsets = recipe.temporaries
         self._free = [self._runner()]
 
     def _runner(self) -> _Runner:
-        table = runtime.Table(len(self._slots))
+        table = runtime.Table(len(self._slots), self._spec.ctypes.data)
         table.slots[:] = self._slots
         enter = entry.arrays(
-            self._code.address("program_0"), table, range(len(self._forms)), self._forms,
+            helpers.address("rows"), table, range(len(self._forms)), self._forms,
             self._releases, (self._kept, table),
         )  # fmt: skip
         if enter is None:

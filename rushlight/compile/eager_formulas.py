@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from ..core.dispatch import WRAPPERS
 from ..core.heavy import FORMULAS
 from ..core.primitive import REGISTRY, Primitive
+from .code import llvm
 from .graph import Graph, Node
 from .kernels import program
-from .kernels.running import Program
 from .lower import losses
 from .lower.builder import Builder
-from .lower.value import NotNative, Value
+from .lower.value import NATIVE, NotNative, Value
 from .lowering import TABLE
 from .simplify import simplify
 
@@ -33,11 +32,12 @@ WRAPPERS[Value] = _on_values
 
 
 def build(
-    name: str, args: tuple[Any, ...], outputs: Sequence[np.ndarray], over: int = 0
-) -> Program:  # fmt: skip
-    """A program of the arrays among `args` whose results are like `outputs`.
+    name: str, args: tuple[Any, ...], over: int, target: llvm.Target
+) -> tuple[Any, list[int] | None]:  # fmt: skip
+    """What runs a formula of the arrays among `args`, and the places of results that are None.
 
-    The first `over` results overwrite the arrays that come first.
+    The first `over` results overwrite the arrays that come first. With one result there are no
+    places but None; what runs it is None where that takes more than one native segment.
     """
     s, inputs, steps, given = Builder(), [], [], []
     for x in args:
@@ -46,9 +46,13 @@ def build(
             steps.append(tuple(step // x.itemsize for step in x.strides))
             x = Value(s, inputs[-1])
         given.append(x)
-    graph = Graph(inputs, _results(s, _found(name, given), outputs))
+    found = _found(name, given)
+    several = type(found) is tuple
+    parts = found if several else (found,)
+    graph = Graph(inputs, _results(s, parts))
     donate = {k: k for k in range(over)}
-    return program.build(simplify(graph)[0], strides=steps, donate=donate)
+    built = program.single(simplify(graph)[0], target, donate, steps)
+    return built, [k for k, one in enumerate(parts) if one is None] if several else None
 
 
 def _found(name: str, given: list[Any]) -> Any:
@@ -63,11 +67,8 @@ def _found(name: str, given: list[Any]) -> Any:
     return _on_values(prim, tuple(given[:arity]), tuple(given[arity:]))
 
 
-def _results(s: Builder, found: Any, outputs: Sequence[np.ndarray]) -> list[Node]:
-    values = [one for one in (found if type(found) is tuple else (found,)) if one is not None]
-    nodes = []
-    for value, y in zip(map(s.wrap, values), outputs, strict=True):
-        if value.shape != y.shape or value.dtype != y.dtype:
-            raise NotNative(f"{value.dtype}{value.shape} for {y.dtype}{y.shape}")
-        nodes.append(value.node)
+def _results(s: Builder, found: tuple[Any, ...]) -> list[Node]:
+    nodes = [s.wrap(one).node for one in found if one is not None]
+    if not all(node.dtype in NATIVE for node in nodes):
+        raise NotNative("a result of another type")
     return nodes

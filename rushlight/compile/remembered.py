@@ -45,7 +45,7 @@ def load(name: str, graph: Graph, ir: Callable[[], str]) -> Program | None:
         return None
     nodes = nodes_of(graph)
     try:
-        image, *blobs = _parted(body)
+        image, *blobs = parted(body)
         found = recipe.read(blobs, nodes)
         code = llvm.placed(loader.Image.read(image), ir, llvm.target())
         return Program(found, code, lambda: recipe.shown(blobs, nodes))
@@ -65,15 +65,17 @@ def store(name: str, program: Program, graph: Graph) -> None:
         image = loader.prelinked(binary).written()
     except (recipe.Foreign, loader.Unexpected):
         return
-    cache.store(name, _joined([image, *blobs]))
+    cache.store(name, joined([image, *blobs]))
 
 
-def _joined(blobs: Sequence[bytes]) -> bytes:
+def joined(blobs: Sequence[bytes]) -> bytes:
+    """Several pieces of bytes as one; `parted` gives them back."""
     sizes = struct.pack(f"<{len(blobs) + 1}q", len(blobs), *map(len, blobs))
     return b"".join([sizes, *blobs])
 
 
-def _parted(body: Any) -> list[bytes]:
+def parted(body: Any) -> list[bytes]:
+    """The pieces that were joined; ValueError where they were not."""
     try:
         (count,) = struct.unpack_from("<q", body)
         sizes = struct.unpack_from(f"<{count}q", body, 8)

@@ -63,6 +63,7 @@ MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, result, `
 PIECES: list[Callable[[str], Any]] = []  # gives native functions that belong together, by name
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
+UNKNOWN: Any = object()  # a result that nobody has seen; or, as an answer: it is needed
 _counts: Counter[Any] = Counter()  # how many forms there are of a kind
 _NEW = object()
 _settling = threading.RLock()
@@ -148,19 +149,26 @@ def _form(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
 def _first(key: tuple[Any, ...], evaluate: Callable[..., Any], args: tuple[Any, ...],
            into: int) -> Any:  # fmt: skip
     """The first call of a form, which settles what runs it."""
-    y = evaluate(*args)
     if STATE.tracer is not None or not MAKERS:  # a trace wants the graph, not these programs
-        return y
+        return evaluate(*args)
+    y = UNKNOWN
     with _settling:
-        kinds = _kinds_of(key[0], args)
-        if (
-            key not in FORMS and len(FORMS) < LIMIT
-            and all(_counts[kind] < most for kind, most in kinds)
-        ):  # fmt: skip
-            _counts.update(kind for kind, _ in kinds)
-            FORMS[key] = MAKERS[0](key[0], args, y, into)
+        if key not in FORMS and not _enough(_kinds_of(key[0], args)):
+            made = MAKERS[0](key[0], args, UNKNOWN, into)
+            if made is UNKNOWN:
+                y = evaluate(*args)
+                made = MAKERS[0](key[0], args, y, into)
+            _counts.update(kind for kind, _ in _kinds_of(key[0], args))
+            FORMS[key] = made
         found = FORMS.get(key)
-    return y if found is None else found(*args)
+    if found is not None:
+        return found(*args)
+    return evaluate(*args) if y is UNKNOWN else y
+
+
+def _enough(kinds: list[tuple[Any, int]]) -> bool:
+    """Whether no more forms of these kinds are settled."""
+    return len(FORMS) >= LIMIT or any(_counts[kind] >= most for kind, most in kinds)
 
 
 def _kinds_of(name: str, args: tuple[Any, ...]) -> list[tuple[Any, int]]:

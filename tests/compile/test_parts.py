@@ -75,12 +75,12 @@ def test_parts_define_each_function_once_and_declare_what_others_define(short):
 
 
 def test_a_vector_is_declared_with_all_of_its_type():
-    head = parts._DEFINED.match(
+    head = parts.DEFINED.match(
         "define internal <8 x double> @f(<8 x double> %0, ptr nocapture %p) {"
     )
-    assert head and parts._declared(head) == "declare <8 x double> @f(<8 x double>, ptr)\n"
-    none = parts._DEFINED.match("define void @g() {")
-    assert none and parts._declared(none) == "declare void @g()\n"
+    assert head and parts.declared(head) == "declare <8 x double> @f(<8 x double>, ptr)\n"
+    none = parts.DEFINED.match("define void @g() {")
+    assert none and parts.declared(none) == "declare void @g()\n"
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])

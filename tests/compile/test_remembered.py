@@ -126,8 +126,8 @@ def test_an_entry_of_another_kind_is_made_again(home, built):
     path = entry(home)
     body = cache.load(path.stem)
     assert body is not None
-    image, head, *rest = remembered._parted(body)
-    join = remembered._joined
+    image, head, *rest = remembered.parted(body)
+    join = remembered.joined
     shorter = [body[:n] for n in (0, 7, 8, 40, len(body) // 2, len(body) - 1)]
     others = [
         join([]), join([image]), join([image, b"{}", *rest]), join([b"", head, *rest]),

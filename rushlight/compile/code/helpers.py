@@ -2,6 +2,9 @@
 
 - `see` is the profile hook of `watch.py`;
 - `arrays` is the way in of `entry.py`, and `nothing` a program for it that does nothing;
+- `rows` runs the kernels of a program of a single operation: what stands before its table leads to
+  the moves (from a place of the table, so many bytes on, to a place) and the calls (kernel, first
+  operand, units, units at a time; 0: one thread does all);
 - `rushlight_parallel` is what kernels call that are shared between threads. It leads to the pool of
   threads once `rushlight_share` was told of one; before that, the caller does all.
 """
@@ -238,6 +241,65 @@ refuse:
   ret ptr @_Py_FalseStruct
 }
 """
+_ROWS = """\
+define void @rows(ptr %table) {
+start:
+  %before = getelementptr ptr, ptr %table, i64 -1
+  %spec = load ptr, ptr %before
+  %moves = load i64, ptr %spec
+  %callsat = getelementptr i64, ptr %spec, i64 1
+  %calls = load i64, ptr %callsat
+  %first = getelementptr i64, ptr %spec, i64 2
+  br label %next
+next:
+  %m = phi i64 [ 0, %start ], [ %m1, %move ]
+  %at = phi ptr [ %first, %start ], [ %after, %move ]
+  %more = icmp slt i64 %m, %moves
+  br i1 %more, label %move, label %look
+move:
+  %from = load i64, ptr %at
+  %p1 = getelementptr i64, ptr %at, i64 1
+  %bytes = load i64, ptr %p1
+  %p2 = getelementptr i64, ptr %at, i64 2
+  %to = load i64, ptr %p2
+  %source = getelementptr ptr, ptr %table, i64 %from
+  %base = load ptr, ptr %source
+  %there = getelementptr i8, ptr %base, i64 %bytes
+  %target = getelementptr ptr, ptr %table, i64 %to
+  store ptr %there, ptr %target
+  %after = getelementptr i64, ptr %at, i64 3
+  %m1 = add i64 %m, 1
+  br label %next
+look:
+  %c = phi i64 [ 0, %next ], [ %c1, %ran ]
+  %row = phi ptr [ %at, %next ], [ %below, %ran ]
+  %left = icmp slt i64 %c, %calls
+  br i1 %left, label %call, label %end
+call:
+  %kernel = load ptr, ptr %row
+  %r1 = getelementptr i64, ptr %row, i64 1
+  %operand = load i64, ptr %r1
+  %r2 = getelementptr i64, ptr %row, i64 2
+  %units = load i64, ptr %r2
+  %r3 = getelementptr i64, ptr %row, i64 3
+  %chunk = load i64, ptr %r3
+  %operands = getelementptr ptr, ptr %table, i64 %operand
+  %single = icmp eq i64 %chunk, 0
+  br i1 %single, label %alone, label %together
+alone:
+  call void %kernel(ptr %operands, i64 0, i64 %units)
+  br label %ran
+together:
+  call void @rushlight_parallel(ptr %kernel, ptr %operands, i64 %units, i64 %chunk)
+  br label %ran
+ran:
+  %below = getelementptr i64, ptr %row, i64 4
+  %c1 = add i64 %c, 1
+  br label %look
+end:
+  ret void
+}
+"""
 
 
 @functools.cache
@@ -255,7 +317,7 @@ def _code() -> llvm.Code:
         llvm.symbol(name, at or 0)
     for name, value in _OBJECTS.items():
         llvm.symbol(name, id(value))
-    made = llvm.compile(_HEAD + _GATE + _SEE + _ARRAYS if possible() else _POOL + _GATE)
+    made = llvm.compile(_HEAD + _GATE + _SEE + _ARRAYS + _ROWS if possible() else _POOL + _GATE)
     _kept.append(made)
     return made
 

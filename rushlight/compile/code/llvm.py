@@ -45,6 +45,7 @@ _IDLE = (  # passes that find nothing in what is written here, or nothing that c
     " postra-machine-sink machine-cse machine-dce peephole copyprop branch-fold tail-duplicate"
     " early-taildup block-placement"
 ).split()
+_SHORT = 20_000  # characters of a text, some 400 lines, that gain less from the other switches
 _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
@@ -308,6 +309,15 @@ def compile(ir: str, target: Target | None = None) -> Code:
     return code
 
 
+@_one_at_a_time
+def fresh(ir: str, target: Target) -> tuple[Code, loader.Image | None]:
+    """Machine code of the text `ir`, and its image to be kept; without images it is kept here."""
+    if not loader.suits(target.triple):
+        return compile(ir, target), None
+    image = loader.prelinked(_emit(ir, target))
+    return placed(image, lambda: ir, target), image
+
+
 def _since(start: float) -> float:
     return 1e3 * (time.perf_counter() - start)
 
@@ -321,7 +331,7 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
-    with _without_idle_passes():
+    with _without_idle_passes(ir):
         return _machine(target, level).emit_assembly(_parsed(complete(ir, target), ir))
 
 
@@ -329,12 +339,12 @@ def _emit(ir: str, target: Target) -> bytes:
     """Machine code, of long modules in parts that threads make side by side."""
     texts = parts.parted(ir) if loader.suits(target.triple) else [ir]
     if len(texts) == 1:
-        with _without_idle_passes():
+        with _without_idle_passes(ir):
             return _machine(target).emit_object(_parsed(complete(ir, target), ir))
     number = min(threads.number(), len(texts))
     machines = [_machine(target), *(_new_machine(target) for _ in range(number - 1))]
     jobs = [functools.partial(_part, machines, complete(text, target), text) for text in texts]
-    with _without_idle_passes():
+    with _without_idle_passes(ir):
         return loader.joined(parts.side_by_side(jobs, number))
 
 
@@ -351,14 +361,17 @@ def _part(machines: list[Any], whole: str, ir: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _without_idle_passes() -> Iterator[None]:
+def _without_idle_passes(ir: str) -> Iterator[None]:
     """What LLVM does for others in half of its time is left out.
+
+    To turn a switch there and back costs 0.1 ms: for a short text only the two that gain most.
 
     The switches are the process's, and others may use LLVM too: they are turned back. A version of
     LLVM that does not know a switch ends the process, so only those get it that are known to.
     """
     llvm = library()
-    switches = _IDLE if llvm.llvm_version_info[0] in _SWITCHED else []
+    wanted = _IDLE if len(ir) > _SHORT else _IDLE[:2]
+    switches = wanted if llvm.llvm_version_info[0] in _SWITCHED else []
     for name in switches:
         llvm.set_option("", f"-disable-{name}=true")
     try:

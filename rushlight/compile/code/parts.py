@@ -16,21 +16,21 @@ WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
 MOST = 24  # parts
 HEAD = 15  # lines that take LLVM as long as a function takes that is empty
 _END = "\n}\n"  # of a function
-_DEFINED = re.compile(
+DEFINED = re.compile(
     r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\) {"
 )
-_DECLARED = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
+_OUTSIDE = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
 _NAMED = re.compile(r"@([\w.$]+)")
 _TYPE = re.compile(r"(?:^|, )(<[^>]*>|[^\s,]+)")  # a vector's has blanks in it
 
 
 def parted(ir: str) -> list[str]:
     """The parts of a module; one where it is short, or not written by `emit.Module`."""
-    functions, lines = _pieces(ir)
+    functions, lines = pieces(ir)
     weights = [piece.count("\n") + HEAD for piece in functions]
     count = min(MOST, len(functions), sum(weights) // WEIGHT)
-    heads = [_DEFINED.match(piece) for piece in functions]
-    shared = [(_DECLARED.match(line), line + "\n") for line in lines if line]
+    heads = [DEFINED.match(piece) for piece in functions]
+    shared = [(_OUTSIDE.match(line), line + "\n") for line in lines if line]
     if count < 2 or not all(heads) or not all(found for found, _ in shared):
         return [ir]
     known = {head["name"]: head for head in heads if head}
@@ -38,15 +38,15 @@ def parted(ir: str) -> list[str]:
     for bodies in _cut(functions, weights, count):
         text = "".join(bodies)
         names = dict.fromkeys(_NAMED.findall(text))
-        inside = {head["name"] for head in map(_DEFINED.match, bodies) if head}
+        inside = {head["name"] for head in map(DEFINED.match, bodies) if head}
         lines = [line for found, line in shared if found and (found[1] or found[2]) in names]
         names |= dict.fromkeys(name for line in lines for name in _NAMED.findall(line))
-        lines += [_declared(known[name]) for name in names if name in known and name not in inside]
+        lines += [declared(known[name]) for name in names if name in known and name not in inside]
         parts.append("".join([*lines, *bodies]).replace("define internal ", "define "))
     return parts
 
 
-def _pieces(ir: str) -> tuple[list[str], list[str]]:
+def pieces(ir: str) -> tuple[list[str], list[str]]:
     """The functions of a module, and the lines between them."""
     functions, lines = [], []
     *chunks, rest = ir.split(_END)
@@ -69,7 +69,8 @@ def _cut(functions: list[str], weights: list[int], count: int) -> Iterator[list[
             part = done * count // whole + 1
 
 
-def _declared(head: re.Match[str]) -> str:
+def declared(head: re.Match[str]) -> str:
+    """The declaration of a function, for other modules."""
     types = ", ".join(_TYPE.findall(head["of"]))
     return f"declare {head['result']}@{head['name']}({types})\n"
 

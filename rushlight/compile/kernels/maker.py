@@ -24,7 +24,7 @@ from .loops import KERNEL, emit_nest, together
 from .nest import loops, plan
 from .normal import Normal
 from .schedule import Group, Schedule
-from .segments import Row, counted, emit_segment, now
+from .segments import Move, Row, counted, emit_segment, now
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
 PIECE = 8_000  # nanoseconds that one piece should take
@@ -181,6 +181,12 @@ class Maker:
 
     def segment(self, name: str, calls: Sequence[Any], where: Mapping[Node, int]) -> None:
         """The function that runs the kernels of one native segment in order."""
+        emit_segment(self.module, name, *self.rows(name, calls, where))
+
+    def rows(
+        self, name: str, calls: Sequence[Any], where: Mapping[Node, int]
+    ) -> tuple[list[Row], list[Move]]:  # fmt: skip
+        """The calls of a native segment in order, and what is moved before; chains are written."""
         moves = [
             (where[node], offset, place)
             for call in calls for place, (node, offset) in enumerate(call.operands, call.first)
@@ -196,7 +202,7 @@ class Maker:
             for call in found:
                 kernel = call.kernel
                 rows.append((kernel.name, call.first, kernel.units, kernel.chunk, call.clock))
-        emit_segment(self.module, name, rows, moves)
+        return rows, moves
 
     def _chain(self, name: str, calls: Sequence[Any]) -> Kernel:
         """A kernel whose units are the pieces of a chain."""

@@ -24,6 +24,7 @@ from .normal import base, normalise, shift, storage
 from .recipe import ARENA, CONSTANT, MEMORY, VALUE, Host, Place, Recipe
 from .running import Program
 from .schedule import Group, Schedule, schedule
+from .segments import Move, Row
 from .sharing import share
 
 PROFILE = "RUSHLIGHT_PROFILE"  # set while a program is built, it times its kernels
@@ -68,16 +69,40 @@ def build(
     as both. `strides` are those of the inputs in elements, where they are not contiguous.
     """
     target = target or llvm.target()
+    draft, maker, writer = _drafted(graph, target, donate, strides, True)
+    code = _compile(draft, maker, target)
+    program = Program(writer.recipe(), code)
+    program.schedule = draft.schedule
+    return program
+
+
+def single(
+    graph: Graph, target: llvm.Target, donate: Mapping[int, int],
+    strides: Sequence[Sequence[int] | None],
+) -> tuple[Recipe, str, list[Row], list[Move]] | None:  # fmt: skip
+    """What runs a graph that is one native segment: its recipe, kernels, their calls, and moves.
+
+    None where it takes more than that.
+    """
+    draft, maker, writer = _drafted(graph, target, donate, strides, False)
+    if len(draft.steps) != 1 or not isinstance(draft.steps[0], list):
+        return None
+    rows, moves = maker.rows("program", draft.steps[0], draft.where)
+    return writer.recipe(told=False), maker.module.text(), rows, moves
+
+
+def _drafted(
+    graph: Graph, target: llvm.Target, donate: Mapping[int, int] | None,
+    strides: Sequence[Sequence[int] | None] | None, recalled: bool,
+) -> tuple[_Draft, Maker, _Writer]:  # fmt: skip
+    """The kernels of a graph; with `recalled` those of an equal program are not written again."""
     found = _strides(graph, strides)
     donated = {k: j for k, j in (donate or {}).items() if graph.inputs[j] not in found}
     maker = Maker(target, found)
     normal = normalise(graph, found)
     draft = _Draft(schedule(normal, maker.products(normal), donated), {})
-    _fill(draft, maker)
-    code = _compile(draft, maker, target)
-    program = Program(_Writer(graph, draft, donated, found).recipe(), code)
-    program.schedule = draft.schedule
-    return program
+    _fill(draft, maker, recalled)
+    return draft, maker, _Writer(graph, draft, donated, found)
 
 
 def _strides(
@@ -94,7 +119,7 @@ def _strides(
     return found
 
 
-def _fill(draft: _Draft, maker: Maker) -> None:
+def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
     """Make the kernels, and the steps that call them."""
     normal = draft.schedule.normal
     for k, node in enumerate(normal.inputs):
@@ -107,7 +132,8 @@ def _fill(draft: _Draft, maker: Maker) -> None:
     busy = [one for _, one in prepared if one]
     share(busy, maker.target)
     maker.tell(busy)
-    maker.recall(busy, _outline(draft, prepared))
+    if recalled:
+        maker.recall(busy, _outline(draft, prepared))
     for group, one in prepared:
         if group.kind == "host":
             _add_host(draft, group)
@@ -178,12 +204,13 @@ class _Writer:
         self.calls = [call for step in draft.steps if isinstance(step, list) for call in step]
         self.hosts = {step.node: k for k, step in enumerate(draft.steps) if isinstance(step, _Host)}
 
-    def recipe(self) -> Recipe:
+    def recipe(self, told: bool = True) -> Recipe:
+        """What was built, with what is said of its kernels if that is `told`."""
         draft, graph = self.draft, self.graph
         temporaries, fixed, status = self._addresses()
         steps = [self._host(step) if isinstance(step, _Host) else None for step in draft.steps]
         notes: dict[Any, int] = {}
-        kernels = [_facts(call.kernel, notes) for call in self.calls]
+        kernels = [_facts(call.kernel, notes) for call in self.calls if told]
         return Recipe(
             inputs=[_form(node, self.strides) for node in graph.inputs],
             outputs=[(node.shape, node.dtype) for node in graph.outputs],

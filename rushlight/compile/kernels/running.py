@@ -40,7 +40,7 @@ class Program:
         self.donate, self.work = recipe.donate, recipe.work
         self.plan = Memory(recipe.arena, recipe.reused)
         self._inputs, self._outputs = recipe.inputs, recipe.outputs
-        self._constants = [_kept(value) for value in recipe.constants]
+        self._constants = [kept(value) for value in recipe.constants]
         self.status: Array | None = None  # an int64 that an index out of range sets to 1
         self._arena = runtime.aligned(max(recipe.arena, 64))
         self.table = runtime.Table(max(recipe.length, 1))
@@ -199,7 +199,7 @@ class HostStep:
             np.copyto(self.program.array(step.target, state), found)
 
 
-def _kept(value: Array) -> Array:
+def kept(value: Array) -> Array:
     """A constant in memory of its own that begins on a cache line."""
     found = runtime.aligned(max(value.nbytes, 1))[: value.nbytes].view(value.dtype)
     found = found.reshape(value.shape)

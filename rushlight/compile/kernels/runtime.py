@@ -28,9 +28,13 @@ class Table:
 
     __slots__ = ("address", "slots")
 
-    def __init__(self, n: int) -> None:
-        self.slots = aligned(8 * n).view(np.int64)
-        self.slots[:] = 0
+    def __init__(self, n: int, before: int = 0) -> None:
+        """With the address `before` it, where a program looks for one."""
+        whole = aligned(8 * n + ALIGNMENT).view(np.int64)
+        whole[:] = 0
+        start = ALIGNMENT // 8
+        whole[start - 1] = before
+        self.slots = whole[start:]
         self.address: int = self.slots.ctypes.data
 
 
@@ -54,11 +58,11 @@ def _share(number: int) -> None:
 
 
 @functools.cache
-def _parallel() -> int:
+def parallel() -> int:
     """What a kernel calls that is shared between threads."""
     found = helpers.address("rushlight_parallel")
     threads.follow(_share)
     return found
 
 
-llvm.symbol("rushlight_parallel", _parallel)
+llvm.symbol("rushlight_parallel", parallel)
