@@ -145,6 +145,9 @@ _LAZY = {
     "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
+    "onnx": ("rushlight.onnx", None),
+    "_tensor_str": ("rushlight._tensor_str", None),
+    "_ops": ("rushlight._ops", None),
     "library": ("rushlight.library", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
@@ -166,6 +169,8 @@ _LAZY = {
     "profiler": ("rushlight.profiler", None),
     "record_lines": ("rushlight.autograd.places", "record_lines"),
 }
+for _name in ("_convert_indices_from_coo_to_csr", "_convert_indices_from_csr_to_coo"):
+    _LAZY[_name] = ("rushlight.functions.sparse", _name)
 _LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
 for _name in (
     "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg"
@@ -205,6 +210,7 @@ _explain_missing(
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },
 )
+_explain_missing("rushlight.ops", {"aten": ("rushlight._ops", "aten")})
 _when_imported(
     "einops._backends",
     lambda: _importlib.import_module("rushlight.compat.einops_backend").register(),

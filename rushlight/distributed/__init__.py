@@ -64,4 +64,7 @@ def _no_group(*args: Any, **kwargs: Any) -> NoReturn:
 get_rank = get_world_size = get_backend = barrier = destroy_process_group = new_group = _no_group
 all_reduce = all_gather = all_gather_object = broadcast = broadcast_object_list = _no_group
 reduce = reduce_scatter = gather = scatter = send = recv = isend = irecv = _no_group
-_explain_missing(__name__, {"nn": ("rushlight.distributed.nn", None)})
+_explain_missing(
+    __name__,
+    {"nn": ("rushlight.distributed.nn", None), "rpc": ("rushlight.distributed.rpc", None)},
+)

@@ -13,7 +13,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.sparse import COO, CSC, CSR, NAMES, Sparse, sparse
 from ..core.state import STATE
-from ..core.tensor import Tensor, set_requires_grad
+from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import sparse as ops
 from ..ops.indexing import index
 from ..ops.sparse_products import embedding_sparse
@@ -256,6 +256,24 @@ def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
     rows = np.unique(mat1._array.places[0])
     product = mat1.mm(mat2)
     return sparse(Sparse(rows[None], index(product, (rows,)), product.shape, COO, True))
+
+
+def _convert_indices_from_coo_to_csr(
+    input: Tensor, size: int, *, out_int32: bool = False
+) -> Tensor:
+    """Where each of `size` rows begins in a list of row numbers that are in order."""
+    begins = np.searchsorted(input._array, np.arange(size + 1))
+    return wrap(begins.astype(np.int32 if out_int32 else np.int64))
+
+
+def _convert_indices_from_csr_to_coo(
+    crow_indices: Tensor, col_indices: Tensor, *, out_int32: bool = False, transpose: bool = False
+) -> Tensor:
+    """Rows and columns of the elements of a matrix by rows; transposed the other way round."""
+    counts = np.diff(crow_indices._array)
+    pair = [np.repeat(np.arange(counts.size), counts), col_indices._array]
+    found = np.stack(pair[::-1] if transpose else pair)
+    return wrap(found.astype(np.int32 if out_int32 else np.int64))
 
 
 def embedding_rows(table: Tensor, places: Tensor, padding: int, by_count: bool) -> Tensor:

@@ -68,6 +68,11 @@ def coalesce(self: Tensor) -> Tensor:
     return ops.coalesced(self) if self._array.layout is COO else of_sparse_alone("coalesce")(self)
 
 
+def _said_to_be_coalesced(self: Tensor, coalesced: bool) -> Tensor:
+    self._array = self._array.over(self._array.entries, coalesced)
+    return self
+
+
 def _begins(name: str, layout: Any, dim: int) -> Any:
     def begins(self: Tensor) -> Tensor:
         array: Sparse = self._array
@@ -236,6 +241,7 @@ def _dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) 
 TABLE: dict[str, Any] = {
     "values": values, "indices": indices, "coalesce": coalesce, "to_dense": _dense,
     "is_coalesced": lambda self: self._array.ordered and self._array.layout is COO,
+    "_coalesced_": _said_to_be_coalesced,
     "_nnz": lambda self: self._array.places.shape[1],
     "_indices": lambda self: numbers(self._array.places),
     "_values": lambda self: self._array.entries,

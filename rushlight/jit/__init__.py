@@ -163,4 +163,12 @@ class _Done:
         return True
 
 
+def _overload(func: Any) -> Any:
+    """Mark a signature of a function that is defined again below; only the last one runs."""
+    return func
+
+
+_overload_method = _overload
+
+
 _explain_missing(__name__, {"annotations": ("rushlight.jit.annotations", None)})

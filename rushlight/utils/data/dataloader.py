@@ -168,9 +168,9 @@ class DataLoader(Generic[T_co]):
 
     def _get_iterator(self) -> Any:
         if self.num_workers == 0:
-            return SingleProcessIterator(self)
+            return _SingleProcessDataLoaderIter(self)
         self.check_worker_number_rationality()
-        return MultiProcessIterator(self)
+        return _MultiProcessingDataLoaderIter(self)
 
     @property
     def _auto_collation(self) -> bool:
@@ -266,7 +266,7 @@ def _check_sampling(
         )
 
 
-class _BaseIterator:
+class _BaseDataLoaderIter:
     """One pass over a loader."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -325,7 +325,7 @@ def _warn_of_pinning(loader: DataLoader) -> None:
     )
 
 
-class SingleProcessIterator(_BaseIterator):
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """One pass, read in this process."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -343,7 +343,7 @@ class SingleProcessIterator(_BaseIterator):
         return batch
 
 
-class MultiProcessIterator(_BaseIterator):
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """One pass, or with persistent workers several, read by worker processes.
 
     Task k goes to the next active worker in turn, as in torch: which worker reads which batch
