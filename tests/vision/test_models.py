@@ -104,15 +104,16 @@ def test_a_frugal_densenet_has_the_same_gradients() -> None:
         np.testing.assert_allclose(plain.numpy(), again.numpy(), rtol=1e-12, atol=1e-14)
 
 
-def test_weights_are_refused_with_the_way_out(undrawn: None) -> None:
-    with pytest.raises(ValueError, match="comes without trained weights") as caught:
-        models.mobilenet_v2(weights="DEFAULT")
+def test_weights_that_are_not_known(undrawn: None) -> None:
+    with pytest.raises(ValueError, match="no trained weights are known") as caught:
+        models.lenet(weights="DEFAULT")
     assert "load_state_dict" in caught.value.__notes__[0]
-    with (
-        pytest.warns(UserWarning, match="'pretrained' is deprecated"),
-        pytest.raises(ValueError, match="comes without trained weights"),
-    ):
-        models.resnet18(pretrained=True)
+    with pytest.raises(ValueError, match="'IMAGENET21K' is none of IMAGENET1K_V1, IMAGENET1K_V2"):
+        models.resnet50(weights="IMAGENET21K")
+    with pytest.raises(TypeError, match="expected ResNet18_Weights but received VGG16_Weights"):
+        models.resnet18(weights=models.VGG16_Weights.DEFAULT)
+    with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 10 instead"):
+        models.resnet18(weights="DEFAULT", num_classes=10)
     with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
         assert models.mobilenet_v2(pretrained=False, num_classes=3).classifier[1].out_features == 3
     with pytest.raises(ValueError, match="Unknown model resnet19") as unknown:
@@ -223,3 +224,32 @@ def test_every_deep_network_of_the_command_line_is_built(name: str, undrawn: Non
     assert dropped in (set(), {settings.dropout})
     with pytest.raises(Complaint, match=f"{name} needs pictures of .* these are 6x6: --resize 96"):
         networks.build(name, (1, 6, 6), 10)
+
+
+def test_weights_are_loaded_from_where_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rl.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    kept = models.densenet121().state_dict()
+    kept["features.norm0.weight"] += 1
+    old = {  # as the file has it
+        name.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.")
+        if "denselayer" in name else name: value for name, value in kept.items()
+    }  # fmt: skip
+    kind = models.DenseNet121_Weights
+    assert kind.DEFAULT is kind.IMAGENET1K_V1
+    assert kind.DEFAULT.url == "https://download.pytorch.org/models/densenet121-a639ec97.pth"
+    rl.save(old, tmp_path / "checkpoints" / "densenet121-a639ec97.pth")
+    net = models.densenet121(weights=kind.DEFAULT, progress=False)
+    assert all(rl.equal(value, kept[name]) for name, value in net.state_dict().items())
+    assert models.get_model_weights("densenet121") is kind
+    assert models.get_weight("ResNet50_Weights.DEFAULT") is models.ResNet50_Weights.IMAGENET1K_V2
+
+
+def test_pictures_are_made_ready_for_trained_weights() -> None:
+    ready = models.ResNet18_Weights.DEFAULT.transforms()
+    grey = ready(rl.full((3, 300, 260), 128, dtype=rl.uint8))
+    assert grey.shape == (3, 224, 224)
+    expected = (128 / 255 - rl.tensor([0.485, 0.456, 0.406])) / rl.tensor([0.229, 0.224, 0.225])
+    assert rl.allclose(grey[:, 5, 7], expected)

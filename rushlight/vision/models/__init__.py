@@ -1,7 +1,7 @@
 """Networks for pictures: torchvision's, with its names, shapes and first weights, and the course's.
 
 Every builder takes torchvision's arguments and `in_channels` (default 3) beside them. Trained
-weights are not included; torchvision's files load with `load_state_dict`.
+weights (`VGG16_Weights.DEFAULT`) are fetched from torchvision's site when they are asked for.
 """
 
 from ...core.names import explain_missing as _explain_missing
@@ -36,7 +36,9 @@ from .resnet import (
     wide_resnet101_2,
 )
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from .weights import KINDS, Weights, WeightsEnum, get_model_weights, get_weight
 
+globals().update(KINDS)
 _explain_missing(
     __name__, {"feature_extraction": ("rushlight.vision.models.feature_extraction", None)}
 )

@@ -13,6 +13,7 @@ from rushlight import nn
 
 from ...core.errors import fail
 from ...core.names import nearest
+from .weights import checked, trained
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
@@ -28,9 +29,10 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
             raise TypeError(f"{build.__name__}() takes keyword arguments only, got {len(old)}")
         if old or "pretrained" in kwargs:
             weights = weights or _pretrained(*old[:1], kwargs=kwargs)
-        if weights is not None:
-            raise _no_weights(build.__name__, weights)
-        return build(**kwargs)
+        if weights is None:
+            return build(**kwargs)
+        chosen = checked(build.__name__, weights, kwargs.get("num_classes"))
+        return trained(build, chosen, progress, kwargs)
 
     # what inspect and help show is this builder's own list of arguments
     del builder.__wrapped__  # type: ignore[attr-defined]
@@ -48,15 +50,6 @@ def _pretrained(*old: Any, kwargs: dict[str, Any]) -> Any:
         stacklevel=4,
     )
     return wanted or None
-
-
-def _no_weights(name: str, weights: Any) -> BaseException:
-    return fail(
-        ValueError,
-        f"{name}(): weights={weights!r}: rushlight comes without trained weights",
-        f"build it untrained with {name}(weights=None), then load torchvision's file, whose names"
-        " and shapes fit: net.load_state_dict(torch.load('....pth'))",
-    )
 
 
 def get_model_builder(name: str) -> Callable[..., nn.Module]:
