@@ -100,7 +100,7 @@ class Bound:
         self.arguments = arguments
         self.places: list[Place] = captured.places
         self.presence = captured.presence
-        self._check = checker(self.places)
+        self._check: Any = None  # asks all places; written when it is first needed
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases = self._sharing()
@@ -129,9 +129,15 @@ class Bound:
             modes() == self.modes
             and fits(args, self.arguments[0], leaves)
             and fits(kwargs, self.arguments[1], leaves)
-            and self._check()
+            and self.holds()
             and all((x._grad is None) == (had is None) for x, had in self.presence)
         )
+
+    def holds(self) -> bool:
+        """Whether all places are as they were."""
+        if self._check is None:
+            self._check = checker(self.places)
+        return self._check()
 
     def fetch(self, leaves: Sequence[Tensor]) -> list[np.ndarray] | None:
         """The arrays of all inputs, or None when one has another form than it had."""

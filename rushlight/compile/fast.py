@@ -236,7 +236,7 @@ class _Writer:
         call = f"run({arrays})"
         again = "return MISS"
         if self.words is not None:  # what changed may be of no importance: ask in full, once
-            self.names.update(holds=self.bound._check, renew=self.words.renew)
+            self.names.update(holds=self.bound.holds, renew=self.words.renew)
             again = "if not holds(): return MISS"
         looked = f"probe({arrays})" if self.bound.program.draws else call
         lines = [f"if not {looked}:", f"    {again}"]

@@ -93,17 +93,15 @@ def _is_sure(op: str) -> bool:
     return first in _FUNCTIONS or isinstance(getattr(np, first, None), np.ufunc)
 
 
-_sure: dict[str, bool] = {}
+_sure: dict[str, bool | None] = {}  # None: of floats
 
 
 def sure(op: str, arrays: Sequence[ndarray]) -> bool:
     """Whether an op on arrays like these raises for no values."""
-    found = _sure.get(op)
-    if found is None:
-        found = _sure[op] = _is_sure(op)
-    if found and op.rpartition(".")[2] in _INTEGERS:
-        return not any(x.dtype.char in _WHOLE for x in arrays)
-    return found
+    if op not in _sure:
+        _sure[op] = None if op.rpartition(".")[2] in _INTEGERS and _is_sure(op) else _is_sure(op)
+    found = _sure[op]
+    return found if found is not None else not any(x.dtype.char in _WHOLE for x in arrays)
 
 
 class Forms:
@@ -202,9 +200,7 @@ class Later:
         self, op: str, template: Any, met: Met, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """What an operation gives: computed, or put off."""
-        if op in _FACTS:
-            return function(*args, **kwargs)
-        if self.on and not met.waits and all(map(_light, met.operands)):
+        if (self.on and not met.waits and all(map(_light, met.operands))) or op in _FACTS:
             return function(*args, **kwargs)
         key = key_of(op, template, met.operands)
         form = None if key is None else self.forms.table.get(key)
@@ -281,7 +277,7 @@ class Later:
             np.copyto(target.value, y.value, casting="unsafe")
             return
         met = Met()
-        met.of(y)
+        met.of(y, [])
         self.put_off(np.copyto, (into, met.fixed.get(id(whole), whole), "unsafe"), {}, None)
         self.wait(target.cell)
 
@@ -388,14 +384,16 @@ class Met:
         self.waits = self.holes = False
         self.whole = False  # whether whole numbers wait, which may be indices
 
-    def of(self, x: Any) -> ndarray:
-        """The memory of a traced operand."""
-        memory, node = x.memory, x.node
+    def of(self, x: Any, nodes: list[Any]) -> ndarray:
+        """The memory of a traced operand, whose node joins those given."""
+        memory, cell = x.memory, x.cell
+        node = x.node if x.version == cell.version else x.read()
+        nodes.append(node)
         self.operands.append(memory)
-        if x.cell.waits:
+        if cell.waits:
             self.waits = True
             self.whole = self.whole or memory.dtype.char in _WHOLE
-        if node.op == "constant" and x.cell.source is None:
+        if node.op == "constant" and cell.source is None:
             self.fixed[id(memory)] = node.params[0]
         return memory
 

@@ -25,13 +25,15 @@ from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .foreign import Hole
 from .graph import Node
+from .handling import handle
 from .later import Forms, Later, Met
-from .numpy_calls import COUNTING, line, masks, typed, value_of
+from .numpy_calls import COUNTING, line, masks
 from .required import ASKS, ask
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
+_LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
 _ALONE = 3  # references to what nobody else holds: a list's, the loop's and the question's
 LOG = logging.getLogger("rushlight.compile")
 
@@ -325,13 +327,15 @@ class Tracer(Draws, Settings):
         """The traced array of what an operation gave: new memory, or a view of known memory."""
         if type(value) is not ndarray:
             value = np.asarray(value)
-        known = self.find(value) if value.base is not None or value.size == 0 else None
-        if known is None:
+        if value.base is None:
             cells = self.cells.get(id(value))
-            if cells and cells[0].base is value:
-                known = Traced(self, value, cells[0].node, cells[0])
-        if known is None:
-            return self.fresh(value, node)
+            if not cells or cells[0].base is not value:
+                return self.fresh(value, node)
+            known = Traced(self, value, cells[0].node, cells[0])
+        else:
+            known = self.find(value)
+            if known is None:
+                return self.fresh(value, node)
         known.node, known.version = node, known.cell.version
         return known
 
@@ -344,27 +348,34 @@ class Tracer(Draws, Settings):
             if type(x) is not Traced:
                 x = self.operand(x)
             if type(x) is Traced:
-                nodes.append(x.read())
-                arrays.append(met.of(x))
+                arrays.append(met.of(x, nodes))
             else:
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
-        real, template = self.split(params, nodes, met) if params else (params, params)
-        if prim.name in COUNTING or (prim.name == "index" and masks(real)):
-            self.stop(f"the shape of what {prim.name} gives depends on values")
-        if prim.name in ASKS:
-            ASKS[prim.name](self, operands, params)
+        name, real, template = prim.name, params, params
+        if params and not _plain(params):
+            real, template = self.split(params, nodes, met)
+        if name in _LOOKED_AT:
+            self._look(name, operands, params, real)
         met.holes = len(nodes) > len(arrays)
         y = self.later.evaluated(
-            prim.name, template, met, dispatch.evaluate, (prim, tuple(arrays), real), {}
+            name, template, met, dispatch.evaluate, (prim, tuple(arrays), real), {}
         )
         if prim.outputs != 1:
-            return self.results(prim.name, nodes, template, y)
-        for x in (*operands, *traced_in(params)) if params else operands:
-            if type(x) is Traced and y is x.memory:
-                return x
+            return self.results(name, nodes, template, y)
+        for memory in met.operands:
+            if y is memory:
+                given = (*operands, *traced_in(params))
+                return next(x for x in given if type(x) is Traced and y is x.memory)
         y = y if type(y) is ndarray else np.asarray(y)
-        return self.result(y, Node(prim.name, nodes, template, y.shape, y.dtype, line()))
+        return self.result(y, Node(name, nodes, template, y.shape, y.dtype, line()))
+
+    def _look(self, name: str, operands: Any, params: Any, real: Any) -> None:
+        """What is asked of an op before it is carried out."""
+        if name in COUNTING or (name == "index" and masks(real)):
+            self.stop(f"the shape of what {name} gives depends on values")
+        if name in ASKS:
+            ASKS[name](self, operands, params)
 
     def results(self, op: str, nodes: Any, params: Any, ys: Any) -> tuple[Traced, ...]:
         """The traced arrays of an op with several outputs."""
@@ -398,8 +409,7 @@ class Tracer(Draws, Settings):
         if kind is ndarray and (known := self.known(template)) is not None:
             template, kind = known, Traced
         if kind is Traced:
-            nodes.append(template.read())
-            return met.of(template), Hole(len(nodes) - 1)
+            return met.of(template, nodes), Hole(len(nodes) - 1)
         if kind is ndarray:
             self.refuse_content(template)
         if kind is tuple or kind is list:
@@ -416,64 +426,19 @@ class Tracer(Draws, Settings):
         return template, template
 
 
+def _plain(params: Any) -> bool:
+    """Whether params hold nothing but numbers, words and tuples of them."""
+    for part in params:
+        kind = type(part)
+        if kind not in PLAIN and (kind is not tuple or not _plain(part)):
+            return False
+    return True
+
+
 def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
     """A stand-in after the trace has ended."""
     node = Node("constant", (), (value,), value.shape, value.dtype)
     return Traced(tracer, value, node, Cell(value, node))
-
-
-# --- what dispatch calls
-
-
-def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-    """An op on tensors of which some hold traced arrays, or any op while a trace runs."""
-    tracer = STATE.tracer
-    if tracer is None or tracer.closed:
-        for x in inputs:
-            if issubclass(type(x), Tensor) and type(x._array) is Traced:
-                x._array = x._array.value
-        return dispatch.apply_plain(prim, tuple(map(value_of, inputs)), value_of(params))
-    if tracer.watch.looks:
-        return tracer.watch.unseen(_handled, tracer, prim, inputs, params)
-    return _handled(tracer, prim, inputs, params)
-
-
-def _handled(
-    tracer: Tracer, prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
-) -> Any:
-    inputs = dispatch.promote(prim, inputs)
-    # a list: to end a trace looks at all objects, and a tuple must not be seen half filled
-    operands = tuple([tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs])
-    if tracer.closed:  # two inputs share memory: the trace ended while lifting
-        return handle(prim, inputs, params)
-    if prim.name == "where":
-        operands = _chosen(operands)
-    return dispatch.finish(prim, inputs, operands, tracer.call(prim, operands, params), params)
-
-
-def _chosen(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The operands of `where`: a number takes the other value's type."""
-    if any(isinstance(x, (ndarray, np.generic)) for x in inputs[1:]):
-        return inputs[0], *typed(inputs[1:])
-    return inputs
-
-
-def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-    """An op on bare arrays of which some are traced: a rule at work."""
-    tracer = traced_in((inputs, params))[0].tracer
-    if tracer.closed:
-        values = value_of(inputs)
-        y = prim.eval(*((values,) if prim.arity is None else values), *value_of(params))
-        if prim.outputs != 1:
-            return tuple(map(np.asarray, y))
-        return y if type(y) is ndarray else np.asarray(y)
-    if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
-        inputs = typed(inputs)
-    elif prim.name == "where":
-        inputs = _chosen(inputs)
-    if tracer.watch.looks:
-        return tracer.watch.unseen(tracer.call, prim, inputs, params)
-    return tracer.call(prim, inputs, params)
 
 
 def _array_of(x: Tensor) -> Any:
@@ -482,7 +447,3 @@ def _array_of(x: Tensor) -> Any:
         return getattr(x, "_array", None)
     except ValueError:
         return None
-
-
-dispatch.ARRAYS[Traced] = handle
-dispatch.WRAPPERS[Traced] = handle_raw

@@ -70,24 +70,23 @@ class Instructions:
     # --- arithmetic --------------------------------------------------------------------------
     def binary(self, op: str, x: Operand, y: Operand, flags: str = "") -> Any:
         """An instruction of two operands, by LLVM's name without the f of floats."""
-        if not isinstance(x, Value) and not isinstance(y, Value):
-            return _FOLDS[op](x, y)
-        if not isinstance(y, Value) and isinstance(x, Value) and x.type is I64 and (
-            (y == 0 and op in ("add", "sub", "shl", "or")) or (y == 1 and op == "mul")
-        ):  # fmt: skip
-            return x
-        if (
-            not isinstance(x, Value)
-            and isinstance(y, Value)
-            and y.type is I64
-            and (x, op) in ((0, "add"), (1, "mul"))
-        ):
-            return y
-        a, b = self.pair(x, y)
-        if a.type.kind == "f":
+        if not isinstance(y, Value):
+            if not isinstance(x, Value):
+                return _FOLDS[op](x, y)
+            if x.type is I64 and (
+                (y == 0 and op in ("add", "sub", "shl", "or")) or (y == 1 and op == "mul")
+            ):
+                return x
+            y = constant(y, x.type)
+        elif not isinstance(x, Value):
+            if y.type is I64 and (x, op) in ((0, "add"), (1, "mul")):
+                return y
+            x = constant(x, y.type)
+        of = x.type
+        if of.kind == "f":
             op = "f" + op
         mark = flags + " " if flags else ""
-        return self.emit(a.type, f"{op} {mark}{a.type.text} {a.name}, {b.name}")
+        return self.emit(of, f"{op} {mark}{of.text} {x.name}, {y.name}")
 
     def add(self, x: Operand, y: Operand, flags: str = "") -> Any:
         return self.binary("add", x, y, flags)
@@ -225,10 +224,11 @@ class Instructions:
     # --- memory ------------------------------------------------------------------------------
     def at(self, pointer: Value, index: Operand, type: Type) -> Value:
         """The address of element `index` of a type (its lanes do not count)."""
-        if isinstance(index, int) and index == 0:
-            return pointer
-        index = self.coerce(index, I64)
-        return self.emit(PTR, f"getelementptr {type.memory}, {pointer.typed}, {index.typed}")
+        if not isinstance(index, Value):
+            if index == 0:
+                return pointer
+            index = constant(index, I64)
+        return self.emit(PTR, f"getelementptr {type.memory}, ptr {pointer.name}, {index.typed}")
 
     def load(
         self, type: Type, pointer: Value, index: Operand = 0, mask: Value | None = None,

@@ -26,7 +26,9 @@ class Type:
     `kind` is f, i, u or b as NumPy has it, p for a pointer, v for nothing.
     """
 
-    __slots__ = ("bits", "dtype", "element", "kind", "lanes", "memory", "name", "suffix", "text")
+    __slots__ = (
+        "bits", "dtype", "element", "kind", "lanes", "memory", "name", "size", "suffix", "text",
+    )  # fmt: skip
 
     def __init__(self, name: str, lanes: int) -> None:
         self.name = name
@@ -39,11 +41,7 @@ class Type:
         self.text = self.element if lanes == 1 else f"<{lanes} x {self.element}>"
         short = SHORT.get(self.element, self.element)
         self.suffix = short if lanes == 1 else f"v{lanes}{short}"
-
-    @property
-    def size(self) -> int:
-        """Bytes of one element in memory."""
-        return 8 if self.dtype is None else self.dtype.itemsize
+        self.size: int = 8 if self.dtype is None else self.dtype.itemsize  # of one, in memory
 
     @property
     def scalar(self) -> Type:
@@ -66,6 +64,7 @@ def _type(name: str, lanes: int) -> Type:
     return Type(name, lanes)
 
 
+@cache
 def vector(dtype: Any, lanes: int = 1) -> Type:
     """The type of `lanes` elements of a dtype, given as a name, a NumPy dtype or "ptr"."""
     return _type(dtype if isinstance(dtype, str) else np.dtype(dtype).name, lanes)
