@@ -22,6 +22,7 @@ from ..kernels.terms import Terms
 from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels
+from .conv_depth import DepthPlan, emit_depth, plan_depth
 from .conv_kernel import Driver
 from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
 from .conv_weight import emit_weight
@@ -74,7 +75,7 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: Correlation | ChannelPlan | WeightPlan
+    plan: Correlation | ChannelPlan | DepthPlan | WeightPlan
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -96,7 +97,10 @@ class Convolution:
                 module, name, self.plan, self._finish, slot, self.flops, self._touched(),
                 self._flat(),
             )  # fmt: skip
-        units = Driver(module, name, self.plan, self._finish).emit()
+        if isinstance(self.plan, DepthPlan):
+            units = emit_depth(module, name, self.plan, self._finish)
+        else:
+            units = Driver(module, name, self.plan, self._finish).emit()
         grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
         return [KernelCall(name, units, grain, self.flops)]
 
@@ -246,6 +250,9 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any) -> A
         grad, source, out = arrays
         return plan_weight(shape, dtype, grad, source, out, target)
     source, weight = arrays
+    single = plan_depth(kind, shape, dtype, source, weight, target)
+    if single is not None:
+        return single
     plan = plan_correlation(kind, shape, dtype, source, weight, target)
     assert plan is not None, f"no plan for {kind} {shape}"
     wide = plan_channels(kind, shape, dtype, source, weight, target)

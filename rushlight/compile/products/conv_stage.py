@@ -97,7 +97,7 @@ class Stage:
             good = [0 <= x < axis.size for x in at]
             value = constant(0.0, self.type)
             if any(good):
-                value = self._gathered(source, at[0], axis, good)
+                value = self.gathered(source, at[0], axis, good)
             f.store(value, target, first, self._kept(first))
 
     def _kept(self, first: int) -> Value | None:
@@ -106,7 +106,8 @@ class Stage:
             self.plan.exact and self.plan.pitch - first < self.type.lanes
         ) else None  # fmt: skip
 
-    def _gathered(self, source: Value, start: int, axis: Axis, good: list[bool]) -> Value:
+    def gathered(self, source: Value, start: int, axis: Axis, good: list[bool]) -> Value:
+        """Every `jump`-th element of a line, from `start` on; lanes that are no good become 0."""
         f, type = self.f, self.type
         w, step = type.lanes, self.plan.source.steps[4]
         if step == 1 and axis.jump == 1:
