@@ -6,6 +6,7 @@ those that were new when it was made (`code/shared.py`). The others lie in entri
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import json
@@ -21,6 +22,7 @@ from .graph import Graph
 from .kernels import recipe
 from .lower.value import NotNative
 from .records import record
+from .writers import writers
 
 _unkept = itertools.count()  # programs that have no name, as nothing is kept on disk
 
@@ -57,7 +59,8 @@ def make(
         raise NotNative("it takes more than one piece of native code")
     plan, ir, rows, moves = built
     batch = key or f"unkept {next(_unkept)}"
-    names, batches, image = shared.make(ir, [row[0] for row in rows], batch, target)
+    find = _found if key is not None else bool
+    names, batches, image = shared.make(ir, [row[0] for row in rows], batch, target, find)
     calls = [[name, *row[1:4]] for name, row in zip(names, rows)]
     kept = Kept(plan, calls, moves, missing, batches)
     if key is not None:
@@ -71,7 +74,30 @@ def _store(key: str, kept: Kept, image: loader.Image | None, graph: Graph) -> No
         blobs = recipe.written(kept.recipe, nodes_of(graph))
     except recipe.Foreign:
         return
-    cache.store(key, remembered.joined([image.written() if image else b"", head, *blobs]))
+    whole = remembered.joined([image.written() if image else b"", head, *blobs])
+    if cache.store(key, whole) and image:
+        cache.note(_notes(), "".join(f"{name} {key}\n" for name in image.exported))
+
+
+def _notes() -> str:
+    """The name of the notes which say what entry has a function."""
+    return cache.key("functions", writers(), llvm.version(), repr(llvm.target()))
+
+
+@functools.cache
+def _noted(name: str, folder: str) -> dict[str, str]:
+    """What was noted before this process asked for the first time."""
+    return dict(line.split() for line in cache.notes(name).splitlines() if line.count(" ") == 1)
+
+
+def _found(name: str) -> None:
+    """Load the entry that has a function, if there is one on the disk."""
+    entry = _noted(_notes(), str(cache.folder())).get(name)
+    if entry is not None:
+        try:
+            shared.load(_of(entry)[1], llvm.target(), lambda name: _image(*_of(name)))
+        except (loader.Unexpected, RuntimeError, ValueError, LookupError) as error:
+            llvm.LOG.info("a kept function cannot be used (%s); it is made again", error)
 
 
 def load(key: str, graph: Graph) -> Kept | None:

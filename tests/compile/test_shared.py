@@ -131,30 +131,35 @@ def test_numpy_is_not_asked_where_there_is_a_program() -> None:
 SCRIPT = """
 import sys
 import rushlight as rl
-from rushlight.compile.code import cache
+from rushlight.compile.code import cache, llvm
 rl.manual_seed(0)
-kept = lambda: len(list(cache.folder().glob("*.object"))) if cache.folder().exists() else 0
-before = kept()
-for n in (416, 832):
+lines, real = [0], llvm.fresh
+def fresh(ir, target):
+    lines[0] += ir.count("\\n")
+    return real(ir, target)
+llvm.fresh = fresh
+for n in map(int, sys.argv[1:]):
     print(rl.nn.functional.linear(rl.randn(n, 64), rl.randn(96, 64)).double().sum().item())
-print(kept() - before)
+print(lines[0])
 """
 
 
 @pytest.mark.skipif(not loader.suits(llvm.target().triple), reason="no images here")
-def test_what_another_entry_held_is_made_anew(tmp_path: Path) -> None:
-    """An entry whose tiles lay in one that is gone is made again, whatever comes first."""
+def test_processes_share_functions(tmp_path: Path) -> None:
+    """What one made serves others, other sizes too; what is gone is made again."""
     env = {**os.environ, "RUSHLIGHT_HOME": str(tmp_path),
            "PYTHONPATH": str(Path(rl.__file__).parent.parent)}  # fmt: skip
 
-    def run() -> list[str]:
-        return subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True,
-                              text=True, check=True).stdout.split()  # fmt: skip
+    def run(*sizes: int) -> list[str]:
+        line = [sys.executable, "-c", SCRIPT, *map(str, sizes)]
+        return subprocess.run(line, env=env, capture_output=True, text=True,
+                              check=True).stdout.split()  # fmt: skip
 
-    first = run()
-    assert int(first[2]) >= 2 and run() == [*first[:2], "0"]
-    oldest = sorted(tmp_path.glob("compiled/*.object"), key=lambda path: path.stat().st_mtime_ns)
-    whole = [path for path in oldest if b"shared_" in path.read_bytes()]
+    first, second = run(416), run(832)
+    assert int(second[1]) < int(first[1]) / 2
+    assert run(416) == [first[0], "0"] and run(832) == [second[0], "0"]
+    whole = [path for path in tmp_path.glob("compiled/*.object") if b"shared_" in path.read_bytes()]
     assert len(whole) == 2
-    whole[0].unlink()
-    assert run()[:2] == first[:2]
+    min(whole, key=lambda path: path.stat().st_mtime_ns).unlink()  # the tiles of both
+    again = run(832)
+    assert again[0] == second[0] and int(again[1]) > 0

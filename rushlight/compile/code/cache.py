@@ -21,9 +21,10 @@ from ...core.folders import cache_home
 LIMIT = 256 << 20  # bytes; beyond it the entries used longest ago go
 KEEP = 0.75  # how much of the limit is left after that
 _MAGIC = b"rushlight object 1\n"
-_SUFFIX = ".object"
+_SUFFIX, _NOTES = ".object", ".notes"
 _SWEEP_EVERY = 16  # stores between two looks at the folder's size
-_DAY, _HOUR = 86400, 3600
+_DAY = 86400
+_AGES = {".draft": 3600, _NOTES: 90 * _DAY}  # seconds after which nobody wants them
 _log = logging.getLogger("rushlight.compile")
 _stores = itertools.count()
 
@@ -89,6 +90,23 @@ def store(name: str, body: bytes) -> bool:
     return True
 
 
+def note(name: str, lines: str) -> None:
+    """Add lines to those that are kept under `name`, of which any may be lost."""
+    place = folder()
+    if place is not None and _trusted(place):
+        with contextlib.suppress(OSError), (place / (name + _NOTES)).open("a") as file:
+            file.write(lines)
+
+
+def notes(name: str) -> str:
+    """All lines kept under `name`."""
+    place = folder()
+    if place is not None and _trusted(place):
+        with contextlib.suppress(OSError, ValueError):
+            return (place / (name + _NOTES)).read_text("ascii")
+    return ""
+
+
 def drop(name: str) -> None:
     """Remove one entry."""
     if (place := folder()) is not None:
@@ -111,7 +129,7 @@ def sweep(limit: int | None = None) -> int:
                 facts = item.stat(follow_symlinks=False)
                 if item.name.endswith(_SUFFIX):
                     entries.append((facts.st_mtime, facts.st_size, item.path))
-                elif item.name.endswith(".draft") and now - facts.st_mtime > _HOUR:
+                elif now - facts.st_mtime > _AGES.get(Path(item.name).suffix, now):
                     os.unlink(item.path)
     left = sum(size for _, size, _ in entries)
     if left <= limit:

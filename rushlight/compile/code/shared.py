@@ -30,16 +30,20 @@ _kept: list[llvm.Code] = []  # code of all batches: programs may run in any
 
 
 def make(
-    ir: str, wanted: Iterable[str], batch: str, target: llvm.Target
+    ir: str, wanted: Iterable[str], batch: str, target: llvm.Target,
+    elsewhere: Callable[[str], object] = bool,
 ) -> tuple[list[str], list[str], Image | None]:  # fmt: skip
     """Make what is new in a module, as the batch of that name.
 
-    Gives the shared names of the functions `wanted`, the batches that they need in the order in
-    which these can be loaded, and the image of this batch; None if there is nothing new, or
-    where no images are kept.
+    `elsewhere` may load a function that is not in memory. Gives the shared names of the functions
+    `wanted`, the batches that they need in the order in which these can be loaded, and the image
+    of this batch; None if there is nothing new, or where no images are kept.
     """
     module = _Module(ir, f"{target.cpu} {target.features} {target.bits}")
     names = [module.shared(name) for name in wanted]
+    for name in module.made:
+        if name not in _homes:
+            elsewhere(name)
     new = {name: text for name, text in module.made.items() if name not in _homes}
     image = None
     if new:
