@@ -9,6 +9,7 @@ import numpy as np
 from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
+from ..core.heavy import heavy
 from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from .transcendental import conj, log
@@ -181,8 +182,8 @@ def _sign(x: Any) -> Any:
     return (np.greater(x, 0).view(np.int8) - np.less(x, 0).view(np.int8)).astype(x.dtype)
 
 
-sign = elementwise("sign", eval=_sign, partials=[0.0], lower=lambda s, x: s.sign(x),
-                   doc="-1, 0 or 1.")  # fmt: skip
+sign = elementwise("sign", eval=heavy("sign", _sign, light=True), partials=[0.0],
+                   lower=lambda s, x: s.sign(x), doc="-1, 0 or 1.")  # fmt: skip
 
 
 def sgn(input: Any, *, out: Any = None) -> Any:
@@ -374,11 +375,16 @@ def _kept(y: Any, x: Any) -> Any:
     return y.astype(x.dtype) if x.dtype.kind == "V" else y
 
 
+def _lerp(a: Any, b: Any, w: Any) -> Any:
+    if w.ndim:
+        y = np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
+    else:
+        y = a + w * (b - a) if np.abs(w) < 0.5 else b - (b - a) * (1 - w)
+    return np.asarray(y, a.dtype)
+
+
 lerp = general(
-    "lerp", arity=3, dtype="promote", reads="x",
-    eval=lambda a, b, w: np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)).astype(
-        a.dtype, copy=False
-    ),
+    "lerp", arity=3, dtype="promote", reads="x", eval=heavy("lerp", _lerp, light=True),
     vjp=lambda g, y, a, b, w: (g * (1 - conj(w)), g * conj(w), g * conj(b - a)),
     doc="a + w (b - a).",
 )  # fmt: skip
@@ -392,14 +398,14 @@ addcmul = general(
 )  # fmt: skip
 addcdiv = general(
     "addcdiv", arity=3, dtype="promote", reads="x",
-    eval=lambda x, a, b, value: _kept(x + value * (a / b), x),
+    eval=heavy("addcdiv", lambda x, a, b, value: _kept(x + value * (a / b), x), light=True),
     vjp=lambda g, y, x, a, b, value: (
         g, g * _conjugate(value) / conj(b), -g * _conjugate(value) * conj(a / (b * b)),
     ),
     doc="x + value * a / b.",
 )  # fmt: skip
 hypot = elementwise(
-    "hypot", eval=np.hypot, dtype="float", reads="xy",
+    "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float", reads="xy",
     partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
 )  # fmt: skip
 copysign = elementwise(

@@ -55,21 +55,26 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
 
 
 def _few_of_many(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray | None:
-    """The same by partition, unless equal elements (or nan) leave open which ones are meant."""
+    """The same by partition; None where there is nan, or no gain."""
     size = x.shape[dim]
     if not 0 < k <= size // 4 or size < 64 or x.dtype.kind not in "fiu" or x.dtype.itemsize < 4:
         return None
-    part = np.argpartition(x, size - k if largest else k - 1, dim)
-    key = (slice(None),) * dim
-    places = part[(*key, slice(size - k, None) if largest else slice(k))]
-    values = np.take_along_axis(x, places, dim)
-    last = (np.minimum if largest else np.maximum).reduce(values, dim, keepdims=True)
-    taken = x >= last if largest else x <= last
-    if not (np.count_nonzero(taken, dim) == k).all():
+    rows = np.moveaxis(x, dim, -1)
+    last = size - k if largest else k - 1
+    limit = np.partition(rows, last)[..., last : last + 1]
+    taken = rows > limit if largest else rows < limit
+    missing = k - np.count_nonzero(taken, -1, keepdims=True)
+    level = rows == limit
+    if (np.count_nonzero(level, -1, keepdims=True) > missing).any():  # the first of equal ones
+        level &= np.cumsum(level, -1, dtype=np.int32) <= missing
+    taken |= level
+    places = np.nonzero(taken)[-1]
+    if places.size * size != k * x.size:
         return None
-    places = np.sort(places, dim)  # equal elements: the first one first
-    values = np.take_along_axis(x, places, dim)
-    return np.ascontiguousarray(np.take_along_axis(places, order(values, dim, largest), dim))
+    places = places.reshape(*rows.shape[:-1], k)
+    values = np.take_along_axis(rows, places, -1)
+    places = np.take_along_axis(places, order(values, -1, largest), -1)
+    return np.ascontiguousarray(np.moveaxis(places, -1, dim))
 
 
 def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
@@ -95,8 +100,23 @@ def _pick(x: np.ndarray, places: np.ndarray, dim: int, keep: bool) -> tuple[Any,
 def _kth(x: np.ndarray, dim: int, keep: bool, k: int) -> tuple[Any, Any]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
-    places = order(x, dim, False)
-    return _pick(x, places[(slice(None),) * dim + (slice(k - 1, k),)], dim, keep)
+    places = _place_of(x, dim, k - 1)
+    if places is None:
+        places = order(x, dim, False)[(slice(None),) * dim + (slice(k - 1, k),)]
+    return _pick(x, places, dim, keep)
+
+
+def _place_of(x: np.ndarray, dim: int, k: int) -> np.ndarray | None:
+    """Where the k-th element in stable order stands, by partition; None if there is nan."""
+    kind = x.dtype.kind
+    if x.shape[dim] < 16 or kind not in "fiu" or (kind == "f" and np.isnan(x).any()):
+        return None
+    rows = np.moveaxis(x, dim, -1)
+    value = np.partition(rows, k)[..., k : k + 1]
+    level, before = rows == value, k - np.count_nonzero(rows < value, -1, keepdims=True)
+    if before.any():
+        level &= np.cumsum(level, -1, dtype=np.int32) == before + 1
+    return np.moveaxis(level.argmax(-1)[..., None], -1, dim)
 
 
 kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="z", outputs=2,
@@ -105,8 +125,11 @@ kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="z", outputs=2,
 
 def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
     """Where the (lower) median stands along a dimension, that dimension kept with size 1."""
-    places = order(x, dim, False)
     size = x.shape[dim]
+    found = _place_of(x, dim, (size - 1) // 2)
+    if found is not None:
+        return found
+    places = order(x, dim, False)
     if x.dtype.kind in "iub":
         return places.take([(size - 1) // 2], dim)
     missing = np.isnan(x).sum(dim, keepdims=True)
@@ -133,6 +156,9 @@ def _median_all(name: str, skip_nan: bool) -> Any:
         if not x.size:
             return np.full((), np.nan, x.dtype)
         flat = x.reshape(-1)
+        if x.dtype.kind in "iu" or (x.dtype.kind == "f" and not np.isnan(x).any()):
+            middle = (flat.size - 1) // 2
+            return np.partition(flat, middle)[middle]
         return flat[_middle(flat, 0, skip_nan)[0]]
 
     def vjp(g: Any, y: Any, x: Any) -> Any:

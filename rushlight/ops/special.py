@@ -16,6 +16,7 @@ from .elementwise import sgn, where
 from .placing import kind_of
 from .structure import cast
 from .transcendental import conj, cos, exp, exp2, log, log1p, sin
+from .transcendental import sqrt as sqrt_of
 
 
 def _smooth(name: str, eval: Any, partial: Any, reads: str, doc: str, node: str = "") -> Any:
@@ -31,8 +32,37 @@ _GAUSS = 2 / sqrt(pi)
 
 erf = _smooth("erf", heavy("erf", kernels.erf, light=True), lambda y, x: _GAUSS * exp(-(x * x)),
               "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
-erfc = _smooth("erfc", kernels.erfc, lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")
-erfinv = _smooth("erfinv", kernels.erfinv, lambda y, x: 0.5 * sqrt(pi) * exp(y * y), "y",
+erfc = _smooth("erfc", heavy("erfc", kernels.erfc, light=True),
+               lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")  # fmt: skip
+
+
+def _quick_erfinv(x: Any) -> Any:
+    """In single precision (Giles 2012, "Approximating the erfinv function", table 5)."""
+    w = -log((1 - x) * (1 + x))
+    near, far = w - 2.5, sqrt_of(where(w < 5, 5.0, w)) - 3
+    p, q = _GILES[0]
+    for c, d in _GILES[1:]:
+        p, q = p * near + c, q * far + d
+    y = where(w < 5, p, q) * x
+    return where(w > 80, x * float("inf"), y)
+
+
+# of powers of the logarithm in the middle, and of its root at both ends
+_GILES = (
+    (2.81022636e-08, -2.00214257e-04), (3.43273939e-07, 1.00950558e-04),
+    (-3.5233877e-06, 1.34934322e-03), (-4.39150654e-06, -3.67342844e-03),
+    (2.1858087e-04, 5.73950773e-03), (-1.25372503e-03, -7.6224613e-03),
+    (-4.17768164e-03, 9.43887047e-03), (2.46640727e-01, 1.00167406e+00),
+    (1.50140941e+00, 2.83297682e+00),
+)  # fmt: skip
+_large_erfinv = heavy("erfinv", kernels.erfinv, _quick_erfinv, light=True)
+
+
+def _erfinv(x: np.ndarray) -> np.ndarray:
+    return (_large_erfinv if x.dtype.char == "f" else kernels.erfinv)(x)
+
+
+erfinv = _smooth("erfinv", _erfinv, lambda y, x: 0.5 * sqrt(pi) * exp(y * y), "y",
                  "The inverse of erf.")  # fmt: skip
 lgamma = _smooth("lgamma", kernels.lgamma, lambda y, x: digamma(x), "x", "log |Gamma(x)|.")
 digamma = _smooth("digamma", kernels.digamma, lambda y, x: polygamma(x, 1), "x",
@@ -67,7 +97,9 @@ def _sinc(x: np.ndarray) -> np.ndarray:
     return np.sinc(x).astype(x.dtype) if x.dtype.kind == "c" else kernels.sinc(x)
 
 
-sinc = _smooth("sinc", _sinc, _sinc_slope, "x", "sin(pi x) / (pi x), and 1 at 0.")
+sinc = _smooth(
+    "sinc", heavy("sinc", _sinc, light=True), _sinc_slope, "x", "sin(pi x) / (pi x), and 1 at 0."
+)
 
 
 def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
@@ -78,7 +110,8 @@ def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
 
 
 logit = general(
-    "logit", eval=kernels.logit, vjp=_logit_vjp, reads="x", dtype="float",
+    "logit", eval=heavy("logit", kernels.logit, light=True), vjp=_logit_vjp, reads="x",
+    dtype="float",
     doc="log(x / (1 - x)), x first held in [eps, 1 - eps] if eps is given.",
 )  # fmt: skip
 
@@ -111,8 +144,8 @@ log_ndtr = _special(
     "log_ndtr", kernels.log_ndtr, lambda y, x: sqrt(2 / pi) / erfcx(x * -sqrt(0.5)), "x",
     "The logarithm of the normal distribution function.", "LogNdtr",
 )  # fmt: skip
-entr = _special("entr", kernels.entr, lambda y, x: -1 - log(x), "x",
-                "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
+entr = _special("entr", heavy("special_entr", kernels.entr, light=True),
+                lambda y, x: -1 - log(x), "x", "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
 
 
 def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any) -> Any:
@@ -180,7 +213,7 @@ igammac = _two_way(
 
 
 def _nan_to_num(x: Any, nan: Any, posinf: Any, neginf: Any, finite: np.ndarray) -> np.ndarray:
-    if x.dtype.kind in "iub":
+    if finite.all():
         return x.copy()
     if x.dtype.kind == "c":
         y = np.empty_like(x)

@@ -85,7 +85,8 @@ log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x)
                node="Log1PBackward0")  # fmt: skip
 sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
 rsqrt = smooth(
-    "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), lambda y, x: -0.5 * y * y * y, "y",
+    "rsqrt", heavy("rsqrt", lambda x: np.reciprocal(np.sqrt(x)), light=True),
+    lambda y, x: -0.5 * y * y * y, "y",
     doc="1 / sqrt(x).",
 )  # fmt: skip
 sin = smooth(
@@ -177,16 +178,16 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 
 logaddexp = elementwise(
-    "logaddexp", eval=_logaddexp, dtype="float", reads="xy",
+    "logaddexp", eval=heavy("logaddexp", _logaddexp, light=True), dtype="float", reads="xy",
     partials=[lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y)], doc="log(e^x + e^y).",
 )  # fmt: skip
 logaddexp2 = elementwise(
-    "logaddexp2", eval=np.logaddexp2, dtype="float", reads="xy",
+    "logaddexp2", eval=heavy("logaddexp2", np.logaddexp2, light=True), dtype="float", reads="xy",
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
-deg2rad = smooth("deg2rad", np.deg2rad, lambda y, x: pi / 180, "",
+deg2rad = smooth("deg2rad", heavy("deg2rad", np.deg2rad, light=True), lambda y, x: pi / 180, "",
                  lambda s, x: s.mul(x, pi / 180), "x pi / 180.", "Deg2RadBackward0")  # fmt: skip
-rad2deg = smooth("rad2deg", np.rad2deg, lambda y, x: 180 / pi, "",
+rad2deg = smooth("rad2deg", heavy("rad2deg", np.rad2deg, light=True), lambda y, x: 180 / pi, "",
                  lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.", "Rad2DegBackward0")  # fmt: skip
 
 

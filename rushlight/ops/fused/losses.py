@@ -9,10 +9,10 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import elementwise, general
-from ...core.primitive import bake_general
-from ...core.tape import INPUTS, PARENTS
-from ..elementwise import abs as abs_of
-from ..elementwise import sgn, where
+from ...core.heavy import heavy
+from ...core.primitive import bake_elementwise, bake_general
+from ...core.tape import INPUTS, PARAMS, PARENTS
+from ..elementwise import sign, where
 from ..transcendental import log, sigmoid
 from .kernels import widened
 
@@ -108,26 +108,70 @@ def _size(x: Any) -> int:
     return prod(x.shape)
 
 
+def _held_pull(name: str, slope: Any, scale: Any) -> Any:
+    """The pull `g * slope(d)`, where the slope is d held between bounds, and scaled."""
+    derived = bake_elementwise([slope], "x")
+
+    def formula(g: Any, d: Any, bound: float) -> Any:
+        return g * slope(None, d, bound)
+
+    def back(g: np.ndarray, d: np.ndarray, bound: float) -> np.ndarray:
+        return g * (np.clip(d, -bound, bound) * scale(bound)) if bound else formula(g, d, bound)
+
+    large = heavy(f"{name}_back", back, formula, light=True)
+
+    def pull(g: Any, entry: Any) -> Any:
+        (d,), (bound,) = entry[INPUTS], entry[PARAMS]
+        if type(g) is not np.ndarray or g.dtype is not d.dtype or g.dtype.char not in "fd":
+            return derived(g, entry)
+        return (large(g, d, bound),)
+
+    return pull
+
+
 def _smooth_l1(d: np.ndarray, beta: float) -> np.ndarray:
-    size = np.abs(d)
-    return np.where(size < beta, size * size * d.dtype.type(0.5 / beta),
-                    size - d.dtype.type(0.5 * beta))  # fmt: skip
+    size, kind = np.abs(d), d.dtype.type
+    if not beta:
+        return size
+    near = np.minimum(size, kind(beta))  # d^2 / (2 beta) up to there, as much as |d| beyond
+    size -= near
+    near *= near
+    near *= kind(0.5 / beta)
+    size += near
+    return size
+
+
+def _smooth_l1_slope(y: Any, d: Any, beta: float) -> Any:
+    if not beta:
+        return sign(d)
+    return where(d >= beta, 1.0, where(d <= -beta, -1.0, d * (1 / beta)))
 
 
 smooth_l1 = elementwise(
-    "smooth_l1", eval=_smooth_l1, reads="x", node="SmoothL1LossBackward0",
-    partials=[lambda y, d, beta: where(abs_of(d) < beta, d * (1 / beta), sgn(d))],
+    "smooth_l1", eval=heavy("smooth_l1", _smooth_l1, light=True), reads="x",
+    node="SmoothL1LossBackward0", partials=[_smooth_l1_slope],
+    pull=_held_pull("smooth_l1", _smooth_l1_slope, lambda beta: 1 / beta),
     doc="d^2 / (2 beta) where |d| < beta, else |d| - beta / 2.",
 )  # fmt: skip
 
 
 def _huber(d: np.ndarray, delta: float) -> np.ndarray:
-    size, delta = np.abs(d), d.dtype.type(delta)
-    return np.where(size <= delta, d.dtype.type(0.5) * size * size, delta * (size - delta / 2))
+    size, kind = np.abs(d), d.dtype.type
+    near = np.minimum(size, kind(delta))
+    size -= near
+    size *= kind(delta)
+    near *= near
+    near *= kind(0.5)
+    size += near
+    return size
+
+
+def _huber_slope(y: Any, d: Any, delta: float) -> Any:
+    return where(d >= delta, delta, where(d <= -delta, -delta, d))
 
 
 huber = elementwise(
-    "huber", eval=_huber, reads="x", node="HuberLossBackward0",
-    partials=[lambda y, d, delta: where(abs_of(d) <= delta, d, sgn(d) * delta)],
+    "huber", eval=heavy("huber", _huber, light=True), reads="x", node="HuberLossBackward0",
+    partials=[_huber_slope], pull=_held_pull("huber", _huber_slope, lambda delta: 1),
     doc="d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2).",
 )  # fmt: skip
