@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import FrameType
 
 
@@ -20,6 +21,10 @@ class ShapeError(RuntimeError):
 
 class DTypeError(RuntimeError):
     """Data types that do not fit together; a RuntimeError, as in torch."""
+
+
+class NothingToAverage(RuntimeWarning):
+    """A mean over no elements, which is nan as in torch."""
 
 
 class Unfollowed(RuntimeError):
@@ -54,3 +59,8 @@ def levels_out() -> int:
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame, count = frame.f_back, count + 1
     return count
+
+
+def warn_of_nothing(what: str) -> None:
+    """Say at the user's line that a mean is nan because it has no elements."""
+    warnings.warn(f"{what}: the mean of nothing is nan", NothingToAverage, levels_out())

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import not_implemented
+from ..core.errors import warn_of_nothing
 from ..core.families import general, linear, plain
 from ..core.tape import PARAMS
 from .elementwise import where
@@ -64,7 +65,11 @@ sum = linear(
 
 
 def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
-    return (_sum(x, dims, keep) / count(x.shape, dims)).astype(x.dtype)
+    elements, total = count(x.shape, dims), _sum(x, dims, keep)
+    if not elements and total.size:
+        warn_of_nothing(f"mean of shape {x.shape}")
+        return (total * np.nan).astype(x.dtype)
+    return (total / elements).astype(x.dtype)
 
 
 mean = linear("mean", eval=_mean,

@@ -81,8 +81,10 @@ def test_row_33_values_at_the_edge_are_torchs() -> None:
 )
 def test_row_40_nothing_to_average_is_nan(source: str) -> None:
     names = {"torch": rl, "F": rl.nn.functional}
-    exec(source, names)
+    with pytest.warns(RuntimeWarning, match="the mean of nothing is nan") as caught:
+        exec(compile(source, "program", "exec"), names)
     assert names["l"].isnan()
+    assert [one.filename for one in caught] == ["program"]  # the user's line
 
 
 def test_row_44_layers_in_a_plain_list_are_told() -> None:

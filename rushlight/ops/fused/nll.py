@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import fail
+from ...core.errors import fail, warn_of_nothing
 from ...core.families import general, multilinear
 from ...core.heavy import LEAST, able, heavy
 from ...core.tape import INPUTS
@@ -68,7 +68,10 @@ def _reduced(rows: np.ndarray, factors: Any, labels: np.ndarray, reduction: str)
     if reduction == "sum":
         return total
     count = _total(factors, labels)
-    return total / count if count else total * np.nan
+    if not count:
+        warn_of_nothing("no label counts" if labels.size else "no rows")
+        return total * np.nan
+    return total / count
 
 
 def _scales(
