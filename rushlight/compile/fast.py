@@ -52,7 +52,7 @@ class _Writer:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
-        if self.captured.shared or self.captured.late is not None or self.captured.stores:
+        if self.captured.shared or self.captured.late is not None:
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
@@ -60,16 +60,18 @@ class _Writer:
         if any(source.kind == "gradient" for source in self.captured.sources):
             return False
         written = {place for place, _ in self.captured.writes}
-        if any(self.captured.sources[place].kind == "argument" for place in written):
+        if any(self.captured.sources[place].kind in ("argument", "item") for place in written):
             return False
         results = self.captured.results
-        parts = results if type(results) is tuple else (results,)
+        parts = (*(results if type(results) is tuple else (results,)), *self.captured.stored)
         return all(isinstance(x, Result) and x.kind in ("new", "value", "same") for x in parts)
 
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
         self.words = Words(self.bound.places) if words_known() else None
+        for table, _ in self.captured.stores if self.words is not None else ():
+            self.words.forget(table)
         program = self.bound.program
         entry = program.array_entry(range(len(forms)), forms, self.words)
         if program.draws:
@@ -139,7 +141,12 @@ class _Writer:
                 self.fetched.append(f"x{leaves[source.owner]}._array")
                 continue
             self.names[f"s{k}"] = source.owner
-            if source.kind == "number":
+            if source.kind == "item":
+                self.lines += [
+                    f"try: i{k} = s{k}[{source.key!r}]._array", "except Exception: return MISS",
+                ]  # fmt: skip
+                self.fetched.append(f"i{k}")
+            elif source.kind == "number":
                 cell: Any = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
                 place = "".join(f"[{key!r}]" for key in source.path)
@@ -203,7 +210,7 @@ class _Writer:
         changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
         add(f"if {changed}: moved({', '.join(held)})")
         for source, fetched in zip(self.captured.sources, self.fetched):
-            if source.kind == "argument":
+            if source.kind in ("argument", "item"):
                 add(f"a = {fetched}")
                 add("if id(a if a.base is None else owner_of(a)) in O: return MISS")
 
@@ -267,6 +274,9 @@ class _Writer:
             add("tick()")
         if self.captured.joint is not None:
             self._entry()
+        for i, ((table, key), value) in enumerate(zip(self.captured.stores, self.captured.stored)):
+            self.names[f"T{i}"] = table
+            add(f"T{i}[{key!r}] = {self._result(value)}")
         results = self.captured.results
         if type(results) is tuple:
             parts = [self._result(x) for x in results]

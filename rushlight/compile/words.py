@@ -127,6 +127,12 @@ class Words:
     def _set(self, index: int, where: tuple[int, int], expected: int) -> None:
         self.memory[1 + 3 * index : 4 + 3 * index] = *where, expected
 
+    def forget(self, table: object) -> None:
+        """Ask in full about an object at the next call: it is not as it stood when places were."""
+        for index, (where, asked) in enumerate(self.rows.items()):
+            if asked[0].container is table:
+                self._set(index, where, -1)
+
     def renew(self) -> None:
         """Take the present state for granted: called when all places have been asked and hold."""
         for index, (where, asked) in enumerate(self.rows.items()):

@@ -177,3 +177,29 @@ def test_names_of_modules_and_of_enclosing_functions() -> None:
             first(x)
             second(x)
             assert torch.equal(last, x * 3) and torch.equal(kept, x * 4)
+
+
+@pytest.mark.parametrize("kind", [Moving, Buffered, Remembering])
+def test_programs_with_stores_have_the_short_way(kind):
+    torch.manual_seed(0)
+    net = kind()
+    other, xs = copy.deepcopy(net), torch.randn(9, 3, 4)
+    call = torch.compile(lambda x: net(x).sum())
+    with torch.no_grad():
+        for x in xs:
+            torch.testing.assert_close(call(x), other(x).sum())
+            for a, b in zip(state(net), state(other), strict=True):
+                torch.testing.assert_close(a, b)
+        assert call.programs[0].fast is not None
+        assert call.programs[0].runs <= 1
+        for one in (net, other):  # what stood there has another form: back to the long way
+            for name in ("mean", "total", "h"):
+                if hasattr(one, name):
+                    setattr(one, name, torch.ones(1))
+        try:
+            expected = other(xs[0]).sum()
+        except RuntimeError as error:
+            with pytest.raises(RuntimeError, match=str(error)[:20]):
+                call(xs[0])
+        else:
+            torch.testing.assert_close(call(xs[0]), expected)

@@ -56,6 +56,9 @@ class Root:
         return [v for v in range(len(self.extents)) if v not in self.reduced]
 
 
+_NOBODY: frozenset[Node] = frozenset()
+
+
 def cost(node: Node) -> int:
     """About how many simple vector instructions one element takes."""
     if node.op in POINTWISE:
@@ -88,9 +91,8 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
         if _always(node) or node in burden.forced:
             picked[node] = None
         elif node not in picked:
-            asked = frozenset().union(*[
-                {u} if u in picked else reached.get(u, frozenset()) for u in users[node]
-            ])  # fmt: skip
+            parts = [{u} if u in picked else reached.get(u, _NOBODY) for u in users[node]]
+            asked = frozenset(parts[0]) if len(parts) == 1 else _NOBODY.union(*parts)
             reached[node] = asked
             if node.op in POINTWISE and _worth(node, asked, users[node], burden):
                 picked[node] = None
@@ -119,8 +121,9 @@ def _burdens(normal: Normal) -> _Burden:
             continue
         costs[node] = cost(node) + sum(costs[x] for x in node.inputs)
         depth[node] = 1 + max((depth[x] for x in node.inputs), default=0)
-        big = [x for x in node.inputs if x.size * 8 > node.size]
-        sources[node] = frozenset().union(*[sources[x] for x in big])
+        least = node.size // 8
+        big = [sources[x] for x in node.inputs if x.size > least]
+        sources[node] = big[0] if len(big) == 1 else frozenset().union(*big)
         if depth[node] >= LONGEST or costs[node] >= WIDEST:
             forced.add(node)
             costs[node] = depth[node] = 0
@@ -137,8 +140,10 @@ def _always(node: Node) -> bool:
 
 def _worth(node: Node, asked: frozenset[Node], users: list[Node], burden: _Burden) -> bool:
     price = burden.cost[node]
-    if any(u.op != "slice" and u.size > node.size for u in users) and price > 1:
-        return True  # broadcast: it would be repeated along the new dimensions
+    if price > 1:
+        size = node.size
+        if any(u.op != "slice" and u.size > size for u in users):
+            return True  # broadcast: it would be repeated along the new dimensions
     if len(asked) < 2:
         return False
     return price > CHEAP or len(burden.sources[node]) > 1
