@@ -368,9 +368,12 @@ def _namespace(name: str) -> _Namespace:
     """
     start = f"{name}::"
     if name in OURS or not any(one.startswith(start) for one in _OPERATORS):
+        if _otherwise is not None:
+            return _otherwise(name)
         raise AttributeError(f"module 'rushlight.ops' has no attribute {name!r}")
     return _Namespace(name)
 
 
+_otherwise = vars(_own_ops).get("__getattr__")
 _own_ops.__getattr__ = _namespace  # type: ignore[method-assign]
 _explain_missing(__name__)

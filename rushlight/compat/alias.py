@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from ..core.arrivals import when_imported
 from ..core.errors import fail
 from ..core.names import nearest, submodules
 
@@ -132,7 +133,15 @@ def install() -> None:
     if not installed():
         sys.meta_path.insert(0, _AliasFinder())
     sys.modules["torch"] = sys.modules["rushlight"]  # torchvision is found when it is asked for
+    when_imported("rushlight.nn", _name_layers)
     sys.modules["torch"].__name__ = "torch"  # which programs compare, and messages say
+
+
+def _name_layers() -> None:
+    """Have the modules of `nn` in `sys.modules` under torch's names: libraries look for them."""
+    if installed():
+        for name in [name for name in sys.modules if f"{name}.".startswith("rushlight.nn.")]:
+            sys.modules.setdefault(name.replace("rushlight", "torch", 1), sys.modules[name])
 
 
 def take_over(stand_in: str) -> None:

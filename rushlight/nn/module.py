@@ -18,6 +18,7 @@ from .module_global_hooks import (
 from .module_hooks import HookMixin, _any_global_hook, call_with_hooks, has_hooks
 from .module_moves import MoveMixin
 from .module_paths import PathMixin
+from .module_state import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .module_state import StateMixin
 from .module_state import _IncompatibleKeys as _IncompatibleKeys
 from .module_trouble import add_module_path, may_hide, warn_unregistered, without_tensor

@@ -9,8 +9,8 @@ from typing import Any
 import rushlight as rl
 
 from ..core.state import STATE
+from . import init
 from .containers import ModuleList
-from .init import xavier_uniform_
 from .module import Module
 from .norm_feature import LayerNorm
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
@@ -211,7 +211,7 @@ class Transformer(Module):
     def _reset_parameters(self) -> None:
         for param in self.parameters():
             if param.dim() > 1:
-                xavier_uniform_(param)
+                init.xavier_uniform_(param)
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:

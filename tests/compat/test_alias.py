@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -103,3 +104,17 @@ def test_a_missing_module_names_the_nearest(clean: None) -> None:
         assert f"the nearest is {right}" in missing.value.__notes__
     with pytest.raises(ImportError):  # what programs that probe for features expect
         importlib.import_module("torch._dynamo.nothing")
+
+
+def test_first_weights_are_set_by_the_functions_that_stand_in_torch_nn_init() -> None:
+    code = (
+        "import rushlight.compat, sys; rushlight.compat.install(); import torch\n"
+        "from torch import nn\n"
+        "assert sys.modules['torch.nn.init'] is torch.nn.init\n"
+        "asked = []\n"
+        "nn.init.xavier_uniform_ = lambda x, gain=1.0: asked.append(tuple(x.shape))\n"
+        "nn.MultiheadAttention(4, 2); nn.Transformer(4, 2, 1, 1, 8)\n"
+        "print(len(asked))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) > 8

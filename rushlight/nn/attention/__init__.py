@@ -11,7 +11,7 @@ import rushlight as rl
 
 from ...core.names import explain_missing as _explain_missing
 from .. import functional as F
-from ..init import constant_, xavier_normal_, xavier_uniform_
+from .. import init
 from ..layers_linear import NonDynamicallyQuantizableLinear
 from ..module import Module
 from ..parameter import Parameter
@@ -143,14 +143,14 @@ class MultiheadAttention(Module):
             self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight,
         ):  # fmt: skip
             if weight is not None:
-                xavier_uniform_(weight)
+                init.xavier_uniform_(weight)
         if self.in_proj_bias is not None:
-            constant_(self.in_proj_bias, 0.0)
-            constant_(self.out_proj.bias, 0.0)
+            init.constant_(self.in_proj_bias, 0.0)
+            init.constant_(self.out_proj.bias, 0.0)
         if self.bias_k is not None:
-            xavier_normal_(self.bias_k)
+            init.xavier_normal_(self.bias_k)
         if self.bias_v is not None:
-            xavier_normal_(self.bias_v)
+            init.xavier_normal_(self.bias_v)
 
     def __setstate__(self, state: dict) -> None:
         state.setdefault("_qkv_same_embed_dim", True)

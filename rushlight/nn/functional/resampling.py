@@ -11,6 +11,7 @@ import numpy as np
 import rushlight as rl
 
 from ...functions import neural as n
+from ...functions.layouts import keep, lies_channels_last
 
 __all__ = [
     "interpolate", "upsample", "upsample_bilinear", "upsample_nearest",
@@ -220,6 +221,10 @@ def interpolate(
     >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
+    if not input._array.flags.c_contiguous and lies_channels_last(input._array) and keep():
+        return rl.nn.functional.interpolate(
+            input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
+        )  # which keeps the layout from now on
     _check_mode(input, mode, align_corners, antialias)
     out, factors = _sizes(input, size, scale_factor)
     if recompute_scale_factor and out is not None:
