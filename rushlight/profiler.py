@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .autograd import engine
@@ -24,11 +24,15 @@ from .nn.module_global_hooks import (
     register_module_forward_pre_hook,
 )
 from .profiler_averages import EventList, ProfilerActivity, averages
+from .profiler_schedule import ProfilerAction, schedule, tensorboard_trace_handler
 
-__all__ = ["Profile", "ProfilerActivity", "profile", "record_function"]
+__all__ = [
+    "Profile", "ProfilerAction", "ProfilerActivity", "kineto_available", "profile",
+    "record_function", "schedule", "tensorboard_trace_handler",
+]  # fmt: skip
 # What torch.profiler.profile takes besides, and nobody measures here.
 _UNMEASURED = frozenset((
-    "schedule", "profile_memory", "with_stack", "with_flops", "experimental_config", "acc_events",
+    "profile_memory", "with_stack", "with_flops", "experimental_config", "acc_events",
     "execution_trace_observer", "use_cuda", "custom_trace_id_callback",
 ))  # fmt: skip
 _current: list[Profile] = []
@@ -97,6 +101,12 @@ class Profile:
     def stop(self) -> None:
         """End what `start` began."""
         self.__exit__()
+
+    step_num = 0
+
+    def step(self) -> None:
+        """The next step of a run begins."""
+        self.step_num += 1
 
     # --- what is timed
 
@@ -201,6 +211,35 @@ class Profile:
             json.dump({"traceEvents": events, "displayTimeUnit": "ns"}, file)
 
 
+class _Scheduled(Profile):
+    """A profile of the steps that a schedule names; each turn is handed out at its end."""
+
+    def __init__(self, ready: Any, plan: Callable[[int], ProfilerAction]) -> None:
+        super().__init__(ready)
+        self._plan, self._on = plan, False
+
+    def __enter__(self) -> Profile:
+        self._turn()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._on:
+            self._on = False
+            super().__exit__(*error)
+
+    def _turn(self) -> None:
+        self.current_action = self._plan(self.step_num)
+        if self.current_action.value >= ProfilerAction.RECORD.value and not self._on:
+            self.events, self._on = [], True
+            super().__enter__()
+
+    def step(self) -> None:
+        if self.current_action is ProfilerAction.RECORD_AND_SAVE:
+            self.__exit__(None, None, None)
+        super().step()
+        self._turn()
+
+
 def shapes_of(inputs: tuple[Any, ...]) -> str:
     """The shapes of the tensors among an op's operands."""
     return " ".join("x".join(map(str, x.shape)) or "()" for x in inputs if isinstance(x, Tensor))
@@ -212,14 +251,16 @@ def profile(
     on_trace_ready: Callable[[Profile], Any] | None = None,
     record_shapes: bool = False,
     with_modules: bool = False,
+    schedule: Callable[[int], ProfilerAction] | None = None,
     **others: Any,
 ) -> Profile:
     """Time every op inside a `with` block, eager and compiled; see `Profile`.
 
-    `on_trace_ready` is called with the profile at its end. Shapes and modules are always noted,
+    `on_trace_ready` is called with the profile at its end, with a `schedule` at the end of each
+    turn of active steps (`step()` says that the next begins). Shapes and modules are always noted,
     and of the `activities` only the processor's are there.
 
-    Raises: NotImplementedError for what is not measured: memory, stacks, FLOPs, schedules.
+    Raises: NotImplementedError for what is not measured: memory, stacks, FLOPs.
 
     >>> import rushlight as torch
     >>> with torch.profile() as p:
@@ -232,7 +273,17 @@ def profile(
             raise TypeError(f"profile() got an unexpected keyword argument '{name}'")
         if value:
             raise NotImplementedError(f"rushlight's profiler has no {name}")
-    return Profile(on_trace_ready)
+    return Profile(on_trace_ready) if schedule is None else _Scheduled(on_trace_ready, schedule)
+
+
+def old_profile(enabled: bool = True, *, record_shapes: bool = False, **others: Any) -> Any:
+    """`torch.autograd.profiler.profile`: the same; not enabled, nothing is measured."""
+    return profile(record_shapes=record_shapes, **others) if enabled else nullcontext()
+
+
+def kineto_available() -> bool:
+    """False: the times are taken here, not by the Kineto library."""
+    return False
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_averages_and_their_table_are_torchs() -> None:
 
 
 def test_what_is_not_measured_is_refused() -> None:
-    for name in ("profile_memory", "with_stack", "with_flops", "schedule"):
+    for name in ("profile_memory", "with_stack", "with_flops"):
         with pytest.raises(NotImplementedError, match=name):
             rl.profiler.profile(**{name: True})
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
@@ -128,3 +129,36 @@ def test_what_is_not_measured_is_refused() -> None:
     assert [event.name for event in found.events] == ["exp"]
     with pytest.raises(AttributeError, match="cuda_time_total"):
         found.key_averages().table(sort_by="cuda_time_total")
+
+
+def test_a_schedule_names_the_steps_that_are_looked_at(tmp_path: Path) -> None:
+    plan = rl.profiler.schedule(wait=1, warmup=1, active=2, repeat=2, skip_first=1)
+    found: list[int] = []
+    with rl.profiler.profile(
+        schedule=plan, on_trace_ready=lambda p: found.append(len(p.events))
+    ) as p:
+        for _ in range(12):
+            rl.ones(2).exp().exp()
+            p.step()
+    assert found == [4, 4]
+    write = rl.profiler.tensorboard_trace_handler(str(tmp_path), "me", use_gzip=True)
+    with rl.autograd.profiler.profile() as p:
+        rl.ones(2).exp()
+    write(p)
+    assert [path.name.startswith("me.") for path in tmp_path.glob("*.json.gz")] == [True]
+
+
+def test_the_work_of_products_is_counted() -> None:
+    from rushlight.utils.flop_counter import FlopCounterMode
+
+    net = rl.nn.Sequential(rl.nn.Linear(5, 6), rl.nn.ReLU(), rl.nn.Linear(6, 1))
+    x = rl.ones(4, 5, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        net(x).sum().backward()
+        rl.nn.functional.conv2d(rl.ones(2, 4, 8, 8), rl.ones(4, 2, 3, 3), groups=2)
+    counts = counter.get_flop_counts()
+    assert counts["Sequential"] == {"aten.addmm": 288, "aten.mm": 576}
+    assert counts["Sequential.0"] == {"aten.addmm": 240, "aten.mm": 480}
+    assert counts["Global"]["aten.convolution"] == 2 * 2 * 36 * 72
+    assert counter.get_total_flops() == 864 + 10368
+    assert "Sequential.2" in counter.get_table()

@@ -36,7 +36,7 @@ _explain_missing(
     __name__,
     {
         **{name: (f"rushlight.autograd.{name}", None) for name in _MODULES},
-        "profiler": ("rushlight.profiler", None),
+        "profiler": ("rushlight.autograd.profiler", None),
         **{
             name: ("rushlight.autograd.gradcheck", name)
             for name in ("GradcheckError", "gradcheck", "gradgradcheck")

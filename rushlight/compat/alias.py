@@ -22,7 +22,6 @@ OURS = frozenset({
     "core", "ops", "methods", "functions", "compat", "cli", "vision", "text", "tabular", "lab",
     "viz", "serialize", "__main__",
 })  # fmt: skip
-ELSEWHERE = {"torch.autograd.profiler": "rushlight.profiler"}  # two names of one module
 STAND_IN = os.path.join(os.path.dirname(__file__), "stand_in")
 
 
@@ -32,8 +31,6 @@ def our_name(name: str) -> str | None:
     >>> our_name("torch.nn.functional"), our_name("torchvision.transforms"), our_name("numpy")
     ('rushlight.nn.functional', 'rushlight.vision.transforms', None)
     """
-    if name in ELSEWHERE:
-        return ELSEWHERE[name]
     root, _, rest = name.partition(".")
     if root not in ROOTS or (root == "torch" and rest.partition(".")[0] in OURS):
         return None

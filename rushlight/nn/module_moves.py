@@ -50,7 +50,7 @@ class MoveMixin:
         >>> torch.nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, non_blocking = _parse_to(args, kwargs)
+        device, dtype, non_blocking = parse_to(args, kwargs)
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
@@ -140,7 +140,7 @@ def _absent(backend: str) -> Any:
     raise AssertionError(f"Torch not compiled with {backend} enabled")
 
 
-def _parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any, bool]:
+def parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any, bool]:
     """(device, dtype, non_blocking) of a call of `to`."""
     known = {"device", "dtype", "non_blocking", "copy", "memory_format", "tensor", "other"}
     values = list(args)

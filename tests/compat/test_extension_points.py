@@ -90,3 +90,12 @@ def test_compiled_modules_are_known_by_their_class() -> None:
     assert (
         isinstance(torch.ones(1), torch._C._TensorMeta("Any", (torch._C.TensorBase,), {})) is False
     )
+
+
+def test_what_a_call_of_to_asks_for() -> None:
+    parse = torch._C._nn._parse_to
+    assert parse(torch.float64) == (None, torch.float64, False, None)
+    found = parse("cpu", torch.float16, non_blocking=True, memory_format=torch.channels_last)
+    assert found == (torch.device("cpu"), torch.float16, True, torch.channels_last)
+    with pytest.raises(RuntimeError, match="CUDA"), torch.autograd.profiler.emit_nvtx():
+        pass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import rushlight as rl
 
-from .core.names import explain_missing as _explain_missing
-from .core.overrides import MODES, SWITCH, all_disabled, disabled, plain_results
+from ..core.names import explain_missing as _explain_missing
+from ..core.overrides import MODES, SWITCH, all_disabled, disabled, plain_results
 
 Generator = rl.Generator
 Size = rl.Size
@@ -43,4 +43,4 @@ def _log_api_usage_once(event: str) -> None:
     """Nothing: no usage is logged."""
 
 
-_explain_missing(__name__)
+_explain_missing(__name__, {"_nn": ("rushlight._C._nn", None)})
