@@ -30,9 +30,9 @@ def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str
 
 _GAUSS = 2 / sqrt(pi)
 
-erf = _smooth("erf", heavy("erf", kernels.erf, light=True), lambda y, x: _GAUSS * exp(-(x * x)),
+erf = _smooth("erf", heavy("erf", kernels.erf), lambda y, x: _GAUSS * exp(-(x * x)),
               "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
-erfc = _smooth("erfc", heavy("erfc", kernels.erfc, light=True),
+erfc = _smooth("erfc", heavy("erfc", kernels.erfc),
                lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")  # fmt: skip
 
 
@@ -55,7 +55,7 @@ _GILES = (
     (-4.17768164e-03, 9.43887047e-03), (2.46640727e-01, 1.00167406e+00),
     (1.50140941e+00, 2.83297682e+00),
 )  # fmt: skip
-_large_erfinv = heavy("erfinv", kernels.erfinv, _quick_erfinv, light=True)
+_large_erfinv = heavy("erfinv", kernels.erfinv, _quick_erfinv)
 
 
 def _erfinv(x: np.ndarray) -> np.ndarray:
@@ -97,9 +97,7 @@ def _sinc(x: np.ndarray) -> np.ndarray:
     return np.sinc(x).astype(x.dtype) if x.dtype.kind == "c" else kernels.sinc(x)
 
 
-sinc = _smooth(
-    "sinc", heavy("sinc", _sinc, light=True), _sinc_slope, "x", "sin(pi x) / (pi x), and 1 at 0."
-)
+sinc = _smooth("sinc", heavy("sinc", _sinc), _sinc_slope, "x", "sin(pi x) / (pi x), and 1 at 0.")
 
 
 def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
@@ -110,7 +108,7 @@ def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
 
 
 logit = general(
-    "logit", eval=heavy("logit", kernels.logit, light=True), vjp=_logit_vjp, reads="x",
+    "logit", eval=heavy("logit", kernels.logit), vjp=_logit_vjp, reads="x",
     dtype="float",
     doc="log(x / (1 - x)), x first held in [eps, 1 - eps] if eps is given.",
 )  # fmt: skip
@@ -144,7 +142,7 @@ log_ndtr = _special(
     "log_ndtr", kernels.log_ndtr, lambda y, x: sqrt(2 / pi) / erfcx(x * -sqrt(0.5)), "x",
     "The logarithm of the normal distribution function.", "LogNdtr",
 )  # fmt: skip
-entr = _special("entr", heavy("special_entr", kernels.entr, light=True),
+entr = _special("entr", heavy("special_entr", kernels.entr),
                 lambda y, x: -1 - log(x), "x", "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
 
 

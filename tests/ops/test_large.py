@@ -38,6 +38,8 @@ CALLS: dict[str, Call] = {
     "smooth_l1": lambda a, b, u: F.smooth_l1_loss(a, b, reduction="none", beta=0.7),
     "smooth_l1 without bend": lambda a, b, u: F.smooth_l1_loss(a, b, reduction="none", beta=0.0),
     "huber": lambda a, b, u: F.huber_loss(a, b, reduction="none", delta=0.7),
+    "hardshrink": lambda a, b, u: F.hardshrink(a),
+    "softshrink": lambda a, b, u: F.softshrink(a),
     "nan_to_num": lambda a, b, u: torch.nan_to_num(a),
 }  # fmt: skip
 

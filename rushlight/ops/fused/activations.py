@@ -190,6 +190,11 @@ log_sigmoid = _smooth(
 
 
 def _hardshrink(x: np.ndarray, bound: float) -> np.ndarray:
+    y = x * (np.abs(x) > bound) if np.isfinite(x).all() else _kept_outside(x, bound)
+    return y + x.dtype.type(0)  # no -0
+
+
+def _kept_outside(x: np.ndarray, bound: float) -> np.ndarray:
     return np.where((x >= -bound) & (x <= bound), 0, x)
 
 
@@ -198,10 +203,16 @@ hardshrink = _smooth(
     lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
     "x outside of -bound..bound, else 0.", flat="HardshrinkBackwardBackward0",
 )  # fmt: skip
+
+
+def _softshrink(x: np.ndarray, bound: float) -> np.ndarray:
+    bound = x.dtype.type(bound)
+    return np.copysign(x - np.minimum(np.maximum(x, -bound), bound), x)  # of zeros too
+
+
 softshrink = _smooth(
     "softshrink", "softshrink_cpu",
-    lambda x, bound: np.where(x > bound, x - x.dtype.type(bound),
-                              np.where(x < -bound, x + x.dtype.type(bound), x * 0)),
+    _softshrink,
     lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
     "x moved by `bound` towards 0, where it stays.", flat="SoftshrinkBackwardBackward0",
 )  # fmt: skip
