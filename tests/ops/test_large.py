@@ -88,11 +88,16 @@ def test_partition_finds_what_sorting_does(kind: Any, values: int) -> None:
     kth = t.kthvalue(7, 1, keepdim=True)
     assert (kth.values.numpy() == columns[:, 6:7]).all()
     assert (kth.indices.numpy() == order[:, 6:7]).all()
-    least = t.topk(9, 1, largest=False)
-    assert (least.indices.numpy() == order[:, :9]).all()
-    most = t.topk(9, 1)
-    assert (most.indices.numpy() == np.argsort(-x, 1, kind="stable")[:, :9]).all()
     assert t.median().item() == np.sort(x.ravel())[x.size // 2 - 1]
+
+
+def test_the_first_few_of_many() -> None:
+    x = np.random.RandomState(2).permutation(2400).reshape(6, 80, 5)
+    order = np.argsort(x, 1)
+    for kind in (torch.float32, torch.int64):
+        t = torch.from_numpy(x).to(kind)
+        assert (t.topk(9, 1, largest=False).indices.numpy() == order[:, :9]).all()
+        assert (t.topk(9, 1).indices.numpy() == order[:, :-10:-1]).all()
 
 
 def test_no_number_is_the_median_and_the_largest() -> None:
