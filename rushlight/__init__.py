@@ -156,6 +156,7 @@ _LAZY = {
     "sym": ("rushlight.sym", None),
     "testing": ("rushlight.testing", None),
     "torch": ("rushlight", None),
+    "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),
     "viz": ("rushlight.viz", None),
