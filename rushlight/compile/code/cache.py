@@ -9,6 +9,7 @@ compiling goes on without the cache. RUSHLIGHT_COMPILE_CACHE=0 switches it off.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import logging
@@ -23,6 +24,7 @@ KEEP = 0.75  # how much of the limit is left after that
 _MAGIC = b"rushlight object 1\n"
 _SUFFIX, _NOTES = ".object", ".notes"
 _SWEEP_EVERY = 16  # stores between two looks at the folder's size
+_SETTINGS = ("RUSHLIGHT_COMPILE_CACHE", "RUSHLIGHT_HOME", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")
 _DAY = 86400
 _AGES = {".draft": 3600, _NOTES: 90 * _DAY}  # seconds after which nobody wants them
 _log = logging.getLogger("rushlight.compile")
@@ -41,7 +43,12 @@ def key(*parts: str) -> str:
 
 def folder() -> Path | None:
     """Where entries lie; None while the cache is switched off or there is no home."""
-    if os.environ.get("RUSHLIGHT_COMPILE_CACHE", "") == "0":
+    return _folder(*map(os.environ.get, _SETTINGS))
+
+
+@functools.lru_cache(16)
+def _folder(switch: str | None, *_: str | None) -> Path | None:
+    if switch == "0":
         return None
     with contextlib.suppress(RuntimeError):  # Path.home(): no such user
         return cache_home() / "compiled"
