@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rushlight.compile.graph import Graph, Node
-from rushlight.compile.kernels import memory, program
+from rushlight.compile.kernels import memory, program, roots
 from rushlight.compile.kernels.normal import normalise, storage
 from rushlight.compile.kernels.schedule import Schedule, schedule
 
@@ -248,3 +248,14 @@ def test_parts_side_by_side_are_written_by_the_kernel_that_makes_them():
     exact = arrays[0].astype(np.float64) @ arrays[1]
     wanted = np.hstack([np.tanh(exact), exact * arrays[2], exact * arrays[2] * exact])
     np.testing.assert_allclose(built.run(arrays)[0], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_cheap_to_make_from_a_kept_value_is_not_kept():
+    x, y = value("x", 64, 64), value("y", 64, 64)
+    gate = op("sigmoid", x)
+    rest = op("sub", number(1.0), gate)
+    both = op("mul", rest, op("exp", y))
+    users = [reduce("sum", op("mul", part, y), (dim,)) for part in (rest, both) for dim in (0, 1)]
+    kept = {node.op for node in roots.choose(normalise(Graph([x, y], [gate, *users])), frozenset())}
+    assert "sub" not in kept
+    assert "mul" in kept

@@ -7,7 +7,7 @@ nodes are *virtual*: they live in registers, wherever a root's expression passes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from ..graph import POINTWISE, REDUCTIONS, Node
 from ..records import field, record
@@ -83,7 +83,7 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     for node in normal.nodes:
         for x in node.inputs:
             users[x].append(node)
-    burden = _burdens(normal)
+    burden, elected = _burdens(normal), set()
     reached: dict[Node, frozenset[Node]] = {}
     for node in reversed(normal.nodes):
         if node.op in SOURCES:
@@ -96,9 +96,32 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
             reached[node] = asked
             if node.op in POINTWISE and _worth(node, asked, users[node], burden):
                 picked[node] = None
+                if not _spread(users[node], node):
+                    elected.add(node)
         if node in picked:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
-    return {n: None for n in picked if n.op not in SOURCES}
+    spared = _spared(normal, picked, elected) if elected else ()
+    return {n: None for n in picked if n.op not in SOURCES and n not in spared}
+
+
+def _spared(normal: Normal, picked: Mapping[Node, object], elected: Container[Node]) -> set[Node]:
+    """Elected values that are cheap to make from a single one that is kept in any case."""
+    costs: dict[Node, int] = {}
+    sources: dict[Node, frozenset[Node]] = {}
+    spared: set[Node] = set()
+    for node in normal.nodes:
+        kept = node in picked or node.op in SOURCES or _always(node)
+        if not kept or node in elected:
+            price = cost(node) + sum(costs[x] for x in node.inputs)
+            big = [sources[x] for x in node.inputs if x.size * 8 > node.size]
+            found = frozenset().union(*big)
+            if not kept or (price <= CHEAP and len(found) <= 1):
+                costs[node], sources[node] = price, found
+                spared.add(node)
+                continue
+        costs[node] = 0
+        sources[node] = frozenset([node]) if node.size > 1 else frozenset()
+    return spared
 
 
 @record
@@ -147,6 +170,11 @@ def _worth(node: Node, asked: frozenset[Node], users: list[Node], burden: _Burde
     if len(asked) < 2:
         return False
     return price > CHEAP or len(burden.sources[node]) > 1
+
+
+def _spread(users: list[Node], node: Node) -> bool:
+    """Whether a value is broadcast to a larger one."""
+    return any(u.op != "slice" and u.size > node.size for u in users)
 
 
 def _stored_operands(node: Node, gemm: frozenset[Node]) -> Iterator[Node]:
