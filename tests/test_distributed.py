@@ -26,3 +26,15 @@ def test_no_group_is_made() -> None:
         rl.nn.parallel.DistributedDataParallel(rl.nn.Linear(2, 2))
     net = rl.nn.Linear(2, 2)
     assert not isinstance(net, rl.nn.parallel.DistributedDataParallel)
+
+
+def test_what_is_spread_over_processes_does_not_exist() -> None:
+    from rushlight.distributed.optim import ZeroRedundancyOptimizer
+    from rushlight.distributed.tensor import DTensor
+
+    weight = rl.nn.Parameter(rl.ones(2))
+    assert not isinstance(weight, DTensor)
+    assert not isinstance(rl.optim.SGD([weight], 0.1), ZeroRedundancyOptimizer)
+    for make in (DTensor, ZeroRedundancyOptimizer):
+        with pytest.raises(ValueError, match="Default process group has not been initialized"):
+            make([weight], rl.optim.SGD)

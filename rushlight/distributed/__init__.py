@@ -66,5 +66,5 @@ all_reduce = all_gather = all_gather_object = broadcast = broadcast_object_list 
 reduce = reduce_scatter = gather = scatter = send = recv = isend = irecv = _no_group
 _explain_missing(
     __name__,
-    {"nn": ("rushlight.distributed.nn", None), "rpc": ("rushlight.distributed.rpc", None)},
+    {name: (f"rushlight.distributed.{name}", None) for name in ("nn", "optim", "rpc", "tensor")},
 )
