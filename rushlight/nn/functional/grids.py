@@ -122,7 +122,8 @@ def _held(x: Tensor, size: int, padding_mode: str, align: bool) -> Tensor:
         return x
     if padding_mode == "reflection":
         x = _reflected(x, size, align)
-    return x.clamp(0, size - 1)
+    # no gradient from the edge on, where clamp passes it
+    return rl.where((x > 0) & (x < size - 1), x, x.detach().clamp(0, size - 1))
 
 
 def _read(input: Tensor, places: list[Tensor]) -> Tensor:
@@ -141,18 +142,58 @@ def _read(input: Tensor, places: list[Tensor]) -> Tensor:
     return found * inside.unsqueeze(1).to(found.dtype)
 
 
+def _framed(input: Tensor) -> Tensor:
+    """The pixels (N, C, Q) of images with zeros around: one before, two after every line."""
+    framed = rl.nn.functional.pad(input, (1, 2) * (input.ndim - 2))
+    return framed.reshape(*input.shape[:2], -1)
+
+
+def _steps(x: Tensor, count: int) -> Tensor:
+    """Whole coordinates, in the frame where they are in none of the pixels."""
+    held = x.clamp(-1, count)
+    return rl.where(held == held, held, -1.0).long() + 1
+
+
+def _places(steps: list[Tensor], size: Any, corners: bool) -> Tensor:
+    """Where pixels stand in a framed image, (N, P) or, of all corners in turn, (N, 2^d P)."""
+    flat: Any = 0
+    offsets = [0]
+    for step, count in zip(steps, size):
+        flat = flat * (count + 3) + step
+        offsets = [
+            at * (count + 3) + one for at in offsets for one in ((0, 1) if corners else (0,))
+        ]
+    return rl.cat([flat + offset for offset in offsets], 1) if corners else flat
+
+
+def _gathered(input: Tensor, places: Tensor) -> Tensor:
+    places = places.unsqueeze(1).expand(places.shape[0], input.shape[1], places.shape[1])
+    return _framed(input).gather(2, places)
+
+
+def _nearest(input: Tensor, at: list[Tensor]) -> Tensor:
+    size = input.shape[2:]
+    steps = [_steps(x.detach().round(), count) for x, count in zip(at, size)]
+    return _gathered(input, _places(steps, size, False))
+
+
 def _between(input: Tensor, at: list[Tensor]) -> Tensor:
     """Linear between the corners around each place."""
-    lows = [x.detach().floor() for x in at]
-    total: Any = 0
-    for corner in product((0, 1), repeat=len(at)):
-        weight: Any = 1
-        for step, x, low in zip(corner, at, lows):
-            part = x - low
-            weight = weight * (part if step else 1 - part)
-        pixels = _read(input, [low + step for low, step in zip(lows, corner)])
-        total = total + pixels * weight.unsqueeze(1)
-    return total
+    size, batch = input.shape[2:], input.shape[0]
+    steps, weights = [], None
+    for x, count in zip(at, size):
+        x = x.clamp(-1, count)
+        low = x.detach().floor()
+        steps.append(_steps(low, count))
+        part = x - low
+        pair = rl.stack((1 - part, part), 1)
+        if weights is not None:
+            pair = (weights.unsqueeze(2) * pair.unsqueeze(1)).reshape(batch, -1, x.shape[1])
+        weights = pair
+    assert weights is not None
+    pixels = _gathered(input, _places(steps, size, True))
+    pixels = pixels.reshape(*input.shape[:2], *weights.shape[1:])
+    return (pixels * weights.unsqueeze(1)).sum(2)
 
 
 def _by_cubics(input: Tensor, at: list[Tensor], padding_mode: str, align: bool) -> Tensor:
@@ -196,7 +237,7 @@ def grid_sample(
         scaled = (x + 1) * ((size - 1) / 2) if align_corners else ((x + 1) * size - 1) / 2
         at.append(scaled if mode == "bicubic" else _held(scaled, size, padding_mode, align_corners))
     if mode == "nearest":
-        y = _read(input, [x.detach().round() for x in at])
+        y = _nearest(input, at)
     elif mode == "bicubic":
         y = _by_cubics(input, at, padding_mode, align_corners)
     else:

@@ -1,0 +1,60 @@
+"""Images read at places of a grid, beside a plain loop over the pixels."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import floor
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+
+F = torch.nn.functional
+
+
+def by_loops(image: np.ndarray, grid: np.ndarray, nearest: bool) -> np.ndarray:
+    """Zeros outside, corners of the image between the pixels."""
+    size = image.shape[2:]
+    y = np.zeros((*image.shape[:2], *grid.shape[1:-1]))
+    for place in np.ndindex(grid.shape[:-1]):
+        at = [((x + 1) * n - 1) / 2 for x, n in zip(grid[place][::-1], size)]
+        for corner in product((0, 1), repeat=len(size)):
+            whole = [round(x) if nearest else floor(x) + one for x, one in zip(at, corner)]
+            if not all(0 <= i < n for i, n in zip(whole, size)) or (nearest and any(corner)):
+                continue
+            weight = 1.0 if nearest else np.prod([1 - abs(x - i) for x, i in zip(at, whole)])
+            y[(place[0], slice(None), *place[1:])] += (
+                weight * image[(place[0], slice(None), *whole)]
+            )
+    return y
+
+
+@pytest.mark.parametrize("nearest", [False, True])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_as_a_loop_reads(dims: int, nearest: bool) -> None:
+    draws = np.random.RandomState(dims)
+    image = draws.standard_normal((2, 3, 4, 5, 3)[: 2 + dims])
+    grid = draws.uniform(-1.7, 1.7, (2, *(3, 4, 2)[:dims], dims))
+    grid.reshape(-1)[:6] = (-1, 1, -1.25, 1.25, 50, -50)
+    found = F.grid_sample(
+        torch.from_numpy(image), torch.from_numpy(grid), "nearest" if nearest else "bilinear",
+        align_corners=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.numpy(), by_loops(image, grid, nearest), 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("mode", ["border", "reflection"])
+def test_no_gradient_from_the_edge_on(mode: str) -> None:
+    image = torch.arange(12.0).reshape(1, 1, 3, 4) ** 2
+    grid = torch.tensor([[-1.0, 1.0], [1.0, -1.0], [0.5, 0.25]]).reshape(1, 1, 3, 2)
+    grid.requires_grad_()
+    F.grid_sample(image, grid, padding_mode=mode, align_corners=True).sum().backward()
+    assert grid.grad is not None
+    assert grid.grad[0, 0].eq(0).tolist() == [[True, True], [True, True], [False, False]]
+
+
+def test_what_is_no_number_reads_no_pixel() -> None:
+    grid = torch.tensor([torch.nan, 0.0]).reshape(1, 1, 1, 2)
+    y = F.grid_sample(torch.ones(1, 1, 3, 3), grid, "nearest", align_corners=False)
+    assert y.item() == 0
