@@ -23,7 +23,8 @@ def add_safe_globals(safe_globals: list[Any]) -> None:
     """Allow `load` to rebuild, and `save` to store, objects of these classes.
 
     Arguments: `safe_globals`, classes, or pairs (class, full path written in the file). An object
-    is stored as its class's name and its attributes. Raises TypeError for what is not a class.
+    is stored as its class's name and its attributes. A function that is given may be called by a
+    file with what arguments it likes. Raises TypeError for anything else.
 
     >>> import rushlight as torch
     >>> class Config:
@@ -35,8 +36,8 @@ def add_safe_globals(safe_globals: list[Any]) -> None:
     """
     entries = dict(map(_entry, safe_globals))
     for kind in entries.values():
-        if not isinstance(kind, type):
-            raise TypeError(f"only classes can be safe globals: files call nothing (got {kind!r})")
+        if not callable(kind):
+            raise TypeError(f"only classes and functions can be safe globals (got {kind!r})")
     _REGISTERED.update(entries)
 
 

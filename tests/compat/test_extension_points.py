@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import pickle
+import zipfile
 from collections import namedtuple
 from typing import Any
 
@@ -99,3 +101,29 @@ def test_what_a_call_of_to_asks_for() -> None:
     assert found == (torch.device("cpu"), torch.float16, True, torch.channels_last)
     with pytest.raises(RuntimeError, match="CUDA"), torch.autograd.profiler.emit_nvtx():
         pass
+
+
+def _doubled(value: int) -> int:
+    return 2 * value
+
+
+class _Calls:
+    def __reduce__(self) -> Any:
+        return _doubled, (21,)
+
+
+def test_functions_that_files_may_call() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"a": _Calls()}, protocol=2))
+        archive.writestr("archive/version", "3\n")
+    for allowed in (False, True):
+        file.seek(0)
+        if not allowed:
+            with pytest.raises(pickle.UnpicklingError):
+                torch.load(file)
+            continue
+        with torch.serialization.safe_globals([_doubled]):
+            assert torch.load(file) == {"a": 42}
+    with pytest.raises(TypeError, match="only classes and functions"):
+        torch.serialization.add_safe_globals([3])
