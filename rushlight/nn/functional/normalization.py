@@ -75,9 +75,9 @@ def batch_norm(
                     ("weight", weight), ("bias", bias)):  # fmt: skip
         _check_channels(name, x, channels)
     shape = (1, channels) + (1,) * (input.ndim - 2)
-    weight, bias = _view(weight, shape), _view(bias, shape)
     if not training:
         return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
+    weight, bias = _view(weight, shape), _view(bias, shape)
     dims = (0, *range(2, input.ndim))
     y, mean, variance = n.standardise(input, weight, bias, dims, eps)
     if running_mean is not None or running_var is not None:
@@ -96,13 +96,13 @@ def _with_running(
     for name, x in (("running_mean", mean), ("running_var", variance)):
         if x is None:
             raise RuntimeError(f"{name} must be defined in evaluation mode")
-    scale = (variance + eps).rsqrt().reshape(shape)
+    scale = (variance + eps).rsqrt()  # one number per channel, so few operations are what counts
     if weight is not None:
         scale = scale * weight
-    shift = -mean.reshape(shape) * scale
-    if bias is not None:
-        shift = shift + bias
-    return n.affine(input, scale.to(input.dtype), shift.to(input.dtype))
+    shift = -mean * scale if bias is None else bias - mean * scale
+    if scale.dtype is not input.dtype:
+        scale, shift = scale.to(input.dtype), shift.to(input.dtype)
+    return n.affine(input, scale.reshape(shape), shift.reshape(shape))
 
 
 def _check_normalized(input: Tensor, shape: tuple[int, ...], root: bool, **params: Any) -> None:
@@ -224,10 +224,10 @@ def instance_norm(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
         )
     shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
-    weight, bias = _view(weight, shape), _view(bias, shape)
     if not use_input_stats:
         y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)
         return n.named(y, "ViewBackward0")
+    weight, bias = _view(weight, shape), _view(bias, shape)
     y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
     count = prod(input.shape[2:])
     if running_mean is not None:
