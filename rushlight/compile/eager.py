@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..core import heavy
 from ..core.memory import empty, keep_freed
-from . import eager_kept, entry, remembered
+from . import eager_each, eager_kept, entry, remembered
 from .code import helpers, llvm
 from .eager_kept import Kept
 from .graph import Graph, Node
@@ -79,7 +79,8 @@ def _made(
     if known is None and not all(x.flags.c_contiguous for x in arrays):
         return heavy.UNKNOWN  # in which order of memory the result lies is NumPy's to say
     keep_freed()
-    program = _program(name, args[into:], arrays, over)
+    program = eager_each.program(name, args, arrays, _program) if name in eager_each.NAMES else None
+    program = program or _program(name, args[into:], arrays, over)
     if known is not None and known != program.recipe.outputs:
         raise NotNative(f"{program.recipe.outputs} for {known}")
     native = Native(program, [(x.shape, x.dtype, x.strides) for x in arrays])
