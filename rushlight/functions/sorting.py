@@ -43,9 +43,10 @@ def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = None, *,
     axis: Any = None, out: Any = None,
 ) -> Any:  # fmt: skip
-    """The elements in order along a dimension, and their indices; equal ones keep their order.
+    """The elements in order along a dimension, and their indices.
 
-    nan counts as larger than every number.
+    nan counts as larger than every number. Equal ones keep their order if `stable`; else they stand
+    as torch's sort leaves them.
     Source: https://pytorch.org/docs/stable/generated/torch.sort.html
 
     >>> import rushlight as torch
@@ -69,7 +70,7 @@ def argsort(
     """
     _ordered("sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
-    return o.argsort(input, place, bool(descending))
+    return o.argsort(input, place, bool(descending), bool(stable))
 
 
 def msort(input: Tensor, *, out: Any = None) -> Tensor:

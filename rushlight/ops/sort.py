@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.families import general, plain
 from ..core.tape import PARAMS
+from . import introsort
 from .elementwise import where
 from .indexing_along import scatter_one, spread_along
 from .reduce import kept, spread
@@ -23,13 +24,35 @@ def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(turned, dim)
 
 
+LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits
+
+
 def _sort(
     x: np.ndarray, dim: int, descending: bool, stable: bool | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
+    by_digits = x.ndim == 1 and x.size >= LARGE and x.dtype.kind in "iu" and not descending
+    free = not (stable or by_digits or x.shape[dim] <= introsort.SMALL)
+    rows = np.moveaxis(x, dim, -1)
+    found = introsort.natively(rows, descending) if free else None
+    if found is not None:
+        places = np.ascontiguousarray(np.moveaxis(found, -1, dim))
+        return np.take_along_axis(x, places, dim), places
     places = np.ascontiguousarray(order(x, dim, descending))
-    return np.take_along_axis(x, places, dim), places
+    values = np.take_along_axis(x, places, dim)
+    if free and _has_equals(np.moveaxis(values, dim, -1)):
+        found = introsort.slowly(rows, descending)
+        places = places if found is None else np.ascontiguousarray(np.moveaxis(found, -1, dim))
+    return values, places
+
+
+def _has_equals(rows: np.ndarray) -> bool:
+    """Whether neighbours in a row are equal, or both nan."""
+    after, before = rows[..., 1:], rows[..., :-1]
+    if (after == before).any():
+        return True
+    return rows.dtype.kind not in "iub" and bool((np.isnan(after) & np.isnan(before)).any())
 
 
 def _raw(places: Any) -> np.ndarray:
@@ -50,31 +73,47 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
         return x.copy(), np.zeros((), np.int64)
     places = _few_of_many(x, dim, k, largest)
     if places is None:
-        places = np.ascontiguousarray(_first(order(x, dim, largest), dim, k))
+        places = np.ascontiguousarray(_usual_first(x, dim, k, largest))
     return np.take_along_axis(x, places, dim), places
 
 
+def _usual_first(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray:
+    """The places of the first k in order, equal elements as torch leaves them."""
+    rows = np.moveaxis(x, dim, -1)
+    found = introsort.natively(rows, largest, k) if k else None
+    if found is None:
+        places = order(rows, -1, largest)
+        found = places[..., :k]
+        if k and _has_equals(np.take_along_axis(rows, places, -1)):
+            slow = introsort.slowly(rows, largest, k)
+            found = found if slow is None else slow
+    return np.moveaxis(found, -1, dim)
+
+
 def _few_of_many(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray | None:
-    """The same by partition; None where there is nan, or no gain."""
+    """The same by partition; None where there is nan, no gain, or equal ones among the first."""
     size = x.shape[dim]
     if not 0 < k <= size // 4 or size < 64 or x.dtype.kind not in "fiu" or x.dtype.itemsize < 4:
         return None
-    rows = np.moveaxis(x, dim, -1)
-    last = size - k if largest else k - 1
-    limit = np.partition(rows, last)[..., last : last + 1]
-    taken = rows > limit if largest else rows < limit
-    missing = k - np.count_nonzero(taken, -1, keepdims=True)
-    level = rows == limit
-    if (np.count_nonzero(level, -1, keepdims=True) > missing).any():  # the first of equal ones
-        level &= np.cumsum(level, -1, dtype=np.int32) <= missing
-    taken |= level
-    places = np.nonzero(taken)[-1]
-    if places.size * size != k * x.size:
+    rows, count = np.moveaxis(x, dim, -1), x.size // size * k
+    limit = _at_rank(rows, size - k if largest else k - 1)
+    taken = rows >= limit if largest else rows <= limit
+    if np.count_nonzero(taken) != count:
         return None
-    places = places.reshape(*rows.shape[:-1], k)
+    places = (np.flatnonzero(taken) % size).reshape(*rows.shape[:-1], k)
     values = np.take_along_axis(rows, places, -1)
-    places = np.take_along_axis(places, order(values, -1, largest), -1)
+    ranks = order(values, -1, largest)
+    values = np.take_along_axis(values, ranks, -1)
+    if (values[..., 1:] == values[..., :-1]).any():
+        return None
+    places = np.take_along_axis(places, ranks, -1)
     return np.ascontiguousarray(np.moveaxis(places, -1, dim))
+
+
+def _at_rank(rows: np.ndarray, k: int) -> np.ndarray:
+    """The k-th smallest number (from 0) of each row; short rows are sorted faster than parted."""
+    found = np.sort(rows) if rows.shape[-1] <= 1024 else np.partition(rows, k)
+    return found[..., k : k + 1]
 
 
 def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
@@ -112,7 +151,7 @@ def _place_of(x: np.ndarray, dim: int, k: int) -> np.ndarray | None:
     if x.shape[dim] < 16 or kind not in "fiu" or (kind == "f" and np.isnan(x).any()):
         return None
     rows = np.moveaxis(x, dim, -1)
-    value = np.partition(rows, k)[..., k : k + 1]
+    value = _at_rank(rows, k)
     level, before = rows == value, k - np.count_nonzero(rows < value, -1, keepdims=True)
     if before.any():
         level &= np.cumsum(level, -1, dtype=np.int32) == before + 1
@@ -213,6 +252,7 @@ aminmax = general(
     doc="The smallest and the largest value; ties share the gradient.",
 )  # fmt: skip
 argsort = plain(
-    "argsort", eval=lambda x, dim, descending: _sort(x, dim, descending)[1],
+    "argsort",
+    eval=lambda x, dim, descending, stable=False: _sort(x, dim, descending, stable)[1],
     doc="Where the elements stand in order along a dimension.",
 )  # fmt: skip
