@@ -135,7 +135,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         kind = None if dtype is None else numpy_kind(dtype)
         if blank or isinstance(input._array, Value):
             a = input._array
-            if a.blank is not None and not blank:
+            if not blank and a.blank is not None:
                 return a.blank(name, kind)
             if blank or (a.absent and device is None):
                 return elsewhere.alike(input, kind, requires_grad, memory_format)
