@@ -156,6 +156,8 @@ _LAZY = {
     "sym": ("rushlight.sym", None),
     "testing": ("rushlight.testing", None),
     "torch": ("rushlight", None),
+    "types": ("rushlight.types", None),
+    **{name: ("rushlight.types", name) for name in ("SymBool", "SymFloat", "SymInt")},
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),

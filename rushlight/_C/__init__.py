@@ -6,6 +6,7 @@ import rushlight as rl
 
 from ..core.names import explain_missing as _explain_missing
 from ..core.overrides import MODES, SWITCH, all_disabled, disabled, plain_results
+from ..core.state import STATE
 
 Generator = rl.Generator
 Size = rl.Size
@@ -33,6 +34,11 @@ def _is_torch_function_mode_enabled() -> bool:
 def _len_torch_function_stack() -> int:
     """How many of them are."""
     return len(MODES.active)
+
+
+def _are_functorch_transforms_active() -> bool:
+    """Whether a transform of torch.func is running."""
+    return bool(STATE.transforms)
 
 
 def _get_tracing_state() -> None:

@@ -12,11 +12,14 @@ _REGISTERED: dict[str, Any] = {}
 
 
 def _entry(item: Any) -> tuple[str, Any]:
+    name = ""
     if isinstance(item, tuple):
         if len(item) != 2 or not isinstance(item[1], str):
             raise ValueError("a safe global is a class, or a pair (class, its full path as text)")
-        return item[1], item[0]
-    return f"{item.__module__}.{item.__qualname__}", item
+        item, name = item[0], item[1]
+    if not callable(item):
+        raise TypeError(f"only classes and functions can be safe globals (got {item!r})")
+    return name or f"{item.__module__}.{item.__qualname__}", item
 
 
 def add_safe_globals(safe_globals: list[Any]) -> None:
@@ -34,11 +37,7 @@ def add_safe_globals(safe_globals: list[Any]) -> None:
     ...     print(Config in torch.serialization.get_safe_globals())
     True
     """
-    entries = dict(map(_entry, safe_globals))
-    for kind in entries.values():
-        if not callable(kind):
-            raise TypeError(f"only classes and functions can be safe globals (got {kind!r})")
-    _REGISTERED.update(entries)
+    _REGISTERED.update(dict(map(_entry, safe_globals)))
 
 
 def clear_safe_globals() -> None:

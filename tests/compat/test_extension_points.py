@@ -127,3 +127,16 @@ def test_functions_that_files_may_call() -> None:
             assert torch.load(file) == {"a": 42}
     with pytest.raises(TypeError, match="only classes and functions"):
         torch.serialization.add_safe_globals([3])
+
+
+def test_names_of_annotations() -> None:
+    assert isinstance(1.5, torch.types.Number)
+    assert not isinstance(3, torch.SymInt)
+    with pytest.raises(TypeError, match="no symbolic numbers"):
+        torch.SymInt(3)
+    asked = []
+    torch.func.grad(lambda x: (asked.append(torch._C._are_functorch_transforms_active()), x)[1])(
+        torch.ones(())
+    )
+    assert asked == [True]
+    assert torch._C._are_functorch_transforms_active() is False
