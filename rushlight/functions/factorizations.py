@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name
+from ..core.dispatch import scalar_type_name, whole
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
 from ..core.values import some
@@ -151,7 +151,8 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     check_right("linalg.lu_solve", LU, B, left)
     if left:
         return put(f.lu_solve(LU, pivots, B, bool(adjoint)), out)
-    return put(ops.adjoint(f.lu_solve(LU, pivots, ops.adjoint(B), not adjoint)), out)
+    x = ops.adjoint(f.lu_solve(LU, pivots, ops.adjoint(B), not adjoint))
+    return put(whole(x, "LinalgLuSolveBackward0"), out)
 
 
 def _below(pivots: Any, n: int) -> bool:
@@ -471,6 +472,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None,
     residuals = _residuals(A, right, solution, driver, rank)
     if vector:
         solution, residuals = solution[..., 0], residuals[..., 0] if residuals.ndim else residuals
+    solution, residuals = (whole(x, "LinalgLstsqBackward0") for x in (solution, residuals))
     none = wrap(np.empty(0, values._array.dtype))
     return put(Least(
         solution, residuals, wrap(np.empty(0, np.int64)) if driver == "gels" else rank,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
+from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
 from ..core.values import some
@@ -132,8 +133,10 @@ def _equation(A: Tensor, B: Tensor, left: bool) -> tuple[Tensor, Tensor, bool]:
 
 
 def _solution(x: Tensor, left: bool, vector: bool) -> Tensor:
+    if left and not vector:
+        return x
     x = x if left else s.transpose(x, -2, -1)
-    return s.reshape(x, x._array.shape[:-1]) if vector else x
+    return one_node(s.reshape(x, x._array.shape[:-1]) if vector else x, "LinalgSolveExBackward0")
 
 
 def check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
@@ -176,7 +179,8 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
         return put(ops.solve_triangular(A, B, bool(upper), bool(unitriangular)), out)
     a, b = s.transpose(A, -2, -1), s.transpose(B, -2, -1)
     x = ops.solve_triangular(a, b, not upper, bool(unitriangular), True)
-    return put(s.transpose(x, -2, -1), out)
+    x = one_node(s.transpose(x, -2, -1), "LinalgSolveTriangularBackward0")
+    return put(x, out)
 
 
 def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
@@ -184,7 +188,8 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
     """The older name of `linalg.solve_triangular`, with the operands in the other order."""
     a = s.transpose(A, -2, -1) if transpose else A
     x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
-    return put(Triangular(x, s.clone(A)), out)
+    x, copy = (one_node(one, "TriangularSolveBackward0") for one in (x, s.clone(A)))
+    return put(Triangular(x, copy), out)
 
 
 def inv(A: Tensor, *, out: Any = None) -> Tensor:
@@ -272,7 +277,8 @@ def logdet(input: Tensor) -> Tensor:
 
 def _factor(A: Tensor, upper: bool, name: str) -> Tensor:
     factor = ops.cholesky(ops.adjoint(A) if upper else A, name, upper)
-    return ops.adjoint(factor) if upper else factor
+    node = "CholeskyBackward0" if name == "cholesky" else "LinalgCholeskyExBackward0"
+    return one_node(ops.adjoint(factor) if upper else factor, node)
 
 
 def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
@@ -310,7 +316,9 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
     factor, info = ops.cholesky_ex(ops.adjoint(A) if upper else A, upper)
     if check_errors:
         ops.refuse(info._array, ops.indefinite("linalg.cholesky_ex"))
-    return put(Cholesky(ops.adjoint(factor) if upper else factor, info), out)
+    if upper:
+        factor = one_node(ops.adjoint(factor), "LinalgCholeskyExBackward0")
+    return put(Cholesky(factor, info), out)
 
 
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:

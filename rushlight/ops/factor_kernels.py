@@ -129,7 +129,7 @@ def symmetric_solve(packed: ndarray, pivots: ndarray, b: ndarray, conjugate: boo
     batch, count = lead(packed, b)
     n, width = b.shape[-2:]
     function = routine("hetrs" if conjugate else "sytrs", b.dtype.char)
-    if function is None or not b.size or not all(map(_paired, pivots.reshape(-1, n).tolist())):
+    if function is None or not count * b.size or not all(map(_paired, pivots.reshape(-1, n).tolist())):
         return None
     x = columns(np.broadcast_to(b, (*batch, n, width)))
     swaps = np.ascontiguousarray(np.broadcast_to(pivots, (*batch, n)), whole_type())

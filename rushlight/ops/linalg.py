@@ -223,16 +223,12 @@ def _cholesky(a: np.ndarray, name: str, rows: bool = False) -> np.ndarray:
     return np.ascontiguousarray(y) if rows else y
 
 
-def _half_lower(x: Any) -> Any:
-    """The lower triangle with half the diagonal."""
-    return (tril(x, 0) + tril(x, -1)) * 0.5
-
-
 def _cholesky_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
     turned = adjoint(y)
-    left = solve_triangular(turned, _half_lower(matmul(turned, g)), True, False)
-    both = adjoint(solve_triangular(turned, adjoint(left), True, False))
-    return (both + adjoint(both)) * 0.5
+    inner = matmul(turned, g)
+    half = (tril(inner, 0) + adjoint(tril(inner, -1))) * 0.5
+    left = solve_triangular(turned, half, True, False)
+    return adjoint(solve_triangular(turned, adjoint(left), True, False))
 
 
 cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="y",

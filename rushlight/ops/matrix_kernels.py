@@ -288,7 +288,7 @@ def permutation(pivots: ndarray, m: int) -> ndarray:
     """The order of rows that a sequence of swaps (counted from 1) makes."""
     *batch, k = pivots.shape
     if prod(batch) < SEVERAL:
-        orders = [_swapped(one, m) for one in (pivots.reshape(-1, k) - 1).tolist()]
+        orders = [_swapped(one, m) for one in (pivots.reshape(prod(batch), k) - 1).tolist()]
         return np.array(orders, np.int64).reshape(*batch, m)
     order = np.tile(np.arange(m), (prod(batch), 1))
     at = pivots.reshape(-1, k) - 1
