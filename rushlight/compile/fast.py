@@ -70,8 +70,9 @@ class _Writer:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
         self.words = Words(self.bound.places) if words_known() else None
-        for table, _ in self.captured.stores if self.words is not None else ():
-            self.words.forget(table)
+        if self.words is not None:
+            for table, _ in self.captured.stores:
+                self.words.forget(table)
         program = self.bound.program
         entry = program.array_entry(range(len(forms)), forms, self.words)
         if program.draws:

@@ -21,23 +21,29 @@ class Moulds:
 
     def __init__(self, s: Any) -> None:
         self.s = s
-        self._known: dict[Any, _Mould | None] = {}
+        self._known: dict[Any, Any] = {}  # what a mould is made of, then the mould, or None
 
     def lowered(self, node: Node, xs: Sequence[Any], rule: Callable[..., Any]) -> Any:
         """What `rule(s, node, xs)` gives; from the second time on without calling it."""
         key = _form(node, xs, self.s.wanted)
         if key is None:
             return rule(self.s, node, xs)
-        mould = self._known.get(key)
-        if mould is not None:
-            return mould.filled(self.s, xs)
+        known = self._known.get(key)
+        if type(known) is tuple:
+            known = self._known[key] = _made(*known)
+        if known is not None:
+            return known.filled(self.s, xs)
         first = len(self.s.made)
         found = rule(self.s, node, xs)
-        try:
-            self._known[key] = _Mould(self.s.made[first:], xs, found)
-        except KeyError:  # it reads a node that is neither its own nor an operand
-            self._known[key] = None
+        self._known.setdefault(key, (self.s.made, first, len(self.s.made), xs, found))
         return found
+
+
+def _made(made: Sequence[Node], first: int, last: int, xs: Any, found: Any) -> _Mould | None:
+    try:
+        return _Mould(made[first:last], xs, found)
+    except KeyError:  # it reads a node that is neither its own nor an operand
+        return None
 
 
 class _Mould:
