@@ -25,6 +25,7 @@ from .core.dtypes import (
     can_cast,
     channels_last,
     channels_last_3d,
+    complex32,
     complex64,
     complex128,
     contiguous_format,
@@ -69,6 +70,7 @@ double = float64
 short = int16
 int = int32
 long = int64
+chalf = complex32
 cfloat = complex64
 cdouble = complex128
 newaxis = None
@@ -175,6 +177,7 @@ _LAZY = {
 for _name in ("_convert_indices_from_coo_to_csr", "_convert_indices_from_csr_to_coo"):
     _LAZY[_name] = ("rushlight.functions.sparse", _name)
 _LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
+_LAZY["_assert_async"] = ("rushlight.functions.predicates", "_assert_async")
 for _name in (
     "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg"
     " reciprocal round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc add sub mul div clamp_min"

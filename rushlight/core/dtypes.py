@@ -51,7 +51,7 @@ class dtype:
 
     def to_real(self) -> dtype:
         """The type of the real part."""
-        return {complex64: float32, complex128: float64}.get(self, self)
+        return {complex32: float16, complex64: float32, complex128: float64}.get(self, self)
 
     def to_complex(self) -> dtype:
         """The complex type whose parts have this type."""
@@ -81,6 +81,7 @@ float16 = dtype("float16", np.float16, FLOAT, 1, 2)
 bfloat16 = dtype("bfloat16", None, FLOAT, 1, 2)
 float32 = dtype("float32", np.float32, FLOAT, 2, 4)
 float64 = dtype("float64", np.float64, FLOAT, 3, 8)
+complex32 = dtype("complex32", None, COMPLEX, 1, 4)  # a name to compare with: NumPy has none
 complex64 = dtype("complex64", np.complex64, COMPLEX, 2, 8)
 complex128 = dtype("complex128", np.complex128, COMPLEX, 3, 16)
 # Formats to store and exchange values in (rank 0): they are cast, copied and compared, and meet
@@ -92,12 +93,14 @@ float8_e5m2fnuz = dtype("float8_e5m2fnuz", None, FLOAT, 0, 1)
 float8_e8m0fnu = dtype("float8_e8m0fnu", None, FLOAT, 0, 1)
 
 ALIASES = {
-    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32,
-    "long": int64, "cfloat": complex64, "cdouble": complex128,
+    "chalf": complex32, "half": float16, "float": float32, "double": float64, "short": int16,
+    "int": int32, "long": int64, "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 
 
 def _load(kind: dtype) -> np.dtype:
+    if kind is complex32:
+        raise TypeError("NumPy has no 16-bit complex numbers: use complex64")
     try:
         import ml_dtypes
     except ImportError as error:

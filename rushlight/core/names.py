@@ -142,7 +142,6 @@ def _hints(home: str, name: str) -> list[str]:
 
 
 _ABSENT = {
-    **dict.fromkeys(("complex32", "chalf"), "NumPy has no 16-bit complex numbers: use complex64"),
     **dict.fromkeys(("quint8", "qint8", "qint32"), "quantised types are left out: use uint8"),
 }  # fmt: skip
 

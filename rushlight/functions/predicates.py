@@ -225,3 +225,9 @@ def scalar_tensor(
 def _assert(condition: Any, message: str) -> None:
     """Python's assert as a function, which torch.fx can note."""
     assert condition, message
+
+
+def _assert_async(input: Tensor, assert_msg: str | None = None) -> None:
+    """RuntimeError unless the one value is other than zero; it is looked at now."""
+    if not bool(input):
+        raise RuntimeError(assert_msg or "Expected Tensor with single nonzero value, but got zero")

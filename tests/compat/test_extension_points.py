@@ -140,3 +140,11 @@ def test_names_of_annotations() -> None:
     )
     assert asked == [True]
     assert torch._C._are_functorch_transforms_active() is False
+
+
+def test_assertions_about_values() -> None:
+    assert torch._assert_async(torch.tensor(2.0)) is None
+    with pytest.raises(RuntimeError, match="^out of range$"):
+        torch._assert_async(torch.tensor(False), "out of range")
+    with pytest.raises(RuntimeError, match="single nonzero value, but got zero"):
+        torch._assert_async(torch.tensor(0))
