@@ -153,6 +153,33 @@ class Row:
             self.nearest(first - 1, count)
             self.order(0, first - 1)
 
+    def kth(self, k: int) -> int:
+        """Where element k in order comes from: by partition around the middle one of three."""
+        keys, low, high = self.keys, 0, len(self.keys) - 1
+        while high > low:
+            if high == low + 1:
+                if keys[low] > keys[high]:
+                    self.swap(low, high)
+                break
+            self.swap(low + (high - low) // 2, low + 1)
+            for i, j in ((low + 1, high), (low, high), (low + 1, low)):
+                if keys[i] > keys[j]:
+                    self.swap(i, j)
+            i, j, pivot = low + 1, high, keys[low]
+            while True:
+                i += 1
+                while pivot > keys[i]:
+                    i += 1
+                j -= 1
+                while keys[j] > pivot:
+                    j -= 1
+                if j < i:
+                    break
+                self.swap(i, j)
+            self.swap(low, j)
+            low, high = (i if j <= k else low), (j - 1 if j >= k else high)
+        return self.places[k]
+
 
 def _depth(count: int) -> int:
     return 2 * (max(count, 1).bit_length() - 1)
@@ -196,6 +223,18 @@ def slowly(x: np.ndarray, descending: bool, first: int | None = None) -> np.ndar
     rows = keys_of(x, descending).reshape(-1, x.shape[-1])
     found = np.array([_row(row, first) for row in rows.tolist()], np.int64)
     return found.reshape(*x.shape[:-1], -1)
+
+
+def kth(x: np.ndarray, k: int) -> np.ndarray | None:
+    """Where element k of each row in order comes from; None where there is too much for Python.
+
+    Source: quickselect, Hoare 1961, with the middle one of three as pivot.
+    """
+    if x.size > MOST:
+        return None
+    rows = keys_of(x, False).reshape(-1, x.shape[-1])
+    found = np.array([Row(row).kth(k) for row in rows.tolist()], np.int64)
+    return found.reshape(*x.shape[:-1], 1)
 
 
 def _row(keys: list[int], first: int | None) -> list[int]:

@@ -142,6 +142,11 @@ def _kth(x: np.ndarray, dim: int, keep: bool, k: int) -> tuple[Any, Any]:
     places = _place_of(x, dim, k - 1)
     if places is None:
         places = order(x, dim, False)[(slice(None),) * dim + (slice(k - 1, k),)]
+    rows = np.moveaxis(x, dim, -1)
+    level = rows == np.moveaxis(np.take_along_axis(x, places, dim), dim, -1)
+    if (np.count_nonzero(level, -1) > 1).any():  # of equal ones the one that torch's steps reach
+        found = introsort.kth(rows, k - 1)
+        places = places if found is None else np.moveaxis(found, -1, dim)
     return _pick(x, places, dim, keep)
 
 
@@ -219,8 +224,8 @@ median_all, nanmedian_all = _median_all("median_all", False), _median_all("nanme
 def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
-    places = order(x, dim, False)
-    values = np.moveaxis(np.take_along_axis(x, places, dim), dim, -1)
+    values, places = _sort(x, dim, False)
+    values = np.moveaxis(values, dim, -1)
     size = values.shape[-1]
     starts = np.ones(values.shape, bool)
     starts[..., 1:] = values[..., 1:] != values[..., :-1]
