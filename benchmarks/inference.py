@@ -1,6 +1,8 @@
 """Networks in use, beside torch and ONNX Runtime: time of one image, images per second of many.
 
-    python benchmarks/inference.py [lenet resnet] [--batch 1 64] [--threads N] [--rounds N]
+    python benchmarks/inference.py [lenet resnet ...] [--batch 1 64] [--threads N] [--rounds N]
+
+Without names LeNet and ResNet-18 on one channel run; the others are those of vision.models.
 
 All contenders have the same weights and must give the same numbers. ONNX Runtime gets the graph
 that torch exports, batch norms folded. With one thread times are process time, medians of
@@ -10,21 +12,27 @@ interleaved rounds; with more it is wall time, of the rounds that no other proce
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import time
 from collections.abc import Callable
 from typing import Any
 
+import models
 import numpy as np
 from cases import lenet, resnet
 from timing import measured, with_threads
 
 import rushlight
 
-NETS = {
+NETS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "lenet": (lenet, (1, 28, 28), "LeNet, 28x28"),
     "resnet": (resnet, (1, 96, 96), "ResNet-18, one channel, 96x96"),
 }
+LARGE = ("resnet18", "resnet50", "mobilenet_v2", "vgg11", "alexnet", "googlenet", "densenet121")
+USUAL = tuple(NETS)
+for word in LARGE:
+    NETS[word] = functools.partial(models.make, word), (3, 224, 224), f"{word}, 224x224"
 COLUMNS = ("compiled", "eager", "torch", "torch.compile", "ONNX Runtime")
 Call = Callable[[], np.ndarray]
 
@@ -138,7 +146,7 @@ def main() -> None:
     heads = ["network", *COLUMNS, "best peer over compiled"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), flush=True)
     clock = time.process_time if options.threads == 1 else time.perf_counter
-    for name in options.nets or NETS:
+    for name in options.nets or USUAL:
         for batch in options.batch:
             calls = contenders(name, batch, options)
             notes = differences(calls)

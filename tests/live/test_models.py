@@ -32,6 +32,7 @@ def theirs() -> Any:
         for mine, other in (
             ("import rushlight as rl", "import torch as rl"), ("from rushlight", "from torch"),
             ("from ...core.", "from rushlight.core."), ("from ..ops.misc", "from .misc"),
+            ("from .weights", "from rushlight.vision.models.weights"),
         ):  # fmt: skip
             source = source.replace(f"\n{mine}", f"\n{other}")
         name = name.rpartition("/")[2]
