@@ -163,6 +163,7 @@ _LAZY = {
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),
+    "_utils": ("rushlight._utils", None),
     "viz": ("rushlight.viz", None),
     "debug": ("rushlight.autograd.debugging", "debug"),
     "explain": ("rushlight.autograd.explain", "explain"),

@@ -69,8 +69,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         _check_differentiable(data, requires_grad)
         return _share(cls, data, requires_grad)
 
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        """Everything happens in __new__; a tensor's own __init__ must not see these arguments."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Everything happens in __new__, whose arguments subclasses choose."""
 
     def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:

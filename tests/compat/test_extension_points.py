@@ -148,3 +148,20 @@ def test_assertions_about_values() -> None:
         torch._assert_async(torch.tensor(False), "out of range")
     with pytest.raises(RuntimeError, match="single nonzero value, but got zero"):
         torch._assert_async(torch.tensor(0))
+
+
+def test_parameters_of_ones_own_take_what_they_like() -> None:
+    class Named(torch.nn.Parameter):
+        def __new__(cls, data: Any, name: str = "", requires_grad: bool = True) -> Any:
+            made = super().__new__(cls, data, requires_grad)
+            made.label = name
+            return made
+
+    weight = Named(torch.ones(2), name="w")
+    assert (type(weight), weight.label, weight.requires_grad) == (Named, "w", True)
+    parts = [torch.ones(2), torch.zeros(1, 2)]
+    from rushlight._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+    assert [x.shape for x in _unflatten_dense_tensors(_flatten_dense_tensors(parts), parts)] == [
+        (2,), (1, 2),
+    ]  # fmt: skip
