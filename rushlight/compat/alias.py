@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.abc
+import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ OURS = frozenset({
     "core", "ops", "methods", "functions", "compat", "cli", "vision", "text", "tabular", "lab",
     "viz", "serialize", "__main__",
 })  # fmt: skip
+VERSIONS = {"torch": "2.13.0", "torchvision": "0.28.0"}  # whose behaviour is followed
 STAND_IN = os.path.join(os.path.dirname(__file__), "stand_in")
 
 
@@ -63,6 +65,26 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         if module is None:
             raise _missing(fullname)
         return ModuleSpec(fullname, _AliasLoader(module), is_package=hasattr(module, "__path__"))
+
+    def find_distributions(self, context: Any = None) -> Iterator[importlib.metadata.Distribution]:
+        """What `importlib.metadata.version("torch")` is told, as libraries ask for versions so."""
+        name = getattr(context, "name", None)
+        for root, version in VERSIONS.items():
+            if name in (None, root):
+                yield _Installed(root, version)
+
+
+class _Installed(importlib.metadata.Distribution):
+    """The distribution that a name stands for."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self.text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+
+    def read_text(self, filename: str) -> str | None:
+        return self.text if filename == "METADATA" else None
+
+    def locate_file(self, path: Any) -> Any:
+        return os.path.join(os.path.dirname(os.path.dirname(__file__)), path)
 
 
 def _find(fullname: str) -> ModuleType | None:

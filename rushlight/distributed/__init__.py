@@ -42,6 +42,13 @@ def is_torchelastic_launched() -> bool:
     return False
 
 
+class ProcessGroup:
+    """Refuse: RuntimeError. The class that annotations name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        init_process_group()
+
+
 def init_process_group(*args: Any, **kwargs: Any) -> NoReturn:
     """Refused: there are no collectives over processes."""
     raise fail(
@@ -66,5 +73,8 @@ all_reduce = all_gather = all_gather_object = broadcast = broadcast_object_list 
 reduce = reduce_scatter = gather = scatter = send = recv = isend = irecv = _no_group
 _explain_missing(
     __name__,
-    {name: (f"rushlight.distributed.{name}", None) for name in ("nn", "optim", "rpc", "tensor")},
+    {
+        name: (f"rushlight.distributed.{name}", None)
+        for name in ("device_mesh", "nn", "optim", "rpc", "tensor")
+    },
 )

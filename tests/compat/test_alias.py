@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,3 +119,12 @@ def test_first_weights_are_set_by_the_functions_that_stand_in_torch_nn_init() ->
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(run.stdout) > 8
+
+
+@pytest.mark.usefixtures("clean")
+def test_libraries_that_ask_for_versions_are_told_whose_behaviour_it_is() -> None:
+    compat.install()
+    assert importlib.metadata.version("torchvision") == "0.28.0"
+    assert importlib.metadata.version("torch").startswith("2.13")
+    assert importlib.metadata.version("numpy") == importlib.import_module("numpy").__version__
+    compat.uninstall()

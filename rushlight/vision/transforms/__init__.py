@@ -3,6 +3,7 @@
 Source: https://docs.pytorch.org/vision/stable/transforms.html
 """
 
+from ...core.names import explain_missing as _explain_missing
 from . import functional
 from .auto import (
     AugMix,
@@ -82,3 +83,4 @@ __all__ = [
     "TrivialAugmentWide",
     "functional",
 ]
+_explain_missing(__name__, {"v2": ("rushlight.vision.transforms.v2", None)})
