@@ -144,7 +144,7 @@ def test_names_of_annotations() -> None:
 
 def test_assertions_about_values() -> None:
     assert torch._assert_async(torch.tensor(2.0)) is None
-    with pytest.raises(RuntimeError, match="^out of range$"):
+    with pytest.raises(RuntimeError, match=r"^out of range$"):
         torch._assert_async(torch.tensor(False), "out of range")
     with pytest.raises(RuntimeError, match="single nonzero value, but got zero"):
         torch._assert_async(torch.tensor(0))
