@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .lapack import columns, each, empty_columns, lead, room, routine, whole_type
-from .matrix_kernels import Info, infos, ndarray, several
+from .matrix_kernels import Info, infos, ndarray, short
 
 # --- QR
 
@@ -32,7 +32,7 @@ def qr(a: ndarray, whole: bool) -> tuple[ndarray, ndarray]:
     """Q and R; Q square if `whole`."""
     *batch, m, n = a.shape
     k, make = min(m, n), routine("orgqr", a.dtype.char)
-    if make is None or not a.size or several(a):
+    if make is None or not a.size or short(a):
         q, r = np.linalg.qr(a, "complete" if whole else "reduced")
         return columns(q), columns(r)
     packed, tau = reflections(a)
@@ -129,7 +129,9 @@ def symmetric_solve(packed: ndarray, pivots: ndarray, b: ndarray, conjugate: boo
     batch, count = lead(packed, b)
     n, width = b.shape[-2:]
     function = routine("hetrs" if conjugate else "sytrs", b.dtype.char)
-    if function is None or not count * b.size or not all(map(_paired, pivots.reshape(-1, n).tolist())):
+    if function is None or not count * b.size:
+        return None
+    if not all(map(_paired, pivots.reshape(-1, n).tolist())):
         return None
     x = columns(np.broadcast_to(b, (*batch, n, width)))
     swaps = np.ascontiguousarray(np.broadcast_to(pivots, (*batch, n)), whole_type())

@@ -23,14 +23,14 @@ from .lapack import (
     whole_type,
 )
 
-SEVERAL, SHORT = 8, 16  # from so many matrices, up to this size, NumPy's own loop is faster
+SHORT = 48  # up to this size NumPy's functions are faster, which loop over matrices themselves
 Info = np.ndarray
 ndarray = np.ndarray
 
 
-def several(a: ndarray) -> bool:
-    """Whether NumPy's function, a loop of its own over LAPACK, is faster."""
-    return a.shape[-1] <= SHORT and prod(a.shape[:-2]) >= SEVERAL
+def short(a: ndarray) -> bool:
+    """Whether NumPy's function is faster than the routines."""
+    return max(a.shape[-2:]) <= SHORT
 
 
 def infos(found: Any, batch: tuple[int, ...]) -> Info:
@@ -90,7 +90,7 @@ def _shared(a: ndarray, batch: tuple[int, ...]) -> Any:
 def solve(a: ndarray, b: ndarray) -> tuple[ndarray, Info]:
     """X with A X = B."""
     batch, count = lead(a, b)
-    if count >= SEVERAL and a.shape[-1] <= SHORT and count == prod(a.shape[:-2]):
+    if short(a) and count == prod(a.shape[:-2]) and a.dtype == b.dtype:
         try:
             return columns(np.linalg.solve(a, b)), np.zeros(batch, np.int32)
         except np.linalg.LinAlgError:
@@ -105,7 +105,7 @@ def inverse(a: ndarray) -> tuple[ndarray, Info]:
     if not a.size:
         return empty_columns(batch, n, n, kind), np.zeros(batch, np.int32)
     invert = routine("getri", kind.char)
-    if several(a) or invert is None:
+    if short(a) or invert is None:
         try:
             return columns(np.linalg.inv(a)), np.zeros(batch, np.int32)
         except np.linalg.LinAlgError:
@@ -166,7 +166,7 @@ def cholesky(a: ndarray) -> tuple[ndarray, Info]:
     """The lower triangular L with L L^H = A, as far as it exists."""
     batch, n = a.shape[:-2], a.shape[-1]
     factorise = routine("potrf", a.dtype.char)
-    if factorise is None or not a.size or several(a):
+    if factorise is None or not a.size or short(a):
         try:
             y, found = columns(np.linalg.cholesky(a)), np.zeros(batch, np.int32)
             return y, _without_nan(y, found)
@@ -287,7 +287,7 @@ def _lower_solve(lower: ndarray, x: ndarray) -> None:
 def permutation(pivots: ndarray, m: int) -> ndarray:
     """The order of rows that a sequence of swaps (counted from 1) makes."""
     *batch, k = pivots.shape
-    if prod(batch) < SEVERAL:
+    if prod(batch) < 8:
         orders = [_swapped(one, m) for one in (pivots.reshape(prod(batch), k) - 1).tolist()]
         return np.array(orders, np.int64).reshape(*batch, m)
     order = np.tile(np.arange(m), (prod(batch), 1))
