@@ -226,10 +226,62 @@ def table(t: Any) -> Case:
                 lambda params: t.optim.Adam(params, 1e-3))  # fmt: skip
 
 
+def course(t: Any, net: Callable[[], Any]) -> Case:
+    """A network of the course on its pictures: 224x224, one channel, batch 128."""
+    return Case(
+        net, lambda: (t.randn(128, 1, 224, 224), t.randint(0, 10, (128,))),
+        lambda net, x, y: t.nn.functional.cross_entropy(net(x), y),
+        lambda params: t.optim.SGD(params, 0.01),
+    )  # fmt: skip
+
+
+def alexnet(t: Any) -> Case:
+    nn = t.nn
+
+    def net() -> Any:
+        parts: list[Any] = []
+        for before, after, kernel, stride, padding, pooled in (
+            (1, 96, 11, 4, 1, True), (96, 256, 5, 1, 2, True), (256, 384, 3, 1, 1, False),
+            (384, 384, 3, 1, 1, False), (384, 256, 3, 1, 1, True),
+        ):  # fmt: skip
+            parts += [nn.Conv2d(before, after, kernel, stride, padding), nn.ReLU()]
+            parts += [nn.MaxPool2d(3, 2)] if pooled else []
+        return nn.Sequential(
+            *parts, nn.Flatten(), nn.Linear(6400, 4096), nn.ReLU(), nn.Dropout(0.5),
+            nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4096, 10),
+        )  # fmt: skip
+
+    return course(t, net)
+
+
+def vgg11(t: Any) -> Case:
+    """VGG-11 with a quarter of the channels, as the course trains it."""
+    nn = t.nn
+
+    def net() -> Any:
+        parts: list[Any] = []
+        before = 1
+        for count, after in ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128)):
+            for _ in range(count):
+                parts += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
+                before = after
+            parts.append(nn.MaxPool2d(2))
+        return nn.Sequential(
+            *parts, nn.Flatten(), nn.Linear(128 * 49, 4096), nn.ReLU(), nn.Dropout(0.5),
+            nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4096, 10),
+        )  # fmt: skip
+
+    return course(t, net)
+
+
 CASES: dict[str, Callable[[Any], Case]] = {
     "gpt": gpt, "unet": unet, "vae": vae, "recommender": recommender, "texts": texts,
     "sequences": sequences, "images": images, "generator": generator, "table": table,
+    "alexnet": alexnet, "vgg11": vgg11,
 }  # fmt: skip
+
+
+LONG = ("alexnet", "vgg11")  # seconds a step
 
 
 def job(t: Any, case: Case, compiled: bool) -> Callable[[], Any]:
@@ -261,7 +313,7 @@ def measure(name: str) -> str:
             if abs(ours - theirs) > 1e-3 * abs(theirs):
                 raise SystemExit(f"{name}, {kind}: losses {losses[kind]}, torch {losses['torch']}")
     end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(times["torch"]) < 7:
+    while time.perf_counter() < end or len(times["torch"]) < (7 if name not in LONG else 3):
         for kind, run in jobs.items():
             start = time.process_time()
             run()
