@@ -166,7 +166,7 @@ nanmedian = _middle(
     """The middle of the elements that are not nan, the lower of two.
 
     >>> import rushlight as torch
-    >>> torch.nanmedian(torch.tensor([4., float("nan"), 3.]))
+    >>> torch.nanmedian(torch.tensor([4., torch.nan, 3.]))
     tensor(3.)
     """,
 )  # fmt: skip
@@ -287,7 +287,7 @@ def nanquantile(
     """`quantile` of the elements that are not nan.
 
     >>> import rushlight as torch
-    >>> torch.nanquantile(torch.tensor([1.0, float("nan"), 3.0]), 0.5)
+    >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 3.0]), 0.5)
     tensor(2.)
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)

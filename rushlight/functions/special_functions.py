@@ -92,7 +92,7 @@ def nan_to_num(
     """nan replaced by 0 (or `nan`), infinities by the largest numbers (or `posinf`, `neginf`).
 
     >>> import rushlight as torch
-    >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]), nan=2.0)
+    >>> torch.nan_to_num(torch.tensor([torch.nan, 1.0]), nan=2.0)
     tensor([2., 1.])
     """
     return _out(k.nan_to_num(input, nan, posinf, neginf, np.isfinite(input._array)), out)

@@ -113,7 +113,7 @@ def nansum(
     """The sum of all elements but nan, or over the given dimensions.
 
     >>> import rushlight as torch
-    >>> torch.nansum(torch.tensor([1.0, float("nan")]))
+    >>> torch.nansum(torch.tensor([1.0, torch.nan]))
     tensor(1.)
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
@@ -136,7 +136,7 @@ def nanmean(
     """The mean of all elements but nan, or over the given dimensions.
 
     >>> import rushlight as torch
-    >>> torch.nanmean(torch.tensor([1.0, 3.0, float("nan")]))
+    >>> torch.nanmean(torch.tensor([1.0, 3.0, torch.nan]))
     tensor(2.)
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
