@@ -131,6 +131,8 @@ _LAZY = {
     **_USUAL,
     "amp": ("rushlight.amp", None),
     "accelerator": ("rushlight.accelerator", None),
+    "Stream": ("rushlight.accelerator", "Stream"),
+    "get_device_module": ("rushlight.accelerator", "get_device_module"),
     "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),

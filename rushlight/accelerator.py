@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import rushlight as rl
+
 from .core.errors import fail
 from .core.names import explain_missing as _explain_missing
 
@@ -47,6 +49,65 @@ class device_index:
 
     def __exit__(self, *error: object) -> None:
         """Nothing to undo."""
+
+
+class Stream:
+    """A queue of work. On the CPU an operation is finished when it returns.
+
+    >>> import rushlight as torch
+    >>> torch.Stream("cpu").query()
+    True
+    """
+
+    stream_id, device_index, device_type = 0, -1, 0
+
+    def __init__(self, device: Any = None, *, priority: int = 0) -> None:
+        self.device = rl.device("cpu" if device is None else device)
+        if self.device.type != "cpu":
+            raise RuntimeError(f"PyTorch is not linked with support for {self.device.type} devices")
+
+    def query(self) -> bool:
+        """True: there is never unfinished work."""
+        return True
+
+    def synchronize(self) -> None:
+        """Return at once."""
+
+    def _no_events(self, *_: Any) -> NoReturn:
+        raise RuntimeError("cpu backend doesn't support events.")
+
+    record_event = wait_event = wait_stream = _no_events
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to wait for."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream)
+
+    def __hash__(self) -> int:
+        return hash(Stream)
+
+    def __repr__(self) -> str:
+        return "torch.Stream device_type=cpu, device_index=-1, stream_id=0"
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device's own functions: `torch.cpu`, `torch.cuda`.
+
+    >>> import rushlight as torch
+    >>> torch.get_device_module("cuda") is torch.cuda
+    True
+    """
+    kind = "cpu" if device is None else rl.device(device).type
+    found = {"cpu": "cpu", "cuda": "cuda"}.get(kind)
+    if found is None:
+        raise RuntimeError(
+            f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'."
+        )
+    return getattr(rl, found)
 
 
 def _refuse(*_: Any) -> NoReturn:

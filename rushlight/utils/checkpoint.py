@@ -347,3 +347,12 @@ def checkpoint_sequential(
         run = piece(parts[start : start + size])
         input = checkpoint(run, input, use_reentrant=use_reentrant, **kwargs)
     return piece(parts[end:])(input)
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The accelerators on which arguments lie, and their random states: ([], [])."""
+    return [], []
+
+
+def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
+    """Take back what `get_device_states` gave: nothing, on the CPU."""
