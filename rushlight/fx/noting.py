@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rushlight as rl
 
+from ..core.gates import start_asking
 from .node import Node
 from .proxy import Proxy, TraceError
 
@@ -93,3 +94,4 @@ class GraphAppendingTracer(TracerBase):
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        start_asking()  # a Proxy has what a tensor has: functions must look before they begin

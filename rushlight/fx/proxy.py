@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import rushlight as rl
-
+from ..core.names import explain_missing as _explain_missing
 from .node import Node, map_aggregate
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Proxy:
         proxy = find_proxy((args, kwargs))
         assert proxy is not None
         name = getattr(orig_method, "__name__", "")
-        if hasattr(rl.Tensor, name):  # an operator of a tensor whose other side is a Proxy
+        if getattr(orig_method, "__qualname__", "").startswith("Tensor."):
             return proxy.tracer.create_proxy("call_method", name, args, kwargs or {})
         return proxy.tracer.create_proxy("call_function", orig_method, args, kwargs or {})
 
@@ -151,3 +150,8 @@ for _name in _BINARY:
     setattr(Proxy, f"__r{_plain}__", _turned(getattr(operator, _name)))
 Proxy.__hash__ = object.__hash__  # type: ignore[method-assign]  # == is noted, identity hashes
 Proxy.__abs__ = _noted(operator.abs)  # type: ignore[attr-defined]  # as the others
+
+
+_explain_missing(
+    __name__, {"GraphAppendingTracer": ("rushlight.fx.noting", "GraphAppendingTracer")}
+)

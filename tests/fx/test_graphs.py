@@ -183,3 +183,16 @@ def test_inner_results_of_a_network() -> None:
     assert torch.equal(copy.deepcopy(inner)(torch.ones(1, 3, 32, 32))["b"], found["b"])
     with pytest.raises(ValueError, match="node: 'nothing' is not present in model"):
         create_feature_extractor(net, ["nothing"])
+
+
+def test_functions_of_a_proxy_outside_a_trace() -> None:
+    graph = fx.Graph()
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+    x, y = (fx.Proxy(graph.placeholder(name), tracer=tracer) for name in "xy")
+    wide = torch.broadcast_tensors(x[..., :1], y)[0]
+    graph.output((torch.add(wide, y, alpha=2) + 1).node)
+    calls = [node.target for node in graph.nodes if node.op == "call_function"]
+    assert calls[-2:] == [torch.add, operator.add]
+    assert torch.broadcast_tensors in calls
+    run = fx.GraphModule(torch.nn.Module(), graph)
+    assert run(torch.ones(2, 3), torch.zeros(2, 1)).tolist() == [[2.0], [2.0]]
