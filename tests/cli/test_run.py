@@ -89,7 +89,7 @@ class Squares(Dataset):
         return 4
     def __getitem__(self, index):
         import torchvision
-        return torch.tensor(index ** 2), torch.__name__ + torchvision.__name__
+        return torch.tensor(index ** 2), torch.nn.__name__ + torchvision.__name__
 
 if __name__ == "__main__":
     for way in ("spawn", "forkserver", "fork"):
@@ -97,18 +97,18 @@ if __name__ == "__main__":
         print(*next(iter(loader)))
 """
     done = rushlight("run", write(tmp_path, "script.py", text), cwd=tmp_path)
-    line = f"tensor([0, 1, 4, 9]) {('rushlightrushlight.vision',) * 4}\n"
+    line = f"tensor([0, 1, 4, 9]) {('rushlight.nnrushlight.vision',) * 4}\n"
     assert (done.stdout, done.stderr) == (line * 3, "")
 
 
 def test_modules_folders_and_archives_run_too(tmp_path: Path) -> None:
     import zipfile
 
-    text = "import sys, torch\nprint(__name__, torch.__name__, sys.argv[1:])\n"
+    text = "import sys, torch\nprint(__name__, torch.__name__, torch.nn.__name__, sys.argv[1:])\n"
     write(tmp_path, "package/__main__.py", text)
     write(tmp_path, "package/__init__.py", "")
     with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
         archive.writestr("__main__.py", text)
     for arguments in (("-m", "package", "x"), ("package", "x"), ("app.pyz", "x")):
         done = rushlight("run", *arguments, cwd=tmp_path)
-        assert (done.stdout, done.stderr) == ("__main__ rushlight ['x']\n", ""), arguments
+        assert (done.stdout, done.stderr) == ("__main__ torch rushlight.nn ['x']\n", ""), arguments
