@@ -215,6 +215,7 @@ _explain_missing(
         "_pytree": ("rushlight.utils._pytree", None),
         "data": ("rushlight.utils.data", None),
         "dlpack": ("rushlight.utils.dlpack", None),
+        "flop_counter": ("rushlight.utils.flop_counter", None),
         "hooks": ("rushlight.utils.hooks", None),
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },

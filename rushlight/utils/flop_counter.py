@@ -7,14 +7,12 @@ from collections import defaultdict
 from math import prod
 from typing import Any
 
+import rushlight as rl
+
 from ..autograd import engine
 from ..core import dispatch
 from ..core.tape import PARENTS
 from ..core.tensor import Tensor
-from ..nn.module_global_hooks import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
 
 __all__ = ["FlopCounterMode"]
 
@@ -64,9 +62,10 @@ class FlopCounterMode:
         self.flop_counts = defaultdict(lambda: defaultdict(int))
         self._seen.clear()
         self._thread = threading.get_ident()
+        hooks = rl.nn.modules.module
         self._hooks = [
-            register_module_forward_pre_hook(self._enter_module),
-            register_module_forward_hook(self._leave_module, always_call=True),
+            hooks.register_module_forward_pre_hook(self._enter_module),
+            hooks.register_module_forward_hook(self._leave_module, always_call=True),
         ]
         self._handler, self._outer = self._op, engine.TIMER[0]
         dispatch.intercept(self._handler)
