@@ -53,7 +53,9 @@ def qr_r(a: ndarray) -> ndarray:
 
 def orthonormal(packed: ndarray, tau: ndarray) -> ndarray:
     """The first columns of the product of reflections."""
-    (*batch, m, n), k = packed.shape, tau.shape[-1]
+    (m, n), k = packed.shape[-2:], tau.shape[-1]
+    batch, _ = lead(packed, tau[..., None])
+    packed, tau = np.broadcast_to(packed, (*batch, m, n)), np.broadcast_to(tau, (*batch, k))
     make = routine("orgqr", packed.dtype.char)
     if packed.size and make is not None:
         q, tau = columns(packed), np.ascontiguousarray(tau)
