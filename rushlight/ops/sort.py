@@ -71,7 +71,7 @@ sort = general("sort", eval=_sort, vjp=_placed_back, reads="z", outputs=2,
 def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
-    places = _few_of_many(x, dim, k, largest)
+    places = _few_of_many(x, dim, k, largest) if x.size >= 4096 else None
     if places is None:
         places = np.ascontiguousarray(_usual_first(x, dim, k, largest))
     return np.take_along_axis(x, places, dim), places
