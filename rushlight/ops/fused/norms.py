@@ -274,7 +274,8 @@ def _affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 affine = general(
-    "affine", eval=heavy("affine", _affine, light=True), arity=3, reads="x", node="NativeBatchNormBackward0",
+    "affine", eval=heavy("affine", _affine, light=True), arity=3, reads="x",
+    node="NativeBatchNormBackward0",
     vjp=lambda g, y, x, scale, shift: (
         g * scale, sum_to(g * x, scale.shape), sum_to(g, shift.shape)),
     doc="x * scale + shift, both broadcast to x.",
