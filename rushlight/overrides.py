@@ -16,6 +16,7 @@ from typing import Any
 
 import rushlight as rl
 
+from .contents import FUNCTIONS, SHARED
 from .core import gates
 from .core.overrides import MODES, SWITCH, UNCONVERTED, dispatch, overloaded, speaks
 from .core.tensor import Tensor
@@ -158,7 +159,7 @@ def _get_current_function_mode_stack() -> list[Any]:
 
 
 _HOMES = (".functional", "", ".nn.functional", ".nn.init", ".linalg", ".fft", ".special")
-_INIT = ("uniform_", "normal_", "constant_", "kaiming_uniform_")
+_TOP = [name for table in (FUNCTIONS, SHARED) for names in table.values() for name in names.split()]
 
 
 @functools.cache
@@ -169,7 +170,7 @@ def _listed() -> tuple[dict[Any, list[Any]], dict[Any, str]]:
     for suffix in _HOMES:
         home: Any = importlib.import_module(rl.__name__ + suffix)
         found = homes[home] = []
-        for name in dir(home):
+        for name in _TOP if suffix == "" else dir(home):
             value = getattr(home, name) if name[:1] != "_" else None
             if type(value) is FunctionType and id(value) in gates.GATES:
                 found.append(value)

@@ -34,7 +34,7 @@ class ContinuousBernoulli(ExponentialFamily):
 
     arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     support: Any = constraints.unit_interval
-    _mean_carrier_measure = 0
+    _mean_carrier_measure: Any = 0
     has_rsample = True
 
     def __init__(self, probs: Any = None, logits: Any = None,

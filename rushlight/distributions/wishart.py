@@ -32,7 +32,7 @@ class Wishart(ExponentialFamily):
 
     support: Any = constraints.positive_definite
     has_rsample = True
-    _mean_carrier_measure = 0
+    _mean_carrier_measure: Any = 0
     _inner = ("_dist_chi2",)
     arg_constraints: Any = {
         "covariance_matrix": constraints.positive_definite,

@@ -16,7 +16,7 @@ from ..core.tensor import Tensor
 
 __all__ = ["FlopCounterMode"]
 
-_BACKWARD = {"addmm": "mm", "convolution": "convolution_backward"}
+_BACKWARD: dict[str, str] = {"addmm": "mm", "convolution": "convolution_backward"}
 
 
 def _cost(prim: Any, inputs: Any, shape: Any) -> tuple[str, int] | None:
@@ -62,7 +62,7 @@ class FlopCounterMode:
         self.flop_counts = defaultdict(lambda: defaultdict(int))
         self._seen.clear()
         self._thread = threading.get_ident()
-        hooks = rl.nn.modules.module
+        hooks: Any = rl.nn.modules.module
         self._hooks = [
             hooks.register_module_forward_pre_hook(self._enter_module),
             hooks.register_module_forward_hook(self._leave_module, always_call=True),
@@ -102,7 +102,7 @@ class FlopCounterMode:
         if known is not None:
             _, homes, name, count = known
             wanted = sum(one is not None for one in entry[PARENTS][:2])
-            self._add(homes, _BACKWARD.get(name, name), count * wanted)
+            self._add(homes, _BACKWARD.get(name) or name, count * wanted)
         return entry[0].pull if self._outer is None else self._outer(entry)
 
     def _enter_module(self, module: Any, inputs: Any) -> None:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 import rushlight as rl
+from rushlight import hub
 
 from ...core.errors import fail
 from ..transforms import functional as pictures
@@ -88,7 +89,7 @@ class WeightsEnum(Enum):
 
     def get_state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The weights by name, fetched once."""
-        found = rl.hub.load_state_dict_from_url(self.url, *args, **kwargs)
+        found = hub.load_state_dict_from_url(self.url, *args, **kwargs)
         return {_as_here(name): value for name, value in found.items()}
 
     def __repr__(self) -> str:
