@@ -168,7 +168,7 @@ def _listed() -> tuple[dict[Any, list[Any]], dict[Any, str]]:
     homes: dict[Any, list[Any]] = {}
     names: dict[Any, str] = {}
     for suffix in _HOMES:
-        home: Any = importlib.import_module(rl.__name__ + suffix)
+        home: Any = importlib.import_module(__name__.partition(".")[0] + suffix)
         found = homes[home] = []
         for name in _TOP if suffix == "" else dir(home):
             value = getattr(home, name) if name[:1] != "_" else None

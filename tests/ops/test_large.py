@@ -87,7 +87,7 @@ def test_partition_finds_what_sorting_does(kind: Any, values: int) -> None:
     assert (found.indices.numpy() == order[:, 39]).all()
     kth = t.kthvalue(7, 1, keepdim=True)
     assert (kth.values.numpy() == columns[:, 6:7]).all()
-    assert (kth.indices.numpy() == order[:, 6:7]).all()
+    assert (np.take_along_axis(x, kth.indices.numpy(), 1) == kth.values.numpy()).all()
     assert t.median().item() == np.sort(x.ravel())[x.size // 2 - 1]
 
 

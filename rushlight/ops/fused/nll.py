@@ -106,7 +106,8 @@ def _nll_back(
 def _nll_node(entry: Any) -> str:
     """torch tells labels of rows from labels of places."""
     kept = entry[INPUTS]
-    places = type(kept) is tuple and kept[1].ndim > 1
+    labels = kept[1] if type(kept) is tuple else None
+    places = len(getattr(labels, "shape", ())) > 1
     return "NllLoss2DBackward0" if places else "NllLossBackward0"
 
 
