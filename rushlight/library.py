@@ -375,5 +375,5 @@ def _namespace(name: str) -> _Namespace:
 
 
 _otherwise = vars(_own_ops).get("__getattr__")
-_own_ops.__getattr__ = _namespace  # type: ignore[method-assign]
+_own_ops.__getattr__ = _namespace  # type: ignore[method-assign]  # a module's hook
 _explain_missing(__name__)

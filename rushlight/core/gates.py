@@ -304,7 +304,7 @@ _OPERATORS = frozenset(
 
 def subclass_made(kind: type) -> None:
     """A subclass of Tensor was defined: if it handles operations itself, its attributes ask."""
-    handler = kind.__torch_function__  # type: ignore[attr-defined]
+    handler = kind.__torch_function__  # type: ignore[attr-defined]  # attached by methods.py
     own = getattr(handler, "__func__", None)
     if own is None or own is _default():
         return

@@ -43,7 +43,7 @@ class Independent(Distribution):
         return self.reinterpreted_batch_ndims == 0 and self.base_dist.has_enumerate_support
 
     @constraints.dependent_property
-    def support(self) -> Any:  # type: ignore[override]
+    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
         inner = self.base_dist.support
         if self.reinterpreted_batch_ndims:
             return constraints.independent(inner, self.reinterpreted_batch_ndims)

@@ -38,7 +38,7 @@ def _taking_tensors(method: Callable[..., Any]) -> Callable[..., Any]:
 def _writer() -> type:
     """The class, made when it is first asked for."""
     try:
-        from tensorboardX import SummaryWriter as Base  # type: ignore[import-not-found]
+        from tensorboardX import SummaryWriter as Base  # type: ignore[import-not-found]  # an extra
     except ImportError as error:
         error.add_note(MISSING)
         raise
