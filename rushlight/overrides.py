@@ -162,11 +162,7 @@ _HOMES = (".functional", "", ".nn.functional", ".nn.init", ".linalg", ".fft", ".
 _TOP = [name for table in (FUNCTIONS, SHARED) for names in table.values() for name in names.split()]
 
 
-def _seen(value: Any) -> bool:
-    """Whether handlers are asked: for a public function, also inside what autocast put around."""
-    return id(value) in gates.GATES or id(getattr(value, "__wrapped__", None)) in gates.GATES
-
-
+@functools.cache
 def _listed() -> tuple[dict[Any, list[Any]], dict[Any, str]]:
     """The overridable functions by home, and the names of all."""
     homes: dict[Any, list[Any]] = {}
@@ -176,7 +172,7 @@ def _listed() -> tuple[dict[Any, list[Any]], dict[Any, str]]:
         found = homes[home] = []
         for name in _TOP if suffix == "" else dir(home):
             value = getattr(home, name) if name[:1] != "_" else None
-            if type(value) is FunctionType and _seen(value):
+            if type(value) is FunctionType and id(value) in gates.GATES:
                 found.append(value)
                 names.setdefault(value, f"torch{suffix}.{name}")
     found = homes[Tensor] = []

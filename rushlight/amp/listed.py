@@ -1,6 +1,7 @@
 """Which functions autocast runs in the fast type, and which in float32 (torch's CPU lists).
 
-The functions are wrapped when the first region is entered: programs without autocast pay nothing.
+What the functions do is exchanged when the first region is entered: programs without autocast pay
+nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.gates import surround
 from ..core.state import STATE
 from .cast import to_kind
 
@@ -56,7 +58,6 @@ FULL = {
 AS_IS = {"torch": "bilinear", "nn.functional": "bilinear"}  # one op in torch, several here
 WIDEST = {"torch": "index_copy", "Tensor": "index_copy"}
 _BORDERS = ("reflect", "replicate")  # modes of `pad` that run in float32
-_CALLERS = ("rushlight.nn", "rushlight.functions")  # modules that call them by name
 _installed = [False]
 
 
@@ -69,24 +70,19 @@ def converted(value: Any, kind: Any) -> Any:
     return to_kind(value, kind)
 
 
-def _wrapped(function: Callable[..., Any], chosen: Callable[..., Any]) -> Callable[..., Any]:
+def _cast(chosen: Callable[..., Any], function: Any, args: Any, kwargs: Any) -> Any:
     """The function on cast operands; what it calls itself is not cast again."""
-
-    @functools.wraps(function)
-    def cast_first(*args: Any, **kwargs: Any) -> Any:
-        fast = STATE.autocast
-        kind = chosen(fast, args, kwargs) if fast else None
-        if kind is None:
-            return function(*args, **kwargs)
-        if kind is not AS_IS:
-            args, kwargs = converted(args, kind), converted(kwargs, kind)
-        STATE.autocast = False
-        try:
-            return function(*args, **kwargs)
-        finally:
-            STATE.autocast = fast
-
-    return cast_first
+    fast = STATE.autocast
+    kind = chosen(fast, args, kwargs) if fast else None
+    if kind is None:
+        return function(*args, **kwargs)
+    if kind is not AS_IS:
+        args, kwargs = converted(args, kind), converted(kwargs, kind)
+    STATE.autocast = False
+    try:
+        return function(*args, **kwargs)
+    finally:
+        STATE.autocast = fast
 
 
 def _fast(fast: Any, args: Any, kwargs: Any) -> Any:
@@ -137,20 +133,9 @@ def _lists() -> list[tuple[Any, str, Callable[..., Any]]]:
 
 
 def install() -> None:
-    """Wrap the listed functions, once, wherever the layers know them by name."""
+    """Have the listed functions cast first, once; each stays the object that it is."""
     if _installed[0]:
         return
     _installed[0] = True
-    twins: dict[int, Callable[..., Any]] = {}
-    keep = []
     for home, name, chosen in _lists():
-        function = getattr(home, name)
-        if id(function) not in twins:
-            twins[id(function)] = _wrapped(function, chosen)
-            keep.append(function)
-        setattr(home, name, twins[id(function)])
-    layers = [m for name, m in list(sys.modules.items()) if name.startswith(_CALLERS)]
-    for module in layers:
-        for name, value in list(vars(module).items()):
-            if id(value) in twins and callable(value):
-                setattr(module, name, twins[id(value)])
+        surround(getattr(home, name), functools.partial(_cast, chosen))

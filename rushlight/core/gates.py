@@ -64,6 +64,36 @@ def _template(free: tuple[str, ...]) -> CodeType:
     return next(one for one in outer.co_consts if type(one) is CodeType)
 
 
+def _leading(function: FunctionType, taken: Callable[..., Any], inner: Any) -> CodeType:
+    """Code for the function that hands (positional, named) arguments over to `taken`."""
+    own, code = function.__code__, _template(function.__code__.co_freevars)
+    consts = tuple(taken if one == "here" else one for one in code.co_consts)
+    function.__wrapped__ = inner  # type: ignore[attr-defined]  # for its signature
+    return code.replace(co_consts=consts, co_name=own.co_name, co_qualname=own.co_qualname)
+
+
+def surround(function: FunctionType, around: Callable[..., Any]) -> None:
+    """From now on calls are `around(what it was, args, kwargs)`; it stays the object that it is."""
+    gate = GATES.get(id(function))
+    if gate is not None:
+        gate.surround(around)
+        return
+    inner = _twin(function)
+    function.__code__ = _leading(function, functools.partial(around, inner), inner)
+
+
+def _twin(function: FunctionType) -> FunctionType:
+    """Another function object that does the same."""
+    twin = FunctionType(
+        function.__code__.replace(), function.__globals__, function.__name__,
+        function.__defaults__, function.__closure__,
+    )  # fmt: skip
+    twin.__kwdefaults__, twin.__doc__ = function.__kwdefaults__, function.__doc__
+    twin.__dict__.update(function.__dict__)
+    twin.__annotations__ = function.__annotations__
+    return twin
+
+
 class Gate:
     """A public function, the function inside, and its two codes."""
 
@@ -86,13 +116,17 @@ class Gate:
             self.public.__code__ = self.plain
             return
         if self.loud is None:
-            code = _template(self.plain.co_freevars)
-            consts = tuple(self.route if one == "here" else one for one in code.co_consts)
-            self.loud = code.replace(
-                co_consts=consts, co_name=self.plain.co_name, co_qualname=self.plain.co_qualname
-            )
-            self.public.__wrapped__ = self.inner  # type: ignore[attr-defined]  # for its signature
+            self.loud = _leading(self.public, self.route, self.inner)
         self.public.__code__ = self.loud
+
+    def surround(self, around: Callable[..., Any]) -> None:
+        """What `around` makes of the function inside is inside from now on."""
+        inner = self.inner
+        self.inner = lambda *args, **kwargs: around(inner, args, kwargs)
+        CODES.pop(id(self.plain), None)
+        self.plain = _leading(self.public, functools.partial(around, inner), inner)
+        CODES[id(self.plain)] = self.public
+        self.fit()
 
     def route(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call of the public function while there may be handlers."""
@@ -126,13 +160,7 @@ _made: dict[tuple[str, str], Any] = {}
 
 
 def _copied(inner: FunctionType, home: str, name: str, owner: Any) -> FunctionType:
-    public = FunctionType(
-        inner.__code__.replace(), inner.__globals__, inner.__name__, inner.__defaults__,
-        inner.__closure__,
-    )  # fmt: skip
-    public.__kwdefaults__, public.__doc__ = inner.__kwdefaults__, inner.__doc__
-    public.__dict__.update(inner.__dict__)
-    public.__annotations__ = inner.__annotations__
+    public = _twin(inner)
     public.__module__, public.__qualname__ = home, name
     if home == __name__.partition(".")[0]:
         public.__name__ = name.rpartition(".")[2]

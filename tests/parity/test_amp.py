@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -63,6 +64,41 @@ def test_weights_are_cast_once_and_learn() -> None:
         weight.mul_(2)
     with rl.autocast("cpu"):
         assert rl.mm(weight, weight)[0, 0].item() == 8.0
+
+
+KEPT = """
+import inspect
+import rushlight as torch
+from rushlight import matmul
+from rushlight.nn.functional import linear, mse_loss
+before = {name: inspect.signature(getattr(torch, name)) for name in ("addmm", "svd", "prod")}
+operator, method = torch.Tensor.__matmul__, torch.Tensor.mm
+class Seen(torch.overrides.TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        print(func is matmul, func.__name__, end=" ")
+        return func(*args, **(kwargs or {}))
+x = torch.ones(2, 2)
+with torch.autocast("cpu"):
+    print(*(f(x, x).dtype for f in (matmul, linear, mse_loss, operator, method)))
+    print(torch.nn.Linear(2, 2)(x).dtype, torch.nn.RNN(2, 2)(x)[0].dtype)
+    with Seen():
+        product = torch.matmul(x, x)
+    print(product.dtype)
+print(*(f(x, x).dtype for f in (matmul, linear, mse_loss, operator, method)))
+print(matmul is torch.matmul, linear is torch.nn.functional.linear, method is torch.Tensor.mm)
+print(all(inspect.signature(getattr(torch, name)) == one for name, one in before.items()))
+"""
+
+
+def test_functions_stay_the_objects_that_they_are() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", KEPT], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    fast, full = "torch.bfloat16", "torch.float32"
+    assert found.stdout.splitlines() == [
+        f"{fast} {fast} {full} {fast} {fast}", f"{fast} {fast}", f"True matmul {fast}",
+        " ".join([full] * 5), "True True True", "True",
+    ], found.stderr  # fmt: skip
 
 
 def test_what_cannot_be_warns_or_is_refused() -> None:
