@@ -90,6 +90,7 @@ if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
     from . import (
         backends,
         cuda,
+        distributed,
         fft,
         jit,
         linalg,

@@ -58,6 +58,8 @@ class Late:
 
 class _Running(threading.local):
     pass_: Any = None  # a weak reference to the sweep that ran last
+    depth = 0  # sweeps under way: a rule may begin one of its own
+    after: tuple[Callable[[], Any], ...] = ()  # to call when the outermost one is finished
 
 
 RUNNING = _Running()
@@ -426,6 +428,7 @@ def sweep(
     pass_.capture = capture
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
     RUNNING.pass_ = weakref.ref(pass_)
+    RUNNING.depth += 1
     before = STATE.grad
     STATE.grad = create or (before and any(value.nested for value in values))
     try:
@@ -436,6 +439,7 @@ def sweep(
     finally:
         STATE.grad = before
         pass_.roots = ()
+        RUNNING.depth -= 1
     return pass_
 
 
@@ -453,6 +457,7 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
     pass_ = Sweep(keep, False)
     pass_.roots = (entry,)
     RUNNING.pass_ = weakref.ref(pass_)
+    RUNNING.depth += 1
     order = entry[ORDER]
     pass_.heap.append(-order)
     pass_.pending[order] = [entry, one.copy() if array.ndim == 0 else np.ones_like(array), False]
@@ -463,6 +468,7 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
     finally:
         STATE.grad = before
         pass_.roots = ()
+        RUNNING.depth -= 1
     return pass_
 
 
@@ -481,3 +487,7 @@ def accumulate_leaves(pass_: Sweep, only: set[int] | None, create: bool) -> None
         if leaf._post_accumulate_hooks:
             for hook in list(leaf._post_accumulate_hooks.values()):
                 hook(leaf)
+    if RUNNING.after and not RUNNING.depth:
+        following, RUNNING.after = RUNNING.after, ()
+        for follow in following:
+            follow()

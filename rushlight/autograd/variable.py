@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..core.tensor import Tensor, wrap
+from .engine import RUNNING
 
 
 class _Alias(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, Tensor)
+
+
+class _Engine:
+    """What programs ask of the backward pass that is under way."""
+
+    def queue_callback(self, callback: Callable[[], Any]) -> None:
+        """Call `callback()` once the outermost backward of this thread has given all gradients.
+
+        To be asked for by a hook, while that backward runs.
+        """
+        RUNNING.after += (callback,)
 
 
 class Variable(metaclass=_Alias):
@@ -19,6 +32,8 @@ class Variable(metaclass=_Alias):
     >>> torch.autograd.Variable(torch.ones(2), requires_grad=True)
     tensor([1., 1.], requires_grad=True)
     """
+
+    _execution_engine = _Engine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         if not isinstance(data, Tensor):

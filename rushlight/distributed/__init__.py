@@ -75,6 +75,12 @@ _explain_missing(
     __name__,
     {
         name: (f"rushlight.distributed.{name}", None)
-        for name in ("device_mesh", "nn", "optim", "rpc", "tensor")
+        for name in ("algorithms", "device_mesh", "nn", "optim", "rpc", "tensor")
+    }
+    | {
+        "GradBucket": (
+            "rushlight.distributed.algorithms.ddp_comm_hooks.default_hooks",
+            "GradBucket",
+        ),
     },
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...core.names import explain_missing as _explain_missing
 from ..module import Module
-from .distributed import DistributedDataParallel
 from .scatter_gather import gather, scatter
+
+if TYPE_CHECKING:
+    from .distributed import DistributedDataParallel
 
 __all__ = [
     "DataParallel", "DistributedDataParallel", "data_parallel", "gather", "replicate", "scatter",
@@ -45,3 +48,12 @@ def data_parallel(
 def replicate(network: Any, devices: Any, detach: bool = False) -> list[Any]:
     """One network for each device: the same one, for there is one device."""
     return [network for _ in devices]
+
+
+_explain_missing(
+    __name__,
+    {
+        "DistributedDataParallel": (f"{__name__}.distributed", "DistributedDataParallel"),
+        "distributed": (f"{__name__}.distributed", None),
+    },
+)

@@ -1,0 +1,16 @@
+"""Ways to train on several processes that are no collectives themselves."""
+
+from __future__ import annotations
+
+from ...core.names import explain_missing as _explain_missing
+
+_explain_missing(
+    __name__,
+    {
+        "Join": (f"{__name__}.join", "Join"),
+        "JoinHook": (f"{__name__}.join", "JoinHook"),
+        "Joinable": (f"{__name__}.join", "Joinable"),
+        "ddp_comm_hooks": (f"{__name__}.ddp_comm_hooks", None),
+        "join": (f"{__name__}.join", None),
+    },
+)

@@ -1,0 +1,267 @@
+"""Gradients of several processes: gathered in buckets, summed over the processes, handed back.
+
+A bucket is one piece of memory for the gradients of several parameters, so that a network with a
+hundred small parameters needs a few sums over processes and not a hundred. Buckets follow the
+parameters from the last to the first, as backward reaches them, and their sums are started in that
+order on every process, whatever order the gradients came in.
+
+Source: Li et al. 2020, https://arxiv.org/abs/2006.15704
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rushlight as rl
+
+from ...core.errors import fail
+
+dist: Any = rl.distributed
+MEBIBYTE = 1024 * 1024
+UNFINISHED = (
+    "Expected to have finished reduction in the prior iteration before starting a new one. This"
+    " error indicates that your module has parameters that were not used in producing loss. You can"
+    " enable unused parameter detection by passing the keyword argument"
+    " `find_unused_parameters=True` to `torch.nn.parallel.DistributedDataParallel`, and by making"
+    " sure all `forward` function outputs participate in calculating loss."
+)
+TWICE = (
+    "Expected to mark a variable ready only once. This error is caused by one of the following"
+    " reasons: 1) Use of a module parameter outside the `forward` function. 2) Reused parameters in"
+    " multiple reentrant backward passes."
+)
+
+
+class Bucket:
+    """Some parameters of one data type, and the memory in which their gradients are summed."""
+
+    def __init__(self, places: list[int], parameters: list[Any]) -> None:
+        self.places, self.parameters = places, parameters
+        sizes = [parameter.numel() for parameter in parameters]
+        self.buffer = rl.zeros(sum(sizes), dtype=parameters[0].dtype)
+        parts = self.buffer.split(sizes)
+        self.views = [part.view(p.shape) for part, p in zip(parts, parameters)]
+        self.waiting = len(places)
+        self.under_way: Any = None  # what tells when the sum is there
+
+    def clear(self) -> None:
+        """Wait for all gradients again."""
+        self.waiting, self.under_way = len(self.places), None
+
+
+def layout(parameters: Sequence[Any], caps: Sequence[float]) -> list[list[int]]:
+    """Places of parameters bucket by bucket, from the last to the first, by data type.
+
+    A bucket is full once it holds `caps` bytes: the first cap is for the first bucket of its type,
+    the last one for all that follow.
+    """
+    found: list[list[int]] = []
+    open_: dict[Any, tuple[list[int], int, int]] = {}  # the places, their bytes, which cap
+    for place in reversed(range(len(parameters))):
+        parameter = parameters[place]
+        places, size, turn = open_.get(parameter.dtype, ([], 0, 0))
+        if not places:
+            found.append(places)
+        places.append(place)
+        size += parameter.numel() * parameter.element_size()
+        full = size >= caps[min(turn, len(caps) - 1)]
+        open_[parameter.dtype] = ([], 0, turn + 1) if full else (places, size, turn)
+    return found
+
+
+class Reducer:
+    """What makes the gradients of one module's parameters the same on all processes."""
+
+    def __init__(self, named: list[tuple[str, Any]], group: Any, caps: Sequence[float]) -> None:
+        self.names = [name for name, _ in named]
+        self.parameters = [parameter for _, parameter in named]
+        self.group = group
+        self.size = dist.get_world_size(group)
+        self.as_views = self.find_unused = self.static = False
+        self.hook: tuple[Any, Callable[..., Any]] | None = None
+        self.count: Any = None  # of processes that still have inputs, a tensor; None: all
+        self.buckets = [
+            Bucket(places, [self.parameters[i] for i in places])
+            for places in layout(self.parameters, caps)
+        ]
+        self.home = {
+            place: (bucket, slot)
+            for bucket in self.buckets
+            for slot, place in enumerate(bucket.places)
+        }
+        self.expecting = self.queued = False
+        self.ready: set[int] = set()
+        self.launched = 0
+        me: Any = weakref.ref(self)
+        self.hooks = [
+            parameter.register_post_accumulate_grad_hook(functools.partial(_arrived, me, place))
+            for place, parameter in enumerate(self.parameters)
+        ]
+
+    def __del__(self) -> None:
+        for hook in getattr(self, "hooks", ()):
+            hook.remove()
+
+    def prepare(self) -> None:
+        """Expect the gradients of a backward pass; RuntimeError if the last one left some out."""
+        if self.ready and self.expecting:
+            missing = [i for i in range(len(self.parameters)) if i not in self.ready]
+            rank = dist.get_rank(self.group)
+            raise fail(
+                RuntimeError,
+                UNFINISHED,
+                f"Parameter indices which did not receive grad for rank {rank}: "
+                + " ".join(map(str, missing)),
+                "by name: " + ", ".join(self.names[i] for i in missing),
+            )
+        self._rest()
+        self.expecting = True
+
+    def _rest(self) -> None:
+        self.expecting = self.queued = False
+        self.ready.clear()
+        self.launched = 0
+        for bucket in self.buckets:
+            bucket.clear()
+
+    def arrived(self, place: int) -> None:
+        """A parameter has its gradient."""
+        if not self.expecting:
+            return
+        if not self.queued:
+            self.queued = True
+            rl.autograd.Variable._execution_engine.queue_callback(self.finish)
+        if self.static:
+            self.ready.add(place)  # it may come again: all are taken at the end
+            return
+        if place in self.ready:
+            raise fail(RuntimeError, TWICE, f"the parameter is {self.names[place]}")
+        self.ready.add(place)
+        self._take(place)
+        if not self.find_unused:  # there a question to all processes comes first
+            self._launch()
+
+    def _take(self, place: int) -> None:
+        """Copy a gradient into its bucket, as this process's part of the mean."""
+        bucket, slot = self.home[place]
+        view, gradient = bucket.views[slot], self.parameters[place].grad
+        bucket.waiting -= 1
+        with rl.no_grad():
+            if gradient is None:
+                view.zero_()
+            elif gradient.is_sparse:
+                raise fail(
+                    RuntimeError,
+                    f"the gradient of {self.names[place]} is sparse",
+                    "gradients are summed over processes densely: use sparse=False",
+                )
+            elif self.hook is not None:
+                view.copy_(gradient)
+            else:
+                rl.mul(gradient.detach(), 1.0 / self.divisor(), out=view)
+
+    def divisor(self) -> float:
+        """By how much a sum is divided: the processes, or those that still have inputs."""
+        return self.size if self.count is None else self.count.item()
+
+    def _launch(self) -> None:
+        """Start the sums of buckets that are full, in order."""
+        while self.launched < len(self.buckets) and not self.buckets[self.launched].waiting:
+            bucket = self.buckets[self.launched]
+            bucket.under_way = self.start(bucket.buffer, self.launched)
+            self.launched += 1
+
+    def start(self, buffer: Any, index: int) -> Any:
+        """Start the sum of one bucket's buffer; returns what to wait for."""
+        if self.hook is None:
+            return dist.all_reduce(buffer, group=self.group, async_op=True)
+        state, hook = self.hook
+        parts = buffer.split([p.numel() for p in self.buckets[index].parameters])
+        last = index == len(self.buckets) - 1
+        return hook(
+            state,
+            dist.GradBucket(index, last, buffer, parts, self.buckets[index].parameters),
+        )
+
+    def finish(self) -> None:
+        """At the end of backward: wait for all sums and hand them to the parameters."""
+        self.queued = False
+        if not self.expecting:
+            return
+        leave: set[int] = set()
+        if self.find_unused or self.static:
+            leave = self._settle_unused()
+        if self.launched < len(self.buckets):
+            return  # another backward may bring the rest; if not, the next forward complains
+        with rl.no_grad():
+            for bucket in self.buckets:
+                self._wait(bucket)
+                for place, parameter, view in zip(bucket.places, bucket.parameters, bucket.views):
+                    if place not in leave:
+                        self._hand(parameter, view)
+        self._rest()
+
+    def _wait(self, bucket: Bucket) -> None:
+        """Wait for a bucket's sum, and put it where it belongs."""
+        found = bucket.under_way.wait()
+        if self.hook is not None and found.data_ptr() != bucket.buffer.data_ptr():
+            bucket.buffer.copy_(found)
+
+    def _hand(self, parameter: Any, view: Any) -> None:
+        if self.as_views:
+            parameter.grad = view
+        elif parameter.grad is None:
+            parameter.grad = view.clone()
+        else:
+            parameter.grad.detach().copy_(view)
+
+    def _settle_unused(self) -> set[int]:
+        """Start what waits for parameters without gradients; those that no process has used."""
+        used = self.used_map(self.ready)
+        nowhere = {place for place, count in enumerate(used.tolist()) if not count}
+        if self.static:
+            missing = set(range(len(self.parameters)))
+        else:
+            missing = set(range(len(self.parameters))) - self.ready
+        for place in sorted(missing):
+            parameter = self.parameters[place]
+            if place in nowhere and self.as_views and parameter.grad is not None:
+                parameter.grad = parameter.grad.clone()  # its old memory is about to be summed
+            self._take(place)
+        self.ready.update(missing)
+        self._launch()
+        return nowhere
+
+    def used_map(self, ready: set[int]) -> Any:
+        """How many processes have used each parameter."""
+        used = rl.tensor([int(i in ready) for i in range(len(self.parameters))], dtype=rl.int32)
+        dist.all_reduce(used, group=self.group)
+        return used
+
+    def shadow(self) -> None:
+        """Take part in the sums of others with zeros, for a process without inputs of its own."""
+        if self.find_unused or self.static:
+            self.used_map(set())
+        zeros = [rl.zeros_like(bucket.buffer) for bucket in self.buckets]
+        for work in [self.start(buffer, index) for index, buffer in enumerate(zeros)]:
+            work.wait()
+
+
+def _arrived(reducer: weakref.ref[Reducer], place: int, parameter: Any) -> None:
+    if (me := reducer()) is not None:
+        me.arrived(place)
+
+
+def share(tensors: Sequence[Any], source: int, group: Any, cap: int = 250 * MEBIBYTE) -> None:
+    """Give all processes the values that the tensors have on one: rank `source` of the group."""
+    source = dist.get_global_rank(group, source)
+    with rl.no_grad():
+        for places in layout(tensors, [cap]):
+            some = [tensors[i].detach() for i in places]
+            flat = rl.cat([one.reshape(-1) for one in some])
+            dist.broadcast(flat, source, group=group)
+            for one, part in zip(some, flat.split([one.numel() for one in some])):
+                one.copy_(part.view(one.shape))
