@@ -61,9 +61,13 @@ def _triangle_places(
     kind = dtypes.int64 if dtype is None else dtype
     if kind not in (dtypes.int64, dtypes.int32):
         raise not_implemented(f"{name}_indices", kind)
-    triangle = np.tril if name == "tril" else np.triu
-    rows, columns = triangle(np.ones((row, col), bool), offset).nonzero()
-    return finish(np.stack([rows, columns]).astype(kind.numpy), requires_grad, None, blank)
+    ends = np.clip(np.arange(row) + offset + (name == "tril"), 0, col)
+    counts = ends if name == "tril" else col - ends
+    first = np.cumsum(counts) - counts if name == "tril" else np.cumsum(counts) - col
+    places = np.empty((2, int(counts.sum())), kind.numpy)
+    places[0] = np.repeat(np.arange(row), counts)
+    places[1] = np.arange(places.shape[1]) - np.repeat(first, counts)
+    return finish(places, requires_grad, None, blank)
 
 
 def tril_indices(

@@ -64,7 +64,14 @@ from ..ops.fused.losses import (
 )
 from ..ops.fused.nll import cross_entropy, nll
 from ..ops.fused.norms import affine, root_mean_square, standardise
-from ..ops.fused.patches import fold, map_dim, pad_constant, take_slices, unfold
+from ..ops.fused.patches import (
+    fold,
+    map_dim,
+    pad_constant,
+    padding_places,
+    take_slices,
+    unfold,
+)
 from ..ops.fused.pooling import (
     flat_places,
     max_pool,

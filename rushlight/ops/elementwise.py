@@ -12,6 +12,7 @@ from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
 from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
+from . import quotients
 from .transcendental import conj, log
 
 
@@ -213,7 +214,11 @@ reciprocal = elementwise(
 
 def _remainder(x: Any, y: Any) -> Any:
     _refuse_zero(y, x)
-    return np.remainder(x, y)
+    found = quotients.exactly(x, y, np.floor, True)
+    rest = np.remainder(x, y) if found is None else found
+    if getattr(rest, "dtype", None) is None or rest.dtype.kind != "f":
+        return rest
+    return quotients.signed_zeros(np.asarray(rest), x)
 
 
 def _refuse_zero(y: Any, x: Any) -> None:
@@ -224,6 +229,9 @@ def _refuse_zero(y: Any, x: Any) -> None:
 
 def _floor_divide(x: Any, y: Any) -> Any:
     _refuse_zero(y, x)
+    found = quotients.exactly(x, y, np.floor, False)
+    if found is not None:
+        return found
     if getattr(x, "dtype", None) is not None and x.dtype.kind == "f":
         return np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y)).astype(x.dtype)
     return np.floor_divide(x, y)
@@ -239,7 +247,8 @@ def _trunc_divide(x: Any, y: Any) -> Any:
 
 def _fmod(x: Any, y: Any) -> Any:
     _refuse_zero(y, x)
-    return np.fmod(x, y)
+    found = quotients.exactly(x, y, np.trunc, True)
+    return np.fmod(x, y) if found is None else quotients.signed_zeros(found, x)
 
 
 def _no_derivative(name: str) -> Any:
@@ -312,9 +321,14 @@ fmin = elementwise(
 )  # fmt: skip
 
 
+LONG = 1024  # elements from which a pass costs more than a call
+
+
 def _clamp(x: Any, low: Any, high: Any) -> Any:
     if x.dtype.kind == "V":  # bfloat16, which NumPy would widen to meet a number
         low, high = (None if one is None else x.dtype.type(one) for one in (low, high))
+    elif x.size >= LONG and x.dtype.kind == "f":  # minima with one number are slower by themselves
+        return x.clip(-np.inf if low is None else low, np.inf if high is None else high)
     if low is not None:
         x = np.maximum(x, low)
     return x if high is None else np.minimum(x, high)

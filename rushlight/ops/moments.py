@@ -102,7 +102,7 @@ logsumexp = general(
 )  # fmt: skip
 nansum = linear(
     "nansum", eval=lambda x, dims, keep, present: sum_of.primitive.eval(
-        np.where(present, x, x.dtype.type(0)), dims, keep),
+        x if present.all() else np.where(present, x, x.dtype.type(0)), dims, keep),
     adjoint=lambda g, x, dims, keep, present: where(present, spread(g, x, dims), 0.0),
     doc="The sum over dimensions of what is not nan.",
 )  # fmt: skip

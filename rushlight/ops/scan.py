@@ -89,8 +89,24 @@ cumprod = general("cumprod", eval=lambda x, dim: _running(np.multiply, _summing(
                   vjp=_cumprod_vjp, reads="xy", doc="Running products.")  # fmt: skip
 
 
+def _by_halves(x: np.ndarray) -> np.ndarray:
+    """Products along the last dimension: NumPy multiplies one number after the other."""
+    while (size := x.shape[-1]) > 8:
+        half = size // 2
+        y = x[..., :half] * x[..., half : 2 * half]
+        if size % 2:
+            y[..., 0] *= x[..., -1]
+        x = y
+    return np.multiply.reduce(x, -1)
+
+
 def _prod(x: np.ndarray, dim: int | None, keep: bool) -> Any:
     x = _summing(x)
+    if x.size >= 1024 and x.flags.c_contiguous and x.dtype.char in "fd" and (
+        dim is None or dim == x.ndim - 1
+    ):  # fmt: skip
+        y = _by_halves(x.reshape(-1) if dim is None else x)
+        return y.reshape(*y.shape, *(1,) * (x.ndim - y.ndim)) if keep else y
     if x.dtype.itemsize == 2:
         y = np.multiply.reduce(x.astype(np.float32), dim, keepdims=keep)
         return row_major(y).astype(x.dtype)

@@ -38,20 +38,6 @@ def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
     return n.pad_constant(input, tuple(ends), value)
 
 
-def _sources(size: int, low: int, high: int, mode: str) -> Any:
-    """Which element of a dimension stands at each place of the padded one."""
-    if mode == "circular":  # what negative numbers cut off is gone before the rest is wrapped
-        size, start = size + min(low, 0) + min(high, 0), max(-low, 0)
-        places = rl.arange(-max(low, 0), size + max(high, 0)) % size + start
-        return n.settled(places).copy()
-    places = rl.arange(-low, size + high)
-    if mode == "replicate":
-        places = places.clamp(0, size - 1)
-    else:
-        places = (size - 1) - ((size - 1) - places.abs()).abs()
-    return n.settled(places).copy()
-
-
 def _check_source(input: Tensor, pad: list[int], mode: str) -> None:
     dims = len(pad) // 2
     if input.ndim not in (dims + 1, dims + 2) or not 1 <= dims <= 3:
@@ -112,7 +98,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         low, high = ends[2 * place : 2 * place + 2]
         if low or high:
             dim = input.ndim - 1 - place
-            sources = _sources(input.shape[dim], low, high, mode)
+            sources = n.padding_places(input.shape[dim], low, high, mode)
             input = n.take_slices(input, dim, sources)
     if not any(ends):
         return input.clone()

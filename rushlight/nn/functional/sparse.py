@@ -212,7 +212,17 @@ def embedding_bag(
     rows = _rows(weight, flat, -1, bool(scale_grad_by_freq), sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1, 1)
+    if input.ndim == 2 and padding_idx is None and input.shape[1]:
+        rows = rows.reshape(*input.shape, rows.shape[1])
+        return _of_equal(rows, mode)
     return _pooled(rows, bag, count, mode)
+
+
+def _of_equal(rows: Tensor, mode: str) -> Tensor:
+    """Of bags (B, N, D) of one size."""
+    if mode == "max":
+        return rows.max(1).values
+    return rows.sum(1) if mode == "sum" else rows.mean(1)
 
 
 def _check_bag_rows(flat: Tensor, rows: int) -> None:
@@ -231,8 +241,8 @@ def _pooled(rows: Tensor, bag: Tensor, count: int, mode: str) -> Tensor:
     total = rl.zeros(count, rows.shape[1], dtype=rows.dtype).index_add(0, bag, rows)
     if mode == "sum":
         return total
-    sizes = (bag == rl.arange(count).unsqueeze(1)).sum(1).clamp(min=1).to(rows.dtype)
-    return total / sizes.unsqueeze(1)
+    sizes = rl.zeros(count, dtype=rl.int64).index_add(0, bag, rl.ones_like(bag)).clamp(min=1)
+    return total / sizes.to(rows.dtype).unsqueeze(1)
 
 
 def _largest(rows: Tensor, bag: Tensor, count: int) -> Tensor:

@@ -216,10 +216,21 @@ softshrink = _smooth(
     lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
     "x moved by `bound` towards 0, where it stays.", flat="SoftshrinkBackwardBackward0",
 )  # fmt: skip
+
+
+def _threshold_back(g: Any, x: Any, bound: float, value: float) -> Any:
+    return g * ~(x <= bound)
+
+
+def _threshold_vjp(g: Any, y: Any, x: Any, bound: float, value: float) -> Any:
+    return (_large_threshold_back if raw(g, x) else _threshold_back)(g, x, bound, value)
+
+
+_large_threshold_back = heavy("threshold_back", _threshold_back, _threshold_back, light=True)
 threshold = general(
-    "threshold", reads="x",
-    eval=lambda x, bound, value: np.where(x <= bound, x.dtype.type(value), x),
-    vjp=lambda g, y, x, bound, value: g * ~(x <= bound), flat="ThresholdBackwardBackward0",
+    "threshold", reads="x", vjp=_threshold_vjp, flat="ThresholdBackwardBackward0",
+    eval=heavy("threshold", lambda x, bound, value: np.where(x <= bound, x.dtype.type(value), x),
+               light=True),
     doc="x where above the bound, else the value.",
 )  # fmt: skip
 

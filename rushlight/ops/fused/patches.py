@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import product
 from math import prod
 from typing import Any
@@ -59,14 +60,55 @@ pad_constant = linear(
 )  # fmt: skip
 
 
+@functools.lru_cache(256)
+def padding_places(size: int, low: int, high: int, mode: str) -> np.ndarray:
+    """Which element of a dimension stands at each place of the padded one."""
+    if mode == "circular":  # what negative numbers cut off is gone before the rest is wrapped
+        size, start = size + min(low, 0) + min(high, 0), max(-low, 0)
+        places = np.arange(-max(low, 0), size + max(high, 0)) % size + start
+    else:
+        places = np.arange(-low, size + high)
+        if mode == "replicate":
+            places = np.clip(places, 0, size - 1)
+        else:
+            places = (size - 1) - np.abs((size - 1) - np.abs(places))
+    places.flags.writeable = False
+    return places
+
+
+def _run(places: np.ndarray, size: int) -> int | None:
+    """Where all places stand in their order, with no more than 16 others around; or None."""
+    if not 0 <= len(places) - size <= 16 or not size:
+        return None
+    for low in range(len(places) - size + 1):
+        if places[low] == 0 and (places[low : low + size] == np.arange(size)).all():
+            return low
+    return None
+
+
 def _take(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    return x.take(places, dim)
+    size = x.shape[dim]
+    low = _run(places, size) if x.size >= 1024 else None
+    if low is None:
+        return x.take(places, dim)
+    key = (slice(None),) * dim
+    y = np.empty((*x.shape[:dim], len(places), *x.shape[dim + 1 :]), x.dtype)
+    y[(*key, slice(low, low + size))] = x
+    for place in (*range(low), *range(low + size, len(places))):
+        y[(*key, place)] = x[(*key, places[place])]
+    return y
 
 
 def _untake(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarray:
     """Slices added up where `places` names one target several times."""
-    y = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
     key = (slice(None),) * dim
+    low = _run(places, size)
+    if low is not None:
+        y = g[(*key, slice(low, low + size))].copy()
+        for place in (*range(low), *range(low + size, len(places))):
+            y[(*key, places[place])] += g[(*key, place)]
+        return y
+    y = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
     counts = np.bincount(places, minlength=size)
     order = np.argsort(places, kind="stable")
     starts = np.cumsum(counts) - counts
@@ -81,6 +123,11 @@ def _untake(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarra
     return y
 
 
+def _untake_quickly(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarray:
+    way = _large_untake if _run(places, size) is None else _untake
+    return way(g, dim, places, size)
+
+
 def _summed_parts(g: np.ndarray, dim: int) -> np.ndarray:
     """Sums of a short dimension, a slice at a time."""
     parts = [g[(slice(None),) * dim + (i,)] for i in range(g.shape[dim])]
@@ -92,11 +139,12 @@ def _summed_parts(g: np.ndarray, dim: int) -> np.ndarray:
     return y
 
 
-take_slices = linear("take_slices", eval=heavy("take_slices", _take, light=True),
+take_slices = linear("take_slices", eval=_take,
                      node="IndexSelectBackward0",
                      adjoint=lambda g, x, dim, places: add_slices(g, dim, places, x.shape[dim]),
                      doc="The slices of one dimension that an array of places names.")  # fmt: skip
-add_slices = linear("add_slices", eval=heavy("add_slices", _untake, light=True),
+_large_untake = heavy("add_slices", _untake, light=True)
+add_slices = linear("add_slices", eval=_untake_quickly,
                     node="IndexAddBackward0",
                     adjoint=lambda g, x, dim, places, size: take_slices(g, dim, places),
                     doc="The adjoint of `take_slices`.")  # fmt: skip

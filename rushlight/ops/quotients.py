@@ -1,0 +1,64 @@
+"""Quotients of float32 rounded to whole numbers, and what they leave, by float64 arithmetic.
+
+The library's fmod takes 4 to 20 ns an element. The float64 quotient of two float32 numbers is a
+whole number, or on one side of it, as the true one is, if it is below 2^28; a whole number times
+the divisor and the difference are exact then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+LEAST = 2048  # elements from which it pays
+PIECE = 1 << 13  # elements at a time: a few arrays of float64 that stay in the cache
+FAR = 2.0**24  # quotients that are whole numbers in float32
+
+
+def exactly(x: Any, y: Any, rounding: Any, rest: bool) -> Any:
+    """The rounded quotient (or its rest), zeros of any sign; None where this way is none."""
+    if type(x) is not np.ndarray or x.dtype.char != "f" or x.size < LEAST:
+        return None
+    by: Any = y
+    if type(y) is np.ndarray:
+        if y.dtype is not x.dtype or y.shape != x.shape:
+            return None
+        by = np.ascontiguousarray(y).reshape(-1)
+    elif type(y) not in (int, float) or not 0 < abs(by := float(np.float32(y))) < np.inf:
+        return None
+    out = np.empty(x.shape, x.dtype)
+    into, flat = out.reshape(-1), np.ascontiguousarray(x).reshape(-1)
+    with np.errstate(all="ignore"):
+        for start in range(0, x.size, PIECE):
+            part = slice(start, start + PIECE)
+            if not _piece(into[part], flat[part], by if by is not y and type(by) is float else
+                          by[part], rounding, rest):  # fmt: skip
+                return None
+    return out
+
+
+def _piece(out: np.ndarray, x: np.ndarray, by: Any, rounding: Any, rest: bool) -> bool:
+    """Whether it could be done."""
+    wide = x.astype(np.float64)
+    if type(by) is not float:
+        by = by.astype(np.float64)
+        if not np.abs(by).max() < np.inf:
+            return False
+    times = wide / by
+    if not (times.max() < FAR and times.min() > -FAR):  # neither if there is nan
+        return False
+    rounding(times, out=times)
+    if rest:
+        times *= by
+        np.subtract(wide, times, out=out, casting="same_kind")
+    else:
+        out[...] = times
+    return True
+
+
+def signed_zeros(rest: np.ndarray, x: Any) -> np.ndarray:
+    """Rests that are zero, with the sign of the dividend."""
+    if rest.all():
+        return rest
+    return np.where(rest == 0, np.copysign(rest, x), rest)

@@ -1,0 +1,71 @@
+"""Rounded quotients of long float32 rows by exact arithmetic are the library's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rushlight as rl
+from rushlight.ops import quotients
+
+numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
+DIVISORS = [3.0, -0.1, 1e-3, 2.0, -7.0]
+
+
+def plainly(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rest and quotient by the C library's fmod, in steps as torch takes them."""
+    with np.errstate(all="ignore"):
+        rest = np.fmod(x, y)
+        other = (rest != 0) & ((rest < 0) != (y < 0))
+        rounded = np.floor(np.true_divide(x, y, dtype=np.float64)).astype(np.float32)
+        return np.where(other, rest + y, rest), rounded
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(numbers, min_size=1, max_size=40), st.lists(numbers, min_size=1, max_size=40))
+def test_rests_of_any_numbers_are_fmods(xs: list[float], ys: list[float]) -> None:
+    x = np.resize(np.array(xs, np.float32), quotients.LEAST)
+    y = np.resize(np.array(ys, np.float32), quotients.LEAST)
+    a, b = rl.from_numpy(x), rl.from_numpy(y)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(rl.fmod(a, b).numpy(), np.fmod(x, y))
+        np.testing.assert_array_equal(rl.remainder(a, b).numpy(), plainly(x, y)[0])
+
+
+@pytest.mark.parametrize("by", DIVISORS)
+def test_numbers_divide_as_arrays_of_them(by: float) -> None:
+    x = np.random.default_rng(0).standard_normal(5000).astype(np.float32) * 100
+    x[:4] = 0.0, -0.0, 6.0, -6.0
+    a, full = rl.from_numpy(x), np.full_like(x, by)
+    rest, quotient = plainly(x, full)
+    for found in (a % by, a % rl.from_numpy(full)):
+        np.testing.assert_array_equal(found.numpy(), rest)
+        np.testing.assert_array_equal(np.signbit(found.numpy()), np.signbit(rest))
+    np.testing.assert_array_equal((a // by).numpy(), quotient)
+    assert quotients.exactly(x, by, np.floor, True) is not None
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, 1e30])
+def test_what_is_not_exact_is_left_to_the_library(odd: float) -> None:
+    x = np.ones(quotients.LEAST, np.float32)
+    x[7] = odd
+    assert quotients.exactly(x, 3.0, np.floor, True) is None
+    assert quotients.exactly(np.ones_like(x), 1 / x, np.floor, True) is None or odd == 1e30
+    found = (rl.from_numpy(x) % 3.0).numpy()
+    np.testing.assert_array_equal(found, plainly(x, np.full_like(x, 3.0))[0])
+
+
+def test_short_and_long_rows_leave_zeros_of_one_sign() -> None:
+    for size in (4, 4096):
+        x = rl.from_numpy(np.resize(np.float32([-4.0, 4.0]), size))
+        found = (x % 2.0).numpy()
+        assert np.signbit(found).tolist() == [True, False] * (size // 2)
+
+
+def test_products_of_rows_are_numpys_to_rounding() -> None:
+    x = np.random.default_rng(1).uniform(0.9, 1.1, (7, 333)).astype(np.float64)
+    np.testing.assert_allclose(rl.from_numpy(x).prod(1).numpy(), x.prod(1), rtol=1e-12)
+    np.testing.assert_allclose(rl.from_numpy(x).prod().numpy(), x.prod(), rtol=1e-12)
+    assert rl.from_numpy(x).prod(1, keepdim=True).shape == (7, 1)
