@@ -1,0 +1,118 @@
+"""Under the alias, public classes say that they are of torch's modules: `print(type(layer))`."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+# Where torch keeps the classes of a module of ours, if the name differs by more than its root.
+_HOMES = {
+    "accelerator": "", "amp.casting": "amp.autocast_mode", "autograd.modes": "autograd.grad_mode",
+    "core.handles": "utils.hooks", "core.shortage": "", "core.dtypes": "", "core.tensor": "",
+    "distributions.transform": "distributions.transforms",
+    "distributions.transforms_elementwise": "distributions.transforms",
+    "distributions.transforms_events": "distributions.transforms",
+    "functions.drawing": "_C", "functions.results": "return_types",
+    "functions.storage": "storage", "futures": "", "nn.containers": "nn.modules.container",
+    "nn.conv_lazy": "nn.modules.conv", "nn.embedding": "nn.modules.sparse",
+    "nn.layers_linear": "nn.modules.linear", "nn.losses": "nn.modules.loss",
+    "nn.losses_linear": "nn.modules.loss", "nn.losses_margin": "nn.modules.loss",
+    "nn.module_state": "nn.modules.module", "nn.norm": "nn.modules.batchnorm",
+    "nn.norm_feature": "nn.modules.normalization", "nn.norm_lazy": "nn.modules.batchnorm",
+    "nn.parameter": "nn.parameter", "nn.parameter_containers": "nn.modules.container",
+    "nn.rnn_cells": "nn.modules.rnn", "nn.transformer_layers": "nn.modules.transformer",
+    **{f"nn.{name}": f"nn.modules.{name}" for name in (
+        "activation", "adaptive", "conv", "distance", "dropout", "fold", "lazy", "module",
+        "padding", "pixelshuffle", "pooling", "rnn", "transformer", "upsampling",
+    )},
+}  # fmt: skip
+_APART = {
+    "ChannelShuffle": "nn.modules.channelshuffle", "Flatten": "nn.modules.flatten",
+    "MultiheadAttention": "nn.modules.activation", "OutOfMemoryError": "",
+    "Unflatten": "nn.modules.flatten", "_InstanceNorm": "nn.modules.instancenorm",
+    "detect_anomaly": "autograd.anomaly_mode", "set_detect_anomaly": "autograd.anomaly_mode",
+    **{f"{lazy}InstanceNorm{rank}d": "nn.modules.instancenorm"
+       for lazy in ("", "Lazy") for rank in (1, 2, 3)},
+}  # fmt: skip
+# Torch's modules whose classes stand in one of ours of another name.
+ELSEWHERE = {
+    "amp.autocast_mode": "amp.casting", "autograd.anomaly_mode": "autograd.modes",
+    "autograd.grad_mode": "autograd.modes", "nn.modules.adaptive": "nn.adaptive",
+    "nn.modules.channelshuffle": "nn.pixelshuffle",
+}  # fmt: skip
+_PUBLIC = ("nn", "optim", "utils", "distributions", "autograd", "amp", "fx", "vision")
+_renamed: dict[type, str] = {}
+
+
+def torch_home(kind: type) -> str | None:
+    """Torch's module for a class of ours; None for one that torch has not."""
+    root, _, inside = kind.__module__.partition(".")
+    if root != "rushlight":
+        return None
+    home = _HOMES.get(inside)
+    if kind.__name__ in _APART and (home is not None or inside in ("nn.attention", "cuda")):
+        home = _APART[kind.__name__]
+    if home is None and inside.partition(".")[0] in _PUBLIC:
+        home = inside
+    if home is None or home.partition(".")[0] == "vision":
+        return None if home is None else f"torchvision{home.removeprefix('vision')}"
+    return f"torch.{home}" if home else "torch"
+
+
+def rename(module: ModuleType) -> None:
+    """Have the classes that `module` defines say torch's module."""
+    for kind in list(vars(module).values()):
+        if isinstance(kind, type) and kind.__module__ == module.__name__:
+            _rename(kind, torch_home(kind))
+
+
+def _rename(kind: type, home: str | None) -> None:
+    if home is not None:
+        _renamed[kind] = kind.__module__
+        kind.__module__ = home
+
+
+class Renaming(importlib.abc.MetaPathFinder):
+    """Finds rushlight's own modules like everyone else, and renames their classes once they run."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        if not fullname.startswith("rushlight."):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def run_and_rename(module: ModuleType) -> None:
+            run(module)
+            rename(module)
+
+        spec.loader.exec_module = run_and_rename  # type: ignore[method-assign]  # this one's own
+        return spec
+
+
+def rename_all(top: Any) -> None:
+    """Rename what is loaded already: `top` is rushlight itself, whose classes say so."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("rushlight."):
+            rename(module)
+    for kind in vars(top).values():
+        if isinstance(kind, type) and kind.__module__ == "rushlight":
+            _rename(kind, "torch")
+    results = sys.modules.get("rushlight.functions.results")
+    for kind in results.RETURN_TYPES.values() if results else ():
+        _rename(kind, "torch.return_types")
+
+
+def restore() -> None:
+    """Every class says rushlight's module again."""
+    for kind, module in _renamed.items():
+        kind.__module__ = module
+    _renamed.clear()
