@@ -166,6 +166,7 @@ _LAZY = {
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),
+    "return_types": ("rushlight.return_types", None),
     "_utils": ("rushlight._utils", None),
     "viz": ("rushlight.viz", None),
     "debug": ("rushlight.autograd.debugging", "debug"),

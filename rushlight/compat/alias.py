@@ -16,6 +16,7 @@ from typing import Any
 from ..core.arrivals import when_imported
 from ..core.errors import fail
 from ..core.names import nearest, submodules
+from .homes import ELSEWHERE, Renaming, rename_all, restore
 
 ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
 # Folders of rushlight that torch has not: `import torch.core` fails as it does there.
@@ -36,6 +37,7 @@ def our_name(name: str) -> str | None:
     root, _, rest = name.partition(".")
     if root not in ROOTS or (root == "torch" and rest.partition(".")[0] in OURS):
         return None
+    rest = ELSEWHERE.get(rest, rest) if root == "torch" else rest
     return f"{ROOTS[root]}.{rest}" if rest else ROOTS[root]
 
 
@@ -150,7 +152,8 @@ def install() -> None:
     for root in ROOTS:
         _refuse_if_loaded(root)
     if not installed():
-        sys.meta_path.insert(0, _AliasFinder())
+        sys.meta_path[:0] = [_AliasFinder(), Renaming()]
+        rename_all(sys.modules["rushlight"])
     sys.modules["torch"] = sys.modules["rushlight"]  # torchvision is found when it is asked for
     when_imported("rushlight.nn", _name_layers)
     sys.modules["torch"].__name__ = "torch"  # which programs compare, and messages say
@@ -172,7 +175,9 @@ def take_over(stand_in: str) -> None:
 def uninstall() -> None:
     """Undo `install`: later imports of torch find what is installed under that name."""
     sys.modules["rushlight"].__name__ = "rushlight"
-    sys.meta_path[:] = [item for item in sys.meta_path if not isinstance(item, _AliasFinder)]
+    finders = (_AliasFinder, Renaming)
+    sys.meta_path[:] = [item for item in sys.meta_path if not isinstance(item, finders)]
+    restore()
     for name in [name for name in sys.modules if name.partition(".")[0] in ROOTS]:
         ours = our_name(name)
         if ours is not None and sys.modules[name] is sys.modules.get(ours):

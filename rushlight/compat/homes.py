@@ -10,6 +10,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from ..core.names import RENAMED
+
 # Where torch keeps the classes of a module of ours, if the name differs by more than its root.
 _HOMES = {
     "accelerator": "", "amp.casting": "amp.autocast_mode", "autograd.modes": "autograd.grad_mode",
@@ -18,14 +20,16 @@ _HOMES = {
     "distributions.transforms_elementwise": "distributions.transforms",
     "distributions.transforms_events": "distributions.transforms",
     "functions.drawing": "_C", "functions.results": "return_types",
-    "functions.storage": "storage", "futures": "", "nn.containers": "nn.modules.container",
+    "functions.storage": "storage", "futures": "", "jit": "",
+    "nn.containers": "nn.modules.container",
     "nn.conv_lazy": "nn.modules.conv", "nn.embedding": "nn.modules.sparse",
     "nn.layers_linear": "nn.modules.linear", "nn.losses": "nn.modules.loss",
     "nn.losses_linear": "nn.modules.loss", "nn.losses_margin": "nn.modules.loss",
     "nn.module_state": "nn.modules.module", "nn.norm": "nn.modules.batchnorm",
     "nn.norm_feature": "nn.modules.normalization", "nn.norm_lazy": "nn.modules.batchnorm",
-    "nn.parameter": "nn.parameter", "nn.parameter_containers": "nn.modules.container",
+    "nn.parallel": "nn.parallel.data_parallel", "nn.parameter_containers": "nn.modules.container",
     "nn.rnn_cells": "nn.modules.rnn", "nn.transformer_layers": "nn.modules.transformer",
+    "optim.adafactor": "optim", "optim.muon": "optim", "serialize.file_reader": "", "types": "",
     **{f"nn.{name}": f"nn.modules.{name}" for name in (
         "activation", "adaptive", "conv", "distance", "dropout", "fold", "lazy", "module",
         "padding", "pixelshuffle", "pooling", "rnn", "transformer", "upsampling",
@@ -33,6 +37,7 @@ _HOMES = {
 }  # fmt: skip
 _APART = {
     "ChannelShuffle": "nn.modules.channelshuffle", "Flatten": "nn.modules.flatten",
+    "LinearCrossEntropyOptions": "nn.modules.linear_cross_entropy_options",
     "MultiheadAttention": "nn.modules.activation", "OutOfMemoryError": "",
     "Unflatten": "nn.modules.flatten", "_InstanceNorm": "nn.modules.instancenorm",
     "detect_anomaly": "autograd.anomaly_mode", "set_detect_anomaly": "autograd.anomaly_mode",
@@ -43,10 +48,10 @@ _APART = {
 ELSEWHERE = {
     "amp.autocast_mode": "amp.casting", "autograd.anomaly_mode": "autograd.modes",
     "autograd.grad_mode": "autograd.modes", "nn.modules.adaptive": "nn.adaptive",
-    "nn.modules.channelshuffle": "nn.pixelshuffle",
+    "nn.modules.channelshuffle": "nn.pixelshuffle", "nn.parallel.data_parallel": "nn.parallel",
+    "nn.modules.linear_cross_entropy_options": "nn.losses_linear",
 }  # fmt: skip
-_PUBLIC = ("nn", "optim", "utils", "distributions", "autograd", "amp", "fx", "vision")
-_renamed: dict[type, str] = {}
+_PUBLIC = ("nn", "optim", "utils", "distributions", "autograd", "amp", "fx")
 
 
 def torch_home(kind: type) -> str | None:
@@ -57,23 +62,27 @@ def torch_home(kind: type) -> str | None:
     home = _HOMES.get(inside)
     if kind.__name__ in _APART and (home is not None or inside in ("nn.attention", "cuda")):
         home = _APART[kind.__name__]
-    if home is None and inside.partition(".")[0] in _PUBLIC:
-        home = inside
-    if home is None or home.partition(".")[0] == "vision":
-        return None if home is None else f"torchvision{home.removeprefix('vision')}"
-    return f"torch.{home}" if home else "torch"
+    if home is None:
+        family, _, rest = inside.partition(".")
+        if family == "vision":
+            return f"torchvision.{rest}"
+        home = inside if family in _PUBLIC else None
+    return None if home is None else f"torch.{home}".rstrip(".")
 
 
 def rename(module: ModuleType) -> None:
     """Have the classes that `module` defines say torch's module."""
     for kind in list(vars(module).values()):
         if isinstance(kind, type) and kind.__module__ == module.__name__:
-            _rename(kind, torch_home(kind))
+            home = torch_home(kind)
+            # A private class keeps its name unless torch's users know it, as `_Loss` and `_ConvNd`.
+            if kind.__name__[0] != "_" or ".modules." in (home or ""):
+                _rename(kind, home)
 
 
 def _rename(kind: type, home: str | None) -> None:
-    if home is not None:
-        _renamed[kind] = kind.__module__
+    if home is not None and kind.__module__.partition(".")[0] == "rushlight":
+        RENAMED[kind] = kind.__module__
         kind.__module__ = home
 
 
@@ -113,6 +122,6 @@ def rename_all(top: Any) -> None:
 
 def restore() -> None:
     """Every class says rushlight's module again."""
-    for kind, module in _renamed.items():
+    for kind, module in RENAMED.items():
         kind.__module__ = module
-    _renamed.clear()
+    RENAMED.clear()

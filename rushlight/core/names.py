@@ -22,6 +22,12 @@ _HOMES = (
     "rushlight.cuda", "rushlight.backends", "rushlight.jit",
 )  # fmt: skip
 _lazy: dict[str, Lazy] = {}
+RENAMED: dict[type, str] = {}  # our module of each class that says torch's under the alias
+
+
+def class_path(kind: Any) -> str:
+    """Module and name of a class; those of ours under whatever name the package goes."""
+    return f"{RENAMED.get(kind, kind.__module__)}.{kind.__qualname__}"
 
 
 def lazy_names(package: str, families: Mapping[str, str]) -> Lazy:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import namedtuple
 from typing import Any
 
 __all__ = [
     "RETURN_TYPES", "named_result",
 ]  # fmt: skip
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 def named_result(name: str, fields: tuple[str, ...]) -> Any:
@@ -19,7 +22,8 @@ def named_result(name: str, fields: tuple[str, ...]) -> Any:
         return f"torch.return_types.{name}(\n{lines})"
 
     kind = type(name, (base,), {"__repr__": __repr__, "__slots__": ()})
-    kind.__module__ = "rushlight.return_types"
+    # The package's name of the hour: "torch" under the alias.
+    kind.__module__ = f"{sys.modules[_PACKAGE].__name__}.return_types"
     RETURN_TYPES[name] = kind
     return kind
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.names import class_path
+
 _PLAIN = frozenset((int, float, str, bool, type(None)))
 
 
@@ -64,7 +66,7 @@ def without_tensor(error: AttributeError, module: Any, given: Any, others: tuple
     The layers take for granted that they are given tensors, and fail at the first attribute.
     """
     kind = type(module)
-    if not kind.__module__.startswith("rushlight.nn."):
+    if not class_path(kind).startswith("rushlight.nn."):
         return None
     values = (given, *others)
     for place, value in enumerate(values):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from ..core.names import class_path
 from . import (
     activation,
+    attention,
     containers,
     conv,
+    conv_lazy,
     distance,
     dropout,
     embedding,
@@ -15,16 +18,22 @@ from . import (
     layers_linear,
     lazy,
     losses,
+    losses_linear,
+    losses_margin,
     module,
     module_global_hooks,
     norm,
     norm_feature,
+    norm_lazy,
     padding,
+    parameter_containers,
     pixelshuffle,
     pooling,
     rnn,
+    rnn_cells,
     sizes,
     transformer,
+    transformer_layers,
     upsampling,
 )
 
@@ -52,10 +61,24 @@ _FAMILIES = {
     "upsampling": upsampling,
     "utils": sizes,
 }
+_MORE = {  # what torch has in the same file
+    activation: (attention,),
+    containers: (parameter_containers,),
+    conv: (conv_lazy,),
+    losses: (losses_margin, losses_linear),
+    norm: (norm_lazy,),
+    rnn: (rnn_cells,),
+    transformer: (transformer_layers,),
+}
 __path__: list[str] = []  # so that `from torch.nn.modules.loss import _Loss` finds it
 Module = module.Module
 _HOOKS = {name: value for name, value in vars(module_global_hooks).items() if "_module_" in name}
 module.__dict__.update(_HOOKS)
+for _first, _others in _MORE.items():
+    for _other in _others:
+        for _name, _kind in vars(_other).items():
+            if isinstance(_kind, type) and class_path(_kind) == f"{_other.__name__}.{_name}":
+                _first.__dict__.setdefault(_name, _kind)
 for _name, _family in _FAMILIES.items():
     globals()[_name] = _family
     sys.modules[f"{__name__}.{_name}"] = _family

@@ -13,6 +13,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.names import class_path
 from ..core.tensor import Tensor
 from .errors import CheckpointError, short
 from .safe import loaded_class, safe_class, safe_name
@@ -46,7 +47,7 @@ def describe(value: Any) -> dict[str, Any]:
             raise _has_hooks(kind, key)
     return {
         KEY: "module",
-        "class": safe_name(kind) or f"{kind.__module__}.{kind.__qualname__}",
+        "class": safe_name(kind) or class_path(kind),
         "training": value.training,
         "attributes": attributes,
         **{key.removeprefix("_"): dict(state[key]) for key in PARTS},

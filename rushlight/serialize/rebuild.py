@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.names import class_path
 from . import definition
 from .errors import CheckpointError, short
 from .makers import (
@@ -207,7 +208,7 @@ class Rebuilder:
         if type(made) is OrderedDict:
             vars(made).update(plain_state(found))
             return made
-        if safe_class(f"{type(made).__module__}.{type(made).__qualname__}", self.trusted):
+        if safe_class(class_path(type(made)), self.trusted):
             return restored(made, found)
         raise CheckpointError(f"the pickle sets the state of a {type(made).__name__}; refused")
 

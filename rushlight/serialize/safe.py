@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ..core.names import class_path
+
 _REGISTERED: dict[str, Any] = {}
 
 
@@ -19,7 +21,7 @@ def _entry(item: Any) -> tuple[str, Any]:
         item, name = item[0], item[1]
     if not callable(item):
         raise TypeError(f"only classes and functions can be safe globals (got {item!r})")
-    return name or f"{item.__module__}.{item.__qualname__}", item
+    return name or class_path(item), item
 
 
 def add_safe_globals(safe_globals: list[Any]) -> None:

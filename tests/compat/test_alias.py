@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -57,11 +60,52 @@ def test_families_of_modules_by_torchs_file_names(clean: None) -> None:
     compat.install()
     for family, name in (
         ("loss", "_Loss"), ("utils", "_pair"), ("batchnorm", "_BatchNorm"), ("conv", "_ConvNd"),
-        ("transformer", "_get_activation_fn"), ("module", "Module"),
+        ("transformer", "_get_activation_fn"), ("module", "Module"), ("loss", "TripletMarginLoss"),
+        ("conv", "LazyConv2d"), ("rnn", "LSTMCell"), ("activation", "MultiheadAttention"),
     ):  # fmt: skip
         assert hasattr(importlib.import_module(f"torch.nn.modules.{family}"), name)
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'torch\.nn\.modules\.nothing'"):
         importlib.import_module("torch.nn.modules.nothing")
+
+
+def _apart(recorded: dict[str, dict[str, str]]) -> list[str]:
+    """Classes that name another module than torch's, of those that there are."""
+    found = []
+    for space, kinds in recorded.items():
+        module = importlib.import_module(space)
+        for name, home in kinds.items():
+            kind = getattr(module, name, None)
+            if isinstance(kind, type) and kind.__module__ != home:
+                found.append(f"{space}.{name}: {kind.__module__}, not {home}")
+    return found
+
+
+def test_classes_name_torchs_modules_and_ours_again_afterwards(clean: None) -> None:
+    before = (rushlight.Tensor.__module__, rushlight.nn.ReLU.__module__)
+    recorded = json.loads((Path(__file__).parents[1] / "parity/data/homes.json").read_text())
+    compat.install()
+    assert sum(map(len, recorded.values())) > 300
+    assert _apart(recorded) == [
+        "torch.utils.data._DatasetKind: rushlight.utils.data.dataloader, "
+        "not torch.utils.data.dataloader",
+        "torch.distributions.transforms._InverseTransform: "
+        "rushlight.distributions.transform, not torch.distributions.transforms",
+    ], "private ones, which print themselves"
+    compat.uninstall()
+    assert (rushlight.Tensor.__module__, rushlight.nn.ReLU.__module__) == before
+
+
+def test_objects_travel_and_are_stored_under_either_name(clean: None, tmp_path: Path) -> None:
+    net = rushlight.nn.Sequential(rushlight.nn.Linear(2, 3), rushlight.nn.PReLU())
+    rushlight.save(net, tmp_path / "before.pt")
+    compat.install()
+    assert type(net[1]).__module__ == "torch.nn.modules.activation"
+    assert repr(rushlight.load(tmp_path / "before.pt", weights_only=False)) == repr(net)
+    rushlight.save(net, tmp_path / "after.pt")
+    travelled = pickle.loads(pickle.dumps((net, rushlight.ones(2).max(0), rushlight.ones(2).T)))
+    assert repr(travelled[0]) == repr(net) and type(travelled[1]) is rushlight.return_types.max
+    compat.uninstall()
+    assert repr(rushlight.load(tmp_path / "after.pt", weights_only=False)) == repr(net)
 
 
 def test_installing_twice_is_installing_once(clean: None) -> None:
