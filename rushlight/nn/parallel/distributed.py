@@ -15,11 +15,11 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ..module import Module
-from .reducer import MEBIBYTE, Reducer, share
+from .reducer import Reducer
 
 dist: Any = rl.distributed
 _Join = dist.algorithms.join
-FIRST_CAP = MEBIBYTE
+share, MEBIBYTE = dist.algorithms.buckets.share, dist.algorithms.buckets.MEBIBYTE
 
 
 class DistributedDataParallel(Module, _Join.Joinable):
@@ -79,7 +79,7 @@ class DistributedDataParallel(Module, _Join.Joinable):
         self.bucket_bytes_cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * MEBIBYTE)
         self._caps = [self.bucket_bytes_cap]
         if bucket_cap_mb is None:
-            self._caps.insert(0, FIRST_CAP)  # a small one first, so that its sum begins early
+            self._caps.insert(0, MEBIBYTE)  # a small one first, so that its sum begins early
         self.check_weights_every, self._steps = check_weights_every, 0
         self._divide_by_initial_world_size = True
         if init_sync:
@@ -341,8 +341,8 @@ def compare(named: list[tuple[str, Any]], group: Any) -> None:
                 "DDP expects same model across all ranks, but Rank 0 has "
                 f"{len(every[0])} params, while rank {rank} has inconsistent {len(theirs)} params."
             )
-            more = max(every[0], theirs, key=len)[len(differing) :] if not differing else []
-            notes += [f"only on one of them: {', '.join(name for name, *_ in more[:5])}"]
+            alone = sorted({name for name, *_ in every[0]} ^ {name for name, *_ in theirs})
+            notes = [f"only on one of them: {', '.join(alone[:8])}"] if alone else notes
         elif differing[0][0][1] != differing[0][1][1]:
             place = theirs.index(differing[0][1])
             first = (

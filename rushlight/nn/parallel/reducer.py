@@ -20,7 +20,6 @@ import rushlight as rl
 from ...core.errors import fail
 
 dist: Any = rl.distributed
-MEBIBYTE = 1024 * 1024
 UNFINISHED = (
     "Expected to have finished reduction in the prior iteration before starting a new one. This"
     " error indicates that your module has parameters that were not used in producing loss. You can"
@@ -40,36 +39,19 @@ class Bucket:
 
     def __init__(self, places: list[int], parameters: list[Any]) -> None:
         self.places, self.parameters = places, parameters
-        sizes = [parameter.numel() for parameter in parameters]
-        self.buffer = rl.zeros(sum(sizes), dtype=parameters[0].dtype)
-        parts = self.buffer.split(sizes)
-        self.views = [part.view(p.shape) for part, p in zip(parts, parameters)]
+        self.buffer = rl.zeros(sum(p.numel() for p in parameters), dtype=parameters[0].dtype)
+        self.cut()
         self.waiting = len(places)
         self.under_way: Any = None  # what tells when the sum is there
+
+    def cut(self) -> None:
+        """Give every parameter its part of the buffer."""
+        parts = self.buffer.split([p.numel() for p in self.parameters])
+        self.views = [part.view(p.shape) for part, p in zip(parts, self.parameters)]
 
     def clear(self) -> None:
         """Wait for all gradients again."""
         self.waiting, self.under_way = len(self.places), None
-
-
-def layout(parameters: Sequence[Any], caps: Sequence[float]) -> list[list[int]]:
-    """Places of parameters bucket by bucket, from the last to the first, by data type.
-
-    A bucket is full once it holds `caps` bytes: the first cap is for the first bucket of its type,
-    the last one for all that follow.
-    """
-    found: list[list[int]] = []
-    open_: dict[Any, tuple[list[int], int, int]] = {}  # the places, their bytes, which cap
-    for place in reversed(range(len(parameters))):
-        parameter = parameters[place]
-        places, size, turn = open_.get(parameter.dtype, ([], 0, 0))
-        if not places:
-            found.append(places)
-        places.append(place)
-        size += parameter.numel() * parameter.element_size()
-        full = size >= caps[min(turn, len(caps) - 1)]
-        open_[parameter.dtype] = ([], 0, turn + 1) if full else (places, size, turn)
-    return found
 
 
 class Reducer:
@@ -85,7 +67,7 @@ class Reducer:
         self.count: Any = None  # of processes that still have inputs, a tensor; None: all
         self.buckets = [
             Bucket(places, [self.parameters[i] for i in places])
-            for places in layout(self.parameters, caps)
+            for places in dist.algorithms.buckets.layout(self.parameters, caps)
         ]
         self.home = {
             place: (bucket, slot)
@@ -196,12 +178,16 @@ class Reducer:
             leave = self._settle_unused()
         if self.launched < len(self.buckets):
             return  # another backward may bring the rest; if not, the next forward complains
-        with rl.no_grad():
-            for bucket in self.buckets:
-                self._wait(bucket)
-                for place, parameter, view in zip(bucket.places, bucket.parameters, bucket.views):
-                    if place not in leave:
-                        self._hand(parameter, view)
+        self._hand_all(leave)
+
+    @rl.no_grad()
+    def _hand_all(self, leave: set[int]) -> None:
+        """Wait for all sums and hand them to the parameters, except those to be left alone."""
+        for bucket in self.buckets:
+            self._wait(bucket)
+            for place, parameter, view in zip(bucket.places, bucket.parameters, bucket.views):
+                if place not in leave:
+                    self._hand(parameter, view)
         self._rest()
 
     def _wait(self, bucket: Bucket) -> None:
@@ -243,25 +229,16 @@ class Reducer:
 
     def shadow(self) -> None:
         """Take part in the sums of others with zeros, for a process without inputs of its own."""
+        nowhere: set[int] = set()
         if self.find_unused or self.static:
-            self.used_map(set())
-        zeros = [rl.zeros_like(bucket.buffer) for bucket in self.buckets]
-        for work in [self.start(buffer, index) for index, buffer in enumerate(zeros)]:
-            work.wait()
+            nowhere = {i for i, n in enumerate(self.used_map(set()).tolist()) if not n}
+        for index, bucket in enumerate(self.buckets):
+            bucket.buffer = bucket.buffer.new_zeros(bucket.buffer.shape)
+            bucket.cut()
+            bucket.under_way = self.start(bucket.buffer, index)
+        self._hand_all(nowhere)
 
 
 def _arrived(reducer: weakref.ref[Reducer], place: int, parameter: Any) -> None:
     if (me := reducer()) is not None:
         me.arrived(place)
-
-
-def share(tensors: Sequence[Any], source: int, group: Any, cap: int = 250 * MEBIBYTE) -> None:
-    """Give all processes the values that the tensors have on one: rank `source` of the group."""
-    source = dist.get_global_rank(group, source)
-    with rl.no_grad():
-        for places in layout(tensors, [cap]):
-            some = [tensors[i].detach() for i in places]
-            flat = rl.cat([one.reshape(-1) for one in some])
-            dist.broadcast(flat, source, group=group)
-            for one, part in zip(some, flat.split([one.numel() for one in some])):
-                one.copy_(part.view(one.shape))
