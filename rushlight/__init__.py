@@ -134,6 +134,7 @@ _LAZY = {
     "accelerator": ("rushlight.accelerator", None),
     "Stream": ("rushlight.accelerator", "Stream"),
     "get_device_module": ("rushlight.accelerator", "get_device_module"),
+    "checkpoint": ("rushlight.distributed.checkpoint", None),
     "cpu": ("rushlight.cpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),

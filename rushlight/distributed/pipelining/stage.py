@@ -15,7 +15,7 @@ class PipelineStage:
     """The part of a network that this process holds: stage `stage_index` of `num_stages`.
 
     The output of its module, a tensor or several, is the input of the next stage's. Shapes and
-    types are agreed on in the first step and may not change later. Arguments: `submodule`;
+    types are agreed on in the first training step and may not change later. Arguments: `submodule`;
     `stage_index`, which is also this process's rank in `group` (the whole one by default);
     `num_stages`; `device`. Raises ValueError for an index out of range, RuntimeError when the
     group has another size.
@@ -70,11 +70,11 @@ class PipelineStage:
 
     def forward_one(self, part: int, args: Any, kwargs: Any, trains: bool) -> Any:
         """Run the module on one part of the batch; what the last stage's returned."""
-        inputs = list(args) if self.is_first else self._receive(part)
+        inputs = list(args) if self.is_first else self._receive(part, trains)
         found = self.submod(*inputs, **kwargs)
         outputs = list(found) if isinstance(found, (tuple, list)) else [found]
         if not self.is_last:
-            self._send(part, outputs)
+            self._send(part, outputs, trains)
         if trains:
             self.kept[part] = (inputs, outputs)
         return found
@@ -94,11 +94,12 @@ class PipelineStage:
                 if x.requires_grad:
                     self._give(rl.zeros_like(x) if x.grad is None else x.grad, -1)
 
-    def _send(self, part: int, outputs: list[Any]) -> None:
+    def _send(self, part: int, outputs: list[Any], trains: bool) -> None:
         form = [(tuple(y.shape), str(y.dtype), y.requires_grad) for y in outputs]
-        agreed = self.agreed.get(("out", part))
+        agreed = self.agreed.get(("out", part)) if trains else None
         if agreed is None:
-            self.agreed["out", part] = form
+            if trains:
+                self.agreed["out", part] = form
             dist.send_object_list([form], self._peer(1), group=self.group)
         elif agreed != form:
             raise fail(
@@ -109,12 +110,14 @@ class PipelineStage:
         for y in outputs:
             self._give(y.detach().contiguous(), 1)
 
-    def _receive(self, part: int) -> list[Any]:
-        agreed = self.agreed.get(("in", part))
+    def _receive(self, part: int, trains: bool) -> list[Any]:
+        agreed = self.agreed.get(("in", part)) if trains else None
         if agreed is None:
             box: list[Any] = [None]
             dist.recv_object_list(box, self._peer(-1), group=self.group)
-            agreed = self.agreed["in", part] = box[0]
+            agreed = box[0]
+            if trains:
+                self.agreed["in", part] = agreed
         return [
             self._got(rl.empty(shape, dtype=getattr(rl, dtype.rpartition(".")[2])), -1)
             .requires_grad_(trained and rl.is_grad_enabled())
