@@ -206,6 +206,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
 divide = true_divide = div
 
 
+_PLAIN = frozenset((int, float, type(None)))
+
+
 def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
     """Every element held between `min` and `max` (numbers, tensors or None).
 
@@ -215,6 +218,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if input._array.dtype.char in "fd" and type(min) in _PLAIN and type(max) in _PLAIN:
+        return e.clamp(input, min, max, out=out)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if isinstance(min, (int, float)) or isinstance(max, (int, float)):
             raise combination("clamp", (input, min, max), {})
@@ -254,14 +259,16 @@ def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
     return named(clamp(input, max=max, out=out), node)
 
 
-def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Any:
+def round(input: Tensor, *, decimals: int | None = None, out: Any = None) -> Any:
     """The nearest integer, halves to even; or rounded to `decimals` places.
 
     >>> import rushlight as torch
     >>> torch.round(torch.tensor([0.5, 1.5, 2.5]))
     tensor([0., 2., 2.])
     """
-    return e.round(input, decimals, out=out)
+    if decimals is None:
+        return e.round(input, 0, out=out)
+    return named(e.round(input, decimals, out=out), "RoundBackward1")
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:

@@ -18,6 +18,9 @@ from .structure import expand, reshape, row_major, transpose
 
 def _vector_norm(x: np.ndarray, order: float, dims: Dims, keep: bool) -> Any:
     if order == 2 and x.dtype.kind == "f" and x.dtype.itemsize > 2:
+        along = x.reshape(-1) if dims is None else x if dims == (x.ndim - 1,) else None
+        if along is not None and not keep and x.size >= 1024 and x.flags.c_contiguous:
+            return np.sqrt(np.vecdot(along, along))
         return np.sqrt(row_major(np.add.reduce(x * x, dims, keepdims=keep)))
     size = np.abs(x.astype(np.float32) if x.dtype.itemsize == 2 else x)
     kind = x.dtype if x.dtype.kind != "c" else size.dtype

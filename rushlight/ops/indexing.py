@@ -63,6 +63,7 @@ def _flattened(key: Key, shape: Sequence[int]) -> np.ndarray:
 
 
 _ROUNDS = 16
+_FEW = 8192  # elements that are sooner added one by one
 
 
 def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
@@ -75,7 +76,8 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     if flat.size and (flat.min() < -len(y) or flat.max() >= len(y)):
         raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
     flat = flat % (len(y) or 1)
-    if g.size == 0:
+    if g.size <= _FEW:
+        np.add.at(y, flat, g.reshape(flat.size, *y.shape[1:]))
         return
     g, y = g.reshape(flat.size, -1), y.reshape(len(y), -1)
     order = np.argsort(flat, kind="stable")

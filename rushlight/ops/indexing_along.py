@@ -35,9 +35,14 @@ def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarra
     return (places if step == 1 else places * step) + others
 
 
+FEW = 512  # places so few that the number of calls is what counts
+
+
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     if not x.ndim or not places.ndim or not places.size:
         return x.reshape(-1)[places]
+    if places.size <= FEW:
+        return x[grid(places, dim)]
     flat = flat_places(x.shape, dim, places) if x.flags.c_contiguous else None
     if flat is None:
         return x[grid(places, dim)]

@@ -32,8 +32,8 @@ def exactly(x: Any, y: Any, rounding: Any, rest: bool) -> Any:
     with np.errstate(all="ignore"):
         for start in range(0, x.size, PIECE):
             part = slice(start, start + PIECE)
-            if not _piece(into[part], flat[part], by if by is not y and type(by) is float else
-                          by[part], rounding, rest):  # fmt: skip
+            other = by[part] if type(y) is np.ndarray else by
+            if not _piece(into[part], flat[part], other, rounding, rest):
                 return None
     return out
 

@@ -24,6 +24,36 @@ def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(turned, dim)
 
 
+SHORT = 1024  # elements of a row up to which equal ones are rare enough to try without them
+
+
+def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
+    """Values and places in order, where few rows have equal elements or nan; None elsewhere.
+
+    Any order of different numbers is stable; rows with others are left to `careful(rows)`.
+    """
+    if x.dtype.char not in "fd" or not 1 < x.shape[dim] <= SHORT:
+        return None
+    last = dim == x.ndim - 1
+    rows = np.ascontiguousarray(x if last else np.moveaxis(x, dim, -1))
+    places = (-rows if descending else rows).argsort(-1)
+    if rows.ndim == 1:
+        values = rows[places]
+    else:
+        starts = np.arange(0, rows.size, rows.shape[-1]).reshape(*rows.shape[:-1], 1)
+        values = rows.reshape(-1).take(places + starts)
+    before, after = values[..., :-1], values[..., 1:]
+    apart = before > after if descending else before < after
+    if not apart.all():
+        bad = ~apart.all(-1)
+        if rows.ndim == 1 or 4 * np.count_nonzero(bad) > bad.size:
+            return None
+        values[bad], places[bad] = careful(rows[bad])
+    if last:
+        return values, places
+    return tuple(np.ascontiguousarray(np.moveaxis(one, -1, dim)) for one in (values, places))
+
+
 LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits
 
 
@@ -32,6 +62,13 @@ def _sort(
 ) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
+    found = _if_apart(x, dim, descending, lambda rows: _sorted(rows, -1, descending, stable))
+    return _sorted(x, dim, descending, stable) if found is None else found
+
+
+def _sorted(
+    x: np.ndarray, dim: int, descending: bool, stable: bool | None
+) -> tuple[np.ndarray, np.ndarray]:
     by_digits = x.ndim == 1 and x.size >= LARGE and x.dtype.kind in "iu" and not descending
     free = not (stable or by_digits or x.shape[dim] <= introsort.SMALL)
     rows = np.moveaxis(x, dim, -1)
@@ -73,8 +110,19 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
         return x.copy(), np.zeros((), np.int64)
     places = _few_of_many(x, dim, k, largest) if x.size >= 4096 else None
     if places is None:
+        found = _if_apart(x, dim, largest, lambda rows: _topk_whole(rows, k, largest))
+        if found is not None:
+            part = (*(slice(None),) * dim, slice(k))
+            return np.ascontiguousarray(found[0][part]), np.ascontiguousarray(found[1][part])
         places = np.ascontiguousarray(_usual_first(x, dim, k, largest))
     return np.take_along_axis(x, places, dim), places
+
+
+def _topk_whole(rows: np.ndarray, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The first k of rows; what stands behind them is not looked at."""
+    places = np.zeros(rows.shape, np.int64)
+    places[..., :k] = _usual_first(rows, rows.ndim - 1, k, largest)
+    return np.take_along_axis(rows, places, -1), places
 
 
 def _usual_first(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray:

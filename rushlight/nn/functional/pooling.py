@@ -236,6 +236,12 @@ def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bo
 def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
     """The number to divide by: one for all windows, or a tensor where they differ."""
     kernel, stride, padding, _, out = at
+    inside = all(
+        (o - 1) * s + k <= n + (2 if count_include_pad else 1) * p and (count_include_pad or not p)
+        for n, k, s, p, o in zip(size, kernel, stride, padding, out)
+    )
+    if inside:
+        return prod(kernel)
     counts = [_counts(*one, count_include_pad) for one in zip(size, kernel, stride, padding, out)]
     total = counts[0]
     for count in counts[1:]:

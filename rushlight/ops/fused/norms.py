@@ -43,6 +43,7 @@ def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
     return _sum(both.reshape(*lead, *(1,) * tail), dims)
 
 
+_FEW = 4096  # elements up to which the number of calls is what counts
 _SHORT = 16  # numbers in a row from which the kernels for whole rows pay
 
 
@@ -80,7 +81,7 @@ def _flat(*values: Any) -> Any:
 def _standardise(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if x.size == 0 or x.dtype.kind == "c":
+    if x.size < _FEW or x.dtype.kind == "c":
         return _standardise_part(x, weight, bias, dims, eps)
     if dims == tuple(range(x.ndim - len(dims), x.ndim)):
         x = row_major(x)  # a layer's norm; others keep how channels lie
@@ -179,7 +180,7 @@ def _back(
     weight: Any, bias: Any, dims: Sizes, eps: float,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     gs = g, by_mean, by_variance
-    if x.size == 0 or x.dtype.kind == "c":
+    if x.size < _FEW or x.dtype.kind == "c":
         return _back_part(gs, x, center, variance, weight, bias, dims, eps)
     shape: Sizes | None = _row_shape(x, weight, bias, dims)
     back: Any = norm_kernels.rows_back

@@ -73,7 +73,8 @@ def _log_softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: 
 
 
 def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
-    need_float(x, _kernel("softmax", x, dim))
+    if x.dtype.char not in "fd":
+        need_float(x, _kernel("softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x)
     if _in_rows(x, dim, _NO_SHIFT):
@@ -110,7 +111,8 @@ softmax = general(
 
 
 def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
-    need_float(x, _kernel("log_softmax", x, dim))
+    if x.dtype.char not in "fd":
+        need_float(x, _kernel("log_softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x)
     if _in_rows(x, dim, _NO_SHIFT_LOG):
