@@ -23,7 +23,7 @@ from ..core.state import STATE
 from ..core.tensor import Tensor
 from .alive import rarely
 from .backward import Halves
-from .bound import Bound, modes, pattern
+from .bound import Bound, frozen, modes, pattern
 from .capture import CHANGES, Captured, Uncompilable, capture
 from .code import llvm
 from .fast import MISS, make
@@ -243,7 +243,8 @@ class Compiled:
             halves = Halves(captured, self._build(captured.joint.graph, [], []))
         forms = [source.array for source in captured.sources]
         late = captured.late is not None
-        program = self._build(captured.graph, [] if late else captured.writes, forms)
+        writes = [] if late else captured.writes
+        program = self._build(captured.graph, writes, forms, frozen(captured))
         asked = captured.required.graph
         first = None if asked is None else self._build(asked, [], [])
         bound = Bound(captured, program, halves, arguments, before, first)
@@ -252,12 +253,12 @@ class Compiled:
             bound.fast = _concluded(bound.fast, bound)
         return bound
 
-    def _build(self, graph: Graph, writes: Any, forms: Any) -> Any:
+    def _build(self, graph: Graph, writes: Any, forms: Any, still: Any = ()) -> Any:
         if self.backend == "numpy":
             return NumpyProgram(graph)
         native = importlib.import_module(".native", __package__)  # its modules load on use
         try:
-            return native.NativeProgram(graph, writes, forms)
+            return native.NativeProgram(graph, writes, forms, still)
         except Exception as error:
             self.fallbacks.append(error)
             LOG.warning("native code could not be made", exc_info=error)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.locks import fork_safe
 from ..core.state import DEFAULTS, STATE
-from ..core.tape import LEAF, mark_written
+from ..core.tape import FOLLOWED, LEAF, mark_written
 from ..core.tensor import Tensor, wrap
 from .afterwards import number
 from .backward import output_entry
@@ -22,6 +22,16 @@ from .trace import Source
 def modes() -> tuple[Any, ...]:
     """What the thread and the process have switched on: part of what a program is made for."""
     return STATE.grad, STATE.inference, STATE.autocast, STATE.anomaly, DEFAULTS.dtype
+
+
+def frozen(captured: Captured) -> list[int]:
+    """Inputs that hardly ever change: large tensors of a call that writes and derives nothing."""
+    if captured.joint is not None or captured.writes or captured.gradients:
+        return []
+    return [
+        k for k, source in enumerate(captured.sources)
+        if source.kind == "tensor" and source.array.nbytes >= FOLLOWED
+    ]  # fmt: skip
 
 
 class Argument:

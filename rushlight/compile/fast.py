@@ -8,6 +8,7 @@ or a call that is not needed. It answers MISS where anything is not as it was; t
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_not
 from sys import getrefcount
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from ..core import memory
 from ..core.dispatch import INFERRED, OUTPUT_OF
 from ..core.state import DEFAULTS, STATE, WATCHED
-from ..core.tape import LEAF, Clock, follow, owner_of
+from ..core.tape import LEAF, Clock, follow, last_write, owner_of
 from ..core.tape import tick as clock_tick
 from ..core.tensor import Tensor
 from .backward import MANY, ONE, Kept
@@ -247,7 +248,7 @@ class _Writer:
             self.names.update(holds=self.bound.holds, renew=self.words.renew)
             again = "if not holds(): return MISS"
         looked = f"probe({arrays})" if self.bound.program.draws else call
-        lines = [f"if not {looked}:", f"    {again}"]
+        lines = [*self._still(), f"if not {looked}:", f"    {again}"]
         if self.words is not None:
             lines += ["    renew()", f"    if not {looked}: return MISS"]
         if self.bound.program.draws:
@@ -265,6 +266,19 @@ class _Writer:
         for k, place in self.copied.items():
             lines.append(f"copyto({self.fetched[place]}, b{k})")
         return lines
+
+    def _still(self) -> list[str]:
+        """What is made of inputs that hardly ever change is made again if they did."""
+        once = self.native.once
+        if once is None:
+            return []
+        self.names.update(once=once, last_write=last_write, is_not=is_not)
+        given = "".join(f"{self.fetched[k]}, " for k in once.places)
+        return [
+            f"still = ({given})",
+            "if once.seen != last_write[0] or any(map(is_not, still, once.arrays)):"
+            " once.renew(still)",
+        ]
 
     def _effects(self) -> None:
         add = self.lines.append

@@ -20,13 +20,16 @@ class NativeProgram:
     """Native code for a graph.
 
     `writes` are (input, output) pairs whose output replaces the input's content: where the input
-    lies in C order the code writes there itself, and `wrote` names it.
+    lies in C order the code writes there itself, and `wrote` names it. `frozen` inputs hardly
+    ever differ from those of the run before.
     """
 
     def __init__(
-        self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray]
-    ) -> None:
+        self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
+        frozen: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self.graph, self._writes, self._forms = graph, list(writes), list(forms)
+        self._frozen = frozen
         self._core: Any = None
         self.native = self._remembered()
         self.wrote = frozenset(self.native.donate.values())
@@ -40,7 +43,7 @@ class NativeProgram:
 
     def _remembered(self) -> Program:
         """The program from the disk cache, or made now and kept there."""
-        name = remembered.name(self.graph, self._writes, self._forms)
+        name = remembered.name(self.graph, self._writes, self._forms, self._frozen)
         if name is None:
             return self._built()
         found = remembered.load(name, self.graph, lambda: self._built().ir)
@@ -61,7 +64,7 @@ class NativeProgram:
         if any(hosted(node) and node.op != "draw" for node in core):
             donate = {}  # NumPy may raise in the middle: nothing is written before the end
         strides = [_steps(form) for form in forms] if forms else None
-        return program.build(core, donate=donate, strides=strides)
+        return program.build(core, donate=donate, strides=strides, frozen=self._frozen)
 
     def _lowered(self) -> tuple[Graph, Any]:
         """The core graph that kernels are made of, and which rules made it simpler."""

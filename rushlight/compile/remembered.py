@@ -26,15 +26,16 @@ PROFILE = "RUSHLIGHT_PROFILE"
 
 
 def name(
-    graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray]
-) -> str | None:
+    graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
+    frozen: Sequence[int] = (),
+) -> str | None:  # fmt: skip
     """The name of a graph's entry; None where nothing can be kept of it."""
     if cache.folder() is None or not loader.suits(llvm.target().triple):
         return None
     number = digest(graph, writes, forms)
     if number is None:
         return None
-    profile = str(PROFILE in os.environ)
+    profile = f"{PROFILE in os.environ} {list(frozen)}"
     return cache.key("whole", writers(), llvm.version(), repr(llvm.target()), profile, number)
 
 

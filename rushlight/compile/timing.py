@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .bound import Bound
+from .bound import Bound, frozen
 from .code import llvm
 from .code.emit import F32, PTR, Module
 from .code.instructions import constant
@@ -90,7 +90,7 @@ def timed(bound: Bound) -> list[tuple[str, Any, float]]:
     arrays = [source.array for source in captured.sources]
     states = [engine.get_state() for engine in bound.engines]
     try:
-        outputs, found = _run(captured.graph, arrays)
+        outputs, found = _run(captured.graph, arrays, still=frozen(captured))
         if captured.joint is not None:
             joint = captured.joint
             kept = [arrays[i] if is_input else outputs[i] for is_input, i in joint.kept]
@@ -103,12 +103,12 @@ def timed(bound: Bound) -> list[tuple[str, Any, float]]:
 
 
 def _run(
-    graph: Any, arrays: Sequence[np.ndarray], half: str = ""
+    graph: Any, arrays: Sequence[np.ndarray], half: str = "", still: Sequence[int] = ()
 ) -> tuple[list[np.ndarray], list[Any]]:
     before = os.environ.get(PROFILE)
     os.environ[PROFILE] = "1"
     try:
-        program = NativeProgram(graph, [], arrays)
+        program = NativeProgram(graph, [], arrays, still)
     finally:
         if before is None:
             del os.environ[PROFILE]

@@ -17,7 +17,18 @@ from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, scalar_type_name
 from .errors import fail, user_line
 from .state import STATE
-from .tape import LEAF, ORDER, OUTPUT, PARAMS, PARENTS, PRIM, hooks_of, mark_written, tick
+from .tape import (
+    LEAF,
+    ORDER,
+    OUTPUT,
+    PARAMS,
+    PARENTS,
+    PRIM,
+    hooks_of,
+    mark_quietly,
+    mark_written,
+    tick,
+)
 from .tensor import EAGER_TYPES, Tensor, wrap
 from .values import Value, put
 
@@ -122,12 +133,21 @@ def refuse_overlap(target: Tensor, others: Any = ()) -> None:
     refuse_shared_places(target._array)
     for other in others:
         if isinstance(other, Tensor) and _partly_shared(target._array, other._array):
-            raise fail(
-                RuntimeError,
-                "unsupported operation: some elements of the input tensor and the written-to tensor"
-                " refer to a single memory location. Please clone() the tensor before performing"
-                " the operation.",
-            )
+            raise _overlapping()
+
+
+def refuse_sharing(out: Tensor | None, *inputs: Tensor) -> None:
+    """torch's error for an `out` that has any place in common with what is read."""
+    if out is not None and any(np.may_share_memory(out._array, x._array) for x in inputs):
+        raise _overlapping()
+
+
+def _overlapping() -> BaseException:
+    return fail(
+        RuntimeError,
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer"
+        " to a single memory location. Please clone() the tensor before performing the operation.",
+    )
 
 
 def _partly_shared(a: Any, b: Any) -> bool:
@@ -206,7 +226,9 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         np.copyto(a, y, casting="unsafe")
     entry = result._entry if STATE.grad else None
     node = entry[PRIM].node if entry is not None and entry is not LEAF else ""
-    if not target._silent:
+    if target._silent:
+        mark_quietly(a)
+    else:
         mark_written(a, user_line() if STATE.grad else None, node if type(node) is str else "")
     if entry is not None and entry is not LEAF:
         if entry[OUTPUT] is y:
@@ -250,8 +272,7 @@ def write(target: Tensor, value: Any) -> Tensor:
     if a.dtype.itemsize == 1 and a.dtype.kind == "V":
         value = dtypes.narrowed(np.asarray(value), a.dtype)
     np.copyto(a, value, casting="unsafe")
-    if not target._silent:
-        mark_written(a)
+    (mark_quietly if target._silent else mark_written)(a)
     return target
 
 
@@ -291,8 +312,7 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
                     ufunc(a, b, a)
                 except ValueError:
                     return general(self, other)
-                if not self._silent:
-                    mark_written(a)
+                (mark_quietly if self._silent else mark_written)(a)
                 return self
         return general(self, other)
 

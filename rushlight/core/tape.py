@@ -84,11 +84,12 @@ class Clock:
 
 
 class _Writes:
-    __slots__ = ("clocks", "count", "lines", "owner", "stamps", "writer")
+    __slots__ = ("clocks", "count", "lines", "owner", "quiet", "shared", "stamps", "writer")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
-        self.count = 0
+        self.count = self.quiet = 0  # writes, those that are no versions apart
+        self.shared = False  # whether others may write without anybody noticing
         self.clocks: list[tuple[Clock, int]] = []
         self.stamps: list[int] = []
         self.lines: list[str] = []
@@ -96,6 +97,7 @@ class _Writes:
 
 
 _KEPT_STAMPS = 64
+FOLLOWED = 1 << 12  # bytes from which it is known whether others may write to some memory
 _BETWEEN: Any = type(np.lib.stride_tricks.as_strided(np.empty(1)).base)  # it and its source
 _writes: dict[int, _Writes] = {}
 last_write = [0]
@@ -115,15 +117,7 @@ def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:
         array = getattr(array, "memory", None)
         if type(array) is not np.ndarray:
             return
-    owner = owner_of(array)
-    key = id(owner)
-    found = _writes.get(key)
-    if found is None:
-        try:
-            keep: Any = weakref.ref(owner, lambda _, key=key: _writes.pop(key, None))
-        except TypeError:
-            keep = owner
-        found = _writes[key] = _Writes(keep)
+    found = _noted(owner_of(array))
     now = tick()
     found.count += 1
     found.writer = writer or found.writer
@@ -133,6 +127,49 @@ def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:
     if line is not None:
         found.lines = [*found.lines[-3:], line]
     last_write[0] = now
+
+
+def _noted(owner: Any) -> _Writes:
+    """What is known of the writes to some memory."""
+    key = id(owner)
+    found = _writes.get(key)
+    if found is None:
+        try:
+            keep: Any = weakref.ref(owner, lambda _, key=key: _writes.pop(key, None))
+        except TypeError:
+            keep = owner
+        found = _writes[key] = _Writes(keep)
+    return found
+
+
+def mark_quietly(array: Any) -> None:
+    """Record a write that counts as no version, as torch has it for those through `.data`."""
+    if type(array) is np.ndarray:
+        _noted(owner_of(array)).quiet += 1
+        last_write[0] = tick()
+
+
+def hand_out(array: Any) -> Any:
+    """Give memory away, or take it in: from now on others may write to it."""
+    if type(array) is np.ndarray:
+        owner = array if array.base is None else owner_of(array)
+        if type(owner) is np.ndarray and owner.nbytes >= FOLLOWED:
+            found = _writes.get(id(owner)) or _noted(owner)
+            if not found.shared:
+                found.shared = True
+                last_write[0] = tick()
+    return array
+
+
+def writes(array: np.ndarray) -> int | None:
+    """How often the memory of an array was written; None where nobody can know."""
+    owner = owner_of(array)
+    if type(owner) is not np.ndarray or not owner.flags.owndata or owner.nbytes < FOLLOWED:
+        return None
+    found = _writes.get(id(owner))
+    if found is None:
+        return 0
+    return None if found.shared else _count(found) + found.quiet
 
 
 def follow(array: np.ndarray, clock: Clock) -> None:

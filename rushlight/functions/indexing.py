@@ -317,8 +317,7 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
         raise ix.in_torchs_words(error) from None
     except ValueError:
         raise _value_misfit(self, filled, given) from None
-    if not self._silent:
-        inplace.mark_written(self._array)
+    (inplace.mark_quietly if self._silent else inplace.mark_written)(self._array)
 
 
 def _bare(given: Any) -> Any:

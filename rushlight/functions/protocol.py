@@ -17,7 +17,7 @@ from ..core.errors import fail
 from ..core.overrides import convert, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
-from ..core.tape import LEAF, owner_of, version
+from ..core.tape import LEAF, hand_out, owner_of, version
 from ..core.tensor import EAGER_TYPES, Tensor, set_requires_grad, wrap
 from ..core.values import Value
 from ..ops import structure as s
@@ -175,7 +175,7 @@ def formatted(self: Tensor, spec: str) -> str:
 def _address(self: Tensor) -> int:
     if STATE.tracer is not None:
         STATE.tracer.escape(".data_ptr()")
-    return 0 if self.device.type == "meta" else self._array.ctypes.data
+    return 0 if self.device.type == "meta" else hand_out(self._array).ctypes.data
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
@@ -183,6 +183,11 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
 
     Raises RuntimeError for a tensor that requires grad (detach it first, or `force=True`).
     """
+    return hand_out(_values(self, force))
+
+
+def _values(self: Tensor, force: bool = False) -> np.ndarray:
+    """The array, if NumPy may have it."""
     if self._entry is not None and not force:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
@@ -202,19 +207,19 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
 
 
 def array_protocol(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
-    array = numpy(self)
+    array = _values(self)
     if dtype is not None and array.dtype != dtype:
         if copy is False:
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         return array.astype(dtype)
-    return array.copy() if copy else array
+    return array.copy() if copy else hand_out(array)
 
 
 def array_wrap(
     self: Tensor, array: np.ndarray, context: Any = None, return_scalar: bool = False
 ) -> Tensor:
     """What NumPy's own functions give when called on a tensor."""
-    return wrap(np.asarray(array))
+    return wrap(hand_out(np.asarray(array)))
 
 
 def dlpack(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
@@ -222,7 +227,7 @@ def dlpack(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_devi
     """A DLPack capsule of the memory."""
     if self._entry is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    return self._array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
+    return hand_out(self._array).__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def dlpack_device(self: Tensor) -> tuple[int, int]:
@@ -236,7 +241,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     >>> torch.from_dlpack(torch.tensor([1, 2]))
     tensor([1, 2])
     """
-    array = np.from_dlpack(ext_tensor)
+    array = hand_out(np.from_dlpack(ext_tensor))
     return wrap(array.copy() if copy or not array.flags.writeable else array)
 
 

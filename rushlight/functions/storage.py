@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.tape import owner_of
+from ..core.tape import hand_out, owner_of
 from ..core.tensor import Tensor, wrap
 from .copying import memory_of
 
@@ -210,7 +210,7 @@ def is_storage(obj: Any) -> bool:
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
     """The bytes that the tensor looks into, all of them."""
-    array = self._array
+    array = hand_out(self._array)
     found = memory_of(array)
     if found is not None:
         return _over(found[0])

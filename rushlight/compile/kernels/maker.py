@@ -20,6 +20,7 @@ from ..records import field, record
 from . import recall
 from .alike import merged
 from .expression import Expression, Layout, stores
+from .frozen import Frozen
 from .loops import KERNEL, emit_nest, together
 from .nest import loops, plan
 from .normal import Normal
@@ -47,6 +48,7 @@ class Kernel:
     flops: int = 0
     nanoseconds: float = 0.0
     pieces: int = 0  # of its chain, if its units do the pieces one after the other
+    once: bool = False  # whether what it writes stays from one run to the next
 
     def __str__(self) -> str:
         ops = " ".join(node.op for node in self.nodes)
@@ -75,6 +77,7 @@ class Maker:
         # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
         self._facts: dict[str, list[Any]] = {}
         self._products: dict[Any, Product] = {}
+        self.frozen = Frozen(())
 
     def products(self, normal: Normal) -> frozenset[Node]:
         """The products that the matrix kernels do."""
@@ -87,7 +90,8 @@ class Maker:
         if group.kind == "gemm":
             conv = any(root.node.op == "conv" for root in group.place)
             if conv:
-                found = _convolution()(group, schedule, self.layout, self.target)
+                frozen = self.frozen.values
+                found = _convolution()(group, schedule, self.layout, self.target, frozen)
             else:
                 found = product(group, schedule, self.layout, self.target, self._products)
             operands = found.expression.operands()
@@ -132,6 +136,8 @@ class Maker:
             kernel = Kernel(name, units, chunk, flops=flops, nanoseconds=cost)
             if one.group.pieces > 1 and not self._ahead(one, packs):
                 kernel.pieces = one.group.pieces
+            elif self.frozen:
+                kernel.once = self.frozen.once(one, packs, self.target)
             kernels.append((kernel, one.operands))
         expression = one.work if isinstance(one.work, Expression) else one.work.expression
         _describe(kernels[-1][0], one.group, expression)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -31,9 +32,13 @@ class Plan:
     reused: int  # bytes that temporaries would take without sharing
 
 
-def plan(schedule: Schedule, fixed: set[Node]) -> Plan:
-    """Lay out every stored value that is not `fixed` (inputs, outputs, constants)."""
+def plan(schedule: Schedule, fixed: set[Node], lasting: Iterable[Node] = ()) -> Plan:
+    """Lay out every stored value that is not `fixed` (inputs, outputs, constants).
+
+    What is `lasting` stays from one run to the next.
+    """
     exact = _lives(schedule, fixed)
+    exact.update({node: (0, len(schedule.groups)) for node in lasting})
     leaders = _taken(schedule, exact)
     lives = _widened(schedule, exact, leaders)
     born: dict[int, list[Node]] = {}

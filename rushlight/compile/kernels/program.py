@@ -19,6 +19,7 @@ from ..records import field, record
 from . import memory
 from .affine import contiguous
 from .expression import STATUS
+from .frozen import Frozen
 from .maker import Kernel, Maker, Operands, Prepared
 from .normal import base, normalise, shift, storage
 from .recipe import ARENA, CONSTANT, MEMORY, VALUE, Host, Place, Recipe
@@ -57,19 +58,21 @@ class _Draft:
     where: dict[Node, int]  # input and output memory: the place in the table
     steps: list[list[_Call] | _Host] = field(default_factory=list)
     length: int = 0
+    once: list[_Call] = field(default_factory=list)  # what is done again only for other inputs
 
 
 def build(
     graph: Graph, target: llvm.Target | None = None, donate: Mapping[int, int] | None = None,
-    strides: Sequence[Sequence[int] | None] | None = None,
+    strides: Sequence[Sequence[int] | None] | None = None, frozen: Sequence[int] = (),
 ) -> Program:  # fmt: skip
     """Compile a core graph.
 
     `donate` maps outputs to inputs whose memory they take over: the caller then passes one array
-    as both. `strides` are those of the inputs in elements, where they are not contiguous.
+    as both. `strides` are those of the inputs in elements, where they are not contiguous. `frozen`
+    inputs are as a rule the same from run to run.
     """
     target = target or llvm.target()
-    draft, maker, writer = _drafted(graph, target, donate, strides, True)
+    draft, maker, writer = _drafted(graph, target, donate, strides, True, frozen)
     code = _compile(draft, maker, target)
     program = Program(writer.recipe(), code)
     program.schedule = draft.schedule
@@ -93,16 +96,17 @@ def single(
 
 def _drafted(
     graph: Graph, target: llvm.Target, donate: Mapping[int, int] | None,
-    strides: Sequence[Sequence[int] | None] | None, recalled: bool,
+    strides: Sequence[Sequence[int] | None] | None, recalled: bool, frozen: Sequence[int] = (),
 ) -> tuple[_Draft, Maker, _Writer]:  # fmt: skip
     """The kernels of a graph; with `recalled` those of an equal program are not written again."""
     found = _strides(graph, strides)
     donated = {k: j for k, j in (donate or {}).items() if graph.inputs[j] not in found}
     maker = Maker(target, found)
     normal = normalise(graph, found)
+    maker.frozen = Frozen(normal.inputs[k] for k in frozen)
     draft = _Draft(schedule(normal, maker.products(normal), donated), {})
     _fill(draft, maker, recalled)
-    return draft, maker, _Writer(graph, draft, donated, found)
+    return draft, maker, _Writer(graph, draft, donated, found, maker.frozen)
 
 
 def _strides(
@@ -128,12 +132,16 @@ def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
         if k not in draft.schedule.late:
             draft.where[storage(node)] = len(normal.inputs) + k
     draft.length = len(normal.inputs) + len(normal.outputs)
-    prepared = [(group, maker.prepare(group, draft.schedule)) for group in draft.schedule.groups]
+    prepared = []
+    for group in draft.schedule.groups:
+        one = maker.prepare(group, draft.schedule)
+        maker.frozen.note(group, one, draft.where)
+        prepared.append((group, one))
     busy = [one for _, one in prepared if one]
-    share(busy, maker.target)
+    share(busy, maker.target, maker.frozen.values)
     maker.tell(busy)
     if recalled:
-        maker.recall(busy, _outline(draft, prepared))
+        maker.recall(busy, _outline(draft, prepared, maker.frozen))
     for group, one in prepared:
         if group.kind == "host":
             _add_host(draft, group)
@@ -146,13 +154,17 @@ def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
         _add_call(draft, maker.copy(node.nbytes), [(storage(node), 0), (target, 0)])
 
 
-def _outline(draft: _Draft, prepared: Sequence[tuple[Group, Prepared | None]]) -> list[str]:
+def _outline(
+    draft: _Draft, prepared: Sequence[tuple[Group, Prepared | None]], frozen: Frozen
+) -> list[str]:
     """What, besides the kernels, decides how the segments are written."""
     lines = [f"{len(draft.where)} {draft.length} {PROFILE in os.environ}"]
+    lines += [f"frozen {k}" for x, k in draft.where.items() if x in frozen.values]
     for group, one in prepared:
         operands = one.operands if one else ()
         places = [(draft.where.get(node, -1), offset) for node, offset in operands]
         text = f"{cache.key(one.text)} {one.packed}" if one else ""
+        text += f" {group.number in frozen.groups}" * bool(frozen)
         lines.append(f"{group.kind} {group.chain} {text} {places}")
     for k, node in draft.schedule.late.items():
         lines.append(f"late {k} {node.nbytes} {draft.where.get(storage(node), -1)}")
@@ -167,6 +179,10 @@ def _add_host(draft: _Draft, group: Group) -> None:
 
 def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0) -> None:
     """Add a call; of a chain's kernels, what is no part of its pieces comes before it."""
+    if kernel.once:
+        draft.once.append(_Call(kernel, operands, draft.length))
+        draft.length += len(operands)
+        return
     if not draft.steps or isinstance(draft.steps[-1], _Host):
         draft.steps.append([])
     segment = draft.steps[-1]
@@ -184,6 +200,8 @@ def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
     if maker.ir is None:
         for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
             maker.segment(f"program_{number}", segment, draft.where)
+        if draft.once:
+            maker.segment("program_once", draft.once, draft.where)
     text = maker.text()
     code = llvm.compile(text, target)
     maker.remember(text)
@@ -195,11 +213,12 @@ class _Writer:
 
     def __init__(
         self, graph: Graph, draft: _Draft, donate: dict[int, int],
-        strides: Mapping[Node, tuple[int, ...]],
+        strides: Mapping[Node, tuple[int, ...]], frozen: Frozen,
     ) -> None:  # fmt: skip
+        self.frozen = frozen
         self.graph, self.draft, self.donate, self.strides = graph, draft, donate, strides
         fixed = {node for node in draft.where if node.op != "constant"}
-        self.plan = memory.plan(draft.schedule, fixed)
+        self.plan = memory.plan(draft.schedule, fixed, frozen.lasting)
         self.constants: dict[Node, int] = {}
         self.calls = [call for step in draft.steps if isinstance(step, list) for call in step]
         self.hosts = {step.node: k for k, step in enumerate(draft.steps) if isinstance(step, _Host)}
@@ -218,6 +237,10 @@ class _Writer:
             reused=self.plan.reused, work=sum(call.kernel.nanoseconds for call in self.calls),
             steps=steps, temporaries=temporaries, fixed=fixed, status=status,
             clocks=_numbers([[call.clock] for call in self.calls], 1)[0],
+            frozen=sorted({
+                draft.where[node] for call in draft.once for node, _ in call.operands
+                if node in self.frozen.values and node in draft.where
+            }),
             constants=[_value(node) for node in self.constants],
             kernels=kernels, notes=list(notes),
         )  # fmt: skip
@@ -226,7 +249,7 @@ class _Writer:
         """Addresses that stay: of temporaries, constants and the status."""
         temporaries, fixed, status = [], [], []
         offsets = self.plan.offsets
-        for call in self.calls:
+        for call in (*self.draft.once, *self.calls):
             for place, (node, offset) in enumerate(call.operands, call.first):
                 if node in offsets:
                     temporaries.append((place, offsets[node] + offset))

@@ -53,6 +53,7 @@ class Recipe:
     constants: list[np.ndarray] = field(default_factory=list)
     kernels: list[Any] = field(default_factory=list)  # see `Kernel`
     notes: list[Any] = field(default_factory=list)  # op, shape, line of the nodes of kernels
+    frozen: list[int] = field(default_factory=list)  # inputs of what is done only if they changed
 
 
 class Kernel:
@@ -76,7 +77,7 @@ class Kernel:
 # --- as bytes
 
 _ARRAYS = ("temporaries", "fixed", "status", "clocks")
-_PLAIN = ("inputs", "outputs", "length", "arena", "reused", "work")
+_PLAIN = ("inputs", "outputs", "length", "arena", "reused", "work", "frozen")
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -124,7 +125,7 @@ def _read(blobs: Sequence[bytes], nodes: Sequence[Node]) -> Recipe:
         inputs=[(tuple(n), np.dtype(kind), tuple(steps)) for n, kind, steps in head["inputs"]],
         outputs=[(tuple(n), np.dtype(kind)) for n, kind in head["outputs"]],
         donate=dict(head["donate"]), length=head["length"], arena=head["arena"],
-        reused=head["reused"], work=head["work"],
+        reused=head["reused"], work=head["work"], frozen=head["frozen"],
         steps=[step and _hosted(step, nodes) for step in head["steps"]], **arrays,
     )  # fmt: skip
     raw = iter(blobs[6:])

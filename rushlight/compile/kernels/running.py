@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import fail
 from ...core.locks import fork_safe
+from ...core.tape import last_write, writes
 from ..code import llvm
 from ..records import field, record
 from . import runtime
@@ -49,6 +51,7 @@ class Program:
         self._lock = fork_safe(self)
         self._steps: list[Callable[..., None]] = []
         self._bind(recipe)
+        self.once = Once(self, recipe.frozen) if recipe.frozen else None
 
     @property
     def ir(self) -> str:
@@ -141,6 +144,8 @@ class Program:
     def _run(self, inputs: list[Array], outputs: list[Array]) -> None:
         for k, x in enumerate((*inputs, *outputs)):
             self.addresses[k] = x.__array_interface__["data"][0]
+        if self.once is not None:
+            self.once.renew([inputs[k] for k in self.once.places])
         state = State(inputs, outputs)
         for step in self._steps:
             step(state)
@@ -151,6 +156,38 @@ class Program:
         if self.status is not None and self.status[0]:
             self.status[0] = 0
             raise fail(IndexError, "index out of range in self", "in a compiled program")
+
+
+class Once:
+    """What is made of inputs that hardly ever change: it is made again when they did.
+
+    Whoever runs the program looks first: nothing has to be done while `last_write[0]` is `seen`
+    and the arrays are `arrays`. Else `renew` asks of each whether it was written; where that
+    cannot be known, all is made anew.
+    """
+
+    def __init__(self, program: Program, places: list[int]) -> None:
+        self.places, self._forms = places, [program.recipe.inputs[k] for k in places]
+        self._table = program.table.address
+        self._addresses = program.addresses
+        self._run = runtime.entry(program.code, "program_once", release_gil=False)
+        self.seen, self.arrays, self._counts = -1, (), [None]
+
+    def renew(self, arrays: Sequence[Array]) -> None:
+        """Make all of it for these arrays, if it is not what is there."""
+        now = last_write[0]  # before anything is read: what is written meanwhile counts as later
+        for x, form in zip(arrays, self._forms):
+            if type(x) is not np.ndarray or (x.shape, x.dtype, x.strides) != form:
+                return  # the program will not run either
+        counts: list[Any] = [writes(x) for x in arrays]
+        same = len(arrays) == len(self.arrays) and all(map(is_, arrays, self.arrays))
+        if None in counts or counts != self._counts or not same:
+            self.seen, self.arrays, self._counts = -1, (), [None]
+            for place, x in zip(self.places, arrays):
+                self._addresses[place] = x.__array_interface__["data"][0]
+            self._run(self._table)
+            self.arrays, self._counts = tuple(arrays), counts
+        self.seen = -1 if None in counts else now
 
 
 @record

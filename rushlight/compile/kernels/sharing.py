@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,14 +24,22 @@ from .normal import storage
 if TYPE_CHECKING:
     from .maker import Prepared
 
+RUNS = 1000  # that the copy of a value which never changes serves
+ROWS = 8  # that pass through a packed operand; for fewer it is not worth its memory
 
-def share(prepared: Sequence[Prepared], target: Any) -> None:
-    """Let products that read the same packed operand read one copy of it."""
+
+def share(prepared: Sequence[Prepared], target: Any, frozen: Container[Node] = ()) -> None:
+    """Let products that read the same packed operand read one copy of it.
+
+    Those of `frozen` values serve many runs.
+    """
     written = _last_writes(prepared)
     places = [k for k, one in enumerate(prepared) if isinstance(one.work, Product)]
     found = [prepared[k] for k in places]
     keys = [_operands(one, k, written) for one, k in zip(found, places)]
-    told = dict(_told([one.work.gemm for one in found], keys, target))  # type: ignore[union-attr]
+    kept = {key for pair in keys for key in pair if key is not None and key[0] in frozen}
+    gemms = [one.work.gemm for one in found]  # type: ignore[union-attr]
+    told = dict(_told(gemms, keys, target, kept))
     made: dict[Any, Node] = {}
     for number in sorted(told):
         _replan(found[number], told[number], made, target)
@@ -52,10 +60,16 @@ def _size(gemm: Gemm) -> tuple[int, int, tuple[int, ...]]:
     return gemm.m, gemm.n, gemm.k
 
 
-def _told(gemms: list[Gemm], keys: list[Any], target: Any) -> Iterator[tuple[int, Gemm]]:
+def _told(
+    gemms: list[Gemm], keys: list[Any], target: Any, kept: Container[Any]
+) -> Iterator[tuple[int, Gemm]]:
     """The products that share operands: with how many, and which copies larger ones make."""
     uses = Counter(key for pair in keys for key in pair if key is not None)
     alike = Counter((key, _size(gemm)) for gemm, pair in zip(gemms, keys) for key in pair)
+    for gemm, pair in zip(gemms, keys):
+        for key, other in zip(pair, (gemm.n, gemm.m)):
+            if key in kept and other >= ROWS:
+                uses[key] = alike[key, _size(gemm)] = RUNS
     forms: dict[Any, tuple[Any, Any]] = {}
     made: dict[Any, Gemm] = {}  # one object for equal ones: much is remembered by it
     for number in sorted(range(len(gemms)), key=lambda number: -gemms[number].flops):

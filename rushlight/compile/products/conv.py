@@ -8,6 +8,7 @@ result (n, g, o, a, b). Each of the three directions is a product of the other t
 from __future__ import annotations
 
 import functools
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -165,8 +166,10 @@ def _extent(index: Any, extents: dict[int, int]) -> int:
     return 1 + sum(step * (extents[v] - 1) for v, step in index[1])
 
 
-def convolution(group: Group, schedule: Schedule, layout: Layout, target: Any) -> Convolution:
-    """A group around a `conv` as kernels and what follows them."""
+def convolution(
+    group: Group, schedule: Schedule, layout: Layout, target: Any, frozen: Container[Node] = ()
+) -> Convolution:
+    """A group around a `conv` as kernels and what follows them; `frozen` values never change."""
     expression = Expression(group, schedule.roots, layout)
     root = next(root for root in group.place if root.node in schedule.gemm)
     a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
@@ -185,7 +188,9 @@ def convolution(group: Group, schedule: Schedule, layout: Layout, target: Any) -
     nests.mark(expression, nest)
     nest.lanes = target.lanes(node.dtype)
     operands = [_array(t, part) for t, part in ((a, first), (b, second))]
-    plan, scratch = _plan(node, operands, _array_of(own, out), target)
+    owners = [owner for owner, _ in expression.operands()]
+    kept = owners[operands[1].slot] in frozen and not group.chain
+    plan, scratch = _plan(node, operands, _array_of(own, out), target, kept)
     return Convolution(
         expression, plan, nest, out, result, written, scratch, shape_of(node).flops
     )  # fmt: skip
@@ -228,7 +233,9 @@ def _steps(index: Any, part: dict[str, Any]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[Any, int]:
+def _plan(
+    node: Node, operands: list[Array], out: Array, target: Any, kept: bool
+) -> tuple[Any, int]:
     kind, shape = KINDS[node.params[0]], shape_of(node)
     one, two = operands
     if kind == "data":  # rows are the channels of the input
@@ -238,13 +245,13 @@ def _plan(node: Node, operands: list[Array], out: Array, target: Any) -> tuple[A
         "source": one, "weight": two,
     }  # fmt: skip
     steps = tuple(array.steps for array in named.values())
-    plan = replace(_cheapest(kind, shape, node.dtype.name, steps, target), **named)
+    plan = replace(_cheapest(kind, shape, node.dtype.name, steps, target, kept), **named)
     return plan, 0 if isinstance(plan, Correlation) else plan.scratch
 
 
 @functools.lru_cache(1024)
-def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any) -> Any:
-    """The plan for operands that lie like this, wherever that is."""
+def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept: bool) -> Any:
+    """The plan for operands that lie like this, wherever that is; `kept`: weights stay packed."""
     arrays = [Array(0, 0, at) for at in steps]
     if kind == "weight":
         grad, source, out = arrays
@@ -255,5 +262,5 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any) -> A
         return single
     plan = plan_correlation(kind, shape, dtype, source, weight, target)
     assert plan is not None, f"no plan for {kind} {shape}"
-    wide = plan_channels(kind, shape, dtype, source, weight, target)
+    wide = plan_channels(kind, shape, dtype, source, weight, target, kept)
     return wide if wide is not None and wide.cost < CLOSE * plan.cost else plan

@@ -87,12 +87,12 @@ class ChannelWishes:
         total = turns * (plan.terms // plan.at_once if plan.own else plan.blocks)
         whole = plan.cut == plan.terms
         after = [self._ends(array) for array in self.touched]
-        if whole:
-            self.streams = [self._stream(self._next(), total), self._stream(after, calls)]
-        elif plan.own:
-            self.streams = [self._stream(self._next(), turns), self._stream(after, total)]
-        else:
-            self.streams = [self._stream(self._next(), total), self._stream(after, turns)]
+        last = calls if whole else total if plan.own else turns
+        if plan.lasting:
+            total = plan.together // plan.places[0] * calls
+        elif plan.own and not whole:
+            total = turns
+        self.streams = [self._stream(self._next(), total), self._stream(after, last)]
 
     def _stream(self, regions: list[Region], turns: int) -> Stream:
         plan, tall = self.plan, len(self.plan.ways[0].taps[0])
@@ -103,6 +103,9 @@ class ChannelWishes:
         """The weights that are packed next, or the source of the next unit."""
         plan, (down, across) = self.plan, self.plan.ways
         wide = plan.vectors * plan.type.lanes
+        if plan.lasting:
+            one = len(list(plan.phases)) == 1
+            return [Region(1, 0, plan.cut * plan.taps * wide)] if one else []
         if plan.own:
             _, row, term, *_ = plan.weight.steps
             if term == plan.taps:

@@ -21,6 +21,7 @@ from .packing import KERNEL, Number, positions, table_entry, times, turn_name
 from .tiles import Tile, known_mask, tile_name
 
 UNROLLED = 4  # vectors of a row that are written out
+PACKS = "w"  # what a kernel that packs weights says that it packs
 
 
 def emit_channels(
@@ -33,9 +34,12 @@ def emit_channels(
     Where it is `flat`, it may be given a whole plane as one row.
     """
     driver, calls = _Driver(module, name, plan, finish, scratch, touched, flat), []
-    if plan.scratch:
-        units, each = driver.before(f"{name}_before")
-        calls.append(KernelCall(f"{name}_before", units, max(1, (1 << 15) // each)))
+    before = [("pack", driver.pack, PACKS)] * bool(plan.weights)
+    before += [("pad", driver.pad, "")] * plan.pads
+    for word, write, packs in before:
+        units, each = write(f"{name}_{word}")
+        grain = max(1, (1 << 15) // each)
+        calls.append(KernelCall(f"{name}_{word}", units, grain, packs=packs))
     units = driver.emit()
     calls.append(KernelCall(name, units, max(1, CHUNK_FLOPS * units // max(1, flops)), flops))
     return calls
@@ -52,23 +56,30 @@ class _Driver:
         self.wishes = ChannelWishes(plan, touched, sum(a[2] * b[2] for *_, a, b in self._kinds()))
 
     # --- what comes before ------------------------------------------------------------------------
-    def before(self, name: str) -> tuple[int, int]:
-        """The kernel that fills the scratch: how many units, and elements of each."""
+    def pad(self, name: str) -> tuple[int, int]:
+        """The kernel that pads images: how many units, and elements of each."""
+        f = self.f = self.module.function(name, KERNEL)
+        plan, type = self.plan, self.type
+        shared = table_entry(f, type, self.scratch)
+        self._operands()
+        _, begin, end = f.arguments
+        with f.loop(begin, end) as units:
+            a, b = positions(f, units.index, [(plan.images, ()), (plan.groups, ())])[1]
+            Stage(f, plan).fill(self._image(a, b), 0, f.at(shared, self._padded(a, b), type))
+        return plan.images * plan.groups, plan.image_room
+
+    def pack(self, name: str) -> tuple[int, int]:
+        """The kernel that packs all weights: how many units, and elements of each."""
         f = self.f = self.module.function(name, KERNEL)
         plan, type = self.plan, self.type
         shared = table_entry(f, type, self.scratch)
         self._operands()
         packer = Packer(f, plan)
-        first, second = (plan.images, plan.groups) if plan.own else (plan.groups, plan.blocks)
         _, begin, end = f.arguments
         with f.loop(begin, end) as units:
-            a, b = positions(f, units.index, [(first, ()), (second, ())])[1]
-            if plan.own:
-                Stage(f, plan).fill(self._image(a, b), 0, f.at(shared, self._padded(a, b), type))
-            else:
-                self._pack_block(packer, a, b, f.at(shared, times(f, a, plan.packed), type))
-        each = plan.image_room if plan.own else plan.packed // plan.blocks
-        return first * second, each
+            a, b = positions(f, units.index, [(plan.groups, ()), (plan.blocks, ())])[1]
+            self._pack_block(packer, a, b, f.at(shared, times(f, a, plan.packed), type))
+        return plan.groups * plan.blocks, plan.packed // plan.blocks
 
     def _pack_block(self, packer: Packer, group: Number, block: Number, target: Value) -> None:
         """One block of channels of a whole group."""
@@ -100,7 +111,8 @@ class _Driver:
         """Where an image of the padded source begins."""
         f, plan = self.f, self.plan
         whole = plan.terms * plan.term_step
-        return f.add(times(f, group, whole), times(f, image, plan.plane))
+        at = f.add(times(f, group, whole), times(f, image, plan.plane))
+        return f.add(at, plan.weights)
 
     # --- the sums ---------------------------------------------------------------------------------
     def emit(self) -> int:
@@ -118,9 +130,9 @@ class _Driver:
         wide = plan.vectors * type.lanes
         self.sums = f.stack(type.scalar, (plan.kept * plan.image_sums + type.lanes) * wide)
         self.turned = f.stack(type.scalar, wide * plan.room)
-        if plan.own:
+        if plan.packs:
             self.packed, self.packer = f.stack(type.scalar, plan.packed), Packer(f, plan)
-        elif plan.padded:
+        if plan.padded and not plan.own:
             self.padded = f.stack(type.scalar, plan.together * plan.image_room)
         _, begin, end = f.arguments
         units, count = plan.units, 1
@@ -169,10 +181,10 @@ class _Driver:
         done = times(f, strip, plan.rounds)
         if whole:
             packed = self._weights(weight, first, size, 0)
-            following = self._following(weight, first, size, 0)
+            following = self._following(weight, packed, first, size, 0)
             with f.loop(0, plan.together, chunk) as images:
                 here = f.at(source, times(f, images.index, plan.steps[0]), type)
-                turn = f.add(done, self._part(images.index, chunk))
+                turn = f.add(0 if plan.lasting else done, self._part(images.index, chunk))
                 self.asks = following, turn, self._ends(images.index, first), 0
                 self._tiles(here, packed, 0, size, chunk, self.sums)
                 self._finish(images.index, chunk, first, size)
@@ -183,7 +195,7 @@ class _Driver:
         ends = self._ends(0, first)
         with f.loop(0, plan.terms, plan.at_once) as parts:
             packed = self._weights(weight, first, size, parts.index)
-            following = self._following(weight, first, size, parts.index)
+            following = self._following(weight, packed, first, size, parts.index)
             with f.loop(0, plan.at_once, plan.cut) as cuts:
                 term = f.add(parts.index, cuts.index)
                 here = f.at(source, times(f, term, plan.steps[1]), type)
@@ -194,6 +206,10 @@ class _Driver:
                     turn = f.add(cut, self._part(images.index, chunk))
                     part = times(f, self._part(parts.index, plan.at_once), plan.rounds)
                     self.asks = following, f.add(done, turn), ends, f.add(part, turn)
+                    if plan.lasting:
+                        ahead = times(f, f.add(cuts.index, plan.cut), plan.taps * size * type.lanes)
+                        first_turn = self._part(images.index, chunk)
+                        self.asks = [f.at(packed, ahead, type)], first_turn, ends, f.add(part, turn)
                     self._tiles(there, packed, cuts.index, size, chunk, sums)
         self._finish(0, plan.together, first, size)
 
@@ -203,11 +219,15 @@ class _Driver:
             return index // step
         return self.f.emit(I64, f"udiv {index.typed}, {step}") if step > 1 else index
 
-    def _following(self, weight: Value, first: Number, size: int, term: Number) -> list[Value]:
+    def _following(
+        self, weight: Value, packed: Value, first: Number, size: int, term: Number
+    ) -> list[Value]:
         """What is read next: other weights, or the source of the next unit."""
         f, plan, (stream, _) = self.f, self.plan, self.wishes.streams
         if not stream.lines:
             return []
+        if plan.lasting:
+            return [f.at(packed, plan.terms * plan.taps * size * self.type.lanes, self.type)]
         if not plan.own:
             if plan.units[2] == 1:
                 return [self._image(f.add(self.first, plan.together), self.group)]
@@ -237,7 +257,7 @@ class _Driver:
     def _weights(self, weight: Value, first: Number, size: int, term: Number) -> Value:
         """The packed weights of a block."""
         f, plan = self.f, self.plan
-        if plan.own:
+        if plan.packs:
             self.packer.block(self.packed, weight, first, size, term)
             return self.packed
         lane = plan.terms * plan.taps * self.type.lanes

@@ -120,6 +120,7 @@ class ChannelPlan:
     cut: int = 1  # terms that are summed at once
     part: int = 1  # terms whose weights a unit of its own packs at once
     own: bool = False  # whether a unit is one block of channels, with weights of its own
+    lasting: bool = False  # whether packed weights stay from run to run
     cost: float = field(default=0.0, compare=False)
 
     @property
@@ -139,7 +140,12 @@ class ChannelPlan:
     @property
     def at_once(self) -> int:
         """Terms of packed weights."""
-        return self.part if self.own else self.terms
+        return self.part if self.packs else self.terms
+
+    @property
+    def packs(self) -> bool:
+        """Whether units pack their weights themselves."""
+        return self.own and not self.lasting
 
     def run_of(self, p: int, q: int) -> Pair:
         """Where the packed taps of a phase begin, and how many there are per term."""
@@ -249,25 +255,32 @@ class ChannelPlan:
     def packed(self) -> int:
         """Elements of one packed group, or of the weights that a unit packs at once."""
         lanes = self.type.lanes
-        if self.own:
+        if self.packs:
             return self.part * self.taps * self.vectors * lanes
         return self.terms * self.taps * -(-self.rows // lanes) * lanes
 
     @property
     def scratch(self) -> int:
-        """Bytes of memory that all units share: packed weights, or padded images."""
-        if not self.own:
-            return self.groups * self.packed * self.type.size
-        if not self.padded:
-            return 0
-        return self.groups * self.terms * self.term_step * self.type.size
+        """Bytes of memory that all units share: packed weights, then padded images."""
+        images = self.groups * self.terms * self.term_step if self.pads else 0
+        return (self.weights + images) * self.type.size
+
+    @property
+    def weights(self) -> int:
+        """Elements of packed weights that all units share."""
+        return 0 if self.packs else self.groups * self.packed
+
+    @property
+    def pads(self) -> bool:
+        """Whether images are padded for all units."""
+        return self.own and self.padded
 
     @property
     def stack(self) -> int:
         lanes = self.type.lanes
         wide = self.vectors * lanes
         found = (self.kept * self.image_sums + lanes) * wide + wide * self.room
-        found += self.packed if self.own else 0
+        found += self.packed if self.packs else 0
         found += self.together * self.image_room if self.padded and not self.own else 0
         return found * self.type.size
 
@@ -296,8 +309,9 @@ def even(n: int, most: int) -> tuple[Triple, ...]:
 
 
 def plan_channels(
-    kind: str, shape: Shape, dtype: str, source: Array, weight: Array, target: Any
-) -> ChannelPlan | None:
+    kind: str, shape: Shape, dtype: str, source: Array, weight: Array, target: Any,
+    kept: bool = False,
+) -> ChannelPlan | None:  # fmt: skip
     """The cheapest way that fits; None if there is none."""
     rows, terms = (shape.outs, shape.ins) if kind == "forward" else (shape.ins, shape.outs)
     make = forward_way if kind == "forward" else data_way
@@ -311,7 +325,7 @@ def plan_channels(
         down, across = down.ascending(), across.ascending()
     plain = ChannelPlan(
         type, shape.images, shape.groups, rows, terms,
-        shape.kernel, (down, across), source, weight,
+        shape.kernel, (down, across), source, weight, lasting=kept,
     )  # fmt: skip
     if not (down.shifts and across.shifts):
         return None
@@ -336,7 +350,8 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
                 if few and together % places[0] == 0:
                     found = changed(plan, block=down.places, together=together)
                     yield from _cut(found) if found.stack <= STACK // 2 else ()
-            plan = changed(plan, block=down.places, own=True, part=_within(plan, PART))
+            part = plan.terms if plan.lasting else _within(plan, PART)
+            plan = changed(plan, block=down.places, own=True, part=part)
             for together in _divisors(plain.images):
                 if together % places[0] == 0:
                     yield from _cut(changed(plan, together=together))
@@ -344,7 +359,7 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
 
 def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
     """The plan with all terms at once, and with so many that their weights stay very near."""
-    whole = plan.part if plan.own else plan.terms
+    whole = plan.at_once
     sizes = (FIRST, FIRST * 3 // 2, FIRST * 4)[: 3 if len(list(plan.phases)) > 1 else 2]
     for cut in {whole, *(min(whole, _within(plan, size)) for size in sizes)}:
         found = plan if cut == plan.cut else changed(plan, cut=cut)
@@ -433,11 +448,11 @@ def _moves(plan: ChannelPlan, w: int, size: int) -> float:
         cycles += plan.terms * plan.ways[0].places * -(-across.places * across.jump // w) * 30
     staged = plan.image_room * size
     if plan.own:
-        cycles += weights / plan.together * (10 / w + size / 4)
+        cycles += weights / plan.together * (size / 8 if plan.lasting else 10 / w + size / 4)
         if plan.padded:
             cycles += staged / 3
         return cycles + (plan.blocks - 1) * staged / 12
-    cycles += weights / plan.images * (10 / w + size / 4)
+    cycles += weights / plan.images * (size / 8 if plan.lasting else 10 / w + size / 4)
     if weights * size > 2 * NEAR:
         cycles += plan.units[2] * weights * size / plan.together / 16
     if plan.together * staged > NEAR:

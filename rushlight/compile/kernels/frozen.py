@@ -1,0 +1,65 @@
+"""What a program makes of values that do not change: it is done once, and again if they do.
+
+Packed weights are the usual case; so is what is computed from weights alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..graph import Node
+from ..products.dispatch import Product
+from ..products.gemm import plan_gemm
+from .normal import hosted, storage
+from .schedule import Group
+
+if TYPE_CHECKING:
+    from .maker import Prepared
+
+
+class Frozen:
+    """The `values` that stay as they are from run to run, and the memory that has to last."""
+
+    def __init__(self, inputs: Iterable[Node]) -> None:
+        self.values = set(inputs)
+        self.groups: set[int] = set()
+        self.lasting: dict[Node, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def note(self, group: Group, one: Prepared | None, outside: Iterable[Node]) -> None:
+        """See whether a group, next in order, computes from such values alone."""
+        if not self.values or one is None or group.chain or group.kind not in ("nest", "gemm"):
+            return
+        made = {root.node for root in group.stored}
+        whole = all(storage(node) is node and not hosted(node) for node in made)
+        if not whole or made & set(outside):
+            return
+        read = {node for node, _ in one.operands} - made - {group.scratch}
+        if read and all(node in self.values or node.op == "constant" for node in read):
+            self.values |= made
+            self.groups.add(group.number)
+            self.lasting.update(dict.fromkeys(made))
+
+    def once(self, one: Prepared, packs: str, target: Any) -> bool:
+        """Whether a kernel of a group has to run only when values changed."""
+        group, work = one.group, one.work
+        if group.number in self.groups:
+            return True
+        if not packs:
+            return False
+        if isinstance(work, Product):
+            plan, part = plan_gemm(work.gemm, target), "xy".index(packs)
+            slot, own = (plan.x, plan.y)[part].slot, work.shared[part]
+        else:
+            slot, own = work.plan.weight.slot, -1  # type: ignore[attr-defined]
+        if group.chain and not isinstance(work, Product):
+            return False
+        if one.operands[slot][0] not in self.values:
+            return False
+        memory = group.scratch if own < 0 else one.operands[own][0]
+        assert memory is not None
+        self.lasting[memory] = None
+        return True
