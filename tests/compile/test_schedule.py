@@ -259,3 +259,13 @@ def test_what_is_cheap_to_make_from_a_kept_value_is_not_kept():
     kept = {node.op for node in roots.choose(normalise(Graph([x, y], [gate, *users])), frozenset())}
     assert "sub" not in kept
     assert "mul" in kept
+
+
+def test_expressions_end_at_what_is_kept_anyway():
+    x, y, sums = value("x", 64, 64), value("y", 64, 64), []
+    state = x
+    for _ in range(9):
+        state = op("tanh", op("add", state, y))
+        sums += [state, reduce("sum", op("mul", state, state), (0,))]
+    kept = roots.choose(normalise(Graph([x, y], sums)), frozenset())
+    assert "mul" not in {node.op for node in kept}

@@ -83,43 +83,56 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     for node in normal.nodes:
         for x in node.inputs:
             users[x].append(node)
-    burden, elected = _burdens(normal), set()
+    burden = _burdens(normal)
+    elected: dict[Node, frozenset[Node]] = {}
     reached: dict[Node, frozenset[Node]] = {}
     for node in reversed(normal.nodes):
         if node.op in SOURCES:
             continue
-        if _always(node) or node in burden.forced:
+        if _always(node):
             picked[node] = None
         elif node not in picked:
             parts = [{u} if u in picked else reached.get(u, _NOBODY) for u in users[node]]
             asked = frozenset(parts[0]) if len(parts) == 1 else _NOBODY.union(*parts)
             reached[node] = asked
-            if node.op in POINTWISE and _worth(node, asked, users[node], burden):
+            worth = node.op in POINTWISE and _worth(node, asked, users[node], burden)
+            if worth or node in burden.forced:
                 picked[node] = None
-                if not _spread(users[node], node):
-                    elected.add(node)
+                if node.op in POINTWISE and not _spread(users[node], node):
+                    elected[node] = asked
         if node in picked:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
     spared = _spared(normal, picked, elected) if elected else ()
     return {n: None for n in picked if n.op not in SOURCES and n not in spared}
 
 
-def _spared(normal: Normal, picked: Mapping[Node, object], elected: Container[Node]) -> set[Node]:
-    """Elected values that are cheap to make from a single one that is kept in any case."""
-    costs: dict[Node, int] = {}
+def _spared(
+    normal: Normal, picked: Container[Node], elected: Mapping[Node, frozenset[Node]]
+) -> set[Node]:
+    """Elected values that are cheap to make from a single one that is kept in any case.
+
+    Those that a single root asks for were elected only to end a long expression, which what has
+    been kept since may have ended already.
+    """
+    costs: dict[Node, tuple[int, int]] = {}
     sources: dict[Node, frozenset[Node]] = {}
     spared: set[Node] = set()
     for node in normal.nodes:
         kept = node in picked or node.op in SOURCES or _always(node)
         if not kept or node in elected:
-            price = cost(node) + sum(costs[x] for x in node.inputs)
+            price = cost(node) + sum(costs[x][0] for x in node.inputs)
+            depth = 1 + max((costs[x][1] for x in node.inputs), default=0)
             big = [sources[x] for x in node.inputs if x.size * 8 > node.size]
             found = frozenset().union(*big)
-            if not kept or (price <= CHEAP and len(found) <= 1):
-                costs[node], sources[node] = price, found
+            if kept and len(elected[node]) < 2:
+                kept = price >= WIDEST or depth >= LONGEST
+            elif kept:
+                kept = price > CHEAP or len(found) > 1
+            if not kept:
+                costs[node], sources[node] = (price, depth), found
                 spared.add(node)
                 continue
-        costs[node] = 0
+        costs[node] = 0, 0
         sources[node] = frozenset([node]) if node.size > 1 else frozenset()
     return spared
 
