@@ -38,6 +38,27 @@ define i64 @last(i64 %x) {
   ret i64 %y
 }
 """
+STEP = """\
+define internal void @step(ptr %p, i64 %k) {
+  %at = getelementptr i64, ptr %p, i64 %k
+  store i64 %k, ptr %at
+  ret void
+}
+"""
+OUTER = """\
+define void @all(ptr %p, i64 %end) {
+entry:
+  br label %loop
+loop:
+  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void @step(ptr %p, i64 %k)
+  %next = add i64 %k, 1
+  %more = icmp slt i64 %next, %end
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
 
 
 def module(count: int = 9) -> str:
@@ -59,19 +80,34 @@ def alone(monkeypatch):
 
 
 def test_a_short_module_and_one_that_is_not_ours_stay_whole(short):
-    assert parts.parted(SMALL) == [SMALL]
+    assert parts.parted(SMALL) == ([SMALL], [])
     for foreign in (module() + "!llvm.ident = !{}\n", module().replace("i64 %x) {", "i64 %x)\n{")):
-        assert parts.parted(foreign) == [foreign]
+        assert parts.parted(foreign) == ([foreign], [])
 
 
 def test_parts_define_each_function_once_and_declare_what_others_define(short):
-    found = parts.parted(module())
-    assert len(found) > 2
+    found, outer = parts.parted(module())
+    assert len(found) > 2 and not outer
     defined = [line.split("(")[0] for text in found for line in text.splitlines()
                if line.startswith("define")]  # fmt: skip
     assert len(defined) == len(set(defined)) == 11
     assert "declare i64 @add(i64, i64)\n" in found[1] and "@numbers = private" in found[1]
     assert "declare i64 @f3(i64)\n" in found[-1] and "@labs" not in SMALL
+
+
+def test_functions_that_only_call_others_are_a_part_of_their_own(alone):
+    loops = OUTER + OUTER.replace("@all", "@quiet").replace("call void @step", "call void @llvm.x")
+    (inner,), (outer,) = parts.parted(STEP + loops)
+    assert "define void @all" in outer and "declare void @step(ptr, i64)\n" in outer
+    assert "define void @step" in inner and "define void @quiet" in inner and "@all" not in inner
+    code = llvm.compile(STEP + OUTER)
+    counts = (ctypes.c_int64 * 4)()
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("all"))(
+        ctypes.addressof(counts), 4
+    )
+    assert list(counts) == [0, 1, 2, 3]
+    whole = code.assembly()
+    assert "all:" in whole and "step:" in whole
 
 
 def test_a_vector_is_declared_with_all_of_its_type():

@@ -331,19 +331,29 @@ def symbol(name: str, address: int | Callable[[], int]) -> None:
 def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> str:
     """The machine code of `ir` as text, for a reader or a test; nothing is loaded."""
     target = target or _current()
+    texts, outer = _parted(ir, target)
+    found = [(text, level) for text in texts] + [(text, 0) for text in outer]
     with _without_idle_passes(ir):
-        return _machine(target, level).emit_assembly(_parsed(complete(ir, target), ir))
+        return "".join(
+            _machine(target, level).emit_assembly(_parsed(complete(text, target), text))
+            for text, level in found
+        )
+
+
+def _parted(ir: str, target: Target) -> tuple[list[str], list[str]]:
+    return parts.parted(ir) if loader.suits(target.triple) else ([ir], [])
 
 
 def _emit(ir: str, target: Target) -> bytes:
     """Machine code, of long modules in parts that threads make side by side."""
-    texts = parts.parted(ir) if loader.suits(target.triple) else [ir]
-    if len(texts) == 1:
-        with _without_idle_passes(ir):
-            return _machine(target).emit_object(_parsed(complete(ir, target), ir))
+    texts, outer = _parted(ir, target)
     number = min(threads.number(), len(texts))
     machines = [_machine(target), *(_new_machine(target) for _ in range(number - 1))]
-    jobs = [functools.partial(_part, machines, complete(text, target), text) for text in texts]
+    quick = [_machine(target, 0)] if outer else []
+    jobs = [
+        functools.partial(_part, made, complete(text, target), text)
+        for made, several in ((machines, texts), (quick, outer)) for text in several
+    ]  # fmt: skip
     with _without_idle_passes(ir):
         return loader.joined(parts.side_by_side(jobs, number))
 
@@ -383,10 +393,13 @@ def _without_idle_passes(ir: str) -> Iterator[None]:
 
 def _parsed(whole: str, ir: str, context: Any = None) -> Any:
     """The module of the text `whole`, which `complete` made of `ir`."""
+    module = None
     try:
         module = _llvm().parse_assembly(whole, context)
         module.verify()
     except RuntimeError as error:
+        if module is not None:
+            module.close()  # before its context
         raise _explained(str(error), ir) from None
     return module
 

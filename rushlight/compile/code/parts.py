@@ -2,6 +2,9 @@
 
 Where it is cut depends on the text alone, so that what comes out is the same for any number of
 threads. Functions stay in their order; what another part defines is declared.
+
+Functions that only call others (the outer loops of products) are a part of their own: to make them
+well would cost seven times as much, and gain nothing that can be measured.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
@@ -22,28 +25,49 @@ DEFINED = re.compile(
 _OUTSIDE = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
 _NAMED = re.compile(r"@([\w.$]+)")
 _TYPE = re.compile(r"(?:^|, )(<[^>]*>|[^\s,]+)")  # a vector's has blanks in it
+_CALL = re.compile(r"\bcall void (?:%|@(?!llvm\.))")
+_WORK = re.compile(
+    r"<\d+ x |\bstore (?!ptr )|\bload (?:float|double|i8|i16|i32)\b"
+    r"|\bf(?:add|sub|mul|div|neg|cmp)\b"
+)
 
 
-def parted(ir: str) -> list[str]:
-    """The parts of a module; one where it is short, or not written by `emit.Module`."""
+def parted(ir: str) -> tuple[list[str], list[str]]:
+    """The parts of a module, and those (one or none) of functions that only call others.
+
+    One part where it is short, or not written by `emit.Module`.
+    """
     functions, lines = pieces(ir)
-    weights = [piece.count("\n") + HEAD for piece in functions]
-    count = min(MOST, len(functions), sum(weights) // WEIGHT)
     heads = [DEFINED.match(piece) for piece in functions]
     shared = [(_OUTSIDE.match(line), line + "\n") for line in lines if line]
-    if count < 2 or not all(heads) or not all(found for found, _ in shared):
-        return [ir]
+    if not all(heads) or not all(found for found, _ in shared):
+        return [ir], []
+    outer, inner = [], []
+    for piece in functions:
+        calls = _CALL.search(piece) and not _WORK.search(piece)
+        (outer if calls else inner).append(piece)
+    weights = [piece.count("\n") + HEAD for piece in inner]
+    count = max(1, min(MOST, len(inner), sum(weights) // WEIGHT))
+    if count < 2 and not (outer and inner):
+        return [ir], []
     known = {head["name"]: head for head in heads if head}
-    parts = []
-    for bodies in _cut(functions, weights, count):
+    found = list(_texts(_cut(inner, weights, count), known, shared))
+    return found, list(_texts([outer] * bool(outer), known, shared))
+
+
+def _texts(
+    parts: Iterable[list[str]], known: Mapping[str, re.Match[str]],
+    shared: list[tuple[re.Match[str] | None, str]],
+) -> Iterator[str]:  # fmt: skip
+    """Parts with what they need of the module's other lines."""
+    for bodies in parts:
         text = "".join(bodies)
         names = dict.fromkeys(_NAMED.findall(text))
         inside = {head["name"] for head in map(DEFINED.match, bodies) if head}
         lines = [line for found, line in shared if found and (found[1] or found[2]) in names]
         names |= dict.fromkeys(name for line in lines for name in _NAMED.findall(line))
         lines += [declared(known[name]) for name in names if name in known and name not in inside]
-        parts.append("".join([*lines, *bodies]).replace("define internal ", "define "))
-    return parts
+        yield "".join([*lines, *bodies]).replace("define internal ", "define ")
 
 
 def pieces(ir: str) -> tuple[list[str], list[str]]:

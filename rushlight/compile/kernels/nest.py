@@ -8,6 +8,7 @@ stays in registers from phase to phase.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -153,8 +154,8 @@ def _lanes(expression: Expression, bits: int) -> int:
 def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
     lanes = _lanes(expression, bits)
     weight = sum(_weight(t) for t in expression.terms) + 1
-    accesses = [(dict(t.index[1]), 1.0) for t in expression.terms if t.kind == "load"]
-    accesses += [(dict(s.index[1]), 1.5) for s in stores(expression)]
+    accesses = [(dict(t.index[1]), 1.0, t.dtype) for t in expression.terms if t.kind == "load"]
+    accesses += [(dict(s.index[1]), 1.5, s.value.dtype) for s in stores(expression)]
     scatters = any(store.adds for store in stores(expression))
     volume = float(np.prod([max(n, 1) for n in nest.extents.values()], dtype=np.float64))
     best = (weight + len(accesses)) * volume
@@ -163,7 +164,7 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
         if n < 2 or v == nest.pieces or (scatters and v in nest.reduced):
             continue
         rounds = -(-n // lanes)
-        price = weight + sum(_price(index.get(v, 0), w, lanes) for index, w in accesses)
+        price = weight + sum(_price(index.get(v, 0), w, lanes, t) for index, w, t in accesses)
         total = price * rounds * volume / n
         if v in nest.reduced:
             rows = volume / np.prod([max(nest.extents[r], 1) for r in nest.reduced])
@@ -174,10 +175,12 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
     _choose_blocks(nest, weight, INLINE.get(bits, 4))
 
 
-def _price(stride: int, weight: float, lanes: int) -> float:
+def _price(stride: int, weight: float, lanes: int, dtype: np.dtype[Any]) -> float:
     if stride == 2:
         return 4 * weight  # two accesses and a shuffle
-    return weight if stride in (0, 1) else 1.5 * lanes
+    if stride in (0, 1):
+        return weight
+    return (1.5 if dtype.itemsize >= 4 else 4) * lanes  # processors gather no less than 4 bytes
 
 
 def _choose_blocks(nest: Nest, weight: int, inline: int) -> None:
