@@ -1,18 +1,178 @@
-"""Grids of processes: the class that annotations name. There is one process, and no grid."""
+"""Grids of processes: a group of processes for every line along every dimension.
+
+Source: https://docs.pytorch.org/docs/stable/distributed.html#devicemesh
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import rushlight as rl
+
 from ..core.errors import fail
+from ..core.names import explain_missing as _explain_missing
+
+__all__ = ["DeviceMesh", "init_device_mesh"]
+dist: Any = rl.distributed
 
 
 class DeviceMesh:
-    """Refuse: RuntimeError."""
+    """Ranks laid out in a grid, and this process's place in it.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise fail(
-            RuntimeError,
-            "Distributed package doesn't have a backend built in",
-            "rushlight computes in one process; `torch.distributed.is_available()` says so",
+    Arguments: `device_type`, "cpu"; `mesh`, a tensor or nested lists of ranks;
+    `mesh_dim_names`, a name for each dimension. All processes must make it.
+
+        mesh = DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("dp", "tp"))
+        mesh["tp"].get_group()      # ranks 0 and 1, or 2 and 3
+    """
+
+    def __init__(
+        self,
+        device_type: str,
+        mesh: Any,
+        *,
+        mesh_dim_names: Sequence[str] | None = None,
+        _groups: Any = None,
+    ) -> None:
+        dist.get_rank()  # refuses where there is no group
+        self.device_type = device_type
+        self.mesh = rl.as_tensor(mesh, dtype=rl.int32)
+        self.mesh_dim_names = None if mesh_dim_names is None else tuple(mesh_dim_names)
+        if self.mesh.numel() > dist.get_world_size():
+            raise RuntimeError(
+                f"Mesh should not be bigger than default world size {dist.get_world_size()}, but"
+                f" found {self.mesh.numel()} ranks!"
+            )
+        self._rank = dist.get_rank()
+        place = (self.mesh == self._rank).nonzero().tolist()
+        self._place = tuple(place[0]) if place else None
+        self._groups = self._make_groups() if _groups is None else _groups
+
+    def _make_groups(self) -> list[Any]:
+        """This process's group along each dimension; every process makes all of them."""
+        if self.mesh.tolist() == list(range(dist.get_world_size())):
+            return [dist.group.WORLD]
+        mine = []
+        for dim in range(self.ndim):
+            lines = self.mesh.movedim(dim, -1).reshape(-1, self.mesh.shape[dim]).tolist()
+            groups = [dist.new_group(line) for line in lines]
+            mine.append(next((g for g, line in zip(groups, lines) if self._rank in line), None))
+        return mine
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions."""
+        return self.mesh.dim()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes."""
+        return tuple(self.mesh.shape)
+
+    def size(self, mesh_dim: int | None = None) -> int:
+        """How many processes in all, or along one dimension."""
+        return self.mesh.numel() if mesh_dim is None else self.mesh.shape[mesh_dim]
+
+    def _dim(self, mesh_dim: int | str | None) -> int:
+        if mesh_dim is None:
+            if self.ndim > 1:
+                raise fail(
+                    RuntimeError,
+                    f"Found the DeviceMesh have {self.ndim} dimensions",
+                    "Optional kwarg `mesh_dim` needs to be specified when device_mesh.ndim > 1.",
+                )
+            return 0
+        if isinstance(mesh_dim, str):
+            return self._named(mesh_dim)
+        return mesh_dim
+
+    def _named(self, name: str) -> int:
+        names = self.mesh_dim_names or ()
+        if name not in names:
+            raise KeyError(
+                f"Invalid mesh_dim_names {(name,)} specified. Valid mesh_dim_names are"
+                f" {list(names)}."
+            )
+        return names.index(name)
+
+    def get_group(self, mesh_dim: int | str | None = None) -> Any:
+        """The group of this process along a dimension."""
+        return self._groups[self._dim(mesh_dim)]
+
+    def get_all_groups(self) -> list[Any]:
+        """The groups of this process along all dimensions."""
+        return list(self._groups)
+
+    def get_rank(self) -> int:
+        """The rank among all processes."""
+        return self._rank
+
+    def get_coordinate(self) -> Any:
+        """The place in the grid, None outside of it."""
+        return self._place
+
+    def get_local_rank(self, mesh_dim: int | str | None = None) -> int:
+        """The place along a dimension."""
+        dim = self._dim(mesh_dim)
+        if self._place is None:
+            raise RuntimeError(f"rank {self._rank} is not in {self}")
+        return self._place[dim]
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> DeviceMesh:
+        """The part of the grid along the named dimensions that this process is in."""
+        chosen = (names,) if isinstance(names, str) else tuple(names)
+        dims = [self._named(name) for name in chosen]
+        here = self._place or (0,) * self.ndim
+        at = tuple(slice(None) if dim in dims else here[dim] for dim in range(self.ndim))
+        kept = sorted(dims)
+        part = self.mesh[at].permute([kept.index(dim) for dim in dims])
+        groups = [self._groups[dim] for dim in dims]
+        return DeviceMesh(self.device_type, part, mesh_dim_names=chosen, _groups=groups)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, DeviceMesh)
+            and (self.device_type, self.mesh_dim_names, self.mesh.tolist())
+            == (other.device_type, other.mesh_dim_names, other.mesh.tolist())
         )
+
+    def __hash__(self) -> int:
+        return hash((self.device_type, self.mesh_dim_names, str(self.mesh.tolist())))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{name}={size}" for name, size in zip(self.mesh_dim_names or (), self.shape)
+        )
+        return f"DeviceMesh({f'({sizes})' if sizes else self.shape}, '{self.device_type}')"
+
+
+def init_device_mesh(
+    device_type: str,
+    mesh_shape: tuple[int, ...],
+    *,
+    mesh_dim_names: tuple[str, ...] | None = None,
+) -> DeviceMesh:
+    """The first ranks in a grid of this shape, row by row.
+
+    Raises RuntimeError for names that are not as many as dimensions, or not different, and for a
+    grid of more processes than there are.
+    """
+    if mesh_dim_names is not None:
+        if len(set(mesh_dim_names)) != len(mesh_dim_names):
+            raise RuntimeError(
+                "Each mesh_dim_name must be unique. Found repeated mesh_dim_name in mesh_dim_names"
+                f" {mesh_dim_names}"
+            )
+        if len(mesh_dim_names) != len(mesh_shape):
+            raise RuntimeError(
+                "mesh_shape and mesh_dim_names should have same length! Found"
+                f" len(mesh_dim_names): {len(mesh_dim_names)} and len(mesh_shape):"
+                f"{len(mesh_shape)}."
+            )
+    ranks = rl.arange(math.prod(mesh_shape)).reshape(mesh_shape)
+    return DeviceMesh(device_type, ranks, mesh_dim_names=mesh_dim_names)
+
+
+_explain_missing(__name__)

@@ -1,0 +1,176 @@
+"""Layers and stages on several processes compute what one process computes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+import rushlight as rl
+from rushlight.distributed import init_device_mesh
+from rushlight.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
+from rushlight.distributed.tensor import Replicate, Shard
+from rushlight.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
+
+from .ranks import on_ranks
+
+nn = rl.nn
+
+
+class Network(nn.Module):
+    """Words, a hidden layer, and scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(6, 4)
+        self.layers = nn.ModuleList([nn.Linear(4, 6), nn.Linear(6, 4)])
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: Any) -> Any:
+        h = self.words(x).mean(1)
+        return self.last(h + self.layers[1](self.layers[0](h).tanh()))
+
+
+PLANS = {
+    "a pair": {"layers.0": ColwiseParallel(), "layers.1": RowwiseParallel()},
+    "whole in between": {
+        "layers.0": ColwiseParallel(output_layouts=Replicate()),
+        "layers.1": RowwiseParallel(input_layouts=Replicate()),
+    },
+    "words by rows": {"words": RowwiseParallel(), "layers.?": ColwiseParallel(
+        output_layouts=Replicate())},
+    "words by columns": {"words": ColwiseParallel(output_layouts=Replicate())},
+    "parts of a batch": {"last": ColwiseParallel(
+        input_layouts=Shard(0), output_layouts=Replicate())},
+}  # fmt: skip
+
+
+def gathered(parameter: Any, whole: Any) -> Any:
+    """The gradient of a part, put together again."""
+    parts = [rl.empty_like(parameter) for _ in range(2)]
+    rl.distributed.all_gather(parts, parameter.grad)
+    for dim in range(whole.dim()):
+        if parameter.shape[dim] != whole.shape[dim]:
+            return rl.cat(parts, dim)
+    return parts[0]
+
+
+def split(rank: int) -> None:
+    mesh = init_device_mesh("cpu", (2,))
+    for name, plan in PLANS.items():
+        rl.manual_seed(1)
+        net = Network()
+        whole = copy.deepcopy(net)
+        if rank:
+            for p in net.parameters():
+                p.data.zero_()  # for what is split, those of rank 0 count
+        assert parallelize_module(net, mesh, plan) is net
+        for p, q in zip(net.parameters(), whole.parameters()):
+            if not p.any():
+                p.data.copy_(q)
+        x = rl.randint(0, 6, (4, 3), generator=rl.Generator().manual_seed(0))
+        y, z = net_output(net, x, name, rank), whole(x)
+        assert rl.allclose(y, z, atol=1e-6), name
+        y.square().sum().backward()
+        z.square().sum().backward()
+        if name != "parts of a batch":
+            for p, q in zip(net.parameters(), whole.parameters()):
+                assert rl.allclose(gathered(p, q), q.grad, atol=1e-5), name
+    with pytest.raises(NotImplementedError, match="only support"):
+        parallelize_module(nn.ReLU(), mesh, ColwiseParallel())
+    with pytest.raises(ValueError, match="cannot be cut into 2 equal parts"):
+        parallelize_module(nn.Linear(3, 3), mesh, ColwiseParallel())
+    with pytest.warns(UserWarning, match="could not be resolved"):
+        parallelize_module(nn.ReLU(), mesh, {"nowhere": ColwiseParallel()})
+
+
+def net_output(net: Any, x: Any, name: str, rank: int) -> Any:
+    """The scores; for one plan the last layer takes each process's part of the batch."""
+    if name != "parts of a batch":
+        return net(x)
+    h = net.words(x).mean(1)
+    h = h + net.layers[1](net.layers[0](h).tanh())
+    return net.last(h[2 * rank : 2 * rank + 2])
+
+
+def test_split_layers_compute_what_whole_ones_do() -> None:
+    on_ranks(split)
+
+
+def staged(rank: int, kind: Any, parts: int) -> None:
+    rl.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    whole = copy.deepcopy(net)
+    schedule = kind(PipelineStage(net[rank], rank, 3, "cpu"), parts, nn.functional.mse_loss)
+    for step in range(2):
+        x, y = rl.randn(6, 4), rl.randn(6, 3)
+        nn.functional.mse_loss(whole(x), y).backward()
+        out = schedule.step(*([x] if rank == 0 else []), target=y)
+        assert (out is None) == (rank < 2)
+        if rank == 2:
+            assert rl.allclose(out, whole(x), atol=1e-6)
+        for p, q in zip(net[rank].parameters(), whole[rank].parameters()):
+            assert rl.allclose(p.grad, q.grad, atol=1e-6), step
+            p.grad = None
+        whole.zero_grad()
+    held = []
+    stage = schedule._stage
+    forward = stage.forward_one
+    stage.forward_one = lambda *a: (forward(*a), held.append(len(stage.kept)))[0]
+    schedule.step(*([x] if rank == 0 else []), target=y)
+    assert max(held) == (parts if kind is ScheduleGPipe else 3 - rank)
+    with pytest.raises(RuntimeError, match="requires gradients"), rl.no_grad():
+        schedule.step(x)
+
+
+@pytest.mark.parametrize("kind", [ScheduleGPipe, Schedule1F1B])
+def test_stages_compute_what_the_whole_network_does(kind: Any) -> None:
+    on_ranks(staged, 3, kind, 6)
+
+
+def refused(rank: int) -> None:
+    net = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="Stage index 2 is out of range of 2"):
+        PipelineStage(net, 2, 2, "cpu")
+    with pytest.raises(RuntimeError, match="on rank"):
+        PipelineStage(net, 1 - rank, 2, "cpu")
+    with pytest.raises(ValueError, match=r"microbatches \(1\) must be greater than or equal"):
+        Schedule1F1B(PipelineStage(net, rank, 2, "cpu"), 1)
+    schedule = ScheduleGPipe(PipelineStage(net, rank, 2, "cpu"), 4, nn.functional.mse_loss)
+    with pytest.raises(ValueError, match="cannot be split into 4 parts"):
+        schedule.step(rl.ones(3, 2), target=rl.ones(3, 2))
+    schedule.step(*([] if rank else [rl.ones(4, 2)]), target=rl.ones(4, 2))
+    if rank == 0:
+        with pytest.raises(RuntimeError, match="in the first step"):
+            schedule.step(rl.ones(8, 2))
+
+
+def test_what_a_pipeline_refuses() -> None:
+    on_ranks(refused)
+
+
+def grid(rank: int) -> None:
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("rows", "columns"))
+    assert repr(mesh) == "DeviceMesh((rows=2, columns=2), 'cpu')"
+    assert mesh.get_coordinate() == (rank // 2, rank % 2) and mesh.size() == 4
+    for name, weight in (("rows", 1), ("columns", 10)):
+        total = rl.tensor(float(rank))
+        rl.distributed.all_reduce(total, group=mesh[name].get_group())
+        other = rank ^ (2 if name == "rows" else 1)
+        assert total.item() == rank + other, weight
+        assert mesh[name].get_local_rank() == mesh.get_coordinate()[name == "columns"]
+    with pytest.raises(KeyError, match="Valid mesh_dim_names"):
+        mesh["x"]
+    with pytest.raises(RuntimeError, match="2 dimensions"):
+        mesh.get_group()
+    with pytest.raises(RuntimeError, match="Mesh should not be bigger"):
+        init_device_mesh("cpu", (8,))
+
+
+def test_a_grid_has_a_group_for_every_line() -> None:
+    on_ranks(grid, 4)
