@@ -1,4 +1,4 @@
-"""One process: what programs ask before they spread over several, and what then is refused."""
+"""Questions and refusals where no group of processes was made."""
 
 from __future__ import annotations
 
@@ -9,32 +9,59 @@ import rushlight as rl
 NO_GROUP = "Default process group has not been initialized, please make sure to call "
 
 
-def test_there_is_one_process() -> None:
-    assert not rl.distributed.is_available() and not rl.distributed.is_initialized()
+def test_processes_can_be_joined_but_are_not() -> None:
+    assert rl.distributed.is_available() and not rl.distributed.is_initialized()
+    assert rl.distributed.is_gloo_available() and not rl.distributed.is_nccl_available()
 
 
-@pytest.mark.parametrize("name", ["get_rank", "get_world_size", "barrier", "all_reduce"])
+@pytest.mark.parametrize("name", ["get_rank", "get_world_size", "barrier", "new_group"])
 def test_without_a_group_requests_say_so(name: str) -> None:
     with pytest.raises(ValueError, match=NO_GROUP):
         getattr(rl.distributed, name)()
 
 
-def test_no_group_is_made() -> None:
-    with pytest.raises(RuntimeError, match="doesn't have a backend"):
-        rl.distributed.init_process_group("gloo")
+def test_without_a_group_a_tensor_goes_nowhere() -> None:
     with pytest.raises(ValueError, match=NO_GROUP):
-        rl.nn.parallel.DistributedDataParallel(rl.nn.Linear(2, 2))
-    net = rl.nn.Linear(2, 2)
-    assert not isinstance(net, rl.nn.parallel.DistributedDataParallel)
+        rl.distributed.all_reduce(rl.ones(2))
+    with pytest.raises(AssertionError, match="Process group cannot be None"):
+        rl.distributed.destroy_process_group()
 
 
-def test_what_is_spread_over_processes_does_not_exist() -> None:
-    from rushlight.distributed.optim import ZeroRedundancyOptimizer
-    from rushlight.distributed.tensor import DTensor
+@pytest.mark.parametrize(
+    ("backend", "kind", "said"),
+    [
+        ("nccl", RuntimeError, "doesn't have NCCL built in"),
+        ("wat", AssertionError, "Unknown backend type wat"),
+    ],
+)
+def test_backends_that_are_not_there(backend: str, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        rl.distributed.init_process_group(
+            backend, store=rl.distributed.HashStore(), rank=0, world_size=1
+        )
+    assert not rl.distributed.is_initialized()
 
-    weight = rl.nn.Parameter(rl.ones(2))
-    assert not isinstance(weight, DTensor)
-    assert not isinstance(rl.optim.SGD([weight], 0.1), ZeroRedundancyOptimizer)
-    for make in (DTensor, ZeroRedundancyOptimizer):
-        with pytest.raises(ValueError, match="Default process group has not been initialized"):
-            make([weight], rl.optim.SGD)
+
+def test_what_the_environment_must_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("MASTER_ADDR", "localhost")):
+        with pytest.raises(ValueError, match=f"environment variable {name} expected, but not set"):
+            rl.distributed.init_process_group("gloo")
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="MASTER_PORT expected"):
+        rl.distributed.init_process_group("gloo")
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "said"),
+    [
+        ({"init_method": "file:///nowhere"}, ValueError, "file:// rendezvous: rank parameter"),
+        ({"init_method": "foo:///x", "rank": 0}, RuntimeError, "No rendezvous handler for foo://"),
+        ({"init_method": "tcp://localhost"}, ValueError, "tcp:// rendezvous: port number missing"),
+        ({"timeout": 3}, TypeError, "Expected timeout argument to be of type datetime.timedelta"),
+    ],
+)
+def test_what_init_process_group_refuses(how: dict, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        rl.distributed.init_process_group("gloo", **how)

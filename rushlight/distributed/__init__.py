@@ -1,86 +1,63 @@
-"""torch.distributed in a build without it: questions are answered, requests refused.
+"""torch.distributed: several processes that compute together, on one machine or on several.
 
-One process, no group of processes: `is_available()` is False, as in torch's own builds without
-the collectives, so that programs take the branch they have for a single process.
+`rushlight launch -n 2 program.py` starts them; docs/distributed.md says what runs.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING
 
-from ..core.errors import fail
 from ..core.names import explain_missing as _explain_missing
+from ..core.names import lazy_names as _lazy_names
 
+if TYPE_CHECKING:
+    from .collectives import *
+    from .collectives_of_parts import *
+    from .device_mesh import *
+    from .errors import *
+    from .objects import *
+    from .point_to_point import *
+    from .process_group import *
+    from .questions import *
+    from .reduce_op import *
+    from .rendezvous import *
+    from .store import *
+    from .tcp_store import *
+    from .work import *
 
-def is_available() -> bool:
-    """False: computations are not spread over processes."""
-    return False
-
-
-def is_initialized() -> bool:
-    """False: no group of processes was made."""
-    return False
-
-
-def is_nccl_available() -> bool:
-    """False."""
-    return False
-
-
-def is_gloo_available() -> bool:
-    """False."""
-    return False
-
-
-def is_mpi_available() -> bool:
-    """False."""
-    return False
-
-
-def is_torchelastic_launched() -> bool:
-    """False: nothing launched this process as one of several."""
-    return False
-
-
-class ProcessGroup:
-    """Refuse: RuntimeError. The class that annotations name."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        init_process_group()
-
-
-def init_process_group(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refused: there are no collectives over processes."""
-    raise fail(
-        RuntimeError,
-        "Distributed package doesn't have a backend built in",
-        "rushlight computes in one process; `torch.distributed.is_available()` says so",
-    )
-
-
-def _no_group(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refused: no group of processes was made."""
-    raise fail(
-        ValueError,
-        "Default process group has not been initialized, please make sure to call "
-        "init_process_group.",
-        "rushlight computes in one process; ask `torch.distributed.is_initialized()` first",
-    )
-
-
-get_rank = get_world_size = get_backend = barrier = destroy_process_group = new_group = _no_group
-all_reduce = all_gather = all_gather_object = broadcast = broadcast_object_list = _no_group
-reduce = reduce_scatter = gather = scatter = send = recv = isend = irecv = _no_group
+_NAMES = {
+    "collectives": "all_reduce reduce broadcast all_gather gather scatter barrier"
+    " monitored_barrier",
+    "collectives_of_parts": "all_gather_into_tensor all_gather_single reduce_scatter"
+    " reduce_scatter_tensor reduce_scatter_single all_to_all all_to_all_single",
+    "device_mesh": "DeviceMesh init_device_mesh",
+    "errors": "DistError DistBackendError DistNetworkError DistStoreError QueueEmptyError"
+    " DistMismatch DistTimeoutError DistPeerDied",
+    "objects": "all_gather_object gather_object broadcast_object_list scatter_object_list"
+    " send_object_list recv_object_list",
+    "point_to_point": "send recv isend irecv P2POp batch_isend_irecv",
+    "process_group": "Backend ProcessGroup GroupMember group init_process_group new_group"
+    " destroy_process_group default_pg_timeout",
+    "questions": "is_available is_initialized is_nccl_available is_gloo_available is_mpi_available"
+    " is_ucc_available is_xccl_available is_backend_available is_torchelastic_launched get_rank"
+    " get_world_size get_backend get_backend_config get_pg_count get_process_group_ranks"
+    " get_global_rank get_group_rank get_node_local_rank new_subgroups"
+    " new_subgroups_by_enumeration supports_complex get_default_backend_for_device",
+    "reduce_op": "ReduceOp",
+    "rendezvous": "rendezvous",
+    "store": "Store HashStore FileStore PrefixStore",
+    "tcp_store": "TCPStore",
+    "work": "Work",
+}
+_MODULES = (
+    "algorithms", "checkpoint", "device_mesh", "distributed_c10d", "nn", "optim", "pipelining",
+    "rpc", "run", "tensor",
+)  # fmt: skip
 _explain_missing(
     __name__,
     {
-        name: (f"rushlight.distributed.{name}", None)
-        for name in ("algorithms", "device_mesh", "nn", "optim", "rpc", "tensor")
-    }
-    | {
-        "GradBucket": (
-            "rushlight.distributed.algorithms.ddp_comm_hooks.default_hooks",
-            "GradBucket",
-        ),
+        **_lazy_names(__name__, _NAMES),
+        **{name: (f"{__name__}.{name}", None) for name in _MODULES},
+        "GradBucket": (f"{__name__}.algorithms.ddp_comm_hooks.default_hooks", "GradBucket"),
     },
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import _no_group
+from typing import Any, NoReturn
+
+from ..core.errors import fail
 
 
 def is_available() -> bool:
@@ -10,4 +12,15 @@ def is_available() -> bool:
     return False
 
 
-init_rpc = shutdown = rpc_sync = rpc_async = remote = get_worker_info = _no_group
+def init_rpc(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refused."""
+    raise fail(
+        ValueError,
+        "Default process group has not been initialized, please make sure to call "
+        "init_process_group.",
+        "there are no calls to other processes: they exchange tensors and objects by"
+        " torch.distributed.send, broadcast_object_list and the like",
+    )
+
+
+shutdown = rpc_sync = rpc_async = remote = get_worker_info = init_rpc

@@ -1,0 +1,347 @@
+"""The collectives on tensors.
+
+Source of all: https://docs.pytorch.org/docs/stable/distributed.html#collective-functions
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+from ..core.dispatch import scalar_type_name
+from ..core.tape import mark_written
+from .process_group import ProcessGroup, group_of
+from .reduce_op import ReduceOp, check_reduction
+from .transport import Call, Transport, Wants, call_of, plain_call
+from .work import Work
+
+Answer = Work | None
+EMPTY = np.empty(0, np.uint8)
+
+
+def _tensor(x: Any, parameter: str) -> rl.Tensor:
+    if not isinstance(x, rl.Tensor):
+        raise TypeError(
+            f"Invalid function argument. Expected parameter `{parameter}` of type torch.Tensor\n"
+            f"             but got {type(x)} instead."
+        )
+    return x
+
+
+def _tensors(given: Any, parameter: str) -> list[rl.Tensor]:
+    if not isinstance(given, list | tuple) or not all(isinstance(x, rl.Tensor) for x in given):
+        raise TypeError(
+            f"Invalid function argument. Expected parameter `{parameter}` of type"
+            f" List[torch.Tensor]\n             but got {type(given)} instead."
+        )
+    kinds = {x.dtype: None for x in given}
+    if len(kinds) > 1:
+        a, b = list(kinds)[:2]
+        raise ValueError(f"Invalid usage of tensors with different dtypesFound {a} and  {b}")
+    return list(given)
+
+
+def _member(group: Any, name: str) -> ProcessGroup | None:
+    """The group; a warning and None if this process is not in it."""
+    found = group_of(group)
+    if found is None:
+        rank = group_of(None)
+        warnings.warn(
+            f"Running {name} on global rank {rank.rank() if rank else -1} which does not belong to"
+            " the given group.", stacklevel=3,
+        )  # fmt: skip
+    return found
+
+
+def root_of(group: ProcessGroup, rank: int | None, group_rank: int | None, default: Any) -> int:
+    """The number in the group of a rank that was given one way or the other."""
+    if rank is not None and group_rank is not None:
+        raise ValueError("Can't specify both group_rank and global_rank")
+    if group_rank is not None:
+        return group_rank
+    rank = default if rank is None else rank
+    if rank is None:
+        raise ValueError("Must specify global_rank or group_rank")
+    if rank not in group._ranks:
+        where = "default group" if len(group._ranks) == 0 else f"group of ranks {group._ranks}"
+        raise ValueError(f"Global rank {rank} is not part of {where}")
+    return group._ranks.index(rank)
+
+
+def flat_of(x: rl.Tensor) -> Any:
+    """The values in their order, as one row: the tensor's own memory where it lies so."""
+    return x._array.reshape(-1) if x._array.flags.c_contiguous else x._array.flatten()
+
+
+def octets(x: rl.Tensor) -> Any:
+    """The same as bytes."""
+    return flat_of(x).view(np.uint8)
+
+
+class Target:
+    """A tensor to be written as a row of bytes: through a copy if it does not lie in order."""
+
+    def __init__(self, x: rl.Tensor) -> None:
+        self.array = x._array
+        direct = self.array.flags.c_contiguous and self.array.flags.writeable
+        self.flat = self.array.reshape(-1) if direct else self.array.flatten()
+        self.bytes = self.flat.view(np.uint8)
+
+    def done(self) -> None:
+        """Have the tensor hold what was written."""
+        if not np.shares_memory(self.flat, self.array):
+            self.array[...] = self.flat.reshape(self.array.shape)
+        mark_written(self.array)
+
+
+def _call(name: str, x: rl.Tensor, more: str = "") -> Call:
+    return call_of(name, str(x.dtype)[6:], tuple(x._array.shape), more)
+
+
+def all_reduce(
+    tensor: rl.Tensor, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
+) -> Answer:
+    """Replace the tensor, on every rank, by the reduction over all: the same bits everywhere.
+
+    Raises: DistMismatch if the ranks' calls, shapes or types differ, DistTimeoutError,
+    DistPeerDied.
+    """
+    found = _member(group, "all_reduce")
+    if found is None:
+        return None
+    op = check_reduction(op, _tensor(tensor, "tensor"), "all_reduce")
+    _refuse_average(op, tensor)
+    call = _call("all_reduce", tensor, op.name)
+
+    def job(way: Transport, spin: bool) -> None:
+        target = Target(tensor)
+        way.all_reduce(call, target.flat, op, spin)
+        target.done()
+
+    return found.start(job, async_op, [tensor])
+
+
+def _refuse_average(op: ReduceOp, x: rl.Tensor) -> None:
+    if op is ReduceOp.AVG and not (x.is_floating_point() or x.is_complex()):
+        raise RuntimeError(
+            "result type Float can't be cast to the desired output type"
+            f" {scalar_type_name(x.dtype)}"
+        )
+
+
+def reduce(
+    tensor: rl.Tensor, dst: int | None = None, op: Any = ReduceOp.SUM, group: Any = None,
+    async_op: bool = False, group_dst: int | None = None,
+) -> Answer:  # fmt: skip
+    """Replace the tensor on rank `dst` by the reduction over all."""
+    found = _member(group, "reduce")
+    if found is None:
+        return None
+    op = check_reduction(op, _tensor(tensor, "tensor"), "reduce")
+    _refuse_average(op, tensor)
+    root = root_of(found, dst, group_dst, None)
+    call = _call("reduce", tensor, f"{op.name}, to {root}")
+
+    def job(way: Transport, spin: bool) -> None:
+        if way.rank != root:
+            way.reduce(call, flat_of(tensor), (0, 0), EMPTY, op, spin)
+            return
+        target = Target(tensor)
+        way.reduce(call, target.flat, (0, target.flat.size), target.flat, op, spin)
+        target.done()
+
+    return found.start(job, async_op, [tensor])
+
+
+def broadcast(
+    tensor: rl.Tensor, src: int | None = None, group: Any = None, async_op: bool = False,
+    group_src: int | None = None,
+) -> Answer:  # fmt: skip
+    """Replace the tensor, on every rank, by that of rank `src`."""
+    found = _member(group, "broadcast")
+    if found is None:
+        return None
+    root = root_of(found, src, group_src, None)
+    call = _call("broadcast", _tensor(tensor, "tensor"), f"from {root}")
+    count = tensor._array.nbytes
+
+    def job(way: Transport, spin: bool) -> None:
+        lengths = [count if rank == root else 0 for rank in range(way.size)]
+        wants: Wants = lambda r, s: (0, 0 if r == root else lengths[s])
+        if way.rank == root:
+            way.move(call, octets(tensor), lengths, wants, _nothing, spin)
+            return
+        target = Target(tensor)
+
+        def take(source: int, start: int, view: Any) -> None:
+            target.bytes[start : start + view.size] = view
+
+        way.move(call, EMPTY, lengths, wants, take, spin)
+        target.done()
+
+    return found.start(job, async_op, [tensor])
+
+
+def _nothing(source: int, start: int, view: Any) -> None:
+    """A sink for a rank that wants nothing."""
+
+
+def _collect(targets: list[Target]) -> Any:
+    """A sink that writes what comes from a rank to that rank's target."""
+
+    def take(source: int, start: int, view: Any) -> None:
+        targets[source].bytes[start : start + view.size] = view
+
+    return take
+
+
+def all_gather(
+    tensor_list: list[rl.Tensor], tensor: rl.Tensor, group: Any = None, async_op: bool = False
+) -> Answer:
+    """Write the tensor of every rank to `tensor_list`, on every rank."""
+    outs = _tensors(tensor_list, "tensor_list")
+    _tensors([*outs[:1], _tensor(tensor, "tensor")], "tensor_list")
+    found = _member(group, "all_gather")
+    if found is None:
+        return None
+    if len(outs) != found.size():
+        raise RuntimeError(
+            "ProcessGroupGloo::allgather: invalid output tensor list at index 0 (expected length"
+            f" {found.size()}, got {len(outs)})"
+        )
+    _same_sizes(outs, tensor, "allgather")
+    call = _call("all_gather", tensor)
+    count = tensor._array.nbytes
+
+    def job(way: Transport, spin: bool) -> None:
+        targets = [Target(out) for out in outs]
+        lengths = [count] * way.size
+        way.move(call, octets(tensor), lengths, lambda r, s: (0, count), _collect(targets), spin)
+        for target in targets:
+            target.done()
+
+    return found.start(job, async_op, outs)
+
+
+def _same_sizes(many: list[rl.Tensor], one: rl.Tensor, name: str) -> None:
+    for place, x in enumerate(many):
+        if x.shape != one.shape:
+            a, b = (", ".join(map(str, y.shape)) for y in (one, x))
+            raise RuntimeError(
+                f"ProcessGroupGloo::{name}: invalid tensor size at index {place}"
+                f" (expected ({a}), got ({b}))"
+            )
+
+
+def gather(
+    tensor: rl.Tensor, gather_list: list[rl.Tensor] | None = None, dst: int | None = None,
+    group: Any = None, async_op: bool = False, group_dst: int | None = None,
+) -> Answer:  # fmt: skip
+    """Write the tensor of every rank to `gather_list` on rank `dst`."""
+    found = _member(group, "gather")
+    if found is None:
+        return None
+    root = root_of(found, dst, group_dst, 0 if group_dst is None else None)
+    outs = _tensors(gather_list or [], "gather_list")
+    if found.rank() == root:
+        if not outs:
+            raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
+        if len(outs) != found.size():
+            raise RuntimeError(
+                f"ProcessGroupGloo::gather: Incorrect output list size {len(outs)}. Output list"
+                f" size should be {found.size()}, same as size of the process group."
+            )
+        _same_sizes(outs, tensor, "gather")
+    elif outs:
+        raise ValueError("Argument ``gather_list`` must NOT be specified on non-destination ranks.")
+    call = _call("gather", _tensor(tensor, "tensor"), f"to {root}")
+    count = tensor._array.nbytes
+
+    def job(way: Transport, spin: bool) -> None:
+        targets = [Target(out) for out in outs]
+        way.move(
+            call, octets(tensor), [count] * way.size,
+            lambda r, s: (0, count if r == root else 0), _collect(targets), spin,
+        )  # fmt: skip
+        for target in targets:
+            target.done()
+
+    return found.start(job, async_op, outs)
+
+
+def scatter(
+    tensor: rl.Tensor, scatter_list: list[rl.Tensor] | None = None, src: int | None = None,
+    group: Any = None, async_op: bool = False, group_src: int | None = None,
+) -> Answer:  # fmt: skip
+    """Write to the tensor of each rank its part of `scatter_list` on rank `src`."""
+    found = _member(group, "scatter")
+    if found is None:
+        return None
+    root = root_of(found, src, group_src, 0 if group_src is None else None)
+    parts = _tensors(scatter_list or [], "scatter_list")
+    if found.rank() == root:
+        if not parts:
+            raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
+        if len(parts) != found.size():
+            raise RuntimeError(
+                f"ProcessGroupGloo::scatter: Incorrect input list size {len(parts)}. Input list"
+                f" size should be {found.size()}, same as size of the process group."
+            )
+        _same_sizes(parts, tensor, "scatter")
+    elif parts:
+        raise ValueError("Argument ``scatter_list`` must NOT be specified on non-source ranks.")
+    call = _call("scatter", _tensor(tensor, "tensor"), f"from {root}")
+    count = tensor._array.nbytes
+
+    def job(way: Transport, spin: bool) -> None:
+        mine = np.concatenate([octets(part) for part in parts]) if parts else EMPTY
+        _divide(way, call, mine, count, root, Target(tensor), spin)
+
+    return found.start(job, async_op, [tensor])
+
+
+def _divide(
+    way: Transport, call: Call, mine: Any, count: int, root: int, target: Target, spin: bool
+) -> None:
+    """Have each rank read its part of what the root gives."""
+
+    def take(source: int, start: int, view: Any) -> None:
+        target.bytes[start : start + view.size] = view
+
+    lengths = [count * way.size if rank == root else 0 for rank in range(way.size)]
+    way.move(
+        call, mine, lengths,
+        lambda r, s: (r * count, (r + 1) * count) if s == root else (0, 0), take, spin,
+    )  # fmt: skip
+    target.done()
+
+
+def barrier(
+    group: Any = None, async_op: bool = False, device_ids: Any = None,
+    timeout: timedelta | None = None,
+) -> Answer:  # fmt: skip
+    """Wait until every rank has come here."""
+    found = _member(group, "barrier")
+    if found is None:
+        return None
+    call = plain_call("barrier")
+    if timeout is not None:
+        call = Call("barrier", "barrier")
+        call.seconds = timeout.total_seconds()
+
+    def job(way: Transport, spin: bool) -> None:
+        way.move(call, EMPTY, [0] * way.size, lambda r, s: (0, 0), _nothing, spin)
+
+    return found.start(job, async_op, [])
+
+
+def monitored_barrier(
+    group: Any = None, timeout: timedelta | None = None, wait_all_ranks: bool = False
+) -> None:
+    """A barrier that names, in its error, the rank that has not come."""
+    barrier(group, timeout=timeout)

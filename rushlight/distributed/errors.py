@@ -1,0 +1,55 @@
+"""What goes wrong between processes; all are RuntimeErrors, as in torch."""
+
+from __future__ import annotations
+
+import signal
+
+
+class DistError(RuntimeError):
+    """The parent of all errors here."""
+
+
+class DistBackendError(DistError):
+    """A collective failed."""
+
+
+class DistNetworkError(DistError):
+    """A connection could not be made, or broke."""
+
+
+class DistStoreError(DistError):
+    """A store did not answer, or has not what was asked for."""
+
+
+class QueueEmptyError(DistStoreError):
+    """A queue of a store has nothing to give."""
+
+
+class DistMismatch(DistBackendError):
+    """The ranks called different collectives, or the same one on different shapes or types."""
+
+
+class DistTimeoutError(DistBackendError):
+    """A peer lives but has not come to the collective in time: `ranks`, `operation`, `seconds`."""
+
+    def __init__(self, text: str, ranks: tuple[int, ...] = (), seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.ranks, self.seconds = ranks, seconds
+
+
+class DistPeerDied(DistBackendError):
+    """A peer has ended: its `rank`, and the `signal` that killed it (None if it is not known)."""
+
+    def __init__(self, text: str, rank: int = -1, signal: int | None = None) -> None:
+        super().__init__(text)
+        self.rank, self.signal = rank, signal
+
+
+def how_it_ended(code: int) -> str:
+    """An exit status in words: negative ones are signals, as in `subprocess`."""
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"

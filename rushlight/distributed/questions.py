@@ -1,0 +1,158 @@
+"""What a program asks about the groups that it is in."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import rushlight as rl
+
+from .process_group import (
+    Backend,
+    GroupMember,
+    ProcessGroup,
+    _State,
+    default_group,
+    group_of,
+    new_group,
+)
+from .reduce_op import ReduceOp
+
+
+def is_available() -> bool:
+    """True: computations can be spread over processes."""
+    return True
+
+
+def is_initialized() -> bool:
+    """Whether `init_process_group` was called."""
+    return GroupMember.WORLD is not None
+
+
+def is_nccl_available() -> bool:
+    """False: there are no graphics cards here."""
+    return False
+
+
+is_ucc_available = is_xccl_available = is_nccl_available
+
+
+def is_gloo_available() -> bool:
+    """True: "gloo" names the backend for tensors in main memory."""
+    return True
+
+
+def is_mpi_available() -> bool:
+    """False."""
+    return False
+
+
+def is_backend_available(backend: str) -> bool:
+    """Whether `init_process_group` takes the name."""
+    return backend.lower() in ("gloo", "shm")
+
+
+def is_torchelastic_launched() -> bool:
+    """Whether the launcher started this process."""
+    return os.environ.get("TORCHELASTIC_RUN_ID") is not None
+
+
+def get_rank(group: Any = None) -> int:
+    """This process's number in the group; -1 if it is not in it."""
+    found = group_of(group)
+    return -1 if found is None else found.rank()
+
+
+def get_world_size(group: Any = None) -> int:
+    """How many processes are in the group; -1 if this one is not."""
+    found = group_of(group)
+    return -1 if found is None else found.size()
+
+
+def get_backend(group: Any = None) -> Backend:
+    """The backend's name."""
+    return Backend((group_of(group) or default_group()).name())
+
+
+def get_backend_config(group: Any = None) -> str:
+    """The backend of each kind of device."""
+    return f"cpu:{get_backend(group)}"
+
+
+def get_default_backend_for_device(device: Any) -> str:
+    """The backend for a kind of device."""
+    return "gloo"
+
+
+def get_pg_count() -> int:
+    """How many groups this process is in."""
+    return len(_State.groups)
+
+
+def get_process_group_ranks(group: Any) -> list[int]:
+    """The numbers, among all processes, of those in the group."""
+    return list((group_of(group) or default_group())._ranks)
+
+
+def get_global_rank(group: ProcessGroup, group_rank: int) -> int:
+    """The number among all processes of a rank of the group."""
+    if group is GroupMember.WORLD:
+        return group_rank
+    if not 0 <= group_rank < group.size():
+        raise ValueError(f"Group rank {group_rank} is not part of group {group}")
+    return group._ranks[group_rank]
+
+
+def get_group_rank(group: ProcessGroup, global_rank: int) -> int:
+    """The number in the group of one of all processes."""
+    if group is GroupMember.WORLD:
+        return global_rank
+    if global_rank not in group._ranks:
+        raise ValueError(f"Global rank {global_rank} is not part of group {group}")
+    return group._ranks.index(global_rank)
+
+
+def get_node_local_rank(fallback_rank: int | None = None) -> int:
+    """This process's number on its machine."""
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ["LOCAL_RANK"])
+    if fallback_rank is not None:
+        return int(fallback_rank)
+    raise RuntimeError(
+        "LOCAL_RANK is not in the environment. Consider passing fallback_rank to allow"
+        " `get_node_local_rank` to work, assuming you are not running in a multi-device context and"
+        " want the code to run locally instead."
+    )
+
+
+def new_subgroups(
+    group_size: int | None = None, group: Any = None, timeout: Any = None, backend: Any = None,
+    pg_options: Any = None, group_desc: str | None = None,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """Cut all processes into groups of one size; this process's, and all."""
+    world = get_world_size(group)
+    if group_size is None:
+        raise ValueError("group_size must be given: there are no graphics cards to count")
+    if world % group_size:
+        raise ValueError(f"The world size ({world}) must be divisible by 'group_size={group_size}'")
+    rows = [list(range(i, i + group_size)) for i in range(0, world, group_size)]
+    return new_subgroups_by_enumeration(rows, timeout, backend, pg_options, group_desc)
+
+
+def new_subgroups_by_enumeration(
+    ranks_per_subgroup_list: list[list[int]], timeout: Any = None, backend: Any = None,
+    pg_options: Any = None, group_desc: str | None = None,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """Groups of the ranks in each list; this process's, and all."""
+    mine, groups = None, []
+    for ranks in ranks_per_subgroup_list:
+        made = new_group(ranks, timeout, backend, pg_options, group_desc=group_desc)
+        groups.append(made)
+        if isinstance(made, ProcessGroup):
+            mine = made
+    return mine, groups
+
+
+def supports_complex(op: ReduceOp) -> bool:
+    """Whether a reduction takes complex tensors."""
+    return op in (ReduceOp.SUM, ReduceOp.AVG) and rl.complex64.is_complex

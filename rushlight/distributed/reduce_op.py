@@ -1,0 +1,73 @@
+"""The reductions, and the NumPy functions that carry them out."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+
+import rushlight as rl
+
+
+class ReduceOp(enum.IntEnum):
+    """How the values of the ranks are joined.
+
+    Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.ReduceOp
+    """
+
+    SUM = 0
+    AVG = 1
+    PRODUCT = 2
+    MIN = 3
+    MAX = 4
+    BAND = 5
+    BOR = 6
+    BXOR = 7
+
+    def __str__(self) -> str:
+        return f"RedOpType.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<RedOpType.{self.name}: {self.value}>"
+
+
+RedOpType = ReduceOp
+_JOIN: dict[ReduceOp, Any] = {
+    ReduceOp.SUM: np.add, ReduceOp.AVG: np.add, ReduceOp.PRODUCT: np.multiply,
+    ReduceOp.MIN: np.minimum, ReduceOp.MAX: np.maximum, ReduceOp.BAND: np.bitwise_and,
+    ReduceOp.BOR: np.bitwise_or, ReduceOp.BXOR: np.bitwise_xor,
+}  # fmt: skip
+_BITS = (ReduceOp.BAND, ReduceOp.BOR, ReduceOp.BXOR)
+
+
+def check_reduction(op: Any, x: rl.Tensor, where: str) -> ReduceOp:
+    """The op, if it can join tensors of that type."""
+    if not isinstance(op, ReduceOp):
+        raise TypeError(f"{where}(): op must be a ReduceOp, not {type(op).__name__}")
+    if x.is_floating_point() or x.is_complex():
+        if op in _BITS:
+            raise RuntimeError(f"Cannot use ReduceOp.{op.name} with non-integral dtype")
+        if x.is_complex() and op not in (ReduceOp.SUM, ReduceOp.AVG):
+            raise ValueError(f"{where} does not support {op} on complex tensors")
+        if x.dtype.itemsize == 1:
+            raise RuntimeError("Invalid scalar type")
+    elif op is ReduceOp.AVG and x.dtype is rl.bool:
+        raise RuntimeError("result type Float can't be cast to the desired output type Bool")
+    return op
+
+
+def join(op: ReduceOp, parts: list[Any], out: Any, ranks: int) -> None:
+    """Write op(parts[0], parts[1], ...) to `out`, always in that order."""
+    ufunc = _JOIN[op]
+    if len(parts) == 1:
+        np.copyto(out, parts[0])
+    else:
+        ufunc(parts[0], parts[1], out)
+        for part in parts[2:]:
+            ufunc(out, part, out)
+    if op is ReduceOp.AVG:
+        if out.dtype.kind in "iu":
+            np.floor_divide(out, ranks, out=out)
+        else:
+            np.divide(out, ranks, out=out, casting="unsafe")

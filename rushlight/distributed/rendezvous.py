@@ -1,0 +1,81 @@
+"""How the processes of a job find one another: a store, and each one's number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+from ..core.errors import fail
+from .store import FileStore, Store
+from .tcp_store import TCPStore
+
+
+def _missing(scheme: str, what: str) -> BaseException:
+    return fail(
+        ValueError, f"Error initializing torch.distributed using {scheme}:// rendezvous: {what}",
+        "start the program with `rushlight launch -n 2 program.py`, which sets what is needed",
+    )  # fmt: skip
+
+
+def _environment(rank: int, size: int, timeout: timedelta) -> tuple[Store, int, int]:
+    """RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say it."""
+
+    def read(name: str, given: int = -1) -> Any:
+        if given != -1:
+            return given
+        value = os.environ.get(name)
+        if value is None:
+            raise _missing("env", f"environment variable {name} expected, but not set")
+        return value
+
+    rank, size = int(read("RANK", rank)), int(read("WORLD_SIZE", size))
+    host, port = read("MASTER_ADDR"), int(read("MASTER_PORT"))
+    return _tcp_store(host, port, rank, size, timeout), rank, size
+
+
+def _tcp_store(host: str, port: int, rank: int, size: int, timeout: timedelta) -> Store:
+    held = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return TCPStore(host, port, size, rank == 0 and not held, timeout, wait_for_workers=False)
+
+
+def _query(url: Any, scheme: str, rank: int, size: int) -> tuple[int, int]:
+    asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
+    rank = rank if rank != -1 else int(asked.get("rank", -1))
+    size = size if size != -1 else int(asked.get("world_size", -1))
+    if rank == -1:
+        raise _missing(scheme, "rank parameter missing")
+    if size == -1:
+        raise _missing(scheme, "world size parameter missing")
+    return rank, size
+
+
+def rendezvous(
+    url: str, rank: int = -1, world_size: int = -1, timeout: timedelta = timedelta(seconds=300),
+    **kwargs: Any,
+) -> Iterator[tuple[Store, int, int]]:  # fmt: skip
+    """Yield the store, this process's rank and the number of processes, for env://, tcp://, file://.
+
+    Raises: ValueError if something is missing that the address must say, RuntimeError for
+    another kind of address.
+    """
+    parts = urlparse(url)
+    if parts.scheme == "env":
+        yield _environment(rank, world_size, timeout)
+    elif parts.scheme == "tcp":
+        if not parts.port:
+            raise _missing("tcp", "port number missing")
+        rank, size = _query(parts, "tcp", rank, world_size)
+        yield _tcp_store(parts.hostname or "localhost", parts.port, rank, size, timeout), rank, size
+    elif parts.scheme == "file":
+        path = parts.netloc + parts.path
+        if not path:
+            raise _missing("file", "path missing")
+        rank, size = _query(parts, "file", rank, world_size)
+        store = FileStore(path, size)
+        store.set_timeout(timeout)
+        yield store, rank, size
+    else:
+        raise RuntimeError(f"No rendezvous handler for {parts.scheme}://")
