@@ -63,9 +63,9 @@ def join(op: ReduceOp, parts: list[Any], out: Any, ranks: int) -> None:
     if len(parts) == 1:
         np.copyto(out, parts[0])
     else:
-        ufunc(parts[0], parts[1], out)
+        ufunc(parts[0], parts[1], out=out)
         for part in parts[2:]:
-            ufunc(out, part, out)
+            ufunc(out, part, out=out)
     if op is ReduceOp.AVG:
         if out.dtype.kind in "iu":
             np.floor_divide(out, ranks, out=out)
