@@ -64,6 +64,10 @@ class Dual(Value):
     def dtype(self) -> Any:
         return self._primal._array.dtype if self.t is None else self.t.dtype
 
+    @property
+    def flags(self) -> Any:
+        return self._primal._array.flags if self.t is None else self.a.flags
+
     def core(self) -> Tensor:
         return self.primal
 

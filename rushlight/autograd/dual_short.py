@@ -22,12 +22,13 @@ from ..core.errors import Unfollowed
 from ..core.heavy import SWITCH, heavy
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
-from ..core.tensor import EAGER_TYPES, Tensor, link_view
+from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
 from .levels import route, values_in
 from .pushes import PUSHES, SYMMETRIC
 
-ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
+ndarray, asarray = np.ndarray, np.asarray
+new = object.__new__  # Tensor.__new__ is what users construct by
 new_dual = Dual.__new__
 add, multiply = np.add, np.multiply
 Push = Callable[[Primitive, Any, Any, Any, Any], Any]
@@ -113,6 +114,76 @@ def _by_pull(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> An
     return prim.rule.vjp(tangents[0], y, *xs, *params)  # type: ignore[union-attr]
 
 
+def _added(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
+    return u if t is None else t if u is None else t + u
+
+
+def _subtracted(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
+    return t if u is None else -u if t is None else t - u
+
+
+def _multiplied(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
+    if t is None:
+        return u * a
+    term = t * b
+    if u is not None:
+        other = u * a
+        fits = type(term) is ndarray and term.shape == other.shape  # products of 0-d are scalars
+        term = add(term, other, term) if fits else term + other
+    return term
+
+
+def _divided(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
+    if u is None:
+        return t / b
+    term = y * u
+    return (-term if t is None else t - term) / b
+
+
+# the tangents of the commonest ops of two operands, in as few steps as can be
+_TANGENTS = {"add": _added, "sub": _subtracted, "mul": _multiplied, "div": _divided}
+
+
+def _push_view(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
+    return tangents[0].reshape(y.shape)
+
+
+def _push_log_softmax(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
+    (t,), (dim,) = tangents, params
+    share = np.exp(y)
+    share *= t
+    return t - (add.reduce(share, dim, keepdims=True) if y.ndim else share)
+
+
+def _push_linear_bias(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
+    (x, w, _), (t, tw, tb), total = xs, tangents, None
+    for left, right in ((t, w), (x, tw)):
+        if left is not None and right is not None:
+            term = np.matmul(left, right.T)
+            total = term if total is None else total + term
+    return total if tb is None else tb if total is None else total + tb
+
+
+# of ops whose push is written out for Tensors, the commonest on arrays
+_OWN: dict[str, Push] = {
+    "view": _push_view, "unsafe_view": _push_view, "log_softmax": _push_log_softmax,
+    "linear_bias": _push_linear_bias,
+}  # fmt: skip
+
+
+def begun(level: Any, x: Tensor, t: Tensor) -> Tensor:
+    """A dual tensor, on bare arrays where it can be."""
+    a, b = x._array, t._array
+    plain = type(a) is ndarray and type(b) is ndarray and x._entry is None and t._entry is None
+    if not plain or a.dtype is not b.dtype or a.dtype.char not in "fd":
+        return wrap(Dual(level, x, t))
+    result = new(Tensor)
+    result._entry = None
+    result._array = value = new_dual(Dual)
+    value.level, value.a, value.t = level, a, b
+    return result
+
+
 def _operand(x: Any, level: Any) -> Any:
     """(level, array, tangent or None) of an operand, or None if it needs the general way."""
     if type(x) in EAGER_TYPES and x._entry is None:
@@ -135,16 +206,20 @@ def _operand(x: Any, level: Any) -> Any:
 def _unary(prim: Primitive) -> Way:
     """An elementwise op of one operand, without a loop."""
     evaluate, partial = prim.eval, prim.rule.partials[0]  # type: ignore[union-attr]
-    if not callable(partial):
+    if not callable(partial) and prim.name != "neg":
         return _any_number(prim, _by_partials)
     large, least = at_once(prim), SWITCH.light
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         x = inputs[0]
-        found = None if params else _operand(x, None)
-        if found is None:
-            return route(prim, inputs, params)
-        level, a, t = found
+        value: Any = x._array if type(x) in EAGER_TYPES else None
+        if type(value) is Dual and value.t is not None and x._entry is None and not params:
+            level, a, t = value.level, value.a, value.t
+        else:
+            found = None if params else _operand(x, None)
+            if found is None:
+                return route(prim, inputs, params)
+            level, a, t = found
         if a.dtype.char not in "fd" or not level.alive:
             return route(prim, inputs, params)
         if large is not None and a.size >= least and t.dtype is a.dtype and t.shape == a.shape:
@@ -152,12 +227,14 @@ def _unary(prim: Primitive) -> Way:
         y = evaluate(a)
         if type(y) is not ndarray:
             y = asarray(y)
-        d = partial(y, a)
+        d = partial(y, a) if callable(partial) else partial
         if type(d) is ndarray and d.dtype is t.dtype:
             fits = d.base is None and getrefcount(d) == _FRESH
             t = multiply(t, d, d) if fits else t * d
         elif type(d) in _NUMBERS and d == 0:
             t = None
+        elif type(d) is int and d == -1:
+            t = -t
         else:
             t = t * d
         return _result(prim, level, inputs, y, t)
@@ -168,6 +245,7 @@ def _unary(prim: Primitive) -> Way:
 def _binary(prim: Primitive) -> Way:
     """An elementwise op of two operands, without a loop."""
     evaluate, large, least = prim.eval, at_once(prim), SWITCH.light
+    tangent = _TANGENTS.get(prim.name)
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         x, z = inputs
@@ -195,9 +273,22 @@ def _binary(prim: Primitive) -> Way:
             y = asarray(y)
         if y.dtype is not kind:
             return route(prim, inputs, params)
+        if tangent is not None:
+            return _result(prim, level, inputs, y, tangent(t, u, a, b, y))
         return _result(prim, level, inputs, y, _by_partials(prim, (t, u), (a, b), y, ()))
 
     return way
+
+
+_NO_VALUES = frozenset((int, float, bool, str, type(None)))
+
+
+def _hidden(params: tuple[Any, ...]) -> bool:
+    """Whether values may be among parameters."""
+    for one in params:
+        if type(one) not in _NO_VALUES and (type(one) is not tuple or _hidden(one)):
+            return bool(values_in(params))
+    return False
 
 
 def _linear(prim: Primitive) -> Way:
@@ -206,7 +297,7 @@ def _linear(prim: Primitive) -> Way:
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         found = _operand(inputs[0], None)
-        if found is None or (params and values_in(params)):
+        if found is None or (params and _hidden(params)):
             return route(prim, inputs, params)
         level, a, t = found
         if a.dtype.char not in "fd" or not level.alive:
@@ -243,7 +334,7 @@ def _any_number(prim: Primitive, push: Push) -> Way:
             xs.append(array)
             tangents.append(t)
         assert level is not None and kind is not None
-        if kind.char not in "fd" or not level.alive or (params and values_in(params)):
+        if kind.char not in "fd" or not level.alive or (params and _hidden(params)):
             return route(prim, inputs, params)
         try:
             y = prim.eval(*xs, *params)
@@ -271,10 +362,10 @@ def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
         t = t.astype(y.dtype)
     if t.shape != y.shape:
         t = np.broadcast_to(t, y.shape)
-    value = new_dual(Dual)
+    result._array = value = new_dual(Dual)
     value.level, value.a, value.t = level, y, t
-    result._array = value
-    if type(prim.rule) is Multilinear and prim.rule.view:
+    rule = prim.rule
+    if type(rule) is Multilinear and rule.view:
         link_view(result, inputs[0])
     return result
 
@@ -290,7 +381,9 @@ def _way(prim: Primitive) -> Way:
     """How an op on duals is done, settled at its first use."""
     rule, found = prim.rule, _general
     if prim.outputs == 1 and prim.arity is not None and prim.dtype != "compare":
-        if type(rule) is General and prim.name in SYMMETRIC:
+        if prim.name in _OWN:
+            found = _any_number(prim, _OWN[prim.name])
+        elif type(rule) is General and prim.name in SYMMETRIC:
             found = _any_number(prim, _by_pull)
         elif prim.name not in PUSHES and type(rule) is Elementwise:
             ways = {1: _unary, 2: _binary}

@@ -65,16 +65,27 @@ def pop(level: Level) -> None:
     STACK.levels = STACK.levels[:place]
 
 
+def begin(kind: str, size: int = 0, randomness: str = "error") -> Level:
+    """A level at work, until `end`."""
+    level = push(kind, size, randomness)
+    STATE.transforms += 1
+    return level
+
+
+def end(level: Level) -> None:
+    """The end of what `begin` began."""
+    STATE.transforms -= 1
+    pop(level)
+
+
 @contextlib.contextmanager
 def entered(kind: str, size: int = 0, randomness: str = "error") -> Iterator[Level]:
     """A level for the length of a block."""
-    level = push(kind, size, randomness)
-    STATE.transforms += 1
+    level = begin(kind, size, randomness)
     try:
         yield level
     finally:
-        STATE.transforms -= 1
-        pop(level)
+        end(level)
 
 
 def route(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

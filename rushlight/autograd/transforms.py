@@ -12,12 +12,11 @@ from ..core.tensor import EAGER_TYPES, Tensor, wrap
 from ..core.trees import flatten, map_leaves, unflatten
 from . import dual_short
 from .dual import Dual
-from .levels import entered
+from .levels import begin, end
 from .recording import Recorded
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
-assert dual_short
 
 
 def _name(function: Any) -> str:
@@ -259,11 +258,13 @@ def jvp(
     (tensor(0.), tensor(2.))
     """
     xs, ts, spec = _plain_pairs(primals, tangents) or _check_jvp(primals, tangents)
-    with entered("jvp") as level:
+    level = begin("jvp")
+    try:
         duals = []
         for x, t in zip(xs, ts):
-            check_tangent(x, t)
-            duals.append(wrap(Dual(level, x, t)))
+            if x._array.shape != t._array.shape:
+                check_tangent(x, t)
+            duals.append(dual_short.begun(level, x, t))
         result = func(*(duals if spec is None else unflatten(duals, spec)))
         if isinstance(result, Tensor) and not has_aux:
             return unpacked(level, result, strict)
@@ -271,6 +272,8 @@ def jvp(
         ys, out_spec = flatten(result)
         _only_tensors(ys, "jvp(f, primals, tangents)")
         pairs = [unpacked(level, y, strict) for y in ys]
+    finally:
+        end(level)
     found = tuple(unflatten([pair[i] for pair in pairs], out_spec) for i in (0, 1))
     return (*found, map_leaves(lambda x: _primal(level, x), aux)) if has_aux else found
 

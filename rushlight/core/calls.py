@@ -199,16 +199,31 @@ def is_operand(value: Any) -> bool:
 def _operator_long_way(
     prim: Primitive, input: Any, other: Any, params: Any, out: Any = None
 ) -> Any:
-    if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
-        way = SHORT_WAYS.get(type(input._array))
-        if way is not None:
-            return way(prim, (input, other), params)
     if not is_operand(other):
         return NotImplemented
     return _long_way(prim, input, other, params, out)
 
 
+def _short_way(input: Any, other: Any) -> Any:
+    """How two operands are treated of which one is a value with a short way, or None."""
+    if type(input) in EAGER_TYPES:
+        kind = type(input._array)
+        if type(other) in EAGER_TYPES:
+            return SHORT_WAYS.get(type(other._array) if kind is ndarray else kind)
+        if type(other) in NUMBERS and kind in SHORT_WAYS and input._array.dtype.char in "fd":
+            return SHORT_WAYS[kind]
+    elif type(input) in NUMBERS and type(other) in EAGER_TYPES:
+        kind = type(other._array)
+        if kind in SHORT_WAYS and other._array.dtype.char in "fd":
+            return SHORT_WAYS[kind]
+    return None
+
+
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
+    if SHORT_WAYS and out is None:
+        way = _short_way(input, other)
+        if way is not None:
+            return way(prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
