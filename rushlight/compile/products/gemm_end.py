@@ -77,7 +77,7 @@ def ask_starts(
 def worth_asking(gemm: Gemm, touched: Sequence[Result]) -> tuple[Result, ...]:
     """The arrays, of those that the ends of tiles touch, that are unlikely to be at hand."""
     size = gemm.m * gemm.n * math.prod(gemm.batch)
-    if size < 1 << 12 or gemm.terms < 64:
+    if size < 1 << 12 or gemm.terms < 32:
         return ()
     by_row = gemm.lane_axis == "row"
     return tuple(
