@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a network and print its accuracy",
     "evaluate": "reload a trained network and repeat its accuracy",
     "run": "run a script written for torch",
+    "launch": "run a script on several processes that work together",
     "grad": "print the derivative of a formula",
     "info": "print a report to paste into a question",
 }
@@ -46,7 +47,9 @@ def _parser(chosen: Sequence[str]) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
-        if name in chosen:  # never "run", which reads its own: what follows SCRIPT is the script's
+        if (
+            name in chosen
+        ):  # never "run" and "launch", which read their own: what follows SCRIPT is the script's
             importlib.import_module(f".{name}", __package__).add_arguments(command)
     return parser
 
@@ -56,10 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     warn_of_unknown()
     start_logging()
-    if arguments[:1] == ["run"]:
-        from .run import main as run
-
-        return run(arguments[1:])
+    if arguments[:1] in (["run"], ["launch"]):
+        return importlib.import_module(f".{arguments[0]}", __package__).main(arguments[1:])
     options = _parser(arguments[:1]).parse_args(arguments)
     command = f"rushlight {options.command}"
     try:

@@ -17,9 +17,10 @@ from .terminal import complain
 USAGE = """\
 usage: rushlight run SCRIPT [ARGS ...]
        rushlight run -m MODULE [ARGS ...]
+       rushlight run -n N SCRIPT [ARGS ...]
 
 Run a Python script as `python SCRIPT` does, with `import torch` and `import torchvision`
-(and everything below them) resolved to rushlight."""
+(and everything below them) resolved to rushlight; with -n, on N processes: `rushlight launch`."""
 COMMAND = "rushlight run"
 
 
@@ -28,6 +29,10 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE)
         return 0
+    if arguments[:1] == ["-n"]:
+        from .launch import main as launch
+
+        return launch(arguments)
     named = arguments[:1] == ["-m"]
     rest = arguments[1:] if named else arguments
     if not rest or (rest[0].startswith("-") and not named):
@@ -38,6 +43,10 @@ def main(arguments: list[str]) -> int:
         complain(COMMAND, f"there is no file {rest[0]!r}")
         return 2
     install()
+    if "RUSHLIGHT_LAUNCH_FOLDER" in os.environ:
+        from ..distributed.launched import prepare
+
+        prepare()
     if named:
         sys.argv = ["-m", *rest[1:]]
         _set_path(os.getcwd())

@@ -20,7 +20,7 @@ from .transport import Call, Sink, Transport, Wants, explain
 from .window import FAILED, Peers, Wait, Window
 
 HEAD = 4096  # what a rank says of its call: a check sum of 8 bytes, two lengths, the text
-SLOT = 1 << 19
+SLOT = 1 << 20
 RING = 1 << 17
 
 

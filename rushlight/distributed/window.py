@@ -193,7 +193,10 @@ class Window:
         if died:
             raise self.peers.death(rank, wait.doing)
         if state == LEFT:
-            raise DistPeerDied(f"{wait.doing}: rank {number} has left the group", number)
+            raise DistPeerDied(
+                f"{wait.doing}: rank {number} has left the group: it has ended, or destroyed it",
+                number,
+            )
         if state == FAILED:
             raise DistPeerDied(f"{wait.doing}: rank {number} has failed before", number)
         if wait.left() <= 0:
