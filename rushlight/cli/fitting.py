@@ -10,12 +10,13 @@ from typing import Any
 
 import rushlight as rl
 from rushlight import nn
-from rushlight.utils.data import DataLoader, TensorDataset
+from rushlight.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from . import models, presets
 from .data import Data, Part
 from .interrupt import StopRequests
 from .progress import Progress
+from .ranks import Ranks
 
 MEASURE_BATCH = 500
 MEASURE_PIXELS = MEASURE_BATCH * 32 * 32  # of a batch that is measured; keeps its memory bounded
@@ -79,28 +80,40 @@ class Fit:
     """One network being trained: its data, optimiser and the count of steps."""
 
     def __init__(
-        self, settings: presets.Settings, data: Data, stop: StopRequests, compiled: bool = False
+        self,
+        settings: presets.Settings,
+        data: Data,
+        stop: StopRequests,
+        compiled: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         rl.manual_seed(settings.seed)
+        self.ranks = ranks or Ranks()
         self.settings = settings
         self.data = data
         self.stop = stop
         self.net = models.build(settings.model, data.shape, len(data.classes), settings.dropout)
         self.loss_of = models.criterion(settings.model)
-        part = TensorDataset(data.train.images, data.train.labels)
-        # a batch norm over one picture that has become one pixel has nothing to average
-        alone = len(part) % settings.batch_size == 1 < len(part)
-        self.loader = DataLoader(
-            part,
-            batch_size=settings.batch_size,
-            shuffle=True,
-            drop_last=alone and settings.model in models.LARGE_NETS,
-        )
+        self.model = self.ranks.wrap(self.net)
+        rl.manual_seed(settings.seed + self.ranks.rank)  # each drops out its own
+        self.sampler, self.loader = self._share_out()
         self.optimizer = presets.optimizer(settings, self.net.parameters())
         steps = len(self.loader) * settings.epochs
         self.scheduler = presets.scheduler(settings, self.optimizer, steps)
         self.step = 0
         self._whole = rl.compile(self._learn) if compiled else None
+
+    def _share_out(self) -> tuple[DistributedSampler | None, DataLoader]:
+        """The training part, or this process's share of it."""
+        part = TensorDataset(self.data.train.images, self.data.train.labels)
+        ranks, size = self.ranks, self.ranks.share(self.settings.batch_size)
+        sampler = None
+        if ranks.size > 1:
+            sampler = DistributedSampler(part, ranks.size, ranks.rank, seed=self.settings.seed)
+        count = len(part) if sampler is None else len(sampler)
+        # a batch norm over one picture that has become one pixel has nothing to average
+        alone = count % size == 1 < count and self.settings.model in models.LARGE_NETS
+        return sampler, DataLoader(part, size, sampler is None, sampler, drop_last=alone)
 
     def epochs(self, progress: Progress) -> Iterator[dict[str, Any]]:
         """Train epoch by epoch and yield the metrics of each.
@@ -109,10 +122,12 @@ class Fit:
         """
         for epoch in range(1, self.settings.epochs + 1):
             progress.start_epoch(epoch)
+            if self.sampler is not None:
+                self.sampler.set_epoch(epoch)
             start = time.perf_counter()
             trained = self._train(progress)
             seconds = time.perf_counter() - start
-            held_out = measure(self.net, self.data.held_out, self.loss_of, self.stop)
+            held_out = measure(self.net, self.data.held_out, self.loss_of, self._alone())
             if not math.isfinite(held_out.loss):
                 part = self.data.held_out
                 first = part.fitted(part.images[: measure_batch(part)])
@@ -130,29 +145,35 @@ class Fit:
                 "examples_per_second": round(trained.count / seconds, 1),
             }
 
+    def _alone(self) -> StopRequests | None:
+        """What stops this process between steps; several stop together, in a step."""
+        return self.stop if self.ranks.size == 1 else None
+
     def _train(self, progress: Progress) -> Measure:
         """One pass over the training part; its averages are taken while the network learns."""
         self.net.train()
         total, correct, count = 0.0, 0, 0
         for images, labels in self.loader:
-            self.stop.check()
+            if self.ranks.size == 1:
+                self.stop.check()
             images = self.data.train.fitted(images)
             if self._whole is not None:
                 loss, scores = self._whole(images, labels)
             else:
-                scores = self.net(images)
+                scores = self.model(images)
                 loss = self.loss_of(scores, labels)
-            value = loss.item()
+            size = len(labels)
+            sums = loss.item() * size, count_correct(scores, labels), size
+            lost, right, size = self.ranks.total(self.stop, *sums)
+            value = lost / size
             self.step += 1
             if not math.isfinite(value):
                 raise self._diverged(value, images)
             if self._whole is None:
                 self._update(loss)
             self.scheduler.step()
-            total += value * len(labels)
-            correct += count_correct(scores, labels)
-            count += len(labels)
-            progress.step(len(labels), total / count, correct / count)
+            total, correct, count = total + lost, correct + int(right), count + int(size)
+            progress.step(int(size), total / count, correct / count)
         return Measure(total / count, correct, count)
 
     def _learn(self, images: rl.Tensor, labels: rl.Tensor) -> tuple[rl.Tensor, rl.Tensor]:

@@ -18,6 +18,7 @@ from . import models, plot, presets, progress
 from .arguments import real, whole
 from .fitting import Diverged, Fit
 from .interrupt import Stopped, StopRequests
+from .ranks import Ranks
 from .runfolder import METRICS, RunFolder, to_json
 from .terminal import BOLD, Complaint, complain, paint
 
@@ -69,10 +70,30 @@ def main(options: argparse.Namespace) -> int:
     rl.set_num_threads(options.threads)
     data = pictures.load(settings.data, settings.image_size, resize=settings.resize)
     name = f"{settings.model}-{pictures.short_name(settings.data)}"
+    ranks = Ranks()
+    if options.compile and ranks.size > 1:
+        raise Complaint("--compile: steps of several processes are not compiled", code=2)
+    compiled = ranks.size == 1 and _compiles(options.compile, settings.model)
     with StopRequests() as stop:
-        fit = Fit(settings, data, stop, _compiles(options.compile, settings.model))
-        run = Run(fit, RunFolder.create(options.out, name), options)
-        return run.train()
+        folder = RunFolder.create(options.out, name) if ranks.rank == 0 else None
+        ranks.join()
+        fit = Fit(settings, data, stop, compiled, ranks)
+        code = _follow(fit) if folder is None else Run(fit, folder, options).train()
+        ranks.leave()
+        return code
+
+
+def _follow(fit: Fit) -> int:
+    """Train in step with rank 0, which prints and writes."""
+    settings = fit.settings
+    try:
+        for _ in fit.epochs(progress.Progress(0, settings.epochs)):
+            pass
+    except Stopped as stopped:
+        return stopped.code
+    except Diverged:
+        return 1
+    return 0
 
 
 def _compiles(wanted: bool | None, model: str) -> bool:
@@ -138,6 +159,7 @@ class Run:
             "examples": {"train": len(data.train), "held_out": len(data.held_out)},
             "parameters": sum(weight.numel() for weight in self.fit.net.parameters()),
             "threads": rl.get_num_threads(),
+            "processes": self.fit.ranks.size,
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "versions": {
                 "rushlight": rl.__version__,

@@ -193,7 +193,7 @@ def _count(found: _Writes) -> int:
 def written_since(array: np.ndarray, order: int) -> tuple[int, int, list[str], str] | None:
     """(version now, version then, lines that wrote, last op) if written after clock `order`."""
     found = _writes.get(id(owner_of(array)))
-    if found is None or not (found.clocks or found.stamps[-1] > order):
+    if found is None or not (found.clocks or (found.stamps and found.stamps[-1] > order)):
         return None
     stamps = list(found.stamps)
     for clock, _ in found.clocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -45,3 +46,16 @@ def test_a_backward_that_fails_leaves_the_next_ones_alone() -> None:
     x.register_post_accumulate_grad_hook(lambda _: ENGINE.queue_callback(lambda: seen.append(1)))
     (x * 2).sum().backward()
     assert seen == [1]
+
+
+def test_memory_from_outside_counts_as_unwritten_until_it_is_written() -> None:
+    weight = rl.ones(2000, requires_grad=True)
+    given = rl.from_numpy(np.ones(2000, np.float32))
+    loss, other = (given * weight).sum(), rl.ones(3)
+    other.add_(1)  # some write, so that backward looks what was written
+    loss.backward()
+    assert weight.grad is not None and weight.grad[0] == 1
+    loss = (given * weight).sum()
+    given.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

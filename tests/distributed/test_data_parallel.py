@@ -235,7 +235,10 @@ def test_uneven_inputs_and_spread_state_are_as_one_process() -> None:
 
 
 def test_nothing_of_it_is_loaded_unasked() -> None:
-    code = "import sys, rushlight, rushlight.nn; print([m for m in sys.modules if 'shlight.distrib' in m])"
+    code = (
+        "import sys, rushlight, rushlight.nn\n"
+        "print([m for m in sys.modules if 'rushlight.distributed' in m])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
 
