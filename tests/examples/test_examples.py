@@ -13,8 +13,9 @@ from tests.cli.tools import ROOT, rushlight
 EXAMPLES = ROOT / "examples"
 
 
-def run(name: str, folder: Path, **extra: str) -> str:
-    done = rushlight("run", str(EXAMPLES / f"{name}.py"), cwd=folder, **extra)
+def run(name: str, folder: Path, ranks: int = 1, **extra: str) -> str:
+    how = ("launch", "-n", str(ranks)) if ranks > 1 else ("run",)
+    done = rushlight(*how, str(EXAMPLES / f"{name}.py"), cwd=folder, **extra)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -105,3 +106,15 @@ def _made_up(folder: Path) -> Path:
     (folder / "house_prices").mkdir()
     (folder / "house_prices" / "kaggle_house_pred_train.csv").write_text("\n".join(lines))
     return folder
+
+
+def test_several_processes_come_to_the_accuracy_of_one(tmp_path: Path) -> None:
+    several = run("data_parallel", tmp_path, ranks=2)
+    assert several == run("data_parallel", tmp_path)
+    assert numbers(r"epoch 4, test accuracy: (\S+)", several)[0] > 0.9
+
+
+def test_a_pipeline_learns(tmp_path: Path) -> None:
+    out = run("pipeline", tmp_path, ranks=2)
+    losses = numbers(r"loss (\S+),", out)
+    assert losses[-1] < 0.05 < losses[0]
