@@ -52,8 +52,8 @@ def _plan(name: str, arguments: Sequence[str]) -> Plan:
     parser = _parser(name)
     options = parser.parse_args(arguments)
     cores = threads_for(1)
-    asked: str | int = {"cpu": cores, "auto": cores}.get(options.processes, options.processes)
-    count = int(asked) if str(asked).isdigit() else 0
+    asked = str(cores) if options.processes in ("cpu", "auto") else options.processes
+    count = int(asked) if asked.isdigit() else 0
     if count < 1:
         parser.error(f"-n expects a number of processes, not {options.processes!r}")
     host, _, port = options.rdzv_endpoint.partition(":")
