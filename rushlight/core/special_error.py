@@ -9,7 +9,7 @@ import numpy as np
 from . import special_coefficients as table
 from .special_kernel import FLOAT32, Fit, Kernel, branch, by_scalar, pointwise, settle, widened
 
-SMALL = 64
+SMALL = 256  # numbers up to which the standard library is asked for one by one
 ERFC_ONE = math.erfc(1.0)
 SQRT_HALF = math.sqrt(0.5)
 LOG_2 = math.log(2.0)

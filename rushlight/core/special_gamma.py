@@ -207,7 +207,7 @@ def lgamma(x: np.ndarray) -> np.ndarray:
     [inf, 0.572365, 1.791759]
     """
     x = np.asarray(x)
-    if x.size <= 64 and x.dtype != FLOAT64:
+    if x.size <= 256 and x.dtype != FLOAT64:
         try:
             return by_scalar(x, math.lgamma)
         except (ValueError, OverflowError):  # a pole, or an infinite answer

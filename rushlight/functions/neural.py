@@ -8,7 +8,7 @@ it reaches the ops that have no public name of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from math import prod
 from typing import Any
 
@@ -252,6 +252,19 @@ def _update_values(running: Tensor, batch: Tensor, factor: float) -> None:
         return
     new = running * (1 - factor) + s.reshape(batch, running._array.shape) * factor
     inplace.store(running, new)
+
+
+@lru_cache(4)
+def _causal_array(rows: int, columns: int, kind: np.dtype) -> np.ndarray:
+    hidden = np.triu(np.full((rows, columns), -np.inf, kind), 1)
+    hidden.flags.writeable = False
+    return hidden
+
+
+def causal_mask(rows: int, columns: int, kind: Any) -> Tensor:
+    """-inf above the diagonal, 0 elsewhere: what is added to scores."""
+    make = _causal_array if rows * columns <= 1 << 20 else _causal_array.__wrapped__
+    return wrap(make(rows, columns, kind.numpy))
 
 
 def labels_of(target: Tensor) -> Tensor:

@@ -99,10 +99,14 @@ def one_and(r: N, low: N, precise: int) -> Pair:
 
 
 def exp(x: N, precise: int) -> N:
-    r, low, n = reduced(bounded(x))
+    # what gives 0 (a mask's -inf) is computed at 0: a subnormal result takes 40 times as long
+    gone = x < (-104.0 if x.type.bits == 32 else -746.0)
+    r, low, n = reduced(bounded(gone.where(0.0, x)))
     if precise == 64:
-        return scaled(1.0 + (r + fma(r * r, tail(r, precise), low)), n)
-    return scaled(1.0 + fma(r * r, tail(r, precise), r), n)
+        y = scaled(1.0 + (r + fma(r * r, tail(r, precise), low)), n)
+    else:
+        y = scaled(1.0 + fma(r * r, tail(r, precise), r), n)
+    return gone.where(0.0, y)
 
 
 def exp2(x: N, precise: int) -> N:
@@ -150,7 +154,8 @@ def sigmoid(x: N, precise: int) -> N:
 def sigmoid_fast(x: N) -> N:
     """float32 in its own lanes: z / w or 1 / w of z = e^-|x| and w = 1 + z, both as pairs."""
     x, under = -abs(x), x < 0.0
-    r, low, n = reduced((x.like(-104.0) > x).where(-104.0, x))
+    gone = x < -104.0  # as in `exp`
+    r, low, n = reduced(gone.where(0.0, x))
     high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
     z = scaled(high, n)
     rest = z * below
@@ -158,7 +163,8 @@ def sigmoid_fast(x: N) -> N:
     top = under.where(z, 1.0)
     inverse = reciprocal(whole)
     y = top * inverse
-    return fma(residual(top, y, whole) + (under.where(rest, 0.0) - y * (lost + rest)), inverse, y)
+    y = fma(residual(top, y, whole) + (under.where(rest, 0.0) - y * (lost + rest)), inverse, y)
+    return gone.where(under.where(y.like(0.0), 1.0), y)
 
 
 def tanh(x: N, precise: int) -> N:

@@ -50,6 +50,14 @@ def _repeated_heads(query: Tensor, x: Tensor) -> Tensor:
     return x.repeat_interleave(query.shape[-3] // x.shape[-3], -3)
 
 
+def _past_alone(scores: Tensor) -> Tensor:
+    """Scores (*, L, S) with -inf where the key comes after the query."""
+    rows, columns = scores.shape[-2:]
+    if n.STATE.tracer is None and scores.is_floating_point():
+        return scores + n.causal_mask(rows, columns, scores.dtype)  # a third of the time
+    return scores.masked_fill(~rl.ones(rows, columns, dtype=rl.bool).tril(), -math.inf)
+
+
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, dropout_p: float = 0.0,
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
@@ -75,11 +83,10 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1])
     # (*, L, E) @ (*, E, S) -> (*, L, S)
     scores = (query * scale) @ key.transpose(-2, -1)
-    if is_causal:
-        rows, columns = scores.shape[-2:]
-        attn_mask = rl.ones(rows, columns, dtype=rl.bool).tril()
     hidden = None
-    if attn_mask is not None:
+    if is_causal:
+        scores = _past_alone(scores)
+    elif attn_mask is not None:
         if attn_mask.dtype is rl.bool:
             scores = scores.masked_fill(~attn_mask, -math.inf)
             hidden = ~attn_mask.any(-1, keepdim=True)
