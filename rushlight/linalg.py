@@ -10,7 +10,6 @@ from .functions.factorizations import (
     eigh,
     eigvals,
     eigvalsh,
-    householder_product,
     lstsq,
     lu,
     lu_factor,
@@ -22,6 +21,7 @@ from .functions.factorizations import (
     svd,
     svdvals,
 )
+from .functions.householder import householder_product
 from .functions.indefinite import ldl_factor, ldl_factor_ex, ldl_solve
 from .functions.linear_algebra import (
     LinAlgError,

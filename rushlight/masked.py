@@ -14,6 +14,7 @@ import numpy as np
 from . import functions as f
 from . import linalg
 from .core import dtypes
+from .core.dispatch import named
 from .core.shapes import dimensions
 from .core.tensor import Tensor
 from .ops import structure as s
@@ -74,7 +75,7 @@ def sum(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = N
     """
     dims = dimensions(dim, input._array.ndim)
     x = _summed(input, dtype)
-    return f.sum(_kept(x, mask, 0), dims, keepdim) if dims else _kept(x, mask, 0)
+    return f.sum(_kept(x, mask, 0), dims, keepdim)
 
 
 def prod(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
@@ -135,8 +136,6 @@ def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
     x = _cast(input, dtype)
     if x.dtype.category < dtypes.FLOAT:
         x = s.cast(x, dtypes.float32)
-    if mask is None:
-        return f.mean(x, dims, keepdim)
     return f.sum(_kept(x, mask, 0), dims, keepdim) / _count(x, mask, dims, keepdim)
 
 
@@ -146,7 +145,8 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = 
     x = _cast(input, dtype)
     if not x._array.ndim:
         x = s.reshape(x, (1,))
-        return s.reshape(f.nanmedian(_kept(x, mask, float("nan")), 0)[0], ())
+        y = s.reshape(f.nanmedian(_kept(x, mask, float("nan")), 0)[0], ())
+        return named(y, "NanmedianBackward1")
     return f.nanmedian(_kept(x, mask, float("nan")), dim, keepdim)[0]
 
 
@@ -177,7 +177,8 @@ def _spread_of(
     if not keepdim:
         count = s.reshape(count, total._array.shape)
     y = total / f.clamp(s.cast(count, total.dtype) - correction, min=0)
-    return _cast(f.sqrt(y) if root else y, x.dtype)
+    y = f.sqrt(y) if root else y
+    return named(_cast(y, x.dtype), f"{'Sqrt' if root else 'Div'}Backward0")
 
 
 def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,

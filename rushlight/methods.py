@@ -90,7 +90,8 @@ def _operator(op: Function, reverse: bool = False) -> Function:
 def _taken_from(self: Tensor, other: Any) -> Any:
     if type(other) in (int, float) and self.dtype.is_floating_point:
         return elementwise.take_from(self, other)
-    return elementwise.sub(other, self)
+    y = elementwise.sub(other, self)
+    return named(y, "RsubBackward0") if isinstance(y, Tensor) else y
 
 
 def _divided_into(self: Tensor, other: Any) -> Any:
@@ -173,6 +174,8 @@ def zero_(self: Tensor) -> Tensor:
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False,
        copy: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
     """The tensor with another type or on another device; itself where nothing changes."""
+    flags = [value for value in args if isinstance(value, bool)]
+    copy = flags[1] if len(flags) > 1 else copy  # the first is `non_blocking`
     for value in args:
         if isinstance(value, Tensor):
             dtype = value.dtype
@@ -189,8 +192,8 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     if dtype is not None and dtype is not self.dtype:
         self, copy = structure.cast(self, dtype), False
     if memory_format is not None:
-        return in_format(self, memory_format, copy)
-    return structure.clone(self) if copy else self
+        return in_format(self, memory_format, copy, "ToCopyBackward0")
+    return named(structure.clone(self), "ToCopyBackward0") if copy else self
 
 
 def _on(x: Tensor, absent: bool) -> Tensor:
@@ -204,7 +207,10 @@ def _on(x: Tensor, absent: bool) -> Tensor:
 
 def _caster(kind: dtypes.dtype) -> Function:
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
-        return structure.cast(self, kind)
+        cast = structure.cast(self, kind)
+        return cast if memory_format is None else in_format(
+            cast, memory_format, node="ToCopyBackward0"
+        )  # fmt: skip
 
     convert.__doc__ = f"The values as {kind!r}."
     return convert

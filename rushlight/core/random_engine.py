@@ -394,7 +394,8 @@ class Engine(Stream):
             race = p / self.exponential(p.shape, p.dtype)
         if num_samples == 1:
             return np.asarray(race.argmax(axis=-1, keepdims=True))
-        return np.argsort(-race, axis=-1, kind="stable")[..., :num_samples]
+        found = np.argsort(-race, axis=-1, kind="stable")[..., :num_samples]
+        return np.ascontiguousarray(found)
 
     def _multinomial_replaced(self, p: Array, num_samples: int) -> Array:
         """Search each uniform number in the cumulated weights of its row."""

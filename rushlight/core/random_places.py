@@ -203,6 +203,8 @@ def check_multinomial(p: Array, num_samples: int, replacement: bool) -> None:
         raise fail(RuntimeError, "prob_dist must be 1 or 2 dim")
     if num_samples <= 0:
         raise fail(RuntimeError, "cannot sample n_sample <= 0 samples")
+    if p.shape[-1] > 2**24:  # more than float32 can count
+        raise fail(RuntimeError, "number of categories cannot exceed 2^24")
     if not replacement and num_samples > p.shape[-1]:
         message = "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         raise fail(RuntimeError, message, f"there are {p.shape[-1]} categories")
@@ -222,10 +224,9 @@ def check_rows(p: Array, sums: Array) -> None:
     """Refuse weights that the search in cumulated weights cannot take."""
     start = "invalid multinomial distribution "
     for row, total in zip(p, sums):
-        for bad, what in (
-            ((row < 0).any(), "(encountering probability entry < 0)"),
-            (not np.isfinite(row).all(), "(encountering probability entry = infinity or NaN)"),
-            (not total > 0, "(sum of probabilities <= 0)"),
-        ):
-            if bad:
-                raise fail(RuntimeError, start + what)
+        bad = row[~((row >= 0) & (row < np.inf))]
+        if bad.size:
+            what = "= infinity or NaN" if bad[0] >= 0 else "< 0"
+            raise fail(RuntimeError, f"{start}(encountering probability entry {what})")
+        if not total > 0:
+            raise fail(RuntimeError, f"{start}(sum of probabilities <= 0)")

@@ -188,8 +188,13 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     """
     offset, length = _place_in_memory(input, storage_offset)
     shape, steps = within_memory(size, stride, offset, length, input._array.itemsize)
-    source = input._base if _is_window(input) else input
-    return s.strided_view(source, shape, steps, offset)
+    if not _is_window(input):
+        return s.strided_view(input, shape, steps, offset)
+    base: Any = input._base
+    if input.requires_grad and not base.requires_grad:  # a view that became a leaf
+        own = (input._array.shape, input.stride(), _place_in_memory(input, None)[0])
+        base = p.as_strided_scatter(base, input, *own)
+    return s.strided_view(base, shape, steps, offset)
 
 
 def within_memory(

@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd.batched_draws import drawing_for_batch
 from ..autograd.levels import STACK
 from ..core import dtypes, elsewhere
-from ..core.dispatch import not_implemented, scalar_type_name, write_out
+from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
 from ..core.random_engine import Engine
@@ -17,7 +17,9 @@ from ..core.shapes import broadcast
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import mark_written
 from ..core.tensor import Tensor, wrap
+from ..ops import elementwise as e
 from ..ops import noise
+from ..ops import structure as s
 from .arguments import combination, misfit, sizes_of, whole
 from .from_data import make_leaf
 
@@ -411,9 +413,12 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     raw = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
     values = engine_of(generator).normal_like(*raw)
     values = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if tensors[0]._array.shape == values.shape:
-        return _into(noise.normal_around(tensors[0], values), out)
-    return _into(wrap(values), out)
+    node = f"NormalBackward{3 if len(tensors) > 1 else 1 + (tensors[0] is std)}"
+    wide = [s.expand(x, values.shape) for x in tensors if x.requires_grad]
+    if not wide:
+        return _into(wrap(values), out)
+    both = wide[0] if len(wide) == 1 else e.add(*wide)
+    return _into(named(noise.normal_around(both, values), node), out)
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
@@ -451,6 +456,10 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
     if not isinstance(input, Tensor):
         raise misfit("multinomial", "input", 1, "Tensor", input)
     count = whole("multinomial", "num_samples", 2, num_samples)
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"multinomial expects Long tensor out, got: {scalar_type_name(out.dtype)}"
+        )
     return _into(wrap(engine_of(generator).multinomial(input._array, count, replacement)), out)
 
 

@@ -54,8 +54,17 @@ def einsum(*args: Any) -> Tensor:
     if len(operands) > 1:
         _check_types(operands)
     y = contract(operands, labels, wanted)
-    product = type(y._entry) is list and y._entry[PRIM].name == "matmul"
-    return named(y, "ViewBackward0") if product else y
+    return named(y, node) if (node := _node(y, labels, wanted)) else y
+
+
+def _node(y: Tensor, labels: Any, wanted: Any) -> str | None:
+    """torch's name for the last step, where ours is another: a product, or a diagonal."""
+    last = y._entry[PRIM].name if type(y._entry) is list else None
+    if last == "matmul" or (
+        last == "mul" and not {one for names in labels for one in names}.issubset(wanted)
+    ):
+        return "ViewBackward0"
+    return "PermuteBackward0" if last == "diagonal" else None
 
 
 def _listed(args: Sequence[Any]) -> tuple[Any, Any, Any]:

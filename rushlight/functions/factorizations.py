@@ -13,7 +13,6 @@ from ..core.tensor import Tensor, wrap
 from ..core.values import some
 from ..ops import contract as c
 from ..ops import elementwise as e
-from ..ops import factor_kernels
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
 from ..ops import reduce as r
@@ -22,7 +21,6 @@ from ..ops.transcendental import conj
 from .control import hosted
 from .linear_algebra import check, check_dims, check_right, put
 from .results import named_result
-from .underived import by_formula
 
 LU = named_result("linalg_lu", ("P", "L", "U"))
 LUFactor = named_result("linalg_lu_factor", ("LU", "pivots"))
@@ -30,7 +28,6 @@ LUFactorEx = named_result("linalg_lu_factor_ex", ("LU", "pivots", "info"))
 LUWithInfo = named_result("_lu_with_info", ("LU", "pivots", "info"))
 Unpacked = named_result("lu_unpack", ("P", "L", "U"))
 QR = named_result("linalg_qr", ("Q", "R"))
-Geqrf = named_result("geqrf", ("a", "tau"))
 OldQR = named_result("qr", ("Q", "R"))
 SVD = named_result("linalg_svd", ("U", "S", "Vh"))
 OldSVD = named_result("svd", ("U", "S", "V"))
@@ -229,46 +226,6 @@ def old_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
 
 
 old_qr.__name__ = old_qr.__qualname__ = "qr"
-
-
-def geqrf(input: Tensor, *, out: Any = None) -> Any:
-    """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
-    check_dims("geqrf", input)
-    packed, tau = factor_kernels.reflections(input._array)
-    found = Geqrf(wrap(packed), wrap(tau))
-    return put(by_formula("geqrf", "GeqrfBackward0", found, input), out)
-
-
-def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,
-          out: Any = None) -> Tensor:  # fmt: skip
-    """`other` multiplied by the square Q of Householder vectors, from one side or the other."""
-    m, n = input._array.shape[-2], tau._array.shape[-1]
-    input = s.narrow(input, input._array.ndim - 1, 0, n)
-    eye = np.zeros((*input._array.shape[:-2], m, m), input._array.dtype)
-    dims = input._array.ndim
-    padded = s.join((input, wrap(eye[..., : m - n])), dims - 1, (n, m - n)) if m > n else input
-    q = householder_product(padded, tau)
-    q = ops.adjoint(q) if transpose else q
-    return put(c.matmul(q, other) if left else c.matmul(other, q), out)
-
-
-def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
-    """The first columns of the product of Householder reflections (the columns of A)."""
-    check("torch.linalg.householder_product", A)
-    m, n = A._array.shape[-2:]
-    k = tau._array.shape[-1]
-    if m < n:
-        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than"
-                           " or equal to input.shape[-1]")  # fmt: skip
-    if n < k:
-        raise RuntimeError("torch.linalg.householder_product: input.shape[-1] must be greater than"
-                           " or equal to tau.shape[-1]")  # fmt: skip
-    if A.dtype is not tau.dtype:
-        raise RuntimeError(
-            "torch.linalg.householder_product: tau dtype"
-            f" {scalar_type_name(tau.dtype)} does not match input dtype {scalar_type_name(A.dtype)}"
-        )
-    return put(f.householder_product(A, tau), out)
 
 
 # --- Singular values

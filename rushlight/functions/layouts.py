@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.dispatch import named, whole
 from ..core.tensor import Tensor, wrap
 from ..ops import structure
 
@@ -41,16 +42,18 @@ def channels_last_array(array: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.moveaxis(array, 1, -1).copy(order="C"), -1, 1)
 
 
-def in_format(x: Tensor, memory_format: Any, copy: bool = False) -> Tensor:
+def in_format(
+    x: Tensor, memory_format: Any, copy: bool = False, node: str = "CloneBackward0"
+) -> Tensor:
     """x in the format, itself if it is so already; gradients flow through.
 
     Raises: RuntimeError if the rank does not fit.
     """
     if memory_format is dtypes.contiguous_format:
-        return structure.contiguous_copy(x) if copy else structure.contiguous(x)
+        return named(structure.contiguous_copy(x), node) if copy else structure.contiguous(x)
     rank = _RANK.get(memory_format)
     if rank is None:
-        return structure.clone(x) if copy else x
+        return named(structure.clone(x), node) if copy else x
     if x.ndim != rank:
         name = memory_format.name
         raise RuntimeError(f"required rank {rank} tensor to use {name} format")
@@ -61,4 +64,4 @@ def in_format(x: Tensor, memory_format: Any, copy: bool = False) -> Tensor:
     if x._entry is None and type(array) is np.ndarray:
         return wrap(channels_last_array(array))
     inner = structure.contiguous_copy(structure.permute(x, (0, *range(2, rank), 1)))
-    return structure.permute(inner, (0, rank - 1, *range(1, rank - 1)))
+    return whole(structure.permute(inner, (0, rank - 1, *range(1, rank - 1))), node)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name, write_out
+from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
-from ..core.values import some
 from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
@@ -121,22 +120,29 @@ def _equation(A: Tensor, B: Tensor, left: bool) -> tuple[Tensor, Tensor, bool]:
             f"linalg.solve: Expected A and B to have the same dtype, but found {kinds} instead"
         )
     vector = _vector_right(A, B)
+    right = s.unsqueeze(B, B._array.ndim) if vector else B
+    check_right("linalg.solve", A, right, left)
     if vector and not left:
         raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not"
                            " supported for left=False. In this case linalg.solve is equivalent to"
                            " B / A.squeeze(-1)")  # fmt: skip
-    right = s.unsqueeze(B, B._array.ndim) if vector else B
-    check_right("linalg.solve", A, right, left)
     if left:
         return A, right, vector
     return s.transpose(A, -2, -1), s.transpose(right, -2, -1), vector
 
 
+def by_columns(x: Tensor) -> Tensor:
+    """A copy whose matrices lie column by column, as LAPACK leaves them."""
+    return s.transpose(s.contiguous_copy(s.transpose(x, -2, -1)), -2, -1)
+
+
 def _solution(x: Tensor, left: bool, vector: bool) -> Tensor:
     if left and not vector:
         return x
-    x = x if left else s.transpose(x, -2, -1)
-    return one_node(s.reshape(x, x._array.shape[:-1]) if vector else x, "LinalgSolveExBackward0")
+    if vector:
+        x = s.reshape(x, x._array.shape[:-1])
+        x = by_columns(x) if x._array.ndim > 1 else x
+    return one_node(x if left else s.transpose(x, -2, -1), "LinalgSolveExBackward0")
 
 
 def check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
@@ -188,7 +194,8 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
     """The older name of `linalg.solve_triangular`, with the operands in the other order."""
     a = s.transpose(A, -2, -1) if transpose else A
     x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
-    x, copy = (one_node(one, "TriangularSolveBackward0") for one in (x, s.clone(A)))
+    pair = x, by_columns(s.expand(A, (*x._array.shape[:-2], *A._array.shape[-2:])))
+    x, copy = (one_node(one, "TriangularSolveBackward0") for one in pair)
     return put(Triangular(x, copy), out)
 
 
@@ -268,15 +275,14 @@ def logdet(input: Tensor) -> Tensor:
     sign, size = ops.slogdet(input)
     if input.dtype.is_complex:
         return e.add(log(sign), size)
-    bad = sign == -1
-    return e.where(bad, wrap(np.asarray(np.nan, size._array.dtype)), size) if some(bad) else size
+    return e.where(sign == -1, wrap(np.asarray(np.nan, size._array.dtype)), size)
 
 
 # --- Positive definite matrices
 
 
 def _factor(A: Tensor, upper: bool, name: str) -> Tensor:
-    factor = ops.cholesky(ops.adjoint(A) if upper else A, name, upper)
+    factor = ops.cholesky(A, name, upper)
     node = "CholeskyBackward0" if name == "cholesky" else "LinalgCholeskyExBackward0"
     return one_node(ops.adjoint(factor) if upper else factor, node)
 
@@ -313,7 +319,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
                 out: Any = None) -> Any:  # fmt: skip
     """`cholesky` that reports a matrix that is not positive definite in `info`."""
     check("linalg.cholesky_ex", A, square=True)
-    factor, info = ops.cholesky_ex(ops.adjoint(A) if upper else A, upper)
+    factor, info = ops.cholesky_ex(A, upper)
     if check_errors:
         ops.refuse(info._array, ops.indefinite("linalg.cholesky_ex"))
     if upper:
@@ -408,7 +414,9 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     result = _chain(terms, _splits(sizes), 0, len(terms) - 1)
     shape = result._array.shape
     wanted = shape[int(ends[0]) : 2 - int(ends[1])]
-    return put(result if wanted == shape else s.reshape(result, wanted), out)
+    if wanted == shape:
+        return put(named(result, "ViewBackward0"), out)
+    return put(s.reshape(result, wanted), out)
 
 
 def _check_chain(terms: Sequence[Tensor]) -> None:
@@ -467,7 +475,8 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
             "Expected self to satisfy the requirement prod(self.shape[ind:]) =="
             f" prod(self.shape[:ind]), but got {columns} != {rows}",
         )
-    return put(s.reshape(ops.inv(s.reshape(A, (rows, rows))), (*shape[ind:], *shape[:ind])), out)
+    y = s.reshape(ops.inv(s.reshape(A, (rows, rows))), (*shape[ind:], *shape[:ind]))
+    return put(y if y._array.flags.c_contiguous else named(y, "ReshapeAliasBackward0"), out)
 
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:

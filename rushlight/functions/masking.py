@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, write_out
+from ..core.inplace import refuse_sharing
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
 from ..ops import placing as p
@@ -83,6 +84,10 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     tensor([1, 3])
     """
     where = _mask("masked_select", mask)
+    if out is not None:
+        if out.dtype is not input.dtype:
+            raise RuntimeError("masked_select(): self and result must have the same scalar type")
+        refuse_sharing(out, input, mask)
     result = p.masked_select(input, where)
     return result if out is None else write_out(result, out)
 

@@ -1,11 +1,12 @@
 """The linear algebra that stands in the `torch` namespace itself."""
 
-from .factorizations import geqrf, lu_unpack, ormqr, pinverse
-from .factorizations import householder_product as orgqr
+from .factorizations import lu_unpack, pinverse
 from .factorizations import old_lu as lu
 from .factorizations import old_lu_solve as lu_solve
 from .factorizations import old_qr as qr
 from .factorizations import old_svd as svd
+from .householder import geqrf, ormqr
+from .householder import householder_product as orgqr
 from .linear_algebra import (
     cholesky_inverse,
     cholesky_solve,

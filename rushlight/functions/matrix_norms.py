@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import named, scalar_type_name
+from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tensor import Tensor, wrap
@@ -92,7 +93,10 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
     summed, reduced = (rows, columns) if ord in (1, -1) else (columns, rows)
     totals = r.sum(e.abs(A), (summed,), True)
     y = _extreme(totals, ord in (1, INF), reduced, True)
-    return put(y if keepdim else s.squeeze(y, (rows, columns)), out)
+    if not keepdim:
+        node = "AmaxBackward0" if ord in (1, INF) else "AminBackward0"
+        y = one_node(s.squeeze(y, (rows, columns)), node)
+    return put(y, out)
 
 
 def _extreme(x: Tensor, largest: bool, dim: int, keep: bool, named: int | None = None) -> Tensor:
@@ -118,7 +122,7 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
         y = _extreme(values, ord == 2, last, False, -1)
     if keepdim:
         kept = tuple(1 if i in (rows, columns) else A._array.shape[i] for i in range(ndim))
-        y = s.reshape(y, kept)
+        y = named(s.reshape(y, kept), "PermuteBackward0")
     return y
 
 
@@ -161,13 +165,15 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
         check("linalg.cond", A)
         values = f.svd(A)[1]
         ends = values[..., 0], values[..., -1]
-        return put(e.div(*(ends[::-1] if p == -2 else ends)), out)
+        quotient = e.div(*(ends[::-1] if p == -2 else ends))
+        return put(named(quotient, "SqueezeBackward1"), out)
     check(f"linalg.cond(ord={p})", A, square=True)
     try:
         other = inv(A)
     except RuntimeError:
         return put(wrap(np.full(A._array.shape[:-2], INF, A._array.real.dtype)), out)
-    return put(e.mul(matrix_norm(A, p), matrix_norm(other, p)), out)
+    product = e.mul(matrix_norm(A, p), matrix_norm(other, p))
+    return put(product if p == "nuc" else named(product, "NanToNumBackward0"), out)
 
 
 def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = None) -> Tensor:
@@ -188,7 +194,8 @@ def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = 
     product = e.mul(conj(x), y)
     kind = product.dtype
     summed = r.sum(product, (dimension(dim, product._array.ndim),), False)
-    return put(s.cast(summed, kind), out)
+    y = s.cast(summed, kind)
+    return put(named(y, "VdotBackward0") if len(a) == len(b) == 1 else y, out)
 
 
 def _cross(a: Tensor, b: Tensor, dim: int) -> Tensor:
@@ -252,7 +259,7 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     kind = x.dtype if x.dtype.category >= dtypes.FLOAT else dtypes.int64
     exponents = s.cast(wrap(powers), kind)
     base = s.cast(x, kind) if x._array.ndim else s.reshape(s.cast(x, kind), (1,))
-    return e.pow(s.unsqueeze(base, base._array.ndim), exponents)
+    return named(e.pow(s.unsqueeze(base, base._array.ndim), exponents), "CatBackward0")
 
 
 linalg_vander.__name__ = linalg_vander.__qualname__ = "vander"

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import shapes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
+from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension
 from ..core.state import STATE
 from ..core.tensor import Tensor
@@ -239,6 +240,13 @@ def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 3]))
     tensor([1, 4])
     """
+    if out is not None:
+        if out.dtype is not input.dtype:
+            raise RuntimeError(
+                "take(): self and out expected to have the same dtype, but got self.dtype ="
+                f" {scalar_type_name(input.dtype)} and out.dtype = {scalar_type_name(out.dtype)}"
+            )
+        refuse_sharing(out, input, index)
     return _out(p.take(input, _flat_places("take", input, index)), out)
 
 

@@ -12,6 +12,7 @@ from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops import reduce as r
 from ..ops import structure as s
+from ..ops.contract import c_name
 from .arguments import combination
 from .results import named_result
 
@@ -35,6 +36,25 @@ def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
 
 def put(result: Any, out: Any) -> Any:
     return result if out is None else write_out(result, out)
+
+
+def same_kind(input: Tensor, *outs: Any) -> None:
+    """torch's error for an `out` of another type than the input."""
+    for out in outs:
+        if out is not None and out.dtype is not input.dtype:
+            raise RuntimeError(
+                f"Expected out tensor to have dtype {c_name(input._array)}, but got"
+                f" {c_name(out._array)} instead"
+            )
+
+
+def _matching(input: Tensor, out: Any) -> None:
+    if out is not None and out.dtype is not input.dtype:
+        raise RuntimeError(
+            "Expected the dtype for input and out to match, but got"
+            f" {scalar_type_name(input.dtype)} for input's dtype and {scalar_type_name(out.dtype)}"
+            " for out's dtype."
+        )
 
 
 def sum(
@@ -186,6 +206,7 @@ def amax(
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
     _all_filled(input, dim, "amax")
+    _matching(input, out)
     return put(r.amax(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
@@ -206,6 +227,7 @@ def amin(
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
     _all_filled(input, dim, "amin")
+    _matching(input, out)
     return put(r.amin(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, shapes
-from ..core.dispatch import wrap_array
+from ..core.dispatch import named, wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
 from ..core.tape import PRIM, mark_written
@@ -216,7 +216,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
         return self
     if self._array.dtype.kind in "bui":  # as every sum of whole numbers
         self = s.cast(self, dtypes.int64)
-    return s.sum_to(self, shape)
+    y = s.sum_to(self, shape)
+    return y if shape else named(y, "SumBackward0")
 
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:

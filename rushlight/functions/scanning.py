@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import not_implemented
+from ..core.dispatch import named, not_implemented
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import compare as c
@@ -75,7 +75,7 @@ def prod(
     input = _typed(input, dtype)
     place = None if dim is None else dimension(dim, input._array.ndim)
     if not input._array.ndim and place is not None:
-        result = scan.prod(input, None, False)
+        result = named(scan.prod(input, None, False), "ProdBackward1")
     else:
         result = scan.prod(input, place, keepdim and dim is not None)
     return _out(_as_sum(result, input, dtype), out)
@@ -147,7 +147,7 @@ def diff(
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
     parts = [part for part in (prepend, input, append) if part is not None]
     if n == 0:
-        return _out(s.clone(input), out)
+        return _out(named(s.clone(input), "torch::autograd::CopyBackwards"), out)
     joined = cat(parts, place) if len(parts) > 1 else input
     subtract = c.logical_xor if input.dtype is dtypes.bool_ else e.sub
     for _ in range(min(n, joined._array.shape[place])):

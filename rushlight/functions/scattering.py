@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
+from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension
 from ..core.tensor import Tensor
 from ..core.values import outside, settled
@@ -16,6 +17,7 @@ from ..ops import placing as p
 from ..ops import scatter_reduce as r
 from ..ops.structure import part
 from .reduction import put as _out
+from .reduction import same_kind
 
 __all__ = [
     "gather", "index_reduce", "scatter", "scatter_add", "scatter_reduce",
@@ -59,6 +61,8 @@ def gather(
     """
     shape, places = input._array.shape, index._array
     place = dimension(dim, len(shape))
+    same_kind(input, out)
+    refuse_sharing(out, input, index)
     if places.size == 0:
         places = places.astype(np.int64)
         return _out(along.gather(input, place, places), out)

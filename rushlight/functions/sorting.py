@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import not_implemented, wrap_array
 from ..core.errors import fail
+from ..core.inplace import refuse_sharing
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses, some
@@ -129,6 +130,7 @@ def kthvalue(
             f" {place}", f"k is {k}, the dimension has {size} elements",
         )  # fmt: skip
     _ordered("kthvalue_cpu", input)
+    refuse_sharing(out and out[0], input)
     return _out(_kthvalue(*o.kthvalue(input, place, keepdim, k)), out)
 
 

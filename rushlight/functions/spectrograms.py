@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import fft
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name, wrap_array
+from ..core.dispatch import named, scalar_type_name, wrap_array
 from ..core.tensor import Tensor
 from ..core.values import refuses
 from ..ops import assembly as a
@@ -97,8 +97,8 @@ def stft(
     half = not whole if onesided is None else onesided
     norm = "ortho" if normalized else None
     spectrum = fft.rfft(frames, norm=norm) if half else fft.fft(frames, norm=norm)
-    spectrum = s.transpose(spectrum, 1, 2)
-    result = s.squeeze(spectrum, (0,)) if single else spectrum
+    spectrum = named(s.transpose(spectrum, 1, 2), "TransposeBackward1")
+    result = named(s.squeeze(spectrum, (0,)), "SqueezeBackward4") if single else spectrum
     return result if return_complex or return_complex is None else view_as_real(result)
 
 
@@ -168,7 +168,7 @@ def istft(
         raise RuntimeError(f"{said} window overlap add min: 1")
     signal = signal / envelope
     if end > total:
-        signal = _embedded(signal, 0, end - start)
+        signal = named(_embedded(signal, 0, end - start), "ConstantPadNdBackward0")
     return s.squeeze(signal, (0,)) if single else signal
 
 

@@ -8,6 +8,7 @@ from ..core.dispatch import scalar_type_name
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import structure as s
+from .arguments import combination
 from .structure import chunked, cut
 
 __all__ = [
@@ -95,6 +96,8 @@ def tensor_split(
 
 
 def _split_at(name: str, input: Tensor, given: Any, dim: int, at_least: int) -> tuple[Tensor, ...]:
+    if not isinstance(given, (int, tuple, list, Tensor)):
+        raise combination(name, (input, given), {})
     ndim = input._array.ndim
     if ndim < at_least:
         raise RuntimeError(

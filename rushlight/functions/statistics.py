@@ -25,7 +25,7 @@ from ..ops.linalg_factors import svd
 from ..ops.transcendental import conj, sqrt
 from .complex_parts import complex as from_parts
 from .complex_parts import imag, real
-from .reduction import dims_of, pick
+from .reduction import dims_of, pick, same_kind
 from .reduction import put as _out
 from .results import named_result
 
@@ -208,6 +208,7 @@ def aminmax(
     if dims and input._array.ndim and input._array.shape[dims[0]] == 0:
         raise IndexError(f"aminmax: Expected reduction dim {dims[0]} to have non-zero size.")
     dims = dims if input._array.ndim else None
+    same_kind(input, *(out or ()))
     return _out(_aminmax(*o.aminmax(input, dims, keepdim)), out)
 
 

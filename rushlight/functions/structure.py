@@ -7,8 +7,9 @@ from math import prod
 from typing import Any
 
 from ..core import dtypes, shapes
-from ..core.dispatch import scalar_type_name, write_out
+from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
+from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension, dimensions, required_dim
 from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
@@ -65,7 +66,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """
     ndim = input._array.ndim
     a, b = dimension(dim0, ndim), dimension(dim1, ndim)
-    return s.transpose(input, a, b) if ndim else s.as_shape(input, ())
+    return s.transpose(input, a, b) if ndim else named(s.as_shape(input, ()), "TransposeBackward0")
 
 
 swapaxes = swapdims = transpose
@@ -119,14 +120,19 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     torch.Size([3, 4, 2])
     """
     ndim = input._array.ndim
-    sources = dimensions(source, ndim)
-    targets = dimensions(destination, ndim)
+    sources, targets = (
+        tuple(dimension(one, ndim) for one in ((given,) if isinstance(given, int) else given))
+        for given in (source, destination)
+    )
     if len(sources) != len(targets):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: source"
             f" ({_listed(source)} dims) should contain the same number of dims as destination"
             f" ({_listed(destination)} dims)"
         )
+    for name, given, found in (("source", source, sources), ("destination", destination, targets)):
+        if len(set(found)) != len(found):
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     order = [i for i in range(ndim) if i not in sources]
     for target, origin in sorted(zip(targets, sources)):
         order.insert(target, origin)
@@ -303,6 +309,13 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     place = dimension(dim if axis is None else axis, used[0]._array.ndim)
     _same_but(used, place)
+    if out is not None:
+        refuse_sharing(out, *tensors)
+        if not all(dtypes.can_cast(x.dtype, out.dtype) for x in tensors):
+            raise TypeError(
+                "torch.cat(): input types can't be cast to the desired output type"
+                f" {scalar_type_name(out.dtype)}"
+            )
     result = s.join(used, place, tuple(x._array.shape[place] for x in used))
     return result if out is None else write_out(result, out)
 

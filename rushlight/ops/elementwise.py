@@ -422,8 +422,16 @@ hypot = elementwise(
     "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float", reads="xy",
     partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
 )  # fmt: skip
+
+
+def _copysign_node(entry: Entry) -> str:
+    kept = entry[INPUTS]
+    number = type(kept) is tuple and isinstance(kept[1], (int, float))
+    return "CopysignBackward1" if number else "CopysignBackward0"
+
+
 copysign = elementwise(
-    "copysign", eval=np.copysign, dtype="float", reads="xy",
+    "copysign", eval=np.copysign, dtype="float", reads="xy", node=_copysign_node,
     partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
     lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",

@@ -214,13 +214,13 @@ def indefinite(name: str) -> Callable[[str, int], str]:
     )
 
 
-def _cholesky(a: np.ndarray, name: str, rows: bool = False) -> np.ndarray:
-    y, info = kernels.cholesky(a)
+def _cholesky(a: np.ndarray, name: str, upper: bool = False) -> np.ndarray:
+    y, info = kernels.cholesky(np.swapaxes(a, -1, -2).conj() if upper else a)
     refuse(
         info, indefinite(name),
         "a covariance? adding a small multiple of the identity often helps",
     )  # fmt: skip
-    return np.ascontiguousarray(y) if rows else y
+    return np.ascontiguousarray(y) if upper else y
 
 
 def _cholesky_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
@@ -236,13 +236,13 @@ cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="
                    doc="The lower triangular L with L L^H = A.")  # fmt: skip
 
 
-def _cholesky_ex(a: np.ndarray, rows: bool) -> tuple[np.ndarray, np.ndarray]:
-    y, info = kernels.cholesky(a)
-    return (np.ascontiguousarray(y) if rows else y), info
+def _cholesky_ex(a: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
+    y, info = kernels.cholesky(np.swapaxes(a, -1, -2).conj() if upper else a)
+    return (np.ascontiguousarray(y) if upper else y), info
 
 
 cholesky_ex = general("linalg_cholesky_ex", eval=_cholesky_ex, outputs=2, reads="y",
-                      vjp=lambda g, y, a, rows: _cholesky_vjp(g[0], y[0], a),
+                      vjp=lambda g, y, a, upper: _cholesky_vjp(g[0], y[0], a),
                       node="LinalgCholeskyExBackward0",
                       doc="L with L L^H = A, and the first minor that fails.")  # fmt: skip
 

@@ -169,15 +169,32 @@ def _logcumsumexp(x: Any, dim: int) -> np.ndarray:
         return x.copy()
     if x.dtype.kind != "c":
         return _running(np.logaddexp, x, dim)
-    top = np.where(np.isfinite(x.real), x.real, 0).max(dim, keepdims=True) if x.size else 0
-    return row_major(np.log(np.add.accumulate(np.exp(x - top), dim)) + top)
+    y = np.moveaxis(x.astype(np.complex128), dim, 0)
+    for i in range(1, len(y)):  # step by step: the turns of the angle add up, as in torch
+        y[i] = _log_of_two(y[i - 1], y[i])
+    return row_major(np.moveaxis(y, 0, dim)).astype(x.dtype)
+
+
+def _log_of_two(a: Any, b: Any) -> Any:
+    """log(e^a + e^b) of complex numbers, in the branch of the larger one."""
+    less = (a.real < b.real) | np.isnan(a)
+    low, high = np.where(less, a, b), np.where(less, b, a)
+    with np.errstate(invalid="ignore"):
+        y = np.log1p(np.exp(low - high)) + high
+    both = (low.real == high.real) & np.isinf(high.real)
+    above = both & (low.real > 0)
+    y = np.where(both, low, y)
+    if above.any():
+        y = np.where(above, np.log(np.exp(low) + np.exp(high)), y)
+    return np.where(np.isnan(low), complex(np.nan, np.nan), y)
 
 
 def _logcumsumexp_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
     if not x.ndim:
         return g
     if kind_of(g).is_complex:
-        return backwards(g * exp(-y).conj(), dim) * exp(x).conj()
+        weight = log(g.conj()) - y
+        return exp(flip(logcumsumexp(flip(weight, (dim,)), dim), (dim,)) + x).conj()
     positive = _log_weighted(g, y, x, dim)
     return positive - _log_weighted(-g, y, x, dim)
 

@@ -160,10 +160,46 @@ def linear_cross_entropy(
     weight: Any = None, reduction: str = "mean", ignore_index: int | None = None,
     label_smoothing: float = 0.0, options: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`cross_entropy` of `linear(input, linear_weight, linear_bias)`."""
-    scores = n.linear(input, linear_weight, linear_bias)
+    """`cross_entropy` of `linear(input, linear_weight, linear_bias)`.
+
+    Shapes: input (N, F) or (F), linear_weight (C, F), or (C, d1, ..., F) for more dimensions,
+    linear_bias the same without F; target as for scores (N, C, d1, ...). `options` (torch computes
+    in chunks by them) changes nothing here.
+    """
+    shape = _linear_scores(input, linear_weight, linear_bias)
+    if target.shape == shape and ignore_index is not None:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    rows = linear_weight.reshape(-1, input.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    scores = n.linear(input, rows, bias).reshape(shape)
     ignore = -100 if ignore_index is None else ignore_index
     return cross_entropy(scores, target, weight, None, ignore, None, reduction, label_smoothing)
+
+
+def _linear_scores(input: Tensor, weight: Tensor, bias: Any) -> tuple[int, ...]:
+    """The shape of the scores of `linear_cross_entropy`; torch's errors for what does not fit."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if weight.ndim < 2:
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {weight.ndim}"
+        )
+    features, classes, extra = input.shape[-1], weight.shape[0], tuple(weight.shape[1:-1])
+    if features != weight.shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got"
+            f" {features} and {weight.shape[-1]}, respectively"
+        )
+    if bias is not None and tuple(bias.shape) != (classes, *extra):
+        raise RuntimeError(
+            f"expected linear_bias shape {(classes, *extra)}, got {tuple(bias.shape)}"
+        )
+    if extra and input.ndim == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires"
+            f" batched input, (N, {features}), got unbatched input with shape {tuple(input.shape)}"
+        )
+    return (*input.shape[:-1], classes, *extra)
 
 
 def _weight_view(weight: Tensor, ndim: int) -> Tensor:
@@ -187,12 +223,12 @@ def _to_probabilities(
     scores = n.log_softmax(input, dim)
     if weight is not None:
         scores = scores * _weight_view(weight, input.ndim)
-    loss = -(scores * target)
+    loss = scores * target
     if reduction == "none":
-        return loss.sum(dim)
+        return -loss.sum(dim)
     if reduction == "sum":
-        return loss.sum()
-    return n.named(loss.sum() / (input.numel() // classes), "DivBackward1")
+        return -loss.sum()
+    return n.named(-loss.sum() / (input.numel() // classes), "DivBackward1")
 
 
 def _smoothed(

@@ -33,12 +33,23 @@ def tuple_of(value: Any, dims: int, name: str) -> Sizes:
     return found
 
 
-def _check_rank(input: Tensor, weight: Tensor, dims: int, name: str, stride: Any) -> None:
+def _check_rank(
+    input: Tensor, weight: Tensor, dims: int, name: str, stride: Any, padding: Any
+) -> None:
     if input.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got"
             " input"
             f" of size: {list(input.shape)}"
+        )
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    if weight.ndim != dims + 2 and padding == "same":
+        size = [1] * (dims + 2 - input.ndim) + list(input.shape)
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional"
+            f" weight{list(weight.shape)}, but got {len(size)}-dimensional input of size {size}"
+            " instead"
         )
     if weight.ndim != dims + 2:
         raise RuntimeError(
@@ -68,10 +79,16 @@ def _check_numbers(stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) 
         raise RuntimeError("negative padding is not supported")
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
-    if min(dilation) <= 0:
-        raise RuntimeError("non-positive dilation is not supported")
+    _check_dilation(dilation)
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
+
+
+def _check_dilation(dilation: Sizes) -> None:
+    if min(dilation) < 0:
+        raise RuntimeError("dilation should be greater than zero")
+    if min(dilation) == 0:
+        raise RuntimeError("non-positive dilation is not supported")
 
 
 def _check_kernel(kernel: Sizes) -> None:
@@ -168,6 +185,7 @@ def _convolve(
     stride, dilation = tuple_of(stride, dims, "stride"), tuple_of(dilation, dims, "dilation")
     kernel = tuple(weight.shape[2:])
     if padding == "same":
+        _check_dilation(dilation)
         input, padding = _same_padding(input, kernel, stride, dilation)
     elif padding == "valid":
         padding = (0,) * dims
@@ -181,14 +199,17 @@ def _convolve(
     _check_kernel(kernel)
     _check_types(input, weight, bias)
     if bias is None:
-        return n.convolution(input, weight, stride, padding, dilation, groups)
-    return n.convolution_bias(input, weight, bias, stride, padding, dilation, groups)
+        y = n.convolution(input, weight, stride, padding, dilation, groups)
+    else:
+        y = n.convolution_bias(input, weight, bias, stride, padding, dilation, groups)
+    # torch makes a complex one of three real ones
+    return n.named(y, "AddBackward0") if y.dtype.is_complex else y
 
 
 def _checked(
     function: Any, dims: int, name: str, input: Tensor, weight: Tensor, bias: Any, *rest: Any
 ) -> Tensor:
-    _check_rank(input, weight, dims, name, rest[0])
+    _check_rank(input, weight, dims, name, rest[0], rest[1])
     if not input._array.flags.c_contiguous and lies_channels_last(input._array) and keep():
         return getattr(rl.nn.functional, name)(input, weight, bias, *rest)  # which keeps it now
     return function(dims, input, weight, bias, *rest)
@@ -294,7 +315,7 @@ def _transposed(
         )
     y = n.convolution_data(input, weight, size, stride, padding, dilation, groups)
     y = y if bias is None else y + bias.reshape(-1, *(1,) * dims)
-    return n.named(y, "ConvolutionBackward0")
+    return n.named(y, "AddBackward0" if y.dtype.is_complex else "ConvolutionBackward0")
 
 
 def conv_transpose1d(

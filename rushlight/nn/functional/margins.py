@@ -34,12 +34,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    sizes = input.shape[1:] if input.ndim > 1 else input.shape
-    if input.ndim > 2 or 0 in sizes:
-        raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got:"
-            f" {list(input.shape)}"
-        )
+    _check_scores(input)
     single = input.ndim < 2
     scores = input.reshape(1, -1) if single else input
     if target.numel() != scores.shape[0] or target.ndim > 1:
@@ -48,10 +43,14 @@ def multi_margin_loss(
             f" samples (batch size). Expected target size [{scores.shape[0]}], but got"
             f" {list(target.shape)}. Input has shape {list(input.shape)}."
         )
+    classes = scores.shape[1]
+    if weight is not None and weight.numel() != classes:
+        raise RuntimeError(
+            f"inconsistent weight size, expected {classes} but got {list(weight.shape)}"
+        )
     if target.dtype is not rl.int64:
         raise RuntimeError(f"expected scalar type Long but found {n.type_name(target)}")
     labels = target.reshape(-1, 1)
-    classes = scores.shape[1]
     if n.outside(labels, 0, classes):
         raise RuntimeError("target out of range")
     excess = (margin - scores.gather(1, labels) + scores).clamp_min(0)
@@ -64,6 +63,14 @@ def multi_margin_loss(
     return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
 
 
+def _check_scores(input: Tensor) -> None:
+    if input.ndim > 2 or 0 in (input.shape[1:] if input.ndim > 1 else input.shape):
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got:"
+            f" {list(input.shape)}"
+        )
+
+
 @n.goes_by("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -74,6 +81,7 @@ def multilabel_margin_loss(
     Shapes: input (N, C) or (C), target the same: labels first, then -1.
     """
     reduction = checked_reduction(reduction, size_average, reduce)
+    _check_scores(input)
     if input.shape != target.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
@@ -173,6 +181,8 @@ def ctc_loss(
     loss = n.ctc(
         log_probs, labels, rl.tensor(times), rl.tensor(lengths), blank, bool(zero_infinity)
     )
+    if zero_infinity:
+        n.named(loss, "WhereBackward0")
     if reduction == "mean":
         return (loss / rl.tensor(lengths).clamp_min(1).to(loss.dtype)).mean()
     if reduction == "sum":

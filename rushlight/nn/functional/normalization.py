@@ -23,7 +23,7 @@ def _check_channels(name: str, x: Any, channels: int) -> None:
 
 
 def _check_many(size: Any, kept: int = 0) -> None:
-    if prod(size) // max(1, size[1]) == 1:
+    if prod(size) // max((1, *size[1:2])) == 1:
         error = ValueError(
             f"Expected more than 1 value per channel when training, got input size {size}"
         )
@@ -68,13 +68,21 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         wanted = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
-    if training:
+    if training and input.ndim:
         _check_many(input.shape)
     channels = input.shape[1] if input.ndim > 1 else 0
     for name, x in (("running_mean", running_mean), ("running_var", running_var),
                     ("weight", weight), ("bias", bias)):  # fmt: skip
         _check_channels(name, x, channels)
     shape = (1, channels) + (1,) * (input.ndim - 2)
+    if input.ndim < 2 and (running_mean is not None or training):
+        if input.numel():
+            last = max(input.ndim, 1)
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-last}, {last - 1}], but"
+                " got 1)"
+            )
+        return input.clone()
     if not training:
         return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
     weight, bias = _view(weight, shape), _view(bias, shape)

@@ -49,7 +49,7 @@ def _times(sizes: Any) -> str:
 
 def _check_line(input: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> None:
     """The errors of `max_pool1d`, which has texts of its own."""
-    if input.ndim not in (2, 3):
+    if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
         raise RuntimeError(
             "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for"
             f" input, but got:{list(input.shape)}"
@@ -72,10 +72,12 @@ def _check_numbers(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
     if min(stride) <= 0:
         raise RuntimeError("stride should not be zero")
     if min(kernel) <= 0:
+        high, wide = (1, *kernel)[-2:]
         raise RuntimeError(
-            f"kernel size should be greater than zero, but got kH: {kernel[-2]} kW: {kernel[-1]}"
+            f"kernel size should be greater than zero, but got kH: {high} kW: {wide}"
         )
     if min(dilation) <= 0:
+        dilation = (1, *dilation) if len(dilation) == 1 else dilation
         names = ("dilationT", "dilationH", "dilationW")[-len(dilation) :]
         listed = " ".join(f"{name}: {d}" for name, d in zip(names, dilation))
         raise RuntimeError(f"dilation should be greater than zero, but got {listed}")
@@ -87,6 +89,21 @@ def _check_numbers(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
                 "pad should be at most half of effective kernel size, but got pad="
                 f"{p}, kernel_size={k} and dilation={d}"
             )
+
+
+def _check_halves(kernel: Sizes, padding: Sizes) -> None:
+    if all(p <= k // 2 for k, p in zip(kernel, padding)):
+        return
+    if len(kernel) == 3:
+        said = "kT: {} kW: {} kH: {} padT: {} padW: {} padH: {}"
+        said = said.format(kernel[0], *kernel[:0:-1], padding[0], *padding[:0:-1])
+    else:
+        high, wide = (1, *kernel)[-2:]
+        top, left = (0, *padding)[-2:]
+        said = f"padW = {left}, padH = {top}, kW = {wide}, kH = {high}"
+    raise RuntimeError(
+        f"pad should be smaller than or equal to half of kernel size, but got {said}"
+    )
 
 
 def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
@@ -110,12 +127,21 @@ def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
 
 
 def _check_empty(input: Tensor, dims: int) -> None:
-    if 0 in input.shape[-dims - 1 :]:
+    if 0 not in input.shape[-dims - 1 :]:
+        return
+    size = list(input.shape)
+    if dims == 3:
         raise RuntimeError(
-            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch"
-            " size"
-            f" for input, but got:{list(input.shape)}"
+            "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to"
+            f" have positive length, but input has a shape of {size} and non-batch dimension 0 has"
+            " length zero!"
         )
+    if dims == 1:  # an image of one row
+        size.insert(-1, 1)
+    raise RuntimeError(
+        f"Expected {max(dims, 2) + 1}D or {max(dims, 2) + 2}D (batch mode) tensor with optional 0"
+        f" dim batch size for input, but got:{size}"
+    )
 
 
 def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
@@ -146,16 +172,18 @@ def _max_pool(
     )
     pad = sizes_of(padding, dims, name, "padding")
     spacing = sizes_of(dilation, dims, name, "dilation")
-    if dims == 1:
+    line = dims == 1 and not indices
+    if line:
         _check_line(input, kernel[0], step[0], pad[0], spacing[0])
     else:
         _check_rank(input, dims, True)
         _check_numbers(kernel, step, pad, spacing)
         _check_empty(input, dims)
+        _check_halves(kernel, pad)
     if input.dtype is rl.bool:
         raise n.not_implemented(name, rl.bool)
-    at = (kernel, step, pad, spacing, _out_sizes(input, (kernel, step, pad, spacing), ceil_mode,
-                                                 dims == 1))  # fmt: skip
+    at = (kernel, step, pad, spacing)
+    at = (*at, _out_sizes(input, at, ceil_mode, line))
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
     if not indices and not n.has_derivative(input):
         y = n.pooled_maxima(batch, *at)

@@ -7,6 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
+from ...functions.layouts import lies_channels_last
 from .pooling import sizes_of
 
 __all__ = [
@@ -58,9 +59,11 @@ def _unpool(
             f"elements in indices should be type int64 but got: {n.type_name(indices)}"
         )
     if indices.shape != input.shape:
+        line = [1] if dims == 1 else []  # torch takes a line for an image
         raise RuntimeError(
             "Expected shape of indices to be same as that of the input tensor"
-            f" ({list(input.shape)}) but got indices tensor with shape: {list(indices.shape)}"
+            f" ({[*input.shape, *line]}) but got indices tensor with shape:"
+            f" {[*indices.shape, *line]}"
         )
     volume = 1
     for one in size:
@@ -74,7 +77,10 @@ def _unpool(
             f" {'x'.join(map(str, shown))})"
         )
     if input.ndim == dims + 2:
-        return n.put_flat(input, indices, size)
+        y = n.put_flat(input, indices, size)
+        if dims == 2 and lies_channels_last(input._array):
+            return y.contiguous(memory_format=rl.channels_last)
+        return y
     return n.put_flat(input.unsqueeze(0), indices.unsqueeze(0), size).squeeze(0)
 
 

@@ -24,13 +24,15 @@ Sizes = tuple[int, ...]
 
 def _adaptive_sizes(input: Tensor, output_size: Any, dims: int, name: str) -> Sizes:
     given = (output_size,) * dims if isinstance(output_size, int) else tuple(output_size)
-    if not isinstance(output_size, int) and input.ndim <= len(given) > 1:
-        raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if dims == 1 and len(given) != 1:
         raise RuntimeError(
             f"{name}() argument 'output_size' should contain one int (got {len(given)})"
         )
+    if not isinstance(output_size, int) and input.ndim <= len(given) > 1:
+        raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if len(given) != dims:
+        if "max" in name:
+            raise RuntimeError(f"{name}(): internal error: output_size.size() must be {dims}")
         raise RuntimeError(f"{name}: output_size must be {dims}")
     return tuple(old if new is None else int(new) for old, new in zip(input.shape[-dims:], given))
 
@@ -73,7 +75,8 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     out = _adaptive_sizes(input, output_size, dims, name)
     if min(out) < 0:
-        listed = ", ".join(map(str, out if dims > 1 else (1, *out)))
+        listed = ", ".join(map(str, out[:2] if dims > 1 else (1, *out)))
+        listed += f",{out[2]}" if dims == 3 else ""
         raise RuntimeError(
             f"adaptive_avg_pool{max(dims, 2)}d: elements of output_size must be greater than or"
             f" equal to 0 but received {{{listed}}}"
