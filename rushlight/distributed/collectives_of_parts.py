@@ -23,6 +23,7 @@ from .collectives import (
     flat_of,
     octets,
 )
+from .errors import DistMismatch
 from .reduce_op import ReduceOp, check_reduction
 from .transport import Call, Transport, plain_call
 
@@ -147,7 +148,7 @@ def _exchange(way: Transport, name: str, mine: list[Any], outs: list[Any], spin:
         for reader in range(n):
             given, wanted = every[source][reader], every[reader][n + source]
             if given != wanted:
-                raise RuntimeError(
+                raise DistMismatch(
                     f"{name} #{way.count}: rank {way.ranks[source]} gives {given} bytes to rank"
                     f" {way.ranks[reader]}, which expects {wanted}"
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,9 @@ from .errors import DistMismatch
 from .messages import Inbox, Outbox
 from .rendezvous import rendezvous
 from .shared import SharedTransport
+from .sockets import SocketTransport
 from .store import PrefixStore, Store
+from .tcp_store import TCPStore
 from .transport import Transport
 from .work import Lane, Work
 
@@ -86,6 +89,7 @@ class ProcessGroup:
         return None
 
     def _guarded(self, job: Callable[[Transport, bool], Any], spin: bool) -> None:
+        self._transport.count += 1
         try:
             job(self._transport, spin)
         except DistMismatch:
@@ -150,7 +154,19 @@ def connect(
     seconds = timeout.total_seconds()
     store.set(f"rank/{rank}", json.dumps([_machine(), os.getpid()]))
     known = [json.loads(store.get(f"rank/{other}")) for other in range(len(ranks))]
+    apart = len({machine for machine, _ in known}) > 1 or not waiting.SUPPORTED
+    if apart or backend == "tcp":
+        return SocketTransport(store, rank, ranks, seconds, _address(store))
     return SharedTransport(store, rank, [pid for _, pid in known], ranks, seconds)
+
+
+def _address(store: Any) -> str:
+    """Where the others reach this machine: as the store's server does."""
+    while isinstance(store, PrefixStore):
+        store = store.underlying_store
+    if isinstance(store, TCPStore):
+        return store.local_address()
+    return socket.gethostbyname(socket.gethostname())
 
 
 def _machine() -> str:
@@ -164,19 +180,27 @@ def _machine() -> str:
 
 
 def _backend_named(backend: str | None) -> str:
-    """The backend for tensors in main memory: "gloo" and "shm" are the same one here."""
+    """The backend for tensors in main memory: "gloo" and "shm" are one here, which takes
+    connections between machines; "tcp" takes them always."""
     name = Backend(backend or "shm")
     for part in name.split(","):
         device, _, named = part.rpartition(":")
         if device in ("", "cpu"):
             name = Backend(named)
-    if name in ("gloo", "shm", "undefined", "mpi"):
+    if name in ("gloo", "shm", "tcp", "undefined"):
         return name
     if name in ("nccl", "ucc", "xccl"):
         raise fail(
             RuntimeError, f"Distributed package doesn't have {name.upper()} built in",
             'there are no graphics cards here: use backend="gloo" (or leave it out)',
         )  # fmt: skip
+    if name == "mpi":
+        raise fail(
+            RuntimeError,
+            "Distributed package doesn't have MPI built in. MPI is only included if you build "
+            "PyTorch from source on a host that has MPI installed.",
+            'use backend="gloo" and `rushlight launch`, on one machine or several',
+        )
     raise AssertionError(f"Unknown backend type {name}")
 
 

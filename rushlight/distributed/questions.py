@@ -49,7 +49,7 @@ def is_mpi_available() -> bool:
 
 def is_backend_available(backend: str) -> bool:
     """Whether `init_process_group` takes the name."""
-    return backend.lower() in ("gloo", "shm")
+    return backend.lower() in ("gloo", "shm", "tcp")
 
 
 def is_torchelastic_launched() -> bool:

@@ -168,7 +168,6 @@ class SharedTransport(Transport):
     def begin(self, call: Call) -> Wait:
         if self.broken is not None:
             raise DistError(f"the process group is broken since: {self.broken}") from self.broken
-        self.count += 1
         return Wait(f"{call.name} #{self.count}", call.seconds or self.seconds)
 
     def give_up(self, error: BaseException) -> None:

@@ -185,6 +185,10 @@ class TCPStore(Store):
             return [key for key in answer if not key.startswith(b"\0")]
         return answer
 
+    def local_address(self) -> str:
+        """This machine, as the server's sees it."""
+        return str(self._connection.getsockname()[0])
+
     def clone(self) -> TCPStore:
         """Another connection to the same table."""
         return TCPStore(self.host, self.port, timeout=self._timeout)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DistMismatch
-from .reduce_op import ReduceOp, join
+from .reduce_op import ReduceOp
 
 Wants = Callable[[int, int], tuple[int, int]]  # (reader, source): which bytes of the source's
 Sink = Callable[[int, int, Any], None]  # (source, place in what was wanted, bytes)
@@ -86,29 +86,11 @@ class Transport(ABC):
     def close(self) -> None:
         """Leave."""
 
+    @abstractmethod
     def reduce(
         self, call: Call, mine: Any, section: tuple[int, int], out: Any, op: ReduceOp, spin: bool
     ) -> None:
         """Write to `out` the reduction over the ranks of a section of what they give."""
-        size, mine = mine.dtype.itemsize, mine.copy()
-        parts = [np.empty(section[1] - section[0], mine.dtype) for _ in range(self.size)]
-
-        def keep(source: int, start: int, view: Any) -> None:
-            parts[source].view(np.uint8)[start : start + view.size] = view
-
-        lengths = [mine.nbytes] * self.size
-        everyone = self.sections(call, section, spin)
-        self.move(
-            call, mine.view(np.uint8), lengths,
-            lambda reader, source: (everyone[reader][0] * size, everyone[reader][1] * size),
-            keep, spin,
-        )  # fmt: skip
-        if parts[0].size:
-            join(op, parts, out, self.size)
-
-    def sections(self, call: Call, section: tuple[int, int], spin: bool) -> list[Any]:
-        """Which section each rank wants reduced."""
-        return self.details(call, list(section), spin)
 
     @abstractmethod
     def all_reduce(self, call: Call, flat: Any, op: ReduceOp, spin: bool) -> None:

@@ -10,9 +10,24 @@ import pytest
 
 import rushlight as rl
 
-from .ranks import on_ranks
+from .ranks import on_ranks as on_ranks_of_gloo
 
 dist: Any = rl.distributed
+WAYS = pytest.mark.parametrize("way", ["shm", "tcp"])
+
+
+def over(rank: int, way: str, function: Any) -> Any:
+    """Run with a group of that backend in the place of the first one."""
+    rl.distributed.GroupMember.WORLD = dist.new_group(backend=way)
+    assert dist.get_backend() == way
+    return function(rank)
+
+
+def on_ranks(function: Any, size: int, way: str) -> Any:
+    """What `function(rank)` returns on each rank."""
+    return on_ranks_of_gloo(over, size, way, function)
+
+
 KINDS = (
     "float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64",
 )  # fmt: skip
@@ -47,9 +62,10 @@ def reductions(rank: int) -> dict[Any, Any]:
     return found
 
 
+@WAYS
 @pytest.mark.parametrize("size", [2, 3])
-def test_all_reduce_is_the_reduction_in_the_order_of_the_ranks(size: int) -> None:
-    answers = on_ranks(reductions, size)
+def test_all_reduce_is_the_reduction_in_the_order_of_the_ranks(size: int, way: str) -> None:
+    answers = on_ranks(reductions, size, way)
     for (kind, shape, name), found in answers[0].items():
         given = [numbers(values(rank, shape, kind)) for rank in range(size)]
         expected = functools.reduce(JOINED[name], given)
@@ -72,9 +88,10 @@ def many(rank: int) -> list[Any]:
     return [x.numpy().copy(), wide.numpy().copy(), part.numpy().copy(), sent.unique().tolist()]
 
 
+@WAYS
 @pytest.mark.parametrize("size", [2, 3])
-def test_what_is_larger_than_the_window(size: int) -> None:
-    answers = on_ranks(many, size)
+def test_what_is_larger_than_the_window(size: int, way: str) -> None:
+    answers = on_ranks(many, size, way)
     draws = [np.random.default_rng(rank) for rank in range(size)]
     given = [draw.standard_normal(700_001).astype(np.float32) for draw in draws]
     draws = [np.random.default_rng(rank) for rank in range(size)]
@@ -122,9 +139,10 @@ def everything(rank: int) -> dict[str, Any]:
     return found
 
 
+@WAYS
 @pytest.mark.parametrize("size", [2, 3])
-def test_each_collective(size: int) -> None:
-    answers = on_ranks(everything, size)
+def test_each_collective(size: int, way: str) -> None:
+    answers = on_ranks(everything, size, way)
     given = [np.arange(4.0).reshape(2, 2).T + 10 * rank for rank in range(size)]
     total = sum(given)
     for rank, found in enumerate(answers):
@@ -153,8 +171,9 @@ def things(rank: int) -> list[Any]:
     return [every, told, mine, seen]
 
 
-def test_objects() -> None:
-    for rank, (every, told, mine, seen) in enumerate(on_ranks(things, 3)):
+@WAYS
+def test_objects(way: str) -> None:
+    for rank, (every, told, mine, seen) in enumerate(on_ranks(things, 3, way)):
         assert every == [{"rank": r, "long": "x" * 10 * r} for r in range(3)]
         assert told == [1, {1}] and mine == [(rank, "for")]
         assert seen == ([0, 2, 4] if rank == 0 else [None] * 3)
@@ -181,8 +200,9 @@ def letters(rank: int) -> list[Any]:
     return [got.unique().tolist(), few.tolist(), source, row.sum().item()]
 
 
-def test_messages_find_their_receivers_by_tag() -> None:
-    first, second = on_ranks(letters, 2)
+@WAYS
+def test_messages_find_their_receivers_by_tag(way: str) -> None:
+    first, second = on_ranks(letters, 2, way)
     assert first == [[1.0], [1, 7], ["a", {1: 2}]]
     assert second == [[0.0], [0, 7], 0, 6.0]
 
@@ -200,8 +220,9 @@ def parts(rank: int) -> list[Any]:
     return [x.item(), y.item(), dist.get_process_group_ranks(mine), dist.get_rank(mine)]
 
 
-def test_groups_of_some() -> None:
-    assert on_ranks(parts, 3) == [
+@WAYS
+def test_groups_of_some(way: str) -> None:
+    assert on_ranks(parts, 3, way) == [
         [4.0, 2.0, [0, 2], 0], [2.0, 1.0, [1], 0], [4.0, 2.0, [0, 2], 1],
     ]  # fmt: skip
 
@@ -218,8 +239,9 @@ def alternating(rank: int) -> float:
     return float(x.sum() + y.sum())
 
 
-def test_works_under_way_keep_the_order() -> None:
-    assert on_ranks(alternating, 2) == [50_003.0] * 2
+@WAYS
+def test_works_under_way_keep_the_order(way: str) -> None:
+    assert on_ranks(alternating, 2, way) == [50_003.0] * 2
 
 
 @pytest.mark.parametrize(

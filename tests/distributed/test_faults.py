@@ -24,16 +24,19 @@ Outcome = tuple[str, str, float, float]
 
 
 def told(
-    program: Callable[[int], Any], size: int, folder: Path, seconds: float, asked: list[int]
+    program: Callable[[int], Any],
+    size: int,
+    folder: Path,
+    seconds: float,
+    asked: list[int],
+    way: str = "gloo",
 ) -> dict[int, Outcome]:
     """(type, text, time, rank it names) of the errors that end `program` on the ranks asked."""
     context = multiprocessing.get_context("fork")
     here, there = context.SimpleQueue(), context.SimpleQueue()
 
     def one(rank: int) -> None:
-        dist.init_process_group(
-            "gloo", f"file://{folder}/met", timedelta(seconds=seconds), size, rank
-        )
+        dist.init_process_group(way, f"file://{folder}/met", timedelta(seconds=seconds), size, rank)
         try:
             program(rank)
             here.put((rank, ("none", "", time.time(), -1)))
@@ -73,22 +76,27 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("victim", "at"), [(0, 0), (1, 5), (2, 40)])
+@pytest.mark.parametrize(
+    ("victim", "at", "way"), [(0, 0, "shm"), (1, 5, "shm"), (2, 40, "shm"), (1, 5, "tcp")]
+)
 def test_a_killed_rank_is_noticed_in_less_than_a_second(
-    victim: int, at: int, tmp_path: Path
+    victim: int, at: int, way: str, tmp_path: Path
 ) -> None:
     others = [rank for rank in range(3) if rank != victim]
     began = time.time()
-    found = told(lambda rank: steps(rank, at, victim, kill), 3, tmp_path, 20, others)
+    found = told(lambda rank: steps(rank, at, victim, kill), 3, tmp_path, 20, others, way)
     for kind, text, when, rank in found.values():
         assert kind == "DistPeerDied" and "all_reduce #" in text and when - began < 3
         assert rank in (victim, *others)  # another may have given up before
-    assert any(f"rank {victim} (process" in text for _, text, _, _ in found.values())
+    assert way == "tcp" or any(
+        f"rank {victim} (process" in text for _, text, _, _ in found.values()
+    )
 
 
-def test_a_stopped_rank_is_named_when_time_is_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["shm", "tcp"])
+def test_a_stopped_rank_is_named_when_time_is_up(way: str, tmp_path: Path) -> None:
     stop = lambda: os.kill(os.getpid(), signal.SIGSTOP)
-    found = told(lambda rank: steps(rank, 7, 1, stop), 2, tmp_path, 0.3, [0])
+    found = told(lambda rank: steps(rank, 7, 1, stop), 2, tmp_path, 0.3, [0], way)
     kind, text, _, rank = found[0]
     assert kind == "DistTimeoutError" and rank == 1
     assert "all_reduce #8" in text and "has not come within 0.3 s" in text
