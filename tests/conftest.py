@@ -14,6 +14,7 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True)
 if os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1":
     settings.load_profile("repeatable")
+os.environ.setdefault("RUSHLIGHT_KEPT_CALLS", "0")  # every test makes its traces
 
 
 class _Loud(logging.Handler):

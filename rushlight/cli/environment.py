@@ -19,6 +19,7 @@ OURS = {
     "RUSHLIGHT_EAGER_KERNELS": "0: single operations run in NumPy alone, not on native kernels",
     "RUSHLIGHT_PROFILE": "any value: programs built from then on time their kernels",
     "RUSHLIGHT_COMPILE_CACHE": "0: keep no compiled code between runs",
+    "RUSHLIGHT_KEPT_CALLS": "0: trace in every process, also where the disk has the call",
     "RUSHLIGHT_LAUNCH_FOLDER": "set by the launcher: where its processes leave their errors",
     "RUSHLIGHT_LAUNCH_PROCESS": "set by the launcher: its number",
     "RUSHLIGHT_LOG": "topics to log on stderr, separated by commas; all: everything",

@@ -25,13 +25,14 @@ from .alive import rarely
 from .backward import Halves
 from .bound import Bound, frozen, modes, pattern
 from .capture import CHANGES, Captured, Uncompilable, capture
-from .code import llvm
+from .code import cache, llvm
 from .fast import MISS, make
 from .graph import Graph
 from .kept import KeptForms
 from .report import Explanation
 from .required import Refused
 from .source import NumpyProgram, Source
+from .standing import SWITCH, Call
 
 LOG = logging.getLogger("rushlight.compile")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
@@ -204,6 +205,13 @@ class Compiled:
                       " padded to one; see step.explain() for what differed")  # fmt: skip
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
+        call = self._described(args, kwargs)
+        bound = None if call is None else call.bound(arguments, before)
+        if bound is not None:
+            self._add(bound)
+            ready = self._ready(args, kwargs)
+            if ready is not None:
+                return self._run(ready, args, kwargs)
         raises = Unsupported if self.fullgraph else None
         kept = self._remembered(arguments)
         result, captured, _ = capture(self.function, args, kwargs, raises, kept.forms)
@@ -223,12 +231,30 @@ class Compiled:
         captured.later, captured.left = None, []
         bound.conclude()
         kept.store()
+        if call is not None:
+            with rarely():
+                call.keep(bound)
+        self._add(bound)
+        return result
+
+    def _add(self, bound: Bound) -> None:
+        """One program more, to be tried first."""
         self.programs.insert(0, bound)
         _MADE.add(self)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
-                 len(captured.graph), arguments[0])  # fmt: skip
-        return result
+                 len(bound.captured.graph), bound.arguments[0])  # fmt: skip
+
+    def _described(self, args: Any, kwargs: Any) -> Call | None:
+        """What a call can see, if that can be written down and calls are kept."""
+        on = self.backend == "llvm" and os.environ.get(SWITCH) != "0"
+        if not on or cache.folder() is None:
+            return None
+        try:
+            return Call(self.function, args, kwargs)
+        except Exception as why:  # some object will not be looked at: nothing is lost but time
+            LOG.debug("%s: not a call that is kept: %s", _name(self.function), why)
+            return None
 
     def _remembered(self, arguments: Any) -> KeptForms:
         """What forms results of this function's ops have, as far as known."""

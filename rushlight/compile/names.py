@@ -16,6 +16,7 @@ OUTSIDE = "global "  # begins a chain from a global variable: a local one may ha
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_STORES = frozenset((dis.opmap["STORE_GLOBAL"], dis.opmap["STORE_DEREF"]))
 _LOADS = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW"
     " LOAD_FAST_AND_CLEAR LOAD_CLOSURE".split()
@@ -59,7 +60,8 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
 def stores_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     """The global names, and those of enclosing functions, that a code object gives new values."""
     spaces: dict[str, set[str]] = {"STORE_GLOBAL": set(), "STORE_DEREF": set()}
-    for instruction in dis.get_instructions(code):
+    any_there = not _STORES.isdisjoint(code.co_code[::2])  # to take code apart costs more
+    for instruction in dis.get_instructions(code) if any_there else ():
         if instruction.opname in spaces:
             spaces[instruction.opname].add(str(instruction.argval))
     for part in code.co_consts:

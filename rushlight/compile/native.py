@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import remembered
+from .digest import nodes_of
 from .entry import arrays, nothing
 from .graph import Graph
 from .kernels.running import HostStep, Program, State
@@ -21,17 +22,20 @@ class NativeProgram:
 
     `writes` are (input, output) pairs whose output replaces the input's content: where the input
     lies in C order the code writes there itself, and `wrote` names it. `frozen` inputs hardly
-    ever differ from those of the run before.
+    ever differ from those of the run before. `name`: what it is called on the disk, where that is
+    known without looking at the graph.
     """
 
     def __init__(
         self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
-        frozen: Sequence[int] = (),
+        frozen: Sequence[int] = (), name: str | None = None,
     ) -> None:  # fmt: skip
         self.graph, self._writes, self._forms = graph, list(writes), list(forms)
         self._frozen = frozen
         self._core: Any = None
-        self.native = self._remembered()
+        nodes: Any = graph if name else None  # a kept one's, by number
+        self.name = name or remembered.name(graph, self._writes, self._forms, frozen)
+        self.native = self._remembered(nodes)
         self.wrote = frozenset(self.native.donate.values())
         steps: list[Any] = list(self.native._steps) or [None]
         *draws, last = steps
@@ -41,15 +45,15 @@ class NativeProgram:
         self.blank = State([None] * len(graph.inputs), [])  # type: ignore[list-item]
         self.releases = self.native.work > LONG
 
-    def _remembered(self) -> Program:
+    def _remembered(self, nodes: Any) -> Program:
         """The program from the disk cache, or made now and kept there."""
-        name = remembered.name(self.graph, self._writes, self._forms, self._frozen)
-        if name is None:
+        if self.name is None:
             return self._built()
-        found = remembered.load(name, self.graph, lambda: self._built().ir)
+        nodes = nodes or nodes_of(self.graph)
+        found = remembered.load(self.name, nodes, lambda: self._built().ir)
         if found is None:
             found = self._built()
-            remembered.store(name, found, self.graph)
+            remembered.store(self.name, found, self.graph)
         return found
 
     def _built(self) -> Program:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .code import cache, llvm, loader
 from .digest import digest, nodes_of
-from .graph import Graph
+from .graph import Graph, Node
 from .kernels import recipe
 from .kernels.running import Program
 from .writers import writers
@@ -39,12 +39,14 @@ def name(
     return cache.key("whole", writers(), llvm.version(), repr(llvm.target()), profile, number)
 
 
-def load(name: str, graph: Graph, ir: Callable[[], str]) -> Program | None:
-    """The program kept under a name; `ir` says what LLVM was given, should someone ask."""
+def load(name: str, nodes: Sequence[Node], ir: Callable[[], str]) -> Program | None:
+    """The program kept under a name, for the nodes of its graph in the order of the trace.
+
+    `ir` says what LLVM was given, should someone ask.
+    """
     body = cache.load(name)
     if body is None:
         return None
-    nodes = nodes_of(graph)
     try:
         image, *blobs = parted(body)
         found = recipe.read(blobs, nodes)
