@@ -83,6 +83,8 @@ def _without(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     rows, inner = a.shape
     columns = b.shape[1]
+    if inner == 1 == b.shape[0]:
+        return a * b  # every product with every other: BLAS has no sums to gain from
     if rows * inner * columns <= SMALL or min(rows, columns) > THIN or inner != b.shape[0]:
         return multiply(a, b)
     if not _has_small_kernels():

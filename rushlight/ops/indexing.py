@@ -58,11 +58,12 @@ def _flattened(key: Key, shape: Sequence[int]) -> np.ndarray:
     """One array of places for each dimension as indices into the flattened array."""
     flat: Any = 0
     for places, n in zip(key, shape):
-        flat = flat * n + places % n
+        flat = flat * n + (places if not places.size or places.min() >= 0 else places % n)
     return flat.reshape(-1)
 
 
 _ROUNDS = 16
+_WIDE = 64  # elements of a row from which a pass over it costs as much as a call
 _FEW = 8192  # elements that are sooner added one by one
 
 
@@ -76,10 +77,14 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     if flat.size and (flat.min() < -len(y) or flat.max() >= len(y)):
         raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
     flat = flat % (len(y) or 1)
-    if g.size <= _FEW:
+    if g.size <= _FEW // 8 or (g.size <= _FEW and g.size < _WIDE * flat.size):
         np.add.at(y, flat, g.reshape(flat.size, *y.shape[1:]))
         return
     g, y = g.reshape(flat.size, -1), y.reshape(len(y), -1)
+    if g.shape[1] >= _WIDE:
+        for row, part in zip(flat.tolist(), g):
+            y[row] += part
+        return
     order = np.argsort(flat, kind="stable")
     flat = flat[order]
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))

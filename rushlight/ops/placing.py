@@ -12,7 +12,7 @@ from ..core import dtypes
 from ..core.families import general, linear
 from ..core.heavy import heavy
 from .indexing import add_at, add_rows
-from .indexing_along import gather, grid
+from .indexing_along import flat_places, gather, grid
 from .reduce import sum as sum_of
 from .structure import (
     cast,
@@ -199,8 +199,12 @@ index_copy = general(
 
 
 def _scatter_value(x: np.ndarray, dim: int, places: np.ndarray, value: Any) -> np.ndarray:
-    y = np.array(x, order="C")
-    y[grid(places, dim) if x.ndim else ...] = np.asarray(value).astype(x.dtype)
+    y, number = np.array(x, order="C"), np.asarray(value).astype(x.dtype)
+    flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
+    if flat is not None:
+        y.reshape(-1)[flat.reshape(-1)] = number
+    else:
+        y[grid(places, dim) if x.ndim else ...] = number
     return y
 
 
@@ -217,7 +221,10 @@ def _corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _scatter(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = np.array(x, order="C")
-    if x.ndim:
+    flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
+    if flat is not None:
+        y.reshape(-1)[flat.reshape(-1)] = _corner(source, places).reshape(-1)
+    elif x.ndim:
         y[grid(places, dim)] = _corner(source, places)
     elif places.size:
         y[...] = source.reshape(-1)[-1]

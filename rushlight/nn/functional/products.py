@@ -43,7 +43,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -
             f" {out}"
         )
     lead = input1.shape[:-1]
-    rows, others = input1.reshape(-1, 1, 1, first), input2.reshape(-1, 1, second, 1)
-    # (rows, 1, 1, in1) @ (out, in1, in2) @ (rows, 1, in2, 1) -> (rows, out, 1, 1)
-    y = rl.matmul(rl.matmul(rows, weight), others).reshape(*lead, out)
+    rows, others = input1.reshape(-1, first), input2.reshape(-1, 1, second)
+    # (rows, in1) @ (in1, out * in2) -> (rows, out, in2), times (rows, 1, in2), summed over in2
+    wide = weight.permute(1, 0, 2).reshape(first, out * second)
+    y = ((rows @ wide).reshape(-1, out, second) * others).sum(-1).reshape(*lead, out)
     return y if bias is None else y + bias
