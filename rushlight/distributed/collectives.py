@@ -16,6 +16,7 @@ import rushlight as rl
 from ..core.dispatch import scalar_type_name
 from ..core.tape import mark_written
 from .process_group import ProcessGroup, group_of
+from .questions import get_world_size
 from .reduce_op import ReduceOp, check_reduction
 from .transport import Call, Transport, Wants, call_of, plain_call
 from .work import Work
@@ -58,19 +59,25 @@ def _member(group: Any, name: str) -> ProcessGroup | None:
     return found
 
 
-def root_of(group: ProcessGroup, rank: int | None, group_rank: int | None, default: Any) -> int:
+def root_of(
+    group: ProcessGroup, rank: int | None, group_rank: int | None, default: Any, name: str
+) -> int:
     """The number in the group of a rank that was given one way or the other."""
     if rank is not None and group_rank is not None:
         raise ValueError("Can't specify both group_rank and global_rank")
-    if group_rank is not None:
-        return group_rank
-    rank = default if rank is None else rank
-    if rank is None:
-        raise ValueError("Must specify global_rank or group_rank")
-    if rank not in group._ranks:
-        where = "default group" if len(group._ranks) == 0 else f"group of ranks {group._ranks}"
-        raise ValueError(f"Global rank {rank} is not part of {where}")
-    return group._ranks.index(rank)
+    found = group_rank
+    if found is None:
+        rank = default if rank is None else rank
+        if rank is None:
+            raise ValueError("Must specify global_rank or group_rank")
+        if rank in group._ranks:
+            return group._ranks.index(rank)
+        if len(group._ranks) < get_world_size():
+            raise ValueError(f"Global rank {rank} is not part of group {group}")
+        found = rank
+    if not 0 <= found < group.size():
+        raise RuntimeError(f"ProcessGroupGloo::{name}: invalid root rank: {found}")
+    return found
 
 
 def flat_of(x: rl.Tensor) -> Any:
@@ -144,7 +151,7 @@ def reduce(
         return None
     op = check_reduction(op, _tensor(tensor, "tensor"), "reduce")
     _refuse_average(op, tensor)
-    root = root_of(found, dst, group_dst, None)
+    root = root_of(found, dst, group_dst, None, "reduce")
     call = _call("reduce", tensor, f"{op.name}, to {root}")
 
     def job(way: Transport, spin: bool) -> None:
@@ -166,7 +173,7 @@ def broadcast(
     found = _member(group, "broadcast")
     if found is None:
         return None
-    root = root_of(found, src, group_src, None)
+    root = root_of(found, src, group_src, None, "broadcast")
     call = _call("broadcast", _tensor(tensor, "tensor"), f"from {root}")
     count = tensor._array.nbytes
 
@@ -246,7 +253,7 @@ def gather(
     found = _member(group, "gather")
     if found is None:
         return None
-    root = root_of(found, dst, group_dst, 0 if group_dst is None else None)
+    root = root_of(found, dst, group_dst, 0 if group_dst is None else None, "gather")
     outs = _tensors(gather_list or [], "gather_list")
     if found.rank() == root:
         if not outs:
@@ -282,7 +289,7 @@ def scatter(
     found = _member(group, "scatter")
     if found is None:
         return None
-    root = root_of(found, src, group_src, 0 if group_src is None else None)
+    root = root_of(found, src, group_src, 0 if group_src is None else None, "scatter")
     parts = _tensors(scatter_list or [], "scatter_list")
     if found.rank() == root:
         if not parts:

@@ -187,6 +187,7 @@ def launch(plan: Plan) -> int:
             signal.signal(ignored, signal.SIG_DFL)  # the second one ends the launcher at once
         if generation:
             generation.signal_all(stop.args[0])
+            generation.wait_for_others(plan.grace)  # they may have something to save
             generation.stop()
             generation.close()
         return 128 + stop.args[0]

@@ -65,7 +65,7 @@ def gather_object(
     found = _member(group, "gather_object")
     if found is None:
         return
-    root = root_of(found, dst, group_dst, 0 if group_dst is None else None)
+    root = root_of(found, dst, group_dst, 0 if group_dst is None else None, "gather")
     mine = found.rank() == root
     if mine and not object_gather_list:
         raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
@@ -88,7 +88,7 @@ def broadcast_object_list(
     found = _member(group, "broadcast_object_list")
     if found is None:
         return
-    root = root_of(found, src, group_src, 0 if group_src is None else None)
+    root = root_of(found, src, group_src, 0 if group_src is None else None, "broadcast")
     mine = [_pickled(list(object_list))] if found.rank() == root else []
     name = f"broadcast_object_list(from {root}, {len(object_list)})"
     parts = _move(found, name, mine, lambda at, r, s: (0, at[-1] if s == root and r != root else 0))
@@ -108,7 +108,7 @@ def scatter_object_list(
         raise ValueError(
             "Expected argument scatter_object_output_list to be a list of size at least 1."
         )
-    root = root_of(found, src, group_src, 0 if group_src is None else None)
+    root = root_of(found, src, group_src, 0 if group_src is None else None, "scatter")
     mine: list[Any] = []
     if found.rank() == root:
         given = scatter_object_input_list or []

@@ -25,9 +25,13 @@ def _kind(x: rl.Tensor) -> str:
 
 
 def _peer(group: ProcessGroup, rank: int | None, group_rank: int | None, verb: str) -> int:
-    peer = root_of(group, rank, group_rank, None)
+    peer = root_of(group, rank, group_rank, None, verb)
     if peer == group.rank():
-        raise ValueError(f"Invalid {verb} rank: cannot be the rank of the process itself.")
+        what = {"send": "destination", "recv": "source"}[verb]
+        raise ValueError(
+            f"Invalid {what} rank: {what} rank should not be the same as the rank of the current"
+            " process."
+        )
     return peer
 
 
@@ -58,7 +62,7 @@ def _send(
     if found is None:
         return None
     flat = flat_of(_tensor(tensor, "tensor"))
-    peer = _peer(found, dst, group_dst, "destination")
+    peer = _peer(found, dst, group_dst, "send")
     box = found.outbox(peer)
     job = box.job(flat, _kind(tensor), tag, _wait(found, f"send to rank {found._ranks[peer]}"))
     if later:
@@ -80,7 +84,7 @@ def irecv(
         work = Work([tensor])
         _aside(lambda: _receive_any(found, tensor, tag, work), work)
         return work
-    work, receive = _expect(found, tensor, _peer(found, src, group_src, "source"), tag)
+    work, receive = _expect(found, tensor, _peer(found, src, group_src, "recv"), tag)
     _aside(lambda: receive(False), work)
     return work
 
@@ -130,7 +134,7 @@ def recv(
     _tensor(tensor, "tensor")
     if src is None and group_src is None:
         return _receive_any(found, tensor, tag, Work())
-    peer = _peer(found, src, group_src, "source")
+    peer = _peer(found, src, group_src, "recv")
     _, receive = _expect(found, tensor, peer, tag)
     receive(True)
     return found._ranks[peer]

@@ -295,7 +295,10 @@ class FileStore(Store):
                 os.pwrite(file, change, size)
                 size += len(change)
             self._read = size
-            return [k for k in self._table.answer(list(request)) if not k.startswith(b"\0")]
+            answer = self._table.answer(list(request))
+            if request[0] == b"keys":
+                return [key for key in answer if not key.startswith(b"\0")]
+            return answer
 
     def close(self) -> None:
         """Say that this process is done with the file; the last one removes it."""

@@ -32,7 +32,7 @@ for step in range(30):
         if mode == "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
 assert os.environ["LOCAL_RANK"] == str(rank) and dist.is_torchelastic_launched()
-print("sum", x[0].item(), "threads", os.environ["OMP_NUM_THREADS"])
+sys.stdout.write(f"sum {x[0].item()} threads {os.environ['OMP_NUM_THREADS']}\\n")
 dist.destroy_process_group()
 """
 
