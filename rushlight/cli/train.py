@@ -71,6 +71,7 @@ def main(options: argparse.Namespace) -> int:
     data = pictures.load(settings.data, settings.image_size, resize=settings.resize)
     name = f"{settings.model}-{pictures.short_name(settings.data)}"
     ranks = Ranks()
+    ranks.share(settings.batch_size)  # complains before anything is made
     if options.compile and ranks.size > 1:
         raise Complaint("--compile: steps of several processes are not compiled", code=2)
     compiled = ranks.size == 1 and _compiles(options.compile, settings.model)
