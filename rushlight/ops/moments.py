@@ -11,7 +11,7 @@ from ..core.families import general, linear
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
-from .reduce import Dims, count, spread
+from .reduce import Dims, count, row_extremes, row_sums, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
 from .structure import row_major
@@ -88,9 +88,9 @@ def _logsumexp(x: Any, dims: Dims, keep: bool) -> np.ndarray:
     if not x.size:
         return np.full(np.add.reduce(x, dims, keepdims=keep).shape, -inf, x.dtype)
     a = _wide(x)
-    top = np.maximum.reduce(a.real, dims, keepdims=True)
+    top = row_extremes(np.maximum, a.real, dims, True)
     top = np.where(np.isfinite(top), top, a.real.dtype.type(0))
-    total = np.add.reduce(np.exp(a - top), dims, keepdims=keep)
+    total = row_sums(np.exp(a - top), dims, keep)
     return row_major(np.log(total) + top.reshape(total.shape)).astype(x.dtype)
 
 

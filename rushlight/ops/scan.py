@@ -14,7 +14,7 @@ from ..core.values import some
 from .elementwise import where
 from .indexing_along import spread_along
 from .placing import kind_of
-from .reduce import spread
+from .reduce import short_rows, spread
 from .structure import flip, narrow, reshape, roll, row_major
 from .transcendental import exp, log
 
@@ -30,7 +30,13 @@ def _running(ufunc: Any, x: np.ndarray, dim: int) -> np.ndarray:
         return x.copy()
     if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
         return row_major(ufunc.accumulate(x.astype(np.float32), dim)).astype(x.dtype)
-    return row_major(ufunc.accumulate(x, dim))
+    if not short_rows(x, (dim,), 16):
+        return row_major(ufunc.accumulate(x, dim))
+    y = np.empty_like(x)
+    y[..., 0] = x[..., 0]
+    for place in range(1, x.shape[-1]):
+        ufunc(y[..., place - 1], x[..., place], out=y[..., place])
+    return y
 
 
 def backwards(x: Any, dim: int) -> Any:

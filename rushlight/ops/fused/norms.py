@@ -81,10 +81,10 @@ def _flat(*values: Any) -> Any:
 def _standardise(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if x.size < _FEW or x.dtype.kind == "c":
-        return _standardise_part(x, weight, bias, dims, eps)
     if dims == tuple(range(x.ndim - len(dims), x.ndim)):
         x = row_major(x)  # a layer's norm; others keep how channels lie
+    if x.size < _FEW or x.dtype.kind == "c":
+        return _standardise_part(x, weight, bias, dims, eps)
     shape = _row_shape(x, weight, bias, dims)
     if shape is not None:
         wide = widened(x).reshape(shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
+from ..reduce import row_extremes, row_sums
 from ..reduce import sum as sum_of
 from ..transcendental import PRINTED, exp
 from .kernels import need_float, raw, widened
@@ -80,9 +81,9 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
-    y = np.subtract(wide, np.maximum.reduce(wide, dim, keepdims=True), order="C")
+    y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
     np.exp(y, y)
-    y /= np.add.reduce(y, dim, keepdims=True)
+    y /= row_sums(y, (dim,), True)
     return y.astype(x.dtype, copy=False)
 
 
@@ -118,8 +119,8 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
-    y = np.subtract(wide, np.maximum.reduce(wide, dim, keepdims=True), order="C")
-    y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
+    y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
+    y -= np.log(row_sums(np.exp(y), (dim,), True))
     return y.astype(x.dtype, copy=False)
 
 
