@@ -97,7 +97,7 @@ class _Writes:
 
 
 _KEPT_STAMPS = 64
-FOLLOWED = 1 << 12  # bytes from which it is known whether others may write to some memory
+FOLLOWED = 1 << 6  # bytes from which it is known whether others may write to some memory
 _BETWEEN: Any = type(np.lib.stride_tricks.as_strided(np.empty(1)).base)  # it and its source
 _writes: dict[int, _Writes] = {}
 last_write = [0]

@@ -30,18 +30,24 @@ class Frozen:
         return bool(self.values)
 
     def note(self, group: Group, one: Prepared | None, outside: Iterable[Node]) -> None:
-        """See whether a group, next in order, computes from such values alone."""
+        """See whether a group, next in order, computes from such values alone.
+
+        What it writes is a value of its own, or a part of one that is put together out of parts,
+        of which no two overlap: the edges of a pad.
+        """
         if not self.values or one is None or group.chain or group.kind not in ("nest", "gemm"):
             return
-        made = {root.node for root in group.stored}
-        whole = all(storage(node) is node and not hosted(node) for node in made)
-        if not whole or made & set(outside):
+        made = {root.node: storage(root.node) for root in group.stored}
+        if any(hosted(node) for node in made) or set(made.values()) & set(outside):
             return
-        read = {node for node, _ in one.operands} - made - {group.scratch}
-        if read and all(node in self.values or node.op == "constant" for node in read):
-            self.values |= made
+        parts = [node for node, home in made.items() if node is not home]
+        if any(node.op != "put" or made[node].op != "empty" for node in parts):
+            return
+        read = {node for node, _ in one.operands} - {*made.values(), group.scratch}
+        if all(node in self.values or node.op == "constant" for node in read):
+            self.values.update(node for node, home in made.items() if node is home)
             self.groups.add(group.number)
-            self.lasting.update(dict.fromkeys(made))
+            self.lasting.update(dict.fromkeys(made.values()))
 
     def once(self, one: Prepared, packs: str, target: Any) -> bool:
         """Whether a kernel of a group has to run only when values changed."""

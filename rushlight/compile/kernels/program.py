@@ -237,13 +237,16 @@ class _Writer:
             reused=self.plan.reused, work=sum(call.kernel.nanoseconds for call in self.calls),
             steps=steps, temporaries=temporaries, fixed=fixed, status=status,
             clocks=_numbers([[call.clock] for call in self.calls], 1)[0],
-            frozen=sorted({
-                draft.where[node] for call in draft.once for node, _ in call.operands
-                if node in self.frozen.values and node in draft.where
-            }),
+            frozen=self._read_once() if draft.once else None,
             constants=[_value(node) for node in self.constants],
             kernels=kernels, notes=list(notes),
         )  # fmt: skip
+
+    def _read_once(self) -> list[int]:
+        """The inputs of what is done once."""
+        where = self.draft.where
+        read = {node for call in self.draft.once for node, _ in call.operands}
+        return sorted(where[node] for node in read & self.frozen.values if node in where)
 
     def _addresses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Addresses that stay: of temporaries, constants and the status."""

@@ -53,7 +53,7 @@ class Recipe:
     constants: list[np.ndarray] = field(default_factory=list)
     kernels: list[Any] = field(default_factory=list)  # see `Kernel`
     notes: list[Any] = field(default_factory=list)  # op, shape, line of the nodes of kernels
-    frozen: list[int] = field(default_factory=list)  # inputs of what is done only if they changed
+    frozen: list[int] | None = None  # inputs of what is done only if they changed
 
 
 class Kernel:

@@ -83,7 +83,7 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     for node in normal.nodes:
         for x in node.inputs:
             users[x].append(node)
-    burden = _burdens(normal)
+    burden, spread = _burdens(normal), _spread(normal, users)
     elected: dict[Node, frozenset[Node]] = {}
     reached: dict[Node, frozenset[Node]] = {}
     for node in reversed(normal.nodes):
@@ -95,10 +95,10 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
             parts = [{u} if u in picked else reached.get(u, _NOBODY) for u in users[node]]
             asked = frozenset(parts[0]) if len(parts) == 1 else _NOBODY.union(*parts)
             reached[node] = asked
-            worth = node.op in POINTWISE and _worth(node, asked, users[node], burden)
+            worth = node.op in POINTWISE and _worth(node, asked, node in spread, burden)
             if worth or node in burden.forced:
                 picked[node] = None
-                if node.op in POINTWISE and not _spread(users[node], node):
+                if node.op in POINTWISE and node not in spread:
                     elected[node] = asked
         if node in picked:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
@@ -174,20 +174,24 @@ def _always(node: Node) -> bool:
     )  # fmt: skip
 
 
-def _worth(node: Node, asked: frozenset[Node], users: list[Node], burden: _Burden) -> bool:
+def _worth(node: Node, asked: frozenset[Node], spread: bool, burden: _Burden) -> bool:
     price = burden.cost[node]
-    if price > 1:
-        size = node.size
-        if any(u.op != "slice" and u.size > size for u in users):
-            return True  # broadcast: it would be repeated along the new dimensions
+    if price > 1 and spread:
+        return True  # it would be repeated along the new dimensions
     if len(asked) < 2:
         return False
     return price > CHEAP or len(burden.sources[node]) > 1
 
 
-def _spread(users: list[Node], node: Node) -> bool:
-    """Whether a value is broadcast to a larger one."""
-    return any(u.op != "slice" and u.size > node.size for u in users)
+def _spread(normal: Normal, users: Mapping[Node, list[Node]]) -> set[Node]:
+    """Values that are broadcast to larger ones, as they are or reshaped."""
+    found: set[Node] = set()
+    for node in reversed(normal.nodes):
+        size = node.size
+        if any(u.op != "slice" and (u.size > size or (u.op == "reshape" and u in found))
+               for u in users[node]):  # fmt: skip
+            found.add(node)
+    return found
 
 
 def _stored_operands(node: Node, gemm: frozenset[Node]) -> Iterator[Node]:

@@ -51,7 +51,7 @@ class Program:
         self._lock = fork_safe(self)
         self._steps: list[Callable[..., None]] = []
         self._bind(recipe)
-        self.once = Once(self, recipe.frozen) if recipe.frozen else None
+        self.once = None if recipe.frozen is None else Once(self, recipe.frozen)
 
     @property
     def ir(self) -> str:
