@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rushlight as rl
 from rushlight.compile.graph import Graph, Node
 from rushlight.compile.interpret import interpret
-from rushlight.compile.kernels import chains, program
+from rushlight.compile.kernels import chains, corners, program
 from rushlight.compile.kernels.orders import ordered
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -122,6 +123,29 @@ def check(graph: Graph, arrays: list[np.ndarray]) -> program.Program:
     for found, wanted in zip(made.run(arrays), interpret(graph, arrays), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
     return made
+
+
+def test_what_a_piece_makes_and_uses_up_has_one_place_for_all_pieces():
+    before = rl.get_num_threads()
+    x, w = value("x", 64, 64, 64), value("w", 64, 64)
+    sums = op("mul", dot("bik,kj->bij", x, w), number(0.1))
+    wide = op("add", dot("bik,bjk->bij", softmax(sums), sums), x)
+    graph = Graph([x, w], [op("tanh", dot("bij,jk->bik", wide, w))])
+    arrays = [np.random.default_rng(0).standard_normal(n.shape).astype("f4") for n in (x, w)]
+    try:
+        rl.set_num_threads(1)
+        made = check(graph, arrays)
+        alone = made.run(arrays)[0].copy()
+        rl.set_num_threads(2)
+        for _ in range(8):
+            np.testing.assert_array_equal(made.run(arrays)[0], alone)
+    finally:
+        rl.set_num_threads(before)
+    fixed = {*made.schedule.normal.inputs, *made.schedule.normal.outputs}
+    (corner,) = corners.corners(made.schedule, fixed).values()
+    assert len(corner.values) >= 3 and corner.places >= 8
+    assert all(at + each <= corner.size for at, each in corner.values.values())
+    assert 8 * corner.size < sum(node.nbytes for node in corner.values)
 
 
 @pytest.mark.parametrize("start", range(0, 24, 6))

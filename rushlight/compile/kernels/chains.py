@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SEED = 1 << 18  # bytes that the first kernel of a chain writes
 LEAST = 3 << 19  # bytes that go from kernel to kernel: less stays at hand anyway
 PIECE = 5 << 18  # bytes that a kernel may touch in a piece
-PIECES = 8  # at least, so that threads can share them
+PIECES = 16  # at least, so that threads share them and the values of one stay near
 ROWS = 64  # of a matrix in a piece: fewer make slow products
 PATIENCE = 40  # kernels in a row that do not fit before the search ends
 

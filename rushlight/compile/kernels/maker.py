@@ -19,6 +19,7 @@ from ..products.packing import emit_copy
 from ..records import field, record
 from . import recall
 from .alike import merged
+from .corners import Corner, Visit
 from .expression import Expression, Layout, stores
 from .frozen import Frozen
 from .loops import KERNEL, emit_nest, together
@@ -185,14 +186,13 @@ class Maker:
             )
         return Kernel(name, 1, 0, read=nbytes, written=nbytes, nanoseconds=nbytes / 8)
 
-    def segment(self, name: str, calls: Sequence[Any], where: Mapping[Node, int]) -> None:
+    def segment(self, name: str, calls: Sequence[Any], draft: Any) -> None:
         """The function that runs the kernels of one native segment in order."""
-        emit_segment(self.module, name, *self.rows(name, calls, where))
+        emit_segment(self.module, name, *self.rows(name, calls, draft))
 
-    def rows(
-        self, name: str, calls: Sequence[Any], where: Mapping[Node, int]
-    ) -> tuple[list[Row], list[Move]]:  # fmt: skip
+    def rows(self, name: str, calls: Sequence[Any], draft: Any) -> tuple[list[Row], list[Move]]:
         """The calls of a native segment in order, and what is moved before; chains are written."""
+        where: Mapping[Node, int] = draft.where
         moves = [
             (where[node], offset, place)
             for call in calls for place, (node, offset) in enumerate(call.operands, call.first)
@@ -202,7 +202,7 @@ class Maker:
         for number, run in itertools.groupby(calls, lambda call: call.chain):
             found = list(run)
             if number:
-                chain = self._chain(f"{name}_chain_{number}", found)
+                chain = self._chain(f"{name}_chain_{number}", found, draft.corners.get(number))
                 rows.append((chain.name, 0, chain.units, chain.chunk, 0))
                 continue
             for call in found:
@@ -210,11 +210,13 @@ class Maker:
                 rows.append((kernel.name, call.first, kernel.units, kernel.chunk, call.clock))
         return rows, moves
 
-    def _chain(self, name: str, calls: Sequence[Any]) -> Kernel:
+    def _chain(self, name: str, calls: Sequence[Any], corner: Corner | None) -> Kernel:
         """A kernel whose units are the pieces of a chain."""
         f = self.module.function(name, KERNEL)
         table, begin, end = f.arguments
         pieces = calls[0].kernel.pieces
+        most = max(len(call.operands) for call in calls)
+        visit = Visit(f, corner, most) if corner else None
         with f.loop(begin, end) as loop:
             start = now(f) if calls[0].clock else None
             for call in calls:
@@ -222,8 +224,12 @@ class Maker:
                 assert not rest, f"{call.kernel.name} has no {pieces} pieces"
                 first = f.mul(loop.index, each)
                 here = f.at(table, call.first, PTR)
+                if visit:
+                    here = visit.operands(call.operands, call.first, loop.index)
                 f.call(call.kernel.name, VOID, here, first, f.add(first, each))
                 start = start and counted(f, table, call.clock, start)
+        if visit:
+            visit.leave()
         cost = sum(call.kernel.nanoseconds for call in calls)
         alone = cost < ALONE or calls[0].clock
         return Kernel(name, pieces, 0 if alone else 1, nanoseconds=cost)

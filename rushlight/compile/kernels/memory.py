@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def plan(schedule: Schedule, fixed: set[Node], lasting: Iterable[Node] = ()) -> 
 
     What is `lasting` stays from one run to the next.
     """
-    exact = _lives(schedule, fixed)
+    exact = used(schedule, fixed)
     exact.update({node: (0, len(schedule.groups)) for node in lasting})
     leaders = _taken(schedule, exact)
     lives = _widened(schedule, exact, leaders)
@@ -46,7 +46,7 @@ def plan(schedule: Schedule, fixed: set[Node], lasting: Iterable[Node] = ()) -> 
     for node, (first, last) in lives.items():
         born.setdefault(first, []).append(node)
         dying.setdefault(last, []).append(node)
-    room = _Room()
+    room = Room()
     offsets: dict[Node, int] = {}
     for step, group in enumerate(schedule.groups):
         given = _given(group, schedule, dying.get(step, ()), born.get(step, ()), lives)
@@ -85,7 +85,7 @@ def _taken(schedule: Schedule, lives: dict[Node, tuple[int, int]]) -> dict[Node,
             continue
         waiting = free.setdefault((start, node.nbytes), [])
         for old in waiting:
-            if _over(schedule, node, old, lives):
+            if over(schedule, node, old, lives):
                 found[node] = found.get(old, old)
                 waiting.remove(old)
                 break
@@ -94,7 +94,7 @@ def _taken(schedule: Schedule, lives: dict[Node, tuple[int, int]]) -> dict[Node,
     return found
 
 
-def _over(schedule: Schedule, node: Node, old: Node, lives: dict[Node, tuple[int, int]]) -> bool:
+def over(schedule: Schedule, node: Node, old: Node, lives: dict[Node, tuple[int, int]]) -> bool:
     """Whether a kernel of a chain may write a value where an old one stands."""
     first, last = lives[node][0], lives[old][1]
     if last != first:
@@ -134,11 +134,17 @@ def check(plan: Plan, schedule: Schedule) -> None:
 
 
 def _size(node: Node) -> int:
-    size = max(-(-math.prod(node.shape) * node.dtype.itemsize // LINE) * LINE, LINE)
+    return lined(math.prod(node.shape) * node.dtype.itemsize)
+
+
+def lined(nbytes: int) -> int:
+    """Whole lines, so many that what follows lies elsewhere in L1."""
+    size = max(-(-nbytes // LINE) * LINE, LINE)
     return size + (STAGGER if size >= 1 << 14 and size % 4096 == 0 else 0)
 
 
-def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
+def used(schedule: Schedule, fixed: Container[Node]) -> dict[Node, tuple[int, int]]:
+    """The first and the last kernel that needs each stored value."""
     lives: dict[Node, tuple[int, int]] = {}
     for step, group in enumerate(schedule.groups):
         if group.scratch is not None:
@@ -161,7 +167,9 @@ def _lives(schedule: Schedule, fixed: set[Node]) -> dict[Node, tuple[int, int]]:
     return lives
 
 
-def _touch(lives: dict[Node, tuple[int, int]], node: Node, step: int, fixed: set[Node]) -> None:
+def _touch(
+    lives: dict[Node, tuple[int, int]], node: Node, step: int, fixed: Container[Node]
+) -> None:
     if node not in fixed:
         lives[node] = (lives[node][0], step) if node in lives else (step, step)
 
@@ -187,7 +195,7 @@ def _given(
     return found
 
 
-class _Room:
+class Room:
     """Free stretches of the arena, sorted by offset."""
 
     def __init__(self) -> None:

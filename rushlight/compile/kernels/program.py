@@ -18,6 +18,7 @@ from ..graph import Graph, Node
 from ..records import field, record
 from . import memory
 from .affine import contiguous
+from .corners import Corner, corners
 from .expression import STATUS
 from .frozen import Frozen
 from .maker import Kernel, Maker, Operands, Prepared
@@ -58,6 +59,7 @@ class _Draft:
     where: dict[Node, int]  # input and output memory: the place in the table
     steps: list[list[_Call] | _Host] = field(default_factory=list)
     length: int = 0
+    corners: dict[int, Corner] = field(default_factory=dict)  # by chain
     once: list[_Call] = field(default_factory=list)  # what is done again only for other inputs
 
 
@@ -90,7 +92,7 @@ def single(
     draft, maker, writer = _drafted(graph, target, donate, strides, False)
     if len(draft.steps) != 1 or not isinstance(draft.steps[0], list):
         return None
-    rows, moves = maker.rows("program", draft.steps[0], draft.where)
+    rows, moves = maker.rows("program", draft.steps[0], draft)
     return writer.recipe(told=False), maker.module.text(), rows, moves
 
 
@@ -132,6 +134,7 @@ def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
         if k not in draft.schedule.late:
             draft.where[storage(node)] = len(normal.inputs) + k
     draft.length = len(normal.inputs) + len(normal.outputs)
+    draft.corners = corners(draft.schedule, draft.where)
     prepared = []
     for group in draft.schedule.groups:
         one = maker.prepare(group, draft.schedule)
@@ -160,9 +163,11 @@ def _outline(
     """What, besides the kernels, decides how the segments are written."""
     lines = [f"{len(draft.where)} {draft.length} {PROFILE in os.environ}"]
     lines += [f"frozen {k}" for x, k in draft.where.items() if x in frozen.values]
+    lines += [f"corner {k} {corner.size}" for k, corner in draft.corners.items()]
+    near = {x: place for corner in draft.corners.values() for x, place in corner.values.items()}
     for group, one in prepared:
         operands = one.operands if one else ()
-        places = [(draft.where.get(node, -1), offset) for node, offset in operands]
+        places = [(draft.where.get(x, -1), offset, near.get(x)) for x, offset in operands]
         text = f"{cache.key(one.text)} {one.packed}" if one else ""
         text += f" {group.number in frozen.groups}" * bool(frozen)
         lines.append(f"{group.kind} {group.chain} {text} {places}")
@@ -191,6 +196,11 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0)
     begun = [k for k, other in enumerate(segment) if chain and other.chain == chain]
     segment.insert(begun[0] if begun and not call.chain else len(segment), call)
     draft.length += len(operands)
+    corner = draft.corners.get(call.chain)
+    if corner and not corner.at:
+        call.operands = [*operands, (corner.memory, 0)]
+        corner.at = draft.length
+        draft.length += 2
     if PROFILE in os.environ:
         call.clock = draft.length
         draft.length += 1
@@ -199,9 +209,9 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0)
 def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
     if maker.ir is None:
         for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
-            maker.segment(f"program_{number}", segment, draft.where)
+            maker.segment(f"program_{number}", segment, draft)
         if draft.once:
-            maker.segment("program_once", draft.once, draft.where)
+            maker.segment("program_once", draft.once, draft)
     text = maker.text()
     code = llvm.compile(text, target)
     maker.remember(text)
@@ -218,6 +228,7 @@ class _Writer:
         self.frozen = frozen
         self.graph, self.draft, self.donate, self.strides = graph, draft, donate, strides
         fixed = {node for node in draft.where if node.op != "constant"}
+        fixed.update(node for corner in draft.corners.values() for node in corner.values)
         self.plan = memory.plan(draft.schedule, fixed, frozen.lasting)
         self.constants: dict[Node, int] = {}
         self.calls = [call for step in draft.steps if isinstance(step, list) for call in step]
