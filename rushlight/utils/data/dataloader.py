@@ -18,6 +18,7 @@ from .dataset import IterableDataset
 from .fetch import Exhausted, IterableFetcher, MapFetcher
 from .pool import WorkerPool, death_owner, start_method
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from .skipping import Kept, Skipped
 from .worker import Failure, Job, get_worker_info
 
 T_co = TypeVar("T_co", covariant=True)
@@ -48,6 +49,9 @@ class DataLoader(Generic[T_co]):
     workers are safe beside computing threads, and scripts need no guard); `generator` for the
     order and the workers' seeds; `prefetch_factor` batches read ahead per worker (2);
     `persistent_workers` keeps them between epochs; `in_order=False` gives batches as they come.
+    `skip_bad=True` goes on without samples that raise, that are None, or whose shapes differ from
+    those of most of a batch that cannot be made: `loader.skipped` lists them (index, reason, shape,
+    file) for the last epoch, whose end warns of their number.
     `pin_memory` and `pin_memory_device` change nothing without an accelerator.
     Raises ValueError for options that exclude each other; an exception in a worker is raised here
     with its type, the worker's traceback, and the sample's index.
@@ -82,6 +86,7 @@ class DataLoader(Generic[T_co]):
         persistent_workers: bool = False,
         pin_memory_device: str = "",
         in_order: bool = True,
+        skip_bad: bool = False,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if num_workers > 0 and prefetch_factor is None:
@@ -95,6 +100,8 @@ class DataLoader(Generic[T_co]):
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
+        self.skip_bad = skip_bad
+        self.skipped: list[Skipped] = []
         iterable = isinstance(dataset, IterableDataset)
         self._dataset_kind = _DatasetKind.Iterable if iterable else _DatasetKind.Map
         _check_sampling(iterable, batch_size, shuffle, sampler, batch_sampler, drop_last)
@@ -281,8 +288,33 @@ class _BaseDataLoaderIter:
         self._num_yielded = 0
         kind = IterableFetcher if self._iterable else MapFetcher
         self._make_fetcher = partial(
-            kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
-        )
+            kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last,
+            loader.skip_bad,
+        )  # fmt: skip
+        self._list_skipped()
+
+    def _list_skipped(self) -> None:
+        """Begin the list of samples that are left out."""
+        self._skipped = self._loader.skipped = []
+
+    def _taken(self, result: Any) -> tuple[Any, ...]:
+        """(batch,), or () where nothing is left of one."""
+        if not isinstance(result, Kept):
+            return (result,)
+        self._skipped += result.skipped
+        return () if result.empty else (result.batch,)
+
+    def _tell_skipped(self) -> None:
+        """Warn once, at the end of an epoch."""
+        if self._skipped:
+            shown = "; ".join(
+                f"{one.index}{f' ({one.file})' if one.file else ''}: {one.reason}"
+                for one in self._skipped[:3]
+            )
+            warnings.warn(
+                f"{len(self._skipped)} bad samples were skipped, see loader.skipped: {shown}",
+                stacklevel=3,
+            )
 
     def __iter__(self) -> Any:
         return self
@@ -333,14 +365,17 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         self._fetch = self._make_fetcher().fetch
 
     def __next__(self) -> Any:
-        index = next(self._sampler_iter)
-        try:
-            batch = self._fetch(index)
-        except Exhausted:
-            raise StopIteration from None
-        if self._iterable:
-            self._count()
-        return batch
+        for index in self._sampler_iter:
+            try:
+                taken = self._taken(self._fetch(index))
+            except Exhausted:
+                break
+            for batch in taken:
+                if self._iterable:
+                    self._count()
+                return batch
+        self._tell_skipped()
+        raise StopIteration
 
 
 class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
@@ -390,6 +425,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         """Begin another epoch with the same workers; answers to the last one are ignored."""
         self._sampler_iter = iter(self._loader._index_sampler)
         self._num_yielded = 0
+        self._list_skipped()
         for worker in self._pool.workers:
             worker.ask(None, None)
         self._begin()
@@ -424,7 +460,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             if self._loader.in_order:
                 if self._wanted in self._done:
                     self._wanted += 1
-                    return self._give(self._done.pop(self._wanted - 1))
+                    for batch in self._give(self._done.pop(self._wanted - 1)):
+                        return batch
+                    continue
                 if self._wanted not in self._holder:  # its worker ran out of samples
                     self._wanted += 1
                     continue
@@ -432,19 +470,24 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             if answer is None:
                 continue
             number, result = answer
-            if not self._loader.in_order:
-                return self._give(result)
-            self._done[number] = result
+            if self._loader.in_order:
+                self._done[number] = result
+                continue
+            for batch in self._give(result):
+                return batch
         if not self._loader.persistent_workers:
             self._pool.close()
+        self._tell_skipped()
         raise StopIteration
 
-    def _give(self, result: Any) -> Any:
+    def _give(self, result: Any) -> tuple[Any, ...]:
         self._hand_out()
         if isinstance(result, Failure):
             result.reraise()
-        self._count()
-        return result
+        taken = self._taken(result)
+        if taken:
+            self._count()
+        return taken
 
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]

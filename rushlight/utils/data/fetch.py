@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import rushlight as rl
 from . import collate as collate_module
 from .collate import collate_tensor_fn, default_collate
 from .dataset import Dataset, Subset, TensorDataset
+from .skipping import Kept, Skipped, attempt, collated, tell_odd
 
 
 class Exhausted(Exception):
@@ -22,9 +24,11 @@ class MapFetcher:
     """Batches of a data set by index."""
 
     def __init__(
-        self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool
-    ) -> None:
+        self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool,
+        skip_bad: bool = False,
+    ) -> None:  # fmt: skip
         self.dataset = dataset
+        self.skip_bad = skip_bad
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
         self._gathers = (
@@ -39,6 +43,8 @@ class MapFetcher:
             batch = gather(self.dataset, index)
             if batch is not None:
                 return batch
+        if self.skip_bad:
+            return self._without_bad(index)
         try:
             if not self.auto_collation:
                 samples = self._sample(index)
@@ -50,6 +56,17 @@ class MapFetcher:
         except StopIteration as error:
             # it would end the epoch early and silently
             raise _stopped(self.dataset, index) from error
+
+    def _without_bad(self, index: Any) -> Kept:
+        skipped: list[Skipped] = []
+        samples, places = [], []
+        for place in index if self.auto_collation else [index]:
+            for sample in attempt(partial(self._sample, place), self.dataset, place, skipped):
+                samples.append(sample)
+                places.append(place)
+        if not self.auto_collation and samples:
+            return Kept(skipped, self._collate(samples[0], index))
+        return collated(self.collate_fn, self.dataset, places, samples, skipped)
 
     def _sample(self, place: Any) -> Any:
         try:
@@ -66,12 +83,7 @@ class MapFetcher:
         except Exception as error:
             _note(error, f"while collating the samples {index} of {type(self.dataset).__name__}")
             if isinstance(samples, list) and self.auto_collation:
-                files = _files(self.dataset, index)
-                if files:
-                    error.add_note(f"their files: {', '.join(files)}")
-                empty = [place for place, row in zip(index, samples) if row is None]
-                if empty:
-                    error.add_note(f"samples {empty} are None: does __getitem__ return them?")
+                tell_odd(error, self.dataset, index, samples)
             raise
 
 
@@ -79,8 +91,10 @@ class IterableFetcher:
     """Batches of an iterable data set: the next samples, however the index looks."""
 
     def __init__(
-        self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool
-    ) -> None:
+        self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool,
+        skip_bad: bool = False,
+    ) -> None:  # fmt: skip
+        self.dataset, self.skip_bad, self.place = dataset, skip_bad, 0
         self.iterator = iter(dataset)
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
@@ -91,6 +105,8 @@ class IterableFetcher:
         """The next batch; raises Exhausted after the last."""
         if self.ended:
             raise Exhausted
+        if self.skip_bad:
+            return self._without_bad(index)
         if not self.auto_collation:
             try:
                 return self.collate_fn(next(self.iterator))
@@ -107,16 +123,29 @@ class IterableFetcher:
             raise Exhausted
         return self.collate_fn(samples)
 
-
-def _files(dataset: Any, index: Any) -> list[str]:
-    """The first files behind some samples, where the data set lists (path, label) pairs."""
-    while isinstance(dataset, Subset):
-        dataset, index = dataset.dataset, [dataset.indices[place] for place in index]
-    rows = getattr(dataset, "samples", None)
-    if not isinstance(rows, list):
-        return []
-    kept = [rows[place] for place in index[:8]]
-    return [str(row[0]) for row in kept if isinstance(row, tuple) and isinstance(row[0], str)]
+    def _without_bad(self, index: Any) -> Kept:
+        """The same; the place of a sample is counted in this worker's stream."""
+        skipped: list[Skipped] = []
+        samples, places = [], []
+        wanted = len(index) if self.auto_collation else 1
+        while len(samples) < wanted and not self.ended:
+            try:
+                found = attempt(partial(next, self.iterator), self.dataset, self.place, skipped)
+            except StopIteration:
+                self.ended = True
+                break
+            samples.extend(found)
+            places.extend([self.place] * len(found))
+            self.place += 1
+        if self.ended and not skipped and (
+            not samples or (self.drop_last and len(samples) < wanted)
+        ):  # fmt: skip
+            raise Exhausted
+        if not samples or (self.drop_last and len(samples) < wanted):
+            return Kept(skipped, empty=True)
+        if not self.auto_collation:
+            return Kept(skipped, self.collate_fn(samples[0]))
+        return collated(self.collate_fn, self.dataset, places, samples, skipped)
 
 
 def _stopped(dataset: Any, place: Any) -> RuntimeError:
