@@ -31,7 +31,7 @@ def one(rank: int, folder: str) -> None:
 def answers() -> list[dict[str, list[float]]]:
     """The answers of both ranks."""
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(one, (folder,), nprocs=2)
+        torch.multiprocessing.start_processes(one, (folder,), nprocs=2, start_method="fork")
         return [json.loads((Path(folder) / f"{rank}.json").read_text()) for rank in range(2)]
 
 
