@@ -20,7 +20,7 @@ from typing import Any
 
 from ..code.emit import Type, vector
 from ..records import field, record, replace
-from .conv_plan import STACK, Array, Axis, Pair, Shape, by_cost, changed
+from .conv_plan import STACK, Array, Axis, Pair, Shape, changed, cheapest
 from .gemm_plan import tile_shapes
 from .packing import Copy
 
@@ -233,9 +233,12 @@ class ChannelPlan:
     @property
     def term_step(self) -> int:
         """Padded images of a unit lie one by one; those of all units term by term."""
-        room = self.plane * self.images if self.own else self.plane
+        return self.lined(self.plane * self.images if self.own else self.plane)
+
+    def lined(self, room: int) -> int:
+        """So many elements, or more: an odd number of lines, to use all sets of a cache."""
         line = 64 // self.type.size
-        return (-(-room // line) | 1) * line  # an odd number of lines, to use all sets of a cache
+        return (-(-room // line) | 1) * line
 
     @property
     def image_room(self) -> int:
@@ -329,9 +332,7 @@ def plan_channels(
     )  # fmt: skip
     if not (down.shifts and across.shifts):
         return None
-    found = (plan for plan in _candidates(plain, target) if plan.stack <= STACK)
-    cost, plan = min(((_cost(plan), plan) for plan in found), key=by_cost, default=(0.0, None))
-    return plan and replace(plan, cost=cost)
+    return cheapest(_candidates(plain, target), _Search(plain).cost)
 
 
 def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
@@ -360,18 +361,25 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
 def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:
     """The plan with all terms at once, and with so many that their weights stay very near."""
     whole = plan.at_once
-    sizes = (FIRST, FIRST * 3 // 2, FIRST * 4)[: 3 if len(list(plan.phases)) > 1 else 2]
+    several = len(plan.ways[0].taps) * len(plan.ways[1].taps) > 1
+    sizes = (FIRST, FIRST * 3 // 2, FIRST * 4)[: 3 if several else 2]
+    image = plan.image_sums * plan.vectors * plan.type.lanes * plan.type.size if plan.own else 0
     for cut in {whole, *(min(whole, _within(plan, size)) for size in sizes)}:
-        found = plan if cut == plan.cut else changed(plan, cut=cut)
-        size = found.kept * found.image_sums * found.vectors * found.type.lanes * found.type.size
-        if whole % cut == 0 and (size <= SUMS or not plan.own):
-            yield found
+        if whole % cut == 0:
+            found = plan if cut == plan.cut else changed(plan, cut=cut)
+            if not image or found.kept * image <= SUMS:
+                yield found
 
 
 def _within(plan: ChannelPlan, size: int) -> int:
     """The largest even part of the terms whose weights take so many bytes."""
     each = plan.taps * plan.vectors * plan.type.lanes * plan.type.size
-    return next(n for n in _divisors(plan.terms) if n * each <= size or n == 1)
+    return _fitting(plan.terms, size // each)
+
+
+@lru_cache(1 << 12)
+def _fitting(terms: int, most: int) -> int:
+    return next(n for n in _divisors(terms) if n <= most or n == 1)
 
 
 def _tiles(plain: ChannelPlan, count: int) -> Iterator[Triple]:
@@ -395,66 +403,87 @@ def _divisors(n: int) -> tuple[int, ...]:
     return tuple([n // k for k in range(1, n + 1) if n % k == 0])
 
 
-def _cost(plan: ChannelPlan) -> float:
-    """Cycles per image, roughly."""
-    w, size = plan.type.lanes, plan.type.size
-    taps = sum(
-        len(a) * len(b) for a, b in product(plan.ways[0].taps, plan.ways[1].taps)
-    )  # fmt: skip
-    phases = plan.ways[0].step * plan.ways[1].step
-    live = math.prod(sum(map(bool, way.taps)) for way in plan.ways)
-    units = plan.units
-    pieces = plan.terms // plan.cut
-    images, rows, columns = plan.places
-    near = plan.plane * size * images
-    lines = images * rows * (1 + columns * plan.ways[1].jump * size / 64)
-    cycles = 0.0
-    for (_, vectors, strips), tile in product(plan.strips, _kinds(plan)):
-        places, tiles = tile
-        sums = places * vectors
-        step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
-        step += 0.05 * places + 1.2
-        chunk = plan.cut * plan.taps * vectors * w * size
-        step += vectors * (1.35 if chunk > 1.5 * FIRST else 0.4 if chunk > 1.1 * FIRST else 0)
-        waits = 3 * lines if live > 1 and near * plan.cut > LINES else 0
-        each = (
-            plan.terms * phases * waits
-            + plan.terms * taps * step
-            + phases * pieces * (40 + sums * (3 if pieces > 1 else 2))
-        )
-        cycles += strips * tiles * each
-    cycles *= units[2] / plan.together
-    written = plan.blocks * plan.vectors * plan.ways[0].places * plan.ways[0].step * plan.width
-    cycles += written * 8 + plan.rows * plan.ways[0].out * 6
-    return (cycles + _moves(plan, w, size)) * plan.groups
+class _Search:
+    """What the costs of one correlation's plans have in common, and what was found for some."""
 
+    def __init__(self, plain: ChannelPlan) -> None:
+        self.plain = plain
+        down, across = plain.ways
+        self.taps = sum(len(a) * len(b) for a, b in product(down.taps, across.taps))
+        self.phases = down.step * across.step
+        self.live = math.prod(sum(map(bool, way.taps)) for way in plain.ways)
+        self.spread = across.jump * plain.type.size / 64  # lines from place to place
+        self.weights = plain.rows * plain.terms * plain.taps
+        self.pitch, self.width, self.padded = plain.pitch, plain.width, plain.padded
+        self._steps: dict[Triple, float] = {}
+        self._kinds: dict[Any, list[Pair]] = {}
 
-def _kinds(plan: ChannelPlan) -> Iterator[Pair]:
-    """(places, how many) of the tiles of a unit, by size."""
-    sizes = (plan.together, plan.block, plan.ways[1].places)
-    for found in product(*(even(n, most) for n, most in zip(sizes, plan.places))):
-        yield math.prod(n for _, n, _ in found), math.prod(count for _, _, count in found)
+    def cost(self, plan: ChannelPlan) -> float:
+        """Cycles per image, roughly."""
+        size, down = plan.type.size, plan.ways[0]
+        pieces = plan.terms // plan.cut
+        images, rows, columns = plan.places
+        height, high = down.room(plan.block), -(-down.places // plan.block)
+        plane = height * self.pitch
+        far = self.live > 1 and plane * size * images * plan.cut > LINES
+        waits = 3 * (images * rows * (1 + columns * self.spread)) if far else 0
+        before, ends = plan.terms * self.phases * waits, self.phases * pieces
+        each, found = 3 if pieces > 1 else 2, plan.strips
+        kinds, cycles = self.kinds(plan), 0.0
+        for _, vectors, strips in found:
+            for places, tiles in kinds:
+                done = before + self.step(places, vectors, plan.cut)
+                done += ends * (40 + places * vectors * each)
+                cycles += strips * tiles * done
+        cycles *= high / plan.together
+        blocks = sum([count for _, _, count in found])
+        written = blocks * plan.vectors * down.places * down.step * self.width
+        cycles += written * 8 + plan.rows * down.out * 6
+        return (cycles + self.moves(plan, plane, height, high, blocks)) * plan.groups
 
+    def step(self, places: int, vectors: int, cut: int) -> float:
+        """Cycles of all terms of a tile."""
+        key = places, vectors, cut
+        known = self._steps.get(key)
+        if known is None:
+            plain, sums = self.plain, places * vectors
+            step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
+            step += 0.05 * places + 1.2
+            chunk = cut * plain.taps * vectors * plain.type.lanes * plain.type.size
+            step += vectors * (1.35 if chunk > 1.5 * FIRST else 0.4 if chunk > 1.1 * FIRST else 0)
+            known = self._steps[key] = plain.terms * self.taps * step
+        return known
 
-def _moves(plan: ChannelPlan, w: int, size: int) -> float:
-    """Cycles per image of padding the source and packing weights, and of fetching both."""
-    weights = plan.rows * plan.terms * plan.taps
-    cycles = 0.0
-    if plan.padded:
-        lines = plan.terms * plan.height * plan.units[2]
-        cycles += lines * (5 + -(-plan.pitch // w) * 3)
-    else:  # rows that lie far apart are waited for
-        across = plan.ways[1]
-        cycles += plan.terms * plan.ways[0].places * -(-across.places * across.jump // w) * 30
-    staged = plan.image_room * size
-    if plan.own:
-        cycles += weights / plan.together * (size / 8 if plan.lasting else 10 / w + size / 4)
-        if plan.padded:
-            cycles += staged / 3
-        return cycles + (plan.blocks - 1) * staged / 12
-    cycles += weights / plan.images * (size / 8 if plan.lasting else 10 / w + size / 4)
-    if weights * size > 2 * NEAR:
-        cycles += plan.units[2] * weights * size / plan.together / 16
-    if plan.together * staged > NEAR:
-        cycles += plan.units[2] * staged * plan.blocks / 16
-    return cycles
+    def kinds(self, plan: ChannelPlan) -> list[Pair]:
+        """(places, how many) of the tiles of a unit, by size."""
+        key = plan.together, plan.block, plan.places
+        known = self._kinds.get(key)
+        if known is None:
+            sizes = (plan.together, plan.block, plan.ways[1].places)
+            found = product(*(even(n, most) for n, most in zip(sizes, plan.places)))
+            known = self._kinds[key] = [
+                (a * b * c, x * y * z) for (_, a, x), (_, b, y), (_, c, z) in found
+            ]
+        return known
+
+    def moves(self, plan: ChannelPlan, plane: int, height: int, high: int, blocks: int) -> float:
+        """Cycles per image of padding the source and packing weights, and of fetching both."""
+        w, size, weights = plan.type.lanes, plan.type.size, self.weights
+        cycles = 0.0
+        if self.padded:
+            cycles += plan.terms * height * high * (5 + -(-self.pitch // w) * 3)
+        else:  # rows that lie far apart are waited for
+            across = plan.ways[1]
+            cycles += plan.terms * plan.ways[0].places * -(-across.places * across.jump // w) * 30
+        staged = (plan.terms * (plane if plan.own else plan.lined(plane)) + w) * size
+        if plan.own:
+            cycles += weights / plan.together * (size / 8 if plan.lasting else 10 / w + size / 4)
+            if self.padded:
+                cycles += staged / 3
+            return cycles + (blocks - 1) * staged / 12
+        cycles += weights / plan.images * (size / 8 if plan.lasting else 10 / w + size / 4)
+        if weights * size > 2 * NEAR:
+            cycles += high * weights * size / plan.together / 16
+        if plan.together * staged > NEAR:
+            cycles += high * staged * blocks / 16
+        return cycles

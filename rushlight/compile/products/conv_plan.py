@@ -10,7 +10,7 @@ and dropped. The gradient of a strided convolution has one set of taps per phase
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..code.emit import Type, vector
@@ -239,9 +239,17 @@ def plan_correlation(
         vector(dtype, target.lanes(dtype)), shape.images, shape.groups, rows, terms,
         axes_of(kind, shape), source, weight,
     )  # fmt: skip
-    found = (plan for plan in _candidates(plain, target) if plan.stack <= STACK)
-    cost, plan = min(((_cost(plan), plan) for plan in found), key=by_cost, default=(0.0, None))
-    return plan and replace(plan, cost=cost)
+    return cheapest(_candidates(plain, target), _cost)
+
+
+def cheapest(plans: Iterable[Any], price: Callable[[Any], float]) -> Any:
+    """The first of the cheapest plans that fit, with its cost; None if there is none."""
+    best, found = math.inf, None
+    for plan in plans:
+        cost = price(plan)
+        if cost < best and plan.stack <= STACK:
+            best, found = cost, plan
+    return found and replace(found, cost=best)
 
 
 def changed(plan: Any, **changes: Any) -> Any:
@@ -250,10 +258,6 @@ def changed(plan: Any, **changes: Any) -> Any:
     made.__dict__.update(plan.__dict__, **changes)
     made.__dict__.pop("_hash", None)
     return made
-
-
-def by_cost(pair: tuple[float, Any]) -> float:
-    return pair[0]
 
 
 def _candidates(plain: Correlation, target: Any) -> Iterator[Correlation]:
@@ -273,8 +277,7 @@ def _candidates(plain: Correlation, target: Any) -> Iterator[Correlation]:
 
 def _together(plan: Correlation) -> int:
     """How many images share a walk through weights that no cache holds."""
-    taps = sum(len(t) for t in plan.axes[0].taps) * sum(len(t) for t in plan.axes[1].taps)
-    weights = plan.rows * plan.terms * taps * plan.type.size
+    weights = plan.rows * plan.terms * _taps(plan) * plan.type.size
     room = plan.image_room * plan.type.size
     if weights < STAGED or plan.units[1] > 1 or plan.images < 4:
         return 1
@@ -284,30 +287,37 @@ def _together(plan: Correlation) -> int:
 
 def _cost(plan: Correlation) -> float:
     """Cycles, roughly."""
-    w, size = plan.type.lanes, plan.type.size
-    full, last = plan.panels
-    cycles = 0.0
-    taps = [sum(g.count[0] * g.count[1] for g in plan.grids(p)) for p in range(plan.phases)]
-    steps = plan.terms * sum(taps)
-    for height, count in plan.heights:
-        for panels, vectors in ((full, plan.tile[1]), (1, last)):
-            if panels and vectors:
-                sums = height * vectors
-                step = max(sums / 2, height * 0.5 + vectors, (sums + height + vectors + 5) / 4, 4)
-                step += 0.25 * height + 0.15 * vectors
-                step *= 1.0 if roomy(plan.type, height, vectors) else 1.06
-                tile = steps * step + plan.phases * (40 + 3 * sums)
+    w, size, phases, room, heights = (
+        plan.type.lanes, plan.type.size, plan.phases, plan.image_room, plan.heights,
+    )  # fmt: skip
+    vectors = plan.vectors
+    full, last = divmod(vectors, plan.tile[1])
+    cycles, steps = 0.0, plan.terms * _taps(plan)
+    for height, count in heights:
+        for panels, wide in ((full, plan.tile[1]), (1, last)):
+            if panels and wide:
+                sums = height * wide
+                step = max(sums / 2, height * 0.5 + wide, (sums + height + wide + 5) / 4, 4)
+                step += 0.25 * height + 0.15 * wide
+                step *= 1.0 if roomy(plan.type, height, wide) else 1.06
+                tile = steps * step + phases * (40 + 3 * sums)
                 cycles += count * panels * tile
-    cycles += plan.rows * plan.phases * plan.vectors * 6
-    staged = plan.image_room * size
+    cycles += plan.rows * phases * vectors * 6
+    staged = room * size
     if plan.staged:
-        cycles += plan.image_room / w * 3 + plan.terms * len(plan.planes) * plan.height * 4
+        cycles += room / w * 3 + plan.terms * len(plan.planes) * plan.height * 4
     if staged > STAGED:
         cycles *= 1 + 0.1 * min(3.0, staged / STAGED - 1)
-    sums = plan.heights[0][0] * plan.phases * plan.vectors * w * size
+    sums = heights[0][0] * phases * vectors * w * size
     if sums > SUMS:
         cycles *= 1.05
-    weights = plan.rows * steps / max(1, plan.phases) * size
+    weights = plan.rows * steps / max(1, phases) * size
     if weights > 4 * STAGED:
         cycles += weights / plan.together / 4
     return cycles * plan.units[1]
+
+
+def _taps(plan: Correlation) -> int:
+    """Taps of all phases of the result."""
+    down, across = plan.axes
+    return sum(map(len, down.taps)) * sum(map(len, across.taps))
