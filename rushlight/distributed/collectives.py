@@ -13,7 +13,6 @@ import numpy as np
 
 import rushlight as rl
 
-from ..core.dispatch import scalar_type_name
 from ..core.tape import mark_written
 from .process_group import ProcessGroup, group_of
 from .questions import get_world_size
@@ -91,23 +90,29 @@ def octets(x: rl.Tensor) -> Any:
 
 
 class Target:
-    """A tensor to be written as a row of bytes: through a copy if it does not lie in order."""
+    """A tensor to be written as a row of values: through a copy if it does not lie in order."""
+
+    __slots__ = ("array", "direct", "flat")
 
     def __init__(self, x: rl.Tensor) -> None:
         self.array = x._array
-        direct = self.array.flags.c_contiguous and self.array.flags.writeable
-        self.flat = self.array.reshape(-1) if direct else self.array.flatten()
-        self.bytes = self.flat.view(np.uint8)
+        self.direct = self.array.flags.c_contiguous and self.array.flags.writeable
+        self.flat = self.array.reshape(-1) if self.direct else self.array.flatten()
+
+    @property
+    def bytes(self) -> Any:
+        """The row as bytes."""
+        return self.flat.view(np.uint8)
 
     def done(self) -> None:
         """Have the tensor hold what was written."""
-        if not np.shares_memory(self.flat, self.array):
+        if not self.direct:
             self.array[...] = self.flat.reshape(self.array.shape)
         mark_written(self.array)
 
 
 def _call(name: str, x: rl.Tensor, more: str = "") -> Call:
-    return call_of(name, str(x.dtype)[6:], tuple(x._array.shape), more)
+    return call_of(name, x.dtype, x._array.shape, more)
 
 
 def all_reduce(
@@ -122,7 +127,6 @@ def all_reduce(
     if found is None:
         return None
     op = check_reduction(op, _tensor(tensor, "tensor"), "all_reduce")
-    _refuse_average(op, tensor)
     call = _call("all_reduce", tensor, op.name)
 
     def job(way: Transport, spin: bool) -> None:
@@ -131,14 +135,6 @@ def all_reduce(
         target.done()
 
     return found.start(job, async_op, [tensor])
-
-
-def _refuse_average(op: ReduceOp, x: rl.Tensor) -> None:
-    if op is ReduceOp.AVG and not (x.is_floating_point() or x.is_complex()):
-        raise RuntimeError(
-            "result type Float can't be cast to the desired output type"
-            f" {scalar_type_name(x.dtype)}"
-        )
 
 
 def reduce(
@@ -150,7 +146,6 @@ def reduce(
     if found is None:
         return None
     op = check_reduction(op, _tensor(tensor, "tensor"), "reduce")
-    _refuse_average(op, tensor)
     root = root_of(found, dst, group_dst, None, "reduce")
     call = _call("reduce", tensor, f"{op.name}, to {root}")
 

@@ -16,7 +16,6 @@ from .collectives import (
     Target,
     _call,
     _member,
-    _refuse_average,
     _same_sizes,
     _tensor,
     _tensors,
@@ -72,7 +71,6 @@ def reduce_scatter(
         raise RuntimeError("invalid input tensor list size, must be world size")
     _same_sizes(parts, _tensor(output, "output"), "reduce_scatter")
     op = check_reduction(op, output, "reduce_scatter")
-    _refuse_average(op, output)
 
     def join_parts() -> Any:
         return np.concatenate([flat_of(part) for part in parts])
@@ -96,7 +94,6 @@ def reduce_scatter_tensor(
             f" ({output.numel()} vs. {input.numel()}). "
         )
     op = check_reduction(op, output, "reduce_scatter_tensor")
-    _refuse_average(op, output)
     call = _call("reduce_scatter_tensor", input, op.name)
     return _reduce_parts(found, call, output, lambda: flat_of(input), op, async_op)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import functools
 from typing import Any
 
 import numpy as np
 
 import rushlight as rl
+
+from ..core.dispatch import scalar_type_name
 
 
 class ReduceOp(enum.IntEnum):
@@ -45,15 +48,22 @@ def check_reduction(op: Any, x: rl.Tensor, where: str) -> ReduceOp:
     """The op, if it can join tensors of that type."""
     if not isinstance(op, ReduceOp):
         raise TypeError(f"{where}(): op must be a ReduceOp, not {type(op).__name__}")
-    if x.is_floating_point() or x.is_complex():
+    return _checked(op, x.dtype, where)
+
+
+@functools.lru_cache(256)
+def _checked(op: ReduceOp, kind: rl.dtype, where: str) -> ReduceOp:
+    if kind.is_floating_point or kind.is_complex:
         if op in _BITS:
             raise RuntimeError(f"Cannot use ReduceOp.{op.name} with non-integral dtype")
-        if x.is_complex() and op not in (ReduceOp.SUM, ReduceOp.AVG):
+        if kind.is_complex and op not in (ReduceOp.SUM, ReduceOp.AVG):
             raise ValueError(f"{where} does not support {op} on complex tensors")
-        if x.dtype.itemsize == 1:
+        if kind.itemsize == 1:
             raise RuntimeError("Invalid scalar type")
-    elif op is ReduceOp.AVG and x.dtype is rl.bool:
-        raise RuntimeError("result type Float can't be cast to the desired output type Bool")
+    elif op is ReduceOp.AVG:
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {scalar_type_name(kind)}"
+        )
     return op
 
 
@@ -67,7 +77,4 @@ def join(op: ReduceOp, parts: list[Any], out: Any, ranks: int) -> None:
         for part in parts[2:]:
             ufunc(out, part, out=out)
     if op is ReduceOp.AVG:
-        if out.dtype.kind in "iu":
-            np.floor_divide(out, ranks, out=out)
-        else:
-            np.divide(out, ranks, out=out, casting="unsafe")
+        np.divide(out, ranks, out=out, casting="unsafe")

@@ -43,10 +43,23 @@ class SharedTransport(Transport):
             [self.window.array(self.slots_at + (2 * r + turn) * SLOT, SLOT) for r in range(size)]
             for turn in (0, 1)
         ]
+        self.others = [r for r in range(size) if r != rank]
         self.sums = self.window.array(self.sums_at, SLOT)
         self.heads = [[self._head(r, turn) for r in range(size)] for turn in (0, 1)]
-        self.checks = [[head[:8].view(np.uint64) for head in row] for row in self.heads]
-        self.others = [r for r in range(size) if r != rank]
+        self.checks = self.window.octets.cast("Q")
+        first = self.window.data_at
+        self.check_places = [
+            [(first + (2 * r + turn) * HEAD) >> 3 for r in self.others] for turn in (0, 1)
+        ]
+        self.said: list[Call | None] = [None, None]
+        self.views: dict[Any, Any] = {}
+
+    def rows(self, dtype: Any) -> Any:
+        """The slots as rows of a type, for each turn."""
+        found = self.views.get(dtype)
+        if found is None:
+            found = self.views[dtype] = [[s.view(dtype) for s in row] for row in self.slots]
+        return found
 
     def _head(self, rank: int, turn: int) -> Any:
         return self.window.array((2 * rank + turn) * HEAD, HEAD)
@@ -61,15 +74,16 @@ class SharedTransport(Transport):
     def _say(self, call: Call) -> int:
         """Write of the coming call what the others must agree to; whose turn the slots have."""
         turn = (self.step + 1) & 1
-        head = self.heads[turn][self.rank]
-        head[: len(call.head)] = call.head
+        if self.said[turn] is not call:
+            self.heads[turn][self.rank][: len(call.head)] = call.head
+            self.said[turn] = call
         return turn
 
     def _compare(self, call: Call, turn: int) -> None:
         """Raise DistMismatch if a rank has come with another call."""
-        mine = call.check
-        for check in self.checks[turn]:
-            if check[0] != mine:
+        mine, words = call.check, self.checks
+        for place in self.check_places[turn]:
+            if words[place] != mine:
                 texts = [self._text(head) for head in self.heads[turn]]
                 raise explain(self.count, texts, self.ranks, self.rank)
 
@@ -120,9 +134,10 @@ class SharedTransport(Transport):
         dtype = mine.dtype
         step = SLOT // dtype.itemsize
         start, stop = section
+        rows = self.rows(dtype)
         while True:
             part = mine[low : low + step]
-            slots = [slot.view(dtype) for slot in self.slots[turn]]
+            slots = rows[turn]
             slots[self.rank][: part.size] = part
             self._meet(spin, wait)
             if not low:
@@ -143,10 +158,10 @@ class SharedTransport(Transport):
         wait = self.begin(call)
         turn, low = self._say(call), 0
         step = SLOT // flat.dtype.itemsize
-        sums = self.sums.view(flat.dtype)
+        sums, rows = self.sums.view(flat.dtype), self.rows(flat.dtype)
         while low < flat.size:
             part = flat[low : low + step]
-            slots = [slot.view(flat.dtype)[: part.size] for slot in self.slots[turn]]
+            slots = [slot[: part.size] for slot in rows[turn]]
             slots[self.rank][...] = part
             self._meet(spin, wait)
             if not low:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import struct
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -27,16 +28,16 @@ class Call:
         self.name, self.text, self.seconds = name, text, 0.0
         data = text.encode()
         digest = hashlib.blake2b(data, digest_size=8).digest()
-        self.check = np.frombuffer(digest, np.uint64)[0]
+        self.check = int.from_bytes(digest, sys.byteorder)
         data = data[:4000]
         head = digest + struct.pack("<II", len(data), 0) + data
         self.head = np.frombuffer(head, np.uint8)
 
 
 @functools.lru_cache(1024)
-def call_of(name: str, kind: str, shape: tuple[int, ...], more: str = "") -> Call:
+def call_of(name: str, kind: Any, shape: tuple[int, ...], more: str = "") -> Call:
     """The call `name` on tensors of a type and shape; `more` is the op or the root."""
-    return Call(name, f"{name}({f'{more}, ' if more else ''}{kind} {shape})")
+    return Call(name, f"{name}({f'{more}, ' if more else ''}{str(kind)[6:]} {shape})")
 
 
 @functools.lru_cache(64)
