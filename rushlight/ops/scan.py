@@ -62,8 +62,11 @@ def _cumprod_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
     if not x.ndim:
         return g
     zero = x == 0
-    if not isinstance(x, np.ndarray) and some(zero):
-        return _without_each(g, x, dim)
+    if not isinstance(x, np.ndarray):
+        if some(zero):
+            return _without_each(g, x, dim)
+    elif not some(zero):
+        return backwards(g * y.conj(), dim) / x.conj()
     before = cumsum(zero, dim)
     first = zero & (before == 1)
     plain = backwards(g * y.conj(), dim) / where(zero, 1.0, x).conj()

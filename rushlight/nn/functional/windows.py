@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import rushlight as rl
@@ -63,6 +64,7 @@ def _bounds(size: int, out: int) -> list[tuple[int, int]]:
     return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
 
 
+@lru_cache(256)
 def _averages(size: int, out: int) -> Any:
     """The matrix (out, size) that averages each window."""
     rows = rl.zeros(out, size, dtype=rl.float64)
@@ -121,7 +123,8 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_avg(3, input, output_size)
 
 
-def _table(bounds: list[tuple[int, int]]) -> Any:
+@lru_cache(256)
+def _table(bounds: tuple[tuple[int, int], ...]) -> Any:
     """The elements of each window in rows of equal length: short windows repeat their last."""
     longest = max(end - start for start, end in bounds)
     rows = [[min(start + i, end - 1) for i in range(longest)] for start, end in bounds]
@@ -130,7 +133,7 @@ def _table(bounds: list[tuple[int, int]]) -> Any:
 
 def _maxima(dims: int, input: Tensor, bounds: list[Any], indices: bool) -> Any:
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
-    places = n.window_argmax(batch.detach(), *map(_table, bounds))
+    places = n.window_argmax(batch.detach(), *(_table(tuple(one)) for one in bounds))
     y = n.take_flat(batch, places)
     if input.ndim == dims + 1:
         y, places = y.squeeze(0), places.squeeze(0)

@@ -257,9 +257,29 @@ put_flat = multilinear(
 )  # fmt: skip
 
 
+def _argmax_each(x: np.ndarray, tables: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The same a window at a time, for large ones."""
+    found = np.empty((*x.shape[:2], *map(len, tables)), np.int64)
+    for place in product(*(range(len(one)) for one in tables)):
+        ends = [(int(one[i, 0]), int(one[i, -1]) + 1) for one, i in zip(tables, place)]
+        part = x[(..., *(slice(*end) for end in ends))]
+        best: Any = part.reshape(*x.shape[:2], -1).argmax(-1)
+        flat, step = np.zeros_like(best), 1
+        for (start, end), n in zip(reversed(ends), reversed(x.shape[2:])):
+            best, within = np.divmod(best, end - start)
+            flat += (within + start) * step
+            step *= n
+        found[(..., *place)] = flat
+    return found
+
+
 def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
     """For windows listed per dimension (out, k): the flat index of each window's first maximum."""
     dims = len(tables)
+    if all(len(one) == 1 and one.size == n for one, n in zip(tables, x.shape[2:])):
+        return x.reshape(*x.shape[:2], -1).argmax(-1).reshape(*x.shape[:2], *(1,) * dims)
+    if x.size > 4000 * prod(map(len, tables)):
+        return _argmax_each(x, tables)
     key, flat = [], np.zeros((1,) * (2 * dims), np.int64)
     for axis, table in enumerate(tables):
         shape = [1] * (2 * dims)

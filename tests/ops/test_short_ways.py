@@ -1,0 +1,117 @@
+"""Where an op goes by size, both ways give the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+from rushlight.functions import neural
+from rushlight.ops import indexing, reduce, sort
+from rushlight.ops.fused import norms, patches, pooling
+
+RANDOM = np.random.default_rng(5)
+
+
+def floats(*shape: int, kind: str = "f") -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(kind)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_rows_with_equal_numbers_or_nan_are_put_in_order_by_themselves(
+    dim: int, descending: bool
+) -> None:
+    x = floats(40, 40)
+    x[3, 5] = x[3, 7] = x[9, 2] = x[11, 2] = 0.25
+    x[20, 4] = np.nan
+    values, places = sort._sort(x, dim, descending)
+    plain = sort._sorted(x, dim, descending, None)
+    np.testing.assert_array_equal(values, plain[0])
+    np.testing.assert_array_equal(places, plain[1])
+    first, at = sort._topk(x, dim, 3, descending)
+    ours = sort._usual_first(x, dim, 3, descending)
+    np.testing.assert_array_equal(at, ours)
+    np.testing.assert_array_equal(first, np.take_along_axis(x, ours, dim))
+
+
+@pytest.mark.parametrize("width", [2, 3, 16])
+def test_short_rows_reduce_as_long_ones(width: int) -> None:
+    x = floats(2000, width)
+    assert reduce.short_rows(x, (1,), 16)
+    np.testing.assert_allclose(reduce.row_sums(x, (1,), True), x.sum(1, keepdims=True), atol=1e-5)
+    for ufunc in (np.maximum, np.minimum):
+        found = reduce.row_extremes(ufunc, x, (1,), False)
+        np.testing.assert_array_equal(found, ufunc.reduce(x, 1))
+    t = rl.from_numpy(x)
+    np.testing.assert_allclose(t.cumsum(1).numpy(), np.cumsum(x, 1), atol=1e-5)
+    np.testing.assert_allclose(t.cumprod(1).numpy(), np.cumprod(x, 1), rtol=1e-5)
+
+
+def test_gradients_of_running_products_with_and_without_zeros_agree() -> None:
+    x = rl.from_numpy(floats(3, 6, kind="d")).requires_grad_()
+    (plain,) = rl.autograd.grad(x.cumprod(1).sum(), x)
+    wide = rl.cat([x, rl.zeros(1, 6, dtype=rl.float64)])
+    (beside,) = rl.autograd.grad(wide.cumprod(1).sum(), x)
+    np.testing.assert_allclose(plain.numpy(), beside.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("out", [(3, 5), (1, 1), (1, 4)])
+def test_maxima_of_large_and_small_windows(out: tuple[int, int]) -> None:
+    x = np.round(floats(2, 3, 20, 23), 1)
+    bounds = [[(i * n // k, -(-(i + 1) * n // k)) for i in range(k)] for n, k in zip((20, 23), out)]
+    tables = []
+    for one in bounds:
+        longest = max(end - start for start, end in one)
+        tables.append(np.array([[min(s + i, e - 1) for i in range(longest)] for s, e in one]))
+    each = pooling._argmax_each(x, tuple(tables))
+    np.testing.assert_array_equal(each, pooling._window_argmax(x, *tables))
+
+
+def test_norms_of_few_and_many_elements() -> None:
+    x, w, b = floats(8, 6, 20), floats(1, 6, 1), floats(1, 6, 1)
+    few = norms._standardise(x, w, b, (0, 2), 1e-5)
+    many = norms._standardise(np.concatenate([x] * 8), w, b, (0, 2), 1e-5)
+    assert 8 * x.size > norms._FEW >= x.size
+    np.testing.assert_allclose(few[0], many[0][:8], atol=1e-5)
+    np.testing.assert_allclose(few[2], many[2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("width", [3, 80])
+def test_rows_added_one_by_one_and_in_turns(width: int) -> None:
+    rows, g = RANDOM.integers(0, 7, 300), floats(300, width, kind="d")
+    y = np.zeros((7, width))
+    indexing.add_rows(y, rows, g)
+    expected = np.zeros_like(y)
+    np.add.at(expected, rows, g)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_pads_by_slices_are_pads_by_places(mode: str) -> None:
+    x = floats(3, 5, 90)
+    places = patches.padding_places(90, 4, 2, mode)
+    found = patches._take(x, 2, places)
+    np.testing.assert_array_equal(found, x.take(places, 2))
+    g = floats(*found.shape, kind="d")
+    expected = np.zeros((3, 5, 90))
+    np.add.at(expected, (slice(None), slice(None), places), g)
+    np.testing.assert_allclose(patches._untake(g, 2, places, 90), expected, rtol=1e-12)
+
+
+def test_a_causal_mask_is_added_or_filled_in() -> None:
+    q, k = (rl.from_numpy(floats(2, 5, 4)) for _ in range(2))
+    mask = rl.ones(5, 5, dtype=rl.bool).tril()
+    attention = rl.nn.functional.scaled_dot_product_attention
+    causal, masked = attention(q, k, k, is_causal=True), attention(q, k, k, attn_mask=mask)
+    np.testing.assert_allclose(causal.numpy(), masked.numpy(), rtol=1e-6)
+    assert neural.causal_mask(2, 3, rl.float32).tolist()[0] == [0.0, -np.inf, -np.inf]
+
+
+def test_bags_of_one_size_are_bags_by_offsets() -> None:
+    table, places = rl.from_numpy(floats(9, 4)), rl.from_numpy(RANDOM.integers(0, 9, (6, 3)))
+    bag = rl.nn.functional.embedding_bag
+    for mode in ("sum", "mean", "max"):
+        ends = rl.arange(0, 18, 3)
+        found = bag(places, table, mode=mode), bag(places.reshape(-1), table, ends, mode=mode)
+        np.testing.assert_allclose(found[0].numpy(), found[1].numpy(), rtol=1e-5)
