@@ -27,12 +27,16 @@ DRAWN = {
 
 
 def layout(net) -> dict:
-    """The number of parameters, and a digest of all names and shapes in their order."""
+    """The number of parameters, digests of all names and shapes in their order and of the text.
+
+    The text shows the layers without parameters too: a ReLU is no ReLU6.
+    """
     state = net.state_dict()
     text = "\n".join(f"{name} {tuple(value.shape)}" for name, value in state.items())
     count = sum(value.numel() for value in net.parameters())
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return {"parameters": count, "entries": len(state), "digest": digest}
+    printed = hashlib.sha256(str(net).encode()).hexdigest()[:16]
+    return {"parameters": count, "entries": len(state), "digest": digest, "printed": printed}
 
 
 def picture(side: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import rushlight as rl
@@ -18,6 +19,7 @@ _SETTING = (
     (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
     (6, 320, 1, 1),
 )  # fmt: skip
+_layer = partial(Conv2dNormActivation, activation_layer=nn.ReLU6)
 
 
 class InvertedResidual(nn.Module):
@@ -39,9 +41,9 @@ class InvertedResidual(nn.Module):
         self.use_res_connect = stride == 1 and inp == oup
         parts: list[nn.Module] = []
         if expand_ratio != 1:
-            parts.append(Conv2dNormActivation(inp, wide, 1, norm_layer=norm))
+            parts.append(_layer(inp, wide, 1, norm_layer=norm))
         parts += [
-            Conv2dNormActivation(wide, wide, 3, stride, groups=wide, norm_layer=norm),
+            _layer(wide, wide, 3, stride, groups=wide, norm_layer=norm),
             nn.Conv2d(wide, oup, 1, 1, 0, bias=False),
             norm(oup),
         ]
@@ -95,16 +97,14 @@ class MobileNetV2(nn.Module):
             )
         wide = _divisible(32 * width_mult, round_nearest)
         self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
-        parts: list[nn.Module] = [
-            Conv2dNormActivation(in_channels, wide, stride=2, norm_layer=norm)
-        ]
+        parts: list[nn.Module] = [_layer(in_channels, wide, stride=2, norm_layer=norm)]
         for expansion, channels, count, first_stride in rows:
             after = _divisible(channels * width_mult, round_nearest)
             for place in range(count):
                 stride = 1 if place else first_stride
                 parts.append(block(wide, after, stride, expand_ratio=expansion, norm_layer=norm))
                 wide = after
-        parts.append(Conv2dNormActivation(wide, self.last_channel, 1, norm_layer=norm))
+        parts.append(_layer(wide, self.last_channel, 1, norm_layer=norm))
         self.features = nn.Sequential(*parts)
         self.classifier = nn.Sequential(
             nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes)
