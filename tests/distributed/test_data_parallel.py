@@ -207,6 +207,34 @@ def test_layers_that_run_twice_and_passes_that_do() -> None:
     on_ranks(several)
 
 
+def compiled(rank: int) -> list[list[float]]:
+    warnings.simplefilter("ignore")  # that a call stays eager
+    found = []
+    for inside, outside, whole in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        net = network()
+        model = DistributedDataParallel(rl.compile(net) if inside else net)
+        opt = rl.optim.SGD(model.parameters(), lr=0.1)
+        forward = rl.compile(model) if outside else model
+
+        def step(x: Any, opt: Any = opt, forward: Any = forward) -> Any:
+            opt.zero_grad()
+            loss = forward(x).square().mean()
+            loss.backward()
+            opt.step()
+            return loss
+
+        step = rl.compile(step) if whole else step
+        losses = [step(rl.ones(4, 5) * (rank + 1 + k) / 5).item() for k in range(4)]
+        found.append([*losses, *(float(p.sum()) for p in net.parameters())])
+    return found
+
+
+def test_compiled_or_not_weights_are_those_of_all() -> None:
+    for eager, *others in on_ranks(compiled):
+        for other in others:
+            assert other == pytest.approx(eager, rel=1e-5)
+
+
 def joined(rank: int) -> list[float]:
     """Both processes' batches, rank 1 with two more; the state of Adam on two processes."""
     net = network()

@@ -15,7 +15,7 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ..module import Module
-from .reducer import Reducer
+from .reducer import Reducer, not_compiled
 
 dist: Any = rl.distributed
 _Join = dist.algorithms.join
@@ -134,6 +134,7 @@ class DistributedDataParallel(Module, _Join.Joinable):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """What the module returns; its gradients will be the mean over all processes."""
+        not_compiled()
         syncs = rl.is_grad_enabled() and self.require_backward_grad_sync
         told = _Join.announce(self)
         if told is not None:

@@ -18,6 +18,7 @@ from typing import Any
 import rushlight as rl
 
 from ...core.errors import fail
+from ...core.state import STATE
 
 dist: Any = rl.distributed
 UNFINISHED = (
@@ -113,6 +114,7 @@ class Reducer:
         """A parameter has its gradient."""
         if not self.expecting:
             return
+        not_compiled()
         if not self.queued:
             self.queued = True
             rl.autograd.Variable._execution_engine.queue_callback(self.finish)
@@ -237,6 +239,15 @@ class Reducer:
             bucket.cut()
             bucket.under_way = self.start(bucket.buffer, index)
         self._hand_all(nowhere)
+
+
+def not_compiled() -> None:
+    """End a trace: what several processes do together is no part of a program."""
+    if STATE.tracer is not None:
+        STATE.tracer.stop(
+            "gradients are summed over processes: compile the module inside of"
+            " DistributedDataParallel"
+        )
 
 
 def _arrived(reducer: weakref.ref[Reducer], place: int, parameter: Any) -> None:
