@@ -297,20 +297,22 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
     """The in-place twin of a NumPy ufunc: writes straight into the target when not recording."""
     general = in_place(op)
+    counting = "" if ufunc is np.true_divide else "lq"  # int64, with a number: steps counted
 
     def twin(self: Tensor, other: Any) -> Tensor:
         if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):
             a = memory(self)
             kind = type(other)
             b = other._array if kind in EAGER_TYPES else other
-            if (
-                a.dtype.char in "fd"
-                and self._base is None
-                and (kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype))
+            char = a.dtype.char
+            if self._base is None and (
+                (kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype))
+                if char in "fd"
+                else kind is int and char in counting
             ):
                 try:
                     ufunc(a, b, a)
-                except ValueError:
+                except (ValueError, OverflowError):
                     return general(self, other)
                 (mark_quietly if self._silent else mark_written)(a)
                 return self
