@@ -107,16 +107,11 @@ class _BatchNorm(_NormBase):
                 factor = 1.0 / float(self.num_batches_tracked)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         use_running = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input,
-            self.running_mean if use_running else None,
-            self.running_var if use_running else None,
-            self.weight,
-            self.bias,
-            by_batch,
-            factor,
-            self.eps,
-        )
+        running = (self.running_mean, self.running_var) if use_running else (None, None)
+        return self._normalised(input, *running, by_batch, factor)
+
+    def _normalised(self, input: Any, mean: Any, var: Any, by_batch: bool, factor: float) -> Any:
+        return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, factor, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -157,7 +152,11 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """BatchNorm over one process: there is nothing to synchronise with here."""
+    """BatchNorm whose statistics in training are those of the batches of all processes.
+
+    Outside of a group of processes it is BatchNorm. `process_group`: by default the whole one.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SyncBatchNorm.html
+    """
 
     def __init__(
         self,
@@ -180,6 +179,28 @@ class SyncBatchNorm(_BatchNorm):
     def _check_input_dim(self, input: Any) -> None:
         if input.dim() < 2:
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+
+    def _normalised(self, input: Any, mean: Any, var: Any, by_batch: bool, factor: float) -> Any:
+        group, dist = self.process_group, rl.distributed
+        if not (self.training and by_batch and dist.is_initialized()) or (
+            dist.get_world_size(group) == 1
+        ):
+            return super()._normalised(input, mean, var, by_batch, factor)
+        total: Any = dist.nn.functional.all_reduce
+        shape = (1, -1, *(1,) * (input.dim() - 2))
+        dims = [dim for dim in range(input.dim()) if dim != 1]
+        number = input.new_full((1,), input.numel() // input.shape[1])
+        sums = total(rl.cat([input.sum(dims), number]), group=group)
+        count = sums[-1].item()
+        centred = input - (sums[:-1] / count).view(shape)
+        squares = total(centred.square().sum(dims), group=group)
+        if mean is not None:
+            with rl.no_grad():
+                mean.lerp_(sums[:-1].detach() / count, factor)
+                var.lerp_(squares.detach() / max(count - 1, 1), factor)
+        y = centred * (squares / count + self.eps).rsqrt().view(shape)
+        y = y if self.weight is None else y * self.weight.view(shape)
+        return y if self.bias is None else y + self.bias.view(shape)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:

@@ -207,6 +207,31 @@ def test_layers_that_run_twice_and_passes_that_do() -> None:
     on_ranks(several)
 
 
+def normalised(rank: int) -> None:
+    net = nn.Sequential(nn.Conv2d(2, 3, 2, bias=False), nn.BatchNorm2d(3), nn.Flatten())
+    whole = copy.deepcopy(net)
+    model = DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(net))
+    assert type(model.module[1]) is nn.SyncBatchNorm
+    for step in range(2):
+        x = rl.randn(6, 2, 4, 4, generator=rl.Generator().manual_seed(step))
+        mine = model(x[:4] if rank == 0 else x[4:])  # the counts differ
+        both = whole(x)
+        assert rl.allclose(mine, both[:4] if rank == 0 else both[4:], atol=1e-5)
+        (mine.pow(3).sum() * 2).backward()  # twice: the gradients are a mean
+        both.pow(3).sum().backward()
+    for p, q in zip(model.parameters(), whole.parameters()):
+        assert rl.allclose(p.grad, q.grad, atol=1e-3, rtol=1e-4)
+    for p, q in zip(model.buffers(), whole.buffers()):
+        assert rl.allclose(p, q, atol=1e-5)
+    model.eval()
+    whole.eval()
+    assert rl.allclose(model(x), whole(x), atol=1e-5)
+
+
+def test_batch_norm_over_all_processes() -> None:
+    on_ranks(normalised)
+
+
 def compiled(rank: int) -> list[list[float]]:
     warnings.simplefilter("ignore")  # that a call stays eager
     found = []
