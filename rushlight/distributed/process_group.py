@@ -16,10 +16,11 @@ from ..core.errors import fail
 from . import waiting
 from .errors import DistMismatch
 from .messages import Inbox, Outbox
+from .mpi import MpiTransport, place
 from .rendezvous import rendezvous
 from .shared import SharedTransport
 from .sockets import SocketTransport
-from .store import PrefixStore, Store
+from .store import HashStore, PrefixStore, Store
 from .tcp_store import TCPStore
 from .transport import Transport
 from .work import Lane, Work
@@ -152,6 +153,8 @@ def connect(
 ) -> Transport:
     """The way between the ranks: memory if they share a machine, else connections."""
     seconds = timeout.total_seconds()
+    if backend == "mpi":
+        return MpiTransport(rank, ranks, seconds)
     store.set(f"rank/{rank}", json.dumps([_machine(), os.getpid()]))
     known = [json.loads(store.get(f"rank/{other}")) for other in range(len(ranks))]
     apart = len({machine for machine, _ in known}) > 1 or not waiting.SUPPORTED
@@ -187,20 +190,13 @@ def _backend_named(backend: str | None) -> str:
         device, _, named = part.rpartition(":")
         if device in ("", "cpu"):
             name = Backend(named)
-    if name in ("gloo", "shm", "tcp", "undefined"):
+    if name in ("gloo", "shm", "tcp", "mpi", "undefined"):
         return name
     if name in ("nccl", "ucc", "xccl"):
         raise fail(
             RuntimeError, f"Distributed package doesn't have {name.upper()} built in",
             'there are no graphics cards here: use backend="gloo" (or leave it out)',
         )  # fmt: skip
-    if name == "mpi":
-        raise fail(
-            RuntimeError,
-            "Distributed package doesn't have MPI built in. MPI is only included if you build "
-            "PyTorch from source on a host that has MPI installed.",
-            'use backend="gloo" and `rushlight launch`, on one machine or several',
-        )
     raise AssertionError(f"Unknown backend type {name}")
 
 
@@ -232,6 +228,8 @@ def init_process_group(
             f"Expected timeout argument to be of type datetime.timedelta, got {timeout}"
         )
     name, limit = _backend_named(backend), timeout or default_pg_timeout
+    if name == "mpi":
+        store, (rank, world_size) = HashStore(), place()
     if store is None:
         store, rank, world_size = next(
             rendezvous(init_method or "env://", rank, world_size, timeout=limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import Any
 
@@ -43,13 +44,14 @@ def is_gloo_available() -> bool:
 
 
 def is_mpi_available() -> bool:
-    """False."""
-    return False
+    """Whether mpi4py is installed."""
+    return importlib.util.find_spec("mpi4py") is not None
 
 
 def is_backend_available(backend: str) -> bool:
     """Whether `init_process_group` takes the name."""
-    return backend.lower() in ("gloo", "shm", "tcp")
+    name = backend.lower()
+    return name in ("gloo", "shm", "tcp") or (name == "mpi" and is_mpi_available())
 
 
 def is_torchelastic_launched() -> bool:

@@ -1,8 +1,4 @@
-"""Collectives between machines, over TCP: each rank sends to each what that one wants.
-
-A pair of ranks has a connection for them, and another one for messages. Sums are made in the order
-of the ranks.
-"""
+"""Between machines, over TCP: two connections for a pair of ranks, one of them for messages."""
 
 from __future__ import annotations
 
@@ -11,24 +7,13 @@ import select
 import socket
 from typing import Any
 
-import numpy as np
-
-from .errors import DistError, DistPeerDied, DistTimeoutError
-from .reduce_op import ReduceOp, join
+from .errors import DistPeerDied, DistTimeoutError
+from .pairwise import PairwiseTransport, Parcels, memory_of
 from .store import Store
 from .tcp_store import connect, receive_exactly
-from .transport import Call, Sink, Transport, Wants, explain
 from .window import Wait
 
 LOOK = 0.2  # seconds in `poll`, so that Ctrl-C and the time limit are seen
-
-
-def _room(count: int) -> Any:
-    return np.empty(count, np.uint8)
-
-
-def _bytes(array: Any) -> memoryview:
-    return memoryview(array).cast("B") if array.size else memoryview(b"")
 
 
 class Line:
@@ -106,11 +91,11 @@ class Connection:
 
     def write(self, data: Any, wait: Wait, spin: bool) -> None:
         """Send all bytes."""
-        exchange([(self.line, _bytes(data))], [], wait)
+        exchange([(self.line, memory_of(data))], [], wait)
 
     def read(self, out: Any, wait: Wait, spin: bool) -> None:
         """Fill `out`."""
-        exchange([], [(self.line, _bytes(out))], wait)
+        exchange([], [(self.line, memory_of(out))], wait)
 
     def waiting_bytes(self) -> int:
         """Whether something is there to be read."""
@@ -120,7 +105,7 @@ class Connection:
             return 0
 
 
-class SocketTransport(Transport):
+class SocketTransport(PairwiseTransport):
     """One rank's connections to the others."""
 
     def __init__(
@@ -133,95 +118,12 @@ class SocketTransport(Transport):
             store.set(f"address/{rank}", f"{address}:{listener.getsockname()[1]}")
             self.lines = _join(store, listener, rank, ranks, seconds)
 
-    def details(self, call: Call, detail: list[int], spin: bool) -> list[list[int]]:
-        self._agree(call)
-        mine = np.array(detail, np.int64)
-        found = np.zeros((self.size, mine.size), np.int64)
-        found[self.rank] = mine
-        pairs = [(line, r) for r, line in enumerate(self.lines[0]) if line]
+    def exchange(self, sends: Parcels, receives: Parcels, wait: Wait) -> None:
+        lines: Any = self.lines[0]
         exchange(
-            [(line, _bytes(mine)) for line, _ in pairs],
-            [(line, _bytes(found[r])) for line, r in pairs], self._wait(call),
+            [(lines[rank], data) for rank, data in sends],
+            [(lines[rank], data) for rank, data in receives], wait,
         )  # fmt: skip
-        return found.tolist()
-
-    def _wait(self, call: Call) -> Wait:
-        return Wait(f"{call.name} #{self.count}", call.seconds or self.seconds)
-
-    def _agree(self, call: Call) -> None:
-        """Compare the coming call on all ranks: their texts, cut to a fixed length."""
-        if self.broken is not None:
-            raise DistError(f"the process group is broken since: {self.broken}") from self.broken
-        heads = np.zeros((self.size, 512), np.uint8)
-        text = np.concatenate([call.head[:8], call.head[16:]])[:512]
-        heads[self.rank, : text.size] = text
-        pairs = [(line, r) for r, line in enumerate(self.lines[0]) if line]
-        exchange(
-            [(line, _bytes(heads[self.rank])) for line, _ in pairs],
-            [(line, _bytes(heads[r])) for line, r in pairs], self._wait(call),
-        )  # fmt: skip
-        if (heads[:, :8] != heads[self.rank, :8]).any():
-            texts = [h[8:].tobytes().rstrip(b"\0").decode(errors="replace") for h in heads]
-            raise explain(self.count, texts, self.ranks, self.rank)
-
-    def move(
-        self, call: Call, mine: Any, lengths: list[int], wants: Wants, sink: Sink, spin: bool
-    ) -> None:
-        self._agree(call)
-        self._swap(call, mine, wants, sink)
-
-    def _swap(self, call: Call, mine: Any, wants: Wants, sink: Sink) -> None:
-        me, found = self.rank, {}
-        sends, receives = [], []
-        for rank, line in enumerate(self.lines[0]):
-            start, stop = wants(me, rank)
-            found[rank] = (
-                mine[start:stop].copy() if rank == me else np.empty(stop - start, np.uint8)
-            )
-            if line is not None:
-                start, stop = wants(rank, me)
-                sends.append((line, _bytes(mine[start:stop])))
-                receives.append((line, _bytes(found[rank])))
-        exchange(sends, receives, self._wait(call))
-        for source, data in found.items():
-            if data.size:
-                sink(source, 0, data)
-
-    def reduce(
-        self, call: Call, mine: Any, section: tuple[int, int], out: Any, op: ReduceOp, spin: bool
-    ) -> None:
-        self._reduce(call, mine, self.details(call, list(section), spin), out, op)
-
-    def _reduce(self, call: Call, mine: Any, sections: Any, out: Any, op: ReduceOp) -> None:
-        """Reduce to `out` this rank's section, of which all ranks know each other's."""
-        size = mine.dtype.itemsize
-        parts: list[Any] = []
-        self._swap(
-            call, mine.view(np.uint8),
-            lambda reader, source: (sections[reader][0] * size, sections[reader][1] * size),
-            lambda source, start, view: parts.append(view.view(mine.dtype)),
-        )  # fmt: skip
-        if parts:
-            join(op, parts, out, self.size)
-
-    def all_reduce(self, call: Call, flat: Any, op: ReduceOp, spin: bool) -> None:
-        """Each rank reduces a share, and sends it to all."""
-        self._agree(call)
-        edges = [flat.size * r // self.size for r in range(self.size + 1)]
-        sections = [(edges[r], edges[r + 1]) for r in range(self.size)]
-        start, stop = sections[self.rank]
-        mine = np.empty(stop - start, flat.dtype)
-        self._reduce(call, flat, sections, mine, op)
-        size, octets = flat.dtype.itemsize, flat.view(np.uint8)
-
-        def take(source: int, start: int, view: Any) -> None:
-            start += edges[source] * size
-            octets[start : start + view.size] = view
-
-        def wants(reader: int, source: int) -> tuple[int, int]:
-            return 0, (edges[source + 1] - edges[source]) * size
-
-        self._swap(call, mine.view(np.uint8), wants, take)
 
     def channel(self, source: int, target: int) -> Connection:
         line = self.lines[1][source if target == self.rank else target]
