@@ -30,6 +30,7 @@ from .random_places import (
     check_multinomial,
     check_rows,
     check_weights,
+    first_of_race,
     kind_of,
     memory_axes,
     name_of,
@@ -394,8 +395,7 @@ class Engine(Stream):
             race = p / self.exponential(p.shape, p.dtype)
         if num_samples == 1:
             return np.asarray(race.argmax(axis=-1, keepdims=True))
-        found = np.argsort(-race, axis=-1, kind="stable")[..., :num_samples]
-        return np.ascontiguousarray(found)
+        return first_of_race(race, num_samples)
 
     def _multinomial_replaced(self, p: Array, num_samples: int) -> Array:
         """Search each uniform number in the cumulated weights of its row."""

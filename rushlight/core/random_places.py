@@ -230,3 +230,15 @@ def check_rows(p: Array, sums: Array) -> None:
             raise fail(RuntimeError, f"{start}(encountering probability entry {what})")
         if not total > 0:
             raise fail(RuntimeError, f"{start}(sum of probabilities <= 0)")
+
+
+def first_of_race(race: Array, count: int) -> Array:
+    """The places of the `count` largest numbers of each row, in stable order."""
+    size = race.shape[-1]
+    if size < 1024 or 8 * count > size:
+        found = np.argsort(-race, axis=-1, kind="stable")[..., :count]
+        return np.ascontiguousarray(found)
+    if race.ndim > 1:
+        return np.stack([first_of_race(row, count) for row in race])
+    few = np.flatnonzero(race >= np.partition(race, size - count)[size - count])
+    return few[np.argsort(-race[few], kind="stable")[:count]]
