@@ -14,19 +14,24 @@ import marshal
 import sys
 import threading
 import types
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 from ..core.names import LOADED, RENAMED
+from .reach import own_module
+from .world import HOME, Unclear
 
 _PACKAGE = __name__.split(".")[0]
 _PLAIN = frozenset((bool, int, float, str, type(None)))
 _CONTAINERS = frozenset((list, set, dict))
 _FUNCTION = types.FunctionType
+_LINE, _FILE = attrgetter("co_firstlineno"), attrgetter("co_filename")
 _HOLDERS = {property: "fget", staticmethod: "__func__", classmethod: "__func__"}
 _QUIET = frozenset(
-    (types.ModuleType, types.BuiltinFunctionType, frozenset, tuple,
+    (_FUNCTION, types.ModuleType, types.BuiltinFunctionType, frozenset, tuple,
      types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
 )  # fmt: skip
 _SMALL = 64
@@ -36,15 +41,15 @@ _REMEMBERED = frozenset(
     "__module__ __qualname__ __name__ __firstlineno__ __static_attributes__ __slots__ __builtins__"
     " __path__ __file__ __cached__ __doc__ __all__ __annotations__ __conditional_annotations__"
     " _writes last_write _zeros FORMS _variants _types _made _lazy _plans _seen MAKERS PIECES"
-    " ARRAYS FAMILIES LOADED HIDDEN CODES GATES __slotnames__".split()
+    " ARRAYS FAMILIES LOADED HIDDEN CODES GATES RUNNING _followers __slotnames__".split()
 )
 
 
-def ambient(known: Container[str] = ()) -> dict[str, bytes]:
-    """A number for each module that is loaded, without those that are known already."""
+def ambient() -> dict[str, bytes]:
+    """A number for each module that is loaded; Unclear where they hold code of the user's."""
     found = {}
     for place, module in [*sys.modules.items()]:
-        if place.startswith(_PACKAGE) and not place.startswith(_LEFT_OUT) and place not in known:
+        if place.startswith(_PACKAGE) and not place.startswith(_LEFT_OUT):
             table = vars(module)
             if place == table["__name__"]:  # not the same under another name
                 found[place] = sha256(marshal.dumps(facts(table, place), 0)).digest()
@@ -55,33 +60,38 @@ def facts(table: Mapping[str, Any], place: str) -> list[Any]:
     """What is to be the same of a module."""
     said: list[Any] = []
     files: set[str] = set()
-    _others(table, place, said, files)
+    _others(table, place, said, files, place)
     return [*said, *sorted(files)]
 
 
 def _others(
-    table: Any, place: str, said: list[Any], files: set[str], owner: Any = None
+    table: Mapping[str, Any], place: str, said: list[Any], files: set[str], owner: str
 ) -> None:  # fmt: skip
     """By name: where functions begin, what switches say, and what small containers hold."""
-    for name, value in [*table.items()]:
+    late = LOADED.get(owner)
+    items = [*table.items()]
+    if late is not None:
+        items = [pair for pair in items if late.get(pair[0], table) is not pair[1]]
+    found = [pair for pair in items if type(pair[1]) is _FUNCTION]
+    codes = [x.__code__ for _, x in found]
+    said += [name for name, _ in found]
+    said += map(_LINE, codes)
+    files.update(map(_FILE, codes))
+    for name, value in items:
         kind = type(value)
-        if kind in _HOLDERS:
-            value = getattr(value, _HOLDERS[kind])
-            kind = type(value)
-        if kind is _FUNCTION:
-            if LOADED.get((owner or place, name)) is not value:
-                code = value.__code__
-                said += name, code.co_firstlineno
-                files.add(code.co_filename)
-        elif kind in _QUIET or name in _REMEMBERED:
+        if kind in _QUIET or name in _REMEMBERED:
             continue
+        if kind in _HOLDERS:
+            inner = getattr(value, _HOLDERS[kind])
+            if type(inner) is _FUNCTION:
+                said += name, inner.__code__.co_firstlineno
+                files.add(inner.__code__.co_filename)
         elif kind in _PLAIN:
             said += name, value
         elif kind in _CONTAINERS:
             said += name, _content(value)
         elif isinstance(value, type):
-            home = RENAMED.get(value, value.__module__)
-            if home == place and LOADED.get((place, name)) is not value:
+            if RENAMED.get(value, value.__module__) == place:
                 said.append(name)
                 _others(vars(value), "", said, files, value.__qualname__)
         elif kind is types.SimpleNamespace:
@@ -99,20 +109,39 @@ def _set_anew(x: Any) -> dict[str, Any]:
     }
 
 
-def _content(value: Any) -> Any:
+def _content(value: Any, depth: int = 2) -> Any:
     """How much a container holds, and what of it is plain."""
+    if type(value) is dict:
+        value = [x for pair in value.items() for x in pair]
+    found = [_content_of(x, depth) for x in value]
     if len(value) > _SMALL:
         return len(value)
-    if type(value) is dict:
-        return [_content_of(x) for pair in value.items() for x in pair]
-    found = [_content_of(x) for x in value]
     return sorted(map(repr, found)) if type(value) is set else found
 
 
-def _content_of(x: Any) -> Any:
+def _content_of(x: Any, depth: int) -> Any:
     kind = type(x)
     if kind in _PLAIN:
         return x
     if RENAMED.get(kind, kind.__module__) == _PACKAGE:  # a device, a data type
         return str(x)
-    return [kind.__name__, len(x)] if kind in _CONTAINERS or kind is tuple else kind.__name__
+    if kind in _CONTAINERS or kind is tuple:
+        return _content(x, depth - 1) if depth else len(x)
+    if kind is partial:
+        return _content((x.func, *x.args, x.keywords), depth)
+    code = getattr(x, "__code__", None)
+    kind = x if isinstance(x, type) else kind
+    home = RENAMED.get(kind, kind.__module__)
+    if code is None and home.split(".")[0] != _PACKAGE:
+        module = sys.modules.get(home)
+        strange = module is None or own_module(module) or (kind is not x and _may_call(x, home))
+    else:
+        strange = code is not None and not code.co_filename.startswith(HOME)
+    if strange:
+        raise Unclear("code that is not ours in the package's tables")
+    return kind.__name__
+
+
+def _may_call(x: Any, home: str) -> bool:
+    """Whether an object of a library may be there to be called."""
+    return callable(x) and home.split(".")[0] not in ("builtins", "numpy", "functools", "weakref")

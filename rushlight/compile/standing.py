@@ -51,7 +51,6 @@ class Call:
         machine = llvm.version(), repr(llvm.target()), str(PROFILE in os.environ)
         versions = np.__version__, sys.version
         self.name = cache.key("call", *versions, *machine, repr(modes()), found)
-        self.ambient: dict[str, bytes] = {}
         self._warned = self._warnings()
 
     def _warnings(self) -> int:
@@ -62,28 +61,25 @@ class Call:
     def bound(self, arguments: Any, before: Any) -> Bound | None:
         """The program of this call, if it is kept and nothing has changed."""
         body = cache.load(self.name)
-        self.ambient = ambient()
         if body is None:
             return None
         try:
             head, *rest = parted(body)
             entry = pickle.loads(head)
-            changed = self._changed(entry["ambient"])
-            changed += [file for file, *seen in entry["files"] if _seen(file) != seen]
-            if changed:
+            changed = [file for file, *seen in entry["files"] if _seen(file) != seen]
+            if changed or (changed := _changed(entry["ambient"])):
                 llvm.LOG.debug("a kept call is made again: %s differs", changed[0])
                 return None
             found = self._bound(entry, rest, arguments, before)
             llvm.LOG.debug("recalled a call of %d ops", len(found.captured.graph))
             return found
+        except Unclear as why:
+            llvm.LOG.debug("a kept call is traced: %s", why)
+            return None
         except Exception as why:  # written by another state of things: it is made again
             llvm.LOG.info("a kept call cannot be used (%s)", why)
             cache.drop(self.name)
             return None
-
-    def _changed(self, known: dict[str, bytes]) -> list[str]:
-        """The modules of the package that are not as they were."""
-        return [place for place, found in self.ambient.items() if known.get(place) != found]
 
     def _bound(self, entry: Any, rest: Any, arguments: Any, before: Any) -> Bound:
         native = importlib.import_module(".native", __package__)
@@ -173,7 +169,7 @@ class Call:
 
     def _entry(self, captured: Captured, programs: Sequence[Any]) -> dict[str, Any]:
         return {
-            "ambient": self.ambient | ambient(self.ambient), "files": _files(),
+            "ambient": ambient(), "files": _files(),
             "graphs": [_brief(x) for x in programs], "reads": captured.required.reads,
             "sources": list(map(self._told, captured.sources)),
             "writes": captured.writes, "late": captured.late,
@@ -233,6 +229,11 @@ def _entry(told: Any) -> Any:
 
 
 # --- files
+
+
+def _changed(known: dict[str, bytes]) -> list[str]:
+    """The modules of the package that are not as they were."""
+    return [place for place, found in ambient().items() if known.get(place) != found]
 
 
 def _files() -> list[Any]:

@@ -22,7 +22,7 @@ _HOMES = (
     "rushlight.cuda", "rushlight.backends", "rushlight.jit",
 )  # fmt: skip
 _lazy: dict[str, Lazy] = {}
-LOADED: dict[tuple[str, str], Any] = {}  # by module or class and name: what came on first use
+LOADED: dict[str, dict[str, Any]] = {}  # by module or class: what came there on first use
 RENAMED: dict[type, str] = {}  # our module of each class that says torch's under the alias
 
 
@@ -69,7 +69,7 @@ def _getattr_for(
             if keep is not None:
                 found = keep(name, found)
             setattr(module, name, found)
-            LOADED[module.__name__, name] = found
+            LOADED.setdefault(module.__name__, {})[name] = found
             return found
         place = module.__name__
         kind = AttributeError if name.startswith("_") else _Missing
@@ -110,7 +110,7 @@ class Later:
     def __get__(self, instance: Any, kind: type | None = None) -> Any:
         method = self.make()
         setattr(self.owner, self.name, method)
-        LOADED[self.owner.__qualname__, self.name] = method
+        LOADED.setdefault(self.owner.__qualname__, {})[self.name] = method
         return method.__get__(instance, kind)
 
     def __set__(self, instance: Any, value: Any) -> None:

@@ -193,12 +193,15 @@ def test_whatever_differs_is_traced(change, traces, monkeypatch):
 
 def test_a_hook_for_all_layers_is_seen(traces):
     losses(built(), steps=1)
-    handle = rl.nn.modules.module.register_module_forward_hook(_hook)
-    try:
-        same(losses(built()), losses(built(), lambda f: f))
-    finally:
-        handle.remove()
-    assert len(traces) == 2
+    for count, hook in enumerate((_hook, lambda module, args, output: output * 0.5), 2):
+        handle = rl.nn.modules.module.register_module_forward_hook(hook)
+        try:
+            same(losses(built()), losses(built(), lambda f: f))
+        finally:
+            handle.remove()
+        assert len(traces) == count
+    losses(built(), steps=1)
+    assert len(traces) == 3
 
 
 def test_other_modes_are_other_calls(traces):
