@@ -367,6 +367,15 @@ def test_tall_products_pass_all_panels_tile_by_tile(name, spec):
 
 
 @each_target
+def test_results_in_long_rows_are_written_in_long_runs(name):
+    target = TARGETS[name]
+    check("ki,kj->ij", (16, 61), (16, 4500), target)
+    gemm = plan_dot("ki,kj->ij", (16, 61), (61, 1), (16, 4500), (4500, 1))
+    plan = plan_gemm(gemm, target)
+    assert plan.along and not plan.swapped
+
+
+@each_target
 def test_operands_that_lie_term_by_term_are_packed_by_tiles(name):
     target = TARGETS[name]
     gemm = plan_dot("ki,kj->ij", (1100, 1024), (1024, 1), (1100, 256), (256, 1))

@@ -171,9 +171,10 @@ class Driver:
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
         if not plan.cut:
-            outer, inner = (tiles, panels) if plan.by_rows else (panels, tiles)
+            by_tiles = plan.by_rows or plan.along
+            outer, inner = (tiles, panels) if by_tiles else (panels, tiles)
             with f.loop(*outer, some=True) as one, f.loop(*inner, some=True) as two:
-                panel, tile = (two, one) if plan.by_rows else (one, two)
+                panel, tile = (two, one) if by_tiles else (one, two)
                 self.first = tiles[0]
                 self._one(panel.index, tile.index, 0, None)
             return

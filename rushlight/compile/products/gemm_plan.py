@@ -15,6 +15,8 @@ from ..records import once, record
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
 L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
 NEAR_BYTES = 32 << 10
+RESULT_BYTES = 1 << 20  # of C, from which it does not stay at hand
+ROW_BYTES = 2 << 12  # from row to row of C, from which each is in pages of its own
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG, PART = 1536, 128  # longer reductions are always cut, into about so many terms a pass
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
@@ -272,6 +274,21 @@ class Plan:
         return small and self.x_size * self.y_size > 1 << 16
 
     @once
+    def along(self) -> int:
+        """Panels that a tile goes along before the next one has its turn; 0: it does not.
+
+        Results that are too many to stay at hand are then written in longer runs.
+        """
+        size = self.gemm.terms * self.width * self.type.size
+        panels = self.panels[0] + bool(self.panels[1])
+        large = self.x_size * self.y_size * self.type.size >= RESULT_BYTES
+        large = large and abs(self.steps[0]) * self.type.size >= ROW_BYTES
+        if self.inner or self.cut or self.turned or self.by_rows or not large or not size:
+            return 0
+        most = min(ROWS_BYTES // size, -(-panels // UNITS))
+        return most if most >= 4 else 0
+
+    @once
     def blocks(self) -> tuple[int, int]:
         """Tiles and panels of one unit of work."""
         count, rows, _ = self.tiles
@@ -279,6 +296,8 @@ class Plan:
         batch = math.prod(self.gemm.batch)
         if self.cut:
             return self._cut_blocks(count, rows + 1, panels)
+        if self.along:
+            return count, self.along
         depth = max(1, self.gemm.terms)
         fits = max(1, BLOCK_BYTES // ((rows + 1) * depth * self.type.size))
         high = -(-count // -(-count // fits))
