@@ -68,7 +68,9 @@ class NativeProgram:
         if any(hosted(node) and node.op != "draw" for node in core):
             donate = {}  # NumPy may raise in the middle: nothing is written before the end
         strides = [_steps(form) for form in forms] if forms else None
-        return program.build(core, donate=donate, strides=strides, frozen=self._frozen)
+        return program.build(
+            core, donate=donate, strides=strides, frozen=self._frozen, recalled=self.name is None
+        )
 
     def _lowered(self) -> tuple[Graph, Any]:
         """The core graph that kernels are made of, and which rules made it simpler."""

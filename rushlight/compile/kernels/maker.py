@@ -121,8 +121,8 @@ class Maker:
             self._facts = dict(zip(texts, facts))
 
     def remember(self, text: str) -> None:
-        """Keep what was written for the next time."""
-        if self.ir is None:
+        """Keep what was written for the next time, if it was looked for."""
+        if self.ir is None and self._name:
             recall.store(self._name, text, list(self._facts.values()))
 
     def make(self, one: Prepared) -> list[tuple[Kernel, Operands]]:

@@ -66,15 +66,16 @@ class _Draft:
 def build(
     graph: Graph, target: llvm.Target | None = None, donate: Mapping[int, int] | None = None,
     strides: Sequence[Sequence[int] | None] | None = None, frozen: Sequence[int] = (),
+    recalled: bool = True,
 ) -> Program:  # fmt: skip
-    """Compile a core graph.
+    """Compile a core graph; with `recalled`, what was written for an equal one is kept on disk.
 
     `donate` maps outputs to inputs whose memory they take over: the caller then passes one array
     as both. `strides` are those of the inputs in elements, where they are not contiguous. `frozen`
     inputs are as a rule the same from run to run.
     """
     target = target or llvm.target()
-    draft, maker, writer = _drafted(graph, target, donate, strides, True, frozen)
+    draft, maker, writer = _drafted(graph, target, donate, strides, recalled, frozen)
     code = _compile(draft, maker, target)
     program = Program(writer.recipe(), code)
     program.schedule = draft.schedule

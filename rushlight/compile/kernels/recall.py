@@ -1,7 +1,8 @@
 """Finished programs remembered on disk by what they were to do, so that no code is written twice.
 
 The object cache is keyed by the IR, and writing IR takes longer than loading an object. An entry
-here is keyed by the kernels' signatures, and holds the IR and what is known of each kernel.
+here is keyed by the kernels' signatures, and holds the IR and what is known of each kernel. Only
+programs that cannot be kept whole (`remembered.py`) have one: to compress IR takes a while.
 """
 
 from __future__ import annotations
@@ -48,5 +49,6 @@ def load(name: str) -> tuple[str, Facts] | None:
 
 
 def store(name: str, ir: str, facts: Facts) -> None:
-    text = json.dumps({"ir": ir, "facts": facts})
-    cache.store(name, zlib.compress(text.encode(), 1))
+    if cache.folder() is not None:
+        text = json.dumps({"ir": ir, "facts": facts})
+        cache.store(name, zlib.compress(text.encode(), 1))
