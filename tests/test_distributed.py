@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 import rushlight as rl
@@ -65,3 +68,22 @@ def test_what_the_environment_must_say(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_init_process_group_refuses(how: dict, kind: type[Exception], said: str) -> None:
     with pytest.raises(kind, match=said):
         rl.distributed.init_process_group("gloo", **how)
+
+
+def test_record_writes_the_error_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from rushlight.distributed.elastic.multiprocessing.errors import record
+
+    @record
+    def main(x: int) -> int:
+        """What a program does."""
+        return 1 // x
+
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    assert main(1) == 1 and main.__doc__ == "What a program does."
+    with pytest.raises(ZeroDivisionError):
+        main(0)
+    said = json.loads((tmp_path / "error.json").read_text())["message"]
+    assert said["message"].startswith("ZeroDivisionError: ")
+    assert "1 // x" in said["extraInfo"]["py_callstack"]

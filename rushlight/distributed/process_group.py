@@ -144,6 +144,7 @@ class _State:
     """The groups of this process."""
 
     groups: list[ProcessGroup] = []
+    process = 0  # who made them: a copy of this process (fork) must not end them
     made = 0
     store: Store | None = None
 
@@ -249,6 +250,7 @@ def _make(
     inner.set_timeout(timeout)
     made = ProcessGroup(inner, ranks, rank, backend, timeout, name or str(number), desc)
     _State.groups.append(made)
+    _State.process = os.getpid()
     return made
 
 
@@ -348,5 +350,6 @@ def _leave_store(world: ProcessGroup) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    for one in _State.groups:
-        one.shutdown()
+    if _State.process == os.getpid():
+        for one in _State.groups:
+            one.shutdown()
