@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.locks import fork_safe
+from ..core.tape import mark_quietly
 from .digest import Opaque
 from .digest import _plain as plain
 from .foreseen import foreseen
@@ -278,7 +279,7 @@ class Later:
             return
         met = Met()
         met.of(y, [])
-        self.put_off(np.copyto, (into, met.fixed.get(id(whole), whole), "unsafe"), {}, None)
+        self.put_off(_write, (into, met.fixed.get(id(whole), whole)), {}, None)
         self.wait(target.cell)
 
     def wait(self, cell: Any) -> None:
@@ -344,6 +345,12 @@ class Later:
         self.on = False
         for kept in (self.steps, self.cells, self.unfilled):
             kept.clear()
+
+
+def _write(memory: np.ndarray, value: Any) -> None:
+    """A write that waited: who looked after it was asked for has not seen it."""
+    np.copyto(memory, value, casting="unsafe")
+    mark_quietly(memory)
 
 
 class Drawn:
