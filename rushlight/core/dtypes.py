@@ -358,7 +358,9 @@ def _not_strided(kind: Any) -> BaseException:
     if not isinstance(kind, layout):
         return TypeError(f"argument 'layout' must be torch.layout, not {type(kind).__name__}")
     error = NotImplementedError(f"tensors of layout {kind!r} are not available")
-    error.add_note("every tensor here is dense (torch.strided): leave layout= out")
+    error.add_note(
+        "sparse layouts are there for zeros, empty, zeros_like and torch.sparse_*_tensor"
+    )
     return error
 
 

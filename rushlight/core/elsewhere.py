@@ -21,6 +21,16 @@ def meta() -> Any:
     return _MADE[0]
 
 
+def sparse(layout: Any) -> bool:
+    """Whether a layout is one that keeps some values alone."""
+    return layout in (dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc)
+
+
+def without_values(*asked: Any) -> Tensor:
+    """`functions.sparse.without_values`, loaded when it is first asked for."""
+    return importlib.import_module("rushlight.functions.sparse").without_values(*asked)
+
+
 def absent(device: Any, layout: Any = None) -> bool:
     """Whether a factory asked for this device makes a tensor without values.
 

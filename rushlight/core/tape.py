@@ -106,9 +106,39 @@ last_write = [0]
 def owner_of(array: np.ndarray) -> Any:
     """The object that owns the memory (NumPy collapses chains of views to it)."""
     base: Any = array.base
-    while (type(base) is np.ndarray and base.base is not None) or type(base) is _BETWEEN:
+    while (type(base) is np.ndarray and base.base is not None) or type(base) in _LINKS:
         base = base.base
     return array if base is None else base
+
+
+class Lent:
+    """Stands between a view that came from outside and the tensor over it."""
+
+    def __init__(self, view: np.ndarray) -> None:
+        self.base, self.__array_interface__ = view, view.__array_interface__
+
+
+def lent(array: np.ndarray) -> np.ndarray:
+    """The array as a tensor's storage, which begins and ends where the array does."""
+    if array.base is None:
+        return array
+    owner = owner_of(array)
+    if type(owner) is np.ndarray and owner.nbytes == array.nbytes:
+        return array
+    return np.asarray(Lent(array)).view(array.dtype)
+
+
+def storage_of(array: np.ndarray) -> np.ndarray:
+    """The array whose memory counts as the storage of a tensor over `array`."""
+    base: Any = array
+    while type(base.base) is np.ndarray or type(base.base) in _LINKS:
+        base = base.base
+        if type(base) is Lent:
+            return base.base
+    return base if type(base) is np.ndarray else array
+
+
+_LINKS = (_BETWEEN, Lent)
 
 
 def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:

@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tape import LEAF, owner_of
+from ..core.tape import LEAF, storage_of
 from ..core.tensor import Tensor
 
 
 def memory_of(array: np.ndarray) -> tuple[np.ndarray, int] | None:
     """The flat bytes that an array looks into, and where it begins; None for foreign memory."""
-    owner = owner_of(array)
-    if type(owner) is not np.ndarray:
-        return None
+    owner = storage_of(array)
+    if owner.base is not None:  # a view, or foreign memory
+        if owner is array or not owner.size:
+            return None
+        width = owner.itemsize
+        length = 1 + sum((n - 1) * (s // width) for n, s in zip(owner.shape, owner.strides))
+        flat = np.lib.stride_tricks.as_strided(owner, (length,), (width,))
+        return flat.view(np.uint8), array.ctypes.data - owner.ctypes.data
     order = sorted(range(owner.ndim), key=lambda axis: -owner.strides[axis])
     dense = owner.transpose(order)
     if not dense.flags.c_contiguous:
@@ -35,7 +40,7 @@ def copied(array: np.ndarray, memo: dict[Any, Any]) -> np.ndarray:
     if found is None or not array.size:
         return array.copy(order="K")
     memory, start = found
-    key = ("memory", id(owner_of(array)))
+    key = ("memory", id(storage_of(array)))
     if key not in memo:
         memo[key] = memory.copy()
     return placed(memo[key], array, start)

@@ -35,6 +35,11 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
         memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
         blank = False
+        if layout is not None and elsewhere.sparse(layout):
+            if name == "ones":
+                raise RuntimeError("full(...) is not implemented for sparse layout")
+            shape = sizes_of(name, args, size)
+            return elsewhere.without_values(name, layout, shape, dtype, requires_grad)
         if device is not None or layout is not None or elsewhere.CHOSEN[0]:
             blank = elsewhere.absent(device, layout)
         if not args and size is None:
@@ -94,6 +99,8 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
+    if layout is dtypes.sparse_coo:
+        raise RuntimeError("full(...) is not implemented for sparse layout")
     blank = elsewhere.absent(device, layout)
     if not isinstance(size, (tuple, list)):
         raise misfit("full", "size", 1, "tuple of ints", size)
@@ -130,7 +137,11 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     ) -> Tensor:  # fmt: skip
         if not isinstance(input, Tensor):
             raise misfit(name, "input", 1, "Tensor", input)
-        dtypes.require_cpu(None, layout)
+        if layout is not None and name == "zeros_like" and layout is not input.layout:
+            return zeros(input.shape, dtype=dtype or input.dtype, layout=layout, device=device,
+                         requires_grad=requires_grad)  # fmt: skip
+        if layout is not input.layout:
+            dtypes.require_cpu(None, layout)
         blank = device is not None and elsewhere.absent(device)
         kind = None if dtype is None else numpy_kind(dtype)
         if blank or isinstance(input._array, Value):
@@ -178,7 +189,8 @@ def full_like(
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,
-                  device: Any = None, **options: Any) -> Tensor:  # fmt: skip
+                  device: Any = None, layout: Any = None,
+                  pin_memory: bool = False) -> Tensor:  # fmt: skip
     """An uninitialised tensor with the given sizes and strides (in elements)."""
     if len(size) != len(stride):
         raise RuntimeError(
@@ -186,7 +198,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
             f" ({len(stride)})"
         )
     kind = numpy_kind(dtype)
-    if elsewhere.absent(device):
+    if elsewhere.absent(device, layout):
         steps = tuple(s * kind.itemsize for s in stride)
         return elsewhere.finished(tuple(size), kind, requires_grad, None, steps)
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
@@ -273,14 +285,16 @@ def _check_range(start: Any, end: Any, step: Any, kind: np.dtype) -> None:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
 
 
-def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
+def range(
+    start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None,
+    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """Like `arange` but with `end` included, and of the default type (deprecated in torch)."""
     start, end = (0, start) if end is None else (start, end)
-    options.setdefault("dtype", DEFAULTS.dtype)
+    blank = elsewhere.absent(device, layout)
     count = int(np.floor((end - start) / step)) + 1
-    return finish(
-        (start + np.arange(count, dtype=np.float64) * step).astype(numpy_kind(options["dtype"]))
-    )
+    values = start + np.arange(count, dtype=np.float64) * step
+    return finish(values.astype(numpy_kind(dtype)), requires_grad, out, blank)
 
 
 def _steps(name: str, start: Any, end: Any, steps: Any, dtype: Any) -> tuple[Any, Any, int, Any]:

@@ -10,7 +10,7 @@ from ..core import dtypes, elsewhere
 from ..core.dispatch import not_implemented
 from ..core.errors import fail
 from ..core.shapes import dimension
-from ..core.tape import owner_of
+from ..core.tape import storage_of
 from ..core.tensor import Tensor
 from ..ops import assembly as a
 from ..ops import placing as p
@@ -236,10 +236,9 @@ def _place_in_memory(input: Tensor, storage_offset: int | None) -> tuple[int, in
     source = input._base if _is_window(input) else input
     assert source is not None
     array = source._array
-    owner = owner_of(array)
     shift = 0
-    if isinstance(owner, np.ndarray) and array.size and owner.size:
-        shift = (array.ctypes.data - owner.ctypes.data) // array.itemsize
+    if array.size:
+        shift = (array.ctypes.data - storage_of(array).ctypes.data) // array.itemsize
     if storage_offset is None:
         inside = (input._array.ctypes.data - array.ctypes.data) // array.itemsize
         offset = inside if input is not source and input._array.size else 0

@@ -14,7 +14,7 @@ from ..core.dispatch import wrap_array, write_out
 from ..core.errors import fail
 from ..core.memory import lined
 from ..core.state import DEFAULTS, STATE
-from ..core.tape import hand_out
+from ..core.tape import hand_out, lent
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..core.values import Value
 from .arguments import kind_name
@@ -372,7 +372,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             " between byte orders is currently not supported."
         )
     writable = ndarray.flags.writeable
-    return wrap_array(hand_out(ndarray.view(np.ndarray)) if writable else ndarray.copy())
+    return wrap_array(hand_out(lent(ndarray.view(np.ndarray))) if writable else ndarray.copy())
 
 
 def _object_array(array: np.ndarray) -> BaseException:
@@ -418,5 +418,5 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0,
             f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must"
             f" not be greater than actual buffer length ({length} bytes)"
         )
-    array = hand_out(np.frombuffer(buffer, kind, count, offset))
+    array = hand_out(lent(np.frombuffer(buffer, kind, count, offset)))
     return finish(array if array.flags.writeable else array.copy(), requires_grad)

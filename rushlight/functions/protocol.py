@@ -17,7 +17,7 @@ from ..core.errors import fail
 from ..core.overrides import convert, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
-from ..core.tape import LEAF, hand_out, owner_of, version
+from ..core.tape import LEAF, hand_out, owner_of, storage_of, version
 from ..core.tensor import EAGER_TYPES, Tensor, set_requires_grad, wrap
 from ..core.values import Value
 from ..ops import structure as s
@@ -270,9 +270,9 @@ def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
 
 def storage_offset(self: Tensor) -> int:
     """How many elements into its memory the tensor begins."""
-    owner = owner_of(self._array)
-    start = owner.ctypes.data if isinstance(owner, np.ndarray) else self._array.ctypes.data
-    return (self._array.ctypes.data - start) // self._array.itemsize
+    array = self._array
+    storage = storage_of(array) if type(array) is np.ndarray else owner_of(array)
+    return (array.ctypes.data - storage.ctypes.data) // array.itemsize
 
 
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:

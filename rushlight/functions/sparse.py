@@ -176,10 +176,7 @@ def _compressed(
     begins, others, entries = _numbers(begins), _numbers(others), _entries(values, dtype)
     names = ("crow_indices", "col_indices") if layout is CSR else ("ccol_indices", "row_indices")
     if begins.ndim != 1 or entries.ndim != 1:
-        raise fail(
-            NotImplementedError, f"batches of {layout} tensors, and blocks, are not there",
-            "one matrix at a time: sparse_coo_tensor takes any number of dimensions",
-        )  # fmt: skip
+        raise _batches(layout)
     counts = np.diff(begins)
     if not begins.size or begins[0] != 0:
         raise RuntimeError(f"`{names[0]}[..., 0] == 0` is not satisfied.")
@@ -227,6 +224,28 @@ def sparse_csc_tensor(
             [3., 0.]])
     """
     return _compressed(CSC, ccol_indices, row_indices, values, size, dtype, requires_grad)
+
+
+def without_values(
+    name: str, layout: Any, shape: Sequence[int], dtype: Any, requires_grad: bool
+) -> Tensor:
+    """What `zeros` and `empty` make in a sparse layout: nothing is kept."""
+    if layout is not COO and len(shape) < 2:
+        raise RuntimeError(
+            f"torch.{name}: Only batched sparse compressed (non-block) tensors are supported, but"
+            f" got size {list(shape)}"
+        )
+    if layout is not COO and len(shape) > 2:
+        raise _batches(layout)
+    places = np.zeros((len(shape), 0), np.int64)
+    return _made(zeros(0, dtype=dtype), requires_grad, places, tuple(shape), layout, True)
+
+
+def _batches(layout: Any) -> BaseException:
+    return fail(
+        NotImplementedError, f"batches of {layout} tensors, and blocks, are not there",
+        "one matrix at a time: sparse_coo_tensor takes any number of dimensions",
+    )  # fmt: skip
 
 
 def spmm(input: Tensor, mat2: Tensor) -> Tensor:
