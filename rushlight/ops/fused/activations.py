@@ -39,10 +39,18 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
     return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, flat=flat)
 
 
+def _hardtanh_back(g: Any, x: Any, low: float, high: float) -> Any:
+    return g * ((x > low) & (x < high))
+
+
+def _hardtanh_vjp(g: Any, y: Any, x: Any, low: float, high: float) -> Any:
+    return (_large_hardtanh_back if raw(g, x) else _hardtanh_back)(g, x, low, high)
+
+
+_large_hardtanh_back = heavy("hardtanh_back", _hardtanh_back, _hardtanh_back, light=True)
 hardtanh = general(
-    "hardtanh", reads="x",
+    "hardtanh", reads="x", vjp=_hardtanh_vjp,
     eval=heavy("hardtanh", lambda x, low, high: np.clip(x, low, high).astype(x.dtype), light=True),
-    vjp=lambda g, y, x, low, high: g * ((x > low) & (x < high)),
     flat="HardtanhBackwardBackward0",
     doc="x held between two bounds; the gradient passes strictly inside.",
 )  # fmt: skip
