@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType, ModuleType, TracebackType
 
 from ..compat import install
-from ..compat.alias import STAND_IN
+from ..compat.alias import STAND_IN, our_name
 from .terminal import complain
 
 USAGE = """\
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     if named:
         sys.argv = ["-m", *rest[1:]]
         _set_path(os.getcwd())
-        module = rest[0]
+        module = our_name(rest[0]) or rest[0]
         return _guarded(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
     return run_script(rest[0], rest[1:])
 

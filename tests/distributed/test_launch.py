@@ -98,6 +98,14 @@ def test_torchruns_spelling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert two.command[-2:] == ["-m", "package.train"]
 
 
+def test_torchs_name_of_the_launcher() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "rushlight", "run", "-m", "torch.distributed.run", "--help"],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert said.returncode == 0 and "--nproc_per_node" in said.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
