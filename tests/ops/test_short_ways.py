@@ -40,6 +40,11 @@ def test_short_rows_reduce_as_long_ones(width: int) -> None:
     x = floats(2000, width)
     assert reduce.short_rows(x, (1,), 16)
     np.testing.assert_allclose(reduce.row_sums(x, (1,), True), x.sum(1, keepdims=True), atol=1e-5)
+    wide = floats(500, width, 9)
+    for keep in (False, True):
+        found = reduce.row_sums(wide, (1,), keep)
+        np.testing.assert_allclose(found, wide.sum(1, keepdims=keep), atol=1e-5)
+    assert reduce._few_slices(wide, (1,)) == 1
     for ufunc in (np.maximum, np.minimum):
         found = reduce.row_extremes(ufunc, x, (1,), False)
         np.testing.assert_array_equal(found, ufunc.reduce(x, 1))
