@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 
-from rushlight.compile.code import llvm
+from rushlight.compile.code import llvm, switches
 
 # y[i] = 2 x[i] + 1 over one register of lanes, as an emitter for that target would write it
 AFFINE = """\
@@ -22,6 +23,21 @@ define void @affine(ptr %p) {{
   store <{lanes} x float> %z, ptr %p, align 4
   ret void
 }}
+"""
+LOOP = """\
+define i64 @f(ptr %p, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %at = getelementptr i64, ptr %p, i64 %k
+  store i64 %k, ptr %at
+  %next = add i64 %k, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret i64 %k
+}
 """
 
 
@@ -209,3 +225,27 @@ def test_spills_can_be_counted():
         text = llvm.assembly(f"define void @f(ptr %p) {{\n{loads}{stores}  ret void\n}}")
         counts[n] = text.count("(%rsp)")
     assert counts[4] == 0 and counts[40] >= 16
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_switches_are_turned_and_turned_back(by_file, monkeypatch):
+    """One by one where no file can be made of them."""
+    if not by_file:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    binding = llvm.library()
+    passes = ("Loop Strength Reduction", "CodeGen Prepare", "Control Flow Optimizer")
+    ir = LOOP
+
+    def run() -> list[str]:  # but for those too quick for the clock
+        module = binding.parse_assembly(llvm.complete(ir, llvm.target()))
+        llvm._machine(llvm.target()).emit_object(module)
+        report = binding.newpassmanagers.report_and_reset_timings()
+        return [name for name in passes if name in report]
+
+    binding.newpassmanagers.set_time_passes(True)
+    try:
+        with switches.without_idle_passes(binding):
+            assert not run()
+        assert run()
+    finally:
+        binding.newpassmanagers.set_time_passes(False)

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -30,6 +30,7 @@ from ...core import threads
 from ...core.errors import fail
 from ..records import record
 from . import cache, loader, parts
+from .switches import without_idle_passes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,13 +40,6 @@ _GROUP = "#9000"  # attribute group that a function gets; emitters use small num
 _DEFINED = re.compile(r"^define\b(?P<how>[^@\n]*)@(?P<name>[\w.$]+)", re.M)
 _DECLARED = re.compile(r"^declare\b[^@\n]*@([\w.$]+)|^@([\w.$]+)\s*=\s*external\b", re.M)
 _HEAD = re.compile(r"^(define\b.*?)\s*\{[ \t]*$", re.M)
-_SWITCHED = range(14, 23)  # versions of LLVM that know these switches
-_IDLE = (  # passes that find nothing in what is written here, or nothing that can be measured
-    "lsr cgp constant-hoisting mergeicmps partial-libcall-inlining early-ifcvt machine-sink"
-    " postra-machine-sink machine-cse machine-dce peephole copyprop branch-fold tail-duplicate"
-    " early-taildup block-placement"
-).split()
-_SHORT = 20_000  # characters of a text, some 400 lines, that gain less from the other switches
 _lock = threading.RLock()  # whoever touches llvmlite holds it, and so does a fork
 _loaded: weakref.WeakSet[Any] = weakref.WeakSet()
 _symbols: dict[str, int | Callable[[], int]] = {}
@@ -333,7 +327,7 @@ def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> s
     target = target or _current()
     texts, outer = _parted(ir, target)
     found = [(text, level) for text in texts] + [(text, 0) for text in outer]
-    with _without_idle_passes(ir):
+    with without_idle_passes(library()):
         return "".join(
             _machine(target, level).emit_assembly(_parsed(complete(text, target), text))
             for text, level in found
@@ -354,7 +348,7 @@ def _emit(ir: str, target: Target) -> bytes:
         functools.partial(_part, made, complete(text, target), text)
         for made, several in ((machines, texts), (quick, outer)) for text in several
     ]  # fmt: skip
-    with _without_idle_passes(ir):
+    with without_idle_passes(library()):
         return loader.joined(parts.side_by_side(jobs, number))
 
 
@@ -368,27 +362,6 @@ def _part(machines: list[Any], whole: str, ir: str) -> bytes:
     finally:
         context.close()
         machines.append(machine)
-
-
-@contextlib.contextmanager
-def _without_idle_passes(ir: str) -> Iterator[None]:
-    """What LLVM does for others in half of its time is left out.
-
-    To turn a switch there and back costs 0.1 ms: for a short text only the two that gain most.
-
-    The switches are the process's, and others may use LLVM too: they are turned back. A version of
-    LLVM that does not know a switch ends the process, so only those get it that are known to.
-    """
-    llvm = library()
-    wanted = _IDLE if len(ir) > _SHORT else _IDLE[:2]
-    switches = wanted if llvm.llvm_version_info[0] in _SWITCHED else []
-    for name in switches:
-        llvm.set_option("", f"-disable-{name}=true")
-    try:
-        yield
-    finally:
-        for name in switches:
-            llvm.set_option("", f"-disable-{name}=false")
 
 
 def _parsed(whole: str, ir: str, context: Any = None) -> Any:
