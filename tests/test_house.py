@@ -24,12 +24,12 @@ FLOORS = {
     "func": 6, "profiler": 6, "amp": 5, "cpu": 6, "cuda": 6, "testing": 5, "hub": 6, "fx": 6,
     "_C": 6, "functional": 6, "overrides": 6, "_subclasses": 6, "types": 6, "_utils": 6,
     "library": 6, "accelerator": 6,
-    "_dynamo": 6, "_higher_order_ops": 6,
+    "onnx": 6, "_dynamo": 6, "_higher_order_ops": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {
     "llvmlite": "compile/code/llvm.py", "mpi4py": "distributed/mpi.py", "PIL": "vision/io.py",
-    "onnx": "serialize/onnx.py", "sympy": "autograd/symbolic/sympy_door.py", "matplotlib": "viz.py",
+    "onnx": "onnx/exporting.py", "sympy": "autograd/symbolic/sympy_door.py", "matplotlib": "viz.py",
     "einops": "compat/einops_backend.py", "opt_einsum": "compat/opt_einsum_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py", "tensorboardX": "utils/tensorboard.py",

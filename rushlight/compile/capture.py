@@ -98,7 +98,7 @@ def flatten(value: Any, leaves: list[Tensor]) -> Any:
     """Nested arguments with each tensor replaced by its number in `leaves`."""
     if isinstance(value, Tensor):
         leaves.append(value)
-        return _Leaf(len(leaves) - 1)
+        return Leaf(len(leaves) - 1)
     if isinstance(value, (tuple, list)):
         return alike(value, [flatten(part, leaves) for part in value])
     if type(value) is dict:
@@ -111,7 +111,9 @@ def alike(value: Any, parts: list[Any]) -> Any:
     return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
-class _Leaf:
+class Leaf:
+    """The place of a tensor among a call's arguments: its number in their order."""
+
     __slots__ = ("index",)
 
     def __init__(self, index: int) -> None:

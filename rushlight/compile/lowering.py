@@ -9,13 +9,13 @@ always succeeds.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
 from ..core.primitive import REGISTRY
 from .foreign import fill, has_hole, operand_count, restored
-from .graph import FOREIGN, Graph, Node
+from .graph import FOREIGN, Graph, Node, order
 from .lower import (
     activations as lower_activations,
 )
@@ -81,6 +81,27 @@ def lower(graph: Graph) -> Graph:
         values[node] = _lowered(s, node, values, moulds)
     effects = [values[node].node for node in graph.effects]
     return Graph(graph.inputs, [values[node].node for node in graph.outputs], effects)
+
+
+def lower_one(node: Node, fixed: Sequence[bool]) -> tuple[list[Node], list[Node], Any] | None:
+    """One captured op alone in core ops: its operands, the steps, and the result (or results).
+
+    Operands that are `fixed` and constants of the graph keep their values, which rules may look at.
+    None for an op that has no rule.
+    """
+    s = Builder()
+    inputs = [
+        x if known and x.op == "constant" else Node("input", (), (k,), x.shape, x.dtype)
+        for k, (x, known) in enumerate(zip(node.inputs, fixed))
+    ]
+    try:
+        found = _native(s, node, [Value(s, x) for x in inputs])
+    except NotNative:
+        return None
+    several = type(found) is tuple
+    nodes = [x and x.node for x in (found if several else (found,))]
+    steps = order([x for x in nodes if x], inputs)[len(inputs) :]
+    return inputs, steps, tuple(nodes) if several else nodes[0]
 
 
 def _wanted(graph: Graph) -> dict[Node, set[int]]:

@@ -1,0 +1,14 @@
+"""torch.onnx: models written as ONNX files, for other runtimes and viewers (extra `[onnx]`).
+
+>>> import rushlight as torch
+>>> torch.onnx.is_in_onnx_export()
+False
+"""
+
+from .errors import OnnxExporterError, UnsupportedOperatorError
+from .exporting import ONNXProgram, TrainingMode, export, is_in_onnx_export
+
+__all__ = [
+    "ONNXProgram", "OnnxExporterError", "TrainingMode", "UnsupportedOperatorError", "export",
+    "is_in_onnx_export",
+]  # fmt: skip
