@@ -129,7 +129,7 @@ class Reducer:
             self._launch()
 
     def _take(self, place: int) -> None:
-        """Copy a gradient into its bucket, as this process's part of the mean."""
+        """Copy a gradient into its bucket."""
         bucket, slot = self.home[place]
         view, gradient = bucket.views[slot], self.parameters[place].grad
         bucket.waiting -= 1
@@ -142,10 +142,8 @@ class Reducer:
                     f"the gradient of {self.names[place]} is sparse",
                     "gradients are summed over processes densely: use sparse=False",
                 )
-            elif self.hook is not None:
+            elif gradient is not view:
                 view.copy_(gradient)
-            else:
-                rl.mul(gradient.detach(), 1.0 / self.divisor(), out=view)
 
     def divisor(self) -> float:
         """By how much a sum is divided: the processes, or those that still have inputs."""
@@ -160,11 +158,13 @@ class Reducer:
 
     def start(self, buffer: Any, index: int) -> Any:
         """Start the sum of one bucket's buffer; returns what to wait for."""
-        if self.hook is None:
-            return dist.all_reduce(buffer, group=self.group, async_op=True)
+        last = index == len(self.buckets) - 1
+        if self.hook is None:  # nothing is left to do beside the last one
+            with rl.no_grad():
+                buffer.mul_(1.0 / self.divisor())
+            return dist.all_reduce(buffer, group=self.group, async_op=not last)
         state, hook = self.hook
         parts = buffer.split([p.numel() for p in self.buckets[index].parameters])
-        last = index == len(self.buckets) - 1
         return hook(
             state,
             dist.GradBucket(index, last, buffer, parts, self.buckets[index].parameters),
@@ -194,7 +194,7 @@ class Reducer:
 
     def _wait(self, bucket: Bucket) -> None:
         """Wait for a bucket's sum, and put it where it belongs."""
-        found = bucket.under_way.wait()
+        found = None if bucket.under_way is None else bucket.under_way.wait()
         if self.hook is not None and found.data_ptr() != bucket.buffer.data_ptr():
             bucket.buffer.copy_(found)
 
@@ -204,7 +204,7 @@ class Reducer:
         elif parameter.grad is None:
             parameter.grad = view.clone()
         else:
-            parameter.grad.detach().copy_(view)
+            parameter.grad.copy_(view)
 
     def _settle_unused(self) -> set[int]:
         """Start what waits for parameters without gradients; those that no process has used."""
