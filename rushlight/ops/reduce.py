@@ -96,7 +96,8 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
             raise not_implemented("sum_cpu", dtypes.of(x))
         y = _reduce_add(x, dims, np.float32, keepdims=keep)
         return row_major(y).astype(x.dtype)
-    y = row_sums(x, dims, keep)
+    small = dims is None or x.size < MANY
+    y = _reduce_add(x, dims, keepdims=keep) if small else row_sums(x, dims, keep)
     return y if y.ndim < 2 else row_major(y)
 
 
