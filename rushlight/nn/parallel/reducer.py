@@ -194,7 +194,7 @@ class Reducer:
 
     def _wait(self, bucket: Bucket) -> None:
         """Wait for a bucket's sum, and put it where it belongs."""
-        found = None if bucket.under_way is None else bucket.under_way.wait()
+        found: Any = None if bucket.under_way is None else bucket.under_way.wait()
         if self.hook is not None and found.data_ptr() != bucket.buffer.data_ptr():
             bucket.buffer.copy_(found)
 
