@@ -12,9 +12,18 @@ import rushlight as rl
 NO_GROUP = "Default process group has not been initialized, please make sure to call "
 
 
-def test_processes_can_be_joined_but_are_not() -> None:
-    assert rl.distributed.is_available() and not rl.distributed.is_initialized()
-    assert rl.distributed.is_gloo_available() and not rl.distributed.is_nccl_available()
+def test_a_process_of_its_own_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that are told otherwise import FSDP at once."""
+    dist = rl.distributed
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert not dist.is_available() and not dist.is_initialized()
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    assert dist.is_available() and dist.is_initialized()
+    dist.destroy_process_group()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert dist.is_available() and not dist.is_initialized()
+    assert dist.is_gloo_available() and not dist.is_nccl_available()
+    assert dist.ReduceOp.RedOpType.SUM is dist.ReduceOp.SUM
 
 
 @pytest.mark.parametrize("name", ["get_rank", "get_world_size", "barrier", "new_group"])

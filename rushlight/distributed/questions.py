@@ -21,8 +21,13 @@ from .reduce_op import ReduceOp
 
 
 def is_available() -> bool:
-    """True: computations can be spread over processes."""
-    return True
+    """Whether this process is one of several: it was launched as such, or has made a group.
+
+    A program on its own is told False, as by torch's builds without the collectives: libraries ask
+    this before they import what splits networks over processes (FSDP, sharded checkpoints), which
+    is not here. `init_process_group` works all the same.
+    """
+    return is_initialized() or "WORLD_SIZE" in os.environ
 
 
 def is_initialized() -> bool:

@@ -35,7 +35,8 @@ class ReduceOp(enum.IntEnum):
         return f"<RedOpType.{self.name}: {self.value}>"
 
 
-RedOpType = ReduceOp
+# torch has its names in a class of their own, which programs reach through this one.
+type.__setattr__(ReduceOp, "RedOpType", ReduceOp)
 _JOIN: dict[ReduceOp, Any] = {
     ReduceOp.SUM: np.add, ReduceOp.AVG: np.add, ReduceOp.PRODUCT: np.multiply,
     ReduceOp.MIN: np.minimum, ReduceOp.MAX: np.maximum, ReduceOp.BAND: np.bitwise_and,
