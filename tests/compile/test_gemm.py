@@ -328,9 +328,8 @@ def tile_of(target, dtype, rows, vectors, inner, cut, asks=0):
     x = tuple(n * 504 for n in range(rows))
     loops = ((512, 1, 1 if inner else vectors * w),)
     unroll = 1 if cut or asks else unrolled(kind, vectors)
-    asked = (rows, vectors) if asks else (0, 0)
     return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut,
-                asks=(500,) * asks, asked=asked, onward=w * bool(asks))  # fmt: skip
+                asks=asks, onward=w * bool(asks), free=bool(asks))  # fmt: skip
 
 
 def spills(assembly):

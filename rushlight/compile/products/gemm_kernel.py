@@ -12,6 +12,7 @@ from .packing import KERNEL, Number, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
+STRETCH, LINES = 8, 6  # terms at least between what is asked for, and how many lines at once
 FEW = 24  # tiles that share a panel, up to which the next one is asked for
 
 
@@ -84,8 +85,8 @@ class Driver:
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
             copies=copies, cut=bool(plan.cut), ahead=self._ahead(rows * len(y), x_steps[-1]),
-            asks=(0,) * len(self.touched) if self.spread else (),
-            asked=asked(plan) if self.spread else (0, 0), onward=self.onward, free=self.free,
+            asks=asked(plan)[1] if self.spread else 0, group=self._group(), onward=self.onward,
+            free=self.free,
         )  # fmt: skip
 
     def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
@@ -155,6 +156,11 @@ class Driver:
         if plan.inner:  # sums that no tile writes are added up with the others: denormals are slow
             with self.f.loop(0, sums, w) as loop:
                 self.f.store(constant(0.0, self.type), self.sums, loop.index)
+        if self.spread:
+            self.wanted = self.f.stack(I64, 2 * len(self.touched))
+            for number, place in enumerate(self.touched):
+                step = self.f.coerce(ask_step(plan, place), I64)
+                self.f.store(step, self.wanted, 2 * number + 1)
         if plan.packs_near:
             self.near = self.f.stack(self.type.scalar, max(1, plan.near_size))
         if plan.inner or plan.turned:
@@ -277,8 +283,9 @@ class Driver:
             more += self._told(panel)
         if self.spread:
             where = self._where(panel, row)
-            starts = ask_starts(f, plan, self.touched, *where)
-            more += "".join(f", {start.typed}" for start in starts)
+            for number, start in enumerate(ask_starts(f, plan, self.touched, *where)):
+                f.store(start, self.wanted, 2 * number)
+            more += f", {self.wanted.typed}"
         if self.onward:
             done = times(f, f.sub(tile, self.first), self.onward * self.gemm.terms)
             more += f", {f.at(y, f.add(done, across), type).typed}"
@@ -287,14 +294,20 @@ class Driver:
             self._end(panel, tile)
 
     def _told(self, panel: Value) -> str:
-        """What a free tile is told: how far it goes, and steps."""
-        numbers: list[Number] = []
+        """What a free tile is told: how far it goes, and how much it asks for."""
+        numbers: list[Number] = [self._down(panel)]
         if self.spread:
-            numbers += divmod(self.gemm.terms, asked(self.plan)[0])
-        numbers.append(self._down(panel))
-        if self.spread:
-            numbers += [ask_step(self.plan, place) for place in self.touched]
+            kinds = len(self.touched)
+            rounds = -(-kinds * asked(self.plan)[0] // self._group())
+            numbers = [*divmod(self.gemm.terms, rounds), *numbers, rounds, kinds]
         return "".join(f", {self.f.coerce(number, I64).typed}" for number in numbers)
+
+    def _group(self) -> int:
+        """How many rows to ask for at once: as many as arrays, unless these are many."""
+        kinds, (rows, lines) = len(self.touched), asked(self.plan)
+        if not self.spread or kinds * lines <= 2 * LINES:
+            return max(1, kinds)
+        return min(kinds, max(LINES // lines, -(-STRETCH * kinds * rows // self.gemm.terms), 1))
 
     def _start(self, panel: Value, start: Number) -> Number:
         """How far into this panel of y the term `start` is."""

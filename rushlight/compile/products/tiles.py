@@ -29,12 +29,14 @@ class Tile:
     `adds` starts from what `out` holds. `copies` splits the sums of an inner tile, so that
     additions need not wait on each other. With `cut` the innermost count is a fourth argument.
     `ahead` says how many steps early lines of x and y are asked for, where they lie far apart.
-    `asks` are row steps of arrays, each one more argument, that are wanted after the sum: `asked`
-    rows and lines of each are asked for, spread over the terms, as few requests can be under way
-    at once. `onward` is how many elements per term to ask for at a last pointer, for later tiles.
+    With `asks` it asks, some between a few terms and the next, for so many lines of each row that
+    is wanted after the sum, as few requests can be under way at once: it is told how many `rounds`
+    there are, a `group` of rows in each, and of how many `kinds` of arrays, whose next rows and
+    steps stand in `wanted`. `onward` is how many elements per term to ask for at a last pointer,
+    for later tiles.
     `walks` are lines to ask for in every round of the outermost loop, at one more pointer each.
-    A `free` tile of one loop is told at each call how far it goes, the step of `y` and those of
-    `asks`, so that products of several sizes share it: no tile costs LLVM less than 5 ms.
+    A `free` tile of one loop, as one that asks must be, is told at each call how far it goes and
+    the step of `y`, so that products of several sizes share it: none costs LLVM less than 5 ms.
     """
 
     type: Type
@@ -50,8 +52,8 @@ class Tile:
     copies: int = 1
     cut: bool = False
     ahead: tuple[int, int] = (0, 0)
-    asks: tuple[int, ...] = ()
-    asked: tuple[int, int] = (0, 0)
+    asks: int = 0
+    group: int = 1
     onward: int = 0
     walks: tuple[int, ...] = ()
     free: bool = False
@@ -62,8 +64,8 @@ def emit_tile(module: Module, name: str, tile: Tile) -> str:
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
     if tile.free:
         given += [("each", I64), ("more", I64)] * (not tile.cut) + [("down", I64)]
-        given += [(f"step{n}", I64) for n in range(len(tile.asks))]
-    given += [(f"ask{n}", PTR) for n in range(len(tile.asks))]
+    if tile.asks:
+        given += [("rounds", I64), ("kinds", I64), ("wanted", PTR)]
     given += [("later", PTR)] * bool(tile.onward)
     given += [(f"walk{n}", PTR) for n in range(len(tile.walks))]
     _Walk(module.function(name, given, internal=True), tile).emit()
@@ -201,33 +203,37 @@ class _Walk:
         return sums
 
     def _spread(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
-        """The terms in as many stretches as rows are asked for, one row before each."""
-        f, tile, (rows, lines) = self.f, self.tile, self.tile.asked
-        trip, *steps = self._last()
-        line, kinds, ahead = 64 // self.type.size, len(tile.asks), len(self.later)
-        each, more = divmod(trip, rows)
-        asks: Sequence[Any] = tile.asks
-        if tile.free:
-            each, more = self.given["each"], self.given["more"]
-            asks = [self.given[f"step{n}"] for n in range(kinds)]
-        wanted = [self.given[f"ask{n}"] for n in range(kinds)]
-        with f.loop(0, rows, carry=[x, y, *self.later, *wanted, *sums]) as loop:
-            x, y, *rest = loop.carried
-            self.later, rest = rest[:ahead], rest[ahead:]
-            for row in rest[:kinds]:
-                for n in range(lines):
-                    f.prefetch(f.at(row, n * line, self.type), write=True)
-            count: Any = each
-            if tile.free or more:
-                early = f.compare("<", loop.index, more)
-                count = f.select(early, f.coerce(f.add(each, 1), I64), each)
+        """The terms in stretches, some rows being asked for before each."""
+        f, ahead = self.f, len(self.later)
+        _, *steps = self._last()
+        each, more = self.given["each"], self.given["more"]
+        start = f.coerce(0, I64)
+        with f.loop(0, self.given["rounds"], carry=[start, x, y, *self.later, *sums]) as loop:
+            at, x, y, *rest = loop.carried
+            self.later = rest[:ahead]
+            at = self._wanted(at)
+            early = f.compare("<", loop.index, more)
+            count = f.select(early, f.coerce(f.add(each, 1), I64), each)
             sums = self._loop(
-                count, x, y, steps, rest[kinds:], lambda x, y, sums: self._terms(x, y, sums, 1)
+                count, x, y, steps, rest[ahead:], lambda x, y, sums: self._terms(x, y, sums, 1)
             )
             x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
-            following = [f.at(z, s, self.type) for z, s in zip(rest[:kinds], asks)]
-            loop.next(x, y, *self.later, *following, *sums)
-        return loop.results[2 + ahead + kinds :]
+            loop.next(at, x, y, *self.later, *sums)
+        return loop.results[3 + ahead :]
+
+    def _wanted(self, at: Value) -> Value:
+        """Ask for the next rows of a group of arrays from number `at` on; the number after."""
+        f, line = self.f, 64 // self.type.size
+        for _ in range(self.tile.group):
+            pair = f.at(self.given["wanted"], f.mul(at, 2), I64)
+            row = f.load(PTR, pair)
+            for n in range(self.tile.asks):
+                f.prefetch(f.at(row, n * line, self.type), write=True)
+            f.store(f.at(row, f.load(I64, pair, 1), self.type), pair)
+            at = f.add(at, 1)
+            done = f.compare("==", at, self.given["kinds"])
+            at = f.select(done, f.coerce(0, I64), at)
+        return at
 
     def _terms(self, x: Value, y: Value, sums: list[Value], terms: int) -> list[Value]:
         """`terms` steps of the innermost loop, written out."""
