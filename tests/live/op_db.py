@@ -37,6 +37,15 @@ LEFT_OUT = {
     r"chalf": "complex32 exists for GPUs",
 }  # fmt: skip
 
+# Where rushlight keeps to another answer, and why.
+OWN_ANSWER = {
+    "as_strided_scatter": "torch's gradient is that of the places written over, not of the others",
+    "fft.ihfftn": "torch leaves `out` as it was",
+    "renorm": "torch's gradient for the largest of complex numbers is nan",
+    "amax": "NumPy has at most 64 dimensions", "amin": "NumPy has at most 64 dimensions",
+    "aminmax": "NumPy has at most 64 dimensions",
+}  # fmt: skip
+
 
 def name_of(op: Any) -> str:
     """The op's dotted name, with the database's variant in brackets."""
@@ -113,7 +122,10 @@ def page(tallies: dict[str, Tally]) -> str:
         " *node*: the name of `grad_fn`; *errors*: type and first line.", "",
         f"## Missing ({len(missing)})", "", ", ".join(f"`{n}`" for n in missing) or "None.", "",
         f"## Some sample disagrees ({len(partly)})", "",
-        *(f"- `{n}`: {', '.join(a for a in ASPECTS if a in tallies[n].wrong)}" for n in partly), "",
+        *(
+            f"- `{n}`: {', '.join(a for a in ASPECTS if a in tallies[n].wrong)}"
+            + (f" ({OWN_ANSWER[n]})" if n in OWN_ANSWER else "") for n in partly
+        ), "",
         "## Left out", "", "| name | why |", "|---|---|", *left, "",
     ])  # fmt: skip
 
