@@ -39,7 +39,9 @@ def test_byte_resize_is_pillows(h, w, new_h, new_w, channels, mode):
     columns_first = T.Resize((new_w, new_h), mode)(array.swapaxes(0, 1)).swapaxes(0, 1)
     shrinks = new_h < h and (h, new_h) != (w, new_w)
     assert np.array_equal(rows_first, wanted) or (shrinks and np.array_equal(columns_first, wanted))
-    assert np.array_equal(to_array(resize(from_array(array)), array.ndim), resize(array))
+    tensor = from_array(array)  # which torchvision resizes as floating numbers
+    floating = resize(tensor.float()).clamp(0, 255).round().to(rl.uint8)
+    assert bool((resize(tensor) == floating).all())
 
 
 @given(SIDE, SIDE, SIDE, SIDE)
@@ -94,7 +96,6 @@ SAME = {
     "pad four": lambda x: F.pad(x, (1, 2, 3, 4), padding_mode="edge"),
     "pad reflect": lambda x: F.pad(x, (3, 2), padding_mode="reflect"),
     "pad symmetric": lambda x: F.pad(x, (5, 1, 0, 2), padding_mode="symmetric"),
-    "resized crop": lambda x: F.resized_crop(x, 1, 2, 8, 9, (5, 5)),
     "invert": F.invert,
     "five crop": lambda x: F.five_crop(x, 4)[3],
     "ten crop": lambda x: F.ten_crop(x, (4, 6), vertical_flip=True)[7],
@@ -123,6 +124,7 @@ CLOSE = {
     "grey": (lambda x: F.rgb_to_grayscale(x, 3), 1),
     "gamma": (lambda x: F.adjust_gamma(x, 2.2, 0.9), 1),
     "hue": (lambda x: F.adjust_hue(x, 0.3), 12),
+    "resized crop": (lambda x: F.resized_crop(x, 1, 2, 8, 9, (5, 5)), 1),
 }
 
 
@@ -296,7 +298,7 @@ def test_seed_decides_the_same_for_the_three_kinds():
             result = steps(picture)
             results.append(to_array(result, 3) if isinstance(result, rl.Tensor) else result)
         assert np.array_equal(results[0], results[1])
-        assert np.array_equal(results[1], results[2])
+        assert apart(results[1], results[2]) <= 1  # tensors are resized as floating numbers
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 999))

@@ -10,6 +10,8 @@ import numpy as np
 
 import rushlight as rl
 
+from ...core.errors import fail
+from ...core.tensor import wrap
 from ...functions import neural as n
 from ...functions.layouts import keep, lies_channels_last
 
@@ -129,6 +131,51 @@ def _resampled(
     return input
 
 
+def _fixed(matrix: Array) -> tuple[Array, int]:
+    """Weights as whole numbers of 16 bits, and how many of their bits are a fraction."""
+    bits, most = 0, matrix.max()
+    while bits < 22 and int(0.5 + most * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    return np.trunc(matrix * (1 << bits) + np.copysign(0.5, matrix)), bits
+
+
+def _bytes_resampled(
+    input: Tensor, out: list[int], mode: str, align: bool, factors: Any, smooth: bool
+) -> Tensor:
+    """Pictures of bytes: in whole numbers, rounded after each dimension, the last one first.
+
+    The sums are below 2**53: float64 holds them exactly.
+    """
+    y = input._array
+    for place in reversed(range(len(out))):
+        old, size, factor = y.shape[2 + place], out[place], factors[place]
+        if size == old and (not factor or factor == 1):
+            continue
+        weights, bits = _fixed(_matrix(old, size, mode, align, factor, smooth))
+        sums = np.moveaxis(y, 2 + place, -1).astype(np.float64) @ weights.T + (1 << (bits - 1))
+        bounded = np.clip(np.floor(sums / (1 << bits)), 0, 255).astype(np.uint8)
+        y = np.ascontiguousarray(np.moveaxis(bounded, -1, 2 + place))
+    return wrap(y) if y is not input._array else input
+
+
+def _check_type(input: Tensor, mode: str, smooth: bool) -> None:
+    """torch resamples floating numbers, and bytes by some modes."""
+    if input.is_floating_point() or mode == "area":
+        return
+    pictures = mode in ("bilinear", "bicubic", "lanczos") or mode.startswith("nearest")
+    if pictures and input.dtype is rl.uint8:
+        return
+    kernel = "compute_index_ranges_weights" if smooth else {
+        "linear": "compute_indices_weights_linear", "trilinear": "compute_indices_weights_linear",
+        "bicubic": "compute_indices_weights_cubic",
+    }.get(mode, f"upsample_{mode.partition('-')[0]}2d_channels_last")  # fmt: skip
+    kind = input.type().rpartition(".")[2].removesuffix("Tensor")
+    raise fail(
+        NotImplementedError, f"\"{kernel}\" not implemented for '{kind}'",
+        "resample floating numbers: x.float()",
+    )  # fmt: skip
+
+
 def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int] | None, Any]:
     dims = input.ndim - 2
     if size is not None and scale_factor is not None:
@@ -163,6 +210,10 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int] | Non
 
 
 def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
+    if mode == "lanczos" and align_corners:
+        raise ValueError("Lanczos mode does not support align_corners=True")
+    if mode == "lanczos" and not antialias:
+        raise ValueError("Lanczos mode requires antialias=True")
     if mode in ("nearest", "area", "nearest-exact", "lanczos"):
         if align_corners is not None:
             raise ValueError(
@@ -243,7 +294,10 @@ def interpolate(
     if mode == "area":
         return getattr(rl.nn.functional, f"adaptive_avg_pool{len(out)}d")(input, tuple(out))
     smooth = antialias or mode == "lanczos"
-    y = _resampled(input, out, mode, bool(align_corners), factors or [None] * len(out), smooth)
+    _check_type(input, mode, smooth)
+    whole = input.dtype is rl.uint8 and not mode.startswith("nearest")
+    resample = _bytes_resampled if whole else _resampled
+    y = resample(input, out, mode, bool(align_corners), factors or [None] * len(out), smooth)
     if y is input:
         y = input.clone()
     return n.named(y, _node(mode, len(out), smooth))

@@ -52,9 +52,10 @@ def resize(
     if mode.value not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
         raise ValueError(f"Tensor images can not be resized by {mode.value!r}")
     name = mode.value
-    if isinstance(img, np.ndarray) and name == "nearest":
+    as_pillow = isinstance(img, np.ndarray)
+    if as_pillow and name == "nearest":
         name = "pillow-nearest"
-    return on_tensor(img, lambda x: resample(x, new, name, bool(antialias)))
+    return on_tensor(img, lambda x: resample(x, new, name, bool(antialias), as_pillow))
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:

@@ -2,9 +2,9 @@
 
 Every output pixel is a weighted mean of input pixels along its row, then along its column.
 With antialiasing the filter widens with the reduction, as in Pillow and in torch's
-`interpolate(antialias=True)`. Byte pictures are computed in Pillow's fixed-point arithmetic
-and agree with Pillow bit for bit, where Pillow too takes the rows first (version 13 may start
-with the columns when the height shrinks).
+`interpolate(antialias=True)`. Byte tensors go through floating numbers, as in torchvision; byte
+arrays are computed in Pillow's fixed-point arithmetic and agree with Pillow bit for bit, where
+Pillow too takes the rows first (version 13 may start with the columns when the height shrinks).
 """
 
 from __future__ import annotations
@@ -85,10 +85,13 @@ def _pointwise(size: int, new_size: int, mode: str) -> np.ndarray:
     return matrix
 
 
-def resample(img: rl.Tensor, size: tuple[int, int], mode: str, antialias: bool) -> rl.Tensor:
+def resample(
+    img: rl.Tensor, size: tuple[int, int], mode: str, antialias: bool, as_pillow: bool = False
+) -> rl.Tensor:
     """Resize a tensor (..., H, W) to (..., *size); gradients flow through floating ones.
 
-    Arguments: mode "nearest", "nearest-exact", "pillow-nearest", "bilinear" or "bicubic".
+    Arguments: mode "nearest", "nearest-exact", "pillow-nearest", "bilinear" or "bicubic";
+    `as_pillow`, whether bytes are computed in Pillow's arithmetic.
     """
     smooth = mode in ("bilinear", "bicubic")
     if not smooth:
@@ -98,12 +101,14 @@ def resample(img: rl.Tensor, size: tuple[int, int], mode: str, antialias: bool) 
         return img[..., rl.from_numpy(rows)[:, None], rl.from_numpy(columns)[None, :]]
     down = weights(img.shape[-2], size[0], mode, antialias)
     across = weights(img.shape[-1], size[1], mode, antialias)
-    if img.dtype == rl.uint8:
+    if img.dtype == rl.uint8 and as_pillow:
         return rl.from_numpy(_resample_bytes(img.numpy(), down, across))
     work = img if img.is_floating_point() else img.to(rl.float32)
     left = rl.tensor(down, dtype=work.dtype)
     right = rl.tensor(across.T.copy(), dtype=work.dtype)
     result = rl.matmul(left, rl.matmul(work, right))
+    if img.dtype == rl.uint8 and mode == "bicubic":
+        result = result.clamp(0, 255)
     return result if img.is_floating_point() else rl.round(result).to(img.dtype)
 
 
