@@ -312,3 +312,43 @@ def test_edges_that_stay_are_those_of_every_run() -> None:
             assert_close(found, wanted.detach(), rtol=1e-4, atol=1e-5)
         if k == 2:
             net.first.weight.data.neg_()
+
+
+def _sums(w: Any, x: Any, i: Any) -> Any:
+    return w.tanh().index_add(0, i, x) + rl.ones(6, 4).index_add(0, i, x)
+
+
+def _means(w: Any, x: Any, i: Any) -> Any:
+    return w.exp().index_reduce(0, i, x, "mean")
+
+
+def _parts(w: Any, x: Any, i: Any) -> Any:
+    made = w.tanh()
+    y = made.clone()
+    y[1:3] = x[:2]
+    return made * 2 + y
+
+
+def _rows(w: Any, x: Any, i: Any) -> Any:
+    y = w * 2
+    y[i] = x
+    return y.sum(0) + y
+
+
+def _padded(w: Any, x: Any, i: Any) -> Any:
+    return nn.functional.pad(w.tanh(), (1, 1, 0, 3)).index_add(1, i, rl.ones(9, 3)) + x.sum()
+
+
+@pytest.mark.parametrize("function", [_sums, _means, _parts, _rows, _padded])
+def test_what_is_written_into_is_made_in_every_call(function: Any) -> None:
+    rl.manual_seed(0)
+    w = nn.Parameter(rl.randn(6, 4))
+
+    def infer(x: Any, i: Any) -> Any:
+        with rl.no_grad():
+            return function(w, x, i)
+
+    call = rl.compile(infer, fullgraph=True)
+    for places in ([0, 2, 2], [5, 1, 0], [3, 3, 3], [0, 2, 2]):
+        x, i = rl.randn(3, 4), rl.tensor(places)
+        assert_close(call(x, i), infer(x, i), rtol=1e-5, atol=1e-6)

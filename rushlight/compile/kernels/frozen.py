@@ -12,7 +12,7 @@ from ..graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import plan_gemm
 from .normal import hosted, storage
-from .schedule import Group
+from .schedule import Group, Schedule
 
 if TYPE_CHECKING:
     from .maker import Prepared
@@ -29,11 +29,13 @@ class Frozen:
     def __bool__(self) -> bool:
         return bool(self.values)
 
-    def note(self, group: Group, one: Prepared | None, outside: Iterable[Node]) -> None:
+    def note(
+        self, group: Group, one: Prepared | None, outside: Iterable[Node], schedule: Schedule
+    ) -> None:
         """See whether a group, next in order, computes from such values alone.
 
-        What it writes is a value of its own, or a part of one that is put together out of parts,
-        of which no two overlap: the edges of a pad.
+        What it writes is a value of its own that nobody writes into, or a part of one that is put
+        together out of parts, of which no two overlap: the edges of a pad.
         """
         if not self.values or one is None or group.chain or group.kind not in ("nest", "gemm"):
             return
@@ -42,6 +44,8 @@ class Frozen:
             return
         parts = [node for node, home in made.items() if node is not home]
         if any(node.op != "put" or made[node].op != "empty" for node in parts):
+            return
+        if any(_written_into(home, schedule) for home in made.values()):
             return
         read = {node for node, _ in one.operands} - {*made.values(), group.scratch}
         if all(node in self.values or node.op == "constant" for node in read):
@@ -69,3 +73,9 @@ class Frozen:
         assert memory is not None
         self.lasting[memory] = None
         return True
+
+
+def _written_into(home: Node, schedule: Schedule) -> bool:
+    """Whether a value's memory is changed once more: by sums into it, or by parts put over it."""
+    changes = {node.op for node in schedule.roots if node is not home and storage(node) is home}
+    return "scatter" in changes or ("put" in changes and home.op != "empty")

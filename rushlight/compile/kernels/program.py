@@ -139,7 +139,7 @@ def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
     prepared = []
     for group in draft.schedule.groups:
         one = maker.prepare(group, draft.schedule)
-        maker.frozen.note(group, one, draft.where)
+        maker.frozen.note(group, one, draft.where, draft.schedule)
         prepared.append((group, one))
     busy = [one for _, one in prepared if one]
     share(busy, maker.target, maker.frozen.values)
