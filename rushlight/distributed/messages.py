@@ -92,9 +92,7 @@ class Inbox:
         self.channel.read(raw, wait, spin)
         header = HEADER.unpack(raw.tobytes())
         with self._lock:
-            receipt = next((r for r in self._receipts if r.tag == header[0]), None)
-            if receipt is not None:
-                self._receipts.remove(receipt)
+            receipt = self._receipt(header[0])
         if receipt is not None and self._fits(header, receipt):
             self.channel.read(receipt.flat.view(np.uint8), wait, spin)
             receipt.work.finish()
@@ -102,8 +100,25 @@ class Inbox:
         data = np.empty(header[1], np.uint8)
         self.channel.read(data, wait, spin)
         if receipt is None:
-            with self._lock:
+            self._keep(header, data)
+
+    def _keep(self, header: tuple[Any, ...], data: np.ndarray) -> None:
+        """A message that came early; unless its receipt was noted while it was being read."""
+        with self._lock:
+            receipt = self._receipt(header[0])
+            if receipt is None:
                 self._early.append((header, data))
+                return
+        if self._fits(header, receipt):
+            receipt.flat.view(np.uint8)[:] = data
+            receipt.work.finish()
+
+    def _receipt(self, tag: int) -> Receipt | None:
+        """The first receipt of a tag, taken out of the line."""
+        for place, receipt in enumerate(self._receipts):
+            if receipt.tag == tag:
+                return self._receipts.pop(place)
+        return None
 
     def _fits(self, header: tuple[Any, ...], receipt: Receipt) -> bool:
         """Whether a message is what is expected; the work ends with DistMismatch if not."""

@@ -338,6 +338,7 @@ join = general(
 
 
 def _stacked(xs: Sequence[np.ndarray], dim: int) -> np.ndarray:
+    dim %= xs[0].ndim + 1
     key = (*(slice(None),) * dim, None)
     return row_major(lined(_bytes(xs), np.concatenate, [x[key] for x in xs], dim))
 
