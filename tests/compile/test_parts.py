@@ -177,3 +177,9 @@ def test_where_no_thread_can_be_had_one_does_all(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
     jobs = [lambda k=k: bytes([k]) for k in range(5)]
     assert parts.side_by_side(jobs, 3) == [bytes([k]) for k in range(5)]
+
+
+def test_a_state_stays_in_one_piece() -> None:
+    state = "@state = internal global i64 0\n"
+    assert len(parts.parted(HEAD + STEP + OUTER)[1]) == 1
+    assert parts.parted(state + STEP + OUTER) == ([state + STEP + OUTER], [])
