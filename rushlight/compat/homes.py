@@ -115,13 +115,20 @@ def rename_all(top: Any) -> None:
     for kind in vars(top).values():
         if isinstance(kind, type) and kind.__module__ == "rushlight":
             _rename(kind, "torch")
-    results = sys.modules.get("rushlight.functions.results")
-    for kind in results.RETURN_TYPES.values() if results else ():
+    for kind in _return_types():
         _rename(kind, "torch.return_types")
 
 
+def _return_types() -> list[type]:
+    """The classes of named results that there are so far."""
+    results = sys.modules.get("rushlight.functions.results")
+    return [*results.RETURN_TYPES.values()] if results else []
+
+
 def restore() -> None:
-    """Every class says rushlight's module again."""
+    """Every class says rushlight's module again, those made under the alias too."""
+    for kind in _return_types():
+        kind.__module__ = "rushlight.return_types"
     for kind, module in RENAMED.items():
         kind.__module__ = module
     RENAMED.clear()

@@ -17,6 +17,7 @@ import pytest
 import rushlight
 from rushlight import compat
 from rushlight.compat.alias import OURS, our_name
+from rushlight.functions.results import RETURN_TYPES, named_result
 
 
 @pytest.fixture
@@ -104,7 +105,11 @@ def test_objects_travel_and_are_stored_under_either_name(clean: None, tmp_path: 
     rushlight.save(net, tmp_path / "after.pt")
     travelled = pickle.loads(pickle.dumps((net, rushlight.ones(2).max(0), rushlight.ones(2).T)))
     assert repr(travelled[0]) == repr(net) and type(travelled[1]) is rushlight.return_types.max
+    made_meanwhile = named_result("_meanwhile", ("values",))
+    assert made_meanwhile.__module__ == "torch.return_types"
     compat.uninstall()
+    assert made_meanwhile.__module__ == "rushlight.return_types"
+    RETURN_TYPES.pop("_meanwhile")
     assert repr(rushlight.load(tmp_path / "after.pt", weights_only=False)) == repr(net)
 
 
