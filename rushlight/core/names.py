@@ -64,7 +64,7 @@ def _getattr_for(
             found: Any = importlib.import_module(home)
             if attribute is not None:
                 found = getattr(found, attribute)
-            elif home not in _lazy:
+            elif home not in _lazy and "__getattr__" not in vars(found):
                 explain_missing(home)
             if keep is not None:
                 found = keep(name, found)

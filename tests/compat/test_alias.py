@@ -96,6 +96,16 @@ def test_classes_name_torchs_modules_and_ours_again_afterwards(clean: None) -> N
     assert (rushlight.Tensor.__module__, rushlight.nn.ReLU.__module__) == before
 
 
+def test_named_results_are_found_where_pickles_look() -> None:
+    made = [rushlight.ones(2).sort(), rushlight.linalg.eigh(rushlight.eye(2))]
+    assert type(made[0]) is rushlight.return_types.sort
+    for result in made:
+        assert type(pickle.loads(pickle.dumps(result))) is type(result)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = rushlight.return_types.nothing
+    assert {"max", "linalg_svd", "frexp"} <= set(dir(rushlight.return_types))
+
+
 def test_objects_travel_and_are_stored_under_either_name(clean: None, tmp_path: Path) -> None:
     net = rushlight.nn.Sequential(rushlight.nn.Linear(2, 3), rushlight.nn.PReLU())
     rushlight.save(net, tmp_path / "before.pt")
