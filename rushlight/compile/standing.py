@@ -279,7 +279,7 @@ class _KeptGraph(Graph):
         return self._whole
 
     @property
-    def nodes(self) -> list[Node]:  # type: ignore[override]
+    def nodes(self) -> list[Node]:  # type: ignore[override]  # as the three below: an attribute
         """All of them."""
         return self._read().nodes
 

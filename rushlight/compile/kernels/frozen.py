@@ -64,7 +64,7 @@ class Frozen:
             plan, part = plan_gemm(work.gemm, target), "xy".index(packs)
             slot, own = (plan.x, plan.y)[part].slot, work.shared[part]
         else:
-            slot, own = work.plan.weight.slot, -1  # type: ignore[attr-defined]
+            slot, own = work.plan.weight.slot, -1  # type: ignore[attr-defined]  # a conv
         if group.chain and not isinstance(work, Product):
             return False
         if one.operands[slot][0] not in self.values:

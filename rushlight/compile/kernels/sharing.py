@@ -38,7 +38,7 @@ def share(prepared: Sequence[Prepared], target: Any, frozen: Container[Node] = (
     found = [prepared[k] for k in places]
     keys = [_operands(one, k, written) for one, k in zip(found, places)]
     kept = {key for pair in keys for key in pair if key is not None and key[0] in frozen}
-    gemms = [one.work.gemm for one in found]  # type: ignore[union-attr]
+    gemms = [one.work.gemm for one in found]  # type: ignore[union-attr]  # products all
     told = dict(_told(gemms, keys, target, kept))
     made: dict[Any, Node] = {}
     for number in sorted(told):
