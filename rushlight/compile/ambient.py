@@ -14,9 +14,9 @@ import marshal
 import sys
 import threading
 import types
-from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -56,7 +56,7 @@ def ambient() -> dict[str, bytes]:
     return found
 
 
-def facts(table: Mapping[str, Any], place: str) -> list[Any]:
+def facts(table: dict[str, Any], place: str) -> list[Any]:
     """What is to be the same of a module."""
     said: list[Any] = []
     files: set[str] = set()
@@ -65,39 +65,36 @@ def facts(table: Mapping[str, Any], place: str) -> list[Any]:
 
 
 def _others(
-    table: Mapping[str, Any], place: str, said: list[Any], files: set[str], owner: str
+    table: Any, place: str, said: list[Any], files: set[str], owner: str
 ) -> None:  # fmt: skip
     """By name: where functions begin, what switches say, and what small containers hold."""
     late = LOADED.get(owner)
-    items = [*table.items()]
+    items: Any = table.copy().items()
     if late is not None:
         items = [pair for pair in items if late.get(pair[0], table) is not pair[1]]
-    found = [pair for pair in items if type(pair[1]) is _FUNCTION]
-    codes = [x.__code__ for _, x in found]
-    said += [name for name, _ in found]
-    said += map(_LINE, codes)
-    files.update(map(_FILE, codes))
+    codes = []
     for name, value in items:
         kind = type(value)
-        if kind in _QUIET or name in _REMEMBERED:
+        if kind is _FUNCTION:
+            said.append(name)
+            codes.append(value.__code__)
             continue
-        if kind in _HOLDERS:
-            inner = getattr(value, _HOLDERS[kind])
-            if type(inner) is _FUNCTION:
-                said += name, inner.__code__.co_firstlineno
-                files.add(inner.__code__.co_filename)
-        elif kind in _PLAIN:
-            said += name, value
-        elif kind in _CONTAINERS:
-            said += name, _content(value)
-        elif isinstance(value, type):
+        way = _WAYS[kind]
+        if way is None or name in _REMEMBERED:
+            continue
+        if way is _class:
             if RENAMED.get(value, value.__module__) == place:
                 said.append(name)
                 _others(vars(value), "", said, files, value.__qualname__)
-        elif kind is types.SimpleNamespace:
-            said += name, _content(vars(value))
-        elif isinstance(value, threading.local):
-            said += name, _content(_set_anew(value))
+        elif way is _held:
+            inner = getattr(value, _HOLDERS[kind])
+            if type(inner) is _FUNCTION:
+                said.append(name)
+                codes.append(inner.__code__)
+        else:
+            said += name, value if way is _plain else way(value)
+    said += map(_LINE, codes)
+    files.update(map(_FILE, codes))
 
 
 def _set_anew(x: Any) -> dict[str, Any]:
@@ -113,10 +110,21 @@ def _content(value: Any, depth: int = 2) -> Any:
     """How much a container holds, and what of it is plain."""
     if type(value) is dict:
         value = [x for pair in value.items() for x in pair]
+    if len(value) > _SMALL and _words_alone(value):
+        return len(value)
     found = [_content_of(x, depth) for x in value]
     if len(value) > _SMALL:
         return len(value)
     return sorted(map(repr, found)) if type(value) is set else found
+
+
+def _words_alone(value: Any) -> bool:
+    """Whether a container holds but numbers, words, and tuples of them."""
+    kinds = set(map(type, value))
+    if tuple in kinds:
+        inside = chain.from_iterable([x for x in value if type(x) is tuple])
+        kinds = {*kinds, *map(type, inside)} - {tuple}
+    return kinds <= _PLAIN
 
 
 def _content_of(x: Any, depth: int) -> Any:
@@ -145,3 +153,52 @@ def _content_of(x: Any, depth: int) -> Any:
 def _may_call(x: Any, home: str) -> bool:
     """Whether an object of a library may be there to be called."""
     return callable(x) and home.split(".")[0] not in ("builtins", "numpy", "functools", "weakref")
+
+
+# --- what is read of which values
+
+
+def _plain(x: Any) -> Any:
+    return x
+
+
+def _class(x: Any) -> Any:
+    return x
+
+
+def _held(x: Any) -> Any:
+    return x
+
+
+def _space(x: Any) -> Any:
+    return _content(vars(x))
+
+
+def _thread(x: Any) -> Any:
+    return _content(_set_anew(x))
+
+
+class _Ways(dict[type, Any]):
+    """By type how a value is read; None: not at all."""
+
+    def __missing__(self, kind: type) -> Any:
+        way: Any = None
+        if kind in _QUIET:
+            way = None
+        elif kind in _HOLDERS:
+            way = _held
+        elif kind in _PLAIN:
+            way = _plain
+        elif kind in _CONTAINERS:
+            way = _content
+        elif issubclass(kind, type):
+            way = _class
+        elif kind is types.SimpleNamespace:
+            way = _space
+        elif issubclass(kind, threading.local):
+            way = _thread
+        self[kind] = way
+        return way
+
+
+_WAYS = _Ways()
