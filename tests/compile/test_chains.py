@@ -172,6 +172,19 @@ def test_a_chain_takes_what_it_can_and_leaves_the_rest(eager_chains):
     assert sum(chained) >= 2 and not product.chain and chained == sorted(chained, reverse=True)
 
 
+def test_sums_of_a_chain_follow_what_they_read(eager_chains):
+    x, w = value("x", 8, 16, 8), value("w", 8, 8)
+    first = op("tanh", dot("bik,kj->bij", x, w))
+    last = op("tanh", dot("bik,kj->bij", op("tanh", dot("bik,kj->bij", first, w)), w))
+    sums = reduce("sum", first, (1,))
+    made = check(Graph([x, w], [last, sums]), [
+        np.random.default_rng(0).standard_normal(n.shape).astype("f4") for n in (x, w)
+    ])  # fmt: skip
+    groups, roots = made.schedule.groups, made.schedule.roots
+    (place,) = (k for k, group in enumerate(groups) if roots[sums] in group.place)
+    assert all(group.chain for group in groups) and roots[first] in groups[place - 1].place
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(33, 20), (20, 33), (9, 9), (8, 16), (64, 8)])
 def test_a_turned_copy_of_any_size_writes_nothing_else(rows, columns):
     x = value("x", rows, columns)

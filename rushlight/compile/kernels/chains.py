@@ -122,7 +122,19 @@ class _Search:
                 missed += 1
             else:
                 early.append(group)
-        return early, chain.groups, late
+        return early, self._eager(chain.groups), late
+
+    def _eager(self, groups: list[Group]) -> list[Group]:
+        """Sums of what the chain makes are taken right after it is made, while it is at hand."""
+        done: list[Group] = []
+        for group in groups:
+            place, use = len(done), self.known[group]
+            if use is not None and group.reduced and 8 * sum(use.writes.values()) <= _read(use):
+                needs = self.before[group.number]
+                place = max((k + 1 for k, one in enumerate(done) if one.number in needs), default=0)
+                place = place or len(done)
+            done.insert(place, group)
+        return done
 
     def _pieces(self, chain: list[Group]) -> int:
         """How many pieces a chain is worth; 0: none."""
@@ -178,6 +190,10 @@ class _Chain:
             return True
         touched = [pieces for node, pieces in use.reads.items() if node in self.written]
         return bool(touched) and all(touched) and not self.whole.intersection(use.writes)
+
+
+def _read(use: _Use) -> int:
+    return sum(node.nbytes for node in use.reads)
 
 
 def _written(group: Group) -> int:
