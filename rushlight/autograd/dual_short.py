@@ -185,22 +185,67 @@ def begun(level: Any, x: Tensor, t: Tensor) -> Tensor:
 
 
 def _operand(x: Any, level: Any) -> Any:
-    """(level, array, tangent or None) of an operand, or None if it needs the general way."""
+    """(level, array, tangent or None) of an operand, or None if it needs the general way.
+
+    A tangent has the shape and type of its array, float32 or float64.
+    """
     if type(x) in EAGER_TYPES and x._entry is None:
         array = x._array
         if type(array) is ndarray:
             return level, array, None
         if type(array) is Dual and (level is None or array.level is level):
-            t = array.t
-            if t is not None:
-                return array.level, array.a, t
+            if array.t is not None:
+                return array.level, array.a, array.t
             primal, tangent = array.primal, array.tangent
             if primal._entry is None and tangent._entry is None:
                 a, t = primal._array, tangent._array
-                if type(a) is ndarray and type(t) is ndarray:
+                fits = type(a) is ndarray and type(t) is ndarray and a.dtype.char in "fd"
+                if fits and a.dtype is t.dtype and a.shape == t.shape:
                     return array.level, a, t
         return None
     return (level, x, None) if type(x) in _NUMBERS else None
+
+
+def _two(x: Any, z: Any) -> Any:
+    """(level, array, tangent or None, array, tangent or None) of two operands of one type."""
+    level = t = u = None
+    a, b = x, z
+    if type(x) in EAGER_TYPES:
+        a = x._array
+        if type(a) is Dual:
+            level, t, a = a.level, a.t, a.a
+            if t is None:
+                return _two_settled(x, z)
+        if x._entry is not None or type(a) is not ndarray:
+            return None
+    elif type(x) not in _NUMBERS:
+        return None
+    if type(z) in EAGER_TYPES:
+        b = z._array
+        if type(b) is Dual:
+            if level is not None and b.level is not level:
+                return None
+            level, u, b = b.level, b.t, b.a
+            if u is None:
+                return _two_settled(x, z)
+        if z._entry is not None or type(b) is not ndarray:
+            return None
+        if type(a) is ndarray and a.dtype is not b.dtype:
+            return None
+    elif type(z) not in _NUMBERS:
+        return None
+    return level, a, t, b, u
+
+
+def _two_settled(x: Any, z: Any) -> Any:
+    """The same where one of them holds Tensors."""
+    first = _operand(x, None)
+    second = first and _operand(z, first[0])
+    if not second:
+        return None
+    (_, a, t), (level, b, u) = first, second  # type: ignore[misc]
+    fits = type(a) is not ndarray or type(b) is not ndarray or a.dtype is b.dtype
+    return (level, a, t, b, u) if fits else None
 
 
 def _unary(prim: Primitive) -> Way:
@@ -220,9 +265,9 @@ def _unary(prim: Primitive) -> Way:
             if found is None:
                 return route(prim, inputs, params)
             level, a, t = found
-        if a.dtype.char not in "fd" or not level.alive:
+        if not level.alive:
             return route(prim, inputs, params)
-        if large is not None and a.size >= least and t.dtype is a.dtype and t.shape == a.shape:
+        if large is not None and a.size >= least:
             return _result(prim, level, inputs, *large(a, t))
         y = evaluate(a)
         if type(y) is not ndarray:
@@ -237,7 +282,13 @@ def _unary(prim: Primitive) -> Way:
             t = -t
         else:
             t = t * d
-        return _result(prim, level, inputs, y, t)
+        if type(t) is not ndarray or t.dtype is not y.dtype:
+            return _result(prim, level, inputs, y, t)
+        result = new(Tensor)
+        result._entry = None
+        result._array = value = new_dual(Dual)
+        value.level, value.a, value.t = level, y, t
+        return result
 
     return way
 
@@ -248,22 +299,11 @@ def _binary(prim: Primitive) -> Way:
     tangent = _TANGENTS.get(prim.name)
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-        x, z = inputs
-        first = None if params else _operand(x, None)
-        second = first and _operand(z, first[0])
-        if not second:
+        found = None if params else _two(*inputs)
+        if found is None or not found[0].alive:
             return route(prim, inputs, params)
-        (_, a, t), (level, b, u) = first, second  # type: ignore[misc]
-        if type(a) is ndarray:
-            kind = a.dtype
-            fits = type(b) is not ndarray or b.dtype is kind
-        else:
-            kind, fits = b.dtype, True
-        if not fits or kind.char not in "fd" or not level.alive:
-            return route(prim, inputs, params)
-        if large is not None and t is not None is not u and a.size >= least and (
-            a.shape == b.shape == t.shape == u.shape and t.dtype is u.dtype is kind
-        ):  # fmt: skip
+        level, a, t, b, u = found
+        if t is not None is not u and large and a.size >= least and a.shape == b.shape:
             return _result(prim, level, inputs, *large(a, b, t, u))
         try:
             y = evaluate(a, b)
@@ -271,11 +311,44 @@ def _binary(prim: Primitive) -> Way:
             return route(prim, inputs, params)
         if type(y) is not ndarray:
             y = asarray(y)
-        if y.dtype is not kind:
+        if tangent is None:
+            t = _by_partials(prim, (t, u), (a, b), y, ())
+        else:
+            t = tangent(t, u, a, b, y)
+        if type(t) is not ndarray or t.dtype is not y.dtype or t.shape != y.shape:
+            return _result(prim, level, inputs, y, t)
+        result = new(Tensor)
+        result._entry = None
+        result._array = value = new_dual(Dual)
+        value.level, value.a, value.t = level, y, t
+        return result
+
+    return way
+
+
+def _bilinear(prim: Primitive) -> Way:
+    """A product of two operands."""
+    evaluate = prim.eval
+
+    def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        found = None if params and _hidden(params) else _two(*inputs)
+        if found is None:
             return route(prim, inputs, params)
-        if tangent is not None:
-            return _result(prim, level, inputs, y, tangent(t, u, a, b, y))
-        return _result(prim, level, inputs, y, _by_partials(prim, (t, u), (a, b), y, ()))
+        level, a, t, b, u = found
+        if not level.alive:
+            return route(prim, inputs, params)
+        try:
+            y = evaluate(a, b, *params)
+        except (ValueError, Unfollowed):
+            return route(prim, inputs, params)
+        if type(y) is not ndarray:
+            y = asarray(y)
+        total = None if t is None else evaluate(t, b, *params)
+        if u is not None:
+            term = evaluate(a, u, *params)
+            fits = type(total) is ndarray and total.base is None
+            total = term if total is None else add(total, term, total) if fits else total + term
+        return _result(prim, level, inputs, y, total)
 
     return way
 
@@ -300,7 +373,7 @@ def _linear(prim: Primitive) -> Way:
         if found is None or (params and _hidden(params)):
             return route(prim, inputs, params)
         level, a, t = found
-        if a.dtype.char not in "fd" or not level.alive:
+        if not level.alive:
             return route(prim, inputs, params)
         try:
             y = evaluate(a, *params)
@@ -358,16 +431,17 @@ def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
         return result
     if type(t) is not ndarray:
         t = asarray(t)
-    if t.dtype is not y.dtype:
-        t = t.astype(y.dtype)
-    if t.shape != y.shape:
-        t = np.broadcast_to(t, y.shape)
+    if t.shape != y.shape or t.dtype is not y.dtype:
+        t = t if t.dtype is y.dtype else t.astype(y.dtype)
+        t = t if t.shape == y.shape else np.broadcast_to(t, y.shape)
     result._array = value = new_dual(Dual)
     value.level, value.a, value.t = level, y, t
-    rule = prim.rule
-    if type(rule) is Multilinear and rule.view:
+    if prim in _VIEWS:
         link_view(result, inputs[0])
     return result
+
+
+_VIEWS: set[Primitive] = set()
 
 
 def _general(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
@@ -389,7 +463,10 @@ def _way(prim: Primitive) -> Way:
             ways = {1: _unary, 2: _binary}
             found = ways.get(prim.arity, lambda prim: _any_number(prim, _by_partials))(prim)
         elif prim.name not in PUSHES and type(rule) is Multilinear:
-            found = _linear(prim) if prim.arity == 1 else _any_number(prim, _by_eval)
+            ways = {1: _linear, 2: _bilinear}
+            found = ways.get(prim.arity, lambda prim: _any_number(prim, _by_eval))(prim)
+    if type(rule) is Multilinear and rule.view:
+        _VIEWS.add(prim)
     SHORT[prim] = found
     return found
 

@@ -286,7 +286,8 @@ def unpacked(level: Any, y: Tensor, strict: bool = False) -> tuple[Tensor, Tenso
     """Value and tangent of a tensor, zeros if it has none at this level."""
     value = y._array
     if type(value) is Dual and value.level is level:
-        return value.primal, value.tangent
+        primal = value.primal
+        return primal, value._tangent  # settled now
     if strict:
         raise RuntimeError(
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs."

@@ -177,6 +177,12 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))
                 return result
+            if type(a) is ndarray and kind in EAGER_TYPES:
+                a = b
+            if type(a) in SHORT_WAYS and (
+                kind in EAGER_TYPES or (kind in NUMBERS and a.dtype.char in "fd")
+            ):
+                return SHORT_WAYS[type(a)](prim, (input, other), params)
         return long_way(prim, input, other, params, out)
 
     return op
@@ -267,6 +273,10 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))
                 return result
+            if type(a) is ndarray:
+                a = b
+            if type(a) in SHORT_WAYS:
+                return SHORT_WAYS[type(a)](prim, (input, other), params)
         return long_way(prim, input, other, params, None)
 
     return op
@@ -306,6 +316,11 @@ def _triple(prim: Primitive) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other, third))
                 return result
+            for array in (a, b, c):
+                if type(array) is not ndarray:
+                    if type(array) in SHORT_WAYS:
+                        return SHORT_WAYS[type(array)](prim, (input, other, third), params)
+                    break
         return apply(prim, (input, other, third), params)
 
     return op
