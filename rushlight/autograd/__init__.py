@@ -6,8 +6,8 @@ from ..core.dispatch import LATE as _LATE
 from ..core.names import explain_missing as _explain_missing
 from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
-from . import engine as _engine
 from . import graph
+from . import leaves as _leaves
 from .backward import backward, grad
 from .function import Function, FunctionCtx, once_differentiable
 from .graph import Node
@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # loaded when first asked for
     from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 _LATE.gradients = grad
-_engine.Late.sum_to = _structure.sum_to
-_engine.Late.add = _elementwise.add
-_engine.Late.keep = _structure.kept
+_leaves.Late.sum_to = _structure.sum_to
+_leaves.Late.add = _elementwise.add
+_leaves.Late.keep = _structure.kept
 _MODULES = "forward_ad function_levels functional matrix_calculus numeric symbolic".split()
 _explain_missing(
     __name__,

@@ -15,7 +15,8 @@ from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made
 from .batched import Batched, whole_batch
-from .engine import Sweep, _finish_leaf, accumulate, accumulate_leaves, sweep, sweep_loss
+from .engine import Sweep, accumulate_leaves, sweep, sweep_loss
+from .leaves import accumulate, through_hooks
 from .levels import entered
 
 
@@ -196,7 +197,7 @@ def _carrier(x: Tensor) -> Tensor:
 def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> Any:
     if x._entry is LEAF:
         found = pass_.leaves.get(id(x))
-        g = None if found is None else _finish_leaf(x, found[1]) if x._hooks else found[1]
+        g = None if found is None else through_hooks(found[1], x._hooks) if x._hooks else found[1]
     else:
         g = pass_.captured.get(x._entry[ORDER])
     if g is not None:

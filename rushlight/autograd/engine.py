@@ -12,14 +12,12 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
-from ..core.errors import fail
 from ..core.state import STATE
 from ..core.tape import (
     FREED,
@@ -34,10 +32,10 @@ from ..core.tape import (
     SHAPE,
     Entry,
     last_write,
-    mark_written,
 )
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value, made
+from ..core.values import made
+from .leaves import WATCHED, Late, accumulate, last_uses, like, settle, shown, through_hooks
 from .lifting import held, lift, seed, values_of
 from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
@@ -46,14 +44,6 @@ from .segments import SEGMENT, recorded_again
 ndarray, add = np.ndarray, np.add
 _ZERO = bytes(16)
 TIMER: list[Any] = [None]  # a profile's `entry -> its pull, timed`
-
-
-class Late:
-    """Differentiable helpers the engine needs; the ops floor's declarations, set by `autograd`."""
-
-    sum_to: Callable[..., Any]
-    add: Callable[..., Any]
-    keep: Callable[..., Any]  # a copy with its history
 
 
 class _Running(threading.local):
@@ -133,11 +123,23 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        if not (self.lifts or self.capture or STATE.anomaly or TIMER[0]):
+        last = last_uses(self.roots) if WATCHED and self.needed is None else None
+        if not (self.lifts or self.capture or STATE.anomaly or TIMER[0] or last):
             self.run_plain()
         while heap:
-            entry, g, _ = pending.pop(-heappop(heap))
+            order = -heappop(heap)
+            entry, g, _ = pending.pop(order)
             self.visit(entry, g)
+            if last and order in last:
+                del g  # the last hold on it may be the leaf's
+                self.settle(last[order])
+
+    def settle(self, complete: list[Tensor]) -> None:
+        """Give leaves that nothing further uses their gradients now."""
+        for leaf in complete:
+            waiting = self.leaves.pop(id(leaf), None)
+            if waiting is not None:
+                settle(waiting, self.create)
 
     def run_plain(self) -> None:
         """All waiting entries in the plain case: no capture, arrays only, as in training."""
@@ -269,40 +271,12 @@ def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
 
 
-def _tensor(g: Any) -> Any:
-    return g if g is None or isinstance(g, Tensor) else wrap(g)
-
-
-def _like(result: Any, g: Any, hook: Any) -> Any:
-    """A hook's result, checked, in the form that the sweep runs on."""
-    if not isinstance(result, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-    if result._array.shape != g.shape:
-        name = getattr(hook, "__name__", type(hook).__name__)
-        raise fail(
-            RuntimeError, f"hook '{name}' has changed the size of value",
-            f"the gradient has shape {tuple(g.shape)}, the hook returned {tuple(result.shape)}",
-        )  # fmt: skip
-    return result if isinstance(g, Tensor) else result._array
-
-
-def _through_hooks(g: Any, hooks: Any) -> Any:
-    """A gradient after a tensor's hooks, which see the same object until one gives another."""
-    shown = _tensor(g)
-    for hook in list(hooks.values()):
-        changed = hook(shown)
-        if changed is not None:
-            _like(changed, g, hook)
-            shown = changed
-    return shown if isinstance(g, Tensor) else shown._array
-
-
 def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
     for place, hooks in entry[HOOKS].tensor.items():
         part = g[place] if type(g) is list else g
         if part is None:
             continue
-        part = _through_hooks(part, hooks)
+        part = through_hooks(part, hooks)
         if type(g) is list:
             g[place] = part
         else:
@@ -318,10 +292,10 @@ def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
 def _run_pre_hooks(entry: Entry, g: Any) -> Any:
     for hook in list(entry[HOOKS].pre.values()):
         gs = g if type(g) is tuple else (g,)
-        changed = hook(tuple(map(_tensor, gs)))
+        changed = hook(tuple(map(shown, gs)))
         if changed is not None:
             changed = changed if isinstance(changed, tuple) else (changed,)
-            g = tuple(_like(new, old, hook) for new, old in zip(changed, gs))
+            g = tuple(like(new, old, hook) for new, old in zip(changed, gs))
             g = g if len(gs) > 1 else g[0]
     return g
 
@@ -330,68 +304,15 @@ def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
     gs = g if type(g) is tuple else (g,)
     for hook in list(entry[HOOKS].post.values()):
         before = tuple(
-            None if one is None or parent is None else _tensor(one)
+            None if one is None or parent is None else shown(one)
             for one, parent in zip(grads, entry[PARENTS])
         )
-        changed = hook(before, tuple(map(_tensor, gs)))
+        changed = hook(before, tuple(map(shown, gs)))
         if changed is not None:
             changed = changed if isinstance(changed, tuple) else (changed,)
             raw = not isinstance(gs[0], Tensor)
             grads = [one._array if raw and isinstance(one, Tensor) else one for one in changed]
     return grads
-
-
-def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
-    """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied."""
-    if STATE.tracer is not None:
-        STATE.tracer.saw_grad(tensor)
-    before = tensor._grad
-    if before is None and type(g) is ndarray:
-        if g.dtype is not tensor._array.dtype:
-            g = g.astype(tensor._array.dtype)
-        elif g.base is not None or getrefcount(g) > 3 or not g.flags.writeable:
-            g = g.copy()  # somebody else's too
-        tensor._grad = wrap(g)
-        return
-    if (apart := _apart(g, before)) is not None:  # sparse ones
-        tensor._grad = apart
-        return
-    if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
-        g = wrap(g._array.detached())
-        if isinstance(g._array, Value):
-            tensor._grad = g if before is None else Late.add(before, g)
-            return
-    if before is not None:
-        if create or before._entry is not None:
-            tensor._grad = Late.add(before, _tensor(g))
-        else:
-            array = g._array if isinstance(g, Tensor) else g
-            before._array += array
-            mark_written(before._array)
-        return
-    if isinstance(g, Tensor) and (create or g._entry is not None):
-        tensor._grad = Late.keep(g)
-        return
-    array = g._array if isinstance(g, Tensor) else g  # under a trace, neither Tensor nor ndarray
-    if array.dtype != tensor._array.dtype:
-        array = array.astype(tensor._array.dtype)
-    elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
-        array = array.copy()
-    tensor._grad = wrap(array)
-
-
-def _apart(g: Any, before: Tensor | None) -> Tensor | None:
-    """The new `.grad` where an array's class says itself how gradients add up."""
-    array = g._array if isinstance(g, Tensor) else g
-    if issubclass(type(array), Value) and array.gradient is not None:
-        return array.gradient(before)
-    if before is not None and issubclass(type(before._array), Value) and before._array.gradient:
-        return Late.add(_tensor(g), before)
-    return None
-
-
-def _finish_leaf(leaf: Tensor, g: Any) -> Any:
-    return _through_hooks(g, leaf._hooks) if leaf._hooks else g
 
 
 def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:
@@ -473,20 +394,13 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
 
 
 def accumulate_leaves(pass_: Sweep, only: set[int] | None, create: bool) -> None:
-    """Give the leaves of a finished pass their gradients, through their hooks."""
-    leaves = pass_.leaves
-    while leaves:
-        key, waiting = leaves.popitem()
-        leaf, g = waiting[0], waiting[1]
-        del waiting
-        if only is not None and key not in only:
-            continue
-        if leaf._hooks is not None:
-            g = _finish_leaf(leaf, g)
-        accumulate(leaf, g, create)
-        if leaf._post_accumulate_hooks:
-            for hook in list(leaf._post_accumulate_hooks.values()):
-                hook(leaf)
+    """Give the leaves of a finished pass their gradients."""
+    last_first = list(reversed(pass_.leaves.values()))
+    pass_.leaves.clear()
+    while last_first:
+        waiting = last_first.pop()
+        if only is None or id(waiting[0]) in only:
+            settle(waiting, create)
     if RUNNING.after and not RUNNING.depth:
         following, RUNNING.after = RUNNING.after, ()
         for follow in following:

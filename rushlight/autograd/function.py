@@ -133,7 +133,7 @@ def _unlisted(name: str, node: str, forward: Any, pull: Callable[..., Any]) -> P
     """A primitive that is in no registry: it belongs to the user's class, or to nobody."""
     found = Primitive.__new__(Primitive)
     found.name, found.node, found.eval, found.pull = name, node, forward, pull
-    found.rule, found.reads, found.flat, found.outputs = None, "", "", 1
+    found.rule, found.edges, found.reads, found.flat, found.outputs = None, None, "", "", 1
     return found
 
 

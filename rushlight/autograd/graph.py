@@ -28,6 +28,7 @@ from ..core.tape import (
 )
 from ..core.tensor import Tensor
 from .engine import RUNNING
+from .leaves import look_after
 from .refusals import freed, node_name
 from .saved import (
     Packed,
@@ -61,7 +62,8 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """(node, output index) of every input; (None, 0) where no gradient goes."""
-        return tuple(_edge(parent) for parent in self.entry[PARENTS])
+        edges, parents = self.entry[PRIM].edges, self.entry[PARENTS]
+        return tuple(map(_edge, parents)) if edges is None else _edges(edges(self.entry), parents)
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         return attached(hooks_of(self.entry).post, hook)
@@ -209,6 +211,29 @@ def node_of(entry: Entry) -> Node:
     return node
 
 
+class _Between:
+    """A node of torch's that is part of one entry here: to be seen, not to be hooked."""
+
+    metadata: dict[Any, Any]
+
+    def __init__(self, next_functions: tuple[tuple[Any, int], ...]) -> None:
+        self.next_functions, self.metadata = next_functions, {}
+
+    def name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+def _edges(edges: tuple[Any, ...], parents: Any) -> tuple[tuple[Any, int], ...]:
+    """Declared edges: the number of a parent, or a node between and its own edges."""
+    return tuple(
+        _edge(parents[edge]) if isinstance(edge, int)
+        else (type(edge[0], (_Between,), {})(_edges(edge[1:], parents)), 0) for edge in edges
+    )  # fmt: skip
+
+
 def _edge(parent: Any) -> tuple[Any, int]:
     if parent is None:
         return None, 0
@@ -234,6 +259,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
     if entry is LEAF:
         if self._hooks is None:
             self._hooks = {}
+        look_after(self)
         return attached(self._hooks, hook)
     return attached(hooks_of(entry).tensor.setdefault(0, {}), hook)
 
@@ -250,6 +276,7 @@ def register_post_accumulate_grad_hook(
         )
     if self._post_accumulate_hooks is None:
         self._post_accumulate_hooks = {}
+    look_after(self)
     return attached(self._post_accumulate_hooks, hook)
 
 

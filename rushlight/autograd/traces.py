@@ -16,7 +16,7 @@ from ..core.primitive import Elementwise
 from ..core.state import unwatch, watch
 from ..core.tape import LEAF, PARAMS, PARENTS, PRIM, SHAPE, Entry
 from ..core.tensor import Tensor, wrap
-from .engine import Late
+from .leaves import Late
 from .modes import enable_grad
 from .picture import Tape
 from .tables import Table

@@ -122,12 +122,13 @@ class Primitive:
     but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
     does not move with x but is not independent of it either (ReLU): its own gradient is zero.
     `once`: with a number, half precision is computed in float32 and rounded once.
-    `arity` None means one sequence of operands (cat, stack).
+    `arity` None means one sequence of operands (cat, stack). `edges(entry)` shows the node as
+    torch's several: places of parents, and (node, *edges) for nodes between that no entry has.
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "eval", "flat", "lower", "name", "node", "once", "outputs",
-        "pull", "reads", "rule", "shape",
+        "arity", "doc", "dtype", "edges", "eval", "flat", "lower", "name", "node", "once",
+        "outputs", "pull", "reads", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -144,10 +145,11 @@ class Primitive:
     arity: int | None
     outputs: int
     node: Any
+    edges: Callable[[Entry], tuple[Any, ...]] | None
 
     def __init__(self, name: str, **fields: Any) -> None:
         self.name = name
-        for field in ("shape", "rule", "lower", "pull"):
+        for field in ("shape", "rule", "lower", "pull", "edges"):
             setattr(self, field, fields.get(field))
         self.eval = fields["eval"]
         self.dtype = fields.get("dtype", "first")

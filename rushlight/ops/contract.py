@@ -153,6 +153,15 @@ def _linear_node(entry: Any) -> str:
     return "MmBackward0" if flat else _NODES_OF_LINEAR.get(len(entry[SHAPE]), "UnsafeViewBackward0")
 
 
+def _linear_edges(entry: Any) -> tuple[Any, ...]:
+    """As in torch, which turns the weight and flattens the input by nodes of their own."""
+    bias = (2,) if len(entry[PARENTS]) == 3 else ()
+    if len(entry[SHAPE]) == 2:
+        return *bias, 0, ("TBackward0", 1)
+    name = "AddmmBackward0" if bias else "MmBackward0"
+    return ((name, *bias, ("ViewBackward0", 0), ("TBackward0", 1)),)
+
+
 _NODES_OF_LINEAR = {1: "SqueezeBackward4"}
 bmm = multilinear(
     "bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
@@ -229,12 +238,12 @@ def _pull_linear(g: Any, entry: Any) -> Any:
 
 
 linear = multilinear(
-    "linear", eval=_linear, node=_linear_node, reads=CROSSED, adjoints=_LINEAR, pull=_pull_linear,
-    lower=("contraction", "...k,jk->...j"),
+    "linear", eval=_linear, node=_linear_node, edges=_linear_edges, reads=CROSSED,
+    adjoints=_LINEAR, pull=_pull_linear, lower=("contraction", "...k,jk->...j"),
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
-    "linear_bias", eval=_linear, node=_linear_node, adjoints=_LINEAR_BIAS, pull=_pull_linear,
-    lower=("contraction", "...k,jk,j->...j"),
+    "linear_bias", eval=_linear, node=_linear_node, edges=_linear_edges,
+    adjoints=_LINEAR_BIAS, pull=_pull_linear, lower=("contraction", "...k,jk,j->...j"),
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -137,15 +137,19 @@ def _power_node(entry: Entry) -> str:
     return "PowBackward0" if plain[1] else "PowBackward2" if plain[0] else "PowBackward1"
 
 
+def _power_edges(entry: Any) -> tuple[int, ...]:
+    return {"PowBackward0": (0,), "PowBackward2": (1,)}.get(_power_node(entry), (0, 1))
+
+
 pow = elementwise(
     "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads=RAISED,
-    lower=lambda s, x, y: s.pow(x, y), node=_power_node, doc="x ** p.",
+    lower=lambda s, x, y: s.pow(x, y), node=_power_node, edges=_power_edges, doc="x ** p.",
 )  # fmt: skip
 
 neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
 
 where = general(
-    "where", eval=np.where, arity=3, reads=CHOSEN,
+    "where", eval=np.where, arity=3, reads=CHOSEN, edges=lambda entry: (1, 2),
     vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
     lower=lambda s, c, a, b: s.where(c, a, b),
     doc="x where the condition holds, y elsewhere (operands already of one type).",

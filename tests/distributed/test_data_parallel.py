@@ -83,6 +83,30 @@ def test_shares_cover_everything_whatever_the_sizes() -> None:
             assert len(flat) == len(set(flat)) == count // size * size
 
 
+def started_early(rank: int, size: int) -> None:
+    model = DistributedDataParallel(network(), bucket_cap_mb=1e-5)
+    first, last = model.module[0].weight, model.module[2].weight
+    found = []
+
+    def note(state: Any, bucket: Any) -> Any:
+        found.append((bucket.index(), last.grad is not None, first.grad is not None))
+        return (
+            rl.distributed.all_reduce(bucket.buffer().div_(size), async_op=True)
+            .get_future()
+            .then(lambda done: done.value()[0])
+        )
+
+    model.register_comm_hook(None, note)
+    x, y = data()
+    nn.functional.cross_entropy(model(x), y).backward()
+    assert found[0] == (0, False, False), "only the last bias has its gradient"
+    assert any(there and not yet for _, there, yet in found) and len(found) > 2
+
+
+def test_sums_start_while_backward_goes_on() -> None:
+    on_ranks(started_early, 2, 2)
+
+
 def differing(rank: int) -> None:
     cases = [
         (lambda: nn.Linear(3, 2 + rank), r"\[1\]: params\[0\] in this process with sizes \[3, 3\]",

@@ -59,7 +59,7 @@ def _weighted_rows(g: np.ndarray, places: np.ndarray, padding: int, by_count: bo
 
 
 embedding = multilinear(
-    "embedding", eval=lookup,
+    "embedding", eval=lookup, edges=lambda entry: (0,),
     adjoints=[lambda g, table, places, padding, by_count:
               embedding_back(g, places, table.shape[0], padding, by_count), None],
     doc="table[places], one row per number.",

@@ -194,6 +194,6 @@ _large_back = heavy("cross_entropy_back", _from_softmax)
 
 cross_entropy = general(
     "cross_entropy", eval=_cross_entropy, vjp=_cross_entropy_vjp, arity=3, outputs=2, reads="xz",
-    node=_nll_node,
+    node=_nll_node, edges=lambda entry: (("LogSoftmaxBackward0", 0),),
     doc="`nll_loss` of `log_softmax` in one op; the second output is the softmax, as bits.",
 )  # fmt: skip

@@ -1,0 +1,177 @@
+"""What leaves do with the gradients that reach them: sums, hooks, and when they are complete.
+
+A leaf without hooks gets its gradient when the pass is over. One with hooks gets it, and its hooks
+are called, as soon as the last entry that uses it has been visited, as in torch: an optimiser's
+step in such a hook lets each gradient go before the next one is made, and sums over processes
+begin while backward still computes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import fail
+from ..core.state import STATE
+from ..core.tape import ORDER, PARENTS, PRIM, Entry, mark_written
+from ..core.tensor import Tensor, wrap
+from ..core.values import Value
+from .segments import SEGMENT
+
+ndarray = np.ndarray
+
+
+class Late:
+    """Differentiable helpers the engine needs; the ops floor's declarations, set by `autograd`."""
+
+    sum_to: Callable[..., Any]
+    add: Callable[..., Any]
+    keep: Callable[..., Any]  # a copy with its history
+
+
+def shown(g: Any) -> Any:
+    return g if g is None or isinstance(g, Tensor) else wrap(g)
+
+
+def like(result: Any, g: Any, hook: Any) -> Any:
+    """A hook's result, checked, in the form that the sweep runs on."""
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if result._array.shape != g.shape:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise fail(
+            RuntimeError, f"hook '{name}' has changed the size of value",
+            f"the gradient has shape {tuple(g.shape)}, the hook returned {tuple(result.shape)}",
+        )  # fmt: skip
+    return result if isinstance(g, Tensor) else result._array
+
+
+def through_hooks(g: Any, hooks: Any) -> Any:
+    """A gradient after a tensor's hooks, which see the same object until one gives another."""
+    seen = shown(g)
+    for hook in list(hooks.values()):
+        changed = hook(seen)
+        if changed is not None:
+            like(changed, g, hook)
+            seen = changed
+    return seen if isinstance(g, Tensor) else seen._array
+
+
+def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
+    """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied."""
+    if STATE.tracer is not None:
+        STATE.tracer.saw_grad(tensor)
+    before = tensor._grad
+    if before is None and type(g) is ndarray:
+        if g.dtype is not tensor._array.dtype:
+            g = g.astype(tensor._array.dtype)
+        elif g.base is not None or getrefcount(g) > 3 or not g.flags.writeable:
+            g = g.copy()  # somebody else's too
+        tensor._grad = wrap(g)
+        return
+    if (apart := _apart(g, before)) is not None:  # sparse ones
+        tensor._grad = apart
+        return
+    if isinstance(g, Tensor) and isinstance(g._array, Value) and not create:
+        g = wrap(g._array.detached())
+        if isinstance(g._array, Value):
+            tensor._grad = g if before is None else Late.add(before, g)
+            return
+    if before is not None:
+        if create or before._entry is not None:
+            tensor._grad = Late.add(before, shown(g))
+        else:
+            array = g._array if isinstance(g, Tensor) else g
+            before._array += array
+            mark_written(before._array)
+        return
+    if isinstance(g, Tensor) and (create or g._entry is not None):
+        tensor._grad = Late.keep(g)
+        return
+    array = g._array if isinstance(g, Tensor) else g  # under a trace, neither Tensor nor ndarray
+    if array.dtype != tensor._array.dtype:
+        array = array.astype(tensor._array.dtype)
+    elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
+        array = array.copy()
+    tensor._grad = wrap(array)
+
+
+def _apart(g: Any, before: Tensor | None) -> Tensor | None:
+    """The new `.grad` where an array's class says itself how gradients add up."""
+    array = g._array if isinstance(g, Tensor) else g
+    if issubclass(type(array), Value) and array.gradient is not None:
+        return array.gradient(before)
+    if before is not None and issubclass(type(before._array), Value) and before._array.gradient:
+        return Late.add(shown(g), before)
+    return None
+
+
+# Leaves that have (or had) hooks, by id: no pass looks for them while there are none.
+WATCHED: dict[int, weakref.ref[Tensor]] = {}
+
+
+def look_after(leaf: Tensor) -> None:
+    """Remember that a leaf was given a hook."""
+    key = id(leaf)
+    WATCHED[key] = weakref.ref(leaf, lambda _: WATCHED.pop(key, None))
+
+
+def _hooked(leaf: Tensor) -> bool:
+    return bool(leaf._hooks or leaf._post_accumulate_hooks)
+
+
+def _places(edges: tuple[Any, ...]) -> Iterator[int]:
+    for edge in sorted(edges, key=lambda edge: not isinstance(edge, int)):  # leaves come first
+        yield from (edge,) if isinstance(edge, int) else _places(edge[1:])
+
+
+def last_uses(roots: Iterable[Any]) -> dict[int, list[Tensor]]:
+    """Leaves with hooks behind `roots`, by the clock reading of the entry that is visited last.
+
+    None are told where part of the tape was folded: what uses them inside is not known yet.
+    """
+    for key, ref in list(WATCHED.items()):
+        if (leaf := ref()) is None or not _hooked(leaf):
+            WATCHED.pop(key, None)
+    if not WATCHED:
+        return {}
+    earliest: dict[int, tuple[int, int, Tensor]] = {}
+    seen: set[int] = set()
+    stack = [root for root in roots if type(root) is list]
+    while stack:
+        entry: Entry = stack.pop()
+        order = entry[ORDER]
+        if order in seen:
+            continue
+        seen.add(order)
+        if entry[PRIM] is SEGMENT:
+            return {}
+        parents = entry[PARENTS]
+        if (edges := entry[PRIM].edges) is not None:
+            parents = [parents[place] for place in _places(edges(entry))]
+        for place, parent in enumerate(parents):
+            if type(parent) is list:
+                stack.append(parent)
+            elif id(parent) in WATCHED:
+                before = earliest.get(id(parent))
+                if before is None or order < before[0]:
+                    earliest[id(parent)] = order, place, parent
+    found: dict[int, list[Tensor]] = {}
+    for order, _, leaf in sorted(earliest.values(), key=lambda one: one[:2]):
+        found.setdefault(order, []).append(leaf)
+    return found
+
+
+def settle(waiting: list[Any], create: bool) -> None:
+    """Give a leaf its whole gradient, through its hooks; `waiting` is what `deliver` gathered."""
+    leaf, g = waiting[0], waiting.pop(1)  # the last hold on it
+    if leaf._hooks:
+        g = through_hooks(g, leaf._hooks)
+    accumulate(leaf, g, create)
+    if leaf._post_accumulate_hooks:
+        for hook in list(leaf._post_accumulate_hooks.values()):
+            hook(leaf)

@@ -1,0 +1,98 @@
+"""When leaves get their gradients, and in which order their hooks are called."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import rushlight as rl
+from rushlight import nn
+from rushlight.utils.checkpoint import checkpoint
+
+
+def test_hooks_of_leaves_are_called_as_soon_as_their_gradient_is_whole() -> None:
+    net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.Tanh(), nn.Linear(3, 2))
+    seen = []
+    for name, p in net.named_parameters():
+        p.register_hook(lambda g, name=name: seen.append(f"hook {name}"))
+        p.register_post_accumulate_grad_hook(
+            lambda p, name=name: seen.append(f"{name} {rl.is_grad_enabled()}")
+        )
+    for name, module in net.named_children():
+        module.register_full_backward_hook(lambda m, i, o, name=name: seen.append(f"module {name}"))
+    x = rl.randn(3, 4, requires_grad=True)
+    x.register_hook(lambda g: seen.append("x"))
+    ((net(x) ** 2).sum() + net[2].weight.sum()).backward()
+    expected = []  # as torch 2.13 calls them
+    for layer in (4, 2, 0):
+        for name in ("bias", "weight"):
+            expected += [f"hook {layer}.{name}", f"{layer}.{name} False"]
+        expected += [f"module {layer}"] + ([f"module {layer - 1}"] if layer else [])
+    assert seen == [*expected, "x"]
+
+
+def test_leaves_of_one_op_come_in_its_operands_order() -> None:
+    u, v, w = (rl.randn(3, requires_grad=True) for _ in "uvw")
+    seen = []
+    for name, leaf in zip("uvw", (u, v, w)):
+        leaf.register_hook(lambda g, name=name: seen.append(name))
+    ((w * u + v) * w).sum().backward()
+    assert seen == ["v", "w", "u"]
+    seen.clear()
+    handle = u.register_hook(lambda g: seen.append("again"))
+    handle.remove()
+    (u * w).sum().backward()
+    assert seen == ["u", "w"]
+
+
+def test_a_gradient_that_comes_in_two_parts_is_given_once() -> None:
+    x = rl.ones(3, requires_grad=True)
+    seen = []
+    x.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.tolist()))
+    (x * 2 + checkpoint(lambda x: x * x, x, use_reentrant=False)).sum().backward()
+    assert seen == [[4.0] * 3]
+    x.grad = None
+    y = x * 2
+    (y * y + y).sum().backward(inputs=[x])
+    assert seen[1:] == [[10.0] * 3]
+
+
+def test_a_step_inside_backward_lets_each_gradient_go() -> None:
+    weights = [nn.Parameter(rl.randn(256, 256) * 0.01) for _ in range(12)]
+
+    def step(p: rl.Tensor) -> None:
+        p -= 0.1 * p.grad
+        p.grad = None
+
+    for p in weights:
+        p.register_post_accumulate_grad_hook(step)
+    before = [p.detach().clone() for p in weights]
+    h = rl.randn(2, 256)
+    for p in weights:
+        h = rl.tanh(h @ p)
+    tracemalloc.start()
+    try:
+        h.sum().backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert all(not p.equal(old) and p.grad is None for p, old in zip(weights, before))
+    assert peak < 6 * weights[0].numel() * 4, "of twelve gradients"
+
+
+def test_nodes_show_the_edges_that_torch_has() -> None:
+    net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    loss = nn.functional.cross_entropy(net(rl.randn(2, 4)), rl.tensor([0, 1]))
+    names, node = [], loss.grad_fn
+    while node is not None:
+        names.append(node.name())
+        steps = [one for one, _ in node.next_functions if one is not None]
+        node = steps[0] if len(steps) == 1 else steps[1] if len(steps) == 3 else None
+    assert names == [
+        "NllLossBackward0", "LogSoftmaxBackward0", "AddmmBackward0", "ReluBackward0",
+        "AddmmBackward0",
+    ]  # fmt: skip
+    bias, x, turned = (one for one, _ in net[0](rl.randn(2, 4)).grad_fn.next_functions)
+    assert bias.variable is net[0].bias and x is None and repr(turned).startswith("<TBackward0 ob")
+    assert turned.next_functions[0][0].variable is net[0].weight
+    rows = nn.functional.embedding(rl.tensor([0]), net[0].weight).grad_fn
+    assert [one.name() for one, _ in rows.next_functions] == ["torch::autograd::AccumulateGrad"]
