@@ -7,7 +7,9 @@ nodes are *virtual*: they live in registers, wherever a root's expression passes
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+import functools
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
 
 from ..graph import POINTWISE, REDUCTIONS, Node
 from ..records import field, record
@@ -57,13 +59,22 @@ class Root:
 
 
 _NOBODY: frozenset[Node] = frozenset()
+# about how many simple vector instructions one element takes; of other ops none
+_COSTS = {**dict.fromkeys(POINTWISE, 1), **COSTLY, "take": 4}
 
 
-def cost(node: Node) -> int:
-    """About how many simple vector instructions one element takes."""
-    if node.op in POINTWISE:
-        return COSTLY.get(node.op, 1)
-    return 4 if node.op == "take" else 0
+class _Facts:
+    """What is asked of every node, by several: its size, and whether it stands in memory anyway."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = nodes
+        self.size = {node: node.size for node in nodes}
+        self.always = {node for node in nodes if _always(node)}
+        self.kept = {*self.always, *(node for node in nodes if node.op in SOURCES)}
+
+    def alone(self, node: Node) -> frozenset[Node]:
+        """The array behind a node that stands in memory; none behind a number."""
+        return frozenset((node,)) if self.size[node] > 1 else _NOBODY
 
 
 def choose(normal: Normal, gemm: frozenset[Node]) -> dict[Node, Root]:
@@ -79,22 +90,21 @@ def choose(normal: Normal, gemm: frozenset[Node]) -> dict[Node, Root]:
 
 def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     picked = dict.fromkeys(normal.outputs)
+    facts = _Facts(normal.nodes)
     users: dict[Node, list[Node]] = {n: [] for n in normal.nodes}
     for node in normal.nodes:
         for x in node.inputs:
             users[x].append(node)
-    burden, spread = _burdens(normal), _spread(normal, users)
+    burden, spread = _burdens(facts), _spread(facts, users)
     elected: dict[Node, frozenset[Node]] = {}
     reached: dict[Node, frozenset[Node]] = {}
     for node in reversed(normal.nodes):
-        if node.op in SOURCES:
-            continue
-        if _always(node):
+        if node in facts.always:
             picked[node] = None
+        elif node in facts.kept:
+            continue
         elif node not in picked:
-            parts = [{u} if u in picked else reached.get(u, _NOBODY) for u in users[node]]
-            asked = frozenset(parts[0]) if len(parts) == 1 else _NOBODY.union(*parts)
-            reached[node] = asked
+            asked = reached[node] = _asked(users[node], picked, reached)
             worth = node.op in POINTWISE and _worth(node, asked, node in spread, burden)
             if worth or node in burden.forced:
                 picked[node] = None
@@ -102,12 +112,22 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
                     elected[node] = asked
         if node in picked:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
-    spared = _spared(normal, picked, elected) if elected else ()
+    spared = _spared(facts, picked, elected) if elected else ()
     return {n: None for n in picked if n.op not in SOURCES and n not in spared}
 
 
+def _asked(
+    users: Sequence[Node], picked: Container[Node], reached: Mapping[Node, frozenset[Node]]
+) -> frozenset[Node]:
+    """The roots whose expressions pass through a value with these users."""
+    if len(users) == 1:
+        (user,) = users
+        return frozenset(users) if user in picked else reached.get(user, _NOBODY)
+    return _NOBODY.union(*[(u,) if u in picked else reached.get(u, _NOBODY) for u in users])
+
+
 def _spared(
-    normal: Normal, picked: Container[Node], elected: Mapping[Node, frozenset[Node]]
+    facts: _Facts, picked: Container[Node], elected: Mapping[Node, frozenset[Node]]
 ) -> set[Node]:
     """Elected values that are cheap to make from a single one that is kept in any case.
 
@@ -117,13 +137,18 @@ def _spared(
     costs: dict[Node, tuple[int, int]] = {}
     sources: dict[Node, frozenset[Node]] = {}
     spared: set[Node] = set()
-    for node in normal.nodes:
-        kept = node in picked or node.op in SOURCES or _always(node)
+    size, nothing = facts.size, (0, 0)
+    for node in facts.nodes:
+        kept = node in picked or node in facts.kept
         if not kept or node in elected:
-            price = cost(node) + sum(costs[x][0] for x in node.inputs)
-            depth = 1 + max((costs[x][1] for x in node.inputs), default=0)
-            big = [sources[x] for x in node.inputs if x.size * 8 > node.size]
-            found = frozenset().union(*big)
+            price, depth, big, least = _COSTS.get(node.op, 0), 0, [], size[node]
+            for x in node.inputs:
+                more, deep = costs[x]
+                price, depth = price + more, max(depth, deep)
+                if size[x] * 8 > least:
+                    big.append(sources[x])
+            depth += 1
+            found = big[0] if len(big) == 1 else _NOBODY.union(*big)
             if kept and len(elected[node]) < 2:
                 kept = price >= WIDEST or depth >= LONGEST
             elif kept:
@@ -132,8 +157,7 @@ def _spared(
                 costs[node], sources[node] = (price, depth), found
                 spared.add(node)
                 continue
-        costs[node] = 0, 0
-        sources[node] = frozenset([node]) if node.size > 1 else frozenset()
+        costs[node], sources[node] = nothing, facts.alone(node)
     return spared
 
 
@@ -144,26 +168,29 @@ class _Burden:
     forced: set[Node]
 
 
-def _burdens(normal: Normal) -> _Burden:
+def _burdens(facts: _Facts) -> _Burden:
     """What it would take to compute each node anew from memory."""
     costs: dict[Node, int] = {}
     depth: dict[Node, int] = {}
     sources: dict[Node, frozenset[Node]] = {}
     forced: set[Node] = set()
-    for node in normal.nodes:
-        if node.op in SOURCES or _always(node):
+    size = facts.size
+    for node in facts.nodes:
+        if node in facts.kept:
             costs[node] = depth[node] = 0
-            sources[node] = frozenset([node]) if node.size > 1 else frozenset()
+            sources[node] = facts.alone(node)
             continue
-        costs[node] = cost(node) + sum(costs[x] for x in node.inputs)
-        depth[node] = 1 + max((depth[x] for x in node.inputs), default=0)
-        least = node.size // 8
-        big = [sources[x] for x in node.inputs if x.size > least]
-        sources[node] = big[0] if len(big) == 1 else frozenset().union(*big)
-        if depth[node] >= LONGEST or costs[node] >= WIDEST:
+        price, deep, big, least = _COSTS.get(node.op, 0), 0, [], size[node] // 8
+        for x in node.inputs:
+            price, deep = price + costs[x], max(deep, depth[x])
+            if size[x] > least:
+                big.append(sources[x])
+        costs[node], depth[node] = price, 1 + deep
+        sources[node] = big[0] if len(big) == 1 else _NOBODY.union(*big)
+        if deep + 1 >= LONGEST or price >= WIDEST:
             forced.add(node)
             costs[node] = depth[node] = 0
-            sources[node] = frozenset([node])
+            sources[node] = frozenset((node,))
     return _Burden(costs, sources, forced)
 
 
@@ -183,14 +210,16 @@ def _worth(node: Node, asked: frozenset[Node], spread: bool, burden: _Burden) ->
     return price > CHEAP or len(burden.sources[node]) > 1
 
 
-def _spread(normal: Normal, users: Mapping[Node, list[Node]]) -> set[Node]:
+def _spread(facts: _Facts, users: Mapping[Node, list[Node]]) -> set[Node]:
     """Values that are broadcast to larger ones, as they are or reshaped."""
     found: set[Node] = set()
-    for node in reversed(normal.nodes):
-        size = node.size
-        if any(u.op != "slice" and (u.size > size or (u.op == "reshape" and u in found))
-               for u in users[node]):  # fmt: skip
-            found.add(node)
+    size = facts.size
+    for node in reversed(facts.nodes):
+        own = size[node]
+        for u in users[node]:
+            if u.op != "slice" and (size[u] > own or (u in found and u.op == "reshape")):
+                found.add(node)
+                break
     return found
 
 
@@ -218,14 +247,24 @@ def describe(node: Node) -> Root:
     return _SPACES.get(node.op, _mapped)(node)
 
 
+_identity = functools.lru_cache(256)(identity)
+
+
 def _mapped(node: Node) -> Root:
-    own, extents = identity(node.shape)
-    root = Root(node, extents, own=own)
+    own, extents = _identity(node.shape)
     if node.op in VIEWS or node.op == "take":
-        root.sinks = [(node, own)]
+        sinks = [(node, own)]
     else:
-        root.sinks = [(x, broadcast(own, x.shape)) for x in node.inputs]
-    return root
+        sinks = _beneath(node, own)
+    return Root(node, list(extents), own=own, sinks=sinks)
+
+
+def _beneath(node: Node, at: Coordinates) -> list[Read]:
+    """The operands of an op on each element, at the place of one of them."""
+    shape = node.shape
+    if 1 in shape:
+        return [(x, broadcast(at, x.shape)) for x in node.inputs]
+    return [(x, at if x.shape == shape else broadcast(at, x.shape)) for x in node.inputs]
 
 
 def _reduced(node: Node) -> Root:
@@ -241,17 +280,24 @@ def _reduced(node: Node) -> Root:
 
 
 def _product(node: Node) -> Root:
-    operands, result = node.params[0].split("->")
+    shapes = (*[x.shape for x in node.inputs], node.shape)
+    extents, reduced, own, places = _axes(node.params[0], shapes)
+    return Root(node, list(extents), reduced, own, list(zip(node.inputs, places)))
+
+
+@functools.lru_cache(256)
+def _axes(spec: str, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    """The loop space of a product: extents, what is summed, and where its values lie in it."""
+    operands, result = spec.split("->")
     parts = operands.split(",")
-    every = zip((*parts, result), (*node.inputs, node))
-    sizes = {c: n for part, x in every for c, n in zip(part, x.shape)}
+    sizes = {c: n for part, shape in zip((*parts, result), shapes) for c, n in zip(part, shape)}
     letters = list(result) + [c for c in sizes if c not in result]
     places = {c: k for k, c in enumerate(c for c in letters if sizes[c] != 1)}
     at = {c: variable(places[c]) if c in places else ZERO for c in letters}
     reduced = tuple(k for c, k in places.items() if c not in result)
-    sinks = [(x, tuple(at[c] for c in part)) for part, x in zip(parts, node.inputs)]
     extents = [sizes[c] for c in places]
-    return Root(node, extents, reduced, tuple(at[c] for c in result), sinks)
+    own, *sinks = (tuple(at[c] for c in part) for part in (result, *parts))
+    return extents, reduced, own, sinks
 
 
 def _put(node: Node) -> Root:
@@ -327,4 +373,4 @@ def operands(node: Node, at: Coordinates, space: Space) -> list[Read] | None:
         return [(x, (*at[:dim], index, *at[end:])), place]
     if node.op == "iota":
         return []
-    return [(x, broadcast(at, x.shape)) for x in node.inputs]
+    return _beneath(node, at)

@@ -8,12 +8,14 @@ exactly where it was made, and when no third group has to run between them.
 
 from __future__ import annotations
 
+import functools
 import heapq
+import itertools
 from collections.abc import Mapping, Sequence
 
 from ..graph import Node
 from ..records import field, record
-from .affine import Coordinates, Index, placed, relocated, variable
+from .affine import Coordinates, Index, contiguous, flat, placed, relocated, variable
 from .chains import chained
 from .normal import IDLE, WRITES, Normal, hosted, storage
 from .roots import Root, choose
@@ -21,6 +23,12 @@ from .spaces import Form, aligned
 
 MOST_ROOTS = 24  # in one kernel
 ALONE = 1 << 15  # elements from which a kernel should have units to share between threads
+
+
+@functools.cache
+def _own(count: int) -> tuple[Index, ...]:
+    """The variables of a space as they are."""
+    return tuple(map(variable, range(count)))
 
 
 @record(eq=False)
@@ -50,11 +58,15 @@ class Group:
         return [v for v in range(len(self.extents)) if v not in self.reduced]
 
     def at(self, root: Root, coordinates: Coordinates) -> Coordinates:
-        return relocated(coordinates, self.place[root])
+        by = self.place[root]
+        return coordinates if by is _own(len(by)) else relocated(coordinates, by)
 
     def flat(self, root: Root, node: Node, coordinates: Coordinates) -> Index:
         """Which element of `node` a root means, as if the node lay in C order."""
-        return placed(coordinates, node.shape, self.place[root])
+        by = self.place[root]
+        if by is _own(len(by)):
+            return flat(coordinates, contiguous(node.shape))
+        return placed(coordinates, node.shape, by)
 
     def whole(self, root: Root) -> bool:
         """Whether a root has a value in every round of the loops over reduced variables."""
@@ -104,11 +116,11 @@ def schedule(
     for place, root in enumerate(roots.values()):
         fusion.add(root, place)
     late = fusion.overwrite(donate or {})
-    groups = _draws_first(fusion.ordered())
+    groups, outputs = _draws_first(fusion.ordered()), set(normal.outputs)
     for group in groups:
         _phases(group)
         group.done = True
-        group.stored = _stored(group, fusion, set(normal.outputs))
+        group.stored = _stored(group, fusion, outputs)
     taken = {
         storage(normal.outputs[k]): normal.inputs[j]
         for k, j in (donate or {}).items() if k not in late
@@ -140,17 +152,22 @@ class _Fusion:
 
     def _start(self, root: Root, place: int) -> Group:
         group = Group(place, _kind(root, self.gemm), list(root.extents), root.reduced, first=place)
-        group.place[root] = tuple(map(variable, range(len(root.extents))))
+        group.place[root] = _own(len(root.extents))
         self.home[root.node] = group
         self.groups[place] = group
         self.before[place] = 0
         self.direct[place], self.following[place] = set(), set()
-        for node, _ in (*root.reads, *root.sinks):
-            owner = self.home.get(node)
-            if owner is not None:
-                self._edge(owner, group)
+        home, readers = self.home, self.readers
+        for node, _ in root.sinks:
+            if node in home:
+                self._edge(home[node], group)
         for node, _ in root.reads:
-            self.readers.setdefault(node, {})[root] = None
+            if node in home:
+                self._edge(home[node], group)
+            if node in readers:
+                readers[node][root] = None
+            else:
+                readers[node] = {root: None}
         kind = {"extern": "host", "numpy_call": "host"}.get(root.node.op, root.node.op)
         if kind in ("host", "draw"):
             if kind in self.last:
@@ -165,7 +182,11 @@ class _Fusion:
             return
         self.direct[b].add(a)
         self.following[a].add(b)
-        self._spread(a)
+        mask = self.before[a] | 1 << a
+        if mask & ~self.before[b]:
+            self.before[b] |= mask
+            if self.following[b]:
+                self._spread(b)
 
     def _spread(self, start: int) -> None:
         """Tell all that follow a group what runs before them."""
@@ -180,9 +201,13 @@ class _Fusion:
 
     def _between(self, a: int, b: int) -> bool:
         """Whether a third group must run after one of two and before the other."""
-        return any(n != a and self.before[n] >> a & 1 for n in self.direct[b]) or any(
-            n != b and self.before[n] >> b & 1 for n in self.direct[a]
-        )
+        before = self.before
+        for first, last in ((a, b), (b, a)):
+            if before[last] >> first & 1:
+                for n in self.direct[last]:
+                    if n != first and before[n] >> first & 1:
+                        return True
+        return False
 
     def _neighbours(self, root: Root) -> list[Group]:
         """Groups worth joining, the latest first: they make what it reads, or read the same."""
@@ -192,7 +217,7 @@ class _Fusion:
                 found[self.home[node].number] = self.home[node]
         for node, _ in root.reads:
             if node.size * 2 > _volume(root.extents):
-                for other in list(self.readers[node])[-6:]:
+                for other in itertools.islice(reversed(self.readers[node]), 6):
                     found.setdefault(self.home[other.node].number, self.home[other.node])
         return sorted(found.values(), key=lambda group: -group.first)
 
@@ -210,22 +235,26 @@ class _Fusion:
         if self.before[a] >> b & 1:  # the older one depends on the newer one
             one, two, a, b = two, one, b, a
         merged = _union(one, two)
-        if merged is None or not self._sound(merged) or not _worth(one, two, merged):
+        if merged is None or not self._sound(merged, one, two) or not _worth(one, two, merged):
             return
         if a in self.direct[b] or _reads_alike(merged, one, two):
             self._replace(one, two, merged)
 
-    def _sound(self, group: Group) -> bool:
-        """Whether all that passes between the roots is read where it was made."""
-        for root in group.place:
-            for node, at in root.reads:
-                source = self.roots.get(node)
-                if source not in group.place or self._beside(root, source, group):
-                    continue
-                if root.node in self.gemm or node.op in WRITES:
-                    return False  # factors of a product and parts of a value are done before
-                if group.flat(root, node, at) != group.flat(source, node, source.own):
-                    return False
+    def _sound(self, group: Group, one: Group, two: Group) -> bool:
+        """Whether all that passes between two groups in one is read where it was made."""
+        roots, place = self.roots, group.place
+        for part, other in ((one.place, two.place), (two.place, one.place)):
+            for root in part:
+                for node, at in root.reads:
+                    source = roots.get(node)
+                    if source not in other or self._beside(root, source, group):
+                        continue
+                    if root.node in self.gemm or node.op in WRITES:
+                        return False  # factors of a product, parts of a value are done before
+                    if at == source.own and place[root] == place[source]:
+                        continue
+                    if group.flat(root, node, at) != group.flat(source, node, source.own):
+                        return False
         return True
 
     def _beside(self, part: Root, before: Root, group: Group) -> bool:
@@ -361,18 +390,22 @@ def _joins(root: Root) -> bool:
 
 def _union(one: Group, two: Group) -> Group | None:
     """Both groups in one space; None if they have none in common."""
-    if not all(_joins(root) for group in (one, two) for root in group.place):
-        return None
+    for group in (one, two):
+        if len(group.place) == 1 and not all(map(_joins, group.place)):
+            return None  # what does not join is alone
     found = aligned(_form(one), _form(two))
     if found is None:
         return None
     extents, reduced, maps = found
     kind = "gemm" if "gemm" in (one.kind, two.kind) else "nest"
-    group = Group(one.number, kind, list(extents), reduced, first=min(one.first, two.first))
+    place: dict[Root, tuple[Index, ...]] = {}
+    group = Group(one.number, kind, list(extents), reduced, place, first=min(one.first, two.first))
     for part, by in zip((one, two), maps):
-        for root, place in part.place.items():
-            group.place[root] = relocated(place, by)
-    return group if all(_lanes_whole(root, group) for root in group.place) else None
+        if by == _own(len(part.extents)):
+            place.update(part.place)
+        else:
+            place.update({root: relocated(at, by) for root, at in part.place.items()})
+    return group if kind == "nest" or all(_lanes_whole(root, group) for root in place) else None
 
 
 def _lanes_whole(root: Root, group: Group) -> bool:
@@ -401,6 +434,9 @@ def _worth(one: Group, two: Group, merged: Group) -> bool:
 def _phases(group: Group) -> dict[Root, int]:
     """Phase of each root: one after the last reduction of this kernel that it reads."""
     if group.done:
+        return group.phase
+    if len(group.place) == 1:
+        group.phase = dict.fromkeys(group.place, 0)
         return group.phase
     members = {root.node: root for root in group.place}
     group.phase = {}
