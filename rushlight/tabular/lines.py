@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
+
 from ..core.errors import fail
 from ..utils.errors import describe_start
 from .errors import TableError
 
 BLOCK = 2**18
+ROWS, WIDE = 1_500, 16  # wide tables are read in blocks of so many rows, or times BLOCK
 LONGEST_LINE = 64 * 2**20
 NEWLINE = b"\n"
 OTHER_SEPARATORS = (";", "\t", "|", ",")
@@ -154,9 +157,9 @@ class Source:
 
     def _decoded(self, file: IO[bytes]) -> Iterator[tuple[int, str]]:
         """Text, a block at a time, with the number of lines before it."""
-        rest, number, offset = b"", 0, 0
+        rest, number, offset, size = b"", 0, 0, BLOCK
         while True:
-            block = file.read(BLOCK)
+            block = file.read(size)
             data = rest + block
             end = data.rfind(b"\n") + 1 if block else len(data)
             if not data:
@@ -172,8 +175,9 @@ class Source:
             part, rest = data[:end], data[end:]
             if not offset:
                 part, offset = self._without_mark(part)
+                size = min(max(BLOCK, ROWS * part.find(b"\n")), WIDE * BLOCK)
             yield number, self._as_text(part, number, offset)
-            number += part.count(b"\n")
+            number += int(np.count_nonzero(np.frombuffer(part, np.uint8) == ord("\n")))
             offset += len(part)
 
     def _without_mark(self, part: bytes) -> tuple[bytes, int]:

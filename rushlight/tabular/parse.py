@@ -7,7 +7,7 @@ import functools
 import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from ..core.errors import fail
 from ..utils.errors import user_level
 from .column import Column
+from .digits import EXACT, Numbers
 from .errors import PrecisionWarning, TableError
 
 # what pandas takes for a missing value
@@ -52,8 +53,8 @@ TRUTH = {
 }
 KINDS = ("boolean", "integer", "real", "text")
 FORCED = {bool: "boolean", int: "integer", float: "real", str: "text"}
-EXACT = 2**53
 LARGEST = 2**63 - 1
+NONE = np.zeros(0, np.intp)
 WIDEST = 18  # characters of a whole number that surely is an int64
 
 
@@ -100,6 +101,9 @@ def _counts(text: str) -> bool:
         return False
 
 
+Strings = Callable[[np.ndarray], Sequence[str]]
+
+
 class NotYetText(Exception):
     """A column held to be numbers so far has text in a later block: start again."""
 
@@ -116,6 +120,13 @@ class Notation:
     def usual(self) -> bool:
         """Whether numbers are written as Python writes them, and no number means a gap."""
         return self.decimal == "." and not self.thousands and not any(map(_counts, self.missing))
+
+    @functools.cached_property
+    def by_digits(self) -> bool:
+        """Whether digits, a minus and a point always are a number, and never a gap."""
+        point, marks = self.decimal, self.plain(list(self.missing))
+        ordinary = point.isascii() and point.isprintable() and not point.isalnum()
+        return ordinary and point != "-" and not self.thousands and not any(map(_counts, marks))
 
     def plain(self, cells: Sequence[str]) -> Sequence[str]:
         """Cells as Python writes numbers; underscores, which Python allows, made invalid."""
@@ -146,16 +157,92 @@ class Builder:
         kind, values = self._at_once(cells)
         missing = np.zeros(len(cells), bool)
         if kind is None:
-            marks = self.notation.missing
-            absent = {cell for cell in set(cells) if cell in marks or cell.isspace()}
-            present: Sequence[str] = cells
-            if absent:
-                missing = np.fromiter(map(absent.__contains__, cells), bool, len(cells))
-                present = list(itertools.compress(cells, (~missing).tolist()))
+            missing, present = self._present(cells)
             kind, values = self._convert(present, lines[~missing], source)
         else:
             present = cells
-        if present and kind is not None:
+        self._take(kind if present else None, values, missing)
+
+    def may_be_numbers(self) -> bool:
+        """Whether the next cells are worth reading by their digits."""
+        words = ("boolean", "text")
+        return self.notation.by_digits and self.kind not in words and self.forced not in words
+
+    def reads_text(self) -> bool:
+        """Whether the next cells matter at all."""
+        return self.keep or self.kind != "text"
+
+    def add_numbers(self, numbers: Numbers, strings: Strings, lines: np.ndarray) -> bool:
+        """Take the cells of one block read by their digits; False if most are no such numbers.
+
+        `strings(rows)` gives the text of cells.
+        """
+        every = bool(numbers.plain.all())
+        rest = NONE if every else np.flatnonzero(~numbers.plain)
+        if 2 * len(rest) >= len(numbers.plain):
+            return False
+        missing = np.zeros(len(numbers.plain), bool)
+        cells: Sequence[str] = []
+        if len(rest):
+            missing[rest], cells = self._present(strings(rest))
+            rest = rest[~missing[rest]]
+        kind, values = "integer", None
+        pointed = numbers.places if every else numbers.places * numbers.plain
+        if self.forced != "real" and not pointed.any():
+            values = self._whole(numbers, rest, cells, lines)
+        if values is None and self.forced != "integer":
+            kind, values = "real", self._real(numbers, rest, cells, lines, strings)
+        if values is None:
+            return False
+        self._take(kind, values[~missing] if missing.any() else values, missing)
+        return True
+
+    def _whole(
+        self, numbers: Numbers, rest: np.ndarray, cells: Sequence[str], lines: np.ndarray
+    ) -> np.ndarray | None:
+        others = self.integers(cells, lines[rest]) if cells else None
+        if cells and others is None:
+            return None
+        if not self.keep:
+            return np.zeros(len(numbers.plain), np.int64)
+        values = numbers.integers()
+        if others is not None:
+            values[rest] = others
+        return values
+
+    def _real(
+        self,
+        numbers: Numbers,
+        rest: np.ndarray,
+        cells: Sequence[str],
+        lines: np.ndarray,
+        strings: Strings,
+    ) -> np.ndarray | None:
+        others = self.reals(cells, lines[rest]) if cells else None
+        if cells and others is None:
+            return None
+        if not self.keep:
+            return np.zeros(len(numbers.plain), np.float64)
+        if (numbers.plain & (numbers.places == 0) & (numbers.whole >= EXACT)).any():
+            return None  # whole numbers that want a closer look
+        values, doubt = numbers.reals()
+        if len(doubt):
+            values[doubt] = list(map(float, self.notation.plain(strings(doubt))))
+        if others is not None:
+            values[rest] = others
+        return values
+
+    def _present(self, cells: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
+        """Which cells mean nothing, and the others."""
+        marks = self.notation.missing
+        absent = {cell for cell in set(cells) if cell in marks or cell.isspace()}
+        if not absent:
+            return np.zeros(len(cells), bool), cells
+        missing = np.fromiter(map(absent.__contains__, cells), bool, len(cells))
+        return missing, list(itertools.compress(cells, (~missing).tolist()))
+
+    def _take(self, kind: str | None, values: np.ndarray, missing: np.ndarray) -> None:
+        if kind is not None:
             self._widen(kind)
         if self.keep:
             self.values.append(values)
@@ -266,11 +353,12 @@ class Builder:
         dtype = {"boolean": bool, "integer": np.int64, "real": np.float64, "text": object}[kind]
         if kind == "real":
             self._check_promoted()
-        values = np.zeros(len(missing), dtype)
-        values[missing] = {"real": np.nan, "text": None}.get(kind, 0)
-        if (~missing).any():
-            blocks = [block for block in self.values if len(block)]
-            values[~missing] = np.concatenate([block.astype(dtype) for block in blocks])
+        blocks = [block.astype(dtype, copy=False) for block in self.values if len(block)]
+        values = np.concatenate(blocks) if blocks else np.zeros(0, dtype)
+        if missing.any():
+            gap = {"real": np.nan, "text": None}.get(kind, 0)
+            present, values = values, np.full(len(missing), gap, dtype)
+            values[~missing] = present
         return Column(self.name, values, missing, lines)
 
     def _check_promoted(self) -> None:

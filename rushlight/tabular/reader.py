@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import sys
 import warnings
@@ -13,13 +12,14 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from ..core.errors import fail
+from .blocks import Cut, Records, cut
 from .errors import EmptyData, PrecisionWarning, TableError, no_column
 from .lines import Plain, Source, check_header
 from .parse import FORCED, MISSING, Builder, Notation, NotYetText
 from .stream import TableStream
 from .table import Table
 
-# cells held as text at a time: about 2 MB, which stay in the processor's cache
+# cells of records taken at a time: about 2 MB, which stay in the processor's cache
 CELLS = 25_000
 
 
@@ -69,48 +69,16 @@ class Layout:
         return [Builder(name, self.notation, self.kinds.get(name), keep) for name in self.kept]
 
 
-Block = tuple[np.ndarray, Sequence[Sequence[str]]]  # line numbers, and columns of cells
+Block = Records | Cut
 
 
-def blocks(layout: Layout, size: int | None = None) -> Iterator[Block]:
-    """Blocks of `size` records, the last of fewer: line numbers and columns of cells."""
-    items = layout.open()
-    size = size or max(1, CELLS // layout.width)
-    pieces: list[Block] = []
-    have = 0
-    for piece in _pieces(items, layout, size):
-        pieces.append(piece)
-        have += len(piece[0])
-        if have < size:
-            continue
-        held = _joined(pieces, layout)
-        full = have - have % size
-        for start in range(0, full, size):
-            yield _rows(held, start, start + size)
-        pieces, have = [_rows(held, full, have)], have - full
-    yield _joined(pieces, layout)
-
-
-def _rows(block: Block, start: int, stop: int) -> Block:
-    return block[0][start:stop], [cells[start:stop] for cells in block[1]]
-
-
-def _joined(pieces: list[Block], layout: Layout) -> Block:
-    if len(pieces) == 1:
-        return pieces[0]
-    chain = itertools.chain.from_iterable
-    columns = [list(chain(p[1][place] for p in pieces)) for place in range(len(layout.places))]
-    return np.concatenate([np.zeros(0, np.int64), *(p[0] for p in pieces)]), columns
-
-
-def _pieces(
-    items: Iterator[tuple[int, list[str]] | Plain], layout: Layout, size: int
-) -> Iterator[Block]:
-    """What comes, in pieces: whole blocks of plain lines, up to `size` records of others."""
+def blocks(layout: Layout) -> Iterator[Block]:
+    """What the file holds, a cacheful at a time: plain lines by their bytes, others as records."""
     left = sys.maxsize if layout.limit is None else layout.limit
-    found, records = _found(items, layout), []
+    found, records = _found(layout.open(), layout), []
+    size = max(1, CELLS // layout.width)
     while left > len(records) and (item := next(found, None)) is not None:
-        if isinstance(item[0], int):
+        if not isinstance(item, Cut):
             records.append(item)
             if len(records) < size:
                 continue
@@ -118,47 +86,34 @@ def _pieces(
             left -= len(records)
             yield _block(records, layout)
             records = []
-        if not isinstance(item[0], int):
-            yield _rows(item, 0, left)
-            left -= len(item[0])
+        if isinstance(item, Cut):
+            item = item.rows(0, left)
+            left -= len(item)
+            yield item
     if records:
         yield _block(records, layout)
 
 
 def _found(
     items: Iterator[tuple[int, list[str]] | Plain], layout: Layout
-) -> Iterator[tuple[Any, Any]]:
+) -> Iterator[tuple[int, list[str]] | Cut]:
     """Records, and blocks of plain lines that all have the right number of cells."""
     for item in items:
         if not isinstance(item, Plain):
             yield item
-        elif (block := _split(item, layout)) is not None:
-            yield block
+        elif (found := cut(item, layout.source.sep, layout.width, layout.places)) is not None:
+            yield found
         else:
             yield from layout.source.rows_of(item)
 
 
-def _block(records: list[tuple[int, list[str]]], layout: Layout) -> Block:
+def _block(records: list[tuple[int, list[str]]], layout: Layout) -> Records:
     for line, row in records:
         if len(row) != layout.width:
             raise _ragged(layout, line, row)
     columns = list(zip(*(row for _, row in records), strict=True))
     lines = np.array([line for line, _ in records], np.int64)
-    return lines, [columns[place] for place in layout.places]
-
-
-def _split(plain: Plain, layout: Layout) -> Block | None:
-    """Plain lines cut into cells, if every line has the right number of them."""
-    lines, sep, width = plain.text.split("\n"), layout.source.sep, layout.width
-    lines.pop()  # behind the last line end
-    if set(map(str.count, lines, itertools.repeat(sep))) != {width - 1}:
-        return None
-    if (width == 1 and "" in lines) or max(map(len, lines)) >= csv.field_size_limit():
-        return None
-    cells = plain.text.replace("\n", sep).split(sep)
-    cells.pop()
-    numbers = np.arange(plain.line, plain.line + len(lines))
-    return numbers, [cells[place::width] for place in layout.places]
+    return Records(lines, [columns[place] for place in layout.places])
 
 
 def _ragged(layout: Layout, line: int, row: list[str]) -> BaseException:
@@ -173,16 +128,17 @@ def _ragged(layout: Layout, line: int, row: list[str]) -> BaseException:
 def _pass(layout: Layout, keep: bool) -> tuple[list[Builder], np.ndarray]:
     """Read everything; start again when a later block shows that a column is text after all."""
     while True:
-        builders: list[Builder] | None = None
-        lines = []
+        found = blocks(layout)
+        lines = [np.zeros(0, np.int64)]
         try:
-            for numbers, columns in blocks(layout):
-                builders = builders or layout.builders(keep)
+            block = next(found, None)
+            builders = layout.builders(keep)
+            while block is not None:
+                block.feed(builders, layout.source.name)
                 if keep:
-                    lines.append(numbers)
-                for builder, cells in zip(builders, columns, strict=True):
-                    builder.add(cells, numbers, layout.source.name)
-            return builders or [], np.concatenate([np.zeros(0, np.int64), *lines])
+                    lines.append(block.lines)
+                block = next(found, None)
+            return builders, np.concatenate(lines)
         except NotYetText as error:
             layout.kinds[str(error)] = "text"
 
@@ -199,12 +155,27 @@ def read_in_chunks(layout: Layout, size: int) -> Iterator[Table]:
         warnings.simplefilter("ignore", PrecisionWarning)  # the second pass will warn
         builders, _ = _pass(layout, keep=False)
     layout.kinds = {builder.name: builder.kind or "real" for builder in builders}
-    for numbers, columns in blocks(layout, size):
+    for chunk in _chunks(blocks(layout), size):
         builders = layout.builders(keep=True)
-        for builder, cells in zip(builders, columns, strict=True):
-            builder.add(cells, numbers, layout.source.name)
-        if len(numbers):
-            yield Table([builder.finish(numbers) for builder in builders])
+        for block in chunk:
+            block.feed(builders, layout.source.name)
+        lines = np.concatenate([block.lines for block in chunk])
+        yield Table([builder.finish(lines) for builder in builders])
+
+
+def _chunks(found: Iterator[Block], size: int) -> Iterator[list[Block]]:
+    """Blocks that have `size` rows together, the last ones fewer."""
+    held: list[Block] = []
+    left = size
+    for block in found:
+        while len(block) >= left:
+            yield [*held, block.rows(0, left)]
+            held, block, left = [], block.rows(left, None), size
+        if len(block):
+            held.append(block)
+            left -= len(block)
+    if held:
+        yield held
 
 
 class Options(TypedDict, total=False):
