@@ -154,12 +154,21 @@ _NO_SHAPE = (
 def _calling_name() -> str:
     """The function of rushlight that the user called, for the message of the guard."""
     frame: Any = sys._getframe(2)
-    name = frame.f_code.co_name
+    called, name = frame, frame.f_code.co_name
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("rushlight."):
-        primitive = frame.f_locals.get("prim")
-        name = getattr(primitive, "name", None) or frame.f_code.co_name
+        called, name = frame, getattr(frame.f_locals.get("prim"), "name", None)
         frame = frame.f_back
-    return name
+    methods = ((key, getattr(found, "fget", found)) for key, found in vars(Tensor).items())
+    return name or next((key for key, f in methods if _runs(f, called)), called.f_code.co_name)
+
+
+def _runs(function: Any, frame: Any) -> bool:
+    """Whether the frame runs this very function: the same code over the same closure."""
+    code = frame.f_code
+    cells = zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False)
+    return getattr(function, "__code__", None) is code and all(
+        frame.f_locals.get(key) is cell.cell_contents for key, cell in cells
+    )
 
 
 class UninitializedTensorMixin:

@@ -77,6 +77,24 @@ def test_an_uninitialised_parameter_refuses_to_be_used(use):
         use(nn.UninitializedParameter())
 
 
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        (lambda p: p.numel(), "numel"),
+        (lambda p: p.dim(), "dim"),
+        (lambda p: p @ p, "matmul"),
+        (lambda p: p == p, "__eq__"),
+        (lambda p: float(p), "__float__"),
+        (lambda p: p.item(), "item"),
+        (lambda p: p.clone(), "clone"),
+    ],
+)
+def test_the_refusal_names_the_method_that_was_called(use, name):
+    """The names are torch's: a reader who counts a lazy model's numbers shall find `numel`."""
+    with pytest.raises(ValueError, match=f"in <method '{name}' of 'torch._C.TensorBase' objects>"):
+        use(nn.UninitializedParameter())
+
+
 def test_materialising_turns_it_into_a_parameter():
     param = nn.UninitializedParameter(dtype=torch.float64)
     same = param
