@@ -6,7 +6,8 @@ the summed axis, all a's by all b's are one product, which rounds in another ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from .graph import Graph, Node
 
@@ -15,12 +16,20 @@ SHORT = 512  # terms of one product: longer ones are as quick alone
 
 
 def gathered(graph: Graph) -> Graph:
-    """The graph with such sums as one product each."""
+    """The graph with such sums as one product each, and sums of the joined factors as one sum."""
+    better = _swept(graph, _one_product, {})
+    return better if better is graph else _swept(better, _one_sum, _parts(better))
+
+
+Rule = Callable[[Node, set[Node], dict[Node, int], dict[Node, Node], Any], Node | None]
+
+
+def _swept(graph: Graph, rule: Rule, joins: dict[Any, Any]) -> Graph:
+    """The graph with what a rule makes of each sum of several values."""
     readers = {node: len(users) for node, users in graph.users().items()}
     for node in (*graph.outputs, *graph.effects):
         readers[node] = readers.get(node, 0) + 1
     found: dict[Node, Node] = {}
-    joins: dict[tuple[object, ...], Node] = {}
     inner = {x for node in graph.nodes if _adds(node) for x in node.inputs
              if _adds(x) and readers[x] == 1 and x.shape == node.shape}  # fmt: skip
     changed = False
@@ -29,7 +38,7 @@ def gathered(graph: Graph) -> Graph:
         same = all(a is b for a, b in zip(inputs, node.inputs))
         found[node] = node if same else _with(node, inputs)
         if _adds(node) and node not in inner:
-            better = _one_product(node, inner, readers, found, joins)
+            better = rule(node, inner, readers, found, joins)
             changed, found[node] = changed or better is not None, better or found[node]
     if not changed:
         return graph
@@ -82,6 +91,81 @@ def _one_product(
         if node not in left:
             total = _with(root, (found[node], total))
     return total
+
+
+def _parts(graph: Graph) -> dict[Node, list[Node]]:
+    """The joins that each value is a part of, as it is or permuted."""
+    found: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        if node.op == "cat" and len(node.inputs) >= FEWEST:
+            for part in node.inputs:
+                found.setdefault(_straight(part), []).append(node)
+    return found
+
+
+def _straight(node: Node) -> Node:
+    return node.inputs[0] if node.op == "permute" else node
+
+
+def _one_sum(
+    root: Node, inner: set[Node], readers: dict[Node, int], found: dict[Node, Node],
+    joins: dict[Node, list[Node]],
+) -> Node | None:  # fmt: skip
+    """A sum of sums over values that are joined anyway: one sum over the join."""
+    terms = _terms(root, inner)
+    sums: dict[Node, list[Node]] = {}
+    for node in terms:
+        last = _reduced(node)
+        if last.op == "reduce_sum" and readers[node] == readers[last] == 1:
+            sums.setdefault(last.inputs[0], []).append(node)
+    for whole in joins.get(next(iter(sums), root), ()):
+        parts = [_straight(part) for part in whole.inputs]
+        chosen = [node for part in parts for node in sums.get(part, ())]
+        if len(chosen) == len(parts) == len(set(chosen)) and _alike(chosen, root, whole, found):
+            total = _over(whole, chosen[0])
+            for node in terms:
+                if node not in chosen:
+                    total = _with(root, (found[node], total))
+            return total
+    return None
+
+
+def _alike(chosen: list[Node], root: Node, whole: Node, found: dict[Node, Node]) -> bool:
+    """Whether some sums of parts are over the axis along which these are joined.
+
+    What was rebuilt meanwhile is left alone.
+    """
+    axis = _axis(whole)
+    for node in chosen:
+        last = _reduced(node)
+        if node.shape != root.shape or last.params != _reduced(chosen[0]).params:
+            return False
+        if axis not in last.params[0] or found[last.inputs[0]] is not last.inputs[0]:
+            return False
+    turns = {part.params for part in whole.inputs if part.op == "permute"}
+    return len(turns) + any(part.op != "permute" for part in whole.inputs) == 1
+
+
+def _reduced(node: Node) -> Node:
+    return node.inputs[0] if node.op == "reshape" else node
+
+
+def _axis(whole: Node) -> int:
+    """Along which of their own axes the parts of a join follow each other."""
+    first, (axis,) = whole.inputs[0], whole.params
+    return first.params[0][axis] if first.op == "permute" else axis
+
+
+def _over(whole: Node, like: Node) -> Node:
+    """A sum as `like`, of a whole join."""
+    last, first, x = _reduced(like), whole.inputs[0], whole
+    if first.op == "permute":
+        dims = first.params[0]
+        back = tuple(dims.index(dim) for dim in range(len(dims)))
+        shape = tuple(whole.shape[dim] for dim in back)
+        x = Node("permute", (whole,), (back,), shape, whole.dtype, whole.line, whole.module)
+    total = _with(last, (x,))
+    return total if like is last else _with(like, (total,))
 
 
 def _made(dot: Node) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rushlight.compile.gathering import FEWEST, gathered
 from rushlight.compile.graph import Graph, Node
@@ -104,3 +105,42 @@ def test_two_sets_of_products_and_a_sum_that_depends_on_another():
     late = node("mul", (total, total), (), (4, 5))
     last = node("add", (node("add", (second, late), (), (4, 5)), total), (), (4, 5))
     compared([*inputs, *more], [last], 2)
+
+
+def added(terms):
+    total = terms[0]
+    for term in terms[1:]:
+        total = node("add", (total, term), (), term.shape)
+    return total
+
+
+def sums(graph):
+    return sum(one.op == "reduce_sum" for one in graph.nodes)
+
+
+@pytest.mark.parametrize("spec", ["bi,bj->ij", "bi,jb->ij"])
+@pytest.mark.parametrize("keep", [True, False])
+def test_sums_of_what_a_product_joins_are_one_sum(spec, keep):
+    """The gradient of a bias beside that of a weight, both used at every step."""
+    inputs, dots, rows = [], [], []
+    for _ in range(6):
+        a, b = value(3, 4), value(3, 5)
+        inputs += [a, b]
+        right = b if spec == "bi,bj->ij" else node("permute", (b,), ((1, 0),), (5, 3))
+        dots.append(node("dot", (a, right), (spec,), (4, 5)))
+        one = node("reduce_sum", (b,), ((0,), keep), (1, 5) if keep else (5,))
+        rows.append(node("reshape", (one,), ((5,),), (5,)) if keep else one)
+    more = value(5)
+    better = compared([*inputs, more], [added([more, *rows]), added(dots)], 1)
+    assert sums(better) == 1
+
+
+def test_sums_of_other_values_stay():
+    inputs, total, dots = summed(6)
+    others = [value(3, 5) for _ in range(6)]
+    last = [dot.inputs[1] for dot in dots]
+    rows = [[node("reduce_sum", (x,), ((0,), False), (5,)) for x in xs] for xs in (last, others)]
+    some = added(rows[0][:5])  # the product joins six
+    apart = node("mul", (rows[0][5], rows[0][5]), (), (5,))
+    better = compared([*inputs, *others], [total, some, added(rows[1]), apart], 1)
+    assert sums(better) == 12
