@@ -154,11 +154,11 @@ def wrapped(value: Any) -> Tensor:
     return sparse(value) if type(value) is Sparse else wrap(value)
 
 
-def refusal(name: str, layout: dtypes.layout) -> BaseException:
+def refusal(name: str, layout: dtypes.layout, home: str = "aten") -> BaseException:
     """torch's error for an op that sparse tensors do not have."""
     backend = f"{NAMES[layout]}CPU"
     return fail(
         NotImplementedError,
-        f"Could not run 'aten::{name}' with arguments from the '{backend}' backend.",
+        f"Could not run '{home}::{name}' with arguments from the '{backend}' backend.",
         "x.to_dense() gives a tensor that every operation takes, with all its zeros in memory",
     )

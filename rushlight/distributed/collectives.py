@@ -13,10 +13,12 @@ import numpy as np
 
 import rushlight as rl
 
+from ..core.sparse import refusal
 from ..core.tape import mark_written
 from .process_group import ProcessGroup, group_of
 from .questions import get_world_size
 from .reduce_op import ReduceOp, check_reduction
+from .sparse import all_reduce_sparse
 from .transport import Call, Transport, Wants, call_of, plain_call
 from .work import Work
 
@@ -112,6 +114,8 @@ class Target:
 
 
 def _call(name: str, x: rl.Tensor, more: str = "") -> Call:
+    if x.layout is not rl.strided:
+        raise refusal(f"{name.replace('all_', 'all')}_", x.layout, "c10d")
     return call_of(name, x.dtype, x._array.shape, more)
 
 
@@ -127,6 +131,8 @@ def all_reduce(
     if found is None:
         return None
     op = check_reduction(op, _tensor(tensor, "tensor"), "all_reduce")
+    if tensor.is_sparse:
+        return all_reduce_sparse(found, tensor, op, async_op)
     call = _call("all_reduce", tensor, op.name)
 
     def job(way: Transport, spin: bool) -> None:

@@ -244,11 +244,32 @@ def test_works_under_way_keep_the_order(way: str) -> None:
     assert on_ranks(alternating, 2, way) == [50_003.0] * 2
 
 
+def of_sparse(rank: int) -> list[Any]:
+    x = rl.sparse_coo_tensor([[0, rank + 1, 0]], rl.full((3, 2), rank + 1.0), (5, 2))
+    assert dist.all_reduce(x) is None and x.is_coalesced()
+    empty = rl.sparse_coo_tensor(size=(4,), dtype=rl.int64)
+    other = rl.tensor([0, 7, 0, 0]).to_sparse() if rank else empty
+    work = dist.all_reduce(other, async_op=True)
+    work.wait()
+    with pytest.raises(dist.errors.DistMismatch, match=r"float32 \(5, 2\)\), rank 1 has"):
+        dist.all_reduce(rl.sparse_coo_tensor([[0]], [[1.0, 1.0]], (5 + rank, 2)))
+    with pytest.raises(NotImplementedError, match="Could not run 'c10d::broadcast_' with argu"):
+        dist.broadcast(x, 0)
+    return [x.to_dense().tolist(), other.to_dense().tolist()]
+
+
+@WAYS
+def test_sums_of_sparse_tensors(way: str) -> None:
+    found = [[[6.0, 6.0], [1.0, 1.0], [2.0, 2.0], [0.0, 0.0], [0.0, 0.0]], [0, 7, 0, 0]]
+    assert on_ranks(of_sparse, 2, way) == [found, found]
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "said"),
     [
         (lambda x: dist.all_reduce([x]), TypeError, "Expected parameter `tensor` of type torch.T"),
         (lambda x: dist.all_reduce(x, dist.ReduceOp.BAND), RuntimeError, "with non-integral dtype"),
+        (lambda x: dist.all_reduce(x.to_sparse(), dist.ReduceOp.MAX), RuntimeError, "only works w"),
         (lambda x: dist.all_gather([], x), RuntimeError, "invalid output tensor list at index 0"),
         (lambda x: dist.all_gather([x.int()], x), ValueError, "Found torch.int32 and  torch.float"),
         (lambda x: dist.broadcast(x), ValueError, "Must specify global_rank or group_rank"),

@@ -107,6 +107,50 @@ def test_sums_start_while_backward_goes_on() -> None:
     on_ranks(started_early, 2, 2)
 
 
+def tables(sparse: bool) -> Any:
+    rl.manual_seed(0)
+    return nn.Sequential(
+        nn.Embedding(9, 4, sparse=sparse), nn.Linear(4, 3), nn.Flatten(), nn.Linear(6, 2)
+    )
+
+
+def sparsely(rank: int, size: int, how: dict[str, Any]) -> None:
+    model, whole = DistributedDataParallel(tables(True), **how), tables(False)
+    words = rl.tensor([[[0, 3], [3, 3]], [[1, 3], [8, 0]], [[2, 0], [1, 1]]])[:size]
+    for _ in range(3):
+        (model(words[rank]) ** 2).mean().backward()
+        ((whole(words.flatten(0, 1)) ** 2).mean()).backward()
+        for p, q in zip(model.parameters(), whole.parameters()):
+            assert rl.allclose(p.grad.to_dense() if p.grad.is_sparse else p.grad, q.grad)
+        table = model.module[0].weight
+        assert table.grad.is_sparse and table.grad._nnz() == len(words.unique()), "no zeros travel"
+        with rl.no_grad():
+            for p in (*model.parameters(), *whole.parameters()):
+                p.add_(p.grad, alpha=-0.1)
+                p.grad = None
+
+
+@pytest.mark.parametrize("how", [{}, {"gradient_as_bucket_view": True}, {"static_graph": True}])
+def test_sparse_gradients_are_summed_by_their_entries(how: dict[str, Any]) -> None:
+    on_ranks(sparsely, 3, 3, how)
+
+
+def unused_table(rank: int) -> None:
+    net = nn.ModuleDict({"a": nn.Embedding(4, 2, sparse=True), "b": nn.Linear(2, 2)})
+    net.forward = lambda x, use: net["b"](net["a"](x) if use else rl.ones(1, 2))  # type: ignore
+    model = DistributedDataParallel(net, find_unused_parameters=True)
+    model(rl.tensor([1]), rank == 0).sum().backward()
+    grad = net["a"].weight.grad
+    assert grad is not None and grad.is_sparse and grad._nnz() == 1
+    net["a"].weight.grad = None
+    model(rl.tensor([1]), False).sum().backward()
+    assert net["a"].weight.grad is None
+
+
+def test_a_table_that_one_process_leaves_out() -> None:
+    on_ranks(unused_table, 2)
+
+
 def differing(rank: int) -> None:
     cases = [
         (lambda: nn.Linear(3, 2 + rank), r"\[1\]: params\[0\] in this process with sizes \[3, 3\]",

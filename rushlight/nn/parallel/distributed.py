@@ -122,7 +122,13 @@ class DistributedDataParallel(Module, _Join.Joinable):
 
     def _make_reducer(self) -> None:
         named = self._named("named_parameters", True)
-        self.reducer = Reducer(named, self.process_group, self._caps)
+        tables = (rl.nn.Embedding, rl.nn.EmbeddingBag)
+        sparse = {
+            f"{name}.weight".removeprefix(".")
+            for name, module in self.module.named_modules()
+            if isinstance(module, tables) and module.sparse
+        }
+        self.reducer = Reducer(named, self.process_group, self._caps, sparse)
         self.reducer.as_views = self.gradient_as_bucket_view
         self.reducer.find_unused = self.find_unused_parameters
         self.reducer.static = self.static_graph

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import rushlight as rl
@@ -45,6 +45,11 @@ class Bucket:
         self.waiting = len(places)
         self.under_way: Any = None  # what tells when the sum is there
 
+    def nothing(self) -> None:
+        """Hold zeros, in new memory."""
+        self.buffer = self.buffer.new_zeros(self.buffer.shape)
+        self.cut()
+
     def cut(self) -> None:
         """Give every parameter its part of the buffer."""
         parts = self.buffer.split([p.numel() for p in self.parameters])
@@ -55,10 +60,33 @@ class Bucket:
         self.waiting, self.under_way = len(self.places), None
 
 
+class SparseBucket(Bucket):
+    """One parameter whose gradients are sparse: their entries are summed as they are."""
+
+    def __init__(self, place: int, parameter: Any) -> None:
+        self.places, self.parameters, self.views = [place], [parameter], [None]
+        self.waiting, self.under_way = 1, None
+        self.nothing()
+
+    def nothing(self) -> None:
+        """Hold no entries."""
+        self.buffer = rl.zeros_like(self.parameters[0]).to_sparse(1)
+
+    def take(self, gradient: Any) -> None:
+        """Hold a gradient, or nothing for None; one that came dense is made sparse."""
+        if gradient is None:
+            self.nothing()
+        else:
+            self.buffer = (gradient if gradient.is_sparse else gradient.to_sparse(1)).coalesce()
+
+
 class Reducer:
     """What makes the gradients of one module's parameters the same on all processes."""
 
-    def __init__(self, named: list[tuple[str, Any]], group: Any, caps: Sequence[float]) -> None:
+    def __init__(
+        self, named: list[tuple[str, Any]], group: Any, caps: Sequence[float],
+        sparse: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
         self.group = group
@@ -66,10 +94,16 @@ class Reducer:
         self.as_views = self.find_unused = self.static = False
         self.hook: tuple[Any, Callable[..., Any]] | None = None
         self.count: Any = None  # of processes that still have inputs, a tensor; None: all
-        self.buckets = [
-            Bucket(places, [self.parameters[i] for i in places])
-            for places in dist.algorithms.buckets.layout(self.parameters, caps)
+        dense = [i for i, name in enumerate(self.names) if name not in sparse]
+        of_dense = [self.parameters[i] for i in dense]
+        self.buckets: list[Any] = [
+            Bucket([dense[i] for i in places], [of_dense[i] for i in places])
+            for places in dist.algorithms.buckets.layout(of_dense, caps)
         ]
+        self.buckets += [
+            SparseBucket(i, self.parameters[i])
+            for i in reversed(range(len(self.names))) if self.names[i] in sparse
+        ]  # fmt: skip
         self.home = {
             place: (bucket, slot)
             for bucket in self.buckets
@@ -134,13 +168,15 @@ class Reducer:
         view, gradient = bucket.views[slot], self.parameters[place].grad
         bucket.waiting -= 1
         with rl.no_grad():
-            if gradient is None:
+            if view is None:
+                bucket.take(gradient)
+            elif gradient is None:
                 view.zero_()
             elif gradient.is_sparse:
                 raise fail(
                     RuntimeError,
                     f"the gradient of {self.names[place]} is sparse",
-                    "gradients are summed over processes densely: use sparse=False",
+                    "only those of nn.Embedding and nn.EmbeddingBag may be: they say so ahead",
                 )
             elif gradient is not view:
                 view.copy_(gradient)
@@ -164,7 +200,9 @@ class Reducer:
                 buffer.mul_(1.0 / self.divisor())
             return dist.all_reduce(buffer, group=self.group, async_op=not last)
         state, hook = self.hook
-        parts = buffer.split([p.numel() for p in self.buckets[index].parameters])
+        parts = [buffer]
+        if not buffer.is_sparse:
+            parts = buffer.split([p.numel() for p in self.buckets[index].parameters])
         return hook(
             state,
             dist.GradBucket(index, last, buffer, parts, self.buckets[index].parameters),
@@ -189,13 +227,18 @@ class Reducer:
             self._wait(bucket)
             for place, parameter, view in zip(bucket.places, bucket.parameters, bucket.views):
                 if place not in leave:
-                    self._hand(parameter, view)
+                    if view is None:
+                        parameter.grad = bucket.buffer
+                    else:
+                        self._hand(parameter, view)
         self._rest()
 
     def _wait(self, bucket: Bucket) -> None:
         """Wait for a bucket's sum, and put it where it belongs."""
         found: Any = None if bucket.under_way is None else bucket.under_way.wait()
-        if self.hook is not None and found.data_ptr() != bucket.buffer.data_ptr():
+        if self.hook is None or found is bucket.buffer:
+            return
+        if bucket.buffer.is_sparse or found.data_ptr() != bucket.buffer.data_ptr():
             bucket.buffer.copy_(found)
 
     def _hand(self, parameter: Any, view: Any) -> None:
@@ -235,8 +278,7 @@ class Reducer:
         if self.find_unused or self.static:
             nowhere = {i for i, n in enumerate(self.used_map(set()).tolist()) if not n}
         for index, bucket in enumerate(self.buckets):
-            bucket.buffer = bucket.buffer.new_zeros(bucket.buffer.shape)
-            bucket.cut()
+            bucket.nothing()
             bucket.under_way = self.start(bucket.buffer, index)
         self._hand_all(nowhere)
 
