@@ -128,11 +128,13 @@ def order(outputs: Sequence[Node], inputs: Sequence[Node] = ()) -> list[Node]:
         if node is None:  # all that the next one reads is done
             done[stack.pop()] = None
         elif node not in done:
-            left = [x for x in node.inputs if x not in done]
-            if left:
-                stack += (node, None)
-                left.reverse()
-                stack += left
-            else:
+            waits = False
+            for x in reversed(node.inputs):
+                if x not in done:
+                    if not waits:
+                        waits = True
+                        stack += (node, None)
+                    stack.append(x)
+            if not waits:
                 done[node] = None
     return list(done)

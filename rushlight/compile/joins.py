@@ -7,6 +7,7 @@ which each step has joined over all gates. As joins of their own they would be w
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -140,8 +141,12 @@ class _Readers:
     """Who reads what in a graph."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.users = graph, graph.users()
-        self.kept = {*graph.outputs, *graph.effects}
+        self.graph, self.kept = graph, {*graph.outputs, *graph.effects}
+
+    @functools.cached_property
+    def users(self) -> dict[Node, list[Node]]:
+        """Which nodes read each node."""
+        return self.graph.users()
 
     def free(self, node: Node) -> bool:
         """Whether a value is only read by what does not care how it lies in memory."""
@@ -159,18 +164,24 @@ class _Readers:
 
     def behind(self, first: Iterable[Node], parts: Iterable[Node]) -> bool:
         """Whether any of some parts is made from one of the first nodes."""
-        late = set(first)
-        for node in self.graph.nodes:
-            if any(x in late for x in node.inputs):
-                late.add(node)
-        return any(part in late for part in parts)
+        return not _downstream(self.graph, first).isdisjoint(parts)
+
+
+def _downstream(graph: Graph, first: Iterable[Node]) -> set[Node]:
+    """Some nodes and all that is made from them."""
+    found = set(first)
+    for node in graph.nodes:
+        if not found.isdisjoint(node.inputs):
+            found.add(node)
+    return found
 
 
 def _rebuilt(graph: Graph, better: Mapping[Node, Node]) -> Graph:
     """The graph with some nodes replaced by pieces of graph over the old ones."""
     if not better:
         return graph
-    found: dict[Node, Node] = {}
+    touched = _downstream(graph, better)
+    found = {node: node for node in graph.nodes if node not in touched}
     ends = [*graph.effects, *graph.outputs]
     stack = [(node, False) for node in reversed(ends)]
     while stack:
