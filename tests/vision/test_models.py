@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,18 +107,51 @@ def test_a_frugal_densenet_has_the_same_gradients() -> None:
         np.testing.assert_allclose(plain.numpy(), again.numpy(), rtol=1e-12, atol=1e-14)
 
 
+FIRST = "resnet50-0676ba61.pth"  # the weights of before 0.13
+
+
+@pytest.mark.parametrize(
+    ("old", "named", "file", "texts"),
+    [
+        ((True,), {}, FIRST, ["Using 'weights' as", "=ResNet50_Weights.IMAGENET1K_V1`. "]),
+        ((True, False), {}, FIRST, ["Using 'weights' and 'progress' as", "Arguments other"]),
+        ((), {"pretrained": True}, FIRST, ["'pretrained' is deprecated", "Weights.DEFAULT`"]),
+        ((), {"pretrained": False}, None, ["'pretrained' is depr", "passing `weights=None`.$"]),
+        ((), {"weights": True}, FIRST, ["Arguments other than a weight enum"]),
+        ((), {"weights": False}, None, ["passing `weights=None`.$"]),
+        ((), {"weights": "legacy"}, FIRST, ["Arguments other than a weight enum"]),
+        (("DEFAULT",), {}, "resnet50-11ad3fa6.pth", ["Using 'weights' as positional"]),
+    ],
+)  # fmt: skip
+def test_what_networks_were_asked_for_before_weights_had_names(
+    undrawn: None, monkeypatch: pytest.MonkeyPatch,
+    old: tuple[Any, ...], named: dict[str, Any], file: str | None, texts: list[str],
+) -> None:  # fmt: skip
+    asked: list[str] = []
+    monkeypatch.setattr(
+        rl.hub, "load_state_dict_from_url", lambda url, **_: asked.append(url) or {}
+    )
+    monkeypatch.setattr(models.ResNet, "load_state_dict", lambda net, found: None)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        models.resnet50(*old, **named)
+    assert [url.rpartition("/")[2] for url in asked] == ([file] if file else [])
+    assert len(told) == len(texts)
+    for text, warning in zip(texts, told, strict=True):
+        assert re.search(text, str(warning.message))
+
+
 def test_weights_that_are_not_known(undrawn: None) -> None:
     with pytest.raises(ValueError, match="no trained weights are known") as caught:
         models.lenet(weights="DEFAULT")
     assert "load_state_dict" in caught.value.__notes__[0]
-    with pytest.raises(ValueError, match="'IMAGENET21K' is none of IMAGENET1K_V1, IMAGENET1K_V2"):
+    with pytest.raises(KeyError, match="IMAGENET21K") as other:
         models.resnet50(weights="IMAGENET21K")
+    assert "IMAGENET1K_V1, IMAGENET1K_V2, DEFAULT" in other.value.__notes__[0]
     with pytest.raises(TypeError, match="expected ResNet18_Weights but received VGG16_Weights"):
         models.resnet18(weights=models.VGG16_Weights.DEFAULT)
     with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 10 instead"):
         models.resnet18(weights="DEFAULT", num_classes=10)
-    with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
-        assert models.mobilenet_v2(pretrained=False, num_classes=3).classifier[1].out_features == 3
     with pytest.raises(ValueError, match="Unknown model resnet19") as unknown:
         models.get_model("resnet19")
     assert "resnet18" in unknown.value.__notes__[0]

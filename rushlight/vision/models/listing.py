@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterable
+from enum import Enum
 from fnmatch import fnmatch
 from types import ModuleType
 from typing import Any, TypeVar
@@ -25,10 +26,15 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
 
     @functools.wraps(build)
     def builder(*old: Any, weights: Any = None, progress: bool = True, **kwargs: Any) -> Net:
-        if len(old) > 2:
-            raise TypeError(f"{build.__name__}() takes keyword arguments only, got {len(old)}")
-        if old or "pretrained" in kwargs:
-            weights = weights or _pretrained(*old[:1], kwargs=kwargs)
+        if old:
+            given = _by_position(build.__name__, old)
+            weights, progress = given.get("weights", weights), given.get("progress", progress)
+        if weights is None and "pretrained" in kwargs:
+            _warn("The parameter 'pretrained' is deprecated since 0.13 and may be removed in the"
+                  " future, please use 'weights' instead.")  # fmt: skip
+            weights = _first_weights(build.__name__, kwargs.pop("pretrained"))
+        elif not (weights is None or isinstance(weights, (str, Enum))) or weights == "legacy":
+            weights = _first_weights(build.__name__, weights)
         if weights is None:
             return build(**kwargs)
         chosen = checked(build.__name__, weights, kwargs.get("num_classes"))
@@ -40,16 +46,35 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
     return builder
 
 
-def _pretrained(*old: Any, kwargs: dict[str, Any]) -> Any:
-    """The value of the argument that torchvision 0.13 took out; None if it asks for nothing."""
-    wanted = kwargs.pop("pretrained", old[0] if old else None)
-    warnings.warn(
-        "The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future,"
-        " please use 'weights' instead.",
-        UserWarning,
-        stacklevel=4,
+def _warn(text: str) -> None:
+    """torchvision warns of its old arguments from one place, so once a text."""
+    warnings.warn(text, UserWarning, stacklevel=1)
+
+
+def _by_position(name: str, old: tuple[Any, ...]) -> dict[str, Any]:
+    """What the arguments without a name stand for."""
+    if len(old) > 2:
+        raise TypeError(f"{name}() takes keyword arguments only, got {len(old)}")
+    given = dict(zip(("weights", "progress"), old, strict=False))
+    _warn(
+        f"Using {' and '.join(map(repr, given))} as positional parameter(s) is deprecated since"
+        " 0.13 and may be removed in the future. Please use keyword parameter(s) instead."
     )
-    return wanted or None
+    return given
+
+
+def _first_weights(name: str, wanted: Any) -> Any:
+    """What `pretrained=wanted` asked for before torchvision 0.13: version 1, or none."""
+    chosen = None
+    if wanted:
+        chosen = next(iter(checked(name, "DEFAULT", None).__class__))
+    same = f"The current behavior is equivalent to passing `weights={chosen}`."
+    if wanted:
+        best = f"{type(chosen).__name__}.DEFAULT"
+        same += f" You can also use `weights={best}` to get the most up-to-date weights."
+    _warn("Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and"
+          f" may be removed in the future. {same}")  # fmt: skip
+    return chosen
 
 
 def get_model_builder(name: str) -> Callable[..., nn.Module]:

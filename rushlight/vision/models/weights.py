@@ -134,7 +134,7 @@ def trained(build: Callable[..., Any], chosen: Any, progress: bool, kwargs: dict
 
 
 def checked(name: str, weights: Any, classes: Any) -> Any:
-    """The member that is meant; ValueError for a network of another number of classes."""
+    """The member that is meant; ValueError for a network of other classes, KeyError for no name."""
     kind = weights_of(name)
     if kind is None:
         raise fail(
@@ -143,10 +143,10 @@ def checked(name: str, weights: Any, classes: Any) -> Any:
             f"build it untrained with {name}(weights=None), then load a file with load_state_dict",
         )
     try:
-        chosen = kind.verify("DEFAULT" if weights is True else weights)
+        chosen = kind.verify(weights)
     except KeyError:
         known = ", ".join(kind.__members__)
-        raise fail(ValueError, f"{name}(): weights={weights!r} is none of {known}") from None
+        raise fail(KeyError, weights, f"{name}() knows the weights {known}") from None
     if classes not in (None, _CLASSES):
         raise ValueError(
             f"The parameter 'num_classes' expected value {_CLASSES} but got {classes} instead."
