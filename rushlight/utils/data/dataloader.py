@@ -215,7 +215,7 @@ class DataLoader(Generic[T_co]):
                 f"{suggestion} Please be aware that excessive worker creation might get "
                 "DataLoader running slow or even freeze, lower the worker number to avoid "
                 "potential slowness/freeze if necessary.",
-                stacklevel=3,
+                stacklevel=2,
             )
 
 
