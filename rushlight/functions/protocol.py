@@ -181,20 +181,22 @@ def _address(self: Tensor) -> int:
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """The values as an array over the same memory.
 
-    Raises RuntimeError for a tensor that requires grad (detach it first, or `force=True`).
+    Raises RuntimeError for a tensor that requires grad (detach it first, or `force=True`),
+    unless nothing is being recorded, as under `no_grad`.
     """
     return hand_out(_values(self, force))
 
 
 def _values(self: Tensor, force: bool = False) -> np.ndarray:
     """The array, if NumPy may have it."""
-    if self._entry is not None and not force:
+    tracked = self._entry is not None and STATE.grad
+    if tracked and not force:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
     if self._array.dtype.isbuiltin == 2:
         raise TypeError(f"Got unsupported ScalarType {scalar_type_name(self.dtype)}")
-    if self._entry is not None:
+    if tracked:
         note_cut("numpy(force=True)", self._array)
     if self.device.type == "meta":
         raise TypeError(
