@@ -13,7 +13,7 @@ pytest.importorskip("llvmlite")
 
 import rushlight as rl
 from rushlight.compile import interpret
-from rushlight.compile.code import llvm
+from rushlight.compile.code import llvm, parts
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.program import build
@@ -290,3 +290,25 @@ def test_a_weight_is_updated_in_the_step_that_made_its_gradient():
         wanted = before - 0.01 * layer.weight.grad
         assert np.allclose(layer.weight.detach().numpy(), wanted.numpy(), rtol=0, atol=1e-7)
         assert not np.array_equal(before.numpy(), layer.weight.detach().numpy())
+
+
+@pytest.mark.parametrize("kind", ["forward", "data", "weight"])
+def test_what_goes_around_tiles_only_calls(kind, monkeypatch):
+    seen = []
+    parted = parts.parted
+    monkeypatch.setattr(parts, "parted", lambda ir: seen.append(ir) or parted(ir))
+    monkeypatch.setenv("RUSHLIGHT_COMPILE_CACHE", "0")
+    x, w = rl.randn(2, 16, 9, 9), rl.randn(40, 16, 3, 3)
+    x.requires_grad_(kind == "data")
+    w.requires_grad_(kind == "weight")
+    wanted = [leaf for leaf in (x, w) if leaf.requires_grad]
+
+    def step(x, w):
+        y = rl.nn.functional.conv2d(x, w, stride=2, padding=1)
+        return rl.autograd.grad(y.sum(), wanted) if wanted else y
+
+    rl.compile(step)(x, w)
+    functions = [piece for ir in seen for piece in parts.pieces(ir)[0]]
+    around = [piece for piece in functions if re.search("call void @(k[0-9a-z_]*)?tile", piece)]
+    assert around
+    assert all(parts._calls_only(piece) for piece in around)

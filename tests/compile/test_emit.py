@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
@@ -23,6 +25,7 @@ from rushlight.compile.code.emit import (
     literal,
     vector,
 )  # fmt: skip
+from rushlight.compile.products.packing import quotient
 
 
 def build(write: Any, count: int) -> Any:
@@ -78,6 +81,43 @@ def test_constant_bounds_fold_away_what_is_not_needed():
     assert "masked" not in even and "br i1" in even
     assert odd.count("masked.store") == 1
     assert "br i1" not in few and few.count("masked.store") == 1
+
+
+def test_a_loop_of_one_turn_is_its_body():
+    def write(f: Function, x: Any, n: Any) -> None:
+        with f.loop(3, 8, 5, carry=[f.constant(0, I64)]) as once:
+            with f.loop(0, n, carry=once.carried) as loop:
+                loop.next(f.add(loop.carried[0], f.mul(loop.index, once.index)))
+            once.next(f.add(loop.results[0], f.mul(once.index, once.index)))
+        f.store(once.results[0], x, f.sub(once.index, 3))
+        assert sum(": " not in line and line.endswith(":") for line in f.lines) == 2
+
+    out = np.zeros(1, np.int64)
+    for n in (0, 1, 5):
+        build(write, 1)(out, n=n)
+        assert out[0] == 3 * n * (n - 1) // 2 + 9
+
+
+def test_numbers_of_either_kind_fold():
+    f = Module().function("k", [("n", I64)])
+    (n,), two, none = f.arguments, f.constant(2, I64), f.constant(0, I64)
+    assert f.mul(two, 21).name == "42" and f.sub(1, two).name == "-1"
+    assert f.mul(n, none).name == f.mul(0, n).name == "0"
+    assert f.add(none, n) is n and f.select(f.compare("<", two, 3), n, two) is n
+    assert not f.lines
+
+
+@given(st.integers(1, 5000), st.integers(1, 1 << 20), st.data())
+def test_quotients(by: int, below: int, data: Any):
+    value = data.draw(st.integers(0, below - 1))
+    f = Module().function("k", [("n", I64)])
+    found = quotient(f, f.arguments[0], by, below)
+    registers: dict[str, int] = {"%n": value}
+    for line in f.lines:
+        name, _, op, _, x, y = line.replace(",", "").split()
+        x = registers[x]
+        registers[name] = {"mul": x * int(y), "lshr": x >> int(y), "udiv": x // int(y)}[op]
+    assert (found if isinstance(found, int) else registers[found.name]) == value // by
 
 
 def test_nested_loops_carry_values():

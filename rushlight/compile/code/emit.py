@@ -192,6 +192,17 @@ class Function(Instructions):
         self.do("ret void" if value is None else f"ret {value.typed}")
         self._closed = True
 
+    def apart(self, name: str, given: Sequence[Value], write: Callable[..., Any]) -> None:
+        """Call a function of that name for what `write(function, *given)` writes.
+
+        What is left here may then be only calls, which LLVM is done with sooner (`parts.py`).
+        """
+        if name not in self.module.functions:
+            types = [(f"given{k}", value.type) for k, value in enumerate(given)]
+            inside = self.module.function(name, types, internal=True)
+            write(inside, *inside.arguments)
+        self.call(name, VOID, *given)
+
     def phi(self, type: Type, *arms: tuple[Value, str]) -> Value:
         """The value of the arm by whose label control came here."""
         inside = ", ".join(f"[ {value.name}, %{label} ]" for value, label in arms)
@@ -206,8 +217,13 @@ class Function(Instructions):
         """for index in range(start, stop, step), signed, step > 0.
 
         `some` promises at least one turn, which saves a test; constant bounds show it themselves.
+        Where they show that there is just one, its lines are all that is written.
         """
         ints = isinstance(start, int) and isinstance(stop, int)
+        if ints and isinstance(step, int) and start < stop <= start + step:
+            yield (once := Loop(self.coerce(start, I64), list(carry)))
+            once.results = once.updated or list(carry)
+            return
         always = some or (ints and start < stop)
         first, last = self.coerce(start, I64), self.coerce(stop, I64)
         body, done = self.new_label("loop"), self.new_label("done")

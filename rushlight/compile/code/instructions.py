@@ -1,7 +1,7 @@
 """One method per kind of instruction: arithmetic, moves of lanes, memory.
 
 `Function` in emit.py adds the blocks. Sign follows the type (uint8 divides and compares unsigned).
-Integer scalars fold what they can: adding 0, multiplying by 1, two Python numbers.
+Integer scalars fold what they can: adding 0, multiplying by 1, two numbers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,17 @@ _REDUCE = {
     "u": {"sum": "add", "prod": "mul", "max": "umax", "min": "umin", "and": "and", "or": "or"},
     "b": {"sum": "or", "prod": "and", "max": "or", "min": "and", "and": "and", "or": "or"},
 }
+_ORDERS = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
+    ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def known(x: Operand) -> Operand:
+    """The number that a constant index is; other operands as they are."""
+    if x.__class__ is Value and x.type is I64 and x.name[0] != "%":
+        return int(x.name)
+    return x
 
 
 class Instructions:
@@ -70,18 +81,27 @@ class Instructions:
     # --- arithmetic --------------------------------------------------------------------------
     def binary(self, op: str, x: Operand, y: Operand, flags: str = "") -> Any:
         """An instruction of two operands, by LLVM's name without the f of floats."""
-        if not isinstance(y, Value):
-            if not isinstance(x, Value):
-                return _FOLDS[op](x, y)
+        a, b = known(x), known(y)
+        if not isinstance(b, Value):
+            if not isinstance(a, Value) and op in _FOLDS:
+                found = _FOLDS[op](a, b)
+                return (
+                    constant(found, I64) if isinstance(x, Value) or isinstance(y, Value) else found
+                )
+            x = self.coerce(x, I64)
             if x.type is I64 and (
-                (y == 0 and op in ("add", "sub", "shl", "or")) or (y == 1 and op == "mul")
+                (b == 0 and op in ("add", "sub", "shl", "or")) or (b == 1 and op == "mul")
             ):
                 return x
-            y = constant(y, x.type)
-        elif not isinstance(x, Value):
-            if y.type is I64 and (x, op) in ((0, "add"), (1, "mul")):
-                return y
-            x = constant(x, y.type)
+            if x.type is I64 and b == 0 and op == "mul":
+                return constant(0, I64)
+            y = constant(b, x.type)
+        elif not isinstance(a, Value):
+            if b.type is I64 and (a, op) in ((0, "add"), (1, "mul")):
+                return b
+            if b.type is I64 and (a, op) == (0, "mul"):
+                return constant(0, I64)
+            x = constant(a, b.type)
         of = x.type
         if of.kind == "f":
             op = "f" + op
@@ -141,6 +161,8 @@ class Instructions:
     def compare(self, sign: str, x: Operand, y: Operand) -> Value:
         """A mask of where `x sign y` holds; nan compares unequal to all."""
         a, b = self.pair(x, y)
+        if isinstance(m := known(a), int) and isinstance(n := known(b), int):
+            return constant(_ORDERS[sign](m, n), BOOL)
         kind = a.type.kind
         table = _FLOAT if kind == "f" else _SIGNED if kind == "i" else _UNSIGNED
         op = "fcmp" if kind == "f" else "icmp"
@@ -149,6 +171,8 @@ class Instructions:
     def select(self, mask: Value, x: Operand, y: Operand) -> Value:
         """x where the mask holds, else y."""
         a, b = self.pair(x, y)
+        if mask.name in ("true", "false") and mask.type is BOOL:
+            return a if mask.name == "true" else b
         return self.emit(a.type, f"select {mask.typed}, {a.typed}, {b.typed}")
 
     def call(self, name: str, result: Type, *operands: Value) -> Any:
@@ -224,10 +248,9 @@ class Instructions:
     # --- memory ------------------------------------------------------------------------------
     def at(self, pointer: Value, index: Operand, type: Type) -> Value:
         """The address of element `index` of a type (its lanes do not count)."""
-        if not isinstance(index, Value):
-            if index == 0:
-                return pointer
-            index = constant(index, I64)
+        if known(index) == 0:
+            return pointer
+        index = self.coerce(index, I64)
         return self.emit(PTR, f"getelementptr {type.memory}, ptr {pointer.name}, {index.typed}")
 
     def load(

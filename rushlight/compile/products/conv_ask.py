@@ -14,7 +14,7 @@ from ..records import record
 from .conv_channels_plan import ChannelPlan
 from .conv_plan import Array
 from .conv_weight_plan import WeightPlan
-from .packing import Number, times
+from .packing import Number, quotient, times
 
 MOST = 3  # lines per round of a few taps: few requests can be under way at once
 STEPS = 4  # steps of a tile, of a dozen multiply-adds and more each, for every line
@@ -60,7 +60,7 @@ class Stream:
         for base, region, calls in zip(bases, self.regions, self._calls(self.lines)):
             each = self._per_row(region, self.lines)
             at = f.sub(number, first)
-            row = f.emit(I64, f"udiv {f.coerce(at, I64).typed}, {each}") if each > 1 else at
+            row = quotient(f, at, each, calls)
             piece: Number = f.sub(at, times(f, row, each)) if each > 1 else 0
             offset = f.add(
                 times(f, row, region.step), times(f, piece, self.rounds * self.lines * self.line)

@@ -17,7 +17,7 @@ from .conv_kernel import Finish
 from .conv_plan import Array
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Number, positions, table_entry, times, turn_name
+from .packing import KERNEL, Number, clear, positions, quotient, table_entry, times, turn_name
 from .tiles import Tile, known_mask, tile_name
 
 UNROLLED = 4  # vectors of a row that are written out
@@ -190,8 +190,7 @@ class _Driver:
                 self._finish(images.index, chunk, first, size)
             return
         each = plan.image_sums * size * type.lanes
-        bytes = f.constant(plan.together * each * type.size, I64)
-        f.do(f"call void @llvm.memset.p0.i64({self.sums.typed}, i8 0, {bytes.typed}, i1 false)")
+        clear(f, self.sums, plan.together * each * type.size)
         ends = self._ends(0, first)
         with f.loop(0, plan.terms, plan.at_once) as parts:
             packed = self._weights(weight, first, size, parts.index)
@@ -215,9 +214,7 @@ class _Driver:
 
     def _part(self, index: Number, step: int) -> Number:
         """The number of a step of a loop."""
-        if isinstance(index, int):
-            return index // step
-        return self.f.emit(I64, f"udiv {index.typed}, {step}") if step > 1 else index
+        return quotient(self.f, index, step, max(self.plan.terms, self.plan.together))
 
     def _following(
         self, weight: Value, packed: Value, first: Number, size: int, term: Number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 from ..code.emit import I64, VOID, Function, Value, constant
@@ -38,31 +39,50 @@ class Packer:
         weight = f.at(weight, at, self.type)
         left = plan.rows % w + (size - 1) * w if plan.rows % w else size * w
         if left == size * w:
-            self._write(target, weight, size, left)
+            self._apart(target, weight, size, left)
             return
         last = f.compare(">", f.coerce(f.add(times(f, first, w), size * w), I64), plan.rows)
         with f.if_(last):
-            self._write(target, weight, size, left)
+            self._apart(target, weight, size, left)
         with f.if_(f.bit_not(last)):
-            self._write(target, weight, size, size * w)
+            self._apart(target, weight, size, size * w)
+
+    def _apart(self, target: Value, weight: Value, size: int, columns: int) -> None:
+        rooms = [self.run, self.square] if self.spreads and self.near else []
+
+        def write(f: Function, target: Value, weight: Value, *rooms: Value) -> None:
+            inside = copy.copy(self)
+            inside.f = f
+            if rooms:
+                inside.run, inside.square = rooms
+            inside._write(target, weight, size, columns)
+
+        name = f"{self.f.name}_order{size}_{columns}"
+        self.f.apart(name, [target, weight, *rooms], write)
 
     def _write(self, target: Value, weight: Value, size: int, columns: int) -> None:
         f, plan = self.f, self.plan
         if not self.spreads:
-            copy = plan.pack(size, columns)
-            with f.loop(0, copy.count) as units:
-                move(f, copy, units.index, weight, target)
+            moved = plan.pack(size, columns)
+            with f.loop(0, moved.count) as units:
+                move(f, moved, units.index, weight, target)
             return
         _, row, step, *_ = plan.weight.steps
         line = 64 // self.type.size
         with f.loop(0, plan.at_once) as terms:
             here = f.at(weight, times(f, terms.index, step), self.type)
-            for at in range(0, row * columns, line) if row <= line else ():
-                f.prefetch(f.at(here, AHEAD * step + at, self.type))
+            if row <= line:
+                with f.loop(0, row * columns, line) as lines:
+                    f.prefetch(f.at(here, f.add(lines.index, AHEAD * step), self.type))
             if self.near:
                 self._fetch(here, columns * plan.taps)
-            for lane in range(0, columns, self.type.lanes):
-                self._lanes(here, target, terms.index, (size * self.type.lanes, columns, lane))
+            w = self.type.lanes
+            if columns >= w:
+                with f.loop(0, columns // w * w, w) as lanes:
+                    self._lanes(here, target, terms.index, (size * w, w, lanes.index))
+            if columns % w:
+                at = (size * w, columns % w, columns // w * w)
+                self._lanes(here, target, terms.index, at)
 
     def _fetch(self, source: Value, count: int) -> None:
         """All numbers of a term, as they lie."""
@@ -74,23 +94,26 @@ class Packer:
             value = f.load(self.type, source, whole, known_mask(self.type, count - whole))
             f.store(value, self.run, whole)
 
-    def _lanes(self, source: Value, target: Value, term: Number, at: tuple[int, int, int]) -> None:
+    def _lanes(
+        self, source: Value, target: Value, term: Number, at: tuple[int, int, Number]
+    ) -> None:
         """Every tap of one vector of channels."""
         f, plan, type = self.f, self.plan, self.type
         (wide, columns, lane), w = at, type.lanes
         _, row, _, i, j = plan.weight.steps
         if self.near:
-            come = f.at(self.run, lane * plan.taps, type)
+            come = f.at(self.run, times(f, lane, plan.taps), type)
             f.call(turn_name(f.module, type), VOID, come, constant(plan.taps, I64),
                    self.square, constant(w, I64))  # fmt: skip
-        mask = known_mask(type, columns - lane) if columns - lane < w else None
+        mask = known_mask(type, columns)
         for (a, b), (base, count, number) in self._places():
             if self.near:
                 value = f.load(type, self.square, (a * plan.kernel[1] + b) * w)
             else:
-                come = f.at(source, lane * row + a * i + b * j, type)
+                come = f.at(source, f.add(times(f, lane, row), a * i + b * j), type)
                 value = f.gather(type, come, f.steps(I64.wide(w), row), mask)
-            to = f.add(times(f, term, count * wide), (base + number) * wide + lane)
+            to = f.add(times(f, term, count * wide), (base + number) * wide)
+            to = f.add(to, lane)
             f.store(value, target, to)
 
     def _places(self) -> Iterator[tuple[tuple[int, int], tuple[int, int, int]]]:

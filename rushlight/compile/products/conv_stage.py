@@ -6,7 +6,7 @@ from typing import Any
 
 from ..code.emit import BOOL, I64, Function, Value, constant, lanes_of
 from .conv_plan import Axis
-from .packing import Number, times
+from .packing import Number, clear, times
 from .tiles import known_mask
 
 PLANE = 16  # vectors of a plane that are written out
@@ -23,6 +23,18 @@ class Stage:
 
     def fill(self, source: Value, first: Number, target: Value) -> None:
         """Planes of the rows from place `first` on; `source` is the image's first element."""
+        name, plan, given = f"{self.f.name}_stage", self.plan, [source, target]
+        if isinstance(first, int):
+            name += str(first)
+        else:
+            given.append(first)
+
+        def write(f: Function, source: Value, target: Value, first: Number = first) -> None:
+            Stage(f, plan)._fill(source, first, target)
+
+        self.f.apart(name, given, write)
+
+    def _fill(self, source: Value, first: Number, target: Value) -> None:
         f, plan = self.f, self.plan
         type, steps = self.type, plan.source.steps
         plane = plan.height * plan.pitch
@@ -128,8 +140,7 @@ class Stage:
     def slack(self, target: Value) -> None:
         """Zeros where vectors are read past the last row."""
         w = self.type.lanes
-        for lane in range(0, self.plan.slack, w):
-            self.f.store(constant(0.0, self.type), target, lane)
+        clear(self.f, target, -(-self.plan.slack // w) * w * self.type.size)
 
 
 def _mask(good: list[bool]) -> Value | None:

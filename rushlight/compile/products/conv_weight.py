@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from itertools import product
 from typing import Any
 
-from ..code.emit import I64, VOID, Module, Value, constant
+from ..code.emit import I64, VOID, Function, Module, Value, constant
 from .conv_ask import weight_stream
 from .conv_stage import Stage
 from .conv_weight_plan import WeightPlan
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Number, move, positions, table_entry, times, turn_name
+from .packing import KERNEL, Number, clear, move, positions, table_entry, times, turn_name
 from .tiles import Tile, emit_tile, known_mask, unrolled
 
 
@@ -47,7 +48,6 @@ class _Parts:
         if plan.whole:
             self.out = table_entry(f, type, plan.out.slot, plan.out.offset)
             self.sums = f.stack(type.scalar, plan.own_sums)
-            self.block = f.stack(type.scalar, type.lanes**2)
         else:
             self.sums = table_entry(f, type, self.scratch)
         self.turned = self.sums if plan.inner else f.stack(type.scalar, plan.turned)
@@ -70,10 +70,9 @@ class _Parts:
                    times(f, group, strips * plan.taps * wide))  # fmt: skip
         at = f.add(at, times(f, self.channel, plan.kernel * wide))
         self.here = f.at(self.sums, at, self.type)
-        size = f.constant(plan.terms * plan.kernel * wide * self.type.size, I64)
         for strip in range(strips):
             where = f.at(self.here, strip * plan.taps * wide, self.type)
-            f.do(f"call void @llvm.memset.p0.i64({where.typed}, i8 0, {size.typed}, i1 false)")
+            clear(f, where, plan.terms * plan.kernel * wide * self.type.size)
         first = times(f, part, plan.images)
         last: Number = f.add(first, plan.images)
         if plan.shape.images % plan.parts:
@@ -150,11 +149,15 @@ class _Parts:
         """Turn one block of gradients, and let every tile add its places."""
         f, plan = self.f, self.plan
         grad = f.at(grad, times(f, strip, plan.wide * plan.grad.steps[2]), self.type)
-        copy = plan.turn(columns)
-        with f.loop(0, plan.chunk) as images, f.loop(0, copy.count) as lines:
-            here = f.at(grad, times(f, images.index, plan.grad.steps[0]), self.type)
-            there = f.at(self.turned, times(f, images.index, plan.places * plan.wide), self.type)
-            move(f, copy, lines.index, here, there)
+
+        def turn(f: Function, grad: Value, turned: Value) -> None:
+            copy = plan.turn(columns)
+            with f.loop(0, plan.chunk) as images, f.loop(0, copy.count) as lines:
+                here = f.at(grad, times(f, images.index, plan.grad.steps[0]), self.type)
+                there = f.at(turned, times(f, images.index, plan.places * plan.wide), self.type)
+                move(f, copy, lines.index, here, there)
+
+        f.apart(f"{self.name}_turn{columns}", [grad, self.turned], turn)
         room = 0 if plan.whole else plan.taps * plan.wide
         sums = f.at(self.here, times(f, strip, room), self.type)
         if plan.whole:
@@ -167,24 +170,27 @@ class _Parts:
             self._tiles(x, sums, sizes, counts, number)
             number += math.prod(counts)
         if plan.whole:
-            self._result(self.bases[0], columns)
+            given = [self.sums, self.bases[0]]
+            write = functools.partial(self._result, columns)
+            f.apart(f"{self.name}_result{columns}", given, write)
 
-    def _result(self, out: Value, columns: int) -> None:
+    def _result(self, columns: int, f: Function, sums: Value, out: Value) -> None:
         """Turn the sums of a strip and bring them to the result."""
-        f, plan, type, w = self.f, self.plan, self.type, self.type.lanes
+        plan, type, w = self.plan, self.type, self.type.lanes
+        square = f.stack(type.scalar, w * w)
         turn, taps, row = turn_name(self.module, type), plan.terms * plan.kernel, plan.out.steps[1]
 
         def block(tap: Number, count: int) -> None:
             mask = known_mask(type, count)
             for lane in range(0, columns, w):
-                here = f.at(self.sums, f.add(times(f, tap, plan.wide), lane), type)
+                here = f.at(sums, f.add(times(f, tap, plan.wide), lane), type)
                 there = f.at(out, f.add(tap, lane * row), type)
                 exact = count == w and lane + w <= columns
-                goal, step = (there, row) if exact else (self.block, w)
+                goal, step = (there, row) if exact else (square, w)
                 f.call(turn, VOID, here, constant(plan.wide, I64), goal, constant(step, I64))
                 if not exact:
                     with f.loop(0, min(w, columns - lane)) as rows:
-                        value = f.load(type, self.block, times(f, rows.index, w))
+                        value = f.load(type, square, times(f, rows.index, w))
                         f.store(value, there, times(f, rows.index, row), mask)
 
         with f.loop(0, taps // w * w, w) as blocks:

@@ -68,6 +68,25 @@ def table_entry(f: Function, type: Type, slot: int, offset: int = 0) -> Value:
     return f.at(f.load(PTR, f.arguments[0], slot), offset, type)
 
 
+def clear(f: Function, target: Value, bytes: int) -> None:
+    """So many zero bytes."""
+    if bytes:
+        f.do(f"call void @llvm.memset.p0.i64({target.typed}, i8 0, i64 {bytes}, i1 false)")
+
+
+def quotient(f: Function, value: Number, by: int, below: int) -> Number:
+    """value // by, for values below a bound: whoever only calls has no better division."""
+    if isinstance(value, int):
+        return value // by
+    if by >= below:
+        return 0
+    if by & (by - 1) == 0:
+        return f.lshr(value, by.bit_length() - 1) if by > 1 else value
+    if by * below >= 1 << 32:
+        return f.emit(I64, f"udiv {value.typed}, {by}")
+    return f.lshr(f.mul(value, (1 << 32) // by + 1), 32)
+
+
 def times(f: Function, value: Number, factor: Number) -> Number:
     """value * factor, 0 where either is."""
     known = [n for n in (value, factor) if isinstance(n, int)]
