@@ -43,8 +43,9 @@ FUNCTIONS = {
     "low_rank": "pca_lowrank svd_lowrank",
     "masking": "masked_fill masked_scatter masked_select",
     "matrices": (
-        "cdist cholesky cholesky_inverse cholesky_solve cross det geqrf inverse logdet lu lu_solve"
-        " lu_unpack matrix_exp matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve"
+        "cdist cholesky cholesky_inverse cholesky_solve cross det eig geqrf inverse logdet lstsq"
+        " lu lu_solve lu_unpack matrix_exp matrix_power matrix_rank orgqr ormqr pinverse qr slogdet"
+        " solve svd symeig triangular_solve"
     ),
     "neural": "log_softmax softmax",
     "overwriting": (

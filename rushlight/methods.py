@@ -38,21 +38,21 @@ bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwis
 broadcast_to ceil cholesky cholesky_inverse cholesky_solve chunk clamp clamp_max clamp_min clip
 clone conj conj_physical copysign corrcoef cos cosh count_nonzero cov cross cummax cummin cumprod
 cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dist div divide
-dot dsplit eq equal erf erfc erfinv exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud
-float_power floor floor_divide fmax fmin fmod frac frexp gather gcd ge geqrf ger greater
+dot dsplit eig eq equal erf erfc erfinv exp exp2 expand expand_as expm1 fix flatten flip fliplr
+flipud float_power floor floor_divide fmax fmin fmod frac frexp gather gcd ge geqrf ger greater
 greater_equal gt heaviside histc histogram hsplit hypot i0 igamma igammac index_add index_copy
 index_fill index_put index_reduce index_select inner inverse is_conj is_neg is_nonzero is_same_size
 isclose isfinite isinf isnan isneginf isposinf isreal kron kthvalue lcm ldexp le lerp less
 less_equal lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp logdet
-logical_and logical_not logical_or logical_xor logit logsumexp lt lu lu_solve masked_fill
+logical_and logical_not logical_or logical_xor logit logsumexp lstsq lt lu lu_solve masked_fill
 masked_scatter masked_select matmul matrix_exp matrix_power max maximum mean median min minimum mm
 mode moveaxis movedim msort mul multinomial multiply mv mvlgamma nan_to_num nanmean nanmedian
 nanquantile nansum narrow narrow_copy ne neg negative nextafter nonzero norm not_equal orgqr ormqr
 outer permute pinverse positive pow prod put qr quantile rad2deg ravel reciprocal relu remainder
 renorm repeat_interleave reshape reshape_as resolve_conj resolve_neg roll rot90 round rsqrt rsub
 scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign signbit sin sinc sinh
-slice_scatter slogdet softmax sort split_with_sizes sqrt square squeeze std sub subtract sum
-svd swapaxes swapdims t take take_along_dim tan tanh tensor_split tile topk trace transpose
+slice_scatter slogdet softmax solve sort split_with_sizes sqrt square squeeze std sub subtract sum
+svd swapaxes swapdims symeig t take take_along_dim tan tanh tensor_split tile topk trace transpose
 triangular_solve tril triu true_divide trunc unbind unflatten unique unique_consecutive unsafe_chunk
 unsafe_split unsafe_split_with_sizes unsqueeze var vdot view view_as vsplit xlogy
 """.split()
