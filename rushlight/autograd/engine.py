@@ -125,7 +125,10 @@ class Sweep:
         heap, pending = self.heap, self.pending
         last = last_uses(self.roots) if WATCHED and self.needed is None else None
         if not (self.lifts or self.capture or STATE.anomaly or TIMER[0] or last):
-            self.run_plain()
+            if STATE.tracer is None:
+                self.run_plain()
+            else:
+                STATE.tracer.inside(self.run_plain)
         while heap:
             order = -heappop(heap)
             entry, g, _ = pending.pop(order)
@@ -150,7 +153,10 @@ class Sweep:
             while entry is not None:
                 prim, parents, inputs, output, _, _, order, hooks = entry
                 if prim.pull is None or hooks is not None or inputs is FREED:
-                    self.visit(entry, g)
+                    if tracer is None or (prim is OUTPUT_OF and hooks is None):
+                        self.visit(entry, g)
+                    else:
+                        tracer.outside(self.visit, entry, g)
                     break
                 if type(g) is list:  # of an op with several outputs
                     g = tuple(g) if prim.rule is None else _fill(entry, g, False)
@@ -251,7 +257,7 @@ class Sweep:
 def _traced(tracer: Any, entry: Entry, g: Any) -> Any:
     """A pull inside a trace, which looks only at those of the user's Functions."""
     prim = entry[PRIM]
-    return prim.pull(g, entry) if prim.rule is None else tracer.watch.unseen(prim.pull, g, entry)
+    return prim.pull(g, entry) if prim.rule is not None else tracer.outside(prim.pull, g, entry)
 
 
 def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:

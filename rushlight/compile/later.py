@@ -128,7 +128,8 @@ def key_of(op: str, template: Any, operands: Sequence[ndarray]) -> bytes | None:
     """What the form of a result depends on."""
     forms = [(x.shape, x.strides, x.dtype.char) for x in operands]
     try:
-        return marshal.dumps((op, forms, template), 0)
+        if "." not in op:  # as a rule those of NumPy hold places
+            return marshal.dumps((op, forms, template), 0)
     except ValueError:
         pass
     try:
@@ -191,6 +192,7 @@ class Later:
     def __init__(self, forms: Forms, waits: bool = True) -> None:
         self.forms = forms
         self.on = waits
+        self.plain: dict[Any, Any] = {}  # forms of ops without parameters, by what they depend on
         self.drawn: dict[int, Drawn] = {}
         self.steps: deque[tuple[Callable[..., Any], Any, Any, Any]] = deque()
         self.unfilled: dict[int, ndarray] = {}  # results that wait
@@ -203,8 +205,15 @@ class Later:
         """What an operation gives: computed, or put off."""
         if (self.on and not met.waits and all(map(_light, met.operands))) or op in _FACTS:
             return function(*args, **kwargs)
-        key = key_of(op, template, met.operands)
-        form = None if key is None else self.forms.table.get(key)
+        forms = (
+            () if template else tuple([(x.shape, x.strides, x.dtype.char) for x in met.operands])
+        )
+        form = self.plain.get((op, forms)) if forms else None
+        key = key_of(op, template, met.operands) if form is None else b""
+        if form is None and key is not None:
+            form = self.forms.table.get(key)
+            if forms and form is not None:
+                self.plain[op, forms] = form
         if form is None and key is not None and self.on and sure(op, met.operands):
             form = foreseen(op, met.operands, args)
             if form is not None:

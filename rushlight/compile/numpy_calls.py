@@ -124,6 +124,7 @@ class NumpyCalls:
     stop: Any
     later: Any
     watch: Any
+    place: str
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """A universal function, perhaps writing into `out`."""
@@ -191,7 +192,8 @@ class NumpyCalls:
         if isinstance(y, (tuple, list)):
             return self.results(op, nodes, (places, names), y)
         y = y if type(y) is ndarray else np.asarray(y)
-        return self.result(y, Node(op, nodes, (places, names), y.shape, y.dtype, line()))
+        where = self.place or line()
+        return self.result(y, Node(op, nodes, (places, names), y.shape, y.dtype, where))
 
     # --- writes
 
@@ -207,7 +209,8 @@ class NumpyCalls:
         shape, dtype = target.memory.shape, target.memory.dtype
         if node.shape != shape or node.dtype != dtype:
             nodes = (target.read(), node)
-            node = Node("numpy.written", nodes, ((Hole(0), Hole(1)), {}), shape, dtype, line())
+            where = self.place or line()
+            node = Node("numpy.written", nodes, ((Hole(0), Hole(1)), {}), shape, dtype, where)
         target.written(node)
         return target
 

@@ -65,6 +65,8 @@ class Unwatched:
         """Call a function."""
         return function(*args)
 
+    seen = unseen
+
 
 class Tracer(Draws, Settings):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
@@ -91,6 +93,7 @@ class Tracer(Draws, Settings):
         self.watch: Any = Unwatched
         self.afterwards = Afterwards(reach)
         self.replaced: set[int] = set()  # tensors for which the call put others in their places
+        self.place = ""  # the user's line, while nothing but the package runs
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
@@ -238,6 +241,22 @@ class Tracer(Draws, Settings):
         if x._grad is not None and not self.closed:
             self.lift(x._grad)
 
+    def inside(self, function: Any) -> None:
+        """Run a part of the package in which the user's line stays the same."""
+        self.place = line()
+        try:
+            self.watch.unseen(function)
+        finally:
+            self.place = ""
+
+    def outside(self, function: Any, *args: Any) -> Any:
+        """Call what may be the user's in the middle of it."""
+        before, self.place = self.place, ""
+        try:
+            return self.watch.seen(function, *args)
+        finally:
+            self.place = before
+
     def cleared_grad(self, x: Tensor) -> None:
         """The gradient of a tensor is about to be replaced, whatever it was."""
         self.gradients.setdefault(id(x), (x, "cleared", x._grad))
@@ -368,7 +387,7 @@ class Tracer(Draws, Settings):
                 given = (*operands, *traced_in(params))
                 return next(x for x in given if type(x) is Traced and y is x.memory)
         y = y if type(y) is ndarray else np.asarray(y)
-        return self.result(y, Node(name, nodes, template, y.shape, y.dtype, line()))
+        return self.result(y, Node(name, nodes, template, y.shape, y.dtype, self.place or line()))
 
     def _look(self, name: str, operands: Any, params: Any, real: Any) -> None:
         """What is asked of an op before it is carried out."""
@@ -381,8 +400,9 @@ class Tracer(Draws, Settings):
         """The traced arrays of an op with several outputs."""
         ys = tuple(y if type(y) is ndarray else np.asarray(y) for y in ys)
         whole = Node(
-            op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys), line()
-        )
+            op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys),
+            self.place or line(),
+        )  # fmt: skip
         return tuple(
             self.result(y, Node("output_of", (whole,), (place,), y.shape, y.dtype, whole.line))
             for place, y in enumerate(ys)

@@ -46,7 +46,7 @@ class Watch:
 
     def __init__(self, tracer: Any) -> None:
         self.tracer = tracer
-        self.looks = False
+        self.looks = self.away = False  # away: ours runs, and nothing is looked for
 
     def __enter__(self) -> None:
         self.before = sys.getprofile()
@@ -68,14 +68,27 @@ class Watch:
         """
         if not self.looks or STATE.tracer is not self.tracer:
             return function(*args)
-        self.looks = False
+        self.looks, self.away = False, True
         sys.setprofile(None)
         try:
             return function(*args)
         finally:
+            self.away = False
             if not self.tracer.closed:
                 self.looks = True
                 self._look()
+
+    def seen(self, function: Any, *args: Any) -> Any:
+        """Call a function of the user's in the middle of ours, with the hook again."""
+        if not self.away or self.looks or self.tracer.closed or STATE.tracer is not self.tracer:
+            return function(*args)
+        self.looks, self.away = True, False
+        self._look()
+        try:
+            return function(*args)
+        finally:
+            self.looks, self.away = False, True
+            sys.setprofile(None)
 
     def see(self, frame: Any, event: str, called: Any) -> None:
         """One call event of the interpreter."""
