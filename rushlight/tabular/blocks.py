@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .digits import FRONT, Numbers, numbers_of, words_of
+from .digits import FRONT, numbers_of, words_of
 from .lines import Plain
 from .parse import Builder
 
@@ -63,24 +63,37 @@ class Cut:
 
     def feed(self, builders: list[Builder], source: str) -> None:
         """Give each column to its builder: as numbers, where it may be of numbers."""
-        numeric = [place for place, builder in enumerate(builders) if builder.may_be_numbers()]
-        found = dict(zip(numeric, self._numbers(numeric, builders), strict=True))
-        for place, builder in enumerate(builders):
-            strings = functools.partial(self.strings, place)
-            taken = place in found and builder.add_numbers(found[place], strings, self.lines)
-            if not taken and builder.reads_text():
-                builder.add(strings(slice(None)), self.lines, source)
+        rest = dict(enumerate(builders))
+        if len(self):
+            self._feed_numbers(rest)
+        for place, builder in rest.items():
+            if builder.reads_text():
+                builder.add(self.strings(place, slice(None)), self.lines, source)
 
-    def _numbers(self, columns: list[int], builders: list[Builder]) -> list[Numbers]:
-        """All cells of these columns read in one go."""
-        if not columns or not len(self):
-            return []
-        first, chosen = builders[columns[0]], columns
-        if len(columns) == len(builders):
-            chosen = slice(None)
-        starts, ends = self.starts[chosen].reshape(-1), self.ends[chosen].reshape(-1)
+    def _feed_numbers(self, builders: dict[int, Builder]) -> None:
+        """Take from `builders` those whose column of this block is of numbers."""
+        places = [place for place, builder in builders.items() if builder.may_be_numbers()]
+        if not places:
+            return
+        first, rows = builders[places[0]], len(self)
+        chosen = places if len(places) < len(builders) else slice(None)
+        starts, ends = self.starts[chosen], self.ends[chosen]
         found = numbers_of(self.words, starts, ends, first.notation.decimal, first.keep)
-        return found.columns(len(self))
+        whole = [
+            alone and builders[place].forced != "real"
+            for place, alone in zip(places, found.whole_columns(rows).tolist(), strict=True)
+        ]
+        columns = [] if all(whole) else found.columns(rows)
+        values, full = None, np.zeros(rows, bool)
+        if first.keep and any(whole):
+            values = found.integers().reshape(-1, rows)
+        for at, place in enumerate(places):
+            strings = functools.partial(self.strings, place)
+            if whole[at]:
+                builders[place].take("integer", full if values is None else values[at], full)
+            elif not builders[place].add_numbers(columns[at], strings, self.lines):
+                continue
+            del builders[place]
 
 
 def cut(plain: Plain, sep: str, width: int, places: list[int]) -> Cut | None:

@@ -22,6 +22,8 @@ def _bytes(value: int) -> np.uint64:
 ZEROS, TOP, ABOVE_NINE = _bytes(ord("0")), _bytes(0x80), _bytes(0x7F - 9)
 ONE, SEVEN, EIGHT, ALL = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(64)
 UNUSED = np.arange(64, -1, -8).astype(np.uint64)  # bits of a word without so many characters
+BELOW = (ONE << (EIGHT * np.arange(9).astype(np.uint64))) - ONE  # so many bytes, all bits
+MOST = 15 / 16  # of the cells are written alike where that is made use of
 # neighbouring digits, pairs and fours are joined by one product each
 JOINS = tuple(
     (np.uint64(mask), np.uint64(10**count * 2 ** (8 * count) + 1), np.uint64(8 * count))
@@ -44,6 +46,11 @@ class Numbers(NamedTuple):
             Numbers(*(part[at] if len(part) else part for part in parts))
             for at in range(len(parts[0]))
         ]
+
+    def whole_columns(self, rows: int) -> np.ndarray:
+        """Which columns hold whole numbers alone."""
+        odd = ~self.plain | (self.places > 0)
+        return np.logical_not(odd.reshape(-1, rows).any(1))
 
     def integers(self) -> np.ndarray:
         """The values as int64."""
@@ -91,47 +98,115 @@ def words_of(encoded: bytes) -> np.ndarray:
 def numbers_of(
     words: np.ndarray, starts: np.ndarray, ends: np.ndarray, point: str, values: bool
 ) -> Numbers:
-    """Read the cells from bytes `starts` to `ends` of `words`; without `values`, their form."""
-    count = len(starts)
+    """Read the cells (columns, rows) from bytes `starts` to `ends` of `words`, laid out flat.
+
+    Without `values` only their form is looked at.
+    """
+    rows, count = starts.shape[1], starts.size
+    starts, ends = starts.reshape(-1), ends.reshape(-1)
     result = Numbers(
         np.empty(count, bool),
         np.empty(count, np.uint8),
         np.empty(count, bool),
         np.empty(count if values else 0, np.int64),
     )
-    data = words.view(np.uint8)
-    mark = np.uint64(ord(point) ^ ord("0"))
-    for start in range(0, count, RUN):
-        some = slice(start, start + RUN)
-        minus = np.equal(data.take(starts[some]), ord("-"), out=result.minus[some])
-        length = ends[some] - starts[some]
-        length -= minus
-        plain, places, parts = _read(words, ends[some], length, mark)
-        plain &= length > (places > 0)
-        result.places[some] = places
-        if len(parts) == 3:
-            plain &= (length <= 24) & (places <= 23) & (_joined(parts[2:]) < 900)
-        result.plain[some] = plain
-        if values:
-            result.whole[some] = _joined(parts)
+    step = RUN if rows < RUN // 4 else rows  # cells of one column are often written alike
+    for first in range(0, count, step):
+        for start in range(first, min(first + step, count), RUN):
+            some = slice(start, min(start + RUN, first + step))
+            part = Numbers(*(array[some] for array in result))
+            _read(words, starts[some], ends[some], ord(point), part)
     return result
 
 
 def _read(
-    words: np.ndarray, ends: np.ndarray, length: np.ndarray, mark: np.uint64
-) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Which cells are plain, their places, and their digits a byte each, the last eight first.
+    words: np.ndarray, starts: np.ndarray, ends: np.ndarray, point: int, out: Numbers
+) -> None:
+    data = words.view(np.uint8)
+    minus = np.equal(data.take(starts), ord("-"), out=out.minus)
+    length = ends - starts
+    length -= minus
+    pieces = _eights(words, ends, 1 + int(length.max() - 1) // 8)
+    first = data[starts[0] : ends[0]].tolist()
+    behind = len(first) - first.index(point) if point in first else 0
+    read = _alike(data, pieces, ends, length, behind, point)
+    if read is None:
+        read = _unlike(pieces, length, np.uint64(point ^ ord("0")))
+    plain, out.places[:], parts = read
+    if len(parts) == 3:
+        plain &= (length <= 24) & (out.places <= 23) & (_joined(parts[2:]) < 900)
+    out.plain[:] = plain
+    if len(out.whole):
+        out.whole[:] = _joined(parts)
 
-    The eight bytes before an end lie in two words, the eight before those in one more.
+
+def _eights(words: np.ndarray, ends: np.ndarray, count: int) -> list[np.ndarray]:
+    """The eight bytes before each end, those before them, ..., up to three times.
+
+    They lie in two words, the eight before those in one more. Digits become 0 to 9.
     """
     at, over = ends >> 3, ((ends & 7) << 3).view(np.uint64)
-    under, right, longest = ALL - over, words.take(at), length.max(initial=0)
-    plain, places = np.ones(len(ends), bool), np.zeros(len(ends), np.uint8)
-    parts, gap = [], np.zeros(1, np.uint64)
-    for number in range(1 + (longest > 8) + (longest > 16)):
-        left = words.take(at - (number + 1))
-        word = _last((right << under) | (left >> over), length - 8 * number)
+    under, right, pieces = ALL - over, words.take(at), []
+    for _ in range(min(max(count, 1), 3)):
+        at -= 1
+        left = words.take(at)
+        right <<= under
+        right |= left >> over
+        right ^= ZEROS
+        pieces.append(right)
         right = left
+    return pieces
+
+
+def _alike(
+    data: np.ndarray,
+    pieces: list[np.ndarray],
+    ends: np.ndarray,
+    length: np.ndarray,
+    behind: int,
+    point: int,
+) -> tuple[np.ndarray, np.ndarray | np.uint8, list[np.ndarray]] | None:
+    """Plain, places and digits of cells with the same number of digits behind the point.
+
+    None if that is not the way most of them are written.
+    """
+    pointed = data.take(ends - behind) == point if behind else None
+    if pointed is not None and not pointed.all() and pointed.sum() < MOST * (length > 0).sum():
+        return None
+    parts, digits, odd = [], length - 1 if behind else length, None
+    for number, piece in enumerate(pieces):
+        place, word = behind - 8 * number, piece
+        if 0 < place <= 8:
+            word = ((piece << EIGHT) & BELOW[8 - place + 1]) | (piece & ~BELOW[8 - place + 1])
+        elif behind and place <= 0:
+            word = piece << EIGHT
+        if behind and place <= 8 and number + 1 < len(pieces):
+            word = word | (pieces[number + 1] >> np.uint64(56))
+        word = _last(word, digits - 8 * number if number else digits, fresh=word is not piece)
+        more = word + ABOVE_NINE
+        more |= word
+        odd = more if odd is None else odd | more
+        parts.append(word)
+    assert odd is not None
+    odd &= TOP
+    plain = digits > 0
+    if pointed is not None:
+        plain &= pointed
+    if odd.any():
+        plain &= odd == 0
+        if plain.sum() < MOST * (length > 0).sum():
+            return None
+    return plain, np.uint8(behind), parts
+
+
+def _unlike(
+    pieces: list[np.ndarray], length: np.ndarray, mark: np.uint64
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Plain, places, and digits a byte each, the last eight first, of cells of any form."""
+    plain, places = np.ones(len(length), bool), np.zeros(len(length), np.uint8)
+    parts, gap = [], np.zeros(1, np.uint64)
+    for number, piece in enumerate(pieces):
+        word = _last(piece, length - 8 * number)
         if (found := _without_point(word, mark)) is not None:
             also, before, taken = found
             plain &= also & ((places == 0) | (before == 0))
@@ -141,14 +216,14 @@ def _read(
             word <<= gap
         gap = gap if found is None else gap + taken
         parts.append(word)
+    plain &= length > (places > 0)
     return plain, places, parts
 
 
-def _last(word: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """The last `length` characters, up to eight, as digits 0 to 9, with zeros before them."""
+def _last(word: np.ndarray, length: np.ndarray, fresh: bool = False) -> np.ndarray:
+    """The last `length` characters, up to eight, with zeros before them."""
     unused = UNUSED.take(length, mode="clip")
-    word ^= ZEROS
-    word >>= unused
+    word = np.right_shift(word, unused, out=word if fresh else None)
     word <<= unused
     return word
 

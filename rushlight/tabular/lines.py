@@ -54,6 +54,13 @@ class Source:
             self.buffer = _as_bytes(source, encoding)
             self.start = self.buffer.tell()
 
+    def stamp(self) -> tuple[int, ...] | None:
+        """What changes when the file does; None for a buffer."""
+        if self.buffer is not None:
+            return None
+        found = self.path.stat()
+        return found.st_size, found.st_mtime_ns, found.st_ino
+
     def open(self) -> IO[bytes]:
         """The bytes from the start."""
         if self.buffer is not None:

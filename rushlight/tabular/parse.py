@@ -161,7 +161,7 @@ class Builder:
             kind, values = self._convert(present, lines[~missing], source)
         else:
             present = cells
-        self._take(kind if present else None, values, missing)
+        self.take(kind if present else None, values, missing)
 
     def may_be_numbers(self) -> bool:
         """Whether the next cells are worth reading by their digits."""
@@ -194,7 +194,7 @@ class Builder:
             kind, values = "real", self._real(numbers, rest, cells, lines, strings)
         if values is None:
             return False
-        self._take(kind, values[~missing] if missing.any() else values, missing)
+        self.take(kind, values[~missing] if missing.any() else values, missing)
         return True
 
     def _whole(
@@ -241,7 +241,8 @@ class Builder:
         missing = np.fromiter(map(absent.__contains__, cells), bool, len(cells))
         return missing, list(itertools.compress(cells, (~missing).tolist()))
 
-    def _take(self, kind: str | None, values: np.ndarray, missing: np.ndarray) -> None:
+    def take(self, kind: str | None, values: np.ndarray, missing: np.ndarray) -> None:
+        """Take the values of one block, which are of that kind, and where none are."""
         if kind is not None:
             self._widen(kind)
         if self.keep:

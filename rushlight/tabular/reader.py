@@ -38,6 +38,7 @@ class Layout:
     kept: list[str] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
+    settled: tuple[int, ...] | None = None  # the file whose kinds are known
 
     def open(self) -> Iterator[tuple[int, list[str]] | Plain]:
         """Read the header, settle the columns, and return what is below it."""
@@ -151,10 +152,13 @@ def read_whole(layout: Layout) -> Table:
 
 def read_in_chunks(layout: Layout, size: int) -> Iterator[Table]:
     """Tables of at most `size` rows whose columns have the same kinds throughout."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PrecisionWarning)  # the second pass will warn
-        builders, _ = _pass(layout, keep=False)
-    layout.kinds = {builder.name: builder.kind or "real" for builder in builders}
+    stamp = layout.source.stamp()
+    if stamp is None or stamp != layout.settled:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PrecisionWarning)  # the second pass will warn
+            builders, _ = _pass(layout, keep=False)
+        layout.kinds = {builder.name: builder.kind or "real" for builder in builders}
+        layout.settled = stamp
     for chunk in _chunks(blocks(layout), size):
         builders = layout.builders(keep=True)
         for block in chunk:
@@ -219,8 +223,9 @@ def stream_csv(
 ) -> TableStream:
     """Read a CSV file of any size as tables of at most `chunksize` rows, one at a time.
 
-    Each loop over the result reads the file twice, first to find the kind of every column, so
-    that the tables agree; memory stays that of one table. Options and errors as `read_csv`.
+    The first loop over the result reads the file twice, at first to find the kind of every
+    column, so that the tables agree; later ones once, if the file (no buffer) is as it was.
+    Memory stays that of one table. Options and errors as `read_csv`.
     """
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1, got {chunksize}")

@@ -330,6 +330,31 @@ def test_plain_lines_read_at_once_are_read_as_one_by_one(text, options, cells, b
     assert quick == careful or _line(quick) < _line(careful)  # of two mistakes, the first
 
 
+@given(st.integers(0, 9 * 10**18 - 1), st.integers(0, 22), st.integers(0, 3), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_digits_are_rounded_to_the_nearest_float(whole, places, zeros, minus):
+    """Also where a decimal is half way between two of them, and among cells of other forms."""
+    digits = "0" * zeros + str(whole).rjust(places + 1, "0")
+    written = [digits[: len(digits) - places] + "." + digits[len(digits) - places :]]
+    half = 2**53 + (whole | 1) % 2**53  # one bit too many for a float
+    written += [f"{half // 2}.5", f"{half * 25 // 100}.{half * 25 % 100:02d}", "0.5", "7.25"]
+    cells = ["-" + cell if minus else cell for cell in written]
+    for some in (cells, cells[:1], cells[2:3] * 20):
+        table = read("x\n" + "\n".join(some) + "\n")
+        assert table["x"].tolist() == list(map(float, some))
+
+
+def test_a_second_loop_knows_the_kinds_until_the_file_changes(tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text("a\n" + "1\n" * 50)
+    stream, passes = stream_csv(path, 20), []
+    find = reader._pass
+    monkeypatch.setattr(reader, "_pass", lambda *a, **how: passes.append(1) or find(*a, **how))
+    assert [len(table) for table in [*stream, *stream]] == [20, 20, 10] * 2 and len(passes) == 1
+    path.write_text("a\n" + "1\n" * 30)
+    assert [len(table) for table in stream] == [20, 10] and len(passes) == 2
+
+
 def _line(told: tuple) -> int:
     found = re.search(r"line (\d+)", str(told[0]))
     return int(found[1]) if found and isinstance(told[0], str) else 0
