@@ -1,6 +1,7 @@
 """torch.jit: scripting and tracing give back what they were given, and it can be saved."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -10,30 +11,31 @@ import rushlight as rl
 from ..core.names import explain_missing as _explain_missing
 
 __all__ = [
-    "Final", "RecursiveScriptModule", "ScriptModule", "annotate", "export", "fork", "freeze",
-    "ignore", "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference",
-    "optimized_execution", "save", "script", "script_method", "trace", "trace_module", "unused",
-    "wait",
+    "Final", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "annotate", "export",
+    "fork", "freeze", "ignore", "is_scripting", "is_tracing", "isinstance", "load",
+    "optimize_for_inference", "optimized_execution", "save", "script", "script_method", "trace",
+    "trace_module", "unused", "wait",
 ]  # fmt: skip
 
 _is = isinstance
 
 
 class ScriptModule(rl.nn.Module):
-    """A module that went through `script` or `trace`: it shares the original's weights."""
+    """A module that went through `script` or `trace`: its weights are the original's, its mode not.
 
-    _original: rl.nn.Module
+    The modules inside it went through too, so `eval()` leaves the original as it was.
+    """
 
     @property
     def original_name(self) -> str:
         """The name of the class that was scripted."""
-        return type(self._original).__name__
+        return _class_of(self).__name__
 
     @property
     def code(self) -> str:
         """The Python source of the module's forward."""
         with contextlib.suppress(OSError, TypeError):
-            return inspect.getsource(type(self._original).forward)
+            return inspect.getsource(_class_of(self).forward)
         return ""
 
     def save(self, f: Any, **kwargs: Any) -> None:
@@ -43,9 +45,43 @@ class ScriptModule(rl.nn.Module):
     def extra_repr(self) -> str:
         return f"original_name={self.original_name}"
 
+    __repr__ = rl.nn.Module.__repr__  # containers have one of their own
+
 
 class RecursiveScriptModule(ScriptModule):
     """What `script` makes of a module."""
+
+
+class TopLevelTracedModule(ScriptModule):
+    """What `trace` makes of a module; it prints under the name of the class that was traced."""
+
+    def _get_name(self) -> str:
+        return self.original_name
+
+
+def _class_of(module: Any) -> type:
+    """The class a scripted module was made from; any other module's own."""
+    bases = type(module).__bases__
+    return bases[1] if len(bases) == 2 and issubclass(bases[0], ScriptModule) else type(module)
+
+
+@functools.cache
+def _kind(base: type, cls: type) -> type:
+    return type(base.__name__, (base, cls), {"__module__": __name__})
+
+
+def _rebuilt(module: Any, choose: Callable[[Any], Any], made: dict[int, Any]) -> Any:
+    """The module tree again, of the classes `choose` gives, over the same weights."""
+    if module is None or id(module) in made:
+        return made.get(id(module))
+    cls = choose(module)
+    if cls is type(module):
+        return module
+    again = made[id(module)] = cls.__new__(cls)
+    again.__dict__.update(module.__dict__)
+    inside = {name: _rebuilt(child, choose, made) for name, child in module._modules.items()}
+    again.__dict__["_modules"] = inside
+    return again
 
 
 def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -55,26 +91,29 @@ def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.jit.script.html
 
     >>> import rushlight as torch
-    >>> torch.jit.script(torch.nn.Flatten()).original_name
-    'Flatten'
+    >>> torch.jit.script(torch.nn.Flatten())
+    RecursiveScriptModule(original_name=Flatten)
     """
-    if not _is(obj, rl.nn.Module) or _is(obj, ScriptModule):
+    return _scripted(obj, RecursiveScriptModule)
+
+
+def _scripted(obj: Any, base: type) -> Any:
+    if not _is(obj, rl.nn.Module):
         return obj
-    kind = type("RecursiveScriptModule", (RecursiveScriptModule, type(obj)), {})
-    scripted = kind.__new__(kind)
-    scripted.__dict__.update(obj.__dict__)
-    # Not through setattr, which would make the original a child of its own copy.
-    scripted.__dict__["_original"] = obj
-    return scripted
+
+    def choose(module: Any) -> type:
+        return type(module) if _is(module, ScriptModule) else _kind(base, type(module))
+
+    return _rebuilt(obj, choose, {})
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """Call `func` once with the example, so that a mistake shows now, and return `script(func)`."""
+    """Call `func` once with the example, so that a mistake shows now, and return it scripted."""
     if example_inputs is not None:
         given = example_inputs if _is(example_inputs, (tuple, list)) else (example_inputs,)
         with rl.no_grad():
             func(*given)
-    return script(func)
+    return _scripted(func, TopLevelTracedModule)
 
 
 def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -83,8 +122,8 @@ def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def save(m: Any, f: Any, **kwargs: Any) -> None:
-    """Store a scripted module: `rushlight.save` of the module it was made from."""
-    rl.save(m._original if _is(m, ScriptModule) else m, f)
+    """Store a scripted module: `rushlight.save` of a module of the classes it was made from."""
+    rl.save(_rebuilt(m, _class_of, {}) if _is(m, ScriptModule) else m, f)
 
 
 def load(f: Any, map_location: Any = None, **kwargs: Any) -> Any:

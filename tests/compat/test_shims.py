@@ -74,6 +74,30 @@ def test_script_shares_weights_and_can_be_saved() -> None:
         assert torch.equal(again(x), module(x)) and again.original_name == scripted.original_name
 
 
+def test_scripted_modules_print_as_torchs_and_keep_a_mode_of_their_own() -> None:
+    inner = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.9))
+    net = torch.nn.Sequential(inner, torch.nn.ModuleList([inner]))
+    scripted = torch.jit.script(net)
+    shown = (
+        "RecursiveScriptModule(\n"
+        "  original_name=Sequential\n"
+        "  ({}): RecursiveScriptModule(\n"
+        "    original_name={}\n"
+    )
+    assert repr(scripted).startswith(shown.format(0, "Sequential"))
+    assert repr(scripted[1]).count("original_name=Linear") == 1
+    assert scripted[0] is scripted[1][0]
+    assert repr(torch.jit.trace(inner[0], torch.ones(1, 3))) == "Linear(original_name=Linear)"
+    assert not scripted.eval()[0].training
+    assert net.training and inner[1].training
+    stream = io.BytesIO()
+    scripted.save(stream)
+    stream.seek(0)
+    again = torch.jit.load(stream)
+    assert not any(module.training for module in again.modules())
+    assert repr(again) == repr(scripted)
+
+
 def test_scripted_functions_are_themselves_and_compiled_ones_do_the_same() -> None:
     @torch.jit.script
     def double(x):
