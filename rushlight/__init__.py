@@ -216,6 +216,7 @@ _explain_missing(
     utils.__name__,
     {
         "_pytree": ("rushlight.utils._pytree", None),
+        "benchmark": ("rushlight.utils.benchmark", None),
         "data": ("rushlight.utils.data", None),
         "dlpack": ("rushlight.utils.dlpack", None),
         "flop_counter": ("rushlight.utils.flop_counter", None),
