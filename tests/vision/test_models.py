@@ -141,6 +141,24 @@ def test_what_networks_were_asked_for_before_weights_had_names(
         assert re.search(text, str(warning.message))
 
 
+def test_what_weights_replace_is_not_drawn_first(
+    undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rl.hub, "load_state_dict_from_url", lambda url, **_: {})
+    monkeypatch.setattr(models.VGG, "load_state_dict", lambda net, found: None)
+    built: list[bool] = []
+    own = models.VGG.__init__
+    monkeypatch.setattr(
+        models.VGG, "__init__",
+        lambda net, *args, init_weights=True, **kwargs: (
+            built.append(init_weights), own(net, *args, init_weights=init_weights, **kwargs)
+        )[1],
+    )  # fmt: skip
+    models.vgg11_bn(weights="DEFAULT")
+    models.vgg11()
+    assert built == [False, True]
+
+
 def test_weights_that_are_not_known(undrawn: None) -> None:
     with pytest.raises(ValueError, match="no trained weights are known") as caught:
         models.lenet(weights="DEFAULT")

@@ -125,7 +125,9 @@ def weights_of(builder: str) -> Any:
 def trained(build: Callable[..., Any], chosen: Any, progress: bool, kwargs: dict[str, Any]) -> Any:
     """The network with weights that are fetched."""
     with_heads = build.__name__ == "googlenet"  # whose file holds the side classifiers
-    own = {"aux_logits": True, "transform_input": True, "init_weights": False} if with_heads else {}
+    own: dict[str, Any] = {"aux_logits": True, "transform_input": True} if with_heads else {}
+    if with_heads or build.__name__.startswith("vgg"):
+        own["init_weights"] = False  # as in torchvision: what is drawn afterwards hangs on it
     net = build(**{**kwargs, **own})
     net.load_state_dict(chosen.get_state_dict(progress=progress, check_hash=True))
     if with_heads and not kwargs.get("aux_logits", False):
