@@ -6,6 +6,7 @@ Source: https://pytorch.org/docs/stable/torch.compiler_api.html
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from .functions.compilation import compile
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
-    "is_compiling", "is_dynamo_compiling", "is_exporting",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "set_stance",
 ]  # fmt: skip
 
 
@@ -73,6 +74,49 @@ def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def cudagraph_mark_step_begin() -> None:
     """Nothing: there are no CUDA graphs whose memory a new step could take over."""
+
+
+class set_stance:
+    """Say what is done with compiled functions from now on, in a `with` block, or in a function.
+
+    "default"; "force_eager": programs are not run; "eager_on_recompile": a call that has no
+    program yet runs eagerly; "fail_on_recompile": it is a RuntimeError; "eager_then_compile" and
+    "aot_eager_then_compile": the first call of each function runs eagerly.
+    `skip_guard_eval_unsafe` and `force_backend` are torch's; guards are always looked at, and a
+    backend by force is refused with NotImplementedError.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.compiler.set_stance.html
+
+    >>> import rushlight as torch
+    >>> with torch.compiler.set_stance("force_eager"):
+    ...     torch.compile(lambda x: x + 1)(torch.ones(1))
+    tensor([2.])
+    """
+
+    def __init__(
+        self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False,
+        force_backend: Any = None,
+    ) -> None:  # fmt: skip
+        if force_backend is not None:
+            raise NotImplementedError("compile with the backend: torch.compile(f, backend=...)")
+        self.stance, self._api = stance, importlib.import_module(f"{__package__}.compile.api")
+        self._before = [self._api.stand(stance)]
+
+    def __enter__(self) -> None:
+        if not self._before:  # entered once more
+            self._before.append(self._api.stand(self.stance))
+
+    def __exit__(self, *_: Any) -> None:
+        self._api.stand(self._before.pop())
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        self.__exit__()
+
+        @functools.wraps(fn)
+        def standing(*args: Any, **kwargs: Any) -> Any:
+            with set_stance(self.stance):
+                return fn(*args, **kwargs)
+
+        return standing
 
 
 _explain_missing(__name__)

@@ -44,6 +44,9 @@ TRACING = [threading.RLock()]
 PATIENCE = 30.0  # seconds
 DRAW: list[Callable[..., Any]] = []  # what draws a graph; set by those above
 WATCHERS: list[Callable[..., Any]] = []  # profiles that are on, the newest last
+STANCES = ("default", "force_eager", "eager_on_recompile", "fail_on_recompile",
+           "eager_then_compile", "aot_eager_then_compile")  # fmt: skip
+STANCE = [STANCES[0]]  # what is done now with calls that have, or would get, a program
 _MADE: weakref.WeakSet[Compiled] = weakref.WeakSet()
 
 
@@ -67,6 +70,16 @@ def unwatch(handler: Callable[..., Any]) -> None:
     WATCHERS.remove(handler)
     for one in list(_MADE):
         one._shorten()
+
+
+def stand(stance: str) -> str:
+    """Take another stance in all threads; the one before."""
+    if stance not in STANCES:
+        raise ValueError(f"no such stance: {stance!r}; there are {', '.join(map(repr, STANCES))}")
+    before, STANCE[0] = STANCE[0], stance
+    for one in list(_MADE):
+        one._shorten()
+    return before
 
 
 class Unsupported(RuntimeError):
@@ -104,7 +117,7 @@ class Compiled:
         self._latest: Bound | None = None
         self._strikes = 0
         self._eager: str | None = None
-        self._warned = False
+        self._warned = self._called = False
         self._lock = fork_safe(self, threading.RLock)
         self._forms: Any = None
 
@@ -116,6 +129,8 @@ class Compiled:
 
     def _long_call(self, args: Any, kwargs: Any) -> Any:
         if STATE.tracer is not None or self._eager is not None or self.backend == "eager":
+            return self.function(*args, **kwargs)
+        if STANCE[0] == "force_eager":
             return self.function(*args, **kwargs)
         for place, bound in enumerate(self.programs):
             if place and bound.fast is not None and not kwargs:
@@ -161,7 +176,8 @@ class Compiled:
 
     def _shorten(self) -> None:
         """Give this object a class whose call tries the short way of the first program at once."""
-        fast = None if WATCHERS or not self.programs else self.programs[0].fast
+        longer = WATCHERS or not self.programs or STANCE[0] == "force_eager"
+        fast = None if longer else self.programs[0].fast
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]
             return
@@ -185,7 +201,23 @@ class Compiled:
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else functools.partial(self, owner)
 
+    def _held_back(self) -> bool:
+        """Whether the stance leaves a call without a program eager; RuntimeError if it forbids it."""
+        if STANCE[0] == "fail_on_recompile":
+            code = getattr(self.function, "__code__", None)
+            where = "" if code is None else (
+                f" filename: '{code.co_filename}', function name: '{code.co_name}',"
+                f" line number: {code.co_firstlineno}"
+            )  # fmt: skip
+            raise RuntimeError(
+                f"Detected recompile when torch.compile stance is 'fail_on_recompile'.{where}"
+            )
+        first, self._called = not self._called, True
+        return STANCE[0] == "eager_on_recompile" or (first and STANCE[0].endswith("_then_compile"))
+
     def _make(self, args: Any, kwargs: Any) -> Any:
+        if STANCE[0] != "default" and self._held_back():
+            return self.function(*args, **kwargs)
         lock = TRACING[0]
         if not lock.acquire(timeout=PATIENCE):  # held by a call that waits for this one
             return self.function(*args, **kwargs)
