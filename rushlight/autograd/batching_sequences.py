@@ -2,14 +2,20 @@
 
 A sequence's own batch lies in the middle of its arrays, and packed rows of a step must stay
 together, so the new dimension goes behind the old one: row n of sample b becomes row n * size + b.
+Layers whose weights differ by sample keep it in front: the op makes their steps together.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core.overrides import OPS
+from ..core.state import STATE
+from ..core.tensor import wrap
 from ..ops import structure as s
+from ..ops.fused.recurrent_formula import unrolled
 from .batched import Operand, whole
 from .batching_shapes import rule
 
@@ -33,12 +39,15 @@ def _parted(x: Any, size: int, dim: int) -> Any:
 
 @rule("lstm_layer", "recurrent_layer")
 def _recurrent(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
-    """One run of the layer for all samples; weights of their own need a run each."""
+    """One run of the layer for all samples, also where each has weights of its own."""
     states = 2 if prim.name == "lstm_layer" else 1
     x, ends, weights = operands[0], operands[1 : states + 1], operands[states + 1 :]
-    if not size or any(batched for _, batched in weights):
+    if not size:
         return NotImplemented
     *mode, sizes, reverse, wants_x = params
+    hidden = weights[1][0]._array.ndim - weights[1][1]  # of the weights of a sample
+    if hidden == 3 or any(batched for _, batched in weights):
+        return _members(prim, size, operands, params)
     rows = 1 if sizes is None else 0
     if sizes is not None:
         sizes = tuple(n * size for n in sizes)
@@ -47,8 +56,42 @@ def _recurrent(prim: Any, size: int, operands: list[Operand], params: Any) -> An
         *(weight for weight, _ in weights), *mode, sizes, reverse, wants_x,
     )  # fmt: skip
     found = [_parted(y, size, rows), *(_parted(end, size, 0) for end in rest[:states])]
-    # what the layer keeps is for a gradient on arrays; one over a batch computes it anew
-    return (*found, *(s.expand(kept, (size, *kept._array.shape)) for kept in rest[states:]))
+    # what the layer keeps is for a gradient of all; that of each sample computes it anew
+    return *found, *(wrap(np.zeros((size, 0), kept._array.dtype)) for kept in rest[states:])
+
+
+_W_HH = {"recurrent_layer": 3, "lstm_layer": 4, "recurrent_layer_back": 7, "lstm_layer_back": 10}
+
+
+@rule("recurrent_layer_back", "lstm_layer_back")
+def _recurrent_back(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    """Gradients are for each sample, those of shared weights, too."""
+    return _members(prim, size, operands, params) if size else NotImplemented
+
+
+def _members(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    """One run of all members; members that a sample has of its own join the batch in front."""
+    given = [x if x is None else whole((x, batched), size) for x, batched in operands]
+    w_hh: Any = given[_W_HH[prim.name]]
+    count = w_hh._array.shape[1] if w_hh._array.ndim == 4 else 0
+    if count:
+        given = [None if x is None else s.reshape(x, (size * count, *x._array.shape[2:]))
+                 for x in given]  # fmt: skip
+    found = OPS[prim.name](*given, *params) if STATE.tracer is None else _traced(given, params)
+    if count:
+        found = [s.reshape(y, (size, count, *y._array.shape[1:])) for y in found]
+    return tuple(found)
+
+
+def _traced(given: list[Any], params: Any) -> tuple[Any, ...]:
+    """The same for a program: the ops of the formula, and nothing of what is kept."""
+    *mode, sizes, reverse, _ = params
+    kept, xs = 3, given
+    if mode:
+        kept, xs = 2, [given[0], given[1], None, *given[2:], None]
+    found = unrolled(mode[0] if mode else "LSTM", xs, sizes, reverse)
+    nothing = wrap(np.zeros((len(given[0]._array), 0), np.int32))
+    return *found, *(nothing,) * kept
 
 
 @rule("ctc_loss", "ctc_gradient")

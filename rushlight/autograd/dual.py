@@ -31,6 +31,7 @@ class Dual(Value):
     """
 
     __slots__ = ("_primal", "_tangent", "a", "t")
+    followed = True
 
     def __init__(self, level: Level, primal: Tensor, tangent: Tensor) -> None:
         self.level, self._primal, self._tangent = level, primal, tangent

@@ -274,8 +274,7 @@ def _unary(prim: Primitive) -> Way:
             y = asarray(y)
         d = partial(y, a) if callable(partial) else partial
         if type(d) is ndarray and d.dtype is t.dtype:
-            fits = d.base is None and getrefcount(d) == _FRESH
-            t = multiply(t, d, d) if fits else t * d
+            t = multiply(t, d, d) if d.base is None and getrefcount(d) == _FRESH else t * d
         elif type(d) in _NUMBERS and d == 0:
             t = None
         elif type(d) is int and d == -1:

@@ -153,10 +153,7 @@ class Sweep:
             while entry is not None:
                 prim, parents, inputs, output, _, _, order, hooks = entry
                 if prim.pull is None or hooks is not None or inputs is FREED:
-                    if tracer is None or (prim is OUTPUT_OF and hooks is None):
-                        self.visit(entry, g)
-                    else:
-                        tracer.outside(self.visit, entry, g)
+                    self.visit_beside(tracer, entry, g)
                     break
                 if type(g) is list:  # of an op with several outputs
                     g = tuple(g) if prim.rule is None else _fill(entry, g, False)
@@ -189,6 +186,13 @@ class Sweep:
                     deliver(following, g)
                     break
                 entry = following
+
+    def visit_beside(self, tracer: Any, entry: Entry, g: Any) -> None:
+        """One entry that is not plain, which a trace sees as what the user's hooks do."""
+        if tracer is None or (entry[PRIM] is OUTPUT_OF and entry[HOOKS] is None):
+            self.visit(entry, g)
+        else:
+            tracer.outside(self.visit, entry, g)
 
     def visit(self, entry: Entry, g: Any) -> None:
         """One entry with whatever hangs on it."""

@@ -81,8 +81,9 @@ def _registered(prim: Any, arrays: Sequence[np.ndarray], params: tuple[Any, ...]
 def restored(prim: Any, operands: Sequence[Any]) -> list[Any]:
     """Operands with those that were None back in their places: the last, or an LSTM's biases."""
     missing = [None] * (prim.arity - len(operands))
-    if prim.name == "lstm_layer" and len(missing) == 2:
-        return [*operands[:5], *missing, *operands[5:]]
+    place = {"lstm_layer": 5, "lstm_layer_back": 11}.get(prim.name)
+    if place and len(missing) == 2:
+        return [*operands[:place], *missing, *operands[place:]]
     return [*operands, *missing]
 
 

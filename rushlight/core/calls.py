@@ -171,18 +171,13 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                     return result
                 result._entry = [
                     prim, (input if px is LEAF else px, other if py is LEAF else py),
-                    (a, b) if keep_x else None, y if keep_y else None, params,
-                    y.shape, tick(), None,
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
                 ]  # fmt: skip
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))
                 return result
-            if type(a) is ndarray and kind in EAGER_TYPES:
-                a = b
-            if type(a) in SHORT_WAYS and (
-                kind in EAGER_TYPES or (kind in NUMBERS and a.dtype.char in "fd")
-            ):
-                return SHORT_WAYS[type(a)](prim, (input, other), params)
+            if SHORT_WAYS and (way := _short_way(a, b, kind)) is not None:
+                return way(prim, (input, other), params)
         return long_way(prim, input, other, params, out)
 
     return op
@@ -210,24 +205,19 @@ def _operator_long_way(
     return _long_way(prim, input, other, params, out)
 
 
-def _short_way(input: Any, other: Any) -> Any:
-    """How two operands are treated of which one is a value with a short way, or None."""
-    if type(input) in EAGER_TYPES:
-        kind = type(input._array)
-        if type(other) in EAGER_TYPES:
-            return SHORT_WAYS.get(type(other._array) if kind is ndarray else kind)
-        if type(other) in NUMBERS and kind in SHORT_WAYS and input._array.dtype.char in "fd":
-            return SHORT_WAYS[kind]
-    elif type(input) in NUMBERS and type(other) in EAGER_TYPES:
-        kind = type(other._array)
-        if kind in SHORT_WAYS and other._array.dtype.char in "fd":
-            return SHORT_WAYS[kind]
-    return None
+def _short_way(a: Any, b: Any, kind: type) -> Any:
+    """How arrays or values are treated of which one has a short way, or None; b came in `kind`."""
+    if type(a) is ndarray and kind in EAGER_TYPES:
+        a = b
+    if type(a) not in SHORT_WAYS:
+        return None
+    fits = kind in EAGER_TYPES or (kind in NUMBERS and a.dtype.char in "fd")
+    return SHORT_WAYS[type(a)] if fits else None
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
-    if SHORT_WAYS and out is None:
-        way = _short_way(input, other)
+    if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
+        way = _short_way(other._array, None, type(input))  # type: ignore[union-attr]
         if way is not None:
             return way(prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):

@@ -94,6 +94,20 @@ def some(mask: Any) -> bool:
     return STATE.tracer is not None or getattr(array, "absent", False) or bool(array.any())
 
 
+def unfollowed(x: Any) -> bool:
+    """Whether nobody follows the derivatives of a rule's operand: an array, or a batch of one."""
+    while x is not None:
+        value = raw(x)
+        if isinstance(x, Tensor) and x._entry is not None:
+            return False
+        if not isinstance(value, Value):
+            return type(value) is np.ndarray
+        if value.followed:
+            return False
+        x = value.core()
+    return True
+
+
 class Value:
     """An array-like thing of some level, made of inner Tensors."""
 
@@ -105,6 +119,7 @@ class Value:
     value: ClassVar[Any] = None  # no numbers that a trace knows
     memory: ClassVar[Any] = None  # none of its own whose writes could be noted
     base: ClassVar[Any] = None
+    followed: ClassVar[bool] = False  # whether tangents hang on it
     absent: ClassVar[bool] = False  # no values anywhere: a tensor on the meta device
     entries: Any = None  # the Tensor of values, of which a sparse tensor's history is
     gradient: Any = None  # how gradients of this kind add up in `.grad`, if in a way of their own

@@ -111,3 +111,62 @@ def test_gradients_per_sample(name: str) -> None:
 
     found = vmap(grad(loss), in_dims=(None, 0, 0))(p, x, labels)
     compare(found, [grad(loss)(p, *one) for one in zip(x, labels)])
+
+
+LAYERS = {
+    "RNN": lambda: nn.RNN(3, 4, num_layers=2, nonlinearity="relu"),
+    "GRU": lambda: nn.GRU(3, 4, bidirectional=True),
+    "LSTM": lambda: nn.LSTM(3, 5, num_layers=2, bidirectional=True, proj_size=2, bias=False),
+    "long LSTM": lambda: nn.LSTM(3, 16),  # by native steps, a member after the other
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_recurrent_layers_with_weights_of_their_own(name: str) -> None:
+    """Forward, reverse, forward mode and one over the other, as each member alone."""
+    members = [LAYERS[name]() for _ in range(3)]
+    params = {k: v.detach() for k, v in stack_module_state(members)[0].items()}  # type: ignore[arg-type]
+    ts = {k: rl.randn_like(v) for k, v in params.items()}
+    x = rl.randn(3, *((18, 16, 3) if "long" in name else (5, 2, 3)))
+
+    def loss(p: Any, x: Any) -> Any:
+        y, ends = functional_call(members[0], p, (x,))
+        return (y * y).sum() + rl.stack([end.sin().sum() for end in (*ends,)]).sum()
+
+    def both(p: Any, x: Any, t: Any) -> Any:
+        slopes = grad(loss, (0, 1))
+        return loss(p, x), slopes(p, x), jvp(loss, (p, x), (t, x))[1]
+
+    def second(p: Any, x: Any, t: Any) -> Any:
+        return jvp(grad(loss), (p, x), (t, x))
+
+    leaves = rl.utils._pytree.tree_leaves
+    for function in (both,) if "long" in name else (both, second):
+        found = vmap(function)(params, x, ts)
+        for i in range(3):
+            alone = function(*({k: v[i] for k, v in one.items()} if isinstance(one, dict)
+                               else one[i] for one in (params, x, ts)))  # fmt: skip
+            for a, b in zip(leaves(found), leaves(alone)):
+                rl.testing.assert_close(a[i], b, rtol=1e-4, atol=1e-4)
+    tracked = {k: v.requires_grad_() for k, v in params.items()}
+    slopes = rl.autograd.grad(vmap(loss)(tracked, x).sum(), list(tracked.values()))
+    for a, b in zip(slopes, vmap(grad(loss))(params, x).values()):
+        rl.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_members_within_members() -> None:
+    """An ensemble of ensembles of packed and of whole sequences, also compiled."""
+    rnns = [nn.GRU(3, 4, bidirectional=True) for _ in range(6)]
+    params = {k: v.detach() for k, v in stack_module_state(rnns)[0].items()}  # type: ignore[arg-type]
+    x = rl.randn(5, 2, 3)
+    packed = rl.nn.utils.rnn.pack_padded_sequence(x, [5, 3])
+    want = rl.stack([rnn(x)[0] for rnn in rnns])
+    nested = {k: v.reshape(2, 3, *v.shape[1:]) for k, v in params.items()}
+
+    def run(p: Any) -> Any:
+        return functional_call(rnns[0], p, (x,))[0]
+
+    rl.testing.assert_close(vmap(vmap(run))(nested).flatten(0, 1), want)
+    rl.testing.assert_close(rl.compile(lambda p: vmap(run)(p))(params), want)
+    lengths = vmap(lambda p: functional_call(rnns[0], p, (packed,))[0].data)(params)
+    rl.testing.assert_close(lengths, rl.stack([rnn(packed)[0].data for rnn in rnns]))

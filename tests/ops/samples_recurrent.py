@@ -1,5 +1,6 @@
 """Samples of the recurrent layers: whole and packed sequences, both directions, every kind."""
 
+import numpy as np
 from sampling import Sample, uniform
 
 PACKED = (3, 3, 1)
@@ -28,6 +29,15 @@ def lstm(sizes, reverse, biased=True, out=None):
     return Sample((x, *states, *weights), (sizes, reverse, True))
 
 
+def backward(sample, states):
+    """The op of a layer's gradients, to the same operands: nothing was kept of the forward pass."""
+    x, *ends = sample.inputs[: states + 1]
+    y = u(*x.shape[:-1], ends[0].shape[-1], seed=8)
+    kept = [np.zeros((0,), np.int64)] * (states + 1)
+    gradients = y, *(u(*end.shape, seed=9) for end in ends)
+    return Sample((*gradients, *kept, *sample.inputs), sample.params, smooth=False)
+
+
 SAMPLES = {
     "recurrent_layer": [
         layer("RNN_TANH", 1, None, False), layer("RNN_TANH", 1, PACKED, True, False),
@@ -38,5 +48,12 @@ SAMPLES = {
     "lstm_layer": [
         lstm(None, False), lstm(None, True, False), lstm(PACKED, False), lstm(PACKED, True),
         lstm(None, False, True, 2), lstm(PACKED, True, False, 2),
+    ],
+    "recurrent_layer_back": [
+        backward(layer("RNN_TANH", 1, None, False), 1), backward(layer("GRU", 3, PACKED, True), 1),
+        backward(layer("GRU", 3, None, True, False), 1),
+    ],
+    "lstm_layer_back": [
+        backward(lstm(None, False), 2), backward(lstm(PACKED, True, False, 2), 2),
     ],
 }  # fmt: skip

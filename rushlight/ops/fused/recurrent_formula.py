@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..contract import linear
+from ..contract import linear, matmul
 from ..reduce import sum as sum_of
-from ..structure import join, narrow, reshape, t
+from ..structure import join, narrow, reshape, transpose, unsqueeze
 from ..transcendental import relu, sigmoid, tanh
 
 Steps = list[tuple[int, int, int, int]]
@@ -33,21 +33,32 @@ def schedule(sizes: Sequence[int], reverse: bool) -> Steps:
 
 def _cut(x: Any, start: int, stop: int) -> Any:
     """Rows start to stop."""
-    return x if (start, stop) == (0, x.shape[0]) else narrow(x, 0, start, stop - start)
+    rows = x.ndim - 2
+    return x if (start, stop) == (0, x.shape[rows]) else narrow(x, rows, start, stop - start)
 
 
 def _cat(parts: Sequence[Any]) -> Any:
-    parts = [part for part in parts if part.shape[0]] or list(parts[:1])
-    return parts[0] if len(parts) == 1 else join(parts, 0, tuple(p.shape[0] for p in parts))
+    rows = parts[0].ndim - 2
+    parts = [part for part in parts if part.shape[rows]] or list(parts[:1])
+    if len(parts) == 1:
+        return parts[0]
+    return join(parts, rows, tuple(part.shape[rows] for part in parts))
 
 
 def _gates(x: Any, count: int) -> list[Any]:
-    size = x.shape[1] // count
-    return [narrow(x, 1, i * size, size) for i in range(count)]
+    last = x.ndim - 1
+    size = x.shape[last] // count
+    return [narrow(x, last, i * size, size) for i in range(count)]
 
 
 def _wide(parts: Sequence[Any]) -> Any:
-    return join(list(parts), 1, tuple(part.shape[1] for part in parts))
+    last = parts[0].ndim - 1
+    return join(list(parts), last, tuple(part.shape[last] for part in parts))
+
+
+def _product(x: Any, w: Any) -> Any:
+    """x w^T, for each member if there are several."""
+    return linear(x, w) if w.ndim == 2 else matmul(x, transpose(w, 1, 2))
 
 
 # A step: (input's gates, share of h, (h, c), W_hr) -> (new state, what its gradient needs). Its
@@ -98,7 +109,7 @@ def _lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
     bent = tanh(cell)
     hidden = leave * bent
     saved = (enter, keep, candidate, leave, bent, state[1], hidden)
-    return (hidden if w_hr is None else linear(hidden, w_hr), cell), saved
+    return (hidden if w_hr is None else _product(hidden, w_hr), cell), saved
 
 
 def _lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
@@ -119,14 +130,16 @@ _MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 def _sum_with(x: Any, bias: Any) -> Any:
-    return x if bias is None else x + bias
+    if bias is None:
+        return x
+    return x + (bias if bias.ndim == 1 else unsqueeze(bias, 1))
 
 
 def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[Any], Any]:
     """The states before and after every step, and what its gradient needs, in order of work."""
     _, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = xs
     forward = _MODES[mode][0]
-    gates = _sum_with(linear(rows, w_ih), b_ih)
+    gates = _sum_with(_product(rows, w_ih), b_ih)
     pairs, saved, last = [], [], None
     for start, stop, _, shared in steps:
         count = stop - start
@@ -136,11 +149,15 @@ def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[A
                        _cut(first, shared, count)])
             for i, first in enumerate((h, c))
         )  # fmt: skip
-        share = _sum_with(linear(before[0], w_hh), b_hh)
+        share = _sum_with(_product(before[0], w_hh), b_hh)
         last, kept = forward(_cut(gates, start, stop), share, before, w_hr)
         pairs.append((before, last))
         saved.append(kept)
     return pairs, saved, gates
+
+
+def _turned(x: Any) -> Any:
+    return transpose(x, x.ndim - 2, x.ndim - 1)
 
 
 def _in_rows(parts: Sequence[Any], steps: Steps) -> Any:
@@ -153,7 +170,8 @@ def _laid(x: Any, sizes: Any) -> tuple[Any, Any]:
     """x (T, B, I) as rows, or packed rows as they are; and the rows of every step."""
     if sizes is not None:
         return x, sizes
-    return reshape(x, (x.shape[0] * x.shape[1], x.shape[2])), (x.shape[1],) * x.shape[0]
+    *members, count, rows, size = x.shape
+    return reshape(x, (*members, count * rows, size)), (rows,) * count
 
 
 def unrolled(mode: str, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
@@ -169,7 +187,7 @@ def unrolled(mode: str, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
         left = [_cut(after[i], counts[k + 1], counts[k]) for k, (_, after) in enumerate(pairs)
                 if counts[k + 1] < counts[k]]  # fmt: skip
         ends.append(_cat(left[::-1]))
-    return [reshape(y, (*shape[:-1], y.shape[1])), *ends]
+    return [reshape(y, (*shape[:-1], y.shape[-1])), *ends]
 
 
 def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
@@ -178,7 +196,7 @@ def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
     rows, sizes = _laid(x, sizes)
     steps = schedule(sizes, reverse)
     pairs, saved, _ = _run(mode, rows, xs, steps)
-    by_y = reshape(g[0], (rows.shape[0], g[0].shape[-1]))
+    by_y = reshape(g[0], (*rows.shape[:-1], g[0].shape[-1]))
     by_h, by_c = g[1], g[2] if mode == "LSTM" else None
     by_gates, by_share, turned = [], [], []
     for (start, stop, _, _), kept in zip(reversed(steps), reversed(saved)):
@@ -190,15 +208,17 @@ def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
         by_gates.insert(0, d)
         by_share.insert(0, share)
         before = share @ w_hh if beside is None else share @ w_hh + beside
-        by_h = _cat([before, _cut(by_h, count, by_h.shape[0])])
+        by_h = _cat([before, _cut(by_h, count, by_h.shape[-2])])
         if by_c is not None:
-            by_c = _cat([cell, _cut(by_c, count, by_c.shape[0])])
+            by_c = _cat([cell, _cut(by_c, count, by_c.shape[-2])])
     inward, own = _in_rows(by_gates, steps), _in_rows(by_share, steps)
     met = _in_rows([before[0] for before, _ in pairs], steps)
     by_bias = by_inner = by_hr = None
     if b_ih is not None:
-        by_bias, by_inner = sum_of(inward, (0,), False), sum_of(own, (0,), False)
+        at = (inward.ndim - 2,)
+        by_bias, by_inner = sum_of(inward, at, False), sum_of(own, at, False)
     if w_hr is not None:
-        by_hr = t(_cat(turned)) @ _cat([kept[-1] for kept in saved])
+        by_hr = _turned(_cat(turned)) @ _cat([kept[-1] for kept in saved])
     by_x = reshape(inward @ w_ih, x.shape)
-    return [by_x, by_h, by_c, t(inward) @ rows, t(own) @ met, by_bias, by_inner, by_hr]
+    by_w_ih, by_w_hh = _turned(inward) @ rows, _turned(own) @ met
+    return [by_x, by_h, by_c, by_w_ih, by_w_hh, by_bias, by_inner, by_hr]
