@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.names import home
 from ..core.tape import LEAF
 from ..core.tensor import Tensor
 from .guards import SCALARS, Place
@@ -72,7 +73,7 @@ class Reach:
             self._dict(value, path)
         elif isinstance(value, (list, tuple)):
             self._sequence(value, path)
-        elif type(value).__module__.startswith(f"{_PACKAGE}.compile"):
+        elif home(type(value)).startswith(f"{_PACKAGE}.compile"):
             self._stack.append((getattr(value, "function", None), path))  # a compiled callable
         elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
             self.arrays = self.arrays or isinstance(value, np.ndarray)
@@ -258,7 +259,7 @@ class Reach:
 
 def _foreign(kind: type) -> bool:
     """Whether a class comes from neither the user nor this package."""
-    if any(base.__module__.split(".")[0] == _PACKAGE for base in kind.__mro__):
+    if any(home(base).split(".")[0] == _PACKAGE for base in kind.__mro__):
         return False  # an installed library's model too
     module = sys.modules.get(kind.__module__)
     return module is not None and not own_module(module)

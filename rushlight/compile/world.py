@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.names import RENAMED
+from ..core.names import home as _home
 from ..core.shapes import Size
 from ..core.tape import LEAF, owner_of
 from ..core.tensor import EAGER_TYPES, Tensor
@@ -425,11 +425,6 @@ def _of_library(kind: type) -> bool:
         return True
     module = sys.modules.get(_home(kind))
     return module is not None and _is_ours(getattr(module, "__file__", None) or "")
-
-
-def _home(kind: type) -> str:
-    """A class's module, whatever it says under the alias."""
-    return RENAMED.get(kind, kind.__module__)
 
 
 def _is_own(kind: type) -> bool:

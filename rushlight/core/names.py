@@ -26,9 +26,14 @@ LOADED: dict[str, dict[str, Any]] = {}  # by module or class: what came there on
 RENAMED: dict[type, str] = {}  # our module of each class that says torch's under the alias
 
 
+def home(kind: Any) -> str:
+    """A class's module; ours for a class of ours, whatever it says under the alias."""
+    return RENAMED.get(kind, kind.__module__)
+
+
 def class_path(kind: Any) -> str:
     """Module and name of a class; those of ours under whatever name the package goes."""
-    return f"{RENAMED.get(kind, kind.__module__)}.{kind.__qualname__}"
+    return f"{home(kind)}.{kind.__qualname__}"
 
 
 def lazy_names(package: str, families: Mapping[str, str]) -> Lazy:
@@ -69,14 +74,13 @@ def _getattr_for(
             if keep is not None:
                 found = keep(name, found)
             setattr(module, name, found)
-            LOADED.setdefault(module.__name__, {})[name] = found
+            LOADED.setdefault(_own_name(module), {})[name] = found
             return found
-        place = module.__name__
         kind = AttributeError if name.startswith("_") else _Missing
         # The argument keeps Python from printing a suggestion of its own beside our hints.
-        error = kind(f"module {place!r} has no attribute {name!r}", name=name)
+        error = kind(f"module {module.__name__!r} has no attribute {name!r}", name=name)
         if isinstance(error, _Missing):
-            error.asked = place, name
+            error.asked = _own_name(module), name
         raise error
 
     return __getattr__
@@ -118,10 +122,15 @@ class Later:
         setattr(instance, self.name, value)
 
 
+def _own_name(module: ModuleType) -> str:
+    """The name under which it was loaded: under the alias `__name__` says torch's."""
+    return getattr(module.__spec__, "name", module.__name__)
+
+
 def submodules(module: ModuleType) -> list[str]:
     """The modules among a module's names, loaded or not."""
     loaded = [name for name, value in vars(module).items() if isinstance(value, ModuleType)]
-    listed = _lazy.get(getattr(module.__spec__, "name", module.__name__), {})
+    listed = _lazy.get(_own_name(module), {})
     return [*loaded, *(name for name, (_, attribute) in listed.items() if attribute is None)]
 
 

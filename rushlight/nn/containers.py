@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-from .module import Module, _indent
+from .module import Module
 
 
 def _checked_index(index: Any, length: int) -> int:
@@ -228,7 +228,7 @@ class ModuleList(_Numbered):
         for first, last, text in runs:
             count = last - first + 1
             head = f"({first}): " if count == 1 else f"({first}-{last}): {count} x "
-            lines.append(head + _indent(text))
+            lines.append(head + text.replace("\n", "\n  "))
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 

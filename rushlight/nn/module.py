@@ -464,20 +464,14 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [
-            f"({name}): " + _indent(repr(module)) for name, module in self._modules.items()
-        ]
+        children = self._modules.items()
+        child_lines = [f"({name}): " + repr(it).replace("\n", "\n  ") for name, it in children]
         lines = extra_lines + child_lines
         if not lines:
             return f"{self._get_name()}()"
         if len(extra_lines) == 1 and not child_lines:
             return f"{self._get_name()}({extra_lines[0]})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
-
-
-def _indent(text: str) -> str:
-    """`text` with every line but the first moved in by two."""
-    return text.replace("\n", "\n  ")
 
 
 class OptimizedModule(Module):
@@ -498,3 +492,9 @@ class OptimizedModule(Module):
         if name in ("explain", "source", "ir", "graph", "picture"):  # of its programs
             return getattr(self.__dict__["_call"], name)
         return getattr(self.__dict__["_modules"]["_orig_mod"], name)
+
+    def __len__(self) -> int:
+        module: Any = self._orig_mod
+        if not hasattr(module, "__len__"):
+            raise TypeError(f"{type(module).__name__} does not support len()")
+        return len(module)

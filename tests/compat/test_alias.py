@@ -96,6 +96,38 @@ def test_classes_name_torchs_modules_and_ours_again_afterwards(clean: None) -> N
     assert (rushlight.Tensor.__module__, rushlight.nn.ReLU.__module__) == before
 
 
+def test_modules_say_torchs_names_and_ours_again_afterwards(clean: None) -> None:
+    compat.install()
+    import torch
+    from torch.optim import lr_scheduler
+
+    schedule = lr_scheduler.StepLR(torch.optim.SGD([torch.ones(1)], lr=0.1), 1)
+    assert schedule.__module__ == lr_scheduler.__name__ == "torch.optim.lr_scheduler"
+    assert torch.nn.functional.__name__ == "torch.nn.functional"
+    assert torch.utils.data.__name__ == "torch.utils.data"
+    with pytest.raises(
+        AttributeError, match=r"^module 'torch\.fft' has no attribute 'ftf'"
+    ) as told:
+        torch.fft.iffft  # noqa: B018
+    assert "nearest" in str(told.value.__notes__)
+    compat.uninstall()
+    assert rushlight.optim.lr_scheduler.__name__ == "rushlight.optim.lr_scheduler"
+    assert rushlight.fft.__name__ == "rushlight.fft"
+
+
+def test_a_bare_container_compiles_under_torchs_name(clean: None) -> None:
+    """Its class says `torch.nn...` then, and what it holds must be found all the same."""
+    compat.install()
+    torch = importlib.import_module("torch")
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
+    x = torch.ones(2, 3)
+    compiled = torch.compile(net, fullgraph=True)  # raises where it would run eagerly
+    assert torch.allclose(torch.compile(compiled, fullgraph=True)(x), net(x))
+    assert len(compiled) == 2
+    with pytest.raises(TypeError, match=r"^Linear does not support len\(\)$"):
+        len(torch.compile(net[0]))
+
+
 def test_named_results_are_found_where_pickles_look() -> None:
     made = [rushlight.ones(2).sort(), rushlight.linalg.eigh(rushlight.eye(2))]
     assert type(made[0]) is rushlight.return_types.sort
