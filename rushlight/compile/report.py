@@ -81,6 +81,7 @@ def describe(bound: Bound) -> dict[str, Any]:
     if getattr(halves, "native", None) is not None:
         found["kernels"] += [_kernel(kernel, "backward ") for kernel in halves.native.kernels]
     found["reused"] = 0 if native is None else max(native.plan.reused - native.plan.size, 0)
+    found["again"] = [] if native is None else native.recipe.again
     found["flops"] = sum(kernel["flops"] for kernel in found["kernels"])
     found["bytes"] = sum(kernel["bytes"] for kernel in found["kernels"])
     if captured.joint is not None:
@@ -160,6 +161,10 @@ def _program(program: dict[str, Any]) -> list[str]:
         lines += [_line(name, kernels) for name, kernels in _most(distinct)]
         if len(distinct) > MOST:
             lines.append(f"  ... and {len(distinct) - MOST} more kinds of kernels")
+    if program["again"]:
+        ops = ", ".join(f"{n} {op}" for op, n in Counter(op for op, _ in program["again"]).items())
+        size = _size(sum(nbytes for _, nbytes in program["again"]))
+        lines.append(f"made again where they are read late, not kept: {ops} ({size})")
     if program["host"]:
         lines.append(f"run by NumPy in between: {len(program['host'])}")
         lines += [f"  {text}" for text in dict.fromkeys(program["host"][:MOST])]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..foreign import Hole
 from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
-from ..records import record
+from ..records import field, record
 from .affine import contiguous
 from .orders import ordered
 from .places import places, together
@@ -46,6 +46,7 @@ class Normal:
     nodes: list[Node]
     inputs: list[Node]
     outputs: list[Node]
+    again: list[Node] = field(default_factory=list)  # what late kernels make again (`again.py`)
 
 
 def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:

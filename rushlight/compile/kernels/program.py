@@ -252,6 +252,7 @@ class _Writer:
             frozen=self._read_once() if draft.once else None,
             constants=[_value(node) for node in self.constants],
             kernels=kernels, notes=list(notes),
+            again=[[node.op, node.nbytes] for node in draft.schedule.normal.again],
         )  # fmt: skip
 
     def _read_once(self) -> list[int]:

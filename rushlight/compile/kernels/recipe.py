@@ -54,6 +54,7 @@ class Recipe:
     kernels: list[Any] = field(default_factory=list)  # see `Kernel`
     notes: list[Any] = field(default_factory=list)  # op, shape, line of the nodes of kernels
     frozen: list[int] | None = None  # inputs of what is done only if they changed
+    again: list[Any] = field(default_factory=list)  # ops and bytes of what is not kept for later
 
 
 class Kernel:
@@ -77,7 +78,7 @@ class Kernel:
 # --- as bytes
 
 _ARRAYS = ("temporaries", "fixed", "status", "clocks")
-_PLAIN = ("inputs", "outputs", "length", "arena", "reused", "work", "frozen")
+_PLAIN = ("inputs", "outputs", "length", "arena", "reused", "work", "frozen", "again")
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -125,7 +126,7 @@ def _read(blobs: Sequence[bytes], nodes: Sequence[Node]) -> Recipe:
         inputs=[(tuple(n), np.dtype(kind), tuple(steps)) for n, kind, steps in head["inputs"]],
         outputs=[(tuple(n), np.dtype(kind)) for n, kind in head["outputs"]],
         donate=dict(head["donate"]), length=head["length"], arena=head["arena"],
-        reused=head["reused"], work=head["work"], frozen=head["frozen"],
+        reused=head["reused"], work=head["work"], frozen=head["frozen"], again=head["again"],
         steps=[step and _hosted(step, nodes) for step in head["steps"]], **arrays,
     )  # fmt: skip
     raw = iter(blobs[6:])

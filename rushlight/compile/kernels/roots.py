@@ -25,6 +25,7 @@ from .affine import (
     through,
     variable,
 )  # fmt: skip
+from .again import Again
 from .normal import IDLE, SOURCES, VIEWS, WRITES, Normal, base, hosted
 
 COSTLY = {
@@ -84,6 +85,7 @@ def choose(normal: Normal, gemm: frozenset[Node]) -> dict[Node, Root]:
         roots = {n: describe(n) for n in normal.nodes if n in picked}
         broken = [x for root in roots.values() for x in _collect(root, picked)]
         if not broken:
+            normal.again = [node for node in normal.again if node not in roots]
             return roots
         picked.update(dict.fromkeys(broken))
 
@@ -112,7 +114,15 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
                     elected[node] = asked
         if node in picked:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
-    spared = _spared(facts, picked, elected) if elected else ()
+    spared: set[Node] = set()
+    if elected:
+        again = Again(
+            facts.size, picked.keys() | facts.kept,
+            lambda n: elected.get(n) or _asked(users[n], picked, reached),
+            lambda n: n in facts.kept or (n in picked and n not in spared),
+        )  # fmt: skip
+        _spare(facts, picked, elected, again, spared)
+        normal.again = again.found
     return {n: None for n in picked if n.op not in SOURCES and n not in spared}
 
 
@@ -126,17 +136,17 @@ def _asked(
     return _NOBODY.union(*[(u,) if u in picked else reached.get(u, _NOBODY) for u in users])
 
 
-def _spared(
-    facts: _Facts, picked: Container[Node], elected: Mapping[Node, frozenset[Node]]
-) -> set[Node]:
-    """Elected values that are cheap to make from a single one that is kept in any case.
+def _spare(
+    facts: _Facts, picked: Container[Node], elected: Mapping[Node, frozenset[Node]], again: Again,
+    spared: set[Node],
+) -> None:  # fmt: skip
+    """Find elected values that are cheap to make from a single one that is kept in any case.
 
-    Those that a single root asks for were elected only to end a long expression, which what has
-    been kept since may have ended already.
+    So are those that are better made again late (`again.py`). Those that a single root asks for
+    were elected only to end a long expression, which what has been kept since may have ended.
     """
     costs: dict[Node, tuple[int, int]] = {}
     sources: dict[Node, frozenset[Node]] = {}
-    spared: set[Node] = set()
     size, nothing = facts.size, (0, 0)
     for node in facts.nodes:
         kept = node in picked or node in facts.kept
@@ -153,12 +163,12 @@ def _spared(
                 kept = price >= WIDEST or depth >= LONGEST
             elif kept:
                 kept = price > CHEAP or len(found) > 1
+                kept = kept and not again.pays(node, elected[node], found)
             if not kept:
                 costs[node], sources[node] = (price, depth), found
                 spared.add(node)
                 continue
         costs[node], sources[node] = nothing, facts.alone(node)
-    return spared
 
 
 @record
