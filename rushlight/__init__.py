@@ -136,6 +136,8 @@ _LAZY = {
     "get_device_module": ("rushlight.accelerator", "get_device_module"),
     "checkpoint": ("rushlight.distributed.checkpoint", None),
     "cpu": ("rushlight.cpu", None),
+    "mps": ("rushlight.mps", None),
+    "xpu": ("rushlight.xpu", None),
     "array_api": ("rushlight.array_api", None),
     "compat": ("rushlight.compat", None),
     "compiler": ("rushlight.compiler", None),

@@ -95,19 +95,18 @@ class Stream:
 
 
 def get_device_module(device: Any = None) -> Any:
-    """The module of a device's own functions: `torch.cpu`, `torch.cuda`.
+    """The module of a device's own functions: `torch.cpu`, `torch.cuda` ...
 
     >>> import rushlight as torch
     >>> torch.get_device_module("cuda") is torch.cuda
     True
     """
     kind = "cpu" if device is None else rl.device(device).type
-    found = {"cpu": "cpu", "cuda": "cuda"}.get(kind)
-    if found is None:
+    if kind not in ("cpu", "cuda", "mps", "xpu"):
         raise RuntimeError(
             f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'."
         )
-    return getattr(rl, found)
+    return getattr(rl, kind)
 
 
 def _refuse(*_: Any) -> NoReturn:

@@ -202,7 +202,7 @@ class Compiled:
         return self if owner is None else functools.partial(self, owner)
 
     def _held_back(self) -> bool:
-        """Whether the stance leaves a call without a program eager; RuntimeError if it forbids it."""
+        """Whether the stance leaves a call without a program eager; RuntimeError: it forbids it."""
         if STANCE[0] == "fail_on_recompile":
             code = getattr(self.function, "__code__", None)
             where = "" if code is None else (

@@ -27,7 +27,7 @@ def test_stances_on_calls_with_and_without_a_program() -> None:
         assert numbers(f(one), f(two)) == [-1, -1]
     with set_stance("fail_on_recompile"):
         assert numbers(f(one)) == [1]
-        with pytest.raises(RuntimeError, match="Detected recompile when torch.compile stance is"):
+        with pytest.raises(RuntimeError, match="Detected recompile when"):
             f(two)
     with set_stance("eager_on_recompile"):
         assert numbers(f(one), f(two)) == [1, -1]
