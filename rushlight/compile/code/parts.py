@@ -23,7 +23,7 @@ DEFINED = re.compile(
     r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\) {"
 )
 _OUTSIDE = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
-_STATE = re.compile(r"^@[\w.$]+ =[^\n]* global ", re.MULTILINE)  # of which there must be one copy
+_STATE = re.compile(r"@[\w.$]+ =[^\n]* global ")  # of which there must be one copy
 _NAMED = re.compile(r"@([\w.$]+)")
 _TYPE = re.compile(r"(?:^|, )(<[^>]*>|[^\s,]+)")  # a vector's has blanks in it
 # words of functions that do more than to call others
@@ -41,7 +41,7 @@ def parted(ir: str) -> tuple[list[str], list[str]]:
     functions, lines = pieces(ir)
     heads = [DEFINED.match(piece) for piece in functions]
     shared = [(_OUTSIDE.match(line), line + "\n") for line in lines if line]
-    if not all(heads) or not all(found for found, _ in shared) or _STATE.search(ir):
+    if not all(heads) or not all(found for found, _ in shared) or any(map(_STATE.match, lines)):
         return [ir], []
     outer, inner = [], []
     for piece in functions:

@@ -316,10 +316,10 @@ def _total(module: Module, name: str, plan: WeightPlan, scratch: int) -> int:
             rows = f.select(f.compare("<", rows, w), rows, w)
             with f.loop(0, w) as row:
                 start = f.add(times(f, row.index, plan.wide), times(f, lanes.index, w))
-                value = f.load(type, here, start)
-                for part in range(1, plan.parts):
-                    more = f.add(start, part * plan.part_room)
-                    value = f.add(value, f.load(type, here, more))
+                value = f.load(type, at := f.at(here, start, type))
+                for _ in range(1, plan.parts):
+                    at = f.at(at, plan.part_room, type)
+                    value = f.add(value, f.load(type, at))
                 f.store(value, block, times(f, row.index, w))
             f.call(turn, VOID, block, constant(w, I64), turned, constant(w, I64))
             with f.loop(0, rows) as row:
