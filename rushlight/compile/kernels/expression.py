@@ -7,6 +7,7 @@ phase says before which loops they are due.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,12 +83,12 @@ class Layout:
     """Where values stand: the node that owns the memory, strides in elements, an offset."""
 
     def __init__(self, strides: Mapping[Node, tuple[int, ...]]) -> None:
-        self._strides = strides
+        self.strides = strides
 
     def place(self, node: Node, at: Coordinates) -> Index:
         if not at:
             return ZERO
-        return flat(at, self._strides.get(node) or contiguous(node.shape), shift(node))
+        return flat(at, self.strides.get(node) or contiguous(node.shape), shift(node))
 
 
 class Expression:
@@ -250,6 +251,13 @@ class Expression:
         self.terms, self.phases = other.terms, other.phases
         self._signature = other.signature()
         return self
+
+    def with_operands(self, group: Group, slots: dict[Node, int]) -> Expression:
+        """The same for a group that does the same to other memory."""
+        made = copy.copy(self)
+        made.group, made.slots = group, slots
+        made._signature = self.signature()
+        return made
 
     def slot(self, node: Node) -> int:
         """The operand's number of a node's memory."""

@@ -19,6 +19,7 @@ from ..products.packing import emit_copy
 from ..records import field, record
 from . import recall
 from .alike import merged
+from .casts import Casts
 from .corners import Corner, Visit
 from .expression import Expression, Layout, stores
 from .frozen import Frozen
@@ -78,6 +79,7 @@ class Maker:
         # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
         self._facts: dict[str, list[Any]] = {}
         self._products: dict[Any, Product] = {}
+        self._casts = Casts(self.layout)
         self.frozen = Frozen(())
 
     def products(self, normal: Normal) -> frozenset[Node]:
@@ -94,13 +96,17 @@ class Maker:
                 frozen = self.frozen.values
                 found = _convolution()(group, schedule, self.layout, self.target, frozen)
             else:
-                found = product(group, schedule, self.layout, self.target, self._products)
+                found = product(group, schedule, self._casts, self.target, self._products)
             operands = found.expression.operands()
             if found.scratch:
                 group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
                 operands.append((group.scratch, 0))
             return Prepared("", found, operands, group)
-        expression = Expression(group, schedule.roots, self.layout).build()
+        cast = self._casts.of(group, schedule)
+        expression = self._casts.filled(cast, group)
+        if expression is None:
+            expression = Expression(group, schedule.roots, self.layout).build()
+            self._casts.keep(cast, expression)
         if not any(True for _ in stores(expression)):
             return None
         return Prepared(expression.signature(), expression, expression.operands(), group)

@@ -15,7 +15,8 @@ from typing import Any
 from ..code.emit import Function, Module, Value, vector
 from ..graph import Node
 from ..kernels import nest as nests
-from ..kernels.expression import Expression, Layout, Store, Term, stores
+from ..kernels.casts import Casts
+from ..kernels.expression import Expression, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.normal import Normal
 from ..kernels.roots import below
@@ -121,10 +122,16 @@ def behind(found: list[Store]) -> list[Term]:
 
 
 def product(
-    group: Group, schedule: Schedule, layout: Layout, target: Any, known: dict[Any, Product]
+    group: Group, schedule: Schedule, casts: Casts, target: Any, known: dict[Any, Product]
 ) -> Product:
     """A group around a dot as a `Gemm` and what follows it; `known` are those of its program."""
-    expression = Expression(group, schedule.roots, layout)
+    cast = casts.of(group, schedule)
+    expression = casts.filled(cast, group)
+    if cast is not None and expression is not None:
+        like = known.get((cast.key, _lined(expression)))
+        if like is not None:
+            return replace(like, expression=expression)
+    expression = Expression(group, schedule.roots, casts.layout)
     root = next(root for root in group.place if root.node in schedule.gemm)
     a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
     result = expression.given(root)
@@ -134,13 +141,13 @@ def product(
             expression.add(other)
     expression.rebase()
     keeps = root in group.stored
-    lined = frozenset([
-        slot for slot, (owner, start) in enumerate(expression.operands())
-        if owner.op != "input" and start % 64 == 0
-    ])  # fmt: skip
+    lined = _lined(expression)
     key = expression.form(), a.number, b.number, result.number, keeps, lined
     like = known.get(key)
     if like is not None:
+        if cast is not None:
+            known[cast.key, lined] = like
+            casts.keep(cast, expression)
         return replace(like, expression=expression.taken_from(like.expression))
     nest = nests.loops(expression)
     written = [store for store in stores(expression) if store is not own]
@@ -152,7 +159,18 @@ def product(
     known[key] = Product(
         expression, gemm, nest, result, written, keeps, scratch_bytes(gemm, target)
     )  # fmt: skip
+    if cast is not None:
+        known[cast.key, lined] = known[key]
+        casts.keep(cast, expression)
     return replace(known[key])
+
+
+def _lined(expression: Expression) -> frozenset[int]:
+    """The operands that begin on a line of the cache in every run."""
+    return frozenset([
+        slot for slot, (owner, start) in enumerate(expression.operands())
+        if owner.op != "input" and start % 64 == 0
+    ])  # fmt: skip
 
 
 def _gemm(
