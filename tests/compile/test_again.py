@@ -80,7 +80,7 @@ def test_what_is_read_soon_is_kept():
 
 
 def test_steps_with_noise_draw_it_once(small):
-    """Compiled equals eager where the noise of dropout lies between; explain() says what is made."""
+    """Compiled equals eager with the noise of dropout in between; explain() says what is made."""
 
     def step(net, optimizer, x):
         optimizer.zero_grad()
