@@ -6,7 +6,9 @@ the summed axis, all a's by all b's are one product, which rounds in another ord
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from .graph import Graph, Node
@@ -26,28 +28,30 @@ Rule = Callable[[Node, set[Node], dict[Node, int], dict[Node, Node], Any], Node 
 
 def _swept(graph: Graph, rule: Rule, joins: dict[Any, Any]) -> Graph:
     """The graph with what a rule makes of each sum of several values."""
-    readers = {node: len(users) for node, users in graph.users().items()}
-    for node in (*graph.outputs, *graph.effects):
-        readers[node] = readers.get(node, 0) + 1
-    found: dict[Node, Node] = {}
-    inner = {x for node in graph.nodes if _adds(node) for x in node.inputs
-             if _adds(x) and readers[x] == 1 and x.shape == node.shape}  # fmt: skip
-    changed = False
+    readers = Counter(chain.from_iterable([node.inputs for node in graph.nodes]))
+    readers.update((*graph.outputs, *graph.effects))
+    adds = {node for node in graph.nodes if node.op == "add" and node.dtype.kind == "f"}
+    inner = {x for node in adds for x in node.inputs
+             if x in adds and readers[x] == 1 and x.shape == node.shape}  # fmt: skip
+    found = _Found()
     for node in graph.nodes:
-        inputs = [found[x] for x in node.inputs]
-        same = all(a is b for a, b in zip(inputs, node.inputs))
-        found[node] = node if same else _with(node, inputs)
-        if _adds(node) and node not in inner:
+        if not found.keys().isdisjoint(node.inputs):
+            found[node] = _with(node, [found[x] for x in node.inputs])
+        if node in adds and node not in inner and not inner.isdisjoint(node.inputs):
             better = rule(node, inner, readers, found, joins)
-            changed, found[node] = changed or better is not None, better or found[node]
-    if not changed:
+            if better is not None:
+                found[node] = better
+    if not found:
         return graph
     outputs = [found[node] for node in graph.outputs]
     return Graph(graph.inputs, outputs, [found[node] for node in graph.effects])
 
 
-def _adds(node: Node) -> bool:
-    return node.op == "add" and node.dtype.kind == "f"
+class _Found(dict[Node, Node]):
+    """What stands for nodes that are no longer as they were."""
+
+    def __missing__(self, node: Node) -> Node:
+        return node
 
 
 def _with(node: Node, inputs: Iterable[Node]) -> Node:
