@@ -31,6 +31,7 @@ from .conv_weight_plan import WeightPlan, plan_weight
 from .dispatch import behind
 from .gemm import CHUNK_FLOPS, KernelCall
 
+PLACES = 576  # of a window: each is code of its own, which takes seconds to make from there on
 CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
 KINDS = {"ngchw,gocij->ngoab": "forward", "ngoab,gocij->ngchw": "data",
          "ngoab,ngchw->gocij": "weight"}  # fmt: skip
@@ -57,6 +58,8 @@ def _shape(at: dict[str, int], rest: Any) -> Shape:
 def native(spec: str, sizes: dict[str, int], dtype: np.dtype[Any], at: Any) -> bool:
     """Whether there is a kernel for a convolution of these sizes, on every processor."""
     if dtype.name not in ("float32", "float64") or 0 in sizes.values():
+        return False
+    if sizes["i"] * sizes["j"] > PLACES:
         return False
     kind = KINDS[spec]
     shape, lanes = _shape(sizes, at), vector(dtype, 64 // dtype.itemsize)

@@ -9,7 +9,9 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.errors import fail
 from . import functional as F
+from .functional.geometry import ERASES_TENSORS
 
 
 class RandomErasing(rl.nn.Module):
@@ -81,6 +83,9 @@ class RandomErasing(rl.nn.Module):
     def forward(self, img: Any) -> Any:
         if not rl.rand(1) < self.p:
             return img
+        if not isinstance(img, rl.Tensor):
+            name = type(img).__name__
+            raise fail(AttributeError, f"{name!r} object has no attribute 'shape'", ERASES_TENSORS)
         channels = F.get_image_num_channels(img)
         value = None if isinstance(self.value, str) else self.value
         values = [value] if isinstance(value, int | float) else value and list(value)

@@ -8,6 +8,7 @@ import numpy as np
 
 import rushlight as rl
 
+from ....core.errors import fail
 from ...io import is_pillow_image, pillow
 from .convert import convert_image_dtype
 from .kinds import get_dimensions, max_value, on_tensor
@@ -48,7 +49,11 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     return on_tensor(img, lambda x: _grey(x, num_output_channels))
 
 
-to_grayscale = rgb_to_grayscale
+def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
+    """The same for PIL pictures alone. Raises: TypeError for tensors."""
+    if isinstance(img, rl.Tensor):
+        raise fail(TypeError, "Input should be PIL Image", "tensors: rgb_to_grayscale(img)")
+    return rgb_to_grayscale(img, num_output_channels)
 
 
 def _grey(x: rl.Tensor, channels: int) -> rl.Tensor:

@@ -9,8 +9,8 @@ import numpy as np
 
 import rushlight as rl
 
+from ....core.errors import fail
 from ...io import is_pillow_image, pillow
-from .convert import pil_to_tensor, to_pil_image
 from .kinds import (
     PILLOW_NUMBERS,
     InterpolationMode,
@@ -22,6 +22,7 @@ from .kinds import (
 from .resample import resample, resized_shape
 
 TWO_SIZES = "Please provide only two dimensions (h, w) for size."
+ERASES_TENSORS = "erasing works on tensors: put it behind ToTensor()"
 PAD_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
@@ -220,16 +221,15 @@ def pillow_fill(img: Any, fill: Any) -> Any:
 
 
 def erase(img: Any, i: int, j: int, h: int, w: int, v: rl.Tensor, inplace: bool = False) -> Any:
-    """Put `v` in the rectangle with corner (i, j) and size (h, w)."""
-    if is_pillow_image(img):
-        return to_pil_image(erase(pil_to_tensor(img), i, j, h, w, v), mode=img.mode)
+    """Put `v` in the rectangle with corner (i, j) and size (h, w) of a tensor.
 
-    def change(x: rl.Tensor) -> rl.Tensor:
-        x = x if inplace else x.clone()
-        x[..., i : i + h, j : j + w] = v
-        return x
-
-    return on_tensor(img, change)
+    Raises: TypeError for a picture of another kind.
+    """
+    if not isinstance(img, rl.Tensor):
+        raise fail(TypeError, f"img should be Tensor Image. Got {type(img)}", ERASES_TENSORS)
+    img = img if inplace else img.clone()
+    img[..., i : i + h, j : j + w] = v
+    return img
 
 
 def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, Any]:
