@@ -16,7 +16,7 @@ from typing import Any
 from ..core.arrivals import when_imported
 from ..core.errors import fail
 from ..core.names import nearest, submodules
-from .homes import ELSEWHERE, Renaming, rename_all, restore
+from .homes import ELSEWHERE, Renaming, rename, rename_all, restore
 
 ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
 # Folders of rushlight that torch has not: `import torch.core` fails as it does there.
@@ -162,6 +162,7 @@ def install() -> None:
 def _name_layers() -> None:
     """Have the modules of `nn` in `sys.modules` under torch's names: libraries look for them."""
     if installed():
+        rename(sys.modules["rushlight.nn"])  # the watch for it came before the finder that renames
         for name in [name for name in sys.modules if f"{name}.".startswith("rushlight.nn.")]:
             sys.modules.setdefault(name.replace("rushlight", "torch", 1), sys.modules[name])
 

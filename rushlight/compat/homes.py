@@ -51,6 +51,16 @@ ELSEWHERE = {
     "nn.modules.channelshuffle": "nn.pixelshuffle", "nn.parallel.data_parallel": "nn.parallel",
     "nn.modules.linear_cross_entropy_options": "nn.losses_linear",
 }  # fmt: skip
+# The modules that programs name: torch has them at the same place, and their `__name__` says so.
+_MODULES = frozenset(
+    "amp autograd autograd.functional autograd.graph autograd.profiler backends cpu cuda cuda.amp"
+    " distributed distributions distributions.constraints distributions.kl distributions.transforms"
+    " fft func futures fx hub jit library linalg masked nn nn.functional nn.init nn.modules"
+    " nn.parallel nn.parameter nn.utils nn.utils.parametrizations nn.utils.parametrize"
+    " nn.utils.prune nn.utils.rnn nn.utils.stateless onnx optim optim.lr_scheduler optim.swa_utils"
+    " overrides profiler random serialization sparse special testing types utils utils.benchmark"
+    " utils.checkpoint utils.data utils.hooks version".split()
+)
 _PUBLIC = ("nn", "optim", "utils", "distributions", "autograd", "amp", "fx")
 
 
@@ -71,13 +81,15 @@ def torch_home(kind: type) -> str | None:
 
 
 def rename(module: ModuleType) -> None:
-    """Have the classes that `module` defines say torch's module."""
+    """Have the classes that `module` defines say torch's module, and a public one its name."""
     for kind in list(vars(module).values()):
         if isinstance(kind, type) and kind.__module__ == module.__name__:
             home = torch_home(kind)
             # A private class keeps its name unless torch's users know it, as `_Loss` and `_ConvNd`.
             if kind.__name__[0] != "_" or ".modules." in (home or ""):
                 _rename(kind, home)
+    if module.__name__.removeprefix("rushlight.") in _MODULES:
+        module.__name__ = module.__name__.replace("rushlight", "torch", 1)
 
 
 def _rename(kind: type, home: str | None) -> None:
@@ -127,6 +139,10 @@ def _return_types() -> list[type]:
 
 def restore() -> None:
     """Every class says rushlight's module again, those made under the alias too."""
+    for name in _MODULES:
+        module = sys.modules.get(f"rushlight.{name}")
+        if module is not None:
+            module.__name__ = f"rushlight.{name}"
     for kind in _return_types():
         kind.__module__ = "rushlight.return_types"
     for kind, module in RENAMED.items():

@@ -20,7 +20,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from ..core.names import LOADED, RENAMED
+from ..core.names import LOADED, RENAMED, own_name
 from .reach import own_module
 from .world import HOME, Unclear
 
@@ -51,7 +51,7 @@ def ambient() -> dict[str, bytes]:
     for place, module in [*sys.modules.items()]:
         if place.startswith(_PACKAGE) and not place.startswith(_LEFT_OUT):
             table = vars(module)
-            if place == table["__name__"]:  # not the same under another name
+            if place == own_name(module):  # not the same under another name
                 found[place] = sha256(marshal.dumps(facts(table, place), 0)).digest()
     return found
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.names import own_name
 from ..core.primitive import REGISTRY
 from ..core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
 from .afterwards import Afterwards, number
@@ -241,7 +242,7 @@ def _files() -> list[Any]:
     home, found = __name__.split(".")[0], []
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.startswith(home) and file is not None and name == module.__name__:
+        if name.startswith(home) and file is not None and name == own_name(module):
             found.append((file, *(_seen(file) or ())))
     return found
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.names import home as _home
+from ..core.names import own_name
 from ..core.shapes import Size
 from ..core.tape import LEAF, owner_of
 from ..core.tensor import EAGER_TYPES, Tensor
@@ -281,7 +282,7 @@ class World:
         for name in sorted(self._found.intersection(dir(module))):  # they may load
             value = getattr(module, name)
             if isinstance(value, types.ModuleType):
-                if value.__name__.split(".")[0] == _PACKAGE and value not in seen:
+                if own_name(value).split(".")[0] == _PACKAGE and value not in seen:
                     self._uses(value, (*seen, module, value))
             elif isinstance(value, types.FunctionType):
                 if not _is_ours(value.__code__.co_filename):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
+from .errors import is_ours
 from .names import Later
 from .overrides import CODES, MODES, ON_CONTACT, dispatch, overloaded
 from .tensor import Tensor
@@ -356,7 +357,7 @@ def about_to_speak(depth: int = 2) -> None:
     if STATE.asking:
         return
     frame = sys._getframe(depth)
-    while str(frame.f_globals.get("__name__", "")).startswith("rushlight") and frame.f_back:
+    while is_ours(frame) and frame.f_back:
         frame = frame.f_back
     if _mentions(frame.f_code) or any(map(_handles, list(frame.f_globals.values()))):
         start_asking()

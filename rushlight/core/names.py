@@ -74,13 +74,13 @@ def _getattr_for(
             if keep is not None:
                 found = keep(name, found)
             setattr(module, name, found)
-            LOADED.setdefault(_own_name(module), {})[name] = found
+            LOADED.setdefault(own_name(module), {})[name] = found
             return found
         kind = AttributeError if name.startswith("_") else _Missing
         # The argument keeps Python from printing a suggestion of its own beside our hints.
         error = kind(f"module {module.__name__!r} has no attribute {name!r}", name=name)
         if isinstance(error, _Missing):
-            error.asked = _own_name(module), name
+            error.asked = own_name(module), name
         raise error
 
     return __getattr__
@@ -122,15 +122,16 @@ class Later:
         setattr(instance, self.name, value)
 
 
-def _own_name(module: ModuleType) -> str:
+def own_name(module: ModuleType) -> str:
     """The name under which it was loaded: under the alias `__name__` says torch's."""
-    return getattr(module.__spec__, "name", module.__name__)
+    spec = vars(module).get("__spec__")
+    return module.__name__ if spec is None else spec.name
 
 
 def submodules(module: ModuleType) -> list[str]:
     """The modules among a module's names, loaded or not."""
     loaded = [name for name, value in vars(module).items() if isinstance(value, ModuleType)]
-    listed = _lazy.get(_own_name(module), {})
+    listed = _lazy.get(own_name(module), {})
     return [*loaded, *(name for name, (_, attribute) in listed.items() if attribute is None)]
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .errors import is_ours
 from .primitive import Declared
 from .tensor import Tensor
 
@@ -170,21 +171,24 @@ _REFLECTED = {"sub": "__rsub__", "div": "__rdiv__", "pow": "__rpow__", "matmul":
               "floor_divide": "__rfloordiv__", "remainder": "__rmod__"}  # fmt: skip
 
 
+def _package() -> Any:
+    return sys.modules[__name__.partition(".")[0]]
+
+
 def _as_called(name: str, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """The public function behind an op that met a handler, and its arguments.
 
     Where the op stands inside a function of ours, it is the public function of the op.
     """
-    package = __name__.partition(".")[0]
     frame, owner = sys._getframe(3), None
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(package):
+    while frame is not None and is_ours(frame):
         public = CODES.get(id(frame.f_code))
         if public is not None:
             if public.__qualname__.startswith("Tensor.__"):
                 break
             if "prim" in frame.f_code.co_freevars:
                 return public, args
-            owner = Tensor if public.__qualname__.startswith("Tensor.") else sys.modules[package]
+            owner = Tensor if public.__qualname__.startswith("Tensor.") else _package()
             break
         frame = frame.f_back
     if owner is None:

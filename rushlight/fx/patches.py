@@ -119,7 +119,7 @@ class Patches:
         for space in _SPACES:
             home = functools.reduce(getattr, space.split(".") if space else [], rl)
             self.search(vars(home))
-        tops = {module.__name__.partition(".")[0] for module in modules} - {"rushlight"}
+        tops = {module.__name__.partition(".")[0] for module in modules} - {"rushlight", "torch"}
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in tops and isinstance(module, ModuleType):
                 self.search(vars(module))

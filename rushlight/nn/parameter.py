@@ -8,7 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
-from ..core.errors import fail
+from ..core.errors import fail, is_ours
 from ..core.overrides import plain_results
 from ..core.tape import LEAF
 from ..core.tensor import Tensor, register_eager_type
@@ -155,7 +155,7 @@ def _calling_name() -> str:
     """The function of rushlight that the user called, for the message of the guard."""
     frame: Any = sys._getframe(2)
     called, name = frame, frame.f_code.co_name
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("rushlight."):
+    while frame is not None and is_ours(frame):
         called, name = frame, getattr(frame.f_locals.get("prim"), "name", None)
         frame = frame.f_back
     methods = ((key, getattr(found, "fget", found)) for key, found in vars(Tensor).items())

@@ -17,6 +17,7 @@ import pytest
 import rushlight
 from rushlight import compat
 from rushlight.compat.alias import OURS, our_name
+from rushlight.core.names import own_name
 from rushlight.functions.results import RETURN_TYPES, named_result
 
 
@@ -54,7 +55,8 @@ def test_the_same_module_objects_under_both_names(clean: None) -> None:
         specs[ours] = getattr(importlib.import_module(ours), "__spec__", None)
         assert importlib.import_module(name) is sys.modules[ours]
         assert sys.modules[ours].__spec__ is specs[ours], "importing the alias left its spec alone"
-        assert sys.modules[ours].__name__ == ("torch" if name == "torch" else ours)
+        apart = name.startswith(("torchvision", "torch.backends."))
+        assert sys.modules[ours].__name__ == (ours if apart else name)
 
 
 def test_families_of_modules_by_torchs_file_names(clean: None) -> None:
@@ -106,10 +108,11 @@ def test_modules_say_torchs_names_and_ours_again_afterwards(clean: None) -> None
     assert torch.nn.functional.__name__ == "torch.nn.functional"
     assert torch.utils.data.__name__ == "torch.utils.data"
     with pytest.raises(
-        AttributeError, match=r"^module 'torch\.fft' has no attribute 'ftf'"
+        AttributeError, match=r"^module 'torch\.fft' has no attribute 'iffft'"
     ) as told:
         torch.fft.iffft  # noqa: B018
     assert "nearest" in str(told.value.__notes__)
+    assert own_name(torch.nn.functional) == "rushlight.nn.functional", "by which it is watched"
     compat.uninstall()
     assert rushlight.optim.lr_scheduler.__name__ == "rushlight.optim.lr_scheduler"
     assert rushlight.fft.__name__ == "rushlight.fft"
