@@ -135,6 +135,11 @@ t = view("t", eval=lambda x: x.T, adjoint=lambda g, x: t(g), doc="The transpose 
 
 
 def _expand(x: np.ndarray, shape: Shape) -> np.ndarray:
+    if x.flags.c_contiguous and x.dtype.char in "fdlB?" and x.size:
+        old, extra = x.shape, len(shape) - x.ndim
+        moves = zip(shape[extra:], old, x.strides)
+        strides = (0,) * extra + tuple(step if n == have else 0 for n, have, step in moves)
+        return np.ndarray(shape, x.dtype, x, 0, strides)
     y = np.broadcast_to(x, shape)
     if x.flags.writeable:
         y.flags.writeable = True  # as torch: overlapping, and the caller's business
@@ -373,8 +378,10 @@ select = view("select", eval=_select,
 
 
 def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
-    ends = np.cumsum(lengths).tolist()
-    return tuple(x[_along(dim, slice(end - n, end))] for n, end in zip(lengths, ends))
+    before, start, found = (slice(None),) * dim, 0, []
+    for n in lengths:
+        found.append(x[(*before, slice(start, start := start + n))])
+    return tuple(found)
 
 
 def _split(name: str) -> Any:

@@ -132,9 +132,13 @@ def _cross_entropy(
     x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> Any:
     need_float(x, "log_softmax_lastdim_kernel_impl")
-    _places(labels, x.shape[1], ignore)
-    loss, p = _large(widened(x), labels, None if weight is None else widened(weight),
-                     ignore, reduction)  # fmt: skip
+    wide = widened(x)
+    weight = None if weight is None else widened(weight)
+    if wide.size < LEAST:
+        loss, p = _loss_and_softmax(wide, labels, weight, ignore, reduction)
+    else:
+        _places(labels, x.shape[1], ignore)  # a program does not say which label is wrong
+        loss, p = _large(wide, labels, weight, ignore, reduction)
     # kept as bits: an output of integers takes no gradient
     return loss.astype(x.dtype, copy=False), p.view(f"i{p.itemsize}")
 
