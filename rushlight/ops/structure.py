@@ -378,10 +378,8 @@ select = view("select", eval=_select,
 
 
 def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
-    before, start, found = (slice(None),) * dim, 0, []
-    for n in lengths:
-        found.append(x[(*before, slice(start, start := start + n))])
-    return tuple(found)
+    before, start = (slice(None),) * dim, 0
+    return tuple([x[(*before, slice(start, start := start + n))] for n in lengths])
 
 
 def _split(name: str) -> Any:
