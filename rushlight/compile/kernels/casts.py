@@ -53,7 +53,7 @@ class Cast:
         self._told: list[Any] = [
             (group.kind, tuple(group.extents), group.reduced, group.pieces, len(group.place))
         ]
-        self._numbers: dict[tuple[Node, Ahead], int] = {}
+        self._numbers: dict[Any, int] = {}
         for root, place in group.place.items():
             self._root(root, place, group)
         self.told, self.key = tuple(self._told), -1
@@ -75,7 +75,7 @@ class Cast:
         op, inputs, params = node.op, node.inputs, node.params
         if op in _OTHERWISE:
             raise _Unlike
-        below: Any = ((),) * len(inputs)
+        below: Any = None
         if op == "put" or op == "copy":
             inputs, params = inputs[-1:], ()
         elif op == "slice":
@@ -92,6 +92,8 @@ class Cast:
                 below = [tuple([back[dim] for dim in range(node.ndim)])]
             else:
                 params = (*params, ahead)
+        if below is None:
+            return (op, params, node.shape, node.dtype, *map(self._value, inputs))
         children = [self._value(x, at) for x, at in zip(inputs, below)]
         return (op, params, node.shape, node.dtype, *children)
 
@@ -100,10 +102,11 @@ class Cast:
         member = self.members.get(node)
         if member is not None:
             return (member, ahead) if ahead else member
-        found = self._numbers.get((node, ahead))
+        key = (node, ahead) if ahead else node
+        found = self._numbers.get(key)
         if found is None:
             told = self._source(node, ahead) or self._body(node, ahead)
-            found = self._numbers[node, ahead] = len(self._told)
+            found = self._numbers[key] = len(self._told)
             self._told.append(told)
         return found
 

@@ -7,7 +7,6 @@ phase says before which loops they are due.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -254,7 +253,8 @@ class Expression:
 
     def with_operands(self, group: Group, slots: dict[Node, int]) -> Expression:
         """The same for a group that does the same to other memory."""
-        made = copy.copy(self)
+        made = object.__new__(Expression)
+        made.__dict__.update(self.__dict__)
         made.group, made.slots = group, slots
         made._signature = self.signature()
         return made
