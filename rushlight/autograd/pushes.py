@@ -17,6 +17,7 @@ from ..core.values import Value
 from ..ops import linalg
 from ..ops.contract import matmul
 from ..ops.elementwise import neg, where
+from ..ops.fused.recurrent import tangents
 from ..ops.indexing_along import gather
 from ..ops.reduce import count, kept, spread
 from ..ops.reduce import mean as mean_of
@@ -24,6 +25,7 @@ from ..ops.reduce import sum as sum_of
 from ..ops.structure import cast, contiguous, expand, reshape, tril, unsqueeze
 from ..ops.structure import zero as zero_of
 from ..ops.transcendental import conj, exp, rsqrt
+from .transpose import push_by_pull
 
 Push = Callable[..., Any]
 PUSHES: dict[str, Push] = {}
@@ -292,6 +294,33 @@ PUSHES.update({
         (x - t) * _plus(ts[0], None if ts[1] is None else neg(ts[1])), None, False) * 2,
 })  # fmt: skip
 
+
+# --- recurrent layers: by the kernel where nobody follows the tangents
+
+
+def _recurrent(name: str) -> Push:
+    def push(ts: Any, ys: Any, *operands: Any) -> Any:
+        prim = OPS[name].primitive  # type: ignore[attr-defined]
+        xs, params = operands[: prim.arity], operands[prim.arity :]
+        *mode, sizes, reverse, _ = params
+        arrays = [[None if x is None else x._array for x in some] for some in (xs, ts, ys)]
+        plain = all(
+            x is None or (x._entry is None and type(x._array) is np.ndarray)
+            for x in (*xs, *ts, *ys)
+        )  # fmt: skip
+        if not plain or sizes is not None or not ys[0]._array.size:
+            return push_by_pull(prim, xs, ts, ys, params)
+        xs, ts, ys = arrays
+        if mode:
+            xs, ts = ([*some[:2], None, *some[2:], None] for some in (xs, ts))
+        states = 1 if mode else 2
+        found = tangents(mode[0] if mode else "LSTM", ts, ys[0], ys[states + 1 :], xs, reverse)
+        return *map(wrap, found), *(None,) * (len(ys) - len(found))
+
+    return push
+
+
+PUSHES.update({name: _recurrent(name) for name in ("lstm_layer", "recurrent_layer")})
 
 # --- matrices
 

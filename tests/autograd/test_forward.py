@@ -204,3 +204,21 @@ def test_a_general_function_needs_jvp() -> None:
 
     with fw.dual_level(), pytest.raises(NotImplementedError, match="must implement the jvp"):
         Double.apply(fw.make_dual(rl.ones(1), rl.ones(1)))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("rows", [2, 40])
+def test_recurrent_layers_by_their_kernel(kind: str, rows: int) -> None:
+    """<g, J t> = <J^T g, t> of short sequences and of those that go by native steps."""
+    rnn = getattr(rl.nn, kind)(3, 16, bidirectional=True, dtype=rl.float64)
+    params = {name: p.detach() for name, p in rnn.named_parameters()}
+    x = rl.randn(9, rows, 3, dtype=rl.float64)
+
+    def run(p: Any, x: Any) -> Any:
+        y, ends = rl.func.functional_call(rnn, p, (x,))
+        return y.sin().sum() + sum((end * end).sum() for end in (*ends,))
+
+    t = {name: rl.randn_like(p) for name, p in params.items()}, rl.randn_like(x)
+    slopes = rl.func.grad(run, (0, 1))(params, x)
+    want = sum((slopes[0][name] * t[0][name]).sum() for name in params) + (slopes[1] * t[1]).sum()
+    rl.testing.assert_close(rl.func.jvp(run, (params, x), t)[1], want)

@@ -137,6 +137,19 @@ def _pull(
     return [None if x is None else one for x, one in zip(xs, found)]
 
 
+def tangents(mode: str, ts: Any, y: Any, kept: Any, xs: Any, reverse: bool) -> list[Any]:
+    """The tangents of outputs and last states of a layer of whole sequences, all arrays."""
+    kind, one = xs[0].dtype, xs[4].ndim == 2
+
+    def front(arrays: Any) -> list[Any]:
+        return [None if a is None else a[None] if one else a for a in _wide(*arrays)]
+
+    xs = front(xs)
+    kept = [a.view(xs[0].dtype) for a in (kept if not one else [a[None] for a in kept])]
+    found = recurrent_members.push(mode, front(ts), front([y])[0], kept, xs, reverse)
+    return [(t[0] if one else t).astype(kind, copy=False) for t in found]
+
+
 def _layer_vjp(g: Any, y: Any, x: Any, h: Any, *rest: Any) -> list[Any]:
     *weights, mode, sizes, reverse, wants_x = rest
     xs = (x, h, None, *weights, None)

@@ -156,17 +156,36 @@ def _back_plain(y: Array, by_y: Array, by_h: Array, weight: Array, turns: range,
     return d[..., None, :]
 
 
-def _back_gru(
-    gates: Array, before: Array, by_y: Array, by_h: Array, weight: Array, turns: range
-) -> Array:
-    """The gradients of (W_hn h, reset, update, candidate)."""
+def _gru_factors(gates: Array, before: Array) -> Array:
+    """The derivatives of the output by (W_hn h, reset, update, candidate)."""
     own, reset, update, new = (gates[..., k, :] for k in range(4))
-    d, spare = np.empty_like(gates), np.empty_like(by_h)
+    d = np.empty_like(gates)
     d[..., 3, :] = by_new = (1 - new * new) * (1 - update)
     d[..., 2, :] = (before - new) * update * (1 - update)
     by_new *= reset
     d[..., 0, :] = by_new
     d[..., 1, :] = by_new * own * (1 - reset)
+    return d
+
+
+def _lstm_factors(gates: Array, cells: Array, before: Array) -> tuple[Array, Array, Array]:
+    """The derivatives of the cell by (candidate, enter, keep) and of the output by (leave), by the
+    cell; and the output itself before its projection."""
+    new, enter, keep, leave = (gates[..., k, :] for k in range(4))
+    d, bent = np.empty_like(gates), np.tanh(cells)
+    d[..., 0, :] = enter * (1 - new * new)
+    d[..., 1, :] = new * enter * (1 - enter)
+    d[..., 2, :] = before * keep * (1 - keep)
+    hidden = leave * bent
+    d[..., 3, :] = hidden * (1 - leave)
+    return d, leave - hidden * bent, hidden
+
+
+def _back_gru(
+    gates: Array, before: Array, by_y: Array, by_h: Array, weight: Array, turns: range
+) -> Array:
+    """The gradients of (W_hn h, reset, update, candidate)."""
+    d, spare, update = _gru_factors(gates, before), np.empty_like(by_h), gates[..., 2, :]
     share = d.reshape(*d.shape[:3], -1)[..., : 3 * d.shape[-1]]
     for t in turns:
         by_h += by_y[:, t]
@@ -183,14 +202,8 @@ def _back_lstm(
     w_hr: Any, turns: range, reverse: bool,
 ) -> tuple[Array, Any]:  # fmt: skip
     """The gradients of the gates, and of W_hr; by_h and by_c become those of the first states."""
-    new, enter, keep, leave = (gates[..., k, :] for k in range(4))
-    d, bent, spare = np.empty_like(gates), np.tanh(cells), np.empty_like(by_c)
-    d[..., 0, :] = enter * (1 - new * new)
-    d[..., 1, :] = new * enter * (1 - enter)
-    d[..., 2, :] = _before(cells, first, reverse) * keep * (1 - keep)
-    hidden = leave * bent
-    d[..., 3, :] = hidden * (1 - leave)
-    scale = leave - hidden * bent
+    d, scale, hidden = _lstm_factors(gates, cells, _before(cells, first, reverse))
+    spare, keep = np.empty_like(by_c), gates[..., 2, :]
     met = None if w_hr is None else np.empty_like(by_y)
     flat = d.reshape(*d.shape[:3], -1)
     for t in turns:
@@ -240,3 +253,81 @@ def backward(
             _ordered(np.add.reduce(share, 1), back),
         ]
     return [by_x, by_h, by_c, by_w_ih, by_w_hh, *biases, by_hr]
+
+
+# -- forward mode ------------------------------------------------------------------------------
+
+
+def laid(mode: str, y: Array, kept: Any) -> tuple[Any, Any]:
+    """(gates, cells) as here, of what one of the kernels kept, members in front."""
+    gates = kept[0] if kept[0].ndim == 5 or mode not in _DOORS else None
+    cells = kept[2].reshape(*y.shape[:3], -1) if mode == "LSTM" else None
+    if gates is None and kept[1].ndim == 3:  # by steps: in the order of the weights
+        gates = kept[1].reshape(*y.shape[:3], 4, -1)
+        gates = gates[..., [2, 0, 1, 3] if mode == "LSTM" else [3, 0, 1, 2], :]
+    elif gates is None:
+        gates = kept[1].reshape(*y.shape[:2], 4, y.shape[2], -1).swapaxes(2, 3)
+        gates = gates if mode == "LSTM" else gates[..., [3, 0, 1, 2], :]
+    return gates, cells
+
+
+def _moved(x: Any, t: Any, w: Any, tw: Any, tb: Any, order: list[int]) -> Any:
+    """The tangent of x w^T + b with the gates in another order; 0 if there is none."""
+    total: Any = 0
+    if t is not None:
+        total = _flat(t) @ _ordered(w, order).swapaxes(1, 2)
+    if tw is not None:
+        total = total + _flat(x) @ _ordered(tw, order).swapaxes(1, 2)
+    return total if tb is None else total + _ordered(tb, order)[:, None]
+
+
+def _inward(mode: str, xs: Any, ts: Any, before: Array) -> Array:
+    """The tangents of what goes into the gates of all steps, but for that of the state."""
+    x, _, _, w_ih, w_hh, *_ = xs
+    tx, _, _, tw_ih, tw_hh, tb_ih, tb_hh, _ = ts
+    sizes, hidden = before.shape[:3], w_hh.shape[1] // len(_ORDERS[mode])
+    z = np.zeros((*sizes, 4 if mode == "GRU" else len(_ORDERS[mode]), hidden), x.dtype)
+    flat: Any = _flat(z)
+    flat[..., -w_hh.shape[1] :] += _moved(x, tx, w_ih, tw_ih, tb_ih, _ORDERS[mode])
+    flat[..., : w_hh.shape[1]] += _moved(before, None, w_hh, tw_hh, tb_hh, _SHARES[mode])
+    return z
+
+
+def push(mode: str, ts: Any, y: Array, kept: Any, xs: Any, reverse: bool) -> list[Array]:
+    """The tangents of the outputs and of the last states, from those of the operands (or None)."""
+    _, h, c, _, w_hh, _, _, w_hr = xs
+    gates, cells = laid(mode, y, kept)
+    before, turns = _before(y, h, reverse), _turns(y.shape[1], reverse)
+    z, found = _inward(mode, xs, ts, before), np.empty_like(y)
+    d: Any
+    scale: Any
+    weight = np.ascontiguousarray(_ordered(w_hh, _SHARES[mode]).swapaxes(1, 2))
+    th = np.zeros_like(h) if ts[1] is None else ts[1]
+    flat: Any = np.empty((*h.shape[:2], w_hh.shape[1]), y.dtype)
+    share = flat.reshape(*h.shape[:2], len(_ORDERS[mode]), -1)
+    tc = moved = None
+    if mode == "LSTM":
+        d, scale, hidden = _lstm_factors(gates, cells, _before(cells, c, reverse))
+        tc = np.zeros_like(c) if ts[2] is None else ts[2].copy()
+        moved = None if ts[7] is None else hidden @ ts[7].swapaxes(1, 2)[:, None]
+    elif mode == "GRU":
+        d = _gru_factors(gates, before)
+    else:
+        d = (y > 0 if mode == "RNN_RELU" else 1 - y * y)[..., None, :]
+    for t in turns:
+        np.matmul(th, weight, out=flat)
+        step = z[:, t]
+        step[:, :, : share.shape[2]] += share
+        step *= d[:, t]
+        if mode == "LSTM":
+            tc *= gates[:, t, :, 2]
+            tc += step[:, :, 0] + step[:, :, 1] + step[:, :, 2]
+            now = step[:, :, 3] + scale[:, t] * tc
+            now = now if w_hr is None else now @ w_hr.swapaxes(1, 2)
+            th = now if moved is None else now + moved[:, t]
+        elif mode == "GRU":
+            th = np.add.reduce(step, 2) + gates[:, t, :, 2] * th
+        else:
+            th = step[:, :, 0]
+        found[:, t] = th
+    return [found, found[:, turns[-1]].copy(), *([] if tc is None else [tc])]
