@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -196,7 +197,8 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
         data = data.__array__()
     if isinstance(data, np.ndarray):
         not_repeated(data)
-        kind = dtypes.of(data).numpy if dtype is None else numpy_kind(dtype)
+        own = dtypes.of(data).numpy  # refuses what holds no numbers, whatever type is asked for
+        kind = own if dtype is None else numpy_kind(dtype)
         plain = type(data) is np.ndarray
         if plain:
             return lined(data.size * kind.itemsize, np.array, data, dtype=kind, order="K")
@@ -210,27 +212,47 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
         data = [*data]  # pyright: ignore[reportGeneralTypeIssues]
     try:
         array = np.array(data)
+        if array.dtype == object and dtype is not None:
+            array = np.array(array.tolist())  # rows of objects, which may all be numbers
     except ValueError:
         _describe(data)
         raise
     if array.dtype.kind not in "biufcV":
         _describe(data)
         if array.dtype.kind == "O":
-            raise ValueError("Overflow when unpacking long long")
+            array = _too_long(data, array, dtype)
     if dtype is not None:
         return _typed(array, numpy_kind(dtype))
     return _inferred(data, array)
 
 
+def _too_long(data: Any, array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Whole numbers beyond 64 bits, which floating types take; TypeError for arrays of objects."""
+    for kind in _types_in(data):
+        if isinstance(kind, np.dtype):
+            dtypes.of(np.empty(0, kind))
+    if dtype is None or numpy_kind(dtype).kind in "biu":
+        raise ValueError("Overflow when unpacking long long")
+    return array.astype(np.float64)
+
+
 def _inferred(data: Any, array: np.ndarray) -> np.ndarray:
     """The array in the type that torch gives it when none is asked for."""
-    if not _keeps_type(data):
-        if array.dtype.kind == "f" or array.size == 0:
-            return array.astype(DEFAULTS.dtype.numpy)
-        if array.dtype.kind == "c":
-            return array.astype(DEFAULTS.dtype.to_complex().numpy)
-        if array.dtype == np.uint64:
-            raise ValueError("Overflow when unpacking long long")
+    kinds = _types_in(data)
+    if not kinds <= _PYTHON.keys():
+        rest = type(array.dtype.type().item())  # of what converts itself: ranges, tensors
+        found = [
+            dtypes.of(np.empty(0, kind)) if isinstance(kind, np.dtype)
+            else dtypes.of_python(kind if kind in _PYTHON else rest, DEFAULTS.dtype)
+            for kind in kinds
+        ]  # fmt: skip
+        return array.astype(functools.reduce(dtypes.promote_types, found).numpy)
+    if array.dtype.kind == "f" or array.size == 0:
+        return array.astype(DEFAULTS.dtype.numpy)
+    if array.dtype.kind == "c":
+        return array.astype(DEFAULTS.dtype.to_complex().numpy)
+    if array.dtype == np.uint64:
+        raise ValueError("Overflow when unpacking long long")
     return array
 
 
@@ -259,11 +281,12 @@ def fits(value: float, kind: np.dtype) -> bool:
     return low <= math.trunc(value) <= int(limits.max) + (1 if kind.itemsize == 8 else 0)
 
 
-def _keeps_type(data: Any) -> bool:
-    """Whether the numbers are NumPy's (their own type stands) and not Python's (the default)."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.generic, np.ndarray))
+def _types_in(data: Any) -> set[Any]:
+    """The types of the numbers: NumPy's own, which stand, and Python's, which mean the default."""
+    if not isinstance(data, (list, tuple)):
+        return {data.dtype if isinstance(data, (np.generic, np.ndarray)) else type(data)}
+    kinds: set[Any] = set(map(type, data))
+    return kinds if kinds <= _PYTHON.keys() else set().union(*map(_types_in, data))
 
 
 # --- The functions
