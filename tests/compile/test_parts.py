@@ -183,3 +183,9 @@ def test_a_state_stays_in_one_piece() -> None:
     state = "@state = internal global i64 0\n"
     assert len(parts.parted(HEAD + STEP + OUTER)[1]) == 1
     assert parts.parted(state + STEP + OUTER) == ([state + STEP + OUTER], [])
+
+
+@pytest.mark.parametrize(("stored", "calls"), [("i64 8", True), ("ptr %p", True), ("i32 8", False)])
+def test_places_stored_for_those_who_are_called_are_no_work(stored, calls):
+    step = "call void @step(ptr %p, i64 %k)"
+    assert parts._calls_only(OUTER.replace(step, f"store {stored}, ptr %p\n  {step}")) is calls

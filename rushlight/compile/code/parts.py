@@ -56,8 +56,9 @@ def parted(ir: str) -> tuple[list[str], list[str]]:
 
 
 def _calls_only(piece: str) -> bool:
-    """Whether a function has no work of its own; it may store addresses, for those it calls."""
-    if any(word in piece for word in _WORK) or piece.count("store ") > piece.count("store ptr "):
+    """Whether a function has no work of its own; it may store places, for those it calls."""
+    places = piece.count("store ptr ") + piece.count("store i64 ")
+    if any(word in piece for word in _WORK) or piece.count("store ") > places:
         return False
     return piece.count("call void ") > piece.count("call void @llvm.")
 

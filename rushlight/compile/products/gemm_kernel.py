@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
-from ..code.emit import I64, PTR, VOID, Module, Value, constant
+from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
 from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue, ask_starts, ask_step, asked, emit_ask
 from .gemm_plan import Plan, Result, Room
-from .packing import KERNEL, Number, move, positions, table_entry, times
+from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
@@ -154,8 +155,7 @@ class Driver:
         if not (self.direct or plan.cut):
             self.sums = self.f.stack(self.type.scalar, sums)
         if plan.inner:  # sums that no tile writes are added up with the others: denormals are slow
-            with self.f.loop(0, sums, w) as loop:
-                self.f.store(constant(0.0, self.type), self.sums, loop.index)
+            clear(self.f, self.sums, sums * self.type.size)
         if self.spread:
             self.wanted = self.f.stack(I64, 2 * len(self.touched))
             for number, place in enumerate(self.touched):
@@ -234,15 +234,24 @@ class Driver:
             first = copy.offsets[0] - self.plan.y.offset
             source = f.at(self.y, first, self.type)
             target = f.at(self.near, copy.offsets[1], self.type)
+            packed = functools.partial(self._packed, copy, f"{f.name}_near{kind}", source, target)
             if not self.plan.near_panel:
                 with f.loop(0, copy.count) as panel:
-                    move(f, copy, panel.index, source, target)
+                    packed(panel.index)
             elif len(copies) == 1:
-                move(f, copy, stripe, source, target)
+                packed(stripe)
             else:
                 with f.if_(f.compare(("<", ">=")[kind], stripe, full)):
-                    move(f, copy, stripe, source, target)
+                    packed(stripe)
         self.y = self.near
+
+    def _packed(self, copy: Copy, name: str, source: Value, target: Value, unit: Number) -> None:
+        """One unit of a copy, by a function of its own."""
+
+        def write(f: Function, source: Value, target: Value, unit: Value) -> None:
+            move(f, copy, unit, source, target)
+
+        self.f.apart(name, [source, target, self.f.coerce(unit, I64)], write)
 
     def _row(self, tile: Number) -> Number:
         """The first row of a tile: the first tiles have one row more."""

@@ -99,12 +99,15 @@ def positions(
     """Offsets and indices of `unit` in dimensions of (size, steps), the last the fastest."""
     offsets: list[Number] = [0] * len(dims[0][1]) if dims else []
     indices: list[Number] = []
+    left = math.prod(size for size, _ in dims)
     for number, (size, steps) in reversed(list(enumerate(dims))):
         index: Number = 0
         if size > 1 and isinstance(unit, Value):
-            more = any(other > 1 for other, _ in dims[:number])
-            index = f.emit(I64, f"urem {unit.typed}, {size}") if more else unit
-            unit = f.emit(I64, f"udiv {unit.typed}, {size}") if more else unit
+            index = unit
+            if any(other > 1 for other, _ in dims[:number]):
+                unit = quotient(f, index, size, left)
+                index = f.sub(index, times(f, unit, size))
+            left //= size
         offsets = [f.add(o, times(f, index, s)) for o, s in zip(offsets, steps)]
         indices.append(index)
     return offsets, indices[::-1]
