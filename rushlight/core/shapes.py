@@ -126,10 +126,21 @@ def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
                 ShapeError,
                 f"The size of tensor a ({m}) must match the size of tensor b ({n})"
                 f" at non-singleton dimension {max(len(a), len(b)) - 1 - place}",
-                f"the shapes are {a} and {b}",
+                f"the shapes are {a} and {b}: from the last size back, each two must be equal, or"
+                " one of them 1",
+                *_repair(a, b),
             )
         joined.append(n if m == 1 else m)
     return tuple(reversed(joined))
+
+
+def _repair(a: tuple[int, ...], b: tuple[int, ...]) -> list[str]:
+    """How a lower dimension at the other end makes them fit, if it does."""
+    few, many, name = (b, a, "b") if len(b) < len(a) else (a, b, "a")
+    place = len(few) - len(many)
+    fits = place < 0 and all(1 in pair or pair[0] == pair[1] for pair in zip(few, many))
+    steps = ".unsqueeze(-1)" * -place
+    return [f"they fit as {name}{steps}: shape {few + (1,) * -place}"] if fits else []
 
 
 def infer(shape: Sequence[int], numel: int) -> tuple[int, ...]:
@@ -169,12 +180,14 @@ def infer(shape: Sequence[int], numel: int) -> tuple[int, ...]:
 
 
 def _misfit(shape: Sequence[int], numel: int) -> BaseException:
-    wanted = prod(size for size in shape if size != -1)
+    wanted, rest = prod(size for size in shape if size != -1), tuple(shape[1:])
+    fits = -1 not in shape and len(shape) > 1 and numel and prod(rest) and numel % prod(rest) == 0
     return fail(
         ShapeError,
         f"shape '{list(shape)}' is invalid for input of size {numel}",
         f"the new shape holds {'a multiple of ' if -1 in shape else ''}{wanted} elements,"
         f" the tensor {numel}",
+        *([f"{(-1, *rest)} gives {(numel // prod(rest), *rest)}"] if fits else []),
     )
 
 

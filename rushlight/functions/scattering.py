@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.inplace import refuse_sharing
+from ..core.inplace import refuse_overlap, refuse_sharing
 from ..core.shapes import also_axis, dimension
 from ..core.tensor import Tensor
 from ..core.values import outside, settled
@@ -62,7 +62,9 @@ def gather(
     shape, places = input._array.shape, index._array
     place = dimension(dim, len(shape))
     same_kind(input, out)
-    refuse_sharing(out, input, index)
+    refuse_sharing(out, input)
+    if out is not None:
+        refuse_overlap(out, (index,))
     if places.size == 0:
         places = places.astype(np.int64)
         return _out(along.gather(input, place, places), out)

@@ -197,8 +197,7 @@ def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
 
 
 def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
-    names = [_type_name(x).capitalize(), _type_name(w).capitalize()]
-    c = [_C_NAMES.get(name.lower(), name.lower()) for name in names]
+    names = [scalar_type_name(dtypes.of(one)) for one in (x, w)]
     if x.dtype.kind in "iub":
         fix = "uint8 image: x.float() / 255" if x.dtype == np.uint8 else "convert with x.float()"
     else:
@@ -206,7 +205,7 @@ def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
     return fail(
         DTypeError,
         f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}",
-        f"the input is {c[0]}, the weight {c[1]}",
+        f"the input is torch.{dtypes.of(x).name}, the weight torch.{dtypes.of(w).name}",
         fix,
     )
 

@@ -53,12 +53,12 @@ def seeded(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return op(*args, **kwargs)
 
 
-def twin(value: Any, remember: dict[int, Any] | None = None) -> Any:
+def twin(value: Any, remember: dict[Any, Any] | None = None) -> Any:
     """What stands in rushlight for a value of torch (a structure is walked; tensors are copied)."""
     remember = {} if remember is None else remember
     if isinstance(value, torch.Tensor):
         if id(value) not in remember:
-            remember[id(value)] = tensor(value), value
+            remember[id(value)] = tensor(value, remember), value
         return remember[id(value)][0]
     if isinstance(value, torch.Size):
         return rl.Size(value)
@@ -81,8 +81,11 @@ def twin(value: Any, remember: dict[int, Any] | None = None) -> Any:
     return function(value) if callable(value) or isinstance(value, types.ModuleType) else value
 
 
-def tensor(value: torch.Tensor) -> Any:
-    """A copy with the same sizes, strides, type and wish for a gradient."""
+def tensor(value: torch.Tensor, remember: dict[Any, Any] | None = None) -> Any:
+    """A copy with the same sizes, strides, type and wish for a gradient.
+
+    Tensors over one memory stay so within what is remembered.
+    """
     plain = value.detach().resolve_conj().resolve_neg()
     if plain.layout is not torch.strided or plain.ndim > 64 or plain.device.type != "cpu":
         raise Missing(f"{plain.layout} of {plain.ndim} dimensions on {plain.device}")
@@ -91,6 +94,9 @@ def tensor(value: torch.Tensor) -> Any:
     else:
         size = plain.untyped_storage().nbytes() // plain.itemsize
         flat = np.array(torch.as_strided(plain, (size,), (1,), 0).numpy())
+        if remember is not None and size:
+            place = "memory", plain.untyped_storage().data_ptr(), plain.dtype
+            flat = remember.setdefault(place, flat)
         steps = [s * flat.itemsize for s in plain.stride()]
         part = flat[plain.storage_offset() :]
         made = wrap(np.lib.stride_tricks.as_strided(part, tuple(plain.shape), steps))

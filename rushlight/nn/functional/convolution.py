@@ -150,6 +150,7 @@ def _check_reach(size: Sizes, kernel: Sizes, padding: Sizes, dilation: Sizes) ->
             " Kernel size can't be greater than actual input size"
         )
         error.add_note(f"the input is {_times(size)} before padding")
+        error.add_note("take a smaller kernel, or more padding")
         raise error
 
 
