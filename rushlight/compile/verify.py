@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,9 +28,9 @@ def verify(graph: Graph, core: bool = False) -> None:
     inputs = set(graph.inputs)
     checks = _CHECKS if core else {}
     for node in graph.nodes:
-        for x in node.inputs:
-            if x not in seen:
-                raise _fault(node, f"reads v{x.index} before it is computed")
+        if not seen.issuperset(node.inputs):
+            early = next(x for x in node.inputs if x not in seen)
+            raise _fault(node, f"reads v{early.index} before it is computed")
         seen.add(node)
         check = checks.get(node.op)
         if check is not None:
@@ -53,7 +54,8 @@ def _demand(holds: bool, node: Node, fault: str) -> None:
 
 def _pointwise(node: Node) -> None:
     inputs, own = node.inputs, node.shape
-    _demand(len(inputs) == _COUNTS.get(node.op, 1), node, "has the wrong number of inputs")
+    if len(inputs) != _COUNTS.get(node.op, 1):
+        raise _fault(node, "has the wrong number of inputs")
     first, last = inputs[0], inputs[-1]
     if first.shape != own or last.shape != own or node.op == "where":
         shape = np.broadcast_shapes(*[x.shape for x in inputs])
@@ -83,16 +85,25 @@ def _reduction(node: Node) -> None:
 
 def _dot(node: Node) -> None:
     a, b = node.inputs
-    left, _, out = node.params[0].partition("->")
+    fault = _misfit(node.params[0], a.shape, b.shape, node.shape)
+    if fault:
+        raise _fault(node, fault)
+
+
+@functools.lru_cache(256)
+def _misfit(spec: str, *shapes: tuple[int, ...]) -> str:
+    """What is wrong with the shapes of a product and its factors; "" for nothing."""
+    left, _, out = spec.partition("->")
     first, _, second = left.partition(",")
     sizes: dict[str, int] = {}
-    for letters, x in ((first, a), (second, b)):
-        _demand(len(letters) == x.ndim, node, "names another number of dimensions than there are")
-        for letter, n in zip(letters, x.shape):
-            _demand(sizes.setdefault(letter, n) == n, node, f"has two sizes for {letter}")
+    for letters, given in zip((first, second), shapes):
+        if len(letters) != len(given):
+            return "names another number of dimensions than there are"
+        for letter, n in zip(letters, given):
+            if sizes.setdefault(letter, n) != n:
+                return f"has two sizes for {letter}"
     shape = tuple(sizes[letter] for letter in out)
-    if node.shape != shape:
-        raise _fault(node, f"should have shape {list(shape)}")
+    return "" if shapes[-1] == shape else f"should have shape {list(shape)}"
 
 
 def _conv(node: Node) -> None:
