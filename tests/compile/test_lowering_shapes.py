@@ -113,6 +113,12 @@ def test_convolution(seed: int) -> None:
     assert compare("convolution_weight", [g, x], (kernel, *at)) == 0
 
 
+def test_the_way_back_through_a_wide_window_is_left_to_numpy() -> None:
+    rng = np.random.default_rng(0)  # enlarging 16 times, as segmentation does: 1024 places
+    g, w = numbers(rng, 1, 2, 3, 2), numbers(rng, 2, 2, 32, 32)
+    assert compare("convolution_data", [g, w], ((48, 32), (16, 16), (8, 8), (1, 1), 1)) == 1
+
+
 @pytest.mark.parametrize("holes", [False, True])
 @pytest.mark.parametrize("seed", range(20))
 def test_places_along_a_dimension(seed: int, holes: bool) -> None:

@@ -77,6 +77,8 @@ def _own_kernel(s: Any, spec: str, a: Any, b: Any, result: Any, at: Any) -> Any:
     sizes = [(*(neutral,) * (2 - dims), *of) for neutral, of in zip((1, 0, 1), sizes)]
     letters = {c: n for part, shape in zip(parts, shapes) for c, n in zip(part, shape)}
     conv = importlib.import_module("..products.conv", __package__)  # most programs have none
+    if spec == DATA and letters["i"] * letters["j"] > conv.PLACES:
+        raise NotNative("a wide window: each element would look at all its places")
     if not conv.native(spec, letters, a.dtype, sizes):
         return None
     operands = [s.reshape(x, shape) for x, shape in zip((a, b), shapes)]
