@@ -98,7 +98,9 @@ class Sparse(Value):
         return repr(sparse(self))
 
     def blank(self, name: str, kind: np.dtype | None) -> Tensor:
-        """What `zeros_like` and `empty_like` give: nothing is kept."""
+        """What `zeros_like` and `empty_like` give: nothing is kept, but by compressed layouts."""
+        if self.layout is not COO and name in ("ones_like", "empty_like"):
+            return self.like(wrap(np.ones(self.entries.shape, kind or self.dtype)))
         if name not in ("zeros_like", "empty_like"):
             raise refusal("fill_.Scalar", self.layout)
         none = np.empty((0, *self.entries.shape[1:]), kind or self.dtype)

@@ -88,7 +88,9 @@ def _common(a: Tensor, b: Tensor) -> Tensor:
 def _div(a: Any, b: Any) -> Tensor:
     if not is_sparse(a) or is_sparse(b) or (isinstance(b, Tensor) and b.ndim):
         raise fail(
-            RuntimeError, "Sparse division requires a scalar or zero-dim dense tensor divisor"
+            RuntimeError,
+            "Sparse division requires a scalar or zero-dim dense tensor divisor"
+            f" (got shape {list(b.shape)} for divisor)",
         )
     return sparse(a._array.over(e.div(a._array.entries, b)))
 

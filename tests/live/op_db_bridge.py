@@ -94,7 +94,7 @@ def tensor(value: torch.Tensor, remember: dict[Any, Any] | None = None) -> Any:
     else:
         size = plain.untyped_storage().nbytes() // plain.itemsize
         flat = np.array(torch.as_strided(plain, (size,), (1,), 0).numpy())
-        if remember is not None and size:
+        if remember is not None and size and plain.data_ptr() == value.data_ptr():
             place = "memory", plain.untyped_storage().data_ptr(), plain.dtype
             flat = remember.setdefault(place, flat)
         steps = [s * flat.itemsize for s in plain.stride()]
