@@ -352,3 +352,14 @@ def test_what_is_written_into_is_made_in_every_call(function: Any) -> None:
     for places in ([0, 2, 2], [5, 1, 0], [3, 3, 3], [0, 2, 2]):
         x, i = rl.randn(3, 4), rl.tensor(places)
         assert_close(call(x, i), infer(x, i), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("turns", [{"num_layers": 2}, {"bidirectional": True}])
+def test_what_a_product_of_once_packs_is_there_for_the_others(turns: dict[str, Any]) -> None:
+    rl.manual_seed(0)
+    layer, x = nn.GRU(16, 16, **turns), rl.randn(7, 32, 16)
+    call = rl.compile(layer, fullgraph=True)
+    with rl.no_grad():  # the first state is zeros: its product is one of the weights alone
+        wanted = layer(x)[0]
+        for _ in range(3):
+            assert_close(call(x)[0], wanted, rtol=1e-5, atol=1e-6)

@@ -54,20 +54,22 @@ class Frozen:
             self.lasting.update(dict.fromkeys(made.values()))
 
     def once(self, one: Prepared, packs: str, target: Any) -> bool:
-        """Whether a kernel of a group has to run only when values changed."""
+        """Whether a kernel of a group has to run only when values changed.
+
+        What a group of once packs lasts too: the groups of every run share it.
+        """
         group, work = one.group, one.work
-        if group.number in self.groups:
-            return True
+        noted = group.number in self.groups
         if not packs:
-            return False
+            return noted
         if isinstance(work, Product):
             plan, part = plan_gemm(work.gemm, target), "xy".index(packs)
             slot, own = (plan.x, plan.y)[part].slot, work.shared[part]
         else:
             slot, own = work.plan.weight.slot, -1  # type: ignore[attr-defined]  # a conv
         if group.chain and not isinstance(work, Product):
-            return False
-        if one.operands[slot][0] not in self.values:
+            return noted
+        if not noted and one.operands[slot][0] not in self.values:
             return False
         memory = group.scratch if own < 0 else one.operands[own][0]
         assert memory is not None
