@@ -117,6 +117,7 @@ LAYERS = {
     "RNN": lambda: nn.RNN(3, 4, num_layers=2, nonlinearity="relu"),
     "GRU": lambda: nn.GRU(3, 4, bidirectional=True),
     "LSTM": lambda: nn.LSTM(3, 5, num_layers=2, bidirectional=True, proj_size=2, bias=False),
+    "long RNN": lambda: nn.RNN(3, 128),
     "long LSTM": lambda: nn.LSTM(3, 16),  # by native steps, a member after the other
 }
 

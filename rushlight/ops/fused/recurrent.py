@@ -73,6 +73,21 @@ def _stacked(each: Any) -> list[Any]:
     return [None if parts[0] is None else np.stack(parts) for parts in zip(*each)]
 
 
+def _in_turn(mode: str, xs: Any, reverse: bool) -> tuple[np.ndarray, ...]:
+    """Members by native steps, one after the other: what they keep lies together at once."""
+    count, room = xs[0].shape[1], recurrent_steps.kept_of(
+        mode, xs[1][0], xs[0].shape[1], len(xs[0]))  # fmt: skip
+    ends = []
+    for member in range(len(xs[0])):
+        x, h, c, *weights = _of(xs, member)
+        rows, _ = _rows(x, None)
+        found = recurrent_steps.forward(
+            mode, rows, h, c, weights, count, reverse, tuple(_of(room, member)))  # fmt: skip
+        ends.append(found[1 : 1 + _STATES.get(mode, 1)])
+    kept = [a.reshape(len(a), count * a.shape[2], a.shape[3]) for a in room if a is not None]
+    return room[0].copy(), *_stacked(ends), *kept
+
+
 def _evaluate(mode: str, xs: Any, sizes: Any, reverse: bool) -> tuple[np.ndarray, ...]:
     """What is kept for the gradient leaves as integers, which carry none."""
     kind, states = xs[0].dtype, _STATES.get(mode, 1)
@@ -80,6 +95,8 @@ def _evaluate(mode: str, xs: Any, sizes: Any, reverse: bool) -> tuple[np.ndarray
     found: Any
     if xs[4].ndim == 2:
         found = _one(mode, xs, sizes, reverse)
+    elif sizes is None and _apart(mode, xs, sizes) and xs[0].size:
+        found = _in_turn(mode, xs, reverse)
     elif _apart(mode, xs, sizes):
         found = _stacked([_one(mode, _of(xs, i), sizes, reverse) for i in range(len(xs[0]))])
     else:

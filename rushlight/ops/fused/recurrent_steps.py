@@ -105,10 +105,17 @@ def _order(count: int, reverse: bool) -> Iterator[tuple[int, int]]:
     return ((t, t + 1 if t + 1 < count else -1) if reverse else (t, t - 1) for t in places)
 
 
+def kept_of(mode: str, h: Array, count: int, *members: int) -> tuple[Any, Any, Any]:
+    """Room for the states, the gates and the cells (of an LSTM) of all steps."""
+    shape, gates = (*members, count, *h.shape[:1]), 4 * h.shape[1] if _COUNTS[mode] > 1 else 0
+    states, saved = empty((*shape, h.shape[1]), h.dtype), empty((*shape, gates), h.dtype)
+    return states, saved, empty(states.shape, h.dtype) if mode == "LSTM" else None
+
+
 def forward(
-    mode: str, x: Array, h: Array, c: Any, weights: Any, count: int, reverse: bool
+    mode: str, x: Array, h: Array, c: Any, weights: Any, count: int, reverse: bool, room: Any = None
 ) -> tuple[Array, ...]:
-    """(output rows, last h, last c if any, then what the gradient needs)."""
+    """(output rows, last h, last c if any, then what the gradient needs, in `room` if given)."""
     w_ih, w_hh, b_ih, b_hh, _ = weights
     own = b_hh if mode == "GRU" else None
     if b_ih is not None:
@@ -116,10 +123,8 @@ def forward(
     else:
         gates = linear(x, w_ih)
     gates = gates.reshape(count, *h.shape[:1], -1)
-    states = empty((count, *h.shape), x.dtype)
-    cells = empty((count, *h.shape), x.dtype) if mode == "LSTM" else None
-    wide = 4 * h.shape[1] if _COUNTS[mode] > 1 else 0
-    saved = empty((count, h.shape[0], wide), x.dtype)
+    states, saved, cells = room or kept_of(mode, h, count)
+    wide = saved.shape[-1]
     h = np.ascontiguousarray(h, x.dtype)
     c = None if c is None else np.ascontiguousarray(c, x.dtype)
 
