@@ -171,7 +171,8 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                     return result
                 result._entry = [
                     prim, (input if px is LEAF else px, other if py is LEAF else py),
-                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape,
+                    tick(), None,
                 ]  # fmt: skip
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))

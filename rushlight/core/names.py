@@ -28,7 +28,7 @@ RENAMED: dict[type, str] = {}  # our module of each class that says torch's unde
 
 def home(kind: Any) -> str:
     """A class's module; ours for a class of ours, whatever it says under the alias."""
-    return RENAMED.get(kind, kind.__module__)
+    return RENAMED.get(kind) or kind.__module__
 
 
 def class_path(kind: Any) -> str:

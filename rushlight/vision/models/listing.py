@@ -55,7 +55,7 @@ def _by_position(name: str, old: tuple[Any, ...]) -> dict[str, Any]:
     """What the arguments without a name stand for."""
     if len(old) > 2:
         raise TypeError(f"{name}() takes keyword arguments only, got {len(old)}")
-    given = dict(zip(("weights", "progress"), old, strict=False))
+    given: dict[str, Any] = dict(zip(("weights", "progress"), old, strict=False))
     _warn(
         f"Using {' and '.join(map(repr, given))} as positional parameter(s) is deprecated since"
         " 0.13 and may be removed in the future. Please use keyword parameter(s) instead."
