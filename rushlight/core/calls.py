@@ -150,8 +150,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
             a = input._array
             kind = type(other)
             if kind in EAGER_TYPES:
-                b = other._array
-                py = other._entry
+                b, py = other._array, other._entry
                 fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
             else:
                 b, py = other, None

@@ -70,7 +70,7 @@ assert torch is rushlight and nn is again is rushlight.nn and F is rushlight.nn.
 assert torchvision is rushlight.vision and transforms is rushlight.vision.transforms
 assert DataLoader is rushlight.utils.data.DataLoader
 assert StepLR is rushlight.optim.lr_scheduler.StepLR
-assert nn.__spec__.name == nn.__name__ == "rushlight.nn"
+assert (nn.__spec__.name, nn.__name__) == ("rushlight.nn", "torch.nn")
 cudnn.benchmark = True
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 print(nn.Linear(3, 2).to(device)(torch.ones(1, 3)).shape)
@@ -97,7 +97,7 @@ if __name__ == "__main__":
         print(*next(iter(loader)))
 """
     done = rushlight("run", write(tmp_path, "script.py", text), cwd=tmp_path)
-    line = f"tensor([0, 1, 4, 9]) {('rushlight.nnrushlight.vision',) * 4}\n"
+    line = f"tensor([0, 1, 4, 9]) {('torch.nnrushlight.vision',) * 4}\n"
     assert (done.stdout, done.stderr) == (line * 3, "")
 
 
@@ -111,4 +111,4 @@ def test_modules_folders_and_archives_run_too(tmp_path: Path) -> None:
         archive.writestr("__main__.py", text)
     for arguments in (("-m", "package", "x"), ("package", "x"), ("app.pyz", "x")):
         done = rushlight("run", *arguments, cwd=tmp_path)
-        assert (done.stdout, done.stderr) == ("__main__ torch rushlight.nn ['x']\n", ""), arguments
+        assert (done.stdout, done.stderr) == ("__main__ torch torch.nn ['x']\n", ""), arguments
