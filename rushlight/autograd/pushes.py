@@ -300,7 +300,7 @@ PUSHES.update({
 
 def _recurrent(name: str) -> Push:
     def push(ts: Any, ys: Any, *operands: Any) -> Any:
-        prim = OPS[name].primitive  # type: ignore[attr-defined]
+        prim = OPS[name].primitive  # type: ignore[attr-defined]  # every op has it
         xs, params = operands[: prim.arity], operands[prim.arity :]
         *mode, sizes, reverse, _ = params
         arrays = [[None if x is None else x._array for x in some] for some in (xs, ts, ys)]

@@ -217,7 +217,7 @@ def _short_way(a: Any, b: Any, kind: type) -> Any:
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
-        way = _short_way(other._array, None, type(input))  # type: ignore[union-attr]
+        way = _short_way(other._array, None, type(input))  # type: ignore[union-attr]  # a Tensor
         if way is not None:
             return way(prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):

@@ -76,7 +76,7 @@ def _clusters(texts: Sequence[str]) -> Iterator[list[tuple[str, list[str]]]]:
         if not _HEAD.match(text) or text.count("@llvm.fmuladd") > TIGHT:
             continue
         head, _, body = text.partition("\n")
-        link, _, given = _HEAD.fullmatch(head).groups()  # type: ignore[union-attr]
+        link, _, given = _headed(head)
         one = text, [number for _, number in _NUMBER.findall(body)]
         rest = _NUMBER.sub(r"\1", body)
         clusters = found.setdefault(f"{link} {given} {rest}", [])
@@ -87,6 +87,13 @@ def _clusters(texts: Sequence[str]) -> Iterator[list[tuple[str, list[str]]]]:
         else:
             clusters.append([one])
     return (cluster for clusters in found.values() for cluster in clusters if len(cluster) > 1)
+
+
+def _headed(text: str) -> tuple[str | None, str, str]:
+    """The linkage, name and arguments of a function."""
+    found = _HEAD.match(text)
+    assert found is not None, "told by the caller"
+    return found[1], found[2], found[3]
 
 
 def _varying(cluster: Sequence[tuple[str, list[str]]]) -> dict[tuple[str, ...], int]:
@@ -102,7 +109,7 @@ def _general(cluster: Sequence[tuple[str, list[str]]]) -> str:
     varying = _varying(cluster)
     columns = zip(*(numbers for _, numbers in cluster))
     head, _, body = cluster[0][0].partition("\n")
-    _, name, given = _HEAD.fullmatch(head).groups()  # type: ignore[union-attr]
+    _, name, given = _headed(head)
     more = "".join(f", i64 %number{k}" for k in varying.values())
 
     def placed(found: re.Match[str]) -> str:
@@ -115,7 +122,7 @@ def _general(cluster: Sequence[tuple[str, list[str]]]) -> str:
 
 def _calls(cluster: Sequence[tuple[str, list[str]]]) -> dict[str, str]:
     """By the text of a function, that of a call."""
-    _, name, given = _HEAD.match(cluster[0][0]).groups()  # type: ignore[union-attr]
+    _, name, given = _headed(cluster[0][0])
     found = {}
     for k, (text, _) in enumerate(cluster):
         more = "".join(f", i64 {column[k]}" for column in _varying(cluster))
