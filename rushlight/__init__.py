@@ -153,6 +153,7 @@ _LAZY = {
     "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
+    "quasirandom": ("rushlight.quasirandom", None),
     "onnx": ("rushlight.onnx", None),
     "_tensor_str": ("rushlight._tensor_str", None),
     "_ops": ("rushlight._ops", None),
