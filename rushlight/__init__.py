@@ -153,6 +153,8 @@ _LAZY = {
     "_C": ("rushlight._C", None),
     "fx": ("rushlight.fx", None),
     "hub": ("rushlight.hub", None),
+    "__future__": ("rushlight.__future__", None),
+    "_logging": ("rushlight._logging", None),
     "quasirandom": ("rushlight.quasirandom", None),
     "onnx": ("rushlight.onnx", None),
     "_tensor_str": ("rushlight._tensor_str", None),
@@ -224,6 +226,7 @@ _explain_missing(
         "dlpack": ("rushlight.utils.dlpack", None),
         "flop_counter": ("rushlight.utils.flop_counter", None),
         "hooks": ("rushlight.utils.hooks", None),
+        "swap_tensors": ("rushlight.utils.swapping", "swap_tensors"),
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },
 )

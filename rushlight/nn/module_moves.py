@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
+from .. import __future__ as _future
 from ..core.errors import fail
 
 
@@ -27,19 +28,38 @@ class MoveMixin:
             for module in self.children():
                 module._apply(fn)
         with rl.no_grad():
-            for param in self._parameters.values():
-                if param is None:
-                    continue
-                moved = fn(param)
-                if moved is not param:
-                    _check_still_differentiable(param, moved)
-                    param.data = moved
-                if param.grad is not None:
-                    param.grad.data = fn(param.grad)
+            for name, param in self._parameters.items():
+                if param is not None:
+                    self._parameters[name] = self._converted(name, param, fn)
             for name, buffer in self._buffers.items():
                 if buffer is not None:
                     self._buffers[name] = fn(buffer)
         return self
+
+    def _converted(self, name: str, param: Any, fn: Callable) -> Any:
+        """The Parameter with `fn` of its data: the same object, unless torch.__future__ says so."""
+        moved = fn(param)
+        if moved is not param:
+            _check_still_differentiable(param, moved)
+        swap = _future.get_swap_module_params_on_conversion()
+        if _future.get_overwrite_module_params_on_conversion() and not swap:
+            made = rl.nn.Parameter(moved, param.requires_grad)
+            made.grad = None if param.grad is None else fn(param.grad)
+            return made
+        grad = param.grad
+        if swap and moved is not param:
+            moved = rl.nn.Parameter(moved, param.requires_grad)
+            moved.__dict__.update(vars(param))
+            try:
+                rl.utils.swap_tensors(param, moved)
+            except RuntimeError as error:
+                where = f"{type(self).__name__}.{name}"
+                raise RuntimeError(f"_apply(): Couldn't swap {where}") from error
+        elif moved is not param:
+            param.data = moved
+        if grad is not None:
+            grad.data = fn(grad)
+        return param
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """Move parameters and buffers: to(device), to(dtype), to(device, dtype), to(tensor).

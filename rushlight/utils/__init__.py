@@ -4,3 +4,4 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import data  # loaded on first use, to keep `import rushlight` quick
+    from .swapping import swap_tensors
