@@ -41,7 +41,7 @@ class Group:
     reduced: tuple[int, ...]
     place: dict[Root, tuple[Index, ...]] = field(default_factory=dict)
     phase: dict[Root, int] = field(default_factory=dict)
-    stored: set[Root] = field(default_factory=set)
+    stored: dict[Root, None] = field(default_factory=dict)  # in order, the same in every process
     first: int = 0
     done: bool = False  # nothing joins any more
     scratch: Node | None = None  # memory that the kernel needs while it runs
@@ -459,14 +459,14 @@ def _phase(root: Root, group: Group, members: Mapping[Node, Root]) -> int:
     return known
 
 
-def _stored(group: Group, fusion: _Fusion, outputs: set[Node]) -> set[Root]:
+def _stored(group: Group, fusion: _Fusion, outputs: set[Node]) -> dict[Root, None]:
     """The roots whose values someone outside of the kernel reads."""
-    found = set()
+    found: dict[Root, None] = {}
     for root in group.place:
         outside = root.node in outputs or group.kind in ("host", "empty")
         if outside or root.node.op in WRITES or root.node.op == "copy":
-            found.add(root)
+            found[root] = None
             continue
         if any(fusion.home[user.node] is not group for user in fusion.readers.get(root.node, ())):
-            found.add(root)
+            found[root] = None
     return found
