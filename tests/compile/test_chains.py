@@ -161,8 +161,8 @@ def test_equal_graphs_become_the_same_text(eager_chains, monkeypatch):
     different = 0
     for seed in range(8):
         texts.clear()
-        for number in range(4):
-            others = [[object() for _ in range(k % 7)] for k in range(50 * number)]
+        for turn in range(4):
+            others = [[object() for _ in range(k % 7)] for k in range(50 * turn)]
             program.build(Steps(seed).graph()[0], recalled=False)
             del others
         assert len(set(texts)) == 1, f"seed {seed}: {len(set(texts))} texts"
