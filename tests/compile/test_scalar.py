@@ -176,6 +176,16 @@ def test_last_digits(dtype: str, op: str):
     check_last_digits(op, [sweep(dtype, op)], most)
 
 
+@pytest.mark.parametrize("op", ["log1p", "expm1", "tanh", "log2"])
+def test_last_digits_close_to_a_zero(op: str):
+    """Every 61st float32 from 2^-29 to 2^-1 on both sides of where the function is 0."""
+    start, stop = (np.float32(2.0**k).view(np.int32) for k in (-29, -1))
+    x = np.arange(start, stop, 61, np.int32).view(np.float32)
+    x = np.concatenate([x, -x]) + np.float32(op == "log2")
+    check_last_digits(op, [x], 1.0)
+    check_last_digits(op, [x[::9]], 1.0, lanes=4)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_normal_distribution(dtype: str):
     x = sweep(dtype, "erf")

@@ -57,16 +57,20 @@ def specials(x: N, y: N) -> N:
     return (x < 0.0).where(nan, y)
 
 
-def log_fast(x: N, extra: N | None = None) -> N:
-    """float32 in its own lanes; with `extra` that is added before the last rounding."""
+def log_fast(x: N) -> N:
+    """float32 in its own lanes."""
     if x.f.module.vast and x.type.lanes == 16:
-        return _log_vast(x, extra)
-    f, k = normal_parts(x)
+        return _log_vast(x, None)
+    return specials(x, _log_of_parts(*normal_parts(x), None))
+
+
+def _log_of_parts(f: N, k: N, extra: N | None) -> N:
+    """log(2^k (1 + f)) + extra in float32 lanes."""
     high, low = split(32)
     square = f * f
     y = fma(k, low, square * f * poly(f, tables.LOG_F_32))
     y = fma(square, -0.5, y if extra is None else y + extra)
-    return specials(x, fma(k, high, f + y))
+    return fma(k, high, f + y)
 
 
 def _vast(x: N, name: str, *settings: str) -> N:
@@ -94,10 +98,19 @@ def _log_vast(x: N, extra: N | None) -> N:
 
 
 def log1p_fast(x: N) -> N:
-    """float32 in its own lanes: the logarithm of 1 + x, and what rounding that lost."""
+    """float32 in its own lanes: the logarithm of 1 + x, and what rounding that lost.
+
+    Where 1 + x needs no power of two, x itself is f: 1 + x may have lost most of it, and the
+    quotient that makes up for that has errors as large as the last digit of a small x.
+    """
     u, low = two_sum(x.like(1.0), x)
-    share = (abs(low) > 0.0).where(low * reciprocal(u), 0.0)
-    return log_fast(u, share).with_sign(x)
+    if x.f.module.vast and x.type.lanes == 16:  # its quotient starts at 1 there
+        share = (abs(low) > 0.0).where(low * reciprocal(u), 0.0)
+        return _log_vast(u, share).with_sign(x)
+    f, k = normal_parts(u)
+    near = k.is_("==", 0.0)
+    y = _log_of_parts(near.where(x, f), k, near.where(0.0, low / u))
+    return specials(u, y).with_sign(x)
 
 
 def parts(f: N, precise: int) -> tuple[N, N]:
