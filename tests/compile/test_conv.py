@@ -16,7 +16,7 @@ from rushlight.compile import interpret
 from rushlight.compile.code import llvm, parts
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.graph import Graph, Node
-from rushlight.compile.kernels.program import build
+from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
@@ -24,6 +24,7 @@ from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.verify import verify
 from tests.compile.test_gemm import TARGETS, spills
 
+SETS = ["avx512", "avx2", "sse"]
 each_target = pytest.mark.parametrize("name", TARGETS)
 each_kind = pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT], ids=["y", "dx", "dw"])
 
@@ -55,6 +56,11 @@ CASES = [
     (2, 3, 1, 1, (6, 150), (5, 5), (1, 1), (2, 2), (1, 1)),
     (1, 3, 1, 1, (9, 241), (5, 3), (2, 2), (1, 1), (1, 2)),
     (2, 2, 1, 1, (7, 200), (3, 5), (3, 3), (1, 1), (1, 1)),
+    # planes of a few columns, cut from rows of more: lanes that no single load reaches
+    (1, 1, 1, 2, (4, 5), (4, 1), (2, 2), (1, 2), (1, 1)),
+    (2, 3, 16, 1, (22, 7), (3, 1), (2, 2), (1, 1), (1, 2)),
+    (1, 3, 21, 20, (25, 10), (5, 2), (4, 1), (1, 3), (3, 1)),
+    (2, 3, 6, 3, (17, 10), (1, 2), (1, 4), (1, 0), (3, 3)),
 ]  # fmt: skip
 
 
@@ -128,20 +134,51 @@ def test_kernels_of_one_element(case, stride):
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_random_convolutions(data):
-    draw = data.draw
-    n, g, o, c = (draw(st.integers(1, high)) for high in (3, 3, 20, 6))
-    pairs = [tuple(draw(st.integers(low, high)) for _ in "hw")
-             for low, high in ((1, 4), (1, 4), (0, 3), (1, 3))]  # fmt: skip
-    kernel, stride, pad, gap = pairs
-    size = tuple(
-        max(2, d * (k - 1) + 1 - 2 * p) + draw(st.integers(0, 20))
-        for k, p, d in zip(kernel, pad, gap)
-    )
-    kind = draw(st.sampled_from([FORWARD, DATA, WEIGHT]))
-    case = (n, g, o, c, size, kernel, stride, pad, gap)
-    out = graph_of(FORWARD, case).outputs[0].shape
-    if out[-1] > 1:
+    case = random_case(lambda low, high: data.draw(st.integers(low, high)))
+    kind = data.draw(st.sampled_from([FORWARD, DATA, WEIGHT]))
+    if graph_of(FORWARD, case).outputs[0].shape[-1] > 1:
         check(kind, case)
+
+
+def random_case(draw, outs=20, ins=6):
+    """A case of numbers `draw(low, high)`."""
+    lead = [draw(1, high) for high in (3, 3, outs, ins)]
+    kernel, stride, pad, gap = (
+        (draw(low, high), draw(low, high)) for low, high in ((1, 5), (1, 4), (0, 3), (1, 3))
+    )
+    size = tuple(max(2, d * (k - 1) + 1 - 2 * p) + draw(0, 20) for k, p, d in zip(kernel, pad, gap))
+    return (*lead, size, kernel, stride, pad, gap)
+
+
+def random_cases(seed, count):
+    """The same cases of a seed every time, a third of them with more channels than lanes."""
+    rng = np.random.default_rng(seed)
+
+    def draw(low, high):
+        return int(rng.integers(low, high + 1))
+
+    while count:
+        case = random_case(draw, *((40, 40) if count % 3 == 0 else ()))
+        if graph_of(FORWARD, case).outputs[0].shape[-1] > 1:
+            count -= 1
+            yield case
+
+
+@each_target
+@each_kind
+@pytest.mark.parametrize("seed", range(3))
+def test_random_convolutions_on_every_set_of_instructions(name, kind, seed):
+    for number, case in enumerate(random_cases(seed, 8)):
+        check(kind, case, ("float32", "float64")[number % 4 == 3], TARGETS[name])
+
+
+@each_kind
+@pytest.mark.parametrize("name", [name for name in SETS if name not in TARGETS] or ["sse"])
+def test_code_for_sets_that_this_machine_lacks_is_sound(name, kind):
+    """It cannot be run here, but LLVM accepts it."""
+    for case in (*CASES[::4], *CASES[-4:], *random_cases(7, 6)):
+        _, text, *_ = single(graph_of(kind, case), llvm.named(name), {}, ())
+        assert llvm.assembly(text, llvm.named(name), 0)
 
 
 @each_kind
@@ -240,7 +277,7 @@ def test_a_gradient_of_one_number_and_an_empty_batch():
         close(rl.compile(step)(x), step(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["avx512", "avx2", "sse"])
+@pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_tile_spills(name, dtype):
     target = llvm.named(name)

@@ -62,23 +62,38 @@ class Stage:
         """Small planes, a vector at a time: its elements lie close together in the source."""
         f, plan, w = self.f, self.plan, self.type.lanes
         down, across = plan.axes
-        size, zero = plan.height * plan.pitch, constant(0.0, self.type)
+        size = plan.height * plan.pitch
         with f.loop(0, plan.terms) as terms:
             whence = f.at(source, times(f, terms.index, plan.source.steps[2]), self.type)
             there = f.at(target, times(f, terms.index, plan.term_step), self.type)
             for lane in range(0, size, w):
                 places = [divmod(at, plan.pitch) for at in range(lane, lane + w)]
                 rows = [(first + a - down.pad, b - across.pad) for a, b in places]
-                inside = [0 <= a < down.size and 0 <= b < across.size for a, b in rows]
-                at = [a * across.size + b for a, b in rows]
-                value = zero
-                if any(inside):
-                    start = min(x for x, good in zip(at, inside) if good)
-                    order = [x - start if good else w for x, good in zip(at, inside)]
-                    wanted = _mask([n in order for n in range(w)])
-                    value = f.shuffle(f.load(self.type, whence, start, wanted), zero, order)
+                at = {
+                    n: a * across.size + b for n, (a, b) in enumerate(rows)
+                    if 0 <= a < down.size and 0 <= b < across.size
+                }  # fmt: skip
+                value = self._collected(whence, at)
                 kept = plan.exact and size - lane < w
                 f.store(value, there, lane, known_mask(self.type, size - lane) if kept else None)
+
+    def _collected(self, source: Value, at: dict[int, int]) -> Value:
+        """A vector with the elements `at`, by lane and in rising order; the other lanes are 0.
+
+        A load brings what it reaches. Rows that leave columns of the source out (a stride whose
+        last window ends early, a phase that begins late) take several.
+        """
+        f, w = self.f, self.type.lanes
+        value = zero = constant(0.0, self.type)
+        while at:
+            start = min(at.values())
+            near = {lane: x - start for lane, x in at.items() if x - start < w}
+            others = [w] * w if value is zero else range(w, 2 * w)
+            order = [near.get(lane, other) for lane, other in enumerate(others)]
+            wanted = _mask([n in near.values() for n in range(w)])
+            value = f.shuffle(f.load(self.type, source, start, wanted), value, order)
+            at = {lane: x for lane, x in at.items() if lane not in near}
+        return value
 
     def _row(self, source: Value, line: Number, p: int, q: int, target: Value) -> None:
         f, (down, across) = self.f, self.plan.axes
