@@ -327,7 +327,7 @@ def tile_of(target, dtype, rows, vectors, inner, cut, asks=0):
     out = tuple(n * vectors * w for n in range(rows)), tuple(range(0, vectors * w, w))
     x = tuple(n * 504 for n in range(rows))
     loops = ((512, 1, 1 if inner else vectors * w),)
-    unroll = 1 if cut or asks else unrolled(kind, vectors)
+    unroll = unrolled(kind, vectors, rows)
     return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut,
                 asks=asks, onward=w * bool(asks), free=bool(asks))  # fmt: skip
 

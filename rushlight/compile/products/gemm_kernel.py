@@ -14,6 +14,7 @@ from .tiles import Tile, tile_name, unrolled
 
 Range = tuple[Number, Number]
 STRETCH, LINES = 8, 6  # terms at least between what is asked for, and how many lines at once
+FAR_STEP = 256  # bytes from term to term, from which a processor does not foresee the next line
 FEW = 24  # tiles that share a panel, up to which the next one is asked for
 
 
@@ -34,6 +35,7 @@ class Driver:
             self.touched = (self.gemm.c,) if self._far() else ()
         rows, single = asked(plan)[0], len(self.gemm.k) == 1 and not (plan.inner or plan.cut)
         self.spread = bool(self.touched) and single and self.gemm.terms >= 4 * rows
+        # where terms are unrolled because a multiply-add reads a number, nothing may come between
         self.spread = self.spread and unrolled(self.type, plan.vectors) == 1
         if self.direct and not self.spread:
             self.touched = ()
@@ -77,24 +79,32 @@ class Driver:
             step = plan.steps[0] if self.direct else plan.width
             out = tuple(n * step for n in range(rows)), y
         tail = 0 if plan.inner else reach % w
-        short = last and plan.panels[0]
+        short = last and plan.panels[0] and len(y) == 1
         copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
         loops = ((1, x_steps[-1], 0),) if self.free else tuple(zip(self.gemm.k, x_steps, y_steps))
         return Tile(
             self.type, tuple(n * x_free for n in range(rows)), y, loops, out,
-            unroll=1 if short else unrolled(self.type, len(y)),
+            unroll=1 if short else unrolled(self.type, len(y), rows),
             tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
-            copies=copies, cut=bool(plan.cut), ahead=self._ahead(rows * len(y), x_steps[-1]),
+            copies=copies, cut=bool(plan.cut),
+            ahead=self._ahead(rows * len(y), x_steps[-1], y_steps[-1]),
             asks=asked(plan)[1] if self.spread else 0, group=self._group(), onward=self.onward,
             free=self.free,
         )  # fmt: skip
 
-    def _ahead(self, sums: int, x_step: int) -> tuple[int, int]:
-        """How many steps early to ask for lines: about a hundred cycles of work."""
+    def _ahead(self, sums: int, x_step: int, y_step: int) -> tuple[int, int]:
+        """How many steps early to ask for lines: about a hundred cycles of work.
+
+        Tiles of 256-bit vectors take so long per line that the processor keeps up with lines that
+        follow each other, and have no instructions to spare.
+        """
         steps = min(16, 224 // sums)
         if self.plan.inner or sums < 12 or self.gemm.terms < 2 * steps:
             return 0, 0
+        if self.type.lanes * self.type.size == 32:
+            x_far, y_far = (abs(step) * self.type.size >= FAR_STEP for step in (x_step, y_step))
+            return steps * x_far, steps * y_far
         return steps if abs(x_step) * self.type.size >= 16 else 0, steps
 
     def _far(self) -> bool:

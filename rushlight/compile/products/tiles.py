@@ -79,13 +79,19 @@ def tile_name(module: Module, tile: Tile) -> str:
     return name if name in module.functions else emit_tile(module, name, tile)
 
 
-def unrolled(type: Type, vectors: int) -> int:
-    """Terms per round of an outer tile.
+def unrolled(type: Type, vectors: int, rows: int = 0) -> int:
+    """Terms per round of an outer tile; `rows` 0: of any height.
 
     With one vector a 512-bit multiply-add takes its number from memory, and the loop's own
-    instructions weigh; elsewhere more terms at once only bring spills.
+    instructions weigh; elsewhere more terms at once only bring spills. Tiles of 256-bit vectors
+    need an instruction for each number, and the core another six for each round: that is more than
+    it takes in while it multiplies, so much so where a neighbour shares it. High tiles of one
+    vector would spill.
     """
-    return 4 if vectors == 1 and type.lanes * type.size == 64 else 1
+    bits = 8 * type.lanes * type.size
+    if bits == 256 and rows and (vectors > 1 or rows <= 8):
+        return 4
+    return 4 if vectors == 1 and bits == 512 else 1
 
 
 def known_mask(type: Type, count: int) -> Value | None:
@@ -159,19 +165,48 @@ class _Walk:
         return self._loop(trip, x, y, steps, [*sums, *pointers], body)[:count]
 
     def _loop(
-        self, trips: int | Value, x: Value, y: Value, steps: Sequence[int], sums: list[Value],
-        body: Callable[[Value, Value, list[Value]], list[Value]],
+        self, trips: int | Value, x: Value, y: Value, steps: Sequence[Any], sums: list[Value],
+        body: Callable[[Value, Value, list[Value]], list[Value]], terms: int = 0,
     ) -> list[Value]:  # fmt: skip
-        """`trips` rounds of body(x, y, sums), both pointers moving by their steps."""
+        """`trips` rounds of body(x, y, sums), both pointers moving by their steps.
+
+        With `terms` a round is so many of the innermost loop, and there may be none.
+        """
         f, more = self.f, len(self.later)
-        with f.loop(0, trips, carry=[x, y, *self.later, *sums], some=True) as loop:
+        with f.loop(0, trips, carry=[x, y, *self.later, *sums], some=not terms) as loop:
             x, y, *inside = loop.carried
             self.later = inside[:more]
             new = body(x, y, inside[more:])
-            later = [f.at(pointer, self.tile.onward, self.type) for pointer in self.later]
+            far = self.tile.onward * max(1, terms)
+            later = [f.at(pointer, far, self.type) for pointer in self.later]
             loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *later, *new)
+        self.reached = loop.results[:2]
         self.later = loop.results[2 : 2 + more]
         return loop.results[2 + more :]
+
+    @property
+    def _rounds(self) -> bool:
+        """Whether a number of terms that is told is gone through in rounds of several."""
+        return self.tile.unroll > 1 and self.type.lanes * self.type.size == 32
+
+    def _counted(
+        self, count: Value, x: Value, y: Value, steps: Sequence[Any], sums: list[Value]
+    ) -> list[Value]:
+        """The sums after `count` terms, at least one."""
+        f, each = self.f, self.tile.unroll
+        if not self._rounds:
+            return self._loop(
+                count, x, y, steps, sums, lambda x, y, sums: self._terms(x, y, sums, 1)
+            )
+        rounds = f.lshr(count, each.bit_length() - 1)
+        for trips, terms in ((rounds, each), (f.bit_and(count, each - 1), 1)):
+            far = [f.mul(f.coerce(step, I64), terms) for step in steps]
+            sums = self._loop(
+                trips, x, y, far, sums,
+                lambda x, y, sums, terms=terms: self._terms(x, y, sums, terms), terms,
+            )  # fmt: skip
+            x, y = self.reached
+        return sums
 
     def _last(self) -> tuple[int, int, Any]:
         """The innermost loop: how often, and the steps of x and y."""
@@ -182,10 +217,7 @@ class _Walk:
         trip, x_step, y_step = self._last()
         tile = self.tile
         if tile.cut:
-            return self._loop(
-                self.given["terms"], x, y, (x_step, y_step), sums,
-                lambda x, y, sums: self._terms(x, y, sums, 1),
-            )  # fmt: skip
+            return self._counted(self.given["terms"], x, y, (x_step, y_step), sums)
         if tile.asks:
             return self._spread(x, y, sums)
         step = self.type.lanes * tile.copies if tile.inner else tile.unroll
@@ -214,10 +246,11 @@ class _Walk:
             at = self._wanted(at)
             early = f.compare("<", loop.index, more)
             count = f.select(early, f.coerce(f.add(each, 1), I64), each)
-            sums = self._loop(
-                count, x, y, steps, rest[ahead:], lambda x, y, sums: self._terms(x, y, sums, 1)
-            )
-            x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
+            sums = self._counted(count, x, y, steps, rest[ahead:])
+            if self._rounds:
+                x, y = self.reached
+            else:
+                x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
             loop.next(at, x, y, *self.later, *sums)
         return loop.results[3 + ahead :]
 
@@ -239,8 +272,11 @@ class _Walk:
         """`terms` steps of the innermost loop, written out."""
         _, x_step, y_step = self._last()
         if not self.tile.inner:
+            told = isinstance(y_step, Value)
             for k in range(terms):
-                sums = self._outer(x, y, k * x_step, k and k * y_step, sums)
+                here = self.f.at(y, self.f.mul(y_step, k), self.type) if told and k else y
+                self._onward(k)
+                sums = self._outer(x, here, k * x_step, 0 if told else k * y_step, sums)
             return sums
         sums, width = list(sums), self.type.lanes
         for index, k in enumerate(range(0, terms, width)):
@@ -261,12 +297,16 @@ class _Walk:
                 result.append(f.fma(number, vector, sums[len(result)]))
         return result
 
-    def _ask(self, x: Value, y: Value, dx: int, dy: int) -> None:
-        """Ask for the lines of a later step."""
+    def _onward(self, term: int) -> None:
+        """Ask for lines that later tiles read, at term `term` of a round."""
         f, line = self.f, 64 // self.type.size
         for pointer in self.later:
             for n in range(0, self.tile.onward, line):
-                f.prefetch(f.at(pointer, n, self.type), near=2)
+                f.prefetch(f.at(pointer, n + term * self.tile.onward, self.type), near=2)
+
+    def _ask(self, x: Value, y: Value, dx: int, dy: int) -> None:
+        """Ask for the lines of a later step."""
+        f, line = self.f, 64 // self.type.size
         _, *steps = self._last()
         for pointer, offset, places, step, ahead in zip(
             (x, y), (dx, dy), (self.tile.x, self.tile.y), steps, self.tile.ahead
