@@ -206,11 +206,14 @@ def test_a_general_function_needs_jvp() -> None:
         Double.apply(fw.make_dual(rl.ones(1), rl.ones(1)))
 
 
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize(("kind", "how"), [
+    ("RNN", {}), ("RNN", {"nonlinearity": "relu", "bias": False}), ("GRU", {}),
+    ("GRU", {"bias": False}), ("LSTM", {}), ("LSTM", {"proj_size": 4}),
+])  # fmt: skip
 @pytest.mark.parametrize("rows", [2, 40])
-def test_recurrent_layers_by_their_kernel(kind: str, rows: int) -> None:
+def test_recurrent_layers_by_their_kernel(kind: str, how: Any, rows: int) -> None:
     """<g, J t> = <J^T g, t> of short sequences and of those that go by native steps."""
-    rnn = getattr(rl.nn, kind)(3, 16, bidirectional=True, dtype=rl.float64)
+    rnn = getattr(rl.nn, kind)(3, 16, bidirectional=True, dtype=rl.float64, **how)
     params = {name: p.detach() for name, p in rnn.named_parameters()}
     x = rl.randn(9, rows, 3, dtype=rl.float64)
 
@@ -222,3 +225,24 @@ def test_recurrent_layers_by_their_kernel(kind: str, rows: int) -> None:
     slopes = rl.func.grad(run, (0, 1))(params, x)
     want = sum((slopes[0][name] * t[0][name]).sum() for name in params) + (slopes[1] * t[1]).sum()
     rl.testing.assert_close(rl.func.jvp(run, (params, x), t)[1], want)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_tangents_of_single_operands_of_native_steps(kind: str) -> None:
+    """Each operand's share alone, against differences."""
+    rnn = getattr(rl.nn, kind)(3, 16, dtype=rl.float64)
+    params = {name: p.detach() for name, p in rnn.named_parameters()}
+    x, h = rl.randn(9, 40, 3, dtype=rl.float64), rl.randn(1, 40, 16, dtype=rl.float64)
+    states = (h, rl.randn_like(h)) if kind == "LSTM" else h
+
+    def run(given: Any) -> Any:
+        first = (given["h"], given["c"]) if kind == "LSTM" else given["h"]
+        weights = {name: given[name] for name in params}
+        return rl.func.functional_call(rnn, weights, (given["x"], first))[0].sin().sum()
+
+    at = {"x": x, "h": h, **({"c": states[1]} if kind == "LSTM" else {}), **params}
+    for name in at:
+        t = rl.randn_like(at[name])
+        pushed = rl.func.jvp(lambda v, name=name: run({**at, name: v}), (at[name],), (t,))[1]
+        up, down = (run({**at, name: at[name] + step * t}) for step in (1e-6, -1e-6))
+        rl.testing.assert_close(pushed, (up - down) / 2e-6, rtol=1e-6, atol=1e-6)

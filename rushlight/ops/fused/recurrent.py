@@ -157,14 +157,25 @@ def _pull(
 def tangents(mode: str, ts: Any, y: Any, kept: Any, xs: Any, reverse: bool) -> list[Any]:
     """The tangents of outputs and last states of a layer of whole sequences, all arrays."""
     kind, one = xs[0].dtype, xs[4].ndim == 2
+    xs, ts, (y,) = _wide(*xs), _wide(*ts), _wide(y)
+    kept = [a.view(xs[0].dtype) for a in kept]
+    if kept[1].ndim != xs[4].ndim:  # not by native steps
+        xs, ts, (y,), kept = ([_front(a) for a in some] if one else some
+                              for some in (xs, ts, (y,), kept))  # fmt: skip
+        found = recurrent_members.push(mode, ts, y, kept, xs, reverse)
+        found = [t[0] for t in found] if one else found
+    elif one:
+        found = recurrent_steps.push(mode, ts, kept, xs, reverse)
+    else:
+        found = _stacked([
+            recurrent_steps.push(mode, _of(ts, i), _of(kept, i), _of(xs, i), reverse)
+            for i in range(len(y))
+        ])  # fmt: skip
+    return [t.astype(kind, copy=False) for t in found]
 
-    def front(arrays: Any) -> list[Any]:
-        return [None if a is None else a[None] if one else a for a in _wide(*arrays)]
 
-    xs = front(xs)
-    kept = [a.view(xs[0].dtype) for a in (kept if not one else [a[None] for a in kept])]
-    found = recurrent_members.push(mode, front(ts), front([y])[0], kept, xs, reverse)
-    return [(t[0] if one else t).astype(kind, copy=False) for t in found]
+def _front(a: Any) -> Any:
+    return None if a is None else a[None]
 
 
 def _layer_vjp(g: Any, y: Any, x: Any, h: Any, *rest: Any) -> list[Any]:

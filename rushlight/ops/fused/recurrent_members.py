@@ -293,41 +293,80 @@ def _inward(mode: str, xs: Any, ts: Any, before: Array) -> Array:
     return z
 
 
+def _pushed_lstm(
+    factors: Any, keep: Array, z: Array, weight: Array, th: Array, tc: Array, project: Any,
+    moved: Any, turns: range, found: Array,
+) -> Array:  # fmt: skip
+    """Fill the tangents of the outputs; returns that of the last cell."""
+    d, scale, _ = factors
+    share: Any = np.empty((*tc.shape[:2], 4, tc.shape[2]), tc.dtype)
+    flat, tc = share.reshape(*tc.shape[:2], -1), tc.copy()
+    for t in turns:
+        np.matmul(th, weight, out=flat)
+        share += z[:, t]
+        share *= d[:, t]
+        tc *= keep[:, t]
+        for k in range(3):
+            tc += share[:, :, k]
+        out = scale[:, t] * tc
+        th = found[:, t]
+        if project is None:
+            np.add(out, share[:, :, 3], out=th)
+        else:
+            out += share[:, :, 3]
+            np.matmul(out, project, out=th)
+        if moved is not None:
+            th += moved[:, t]
+    return tc
+
+
+def _pushed_gru(
+    d: Array, update: Array, z: Array, weight: Array, th: Array, turns: range, found: Array
+) -> None:
+    """Fill the tangents of the outputs; (W_hn h, reset, update, h) of a step lie together."""
+    z *= d
+    z = np.add.reduce(z, 3)
+    d[..., 3, :] = update
+    room = np.empty((*th.shape[:2], 4, th.shape[2]), th.dtype)
+    share = room.reshape(*th.shape[:2], -1)[..., : weight.shape[2]]
+    for t in turns:
+        np.matmul(th, weight, out=share)
+        room[:, :, 3] = th
+        room *= d[:, t]
+        th = np.add.reduce(room, 2, out=found[:, t])
+        th += z[:, t]
+
+
+def _pushed_plain(d: Array, z: Array, weight: Array, th: Array, turns: range, found: Array) -> None:
+    """Fill the tangents of the outputs."""
+    for t in turns:
+        th = np.matmul(th, weight, out=found[:, t])
+        th += z[:, t, :, 0]
+        th *= d[:, t]
+
+
 def push(mode: str, ts: Any, y: Array, kept: Any, xs: Any, reverse: bool) -> list[Array]:
     """The tangents of the outputs and of the last states, from those of the operands (or None)."""
     _, h, c, _, w_hh, _, _, w_hr = xs
     gates, cells = laid(mode, y, kept)
     before, turns = _before(y, h, reverse), _turns(y.shape[1], reverse)
     z, found = _inward(mode, xs, ts, before), np.empty_like(y)
-    d: Any
-    scale: Any
     weight = np.ascontiguousarray(_ordered(w_hh, _SHARES[mode]).swapaxes(1, 2))
-    th = np.zeros_like(h) if ts[1] is None else ts[1]
-    flat: Any = np.empty((*h.shape[:2], w_hh.shape[1]), y.dtype)
-    share = flat.reshape(*h.shape[:2], len(_ORDERS[mode]), -1)
-    tc = moved = None
+    th: Any
+    tc: Any
+    th, tc = (None if x is None else np.zeros_like(x) if t is None else t
+              for x, t in zip((h, c), ts[1:3]))  # fmt: skip
+    ends: tuple[Array, ...] = ()
     if mode == "LSTM":
-        d, scale, hidden = _lstm_factors(gates, cells, _before(cells, c, reverse))
-        tc = np.zeros_like(c) if ts[2] is None else ts[2].copy()
-        moved = None if ts[7] is None else hidden @ ts[7].swapaxes(1, 2)[:, None]
+        factors: Any = _lstm_factors(gates, cells, _before(cells, c, reverse))
+        moved = None if ts[7] is None else factors[2] @ ts[7].swapaxes(1, 2)[:, None]
+        project = None if w_hr is None else w_hr.swapaxes(1, 2)
+        keep: Any = gates[..., 2, :]
+        ends = (_pushed_lstm(factors, keep, z, weight, th, tc, project, moved, turns, found),)
     elif mode == "GRU":
-        d = _gru_factors(gates, before)
+        _pushed_gru(
+            _gru_factors(gates, before), gates[..., 2, :], z, weight, th, turns, found)  # fmt: skip
     else:
-        d = (y > 0 if mode == "RNN_RELU" else 1 - y * y)[..., None, :]
-    for t in turns:
-        np.matmul(th, weight, out=flat)
-        step = z[:, t]
-        step[:, :, : share.shape[2]] += share
-        step *= d[:, t]
-        if mode == "LSTM":
-            tc *= gates[:, t, :, 2]
-            tc += step[:, :, 0] + step[:, :, 1] + step[:, :, 2]
-            now = step[:, :, 3] + scale[:, t] * tc
-            now = now if w_hr is None else now @ w_hr.swapaxes(1, 2)
-            th = now if moved is None else now + moved[:, t]
-        elif mode == "GRU":
-            th = np.add.reduce(step, 2) + gates[:, t, :, 2] * th
-        else:
-            th = step[:, :, 0]
-        found[:, t] = th
-    return [found, found[:, turns[-1]].copy(), *([] if tc is None else [tc])]
+        d: Any = y > 0 if mode == "RNN_RELU" else 1 - y * y
+        _pushed_plain(d, z, weight, th, turns, found)
+    return [found, found[:, turns[-1]].copy(), *ends]

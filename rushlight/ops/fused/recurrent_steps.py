@@ -62,6 +62,30 @@ def _backward(
     return (d, share, by_before + beside) if mode == "GRU" else (d, by_before)
 
 
+def _push(
+    mode: str, z: Any, th: Any, tc: Any, kept: Any, state: Any, before: Any, w: Any
+) -> tuple[Any, ...]:
+    """The tangents of (the cell and) the state after a step, from those before it.
+
+    `z` is what reaches the gates besides: for a GRU also, as a fourth, what only W_hn h gets.
+    `state` is the step's own and `before` that before it: cells of an LSTM, else outputs.
+    """
+    share = linear(th, w)
+    if mode == "LSTM":
+        (enter, keep, new, leave), (a, b, c, d) = _gates(kept, 4), _gates(z + share, 4)
+        bent = tanh(state)
+        tc = keep * (tc + before * (1 - keep) * b) + enter * (
+            new * (1 - enter) * a + (1 - new * new) * c)  # fmt: skip
+        return tc, leave * (bent * (1 - leave) * d + (1 - bent * bent) * tc)
+    if mode == "GRU":
+        (reset, update, new, own), (a, b, c, d) = _gates(kept, 4), _gates(z, 4)
+        e, f, g = _gates(share, 3)
+        bend = c + reset * (d + g + own * (1 - reset) * (a + e))
+        turn = th + (before - new) * (1 - update) * (b + f)
+        return ((1 - new * new) * (1 - update) * bend + update * turn,)
+    return (((1 - state * state) if mode == "RNN_TANH" else (state > 0)) * (z + share),)
+
+
 def _filling(formula: Callable[..., Any], results: int) -> Callable[..., None]:
     def run(*args: Any) -> None:
         for out, found in zip(args, formula(*args[results:])):
@@ -86,13 +110,14 @@ class _Program:
             run(*args)
 
 
-_RESULTS = {"RNN_TANH": (1, 2), "RNN_RELU": (1, 2), "GRU": (2, 3), "LSTM": (3, 3)}
+_RESULTS = {"RNN_TANH": (1, 2, 1), "RNN_RELU": (1, 2, 1), "GRU": (2, 3, 1), "LSTM": (3, 3, 2)}
 _STEPS = {
     mode: (
         _Program(f"{mode} step", partial(_forward, mode), forward),
         _Program(f"{mode} step back", partial(_backward, mode), backward),
+        _Program(f"{mode} step push", partial(_push, mode), push),
     )
-    for mode, (forward, backward) in _RESULTS.items()
+    for mode, (forward, backward, push) in _RESULTS.items()
 }
 
 
@@ -204,3 +229,57 @@ def _walk(
 
     _STEPS[mode][1].walk(steps())
     return ends[0], ends[1]
+
+
+# -- forward mode ----------------------------------------------------------------------------------
+
+
+def _inward(mode: str, ts: Any, xs: Any, states: Array, reverse: bool) -> Array:
+    """What reaches the gates of all steps but for the tangents of the states: `z` of `_push`."""
+    (x, h, _, w_ih, w_hh, *_), (tx, _, _, tw_ih, tw_hh, *biases, _) = xs, ts
+    count, hidden = states.shape[0] * states.shape[1], states.shape[2]
+    pairs = [(x[:, :0], w_ih[:, :0])]
+    pairs += [(a, w) for a, w in ((tx, w_ih), (x, tw_ih)) if a is not None and w is not None]
+    edge = sum(a.shape[1] for a, _ in pairs)
+    if tw_hh is not None:
+        ends = (states[1:], h[None]) if reverse else (h[None], states[:-1])
+        pairs.append((np.concatenate(ends).reshape(count, -1), tw_hh))
+    left, right = (np.concatenate(side, 1) for side in zip(*pairs))
+    z = empty((count, 4 * hidden if mode == "GRU" else len(w_hh)), x.dtype)
+    both = 2 * hidden if mode == "GRU" else len(w_hh)  # gates that get the sum of the two products
+    np.matmul(left, right[:both].T, out=z[:, :both])
+    if mode == "GRU":
+        np.matmul(left[:, :edge], right[both:, :edge].T, out=z[:, both : both + hidden])
+        np.matmul(left[:, edge:], right[both:, edge:].T, out=z[:, both + hidden :])
+    for bias, shift in zip(biases, (0, hidden)):
+        if bias is not None:
+            z[:, :both] += bias[:both]
+            if mode == "GRU":
+                z[:, both + shift : both + shift + hidden] += bias[both:]
+    return z.reshape(*states.shape[:2], -1)
+
+
+def push(mode: str, ts: Any, kept: Any, xs: Any, reverse: bool) -> list[Array]:
+    """The tangents of outputs and last states of one member, from those of the operands or None."""
+    (x, h, c), w_hh, long = xs[:3], xs[4], mode == "LSTM"
+    states, saved, *cells = (one.reshape(len(x), len(h), -1) for one in kept)
+    x, tx = (None if a is None else a.reshape(-1, a.shape[2]) for a in (x, ts[0]))
+    z = _inward(mode, (tx, *ts[1:]), (x, *xs[1:]), states, reverse)
+    own, found = cells[0] if long else states, np.empty_like(states)
+    first = np.ascontiguousarray(c if long else h, own.dtype)
+    spare, ends = (
+        np.empty((2, *h.shape), own.dtype),
+        [np.zeros_like(h, order="C") if t is None else np.ascontiguousarray(t) for t in ts[1:3]],
+    )
+    if not long:
+        ends[1] = None
+
+    def steps() -> Iterator[tuple[Any, ...]]:
+        for turn, (t, p) in enumerate(_order(len(states), reverse)):
+            results = (spare[turn % 2], found[t]) if long else (found[t],)
+            before = first if p < 0 else own[p]
+            yield *results, z[t], *ends, saved[t] if saved.size else None, own[t], before, w_hh
+            ends[:] = found[t], results[0] if long else None
+
+    _STEPS[mode][2].walk(steps())
+    return [found, ends[0].copy(), *(ends[1:] if long else ())]
