@@ -74,12 +74,20 @@ tanh true_divide trunc xlogy
 _OF_SIGNALS = ("istft", "nonzero_static", "stft")
 
 
-def _operator(op: Function, reverse: bool = False) -> Function:
-    """A binary operator method; foreign operands are left to the other side's method."""
-    if not reverse:
-        return calls.make_operator(op)
+# Reflected operators that torch has in C: called from the class, they take nothing but tensors.
+_IN_C = ("__radd__", "__rmul__", "__rand__", "__ror__", "__rxor__")
+
+
+def _reflected(op: Function, name: str) -> Function:
+    """A binary operator method seen from its right side; foreign operands are left to theirs."""
+    anything = name not in _IN_C
 
     def operator(self: Tensor, other: Any) -> Any:
+        if not (type(self) in EAGER_TYPES or anything or isinstance(self, Tensor)):
+            raise TypeError(
+                f"descriptor '{name}' for 'torch._C.TensorBase' objects doesn't apply to a"
+                f" '{type(self).__name__}' object"
+            )
         if type(other) not in calls.NUMBERS and not calls.is_operand(other):
             return NotImplemented
         return op(other, self)
@@ -99,7 +107,7 @@ def _divided_into(self: Tensor, other: Any) -> Any:
         return NotImplemented
     if type(other) in (int, float) and other == 1:
         return named(elementwise.div(other, self), "MulBackward0")
-    return elementwise.mul(elementwise.reciprocal(self), other)  # torch's two steps, bit by bit
+    return elementwise.mul(self.reciprocal(), other)  # torch's two steps, bit by bit
 
 
 def _positive(self: Tensor) -> Tensor:
@@ -300,15 +308,15 @@ def operators() -> dict[str, Any]:
              "and": c.bitwise_and, "or": c.bitwise_or, "xor": c.bitwise_xor,
              "lshift": c.bitwise_left_shift, "rshift": c.bitwise_right_shift}  # fmt: skip
     for name, op in pairs.items():
-        table[f"__{name}__"] = _operator(op)
-        table[f"__r{name}__"] = _operator(op, reverse=True)
+        table[f"__{name}__"] = calls.make_operator(op)
+        table[f"__r{name}__"] = _reflected(op, f"__r{name}__")
     table["__rsub__"], table["__rtruediv__"] = _taken_from, _divided_into
     fast = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide}
     for name, op in pairs.items():
         twin = inplace.in_place_ufunc(op, fast[name]) if name in fast else inplace.in_place(op)
         if name != "matmul":
             table[f"__i{name}__"] = twin
-    table.update({f"__{n}__": _operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
+    table.update({f"__{n}__": calls.make_operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
     table["__rdiv__"] = table["__rtruediv__"]
     table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
     table.update(__neg__=e.neg, __pos__=_positive, __abs__=e.abs, __invert__=c.bitwise_not,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import dtypes
 from .tensor import Tensor
 
 # Both operands must be tensors; the name torch gives the second.
@@ -31,7 +32,7 @@ def combination(name: str, values: tuple[Any, ...]) -> BaseException:
 
 
 def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
-    """torch's TypeError when a number stands where the op takes a tensor."""
+    """torch's error for a number where the op takes a tensor, or not this number."""
     if name in TENSORS:
         for place, value in enumerate(values):
             if not isinstance(value, (Tensor, np.ndarray, np.generic)):
@@ -42,3 +43,9 @@ def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
                 )
     elif name in TENSOR_FIRST and not isinstance(values[0], (Tensor, np.ndarray, np.generic)):
         raise combination(name, values)
+    elif name == "pow" and type(values[1]) is int and values[1] < 0 and _whole(values[0]):
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype.category < dtypes.FLOAT

@@ -43,6 +43,8 @@ def gradient(
             raise RuntimeError(
                 "torch.gradient expected each dimension size to be at least edge_order+1"
             )
+    if isinstance(spacing, (list, tuple)):
+        _check_coordinates(input, steps)
     return tuple(_along(input, place, step, edge_order) for place, step in zip(dims, steps))
 
 
@@ -56,12 +58,37 @@ def _spacings(input: Tensor, spacing: Any, dim: Any, count: int) -> list[Any]:
             f"{_UNSPECIFIED}, or a list of length equal to 'self.dim() = {input._array.ndim}',"
             f" since dim argument was not given, but got a list of length {len(spacing)}"
         )
+    if any(isinstance(step, Tensor) for step in spacing):
+        place, other = next(
+            ((i, step) for i, step in enumerate(spacing) if not isinstance(step, Tensor)), (0, None)
+        )
+        if other is not None:
+            raise TypeError(
+                f"expected Tensor as element {place} in argument 1, but got {type(other).__name__}"
+            )
     if len(spacing) != count:
         raise RuntimeError(
             f"{_UNSPECIFIED} or it's spacing and dim arguments to have the same length, but got a"
             f" spacing argument of length {len(spacing)} and a dim argument of length {count}."
         )
     return list(spacing)
+
+
+def _check_coordinates(input: Tensor, steps: list[Any]) -> None:
+    """torch's errors for coordinates that are no rows of numbers beside the input."""
+    given = [step for step in steps if isinstance(step, Tensor)]
+    if any(step.device != input.device for step in given):
+        device = next(step.device for step in given if step.device != input.device)
+        raise RuntimeError(
+            "torch.gradient expected each tensor to be on the same device, but got devices"
+            f" {input.device} and {device}!"
+        )
+    for step in given:
+        if step._array.ndim != 1:
+            raise RuntimeError(
+                "torch.gradient expected each element of spacing to have one dimension, but got an"
+                f" element with {step._array.ndim} dimensions!"
+            )
 
 
 def _along(x: Tensor, place: int, spacing: Any, order: int) -> Tensor:

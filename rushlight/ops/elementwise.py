@@ -91,8 +91,6 @@ def _power(x: Any, p: Any) -> Any:
     if getattr(x, "dtype", None) is not None and x.dtype.kind in "iu":
         x = np.asarray(x)
         p = np.asarray(p)
-        if p.ndim == 0 and (p < 0).any():
-            raise RuntimeError("Integers to negative integer powers are not allowed.")
         return np.where(p < 0, _negative_power(x, p), np.power(x, np.maximum(p, 0))).astype(x.dtype)
     return np.power(x, p)
 

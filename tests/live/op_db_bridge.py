@@ -87,13 +87,16 @@ def tensor(value: torch.Tensor, remember: dict[Any, Any] | None = None) -> Any:
     Tensors over one memory stay so within what is remembered.
     """
     plain = value.detach().resolve_conj().resolve_neg()
-    if plain.layout is not torch.strided or plain.ndim > 64 or plain.device.type != "cpu":
-        raise Missing(f"{plain.layout} of {plain.ndim} dimensions on {plain.device}")
+    if plain.layout is not torch.strided or plain.ndim > 64:
+        raise Missing(f"{plain.layout} of {plain.ndim} dimensions")
+    if plain.device.type == "meta":
+        return rl.empty(plain.shape, dtype=find(rl, str(plain.dtype)[6:]), device="meta")
     if plain.dtype is torch.bfloat16:
         made = tensor(plain.float()).to(rl.bfloat16)
     else:
         size = plain.untyped_storage().nbytes() // plain.itemsize
-        flat = np.array(torch.as_strided(plain, (size,), (1,), 0).numpy())
+        # a copy before NumPy looks at it: torch resizes no memory that NumPy has seen
+        flat = torch.as_strided(plain, (size,), (1,), 0).clone().numpy()
         if remember is not None and size and plain.data_ptr() == value.data_ptr():
             place = "memory", plain.untyped_storage().data_ptr(), plain.dtype
             flat = remember.setdefault(place, flat)
@@ -102,7 +105,16 @@ def tensor(value: torch.Tensor, remember: dict[Any, Any] | None = None) -> Any:
         made = wrap(np.lib.stride_tricks.as_strided(part, tuple(plain.shape), steps))
         if size > plain.numel() and 0 not in plain.stride():  # part of some memory
             made = rl.as_strided(wrap(flat), plain.shape, plain.stride(), plain.storage_offset())
-    return made.requires_grad_() if value.requires_grad else made
+    return made.requires_grad_() if followed(value) else made
+
+
+def followed(value: torch.Tensor) -> bool:
+    """Whether torch gives the tensor a gradient: a view made under no_grad of a leaf that requires
+    one says that it does, and gets none."""
+    if not value.requires_grad or value.grad_fn is not None:
+        return value.requires_grad
+    with torch.enable_grad():
+        return value.view_as(value).grad_fn.next_functions[0][0] is not None
 
 
 def function(value: Any) -> Any:

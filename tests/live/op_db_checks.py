@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.testing._internal import common_utils
 
-from tests.live.op_db_bridge import Missing, find, function, numpy_of, twin
+from tests.live.op_db_bridge import Missing, find, followed, function, numpy_of, twin
 
 MOST = 6  # samples of an op in one data type
 LARGE = 40_000  # elements of a sample that is left out
@@ -235,8 +235,9 @@ class Beside:
 
 def gradients(values: Any, inputs: Any, grad: Any, make: Any) -> tuple[list[Any], Any]:
     """Gradients of the inputs that want one, for fixed cotangents."""
+    follows = lambda x: followed(x) if isinstance(x, torch.Tensor) else x.requires_grad
     outputs = [y for y in leaves(values) if is_tensor(y) and y.requires_grad]
-    wanted = [x for x in leaves(inputs) if is_tensor(x) and x.requires_grad]
+    wanted = [x for x in leaves(inputs) if is_tensor(x) and follows(x)]
     if not outputs or not wanted:
         return wanted, None
     cotangents = []
