@@ -40,6 +40,7 @@ LEFT_OUT = {
 # Where rushlight keeps to another answer, and why.
 OWN_ANSWER = {
     "as_strided_scatter": "torch's gradient is that of the places written over, not of the others",
+    "addbmm": "torch's in-place form resizes the tensor it writes to",
     "fft.ihfftn": "torch leaves `out` as it was",
     "renorm": "torch's gradient for the largest of complex numbers is nan",
     "amax": "NumPy has at most 64 dimensions", "amin": "NumPy has at most 64 dimensions",
