@@ -129,9 +129,10 @@ METHODS = {
         " imag mH H"
     ),
     "place": (
-        "is_pinned is_shared is_distributed share_memory_ name new storage untyped_storage"
-        " pin_memory output_nr _make_subclass"
+        "is_pinned is_distributed name new storage untyped_storage pin_memory output_nr"
+        " _make_subclass"
     ),
+    "sharing": "is_shared share_memory_",
     "sparse": (
         "to_sparse sparse_mask to_sparse_coo to_sparse_csr to_sparse_csc values indices coalesce"
         " is_coalesced _nnz _indices _values crow_indices col_indices ccol_indices row_indices"

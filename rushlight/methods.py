@@ -353,6 +353,7 @@ def methods() -> dict[str, Any]:
         "short",
         "int",
         "long",
+        "chalf",
         "cfloat",
         "cdouble",
         "bool",
@@ -367,14 +368,14 @@ def methods() -> dict[str, Any]:
 
 
 _LATER: dict[str, Any] = {
-    **{name: (lambda self, *_, **__: False) for name in ("is_pinned", "is_shared")},
+    "is_pinned": lambda self, *_, **__: False,
     **{f"is_{kind}": property(lambda self: False) for kind in (
         "ipu", "maia", "mkldnn", "mps", "mtia", "nested", "sparse_csr", "vulkan", "xla", "xpu")},
     "cpu": lambda self, memory_format=None: to(self, "cpu"),
     "is_cpu": property(lambda self: self.device.type == "cpu"),
     "is_meta": property(lambda self: self.device.type == "meta"),
     "name": property(lambda self: None), "output_nr": property(lambda self: 0),
-    "volatile": property(lambda self: False), "share_memory_": lambda self: self,
+    "volatile": property(lambda self: False),
     "to_dense": lambda self, dtype=None, *, masked_grad=None: (
         self if dtype is None else to(self, dtype)),
     "dim_order": lambda self: tuple(sorted(

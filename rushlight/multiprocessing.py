@@ -1,4 +1,8 @@
-"""torch.multiprocessing: Python's own, through which tensors travel by value, and `spawn`."""
+"""torch.multiprocessing: Python's own, through which tensors travel, and `spawn`.
+
+Tensors in shared memory (`share_memory_`), and all that are arguments of a process that is
+started afresh, are the same memory there as here; others are copied.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,19 @@ from multiprocessing import *  # noqa: F403  # pyright: ignore
 from multiprocessing import connection
 from typing import Any, NoReturn
 
+from .core.arrivals import when_imported
+from .core.tensor import EAGER_TYPES
+from .functions.sharing import send_shared
+
 __all__ = [
     *multiprocessing.__all__, "ProcessContext", "ProcessException", "ProcessExitedException",  # type: ignore[attr-defined]
     "ProcessRaisedException", "SpawnContext", "get_all_sharing_strategies",
     "get_sharing_strategy", "set_sharing_strategy", "spawn", "start_processes",
 ]  # fmt: skip
+
+
+send_shared(*EAGER_TYPES)
+when_imported("rushlight.nn.parameter", lambda: send_shared(*EAGER_TYPES))
 
 
 class ProcessException(Exception):
@@ -64,7 +76,7 @@ def get_sharing_strategy() -> str:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Note the choice; tensors are copied either way."""
+    """Note the choice; shared memory has one kind of file either way."""
     if new_strategy not in get_all_sharing_strategies():
         raise AssertionError(f"invalid sharing strategy {new_strategy!r}")
     _strategy[0] = new_strategy

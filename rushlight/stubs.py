@@ -155,7 +155,7 @@ def contents() -> str:
     }
     methods = {
         home: list(importlib.import_module(f"rushlight.functions.{home}").METHODS)
-        for home in ("filling", "reshaping", "place", "sparse")
+        for home in ("filling", "reshaping", "place", "sharing", "sparse")
     }
     shared = importlib.import_module("rushlight.nn.functional.shared").__all__
     rows, table = (

@@ -37,7 +37,7 @@ def _no(self: Tensor, *args: Any) -> bool:
 
 
 METHODS: dict[str, Any] = {
-    "is_pinned": _no, "is_shared": _no, "is_distributed": _no, "share_memory_": _itself,
+    "is_pinned": _no, "is_distributed": _no,
     "name": property(lambda self: None),
     "new": typed.new, "storage": storage, "untyped_storage": untyped_storage,
     "pin_memory": _itself, "output_nr": property(_output_nr),

@@ -12,6 +12,7 @@ from ..core import dtypes
 from ..core.tape import hand_out, owner_of
 from ..core.tensor import Tensor, wrap
 from .copying import memory_of
+from .sharing import file_of
 
 __all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
 
@@ -109,8 +110,8 @@ class UntypedStorage:
     untyped = cpu
 
     def is_shared(self) -> bool:
-        """Whether other processes see it: never."""
-        return False
+        """Whether other processes see it."""
+        return file_of(self._bytes) is not None
 
     def is_pinned(self, device: Any = None) -> bool:
         """Whether it is page-locked: never."""
@@ -194,8 +195,8 @@ class TypedStorage:
         return TypedStorage(wrap_storage=self._untyped_storage.clone(), dtype=self.dtype)
 
     def is_shared(self) -> bool:
-        """Whether other processes see it: never."""
-        return False
+        """Whether other processes see it."""
+        return self._untyped_storage.is_shared()
 
     def __repr__(self) -> str:
         lines = "".join(f" {value}\n" for value in self.tolist())
