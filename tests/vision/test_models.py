@@ -307,3 +307,12 @@ def test_pictures_are_made_ready_for_trained_weights() -> None:
     assert grey.shape == (3, 224, 224)
     expected = (128 / 255 - rl.tensor([0.485, 0.456, 0.406])) / rl.tensor([0.229, 0.224, 0.225])
     assert rl.allclose(grey[:, 5, 7], expected)
+
+
+def test_a_traced_residual_net_names_its_steps_as_torchvision() -> None:
+    names = [node.name for node in rl.fx.symbolic_trace(models.resnet18()).graph.nodes]
+    first = names.index("layer2_0_conv1")
+    assert [name.removeprefix("layer2_0_") for name in names[first : first + 9]] == [
+        "conv1", "bn1", "relu", "conv2", "bn2", "downsample_0", "downsample_1", "add_2", "relu_1",
+    ]  # fmt: skip
+    assert names[-4:] == ["avgpool", "flatten", "fc", "output"]

@@ -58,10 +58,9 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: rl.Tensor) -> rl.Tensor:
         """Features of the same or half the size."""
-        kept = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        out += kept
+        out += x if self.downsample is None else self.downsample(x)
         return self.relu(out)
 
 
@@ -92,11 +91,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: rl.Tensor) -> rl.Tensor:
         """Features of the same or half the size."""
-        kept = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        out += kept
+        out += x if self.downsample is None else self.downsample(x)
         return self.relu(out)
 
 
@@ -174,7 +172,7 @@ class ResNet(nn.Module):
         """Scores of the classes."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(self.avgpool(x).flatten(1))
+        return self.fc(rl.flatten(self.avgpool(x), 1))
 
 
 def _first(module: nn.Module) -> None:
