@@ -26,6 +26,7 @@ from .algebra import (
 )  # fmt: skip
 
 LN2_LOW = 2.319046813846299557e-17  # ln 2 minus its float64
+PUT_OFF = 64  # doublings that keep a power normal until it is multiplied
 MAGIC = {32: 1.5 * 2.0**23, 64: 1.5 * 2.0**52}  # adding it rounds to an integer, in the low bits
 
 
@@ -109,6 +110,21 @@ def exp(x: N, precise: int) -> N:
     return gone.where(0.0, y)
 
 
+def _with_power(x: N) -> tuple[N, N, N]:
+    """(r, its low part, 2^(n + PUT_OFF)) of a float32 x from -104 to 0.
+
+    What is added to round to an integer has the bias of exponents in its low bits, so that a shift
+    makes the power, which is normal also where 2^n is not.
+    """
+    high, low = split(32)
+    magic = MAGIC[32] + 127.0 + PUT_OFF
+    t = fma(x, 1 / log(2), magic)
+    n = t - magic
+    first = fma(n, -high, x)
+    r = fma(n, -low, first)
+    return r, fma(n, -low, first - r), (t.bits() << 23).floats()
+
+
 def exp2(x: N, precise: int) -> N:
     x = limit(x, -151.0, 129.0) if x.type.bits == 32 else limit(x, -1076.0, 1025.0)
     n, whole = nearest(x, 1.0)
@@ -153,18 +169,29 @@ def sigmoid(x: N, precise: int) -> N:
 
 def sigmoid_fast(x: N) -> N:
     """float32 in its own lanes: z / w or 1 / w of z = e^-|x| and w = 1 + z, both as pairs."""
-    x, under = -abs(x), x < 0.0
-    gone = x < -104.0  # as in `exp`
-    r, low, n = reduced(gone.where(0.0, x))
+    if x.f.module.vast:
+        x, under = -abs(x), x < 0.0
+        gone = x < -104.0  # as in `exp`
+        r, low, n = reduced(gone.where(0.0, x))
+        high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
+        y = _share(under, scaled(high, n), below)
+        return gone.where(under.where(y.like(0.0), 1.0), y)
+    under, x = x.bits() < 0, -abs(x)
+    gone = x < -104.0
+    r, low, power = _with_power(gone.where(0.0, x))
     high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
-    z = scaled(high, n)
+    return _share(under, high * power * gone.where(0.0, x.like(2.0**-PUT_OFF)), below)
+
+
+def _share(under: N, z: N, below: N) -> N:
+    """z / (1 + z) where `under` holds, else 1 / (1 + z); z lacks z times `below`."""
     rest = z * below
-    whole, lost = fast_sum(x.like(1.0), z)
+    whole, lost = fast_sum(z.like(1.0), z)
     top = under.where(z, 1.0)
     inverse = reciprocal(whole)
     y = top * inverse
-    y = fma(residual(top, y, whole) + (under.where(rest, 0.0) - y * (lost + rest)), inverse, y)
-    return gone.where(under.where(y.like(0.0), 1.0), y)
+    short = residual(top, y, whole) + (under.where(rest, 0.0) - y * (lost + rest))
+    return fma(short, inverse, y)
 
 
 def tanh(x: N, precise: int) -> N:
