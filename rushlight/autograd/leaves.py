@@ -134,8 +134,9 @@ def last_uses(roots: Iterable[Any]) -> dict[int, list[Tensor]]:
 
     None are told where part of the tape was folded: what uses them inside is not known yet.
     """
-    for key, ref in list(WATCHED.items()):
-        if (leaf := ref()) is None or not _hooked(leaf):
+    for key in list(WATCHED):  # of the keys alone: making pairs may collect, and so remove some
+        ref = WATCHED.get(key)
+        if ref is None or (leaf := ref()) is None or not _hooked(leaf):
             WATCHED.pop(key, None)
     if not WATCHED:
         return {}

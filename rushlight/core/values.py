@@ -142,6 +142,10 @@ class Value:
         inner = self.core()._array
         return inner.for_each(x) if isinstance(inner, Value) else x
 
+    def drawn(self, x: Tensor) -> Tensor:
+        """Noise of this value's shape, as it goes with it."""
+        return x
+
     def detached(self) -> Any:
         """The array of `tensor.detach()`."""
         raise NotImplementedError

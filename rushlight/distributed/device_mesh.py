@@ -35,6 +35,7 @@ class DeviceMesh:
         *,
         mesh_dim_names: Sequence[str] | None = None,
         _groups: Any = None,
+        _steps: Any = None,
     ) -> None:
         dist.get_rank()  # refuses where there is no group
         self.device_type = device_type
@@ -49,6 +50,7 @@ class DeviceMesh:
         place = (self.mesh == self._rank).nonzero().tolist()
         self._place = tuple(place[0]) if place else None
         self._groups = self._make_groups() if _groups is None else _groups
+        self._steps = tuple(self.mesh.stride()) if _steps is None else _steps
 
     def _make_groups(self) -> list[Any]:
         """This process's group along each dimension; every process makes all of them."""
@@ -82,6 +84,7 @@ class DeviceMesh:
                     RuntimeError,
                     f"Found the DeviceMesh have {self.ndim} dimensions",
                     "Optional kwarg `mesh_dim` needs to be specified when device_mesh.ndim > 1.",
+                    "get_all_groups() gives the groups along all dimensions",
                 )
             return 0
         if isinstance(mesh_dim, str):
@@ -105,6 +108,13 @@ class DeviceMesh:
         """The groups of this process along all dimensions."""
         return list(self._groups)
 
+    def line(self, dim: int) -> DeviceMesh:
+        """The processes along one dimension that this one is among."""
+        here = self._place or (0,) * self.ndim
+        at = tuple(slice(None) if i == dim else place for i, place in enumerate(here))
+        groups, steps = [self._groups[dim]], (self._steps[dim],)
+        return DeviceMesh(self.device_type, self.mesh[at], _groups=groups, _steps=steps)
+
     def get_rank(self) -> int:
         """The rank among all processes."""
         return self._rank
@@ -122,6 +132,8 @@ class DeviceMesh:
 
     def __getitem__(self, names: str | tuple[str, ...]) -> DeviceMesh:
         """The part of the grid along the named dimensions that this process is in."""
+        if not self.mesh_dim_names:
+            raise RuntimeError("Cannot slice a DeviceMesh without mesh_dim_names!")
         chosen = (names,) if isinstance(names, str) else tuple(names)
         dims = [self._named(name) for name in chosen]
         here = self._place or (0,) * self.ndim
@@ -129,7 +141,17 @@ class DeviceMesh:
         kept = sorted(dims)
         part = self.mesh[at].permute([kept.index(dim) for dim in dims])
         groups = [self._groups[dim] for dim in dims]
-        return DeviceMesh(self.device_type, part, mesh_dim_names=chosen, _groups=groups)
+        steps = tuple(self._steps[dim] for dim in dims)
+        return DeviceMesh(
+            self.device_type, part, mesh_dim_names=chosen, _groups=groups, _steps=steps
+        )
+
+    def __enter__(self) -> DeviceMesh:
+        _AROUND.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _AROUND.pop()
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -145,7 +167,9 @@ class DeviceMesh:
         sizes = ", ".join(
             f"{name}={size}" for name, size in zip(self.mesh_dim_names or (), self.shape)
         )
-        return f"DeviceMesh({f'({sizes})' if sizes else self.shape}, '{self.device_type}')"
+        steps = tuple(() if n == 1 else step for n, step in zip(self.shape, self._steps))
+        shape = f"({sizes})" if sizes else self.shape
+        return f"DeviceMesh({shape}, '{self.device_type}', stride={steps})"
 
 
 def init_device_mesh(
@@ -175,4 +199,12 @@ def init_device_mesh(
     return DeviceMesh(device_type, ranks, mesh_dim_names=mesh_dim_names)
 
 
+def whole_mesh() -> DeviceMesh:
+    """The mesh around us (`with mesh:`), or one line of all processes."""
+    if _AROUND:
+        return _AROUND[-1]
+    return init_device_mesh("cpu", (dist.get_world_size(),))
+
+
+_AROUND: list[DeviceMesh] = []
 _explain_missing(__name__)

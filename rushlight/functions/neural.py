@@ -194,11 +194,12 @@ def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     if is_value(like) and like._array.absent:
         return elsewhere.finished(shape, like._array.dtype)
     out = _laid_out(like, shape)
-    return wrap(
+    noise = wrap(
         engine_of(None).dropout_noise(
             None if out is not None else shape, like._array.dtype, p, out=out
         )
     )
+    return like._array.drawn(noise) if is_value(like) else noise
 
 
 def _laid_out(like: Tensor, shape: tuple[int, ...]) -> Any:

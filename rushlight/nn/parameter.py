@@ -59,7 +59,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             data = rl.empty(0)
-        if type(data) is not Tensor and not isinstance(data, Parameter):
+        if type(data) is not Tensor and not issubclass(type(data), Parameter):
             # Another subclass keeps its own type and is marked instead.
             marked = data.detach().requires_grad_(requires_grad)
             if type(marked) is not Tensor:

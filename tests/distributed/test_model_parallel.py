@@ -156,7 +156,7 @@ def test_what_a_pipeline_refuses() -> None:
 
 def grid(rank: int) -> None:
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("rows", "columns"))
-    assert repr(mesh) == "DeviceMesh((rows=2, columns=2), 'cpu')"
+    assert repr(mesh) == "DeviceMesh((rows=2, columns=2), 'cpu', stride=(2, 1))"
     assert mesh.get_coordinate() == (rank // 2, rank % 2) and mesh.size() == 4
     for name, weight in (("rows", 1), ("columns", 10)):
         total = rl.tensor(float(rank))

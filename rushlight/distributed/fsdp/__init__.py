@@ -1,0 +1,20 @@
+"""Parameters in parts on several processes, whole only while they are used: `fully_shard`."""
+
+from __future__ import annotations
+
+from ...core.names import explain_missing as _explain_missing
+from .fully import (
+    FSDPModule,
+    UnshardHandle,
+    fully_shard,
+    register_fsdp_forward_method,
+    share_comm_ctx,
+)
+from .policies import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy
+
+__all__ = [
+    "CPUOffloadPolicy", "FSDPModule", "MixedPrecisionPolicy", "OffloadPolicy", "UnshardHandle",
+    "fully_shard", "register_fsdp_forward_method", "share_comm_ctx",
+]  # fmt: skip
+
+_explain_missing(__name__)

@@ -1,0 +1,36 @@
+"""What a user chooses for `fully_shard`.
+
+Source: https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MixedPrecisionPolicy:
+    """In which types is computed and reduced; parameters and gradients are kept in their own.
+
+    `param_dtype`: of the gathered parameters and of the floating-point inputs (unless
+    `cast_forward_inputs=False`); `reduce_dtype`: of the sums of gradients; `output_dtype`: of the
+    outputs. None: as it comes.
+    """
+
+    param_dtype: Any = None
+    reduce_dtype: Any = None
+    output_dtype: Any = None
+    cast_forward_inputs: bool = True
+
+
+@dataclass
+class OffloadPolicy:
+    """Nothing is moved: everything is in main memory as it is."""
+
+
+@dataclass
+class CPUOffloadPolicy(OffloadPolicy):
+    """Parameters in main memory: where all of them are here."""
+
+    pin_memory: bool = True
