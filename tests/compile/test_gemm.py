@@ -320,14 +320,14 @@ def test_special_values_pass_through():
     np.testing.assert_array_equal(c, a @ b)
 
 
-def tile_of(target, dtype, rows, vectors, inner, cut, asks=0):
+def tile_of(target, dtype, rows, vectors, inner, cut, asks=0, keeps=False):
     kind = vector(dtype, target.lanes(dtype))
     w = kind.lanes
     y = tuple(n * 500 for n in range(vectors)) if inner else tuple(range(0, vectors * w, w))
     out = tuple(n * vectors * w for n in range(rows)), tuple(range(0, vectors * w, w))
     x = tuple(n * 504 for n in range(rows))
     loops = ((512, 1, 1 if inner else vectors * w),)
-    unroll = unrolled(kind, vectors, rows)
+    unroll = unrolled(kind, vectors, rows, keeps)
     return Tile(kind, x, y, loops, out, unroll, inner=inner, cut=cut, adds=cut,
                 asks=asks, onward=w * bool(asks), free=bool(asks))  # fmt: skip
 
@@ -347,7 +347,11 @@ def test_no_tile_spills(name, dtype, inner):
     for rows, vectors in tile_shapes(target.registers, target.fma, width):
         for cut, asks in ((False, 0),) if inner else ((False, 0), (True, 0), (False, 2)):
             tile = tile_of(target, dtype, rows, vectors, inner, cut, asks)
-            emit_tile(module, f"tile_{rows}x{vectors}{'_cut' * cut}{'_asks' * asks}", tile)
+            title = f"tile_{rows}x{vectors}{'_cut' * cut}{'_asks' * asks}"
+            emit_tile(module, title, tile)
+            if target.bits == 256 and not inner:
+                tile = tile_of(target, dtype, rows, vectors, inner, cut, asks, keeps=True)
+                emit_tile(module, f"{title}_keeps", tile, keeps=vectors * width)
     text = module.text().replace("define internal", "define")
     parts = re.split(r"^(tile_\w+):", llvm.assembly(text, target), flags=re.M)[1:]
     found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}
@@ -363,6 +367,29 @@ def test_tall_products_pass_all_panels_tile_by_tile(name, spec):
     check(spec, *shapes, TARGETS[name])
     gemm = plan_dot(spec, shapes[0], contiguous(shapes[0]), shapes[1], contiguous(shapes[1]))
     assert plan_gemm(gemm, TARGETS[name]).by_rows or "ji" in spec
+
+
+@pytest.mark.skipif("avx2" not in TARGETS, reason="this processor has no AVX2")
+@pytest.mark.parametrize("size", [(32, 300, 256), (33, 87, 130), (64, 40, 31), (130, 100, 90)])
+@pytest.mark.parametrize("spec", ["ik,kj->ij", "ki,kj->ij", "bik,bkj->bij", "ik,kj->ji"])
+@pytest.mark.parametrize("vectors", [2, 3])
+def test_first_tiles_pack_panels_for_the_others(spec, size, vectors, monkeypatch):
+    target, shape, kept = TARGETS["avx2"], {**dict(zip("ijk", size)), "b": 3}, []
+    shapes = [tuple(shape[x] for x in part) for part in spec.split("->")[0].split(",")]
+    cheapest = gemm_search.plan_gemm
+
+    def forced(gemm, target):
+        found = replace(cheapest(gemm, target), swapped=False, inner=False, cut=0, packs_y=True)
+        found = replace(found, rows=12 // vectors, vectors=vectors)
+        kept.append(found.keeps)
+        return found
+
+    monkeypatch.setattr(products, "plan_gemm", forced)
+    for gap in (0, 900):
+        check(spec, *shapes, target, accumulate=gap == 0, gaps=(0, gap))
+    check(spec, *shapes, target, epilogue=lambda f, v, place: f.mul(v, 2.0),
+          after=lambda y: 2 * y, gaps=(0, 900))  # fmt: skip
+    assert all(kept)
 
 
 @each_target

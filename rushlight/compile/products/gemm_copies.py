@@ -80,7 +80,7 @@ def _tile_copies(plan: Plan, room: Room) -> list[Copy]:
             offsets = x.offset + first * (rows + 1) * x.free, start + first * plan.height * terms
             found.append(Copy(
                 plan.type, tuple(units), block, columns, columns, (x.inner[-1], x.free),
-                plan.height, (x.slot, slot), offsets,
+                plan.height, (x.slot, slot), offsets, dense=True,
             ))  # fmt: skip
     return found
 
@@ -94,5 +94,5 @@ def _aligned(plan: Plan, place: Room) -> Copy:
     slot, start = place.of(plan, 0)
     return Copy(
         plan.type, tuple(units), block, plan.gemm.terms, plan.gemm.terms, (x.free, x.inner[-1]),
-        room, (x.slot, slot), (x.offset, start),
+        room, (x.slot, slot), (x.offset, start), dense=True,
     )  # fmt: skip

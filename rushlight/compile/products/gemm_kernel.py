@@ -46,6 +46,7 @@ class Driver:
         """Add the kernel; give its number of units."""
         plan = self.plan
         self.tiles = self._tiles()
+        self.keeping = self._tiles(keeps=True) if plan.keeps else {}
         if not self.direct:
             End(self.module, self.name, plan, self.epilogue).emit()
         if self.touched and not self.spread:
@@ -56,21 +57,22 @@ class Driver:
         return math.prod(self.gemm.batch) * math.prod(self.rounds)
 
     # --- the tiles of every height and width that occur -------------------------------------------
-    def _tiles(self) -> dict[tuple[int, int], str]:
+    def _tiles(self, keeps: bool = False) -> dict[tuple[int, int], str]:
         """Names by (one row more, last panel)."""
         plan, found = self.plan, {}
         count, rows, more = plan.tiles
         for extra, tiles in ((1, more), (0, count - more)):
             for last in (0, 1):
                 if tiles and plan.panels[last]:
-                    tile = self._tile(rows + extra, last)
-                    found[extra, last] = tile_name(self.module, tile)
+                    tile = self._tile(rows + extra, last, packed=plan.packs_y and not keeps)
+                    kept = (plan.tail_room if last else plan.width) * keeps
+                    found[extra, last] = tile_name(self.module, tile, kept)
         return found
 
-    def _tile(self, rows: int, last: int) -> Tile:
+    def _tile(self, rows: int, last: int, packed: bool) -> Tile:
         plan, w = self.plan, self.type.lanes
         reach = plan.panels[1] if last else plan.width
-        (x_free, x_steps), (y_free, y_steps) = self._x_steps(), self._y_steps(last)
+        (x_free, x_steps), (y_free, y_steps) = self._x_steps(), self._y_steps(last, packed)
         if plan.inner:
             y = tuple(n * y_free for n in range(reach))
             out = tuple(n * plan.vectors * w for n in range(rows)), tuple(range(0, reach * w, w))
@@ -84,8 +86,8 @@ class Driver:
         loops = ((1, x_steps[-1], 0),) if self.free else tuple(zip(self.gemm.k, x_steps, y_steps))
         return Tile(
             self.type, tuple(n * x_free for n in range(rows)), y, loops, out,
-            unroll=1 if short else unrolled(self.type, len(y), rows),
-            tail=0 if plan.packs_y else tail, out_tail=tail if self.direct else 0,
+            unroll=1 if short else unrolled(self.type, len(y), rows, plan.packs_y and not packed),
+            tail=0 if packed else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,
             copies=copies, cut=bool(plan.cut),
             ahead=self._ahead(rows * len(y), x_steps[-1], y_steps[-1]),
@@ -127,9 +129,9 @@ class Driver:
             return 1, self._flat(plan.height)
         return plan.row_room, self._flat(1)
 
-    def _y_steps(self, last: int) -> tuple[int, tuple[int, ...]]:
+    def _y_steps(self, last: int, packed: bool) -> tuple[int, tuple[int, ...]]:
         plan = self.plan
-        if not plan.packs_y:
+        if not packed:
             return plan.y.free, plan.y.inner
         return 1, self._flat(plan.tail_room if last else plan.width)
 
@@ -182,10 +184,16 @@ class Driver:
         dims = [(size, ()) for size in (batch, *self.rounds)]
         self.matrix, block, stripe = positions(f, unit, dims)[1]
         self._batch()
-        if plan.packs_near and self.gemm.terms:
+        if plan.packs_near and self.gemm.terms and not plan.keeps:
             self._pack(stripe)
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
+        if plan.keeps:
+            with f.loop(*panels, some=True) as panel:
+                self._one(panel.index, f.coerce(tiles[0], I64), 0, None, keeps=True)
+                with f.loop(f.add(tiles[0], 1), tiles[1]) as tile:
+                    self._one(panel.index, tile.index, 0, None)
+            return
         if not plan.cut:
             by_tiles = plan.by_rows or plan.along
             outer, inner = (tiles, panels) if by_tiles else (panels, tiles)
@@ -276,7 +284,9 @@ class Driver:
         at = f.add(times(f, number, plan.x_size + self.type.lanes), row)
         return f.at(self.waiting, times(f, at, plan.width), self.type)
 
-    def _one(self, panel: Value, tile: Value, start: Number, terms: Number | None) -> None:
+    def _one(
+        self, panel: Value, tile: Value, start: Number, terms: Number | None, keeps: bool = False
+    ) -> None:
         """Call the tile of this place, and what ends it."""
         f, plan, type = self.f, self.plan, self.type
         row = self._row(tile)
@@ -285,11 +295,12 @@ class Driver:
         if plan.x_panels:
             first = times(f, tile, self.gemm.terms * plan.height)
         x = f.at(self.x, f.add(first, times(f, start, x_steps[-1])), type)
-        across = plan.width * (self.gemm.terms if plan.packs_y else plan.y.free)
-        if plan.packs_near and plan.near_panel:
+        across = plan.width * (self.gemm.terms if plan.packs_y and not keeps else plan.y.free)
+        if plan.packs_near and plan.near_panel and not keeps:
             across = 0
         down = self._start(panel, start) if terms is not None else 0
-        y = f.at(self.y, f.add(times(f, panel, across), down), type)
+        y = self.near if plan.keeps and not keeps else self.y
+        y = f.at(y, f.add(times(f, panel, across), down), type)
         if self.result is not None:
             at = f.add(times(f, row, plan.steps[0]), times(f, panel, plan.width))
             out = f.at(self.result, f.add(at, self.base), type)
@@ -299,7 +310,7 @@ class Driver:
             self._ask(panel, row)
         more = "" if terms is None else f", {f.coerce(terms, I64).typed}"
         if self.free:
-            more += self._told(panel)
+            more += self._told(panel, keeps)
         if self.spread:
             where = self._where(panel, row)
             for number, start in enumerate(ask_starts(f, plan, self.touched, *where)):
@@ -308,13 +319,16 @@ class Driver:
         if self.onward:
             done = times(f, f.sub(tile, self.first), self.onward * self.gemm.terms)
             more += f", {f.at(y, f.add(done, across), type).typed}"
-        f.do(f"call void {self._pick(panel, tile)}({x.typed}, {y.typed}, {out.typed}{more})")
+        if keeps:
+            more += f", {self.near.typed}"
+        names = self.keeping if keeps else self.tiles
+        f.do(f"call void {self._pick(names, panel, tile)}({x.typed}, {y.typed}, {out.typed}{more})")
         if not (self.direct or plan.cut):
             self._end(panel, tile)
 
-    def _told(self, panel: Value) -> str:
+    def _told(self, panel: Value, keeps: bool) -> str:
         """What a free tile is told: how far it goes, and how much it asks for."""
-        numbers: list[Number] = [self._down(panel)]
+        numbers: list[Number] = [self.plan.y.inner[-1] if keeps else self._down(panel)]
         if self.spread:
             kinds = len(self.touched)
             rounds = -(-kinds * asked(self.plan)[0] // self._group())
@@ -342,12 +356,12 @@ class Driver:
         full = f.compare("<", panel, plan.panels[0])
         return f.select(full, f.coerce(plan.width, I64), plan.tail_room)
 
-    def _pick(self, panel: Value, tile: Value) -> str:
-        """The function for a tile of this height and width."""
+    def _pick(self, tiles: dict[tuple[int, int], str], panel: Value, tile: Value) -> str:
+        """The function, of those named, for a tile of this height and width."""
         f = self.f
         found: list[Value] = []
         for last in (0, 1):
-            names = [self.tiles[extra, last] for extra in (1, 0) if (extra, last) in self.tiles]
+            names = [tiles[extra, last] for extra in (1, 0) if (extra, last) in tiles]
             pair = [Value(f"@{name}", PTR) for name in names]
             if len(pair) == 2:
                 pair = [f.select(f.compare("<", tile, self.plan.tiles[2]), *pair)]

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..code.emit import Type
 from ..records import once, record
+from .caches import FITTED, Caches, caches_for
 
 L1_BYTES, BLOCK_BYTES = 24 << 10, 320 << 10  # what a tile and a block of rows may fill
-L1_SETS, L2_SETS, L2_WAYS = 64, 1024, 16
 NEAR_BYTES = 32 << 10
 RESULT_BYTES = 1 << 20  # of C, from which it does not stay at hand
 ROW_BYTES = 2 << 12  # from row to row of C, from which each is in pages of its own
@@ -21,6 +21,7 @@ ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG, PART = 1536, 128  # longer reductions are always cut, into about so many terms a pass
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
 FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
+KEPT, OFTEN = 3, 16  # tiles from which the first packs a panel: if there are no others, or if so
 UNITS = 4  # of work, so that threads have something to share
 
 
@@ -102,6 +103,14 @@ class Plan:
     packs_x: str = ""  # how x is copied: "rows" as they are, or "tiles", each term by term
     cut: int = 0  # terms of the sum per pass; 0: all at once
     cost: float = math.inf
+
+    @once
+    def caches(self) -> Caches:
+        return caches_for(self.type)
+
+    def held(self, bytes: int) -> int:
+        """So much of L2 as `bytes` are of the one that they were fitted on."""
+        return bytes * min(self.caches.l2_bytes, FITTED.l2_bytes) // FITTED.l2_bytes
 
     @once
     def x(self) -> Operand:
@@ -226,6 +235,8 @@ class Plan:
     @once
     def packs_near(self) -> bool:
         """Whether each unit of work packs its own y on the stack, right before its use."""
+        if self.keeps:
+            return True
         panels = self.panels[0] + bool(self.panels[1])
         alone = self.matrices(self.y) == math.prod(self.gemm.batch)
         if not (alone and self.packs_y and not self.shared[1] and not self.cut):
@@ -235,10 +246,24 @@ class Plan:
 
     @once
     def near_panel(self) -> bool:
-        """Whether a unit is one panel by all tiles, and the panel can be packed on the stack."""
+        """Whether panels are packed on the stack one at a time, each for all tiles of a unit."""
+        return self.keeps or (self._short_panel and self.blocks == (self.tiles[0], 1))
+
+    @once
+    def keeps(self) -> bool:
+        """Whether the first tile of a unit that reads a panel packs it for those after it."""
+        if not (self.packs_y and self._short_panel and self.type.lanes * self.type.size == 32):
+            return False
+        if self.shared[1] or self.cut or self.inner or self.by_rows or self.along:
+            return False
+        tiles, near = self.blocks[0], self.gemm.terms * self.width * self.type.size <= NEAR_BYTES
+        return near and self.gemm.terms > 0 and tiles >= (KEPT if tiles == self.tiles[0] else OFTEN)
+
+    @once
+    def _short_panel(self) -> bool:
+        """Whether a panel of y lies in rows that one copy goes through, and fits on the stack."""
         small = self.gemm.terms * self.width * self.type.size <= 2 * NEAR_BYTES
-        plain = self.y.free == 1 and len(self.gemm.k) == 1
-        return small and plain and self.blocks == (self.tiles[0], 1)
+        return small and self.y.free == 1 and len(self.gemm.k) == 1
 
     @once
     def near_size(self) -> int:
@@ -248,7 +273,7 @@ class Plan:
     @once
     def far_panels(self) -> bool:
         """Whether packed panels are too many to stay at hand until they are read again."""
-        return self.y_matrix * self.type.size > FAR_BYTES
+        return self.y_matrix * self.type.size > self.held(FAR_BYTES)
 
     @once
     def regions(self) -> tuple[int, int, int, int]:
@@ -299,7 +324,7 @@ class Plan:
         if self.along:
             return count, self.along
         depth = max(1, self.gemm.terms)
-        fits = max(1, BLOCK_BYTES // ((rows + 1) * depth * self.type.size))
+        fits = max(1, self.held(BLOCK_BYTES) // ((rows + 1) * depth * self.type.size))
         high = -(-count // -(-count // fits))
         tile_flops = 2 * (rows + 1) * self.width * max(1, self.gemm.terms)
         if self.by_rows:
@@ -318,8 +343,8 @@ class Plan:
     def _cut_blocks(self, tiles: int, rows: int, panels: int) -> tuple[int, int]:
         """Tiles and panels whose parts of x and y stay at hand together, pass by pass."""
         term = self.cut * self.type.size
-        high = -(-tiles // max(1, PASS_BYTES // (rows * term)))
-        wide = -(-panels // max(1, PANELS_BYTES // (self.width * term)))
+        high = -(-tiles // max(1, self.held(PASS_BYTES) // (rows * term)))
+        wide = -(-panels // max(1, self.held(PANELS_BYTES) // (self.width * term)))
         while high * wide < UNITS and wide < panels:
             wide = min(2 * wide, panels)
         return -(-tiles // high), -(-panels // wide)
@@ -345,7 +370,8 @@ def crowds(plan: Plan, step: int) -> bool:
     if step < 512 or step % 64:
         return False
     terms = plan.cut or plan.gemm.terms
-    return terms > L2_WAYS * L2_SETS // math.gcd(step // 64, L2_SETS)
+    sets = plan.caches.l2_sets
+    return terms > plan.caches.l2_ways * sets // math.gcd(step // 64, sets)
 
 
 def x_collides(plan: Plan, ways: int = 4) -> bool:
@@ -353,7 +379,8 @@ def x_collides(plan: Plan, ways: int = 4) -> bool:
     rows, step = plan.tiles[1], abs(plan.x.free) * plan.type.size
     if plan.x.inner[-1] != 1:
         return crowds(plan, plan.x.inner[-1])
-    return step % 64 == 0 and rows > ways * (L1_SETS // math.gcd(step // 64, L1_SETS))
+    sets = plan.caches.l1_sets
+    return step % 64 == 0 and rows > ways * (sets // math.gcd(step // 64, sets))
 
 
 @functools.cache

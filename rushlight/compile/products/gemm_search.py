@@ -122,6 +122,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
         instructions = 3 * sums + rows + vectors + 2
     step = max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
+    in_rounds = not plan.inner and w * plan.type.size == 32 and target.fma
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
@@ -129,7 +130,12 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         return -(-terms // w) * step + end + 30
     near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
-    step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
+    if in_rounds:
+        step = max(sums / 2, (rows + vectors) / 2, _told(rows, vectors) / 3.6, 4)
+        step += 0.4 if vectors > 2 else 0  # found, not explained
+        step += 0.35 * vectors if apart else 0 if near else 0.1 * vectors
+    else:
+        step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
     if not (near or plan.packs_y or _on_lines(plan.y, plan.type.size)):
         step += 1 + 0.5 * vectors  # one line more than vectors, each of which lies in two
     if apart:  # a page per term
@@ -149,6 +155,12 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     if plan.cut:  # sums go to memory and back, and all that the end touches is asked for at once
         end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums)
     return terms * step + end + 30
+
+
+def _told(rows: int, vectors: int) -> float:
+    """Instructions per term of a tile of 256-bit vectors, with its share of the loop's own."""
+    own = 1.5 if vectors > 1 or rows <= 8 else 6
+    return rows * vectors + rows + vectors + own
 
 
 def _on_lines(operand: Operand, size: int) -> bool:
@@ -172,7 +184,7 @@ def _copy_cycles(plan: Plan) -> float:
         cycles += size * each / y_uses + 200
     if plan.packs_x:
         each = 0.6 if not plan.x_panels else 1.0 if plan.x.inner[-1] == 1 else 0.7
-        each += 0.5 if plan.x_matrix * plan.type.size > FAR_BYTES else 0.0
+        each += 0.5 if plan.x_matrix * plan.type.size > plan.held(FAR_BYTES) else 0.0
         size = plan.gemm.terms * plan.x_size * plan.matrices(plan.x)
         cycles += size * each / x_uses + 200
     return cycles

@@ -24,6 +24,7 @@ class Copy:
 
     `units` are (how many, source step, target step), the outermost first; `width` is how many
     columns the target has room for: lanes beyond `columns` may be filled with anything finite.
+    The rows of a `dense` target have nothing between them that others write.
     """
 
     type: Type
@@ -35,6 +36,7 @@ class Copy:
     target_row: int
     slots: tuple[int, int]
     offsets: tuple[int, int]
+    dense: bool = False
 
     @property
     def count(self) -> int:
@@ -116,8 +118,24 @@ def positions(
 def _by_rows(f: Function, copy: Copy, source: Value, target: Value) -> None:
     type, w = copy.type, copy.type.lanes
     whole, tail = divmod(copy.columns, w)
+    masked = 0 if copy.width >= (whole + 1) * w else copy.rows
+    if tail and masked and copy.dense and w * type.size < 64:
+        # processors without masks of their own write lane by lane: rows that follow write again
+        # what was written too far
+        masked = min(copy.rows, ((whole + 1) * w - 1) // copy.target_row)
+    for rows, mask in ((copy.rows - masked, None), (masked, known_mask(type, tail))):
+        if rows:
+            source, target = _rows(f, copy, source, target, rows, mask)
+
+
+def _rows(
+    f: Function, copy: Copy, source: Value, target: Value, count: int, mask: Value | None
+) -> list[Value]:
+    """So many rows, `mask` being what may be written of the last vector; where the next begin."""
+    type, w = copy.type, copy.type.lanes
+    whole, tail = divmod(copy.columns, w)
     group = next(n for n in (4, 2, 1) if whole % n == 0) * w
-    with f.loop(0, copy.rows, carry=[source, target]) as rows:
+    with f.loop(0, count, carry=[source, target]) as rows:
         here, there = rows.carried
         if whole:
             with f.loop(0, whole * w, group) as across:
@@ -125,11 +143,10 @@ def _by_rows(f: Function, copy: Copy, source: Value, target: Value) -> None:
                     at = f.add(across.index, n)
                     f.store(f.load(type, here, at), there, at)
         if tail:
-            mask = known_mask(type, tail)
-            roomy = copy.width >= (whole + 1) * w
-            value = f.load(type, here, whole * w, mask)
-            f.store(value, there, whole * w, None if roomy else mask)
+            value = f.load(type, here, whole * w, known_mask(type, tail))
+            f.store(value, there, whole * w, mask)
         rows.next(f.at(here, copy.source[0], type), f.at(there, copy.target_row, type))
+    return rows.results
 
 
 def _turned(f: Function, copy: Copy, source: Value, target: Value) -> None:

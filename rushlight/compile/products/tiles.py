@@ -59,8 +59,12 @@ class Tile:
     free: bool = False
 
 
-def emit_tile(module: Module, name: str, tile: Tile) -> str:
-    """Add the function of `tile`; give its name."""
+def emit_tile(module: Module, name: str, tile: Tile, keeps: int = 0) -> str:
+    """Add the function of `tile`; give its name.
+
+    With `keeps` it writes what it reads of y, in order, to a last pointer: so many elements per
+    term. Later tiles find it there, and packing takes no time of its own.
+    """
     given = [("x", PTR), ("y", PTR), ("out", PTR)] + [("terms", I64)] * tile.cut
     if tile.free:
         given += [("each", I64), ("more", I64)] * (not tile.cut) + [("down", I64)]
@@ -68,28 +72,29 @@ def emit_tile(module: Module, name: str, tile: Tile) -> str:
         given += [("rounds", I64), ("kinds", I64), ("wanted", PTR)]
     given += [("later", PTR)] * bool(tile.onward)
     given += [(f"walk{n}", PTR) for n in range(len(tile.walks))]
-    _Walk(module.function(name, given, internal=True), tile).emit()
+    given += [("kept", PTR)] * bool(keeps)
+    _Walk(module.function(name, given, internal=True), tile, keeps).emit()
     return name
 
 
-def tile_name(module: Module, tile: Tile) -> str:
+def tile_name(module: Module, tile: Tile, keeps: int = 0) -> str:
     """The function of `tile`, which all kernels of a module that need the same one share."""
     digest = hashlib.sha256(repr(tile).encode()).hexdigest()[:16]
-    name = f"tile{len(tile.x)}x{len(tile.y)}_{digest}"
-    return name if name in module.functions else emit_tile(module, name, tile)
+    name = f"tile{len(tile.x)}x{len(tile.y)}_{digest}{f'_keeps{keeps}' * bool(keeps)}"
+    return name if name in module.functions else emit_tile(module, name, tile, keeps)
 
 
-def unrolled(type: Type, vectors: int, rows: int = 0) -> int:
+def unrolled(type: Type, vectors: int, rows: int = 0, keeps: bool = False) -> int:
     """Terms per round of an outer tile; `rows` 0: of any height.
 
     With one vector a 512-bit multiply-add takes its number from memory, and the loop's own
     instructions weigh; elsewhere more terms at once only bring spills. Tiles of 256-bit vectors
     need an instruction for each number, and the core another six for each round: that is more than
     it takes in while it multiplies, so much so where a neighbour shares it. High tiles of one
-    vector would spill.
+    vector would spill, and those of many that keep them.
     """
     bits = 8 * type.lanes * type.size
-    if bits == 256 and rows and (vectors > 1 or rows <= 8):
+    if bits == 256 and rows and (rows <= 8 if vectors == 1 else vectors == 2 or not keeps):
         return 4
     return 4 if vectors == 1 and bits == 512 else 1
 
@@ -104,12 +109,14 @@ def known_mask(type: Type, count: int) -> Value | None:
 class _Walk:
     """Writes one tile: sums carried through a nest of loops, then the stores."""
 
-    def __init__(self, f: Function, tile: Tile) -> None:
+    def __init__(self, f: Function, tile: Tile, keeps: int) -> None:
         self.f, self.tile, self.type = f, tile, tile.type
         self.count = len(tile.x) * len(tile.y)
         self.loops = tuple(loop for loop in tile.loops[:-1] if loop[0] != 1) + tile.loops[-1:]
-        self.later = f.arguments[-1:] if tile.onward else []
         self.given = {value.name[1:]: value for value in f.arguments}
+        moving = {"later": tile.onward, "kept": keeps}  # pointers, and their steps per term
+        self.moves = {name: step for name, step in moving.items() if step}
+        self.moved = [self.given[name] for name in self.moves]
         self.early = self.given.get("down")
 
     def emit(self) -> None:
@@ -166,22 +173,22 @@ class _Walk:
 
     def _loop(
         self, trips: int | Value, x: Value, y: Value, steps: Sequence[Any], sums: list[Value],
-        body: Callable[[Value, Value, list[Value]], list[Value]], terms: int = 0,
+        body: Callable[[Value, Value, list[Value]], list[Value]], terms: int = 1, some: bool = True,
     ) -> list[Value]:  # fmt: skip
-        """`trips` rounds of body(x, y, sums), both pointers moving by their steps.
+        """`trips` rounds of body(x, y, sums), of `terms` each; x and y move by their steps.
 
-        With `terms` a round is so many of the innermost loop, and there may be none.
+        There is at least one if there are `some`.
         """
-        f, more = self.f, len(self.later)
-        with f.loop(0, trips, carry=[x, y, *self.later, *sums], some=not terms) as loop:
+        f, more = self.f, len(self.moved)
+        with f.loop(0, trips, carry=[x, y, *self.moved, *sums], some=some) as loop:
             x, y, *inside = loop.carried
-            self.later = inside[:more]
+            self.moved = inside[:more]
             new = body(x, y, inside[more:])
-            far = self.tile.onward * max(1, terms)
-            later = [f.at(pointer, far, self.type) for pointer in self.later]
-            loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *later, *new)
+            moves = zip(self.moved, self.moves.values())
+            moved = [f.at(pointer, step * terms, self.type) for pointer, step in moves]
+            loop.next(f.at(x, steps[0], self.type), f.at(y, steps[1], self.type), *moved, *new)
         self.reached = loop.results[:2]
-        self.later = loop.results[2 : 2 + more]
+        self.moved = loop.results[2 : 2 + more]
         return loop.results[2 + more :]
 
     @property
@@ -203,7 +210,7 @@ class _Walk:
             far = [f.mul(f.coerce(step, I64), terms) for step in steps]
             sums = self._loop(
                 trips, x, y, far, sums,
-                lambda x, y, sums, terms=terms: self._terms(x, y, sums, terms), terms,
+                lambda x, y, sums, terms=terms: self._terms(x, y, sums, terms), terms, some=False,
             )  # fmt: skip
             x, y = self.reached
         return sums
@@ -225,7 +232,7 @@ class _Walk:
         if rounds:
             steps = (x_step * step, y_step * step)
             sums = self._loop(
-                rounds, x, y, steps, sums, lambda x, y, sums: self._terms(x, y, sums, step)
+                rounds, x, y, steps, sums, lambda x, y, sums: self._terms(x, y, sums, step), step
             )
         if rest:
             done = rounds * step
@@ -236,13 +243,13 @@ class _Walk:
 
     def _spread(self, x: Value, y: Value, sums: list[Value]) -> list[Value]:
         """The terms in stretches, some rows being asked for before each."""
-        f, ahead = self.f, len(self.later)
+        f, ahead = self.f, len(self.moved)
         _, *steps = self._last()
         each, more = self.given["each"], self.given["more"]
         start = f.coerce(0, I64)
-        with f.loop(0, self.given["rounds"], carry=[start, x, y, *self.later, *sums]) as loop:
+        with f.loop(0, self.given["rounds"], carry=[start, x, y, *self.moved, *sums]) as loop:
             at, x, y, *rest = loop.carried
-            self.later = rest[:ahead]
+            self.moved = rest[:ahead]
             at = self._wanted(at)
             early = f.compare("<", loop.index, more)
             count = f.select(early, f.coerce(f.add(each, 1), I64), each)
@@ -251,7 +258,7 @@ class _Walk:
                 x, y = self.reached
             else:
                 x, y = (f.at(z, f.mul(count, s), self.type) for z, s in zip((x, y), steps))
-            loop.next(at, x, y, *self.later, *sums)
+            loop.next(at, x, y, *self.moved, *sums)
         return loop.results[3 + ahead :]
 
     def _wanted(self, at: Value) -> Value:
@@ -276,7 +283,7 @@ class _Walk:
             for k in range(terms):
                 here = self.f.at(y, self.f.mul(y_step, k), self.type) if told and k else y
                 self._onward(k)
-                sums = self._outer(x, here, k * x_step, 0 if told else k * y_step, sums)
+                sums = self._outer(x, here, k * x_step, 0 if told else k * y_step, sums, k)
             return sums
         sums, width = list(sums), self.type.lanes
         for index, k in enumerate(range(0, terms, width)):
@@ -285,11 +292,16 @@ class _Walk:
             sums[part] = self._inner(x, y, k, mask, sums[part])
         return sums
 
-    def _outer(self, x: Value, y: Value, dx: int, dy: int, sums: list[Value]) -> list[Value]:
+    def _outer(
+        self, x: Value, y: Value, dx: int, dy: int, sums: list[Value], term: int
+    ) -> list[Value]:
         f, type = self.f, self.type
         masks = [None] * (len(self.tile.y) - 1) + [known_mask(type, self.tile.tail)]
         self._ask(x, y, dx, dy)
         vectors = [f.load(type, y, at + dy, mask) for at, mask in zip(self.tile.y, masks)]
+        if keeps := self.moves.get("kept"):
+            for at, vector in zip(self.tile.y, vectors):
+                f.store(vector, self.moved[-1], term * keeps + at)
         result: list[Value] = []
         for row in self.tile.x:
             number = f.splat(f.load(type.scalar, x, row + dx), type.lanes)
@@ -300,7 +312,7 @@ class _Walk:
     def _onward(self, term: int) -> None:
         """Ask for lines that later tiles read, at term `term` of a round."""
         f, line = self.f, 64 // self.type.size
-        for pointer in self.later:
+        for pointer in self.moved[:1] if self.tile.onward else ():
             for n in range(0, self.tile.onward, line):
                 f.prefetch(f.at(pointer, n + term * self.tile.onward, self.type), near=2)
 
