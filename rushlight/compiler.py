@@ -16,7 +16,7 @@ from .functions.compilation import compile
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
-    "is_compiling", "is_dynamo_compiling", "is_exporting", "set_stance",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "reset", "set_stance",
 ]  # fmt: skip
 
 
@@ -74,6 +74,22 @@ def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def cudagraph_mark_step_begin() -> None:
     """Nothing: there are no CUDA graphs whose memory a new step could take over."""
+
+
+def reset() -> None:
+    """Forget all programs: every compiled function is traced anew when it is next called.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.compiler.reset.html
+
+    >>> import rushlight as torch
+    >>> twice = torch.compile(lambda x: 2 * x)
+    >>> twice(torch.ones(1)), len(twice.programs)
+    (tensor([2.]), 1)
+    >>> torch.compiler.reset()
+    >>> len(twice.programs)
+    0
+    """
+    importlib.import_module(f"{__package__}.compile.api").reset()
 
 
 class set_stance:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, reset
 from ..core.names import explain_missing as _explain_missing
 from . import eval_frame as eval_frame
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "disable", "is_compiling", "mark_static_address",
+    "reset",
 ]  # fmt: skip
 
 

@@ -82,6 +82,12 @@ def stand(stance: str) -> str:
     return before
 
 
+def reset() -> None:
+    """Forget all programs, and what was not to be compiled: every next call is as a first one."""
+    for one in list(_MADE):
+        one.reset()
+
+
 class Unsupported(RuntimeError):
     """A call under `fullgraph=True` that cannot be one program."""
 
@@ -111,15 +117,22 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.backend = function, backend
         self.fullgraph, self.limit = fullgraph, limit
-        self.programs: list[Bound] = []
-        self.reasons: list[Uncompilable] = []
-        self.fallbacks: list[Exception] = []  # why NumPy runs a program instead of native code
-        self._latest: Bound | None = None
-        self._strikes = 0
-        self._eager: str | None = None
-        self._warned = self._called = False
         self._lock = fork_safe(self, threading.RLock)
-        self._forms: Any = None
+        _MADE.add(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the programs, and why there were none."""
+        with self._lock:
+            self.programs: list[Bound] = []
+            self.reasons: list[Uncompilable] = []
+            self.fallbacks: list[Exception] = []  # why NumPy runs a program, not native code
+            self._latest: Bound | None = None
+            self._strikes = 0
+            self._eager: str | None = None
+            self._warned = self._called = False
+            self._forms: Any = None
+            self._shorten()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS:
@@ -272,7 +285,6 @@ class Compiled:
     def _add(self, bound: Bound) -> None:
         """One program more, to be tried first."""
         self.programs.insert(0, bound)
-        _MADE.add(self)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
                  len(bound.captured.graph), bound.arguments[0])  # fmt: skip

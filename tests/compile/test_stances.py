@@ -55,3 +55,17 @@ def test_ways_to_take_a_stance() -> None:
     with pytest.raises(ZeroDivisionError), set_stance("force_eager"):
         raise ZeroDivisionError
     assert numbers(f(x)) == [1]
+
+
+def test_after_a_reset_every_call_is_as_a_first_one() -> None:
+    f, one = told(), rl.zeros(1)
+    g = rl.compile(lambda x: x + 1 if x.sum() > 0 else x - 1)  # a branch on values: stays eager
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        assert numbers(f(one), f(one), g(one)) == [1, 1, -1]
+    rl.compiler.reset()
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        assert numbers(g(one)) == [-1]
+    with set_stance("eager_on_recompile"):
+        assert numbers(f(one)) == [-1]
+    assert numbers(f(one)) == [1]
+    assert rl._dynamo.reset is rl.compiler.reset
