@@ -31,7 +31,7 @@ HIDDEN: set[type] = set()  # the eager types, while every op takes the long way
 _interceptors: list[Callable[..., Any]] = []
 _lock = threading.RLock()
 PLAIN = frozenset((np.ndarray, float, int, bool, complex))
-FLOATS = frozenset("efdFDE")  # NumPy type codes; E is ml_dtypes' bfloat16
+FLOATS = frozenset("efdFDEO")  # NumPy type codes; E and O are ml_dtypes' bfloat16, complex32
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 
 
@@ -357,7 +357,8 @@ def result_type(*values: Any) -> dtypes.dtype:
         if result is None:
             result = lower
         elif lower is not None and lower.category > result.category:
-            result = dtypes.promote_types(result, lower) if lower.category == 3 else lower
+            both = result.category == dtypes.FLOAT  # which keeps its width as complex
+            result = result.to_complex() if both else lower
     assert result is not None
     return result
 

@@ -32,7 +32,7 @@ class dtype:
 
     @property
     def numpy(self) -> np.dtype:
-        """The NumPy dtype that stores it; bfloat16 and 8-bit floats load ml_dtypes on first use."""
+        """The NumPy dtype that stores it; bfloat16, complex32, float8 load ml_dtypes when asked."""
         return self._numpy if self._numpy is not None else _load(self)
 
     @property
@@ -55,7 +55,7 @@ class dtype:
 
     def to_complex(self) -> dtype:
         """The complex type whose parts have this type."""
-        return {float32: complex64, float64: complex128}.get(self, self)
+        return _TO_COMPLEX.get(self, self)
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -81,7 +81,7 @@ float16 = dtype("float16", np.float16, FLOAT, 1, 2)
 bfloat16 = dtype("bfloat16", None, FLOAT, 1, 2)
 float32 = dtype("float32", np.float32, FLOAT, 2, 4)
 float64 = dtype("float64", np.float64, FLOAT, 3, 8)
-complex32 = dtype("complex32", None, COMPLEX, 1, 4)  # a name to compare with: NumPy has none
+complex32 = dtype("complex32", None, COMPLEX, 1, 4)
 complex64 = dtype("complex64", np.complex64, COMPLEX, 2, 8)
 complex128 = dtype("complex128", np.complex128, COMPLEX, 3, 16)
 # Formats to store and exchange values in (rank 0): they are cast, copied and compared, and meet
@@ -92,6 +92,9 @@ float8_e4m3fnuz = dtype("float8_e4m3fnuz", None, FLOAT, 0, 1)
 float8_e5m2fnuz = dtype("float8_e5m2fnuz", None, FLOAT, 0, 1)
 float8_e8m0fnu = dtype("float8_e8m0fnu", None, FLOAT, 0, 1)
 
+_TO_COMPLEX = {
+    float16: complex32, bfloat16: complex64, float32: complex64, float64: complex128,
+}  # fmt: skip
 ALIASES = {
     "chalf": complex32, "half": float16, "float": float32, "double": float64, "short": int16,
     "int": int32, "long": int64, "cfloat": complex64, "cdouble": complex128,
@@ -99,8 +102,6 @@ ALIASES = {
 
 
 def _load(kind: dtype) -> np.dtype:
-    if kind is complex32:
-        raise TypeError("NumPy has no 16-bit complex numbers: use complex64")
     try:
         import ml_dtypes
     except ImportError as error:
@@ -109,6 +110,38 @@ def _load(kind: dtype) -> np.dtype:
     kind._numpy = np.dtype(getattr(ml_dtypes, kind.name))
     OF_NUMPY[kind._numpy] = kind
     return kind._numpy
+
+
+COMPLEX_CODES = frozenset("FDO")  # NumPy's type codes; O is ml_dtypes' complex32
+
+
+def part_of(kind: np.dtype) -> np.dtype:
+    """The NumPy type of the parts of complex numbers."""
+    return np.dtype(f"f{kind.itemsize // 2}")
+
+
+def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Real and imaginary parts of complex numbers, as views."""
+    part = part_of(values.dtype)
+    pairs = values.view([("real", part), ("imag", part)])
+    return pairs["real"], pairs["imag"]
+
+
+def laid(values: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...]) -> np.ndarray:
+    """The memory from the first value on, seen in a shape with steps in bytes.
+
+    NumPy looks at ml_dtypes' complex numbers in this way as bytes only.
+    """
+    kind = values.dtype
+    if kind.kind == "W":
+        values = values.view(f"V{kind.itemsize}")
+    found = np.lib.stride_tricks.as_strided(values, shape, steps)
+    return found if found.dtype is kind else found.view(kind)
+
+
+def complex_of(part: np.dtype) -> np.dtype:
+    """The NumPy type of complex numbers with parts of a type."""
+    return OF_NUMPY[part].to_complex().numpy
 
 
 def limits_of(kind: dtype) -> Any:
@@ -170,12 +203,12 @@ def of_python(kind: type, default: dtype) -> dtype:
         return int64
     if issubclass(kind, (float, np.floating)):
         return default
-    return default.to_complex() if default is not float16 else complex64
+    return default.to_complex()
 
 
 _BY_CATEGORY = {
     (FLOAT, 1): float16, (FLOAT, 2): float32, (FLOAT, 3): float64,
-    (COMPLEX, 1): complex64, (COMPLEX, 2): complex64, (COMPLEX, 3): complex128,
+    (COMPLEX, 1): complex32, (COMPLEX, 2): complex64, (COMPLEX, 3): complex128,
     (INTEGER, 1): int8, (INTEGER, 2): int16, (INTEGER, 3): int32, (INTEGER, 4): int64,
 }  # fmt: skip
 
@@ -197,7 +230,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         a, b = b, a
     if a.category > b.category:
         if a.category == COMPLEX and b.category == FLOAT:
-            return _BY_CATEGORY[COMPLEX, max(a.rank, b.rank)]
+            return _BY_CATEGORY[COMPLEX, max(a.rank, b.to_complex().rank)]
         return a
     if a.category == INTEGER and a.is_signed != b.is_signed:
         signed, unsigned = (a, b) if a.is_signed else (b, a)
@@ -222,7 +255,8 @@ def _no_meeting(a: dtype, b: dtype) -> BaseException:
 SCALAR_TYPE_NAMES = {
     "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
     "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble", "bool": "Bool", "bfloat16": "BFloat16",
+    "complex32": "ComplexHalf", "complex128": "ComplexDouble", "bool": "Bool",
+    "bfloat16": "BFloat16",
 }  # fmt: skip
 
 

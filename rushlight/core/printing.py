@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .dtypes import COMPLEX_CODES
+
 __all__ = [
     "add_suffixes",
     "format_tensor",
@@ -226,7 +228,7 @@ def _corners(array: np.ndarray, edgeitems: int) -> tuple[np.ndarray, list[bool]]
 def _write(shown: np.ndarray, options: PrintOptions) -> tuple[list[str], int]:
     """Each element's text, padded on the left, and the width of a column."""
     kind = shown.dtype.kind
-    if kind == "c":
+    if shown.dtype.char in COMPLEX_CODES:
         return _write_complex(shown, options)
     if kind in "biu":
         texts = list(map(str, shown.ravel().tolist()))

@@ -21,6 +21,7 @@ import numpy as np
 
 from . import random_draws as draws
 from . import random_rejection as rejection
+from .dtypes import part_of
 from .errors import fail
 from .random_draws import Array
 from .random_places import (
@@ -208,7 +209,7 @@ class Engine(Stream):
 
     def _complex(self, draw: Any, shape: Any, dtype: np.dtype, args: tuple, out: Any) -> Array:
         """Draw the real and imaginary parts, which alternate in memory."""
-        real = np.dtype(f"f{dtype.itemsize // 2}")
+        real = part_of(dtype)
         if out is None:
             return draw((*shape, 2), real, *args).view(dtype)[..., 0]
         parts = np.ndarray((*out.shape, 2), real, out, 0, (*out.strides, real.itemsize))

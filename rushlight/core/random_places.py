@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .dtypes import COMPLEX_CODES, part_of
 from .errors import fail
 from .random_draws import Array
 
@@ -23,6 +24,7 @@ _NAMES = {
     "uint64": ("UInt64", "long unsigned int"), "float16": ("Half", "c10::Half"),
     "bfloat16": ("BFloat16", "c10::BFloat16"), "float32": ("Float", "float"),
     "float64": ("Double", "double"), "complex64": ("ComplexFloat", "c10::complex<float>"),
+    "complex32": ("ComplexHalf", "c10::complex<c10::Half>"),
     "complex128": ("ComplexDouble", "c10::complex<double>"),
     **{f"float8_{kind}": (f"Float8_{kind}", f"c10::Float8_{kind}")
        for kind in ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e8m0fnu")},
@@ -34,7 +36,8 @@ _WHOLE = {
     name: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in _NAMES if "int" in name
 }
 _KINDS = {"float16": "half", "bfloat16": "half", "float32": "single", "float64": "double",
-          "bool": "bool", "complex64": "complex", "complex128": "complex"}  # fmt: skip
+          "bool": "bool", "complex32": "complex", "complex64": "complex",
+          "complex128": "complex"}  # fmt: skip
 
 
 @functools.cache
@@ -86,7 +89,7 @@ def memory_axes(array: Array) -> list[int]:
 
 def check_bounds(low: float, high: float, dtype: np.dtype) -> None:
     """Refuse what `uniform_` refuses."""
-    real = f"float{4 * dtype.itemsize}" if dtype.kind == "c" else name_of(dtype)
+    real = name_of(part_of(dtype)) if dtype.char in COMPLEX_CODES else name_of(dtype)
     largest, name = _LARGEST[real], _NAMES[real]
     for word, value in (("from", low), ("to", high)):
         if not -largest <= value <= largest:

@@ -204,7 +204,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     flat = np.empty(length, kind)
     steps = tuple(s * kind.itemsize for s in stride)
-    return finish(np.lib.stride_tricks.as_strided(flat, tuple(size), steps), requires_grad)
+    return finish(dtypes.laid(flat, tuple(size), steps), requires_grad)
 
 
 def _number(value: Any) -> Any:

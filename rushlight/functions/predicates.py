@@ -13,6 +13,7 @@ from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
 from .arguments import misfit
+from .complex_parts import imag
 
 __all__ = [
     "allclose", "can_cast", "equal", "is_complex", "is_conj",
@@ -193,7 +194,7 @@ def isreal(input: Tensor) -> Tensor:
     tensor([ True, False])
     """
     x = input._array
-    return wrap_array(x.imag == 0 if input.dtype.is_complex else np.ones(x.shape, bool))
+    return imag(input) == 0 if input.dtype.is_complex else wrap_array(np.ones(x.shape, bool))
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.families import general, linear, view
 from .reduce import sum as sum_of
 from .structure import contiguous, reshape
@@ -29,11 +30,11 @@ repeat = linear("repeat", eval=np.tile, adjoint=_repeat_adjoint,
 def _windows(x: np.ndarray, dim: int, size: int, step: int) -> np.ndarray:
     shape, strides = list(x.shape), list(x.strides)
     if not x.ndim:
-        return np.lib.stride_tricks.as_strided(x, (size,), (x.itemsize,))
+        return dtypes.laid(x, (size,), (x.itemsize,))
     inner = strides[dim]
     shape[dim] = (shape[dim] - size) // step + 1
     strides[dim] *= step
-    return np.lib.stride_tricks.as_strided(x, (*shape, size), (*strides, inner))
+    return dtypes.laid(x, (*shape, size), (*strides, inner))
 
 
 def _from_windows(g: np.ndarray, shape: Shape, dim: int, size: int, step: int) -> np.ndarray:
@@ -60,22 +61,21 @@ from_windows = linear(
 
 def _as_pairs(x: Any) -> np.ndarray:
     x = np.asarray(x)
-    if x.dtype.kind != "c":  # a gradient without imaginary part
-        x = x.astype(np.result_type(x, np.complex64))
-    part = np.dtype(f"f{x.itemsize // 2}")
-    step = part.itemsize
-    first = np.lib.stride_tricks.as_strided(x.real, x.shape, x.strides)
+    if x.dtype.char not in dtypes.COMPLEX_CODES:  # a gradient without imaginary part
+        x = x.astype(dtypes.complex_of(x.dtype))
+    first, _ = dtypes.parts(x)
+    step = first.itemsize
     return np.lib.stride_tricks.as_strided(first, (*x.shape, 2), (*x.strides, step))
 
 
 def _from_pairs(x: np.ndarray) -> np.ndarray:
-    kind = np.dtype(f"c{x.itemsize * 2}")
+    kind = dtypes.complex_of(x.dtype)
     if x.strides[-1] != x.itemsize:
         x = x.copy()
     if x.flags.c_contiguous:
         return x.view(kind).reshape(x.shape[:-1])
     flat = np.lib.stride_tricks.as_strided(x, (2,), (x.itemsize,)).view(kind)
-    return np.lib.stride_tricks.as_strided(flat, x.shape[:-1], x.strides[:-1])
+    return dtypes.laid(flat, x.shape[:-1], x.strides[:-1])
 
 
 as_pairs = view("view_as_real", eval=_as_pairs, adjoint=lambda g, x: from_pairs(contiguous(g)),
@@ -86,8 +86,9 @@ from_pairs = view("view_as_complex", eval=_from_pairs, adjoint=lambda g, x: as_p
 
 def _complex(re: np.ndarray, im: np.ndarray) -> np.ndarray:
     re, im = np.broadcast_arrays(re, im)
-    y = np.empty(re.shape, np.dtype(f"c{re.itemsize * 2}"))
-    y.real, y.imag = re, im
+    y = np.empty(re.shape, dtypes.complex_of(re.dtype))
+    for part, values in zip(dtypes.parts(y), (re, im)):
+        part[...] = values
     return y
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import COMPLEX_CODES
 from ..core.families import general
 from .contract import matmul
 from .elementwise import abs as absolute
@@ -23,7 +24,7 @@ def _vector_norm(x: np.ndarray, order: float, dims: Dims, keep: bool) -> Any:
             return np.sqrt(np.vecdot(along, along))
         return np.sqrt(row_major(np.add.reduce(x * x, dims, keepdims=keep)))
     size = np.abs(x.astype(np.float32) if x.dtype.itemsize == 2 else x)
-    kind = x.dtype if x.dtype.kind != "c" else size.dtype
+    kind = x.dtype if x.dtype.char not in COMPLEX_CODES else size.dtype
     if order in (np.inf, -np.inf):
         reduce = np.maximum.reduce if order > 0 else np.minimum.reduce
         y = reduce(size, dims, keepdims=keep)

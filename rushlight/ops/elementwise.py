@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
@@ -197,7 +198,7 @@ def sgn(input: Any, *, out: Any = None) -> Any:
     tensor([-1.,  0.])
     """
     array = input if isinstance(input, (np.ndarray, np.generic)) else input._array
-    if array.dtype.kind == "c":
+    if array.dtype.char in dtypes.COMPLEX_CODES:
         return complex_sgn(input)
     y = sign(input, out=out) if out is not None else sign(input)
     return y if isinstance(y, np.ndarray) else named(y, "SgnBackward0")

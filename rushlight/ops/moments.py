@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import COMPLEX_CODES, parts
 from ..core.families import general, linear
 from .distance import vector_norm
 from .elementwise import where
@@ -26,7 +27,7 @@ def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.nd
     a = _wide(x)
     size = count(x.shape, dims)
     gap = a - np.add.reduce(a, dims, keepdims=True) / max(size, 1)
-    square = (gap * gap.conj()).real
+    square = parts(gap * gap.conj())[0] if gap.dtype.char in COMPLEX_CODES else gap * gap
     total = np.add.reduce(square, dims, keepdims=keep)
     y = row_major(np.true_divide(total, max(size - correction, 0)))
     return y.astype(square.dtype if x.dtype.itemsize != 2 else x.dtype)

@@ -22,9 +22,11 @@ Shape = Sequence[int]
 
 
 def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
-    if source.category == dtypes.COMPLEX and target.category < dtypes.COMPLEX:
-        x = x.real
+    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
+        x, _ = dtypes.parts(np.asarray(x))
     kind = target.numpy
+    if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
+        return np.not_equal(x, 0)
     return x.astype(kind) if kind.kind != "V" else dtypes.narrowed(x, kind)
 
 
@@ -242,7 +244,7 @@ def _strided(
         return x.reshape(-1)[shape]
     flat = flat_memory(x)[offset:]
     steps = tuple(stride * x.itemsize for stride in strides)
-    return np.lib.stride_tricks.as_strided(flat, shape, steps)
+    return dtypes.laid(flat, shape, steps)
 
 
 def flat_memory(x: np.ndarray) -> np.ndarray:
@@ -250,7 +252,7 @@ def flat_memory(x: np.ndarray) -> np.ndarray:
     length = (
         1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides)) if x.size else 0
     )
-    return np.lib.stride_tricks.as_strided(x, (length,), (x.itemsize,))
+    return dtypes.laid(x, (length,), (x.itemsize,))
 
 
 strided_view = view(

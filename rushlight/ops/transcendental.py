@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import COMPLEX_CODES
 from ..core.families import elementwise
 from ..core.heavy import heavy
 from ..core.primitive import bake_elementwise
@@ -224,4 +225,4 @@ def conj(input: Any) -> Any:
     tensor([1.-2.j])
     """
     array = input if isinstance(input, (np.ndarray, np.generic)) else input._array
-    return _conj(input) if array.dtype.kind == "c" else input
+    return _conj(input) if array.dtype.char in COMPLEX_CODES else input

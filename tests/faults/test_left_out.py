@@ -37,13 +37,3 @@ def test_layouts_other_than_strided(name: str) -> None:
             continue
         with pytest.raises((NotImplementedError, RuntimeError), match="layout"):
             MAKERS[name](layout=layout)
-
-
-def test_half_complex_numbers_are_a_name_alone() -> None:
-    assert rl.chalf is rl.complex32
-    assert (rl.complex32.is_complex, rl.complex32.itemsize) == (True, 4)
-    assert rl.complex32.to_real() is rl.float16
-    assert rl.zeros(1).dtype not in (rl.complex32,)
-    for make in (lambda: rl.zeros(2, dtype=rl.chalf), lambda: rl.ones(2).to(rl.complex32)):
-        with pytest.raises(TypeError, match="NumPy has no 16-bit complex numbers: use complex64"):
-            make()

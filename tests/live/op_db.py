@@ -34,7 +34,6 @@ LEFT_OUT = {
         "backward kernels: rushlight derives them",
     r"hash_tensor": "prototype",
     r"native_.*|grid_sampler_.*|slice": "entry points under the public functions, which count",
-    r"chalf": "complex32 exists for GPUs",
 }  # fmt: skip
 
 # Where rushlight keeps to another answer, and why.

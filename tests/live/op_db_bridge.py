@@ -19,6 +19,10 @@ NAMESPACES = (
 )  # fmt: skip
 
 
+# What NumPy has no type of its own for.
+WIDER = {"bfloat16": torch.float32, "complex32": torch.complex64}
+
+
 class Missing(Exception):
     """A name of torch that rushlight does not have."""
 
@@ -169,6 +173,7 @@ def numpy_of(value: Any) -> np.ndarray:
     """The numbers of a tensor of either framework."""
     if isinstance(value, torch.Tensor):
         plain = value.detach().resolve_conj().resolve_neg()
-        return (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy(force=True)
+        return plain.to(WIDER.get(str(plain.dtype)[6:], plain.dtype)).numpy(force=True)
     array = value.detach()._array
-    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+    wider = WIDER.get(array.dtype.name)
+    return array if wider is None else array.astype(str(wider)[6:])

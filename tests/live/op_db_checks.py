@@ -21,7 +21,7 @@ SEEN = 120  # samples that are drawn to choose from
 FLOATS = (torch.float64, torch.float32)
 OTHERS = (torch.int64, torch.bool, torch.complex64)
 NEAR = {"float64": 1e-8, "complex128": 1e-8, "float32": 3e-5, "complex64": 5e-5, "float16": 5e-3,
-        "bfloat16": 3e-2}  # fmt: skip
+        "bfloat16": 3e-2, "complex32": 5e-3}  # fmt: skip
 # Factors and vectors are determined up to sign or phase: what the database's own processing of the
 # output leaves is compared.
 UP_TO_PHASE = {

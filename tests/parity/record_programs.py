@@ -19,6 +19,7 @@ if __name__ == "__main__":
     torch.sparse.check_sparse_tensor_invariants.disable()
     with warnings.catch_warnings(action="ignore"):  # what torch says once in a process
         torch.ones(1, 1).to_sparse_csr()
+        torch.zeros(1, dtype=torch.complex32).half()
     answers = {name: run(source, torch) for name, source in programs().items()}
     TARGET.write_text(json.dumps(answers, indent=0, sort_keys=True) + "\n")
     print(f"{len(answers)} programs, {TARGET.stat().st_size} bytes")
