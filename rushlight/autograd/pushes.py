@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..core.overrides import OPS
+from ..core.state import STATE
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
 from ..ops import linalg
 from ..ops.contract import matmul
 from ..ops.elementwise import neg, where
-from ..ops.fused.recurrent import tangents
+from ..ops.fused.recurrent import of_members
 from ..ops.indexing_along import gather
 from ..ops.reduce import count, kept, spread
 from ..ops.reduce import mean as mean_of
@@ -303,19 +304,14 @@ def _recurrent(name: str) -> Push:
         prim = OPS[name].primitive  # type: ignore[attr-defined]  # every op has it
         xs, params = operands[: prim.arity], operands[prim.arity :]
         *mode, sizes, reverse, _ = params
-        arrays = [[None if x is None else x._array for x in some] for some in (xs, ts, ys)]
-        plain = all(
-            x is None or (x._entry is None and type(x._array) is np.ndarray)
-            for x in (*xs, *ts, *ys)
-        )  # fmt: skip
-        if not plain or sizes is not None or not ys[0]._array.size:
-            return push_by_pull(prim, xs, ts, ys, params)
-        xs, ts, ys = arrays
-        if mode:
-            xs, ts = ([*some[:2], None, *some[2:], None] for some in (xs, ts))
         states = 1 if mode else 2
-        found = tangents(mode[0] if mode else "LSTM", ts, ys[0], ys[states + 1 :], xs, reverse)
-        return *map(wrap, found), *(None,) * (len(ys) - len(found))
+        given = (*ts, ys[0], *ys[states + 1 :], *xs)
+        plain = all(x is None or (x._entry is None and type(x._array) is np.ndarray) for x in given)
+        by_kernel = STATE.tracer is None and (plain or of_members(given, xs[states + 2]))
+        if not by_kernel or sizes is not None or not ys[0]._array.size:
+            return push_by_pull(prim, xs, ts, ys, params)
+        found = OPS[f"{name}_push"](*given, *mode, reverse)
+        return *found, *(None,) * (len(ys) - len(found))
 
     return push
 

@@ -18,6 +18,17 @@ from .tensor import Tensor, wrap
 TWINS: dict[Any, Any] = {}  # NumPy's function -> what does the same to Tensors
 
 
+KINDS: dict[type, type] = {}  # of values that users meet in a class of their own: that class
+
+
+def shown(array: Any) -> Tensor:
+    """A Tensor around an array or value, in the class in which users meet it."""
+    result = wrap(array)
+    if type(array) in KINDS:
+        result.__class__ = KINDS[type(array)]
+    return result
+
+
 def raw(x: Any) -> Any:
     """What a Tensor wraps; other things as they are."""
     return x._array if isinstance(x, Tensor) else x
@@ -106,6 +117,14 @@ def unfollowed(x: Any) -> bool:
             return False
         x = value.core()
     return True
+
+
+def only_batched(x: Any) -> bool:
+    """Whether a rule's operand is a batch (of batches) with no level above but the tape below."""
+    value = raw(x)
+    if not isinstance(value, Value) or value.followed or value.nested:
+        return type(value) is np.ndarray
+    return (not isinstance(x, Tensor) or x._entry is None) and only_batched(value.core())
 
 
 class Value:

@@ -173,3 +173,42 @@ def test_members_within_members() -> None:
     rl.testing.assert_close(rl.compile(lambda p: vmap(run)(p))(params), want)
     lengths = vmap(lambda p: functional_call(rnns[0], p, (packed,))[0].data)(params)
     rl.testing.assert_close(lengths, rl.stack([rnn(packed)[0].data for rnn in rnns]))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_members_that_require_grad_take_the_kernel(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients and tangents of each member, and the gradient of these, as in a loop."""
+    members = [LAYERS[name]().double() for _ in range(3)]
+    stacked = stack_module_state(members)[0]  # type: ignore[arg-type]  # a list of modules
+    params = {k: v.detach().requires_grad_() for k, v in stacked.items()}
+    ts = {k: rl.randn_like(v) for k, v in params.items()}
+    shape = (18, 16, 3) if "long" in name else (5, 2, 3)
+    x = rl.randn(3, *shape, dtype=rl.float64, requires_grad=True)
+
+    def loss(p: Any, x: Any) -> Any:
+        y, ends = functional_call(members[0], p, (x,))
+        return (y * y).sum() + rl.stack([end.sin().sum() for end in (*ends,)]).sum()
+
+    def both(p: Any, x: Any, t: Any) -> Any:
+        return *grad(loss, (0, 1))(p, x), jvp(loss, (p, x), (t, x))[1]
+
+    leaves = rl.utils._pytree.tree_leaves
+    wanted = [
+        rl.stack(parts) for parts in zip(*(
+            leaves(both(*({k: v[i] for k, v in one.items()} if isinstance(one, dict)
+                          else one[i] for one in (params, x, ts)))) for i in range(3)
+        ))
+    ]  # fmt: skip
+    slow = rl.autograd.grad(sum(y.sin().sum() for y in wanted), (*params.values(), x))
+    with monkeypatch.context() as patch:  # the formula in ops serves the gradient of these alone
+        for place in ("ops.fused.recurrent", "autograd.batching_sequences"):
+            patch.setattr(f"rushlight.{place}.formula", None)
+            patch.setattr("rushlight.autograd.batching_sequences.unrolled", None)
+        found = leaves(vmap(both)(params, x, ts))
+    for one, other in zip(found, wanted, strict=True):
+        rl.testing.assert_close(one, other)
+    fast = rl.autograd.grad(sum(y.sin().sum() for y in found), (*params.values(), x))
+    for one, other in zip(fast, slow, strict=True):
+        rl.testing.assert_close(one, other)

@@ -38,6 +38,16 @@ def backward(sample, states):
     return Sample((*gradients, *kept, *sample.inputs), sample.params, smooth=False)
 
 
+def push(sample, states):
+    """The op of a layer's tangents, from those of all operands: nothing was kept."""
+    x, *ends = sample.inputs[: states + 1]
+    y = u(*x.shape[:-1], ends[0].shape[-1], seed=8)
+    kept = [np.zeros((0,), np.int64)] * (states + 1)
+    ts = [u(*a.shape, seed=10 + i) for i, a in enumerate(sample.inputs)]
+    *mode, _, reverse, _ = sample.params
+    return Sample((*ts, y, *kept, *sample.inputs), (*mode, reverse), smooth=False)
+
+
 SAMPLES = {
     "recurrent_layer": [
         layer("RNN_TANH", 1, None, False), layer("RNN_TANH", 1, PACKED, True, False),
@@ -56,4 +66,8 @@ SAMPLES = {
     "lstm_layer_back": [
         backward(lstm(None, False), 2), backward(lstm(PACKED, True, False, 2), 2),
     ],
+    "recurrent_layer_push": [
+        push(layer("RNN_TANH", 1, None, False), 1), push(layer("GRU", 3, None, True), 1),
+    ],
+    "lstm_layer_push": [push(lstm(None, False, out=2), 2), push(lstm(None, True, out=3), 2)],
 }  # fmt: skip

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...core.families import general, plain
 from ...core.heavy import SWITCH
-from ...core.values import unfollowed
+from ...core.state import STATE
+from ...core.values import Value, only_batched, unfollowed
 from . import recurrent_members, recurrent_rows, recurrent_steps
 from .kernels import half, raw
 from .recurrent_formula import formula
@@ -141,7 +142,9 @@ def _pull(
     """The gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr)."""
     if raw(*g, *xs):
         return _pulled(mode, g, kept, xs, sizes, reverse, wants_x)
-    if not all(map(unfollowed, (*g, *xs))):
+    if not all(map(unfollowed, (*g, *xs))) and (
+        STATE.tracer is not None or not of_members((*g, *xs), xs[4])
+    ):
         return formula(mode, g, xs, sizes, reverse)
     params = (sizes, reverse, wants_x)
     if mode == "LSTM":
@@ -152,6 +155,12 @@ def _pull(
     if not wants_x:
         found[0] = None
     return [None if x is None else one for x, one in zip(xs, found)]
+
+
+def of_members(operands: Any, w_hh: Any) -> bool:
+    """Whether a batch of layers, each with weights of its own, is all there is above the tape."""
+    batched = isinstance(getattr(w_hh, "_array", w_hh), Value)
+    return batched and all(x is None or only_batched(x) for x in operands)
 
 
 def tangents(mode: str, ts: Any, y: Any, kept: Any, xs: Any, reverse: bool) -> list[Any]:
@@ -217,4 +226,28 @@ lstm_layer_back = plain(
     "lstm_layer_back", arity=14, outputs=8,
     eval=lambda *rest: tuple(_back("LSTM", rest[:3], rest[3:6], rest[6:14], *rest[14:])),
     doc="The gradients of an `lstm_layer` where nobody follows them.",
+)  # fmt: skip
+
+
+def _pushed(mode: str, ts: Any, y: Any, kept: Any, xs: Any, reverse: bool) -> tuple[Any, ...]:
+    if not any(one.size for one in kept):
+        kept = _evaluate(mode, xs, None, reverse)[_STATES.get(mode, 1) + 1 :]
+    return tuple(tangents(mode, ts, y, kept, xs, reverse))
+
+
+def _layer_push(*rest: Any) -> tuple[Any, ...]:
+    ts, (y, *kept), xs, (mode, reverse) = rest[:6], rest[6:9], rest[9:15], rest[15:]
+    ts, xs = ((*some[:2], None, *some[2:], None) for some in (ts, xs))
+    return _pushed(mode, ts, y, kept, xs, reverse)
+
+
+recurrent_layer_push = plain(
+    "recurrent_layer_push", arity=15, outputs=2, eval=_layer_push,
+    doc="The tangents of a `recurrent_layer` of whole sequences where nobody follows them.",
+)  # fmt: skip
+lstm_layer_push = plain(
+    "lstm_layer_push", arity=20, outputs=3,
+    eval=lambda *rest: _pushed(
+        "LSTM", rest[:8], rest[8], rest[9:12], rest[12:20], *rest[20:]),
+    doc="The tangents of an `lstm_layer` of whole sequences where nobody follows them.",
 )  # fmt: skip
