@@ -13,7 +13,7 @@ from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value, made
+from ..core.values import Value, made, shown
 from .batched import Batched, whole_batch
 from .engine import Sweep, accumulate_leaves, sweep, sweep_loss
 from .leaves import accumulate, through_hooks
@@ -201,7 +201,7 @@ def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> A
     else:
         g = pass_.captured.get(x._entry[ORDER])
     if g is not None:
-        return g if isinstance(g, Tensor) else wrap(_own(g))
+        return g if isinstance(g, Tensor) else shown(_own(g))
     if not unused:
         raise RuntimeError(
             f"The differentiated Tensor at index {place} appears to not have been used in the"

@@ -20,6 +20,7 @@ from ..core.state import STATE
 from ..core.tape import ORDER, PARENTS, PRIM, Entry, mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value
+from ..core.values import shown as as_users_meet
 from .segments import SEGMENT
 
 ndarray = np.ndarray
@@ -34,7 +35,7 @@ class Late:
 
 
 def shown(g: Any) -> Any:
-    return g if g is None or isinstance(g, Tensor) else wrap(g)
+    return g if g is None or isinstance(g, Tensor) else as_users_meet(g)
 
 
 def like(result: Any, g: Any, hook: Any) -> Any:

@@ -136,6 +136,12 @@ class DeviceMesh:
             raise RuntimeError("Cannot slice a DeviceMesh without mesh_dim_names!")
         chosen = (names,) if isinstance(names, str) else tuple(names)
         dims = [self._named(name) for name in chosen]
+        long = [dim for dim in dims if self.mesh.shape[dim] > 1]
+        if long != sorted(long):
+            raise KeyError(
+                f"Invalid mesh_dim_names {chosen} specified. Mesh dim indices should be in"
+                " ascending order."
+            )
         here = self._place or (0,) * self.ndim
         at = tuple(slice(None) if dim in dims else here[dim] for dim in range(self.ndim))
         kept = sorted(dims)

@@ -14,9 +14,9 @@ from ...core.overrides import plain_results
 from ...core.primitive import General, Primitive, bake_general
 from ...core.tape import LEAF
 from ...core.tensor import Tensor, wrap
-from ...core.values import raw
+from ...core.values import KINDS, raw
 from . import dispatching
-from .laid import KIND, Laid, redistributed, wrapped
+from .laid import KIND, Laid, cut, redistributed, whole, wrapped
 from .placements import Partial, Placement, Replicate, Shard
 
 assert dispatching
@@ -84,6 +84,16 @@ class DTensor(Tensor, metaclass=_Kind):
         """Refused, as for all subclasses of Tensor: `to_local()` or `full_tensor()` come first."""
         return self._array.values(".numpy()")
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Write to the places that are named: by way of the whole. Not while recording."""
+        if rl.is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
+            raise NotImplementedError(
+                "Operator aten.fill_.Tensor does not have a sharding strategy registered."
+            )
+        everything = wrap(whole(self._array).local.copy())
+        everything[key] = value.full_tensor() if isinstance(value, DTensor) else value
+        self.detach().copy_(wrapped(cut(everything._array, self._array)))
+
     @staticmethod
     def from_local(
         local_tensor: Any, device_mesh: Any = None, placements: Any = None, *,
@@ -148,8 +158,8 @@ class DTensor(Tensor, metaclass=_Kind):
 
     def full_tensor(self, *, grad_placements: Any = None) -> Any:
         """All of it, on every process; gradients flow back."""
-        whole = (Replicate(),) * len(self.placements)
-        return _redistribute(self, whole).to_local(grad_placements=grad_placements)
+        everywhere = (Replicate(),) * len(self.placements)
+        return _redistribute(self, everywhere).to_local(grad_placements=grad_placements)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return self._array.describe()
@@ -170,7 +180,7 @@ class DTensor(Tensor, metaclass=_Kind):
         return [self._array]
 
 
-KIND[0] = DTensor
+KIND[0] = KINDS[Laid] = DTensor
 
 
 def _rebuilt(local: Any, mesh: Any, placements: Any, shape: Any, requires_grad: bool) -> Any:

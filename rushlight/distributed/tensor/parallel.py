@@ -1,7 +1,7 @@
 """Layers whose weights are spread over processes: each computes its part of the output.
 
 A column-wise layer followed by a row-wise one needs one sum over processes forward and one
-backward. All processes get the same inputs and compute the same loss.
+backward. A style makes DTensors of a layer's parameters, and lays its inputs and outputs.
 
 Sources: Shoeybi et al. 2019, https://arxiv.org/abs/1909.08053;
 https://docs.pytorch.org/docs/stable/distributed.tensor.parallel.html
@@ -9,265 +9,312 @@ https://docs.pytorch.org/docs/stable/distributed.tensor.parallel.html
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import rushlight as rl
 
-from ...core.errors import fail
 from ...core.names import explain_missing as _explain_missing
+from ..device_mesh import whole_mesh
+from .dispatching import IMPLICIT
+from .dtensor import DTensor
+from .making import distribute_module, distribute_tensor
 from .placements import Placement, Replicate, Shard
 
-__all__ = ["ColwiseParallel", "ParallelStyle", "RowwiseParallel", "parallelize_module"]
-dist: Any = rl.distributed
+__all__ = [
+    "ColwiseParallel", "ParallelStyle", "PrepareModuleInput", "PrepareModuleInputOutput",
+    "PrepareModuleOutput", "RowwiseParallel", "SequenceParallel", "loss_parallel",
+    "parallelize_module",
+]  # fmt: skip
 
 
-class _Copied(rl.autograd.Function):
-    """The same on all processes, whose gradients are parts of a sum."""
+class ParallelStyle(ABC):
+    """How one module is split: `_apply(module, mesh)` does it and returns the module."""
 
-    @staticmethod
-    def forward(ctx: Any, group: Any, x: Any) -> Any:
-        ctx.group = group
-        return x.view_as(x)
+    src_data_rank: int | None = 0
 
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        return None, _Summed.apply(ctx.group, g)
-
-
-class _Summed(rl.autograd.Function):
-    """The sum over processes, which all have the same gradient for."""
-
-    @staticmethod
-    def forward(ctx: Any, group: Any, x: Any) -> Any:
-        ctx.group = group
-        total = x.detach().clone().contiguous()
-        dist.all_reduce(total, group=group)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        return None, _Copied.apply(ctx.group, g)
-
-
-class _Cut(rl.autograd.Function):
-    """This process's part of what all have."""
-
-    @staticmethod
-    def forward(ctx: Any, group: Any, dim: int, x: Any) -> Any:
-        ctx.group, ctx.dim = group, dim
-        return _part(x.detach(), dim, group).clone()
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        return None, None, _Joined.apply(ctx.group, ctx.dim, g)
-
-
-class _Joined(rl.autograd.Function):
-    """The parts of all processes together."""
-
-    @staticmethod
-    def forward(ctx: Any, group: Any, dim: int, x: Any) -> Any:
-        ctx.group, ctx.dim = group, dim
-        x = x.detach().contiguous()
-        parts = [rl.empty_like(x) for _ in range(dist.get_world_size(group))]
-        dist.all_gather(parts, x, group=group)
-        return rl.cat(parts, dim)
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        return None, None, _Cut.apply(ctx.group, ctx.dim, g)
-
-
-def _part(x: Any, dim: int, group: Any) -> Any:
-    size = dist.get_world_size(group)
-    if x.shape[dim] % size:
-        raise fail(
-            ValueError,
-            f"dimension {dim} of a tensor of shape {tuple(x.shape)} cannot be cut into {size} equal"
-            " parts",
-        )
-    return x.chunk(size, dim)[dist.get_rank(group)]
-
-
-def _laid(x: Any, have: Placement, want: Placement, group: Any) -> Any:
-    """A tensor laid out in one way, in another."""
-    if have == want:
-        return x
-    if isinstance(have, Shard):
-        x = _Joined.apply(group, have.dim, x)
-    return _Cut.apply(group, want.dim, x) if isinstance(want, Shard) else x
-
-
-class _Parallel:
-    """What a split layer knows besides: its group, and how it takes and gives tensors."""
-
-    group: Any
-    style: Any
-
-    def __getstate__(self) -> Any:
-        raise fail(
-            RuntimeError,
-            f"a {type(self).__name__} lives on several processes and cannot be copied or pickled",
-            "save its state_dict(), on each process its own",
-        )
-
-    def taken(self, x: Any, want: Placement) -> Any:
-        """The input, as this layer computes on it."""
-        x = _laid(x, self.style.input_layouts, want, self.group)
-        return _Copied.apply(self.group, x) if isinstance(want, Replicate) else x
-
-    def given(self, y: Any, have: Placement) -> Any:
-        """The output, as it is asked for."""
-        return _laid(y, have, self.style.output_layouts, self.group)
-
-
-class ColwiseLinear(_Parallel, rl.nn.Linear):
-    """Some of the output features."""
-
-    cuts = {"weight": 0, "bias": 0}
-
-    def forward(self, x: Any) -> Any:
-        y = rl.nn.functional.linear(self.taken(x, Replicate()), self.weight, self.bias)
-        return self.given(y, Shard(-1))
-
-
-class RowwiseLinear(_Parallel, rl.nn.Linear):
-    """Some of the input features; a bias is added once, after the sum."""
-
-    cuts = {"weight": 1}
-
-    def forward(self, x: Any) -> Any:
-        y = rl.nn.functional.linear(self.taken(x, Shard(-1)), self.weight)
-        y = _Summed.apply(self.group, y)
-        return self.given(y if self.bias is None else y + self.bias, Replicate())
-
-
-class ColwiseEmbedding(_Parallel, rl.nn.Embedding):
-    """Some of the entries of every vector."""
-
-    cuts = {"weight": 1}
-
-    def forward(self, x: Any) -> Any:
-        found = _looked_up(self, _laid(x, self.style.input_layouts, Replicate(), self.group))
-        return self.given(found, Shard(-1))
-
-
-class RowwiseEmbedding(_Parallel, rl.nn.Embedding):
-    """Some of the vectors; the others come as zeros, and the sum over processes has all."""
-
-    cuts = {"weight": 0}
-
-    def forward(self, x: Any) -> Any:
-        x = _laid(x, self.style.input_layouts, Replicate(), self.group)
-        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.num_embeddings:
-            raise fail(IndexError, "index out of range in self")
-        count = self.weight.shape[0]
-        x = x - count * dist.get_rank(self.group)
-        mine = (x >= 0) & (x < count)
-        found = _looked_up(self, x.clamp(0, count - 1)) * mine.unsqueeze(-1)
-        return self.given(_Summed.apply(self.group, found), Replicate())
-
-
-def _looked_up(layer: Any, x: Any) -> Any:
-    if layer.max_norm is not None or layer.padding_idx is not None:
-        raise fail(NotImplementedError, "an embedding with max_norm or padding_idx cannot be split")
-    return rl.nn.functional.embedding(x, layer.weight)
-
-
-class ParallelStyle:
-    """How one layer is split: ColwiseParallel or RowwiseParallel."""
-
-    kinds: dict[Any, Any] = {}
-    input_layouts: Placement
-    output_layouts: Placement
-
-    def __init__(
-        self,
-        *,
-        input_layouts: Placement | None = None,
-        output_layouts: Placement | None = None,
-    ) -> None:
-        self.input_layouts = input_layouts or type(self).input_layouts
-        self.output_layouts = output_layouts or type(self).output_layouts
+    @abstractmethod
+    def _apply(self, module: Any, device_mesh: Any) -> Any: ...
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(input_layouts={self.input_layouts},"
-            f" output_layouts={self.output_layouts})"
-        )
+        said = ", ".join(f"{name}={getattr(self, name)}" for name in self._said)
+        return f"{type(self).__name__}({said})"
 
-    def apply(self, module: Any, group: Any) -> Any:
-        """Keep this process's part of the weights that rank 0 of the group has."""
-        kind = self.kinds.get(type(module))
+    _said: tuple[str, ...] = ()
+
+
+def _laid(x: Any, mesh: Any, now: Any, then: Any) -> Any:
+    """A part (or tensor in parts) that lies in one way, in another; what is no tensor as it is."""
+    if not isinstance(x, rl.Tensor):
+        return x
+    if not isinstance(x, DTensor):
+        x = DTensor.from_local(x, mesh, now)
+    return x if then is None else x.redistribute(mesh, then)
+
+
+def _split(module: Any, cuts: dict[str, Placement], mesh: Any, source: int | None) -> None:
+    """Make DTensors of a module's own parameters."""
+    for name, weight in list(module.named_parameters(recurse=False)):
+        placement = cuts.get(name, Replicate())
+        part = distribute_tensor(weight, mesh, [placement], src_data_rank=source)
+        module.register_parameter(name, rl.nn.Parameter(part, weight.requires_grad))
+
+
+class _Layer(ParallelStyle):
+    """A Linear or Embedding: which parameters are cut, and what inputs it computes on."""
+
+    _said = ("input_layouts", "output_layouts", "use_local_output")
+    cuts: dict[Any, tuple[dict[str, Placement], Placement]] = {}
+
+    def __init__(self, input_layouts: Any, output_layouts: Any, use_local_output: bool) -> None:
+        self.input_layouts, self.output_layouts = (input_layouts,), (output_layouts,)
+        self.use_local_output = use_local_output
+
+    def _apply(self, module: Any, device_mesh: Any) -> Any:
+        kind = next((one for one in self.cuts if isinstance(module, one)), None)
         if kind is None:
             raise NotImplementedError(
                 f"{type(self).__name__} currently only support nn.Linear and nn.Embedding!"
             )
-        for name, weight in list(module.named_parameters(recurse=False)):
-            whole = weight.detach().clone()
-            dist.broadcast(whole, dist.get_global_rank(group, 0), group=group)
-            dim = kind.cuts.get(name)
-            part = whole if dim is None else _part(whole, dim, group).clone()
-            setattr(module, name, rl.nn.Parameter(part, weight.requires_grad))
-        module.__class__, module.group, module.style = kind, group, self
-        return module
+        cuts, wanted = self.cuts[kind]
+
+        def partition(name: str, part: Any, mesh: Any) -> None:
+            _split(part, cuts, mesh, self.src_data_rank)
+
+        def taken(part: Any, inputs: Any, mesh: Any) -> Any:
+            return (_laid(inputs[0], mesh, self.input_layouts, (wanted,)), *inputs[1:])
+
+        def given(part: Any, output: Any, mesh: Any) -> Any:
+            output = output.redistribute(mesh, self.output_layouts)
+            return output.to_local() if self.use_local_output else output
+
+        return distribute_module(module, device_mesh, partition, taken, given)
 
 
-class ColwiseParallel(ParallelStyle):
+class ColwiseParallel(_Layer):
     """Each process computes some of the output features (of an Embedding: some entries).
 
     By default inputs are whole and outputs stay in parts, for a row-wise layer to take.
     """
 
-    input_layouts, output_layouts = Replicate(), Shard(-1)
-    kinds = {rl.nn.Linear: ColwiseLinear, rl.nn.Embedding: ColwiseEmbedding}
+    cuts = {
+        rl.nn.Linear: ({"weight": Shard(0), "bias": Shard(0)}, Replicate()),
+        rl.nn.Embedding: ({"weight": Shard(1)}, Replicate()),
+    }
+
+    def __init__(
+        self, *, input_layouts: Placement | None = None, output_layouts: Placement | None = None,
+        use_local_output: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(input_layouts or Replicate(), output_layouts or Shard(-1),
+                         use_local_output)  # fmt: skip
 
 
-class RowwiseParallel(ParallelStyle):
+class RowwiseParallel(_Layer):
     """Each process takes some of the input features (of an Embedding: has some vectors).
 
-    By default a Linear takes inputs in parts, an Embedding whole ones; outputs are whole.
+    By default inputs are in parts along their last dimension, and outputs are whole. An Embedding
+    takes whole inputs: say `input_layouts=Replicate()`.
     """
 
-    input_layouts, output_layouts = Shard(-1), Replicate()
-    kinds = {rl.nn.Linear: RowwiseLinear, rl.nn.Embedding: RowwiseEmbedding}
+    cuts = {
+        rl.nn.Linear: ({"weight": Shard(1)}, Shard(-1)),
+        rl.nn.Embedding: ({"weight": Shard(0)}, Replicate()),
+    }
 
-    def apply(self, module: Any, group: Any) -> Any:
-        """Keep this process's part of the weights."""
-        if isinstance(module, rl.nn.Embedding) and self.input_layouts == Shard(-1):
-            style = RowwiseParallel(output_layouts=self.output_layouts)
-            style.input_layouts = Replicate()
-            return ParallelStyle.apply(style, module, group)
-        return super().apply(module, group)
+    def __init__(
+        self, *, input_layouts: Placement | None = None, output_layouts: Placement | None = None,
+        use_local_output: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(input_layouts or Shard(-1), output_layouts or Replicate(),
+                         use_local_output)  # fmt: skip
 
 
-def parallelize_module(module: Any, device_mesh: Any = None, parallelize_plan: Any = None) -> Any:
+class SequenceParallel(ParallelStyle):
+    """A norm or dropout on a part of the sequence; its parameters are the same everywhere."""
+
+    _said = ("sequence_dim", "use_local_output")
+
+    def __init__(self, *, sequence_dim: int = 1, use_local_output: bool = False) -> None:
+        self.sequence_dim, self.use_local_output = sequence_dim, use_local_output
+
+    def _apply(self, module: Any, device_mesh: Any) -> Any:
+        lie = (Shard(self.sequence_dim),)
+
+        def partition(name: str, part: Any, mesh: Any) -> None:
+            _split(part, {}, mesh, self.src_data_rank)
+
+        def taken(part: Any, inputs: Any, mesh: Any) -> Any:
+            return (_laid(inputs[0], mesh, lie, lie), *inputs[1:])
+
+        def given(part: Any, output: Any, mesh: Any) -> Any:
+            return output.to_local() if self.use_local_output else output
+
+        return distribute_module(module, device_mesh, partition, taken, given)
+
+
+def _several(layouts: Any) -> tuple[Any, ...] | None:
+    return layouts if layouts is None or isinstance(layouts, tuple) else (layouts,)
+
+
+class PrepareModuleInput(ParallelStyle):
+    """Lay a module's inputs: each lies as `input_layouts` says, and shall as `desired_...` does.
+
+    None leaves an input as it is. With `use_local_output` the module gets plain parts.
+    """
+
+    _said = ("input_layouts", "desired_input_layouts", "input_kwarg_layouts",
+             "desired_input_kwarg_layouts", "use_local_output")  # fmt: skip
+
+    def __init__(
+        self, *, input_layouts: Any = None, desired_input_layouts: Any = None,
+        input_kwarg_layouts: dict[str, Placement] | None = None,
+        desired_input_kwarg_layouts: dict[str, Placement] | None = None,
+        use_local_output: bool = False,
+    ) -> None:  # fmt: skip
+        self.input_layouts = _several(input_layouts)
+        self.desired_input_layouts = _several(desired_input_layouts)
+        self.input_kwarg_layouts = input_kwarg_layouts or {}
+        self.desired_input_kwarg_layouts = desired_input_kwarg_layouts or {}
+        self.use_local_output = use_local_output
+        now, then = self.input_layouts, self.desired_input_layouts
+        if now is not None and then is None:
+            raise AssertionError("desired module inputs should not be None!")
+        if now is not None and then is not None and len(now) != len(then):
+            raise AssertionError("input_layouts and desired_input_layouts should have same length!")
+
+    def _one(self, x: Any, mesh: Any, now: Any, then: Any) -> Any:
+        if now is None or not isinstance(x, rl.Tensor):
+            return x
+        x = _laid(x, mesh, (now,), None if then is None else (then,))
+        return x.to_local() if self.use_local_output else x
+
+    def _apply(self, module: Any, device_mesh: Any) -> Any:
+        def before(part: Any, inputs: Any, named: Any) -> Any:
+            if self.input_layouts is not None:
+                if len(inputs) != len(self.input_layouts):
+                    raise ValueError("module inputs and input_layouts should have same length!")
+                rows = zip(inputs, self.input_layouts, self.desired_input_layouts or ())
+                inputs = tuple(self._one(x, device_mesh, now, then) for x, now, then in rows)
+            laid = {name: self._one(x, device_mesh, self.input_kwarg_layouts.get(name),
+                                    self.desired_input_kwarg_layouts.get(name))
+                    for name, x in named.items()}  # fmt: skip
+            return inputs, laid
+
+        module.register_forward_pre_hook(before, with_kwargs=True)
+        return module
+
+
+class PrepareModuleOutput(ParallelStyle):
+    """Lay a module's outputs: each lies as `output_layouts` says, and shall as `desired_...`."""
+
+    _said = ("output_layouts", "desired_output_layouts", "use_local_output")
+
+    def __init__(
+        self, *, output_layouts: Any, desired_output_layouts: Any, use_local_output: bool = True
+    ) -> None:
+        self.output_layouts = _several(output_layouts) or ()
+        self.desired_output_layouts = _several(desired_output_layouts) or ()
+        self.use_local_output = use_local_output
+        if len(self.output_layouts) != len(self.desired_output_layouts):
+            raise AssertionError(
+                "output_layouts and desired_output_layouts should have same length!"
+            )
+
+    def _apply(self, module: Any, device_mesh: Any) -> Any:
+        def after(part: Any, inputs: Any, outputs: Any) -> Any:
+            several = outputs if isinstance(outputs, tuple) else (outputs,)
+            if len(several) != len(self.output_layouts):
+                raise ValueError("module outputs and output_layouts should have same length!")
+            found = []
+            for x, now, then in zip(several, self.output_layouts, self.desired_output_layouts):
+                if now is not None:
+                    x = _laid(x, device_mesh, (now,), (then,))
+                    x = x.to_local() if self.use_local_output else x
+                found.append(x)
+            return tuple(found) if isinstance(outputs, tuple) else found[0]
+
+        module.register_forward_hook(after)
+        return module
+
+
+class PrepareModuleInputOutput(ParallelStyle):
+    """PrepareModuleInput and PrepareModuleOutput in one."""
+
+    def __init__(
+        self, *, input_layouts: Any = None, desired_input_layouts: Any = None,
+        input_kwarg_layouts: Any = None, desired_input_kwarg_layouts: Any = None,
+        use_local_input: bool = False, output_layouts: Any, desired_output_layouts: Any,
+        use_local_output: bool = True,
+    ) -> None:  # fmt: skip
+        self.prepare_module_input = PrepareModuleInput(
+            input_layouts=input_layouts, desired_input_layouts=desired_input_layouts,
+            input_kwarg_layouts=input_kwarg_layouts,
+            desired_input_kwarg_layouts=desired_input_kwarg_layouts,
+            use_local_output=use_local_input,
+        )  # fmt: skip
+        self.prepare_module_output = PrepareModuleOutput(
+            output_layouts=output_layouts, desired_output_layouts=desired_output_layouts,
+            use_local_output=use_local_output,
+        )  # fmt: skip
+
+    def _apply(self, module: Any, device_mesh: Any) -> Any:
+        self.prepare_module_input._apply(module, device_mesh)
+        return self.prepare_module_output._apply(module, device_mesh)
+
+    def __repr__(self) -> str:
+        first, second = repr(self.prepare_module_input), repr(self.prepare_module_output)
+        taken = first.partition("(")[2][:-1].replace("use_local_output", "use_local_input")
+        return f"{type(self).__name__}({taken}, {second.partition('(')[2]}"
+
+
+@contextlib.contextmanager
+def loss_parallel() -> Iterator[None]:
+    """A block in which `cross_entropy` takes scores in parts, with plain labels.
+
+    The scores are gathered for it, and their gradient is cut again.
+    """
+    before, IMPLICIT[0] = IMPLICIT[0], True
+    try:
+        yield
+    finally:
+        IMPLICIT[0] = before
+
+
+def parallelize_module(
+    module: Any, device_mesh: Any = None, parallelize_plan: Any = None, *,
+    src_data_rank: int | None = 0,
+) -> Any:  # fmt: skip
     """Split layers of a module over a mesh of one dimension, in place, and return it.
 
-    `parallelize_plan` is a style, for a layer itself, or a dictionary of the layers' names, which
-    may have `*` and `?` in their parts, and styles. Weights are those of the first process.
-    Parameters become this process's parts, so `clip_grad_norm_` sees only those.
-    Raises NotImplementedError for a layer that is no Linear or Embedding, ValueError for sizes that
-    cannot be cut into equal parts, RuntimeError for a mesh of several dimensions.
+    `parallelize_plan` is a style, for the module itself, or a dictionary of the names of modules in
+    it, which may have `*` and `?` in their parts, and styles. Weights are those of the first
+    process; with `src_data_rank=None` every process takes its part of its own.
+    Raises NotImplementedError for a layer that is no Linear or Embedding, TypeError for other
+    plans.
     """
-    if device_mesh is not None and device_mesh.ndim != 1:
-        raise fail(
-            RuntimeError,
-            f"Tensor Parallel only accepts a 1D DeviceMesh, but found {device_mesh.ndim}D!",
-            'give a part of it: device_mesh["tp"]',
+    mesh = whole_mesh() if device_mesh is None else device_mesh
+    if parallelize_plan is None:
+        warnings.warn(
+            "No parallelize_plan is provided and auto-parallel is not supported at the moment, so"
+            " this parallelize_module call will do nothing.",
+            stacklevel=2,
         )
-    group = dist.group.WORLD if device_mesh is None else device_mesh.get_group()
+        return module
     if isinstance(parallelize_plan, ParallelStyle):
-        return parallelize_plan.apply(module, group)
-    for pattern, style in (parallelize_plan or {}).items():
-        parts = pattern.split(".")
-        found = [
-            part for name, part in list(module.named_modules())
-            if len(names := name.split(".")) == len(parts)
-            and all(map(fnmatch.fnmatchcase, names, parts))
-        ]  # fmt: skip
+        parallelize_plan.src_data_rank = src_data_rank
+        return parallelize_plan._apply(module, mesh)
+    if not isinstance(parallelize_plan, dict):
+        raise TypeError(
+            "Expect Union[ParallelStyle, Dict[str, ParallelStyle]] for parallelize_plan,"
+            f" {type(parallelize_plan)} found!"
+        )
+    for pattern, style in parallelize_plan.items():
+        found = _named(module, pattern)
         if not found:
             warnings.warn(
                 f"Parallelize plan key '{pattern}' could not be resolved: no submodule matching"
@@ -275,8 +322,17 @@ def parallelize_module(module: Any, device_mesh: Any = None, parallelize_plan: A
                 stacklevel=2,
             )
         for part in found:
-            style.apply(part, group)
+            parallelize_module(part, mesh, style, src_data_rank=src_data_rank)
     return module
+
+
+def _named(module: Any, pattern: str) -> list[Any]:
+    parts = pattern.split(".")
+    return [
+        part for name, part in list(module.named_modules())
+        if len(names := name.split(".")) == len(parts)
+        and all(map(fnmatch.fnmatchcase, names, parts))
+    ]  # fmt: skip
 
 
 _explain_missing(__name__)

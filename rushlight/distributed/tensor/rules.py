@@ -115,10 +115,10 @@ def elementwise(operands: Sequence[Operand | None], *params: Any) -> list[Way]:
 def _linear(operands: Sequence[Operand | None], *params: Any) -> list[Way]:
     """The same, and a sum of parts is a part of the sum. A number would be added by each."""
     found = elementwise(operands)
-    if all(x is not None for x in operands):
-        kinds = {x.now for x in operands if x is not None and isinstance(x.now, Partial)}
-        found += [((kind,) * len(operands), kind) for kind in kinds
-                  if kind.reduce_op in ("sum", "avg")]  # fmt: skip
+    kinds = {None if x is None else x.now for x in operands}
+    for kind in (SUM, AVG):
+        if kinds == {kind}:
+            found.append(((kind,) * len(operands), kind))
     return found
 
 
@@ -229,7 +229,7 @@ def _with_bias(operands: Sequence[Operand | None], *params: Any) -> list[Way]:
         x = operands[2]
         last = len(operands[0].shape) - 1  # type: ignore[union-attr]  # the layer's input
         if isinstance(out, Partial):
-            if x is not None and x.now == out:
+            if x is not None and x.now in (out, R) and out == SUM:
                 listed.append(((*targets, out), out))
         else:
             listed.append(((*targets, Shard(0) if out == Shard(last) else R), out))
