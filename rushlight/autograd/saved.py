@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,9 @@ class Packed:
     __slots__ = ("parent", "place", "unpack", "value")
 
     def __init__(
-        self, tensor: Tensor, pack: Pack, unpack: Unpack, place: int = 0, parent: Any = None
-    ) -> None:
+        self, tensor: Tensor, pack: Pack, unpack: Unpack, place: int = 0, parent: Any = None,
+        made: bool = False,
+    ) -> None:  # fmt: skip
         self.unpack, self.place, self.parent = unpack, place, parent
         before, count = STATE.grad, version(tensor._array)
         STATE.grad = False
@@ -53,8 +54,8 @@ class Packed:
                 " unexpected side-effects. Please open an issue if you need to perform in-place"
                 " operations on the input to a pack hook."
             )
-        # the tensor itself would hold the entry that holds it
-        self.value = wrap(tensor._array) if value is tensor else value
+        # what the entry made would hold the entry that holds it
+        self.value = wrap(tensor._array) if made and value is tensor else value
 
     def array(self) -> np.ndarray:
         """The saved array again."""
@@ -107,17 +108,22 @@ def _pack_entry(entry: Entry, value: Any, operands: Any) -> None:
         return wrap(array, parent if type(parent) is list else None)
 
     if entry[INPUTS] is not None:
-        entry[INPUTS] = tuple(
-            x
-            if type(x) is not np.ndarray or spared(prim.reads, place, parents)
-            else Packed(tensor(place, x), pack, unpack)
-            for place, x in enumerate(entry[INPUTS])
-        )
+        saved = list(entry[INPUTS])
+        for place in _order(saved):
+            x = saved[place]
+            if type(x) is np.ndarray and not spared(prim.reads, place, parents):
+                saved[place] = Packed(tensor(place, x), pack, unpack)
+        entry[INPUTS] = tuple(saved)
     y = entry[OUTPUT]
     if type(y) is tuple:
         entry[OUTPUT] = tuple(one if one is None else Packed(wrap(one), pack, unpack) for one in y)
     elif type(y) is np.ndarray and not spared(prim.reads, len(entry[INPUTS] or ()), parents):
-        entry[OUTPUT] = Packed(wrap(y, entry), pack, unpack)
+        entry[OUTPUT] = Packed(wrap(y, entry), pack, unpack, made=True)
+
+
+def _order(saved: Sequence[Any]) -> range:
+    """Of two operands torch saves the second first: the first one's gradient reads that."""
+    return range(1, -1, -1) if len(saved) == 2 else range(len(saved))
 
 
 def _pack_function(entry: Entry, pack: Pack, unpack: Unpack) -> None:
@@ -132,7 +138,7 @@ def _pack_function(entry: Entry, pack: Pack, unpack: Unpack) -> None:
             packed.append(None)
         else:  # an output: its values and which of the outputs it is
             place = -1 if x.place is None else x.place
-            packed.append(Packed(x.tensor(entry), pack, unpack, place, OUTPUT_OF))
+            packed.append(Packed(x.tensor(entry), pack, unpack, place, OUTPUT_OF, made=True))
     ctx._saved = tuple(packed)
     entry[INPUTS] = tuple(packed)
 
@@ -145,7 +151,11 @@ def unpacked(entry: Entry) -> Entry:
     for field in (INPUTS, OUTPUT):
         saved = entry[field]
         if type(saved) is tuple:
-            found[field] = tuple(x.array() if type(x) is Packed else x for x in saved)
+            arrays = list(saved)
+            for place in _order(saved):
+                if type(saved[place]) is Packed:
+                    arrays[place] = saved[place].array()
+            found[field] = tuple(arrays)
         elif type(saved) is Packed:
             found[field] = saved.array()
     return found

@@ -424,3 +424,18 @@ def test_square_root_memory() -> None:
         y = y.sin()
     y.sum().backward()
     assert x.grad.tolist() == plain.grad.tolist()
+
+
+def test_hooks_see_the_tensors_themselves_the_second_operand_first() -> None:
+    a, b = rl.ones(2, requires_grad=True), rl.ones(2, requires_grad=True) * 2
+    packed: list[Any] = []
+    unpacked: list[Any] = []
+    pair = [lambda t: packed.append(t) or t, lambda t: unpacked.append(t) or t]
+    with graph.saved_tensors_hooks(*pair):
+        product, ratio = (a * b).sum(), (a / b).sum()
+        matrices = (a.reshape(1, 2) @ b.reshape(2, 1)).sum()
+    assert packed[0] is b and packed[1] is a and packed[2] is b and packed[3] is a
+    assert [one.shape for one in packed[4:]] == [(2, 1), (1, 2)]
+    rl.autograd.backward([matrices, ratio, product])
+    wanted = [*packed[4:], *packed[2:4], *packed[:2]]
+    assert all(one is other for one, other in zip(unpacked, wanted, strict=True))
