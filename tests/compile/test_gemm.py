@@ -374,18 +374,19 @@ def test_tall_products_pass_all_panels_tile_by_tile(name, spec):
 @pytest.mark.parametrize("spec", ["ik,kj->ij", "ki,kj->ij", "bik,bkj->bij", "ik,kj->ji"])
 @pytest.mark.parametrize("vectors", [2, 3])
 def test_first_tiles_pack_panels_for_the_others(spec, size, vectors, monkeypatch):
-    target, shape, kept = TARGETS["avx2"], {**dict(zip("ijk", size)), "b": 3}, []
+    target, shape, kept, passes = TARGETS["avx2"], {**dict(zip("ijk", size)), "b": 3}, [], 0
     shapes = [tuple(shape[x] for x in part) for part in spec.split("->")[0].split(",")]
     cheapest = gemm_search.plan_gemm
 
     def forced(gemm, target):
-        found = replace(cheapest(gemm, target), swapped=False, inner=False, cut=0, packs_y=True)
-        found = replace(found, rows=12 // vectors, vectors=vectors)
+        found = replace(cheapest(gemm, target), swapped=False, inner=False, packs_y=True)
+        found = replace(found, cut=passes, rows=12 // vectors, vectors=vectors)
         kept.append(found.keeps)
         return found
 
     monkeypatch.setattr(products, "plan_gemm", forced)
-    for gap in (0, 900):
+    for cut, gap in ((0, 0), (0, 900), (11, 900)):
+        passes = cut
         check(spec, *shapes, target, accumulate=gap == 0, gaps=(0, gap))
     check(spec, *shapes, target, epilogue=lambda f, v, place: f.mul(v, 2.0),
           after=lambda y: 2 * y, gaps=(0, 900))  # fmt: skip

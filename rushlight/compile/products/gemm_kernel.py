@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
 from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue, ask_starts, ask_step, asked, emit_ask
-from .gemm_plan import Plan, Result, Room
+from .gemm_plan import FAR_STEP, Plan, Result, Room
 from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
-from .tiles import Tile, tile_name, unrolled
+from .tiles import Tile, in_rounds, tile_name, unrolled
 
 Range = tuple[Number, Number]
 STRETCH, LINES = 8, 6  # terms at least between what is asked for, and how many lines at once
-FAR_STEP = 256  # bytes from term to term, from which a processor does not foresee the next line
 FEW = 24  # tiles that share a panel, up to which the next one is asked for
 
 
@@ -104,7 +104,7 @@ class Driver:
         steps = min(16, 224 // sums)
         if self.plan.inner or sums < 12 or self.gemm.terms < 2 * steps:
             return 0, 0
-        if self.type.lanes * self.type.size == 32:
+        if in_rounds(self.type):
             x_far, y_far = (abs(step) * self.type.size >= FAR_STEP for step in (x_step, y_step))
             return steps * x_far, steps * y_far
         return steps if abs(x_step) * self.type.size >= 16 else 0, steps
@@ -188,29 +188,41 @@ class Driver:
             self._pack(stripe)
         panels = self._range(stripe, plan.blocks[1], self.panels)
         tiles = self._range(block, plan.blocks[0], plan.tiles[0])
-        if plan.keeps:
-            with f.loop(*panels, some=True) as panel:
-                self._one(panel.index, f.coerce(tiles[0], I64), 0, None, keeps=True)
-                with f.loop(f.add(tiles[0], 1), tiles[1]) as tile:
-                    self._one(panel.index, tile.index, 0, None)
-            return
+        if plan.keeps and not plan.cut:
+            return self._each(panels, tiles, lambda p, t, keeps: self._one(p, t, keeps, 0, None))
         if not plan.cut:
             by_tiles = plan.by_rows or plan.along
             outer, inner = (tiles, panels) if by_tiles else (panels, tiles)
             with f.loop(*outer, some=True) as one, f.loop(*inner, some=True) as two:
                 panel, tile = (two, one) if by_tiles else (one, two)
                 self.first = tiles[0]
-                self._one(panel.index, tile.index, 0, None)
-            return
+                self._one(panel.index, tile.index, False, 0, None)
+            return None
         self._clear(panels, tiles)
         last = (self.gemm.terms - 1) // plan.cut * plan.cut
         early = f.loop(0, last, plan.cut)
-        with early as part, f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
-            self._one(panel.index, tile.index, part.index, plan.cut)
-        with f.loop(*panels, some=True) as panel, f.loop(*tiles, some=True) as tile:
-            self._ask(panel.index, self._row(tile.index))
-            self._one(panel.index, tile.index, last, self.gemm.terms - last)
-            self._end(panel.index, tile.index)
+        with early as part:
+            at = part.index
+            self._each(panels, tiles, lambda p, t, keeps: self._one(p, t, keeps, at, plan.cut))
+        self._each(panels, tiles, lambda p, t, keeps: self._last(p, t, keeps, last))
+        return None
+
+    def _each(self, panels: Range, tiles: Range, do: Callable[[Value, Value, bool], None]) -> None:
+        """do(panel, tile, whether it packs the panel) for all tiles, panel after panel."""
+        f = self.f
+        with f.loop(*panels, some=True) as panel:
+            first = tiles[0]
+            if self.plan.keeps:
+                do(panel.index, f.coerce(first, I64), True)
+                first = f.add(first, 1)
+            with f.loop(first, tiles[1], some=not self.plan.keeps) as tile:
+                do(panel.index, tile.index, False)
+
+    def _last(self, panel: Value, tile: Value, keeps: bool, start: int) -> None:
+        """The last pass of a tile, and its end."""
+        self._ask(panel, self._row(tile))
+        self._one(panel, tile, keeps, start, self.gemm.terms - start)
+        self._end(panel, tile)
 
     def _range(self, number: Number, step: int, end: int) -> Range:
         first = times(self.f, number, step)
@@ -285,7 +297,7 @@ class Driver:
         return f.at(self.waiting, times(f, at, plan.width), self.type)
 
     def _one(
-        self, panel: Value, tile: Value, start: Number, terms: Number | None, keeps: bool = False
+        self, panel: Value, tile: Value, keeps: bool, start: Number, terms: Number | None
     ) -> None:
         """Call the tile of this place, and what ends it."""
         f, plan, type = self.f, self.plan, self.type
@@ -298,7 +310,7 @@ class Driver:
         across = plan.width * (self.gemm.terms if plan.packs_y and not keeps else plan.y.free)
         if plan.packs_near and plan.near_panel and not keeps:
             across = 0
-        down = self._start(panel, start) if terms is not None else 0
+        down = self._start(panel, start, keeps) if terms is not None else 0
         y = self.near if plan.keeps and not keeps else self.y
         y = f.at(y, f.add(times(f, panel, across), down), type)
         if self.result is not None:
@@ -342,9 +354,11 @@ class Driver:
             return max(1, kinds)
         return min(kinds, max(LINES // lines, -(-STRETCH * kinds * rows // self.gemm.terms), 1))
 
-    def _start(self, panel: Value, start: Number) -> Number:
+    def _start(self, panel: Value, start: Number, keeps: bool) -> Number:
         """How far into this panel of y the term `start` is."""
-        return self.f.mul(start, self._down(panel))
+        if keeps:
+            return times(self.f, start, self.plan.y.inner[-1])
+        return 0 if self.plan.keeps else self.f.mul(start, self._down(panel))
 
     def _down(self, panel: Value) -> Number:
         """The step of y from term to term."""

@@ -18,9 +18,11 @@ NEAR_BYTES = 32 << 10
 RESULT_BYTES = 1 << 20  # of C, from which it does not stay at hand
 ROW_BYTES = 2 << 12  # from row to row of C, from which each is in pages of its own
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
-LONG, PART = 1536, 128  # longer reductions are always cut, into about so many terms a pass
+LONG = 1536  # terms of a sum, from which on it is always cut into passes
+PART, KEPT_PART = 128, 256  # terms of a pass, about: as they lie, and where panels are packed
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
 FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
+FAR_STEP = 256  # bytes from term to term, from which a processor does not foresee the next line
 KEPT, OFTEN = 3, 16  # tiles from which the first packs a panel: if there are no others, or if so
 UNITS = 4  # of work, so that threads have something to share
 
@@ -254,21 +256,26 @@ class Plan:
         """Whether the first tile of a unit that reads a panel packs it for those after it."""
         if not (self.packs_y and self._short_panel and self.type.lanes * self.type.size == 32):
             return False
-        if self.shared[1] or self.cut or self.inner or self.by_rows or self.along:
+        if self.shared[1] or self.inner or self.by_rows or self.along:
             return False
-        tiles, near = self.blocks[0], self.gemm.terms * self.width * self.type.size <= NEAR_BYTES
+        tiles, near = self.blocks[0], self._panel_size * self.type.size <= NEAR_BYTES
         return near and self.gemm.terms > 0 and tiles >= (KEPT if tiles == self.tiles[0] else OFTEN)
 
     @once
     def _short_panel(self) -> bool:
         """Whether a panel of y lies in rows that one copy goes through, and fits on the stack."""
-        small = self.gemm.terms * self.width * self.type.size <= 2 * NEAR_BYTES
+        small = self._panel_size * self.type.size <= 2 * NEAR_BYTES
         return small and self.y.free == 1 and len(self.gemm.k) == 1
+
+    @once
+    def _panel_size(self) -> int:
+        """Elements of a panel of y that a tile reads at once."""
+        return (self.cut or self.gemm.terms) * self.width
 
     @once
     def near_size(self) -> int:
         """Elements that a unit packs for itself."""
-        return self.gemm.terms * self.width if self.near_panel else self.y_matrix
+        return self._panel_size if self.near_panel else self.y_matrix
 
     @once
     def far_panels(self) -> bool:
@@ -343,7 +350,7 @@ class Plan:
     def _cut_blocks(self, tiles: int, rows: int, panels: int) -> tuple[int, int]:
         """Tiles and panels whose parts of x and y stay at hand together, pass by pass."""
         term = self.cut * self.type.size
-        high = -(-tiles // max(1, self.held(PASS_BYTES) // (rows * term)))
+        high = -(-tiles // max(1, PASS_BYTES // (rows * term)))
         wide = -(-panels // max(1, self.held(PANELS_BYTES) // (self.width * term)))
         while high * wide < UNITS and wide < panels:
             wide = min(2 * wide, panels)

@@ -15,6 +15,8 @@ from ..code.emit import Type, vector
 from ..records import replace
 from .gemm_plan import (
     FAR_BYTES,
+    FAR_STEP,
+    KEPT_PART,
     L1_BYTES,
     LONG,
     PART,
@@ -25,6 +27,7 @@ from .gemm_plan import (
     tile_shapes,
     x_collides,
 )
+from .tiles import in_rounds
 
 
 @functools.lru_cache(maxsize=512)
@@ -110,7 +113,8 @@ def _cuts(plan: Plan) -> tuple[int, ...]:
         return (0,)
     if plan.tiles[0] * plan.panels[0] < 4:
         return (0,)
-    cut = -(-terms // -(-terms // PART))
+    part = KEPT_PART if in_rounds(plan.type) else PART
+    cut = -(-terms // -(-terms // part))
     return (cut,) if terms > LONG else (0, cut)
 
 
@@ -122,7 +126,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
         instructions = 3 * sums + rows + vectors + 2
     step = max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
-    in_rounds = not plan.inner and w * plan.type.size == 32 and target.fma
+    rounds = not plan.inner and in_rounds(plan.type) and target.fma
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
@@ -130,7 +134,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         return -(-terms // w) * step + end + 30
     near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
-    if in_rounds:
+    if rounds:
         step = max(sums / 2, (rows + vectors) / 2, _told(rows, vectors) / 3.6, 4)
         step += 0.4 if vectors > 2 else 0  # found, not explained
         step += 0.35 * vectors if apart else 0 if near else 0.1 * vectors
@@ -143,6 +147,8 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     x_step = abs(plan.x.inner[-1]) * plan.type.size
     if x_step >= 1024 and not plan.packs_x:
         step += 1 + 2 * min(1.0, x_step / 4096)
+    elif x_step >= FAR_STEP and not plan.packs_x and rounds:
+        step += 0.4
     if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
         step += 8 * vectors
     if not plan.packs_x and x_collides(plan):
@@ -181,6 +187,8 @@ def _copy_cycles(plan: Plan) -> float:
         along = plan.y.free == 1
         each = 0.5 if along else 0.7 if plan.y.inner[-1] == 1 else 3.0
         each += 0.5 if plan.far_panels and not plan.packs_near else 0.0
+        if plan.keeps:
+            each = 0.15 * -(-plan.tiles[0] // plan.blocks[0])
         cycles += size * each / y_uses + 200
     if plan.packs_x:
         each = 0.6 if not plan.x_panels else 1.0 if plan.x.inner[-1] == 1 else 0.7

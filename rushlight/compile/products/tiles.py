@@ -84,6 +84,11 @@ def tile_name(module: Module, tile: Tile, keeps: int = 0) -> str:
     return name if name in module.functions else emit_tile(module, name, tile, keeps)
 
 
+def in_rounds(type: Type) -> bool:
+    """Whether tiles of such vectors go through several terms a round."""
+    return type.lanes * type.size == 32
+
+
 def unrolled(type: Type, vectors: int, rows: int = 0, keeps: bool = False) -> int:
     """Terms per round of an outer tile; `rows` 0: of any height.
 
@@ -93,10 +98,9 @@ def unrolled(type: Type, vectors: int, rows: int = 0, keeps: bool = False) -> in
     it takes in while it multiplies, so much so where a neighbour shares it. High tiles of one
     vector would spill, and those of many that keep them.
     """
-    bits = 8 * type.lanes * type.size
-    if bits == 256 and rows and (rows <= 8 if vectors == 1 else vectors == 2 or not keeps):
+    if in_rounds(type) and rows and (rows <= 8 if vectors == 1 else vectors == 2 or not keeps):
         return 4
-    return 4 if vectors == 1 and bits == 512 else 1
+    return 4 if vectors == 1 and type.lanes * type.size == 64 else 1
 
 
 def known_mask(type: Type, count: int) -> Value | None:
@@ -194,7 +198,7 @@ class _Walk:
     @property
     def _rounds(self) -> bool:
         """Whether a number of terms that is told is gone through in rounds of several."""
-        return self.tile.unroll > 1 and self.type.lanes * self.type.size == 32
+        return self.tile.unroll > 1 and in_rounds(self.type)
 
     def _counted(
         self, count: Value, x: Value, y: Value, steps: Sequence[Any], sums: list[Value]
