@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import fail
-from .errors import TableError
+from ..utils.errors import user_level
+from .digits import EXACT
+from .errors import PrecisionWarning, TableError
 
 KINDS = {"i": "integer", "f": "real", "b": "boolean", "O": "text"}
 
@@ -62,8 +65,19 @@ class Column:
         return iter(self.tolist())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.values if self.kind == "text" else self.to_numpy()
-        return np.array(array, dtype=dtype, copy=copy)
+        """What NumPy and `tensor` take: numbers, all of them there, or objects if asked for.
+
+        A missing value would become a NaN without a word, and text no number at all.
+        """
+        if dtype is not None and np.dtype(dtype).kind == "O":
+            array = np.empty(len(self), object)
+            array[:] = self.tolist()
+            return array
+        if self.kind == "text":
+            raise self.not_numbers()
+        if self.missing.any():
+            raise self.gaps()
+        return np.array(self.values, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         shown = ", ".join(repr(value) for value in self[:6].tolist())
@@ -170,6 +184,32 @@ class Column:
         else:
             hint = f"text becomes numbers by one_hot([{self.name!r}]), or leave it out by drop"
         return fail(TableError, text, hint)
+
+    def gaps(self) -> BaseException:
+        """The error that demands a choice about missing values."""
+        gaps = np.flatnonzero(self.missing)
+        return fail(
+            TableError,
+            f"{self.name}: {len(gaps)} of {len(self)} values are missing "
+            f"(first at {self.line(int(gaps[0]))})",
+            "choose: drop_missing() leaves those rows out, fill(0) or fill(strategy='mean') puts "
+            "values in, one_hot(missing_column=True) or flag_missing() keeps the fact as a column",
+        )
+
+    def warn_of_rounding(self, kind: np.dtype) -> None:
+        """PrecisionWarning where whole numbers such as ids lose their last digits in `kind`."""
+        if self.kind != "integer" or kind.kind != "f":
+            return
+        rows = np.flatnonzero((self.values >= EXACT) | (self.values <= -EXACT))
+        for row in rows[self.values[rows].astype(kind).astype(object) != self.values[rows]][:1]:
+            exact = self.values[row]
+            warnings.warn(
+                f"{self.name}: {self.line(int(row))} {exact} becomes {int(kind.type(exact))}: real"
+                f" numbers are exact only up to {EXACT}; leave it out by drop, or ask for"
+                " dtype=int64",
+                PrecisionWarning,
+                stacklevel=user_level(),
+            )
 
     def _compare(self, other: Any, test: Callable[[Any, Any], np.ndarray]) -> np.ndarray:
         if isinstance(other, Column):

@@ -231,14 +231,16 @@ class Table:
         """Return the columns as an array (rows, columns).
 
         Raises: TableError for text, naming the first cell that is no number, and for missing
-        values, which must be dropped, filled or flagged first.
+        values, which must be dropped, filled or flagged first. Warns (PrecisionWarning) of whole
+        numbers beyond 2^53 that real numbers round.
         """
         chosen = self._chosen(columns)
         for column in chosen:
             if column.kind == "text":
                 raise column.not_numbers()
             if column.missing.any():
-                raise _has_gaps(column)
+                raise column.gaps()
+            column.warn_of_rounding(np.dtype(dtype))
         result = np.empty((len(self), len(chosen)), dtype)
         for place, column in enumerate(chosen):
             result[:, place] = column.values
@@ -249,9 +251,20 @@ class Table:
 
         Raises: TableError as `to_numpy`.
         """
-        exact = all(c.kind in ("integer", "boolean") for c in self._chosen(columns))
-        array = self.to_numpy(columns, np.int64 if exact else np.float64)
-        return rl.from_numpy(array).to(dtype or rl.get_default_dtype())
+        target = dtype or rl.get_default_dtype()
+        array = self.to_numpy(columns, self._exact_kind(columns))
+        if array.dtype.kind == "i" and target.is_floating_point:
+            for column in self._chosen(columns):
+                column.warn_of_rounding(np.dtype(np.float64))
+        return rl.from_numpy(array).to(target)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """What NumPy and `tensor` take: `to_numpy` in the type that holds the numbers best."""
+        return self.to_numpy(dtype=self._exact_kind() if dtype is None else dtype)
+
+    def _exact_kind(self, columns: Names = None) -> Any:
+        whole = all(c.kind in ("integer", "boolean") for c in self._chosen(columns))
+        return np.int64 if whole else np.float64
 
 
 def _as_column(name: str, values: Any) -> Column:
@@ -306,17 +319,6 @@ def _check_known(column: Column, values: Sequence[Any]) -> None:
                 f"{len(known)} categories",
                 "make the categories from all tables that will be encoded",
             )
-
-
-def _has_gaps(column: Column) -> BaseException:
-    gaps = np.flatnonzero(column.missing)
-    return fail(
-        TableError,
-        f"{column.name}: {len(gaps)} of {len(column)} values are missing "
-        f"(first at {column.line(int(gaps[0]))})",
-        "choose: drop_missing() leaves those rows out, fill(0) or fill(strategy='mean') puts "
-        "values in, one_hot(missing_column=True) or flag_missing() keeps the fact as a column",
-    )
 
 
 def concat(tables: Iterable[Table]) -> Table:
