@@ -155,6 +155,7 @@ _LAZY = {
     "hub": ("rushlight.hub", None),
     "__future__": ("rushlight.__future__", None),
     "_logging": ("rushlight._logging", None),
+    "export": ("rushlight.export", None),
     "quasirandom": ("rushlight.quasirandom", None),
     "onnx": ("rushlight.onnx", None),
     "_tensor_str": ("rushlight._tensor_str", None),

@@ -36,6 +36,9 @@ def _found(name: str) -> Any:
     """The function of that name; a method where there is no function."""
     if name in _OWN:
         return _OWN[name]
+    other = importlib.import_module("rushlight._ops_forms").FORMS.get(name)
+    if other is not None:
+        return other
     for known in (name, _OTHERWISE.get(name, name), name.removeprefix("linalg_")):
         for home in _HOMES:
             function = getattr(importlib.import_module(home), known, None)
@@ -103,6 +106,8 @@ class _OpNamespace:
 
     def __init__(self) -> None:
         self._packets: dict[str, OpOverloadPacket] = {}
+        for name in ("__and__", "__or__", "__xor__"):  # operators that torch names so
+            vars(self)[name] = OpOverloadPacket(name)
 
     def __getattr__(self, name: str) -> OpOverloadPacket:
         if name.startswith("__"):

@@ -24,5 +24,6 @@ _explain_missing(
     {
         _MASKS: (f"rushlight._dynamo.{_MASKS}", None),
         "OptimizedModule": ("rushlight.nn.module", "OptimizedModule"),
+        "exc": ("rushlight._dynamo.exc", None),
     },
 )

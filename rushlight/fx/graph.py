@@ -123,6 +123,7 @@ class Graph:
         return node
 
     def _label(self, target: Any) -> str:
+        target = getattr(target, "overloadpacket", target)
         name = target if isinstance(target, str) else getattr(target, "__name__", "call")
         if name.startswith("__") and name.endswith("__"):
             name = name[2:-2]

@@ -226,6 +226,8 @@ def target_name(target: Any) -> str:
     """How a function is written in source: `torch.flatten`, `operator.add`, `len`."""
     if isinstance(target, str):
         return target
+    if hasattr(target, "overloadpacket"):
+        return f"torch.ops.{target}"
     name = getattr(target, "__name__", repr(target))
     if getattr(builtins, name, None) is target:
         return name
