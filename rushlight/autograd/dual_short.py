@@ -22,6 +22,7 @@ from ..core.errors import Unfollowed
 from ..core.heavy import SWITCH, heavy
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
+from ..core.references import VARIABLE
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
 from .levels import route, values_in
@@ -34,7 +35,6 @@ add, multiply = np.add, np.multiply
 Push = Callable[[Primitive, Any, Any, Any, Any], Any]
 Way = Callable[[Primitive, tuple[Any, ...], tuple[Any, ...]], Any]
 _NUMBERS = frozenset((float, int))
-_FRESH = 2  # references to an array that one variable alone holds, while they are counted
 
 
 # where one pass for value and tangent is worth a program of its own (for sin and cos NumPy's two
@@ -74,7 +74,7 @@ def _by_partials(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -
         if type(d) is ndarray:
             if d.dtype is not y.dtype:
                 d = d.astype(y.dtype)
-            fits = d.shape == y.shape and getrefcount(d) == _FRESH and d.base is None
+            fits = d.shape == y.shape and getrefcount(d) == VARIABLE and d.base is None
             term = multiply(t, d, d) if fits and t.shape == d.shape else t * d
         elif type(d) not in _NUMBERS:
             term = t * d
@@ -102,7 +102,7 @@ def _by_eval(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> An
             term = prim.eval(*given, *params)
             if total is None:
                 total = term
-            elif type(total) is ndarray and getrefcount(total) == _FRESH and total.base is None:
+            elif type(total) is ndarray and getrefcount(total) == VARIABLE and total.base is None:
                 add(total, term, total)
             else:
                 total = total + term
@@ -274,7 +274,7 @@ def _unary(prim: Primitive) -> Way:
             y = asarray(y)
         d = partial(y, a) if callable(partial) else partial
         if type(d) is ndarray and d.dtype is t.dtype:
-            t = multiply(t, d, d) if d.base is None and getrefcount(d) == _FRESH else t * d
+            t = multiply(t, d, d) if d.base is None and getrefcount(d) == VARIABLE else t * d
         elif type(d) in _NUMBERS and d == 0:
             t = None
         elif type(d) is int and d == -1:

@@ -295,7 +295,8 @@ def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
         tensor = ref()
         part = g[place] if type(g) is list else g
         if tensor is not None and part is not None:
-            accumulate(tensor, part, isinstance(part, Tensor))
+            kept = part.copy() if type(part) is ndarray else part  # the sweep goes on with its own
+            accumulate(tensor, kept, isinstance(part, Tensor))
     return g
 
 

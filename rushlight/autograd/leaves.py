@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
+from ..core.references import ARGUMENT, RENAMED
 from ..core.state import STATE
 from ..core.tape import ORDER, PARENTS, PRIM, Entry, mark_written
 from ..core.tensor import Tensor, wrap
@@ -63,14 +64,17 @@ def through_hooks(g: Any, hooks: Any) -> Any:
 
 
 def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
-    """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied."""
+    """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied.
+
+    It is taken over where only the caller has it, who is done with it then.
+    """
     if STATE.tracer is not None:
         STATE.tracer.saw_grad(tensor)
     before = tensor._grad
     if before is None and type(g) is ndarray:
         if g.dtype is not tensor._array.dtype:
             g = g.astype(tensor._array.dtype)
-        elif g.base is not None or getrefcount(g) > 3 or not g.flags.writeable:
+        elif g.base is not None or getrefcount(g) > ARGUMENT or not g.flags.writeable:
             g = g.copy()  # somebody else's too
         tensor._grad = wrap(g)
         return
@@ -96,7 +100,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     array = g._array if isinstance(g, Tensor) else g  # under a trace, neither Tensor nor ndarray
     if array.dtype != tensor._array.dtype:
         array = array.astype(tensor._array.dtype)
-    elif array.base is not None or getrefcount(array) > 4 or not array.flags.writeable:
+    elif array.base is not None or getrefcount(array) > RENAMED or not array.flags.writeable:
         array = array.copy()
     tensor._grad = wrap(array)
 

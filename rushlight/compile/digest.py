@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,25 @@ def digest(
     except (Opaque, ValueError):
         return None
     return hashlib.sha256(found).hexdigest()
+
+
+def of_code(code: CodeType) -> str:
+    """The number of a piece of code: equal for code that does the same on the same lines."""
+    try:
+        found = marshal.dumps(code, 0)
+    except ValueError:  # slices are constants from Python 3.14 on, which that format does not know
+        found = marshal.dumps(_without_slices(code), 0)
+    return hashlib.sha256(found).hexdigest()
+
+
+def _without_slices(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return value.replace(co_consts=tuple(map(_without_slices, value.co_consts)))
+    if type(value) is tuple:
+        return tuple(map(_without_slices, value))
+    if type(value) is slice:
+        return "slice", *map(_without_slices, (value.start, value.stop, value.step))
+    return value
 
 
 def _type(kind: Any) -> Any:

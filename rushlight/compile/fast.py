@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core import memory
 from ..core.dispatch import INFERRED, OUTPUT_OF
+from ..core.references import ATTRIBUTE, LISTED
 from ..core.state import DEFAULTS, STATE, WATCHED
 from ..core.tape import LEAF, Clock, follow, last_write, owner_of
 from ..core.tape import tick as clock_tick
@@ -187,8 +188,8 @@ class _Writer:
                 continue
             self.names[f"g{k}"], self.names[f"G{k}"] = gradients[k], [None]
             add(f"t{k} = G{k}[0]")
-            add(f"if t{k} is None or getrefcount(t{k}) > (4 if g{k}._grad is t{k} else 3) or"
-                f" t{k}._entry is not None or getrefcount(t{k}._array) > 2:")  # fmt: skip
+            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + (g{k}._grad is t{k}) or"
+                f" t{k}._entry is not None or getrefcount(t{k}._array) > {ATTRIBUTE}:")  # fmt: skip
             add(f"    t{k} = G{k}[0] = new(Tensor)")
             add(f"    t{k}._array = M{k}(S{k}, D{k})")
             add(f"    t{k}._entry = None")

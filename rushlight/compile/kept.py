@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import marshal
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from .bound import Argument
 from .code import cache
+from .digest import of_code
 from .later import Forms
 from .writers import writers
 
@@ -40,7 +39,7 @@ def _said(function: Callable[..., Any]) -> str:
     """Something that tells most functions apart."""
     code = getattr(function, "__code__", None)
     said = f"{type(function).__name__} {getattr(function, '__qualname__', '')}"
-    return f"{said} {_code(code)}" if isinstance(code, CodeType) else said
+    return f"{said} {of_code(code)}" if isinstance(code, CodeType) else said
 
 
 def _forms(value: Any) -> str:
@@ -50,7 +49,3 @@ def _forms(value: Any) -> str:
     if isinstance(value, dict):
         return _forms(list(value.values()))
     return str(value) if isinstance(value, Argument) else ""
-
-
-def _code(code: CodeType) -> str:
-    return hashlib.sha256(marshal.dumps(code, 0)).hexdigest()

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core import dispatch
 from ..core.primitive import Primitive
+from ..core.references import LISTED
 from ..core.state import STATE
 from ..core.tape import owner_of
 from ..core.tensor import Tensor
@@ -34,7 +35,6 @@ from .traced import Cell, Traced, covers, inside, overlap, traced_in
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
 _LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
-_ALONE = 3  # references to what nobody else holds: a list's, the loop's and the question's
 LOG = logging.getLogger("rushlight.compile")
 
 
@@ -125,7 +125,7 @@ class Tracer(Draws, Settings):
         dispatch.release(handle)
         for x, _ in self.lifted:
             if type(x._array) is Traced:
-                if getrefcount(x) > _ALONE:
+                if getrefcount(x) > LISTED:
                     self._expect(x._array.cell, x)
                 x._array = x._array.memory
         left = self._restore(self.age.young())
@@ -151,7 +151,7 @@ class Tracer(Draws, Settings):
                 x._array = array.memory
         found.clear()
         x = array = None
-        held = [x.cell.waits for x in traced if getrefcount(x) > _ALONE]
+        held = [x.cell.waits for x in traced if getrefcount(x) > LISTED]
         self.strangers = self.strangers or any(held)
         return bool(held)
 

@@ -17,7 +17,6 @@ import sys
 import types
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ..core.names import own_name
 from ..core.shapes import Size
 from ..core.tape import LEAF, owner_of
 from ..core.tensor import EAGER_TYPES, Tensor
+from .digest import of_code
 from .names import OUTSIDE, chains_in
 from .reach import own_code, own_module
 from .stores import SKIPPED
@@ -407,7 +407,7 @@ def _facts(code: types.CodeType) -> tuple[str, frozenset[str]]:
     for part in code.co_consts:
         if isinstance(part, types.CodeType):
             names |= _facts(part)[1]
-    return sha256(marshal.dumps(code, 0)).hexdigest(), frozenset(names)
+    return of_code(code), frozenset(names)
 
 
 def _is_ours(file: str) -> bool:

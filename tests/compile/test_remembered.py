@@ -16,7 +16,7 @@ pytest.importorskip("llvmlite")
 import rushlight as rl
 from rushlight.compile import native, remembered
 from rushlight.compile.code import cache, llvm, loader
-from rushlight.compile.digest import digest
+from rushlight.compile.digest import digest, of_code
 from rushlight.compile.graph import Graph, Node
 
 pytestmark = pytest.mark.skipif(
@@ -226,3 +226,16 @@ def test_ops_that_numpy_runs_come_back_too(built):
     assert len(built) == 1
     for arrays in found:
         np.testing.assert_allclose(arrays, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_code_with_slices_among_its_constants_has_a_number():
+    """As the interpreter writes it from Python 3.14 on."""
+
+    def code(part: slice):
+        inner = (lambda x: x[1:2]).__code__
+        inner = inner.replace(co_consts=(*inner.co_consts, part))
+        outer = (lambda: None).__code__
+        return outer.replace(co_consts=(*outer.co_consts, inner, (1, part)))
+
+    assert of_code(code(slice(1, 2))) == of_code(code(slice(1, 2)))
+    assert of_code(code(slice(1, 2))) != of_code(code(slice(1, 3)))
