@@ -59,6 +59,19 @@ def test_reductions_in_parts(monkeypatch):
         agree(*Builder(seed).graph(1 + seed % 30))
 
 
+@pytest.mark.parametrize("dtype", [F4, F8])
+@pytest.mark.parametrize("shape", [(17, 160), (3, 48, 256), (2, 5, 20, 128), (40, 129), (7, 160)])
+def test_turned_beside_straight(shape, dtype, rng):
+    """Rows are done a line at a time where the other operand's lanes lie far apart."""
+    turned = (*shape[:-2], shape[-1], shape[-2])
+    order = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
+    x, y = value("x", shape, dtype), value("y", turned, dtype)
+    z = Node("permute", (y,), (order,), shape, dtype)
+    both = Node("sub", (x, Node("exp", (z,), (), shape, dtype)), (), shape, dtype)
+    graph = Graph([x, y], [both, Node("mul", (z, x), (), shape, dtype)])
+    agree(graph, [rng.normal(size=shape).astype(dtype), rng.normal(size=turned).astype(dtype)])
+
+
 def test_a_long_sum_is_accurate(rng):
     x = value("x", (1 << 20,))
     total = Node("reduce_sum", (x,), ((0,), False), (), F4)

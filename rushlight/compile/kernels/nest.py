@@ -20,6 +20,8 @@ from .roots import COSTLY
 UNITS = 64  # so many units let threads share the work
 BLOCK = 2048  # elements of a one-dimensional loop in a unit
 INLINE = {512: 8}  # vectors of a row that stay in registers
+FAR = 16  # elements between lanes from which on each has a line of its own
+MANY_LINES = 128  # so many lines, and the nearest cache may lose them before the next row
 
 
 @record
@@ -83,6 +85,7 @@ def loops(expression: Expression) -> Nest:
 def plan(expression: Expression, nest: Nest, bits: int) -> Nest:
     """Choose the vector loop and mark every term with its depth and kind."""
     _choose_vector(expression, nest, bits)
+    _split(expression, nest, 512 // bits)
     _arrange(expression, nest)
     mark(expression, nest)
     return nest
@@ -193,6 +196,31 @@ def _choose_blocks(nest: Nest, weight: int, inline: int) -> None:
         # sums down columns pass through few lines of each row: the more, the fewer pages
         most = 8 if weight <= 4 and nest.reduced and nest.vector in nest.kept else 4
         nest.blocks = min(rounds, most if weight <= 10 else 2 if weight <= 28 else 1)
+
+
+def _split(expression: Expression, nest: Nest, line: int) -> None:
+    """Do a line of the cache (`line` vectors) of each row at a time where an array is turned.
+
+    There lanes have lines of their own, which the next row wants again. All of a row reach too
+    many to find them in the nearest cache, and far fewer fit where they are powers of two apart.
+    """
+    v = nest.vector
+    if line == 1 or v is None or nest.reduced or nest.pieces is not None:
+        return  # a vector of AVX-512 is a line: not measured
+    if any(store.looked for store in stores(expression)):
+        return  # of several that go to one place the last stays
+    turned = [index for i in _indices(expression) if (index := dict(i[1])).get(v, 0) >= FAR]
+    row = next((u for u in nest.kept if any(index.get(u) == 1 for index in turned)), None)
+    step = nest.lanes * line
+    if row is None or nest.extents[v] < MANY_LINES or nest.extents[v] % step:
+        return
+    outer, nest.blocks = 1 + max(nest.extents), line
+    nest.extents[outer], nest.extents[v] = nest.extents[v] // step, step
+    nest.kept.insert(nest.kept.index(row), outer)
+    for x in (*expression.terms, *stores(expression)):
+        by = dict(x.index[1])
+        if v in by:
+            x.index = x.index[0], tuple(sorted([*x.index[1], (outer, by[v] * step)]))
 
 
 def _arrange(expression: Expression, nest: Nest) -> None:
