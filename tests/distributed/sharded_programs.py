@@ -42,7 +42,8 @@ def meshes(t: Tools) -> list[Any]:
     grid = make("cpu", (t.size // 2, 2), mesh_dim_names=("dp", "tp"))
     line = make("cpu", (t.size,))
     return [
-        repr(grid), repr(line), repr(grid["dp"]), repr(grid["tp"]), t.error(lambda: grid["tp", "dp"]),
+        repr(grid), repr(line), repr(grid["dp"]), repr(grid["tp"]),
+        t.error(lambda: grid["tp", "dp"]),
         list(grid.shape), grid.ndim, grid.size(), grid.size(1), list(grid.get_coordinate()),
         grid.get_local_rank("tp"), grid["tp"].get_local_rank(), grid["tp"].mesh.tolist(),
         t.torch.distributed.get_world_size(grid.get_group("tp")),
@@ -57,19 +58,20 @@ def ops(t: Tools) -> list[Any]:
     """What each op makes of a tensor that is cut along its rows, unevenly on two processes."""
     torch, d = t.torch, t.tensor
     mesh = t.device_mesh.init_device_mesh("cpu", (t.size,))
-    x = d.distribute_tensor(torch.arange(6.0).reshape(3, 2), mesh, [d.Shard(0)])
+    rows = 2 * t.size - 1
+    x = d.distribute_tensor(torch.arange(2.0 * rows).reshape(rows, 2), mesh, [d.Shard(0)])
     w = d.distribute_tensor(torch.ones(2, 2), mesh, [d.Replicate()])
     functional = torch.nn.functional
     found = [repr(x), repr(x.detach().requires_grad_()), repr(x + 1), str(d.Shard(1)),
              str(d.Partial("avg")), repr(d.Partial()), repr(d.Replicate())]  # fmt: skip
     results = [
         x @ w, x.mean(), x.amax(0), x.max(), x.sum(0), x.sum(1), x.prod(), x.var(), x.std(0),
-        x.norm(), (x > 0).all(), (x > 4).any(), x.softmax(0), x.softmax(1), x.reshape(3, 2, 1),
+        x.norm(), (x > 0).all(), (x > 4).any(), x.softmax(0), x.softmax(1), x.reshape(rows, 2, 1),
         x.t(), x.transpose(0, 1), x.relu(), x.cumsum(0), x.cumsum(1), x[1:], x[0], x[:, 0],
         torch.cat([x, x]), torch.cat([x, x], 1), torch.stack([x, x]), x.exp(), x.flip(0),
-        x.chunk(2, 1)[0], x.unsqueeze(0).expand(2, 3, 2), torch.where(x > 0, x, -x),
+        x.chunk(2, 1)[0], x.unsqueeze(0).expand(2, rows, 2), torch.where(x > 0, x, -x),
         x.clamp(1, 2), x.double(), torch.ones_like(x), x.logsumexp(0), x.tril(),
-        functional.layer_norm(x, (2,)), functional.layer_norm(x, (3, 2)), functional.gelu(x),
+        functional.layer_norm(x, (2,)), functional.layer_norm(x, (rows, 2)), functional.gelu(x),
         x.sum() + 1, x.sum() * 2, x.sum() + x.sum(), x.sum().exp(), x + x.sum(),
         torch.einsum("ij,jk->ik", x, w), x.mean(0) * x.mean(0),
     ]  # fmt: skip

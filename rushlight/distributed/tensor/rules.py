@@ -30,6 +30,10 @@ class Operand:
         """Whether all processes have equal parts along a dimension."""
         return self.shape[dim] % self.count == 0
 
+    def fills(self, dim: int) -> bool:
+        """Whether every process has something of a dimension."""
+        return (self.count - 1) * -(-self.shape[dim] // self.count) < self.shape[dim]
+
     def splits(self, dim: int) -> bool:
         """Whether a dimension is there to be cut: every process gets something, or it is cut."""
         return self.shape[dim] >= self.count or self.now == Shard(dim)
@@ -263,7 +267,7 @@ def reduction(partial: Partial | None, even: bool = False, linear: bool = False)
                 continue
             if dim not in gone:
                 listed.append(((Shard(dim),), Shard(_kept_place(dim, gone, keep))))
-            elif partial is not None and x.shape[dim] >= x.count and (not even or x.even(dim)):
+            elif partial is not None and x.fills(dim) and (not even or x.even(dim)):
                 listed.append(((Shard(dim),), partial))
         if linear and x.now in (SUM, AVG):
             listed.append(((x.now,), x.now))
