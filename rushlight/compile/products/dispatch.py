@@ -86,12 +86,15 @@ class Product:
         """The end of a tile: the members' values, from one vector of finished sums."""
         if not self.stores:
             return value
-        if place.mask is not None:  # what lies beyond may be denormal, and slow
-            value = f.select(place.mask, value, 0)
+        one, mask = value, place.mask
+        if _single(self.gemm):  # the lanes' axis is none of the operands': a number, not a vector
+            one, mask = f.extract(value, 0), None
+        elif mask is not None:  # what lies beyond may be denormal, and slow
+            one = value = f.select(mask, value, 0)
         terms = Terms(f, self.expression, self.nest, whole=False)
         terms.counters.update(self._counters(place))
-        terms.blocks, terms.mask = 1, place.mask
-        terms.keep(self.result, [value])
+        terms.blocks, terms.mask = 1, mask
+        terms.keep(self.result, [one])
         terms.ask(behind(self.stores))
         for store in self.stores:
             terms.store(store)
@@ -102,6 +105,11 @@ class Product:
         found = dict(zip(batch, place.batch))
         found.update({rows: place.row, columns: place.col})
         return found
+
+
+def _single(gemm: Gemm) -> bool:
+    """Whether one lane is all there is: a column, or a row, that is not contiguous."""
+    return (gemm.m if gemm.lane_axis == "row" else gemm.n) == 1
 
 
 @functools.lru_cache(256)
@@ -155,7 +163,7 @@ def product(
     del expression.phases[1:]
     gemm = _gemm(nest, a, b, own, root.node, written, keeps, lined)
     nests.mark(expression, nest)
-    nest.lanes = target.lanes(root.node.dtype)
+    nest.lanes = 1 if _single(gemm) else target.lanes(root.node.dtype)
     known[key] = Product(
         expression, gemm, nest, result, written, keeps, scratch_bytes(gemm, target)
     )  # fmt: skip
