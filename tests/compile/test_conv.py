@@ -18,6 +18,7 @@ from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
+from rushlight.compile.products import conv, conv_images
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
 from rushlight.compile.products.gemm_plan import tile_shapes
@@ -56,6 +57,11 @@ CASES = [
     (2, 3, 1, 1, (6, 150), (5, 5), (1, 1), (2, 2), (1, 1)),
     (1, 3, 1, 1, (9, 241), (5, 3), (2, 2), (1, 1), (1, 2)),
     (2, 2, 1, 1, (7, 200), (3, 5), (3, 3), (1, 1), (1, 1)),
+    # as many images as lanes, and more: lanes along them where windows lie half outside
+    (16, 1, 16, 6, (14, 14), (5, 5), (1, 1), (0, 0), (1, 1)),
+    (24, 1, 70, 64, (3, 3), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (32, 1, 6, 1, (28, 28), (5, 5), (1, 1), (2, 2), (1, 1)),
+    (8, 1, 9, 12, (5, 7), (5, 4), (1, 1), (2, 1), (1, 1)),
     # planes of a few columns, cut from rows of more: lanes that no single load reaches
     (1, 1, 1, 2, (4, 5), (4, 1), (2, 2), (1, 2), (1, 1)),
     (2, 3, 16, 1, (22, 7), (3, 1), (2, 2), (1, 1), (1, 2)),
@@ -162,6 +168,28 @@ def random_cases(seed, count):
         if graph_of(FORWARD, case).outputs[0].shape[-1] > 1:
             count -= 1
             yield case
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if TARGETS[name].bits == 256])
+@pytest.mark.parametrize("kind", [FORWARD, DATA], ids=["y", "dx"])
+@pytest.mark.parametrize("number", range(7))
+def test_lanes_along_images(number, kind, name, monkeypatch):
+    """Values, where they are taken for whatever they can do."""
+    taken = []
+    monkeypatch.setattr(conv_images, "_cost", lambda plan: taken.append(plan) or 0.0)
+    conv._cheapest.cache_clear()
+    case = [
+        (16, 1, 16, 6, (14, 14), (5, 5), (1, 1), (0, 0), (1, 1)),
+        (24, 1, 7, 3, (9, 13), (3, 4), (1, 1), (1, 2), (1, 1)),
+        (32, 1, 13, 5, (1, 33), (1, 5), (1, 1), (0, 2), (1, 1)),
+        (16, 1, 20, 9, (4, 4), (3, 3), (1, 1), (1, 1), (1, 1)),
+        (8, 1, 3, 2, (5, 5), (5, 5), (1, 1), (2, 2), (1, 1)),
+        (64, 1, 1, 4, (6, 5), (2, 3), (1, 1), (1, 1), (1, 1)),
+        (16, 1, 3, 2, (5, 6), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ][number]  # fmt: skip
+    check(kind, case, ("float32", "float64")[number % 2], TARGETS[name])
+    conv._cheapest.cache_clear()
+    assert taken
 
 
 @each_target
@@ -292,6 +320,13 @@ def test_no_tile_spills(name, dtype):
             x = tuple(n * 576 for n in range(rows))
             tile = TapTile(type, x, vectors, 64, (9, 900), grids, 512)
             emit_taps(module, f"tile_{word}_{rows}x{vectors}", tile)
+    plan = conv_images.ImagesPlan(
+        type, 4 * type.lanes, 6, 16, (conv_images.Line(10, 14, 5, 0, -1),) * 2,
+        Array(0, 0, (1600, 0, 100, 10, 1)), Array(0, 0, (0, 25, 150, 5, 1)), (6, 2),
+    )  # fmt: skip
+    if target.bits == 256:
+        for rows in range(1, 7):
+            conv_images.emit_rows(module, f"tile_images_{rows}", plan, rows)
     text = module.text().replace("define internal", "define")
     parts = re.split(r"^(tile_\w+):", llvm.assembly(text, target), flags=re.M)[1:]
     found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}

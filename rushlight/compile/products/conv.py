@@ -24,6 +24,7 @@ from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels
 from .conv_depth import DepthPlan, emit_depth, plan_depth
+from .conv_images import ImagesPlan, emit_images, plan_images
 from .conv_kernel import Driver
 from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
 from .conv_weight import emit_weight
@@ -33,6 +34,7 @@ from .gemm import CHUNK_FLOPS, KernelCall
 
 PLACES = 576  # of a window: each is code of its own, which takes seconds to make from there on
 CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
+FEWER = 0.94  # of the cycles that lanes along images may take: their estimate is the rougher one
 KINDS = {"ngchw,gocij->ngoab": "forward", "ngoab,gocij->ngchw": "data",
          "ngoab,ngchw->gocij": "weight"}  # fmt: skip
 
@@ -79,7 +81,7 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: Correlation | ChannelPlan | DepthPlan | WeightPlan
+    plan: Correlation | ChannelPlan | DepthPlan | ImagesPlan | WeightPlan
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -103,6 +105,8 @@ class Convolution:
             )  # fmt: skip
         if isinstance(self.plan, DepthPlan):
             units = emit_depth(module, name, self.plan, self._finish)
+        elif isinstance(self.plan, ImagesPlan):
+            units = emit_images(module, name, self.plan, self._finish, self._flat())
         else:
             units = Driver(module, name, self.plan, self._finish).emit()
         grain = max(1, CHUNK_FLOPS * units // max(1, self.flops))
@@ -266,4 +270,6 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     plan = plan_correlation(kind, shape, dtype, source, weight, target)
     assert plan is not None, f"no plan for {kind} {shape}"
     wide = plan_channels(kind, shape, dtype, source, weight, target, kept)
-    return wide if wide is not None and wide.cost < CLOSE * plan.cost else plan
+    best = wide if wide is not None and wide.cost < CLOSE * plan.cost else plan
+    turned = plan_images(kind, shape, dtype, source, weight, target)
+    return turned if turned is not None and turned.cost < FEWER * best.cost else best

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 
 from ..code.emit import I64, VOID, Function, Value, constant
-from .conv_channels_plan import ChannelPlan
+from .conv_channels_plan import NEARBY, ChannelPlan
 from .packing import Number, move, times, turn_name
 from .tiles import known_mask
 
@@ -21,13 +21,13 @@ class Packer:
         w, (_, row, _, i, j) = plan.type.lanes, plan.weight.steps
         tall, broad = plan.kernel
         flat = (broad == 1 or j == 1) and (tall == 1 or i == broad) and row == plan.taps
-        self.near = flat and 1 < plan.taps <= w  # taps of all channels lie in one run
+        self.near = flat and 1 < plan.taps <= max(w, NEARBY)  # in one run, by channel
         self.spreads = len(list(plan.phases)) > 1 or (self.near and plan.taps < w)
         self.spreads |= not all(way.ordered for way in plan.ways)
         if self.spreads and self.near:
             room = plan.vectors * w * plan.taps + w
             self.run = f.stack(plan.type.scalar, room)
-            self.square = f.stack(plan.type.scalar, w * w)
+            self.square = f.stack(plan.type.scalar, -(-plan.taps // w) * w * w)
             size = f.constant(room * plan.type.size, I64)
             f.do(f"call void @llvm.memset.p0.i64({self.run.typed}, i8 0, {size.typed}, i1 false)")
 
@@ -103,8 +103,10 @@ class Packer:
         _, row, _, i, j = plan.weight.steps
         if self.near:
             come = f.at(self.run, times(f, lane, plan.taps), type)
-            f.call(turn_name(f.module, type), VOID, come, constant(plan.taps, I64),
-                   self.square, constant(w, I64))  # fmt: skip
+            for tap in range(0, plan.taps, w):
+                f.call(turn_name(f.module, type), VOID, f.at(come, tap, type),
+                       constant(plan.taps, I64), f.at(self.square, tap * w, type),
+                       constant(w, I64))  # fmt: skip
         mask = known_mask(type, columns)
         for (a, b), (base, count, number) in self._places():
             if self.near:

@@ -30,6 +30,7 @@ PART = 96 << 10  # bytes of weights that a unit of its own packs at once
 LINES = 16 << 10  # bytes of the source that stay in the first cache
 SUMS = 256 << 10  # bytes of sums that a unit should keep
 UNITS = 4  # so many units let threads share the work
+NEARBY = 16  # taps that are turned out of one run of weights, whatever their order
 Triple = tuple[int, int, int]
 Tap = tuple[int, int]  # position in the kernel, shift in the source
 Run = tuple[Tap, Pair, int]  # the first tap, steps of both, how many
@@ -324,7 +325,7 @@ def plan_channels(
         )
     )  # fmt: skip
     type = vector(dtype, target.lanes(dtype))
-    if math.prod(shape.kernel) <= type.lanes:
+    if math.prod(shape.kernel) <= NEARBY:
         down, across = down.ascending(), across.ascending()
     plain = ChannelPlan(
         type, shape.images, shape.groups, rows, terms,
