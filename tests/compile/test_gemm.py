@@ -394,6 +394,19 @@ def test_first_tiles_pack_panels_for_the_others(spec, size, vectors, monkeypatch
 
 
 @each_target
+@pytest.mark.parametrize("size", [(1, 1000, 300), (1, 130, 64), (700, 1, 65)])
+def test_one_row_goes_along_the_other_factor_a_few_rows_at_a_time(name, size):
+    m, n, k = size
+    target, spec = TARGETS[name], "ik,kj->ij" if m == 1 else "ki,kj->ij"
+    shapes = [(m, k) if m == 1 else (k, m), (k, n)]
+    check(spec, *shapes, target, accumulate=m == 1)
+    plan = plan_gemm(plan_dot(spec, shapes[0], contiguous(shapes[0]), shapes[1],
+                              contiguous(shapes[1])), target)  # fmt: skip
+    assert plan.x_size == 1 or name != "avx2"
+    assert (plan.cut, plan.packs_y) == (8, False) or name != "avx2"
+
+
+@each_target
 def test_results_in_long_rows_are_written_in_long_runs(name):
     target = TARGETS[name]
     check("ki,kj->ij", (16, 61), (16, 4500), target)

@@ -20,6 +20,7 @@ ROW_BYTES = 2 << 12  # from row to row of C, from which each is in pages of its 
 ROWS_BYTES = 128 << 10  # of y, which stays at hand while rows of x and C pass
 LONG = 1536  # terms of a sum, from which on it is always cut into passes
 PART, KEPT_PART = 128, 256  # terms of a pass, about: as they lie, and where panels are packed
+ROW_PART, ROW_PANELS = 8, 64  # of one row: terms a pass, and panels that each runs along
 PASS_BYTES, PANELS_BYTES = 256 << 10, 400 << 10  # of x and of y in one pass of a unit
 FAR_BYTES = 384 << 10  # of packed panels that do not stay at hand
 FAR_STEP = 256  # bytes from term to term, from which a processor does not foresee the next line
@@ -349,6 +350,8 @@ class Plan:
 
     def _cut_blocks(self, tiles: int, rows: int, panels: int) -> tuple[int, int]:
         """Tiles and panels whose parts of x and y stay at hand together, pass by pass."""
+        if tiles == 1 and self.cut <= ROW_PART:
+            return 1, min(panels, ROW_PANELS)
         term = self.cut * self.type.size
         high = -(-tiles // max(1, PASS_BYTES // (rows * term)))
         wide = -(-panels // max(1, self.held(PANELS_BYTES) // (self.width * term)))

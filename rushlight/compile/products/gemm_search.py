@@ -20,6 +20,7 @@ from .gemm_plan import (
     L1_BYTES,
     LONG,
     PART,
+    ROW_PART,
     Gemm,
     Operand,
     Plan,
@@ -28,6 +29,8 @@ from .gemm_plan import (
     x_collides,
 )
 from .tiles import in_rounds
+
+ROW = (1, 8)  # the tile where the result is one row
 
 
 @functools.lru_cache(maxsize=512)
@@ -62,7 +65,10 @@ def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
     for swapped in (False, True):
         x, y = (gemm.b, gemm.a) if swapped else (gemm.a, gemm.b)
         y_size = gemm.m if swapped else gemm.n
-        for rows, vectors in tile_shapes(target.registers, target.fma, type.lanes):
+        shapes = tile_shapes(target.registers, target.fma, type.lanes)
+        if in_rounds(type) and (gemm.n if swapped else gemm.m) == 1:
+            shapes = [*shapes, ROW]  # one row multiplies by what it reads from memory
+        for rows, vectors in shapes:
             if vectors == 1 or (vectors - 1) * type.lanes < y_size:
                 plan = Plan(gemm, type, swapped, False, rows, vectors)
                 yield from _with_copies(plan)
@@ -109,6 +115,8 @@ def _cost(plan: Plan, target: Any, best: float) -> float:
 def _cuts(plan: Plan) -> tuple[int, ...]:
     """How many terms a pass may take; 0: all."""
     terms = plan.gemm.terms
+    if _one_row(plan):
+        return (ROW_PART,)
     if plan.inner or len(plan.gemm.k) > 1 or terms < 6 * PART:
         return (0,)
     if plan.tiles[0] * plan.panels[0] < 4:
@@ -116,6 +124,14 @@ def _cuts(plan: Plan) -> tuple[int, ...]:
     part = KEPT_PART if in_rounds(plan.type) else PART
     cut = -(-terms // -(-terms // part))
     return (cut,) if terms > LONG else (0, cut)
+
+
+def _one_row(plan: Plan) -> bool:
+    """Whether one row goes along y as it lies: a few rows of y at a time, in long runs."""
+    y, terms = plan.y, plan.gemm.terms
+    far = abs(y.inner[-1]) * plan.type.size >= 512 and terms >= 8 * ROW_PART
+    lies = y.free == 1 and len(plan.gemm.k) == 1 and not (plan.packs_y or plan.inner)
+    return in_rounds(plan.type) and plan.x_size == 1 and far and lies
 
 
 def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
@@ -159,7 +175,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     else:
         end = sums * 2
     if plan.cut:  # sums go to memory and back, and all that the end touches is asked for at once
-        end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums)
+        end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums if rows > 1 else 10 + 2 * sums)
     return terms * step + end + 30
 
 
