@@ -7,6 +7,7 @@ _explain_missing(
     {
         "associative_scan": ("rushlight._higher_order_ops.associative_scan", "associative_scan"),
         "cond": ("rushlight", "cond"),
+        "foreach_map": ("rushlight._higher_order_ops.foreach_map", "foreach_map"),
         "while_loop": ("rushlight", "while_loop"),
     },
 )

@@ -34,20 +34,22 @@ _stack = _Stack()
 class Packed:
     """Stands in an entry for a saved array: what the pack hook made of it."""
 
-    __slots__ = ("parent", "place", "unpack", "value")
+    __slots__ = ("dtype", "ndim", "parent", "place", "shape", "unpack", "value")
 
     def __init__(
         self, tensor: Tensor, pack: Pack, unpack: Unpack, place: int = 0, parent: Any = None,
         made: bool = False,
     ) -> None:  # fmt: skip
         self.unpack, self.place, self.parent = unpack, place, parent
-        before, count = STATE.grad, version(tensor._array)
+        array = tensor._array  # what names of nodes depend on is asked of it without unpacking
+        self.dtype, self.ndim, self.shape = array.dtype, array.ndim, array.shape
+        before, count = STATE.grad, version(array)
         STATE.grad = False
         try:
             value = pack(tensor)
         finally:
             STATE.grad = before
-        if version(tensor._array) != count:
+        if version(array) != count:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as"
                 " input to pack hook cannot be modified by in-place operations as this can lead to"
