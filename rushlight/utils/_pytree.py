@@ -21,6 +21,7 @@ from ..core.trees import (
 )
 
 PyTree = Context = Any
+PyTreeSpec = TreeSpec
 tree_leaves = leaves_of
 tree_map = map_leaves
 
@@ -81,14 +82,16 @@ def tree_structure(tree: Any) -> TreeSpec:
     return flatten(tree)[1]
 
 
-def tree_map_only(kind: Any, function: Callable[[Any], Any], tree: Any) -> Any:
-    """The tree with `function(leaf)` in the place of every leaf of a class.
+def tree_map_only(kind: Any, function: Callable[[Any], Any], tree: Any,
+                  is_leaf: Callable[[Any], bool] | None = None) -> Any:  # fmt: skip
+    """The tree with `function(leaf)` in the place of every leaf of a class (or for which it asks).
 
     >>> from rushlight.utils._pytree import tree_map_only
     >>> tree_map_only(int, lambda x: x + 1, [1, "a"])
     [2, 'a']
     """
-    return map_leaves(lambda x: function(x) if isinstance(x, kind) else x, tree)
+    fits = _fits(kind)
+    return map_leaves(lambda x: function(x) if fits(x) else x, tree, is_leaf=is_leaf)
 
 
 def tree_all(predicate: Callable[[Any], bool], tree: Any) -> bool:
@@ -99,6 +102,86 @@ def tree_all(predicate: Callable[[Any], bool], tree: Any) -> bool:
 def tree_any(predicate: Callable[[Any], bool], tree: Any) -> bool:
     """Whether something holds for some leaf."""
     return any(map(predicate, leaves_of(tree)))
+
+
+def _fits(kinds: Any) -> Callable[[Any], bool]:
+    """The question whether a leaf is of some classes; a function is a question already."""
+    classes: Any = kinds
+    if isinstance(kinds, type) or not callable(kinds):
+        return lambda x: isinstance(x, classes)
+    return classes
+
+
+def tree_map_only_(kinds: Any, function: Callable[[Any], Any], tree: Any,
+                   is_leaf: Callable[[Any], bool] | None = None) -> Any:  # fmt: skip
+    """`tree_map_only` for what `function` does to the leaves; gives the tree itself."""
+    fits = _fits(kinds)
+    for x in filter(fits, leaves_of(tree, is_leaf)):
+        function(x)
+    return tree
+
+
+def tree_all_only(kinds: Any, pred: Callable[[Any], bool], tree: Any,
+                  is_leaf: Callable[[Any], bool] | None = None) -> bool:  # fmt: skip
+    """Whether something holds for every leaf of a class.
+
+    >>> from rushlight.utils._pytree import tree_all_only
+    >>> tree_all_only(int, lambda x: x > 0, [1, -2.0, {"a": 3}])
+    True
+    """
+    return all(map(pred, filter(_fits(kinds), leaves_of(tree, is_leaf))))
+
+
+def tree_any_only(kinds: Any, pred: Callable[[Any], bool], tree: Any,
+                  is_leaf: Callable[[Any], bool] | None = None) -> bool:  # fmt: skip
+    """Whether something holds for some leaf of a class."""
+    return any(map(pred, filter(_fits(kinds), leaves_of(tree, is_leaf))))
+
+
+def tree_iter(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+    """The leaves from left to right, one by one."""
+    return iter(leaves_of(tree, is_leaf))
+
+
+def tree_is_leaf(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Whether something is no container (or `is_leaf` says that it is a leaf).
+
+    >>> from rushlight.utils._pytree import tree_is_leaf
+    >>> tree_is_leaf(None), tree_is_leaf([])
+    (True, False)
+    """
+    return (is_leaf is not None and is_leaf(tree)) or flatten(tree)[1] is LEAF_SPEC
+
+
+def is_namedtuple(obj: Any) -> bool:
+    """Whether something is a named tuple, or a class of them."""
+    return is_namedtuple_class(obj if isinstance(obj, type) else type(obj))
+
+
+def is_namedtuple_instance(obj: Any) -> bool:
+    """Whether something is a named tuple."""
+    return is_namedtuple_class(type(obj))
+
+
+def is_namedtuple_class(cls: Any) -> bool:
+    """Whether something is a class of named tuples."""
+    fields = getattr(cls, "_fields", None)
+    return isinstance(cls, type) and issubclass(cls, tuple) and isinstance(fields, tuple)
+
+
+def treespec_pprint(treespec: TreeSpec) -> str:
+    """A form as the containers themselves, with stars for leaves.
+
+    >>> from rushlight.utils._pytree import tree_structure, treespec_pprint
+    >>> treespec_pprint(tree_structure({"a": [1, (2,)]}))
+    "{'a': [*, (*,)]}"
+    """
+    return repr(unflatten([_Star()] * treespec.num_leaves, treespec))
+
+
+class _Star:
+    def __repr__(self) -> str:
+        return "*"
 
 
 def tree_map_(function: Callable[..., Any], tree: Any, *rests: Any) -> Any:
@@ -112,6 +195,10 @@ class SequenceKey(NamedTuple):
 
     idx: int
 
+    def get(self, parent: Any) -> Any:
+        """What is there in a container."""
+        return parent[self.idx]
+
     def __str__(self) -> str:
         return f"[{self.idx!r}]"
 
@@ -121,6 +208,10 @@ class MappingKey(NamedTuple):
 
     key: Any
 
+    def get(self, parent: Any) -> Any:
+        """What is there in a container."""
+        return parent[self.key]
+
     def __str__(self) -> str:
         return f"[{self.key!r}]"
 
@@ -129,6 +220,10 @@ class GetAttrKey(NamedTuple):
     """The step of a path into an object or named tuple: `.a`."""
 
     name: str
+
+    def get(self, parent: Any) -> Any:
+        """What is there in a container."""
+        return getattr(parent, self.name)
 
     def __str__(self) -> str:
         return f".{self.name}"
@@ -147,6 +242,18 @@ def keystr(path: KeyPath) -> str:
     "['a'][1]"
     """
     return "".join(map(str, path))
+
+
+def key_get(obj: Any, kp: KeyPath) -> Any:
+    """What a path leads to.
+
+    >>> from rushlight.utils._pytree import MappingKey, SequenceKey, key_get
+    >>> key_get({"a": [5, 6]}, (MappingKey("a"), SequenceKey(1)))
+    6
+    """
+    for key in kp:
+        obj = key.get(obj)
+    return obj
 
 
 def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], list[Any]]:
