@@ -228,6 +228,7 @@ class _Export:
                 specs.append(InputSpec(InputKind.CONSTANT_TENSOR, arg, target))
             else:
                 specs.append(InputSpec(InputKind.USER_INPUT, arg, None))
+        _without_values(rec.graph)
         results = rec.graph.output_node().args[0]
         outputs = [OutputSpec(OutputKind.USER_OUTPUT, argument(str(node), x), None)
                    for node, x in zip(results, found)]  # fmt: skip
@@ -262,6 +263,14 @@ class _Export:
                         " given: the model does something that no operator in it says",
                     )
         return program
+
+
+def _without_values(graph: Any) -> None:
+    """Nodes keep the sizes and types of what they gave in the trace, not the numbers."""
+    for node in graph.nodes:
+        value = node.meta.pop("val", None)
+        if isinstance(value, rl.Tensor):
+            node.meta["val"] = rl.empty(value.shape, dtype=value.dtype, device="meta")
 
 
 def _owned_name(name: str) -> str:

@@ -92,6 +92,13 @@ def test_other_sizes_are_refused(given: Any, text: str) -> None:
         module(*given)
 
 
+def test_nodes_keep_no_numbers() -> None:
+    program = export(Small().eval(), (rl.randn(2, 1, 8, 8),))
+    kept = [node.meta["val"] for node in program.graph.nodes if "val" in node.meta]
+    assert len(kept) > 15 and all(x.is_meta for x in kept)
+    assert next(x for x in kept if x.ndim == 4).shape == (4, 1, 3, 3)
+
+
 def test_other_arguments_and_direct_calls_are_refused() -> None:
     program = export(nn.Linear(3, 2), (rl.ones(4, 3),))
     with pytest.raises(ValueError, match="Trying to flatten user inputs with exported input tree"):
