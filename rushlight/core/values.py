@@ -93,7 +93,12 @@ def outside(numbers: Any, low: int, high: int) -> bool:
     given = settled(numbers)
     if getattr(given, "absent", False):
         return False
-    return bool(given.size) and bool(given.min() < low or given.max() >= high)
+    if not given.size:
+        return False
+    if low == 0 and type(given) is np.ndarray and given.dtype.char == "l":
+        # one look instead of two: without its sign a negative number is larger than all others
+        return int(np.maximum.reduce(given.view(np.uint64), None)) >= high
+    return bool(given.min() < low or given.max() >= high)
 
 
 def some(mask: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -232,6 +233,9 @@ def _ends(args: tuple[Any, ...], start: Any, end: Any, step: Any) -> tuple[Any, 
     return _number(given[0]), _number(given[1]), _number(given[2]) if len(given) == 3 else 1
 
 
+_WHOLE = (int, np.integer)
+
+
 def arange(
     *args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
@@ -249,7 +253,7 @@ def arange(
     """
     blank = elsewhere.absent(device, layout)
     start, end, step = _ends(args, start, end, step)
-    integral = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
+    integral = isinstance(start, _WHOLE) and isinstance(end, _WHOLE) and isinstance(step, _WHOLE)
     if dtype is None and out is not None:
         dtype = out.dtype
     kind = numpy_kind(dtype, dtypes.int64 if integral else DEFAULTS.dtype, "arange")
@@ -270,12 +274,12 @@ def arange(
 
 
 def _check_range(start: Any, end: Any, step: Any, kind: np.dtype) -> None:
-    if any(isinstance(value, complex) for value in (start, end, step)):
+    if isinstance(start, complex) or isinstance(end, complex) or isinstance(step, complex):
         raise RuntimeError("value cannot be converted to type double without overflow")
-    if kind.kind in "bc":
+    if kind.kind in "bcW":
         name = scalar_type_name(dtypes.OF_NUMPY[kind])
         raise NotImplementedError(f"\"arange_cpu\" not implemented for '{name}'")
-    if not (np.isfinite(start) and np.isfinite(end)):
+    if not (isfinite(start) and isfinite(end)):
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     if step == 0:
         raise RuntimeError("step must be nonzero")

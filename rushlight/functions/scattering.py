@@ -41,7 +41,8 @@ def _in_range(name: str, places: np.ndarray, dim: int, size: int) -> np.ndarray:
 
 
 def _long(name: str, index: Tensor) -> None:
-    if index._array.dtype not in (np.int64, np.int32):
+    kind = index._array.dtype
+    if kind.kind != "i" or kind.itemsize < 4:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -12,14 +13,24 @@ from ..core.families import general, linear
 from ..core.heavy import heavy
 from .structure import reshape
 
+FEW = 512  # places so few that the number of calls is what counts
+
 
 def grid(places: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     """Open index arrays that select `places` along `dim` and every position of the other dims."""
-    ndim = places.ndim
+    last = places.ndim - 1
+    counted = _counted if places.size <= FEW else _counted.__wrapped__
     return tuple(
-        places if i == dim else np.arange(n).reshape((1,) * i + (n,) + (1,) * (ndim - 1 - i))
-        for i, n in enumerate(places.shape)
+        [places if i == dim else counted(n, i, last - i) for i, n in enumerate(places.shape)]
     )
+
+
+@functools.lru_cache(256)
+def _counted(n: int, before: int, behind: int) -> np.ndarray:
+    """0 to n - 1 along a dimension with so many others of size 1 around it."""
+    numbers = np.arange(n).reshape((1,) * before + (n,) + (1,) * behind)
+    numbers.flags.writeable = False  # it is kept
+    return numbers
 
 
 def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray | None:
@@ -33,9 +44,6 @@ def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarra
             others = others + steps.reshape((-1,) + (1,) * (places.ndim - 1 - i))
     step = prod(shape[dim + 1 :])
     return (places if step == 1 else places * step) + others
-
-
-FEW = 512  # places so few that the number of calls is what counts
 
 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
