@@ -15,6 +15,11 @@ import pytest
 
 import rushlight as rl
 from rushlight.distributed import init_device_mesh
+from rushlight.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    set_model_state_dict,
+)
 from rushlight.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from rushlight.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from rushlight.distributed.tensor.rules_views import groups
@@ -189,6 +194,41 @@ def half(rank: int) -> list[str]:
 def test_parameters_are_computed_with_in_the_type_that_is_asked_for() -> None:
     kinds = ["torch.bfloat16", "torch.float32", "torch.float32", "torch.float32"]
     assert on_ranks(half) == [kinds] * 2
+
+
+def kept(rank: int, folder: str, size: int) -> None:
+    """Written by two processes; read by them and by three, and into whole tensors."""
+    rl.manual_seed(3)
+    whole = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2))
+    net = copy.deepcopy(whole)
+    fully_shard(net[0])
+    fully_shard(net)
+    if size == 2:
+        rl.distributed.checkpoint.save({"net": net.state_dict(), "step": 7}, checkpoint_id=folder)
+    with rl.no_grad():
+        for p in net.parameters():
+            p.zero_()
+    state = {"net": net.state_dict(), "step": 0}
+    rl.distributed.checkpoint.load(state, checkpoint_id=folder)
+    assert state["step"] == 7
+    for p, q in zip(net.parameters(), whole.parameters()):
+        assert rl.equal(p.full_tensor(), q)
+    plain = {"net": {name: rl.zeros_like(one) for name, one in whole.state_dict().items()}}
+    rl.distributed.checkpoint.load(plain, checkpoint_id=folder)
+    assert all(rl.equal(plain["net"][k], one) for k, one in whole.state_dict().items())
+    with pytest.raises(RuntimeError, match="Missing key in checkpoint"):
+        rl.distributed.checkpoint.load({"net": {"x": rl.ones(2)}}, checkpoint_id=folder)
+    full = get_model_state_dict(net, options=StateDictOptions(full_state_dict=True))
+    assert all(type(one) is rl.Tensor and rl.equal(one, whole.state_dict()[k])
+               for k, one in full.items())  # fmt: skip
+    twice = {name: 2 * one.detach() for name, one in full.items()}
+    set_model_state_dict(net, twice)
+    assert rl.equal(net[1].bias.full_tensor(), 2 * whole[1].bias)
+
+
+def test_states_in_parts_are_kept_and_read_by_another_number_of_processes(tmp_path: Path) -> None:
+    on_ranks(kept, 2, str(tmp_path), 2)
+    on_ranks(kept, 3, str(tmp_path), 3)
 
 
 def test_dimensions_that_are_joined_and_split_are_told_apart() -> None:

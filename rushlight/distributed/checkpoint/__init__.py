@@ -12,6 +12,7 @@ all; the newest one is told by its number, never by a clock.
 
 from __future__ import annotations
 
+import importlib
 import re
 import time
 import warnings
@@ -21,10 +22,10 @@ from typing import Any
 
 import rushlight as rl
 
-from ..core.errors import fail
-from ..core.names import explain_missing as _explain_missing
+from ...core.errors import fail
+from ...core.names import explain_missing as _explain_missing
 
-__all__ = ["State", "every", "latest", "save"]
+__all__ = ["State", "every", "latest", "load", "save"]
 dist: Any = rl.distributed
 _NAME = re.compile(r"step-(\d+)\.pt")
 _last: dict[str, float] = {}  # when this process last wrote into a folder
@@ -135,14 +136,25 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def save(folder: Any, step: int, *, keep: int = 3, rng: bool = True, **state: Any) -> None:
+def save(
+    folder: Any, step: int | None = None, *, keep: int = 3, rng: bool = True,
+    checkpoint_id: Any = None, **state: Any,
+) -> None:  # fmt: skip
     """Write a checkpoint numbered `step` into `folder`, and remove the oldest ones beyond `keep`.
 
     `state` has models, optimisers and whatever else has `state_dict`, and plain values; `rng` keeps
     the random numbers of all processes. All processes call it and rank 0 writes; the others wait
     until the file is there. Raises OSError on all of them when it cannot be written; older
     checkpoints are then as they were.
+
+    `save(state_dict, checkpoint_id=folder)` is torch's: each process writes its parts of a state of
+    DTensors there, for `load`.
     """
+    if isinstance(folder, dict):
+        _parts().write(folder, checkpoint_id)
+        return
+    if step is None:
+        raise TypeError("save() missing 1 required positional argument: 'step'")
     rank, size = _place()
     for part in state.values():
         if hasattr(part, "consolidate_state_dict"):
@@ -166,6 +178,20 @@ def save(folder: Any, step: int, *, keep: int = 3, rng: bool = True, **state: An
     _agreed(write)
 
 
+def load(state_dict: dict[str, Any], *, checkpoint_id: Any = None) -> None:
+    """Fill a state in place, from what `save(state_dict, checkpoint_id=...)` wrote.
+
+    Tensors may lie in another way than those that were written, on another number of processes.
+    Raises RuntimeError for a key that is not there.
+    """
+    _parts().read(state_dict, checkpoint_id)
+
+
+def _parts() -> Any:
+    """The module for tensors in parts, loaded when there are any."""
+    return importlib.import_module(f"{__name__}.parts")
+
+
 def every(
     folder: Any, step: int, *, steps: int = 0, minutes: float = 0, keep: int = 3, **state: Any
 ) -> bool:
@@ -186,4 +212,4 @@ def every(
     return due
 
 
-_explain_missing(__name__)
+_explain_missing(__name__, {"state_dict": (f"{__name__}.state_dict", None)})
