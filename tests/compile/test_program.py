@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from random_graphs import Builder
 
+from rushlight.compile.code import llvm
 from rushlight.compile.interpret import interpret
 from rushlight.compile.kernels.program import build
 
@@ -70,6 +71,22 @@ def test_turned_beside_straight(shape, dtype, rng):
     both = Node("sub", (x, Node("exp", (z,), (), shape, dtype)), (), shape, dtype)
     graph = Graph([x, y], [both, Node("mul", (z, x), (), shape, dtype)])
     agree(graph, [rng.normal(size=shape).astype(dtype), rng.normal(size=turned).astype(dtype)])
+
+
+@pytest.mark.parametrize("name", ["native", "avx2", "sse"])
+@pytest.mark.parametrize("width", [9, 10, 13, 15, 31])
+def test_rows_that_end_within_a_vector(width, name, rng, monkeypatch):
+    """Each set has its own way to write a part of a vector."""
+    if not llvm.target().triple.startswith("x86_64"):
+        return
+    monkeypatch.setenv("RUSHLIGHT_CPU", name)
+    shape, dtypes = (60, width), (F4, F8, I8, np.dtype(bool))
+    for dtype in dtypes:
+        x = value("x", shape, dtype)
+        most = Node("reduce_max", (x,), ((1,), True), (60, 1), dtype)
+        wide = Node("expand", (most,), (shape,), shape, dtype)
+        new = Node("xor" if dtype.kind == "b" else "sub", (x, wide), (), shape, dtype)
+        agree(Graph([x], [new]), [(rng.normal(size=shape) * 9).astype(dtype)])
 
 
 def test_a_long_sum_is_accurate(rng):

@@ -59,6 +59,11 @@ class Target:
     registers: int
     fma: bool
 
+    @property
+    def masks(self) -> bool:
+        """Whether it writes masked lanes at once; AMD's AVX2 takes them one by one."""
+        return self.name == "avx512" or (self.name == "avx2" and not self.cpu.startswith("znver"))
+
     def lanes(self, dtype: Any) -> int:
         """How many elements of `dtype` one vector register holds."""
         return self.bits // (8 * np.dtype(dtype).itemsize)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from ..code.emit import BOOL, Function, Type, Value, lanes_of
 
 
-def suits(f: Function, type: Type) -> bool:
-    """Whether the processor masks elements of this type."""
+def suits(f: Function, type: Type, writes: bool = False) -> bool:
+    """Whether the processor masks elements of this type when it reads, or `writes` them."""
     target = f.module.target
-    masks = target is not None and (f.module.vast or target.name == "avx2")
+    if target is None or (writes and not target.masks):
+        return False
+    masks = f.module.vast or target.name == "avx2"
     return masks and type.kind != "b" and type.size >= 4 and type.lanes > 2
 
 

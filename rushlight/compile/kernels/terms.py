@@ -32,6 +32,7 @@ class Terms:
         self.counters: dict[int, Value | int] = {}
         self.blocks = nest.blocks  # of the vector loop's round that is being written
         self.mask: Value | None = None  # of its last block
+        self.tail: tuple[Value | None, int] = None, 0  # that mask, and how many lanes it has
         self.phase = 0
         self._spills: dict[Term, tuple[int, Term, Store]] = {}
         self._known: dict[Any, Any] = {}
@@ -62,6 +63,7 @@ class Terms:
         self.blocks = min(nest.blocks, -(-length // nest.lanes))
         tail = length % nest.lanes if length < nest.step else 0
         self.mask = self.f.first_lanes(tail, nest.lanes) if tail else None
+        self.tail = self.mask, tail
 
     @contextmanager
     def scope(self) -> Any:
@@ -239,10 +241,10 @@ class Terms:
         places = f.mul(index_lanes, factor)
         return f.add(places, f.steps(wide, step)) if step else places
 
-    def _in_pairs(self, index: Index, looked: Any, type: Type) -> bool:
+    def _in_pairs(self, index: Index, looked: Any, type: Type, writes: bool = False) -> bool:
         """Whether the lanes are every other element, and the processor is good at that."""
         plain = self._step(index) == 2 and looked[1] is None and not self._filler
-        return plain and every_other.suits(self.f, type)
+        return plain and every_other.suits(self.f, type, writes)
 
     def _load(self, t: Term, block: int) -> Value:
         found = self._pointer(t.slot, t.index, t.looked, self.type(t))
@@ -287,9 +289,23 @@ class Terms:
                 near = spread is None
                 old = f.load(type, at, 0, mask) if near else f.gather(type, at, spread, mask)
                 value = self.scalar.add(old, value)
-            if spread is None:
+            if spread is None and mask is not None and mask is self.tail[0] and not f.module.vast:
+                self._store_first(value, at, self.tail[1])
+            elif spread is None:
                 f.store(value, at, 0, mask)
-            elif self._in_pairs(store.index, place, type):
+            elif self._in_pairs(store.index, place, type, True):
                 every_other.store(f, value, at, mask)
             else:
                 f.scatter(value, at, spread, mask)
+
+    def _store_first(self, value: Value, place: Value, count: int) -> None:
+        """Write so many lanes by halves of a vector: AMD writes masked ones lane by lane."""
+        f, lanes, done = self.f, value.type.lanes, 0
+        if value.type.kind == "b":
+            value = f.convert("zext", value, "uint8")
+        while lanes := lanes // 2:
+            if count & lanes:
+                few = range(done, done + lanes)
+                part = f.shuffle(value, None, few) if lanes > 1 else f.extract(value, done)
+                f.store(part, place, done)
+                done += lanes
