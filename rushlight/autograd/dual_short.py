@@ -127,7 +127,7 @@ def _multiplied(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
         return u * a
     term = t * b
     if u is not None:
-        other = u * a
+        other = term if u is t and a is b else u * a  # of a square they are the same
         fits = type(term) is ndarray and term.shape == other.shape  # products of 0-d are scalars
         term = add(term, other, term) if fits else term + other
     return term
