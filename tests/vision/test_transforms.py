@@ -350,3 +350,12 @@ def test_color_jitter_without_amounts_changes_nothing_but_draws_the_order():
     rl.manual_seed(1)
     rl.randperm(4)
     assert float(after) == float(rl.rand(1))
+
+
+def test_a_picture_unscaled_keeps_its_channels_together() -> None:
+    """As torchvision lays them: the view alone is turned, so a register_fake that says so holds."""
+    image = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
+    exact = F.pil_to_tensor(image)
+    assert exact.shape == (3, 4, 5) and exact.stride() == (1, 15, 3)
+    assert (exact / 255.0).stride() == (1, 15, 3) and T.ToTensor()(image).is_contiguous()
+    assert F.pil_to_tensor(image.convert("L")).shape == (1, 4, 5)

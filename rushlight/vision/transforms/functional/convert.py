@@ -36,7 +36,10 @@ def to_tensor(pic: Any) -> rl.Tensor:
 
 
 def pil_to_tensor(pic: Any) -> rl.Tensor:
-    """Turn a Pillow image (or a NumPy picture) into a tensor (C, H, W) without scaling."""
+    """Turn a Pillow image (or a NumPy picture) into a tensor (C, H, W) without scaling.
+
+    The channels of a Pillow image stay together in memory, as in torchvision: only the view turns.
+    """
     if isinstance(pic, np.ndarray):
         return from_array(pic)
     if not is_pillow_image(pic):
@@ -44,7 +47,8 @@ def pil_to_tensor(pic: Any) -> rl.Tensor:
     array = np.array(pic)
     if array.dtype == np.uint16:
         array = array.astype(np.int32)
-    return from_array(array.astype(np.uint8) * 255 if array.dtype == bool else array)
+    array = array.astype(np.uint8) * 255 if array.dtype == bool else array
+    return rl.from_numpy(array if array.ndim == 3 else array[:, :, None]).permute(2, 0, 1)
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
