@@ -20,7 +20,12 @@ from rushlight.distributed.checkpoint.state_dict import (
     get_model_state_dict,
     set_model_state_dict,
 )
-from rushlight.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from rushlight.distributed.fsdp import (
+    FullyShardedDataParallel,
+    MixedPrecisionPolicy,
+    ShardingStrategy,
+    fully_shard,
+)
 from rushlight.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from rushlight.distributed.tensor.rules_views import groups
 
@@ -229,6 +234,43 @@ def kept(rank: int, folder: str, size: int) -> None:
 def test_states_in_parts_are_kept_and_read_by_another_number_of_processes(tmp_path: Path) -> None:
     on_ranks(kept, 2, str(tmp_path), 2)
     on_ranks(kept, 3, str(tmp_path), 3)
+
+
+def wrapped(rank: int) -> None:
+    """The wrapper, beside one process on the joined batch; and its state, whole."""
+    for strategy in (ShardingStrategy.FULL_SHARD, ShardingStrategy.SHARD_GRAD_OP):
+        rl.manual_seed(0)
+        whole = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+        net = FullyShardedDataParallel(
+            copy.deepcopy(whole), sharding_strategy=strategy, auto_wrap_policy={nn.Linear}
+        )
+        opt, one = (rl.optim.Adam(m.parameters(), lr=0.1) for m in (net, whole))
+        for step in range(4):
+            x = rl.randn(4, 3)
+            if step % 2 == 0:
+                with net.no_sync():
+                    net(x[rank::2]).square().mean().backward()
+            else:
+                net(x[rank::2]).square().mean().backward()
+            whole(x).square().mean().backward()
+            if step % 2 == 0:
+                continue
+            a, b = net.clip_grad_norm_(0.5), nn.utils.clip_grad_norm_(whole.parameters(), 0.5)
+            assert rl.allclose(a, b, atol=1e-5)
+            for each in (opt, one):
+                each.step()
+                each.zero_grad()
+        state = net.state_dict()
+        assert list(state) == list(whole.state_dict())
+        assert all(rl.allclose(state[k], v, atol=1e-5) for k, v in whole.state_dict().items())
+        net.load_state_dict({name: 0 * one for name, one in state.items()})
+        assert not any(one.any() for one in net.state_dict().values())
+    with pytest.raises(NotImplementedError, match="NO_SHARD"):
+        FullyShardedDataParallel(nn.Linear(2, 2), sharding_strategy=ShardingStrategy.NO_SHARD)
+
+
+def test_the_wrapper_learns_what_one_process_learns() -> None:
+    on_ranks(wrapped)
 
 
 def test_dimensions_that_are_joined_and_split_are_told_apart() -> None:

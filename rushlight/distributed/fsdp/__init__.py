@@ -11,10 +11,12 @@ from .fully import (
     share_comm_ctx,
 )
 from .policies import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy
+from .wrapper import FullyShardedDataParallel, MixedPrecision, ShardingStrategy
 
 __all__ = [
-    "CPUOffloadPolicy", "FSDPModule", "MixedPrecisionPolicy", "OffloadPolicy", "UnshardHandle",
-    "fully_shard", "register_fsdp_forward_method", "share_comm_ctx",
+    "CPUOffloadPolicy", "FSDPModule", "FullyShardedDataParallel", "MixedPrecision",
+    "MixedPrecisionPolicy", "OffloadPolicy", "ShardingStrategy", "UnshardHandle", "fully_shard",
+    "register_fsdp_forward_method", "share_comm_ctx",
 ]  # fmt: skip
 
 _explain_missing(__name__)
