@@ -199,15 +199,15 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
             seen_tensor = True
             other = ARRAYS.get(type(x._array))
             if other is not None:
+                under = other
                 if issubclass(type(x._array), Value):
-                    return other(prim, inputs, params)
-                under = other  # a trace: the levels of transforms lie above it
+                    break  # the levels of transforms lie above a trace
         elif kind in WRAPPERS:
             return WRAPPERS[kind](prim, inputs, params)
-    if under is not None:
-        return under(prim, inputs, params)
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
+    if under is not None:
+        return under(prim, inputs, params)
     return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
 
 
