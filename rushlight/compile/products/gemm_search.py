@@ -169,6 +169,13 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step += 8 * vectors
     if not plan.packs_x and x_collides(plan):
         step *= 1.6 if plan.x.inner[-1] != 1 else 1.3 if x_collides(plan, 8) else 1.12
+    end = _end_cycles(plan, rows, vectors, rounds)
+    return terms * step + end + 30
+
+
+def _end_cycles(plan: Plan, rows: int, vectors: int, rounds: bool) -> float:
+    """What follows the steps of an outer tile."""
+    w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
     if plan.turned:
         blocks = vectors * -(-rows // w)
         end = blocks * 6 * w + vectors * w * -(-rows // w) * 6 + sums
@@ -176,7 +183,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         end = sums * 2
     if plan.cut:  # sums go to memory and back, and all that the end touches is asked for at once
         end += 10 * sums + -(-terms // plan.cut) * (30 + 6 * sums if rows > 1 else 10 + 2 * sums)
-    return terms * step + end + 30
+    return end
 
 
 def _told(rows: int, vectors: int) -> float:
