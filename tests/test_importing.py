@@ -12,7 +12,11 @@ from rushlight import stubs
 
 MOST_MODULES = 80  # of ours that a bare import runs; a third of a millisecond each
 # Of the standard library, beside what NumPy loads.
-FEW = {"__future__", "_bisect", "_heapq", "bisect", "copy", "errno", "gc", "heapq", "threading"}
+# The last is what `ctypes` asks for when a structure is described, from Python 3.14 on.
+FEW = {
+    "__future__", "_bisect", "_heapq", "bisect", "copy", "errno", "gc", "heapq", "threading",
+    "ctypes._layout",
+}  # fmt: skip
 
 
 def printed(code: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import rushlight as rl
 
 from .._dynamo.exc import TorchDynamoException, UserError, UserErrorType
+from ..core.size_formulas import Dynamic
 from ..core.trees import flatten, unflatten
-from ..onnx.sizes import Dynamic
 from .joining import Join, resized
 from .program import ExportedProgram, argument, paths, plain
 from .recurrent import recurrent_forwards

@@ -9,9 +9,9 @@ import rushlight as rl
 
 from .._dynamo.exc import UserError, UserErrorType
 from .._ops import aten
+from ..core.size_formulas import Dynamic, Polynomial
 from ..fx.graph import Graph
 from ..fx.node import Node
-from ..onnx.sizes import Dynamic, Polynomial
 from .tracing import Recorder
 
 

@@ -29,12 +29,12 @@ from ..compile.graph import Node
 from ..compile.interpret import evaluate
 from ..compile.lowering import lower_one
 from ..core.errors import fail
+from ..core.size_formulas import Dynamic
 from ..core.tensor import Tensor
 from ..core.tensor import wrap as tensor
 from ..serialize.atomic import replacing
 from . import core_ops, whole_ops
 from .errors import OnnxExporterError, UnsupportedOperatorError, refused
-from .sizes import Dynamic
 from .writer import Constant, Writer
 
 _OLDEST, _USUAL = 18, 18

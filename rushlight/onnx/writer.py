@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.size_formulas import Dynamic, Polynomial
 from .errors import OnnxExporterError, UnsupportedOperatorError, refused
-from .sizes import Dynamic, Polynomial
 
 
 class Constant:

@@ -221,7 +221,8 @@ def test_death_of_a_worker_is_noticed_at_once(trouble, ending):
 
 
 def test_time_out_names_worker_and_stack():
-    loader = DataLoader(Numbers(8, "sleep"), 4, num_workers=2, timeout=0.3)
+    how: dict = {"timeout": 0.3, "multiprocessing_context": METHODS[0]}  # one that starts at once
+    loader = DataLoader(Numbers(8, "sleep"), 4, num_workers=2, **how)
     with pytest.raises(RuntimeError, match=r"timed out after 0\.3 seconds") as caught:
         list(loader)
     notes = "\n".join(caught.value.__notes__)
@@ -233,7 +234,8 @@ def test_time_out_names_worker_and_stack():
 
 def test_a_hang_is_warned_of(monkeypatch):
     monkeypatch.setattr(pool, "HANG_SECONDS", 0.2)
-    iterator = iter(DataLoader(Numbers(8, "sleep"), 4, num_workers=1, timeout=0.5))
+    how: dict = {"timeout": 0.5, "multiprocessing_context": METHODS[0]}  # one that starts at once
+    iterator = iter(DataLoader(Numbers(8, "sleep"), 4, num_workers=1, **how))
     with (
         pytest.warns(RuntimeWarning, match="has waited") as seen,
         pytest.raises(RuntimeError, match="timed out"),
@@ -283,15 +285,16 @@ from rushlight.utils.data import DataLoader
 from tests.data.tools import Numbers, note_start
 import functools
 loader = DataLoader(Numbers(1000, "sleep", 3), 1, num_workers=2, collate_fn=list,
+                    multiprocessing_context="{method}",
                     worker_init_fn=functools.partial(note_start, sys.argv[1]))
 for batch in loader:
     print("batch", flush=True)
 """
 
 
-def start_program(folder):
+def start_program(folder, method):
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(root=str(ROOT)), str(folder)],
+        [sys.executable, "-c", PROGRAM.format(root=str(ROOT), method=method), str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -359,9 +362,11 @@ def test_workers_may_be_forked_while_other_threads_compute():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["kill", "interrupt"])
-def test_workers_end_with_the_main_process(tmp_path, kind):
-    program, pids = start_program(tmp_path)
+def test_workers_end_with_the_main_process(tmp_path, kind, method):
+    """In the middle of a sample too that would take for ever."""
+    program, pids = start_program(tmp_path, method)
     try:
         assert len(pids) == 2
         if kind == "kill":

@@ -250,8 +250,8 @@ def start_method(context: Any) -> str:
 def death_owner(method: str) -> int | None:
     """The process whose death the kernel can tell a worker of, if it is this one.
 
-    The signal follows the thread that forked, and under a fork server another process: there the
-    broken pipe alone must do.
+    The signal follows the thread that forked, and under a fork server another process: there a
+    thread of the worker waits for the end.
     """
     main = threading.current_thread() is threading.main_thread()
     return os.getpid() if main and method in ("fork", "spawn") else None

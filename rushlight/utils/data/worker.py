@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import multiprocessing
 import os
 import random
 import signal
 import sys
+import threading
 import traceback
 import weakref
 from collections.abc import Callable
@@ -188,8 +190,18 @@ def _settle(job: Job) -> None:
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
         if os.getppid() != job.parent:  # it died before we asked
             os._exit(1)
+    else:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(rl, "set_num_threads"):
         rl.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """End this process, in the middle of a sample too, when the one that wanted it has ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _watch_stack() -> int | None:
