@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import gc
 import os
 import re
@@ -52,6 +53,7 @@ def memory(rank: int, sharded: bool) -> list[int]:
     """Bytes held between steps, and at most while parameters are whole and gradients arrive."""
     rl.manual_seed(0)
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier tests left free would be taken first, unseen
     before = resident()
     net, most = layers(), [0]
     if sharded:

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import struct
 import zipfile
 
@@ -162,9 +163,11 @@ def test_64_bit_sizes_are_read_and_must_agree():
         for name, part in found.items():
             with archive.open(name, "w", force_zip64=True) as record:
                 record.write(part)
-    whole = stream.getvalue()
-    assert loaded(whole)._array.tolist() == [0, 1, 2, 3]
-    bad = bytearray(whole)
+    whole = bytearray(stream.getvalue())
+    for header in re.finditer(b"PK\x03\x04", bytes(whole)):  # Python before 3.11.4 leaves them out
+        whole[header.start() + 18 : header.start() + 26] = b"\xff" * 8
+    assert loaded(bytes(whole))._array.tolist() == [0, 1, 2, 3]
+    bad = whole.copy()
     bad[whole.index(data) - 16] ^= 1  # the size in the field before the record
     with pytest.raises(CheckpointError, match="disagrees"):
         loaded(bytes(bad))
