@@ -38,8 +38,10 @@ entry:
 
 
 @pytest.fixture
-def alone(monkeypatch: Any) -> None:
-    """Nothing was made yet."""
+def alone(monkeypatch: Any, tmp_path: Path) -> None:
+    """Nothing was made yet, in no process before this one either."""
+    llvm.target()
+    monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path / "home"))
     for name in ("_homes", "_needs", "_addresses"):
         monkeypatch.setattr(shared, name, {})
 
