@@ -36,8 +36,8 @@ def swap_tensors(t1: Any, t2: Any) -> None:
                 f"Expected use_count of {name} to be 1 or 2 with an AccumulateGrad node but got 2"
                 " make sure you are not holding references to the tensor in other places."
             )
-    slots = set(copyreg._slotnames(type(t1)))  # type: ignore[attr-defined]  # not in its stubs
-    if slots != set(copyreg._slotnames(type(t2))):  # type: ignore[attr-defined]
+    slots_of: Any = copyreg._slotnames  # type: ignore[attr-defined]  # not in its stubs
+    if (slots := set(slots_of(type(t1)))) != set(slots_of(type(t2))):
         raise RuntimeError("Cannot swap t1 and t2 if they have different slots")
     for name in ("__class__", "__dict__", *slots):
         one, other = getattr(t1, name), getattr(t2, name)

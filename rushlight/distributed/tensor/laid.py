@@ -79,7 +79,10 @@ class Laid(Value):
         return self.like(self.local.copy(order))
 
     def describe(self) -> str:
-        return f"DTensor(local_tensor={wrap(self.local)}, device_mesh={self.mesh}, placements={self.placements})"  # noqa: E501
+        return (
+            f"DTensor(local_tensor={wrap(self.local)}, device_mesh={self.mesh},"
+            f" placements={self.placements})"
+        )
 
     def drawn(self, x: Tensor) -> Tensor:
         """Numbers drawn for the whole, which every process draws alike, laid as this."""
