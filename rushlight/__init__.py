@@ -142,6 +142,7 @@ _LAZY = {
     "compat": ("rushlight.compat", None),
     "compiler": ("rushlight.compiler", None),
     "_dynamo": ("rushlight._dynamo", None),
+    "_inductor": ("rushlight._inductor", None),
     "distributions": ("rushlight.distributions", None),
     "distributed": ("rushlight.distributed", None),
     "__config__": ("rushlight.__config__", None),

@@ -16,28 +16,43 @@ from .functions.compilation import compile
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
-    "is_compiling", "is_dynamo_compiling", "is_exporting", "reset", "set_stance",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "reset", "set_stance",
 ]  # fmt: skip
 
 
 def is_compiling() -> bool:
-    """Whether the running line is being traced by `torch.compile`.
+    """Whether the running line is being traced by `torch.compile` or `torch.export`.
 
     >>> import rushlight as torch
     >>> torch.compiler.is_compiling()
     False
     """
-    return STATE.tracer is not None
+    return STATE.tracer is not None or STATE.exporting
 
 
 def is_dynamo_compiling() -> bool:
-    """The same: there is one tracer."""
-    return is_compiling()
+    """Whether the running line is being traced by `torch.compile`."""
+    return STATE.tracer is not None
 
 
 def is_exporting() -> bool:
-    """Whether a model is being exported: never, as there is no torch.export here."""
-    return False
+    """Whether the running line is being traced by `torch.export`.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.is_exporting()
+    False
+    """
+    return STATE.exporting
+
+
+def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
+    """The backends that `torch.compile` takes: "inductor" means "llvm", where llvmlite is.
+
+    >>> import rushlight as torch
+    >>> "numpy" in torch.compiler.list_backends()
+    True
+    """
+    return ["inductor", "llvm", "numpy"] + ([] if exclude_tags else ["aot_eager", "eager"])
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:

@@ -25,7 +25,7 @@ FLOORS = {
     "_C": 6, "functional": 6, "overrides": 6, "_subclasses": 6, "types": 6, "_utils": 6,
     "library": 6, "accelerator": 6, "mps": 6, "xpu": 6, "quasirandom": 6, "export": 6,
     "_ops_forms": 6,
-    "onnx": 6, "_dynamo": 6, "_higher_order_ops": 6,
+    "onnx": 6, "_dynamo": 6, "_inductor": 6, "_higher_order_ops": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {

@@ -13,6 +13,7 @@ import rushlight as rl
 from .._dynamo.exc import Unsupported
 from .._ops import aten
 from ..core.errors import fail
+from ..core.state import STATE
 from ..fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from ..fx.graph import Graph
 from ..fx.node import Node
@@ -67,6 +68,14 @@ class Recorder(TorchFunctionMode):
         self.inputs: list[Node] = []
         # What was there before may be a constant; what a function made unseen may not.
         self.before = {id(x): x for x in gc.get_objects() if issubclass(type(x), rl.Tensor)}
+
+    def __enter__(self) -> Any:
+        self._exporting, STATE.exporting = STATE.exporting, True
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> Any:
+        STATE.exporting = self._exporting
+        return super().__exit__(*raised)
 
     # --- tensors and their nodes
 

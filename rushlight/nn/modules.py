@@ -82,3 +82,9 @@ for _first, _others in _MORE.items():
 for _name, _family in _FAMILIES.items():
     globals()[_name] = _family
     sys.modules[f"{__name__}.{_name}"] = _family
+_LAYERS = {
+    name: kind for name, kind in vars(sys.modules["rushlight.nn"]).items()
+    if isinstance(kind, type) and issubclass(kind, Module) and name != "DataParallel"
+}  # fmt: skip
+globals().update(_LAYERS)
+globals()["__all__"] = [*_LAYERS]

@@ -23,3 +23,61 @@ def test_a_disabled_function_runs_eagerly_in_a_compiled_one() -> None:
     with pytest.warns(UserWarning, match="is not to be compiled"):
         assert compiled(torch.ones(1)).item() == 9
     assert compiled(torch.ones(1)).item() == 9
+
+
+def test_settings_of_torchs_compiler_are_kept_patched_and_known() -> None:
+    from rushlight._inductor import config as inductor
+
+    config = _dynamo.config
+    config.suppress_errors = True
+    assert config.suppress_errors
+    config.suppress_errors = False
+    with config.patch(verbose=True), inductor.patch({"triton.cudagraphs": True}):
+        assert config.verbose and inductor.triton.cudagraphs
+    assert not config.verbose and not inductor.triton.cudagraphs
+    with pytest.raises(AttributeError, match=r"^torch\._dynamo\.config\.nothing does not exist$"):
+        config.nothing = 1
+    with pytest.raises(AttributeError, match=r"^torch\._inductor\.config\.triton\.nothing does"):
+        inductor.triton.nothing = 1
+
+
+@_dynamo.config.patch("recompile_limit", 2)
+def test_the_limit_of_programs_is_that_of_the_settings() -> None:
+    assert _dynamo.config.cache_size_limit == 2
+    compiled = torch.compile(lambda x: x + 1 if compiler.is_compiling() else x - 1)
+    with pytest.warns(UserWarning, match="2"):
+        found = [compiled(torch.zeros(size)).sum().item() for size in (1, 2, 3, 4)]
+    assert found == [1, 2, -3, -4]
+
+
+def test_a_break_keeps_the_function_out_of_programs() -> None:
+    def broken(x):
+        _dynamo.graph_break()
+        return x + 1
+
+    with pytest.warns(UserWarning, match="graph_break"):
+        assert torch.compile(broken)(torch.zeros(1)).item() == 1
+    with pytest.raises(RuntimeError, match="graph_break"):
+        torch.compile(broken, fullgraph=True)(torch.zeros(1))
+    assert broken(torch.zeros(1)).item() == 1
+
+
+def test_older_spellings() -> None:
+    told = _dynamo.optimize("inductor", nopython=True)(
+        lambda x: x + 1 if compiler.is_compiling() else x
+    )
+    assert told(torch.zeros(1)).item() == 1
+    assert "inductor" in _dynamo.list_backends()
+    x = torch.zeros(2)
+    assert [hint(x, 0) for hint in (_dynamo.mark_dynamic, _dynamo.mark_static)] == [None, None]
+
+
+def test_a_model_that_is_exported_knows_it() -> None:
+    class Told(torch.nn.Module):
+        def forward(self, x):
+            seen.append((compiler.is_exporting(), compiler.is_compiling()))
+            return x + 1
+
+    seen: list[tuple[bool, bool]] = []
+    torch.export.export(Told(), (torch.ones(2),))
+    assert set(seen) >= {(True, True)} and not compiler.is_exporting()
