@@ -28,7 +28,7 @@ import numpy as np
 
 from ...core import threads
 from ...core.errors import fail
-from ..records import record
+from ..records import record, replace
 from . import cache, loader, parts
 from .switches import without_idle_passes
 
@@ -58,6 +58,7 @@ class Target:
     bits: int
     registers: int
     fma: bool
+    minimal: bool = True  # whether 3 x 3 convolutions may be done by minimal filtering
 
     @property
     def masks(self) -> bool:
@@ -98,6 +99,7 @@ def _llvm() -> Any:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # tiles of products are assembly
     if sys.platform == "linux":  # instruction selection may call fmod, exp2 and their like
         with contextlib.suppress(RuntimeError):
             llvm.load_library_permanently("libm.so.6")
@@ -148,14 +150,17 @@ def version() -> str:
 @_one_at_a_time
 def target() -> Target:
     """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
-    return _chosen(os.environ.get("RUSHLIGHT_CPU", "native") or "native")
+    name, minimal = os.environ.get("RUSHLIGHT_CPU"), os.environ.get("RUSHLIGHT_WINOGRAD") != "0"
+    return _chosen(name or "native", minimal)
 
 
 _current = target  # for functions with a parameter of that name
 
 
 @functools.cache
-def _chosen(name: str) -> Target:
+def _chosen(name: str, minimal: bool = True) -> Target:
+    if not minimal:
+        return replace(_chosen(name), minimal=False)
     native = _native()
     if name in ("native", native.name):
         return native

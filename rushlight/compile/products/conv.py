@@ -31,10 +31,13 @@ from .conv_weight import emit_weight
 from .conv_weight_plan import WeightPlan, plan_weight
 from .dispatch import behind
 from .gemm import CHUNK_FLOPS, KernelCall
+from .winograd import emit_filter
+from .winograd_plan import FilterPlan, plan_filter
 
 PLACES = 576  # of a window: each is code of its own, which takes seconds to make from there on
 CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
 FEWER = 0.94  # of the cycles that lanes along images may take: their estimate is the rougher one
+MINIMAL = 0.85  # of the cycles that minimal filtering may take: less would not be worth its rules
 KINDS = {"ngchw,gocij->ngoab": "forward", "ngoab,gocij->ngchw": "data",
          "ngoab,ngchw->gocij": "weight"}  # fmt: skip
 
@@ -81,7 +84,7 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: Correlation | ChannelPlan | DepthPlan | ImagesPlan | WeightPlan
+    plan: Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | WeightPlan
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -97,8 +100,12 @@ class Convolution:
         """Add the kernels."""
         if isinstance(self.plan, WeightPlan):
             return emit_weight(module, name, self.plan, len(self.expression.slots))
+        slot = len(self.expression.slots)
+        if isinstance(self.plan, FilterPlan):
+            return emit_filter(
+                module, name, self.plan, self._finish, slot, self.flops, self._flat()
+            )  # fmt: skip
         if isinstance(self.plan, ChannelPlan):
-            slot = len(self.expression.slots)
             return emit_channels(
                 module, name, self.plan, self._finish, slot, self.flops, self._touched(),
                 self._flat(),
@@ -272,4 +279,7 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     wide = plan_channels(kind, shape, dtype, source, weight, target, kept)
     best = wide if wide is not None and wide.cost < CLOSE * plan.cost else plan
     turned = plan_images(kind, shape, dtype, source, weight, target)
-    return turned if turned is not None and turned.cost < FEWER * best.cost else best
+    if turned is not None and turned.cost < FEWER * best.cost:
+        best = turned
+    few = plan_filter(kind, shape, dtype, source, weight, target, kept)
+    return few if few is not None and few.cost < MINIMAL * best.cost else best

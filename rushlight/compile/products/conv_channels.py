@@ -383,7 +383,7 @@ class _Driver:
 class End:
     """Writes `(table, sums, image, group, row, start)`: turned sums of an image to the result.
 
-    `flat` planes are one row.
+    `plan` is a `ChannelPlan`, or what has its attributes of sums; `flat` planes are one row.
     """
 
     GIVEN = [
@@ -391,7 +391,7 @@ class End:
     ]  # fmt: skip
 
     def __init__(
-        self, module: Module, name: str, plan: ChannelPlan, size: int, finish: Finish, flat: bool
+        self, module: Module, name: str, plan: Any, size: int, finish: Finish, flat: bool
     ) -> None:
         self.f: Function = module.function(name, self.GIVEN, internal=True)
         self.flat = flat

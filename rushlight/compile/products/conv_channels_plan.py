@@ -344,17 +344,17 @@ def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
             continue
         for places in _tiles(plain, count):
             plan = changed(plain, vectors=vectors, places=places)
-            for block in _divisors(down.places):
+            for block in divisors(down.places):
                 if block % places[1] == 0:
                     yield from _cut(changed(plan, block=block, together=places[0]))
-            for together in _divisors(plain.images):
+            for together in divisors(plain.images):
                 few = places[0] < together <= plain.images // UNITS
                 if few and together % places[0] == 0:
                     found = changed(plan, block=down.places, together=together)
                     yield from _cut(found) if found.stack <= STACK // 2 else ()
             part = plan.terms if plan.lasting else _within(plan, PART)
             plan = changed(plan, block=down.places, own=True, part=part)
-            for together in _divisors(plain.images):
+            for together in divisors(plain.images):
                 if together % places[0] == 0:
                     yield from _cut(changed(plan, together=together))
 
@@ -380,7 +380,7 @@ def _within(plan: ChannelPlan, size: int) -> int:
 
 @lru_cache(1 << 12)
 def _fitting(terms: int, most: int) -> int:
-    return next(n for n in _divisors(terms) if n <= most or n == 1)
+    return next(n for n in divisors(terms) if n <= most or n == 1)
 
 
 def _tiles(plain: ChannelPlan, count: int) -> Iterator[Triple]:
@@ -393,13 +393,13 @@ def _tiles(plain: ChannelPlan, count: int) -> Iterator[Triple]:
     yield 1, lines, across.places
     if lines == down.places:
         most = count // (across.places * lines)
-        images = max(n for n in _divisors(plain.images) if n <= most)
+        images = max(n for n in divisors(plain.images) if n <= most)
         if images > 1:
             yield images, lines, across.places
 
 
 @lru_cache(256)
-def _divisors(n: int) -> tuple[int, ...]:
+def divisors(n: int) -> tuple[int, ...]:
     """All of them, the largest first."""
     return tuple([n // k for k in range(1, n + 1) if n % k == 0])
 
