@@ -273,20 +273,27 @@ def _describe(entry: Entry) -> tuple[str, str]:
 def _of_traced(graph: Any, limit: int) -> GraphPicture:
     """A `compile` or `sym` graph: nodes with `op`, `inputs`, `shape` and perhaps `module`."""
     nodes = [node for node in graph.nodes if node.op not in ("input", "constant")]
+    nodes = [node for node in nodes if _maker(node) is node]
     place = {id(node): step for step, node in enumerate(nodes)}
     signs = [(node.op, node.shape) for node in nodes]
     modules = [getattr(node, "module", "") for node in nodes]
-    shown = fold(parts_by_module([node.op for node in nodes], signs, modules), limit)
+    titles = [str(node.params[0]) if node.op == "loop" else node.op for node in nodes]
+    parts = parts_by_module(titles, signs, modules)
+    for part in parts:
+        if part.step >= 0 and nodes[part.step].op == "loop":
+            part.kind = "loop"
+    shown = fold(parts, limit)
 
     owner = {step: i for i, part in enumerate(shown) for step in part.steps()}
+    kinds = ["repeat" if part.kind == "loop" else part.kind for part in shown]
     boxes = [
-        Box(part.kind, part.title, (shape_text(nodes[part.steps()[-1]].shape),), "")
-        for part in shown
+        Box(kind, part.title, (shape_text(nodes[part.steps()[-1]].shape),), "")
+        for kind, part in zip(kinds, shown)
     ]
     edges: dict[tuple[int, int], str] = {}
     sources: dict[int, int] = {}
     for node in nodes:
-        for x in node.inputs:
+        for x in map(_maker, node.inputs):
             a = owner.get(place.get(id(x), -1))
             if a is None:
                 if id(x) not in sources:
@@ -298,3 +305,11 @@ def _of_traced(graph: Any, limit: int) -> GraphPicture:
             if a != b:
                 edges.setdefault((a, b), "")
     return GraphPicture(boxes, [(a, b, label) for (a, b), label in edges.items()], len(nodes))
+
+
+def _maker(node: Any) -> Any:
+    """The loop that a node is a result of, or the node itself."""
+    found = node
+    while found.op == "output_of":
+        found = found.inputs[0]
+    return found if found.op == "loop" else node

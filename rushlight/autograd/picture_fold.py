@@ -17,7 +17,10 @@ LONGEST = 64  # the longest stretch of operations that is looked for again
 
 
 class Part:
-    """A stretch of the tape: one operation, or several (`parts`) under one title."""
+    """A stretch of the tape: one operation, or several (`parts`) under one title.
+
+    One operation that is a loop of its own is shown alone.
+    """
 
     __slots__ = ("count", "kind", "parts", "path", "sign", "step", "times", "title")
 
@@ -122,8 +125,14 @@ def shorten(parts: list[Part], limit: int) -> list[Part]:
         parts = repetitions(parts)
     if len(parts) <= limit:
         return parts
-    size = -(-len(parts) // limit)
-    return [_stretch(parts[i : i + size]) for i in range(0, len(parts), size)]
+    size, found, stretch = -(-len(parts) // limit), [], []
+    for part in (*parts, None):
+        if stretch and (part is None or part.kind == "loop" or len(stretch) == size):
+            found.append(_stretch(stretch))
+            stretch = []
+        if part is not None:
+            (found if part.kind == "loop" else stretch).append(part)
+    return found
 
 
 def _stretch(parts: list[Part]) -> Part:

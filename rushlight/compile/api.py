@@ -31,6 +31,7 @@ from .graph import Graph
 from .kept import KeptForms
 from .report import Explanation
 from .required import Refused
+from .rolled import rolled
 from .source import NumpyProgram, Source
 from .standing import SWITCH, Call
 
@@ -362,8 +363,12 @@ class Compiled:
                            self.fallbacks, times)  # fmt: skip
 
     def picture(self, limit: int = 60) -> Any:
-        """The graph of the program last used as a drawing: `svg()`, `dot()`, `save(path)`."""
-        return DRAW[0](self.graph(), limit=limit)
+        """The graph of the program last used as a drawing: `svg()`, `dot()`, `save(path)`.
+
+        Of more than `limit` ops, what is done over and over is one box.
+        """
+        graph = self.graph()
+        return DRAW[0](rolled(graph) if len(graph) > limit else graph, limit=limit)
 
     def source(self) -> str:
         """The program last used, as NumPy code that runs."""

@@ -10,6 +10,7 @@ from typing import Any
 from ..core import threads
 from .bound import Argument, Bound
 from .graph import Graph, Node
+from .rolled import Loop, loops, rolled
 
 MOST = 20  # lines of one list
 
@@ -69,6 +70,7 @@ def describe(bound: Bound) -> dict[str, Any]:
         "arguments": [str(x) if isinstance(x, Argument) else repr(x) for x in bound.arguments[0]],
         "guards": [str(place) for place in bound.places],
         "nodes": len(captured.graph), "ops": Counter(node.op for node in captured.graph),
+        "loops": _loops(captured),
         "inputs": [_source(source) for source in captured.sources],
         "writes": len(captured.writes), "gradients": len(captured.gradients),
         "rules": dict(getattr(program, "fired", {})),
@@ -86,6 +88,21 @@ def describe(bound: Bound) -> dict[str, Any]:
     found["bytes"] = sum(kernel["bytes"] for kernel in found["kernels"])
     if captured.joint is not None:
         found["kept"] = _kept(captured)
+    return found
+
+
+def _loops(captured: Any) -> list[dict[str, Any]]:
+    """What the call does over and over, forwards and back."""
+    graphs = [captured.graph, *([captured.joint.graph] if captured.joint is not None else ())]
+    found = []
+    for node in (node for graph in graphs for node in loops(rolled(graph))):
+        loop: Loop = node.params[0]
+        lines = dict.fromkeys(_short(one.line) for one in loop.nodes if one.line)
+        found.append({
+            "times": loop.count, "nodes": len(loop.nodes), "text": str(loop), "lines": list(lines),
+            "ops": Counter(one.op for one in loop.nodes), "carried": loop.carried,
+            "same": loop.same, "picked": len(loop.picks), "results": list(loop.stacked),
+        })  # fmt: skip
     return found
 
 
@@ -145,6 +162,12 @@ def _program(program: dict[str, Any]) -> list[str]:
         f"{program['nodes']} ops captured, {len(program['inputs'])} inputs,"
         f" {program['writes']} written in place, {program['gradients']} gradients set"
     ]
+    for loop in program["loops"]:
+        where = f"  [{', '.join(loop['lines'][:2])}]" if loop["lines"] else ""
+        lines.append(
+            f"{loop['text']}; carries {loop['carried']}, picks {loop['picked']}, gives"
+            f" {sum(loop['results'])} of each step{where}"
+        )
     if program["rules"]:
         fired = ", ".join(f"{name} {count}" for name, count in program["rules"].items())
         lines.append(f"simplified: {fired}")

@@ -1,13 +1,14 @@
 """A graph as NumPy code: readable, and what `backend="numpy"` runs.
 
 Plain arithmetic is written as such; an op with an evaluation of its own is called by its name. A
-value is deleted after its last use, so memory is given back as early as in eager code.
+value is deleted after its last use, so memory is given back as early as in eager code. What the
+call did over and over (`rolled.py`) is a loop again.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from ..core.primitive import REGISTRY
 from . import foreign
 from .graph import Graph, Node
+from .rolled import Loop, Pick, Varied, along, fixed, has_varied, like, rolled
 
 INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@", "lt": "<", "le": "<=",
@@ -33,29 +35,112 @@ class Source:
     """The text of a program and the objects it names."""
 
     def __init__(self, graph: Graph, name: str = "step") -> None:
-        self.graph, self.name = graph, name
+        self.graph, self.name = rolled(graph), name
         self.space: dict[str, Any] = {"np": np}
         self.names: dict[Node, str] = {}
         self._count = itertools.count().__next__
         self.lines: list[str] = []
-        self._last = _last_uses(graph)
-        self._write()
-
-    def _write(self) -> None:
-        graph = self.graph
+        self._steps = 0  # of the loop that is being written
+        self._last: dict[Node, int] = {}
         for place, node in enumerate(graph.inputs):
             self.names[node] = f"x{place}"
-        for index, node in enumerate(graph.nodes):
-            if node.op != "input":
+        self._write(self.graph.nodes, {*self.graph.outputs, *self.graph.inputs})
+
+    def _write(self, nodes: Sequence[Node], kept: Container[Node]) -> None:
+        self._last = last = _last_uses(nodes)
+        done: dict[int, list[Node]] = {}
+        for node, index in last.items():
+            if node not in kept:
+                done.setdefault(index, []).append(node)
+        for index, node in enumerate(nodes):
+            if node.op == "loop":
+                self._loop(node, index)
+                self._last = last
+            elif node not in self.names:
                 self._statement(node)
-            for done in self._last.get(index, ()):
-                if self.names.get(done, "").startswith("v"):
-                    self.lines.append(f"del {self.names[done]}")
+            for one in done.get(index, ()):
+                if self.names.get(one, "").isidentifier() and self.names[one][0] == "v":
+                    self.lines.append(f"del {self.names[one]}")
+
+    def _loop(self, node: Node, index: int) -> None:
+        """A loop: what it carries is set before it and at the end of each step."""
+        loop: Loop = node.params[0]
+        body, split = loop.body, loop.carried + loop.same
+        before, self._steps = self.lines, loop.count
+        for x, given in zip(body.inputs, node.inputs[: loop.carried]):
+            self.names[x] = f"v{self._count()}"
+            before.append(f"{self.names[x]} = {self.names[given]}")
+        for x, given in zip(body.inputs[loop.carried :], node.inputs[loop.carried : split]):
+            self.names[x] = self.names[given]
+        emptied = self._picks(node, index)
+        self.names[node] = f"loop{index}"  # its results have names
+        self.lines = []
+        self._write(loop.nodes, {*body.outputs, *body.inputs[loop.carried :]})
+        stacks, self._steps = self._ends(node), 0
+        inside = [*self.lines, *(f"{text} = None" for text in emptied)]
+        before += [f"{stack} = []" for stack in stacks]
+        note = f"  # {loop.count} times"
+        before.append(f"for t in range({loop.count}):{note}")
+        before += [f"    {line}" for line in inside or ["pass"]]
+        before += [f"del {self.names[x]}" for x in body.inputs[: loop.carried]]
+        self.lines = before
+
+    def _picks(self, node: Node, index: int) -> list[str]:
+        """Name what each step picks; the places that nobody looks at afterwards."""
+        loop: Loop = node.params[0]
+        firsts: dict[Node, list[Pick]] = {}
+        for x, (pick, nodes) in zip(loop.picking, loop.picked(node)):
+            if pick.stack:
+                self.names[x] = f"{self.names[nodes[0]]}[{along(pick.first, pick.step)}]"
+                firsts.setdefault(nodes[0], []).append(pick)
+            else:
+                all_ = ", ".join(self.names[one] for one in nodes)
+                self.names[x] = f"({all_})[t]"
+        emptied = []
+        for stack, picks in firsts.items():
+            step = picks[0].step  # of those who look one after the other the last lets go
+            if _is_stack(stack) and abs(step) == 1 and all(pick.step == step for pick in picks):
+                first = min(pick.first * step for pick in picks) * step
+                places = set(range(first, first + step * loop.count, step))
+                if places.isdisjoint(self._looked_at(stack, index, node)):
+                    emptied.append(f"{self.names[stack]}[{along(first, step)}]")
+        return emptied
+
+    def _looked_at(self, stack: Node, index: int, loop: Node) -> Iterator[int]:
+        """The places of a list that are read from a statement on, but for what a loop picks."""
+        outputs = {x.params[0] for x in self.graph.outputs if x.inputs[:1] == (stack,)}
+        yield from outputs
+        for node in self.graph.nodes[index:]:
+            yield from (x.params[0] for x in node.inputs if x.inputs[:1] == (stack,))
+            if stack in node.inputs and node is not loop and node.op != "output_of":
+                yield from range(stack.shape[0])
+
+    def _ends(self, node: Node) -> list[str]:
+        """Write the end of a step; the lists that the loop fills."""
+        loop: Loop = node.params[0]
+        names, stacks = self.names, []
+        slots = {x.params[0]: x for x in self.graph.nodes if x.inputs[:1] == (node,)}
+        for slot, (x, all_) in enumerate(zip(loop.results, loop.stacked)):
+            names[slots[slot]] = name = f"v{self._count()}"
+            if all_:
+                stacks.append(name)
+                self.lines.append(f"{name}.append({names[x]})")
+            else:
+                self.lines.append(f"{name} = {names[x]}")
+        after = loop.body.outputs[: loop.carried]
+        for x, then in zip(loop.body.inputs, after):
+            self.lines.append(f"{names[x]} = {names[then]}")
+        gone = dict.fromkeys(names[x] for x in loop.body.outputs)
+        self.lines += [f"del {name}" for name in gone]
+        return stacks
 
     def _statement(self, node: Node) -> None:
         if node.op == "constant":
             value = node.params[0]
             self.names[node] = "None" if value is None else self._constant(value)
+            return
+        if _of_stack(node) and node not in self.graph.outputs:
+            self.names[node] = f"{self.names[node.inputs[0]]}[{node.params[0]}]"
             return
         name = self.names[node] = f"v{self._count()}"
         text = self._expression(node)
@@ -89,7 +174,8 @@ class Source:
     def _registered(self, node: Node, reads: Sequence[str]) -> str:
         prim = REGISTRY[node.op]
         function = self.keep(node.op, prim.eval)
-        operands = f"({', '.join(reads)},)" if prim.arity is None else ", ".join(reads)
+        all_ = _listed(node.inputs, self.names) if prim.arity is None else ""
+        operands = f"({all_},)" if prim.arity is None else ", ".join(reads)
         rest = "".join(f", {self._param(param)}" for param in node.params)
         text = f"{function}({operands}{rest})"
         return text if type(node.dtype) is tuple or node.ndim else f"np.asarray({text})"
@@ -101,12 +187,25 @@ class Source:
             return repr(value)
         if type(value) is tuple and all(isinstance(part, int) for part in value):
             return repr(value)
+        if type(value) is Varied:
+            return str(value)
+        if has_varied(value):
+            values = [fixed(value, k) for k in range(self._steps)]
+            return f"{self.keep(f'p{self._count()}', values)}[t]"
         return self.keep(f"p{self._count()}", value)
 
     def _foreign(self, node: Node, reads: Sequence[str]) -> str:
-        text = f"{self.keep('run', foreign.run)}({self.keep(f'n{self._count()}', node)}, "
+        text = f"{self.keep('run', foreign.run)}({self._kept(node)}, "
         text += f"({', '.join(reads)}{',' if reads else ''}))"
         return text if type(node.dtype) is tuple else f"np.asarray({text})"
+
+    def _kept(self, node: Node) -> str:
+        """A node in the program's namespace: in a loop that of the step."""
+        name = f"n{self._count()}"
+        if not has_varied(node.params):
+            return self.keep(name, node)
+        steps = [like(node, node.inputs, fixed(node.params, k)) for k in range(self._steps)]
+        return f"{self.keep(name, steps)}[t]"
 
     def text(self) -> str:
         """The whole program as a function of its inputs."""
@@ -122,19 +221,43 @@ class Source:
         return space[self.name]
 
 
-def _last_uses(graph: Graph) -> dict[int, list[Node]]:
-    """After which statement each value is no longer needed."""
+def _last_uses(nodes: Sequence[Node]) -> dict[Node, int]:
+    """The statement after which each value is no longer needed."""
     last: dict[Node, int] = {}
-    for index, node in enumerate(graph.nodes):
+    for index, node in enumerate(nodes):
         for x in node.inputs:
             last[x] = index
+            if _of_stack(x):
+                last[x.inputs[0]] = index
         last.setdefault(node, index)
-    kept = {*graph.outputs, *graph.inputs}
-    found: dict[int, list[Node]] = {}
-    for node, index in last.items():
-        if node not in kept:
-            found.setdefault(index, []).append(node)
-    return found
+    return last
+
+
+def _is_stack(node: Node) -> bool:
+    """Whether a node is the list of what all steps of a loop gave."""
+    if node.op != "output_of" or node.inputs[0].op != "loop":
+        return False
+    loop: Loop = node.inputs[0].params[0]
+    return loop.stacked[node.params[0]]
+
+
+def _of_stack(node: Node) -> bool:
+    return node.op == "output_of" and _is_stack(node.inputs[0])
+
+
+def _listed(operands: Sequence[Node], names: Mapping[Node, str]) -> str:
+    """The names of operands, one after the other; all that a loop gave by the name of its list."""
+    found: list[str] = []
+    rest = list(operands)
+    while rest:
+        size, (stack, *_) = 1, rest[0].inputs or (None,)
+        if stack is not None and _of_stack(rest[0]):
+            count = stack.inputs[0].params[0].count
+            steps = [x.params[0] for x in rest[:count] if x.inputs[:1] == (stack,)]
+            size = count if steps == list(range(count)) else 1
+        found.append(names[rest[0]] if size == 1 else f"*{names[stack]}")  # type: ignore[index]
+        del rest[:size]
+    return ", ".join(found)
 
 
 class NumpyProgram:
