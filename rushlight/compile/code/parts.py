@@ -49,14 +49,19 @@ def parted(ir: str) -> tuple[list[str], list[str]]:
     weights = [piece.count("\n") + HEAD for piece in inner]
     count = max(1, min(MOST, len(inner), sum(weights) // WEIGHT))
     if count < 2 and not (outer and inner):
-        return [ir], []
+        return ([ir], []) if inner or not outer else ([], [ir])
     known = {head["name"]: head for head in heads if head}
     found = list(_texts(_cut(inner, weights, count), known, shared))
     return found, list(_texts([outer] * bool(outer), known, shared))
 
 
 def _calls_only(piece: str) -> bool:
-    """Whether a function has no work of its own; it may store places, for those it calls."""
+    """Whether a function has no work of its own; it may store places, for those it calls.
+
+    What it does in assembly is done: there is nothing in it to choose.
+    """
+    if " asm sideeffect " in piece:
+        return True
     places = piece.count("store ptr ") + piece.count("store i64 ")
     if any(word in piece for word in _WORK) or piece.count("store ") > places:
         return False

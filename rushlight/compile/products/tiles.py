@@ -16,6 +16,7 @@ from typing import Any
 
 from ..code.emit import BOOL, I64, PTR, Function, Module, Type, Value, constant, lanes_of
 from ..records import record
+from .assembly import Assembly, suits
 
 Loop = tuple[int, int, int]  # how often, and the steps of x and y in elements
 
@@ -73,7 +74,8 @@ def emit_tile(module: Module, name: str, tile: Tile, keeps: int = 0) -> str:
     given += [("later", PTR)] * bool(tile.onward)
     given += [(f"walk{n}", PTR) for n in range(len(tile.walks))]
     given += [("kept", PTR)] * bool(keeps)
-    _Walk(module.function(name, given, internal=True), tile, keeps).emit()
+    writer = Assembly if suits(module.target, tile, keeps) else _Walk
+    writer(module.function(name, given, internal=True), tile, keeps).emit()
     return name
 
 

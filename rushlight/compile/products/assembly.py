@@ -1,0 +1,326 @@
+"""Outer tiles as assembly of x86-64, which LLVM has only to encode.
+
+To choose instructions and registers for one tile takes LLVM 10 ms, and a program of a few layers
+has thirty. A tile is simple enough to be written out: its sums stay where they are, and all else is
+a few pointers. What is written here multiplies and adds in the order in which `tiles.py` does, so
+the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..code.emit import I64, Function, Value
+
+if TYPE_CHECKING:
+    from .tiles import Tile
+
+SETS = ("avx512", "avx2")  # of instructions; tiles for others are left to LLVM
+# those first in which arguments come, then others that a function may use up, then the rest
+_REGISTERS = "rdi rsi rdx rcx r8 r9 rax r10 r11 rbx r12 r13 r14 r15".split()
+_LATER = ("out", "each", "more", "rounds", "end", "at", "number")  # in memory where there is asked
+_REALS = ("float32", "float64")
+_REACH = 1 << 30  # bytes that an address may be from its register
+
+
+def suits(target: Any, tile: Tile, keeps: int = 0) -> bool:
+    """Whether `tile` can be written here for that target: its sums and pointers have registers."""
+    if target is None or target.name not in SETS or not target.triple.startswith("x86_64"):
+        return False
+    if tile.inner or tile.tail or tile.out_tail or tile.type.name not in _REALS:
+        return False
+    if tile.type.lanes * tile.type.size * 8 != target.bits or tile.unroll not in (1, 4):
+        return False
+    return (
+        _vectors(tile, keeps) <= target.registers and len(_names(tile, keeps)) <= len(_REGISTERS)
+        and _reach(tile, keeps) < _REACH
+    )  # fmt: skip
+
+
+def _vectors(tile: Tile, keeps: int) -> int:
+    """Vector registers: sums, a number, and what is read of y but for a single row."""
+    held = 0 if len(tile.x) == 1 and not keeps else len(tile.y)
+    return len(tile.x) * len(tile.y) + held + 1
+
+
+def _names(tile: Tile, keeps: int) -> list[str]:
+    """What stands in general registers: arguments, and then what is made of them."""
+    given = ["x", "y"] + ["out"] * (not tile.asks) + ["terms"] * tile.cut + ["down"] * tile.free
+    given += ["wanted", "room"] * bool(tile.asks) + ["later"] * bool(tile.onward)
+    given += [f"walk{n}" for n in range(len(tile.walks))] + ["kept"] * bool(keeps)
+    far = tile.free and tile.ahead[1]
+    made = ["far"] * bool(far) + ["triple"] * (tile.free and tile.unroll == 4)
+    if tile.asks:
+        return given + made + ["terms", "rest", "row"]
+    return given + made + (["rest"] if tile.cut else [f"loop{n}" for n in range(len(tile.loops))])
+
+
+def _reach(tile: Tile, keeps: int) -> int:
+    """How far from its register an address may be, at most."""
+    offsets = [*tile.x, *tile.y, *tile.out[0], *tile.out[1]]
+    steps = [abs(step) for loop in tile.loops for step in loop[1:]]
+    trips = max(trip for trip, _, _ in tile.loops)
+    far = max(steps) * (trips + tile.unroll + max(tile.ahead))
+    return 2 * tile.type.size * (max(map(abs, offsets)) + far + 4 * keeps + 4 * tile.onward)
+
+
+class Assembly:
+    """Writes one tile into its function."""
+
+    def __init__(self, f: Function, tile: Tile, keeps: int) -> None:
+        self.f, self.tile, self.keeps, self.size = f, tile, keeps, tile.type.size
+        self.loops = [loop for loop in tile.loops[:-1] if loop[0] != 1] + [tile.loops[-1]]
+        self.lines: list[str] = []
+        self._labels = 1
+        self.at = dict(zip(_names(tile, keeps), (f"%{name}" for name in _REGISTERS)))
+        self.wide = tile.type.lanes * self.size  # bytes of a vector
+        end, name = "sd"[self.size == 8], "zmm" if self.wide == 64 else "ymm"
+        self.fma, self.spread = f"vfmadd231p{end}", f"vbroadcasts{end}"
+        self.sums = [f"%{name}{n}" for n in range(len(tile.x) * len(tile.y))]
+        *self.vectors, self.number = (
+            f"%{name}{n}" for n in range(len(self.sums), _vectors(tile, keeps))
+        )
+
+    def emit(self) -> None:
+        """Write the function: one piece of assembly, with what it is given in registers."""
+        given = {value.name[1:]: value for value in self.f.arguments}
+        if self.tile.asks:
+            given["room"] = self._room(given)
+        self._begin()
+        if all(trip for trip, _, _ in self.loops):
+            self._told() if self.tile.free or self.tile.cut else self._nest(0)
+        self._end()
+        inside = {name: given[name] for name in self.at if name in given}
+        places = [f"{{{self.at[name][1:]}}}" for name in inside]
+        used = [*self.sums, *self.vectors, self.number, *self.at.values()]
+        lost = [f"~{{{place[1:]}}}" for place in used if f"{{{place[1:]}}}" not in places]
+        places += [*lost, "~{memory}", "~{dirflag}", "~{fpsr}", "~{flags}"]
+        operands = ", ".join(value.typed for value in inside.values())
+        text = "\n".join(self.lines).replace("$", "$$")
+        self.f.do(f'call void asm sideeffect "{text}", "{",".join(places)}"({operands})')
+
+    def _room(self, given: dict[str, Value]) -> Value:
+        """What is wanted rarely, in memory."""
+        f, room = self.f, self.f.stack(I64, len(_LATER), 8)
+        given["end"] = f.mul(given["kinds"], 16)
+        for place, name in enumerate(_LATER):
+            f.store(given.get(name, f.coerce(0, I64)), room, place)
+        return room
+
+    # --- lines --------------------------------------------------------------------------------
+    def do(self, name: str, *operands: Any) -> None:
+        """An instruction; numbers are themselves, names of what is at hand its registers."""
+        words = [f"${x}" if isinstance(x, int) else str(self.at.get(x, x)) for x in operands]
+        self.lines.append(f"{name} {', '.join(words)}")
+
+    def near(self, name: str, elements: int, index: str = "") -> str:
+        """The memory so many elements after a pointer, and after an index in bytes."""
+        more = f",{index}" if index else ""
+        return f"{elements * self.size}({self.at[name]}{more})"
+
+    def label(self) -> int:
+        self._labels += 1
+        return self._labels
+
+    def rounds(self, counter: str, write: Callable[[], None], known: bool) -> None:
+        """What `write` writes as often as the counter says, which may be 0 unless it is `known`."""
+        here, past = self.label(), self.label()
+        if not known:
+            self.do("testq", counter, counter)
+            self.do("jz", f"{past}f")
+        self.lines.append(f"{here}:")
+        write()
+        self.do("decq", counter)
+        self.do("jnz", f"{here}b")
+        if not known:
+            self.lines.append(f"{past}:")
+
+    # --- the parts of a tile ----------------------------------------------------------------------
+    def _places(self) -> list[int]:
+        rows, vectors = self.tile.out
+        return [row + at for row in rows for at in vectors]
+
+    def _begin(self) -> None:
+        """What sums start from, and pointers that are made of others."""
+        if self.tile.asks and self.tile.adds:
+            self.do("movq", self._later("out"), "row")
+        for sum, place in zip(self.sums, self._places()):
+            if self.tile.adds:
+                self.do("vmovups", self.near("row" if self.tile.asks else "out", place), sum)
+            else:
+                low = f"%xmm{sum[4:]}"
+                self.do("vxorps", low, low, low)
+        if self.tile.free:
+            self.do("shlq", self.size.bit_length() - 1, "down")
+        if "triple" in self.at:
+            self.do("leaq", "({0},{0},2)".format(self.at["down"]), "triple")
+        if "far" in self.at:
+            self.do("imulq", self.tile.ahead[1], "down", "far")
+            self.do("addq", "y", "far")
+
+    def _end(self) -> None:
+        out = "row" if self.tile.asks else "out"
+        if self.tile.asks:
+            self.do("movq", self._later("out"), out)
+        for sum, place in zip(self.sums, self._places()):
+            self.do("vmovups", sum, self.near(out, place))
+        self.do("vzeroupper")
+
+    def _later(self, name: str) -> str:
+        return f"{8 * _LATER.index(name)}({self.at['room']})"
+
+    # --- loops of known length --------------------------------------------------------------------
+    def _nest(self, depth: int) -> None:
+        """The loops from this one inwards."""
+        trip, *steps = self.loops[depth]
+        if depth == len(self.loops) - 1:
+            return self._innermost()
+        moved = self._moved(depth + 1)
+
+        def inside() -> None:
+            if depth == 0:
+                self._walk()
+            self._nest(depth + 1)
+            for name, step, done in zip("xy", steps, moved):
+                self._move(name, step - done)
+
+        return self._times(f"loop{depth}", trip, inside)
+
+    def _moved(self, depth: int) -> list[int]:
+        """How far x and y have come after the loops from this one inwards."""
+        trip, *steps = self.loops[depth]
+        if depth == len(self.loops) - 1:
+            trip = trip // self.tile.unroll * self.tile.unroll
+        return [trip * step for step in steps]
+
+    def _innermost(self) -> None:
+        trip, unroll = self.loops[-1][0], self.tile.unroll
+        if rounds := trip // unroll:
+            self._times(f"loop{len(self.loops) - 1}", rounds, lambda: self._terms(unroll))
+        self._terms(trip % unroll, moves=False)
+
+    def _times(self, counter: str, trips: int, write: Callable[[], None]) -> None:
+        if trips == 1:
+            return write()
+        self.do("movq", trips, counter)
+        return self.rounds(counter, write, known=True)
+
+    def _walk(self) -> None:
+        """Ask for what others want, at pointers that go through it."""
+        for n, lines in enumerate(self.tile.walks):
+            for line in range(lines):
+                self.do("prefetcht1", f"{64 * line}({self.at[f'walk{n}']})")
+            self.do("addq", 64 * lines, f"walk{n}")
+
+    # --- loops that are told how far to go --------------------------------------------------------
+    def _told(self) -> None:
+        if not self.tile.asks:
+            return self._counted()
+        again, past = self.label(), self.label()
+        self.do("cmpq", 0, self._later("rounds"))
+        self.do("jle", f"{past}f")
+        self.lines.append(f"{again}:")
+        self._wanted()
+        self.do("movq", self._later("each"), "terms")
+        self.do("movq", self._later("number"), "rest")
+        self.do("cmpq", self._later("more"), "rest")
+        self.do("adcq", 0, "terms")  # one term more in the first of them
+        self._counted()
+        self.do("incq", self._later("number"))
+        self.do("decq", self._later("rounds"))
+        self.do("jnz", f"{again}b")
+        self.lines.append(f"{past}:")
+        return None
+
+    def _counted(self) -> None:
+        """As many terms as the register says."""
+        each = self.tile.unroll if self.wide == 32 else 1
+        if each > 1:
+            self.do("movq", "terms", "rest")
+            self.do("andq", each - 1, "rest")
+            self.do("shrq", each.bit_length() - 1, "terms")
+            self.rounds("terms", lambda: self._terms(each), known=False)
+        self.rounds("rest" if each > 1 else "terms", lambda: self._terms(1), known=False)
+
+    def _wanted(self) -> None:
+        """Ask for the next rows of a group of arrays."""
+        pair = "({},{})".format(self.at["wanted"], self.at["rest"])
+        self.do("movq", self._later("at"), "rest")
+        for _ in range(self.tile.group):
+            self.do("movq", pair, "row")
+            for n in range(self.tile.asks):
+                self.do("prefetchw", f"{64 * n}({self.at['row']})")
+            self.do("movq", f"8{pair}", "terms")
+            self.do("leaq", f"({self.at['row']},{self.at['terms']},{self.size})", "row")
+            self.do("movq", "row", pair)
+            self.do("addq", 16, "rest")
+            self.do("movq", 0, "terms")
+            self.do("cmpq", self._later("end"), "rest")
+            self.do("cmoveq", "terms", "rest")
+        self.do("movq", "rest", self._later("at"))
+
+    # --- terms ------------------------------------------------------------------------------------
+    def _terms(self, count: int, moves: bool = True) -> None:
+        """So many terms written out, after which the pointers move."""
+        for term in range(count):
+            self._ask(term)
+            self._term(term)
+        if not moves:
+            return
+        _, x_step, y_step = self.loops[-1]
+        self._move("x", count * x_step)
+        for name in ("y", "far"):
+            if name not in self.at:
+                continue
+            if not self.tile.free:
+                self._move(name, count * y_step)
+            elif count == 1:
+                self.do("addq", "down", name)
+            else:
+                self.do("leaq", f"({self.at[name]},{self.at['down']},{count})", name)
+        if self.keeps:
+            self._move("kept", count * self.keeps)
+        if self.tile.onward:
+            self._move("later", count * self.tile.onward)
+
+    def _move(self, name: str, elements: int) -> None:
+        if elements:
+            self.do("addq", elements * self.size, name)
+
+    def _term(self, term: int) -> None:
+        """One number of each row by the vectors of y."""
+        tile, (_, x_step, _) = self.tile, self.loops[-1]
+        read = [self._of("y", at, term) for at in tile.y]
+        for vector, place in zip(self.vectors, read):
+            self.do("vmovups", place, vector)
+        for vector, at in zip(self.vectors, tile.y if self.keeps else ()):
+            self.do("vmovups", vector, self.near("kept", term * self.keeps + at))
+        sums = iter(self.sums)
+        for row in tile.x:
+            number = self.near("x", row + term * x_step)
+            if self.wide == 64 and len(tile.y) == 1 and self.vectors:
+                self.do(self.fma, f"{number}{{1to{tile.type.lanes}}}", *self.vectors, next(sums))
+                continue
+            self.do(self.spread, number, self.number)
+            for vector in self.vectors or read:
+                self.do(self.fma, vector, self.number, next(sums))
+
+    def _of(self, name: str, elements: int, term: int) -> str:
+        """The memory after y, or ahead of it, at a term of a round."""
+        if not self.tile.free:
+            return self.near(name, elements + term * self.loops[-1][2])
+        down, triple = self.at["down"], self.at.get("triple", "")
+        return self.near(name, elements, ["", down, f"{down},2", triple][term])
+
+    def _ask(self, term: int) -> None:
+        """Ask for lines of a later term, and for those that later tiles read."""
+        tile, line, (_, x_step, y_step) = self.tile, 64 // self.size, self.loops[-1]
+        for n in range(0, tile.onward, line):
+            self.do("prefetcht1", self.near("later", n + term * tile.onward))
+        x_ahead, y_ahead = tile.ahead
+        for at in {at // line: at for at in tile.x}.values() if x_ahead else ():
+            self.do("prefetcht0", self.near("x", at + (term + x_ahead) * x_step))
+        name, more = ("far", 0) if tile.free else ("y", y_ahead * y_step)
+        for at in {at // line: at for at in tile.y}.values() if y_ahead else ():
+            self.do("prefetcht0", self._of(name, at + more, term))

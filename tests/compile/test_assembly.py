@@ -1,0 +1,359 @@
+"""Tiles written as assembly: what they compute, by definition and beside what LLVM makes of them.
+
+`Machine` carries out the few instructions that occur, so that tiles for processors other than this
+one are held to their meaning too; LLVM then has only to know their names.
+"""
+
+import ctypes
+import itertools
+import random
+import re
+
+import numpy as np
+import pytest
+
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import Module, vector
+from rushlight.compile.products import tiles
+from rushlight.compile.products.assembly import SETS, suits
+from rushlight.compile.products.gemm_plan import tile_shapes
+from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
+
+SIZE, X, Y, OUT, KEPT, ROWS, WANTED, ROOM = (
+    1 << 19,
+    40000,
+    140000,
+    300000,
+    340000,
+    450000,
+    460000,
+    0,
+)
+LINES = [470000, 480000]  # where others want to read
+
+
+STEPS = {  # of what stood there, another number, and what was carried
+    "movq": lambda old, new, _: new, "addq": lambda old, new, _: old + new,
+    "adcq": lambda old, new, carry: old + new + carry, "andq": lambda old, new, _: old & new,
+    "shrq": lambda old, new, _: old >> new, "shlq": lambda old, new, _: old << new,
+    "incq": lambda old, new, _: old + new, "decq": lambda old, new, _: old - new,
+}  # fmt: skip
+
+
+class Machine:
+    """Registers, flags and memory of a processor that is given one tile."""
+
+    def __init__(self, text, memory, given, lanes, dtype):
+        self.lines = [line.replace("$$", "$") for line in text.splitlines()]
+        self.memory, self.lanes, self.dtype = memory, lanes, np.dtype(dtype)
+        self.general, self.vectors, self.flags = dict(given), {}, (0, 0)
+        self.asked = []
+
+    def run(self):
+        at = 0
+        while at < len(self.lines):
+            line = self.lines[at]
+            at += 1
+            if line.endswith(":"):
+                continue
+            name, _, rest = line.partition(" ")
+            words = re.findall(r"-?\d*\([^)]*\)(?:\{1to\d+\})?|[^,\s]+", rest)
+            if name in ("jz", "jnz", "jle"):
+                at = self._jump(name, *words, at)
+            elif name[0] == "v" and name != "vzeroupper":
+                self._vector(name[1:], *words)
+            elif name.startswith("prefetch"):
+                self.asked.append((name, self._place(words[0])))
+            elif name != "vzeroupper":
+                self._general(name, *words)
+
+    def _jump(self, name, label, at):
+        left, right = self.flags
+        if not {"jz": left == right, "jnz": left != right, "jle": left <= right}[name]:
+            return at
+        found = [k for k, line in enumerate(self.lines) if line == f"{label[:-1]}:"]
+        return min(k for k in found if k >= at) if label[-1] == "f" else max(
+            k for k in found if k < at)  # fmt: skip
+
+    def _place(self, word):
+        far, base, index, scale = re.fullmatch(
+            r"(-?\d*)\((%\w+)(?:,(%\w+))?(?:,(\d))?\).*", word
+        ).groups()
+        more = self.general[index] * int(scale or 1) if index else 0
+        return int(far or 0) + self.general[base] + more
+
+    def _read(self, word):
+        if word[0] == "$":
+            return int(word[1:])
+        if word[0] == "%":
+            return self.general[word]
+        return int(self.memory[(place := self._place(word)) : place + 8].view(np.int64)[0])
+
+    def _write(self, word, value):
+        if word[0] == "%":
+            self.general[word] = value
+        else:
+            place = self._place(word)
+            self.memory[place : place + 8] = np.array([value], np.int64).view(np.uint8)
+
+    def _general(self, name, *words):
+        *sources, target = words
+        if name == "leaq":
+            return self._write(target, self._place(sources[0]))
+        if name in ("cmpq", "testq"):
+            right = self._read(sources[0]) if name == "cmpq" else 0
+            self.flags = self._read(target), right
+            return None
+        if name == "cmoveq":
+            return self._write(target, self._read(words[self.flags[0] != self.flags[1]]))
+        if name == "imulq":
+            return self._write(target, int(sources[0][1:]) * self._read(sources[1]))
+        value = STEPS[name](
+            self._read(target) if name != "movq" else 0,
+            self._read(sources[0]) if sources else 1, self.flags[0] < self.flags[1],
+        )  # fmt: skip
+        if name == "decq":
+            self.flags = value, 0
+        return self._write(target, value)
+
+    def _vector(self, name, *words):
+        if name == "xorps":
+            self.vectors[words[0].replace("xmm", self._width)] = np.zeros(self.lanes, self.dtype)
+        elif name == "movups" and words[1][0] != "%":
+            place = self._place(words[1])
+            raw = self.vectors[words[0]].view(np.uint8)
+            self.memory[place : place + raw.size] = raw
+        elif name == "movups":
+            self.vectors[words[1]] = self._lanes(words[0]).copy()
+        elif name in ("broadcastss", "broadcastsd"):
+            self.vectors[words[1]] = np.repeat(self._lanes(words[0])[0], self.lanes)
+        else:
+            assert name == f"fmadd231p{'ds'[self.dtype.itemsize == 4]}"
+            one, other = map(self._lanes, words[:2])
+            self.vectors[words[2]] = self.vectors[words[2]] + one * other
+
+    @property
+    def _width(self):
+        return "zmm" if self.lanes * self.dtype.itemsize == 64 else "ymm"
+
+    def _lanes(self, word):
+        if word[0] == "%":
+            return self.vectors[word]
+        place, size = self._place(word), self.dtype.itemsize
+        if "{" in word:
+            return np.repeat(self.memory[place : place + size].view(self.dtype), self.lanes)
+        return self.memory[place : place + size * self.lanes].view(self.dtype)
+
+
+def drawn(target, draws):
+    """A tile that is written as assembly, and what else it is told."""
+    while True:
+        tile, keeps, told = any_tile(target, draws)
+        if suits(target, tile, keeps):
+            return tile, keeps, told
+
+
+def any_tile(target, draws):
+    """A tile of some shape with some of what tiles can do, and what else it is told."""
+    dtype = draws.choice(["float32", "float64"])
+    kind = vector(dtype, target.lanes(dtype))
+    w = kind.lanes
+    rows, vectors = draws.choice([*tile_shapes(target.registers, True, w), (5, 2), (3, 3), (1, 8)])
+    way, lanes = draws.choice(["nest", "cut", "asks"]), tuple(range(0, vectors * w, w))
+    loops = tuple(
+        (draws.choice([1, 1, 2, 3, 5, 7]), draws.choice([1, 3, -2]), draws.choice([w, 3 * w]))
+        for _ in range(draws.choice([1, 2, 3]) if way == "nest" else 1)
+    )
+    many = sum(trip > 1 for trip, _, _ in loops[:-1])
+    tile = Tile(
+        kind, tuple(n * draws.choice([7]) for n in range(rows)), lanes, loops,
+        (tuple(n * vectors * w for n in range(rows)), lanes), unroll=draws.choice([1, 4]),
+        adds=draws.random() < 0.5, ahead=draws.choice([(0, 0), (0, 16), (8, 8)]),
+        cut=way == "cut", asks=draws.choice([1, 2]) * (way == "asks"), free=way != "nest",
+        group=draws.choice([1, 2, 3]), onward=0 if many else draws.choice([0, 2]),
+        walks=(1, 2) if many and draws.random() < 0.7 else (),
+    )  # fmt: skip
+    told = {"terms": draws.choice([1, 3, 4, 9]), "more": 1, "each": draws.choice([2, 4]),
+            "rounds": 3, "kinds": draws.choice([1, 2, 3]), "down": vectors * w}  # fmt: skip
+    return tile, 0 if many else vectors * w * draws.choice([0, 1]), told
+
+
+def memory(dtype):
+    """Small whole numbers, whose sums are exact in any order; below them, addresses."""
+    found = np.zeros(SIZE, np.uint8)
+    draws = np.random.default_rng(0).integers(-3, 4, (OUT + 20000 - X) // 8)
+    values = draws.astype(dtype)
+    found[X : X + values.nbytes] = values.view(np.uint8)
+    for k in range(3):
+        found[WANTED + 16 * k : WANTED + 16 * k + 16] = np.array([ROWS + 100 * k, 25 + k]).view(
+            "u1"
+        )
+    return found
+
+
+def arguments(tile, told, base=0):
+    """By name what a tile is given, with addresses from `base` on."""
+    places = {"x": X + 20000, "y": Y, "out": OUT, "wanted": WANTED, "later": LINES[0],
+              "walk0": LINES[0], "walk1": LINES[1], "kept": KEPT}  # fmt: skip
+    return {**told, **{name: place + base for name, place in places.items()}}
+
+
+def written(tile, target, keeps):
+    module = Module(target)
+    emit_tile(module, "tile", tile, keeps)
+    return module.functions["tile"], module.text().replace("define internal", "define")
+
+
+def simulated(tile, target, keeps, told):
+    """The memory after the assembly was carried out, and what it asked for."""
+    f, text = written(tile, target, keeps)
+    found = memory(tile.type.dtype)
+    body, places, _ = re.search(r'asm sideeffect "([^"]*)", "([^"]*)"\(([^)]*)\)', text).groups()
+    registers = [f"%{place}" for place in re.findall(r"(?<!~)\{(\w+)\}", places)]
+    given = arguments(tile, told)
+    names = [name for name in NAMES if f"%{name}" in [v.name for v in f.arguments]]
+    if tile.asks:
+        room = [given["out"], told["each"], told["more"], told["rounds"], 16 * told["kinds"], 0, 0]
+        found[ROOM : ROOM + 56] = np.array(room).view(np.uint8)
+        names = [n for n in names if n not in ("out", "each", "more", "rounds", "kinds")]
+        names.insert(names.index("wanted") + 1, "room")
+        given["room"] = ROOM
+    machine = Machine(body, found, zip(registers, [given[n] for n in names]), tile.type.lanes,
+                      tile.type.dtype)  # fmt: skip
+    assert len(registers) == len(names)
+    machine.run()
+    return found, machine.asked
+
+
+NAMES = ["x", "y", "out", "terms", "each", "more", "down", "rounds", "kinds", "wanted", "later",
+         "walk0", "walk1", "kept"]  # fmt: skip
+
+
+def terms_of(tile, told):
+    """The places in x and y of all terms of a tile, in elements."""
+    if tile.cut or tile.asks:
+        count = told["terms"] if tile.cut else told["rounds"] * told["each"] + told["more"]
+        return [(k * tile.loops[0][1], k * told["down"]) for k in range(count)]
+    indices = itertools.product(*(range(trip) for trip, _, _ in tile.loops))
+    return [
+        tuple(sum(k * loop[side] for k, loop in zip(at, tile.loops)) for side in (1, 2))
+        for at in indices
+    ]
+
+
+def defined(tile, keeps, told):
+    """The memory after a tile, by its definition."""
+    found, dtype, w = memory(tile.type.dtype), tile.type.dtype, tile.type.lanes
+    size = dtype.itemsize
+
+    def part(place, at, count):
+        return found[place + at * size : place + (at + count) * size].view(dtype)
+
+    for k, (x, y) in enumerate(terms_of(tile, told)):
+        for row, (r, v) in itertools.product(range(len(tile.x)), enumerate(tile.y)):
+            out = part(OUT, tile.out[0][row] + tile.out[1][r], w)
+            if not k and not tile.adds:
+                out[:] = 0
+            out += part(X + 20000, tile.x[row] + x, 1) * part(Y, y + v, w)
+        for v in tile.y if keeps else ():
+            part(KEPT, k * keeps + v, w)[:] = part(Y, y + v, w)
+    for k in range(told["rounds"] * tile.group if tile.asks else 0):
+        at = WANTED + 16 * (k % told["kinds"])
+        row = found[at : at + 16].view(np.int64)
+        row[0] += row[1] * size
+    return found
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("seed", range(60))
+def test_a_tile_does_what_it_says(name, seed):
+    target = llvm.named(name)
+    tile, keeps, told = drawn(target, random.Random(seed))
+    found, asked = simulated(tile, target, keeps, told)
+    wanted = defined(tile, keeps, told)
+    np.testing.assert_array_equal(found[56:], wanted[56:])  # behind the room of the simulated one
+    rows = [place for kind, place in asked if kind == "prefetchw"]
+    assert len(rows) == tile.asks * tile.group * told["rounds"] * bool(tile.asks)
+    assert rows[:1] == [ROWS] * bool(tile.asks)
+    if tile.walks:
+        rounds = next(trip for trip, _, _ in tile.loops if trip > 1)
+        later = [place for kind, place in asked if kind == "prefetcht1"]
+        assert sorted(later) == [
+            start + 64 * k for start, lines in zip(LINES, tile.walks) for k in range(lines * rounds)
+        ]
+
+
+def native(tile, target, keeps, told):
+    """The memory after the tile ran here, with addresses as places in it."""
+    code = llvm.compile(written(tile, target, keeps)[1], target)
+    found = np.zeros(SIZE + 64, np.uint8)
+    found = found[-found.ctypes.data % 64 :][:SIZE]
+    found[:] = memory(tile.type.dtype)
+    noise = np.random.default_rng(1).standard_normal((OUT - X) // 8).astype(tile.type.dtype)
+    found[X : X + noise.nbytes] = noise.view(np.uint8)
+    base = found.ctypes.data
+    found[WANTED : WANTED + 48].view(np.int64)[::2] += base
+    given = arguments(tile, told, base)
+    f = written(tile, target, keeps)[0]
+    values = [given[value.name[1:]] for value in f.arguments]
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(values))(code.address("tile"))(*values)
+    found[WANTED : WANTED + 48].view(np.int64)[::2] -= base
+    return found
+
+
+@pytest.mark.skipif(llvm.target().name not in SETS, reason="tiles are left to LLVM here")
+@pytest.mark.parametrize("seed", range(30))
+def test_bits_are_those_of_what_llvm_makes(seed, monkeypatch):
+    target = llvm.target()
+    tile, keeps, told = drawn(target, random.Random(seed))
+    found = native(tile, target, keeps, told)
+    monkeypatch.setattr(tiles, "suits", lambda *_: False)
+    assert " asm " not in written(tile, target, keeps)[1]
+    np.testing.assert_array_equal(found, native(tile, target, keeps, told))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_llvm_knows_all_words(name):
+    target, module = llvm.named(name), Module(llvm.named(name))
+    for seed in range(100):
+        tile, keeps, _ = drawn(target, random.Random(seed))
+        emit_tile(module, f"tile{seed}", tile, keeps)
+    text = module.text().replace("define internal", "define")
+    assert text.count(" asm ") == 100
+    assert "vfmadd231ps" in llvm.assembly(text, target)
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_instruction_is_idle(name, dtype):
+    target = llvm.named(name)
+    kind = vector(dtype, target.lanes(dtype))
+    for rows, vectors in tile_shapes(target.registers, target.fma, kind.lanes):
+        lanes, unroll = (
+            tuple(range(0, vectors * kind.lanes, kind.lanes)),
+            unrolled(kind, vectors, rows),
+        )
+        tile = Tile(
+            kind, tuple(range(rows)), lanes, ((64, 1, vectors * kind.lanes),),
+            (tuple(n * vectors * kind.lanes for n in range(rows)), lanes), unroll,
+        )  # fmt: skip
+        assert suits(target, tile)
+        body = re.search(r"\n2:\n(.*)\njnz 2b", written(tile, target, 0)[1], re.S)[1]
+        numbers = 0 if target.bits == 512 and vectors == 1 and rows > 1 else rows
+        reads = vectors if rows > 1 else 0
+        assert body.count("\n") + 1 == unroll * (rows * vectors + numbers + reads) + 3
+
+
+def test_other_tiles_are_left_to_llvm():
+    target, kind = llvm.named("avx2"), vector("float32", 8)
+    plain = Tile(kind, (0, 1), (0,), ((5, 1, 8),), ((0, 8), (0,)))
+    assert suits(target, plain)
+    for changed in ({"inner": True}, {"tail": 3}, {"out_tail": 3}, {"x": tuple(range(15))},
+                    {"x": (0, 1 << 30)}, {"walks": (1,) * 12}):  # fmt: skip
+        assert not suits(target, tiles_with(plain, changed)), changed
+    assert not suits(llvm.named("sse"), plain)
+    assert not suits(None, plain)
+
+
+def tiles_with(tile, changes):
+    return Tile(**{**{name: getattr(tile, name) for name in tile._fields}, **changes})
