@@ -11,10 +11,11 @@ from .conv_channels import PACKS, End
 from .conv_kernel import Finish
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Number, clear, positions, table_entry, times, turn_name
+from .packing import KERNEL, Number, clear, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 from .winograd_plan import FilterPlan
-from .winograd_transform import POSITIONS, TAPS, TILE, WINDOW, plane, sums, weights, windows
+from .winograd_shared import sums_name, weights_name, windows_name
+from .winograd_transform import POSITIONS, TILE
 
 
 class _Lanes:
@@ -59,7 +60,6 @@ class _Driver:
         plan, type = self.plan, self.type
         shared = table_entry(f, type, self.scratch)
         weight = table_entry(f, type, plan.weight.slot, plan.weight.offset)
-        taps = f.stack(type.scalar, TAPS * TAPS * type.lanes)
         _, begin, end = f.arguments
         number, lanes = 0, type.lanes
         with f.loop(begin, end) as units:
@@ -67,7 +67,7 @@ class _Driver:
                 with f.if_(_among(f, units.index, number, count)):
                     at = f.add(times(f, f.sub(units.index, number), size), first)
                     come = f.at(weight, times(f, at, lanes * plan.weight.steps[1]), type)
-                    given = [come, f.at(shared, times(f, at, lanes * plan.terms), type), taps]
+                    given = [come, f.at(shared, times(f, at, lanes * plan.terms), type)]
                     self._blocks(at, given, size)
                 number += count
         return number
@@ -86,41 +86,15 @@ class _Driver:
 
     def _pack(self, f: Function, given: list[Value], size: int, few: int) -> None:
         """One block, whose last vector may have few channels."""
-        plan, type = self.plan, self.type
-
-        def write(f: Function, weight: Value, target: Value, taps: Value) -> None:
-            with f.loop(0, plan.terms) as terms:
-                come = f.at(weight, times(f, terms.index, plan.weight.steps[2]), type)
-                to = f.at(target, times(f, terms.index, size * type.lanes), type)
-                for number in range(size):
-                    lane = number * type.lanes
-                    here = f.at(come, lane * plan.weight.steps[1], type)
-                    self._taps(f, here, taps, few if number == size - 1 else 0)
-                    inside = [taps, f.at(to, lane, type)]
-                    f.apart(f"{self.name}_weights", inside, self._factors)
-
-        f.apart(f"{f.name}_{size}_{few}", given, write)
-
-    def _taps(self, f: Function, weight: Value, taps: Value, few: int) -> None:
-        """The taps of a term, each a vector of channels; there may be few of them."""
-        row, lanes, kinds = self.plan.weight.steps[1], self.type.lanes, TAPS * TAPS
-        wide = min(8, lanes)
-        for lane in range(0, few or lanes, wide):
-            edge = 0 < (few or lanes) - lane < wide
-            turn = turn_name(f.module, self.type.wide(wide), edge)
-            more = [constant((few or lanes) - lane, I64)] if edge else []
-            for tap in sorted({*range(0, kinds - wide + 1, wide), kinds - wide}):
-                f.call(
-                    turn, VOID, f.at(weight, lane * row + tap, self.type), constant(row, I64),
-                    f.at(taps, tap * lanes + lane, self.type), constant(lanes, I64), *more,
-                )  # fmt: skip
-
-    def _factors(self, f: Function, taps: Value, target: Value) -> None:
-        plan, lanes = self.plan, self.type.lanes
-        down, across = ([k for k, _ in way.ascending().taps[0]] for way in plan.ways)
-        grid = [f.load(self.type, taps, (i * TAPS + j) * lanes) for i in down for j in across]
-        for number, value in enumerate(plane(f, weights, grid, TAPS)):
-            f.store(value, target, number * plan.weight_step)
+        plan, type, (weight, target) = self.plan, self.type, given
+        _, row, term, *_ = plan.weight.steps
+        turned = not plan.ways[0].ordered
+        steps = (plan.terms, row, term, size * type.lanes, plan.weight_step)
+        for number in range(size):
+            lane = number * type.lanes
+            name = weights_name(self.module, type, turned, few if number == size - 1 else 0)
+            here, there = f.at(weight, lane * row, type), f.at(target, lane, type)
+            f.call(name, VOID, here, there, *(constant(step, I64) for step in steps))
 
     # --- factors of the source --------------------------------------------------------------------
     def before(self, name: str) -> int:
@@ -163,30 +137,14 @@ class _Driver:
             Stage(f, _Lanes(plan)).fill(f.at(self.source, at, type), start, self.near)
             tile = times(f, images.index, plan.image_tiles * plan.tile_step)
             there = f.at(target, f.add(tile, term), type)
-            given = [self.near, self.places, there]
-            f.apart(f"{f.name}_factors", given, self._turn)
-
-    def _turn(self, f: Function, near: Value, places: Value, target: Value) -> None:
-        """The factors of all tiles of an image, of one vector of terms."""
-        plan, type = self.plan, self.type
-        lanes = type.lanes
-        turn = turn_name(f.module, type)
-        with f.loop(0, plan.spread - lanes, lanes) as at:
-            f.call(
-                turn, VOID, f.at(near, at.index, type), constant(plan.spread, I64),
-                f.at(places, times(f, at.index, lanes), type), constant(lanes, I64),
+            numbers = (
+                plan.spread, plan.spread - lanes, plan.block // TILE, plan.broad, plan.pitch,
+                plan.tile_step, plan.position_step,
             )  # fmt: skip
-        with f.loop(0, plan.block // TILE) as rows, f.loop(0, plan.broad) as columns:
-            at = f.add(times(f, rows.index, plan.pitch), columns.index)
-            here = f.at(places, times(f, at, TILE * lanes), type)
-            number = f.add(times(f, rows.index, plan.broad), columns.index)
-            there = f.at(target, times(f, number, plan.tile_step), type)
-            grid = [
-                f.load(type, here, (i * plan.pitch + j) * lanes)
-                for i in range(WINDOW) for j in range(WINDOW)
-            ]  # fmt: skip
-            for position, value in enumerate(plane(f, windows, grid, WINDOW)):
-                f.store(value, there, position * plan.position_step)
+            f.call(
+                windows_name(self.module, type), VOID, self.near, self.places, there,
+                *(constant(number, I64) for number in numbers),
+            )  # fmt: skip
 
     # --- products and their sums ------------------------------------------------------------------
     def emit(self) -> int:
@@ -252,7 +210,7 @@ class _Driver:
         with f.loop(0, plan.together) as images, f.loop(0, size * blocks) as vectors:
             tile = times(f, images.index, plan.image_tiles * plan.wide)
             come = f.at(self.products, f.add(tile, times(f, vectors.index, lanes)), type)
-            f.apart(f"{f.name}_sums", [come, self.sums, self.turned], self._add_up)
+            self._add_up(come)
             image = f.add(times(f, part, plan.together), images.index)
             row = times(f, f.add(vectors.index, first), lanes)
             at = (image, 0, row, times(f, block, plan.block))
@@ -270,25 +228,16 @@ class _Driver:
         )  # fmt: skip
         return tile_name(self.module, tile)
 
-    def _add_up(self, f: Function, products: Value, places: Value, turned: Value) -> None:
+    def _add_up(self, products: Value) -> None:
         """The sums of an image, of one vector of channels, as runs of places."""
-        plan, type = self.plan, self.type
-        lanes = type.lanes
-        with f.loop(0, plan.block // TILE) as rows, f.loop(0, plan.broad) as columns:
-            number = f.add(times(f, rows.index, plan.broad), columns.index)
-            here = f.at(products, times(f, number, plan.wide), type)
-            grid = [f.load(type, here, n * plan.product_step) for n in range(POSITIONS)]
-            at = f.add(times(f, rows.index, plan.width), columns.index)
-            there = f.at(places, times(f, at, TILE * lanes), type)
-            for number, value in enumerate(plane(f, sums, grid, WINDOW)):
-                i, j = divmod(number, TILE)
-                f.store(value, there, (i * plan.width + j) * lanes)
-        turn = turn_name(f.module, type)
-        with f.loop(0, plan.room, lanes) as at:
-            f.call(
-                turn, VOID, f.at(places, times(f, at.index, lanes), type), constant(lanes, I64),
-                f.at(turned, at.index, type), constant(plan.room, I64),
-            )  # fmt: skip
+        f, plan = self.f, self.plan
+        numbers = (
+            plan.block // TILE, plan.broad, plan.width, plan.wide, plan.product_step, plan.room,
+        )  # fmt: skip
+        f.call(
+            sums_name(self.module, self.type), VOID, products, self.sums, self.turned,
+            *(constant(number, I64) for number in numbers),
+        )  # fmt: skip
 
 
 def _among(f: Function, number: Number, first: int, count: int) -> Value:

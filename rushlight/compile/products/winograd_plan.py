@@ -246,5 +246,6 @@ def _cost(plan: FilterPlan, near: int) -> float:
     cycles += source / 8 if plan.own else 0
     cycles *= units
     if not plan.lasting:
-        cycles += plan.rows * plan.terms / plan.images * (140 / lanes + 12)
+        each = 140 / lanes + (36 if weights > near else 8)
+        cycles += plan.rows * plan.terms / plan.images * each
     return cycles
