@@ -10,7 +10,7 @@ first step reads in the place of the step before stood before the loop.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,49 @@ class Period(NamedTuple):
         return self.size * (self.count - 1)
 
 
+def repeated(told: Sequence[Hashable]) -> list[Period]:
+    """Where a sequence repeats itself, in order."""
+    numbers: dict[Hashable, int] = {}
+    each = np.array([numbers.setdefault(one, len(numbers)) for one in told], np.int64)
+
+    def best(start: int, stop: int) -> Period | None:
+        for run, first, size in _runs(each, start, stop)[:1]:
+            found = Period(first, size, run // size + 1)
+            return found if found.spared >= LEAST else None
+
+    return _all(len(told), best)
+
+
+def _all(length: int, best: Callable[[int, int], Period | None]) -> list[Period]:
+    """The best period of a sequence, then those of what is left before and behind it."""
+    found: list[Period] = []
+    stretches = [(0, length)]
+    while stretches:
+        start, stop = stretches.pop()
+        one = best(start, stop)
+        if one is not None:
+            found.append(one)
+            stretches += [(start, one.start), (one.stop, stop)]
+    return sorted(found)
+
+
+def _runs(told: np.ndarray, start: int, stop: int) -> list[tuple[int, int, int]]:
+    """Stretches told as what is `size` before: (length, first, size), the longest first.
+
+    `first` is where the first of the repeated stretches begins.
+    """
+    told, found = told[start:stop], []
+    for size in range(1, min(len(told) // FEWEST, LONGEST) + 1):
+        alike = told[size:] == told[:-size]
+        if np.count_nonzero(alike) < (FEWEST - 1) * size:
+            continue
+        edges = np.flatnonzero(np.diff(alike, prepend=False, append=False))
+        for low, high in edges.reshape(-1, 2).tolist():
+            if high - low >= (FEWEST - 1) * size:
+                found.append((high - low, start + low, size))
+    return sorted(found, key=lambda run: (-run[0], run[1:]))
+
+
 class Course:
     """The nodes of a graph in the order of the trace, but for inputs and constants."""
 
@@ -67,42 +110,19 @@ class Course:
         return self._known.setdefault(key, node)
 
     def periods(self) -> list[Period]:
-        """The loops, in order; the one that spares most is looked for first, then what is left."""
-        found: list[Period] = []
-        stretches = [(0, len(self.nodes))]
-        while stretches:
-            start, stop = stretches.pop()
-            best = self._best(start, stop)
-            if best is not None:
-                found.append(best)
-                stretches += [(start, best.start), (best.stop, stop)]
-        return sorted(found)
+        """The loops, in order."""
+        return _all(len(self.nodes), self._best)
 
     def _best(self, start: int, stop: int) -> Period | None:
         """The loop in a stretch that spares most nodes."""
         best: Period | None = None
-        for run, first, size in sorted(self._runs(start, stop), reverse=True)[:TRIES]:
+        for run, first, size in _runs(self.told, start, stop)[:TRIES]:
             if run < max(LEAST, best.spared if best else 0):
                 break
-            for one in self._wired(-first, -size, run):
+            for one in self._wired(first, size, run):
                 if one.spared >= LEAST and (best is None or one.spared > best.spared):
                     best = one
         return best
-
-    def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Stretches told as what is `size` before: (length, -first, -size); the earliest is most.
-
-        `first` is where the first of the repeated stretches begins.
-        """
-        told = self.told[start:stop]
-        for size in range(1, min(len(told) // FEWEST, LONGEST) + 1):
-            alike = told[size:] == told[:-size]
-            if np.count_nonzero(alike) < (FEWEST - 1) * size:
-                continue
-            edges = np.flatnonzero(np.diff(alike, prepend=False, append=False))
-            for low, high in edges.reshape(-1, 2).tolist():
-                if high - low >= (FEWEST - 1) * size:
-                    yield high - low, -(start + low), -size
 
     # --- wiring
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..core import threads
 from .bound import Argument, Bound
 from .graph import Graph, Node
+from .periods import repeated
 from .rolled import Loop, loops, rolled
 
 MOST = 20  # lines of one list
@@ -76,6 +77,7 @@ def describe(bound: Bound) -> dict[str, Any]:
         "rules": dict(getattr(program, "fired", {})),
         "host": _host(core if core is not None else captured.graph, native),
         "kernels": [] if native is None else [_kernel(kernel) for kernel in native.kernels],
+        "rounds": [] if native is None else _rounds(native.kernels),
         "memory": None if native is None else native.plan.size,
         "short": bound.fast is not None,
     }  # fmt: skip
@@ -104,6 +106,13 @@ def _loops(captured: Any) -> list[dict[str, Any]]:
             "same": loop.same, "picked": len(loop.picks), "results": list(loop.stacked),
         })  # fmt: skip
     return found
+
+
+def _rounds(kernels: Sequence[Any]) -> list[tuple[int, list[str]]]:
+    """The kernels that are called one after the other, over and over: how often, and which."""
+    names = [kernel.name for kernel in kernels]
+    found = repeated([(kernel.name, kernel.units) for kernel in kernels])
+    return [(one.count, names[one.start : one.start + one.size]) for one in found]
 
 
 def _source(source: Any) -> str:
@@ -178,6 +187,9 @@ def _program(program: dict[str, Any]) -> list[str]:
             f" {moved} moved, {kept} of temporaries"
             + (f" ({_size(program['reused'])} more without reuse)" if program["reused"] else "")
         )
+        for count, names in program["rounds"]:
+            more = " ..." if len(names) > MOST else ""
+            lines.append(f"  in a loop, {count} times: {' '.join(names[:MOST])}{more}")
         distinct: dict[str, list[Any]] = {}
         for kernel in program["kernels"]:
             distinct.setdefault(kernel["name"], []).append(kernel)
