@@ -33,6 +33,7 @@ from .dispatch import behind
 from .gemm import CHUNK_FLOPS, KernelCall
 from .winograd import emit_filter
 from .winograd_plan import FilterPlan, plan_filter
+from .winograd_weight_plan import MinimalPlan, plan_minimal
 
 PLACES = 576  # of a window: each is code of its own, which takes seconds to make from there on
 CLOSE = 1.05  # how much more cycles lanes along channels may take: they wait less for memory
@@ -84,7 +85,9 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | WeightPlan
+    plan: (
+        Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | MinimalPlan | WeightPlan
+    )
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -98,7 +101,7 @@ class Convolution:
 
     def write(self, module: Module, name: str, target: Any) -> list[KernelCall]:
         """Add the kernels."""
-        if isinstance(self.plan, WeightPlan):
+        if isinstance(self.plan, (MinimalPlan, WeightPlan)):
             return emit_weight(module, name, self.plan, len(self.expression.slots))
         slot = len(self.expression.slots)
         if isinstance(self.plan, FilterPlan):
@@ -269,7 +272,9 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     arrays = [Array(0, 0, at) for at in steps]
     if kind == "weight":
         grad, source, out = arrays
-        return plan_weight(shape, dtype, grad, source, out, target)
+        direct = plan_weight(shape, dtype, grad, source, out, target)
+        tiled = plan_minimal(shape, dtype, grad, source, out, target)
+        return tiled if tiled is not None and tiled.cost < MINIMAL * direct.cost else direct
     source, weight = arrays
     single = plan_depth(kind, shape, dtype, source, weight, target)
     if single is not None:

@@ -14,18 +14,26 @@ from .conv_weight_plan import WeightPlan
 from .gemm import CHUNK_FLOPS, KernelCall
 from .packing import KERNEL, Number, clear, move, positions, table_entry, times, turn_name
 from .tiles import Tile, emit_tile, known_mask, unrolled
+from .winograd_weight import MinimalParts
+from .winograd_weight_plan import MinimalPlan
 
 
-def emit_weight(module: Module, name: str, plan: WeightPlan, scratch: int) -> list[KernelCall]:
+def emit_weight(
+    module: Module, name: str, plan: WeightPlan | MinimalPlan, scratch: int
+) -> list[KernelCall]:
     """Add the kernels; `scratch` is the slot of the sums, where they wait for each other."""
     units = math.prod(plan.units)
     each = max(1, plan.shape.flops // units)
-    if plan.whole:
+    if isinstance(plan, MinimalPlan):
+        MinimalParts(module, f"{name}_parts", plan, scratch).emit()
+        count = _total(module, name, plan, scratch)
+    elif plan.whole:
         _Parts(module, name, plan, scratch).emit()
         return [KernelCall(name, units, max(1, CHUNK_FLOPS // each), plan.shape.flops)]
-    _Parts(module, f"{name}_parts", plan, scratch).emit()
+    else:
+        _Parts(module, f"{name}_parts", plan, scratch).emit()
+        count = (_folded if plan.inner else _total)(module, name, plan, scratch)
     calls = [KernelCall(f"{name}_parts", units, max(1, CHUNK_FLOPS // each))]
-    count = (_folded if plan.inner else _total)(module, name, plan, scratch)
     block = plan.type.lanes**2 * plan.parts * plan.vectors
     calls.append(KernelCall(name, count, max(1, (1 << 17) // block), plan.shape.flops))
     return calls
@@ -293,7 +301,7 @@ class _Parts:
         return emit_tile(self.module, name, tile)
 
 
-def _total(module: Module, name: str, plan: WeightPlan, scratch: int) -> int:
+def _total(module: Module, name: str, plan: WeightPlan | MinimalPlan, scratch: int) -> int:
     """The kernel that adds the parts up and turns them; gives its number of units."""
     f, type = module.function(name, KERNEL), plan.type
     w, turn = type.lanes, turn_name(module, type)

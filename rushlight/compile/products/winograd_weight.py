@@ -1,0 +1,263 @@
+"""Gradients of the weights of 3x3 convolutions by minimal filtering, 16 products for 36.
+
+A tile is 2x2 places of the result and the 4x4 elements of the input that they see. Each of the 16
+positions of the transformed tiles is a product of matrices, channels of the input by channels of
+the result, summed over tiles; one transform at the end makes the nine sums of a kernel of the 16
+(`winograd_transform.py`). A unit goes through its part of the batch some rows of tiles, or some
+images, at a time, so that what was transformed is at hand for all channels; its sums wait on the
+stack. What it leaves lies as the sums of the direct way do, and goes to the result like these.
+
+Both operands are turned first: lanes are channels, and tiles at an edge meet zeros beside the rows.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from ..code.emit import I64, VOID, Function, Module, Type, Value
+from .conv_plan import Array
+from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
+from .tiles import Tile, tile_name, unrolled
+from .winograd_transform import POSITIONS, TILE, WINDOW, gathered, plane, spread, windows
+from .winograd_weight_plan import MinimalPlan, Turned
+
+
+class MinimalParts:
+    """Writes the kernel of one part's sums; units are (part, group, block of channels)."""
+
+    def __init__(self, module: Module, name: str, plan: MinimalPlan, scratch: int) -> None:
+        self.module, self.name, self.plan, self.type = module, name, plan, plan.type
+        self.f, self.scratch = module.function(name, KERNEL), scratch
+
+    def emit(self) -> None:
+        f, plan, type = self.f, self.plan, self.type
+        self.sources = table_entry(f, type, plan.source.slot, plan.source.offset)
+        self.gradients = table_entry(f, type, plan.grad.slot, plan.grad.offset)
+        self.result = table_entry(f, type, self.scratch)
+        self.x, self.y, self.sums, self.x_rows, self.y_rows = (
+            f.stack(type.scalar, room) for room in plan.rooms
+        )
+        for rows, turned in zip((self.x_rows, self.y_rows), plan.turned):
+            clear(f, rows, turned.room * type.size)  # what is beside an image stays zero
+        _, begin, end = f.arguments
+        with f.loop(begin, end) as units:
+            self._unit(units.index)
+
+    def _unit(self, unit: Value) -> None:
+        f, plan = self.f, self.plan
+        part, group, block = positions(f, unit, [(n, ()) for n in plan.units])[1]
+        channel = times(f, block, plan.terms)
+        source = self._within(self.sources, plan.source, (0, group, channel))
+        at = f.add(times(f, part, plan.part_room),
+                   times(f, group, plan.strips * plan.taps * plan.wide))  # fmt: skip
+        at = f.add(at, times(f, channel, plan.kernel * plan.wide))
+        result = f.at(self.result, at, self.type)
+        first = times(f, part, plan.images)
+        last: Number = f.add(first, plan.images)
+        if plan.shape.images % plan.parts:
+            last = f.select(f.compare("<", last, plan.shape.images), last, plan.shape.images)
+        if plan.at_once:
+            self._transformed(source, first, f.sub(last, first), 0, plan.down, 0)
+        full, rest = divmod(plan.shape.outs, plan.block * plan.wide)
+        block = functools.partial(self._block, source, result, group, (first, last))
+        with f.loop(0, full) as blocks:
+            block(times(f, blocks.index, plan.block), plan.block * plan.wide)
+        if rest:
+            block(full * plan.block, rest)
+
+    def _within(self, base: Value, array: Array, numbers: tuple[Number, ...]) -> Value:
+        """An element of an operand, by its first numbers."""
+        at: Number = 0
+        for number, step in zip(numbers, array.steps):
+            at = self.f.add(at, times(self.f, number, step))
+        return self.f.at(base, at, self.type)
+
+    def _block(
+        self, source: Value, result: Value, group: Number, part: tuple[Number, Number],
+        strip: Number, columns: int,
+    ) -> None:  # fmt: skip
+        """The sums of all tiles for some channels of the result."""
+        f, plan = self.f, self.plan
+        numbers = (0, group, times(f, strip, plan.wide))
+        grad = self._within(self.gradients, plan.grad, numbers)
+        clear(f, self.sums, plan.rooms[2] * self.type.size)
+        with f.loop(*part, plan.chunk) as images, f.loop(0, plan.down, plan.lines) as rows:
+            few = self._up_to(images.index, plan.chunk, part[1], plan.images % plan.chunk != 0
+                              or plan.shape.images % plan.parts != 0)  # fmt: skip
+            lines = self._up_to(rows.index, plan.lines, plan.down, plan.down % plan.lines != 0)
+            if not plan.at_once:
+                self._transformed(source, images.index, few, rows.index, lines, 0)
+            self._transformed(grad, images.index, few, rows.index, lines, columns)
+            self._products(times(f, times(f, few, lines), plan.across))
+        here = f.at(result, times(f, strip, plan.taps * plan.wide), self.type)
+        f.apart(f"{self.name}_end", [self.sums, here], self._end)
+
+    def _up_to(self, at: Number, step: int, end: Number, fewer: bool) -> Number:
+        """How many of `step` there are from `at` on; all of them, where it is not `fewer`."""
+        f = self.f
+        left = f.sub(end, at)
+        return f.select(f.compare("<", left, step), left, step) if fewer else step
+
+    # --- transforms -------------------------------------------------------------------------------
+    def _transformed(
+        self, image: Value, first: Number, count: Number, row: Number, lines: Number, columns: int
+    ) -> None:
+        """Tiles of some images, from a row of tiles on: of the input, or `columns` of gradients."""
+        f, plan, name = self.f, self.plan, f"{self.name}_x"
+        array, turned, there, room, wide, write = (
+            plan.source, plan.turned[0], self.x, self.x_rows, plan.deep, self._windows,
+        )  # fmt: skip
+        if columns:
+            name = f"{self.name}_y{columns}"
+            array, turned, there, room, wide, write = (
+                plan.grad, plan.turned[1], self.y, self.y_rows, plan.wide, self._spread,
+            )  # fmt: skip
+        line, step = f.sub(times(f, row, TILE), turned.padding[0]), plan.down * plan.across * wide
+
+        def transform(
+            f: Function, image: Value, line: Value, lines: Value, room: Value, there: Value
+        ) -> None:
+            _Rows(f, self.type, turned, columns or plan.terms).fill(image, line, room)
+            write(f, lines, room, there)
+
+        with f.loop(0, count, some=True) as images:
+            here = self._within(image, array, (f.add(first, images.index),))
+            to = f.at(there, times(f, images.index, step), self.type)
+            given = [here, f.coerce(line, I64), f.coerce(lines, I64), room, to]
+            f.apart(name, given, transform)
+
+    def _windows(self, f: Function, lines: Value, room: Value, there: Value) -> None:
+        """Tiles of the input: by position, then tile, then channel."""
+        plan, type, deep = self.plan, self.type, self.plan.deep
+        pitch = plan.turned[0].pitch * deep
+        with f.loop(0, lines, some=True) as rows, f.loop(0, plan.across) as tiles:
+            at = f.add(times(f, rows.index, TILE * pitch), times(f, tiles.index, TILE * deep))
+            number = f.add(times(f, rows.index, plan.across), tiles.index)
+            here, to = f.at(room, at, type), f.at(there, times(f, number, deep), type)
+            with f.loop(0, deep, type.lanes) as lanes:
+                x, goal = f.at(here, lanes.index, type), f.at(to, lanes.index, type)
+                grid = [
+                    f.load(type, x, i * pitch + j * deep)
+                    for i in range(WINDOW) for j in range(WINDOW)
+                ]  # fmt: skip
+                for position, value in enumerate(plane(f, windows, grid, WINDOW)):
+                    f.store(value, goal, position * plan.steps[0])
+
+    def _spread(self, f: Function, lines: Value, room: Value, there: Value) -> None:
+        """Tiles of gradients: by position, then strip, then tile, then channel."""
+        plan, type, wide = self.plan, self.type, self.plan.turned[1].wide
+        pitch = plan.turned[1].pitch * wide
+        with f.loop(0, lines, some=True) as rows, f.loop(0, plan.across) as tiles:
+            at = f.add(times(f, rows.index, TILE * pitch), times(f, tiles.index, TILE * wide))
+            number = f.add(times(f, rows.index, plan.across), tiles.index)
+            here, to = f.at(room, at, type), f.at(there, times(f, number, plan.wide), type)
+            with f.loop(0, plan.block) as strips:
+                for lane in range(0, plan.wide, type.lanes):
+                    y = f.at(here, f.add(times(f, strips.index, plan.wide), lane), type)
+                    goal = f.add(times(f, strips.index, plan.tiles * plan.wide), lane)
+                    grid = [
+                        f.load(type, y, i * pitch + j * wide)
+                        for i in range(TILE) for j in range(TILE)
+                    ]  # fmt: skip
+                    for position, value in enumerate(plane(f, spread, grid, TILE)):
+                        f.store(value, f.at(to, goal, type), position * plan.steps[1])
+
+    def _end(self, f: Function, sums: Value, result: Value) -> None:
+        """The nine sums of every kernel."""
+        plan, type = self.plan, self.type
+        own, whole = plan.terms * plan.wide, plan.taps * plan.wide
+        with (
+            f.loop(0, plan.block) as strips, f.loop(0, plan.terms) as terms,
+            f.loop(0, plan.wide, type.lanes) as lanes,
+        ):  # fmt: skip
+            at = f.add(times(f, strips.index, own), times(f, terms.index, plan.wide))
+            here = f.at(sums, f.add(at, lanes.index), type)
+            grid = [f.load(type, here, n * plan.steps[2]) for n in range(POSITIONS)]
+            to = f.add(
+                times(f, strips.index, whole), times(f, terms.index, plan.kernel * plan.wide)
+            )
+            goal = f.at(result, f.add(to, lanes.index), type)
+            for tap, value in enumerate(plane(f, gathered, grid, WINDOW)):
+                f.store(value, goal, tap * plan.wide)
+
+    # --- products ---------------------------------------------------------------------------------
+    def _products(self, terms: Number) -> None:
+        """Every position's product of what is at hand, added to its sums."""
+        f, plan, type = self.f, self.plan, self.type
+        with f.loop(0, POSITIONS) as at, f.loop(0, plan.block) as strips:
+            x, y, sums = (
+                f.at(base, times(f, at.index, step), type)
+                for base, step in zip((self.x, self.y, self.sums), plan.steps)
+            )
+            y = f.at(y, times(f, strips.index, plan.tiles * plan.wide), type)
+            sums = f.at(sums, times(f, strips.index, plan.terms * plan.wide), type)
+            for first, rows, count in plan.heights:
+                name = self._tile(rows)
+                with f.loop(0, count) as tiles:
+                    channel = f.add(times(f, tiles.index, rows), first)
+                    f.call(
+                        name, VOID, f.at(x, channel, type), y,
+                        f.at(sums, times(f, channel, plan.wide), type), f.coerce(terms, I64),
+                    )  # fmt: skip
+
+    def _tile(self, rows: int) -> str:
+        """The product of some channels of the input with a strip, one for layers of all sizes."""
+        plan, lanes = self.plan, tuple(range(0, self.plan.wide, self.type.lanes))
+        out = tuple(n * plan.wide for n in range(rows)), lanes
+        loops = ((1, plan.deep, plan.wide),)
+        unroll = unrolled(self.type, plan.vectors, rows)
+        tile = Tile(self.type, tuple(range(rows)), lanes, loops, out, unroll, adds=True, cut=True)
+        return tile_name(self.module, tile)
+
+
+class _Rows:
+    """Writes the code that turns rows of an image, so that the channels of a place lie together."""
+
+    def __init__(self, f: Function, type: Type, turned: Turned, channels: int) -> None:
+        self.f, self.type, self.turned, self.channels = f, type, turned, channels
+
+    def fill(self, image: Value, line: Value, room: Value) -> None:
+        """All rows at hand, from row `line` of the image on; those outside become zeros."""
+        if self.turned.flat:
+            self._together(image, room)
+        else:
+            self._one_by_one(image, line, room)
+
+    def _copy(self, places: int) -> Copy:
+        """A run of places."""
+        (channel, _, place), wide = self.turned.steps, self.turned.wide
+        return Copy(
+            self.type, (), places, self.channels, wide, (place, channel), wide, (0, 0), (0, 0)
+        )  # fmt: skip
+
+    def _together(self, image: Value, room: Value) -> None:
+        """A small image: rows shorter than a few vectors are turned as one, then set apart."""
+        f, (tall, broad) = self.f, self.turned.size
+        run, pitch = broad * self.turned.wide, self.turned.pitch * self.turned.wide
+        flat = f.stack(self.type.scalar, tall * run)
+        move(f, self._copy(tall * broad), 0, image, flat)
+        top, left = self.turned.padding
+        inside = f.at(room, top * pitch + left * self.turned.wide, self.type)
+        with f.loop(0, tall) as rows, f.loop(0, run, self.type.lanes) as lanes:
+            value = f.load(self.type, flat, f.add(times(f, rows.index, run), lanes.index))
+            f.store(value, inside, f.add(times(f, rows.index, pitch), lanes.index))
+
+    def _one_by_one(self, image: Value, line: Value, room: Value) -> None:
+        f, turned = self.f, self.turned
+        pitch = turned.pitch * turned.wide
+        with f.loop(0, turned.lines) as rows:
+            at = f.coerce(f.add(line, rows.index), I64)
+            there = f.at(room, times(f, rows.index, pitch), self.type)
+            known = f.emit(I64.of("bool"), f"icmp ult {at.typed}, {turned.size[0]}")
+
+            def turn() -> list[Value]:
+                here = f.at(image, times(f, at, turned.steps[1]), self.type)
+                inside = f.at(there, turned.padding[1] * turned.wide, self.type)
+                move(f, self._copy(turned.size[1]), 0, here, inside)
+                return []
+
+            def blank() -> list[Value]:
+                clear(f, there, pitch * self.type.size)
+                return []
+
+            f.branch(known, turn, blank)
