@@ -222,12 +222,15 @@ _explain_missing(__name__, _LAZY, _public)
 _explain_missing(
     utils.__name__,
     {
+        "_mode_utils": ("rushlight.utils._mode_utils", None),
+        "_python_dispatch": ("rushlight.utils._python_dispatch", None),
         "_pytree": ("rushlight.utils._pytree", None),
         "benchmark": ("rushlight.utils.benchmark", None),
         "data": ("rushlight.utils.data", None),
         "dlpack": ("rushlight.utils.dlpack", None),
         "flop_counter": ("rushlight.utils.flop_counter", None),
         "hooks": ("rushlight.utils.hooks", None),
+        "module_tracker": ("rushlight.utils.module_tracker", None),
         "swap_tensors": ("rushlight.utils.swapping", "swap_tensors"),
         "checkpoint": ("rushlight.utils.checkpoint", None),
     },

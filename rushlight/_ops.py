@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from .core.modes import STACK, Late, emit, listening
 from .core.tensor import Tensor
 
 __all__ = ["OpOverload", "OpOverloadPacket", "aten"]
@@ -29,6 +30,9 @@ def _index(x: Tensor, indices: Any) -> Tensor:
     return x[tuple(slice(None) if one is None else one for one in indices)]
 
 
+# What an operator is that no public function of its name answers for: by packet or whole name;
+# `rushlight.aten` fills it.
+KERNELS: dict[str, Any] = {}
 _OWN = {"slice": _slice, "index": _index, "alias": lambda x: x.view(x.shape)}
 
 
@@ -52,24 +56,34 @@ def _found(name: str) -> Any:
 class OpOverload:
     """One form of an operator: `aten.add.Tensor`."""
 
-    __slots__ = ("_overloadname", "overloadpacket")
+    __slots__ = ("__name__", "_overloadname", "overloadpacket")
+    namespace = "aten"
 
     def __init__(self, packet: OpOverloadPacket, name: str) -> None:
         self.overloadpacket, self._overloadname = packet, name
+        self.__name__ = f"{packet.__name__}.{name}"
 
-    @property
-    def __name__(self) -> str:
-        return f"{self.overloadpacket.__name__}.{self._overloadname}"
+    def __str__(self) -> str:
+        return f"aten.{self.__name__}"
 
     def __repr__(self) -> str:
-        return f"aten.{self.__name__}"
+        return f"<OpOverload(op='aten.{self.overloadpacket.__name__}', overload='{self._overloadname}')>"  # noqa: E501
 
     def name(self) -> str:
         """The name with its namespace."""
         return f"aten::{self.__name__}"
 
+    def kernel(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operator does, unseen by modes."""
+        known = KERNELS.get(self.__name__)
+        return (self.overloadpacket.kernel if known is None else known)(*args, **kwargs)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.overloadpacket(*args, **kwargs)
+        if STACK.below:
+            return emit(self, args, kwargs)
+        if listening():
+            return Late.run(self, args, kwargs)
+        return self.kernel(*args, **kwargs)
 
 
 class OpOverloadPacket:
@@ -91,10 +105,17 @@ class OpOverloadPacket:
     def __iter__(self) -> Iterator[str]:
         return iter(self._forms)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return f"aten.{self.__name__}"
 
+    def __repr__(self) -> str:
+        return f"<OpOverloadPacket(op='aten.{self.__name__}')>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.kernel(*args, **kwargs)
+
+    def kernel(self, *args: Any, **kwargs: Any) -> Any:
+        """The public function of that name."""
         function = _found(self.__name__)
         if function is None:
             raise NotImplementedError(f"there is no operator aten::{self.__name__} here")
@@ -115,9 +136,15 @@ class _OpNamespace:
         known = self._packets.get(name)
         if known is None:
             if _found(name) is None and not name.startswith("_"):  # inner ones may be asked after
-                raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
-            known = self._packets.setdefault(name, OpOverloadPacket(name))
+                importlib.import_module("rushlight.aten")
+                if name not in self._packets:
+                    raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
+            known = self.packet(name)
         return known
+
+    def packet(self, name: str) -> OpOverloadPacket:
+        """All forms of an operator, whether there is a public function of that name or not."""
+        return self._packets.setdefault(name, OpOverloadPacket(name))
 
 
 aten = _OpNamespace()

@@ -130,7 +130,7 @@ METHODS = {
     ),
     "place": (
         "is_pinned is_distributed name new storage untyped_storage pin_memory output_nr"
-        " _make_subclass"
+        " _make_subclass _make_wrapper_subclass"
     ),
     "sharing": "is_shared share_memory_",
     "sparse": (

@@ -11,6 +11,8 @@ import numpy as np
 from ..core import elsewhere
 from ..core.cuts import cuts
 from ..core.errors import fail
+from ..core.modes import Late as Modes
+from ..core.modes import listening
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made, shown
@@ -46,6 +48,8 @@ def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
             )
         if getattr(array, "absent", False):
             return elsewhere.finished(array.shape, array.dtype)
+        if listening() or getattr(type(array), "shell", False):
+            return Modes.seed(tensor)
         return wrap(made(np.ones(array.shape, array.dtype)))
     if not isinstance(gradient, Tensor):
         raise TypeError(

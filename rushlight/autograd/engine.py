@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
+from ..core.modes import listening
 from ..core.state import STATE
 from ..core.tape import (
     FREED,
@@ -32,6 +33,7 @@ from ..core.tape import (
     SHAPE,
     Entry,
     last_write,
+    nothing,
 )
 from ..core.tensor import Tensor, wrap
 from ..core.values import made
@@ -42,7 +44,6 @@ from .saved import unpacked
 from .segments import SEGMENT, recorded_again
 
 ndarray, add = np.ndarray, np.add
-_ZERO = bytes(16)
 TIMER: list[Any] = [None]  # a profile's `entry -> its pull, timed`
 
 
@@ -123,7 +124,8 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        last = last_uses(self.roots) if WATCHED and self.needed is None else None
+        seen = listening()
+        last = last_uses(self.roots, seen) if (WATCHED or seen) and self.needed is None else None
         if not (self.lifts or self.capture or STATE.anomaly or TIMER[0] or last):
             if STATE.tracer is None:
                 self.run_plain()
@@ -271,14 +273,9 @@ def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
         dtype = dtype.numpy
 
     def zeros(shape: tuple[int, ...]) -> Any:
-        return wrap(np.zeros(shape, dtype)) if lifts else made(_nothing(shape, dtype))
+        return wrap(np.zeros(shape, dtype)) if lifts else made(nothing(shape, dtype))
 
     return tuple(zeros(shape) if g is None else g for g, shape in zip(gs, entry[SHAPE]))
-
-
-def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Zeros that take no memory, and so cannot be written."""
-    return ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
 
 
 def _run_tensor_hooks(entry: Entry, g: Any) -> Any:
@@ -356,22 +353,26 @@ def sweep(
         capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
         needed = needed_for([tensor._entry for tensor, _ in roots], capture)
     values = values_of(roots)
-    pass_ = Sweep(keep, create, needed, bool(values))
+    seen = listening()  # by a mode, which rules show their ops if they run on Tensors
+    pass_ = Sweep(keep, create, needed, bool(values) or seen)
     pass_.capture = capture
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
-    RUNNING.pass_ = weakref.ref(pass_)
+    outer, RUNNING.pass_ = RUNNING.pass_, weakref.ref(pass_)
     RUNNING.depth += 1
     before = STATE.grad
     STATE.grad = create or (before and any(value.nested for value in values))
     try:
         for tensor, g in roots:
             entry = tensor._entry
-            pass_.deliver(tensor if entry is LEAF else entry, seed(tensor, g, create, values))
+            first = g if seen else seed(tensor, g, create, values)
+            pass_.deliver(tensor if entry is LEAF else entry, first)
         pass_.run()
     finally:
         STATE.grad = before
         pass_.roots = ()
         RUNNING.depth -= 1
+        if RUNNING.depth:
+            RUNNING.pass_ = outer  # which goes on, and whose hooks ask for it
     return pass_
 
 
@@ -382,6 +383,8 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
     """`sweep` from one real number on, as training runs it; None if it is anything else."""
     array, entry = loss._array, loss._entry
     if type(array) is not ndarray or type(entry) is not list or STATE.tracer is not None:
+        return None
+    if listening():
         return None
     one = _ONES.get(array.dtype)
     if one is None or array.size != 1:

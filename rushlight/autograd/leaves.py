@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
+from ..core.modes import Late as Modes
+from ..core.modes import listening
 from ..core.references import ARGUMENT, RENAMED
 from ..core.state import STATE
 from ..core.tape import ORDER, PARENTS, PRIM, Entry, mark_written
@@ -78,6 +80,9 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             g = g.copy()  # somebody else's too
         tensor._grad = wrap(g)
         return
+    if isinstance(g, Tensor) and not create and (listening() or _shell(g)):
+        _shown_to_modes(tensor, g)
+        return
     if (apart := _apart(g, before)) is not None:  # sparse ones
         tensor._grad = apart
         return
@@ -103,6 +108,19 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     elif array.base is not None or getrefcount(array) > RENAMED or not array.flags.writeable:
         array = array.copy()
     tensor._grad = wrap(array)
+
+
+def _shown_to_modes(tensor: Tensor, g: Tensor) -> None:
+    """Give a leaf its gradient by torch's operators for it, which modes see."""
+    if tensor._grad is None:
+        tensor._grad = Modes.detach(g)
+    else:
+        Modes.grow(tensor._grad, g)
+
+
+def _shell(x: Tensor) -> bool:
+    """Whether a tensor is a class's own, which sees operators itself (`aten/shell.py`)."""
+    return getattr(type(x._array), "shell", False)
 
 
 def _apart(g: Any, before: Tensor | None) -> Tensor | None:
@@ -134,16 +152,22 @@ def _places(edges: tuple[Any, ...]) -> Iterator[int]:
         yield from (edge,) if isinstance(edge, int) else _places(edge[1:])
 
 
-def last_uses(roots: Iterable[Any]) -> dict[int, list[Tensor]]:
-    """Leaves with hooks behind `roots`, by the clock reading of the entry that is visited last.
-
-    None are told where part of the tape was folded: what uses them inside is not known yet.
-    """
+def _forget() -> None:
+    """Look no longer after leaves that died, or whose hooks are gone."""
     for key in list(WATCHED):  # of the keys alone: making pairs may collect, and so remove some
         ref = WATCHED.get(key)
         if ref is None or (leaf := ref()) is None or not _hooked(leaf):
             WATCHED.pop(key, None)
-    if not WATCHED:
+
+
+def last_uses(roots: Iterable[Any], every: bool = False) -> dict[int, list[Tensor]]:
+    """Leaves with hooks behind `roots`, by the clock reading of the entry that is visited last.
+
+    With `every`, those without hooks too.
+    None are told where part of the tape was folded: what uses them inside is not known yet.
+    """
+    _forget()
+    if not (WATCHED or every):
         return {}
     earliest: dict[int, tuple[int, int, Tensor]] = {}
     seen: set[int] = set()
@@ -162,7 +186,7 @@ def last_uses(roots: Iterable[Any]) -> dict[int, list[Tensor]]:
         for place, parent in enumerate(parents):
             if type(parent) is list:
                 stack.append(parent)
-            elif id(parent) in WATCHED:
+            elif id(parent) in WATCHED or (every and parent is not None):
                 before = earliest.get(id(parent))
                 if before is None or order < before[0]:
                     earliest[id(parent)] = order, place, parent

@@ -199,20 +199,20 @@ def start_asking() -> None:
             refit()
 
 
-def enter_mode(mode: Any) -> None:
-    """Let a mode see all public calls of this thread."""
+def enter_mode(mode: Any, outermost: bool = False) -> None:
+    """Let a mode see all public calls of this thread, after all others if it is the outermost."""
     with _lock:
-        MODES.active.append(mode)
+        MODES.active.insert(0 if outermost else len(MODES.active), mode)
         STATE.modes += 1
         if STATE.modes == 1:
             _gate_tensor()
             refit()
 
 
-def leave_mode() -> None:
-    """End the innermost mode of this thread."""
+def leave_mode(outermost: bool = False) -> None:
+    """End the innermost mode of this thread, or the outermost."""
     with _lock:
-        MODES.active.pop()
+        MODES.active.pop(0 if outermost else -1)
         STATE.modes -= 1
         if STATE.modes == 0:
             refit()
@@ -227,7 +227,7 @@ __annotations__ __array_namespace__ __array_priority__ __class__ __copy__ __dela
 __dict__ __dir__ __dlpack_device__ __doc__ __firstlineno__ __getattribute__ __hash__ __init__
 __init_subclass__ __iter__ __module__ __new__ __setattr__ __setstate__ __slots__
 __static_attributes__ __subclasshook__ __torch_function__ __weakref__ as_subclass
-new_tensor new _make_subclass
+new_tensor new _make_subclass _make_wrapper_subclass
 """.split())  # fmt: skip
 # What torch calls the methods behind operators.
 _BEHIND = {

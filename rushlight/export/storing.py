@@ -135,7 +135,7 @@ def _node(node: Node) -> dict[str, Any]:
     target = node.target
     if node.op == "call_function":
         plain = next((name for name, one in _PLAIN.items() if one is target), None)
-        target = plain or repr(target)
+        target = plain or str(target)
     meta = {key: node.meta[key] for key in ("sym", "shape", "place") if key in node.meta}
     value = node.meta.get("val")
     if isinstance(value, rl.Tensor):

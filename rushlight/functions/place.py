@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from ..core.tape import LEAF, PARAMS, PRIM
@@ -16,6 +17,11 @@ def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tenso
     result._array = wrap(data._array)._array
     result._entry = LEAF if require_grad else None
     return result
+
+
+def _make_wrapper_subclass(cls: type, *args: Any, **kwargs: Any) -> Tensor:
+    """A tensor of a class with a `__torch_dispatch__`, of some sizes and without values."""
+    return importlib.import_module("rushlight.aten.shell").made(cls, *args, **kwargs)
 
 
 def _output_nr(self: Tensor) -> int:
@@ -42,4 +48,5 @@ METHODS: dict[str, Any] = {
     "new": typed.new, "storage": storage, "untyped_storage": untyped_storage,
     "pin_memory": _itself, "output_nr": property(_output_nr),
     "_make_subclass": staticmethod(_make_subclass),
+    "_make_wrapper_subclass": staticmethod(_make_wrapper_subclass),
 }  # fmt: skip

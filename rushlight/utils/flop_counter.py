@@ -2,142 +2,230 @@
 
 from __future__ import annotations
 
-import threading
+import functools
+import warnings
 from collections import defaultdict
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import rushlight as rl
 
-from ..autograd import engine
-from ..core import dispatch
-from ..core.tape import PARENTS
-from ..core.tensor import Tensor
+from ._python_dispatch import TorchDispatchMode
+from ._pytree import tree_leaves, tree_map
+from .module_tracker import ModuleTracker
 
-__all__ = ["FlopCounterMode"]
+__all__ = ["FlopCounterMode", "register_flop_formula"]
 
-_BACKWARD: dict[str, str] = {"addmm": "mm", "convolution": "convolution_backward"}
+flop_registry: dict[Any, Callable[..., int]] = {}
+_FORMULAS: dict[str, Callable[..., int]] = {}
+Sizes = Any
 
 
-def _cost(prim: Any, inputs: Any, shape: Any) -> tuple[str, int] | None:
-    """torch's name of a product, and twice its number of multiplications; None for other ops."""
-    name = prim.name
-    if name in ("matmul", "bmm", "linear", "linear_bias"):
-        first, second = (tuple(one._array.shape) for one in inputs[:2])
-        if len(first) < 2 or len(second) < 2:
-            return None
-        kind = "bmm" if name in ("matmul", "bmm") and len(shape) > 2 else "mm"
-        return "addmm" if name == "linear_bias" else kind, 2 * prod(shape) * first[-1]
-    if name.startswith("convolution") and len(inputs) > 1:
-        weight = inputs[1]._array.shape
-        sites = inputs[0]._array.shape if name.startswith("convolution_data") else shape
-        return "convolution", 2 * sites[0] * prod(sites[2:]) * prod(weight)
-    return None
+def _sizes(value: Any) -> Any:
+    return value.shape if isinstance(value, rl.Tensor) else value
+
+
+def _of_sizes(formula: Callable[..., int]) -> Callable[..., int]:
+    """A formula of sizes, asked with tensors."""
+
+    @functools.wraps(formula)
+    def counted(*args: Any, out_val: Any = None, **kwargs: Any) -> int:
+        args, kwargs, shape = tree_map(_sizes, (args, kwargs, out_val))
+        return formula(*args, out_shape=shape, **kwargs)
+
+    return counted
+
+
+def register_flop_formula(targets: Any, get_raw: bool = False) -> Callable[..., Any]:
+    """A decorator that gives operators (`torch.ops.aten.mm`) a formula for their work.
+
+    The formula gets what the operator got, tensors as their sizes, and the result's `out_shape`;
+    with `get_raw` it gets the tensors themselves and `out_val`.
+    Raises RuntimeError for an operator that has a formula.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.flop_counter import FlopCounterMode, register_flop_formula
+    >>> @register_flop_formula(torch.ops.aten.cumsum)
+    ... def cumsum_flop(x, dim, out_shape=None, **kwargs):
+    ...     return x.numel()
+    >>> with FlopCounterMode(display=False) as counter:
+    ...     y = torch.ones(3, 4).cumsum(0)
+    >>> counter.get_total_flops()
+    12
+    """
+
+    def register(formula: Callable[..., int]) -> Callable[..., int]:
+        counted = formula if get_raw else _of_sizes(formula)
+        for target in tree_leaves(targets):
+            if not hasattr(target, "overloads"):
+                raise ValueError(
+                    "register_flop_formula(targets): expected each target to be OpOverloadPacket"
+                    " (i.e. torch.ops.mylib.foo), JitFunction, or HigherOrderOperator, got"
+                    f" {target} which is of type {type(target)}"
+                )
+            if target in flop_registry:
+                raise RuntimeError(f"duplicate registrations for {target}")
+            flop_registry[target] = counted
+        return counted
+
+    return register
+
+
+def _products(a: Sizes, b: Sizes) -> int:
+    """A matrix product: 2 n m k for (n, k) by (k, m), times the number of matrices."""
+    return 2 * prod(a) * b[-1]
+
+
+def mm_flop(a_shape: Sizes, b_shape: Sizes, *args: Any, out_shape: Any = None, **_: Any) -> int:
+    """The work of a product of two matrices."""
+    return _products(a_shape, b_shape)
+
+
+def addmm_flop(self_shape: Sizes, a_shape: Sizes, b_shape: Sizes, **_: Any) -> int:
+    """The work of a product of two matrices to which a third is added."""
+    return _products(a_shape, b_shape)
+
+
+def conv_flop_count(x_shape: Sizes, w_shape: Sizes, out_shape: Sizes,
+                    transposed: bool = False) -> int:  # fmt: skip
+    """The work of a convolution: a product with all weights at each place of each image."""
+    places = (x_shape if transposed else out_shape)[2:]
+    return 2 * x_shape[0] * prod(places) * prod(w_shape)
+
+
+def conv_flop(x_shape: Sizes, w_shape: Sizes, _bias: Any, _stride: Any, _padding: Any,
+              _dilation: Any, transposed: bool, *args: Any, out_shape: Any = None,
+              **_: Any) -> int:  # fmt: skip
+    """The work of `aten.convolution`."""
+    return conv_flop_count(x_shape, w_shape, out_shape, transposed)
+
+
+def conv_backward_flop(g: Sizes, x: Sizes, w: Sizes, _bias: Any, _stride: Any, _padding: Any,
+                       _dilation: Any, transposed: bool, _more: Any, _groups: int, mask: Any,
+                       out_shape: Any = None, **_: Any) -> int:  # fmt: skip
+    """The work of a convolution's gradients: one of the input, one that correlates both sides."""
+    count = conv_flop_count(g, w, out_shape[0], not transposed) if mask[0] else 0
+    if mask[1]:
+        first, second = (g, x) if transposed else (x, g)
+        a, b, y = ([one[1], one[0], *one[2:]] for one in (first, second, out_shape[1]))
+        count += conv_flop_count(a, b, y)
+    return count
+
+
+for _names, _formula in {
+    "mm": mm_flop, "bmm": mm_flop, "addmm baddbmm": addmm_flop,
+    "convolution _convolution": conv_flop, "convolution_backward": conv_backward_flop,
+}.items():  # fmt: skip
+    for _name in _names.split():
+        _FORMULAS[_name] = _of_sizes(_formula)
+
+
+def _unit(number: int) -> int:
+    """By which power of 1000 numbers up to this are shown."""
+    return next((place for place in range(4, 0, -1) if number >= 1000**place), 0)
+
+
+class _Counting(TorchDispatchMode):
+    def __init__(self, counter: FlopCounterMode) -> None:
+        self.counter = counter
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.counter._count(func.overloadpacket, result, args, kwargs or {})
+        return result
 
 
 class FlopCounterMode:
     """A `with` block that counts the work of products and convolutions, forward and backward.
 
     display: print the table at the end. depth: down to which level of modules the table goes.
-    `mods` is not needed and taken as torch takes it.
+    custom_mapping: formulas by operator, as `register_flop_formula` takes them.
+    `mods` is not needed; passing it warns.
 
     >>> import rushlight as torch
     >>> from rushlight.utils.flop_counter import FlopCounterMode
     >>> net = torch.nn.Linear(5, 6)
     >>> with FlopCounterMode(display=False) as counter:
     ...     net(torch.ones(4, 5)).sum().backward()
-    >>> counter.get_total_flops(), counter.get_flop_counts()["Linear"]
-    (480, {'aten.addmm': 240, 'aten.mm': 240})
+    >>> counter.get_total_flops()
+    480
+    >>> print(counter.get_table())
+    Module           FLOP    % Total
+    -------------  ------  ---------
+    Linear            480    100.00%
+    - aten.addmm      240     50.00%
+    - aten.mm         240     50.00%
     """
 
-    def __init__(self, mods: Any = None, depth: int = 2, display: bool = True,
-                 custom_mapping: Any = None) -> None:  # fmt: skip
+    def __init__(self, mods: Any = None, depth: int | None = 2, display: bool = True,
+                 custom_mapping: dict[Any, Any] | None = None) -> None:  # fmt: skip
+        if mods is not None:
+            warnings.warn("mods argument is not needed anymore, you can stop passing it",
+                          stacklevel=2)  # fmt: skip
         self.depth, self.display = depth, display
-        self.flop_counts: dict[str, dict[str, int]] = {}
-        self._paths: list[str] = []
-        self._names: dict[int, str] = {}
-        self._seen: dict[int, Any] = {}
+        self.flop_counts: Any = defaultdict(lambda: defaultdict(int))
+        self.mod_tracker = ModuleTracker()
+        self._custom = {
+            key: one if getattr(one, "_get_raw", False) else _of_sizes(one)
+            for key, one in (custom_mapping or {}).items()
+        }
 
     def __enter__(self) -> FlopCounterMode:
-        self.flop_counts = defaultdict(lambda: defaultdict(int))
-        self._seen.clear()
-        self._thread = threading.get_ident()
-        hooks: Any = rl.nn.modules.module
-        self._hooks = [
-            hooks.register_module_forward_pre_hook(self._enter_module),
-            hooks.register_module_forward_hook(self._leave_module, always_call=True),
-        ]
-        self._handler, self._outer = self._op, engine.TIMER[0]
-        dispatch.intercept(self._handler)
-        engine.TIMER[0] = self._pull
+        self.flop_counts.clear()
+        self.mod_tracker.__enter__()
+        self._mode = _Counting(self)
+        self._mode.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        engine.TIMER[0] = self._outer
-        dispatch.release(self._handler)
-        self._seen.clear()
-        for hook in self._hooks:
-            hook.remove()
+        self._mode.__exit__(*error)
+        self.mod_tracker.__exit__()
         if self.display:
             print(self.get_table(self.depth))
 
-    def _op(self, prim: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-        result = dispatch.apply_plain(prim, inputs, params)
-        if isinstance(result, Tensor) and threading.get_ident() == self._thread:
-            found = _cost(prim, inputs, result._array.shape)
-            if found is not None:
-                homes = ("Global", *dict.fromkeys(self._paths))
-                self._add(homes, *found)
-                entry = result._entry
-                if type(entry) is list:
-                    self._seen[id(entry)] = entry, homes, *found
-        return result
-
-    def _add(self, homes: tuple[str, ...], name: str, count: int) -> None:
-        for home in homes:
-            self.flop_counts[home][f"aten.{name}"] += count
-
-    def _pull(self, entry: Any) -> Any:
-        known = self._seen.get(id(entry))
-        if known is not None:
-            _, homes, name, count = known
-            wanted = sum(one is not None for one in entry[PARENTS][:2])
-            self._add(homes, _BACKWARD.get(name) or name, count * wanted)
-        return entry[0].pull if self._outer is None else self._outer(entry)
-
-    def _enter_module(self, module: Any, inputs: Any) -> None:
-        if not self._paths:
-            root = type(module).__name__
-            named = module.named_modules(remove_duplicate=False)
-            self._names = {id(part): f"{root}.{name}" if name else root for name, part in named}
-        self._paths.append(self._names.get(id(module), type(module).__name__))
-
-    def _leave_module(self, module: Any, inputs: Any, output: Any) -> None:
-        if self._paths:
-            self._paths.pop()
+    def _count(self, packet: Any, result: Any, args: Any, kwargs: Any) -> None:
+        formula = self._custom.get(packet) or flop_registry.get(packet)
+        if formula is None and str(packet).startswith("aten."):
+            formula = _FORMULAS.get(packet.__name__)
+        if formula is not None:
+            count = formula(*args, **kwargs, out_val=result)
+            for home in set(self.mod_tracker.parents):
+                self.flop_counts[home][packet] += count
 
     def get_total_flops(self) -> int:
         """The work of the block."""
-        return sum(self.flop_counts.get("Global", {}).values())
+        return sum(self.flop_counts["Global"].values())
 
-    def get_flop_counts(self) -> dict[str, dict[str, int]]:
-        """The work by module ("Global" for all) and by operator."""
+    def get_flop_counts(self) -> dict[str, dict[Any, int]]:
+        """The work by module ("Global" for all) and by operator (`torch.ops.aten.mm`)."""
         return {home: dict(counts) for home, counts in self.flop_counts.items()}
 
     def get_table(self, depth: int | None = None) -> str:
         """The work by module as text."""
         depth = self.depth if depth is None else depth
-        total = self.get_total_flops() or 1
-        rows = [("Module", "FLOP", "% Total")]
-        for home in ("Global", *sorted(name for name in self.flop_counts if name != "Global")):
-            counts, level = self.flop_counts.get(home, {}), home.count(".") + 1
-            if level > depth and home != "Global":
-                continue
-            indent = "" if home == "Global" else " " * level
-            parts = [(f"{indent}{home}", sum(counts.values()))]
-            parts += [(f"{indent} - {name}", count) for name, count in counts.items()]
-            rows += [(name, f"{count:,}", f"{count / total:.2%}") for name, count in parts]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        ruler = "  ".join("-" * width for width in widths)
+        total = self.get_total_flops()
+        rows: list[tuple[str, str, str]] = []
+        covered = False
+        for home in sorted(self.flop_counts):
+            if home != "Global" and (depth is None or home.count(".") < depth):
+                rows += self._rows(home, total)
+                covered = covered or sum(self.flop_counts[home].values()) >= total
+        if "Global" in self.flop_counts and not covered:
+            rows = self._rows("Global", total) + rows
+        rows = [("Module", "FLOP", "% Total"), *(rows or [("Global", "0", "0%")])]
+        least = (0, 0, 0) if len(rows) < 2 else (len("Module") + 2, len("FLOP") + 2, 9)
+        widths = [max(least[k] - 0, *(len(row[k]) for row in rows)) for k in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+        ruler = "  ".join("-" * width for width in widths)
         return "\n".join([lines[0], ruler, *lines[1:]])
+
+    def _rows(self, home: str, total: int) -> list[tuple[str, str, str]]:
+        counts, unit = self.flop_counts[home], _unit(total)
+
+        def row(name: str, count: int) -> tuple[str, str, str]:
+            shown = f"{count / 1000**unit:.3f}{' KMBT'[unit]}" if unit else str(count)
+            return name, shown, f"{count / total:.2%}" if total else "0%"
+
+        parts = [row(f"- {packet}", count) for packet, count in counts.items()]
+        return [row(home, sum(counts.values())), *parts]

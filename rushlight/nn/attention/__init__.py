@@ -171,9 +171,9 @@ class MultiheadAttention(Module):
         flip = self.batch_first and query.dim() == 3
         if flip:
             key_is_query, value_is_key = key is query, value is key
-            query = query.transpose(0, 1)
-            key = query if key_is_query else key.transpose(0, 1)
-            value = key if value_is_key else value.transpose(0, 1)
+            query = query.transpose(1, 0)
+            key = query if key_is_query else key.transpose(1, 0)
+            value = key if value_is_key else value.transpose(1, 0)
         apart: dict[str, Any] = {}
         if not self._qkv_same_embed_dim:
             apart = {
@@ -204,7 +204,7 @@ class MultiheadAttention(Module):
             is_causal=is_causal,
             **apart,
         )
-        return output.transpose(0, 1) if flip else output, weights
+        return output.transpose(1, 0) if flip else output, weights
 
 
 _explain_missing(__name__, {
