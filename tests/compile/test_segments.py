@@ -32,7 +32,7 @@ def written_out(rows, parts):
 def test_rounds_with_the_next_operands():
     body = [("a", 0, 4, 0, 0), ("b", 3, 2, 0, 0), ("c", 5, 4, 1, 0)]
     rows = [("first", 10, 1, 0, 0)]
-    rows += [(name, 12 + at + 8 * k, *rest) for k in range(7) for name, at, *rest in body]
+    rows += [(name, 12 + at + 8 * k, n, c, 0) for k in range(7) for name, at, n, c, _ in body]
     rows += [("last", 68, 1, 0, 0)]
     parts = stretches(rows)
     assert [(size, count, step) for _, size, count, step in parts] == [
@@ -80,7 +80,7 @@ def recurrent(x, w, u):
 @pytest.fixture(scope="module")
 def compiled():
     torch.manual_seed(0)
-    given = torch.randn(STEPS, 4, 32), torch.randn(32, 40) / 6, torch.randn(40, 40) / 6
+    given = (torch.randn(STEPS, 4, 32), torch.randn(32, 40) / 6, torch.randn(40, 40) / 6)
     step = torch.compile(recurrent, backend="llvm", fullgraph=True)
     step(*given)
     return step, given
