@@ -19,16 +19,10 @@ from rushlight.compile.products.assembly import SETS, suits
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
 
-SIZE, X, Y, OUT, KEPT, ROWS, WANTED, ROOM = (
-    1 << 19,
-    40000,
-    140000,
-    300000,
-    340000,
-    450000,
-    460000,
-    0,
-)
+SIZE, X, Y, OUT, KEPT, ROWS, WANTED, STACK = (
+    1 << 19, 40000, 140000, 300000, 340000, 450000, 460000, 800
+)  # fmt: skip
+ARGUMENTS, SAVED = "rdi rsi rdx rcx r8 r9".split(), "rbx rbp r12 r13 r14 r15".split()
 LINES = [470000, 480000]  # where others want to read
 
 
@@ -36,6 +30,7 @@ STEPS = {  # of what stood there, another number, and what was carried
     "movq": lambda old, new, _: new, "addq": lambda old, new, _: old + new,
     "adcq": lambda old, new, carry: old + new + carry, "andq": lambda old, new, _: old & new,
     "shrq": lambda old, new, _: old >> new, "shlq": lambda old, new, _: old << new,
+    "subq": lambda old, new, _: old - new,
     "incq": lambda old, new, _: old + new, "decq": lambda old, new, _: old - new,
 }  # fmt: skip
 
@@ -51,8 +46,7 @@ class Machine:
 
     def run(self):
         at = 0
-        while at < len(self.lines):
-            line = self.lines[at]
+        while (line := self.lines[at]) != "retq":
             at += 1
             if line.endswith(":"):
                 continue
@@ -98,6 +92,13 @@ class Machine:
 
     def _general(self, name, *words):
         *sources, target = words
+        if name == "pushq":
+            self.general["%rsp"] -= 8
+            return self._write("(%rsp)", self.general[target])
+        if name == "popq":
+            self.general[target] = self._read("(%rsp)")
+            self.general["%rsp"] += 8
+            return None
         if name == "leaq":
             return self._write(target, self._place(sources[0]))
         if name in ("cmpq", "testq"):
@@ -208,25 +209,18 @@ def simulated(tile, target, keeps, told):
     """The memory after the assembly was carried out, and what it asked for."""
     f, text = written(tile, target, keeps)
     found = memory(tile.type.dtype)
-    body, places, _ = re.search(r'asm sideeffect "([^"]*)", "([^"]*)"\(([^)]*)\)', text).groups()
-    registers = [f"%{place}" for place in re.findall(r"(?<!~)\{(\w+)\}", places)]
     given = arguments(tile, told)
-    names = [name for name in NAMES if f"%{name}" in [v.name for v in f.arguments]]
-    if tile.asks:
-        room = [given["out"], told["each"], told["more"], told["rounds"], 16 * told["kinds"], 0, 0]
-        found[ROOM : ROOM + 56] = np.array(room).view(np.uint8)
-        names = [n for n in names if n not in ("out", "each", "more", "rounds", "kinds")]
-        names.insert(names.index("wanted") + 1, "room")
-        given["room"] = ROOM
-    machine = Machine(body, found, zip(registers, [given[n] for n in names]), tile.type.lanes,
+    values = [given[value.name[1:]] for value in f.arguments]
+    own = {f"%{name}": 7 * k for k, name in enumerate(SAVED)}
+    above = np.array(values[len(ARGUMENTS) :], np.int64).view(np.uint8)
+    found[STACK + 8 : STACK + 8 + above.size] = above
+    registers = {f"%{name}": value for name, value in zip(ARGUMENTS, values)}
+    (body,) = re.findall(r'asm sideeffect "([^"]*)"', text)
+    machine = Machine(body, found, {"%rsp": STACK, **registers, **own}, tile.type.lanes,
                       tile.type.dtype)  # fmt: skip
-    assert len(registers) == len(names)
     machine.run()
+    assert {"%rsp": STACK, **own}.items() <= machine.general.items()  # as its caller needs them
     return found, machine.asked
-
-
-NAMES = ["x", "y", "out", "terms", "each", "more", "down", "rounds", "kinds", "wanted", "later",
-         "walk0", "walk1", "kept"]  # fmt: skip
 
 
 def terms_of(tile, told):
@@ -271,7 +265,7 @@ def test_a_tile_does_what_it_says(name, seed):
     tile, keeps, told = drawn(target, random.Random(seed))
     found, asked = simulated(tile, target, keeps, told)
     wanted = defined(tile, keeps, told)
-    np.testing.assert_array_equal(found[56:], wanted[56:])  # behind the room of the simulated one
+    np.testing.assert_array_equal(found[2 * STACK :], wanted[2 * STACK :])
     rows = [place for kind, place in asked if kind == "prefetchw"]
     assert len(rows) == tile.asks * tile.group * told["rounds"] * bool(tile.asks)
     assert rows[:1] == [ROWS] * bool(tile.asks)

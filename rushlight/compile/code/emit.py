@@ -149,6 +149,7 @@ class Function(Instructions):
         self.internal = internal
         self.arguments = [Value(f"%{name}", type) for name, type in arguments]
         self.label = "entry"
+        self.naked = ""
         self._first: list[str] = []
         self._blocks = 0
         self._closed = False
@@ -158,8 +159,16 @@ class Function(Instructions):
         inside = ", ".join(value.typed for value in self.arguments)
         link = "internal " if self.internal else ""
         end = [] if self._closed else ["  ret void"]
-        head = f"define {link}{self.result} @{self.name}({inside}) {{"
+        head = f"define {link}{self.result} @{self.name}({inside}) {self.naked}{{"
         return "\n".join([head, "entry:", *self._first, *self.lines, *end, "}"])
+
+    def assembly(self, lines: Sequence[str]) -> None:
+        """All of the function, which finds its arguments where the system's rules put them."""
+        self.naked = "naked "
+        inside = "\n".join(lines).replace("$", "$$")
+        self.do(f'call void asm sideeffect "{inside}", ""()')
+        self.do("unreachable")
+        self._closed = True
 
     def stack(self, type: Type, count: int = 1, align: int = 64) -> Value:
         """Room for `count` elements that lives as long as the call."""

@@ -247,8 +247,9 @@ def _heading(target: Target) -> str:
 def complete(ir: str, target: Target) -> str:
     """`ir` with the target's heading and attributes; line numbers stay as they were."""
     attributes = f'nounwind "no-trapping-math"="true" "prefer-vector-width"="{target.bits}"'
-    if ir.count(") {\n") == ir.count("\ndefine ") + ir.startswith("define "):  # as emit.py writes
-        text = ir.replace(") {\n", f") {_GROUP} {{\n")
+    heads = ir.count(") {\n") + ir.count(") naked {\n")
+    if heads == ir.count("\ndefine ") + ir.startswith("define "):  # as emit.py writes
+        text = ir.replace(") {\n", f") {_GROUP} {{\n").replace(") naked {", f") naked {_GROUP} {{")
     else:
         text = _HEAD.sub(rf"\1 {_GROUP} {{", ir)
     return f"{_heading(target)} {text}\nattributes {_GROUP} = {{ {attributes} }}\n"

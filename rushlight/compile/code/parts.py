@@ -20,7 +20,8 @@ MOST = 24  # parts
 HEAD = 15  # lines that take LLVM as long as a function takes that is empty
 _END = "\n}\n"  # of a function
 DEFINED = re.compile(
-    r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\) {"
+    r"define (?P<link>internal )?(?P<result>[^@\n]*)@(?P<name>[\w.$]+)\((?P<of>[^)]*)\)"
+    r" (?:naked )?{"
 )
 _OUTSIDE = re.compile(r"declare [^@\n]*@([\w.$]+)|@([\w.$]+) =")
 _STATE = re.compile(r"@[\w.$]+ =[^\n]* global ")  # of which there must be one copy
@@ -58,9 +59,9 @@ def parted(ir: str) -> tuple[list[str], list[str]]:
 def _calls_only(piece: str) -> bool:
     """Whether a function has no work of its own; it may store places, for those it calls.
 
-    What it does in assembly is done: there is nothing in it to choose.
+    One in assembly has none for LLVM: there is nothing in it to choose.
     """
-    if " asm sideeffect " in piece:
+    if ") naked {" in piece:
         return True
     places = piece.count("store ptr ") + piece.count("store i64 ")
     if any(word in piece for word in _WORK) or piece.count("store ") > places:

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..code.emit import I64, Function, Value
+from ..code.emit import Function
 
 if TYPE_CHECKING:
     from .tiles import Tile
 
 SETS = ("avx512", "avx2")  # of instructions; tiles for others are left to LLVM
-# those first in which arguments come, then others that a function may use up, then the rest
-_REGISTERS = "rdi rsi rdx rcx r8 r9 rax r10 r11 rbx r12 r13 r14 r15".split()
-_LATER = ("out", "each", "more", "rounds", "end", "at", "number")  # in memory where there is asked
+# general registers as System V has them: arguments, what may be used up, what belongs to the caller
+_ARGUMENTS, _LOST = "rdi rsi rdx rcx r8 r9".split(), "rax r10 r11".split()
+_SAVED = "rbx rbp r12 r13 r14 r15".split()
+_REGISTERS = [*_ARGUMENTS, *_LOST, *_SAVED]
+_LATER = ("out", "each", "more", "rounds", "kinds")  # in memory where lines are asked for
 _REALS = ("float32", "float64")
 _REACH = 1 << 30  # bytes that an address may be from its register
 
@@ -27,6 +29,8 @@ _REACH = 1 << 30  # bytes that an address may be from its register
 def suits(target: Any, tile: Tile, keeps: int = 0) -> bool:
     """Whether `tile` can be written here for that target: its sums and pointers have registers."""
     if target is None or target.name not in SETS or not target.triple.startswith("x86_64"):
+        return False
+    if "win" in target.triple.replace("darwin", ""):  # it has other registers for arguments
         return False
     if tile.inner or tile.tail or tile.out_tail or tile.type.name not in _REALS:
         return False
@@ -47,7 +51,7 @@ def _vectors(tile: Tile, keeps: int) -> int:
 def _names(tile: Tile, keeps: int) -> list[str]:
     """What stands in general registers: arguments, and then what is made of them."""
     given = ["x", "y"] + ["out"] * (not tile.asks) + ["terms"] * tile.cut + ["down"] * tile.free
-    given += ["wanted", "room"] * bool(tile.asks) + ["later"] * bool(tile.onward)
+    given += ["wanted"] * bool(tile.asks) + ["later"] * bool(tile.onward)
     given += [f"walk{n}" for n in range(len(tile.walks))] + ["kept"] * bool(keeps)
     far = tile.free and tile.ahead[1]
     made = ["far"] * bool(far) + ["triple"] * (tile.free and tile.unroll == 4)
@@ -65,6 +69,13 @@ def _reach(tile: Tile, keeps: int) -> int:
     return 2 * tile.type.size * (max(map(abs, offsets)) + far + 4 * keeps + 4 * tile.onward)
 
 
+def _placed(given: list[str], wanted: list[str]) -> dict[str, str]:
+    """Registers by name: arguments stay where they come, if they come in registers."""
+    kept = {name: place for name, place in zip(given, _ARGUMENTS) if name in wanted}
+    free = (place for place in _REGISTERS if place not in kept.values())
+    return {name: f"%{kept.get(name) or next(free)}" for name in wanted}
+
+
 class Assembly:
     """Writes one tile into its function."""
 
@@ -73,7 +84,10 @@ class Assembly:
         self.loops = [loop for loop in tile.loops[:-1] if loop[0] != 1] + [tile.loops[-1]]
         self.lines: list[str] = []
         self._labels = 1
-        self.at = dict(zip(_names(tile, keeps), (f"%{name}" for name in _REGISTERS)))
+        self.given = [value.name[1:] for value in f.arguments]
+        self.at = _placed(self.given, _names(tile, keeps))
+        self.saved = [register for register in _SAVED if f"%{register}" in self.at.values()]
+        self.own = [*_LATER[:3], "at", "number"] * bool(tile.asks)  # what it keeps on the stack
         self.wide = tile.type.lanes * self.size  # bytes of a vector
         end, name = "sd"[self.size == 8], "zmm" if self.wide == 64 else "ymm"
         self.fma, self.spread = f"vfmadd231p{end}", f"vbroadcasts{end}"
@@ -83,36 +97,41 @@ class Assembly:
         )
 
     def emit(self) -> None:
-        """Write the function: one piece of assembly, with what it is given in registers."""
-        given = {value.name[1:]: value for value in self.f.arguments}
-        if self.tile.asks:
-            given["room"] = self._room(given)
+        """Write the function."""
+        self._enter()
         self._begin()
         if all(trip for trip, _, _ in self.loops):
             self._told() if self.tile.free or self.tile.cut else self._nest(0)
         self._end()
-        inside = {name: given[name] for name in self.at if name in given}
-        places = [f"{{{self.at[name][1:]}}}" for name in inside]
-        used = [*self.sums, *self.vectors, self.number, *self.at.values()]
-        lost = [f"~{{{place[1:]}}}" for place in used if f"{{{place[1:]}}}" not in places]
-        places += [*lost, "~{memory}", "~{dirflag}", "~{fpsr}", "~{flags}"]
-        operands = ", ".join(value.typed for value in inside.values())
-        text = "\n".join(self.lines).replace("$", "$$")
-        self.f.do(f'call void asm sideeffect "{text}", "{",".join(places)}"({operands})')
+        self.f.assembly(self.lines)
 
-    def _room(self, given: dict[str, Value]) -> Value:
-        """What is wanted rarely, in memory."""
-        f, room = self.f, self.f.stack(I64, len(_LATER), 8)
-        given["end"] = f.mul(given["kinds"], 16)
-        for place, name in enumerate(_LATER):
-            f.store(given.get(name, f.coerce(0, I64)), room, place)
-        return room
+    def _enter(self) -> None:
+        """Save the caller's registers, and bring arguments to where they are used."""
+        for register in self.saved:
+            self.do("pushq", f"%{register}")
+        if self.own:
+            self.do("subq", 8 * len(self.own), "%rsp")
+        arrived = dict(zip(self.given, _ARGUMENTS))
+        for name in self.own:
+            self.do("movq", f"%{arrived[name]}" if name in arrived else 0, self._later(name))
+        for name in self.at:
+            if name in self.given and name not in arrived:
+                self.do("movq", self._later(name), name)
+        if self.own:
+            self.do("shlq", 4, self._later("kinds"))  # two words of each
+
+    def _later(self, name: str) -> str:
+        """What is not in a register: of its own, or an argument that is on the stack."""
+        if name in self.own:
+            return f"{8 * self.own.index(name)}(%rsp)"
+        above = len(self.own) + len(self.saved) + 1
+        return f"{8 * (above + self.given.index(name) - len(_ARGUMENTS))}(%rsp)"
 
     # --- lines --------------------------------------------------------------------------------
     def do(self, name: str, *operands: Any) -> None:
         """An instruction; numbers are themselves, names of what is at hand its registers."""
         words = [f"${x}" if isinstance(x, int) else str(self.at.get(x, x)) for x in operands]
-        self.lines.append(f"{name} {', '.join(words)}")
+        self.lines.append(f"{name} {', '.join(words)}".rstrip())
 
     def near(self, name: str, elements: int, index: str = "") -> str:
         """The memory so many elements after a pointer, and after an index in bytes."""
@@ -166,9 +185,11 @@ class Assembly:
         for sum, place in zip(self.sums, self._places()):
             self.do("vmovups", sum, self.near(out, place))
         self.do("vzeroupper")
-
-    def _later(self, name: str) -> str:
-        return f"{8 * _LATER.index(name)}({self.at['room']})"
+        if self.own:
+            self.do("addq", 8 * len(self.own), "%rsp")
+        for register in reversed(self.saved):
+            self.do("popq", f"%{register}")
+        self.do("retq")
 
     # --- loops of known length --------------------------------------------------------------------
     def _nest(self, depth: int) -> None:
@@ -256,7 +277,7 @@ class Assembly:
             self.do("movq", "row", pair)
             self.do("addq", 16, "rest")
             self.do("movq", 0, "terms")
-            self.do("cmpq", self._later("end"), "rest")
+            self.do("cmpq", self._later("kinds"), "rest")
             self.do("cmoveq", "terms", "rest")
         self.do("movq", "rest", self._later("at"))
 
