@@ -53,16 +53,17 @@ STACK = _Stack()
 
 def push(kind: str, size: int = 0, randomness: str = "error") -> Level:
     """Begin a level above all others of this thread."""
-    level = Level(kind, len(STACK.levels) + 1, size, randomness)
-    STACK.levels = (*STACK.levels, level)
+    levels = STACK.levels
+    level = Level(kind, len(levels) + 1, size, randomness)
+    STACK.levels = (*levels, level)
     return level
 
 
 def pop(level: Level) -> None:
     """End a level (and, after an error, whatever was begun inside it)."""
     level.alive = False
-    place = STACK.levels.index(level)
-    STACK.levels = STACK.levels[:place]
+    levels = STACK.levels
+    STACK.levels = levels[:-1] if levels[-1] is level else levels[: levels.index(level)]
 
 
 def begin(kind: str, size: int = 0, randomness: str = "error") -> Level:

@@ -204,8 +204,11 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
 def _plain_pairs(primals: Any, tangents: Any) -> Any:
     """Two tuples of tensors, as they mostly are: nothing to take apart."""
     if type(primals) is tuple is type(tangents) and primals and len(primals) == len(tangents):
-        for x in (*primals, *tangents):
+        for x in primals:
             if type(x) not in EAGER_TYPES:
+                return None
+        for t in tangents:
+            if type(t) not in EAGER_TYPES:
                 return None
         return primals, tangents, None
     return None
@@ -286,8 +289,9 @@ def unpacked(level: Any, y: Tensor, strict: bool = False) -> tuple[Tensor, Tenso
     """Value and tangent of a tensor, zeros if it has none at this level."""
     value = y._array
     if type(value) is Dual and value.level is level:
-        primal = value.primal
-        return primal, value._tangent  # settled now
+        if value.t is not None:  # bare arrays
+            return wrap(value.a), wrap(value.t)
+        return value.primal, value.tangent
     if strict:
         raise RuntimeError(
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs."

@@ -7,7 +7,7 @@ is given goes to `dispatch.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from .tensor import EAGER_TYPES, Tensor, link_view
 NUMBERS = frozenset((float, int))
 OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
-# array classes whose handler in ARRAYS needs no more of `apply` than the choice of it
-SHORT_WAYS: dict[type, Callable[..., Any]] = {}
+# array classes that need no more of `apply` than the choice of what does an op on them
+SHORT_WAYS: dict[type, Mapping[Primitive, Callable[..., Any]]] = {}
 
 
 def make_op(prim: Primitive) -> Callable[..., Any]:
@@ -88,7 +88,7 @@ def _unary(prim: Primitive) -> Any:
                     observe(result._entry, y, (input,))
                 return result
             if type(a) in SHORT_WAYS:
-                return SHORT_WAYS[type(a)](prim, (input,), params)
+                return SHORT_WAYS[type(a)][prim](prim, (input,), params)
         elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
@@ -131,7 +131,7 @@ def _unary_with_params(prim: Primitive) -> Any:
                     observe(result._entry, y, (input,))
                 return result
             if type(a) in SHORT_WAYS:
-                return SHORT_WAYS[type(a)](prim, (input,), params)
+                return SHORT_WAYS[type(a)][prim](prim, (input,), params)
         elif type(input) is ndarray and (EAGER_TYPES or not params):  # they may be followed
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
@@ -148,8 +148,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
-            kind = type(other)
-            if kind in EAGER_TYPES:
+            if (kind := type(other)) in EAGER_TYPES:
                 b, py = other._array, other._entry
                 fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
             else:
@@ -176,8 +175,9 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))
                 return result
-            if SHORT_WAYS and (way := _short_way(a, b, kind)) is not None:
-                return way(prim, (input, other), params)
+            ways = SHORT_WAYS.get(type(b) if type(a) is ndarray else type(a))
+            if ways is not None and (kind in EAGER_TYPES or (kind in NUMBERS and _real(a))):
+                return ways[prim](prim, (input, other), params)
         return long_way(prim, input, other, params, out)
 
     return op
@@ -205,21 +205,16 @@ def _operator_long_way(
     return _long_way(prim, input, other, params, out)
 
 
-def _short_way(a: Any, b: Any, kind: type) -> Any:
-    """How arrays or values are treated of which one has a short way, or None; b came in `kind`."""
-    if type(a) is ndarray and kind in EAGER_TYPES:
-        a = b
-    if type(a) not in SHORT_WAYS:
-        return None
-    fits = kind in EAGER_TYPES or (kind in NUMBERS and a.dtype.char in "fd")
-    return SHORT_WAYS[type(a)] if fits else None
+def _real(a: Any) -> bool:
+    """Whether numbers beside an array leave its type as it is."""
+    return a.dtype.char in "fd"
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
-        way = _short_way(other._array, None, type(input))  # type: ignore[union-attr]  # a Tensor
-        if way is not None:
-            return way(prim, (input, other), params)
+        ways = SHORT_WAYS.get(type(other._array))  # type: ignore[union-attr]  # a Tensor
+        if ways is not None and _real(other._array):  # type: ignore[union-attr]
+            return ways[prim](prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
@@ -266,7 +261,7 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
             if type(a) is ndarray:
                 a = b
             if type(a) in SHORT_WAYS:
-                return SHORT_WAYS[type(a)](prim, (input, other), params)
+                return SHORT_WAYS[type(a)][prim](prim, (input, other), params)
         return long_way(prim, input, other, params, None)
 
     return op
@@ -309,7 +304,7 @@ def _triple(prim: Primitive) -> Any:
             for array in (a, b, c):
                 if type(array) is not ndarray:
                     if type(array) in SHORT_WAYS:
-                        return SHORT_WAYS[type(array)](prim, (input, other, third), params)
+                        return SHORT_WAYS[type(array)][prim](prim, (input, other, third), params)
                     break
         return apply(prim, (input, other, third), params)
 
