@@ -17,6 +17,7 @@ OURS = {
     "RUSHLIGHT_CPU": "what code is compiled for: native, avx512, avx2, sse",
     "RUSHLIGHT_COMPILE": "0: torch.compile gives back functions that run eagerly",
     "RUSHLIGHT_EAGER_KERNELS": "0: single operations run in NumPy alone, not on native kernels",
+    "RUSHLIGHT_WINOGRAD": "0: convolutions of 3 x 3 follow the definition, not minimal filtering",
     "RUSHLIGHT_PROFILE": "any value: programs built from then on time their kernels",
     "RUSHLIGHT_COMPILE_CACHE": "0: keep no compiled code between runs",
     "RUSHLIGHT_KEPT_CALLS": "0: trace in every process, also where the disk has the call",

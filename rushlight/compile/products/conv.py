@@ -85,9 +85,7 @@ class Convolution:
     """One convolution with its members."""
 
     expression: Expression
-    plan: (
-        Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | MinimalPlan | WeightPlan
-    )
+    plan: Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | MinimalPlan | WeightPlan
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -273,7 +271,7 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     if kind == "weight":
         grad, source, out = arrays
         direct = plan_weight(shape, dtype, grad, source, out, target)
-        tiled = plan_minimal(shape, dtype, grad, source, out, target)
+        tiled = plan_minimal(shape, dtype, grad, source, out, target) if target.minimal else None
         return tiled if tiled is not None and tiled.cost < MINIMAL * direct.cost else direct
     source, weight = arrays
     single = plan_depth(kind, shape, dtype, source, weight, target)

@@ -6,12 +6,14 @@ them; `name` multiplies, adds up and ends, unit by unit.
 
 from __future__ import annotations
 
+import math
+
 from ..code.emit import I64, VOID, Function, Module, Value, constant
 from .conv_channels import PACKS, End
 from .conv_kernel import Finish
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Number, clear, positions, table_entry, times
+from .packing import KERNEL, Number, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 from .winograd_plan import FilterPlan
 from .winograd_shared import sums_name, weights_name, windows_name
@@ -156,8 +158,7 @@ class _Driver:
         self.products = f.stack(type.scalar, POSITIONS * plan.product_step)
         self.sums = f.stack(type.scalar, plan.image_sums * type.lanes)
         self.turned = f.stack(type.scalar, plan.room * type.lanes)
-        strips = self._strips()
-        units = (*plan.parts, len(strips) if plan.own else 1)
+        units = (*plan.parts, sum(count for *_, count in plan.turns) if plan.own else 1)
         if not plan.own:
             self.factors = f.stack(type.scalar, POSITIONS * plan.position_step)
         _, begin, end = f.arguments
@@ -167,55 +168,55 @@ class _Driver:
                 self.factors = self._made(part, block)
             else:
                 self._windows(part, block, self.factors)
-            for k, strip in enumerate(strips):
-                if plan.own:
-                    with f.if_(_among(f, number, k, 1)):
-                        self._strip(part, block, *strip)
-                else:
-                    self._strip(part, block, *strip)
-        return units[0] * units[1] * units[2]
+            self._turns(part, block, number)
+        return math.prod(units)
 
-    def _strips(self) -> list[tuple[int, int, int]]:
-        """(first vector, size of a block, blocks) of what is multiplied before it is added up."""
-        found = []
-        for first, size, count in self.plan.strips:
-            for at in range(0, count, self.plan.strip):
-                blocks = min(self.plan.strip, count - at)
-                found.append((first + at * size, size, blocks))
-        return found
+    def _turns(self, part: Number, block: Number, number: Number) -> None:
+        """All strips of a unit; or the one of its number, where units share the source."""
+        f, done = self.f, 0
+        for first, size, blocks, count in self.plan.turns:
+            if self.plan.own:
+                with f.if_(_among(f, number, done, count)):
+                    at = times(f, f.sub(number, done), size * blocks)
+                    self._strip(part, block, f.add(at, first), size, blocks)
+            else:
+                with f.loop(0, count) as strips:
+                    at = times(f, strips.index, size * blocks)
+                    self._strip(part, block, f.add(at, first), size, blocks)
+            done += count
 
-    def _strip(self, part: Number, block: Number, first: int, size: int, blocks: int) -> None:
+    def _strip(self, part: Number, block: Number, first: Number, size: int, blocks: int) -> None:
+        """The results of some channels, from vector `first` on."""
+        f, plan, lanes = self.f, self.plan, self.type.lanes
+        self._multiply(first, size, blocks)
+        with f.loop(0, plan.together) as images, f.loop(0, size * blocks) as vectors:
+            tile = times(f, images.index, plan.image_tiles * plan.wide)
+            at = f.add(tile, times(f, vectors.index, lanes))
+            self._add_up(f.at(self.products, at, self.type))
+            image = f.add(times(f, part, plan.together), images.index)
+            row = times(f, f.add(vectors.index, first), lanes)
+            place = (image, 0, row, times(f, block, plan.block))
+            numbers = [f.coerce(n, I64) for n in place]
+            f.call(f"{self.name}_end", VOID, f.arguments[0], self.turned, *numbers)
+
+    def _multiply(self, first: Number, size: int, blocks: int) -> None:
+        """The products of all tiles of a unit with some blocks of channels."""
         f, plan, type = self.f, self.plan, self.type
-        lanes = type.lanes
-        wide = size * lanes
-        if plan.cut < plan.terms:
-            clear(f, self.products, POSITIONS * plan.product_step * type.size)
+        wide = size * type.lanes
         with f.loop(0, POSITIONS) as position, f.loop(0, blocks) as loop:
             start = f.add(times(f, loop.index, size), first)
             at = f.add(times(f, position.index, plan.weight_step),
-                       times(f, start, plan.terms * lanes))  # fmt: skip
+                       times(f, start, plan.terms * type.lanes))  # fmt: skip
             y = f.at(self.shared, at, type)
             x = f.at(self.factors, times(f, position.index, plan.position_step), type)
-            out = f.add(times(f, position.index, plan.product_step), times(f, loop.index, wide))
-            out = f.at(self.products, out, type)
-            with f.loop(0, plan.terms, plan.cut) as cuts:
-                here = f.at(y, times(f, cuts.index, wide), type)
-                for at, high, count in plan.heights:
-                    with f.loop(0, count) as tiles:
-                        tile = f.add(times(f, tiles.index, high), at)
-                        come = f.add(times(f, tile, plan.tile_step), cuts.index)
-                        to = times(f, tile, plan.wide)
-                        f.call(self._tile(high, size), VOID, f.at(x, come, type), here,
-                               f.at(out, to, type))  # fmt: skip
-        with f.loop(0, plan.together) as images, f.loop(0, size * blocks) as vectors:
-            tile = times(f, images.index, plan.image_tiles * plan.wide)
-            come = f.at(self.products, f.add(tile, times(f, vectors.index, lanes)), type)
-            self._add_up(come)
-            image = f.add(times(f, part, plan.together), images.index)
-            row = times(f, f.add(vectors.index, first), lanes)
-            at = (image, 0, row, times(f, block, plan.block))
-            numbers = [f.coerce(n, I64) for n in at]
-            f.call(f"{self.name}_end", VOID, f.arguments[0], self.turned, *numbers)
+            to = f.add(times(f, position.index, plan.product_step), times(f, loop.index, wide))
+            out = f.at(self.products, to, type)
+            for low, high, count in plan.heights:
+                with f.loop(0, count) as tiles:
+                    tile = f.add(times(f, tiles.index, high), low)
+                    here = f.at(x, times(f, tile, plan.tile_step), type)
+                    there = f.at(out, times(f, tile, plan.wide), type)
+                    f.call(self._tile(high, size), VOID, here, y, there)
 
     def _tile(self, high: int, size: int) -> str:
         plan, lanes = self.plan, self.type.lanes
@@ -223,8 +224,8 @@ class _Driver:
         at = tuple(range(0, wide, lanes))
         tile = Tile(
             self.type, tuple(n * plan.tile_step for n in range(high)), at,
-            ((plan.cut, 1, wide),), (tuple(n * plan.wide for n in range(high)), at),
-            unrolled(self.type, size, high), adds=plan.cut < plan.terms,
+            ((plan.terms, 1, wide),), (tuple(n * plan.wide for n in range(high)), at),
+            unrolled(self.type, size, high),
         )  # fmt: skip
         return tile_name(self.module, tile)
 

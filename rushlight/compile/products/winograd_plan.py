@@ -42,7 +42,6 @@ class FilterPlan:
     together: int = 1  # images per unit
     block: int = TILE  # rows of places per unit
     strip: int = 1  # blocks of channels whose products wait at the same time
-    cut: int = 1  # terms that are summed at once
     own: bool = False  # whether factors of the source are made before, for units of a strip each
     lasting: bool = False  # whether factors of the weights stay from run to run
     cost: float = field(default=0.0, compare=False)
@@ -75,6 +74,16 @@ class FilterPlan:
     @property
     def blocks(self) -> int:
         return sum(count for _, _, count in self.strips)
+
+    @property
+    def turns(self) -> list[tuple[int, int, int, int]]:
+        """Strips: the first vector, vectors of a block, blocks of a strip, how many strips."""
+        found = []
+        for first, size, count in self.strips:
+            whole, rest = divmod(count, self.strip)
+            found += [(first, size, self.strip, whole)] * bool(whole)
+            found += [(first + whole * self.strip * size, size, rest, 1)] * bool(rest)
+        return found
 
     @property
     def parts(self) -> tuple[int, int]:
@@ -195,7 +204,7 @@ def plan_filter(
     )  # fmt: skip
     plain = FilterPlan(
         type, shape.images, rows, terms, (down.ascending(), across.ascending()), source, weight,
-        cut=terms, lasting=kept,
+        lasting=kept,
     )  # fmt: skip
     near = caches_for(type).l2_bytes
     return cheapest(_candidates(plain, target), lambda plan: _cost(plan, near))
