@@ -83,6 +83,7 @@ class Assembly:
         self.f, self.tile, self.keeps, self.size = f, tile, keeps, tile.type.size
         self.loops = [loop for loop in tile.loops[:-1] if loop[0] != 1] + [tile.loops[-1]]
         self.lines: list[str] = []
+        self.products: list[tuple[str, str]] = []
         self._labels = 1
         self.given = [value.name[1:] for value in f.arguments]
         self.at = _placed(self.given, _names(tile, keeps))
@@ -317,15 +318,22 @@ class Assembly:
             self.do("vmovups", place, vector)
         for vector, at in zip(self.vectors, tile.y if self.keeps else ()):
             self.do("vmovups", vector, self.near("kept", term * self.keeps + at))
-        sums = iter(self.sums)
-        for row in tile.x:
-            number = self.near("x", row + term * x_step)
-            if self.wide == 64 and len(tile.y) == 1 and self.vectors:
-                self.do(self.fma, f"{number}{{1to{tile.type.lanes}}}", *self.vectors, next(sums))
+        if not self.products or not self.vectors:
+            self.products = self._products(self.vectors or read)
+        for row, (before, after) in zip(tile.x, self.products):
+            self.lines.append(f"{before}{(row + term * x_step) * self.size}{after}")
+
+    def _products(self, vectors: list[str]) -> list[tuple[str, str]]:
+        """What stands before and behind the place of each row's number: the same at all terms."""
+        sums, x, found = iter(self.sums), self.at["x"], []
+        for _ in self.tile.x:
+            if self.wide == 64 and len(vectors) == 1 and self.vectors:
+                lanes = f"{{1to{self.tile.type.lanes}}}"
+                found.append((f"{self.fma} ", f"({x}){lanes}, {vectors[0]}, {next(sums)}"))
                 continue
-            self.do(self.spread, number, self.number)
-            for vector in self.vectors or read:
-                self.do(self.fma, vector, self.number, next(sums))
+            all = [f"{self.fma} {vector}, {self.number}, {next(sums)}" for vector in vectors]
+            found.append((f"{self.spread} ", "\n".join([f"({x}), {self.number}", *all])))
+        return found
 
     def _of(self, name: str, elements: int, term: int) -> str:
         """The memory after y, or ahead of it, at a term of a round."""
