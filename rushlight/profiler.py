@@ -234,9 +234,9 @@ class _Scheduled(Profile):
             super().__enter__()
 
     def step(self) -> None:
+        super().step()  # what is handed out has the number of the step that begins, as in torch
         if self.current_action is ProfilerAction.RECORD_AND_SAVE:
             self.__exit__(None, None, None)
-        super().step()
         self._turn()
 
 

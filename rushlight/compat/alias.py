@@ -66,6 +66,10 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         module = _find(fullname)
         if module is None:
             raise _missing(fullname)
+        # `_name_layers` may have put it there by now, and importlib would then go by the module's
+        # own spec instead of this one, and run its source a second time.
+        if sys.modules.get(fullname) is module:
+            del sys.modules[fullname]
         return ModuleSpec(fullname, _AliasLoader(module), is_package=hasattr(module, "__path__"))
 
     def find_distributions(self, context: Any = None) -> Iterator[importlib.metadata.Distribution]:

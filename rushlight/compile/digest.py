@@ -59,18 +59,25 @@ def of_code(code: CodeType) -> str:
     """The number of a piece of code: equal for code that does the same on the same lines."""
     try:
         found = marshal.dumps(code, 0)
-    except ValueError:  # slices are constants from Python 3.14 on, which that format does not know
-        found = marshal.dumps(_without_slices(code), 0)
+    except ValueError:
+        found = marshal.dumps(_as_data(code), 0)
     return hashlib.sha256(found).hexdigest()
 
 
-def _without_slices(value: Any) -> Any:
+def _as_data(value: Any) -> Any:
+    """Code with data alone among its constants, for the format knows nothing else.
+
+    Slices are constants from Python 3.14 on; the way of a public function to classes that handle
+    operations (`core/gates.py`) is one too, and counts by its name.
+    """
     if isinstance(value, CodeType):
-        return value.replace(co_consts=tuple(map(_without_slices, value.co_consts)))
+        return value.replace(co_consts=tuple(map(_as_data, value.co_consts)))
     if type(value) is tuple:
-        return tuple(map(_without_slices, value))
+        return tuple(map(_as_data, value))
     if type(value) is slice:
-        return "slice", *map(_without_slices, (value.start, value.stop, value.step))
+        return "slice", *map(_as_data, (value.start, value.stop, value.step))
+    if callable(value):
+        return type(value).__qualname__, getattr(value, "__qualname__", "")
     return value
 
 

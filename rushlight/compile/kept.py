@@ -37,9 +37,12 @@ class KeptForms:
 
 def _said(function: Callable[..., Any]) -> str:
     """Something that tells most functions apart."""
-    code = getattr(function, "__code__", None)
     said = f"{type(function).__name__} {getattr(function, '__qualname__', '')}"
-    return f"{said} {of_code(code)}" if isinstance(code, CodeType) else said
+    while function is not None:  # and what it goes around
+        code = getattr(function, "__code__", None)
+        said = f"{said} {of_code(code)}" if isinstance(code, CodeType) else said
+        function = getattr(function, "__wrapped__", None)
+    return said
 
 
 def _forms(value: Any) -> str:

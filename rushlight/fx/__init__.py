@@ -7,10 +7,14 @@ from .interpreter import Interpreter, Transformer
 from .node import Node, map_arg
 from .patches import wrap
 from .proxy import Proxy
+from .subgraph_rewriter import replace_pattern
 from .tracer import Tracer
 
 __all__ = [
     "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "map_arg",
-    "symbolic_trace", "wrap",
+    "replace_pattern", "symbolic_trace", "wrap",
 ]  # fmt: skip
-_explain_missing(__name__, {"experimental": ("rushlight.fx.experimental", None)})
+_explain_missing(__name__, {
+    "experimental": ("rushlight.fx.experimental", None),
+    "passes": ("rushlight.fx.passes", None),
+})  # fmt: skip

@@ -141,7 +141,7 @@ class GraphModule(rl.nn.Module):
 
     def __str__(self) -> str:
         return (
-            f"{super().__str__()}\n\n{self.code}\n\n# To see more debug info, please use"
+            f"{super().__str__()}\n{self.code}\n# To see more debug info, please use"
             " `graph_module.print_readable()`"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -75,18 +76,18 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
             _parameters={},
             _buffers={},
             _non_persistent_buffers_set=set(),
-            _backward_pre_hooks={},
-            _backward_hooks={},
+            _backward_pre_hooks=OrderedDict(),
+            _backward_hooks=OrderedDict(),
             _is_full_backward_hook=None,
-            _forward_hooks={},
-            _forward_hooks_with_kwargs={},
-            _forward_hooks_always_called={},
-            _forward_pre_hooks={},
-            _forward_pre_hooks_with_kwargs={},
-            _state_dict_hooks={},
-            _state_dict_pre_hooks={},
-            _load_state_dict_pre_hooks={},
-            _load_state_dict_post_hooks={},
+            _forward_hooks=OrderedDict(),
+            _forward_hooks_with_kwargs=OrderedDict(),
+            _forward_hooks_always_called=OrderedDict(),
+            _forward_pre_hooks=OrderedDict(),
+            _forward_pre_hooks_with_kwargs=OrderedDict(),
+            _state_dict_hooks=OrderedDict(),
+            _state_dict_pre_hooks=OrderedDict(),
+            _load_state_dict_pre_hooks=OrderedDict(),
+            _load_state_dict_post_hooks=OrderedDict(),
             _modules={},
         )
         if self.call_super_init:
@@ -451,8 +452,6 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     def _compiled(self, make: Callable) -> Any:
         """What `torch.compile(module)` gives: a module around this one."""
         return OptimizedModule(self, make)
-
-    # -- printing ------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
         return type(self).__name__

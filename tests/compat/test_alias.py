@@ -222,3 +222,14 @@ def test_libraries_that_ask_for_versions_are_told_whose_behaviour_it_is() -> Non
     assert importlib.metadata.version("torch").startswith("2.13")
     assert importlib.metadata.version("numpy") == importlib.import_module("numpy").__version__
     compat.uninstall()
+
+
+def test_a_package_runs_once_whoever_asks_first() -> None:
+    code = (
+        "import rushlight.compat, sys; rushlight.compat.install(); import torch\n"
+        "import torch.nn.attention.bias\n"
+        "assert torch.nn is sys.modules['torch.nn'] is sys.modules['rushlight.nn']\n"
+        "print(torch.nn.attention.bias.causal_upper_left(1, 2))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "tensor([[ True, False]])\n"

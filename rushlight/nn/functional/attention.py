@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import rushlight as rl
@@ -58,6 +59,26 @@ def _past_alone(scores: Tensor) -> Tensor:
     return scores.masked_fill(~rl.ones(rows, columns, dtype=rl.bool).tril(), -math.inf)
 
 
+def _laid_as_query(y: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Any) -> Tensor:
+    """The result in memory as the query lies, where torch's kernel on processors gives it so.
+
+    Heads of a projection are a turned view; users turn the result back and `view` it as rows.
+    """
+    plain = mask is None or (mask.ndim in (2, 4) and not mask.requires_grad)
+    if query.ndim != 4 or not plain or not rl.backends.attention.flash or query.stride(3) != 1:
+        return y
+    if not query.shape[0] == key.shape[0] == value.shape[0] or key.shape[1] != query.shape[1]:
+        return y
+    if not query.shape[3] == key.shape[3] == value.shape[3] or value.shape[1] != query.shape[1]:
+        return y
+    steps = query.stride()
+    order = sorted(range(3), key=lambda dim: -steps[dim])
+    if order == [0, 1, 2] or 0 in steps:
+        return y
+    back = [order.index(dim) for dim in range(3)]
+    return y.permute(*order, 3).contiguous().permute(*back, 3)
+
+
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, dropout_p: float = 0.0,
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
@@ -96,8 +117,8 @@ def scaled_dot_product_attention(
     if hidden is not None and n.some(hidden):
         weights = weights.masked_fill(hidden, 0.0)
     if dropout_p > 0:
-        weights = rl.nn.functional.dropout(weights, dropout_p)
-    return weights @ value
+        return rl.nn.functional.dropout(weights, dropout_p) @ value
+    return _laid_as_query(weights @ value, query, key, value, attn_mask)
 
 
 def _check_heads(query: Tensor, key: Tensor, value: Tensor, dim: int, heads: int) -> None:
@@ -176,6 +197,12 @@ def _attend(
 
 def _check_masks(attn_mask: Any, padding: Any, sizes: tuple[int, ...]) -> None:
     batch, heads, length, sources = sizes
+    if attn_mask is not None and padding is not None and attn_mask.dtype is not padding.dtype:
+        warnings.warn(
+            "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type"
+            " for both instead.",
+            stacklevel=3,
+        )
     if attn_mask is not None:
         wanted = (length, sources) if attn_mask.ndim == 2 else (batch * heads, length, sources)
         if attn_mask.ndim not in (2, 3):
