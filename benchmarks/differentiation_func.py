@@ -24,14 +24,22 @@ from timing import interleaved
 import rushlight as rl
 
 
-def best(function: Callable[[], Any], seconds: float = 0.4) -> float:
-    """The shortest of many runs in seconds of processor time (one thread: free of neighbours)."""
-    function()
-    end, shortest, runs = clock() + seconds, float("inf"), 0
-    while clock() < end or runs < 5:
-        start = clock()
+def best(runs: dict[Any, Callable[[], Any]], seconds: float = 0.4) -> dict[Any, float]:
+    """The shortest of many runs of each, in seconds of processor time, about `seconds` for each.
+
+    They take short turns: a neighbour on the processor changes its speed within seconds, and what
+    is divided by each other must have seen the same.
+    """
+    shortest = dict.fromkeys(runs, float("inf"))
+    for function in runs.values():
         function()
-        shortest, runs = min(shortest, clock() - start), runs + 1
+    for _ in range(20):
+        for name, function in runs.items():
+            end, times = clock() + seconds / 20, 0
+            while clock() < end or times < 2:
+                start = clock()
+                function()
+                shortest[name], times = min(shortest[name], clock() - start), times + 1
     return shortest
 
 
@@ -76,8 +84,8 @@ def fifty(t: Any) -> tuple[Callable[..., Any], Any]:
     return loss, numbers(t, 50, seed=2)
 
 
-def measure(t: Any) -> dict[str, float]:
-    """Seconds of everything, for one package."""
+def everything(t: Any) -> dict[str, Callable[[], Any]]:
+    """What is measured of one package, by name."""
     f, found = t.func, {}
     for name, (function, x) in functions(t).items():
         for what, run in {
@@ -85,16 +93,17 @@ def measure(t: Any) -> dict[str, float]:
             "grad": f.grad(function),
             "hvp": lambda x, g=function: f.jvp(f.grad(g), (x,), (x,)),
         }.items():  # fmt: skip
-            found[f"{name}: {what}"] = best(functools.partial(run, x))
+            found[f"{name}: {what}"] = functools.partial(run, x)
     loss, p = fifty(t)
-    found["50 parameters: f"] = best(lambda: loss(p))
-    found["50 parameters: grad"] = best(lambda: f.grad(loss)(p))
-    found["50 parameters: hvp"] = best(lambda: f.jvp(f.grad(loss), (p,), (p,)))
-    found["50 parameters: hessian"] = best(lambda: f.hessian(loss)(p))
     batch = t.stack([p * i for i in range(64)])
-    found["50 parameters: 64 gradients"] = best(lambda: f.vmap(f.grad(loss))(batch))
-    found["50 parameters: 64 in a loop"] = best(lambda: [f.grad(loss)(one) for one in batch])
-    return found
+    return found | {
+        "50 parameters: f": lambda: loss(p),
+        "50 parameters: grad": lambda: f.grad(loss)(p),
+        "50 parameters: hvp": lambda: f.jvp(f.grad(loss), (p,), (p,)),
+        "50 parameters: hessian": lambda: f.hessian(loss)(p),
+        "50 parameters: 64 gradients": lambda: f.vmap(f.grad(loss))(batch),
+        "50 parameters: 64 in a loop": lambda: [f.grad(loss)(one) for one in batch],
+    }
 
 
 def in_jax() -> dict[str, tuple[Callable[..., Any], Any]]:
@@ -200,13 +209,15 @@ def peak(length: int) -> int:
 
 def main() -> None:
     rl.set_num_threads(1)
-    ours = measure(rl)
-    theirs: dict[str, float] = {}
+    runs: dict[Any, Callable[[], Any]] = {("ours", n): run for n, run in everything(rl).items()}
     if importlib.util.find_spec("torch") is not None:
         import torch
 
         torch.set_num_threads(1)
-        theirs = measure(torch)
+        runs |= {("theirs", n): run for n, run in everything(torch).items()}
+    found = best(runs)
+    ours = {n: seconds for (who, n), seconds in found.items() if who == "ours"}
+    theirs = {n: seconds for (who, n), seconds in found.items() if who == "theirs"}
     for name, seconds in ours.items():
         base = ours[name.split(":")[0] + ": f"]
         line = f"{name:32s} rushlight {seconds * 1e6:10.1f} us  {seconds / base:5.2f} f"
