@@ -47,13 +47,13 @@ class Period(NamedTuple):
 
 def repeated(told: Sequence[Hashable]) -> list[Period]:
     """Where a sequence repeats itself, in order."""
-    numbers: dict[Hashable, int] = {}
-    each = np.array([numbers.setdefault(one, len(numbers)) for one in told], np.int64)
+    runs = _Runs(told)
 
     def best(start: int, stop: int) -> Period | None:
-        for run, first, size in _runs(each, start, stop)[:1]:
+        for first, size, run in runs.between(start, stop)[:1]:
             found = Period(first, size, run // size + 1)
             return found if found.spared >= LEAST else None
+        return None
 
     return _all(len(told), best)
 
@@ -64,28 +64,37 @@ def _all(length: int, best: Callable[[int, int], Period | None]) -> list[Period]
     stretches = [(0, length)]
     while stretches:
         start, stop = stretches.pop()
-        one = best(start, stop)
+        one = best(start, stop) if stop - start >= LEAST else None
         if one is not None:
             found.append(one)
             stretches += [(start, one.start), (one.stop, stop)]
     return sorted(found)
 
 
-def _runs(told: np.ndarray, start: int, stop: int) -> list[tuple[int, int, int]]:
-    """Stretches told as what is `size` before: (length, first, size), the longest first.
+class _Runs:
+    """Stretches of a sequence that are told as what stands so and so many places before."""
 
-    `first` is where the first of the repeated stretches begins.
-    """
-    told, found = told[start:stop], []
-    for size in range(1, min(len(told) // FEWEST, LONGEST) + 1):
-        alike = told[size:] == told[:-size]
-        if np.count_nonzero(alike) < (FEWEST - 1) * size:
-            continue
-        edges = np.flatnonzero(np.diff(alike, prepend=False, append=False))
-        for low, high in edges.reshape(-1, 2).tolist():
-            if high - low >= (FEWEST - 1) * size:
-                found.append((high - low, start + low, size))
-    return sorted(found, key=lambda run: (-run[0], run[1:]))
+    def __init__(self, told: Sequence[Hashable]) -> None:
+        numbers: dict[Hashable, int] = {}
+        each = np.array([numbers.setdefault(one, len(numbers)) for one in told], np.int64)
+        found = [np.empty((0, 3), np.int64)]
+        for size in range(1, min(len(each) // FEWEST, LONGEST) + 1):
+            alike = each[size:] == each[:-size]
+            if np.count_nonzero(alike) >= (FEWEST - 1) * size:
+                within = np.concatenate(([False], alike, [False]))
+                pairs = np.flatnonzero(within[1:] != within[:-1]).reshape(-1, 2)
+                pairs = pairs[pairs[:, 1] - pairs[:, 0] >= (FEWEST - 1) * size]
+                found.append(np.insert(pairs, 2, size, 1))
+        # where the first of the repeated stretches begins, the last but one ends, and their size
+        self.lows, self.highs, self.sizes = np.concatenate(found).T
+
+    def between(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """(first place, size, length) of those in a part of the sequence, the longest first."""
+        lows = np.maximum(self.lows, start)
+        lengths = np.minimum(self.highs, stop - self.sizes) - lows
+        inside = np.flatnonzero(lengths >= (FEWEST - 1) * self.sizes)
+        order = inside[np.lexsort((self.sizes[inside], lows[inside], -lengths[inside]))][:TRIES]
+        return list(zip(*(x[order].tolist() for x in (lows, self.sizes, lengths))))
 
 
 class Course:
@@ -97,9 +106,7 @@ class Course:
         self.places = {node: k for k, node in enumerate(self.nodes)}
         self._known: dict[Any, Node] = {}
         self.same = {node: self._alike(node) for node in nodes if node.op == "constant"}
-        numbers: dict[Any, int] = {}
-        told = [numbers.setdefault(_told(node), len(numbers)) for node in self.nodes]
-        self.told = np.array(told, np.int64)
+        self.runs = _Runs([_told(node) for node in self.nodes])
 
     def _alike(self, node: Node) -> Node:
         """The first constant with the same content."""
@@ -116,7 +123,7 @@ class Course:
     def _best(self, start: int, stop: int) -> Period | None:
         """The loop in a stretch that spares most nodes."""
         best: Period | None = None
-        for run, first, size in _runs(self.told, start, stop)[:TRIES]:
+        for first, size, run in self.runs.between(start, stop):
             if run < max(LEAST, best.spared if best else 0):
                 break
             for one in self._wired(first, size, run):

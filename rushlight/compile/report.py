@@ -14,6 +14,7 @@ from .periods import repeated
 from .rolled import Loop, loops, rolled
 
 MOST = 20  # lines of one list
+LOOPS = 6  # that are told, those that spare most
 
 
 class Explanation:
@@ -171,12 +172,7 @@ def _program(program: dict[str, Any]) -> list[str]:
         f"{program['nodes']} ops captured, {len(program['inputs'])} inputs,"
         f" {program['writes']} written in place, {program['gradients']} gradients set"
     ]
-    for loop in program["loops"]:
-        where = f"  [{', '.join(loop['lines'][:2])}]" if loop["lines"] else ""
-        lines.append(
-            f"{loop['text']}; carries {loop['carried']}, picks {loop['picked']}, gives"
-            f" {sum(loop['results'])} of each step{where}"
-        )
+    lines += _repeated(program["loops"])
     if program["rules"]:
         fired = ", ".join(f"{name} {count}" for name, count in program["rules"].items())
         lines.append(f"simplified: {fired}")
@@ -187,9 +183,7 @@ def _program(program: dict[str, Any]) -> list[str]:
             f" {moved} moved, {kept} of temporaries"
             + (f" ({_size(program['reused'])} more without reuse)" if program["reused"] else "")
         )
-        for count, names in program["rounds"]:
-            more = " ..." if len(names) > MOST else ""
-            lines.append(f"  in a loop, {count} times: {' '.join(names[:MOST])}{more}")
+        lines += _called_again(program["rounds"])
         distinct: dict[str, list[Any]] = {}
         for kernel in program["kernels"]:
             distinct.setdefault(kernel["name"], []).append(kernel)
@@ -207,6 +201,28 @@ def _program(program: dict[str, Any]) -> list[str]:
         lines.append(f"keeps {program['kept']}")
     lines.append(f"{len(program['guards'])} guards, among them:")
     lines += [f"  {text}" for text in program["guards"][:MOST]]
+    return lines
+
+
+def _repeated(loops: Sequence[dict[str, Any]]) -> list[str]:
+    """The loops that spare most."""
+    lines = []
+    spared = sorted(loops, key=lambda loop: -loop["nodes"] * (loop["times"] - 1))
+    for loop in spared[:LOOPS]:
+        where = f"  [{', '.join(loop['lines'][:2])}]" if loop["lines"] else ""
+        lines.append(
+            f"{loop['text']}; carries {loop['carried']}, picks {loop['picked']}, gives"
+            f" {sum(loop['results'])} of each step{where}"
+        )
+    return lines + [f"... and {len(loops) - LOOPS} more loops"] * (len(loops) > LOOPS)
+
+
+def _called_again(rounds: Sequence[tuple[int, list[str]]]) -> list[str]:
+    """The kernels that are called in loops."""
+    lines = []
+    for count, names in sorted(rounds, key=lambda one: -len(one[1]) * (one[0] - 1))[:LOOPS]:
+        more = " ..." if len(names) > MOST else ""
+        lines.append(f"  in a loop, {count} times: {' '.join(names[:MOST])}{more}")
     return lines
 
 

@@ -82,7 +82,9 @@ class Source:
         note = f"  # {loop.count} times"
         before.append(f"for t in range({loop.count}):{note}")
         before += [f"    {line}" for line in inside or ["pass"]]
-        before += [f"del {self.names[x]}" for x in body.inputs[: loop.carried]]
+        own = [x for x, (pick, _) in zip(loop.picking, loop.picked(node)) if not pick.stack]
+        done = [self.names[x].partition("[")[0] for x in (*body.inputs[: loop.carried], *own)]
+        before += [f"del {name}" for name in done]
         self.lines = before
 
     def _picks(self, node: Node, index: int) -> list[str]:
@@ -94,8 +96,9 @@ class Source:
                 self.names[x] = f"{self.names[nodes[0]]}[{along(pick.first, pick.step)}]"
                 firsts.setdefault(nodes[0], []).append(pick)
             else:
-                all_ = ", ".join(self.names[one] for one in nodes)
-                self.names[x] = f"({all_})[t]"
+                listed = f"v{self._count()}"
+                self.lines.append(f"{listed} = ({', '.join(self.names[one] for one in nodes)})")
+                self.names[x] = f"{listed}[t]"
         emptied = []
         for stack, picks in firsts.items():
             step = picks[0].step  # of those who look one after the other the last lets go
