@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from . import shapes
-from .dispatch import FLOATS, WRAPPERS, apply, apply_by_params, finish, observe, write_out
+from .dispatch import (
+    FLOATS,
+    WRAPPERS,
+    apply,
+    apply_by_params,
+    finish,
+    observe,
+    unrecorded,
+    write_out,
+)
 from .errors import Unfollowed
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
@@ -269,32 +278,31 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
 
 def _triple(prim: Primitive) -> Any:
     """Three operands of whatever types the op itself checks (a layer's input, weight, bias)."""
-    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records = prim.rule is not None
+    evaluate, records = prim.eval, prim.rule is not None
+    keep_x, keep_y = "x" in prim.reads, "y" in prim.reads
 
     def op(input: Any, other: Any, third: Any, *params: Any) -> Any:
-        if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES and type(third) in EAGER_TYPES:
-            a, b, c = input._array, other._array, third._array
-            if type(a) is ndarray and type(b) is ndarray and type(c) is ndarray:
+        fits = third is None or type(third) in EAGER_TYPES
+        if fits and type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
+            a, b = input._array, other._array
+            c, pz = (None, None) if third is None else (third._array, third._entry)
+            if type(a) is ndarray and type(b) is ndarray and (c is None or type(c) is ndarray):
                 try:
                     y = evaluate(a, b, c, *params)
-                    if type(y) is not ndarray:
-                        y = asarray(y)
+                    y = y if type(y) is ndarray else asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
                 except MemoryError as error:
                     raise shortage(error) from None
                 result = new(Tensor)
                 result._array = y
-                px, py, pz = input._entry, other._entry, third._entry
-                nothing = px is None and py is None and pz is None
-                if nothing or not (records and STATE.grad):
+                px, py = input._entry, other._entry
+                if (px is None and py is None and pz is None) or not (records and STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
-                    prim,
-                    (input if px is LEAF else px, other if py is LEAF else py,
-                     third if pz is LEAF else pz),
+                    prim, (input if px is LEAF else px, other if py is LEAF else py,
+                           third if pz is LEAF else pz),
                     (a, b, c) if keep_x else None, y if keep_y else None, params,
                     y.shape, tick(), None,
                 ]  # fmt: skip
@@ -302,7 +310,7 @@ def _triple(prim: Primitive) -> Any:
                     observe(result._entry, y, (input, other, third))
                 return result
             for array in (a, b, c):
-                if type(array) is not ndarray:
+                if type(array) is not ndarray and array is not None:
                     if type(array) in SHORT_WAYS:
                         return SHORT_WAYS[type(array)][prim](prim, (input, other, third), params)
                     break
@@ -314,9 +322,8 @@ def _triple(prim: Primitive) -> Any:
 def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
     arity = prim.arity or 0
-    direct, single = prim.dtype == "first", prim.outputs == 1
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records = prim.rule is not None
+    direct, single, records = prim.dtype == "first", prim.outputs == 1, prim.rule is not None
 
     def op(*arguments: Any) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
@@ -338,7 +345,8 @@ def _general(prim: Primitive) -> Any:
         except MemoryError as error:
             raise shortage(error) from None
         if not single:
-            return finish(prim, inputs, tuple(arrays), y, params)
+            taped = wanted and (prim, inputs, tuple(arrays), y, params)
+            return finish(*taped) if taped else unrecorded(prim, y, inputs)
         result = new(Tensor)
         result._array = y
         if not (wanted and records and STATE.grad):
@@ -362,14 +370,16 @@ def _sequence(prim: Primitive) -> Any:
     def op(tensors: Any, *params: Any) -> Any:
         inputs = tuple(tensors)
         arrays: list[Any] = []
+        kind = None
         for x in inputs:
             if type(x) not in EAGER_TYPES:
                 return apply(prim, inputs, params)
-            arrays.append(x._array)
-        kind = arrays[0].dtype if arrays and direct else None
-        for array in arrays:
+            array = x._array
+            if kind is None and direct and type(array) is ndarray:
+                kind = array.dtype
             if type(array) is not ndarray or array.dtype is not kind:
                 return apply(prim, inputs, params)
+            arrays.append(array)
         try:
             y = evaluate(tuple(arrays), *params)
         except Unfollowed as error:

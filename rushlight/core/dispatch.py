@@ -86,7 +86,7 @@ def record(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> En
     if INFERRED[0] and "x" in reads:
         _refuse_inference(inputs)
     kept = y if "y" in reads else (None, *y[1:]) if "z" in reads else None
-    shape = y.shape if prim.outputs == 1 else tuple(one.shape for one in y)
+    shape = y.shape if prim.outputs == 1 else tuple([one.shape for one in y])
     return [
         prim, tuple(parents), arrays if "x" in reads else None, kept,
         params, shape, tick(), None,
@@ -109,9 +109,9 @@ def _refuse_inference(inputs: Any) -> None:
 def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Any:
     """Wrap what an evaluation gave: repair 0-d decay, record, link views, split outputs."""
     if prim.outputs != 1:
-        ys = tuple(
+        ys = tuple([
             one if type(one) is ndarray or type(one) in ARRAYS else asarray(one) for one in y
-        )
+        ])  # fmt: skip
         return _finish_many(prim, record(prim, inputs, arrays, ys, params), ys, inputs)
     if type(y) is not ndarray and type(y) not in ARRAYS:
         y = asarray(y)
@@ -148,21 +148,33 @@ def whole(result: Tensor, node: str) -> Tensor:
 
 
 def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inputs: Any) -> Any:
-    rule = prim.rule
-    results = []
+    views, results = getattr(prim.rule, "view", False), []
     for place, y in enumerate(ys):
         result = new(Tensor)
         result._array = y
         result._entry = None
         if entry is not None and y.dtype.char in FLOATS:
             result._entry = [OUTPUT_OF, (entry,), None, None, (place,), y.shape, tick(), None]
-        if getattr(rule, "view", False):
+        if views:
             link_view(result, inputs[0])
             if inputs[0]._inference:
                 result.__class__ = type(inputs[0])
         results.append(result)
     if WATCHED[0] and STATE.watchers and entry is not None:
         observe(entry, ys, inputs)
+    return tuple(results)
+
+
+def unrecorded(prim: Primitive, ys: Any, inputs: Any) -> Any:
+    """Wrap the arrays that an evaluation with several outputs gave where nothing is recorded."""
+    if getattr(prim.rule, "view", False):
+        return _finish_many(prim, None, ys, inputs)
+    results = []
+    for y in ys:
+        result = new(Tensor)
+        result._array = y if type(y) is ndarray else asarray(y)
+        result._entry = None
+        results.append(result)
     return tuple(results)
 
 

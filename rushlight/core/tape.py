@@ -240,6 +240,19 @@ def shape_of(parent: Any) -> tuple[int, ...]:
     return parent[SHAPE] if type(parent) is list else parent._array.shape
 
 
+_ZERO = bytes(16)
+
+
+def nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros that take no memory, and so cannot be written: of an output that nobody used."""
+    return np.ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
+
+
+def no_gradient(g: np.ndarray) -> bool:
+    """Whether a gradient is `nothing`, so that a rule may leave out what it would add."""
+    return g.base is _ZERO
+
+
 class Ghost:
     """Stands in a rule for an input it may ask only the shape of."""
 

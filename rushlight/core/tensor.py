@@ -146,7 +146,11 @@ def link_view(view: Tensor, source: Tensor) -> Tensor:
     if views is None:
         base._views = [weakref.ref(view)]
     else:
-        if len(views) & (len(views) - 1) == 0 and len(views) >= 8:
+        count = len(views)
+        if views and views[-1]() is None:  # the last one is gone, as in a loop
+            views[-1] = weakref.ref(view)
+            return view
+        if count & (count - 1) == 0 and count >= 8:
             views[:] = [ref for ref in views if ref() is not None]
         views.append(weakref.ref(view))
     return view

@@ -83,6 +83,7 @@ from ..ops.fused.pooling import (
     window_argmax,
 )
 from ..ops.placing import take
+from ..ops.structure import reshape
 from ..ops.transcendental import relu
 from .drawing import dense_like, engine_of
 
@@ -93,6 +94,9 @@ relu_, elu_, threshold_, hardtanh_, leaky_relu_, hardsigmoid_, hardswish_, silu_
 )
 
 
+_INT64 = np.dtype(np.int64)
+
+
 def goes_by(node: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A formula that torch has as one step: its result is nobody's view and bears this name."""
 
@@ -101,8 +105,10 @@ def goes_by(node: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def call(*args: Any, **kwargs: Any) -> Any:
             found = function(*args, **kwargs)
             result = found[0] if type(found) is tuple else found
-            if any(result is x for x in (*args, *kwargs.values())):
-                result = found = s.clone(result)
+            for x in (*args, *kwargs.values()) if kwargs else args:
+                if x is result:
+                    result = found = s.clone(result)
+                    break
             whole(result, node)
             return found
 
@@ -223,16 +229,19 @@ def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
     return wrap(engine_of(None).slopes(input._array, low, high))
 
 
-def update_running(running: Tensor, batch: Tensor, factor: float) -> None:
-    """running = (1 - factor) running + factor batch, in place and off the tape."""
+def update_running(running: Tensor, batch: Tensor, factor: float, share: float = 1.0) -> None:
+    """running = (1 - factor) running + factor (share batch), in place and off the tape."""
     if inplace.is_value(running) or inplace.is_value(batch):
-        _update_values(running, batch, factor)
+        _update_values(running, batch.detach() * share if share != 1.0 else batch, factor)
         return
-    if not isinstance(batch._array, np.ndarray):
+    seen = batch._array
+    if not isinstance(seen, np.ndarray):
         return  # of a symbolic expression, which has no values to keep
     a = memory(running)
+    if share != 1.0:
+        seen = seen * share
     a *= 1 - factor
-    a += factor * batch._array.reshape(a.shape)
+    a += factor * seen.reshape(a.shape)
     mark_written(a)
 
 
@@ -270,7 +279,7 @@ def causal_mask(rows: int, columns: int, kind: Any) -> Tensor:
 
 def labels_of(target: Tensor) -> Tensor:
     """Class labels as int64, or torch's error for other types."""
-    if target.dtype is dtypes.int64:
+    if target._array.dtype is _INT64 or target.dtype is dtypes.int64:
         return target
     if target.dtype is dtypes.uint8:
         return s.cast(target, dtypes.int64)

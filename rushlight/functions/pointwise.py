@@ -285,10 +285,18 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
             "where expected condition to be a boolean tensor, but got a tensor with dtype"
             f" {_title(condition.dtype)}"
         )
-    kind = result_type(input, other)
-    a, b = (_typed(value, kind) for value in (input, other))
+    a, b = input, other
+    if not _alike(a, b):
+        kind = result_type(input, other)
+        a, b = _typed(input, kind), _typed(other, kind)
     condition = condition if condition.dtype is dtypes.bool_ else cast(condition, dtypes.bool_)
     return _out(e.where(condition, a, b), out)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether both are tensors of one data type, which nothing promotes."""
+    tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
+    return tensors and a._array.dtype is b._array.dtype
 
 
 def _title(kind: dtypes.dtype) -> str:

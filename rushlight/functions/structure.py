@@ -102,7 +102,7 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
             f" length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal"
             f" to len(dims) = {len(order)}",
         )
-    found = tuple(dimension(dim, ndim) for dim in order)
+    found = tuple([dimension(dim, ndim) for dim in order])
     if len(set(found)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
     return s.permute(input, found)
@@ -316,7 +316,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
                 "torch.cat(): input types can't be cast to the desired output type"
                 f" {scalar_type_name(out.dtype)}"
             )
-    result = s.join(used, place, tuple(x._array.shape[place] for x in used))
+    result = s.join(used, place, tuple([x._array.shape[place] for x in used]))
     return result if out is None else write_out(result, out)
 
 

@@ -13,6 +13,12 @@ from ..core.families import general, linear
 from ..core.heavy import heavy
 from .structure import reshape
 
+
+def copied(x: Any) -> np.ndarray:
+    """A copy in row-major order; a number alone may have lost its array on the way."""
+    return x.copy() if type(x) is np.ndarray else np.array(x)
+
+
 FEW = 512  # places so few that the number of calls is what counts
 
 
@@ -35,30 +41,42 @@ def _counted(n: int, before: int, behind: int) -> np.ndarray:
 
 def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray | None:
     """The same as indices into the flattened array, or None where a place lies outside."""
-    if places.min() < 0 or places.max() >= shape[dim]:
+    if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
+        seen = places.view(np.uint64)
+        if seen.item(seen.argmax()) >= shape[dim]:
+            return None
+    elif places.min() < 0 or places.max() >= shape[dim]:
         return None
-    others: Any = 0
-    for i, n in enumerate(places.shape):
+    others = _others if places.size <= FEW else _others.__wrapped__
+    step = prod(shape[dim + 1 :])
+    return (places if step == 1 else places * step) + others(shape, dim, places.shape)
+
+
+@functools.lru_cache(256)
+def _others(shape: Sequence[int], dim: int, wanted: Sequence[int]) -> Any:
+    """What all dimensions but `dim` add to the places in the flattened array."""
+    others: Any = np.zeros((), np.int64)
+    for i, n in enumerate(wanted):
         if i != dim:
             steps = np.arange(n) * prod(shape[i + 1 :])
-            others = others + steps.reshape((-1,) + (1,) * (places.ndim - 1 - i))
-    step = prod(shape[dim + 1 :])
-    return (places if step == 1 else places * step) + others
+            others = others + steps.reshape((-1,) + (1,) * (len(wanted) - 1 - i))
+    others.flags.writeable = False  # it may be kept
+    return others
 
 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     if not x.ndim or not places.ndim or not places.size:
         return x.reshape(-1)[places]
-    if places.size <= FEW:
-        return x[grid(places, dim)]
     flat = flat_places(x.shape, dim, places) if x.flags.c_contiguous else None
     if flat is None:
         return x[grid(places, dim)]
+    if flat.size <= FEW:
+        return x.take(flat)
     return x.reshape(-1).take(flat, mode="wrap")  # in range, and the mode that checks copies twice
 
 
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    y = np.array(x, order="C")
+    y = copied(x)
     if not x.ndim or not places.ndim or not places.size:
         places, source = places.reshape(-1), source.reshape(-1)
         np.add.at(y.reshape(-1), places, source[: places.size])

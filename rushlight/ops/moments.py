@@ -12,7 +12,7 @@ from ..core.families import general, linear
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
-from .reduce import Dims, count, row_extremes, row_sums, spread
+from .reduce import Dims, count, number, row_extremes, row_sums, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
 from .structure import row_major
@@ -23,13 +23,17 @@ def _wide(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype.itemsize == 2 else x
 
 
+_reduce_add: Any = np.add.reduce
+
+
 def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
     a = _wide(x)
     size = count(x.shape, dims)
-    gap = a - np.add.reduce(a, dims, keepdims=True) / max(size, 1)
+    middle = _reduce_add(a, dims, None, None, True)
+    gap = a - middle / number(max(size, 1), a.dtype)
     square = parts(gap * gap.conj())[0] if gap.dtype.char in COMPLEX_CODES else gap * gap
-    total = np.add.reduce(square, dims, keepdims=keep)
-    y = row_major(np.true_divide(total, max(size - correction, 0)))
+    total = _reduce_add(square, dims, None, None, keep)
+    y = row_major(np.true_divide(total, number(max(size - correction, 0), square.dtype)))
     return y.astype(square.dtype if x.dtype.itemsize != 2 else x.dtype)
 
 

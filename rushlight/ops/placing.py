@@ -12,7 +12,7 @@ from ..core import dtypes
 from ..core.families import general, linear
 from ..core.heavy import heavy
 from .indexing import add_at, add_rows
-from .indexing_along import flat_places, gather, grid
+from .indexing_along import copied, flat_places, gather, grid
 from .reduce import sum as sum_of
 from .structure import (
     cast,
@@ -199,10 +199,10 @@ index_copy = general(
 
 
 def _scatter_value(x: np.ndarray, dim: int, places: np.ndarray, value: Any) -> np.ndarray:
-    y, number = np.array(x, order="C"), np.asarray(value).astype(x.dtype)
+    y, number = copied(x), np.asarray(value).astype(x.dtype)
     flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
     if flat is not None:
-        y.reshape(-1)[flat.reshape(-1)] = number
+        y.reshape(-1)[flat] = number
     else:
         y[grid(places, dim) if x.ndim else ...] = number
     return y
@@ -216,14 +216,16 @@ scatter_value = general(
 
 
 def _corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
-    return source[tuple(slice(n) for n in places.shape)]
+    if source.shape == places.shape:
+        return source
+    return source[tuple([slice(n) for n in places.shape])]
 
 
 def _scatter(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
-    y = np.array(x, order="C")
+    y = copied(x)
     flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
     if flat is not None:
-        y.reshape(-1)[flat.reshape(-1)] = _corner(source, places).reshape(-1)
+        y.reshape(-1)[flat] = _corner(source, places)
     elif x.ndim:
         y[grid(places, dim)] = _corner(source, places)
     elif places.size:

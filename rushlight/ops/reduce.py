@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -52,6 +53,25 @@ def short_rows(x: np.ndarray, dims: Dims, most: int) -> bool:
     if x.size < MANY or last < 1 or x.dtype.char not in "fd" or not 1 < x.shape[last] <= most:
         return False
     return dims == (last,) and x.flags.c_contiguous
+
+
+@lru_cache(1024)
+def number(value: float, kind: np.dtype) -> np.ndarray:
+    """A number as a 0-d array of one data type, to be read only.
+
+    An operation takes it 400 ns sooner than a Python number, which NumPy has to look at each time.
+    """
+    found = np.array(value, kind)
+    found.flags.writeable = False
+    return found
+
+
+@lru_cache(256)
+def ones(length: int, kind: np.dtype) -> np.ndarray:
+    """Ones, to be read only: a product with them sums few numbers in a third of a sum's time."""
+    found = np.ones(length, kind)
+    found.flags.writeable = False
+    return found
 
 
 def row_sums(x: np.ndarray, dims: Dims, keep: bool) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,15 @@ def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     return x.shape[dim] - 1 - np.flip(turned, dim)
 
 
+@lru_cache(64)
+def starts(shape: tuple[int, ...]) -> np.ndarray:
+    """Where in memory each row of an array begins, one under the other."""
+    found = np.arange(0, prod(shape), shape[-1]).reshape(*shape[:-1], 1)
+    found.flags.writeable = False
+    return found
+
+
+FEW = 4096  # elements up to which such tables are kept
 SHORT = 1024  # elements of a row up to which equal ones are rare enough to try without them
 
 
@@ -40,11 +51,11 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     if rows.ndim == 1:
         values = rows[places]
     else:
-        starts = np.arange(0, rows.size, rows.shape[-1]).reshape(*rows.shape[:-1], 1)
-        values = rows.reshape(-1).take(places + starts)
+        known = starts if rows.size <= FEW else starts.__wrapped__
+        values = rows.take(places + known(rows.shape))
     before, after = values[..., :-1], values[..., 1:]
     apart = before > after if descending else before < after
-    if not apart.all():
+    if np.count_nonzero(apart) < apart.size:
         bad = ~apart.all(-1)
         if rows.ndim == 1 or 4 * np.count_nonzero(bad) > bad.size:
             return None
@@ -113,7 +124,7 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
         found = _if_apart(x, dim, largest, lambda rows: _topk_whole(rows, k, largest))
         if found is not None:
             part = (*(slice(None),) * dim, slice(k))
-            return np.ascontiguousarray(found[0][part]), np.ascontiguousarray(found[1][part])
+            return found[0][part].copy(), found[1][part].copy()
         places = np.ascontiguousarray(_usual_first(x, dim, k, largest))
     return np.take_along_axis(x, places, dim), places
 

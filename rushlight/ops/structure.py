@@ -140,7 +140,7 @@ def _expand(x: np.ndarray, shape: Shape) -> np.ndarray:
     if x.flags.c_contiguous and x.dtype.char in "fdlB?" and x.size:
         old, extra = x.shape, len(shape) - x.ndim
         moves = zip(shape[extra:], old, x.strides)
-        strides = (0,) * extra + tuple(step if n == have else 0 for n, have, step in moves)
+        strides = (*(0,) * extra, *[step if n == have else 0 for n, have, step in moves])
         return np.ndarray(shape, x.dtype, x, 0, strides)
     y = np.broadcast_to(x, shape)
     if x.flags.writeable:
@@ -154,11 +154,10 @@ expand = view("expand", eval=_expand, adjoint=lambda g, x, shape: sum_to(g, x.sh
 
 def _sum_to(x: np.ndarray, shape: Shape) -> np.ndarray:
     extra = x.ndim - len(shape)
-    dims = tuple(range(extra)) + tuple(
+    dims = tuple(range(extra)) + tuple([
         extra + i for i, size in enumerate(shape) if size == 1 and x.shape[extra + i] != 1
-    )
-    y = np.add.reduce(x, dims, keepdims=True) if dims else x
-    return y.reshape(shape)
+    ])  # fmt: skip
+    return np.add.reduce(x, dims).reshape(shape) if dims else x.reshape(shape)
 
 
 sum_to = linear(

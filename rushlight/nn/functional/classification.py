@@ -37,7 +37,8 @@ def _batch_misfit(input: Tensor, target: Tensor) -> BaseException:
 
 def _check_labels(input: Tensor, target: Tensor) -> None:
     """torch's errors for labels whose shape does not fit the scores'."""
-    if input.ndim == 2 and target.ndim == 1 and len(input._array) == len(target._array):
+    sizes, places = input._array.shape, target._array.shape
+    if len(sizes) == 2 and places == sizes[:1]:
         return
     if input.ndim == 1:
         if target.ndim > 1:
@@ -91,10 +92,10 @@ def _by_rows(
     if weight is not None:
         _check_weight(weight, input.shape[0 if input.ndim == 1 else 1])
         n.same_type(input, weight)
-    shape = labels._array.shape
-    if input.ndim == 1:
+    shape, ndim = labels._array.shape, len(input._array.shape)
+    if ndim == 1:
         input, labels = input.unsqueeze(0), labels.reshape(1)
-    elif input.ndim > 2:
+    elif ndim > 2:
         places = prod(input.shape[2:])
         input = input.reshape(*input.shape[:2], places)
         labels = labels.reshape(labels.shape[0], places)
@@ -123,7 +124,7 @@ def nll_loss(
     tensor(1.)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
-    if input.ndim == 0:
+    if input._array.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     return _by_rows(n.nll, input, target, weight, ignore_index, reduction)
 

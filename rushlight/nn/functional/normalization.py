@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -17,13 +18,16 @@ __all__ = [
 Tensor = rl.Tensor
 
 
-def _check_channels(name: str, x: Any, channels: int) -> None:
-    if x is not None and x.numel() != channels:
-        raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+def _check_channels(channels: int, **named: Any) -> None:
+    for name, x in named.items():
+        if x is not None and x._array.size != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
 
 
-def _check_many(size: Any, kept: int = 0) -> None:
-    if prod(size) // max((1, *size[1:2])) == 1:
+def _check_many(input: Tensor) -> None:
+    size = input._array.shape
+    if input._array.size // max((1, *size[1:2])) == 1:
+        size = input.shape
         error = ValueError(
             f"Expected more than 1 value per channel when training, got input size {size}"
         )
@@ -34,12 +38,21 @@ def _check_many(size: Any, kept: int = 0) -> None:
 
 
 def _view(x: Any, shape: tuple[int, ...]) -> Any:
-    return None if x is None else x.reshape(shape)
+    return x if x is None or x._array.shape == shape else n.reshape(x, shape)
+
+
+@lru_cache(256)
+def _last(count: int, ndim: int) -> tuple[int, ...]:
+    """The last so many dimensions."""
+    return tuple(range(ndim - count, ndim))
 
 
 def _same_type(input: Tensor, *others: Any) -> None:
+    kind = input._array.dtype
     for other in others:
-        if other is not None and other.dtype is not input.dtype:
+        if other is None or other._array.dtype is kind:
+            continue
+        if other.dtype is not input.dtype:
             if input.dtype in (rl.float16, rl.bfloat16) and other.dtype is rl.float32:
                 continue
             raise RuntimeError(
@@ -68,14 +81,16 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         wanted = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
-    if training and input.ndim:
-        _check_many(input.shape)
-    channels = input.shape[1] if input.ndim > 1 else 0
-    for name, x in (("running_mean", running_mean), ("running_var", running_var),
-                    ("weight", weight), ("bias", bias)):  # fmt: skip
-        _check_channels(name, x, channels)
-    shape = (1, channels) + (1,) * (input.ndim - 2)
-    if input.ndim < 2 and (running_mean is not None or training):
+    sizes = input._array.shape
+    ndim = len(sizes)
+    if training and ndim:
+        _check_many(input)
+    channels = sizes[1] if ndim > 1 else 0
+    _check_channels(
+        channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
+    shape = (1, channels) + (1,) * (ndim - 2)
+    if ndim < 2 and (running_mean is not None or training):
         if input.numel():
             last = max(input.ndim, 1)
             raise IndexError(
@@ -86,15 +101,13 @@ def batch_norm(
     if not training:
         return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
     weight, bias = _view(weight, shape), _view(bias, shape)
-    dims = (0, *range(2, input.ndim))
-    y, mean, variance = n.standardise(input, weight, bias, dims, eps)
-    if running_mean is not None or running_var is not None:
-        count = input.numel() // channels
-        factor = 0.0 if momentum is None else momentum
-        if running_mean is not None:
-            n.update_running(running_mean, mean, factor)
-        if running_var is not None:
-            n.update_running(running_var, variance.detach() * (count / (count - 1)), factor)
+    y, mean, variance = n.standardise(input, weight, bias, (0, *range(2, ndim)), eps)
+    factor = 0.0 if momentum is None else momentum
+    if running_mean is not None:
+        n.update_running(running_mean, mean, factor)
+    if running_var is not None:
+        count = input._array.size // channels
+        n.update_running(running_var, variance, factor, count / (count - 1))
     return y
 
 
@@ -114,6 +127,12 @@ def _with_running(
 
 
 def _check_normalized(input: Tensor, shape: tuple[int, ...], root: bool, **params: Any) -> None:
+    if shape and input._array.shape[-len(shape) :] == shape:
+        for x in params.values():
+            if x is not None and x._array.shape != shape:
+                break
+        else:
+            return
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one"
@@ -156,7 +175,7 @@ def layer_norm(
     shape = _shape_of("layer_norm", normalized_shape)
     _check_normalized(input, shape, False, weight=weight, bias=bias)
     _same_type(input, weight, bias)
-    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    dims = _last(len(shape), len(input._array.shape))
     return n.standardise(input, weight, bias, dims, eps)[0]
 
 
@@ -175,7 +194,7 @@ def rms_norm(
     _check_normalized(input, shape, True, weight=weight)
     if eps is None:
         eps = rl.finfo(input.dtype).eps
-    y = n.root_mean_square(input, tuple(range(input.ndim - len(shape), input.ndim)), eps)
+    y = n.root_mean_square(input, _last(len(shape), len(input._array.shape)), eps)
     return n.named(y, "MulBackward0") if weight is None else y * weight
 
 
@@ -190,13 +209,14 @@ def group_norm(
     >>> torch.nn.functional.group_norm(torch.ones(1, 4), 2)
     tensor([[0., 0., 0., 0.]])
     """
-    if input.ndim < 2:
+    listed = list(input._array.shape)
+    if len(listed) < 2:
         raise RuntimeError(
             f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
         )
-    batch, channels = input.shape[:2]
-    listed = list(input.shape)
-    if prod((batch * channels // num_groups, *input.shape[2:])) == 1:
+    batch, channels, *places = listed
+    room = prod(places)
+    if batch * channels // num_groups * room == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {listed}"
         )
@@ -206,17 +226,17 @@ def group_norm(
             f" shape {listed} and num_groups={num_groups}"
         )
     for name, x in (("weight", weight), ("bias", bias)):
-        if x is not None and (x.ndim != 1 or x.numel() != channels):
+        if x is not None and x._array.shape != (channels,):
             raise RuntimeError(
                 f"Expected {name} to be a vector of size equal to the number of channels in input,"
                 f" but got {name} of shape {list(x.shape)} and input of shape {listed}"
             )
     _same_type(input, weight, bias)
     each = channels // num_groups
-    grouped = input.reshape(batch, num_groups, each, prod(input.shape[2:]))
+    grouped = n.reshape(input, (batch, num_groups, each, room))
     shape = (1, num_groups, each, 1)
     y = n.standardise(grouped, _view(weight, shape), _view(bias, shape), (2, 3), eps)[0]
-    return n.whole(y.reshape(input.shape), "NativeGroupNormBackward0")
+    return n.whole(n.reshape(y, input._array.shape), "NativeGroupNormBackward0")
 
 
 def instance_norm(

@@ -18,7 +18,7 @@ Tensor = rl.Tensor
 def _check_ends(input: Tensor, pad: list[int]) -> None:
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
-    if len(pad) // 2 > input.ndim:
+    if len(pad) // 2 > input._array.ndim:
         raise RuntimeError(
             "Padding length should be less than or equal to two times the input dimension but got"
             f" padding length {len(pad)} and input of dimension {input.ndim}"
@@ -26,12 +26,15 @@ def _check_ends(input: Tensor, pad: list[int]) -> None:
 
 
 def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
-    ends = [(0, 0)] * input.ndim
+    sizes = input._array.shape
+    ends = [(0, 0)] * len(sizes)
     for place in range(len(pad) // 2):
         ends[-1 - place] = (pad[2 * place], pad[2 * place + 1])
     for dim, (low, high) in enumerate(ends):
-        size = input.shape[dim]
-        if size + low + high < 0 or size + min(low, 0) + min(high, 0) < 0:
+        size = sizes[dim]
+        if (low < 0 or high < 0) and (
+            size + low + high < 0 or size + min(low, 0) + min(high, 0) < 0
+        ):
             error = RuntimeError("narrow(): length must be non-negative.")
             error.add_note(f"dimension {dim} has size {size}, its padding is {low} and {high}")
             raise error

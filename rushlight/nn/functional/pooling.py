@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -146,8 +147,8 @@ def _check_empty(input: Tensor, dims: int) -> None:
 
 def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
     dims = len(at[0])
-    size = tuple(input.shape[-dims:])
-    out = tuple(pooled_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in zip(size, *at))
+    size = input._array.shape[-dims:]
+    out = _fitting(size, at, bool(ceil_mode))
     if min(out) < 1:
         if line:
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
@@ -161,10 +162,38 @@ def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> S
     return out
 
 
-def _max_pool(
-    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-    ceil_mode: bool, indices: bool,
+@lru_cache(512)
+def _fitting(size: Sizes, at: Any, ceil_mode: bool) -> Sizes:
+    """How many windows fit in each dimension."""
+    return tuple(pooled_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in zip(size, *at))
+
+
+@lru_cache(512)
+def _sound(dims: int, kernel: int, stride: int, padding: int, dilation: int) -> Any:
+    """The same numbers for every dimension, as tuples; None where a check has something to say."""
+    if min(kernel, stride, dilation) < 1 or not 0 <= padding <= kernel // 2:
+        return None
+    return (kernel,) * dims, (stride,) * dims, (padding,) * dims, (dilation,) * dims
+
+
+def _usual(
+    dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> Any:  # fmt: skip
+    """What four plain numbers say of an input that suits them, soon found; None elsewhere."""
+    stride = kernel if stride is None else stride
+    sizes = input._array.shape
+    if not type(kernel) is type(stride) is type(padding) is type(dilation) is int:
+        return None
+    if len(sizes) not in (dims + 1, dims + 2) or 0 in sizes[-dims - 1 :]:
+        return None
+    return _sound(dims, kernel, stride, padding, dilation)
+
+
+def _max_numbers(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    line: bool,
+) -> Any:  # fmt: skip
+    """Kernel, stride, padding and dilation as tuples, checked as torch checks them."""
     name = f"max_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
     step = (
@@ -172,7 +201,6 @@ def _max_pool(
     )
     pad = sizes_of(padding, dims, name, "padding")
     spacing = sizes_of(dilation, dims, name, "dilation")
-    line = dims == 1 and not indices
     if line:
         _check_line(input, kernel[0], step[0], pad[0], spacing[0])
     else:
@@ -180,20 +208,31 @@ def _max_pool(
         _check_numbers(kernel, step, pad, spacing)
         _check_empty(input, dims)
         _check_halves(kernel, pad)
+    return kernel, step, pad, spacing
+
+
+def _max_pool(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: bool, indices: bool,
+) -> Any:  # fmt: skip
+    line = dims == 1 and not indices
+    at = _usual(dims, input, kernel_size, stride, padding, dilation)
+    if at is None:
+        at = _max_numbers(dims, input, kernel_size, stride, padding, dilation, line)
     if input.dtype is rl.bool:
-        raise n.not_implemented(name, rl.bool)
-    at = (kernel, step, pad, spacing)
+        raise n.not_implemented(f"max_pool{dims}d", rl.bool)
     at = (*at, _out_sizes(input, at, ceil_mode, line))
-    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
+    whole = input._array.ndim == dims + 2
+    batch = input if whole else input.unsqueeze(0)
     if not indices and not n.has_derivative(input):
         y = n.pooled_maxima(batch, *at)
-        return y if input.ndim == dims + 2 else n.whole(y.squeeze(0), _MAX_NODES[dims])
+        return y if whole else n.whole(y.squeeze(0), _MAX_NODES[dims])
     y, code = n.max_pool(batch, *at)
-    y = n.whole(y if input.ndim == dims + 2 else y.squeeze(0), _MAX_NODES[dims])
+    y = n.whole(y if whole else y.squeeze(0), _MAX_NODES[dims])
     if not indices:
         return y
     places = n.flat_places(code, tuple(input.shape[-dims:]), *at)
-    return y, places if input.ndim == dims + 2 else places.squeeze(0)
+    return y, places if whole else places.squeeze(0)
 
 
 def max_pool1d(
@@ -261,15 +300,21 @@ def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bo
     return ends - starts
 
 
-def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
-    """The number to divide by: one for all windows, or a tensor where they differ."""
+@lru_cache(512)
+def _even(size: Sizes, at: Any, count_include_pad: bool) -> bool:
+    """Whether every window averages over the same number of elements."""
     kernel, stride, padding, _, out = at
-    inside = all(
+    return all(
         (o - 1) * s + k <= n + (2 if count_include_pad else 1) * p and (count_include_pad or not p)
         for n, k, s, p, o in zip(size, kernel, stride, padding, out)
     )
-    if inside:
-        return prod(kernel)
+
+
+def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
+    """The number to divide by: one for all windows, or a tensor where they differ."""
+    if _even(size, at, bool(count_include_pad)):
+        return prod(at[0])
+    kernel, stride, padding, _, out = at
     counts = [_counts(*one, count_include_pad) for one in zip(size, kernel, stride, padding, out)]
     total = counts[0]
     for count in counts[1:]:
@@ -281,6 +326,17 @@ def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
 def _sums(
     dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Tensor, Any]:
+    at = None if dims == 3 else _usual(dims, input, kernel_size, stride, padding, 1)
+    if at is None:
+        at = _sum_numbers(dims, input, kernel_size, stride, padding)
+    at = (*at, _out_sizes(input, at, ceil_mode))
+    whole = input._array.ndim == dims + 2
+    y = n.sum_pool(input if whole else input.unsqueeze(0), *at)
+    return (y if whole else y.squeeze(0)), at
+
+
+def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any) -> Any:
+    """Kernel, stride, padding and dilation as tuples, checked as torch checks them."""
     name = f"avg_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
     step = (
@@ -299,10 +355,7 @@ def _sums(
                 " (kT:"
                 f" {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
             )
-    at = (kernel, step, pad, ones, _out_sizes(input, (kernel, step, pad, ones), ceil_mode))
-    batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
-    y = n.sum_pool(batch, *at)
-    return (y if input.ndim == dims + 2 else y.squeeze(0)), at
+    return kernel, step, pad, ones
 
 
 def _avg_pool(
@@ -316,7 +369,7 @@ def _avg_pool(
     total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
     divisor = divisor_override
     if divisor is None:
-        divisor = _divisor(tuple(input.shape[-dims:]), at, count_include_pad)
+        divisor = _divisor(input._array.shape[-dims:], at, count_include_pad)
     if not total.is_floating_point():
         return rl.div(total, divisor, rounding_mode="trunc")
     if isinstance(divisor, int):

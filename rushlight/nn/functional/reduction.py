@@ -8,6 +8,7 @@ from typing import Any
 import rushlight as rl
 
 Tensor = rl.Tensor
+_REDUCTIONS = ("mean", "sum", "none")
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -25,6 +26,8 @@ def checked_reduction(
     reduction: str, size_average: bool | None = None, reduce: bool | None = None
 ) -> str:
     """`reduction`, or what the old pair of arguments means (with torch's warning)."""
+    if size_average is None and reduce is None and reduction in _REDUCTIONS:
+        return reduction
     if size_average is not None or reduce is not None:
         average = size_average is None or size_average
         reduction = "none" if reduce is False else "mean" if average else "sum"
@@ -33,7 +36,7 @@ def checked_reduction(
             f" reduction='{reduction}' instead.",
             stacklevel=3,
         )
-    if reduction not in ("mean", "sum", "none"):
+    if reduction not in _REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
 

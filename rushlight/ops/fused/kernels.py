@@ -17,7 +17,7 @@ def half(x: np.ndarray) -> bool:
 
 def widened(x: np.ndarray) -> np.ndarray:
     """x, or x in float32 if it has 16 bits."""
-    return x.astype(np.float32) if half(x) else x
+    return x.astype(np.float32) if x.dtype.itemsize == 2 and half(x) else x
 
 
 def need_float(x: np.ndarray, kernel: str) -> None:

@@ -6,6 +6,7 @@ statistics run over outer and inner; weight and bias are broadcast against the i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
-from ...core.tape import PARAMS, SHAPE
-from ..reduce import mean
+from ...core.tape import PARAMS, SHAPE, no_gradient
+from ..reduce import mean, number, ones
 from ..reduce import sum as sum_of
 from ..structure import row_major, sum_to
 from ..transcendental import conj, rsqrt
@@ -26,12 +27,41 @@ from .rounds import unbuffered
 Sizes = tuple[int, ...]
 
 
+_FEW = 4096  # elements up to which the number of calls is what counts
+_reduce_add: Any = np.add.reduce  # its arguments in their order: words cost 100 ns
+
+
+@lru_cache(256)
+def _seen(shape: Sizes, dims: Sizes) -> tuple[int, int, int, Sizes] | None:
+    """The shape as (outer, kept, inner), and with the reduced sizes 1; None: it is none of that."""
+    lead = next((i for i in range(len(dims)) if dims[i] != i), len(dims))
+    middle = len(shape) - len(dims)
+    if dims != (*range(lead), *range(lead + middle, len(shape))):
+        return None
+    sizes = shape[:lead], shape[lead : lead + middle], shape[lead + middle :]
+    outer, kept, inner = map(prod, sizes)
+    return outer, kept, inner, tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
 def _sum(x: np.ndarray, dims: Sizes) -> np.ndarray:
-    return np.add.reduce(x, dims, keepdims=True)
+    """Sums, their dimensions of size 1; of few numbers by products with ones."""
+    seen = _seen(x.shape, dims) if x.size < _FEW and x.flags.c_contiguous else None
+    if seen is None or not x.size or x.dtype.char not in "fd":
+        return _reduce_add(x, dims, None, None, True)
+    outer, kept, inner, shape = seen
+    if inner > 1 or outer == 1:
+        x = x.reshape(outer * kept, inner).dot(ones(inner, x.dtype))
+    if outer > 1:
+        x = ones(outer, x.dtype).dot(x.reshape(outer, kept))
+    return x.reshape(shape)
 
 
 def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
     """sum(a b) over dims, without the product in memory where the dims are trailing."""
+    if len(dims) == 1:
+        if dims[0] < a.ndim - 1 or a.shape[-1] < 8:
+            return _sum(a * b, dims)
+        return np.vecdot(a, b)[..., None]
     tail = 0
     while tail < len(dims) and dims[-1 - tail] == a.ndim - 1 - tail:
         tail += 1
@@ -40,10 +70,10 @@ def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
         return _sum(a * b, dims)
     lead = a.shape[: a.ndim - tail]
     both = np.vecdot(a.reshape(*lead, length), b.reshape(*lead, length))
-    return _sum(both.reshape(*lead, *(1,) * tail), dims)
+    both = both.reshape(*lead, *(1,) * tail)
+    return both if tail == len(dims) else _sum(both, dims[:-tail])
 
 
-_FEW = 4096  # elements up to which the number of calls is what counts
 _SHORT = 16  # numbers in a row from which the kernels for whole rows pay
 
 
@@ -81,7 +111,7 @@ def _flat(*values: Any) -> Any:
 def _standardise(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if dims == tuple(range(x.ndim - len(dims), x.ndim)):
+    if not x.flags.c_contiguous and dims == tuple(range(x.ndim - len(dims), x.ndim)):
         x = row_major(x)  # a layer's norm; others keep how channels lie
     if x.size < _FEW or x.dtype.kind == "c":
         return _standardise_part(x, weight, bias, dims, eps)
@@ -105,17 +135,24 @@ def _standardise(
     return y, center, variance
 
 
+def _scale_of(variance: np.ndarray, eps: float) -> np.ndarray:
+    """1 / sqrt(variance + eps)."""
+    scale = variance + number(eps, variance.dtype)
+    np.sqrt(scale, scale)
+    return np.divide(number(1, scale.dtype), scale, scale)
+
+
 def _standardise_part(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     wide = widened(x)
-    count = prod(x.shape[i] for i in dims)
+    count = number(prod([x.shape[i] for i in dims]), wide.dtype)
     center = _sum(wide, dims)
-    center /= count
+    np.divide(center, count, center)
     y = wide - center
     variance = _inner(y, y, dims)
-    variance /= count
-    scale = 1 / np.sqrt(variance + wide.dtype.type(eps))
+    np.divide(variance, count, variance)
+    scale = _scale_of(variance, eps)
     if weight is not None and weight.size == scale.size and weight.ndim == scale.ndim:
         y *= scale * weight
     else:
@@ -206,8 +243,8 @@ def _back_part(
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     kind = x.dtype
     g, x = widened(gs[0]), widened(x)
-    count = prod(x.shape[i] for i in dims)
-    scale = 1 / np.sqrt(variance + x.dtype.type(eps))
+    count = number(prod([x.shape[i] for i in dims]), x.dtype)
+    scale = _scale_of(variance, eps)
     normal = x - center
     normal *= scale
     dw = db = None
@@ -219,17 +256,23 @@ def _back_part(
     else:
         inward = g * normal
         dw = sum_to(inward, weight.shape)
-        if np.may_share_memory(dw, inward):  # the memory is written again below
+        if dw.base is not None and np.may_share_memory(dw, inward):  # which is written again below
             dw = dw.copy()
         db = None if bias is None else sum_to(g, bias.shape)
-        along = _inner(inward, np.broadcast_to(weight, x.shape), dims)
         inward = np.multiply(g, weight, out=inward)
-        total = _sum(inward, dims)
+        total, along = _sum(inward, dims), _inner(inward, normal, dims)
         inward *= scale
         factor = scale
-    normal *= (factor * along - gs[2] * 2 / scale) / count
+    along, total = factor * along, factor * total
+    if not no_gradient(gs[2]):
+        along -= gs[2] * 2 / scale
+    if not no_gradient(gs[1]):
+        total -= gs[1]
+    np.divide(along, count, along)
+    np.divide(total, count, total)
+    normal *= along
     inward -= normal
-    inward -= (factor * total - gs[1]) / count
+    inward -= total
     narrow = lambda one: None if one is None else one.astype(kind, copy=False)
     return narrow(inward), narrow(dw), narrow(db)
 

@@ -45,11 +45,21 @@ fold = linear("col2im", eval=_fold, adjoint=lambda g, x, size, *at: unfold(g, *a
               doc="Columns summed back to where their patches lay.")  # fmt: skip
 
 
+@functools.lru_cache(256)
+def _frame(shape: Sizes, ends: tuple[tuple[int, int], ...]) -> tuple[Any, Sizes, Any]:
+    """What stays of an array, the shape of its padded form, and where in it that lies."""
+    cut = tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(ends, shape))
+    sizes = tuple(max(0, one.stop - one.start) for one in cut)
+    starts = tuple(max(0, a) for a, _ in ends)
+    framed = tuple(a + n + max(0, b) for a, n, (_, b) in zip(starts, sizes, ends))
+    return cut, framed, tuple(slice(a, a + n) for a, n in zip(starts, sizes))
+
+
 def _pad(x: np.ndarray, ends: tuple[tuple[int, int], ...], value: Any) -> np.ndarray:
-    cut = x[tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(ends, x.shape))]
-    ends = tuple((max(0, a), max(0, b)) for a, b in ends)
-    y = np.full(tuple(a + n + b for (a, b), n in zip(ends, cut.shape)), value, x.dtype)
-    y[tuple(slice(a, a + n) for (a, _), n in zip(ends, cut.shape))] = cut
+    cut, shape, part = _frame(x.shape, ends)
+    nothing = type(value) is int and value == 0
+    y = np.zeros(shape, x.dtype) if nothing else np.full(shape, value, x.dtype)
+    y[part] = x[cut]
     return y
 
 

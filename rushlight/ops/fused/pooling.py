@@ -7,6 +7,7 @@ tuples, one number per spatial dimension.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -39,12 +40,28 @@ def _framed(x: np.ndarray, at: Any, value: Any) -> np.ndarray:
     return framed
 
 
+@lru_cache(256)
+def _positions(kernel: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> list[Any]:
+    """For each place of the window, an index of the elements that stand there."""
+    return [position(place, stride, dilation, out) for place in product(*map(range, kernel))]
+
+
+@lru_cache(256)
+def _inside(size: Sizes, *at: Any) -> bool:
+    """Whether every window lies in the array as it is."""
+    kernel, stride, padding, dilation, out = at
+    return not any(padding) and all(
+        (o - 1) * s + d * (k - 1) < n
+        for o, s, d, k, n in zip(out, stride, dilation, kernel, size)
+    )  # fmt: skip
+
+
 def _parts(x: np.ndarray, at: Any, value: Any) -> Any:
     """For each place of the window, the elements of x that stand there."""
     kernel, stride, _, dilation, out = at
-    framed = _framed(x, at, value)
-    for place in product(*map(range, kernel)):
-        yield framed[position(place, stride, dilation, out)]
+    framed = x if _inside(x.shape[2:], *at) else _framed(x, at, value)
+    for index in _positions(kernel, stride, dilation, out):
+        yield framed[index]
 
 
 def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
@@ -71,6 +88,8 @@ def rounds(images: int, elements: int) -> Any:
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
+    if x.size <= FEW and x.size and x.flags.c_contiguous and _inside(x.shape[2:], *at):
+        return _few_maxima(x, code_type, *at)
     y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
     code = np.zeros(y.shape, code_type)
     for images in rounds(len(x), y.size):
@@ -79,6 +98,32 @@ def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
         _find_nan(x, y, code, at)
     if any(at[2]) and np.isneginf(y).any():
         _skip_padding(y, code, x.shape[2:], *at)
+    return y, code
+
+
+FEW = 4096  # elements up to which the number of calls is what counts
+
+
+@lru_cache(64)
+def _table(size: Sizes, *at: Any) -> np.ndarray:
+    """For each place of the window and each window, the element of the plane that it meets."""
+    kernel, stride, _, dilation, out = at
+    plane = np.arange(prod(size)).reshape(size)
+    found = [plane[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
+    table = np.stack(found)
+    table.flags.writeable = False
+    return table
+
+
+def _few_maxima(x: np.ndarray, code_type: Any, *at: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The same of few elements: their windows side by side, and the place of each maximum."""
+    planes = prod(x.shape[:2])
+    windows = x.reshape(planes, -1).take(_table(x.shape[2:], *at), 1)
+    code = windows.argmax(1)  # the first one, as by comparing in turn
+    y = np.maximum.reduce(windows, 1).reshape(*x.shape[:2], *at[-1])
+    code = code.astype(code_type).reshape(y.shape)
+    if y.dtype.kind == "f" and (top := y.item(y.argmax())) != top:  # nan is the largest of all
+        _find_nan(x, y, code, at)
     return y, code
 
 
@@ -121,17 +166,37 @@ max_pool = general(
 )  # fmt: skip
 
 
-def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+@lru_cache(256)
+def _clips(size: Sizes, *at: Any) -> tuple[bool, list[Any]]:
+    """Whether no two windows meet; for each place of the window where it lies, and in which."""
     kernel, stride, padding, dilation, out = at
     apart = all(s >= d * (k - 1) + 1 for s, d, k in zip(stride, dilation, kernel))
+    places = product(*map(range, kernel))
+    return apart, [clipped(place, size, stride, padding, dilation, out) for place in places]
+
+
+def _few_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    """The gradients of few maxima, each put where its code says."""
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
-    indices = [
-        clipped(index, size, stride, padding, dilation, out)
-        for index in product(*map(range, kernel))
-    ]
+    planes, plane, of = prod(g.shape[:2]), prod(size), _table(size, *at)
+    chosen = code.reshape(planes, -1).astype(np.int64) * of.shape[1]
+    places = of.take(chosen + np.arange(of.shape[1]))
+    places += np.arange(0, planes * plane, plane)[:, None]
+    if _clips(size, *at)[0]:
+        dx.reshape(-1)[places] = g.reshape(places.shape)
+    else:
+        np.add.at(dx.reshape(-1), places.reshape(-1), g.reshape(-1))
+    return dx
+
+
+def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    if g.size <= FEW and _inside(size, *at):
+        return _few_back(g, code, size, *at)
+    apart, clips = _clips(size, *at)
+    dx = np.zeros((*g.shape[:2], *size), g.dtype)
     for images in rounds(len(g), g.size):
         target, given, codes = dx[images], g[images], code[images]
-        for place, (met, used) in enumerate(indices):
+        for place, (met, used) in enumerate(clips):
             if apart:
                 np.multiply(given[used], codes[used] == place, out=target[met])
             else:
@@ -176,16 +241,13 @@ flat_places = plain("flat_places", eval=_flat_places,
 
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
-    y = np.zeros((*x.shape[:2], *out), x.dtype)
-    whole = not any(padding) and all(
-        (o - 1) * s + k <= n for o, s, k, n in zip(out, stride, kernel, x.shape[2:])
-    )
-    if whole:
+    if _inside(x.shape[2:], *at):
         parts = _parts(x, at, 0)
-        np.copyto(y, next(parts))
+        y = next(parts).copy()
         for part in parts:
             y += part
         return y
+    y = np.zeros((*x.shape[:2], *out), x.dtype)
     for place in product(*map(range, kernel)):
         met, used = clipped(place, x.shape[2:], stride, padding, dilation, out)
         y[used] += x[met]
@@ -193,11 +255,9 @@ def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
 
 
 def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
-    kernel, stride, padding, dilation, out = at
-    apart = all(s >= k for s, k in zip(stride, kernel))
+    apart, clips = _clips(size, *at)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
-    for place in product(*map(range, kernel)):
-        met, used = clipped(place, size, stride, padding, dilation, out)
+    for met, used in clips:
         if apart:
             dx[met] = g[used]
         else:
