@@ -71,7 +71,7 @@ class OpOverload:
 
     def name(self) -> str:
         """The name with its namespace."""
-        return f"aten::{self.__name__}"
+        return f"aten::{self.__name__.removesuffix('.default')}"
 
     def kernel(self, *args: Any, **kwargs: Any) -> Any:
         """What the operator does, unseen by modes."""

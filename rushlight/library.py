@@ -18,6 +18,7 @@ import rushlight as rl
 
 from . import ops as _own_ops
 from .core.errors import fail
+from .core.modes import STACK, emit, listening
 from .core.names import explain_missing as _explain_missing
 from .core.schemas import Schema, infer, parse
 
@@ -62,6 +63,8 @@ class Operator:
                 "it was defined without a function: torch.library.impl gives it one",
             )
         args, kwargs = self._spread(values)
+        if listening():
+            return emit(self.packet.default, args, kwargs)
         found = self.kernel(*args, **kwargs)
         if self.guarded:
             self._refuse_shared(values, found)
@@ -88,6 +91,11 @@ class Operator:
             )
         args, kwargs = self._spread(values)
         return self.fake(*args, **kwargs)
+
+    @functools.cached_property
+    def packet(self) -> Any:
+        """The operator as `torch.ops` has it."""
+        return _Packet(self)
 
     @functools.cached_property
     def _function(self) -> Any:
@@ -308,10 +316,25 @@ class _Overload:
 
     def __init__(self, operator: Operator) -> None:
         self._operator, self._qualname = operator, operator._qualname
-        self._overloadname = "default"
+        self._overloadname, self.namespace = "default", operator._namespace
         self.__name__ = f"{operator._name}.default"
 
+    @property
+    def overloadpacket(self) -> Any:
+        """All forms of the operator: this one."""
+        return self._operator.packet
+
+    def name(self) -> str:
+        """The name with its namespace."""
+        return self._qualname
+
+    def kernel(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operator does, unseen by modes."""
+        return self._operator(*args, **kwargs)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STACK.below:
+            return emit(self, args, kwargs)
         return self._operator(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -351,7 +374,7 @@ class _Namespace:
         operator = _OPERATORS.get(f"{self.name}::{name}")
         if operator is None:
             raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
-        return _Packet(operator)
+        return operator.packet
 
     def __dir__(self) -> list[str]:
         start = f"{self.name}::"

@@ -50,7 +50,7 @@ def _flash_back(g: Any, q: Any, k: Any, v: Any, y: Any, total: Any, dropout: flo
 @composite("scaled_dot_product_attention")
 def _attention(
     q: Any, k: Any, v: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
-    scale: Any = None, enable_gqa: bool = False,
+    *, scale: Any = None, enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
     if enable_gqa or (mask is not None and mask.requires_grad):
         return NotImplemented

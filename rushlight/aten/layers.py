@@ -120,7 +120,7 @@ def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, var: Any, training: b
                 momentum: float, eps: float, enabled: bool = True) -> Any:  # fmt: skip
     if momentum is None:
         return NotImplemented
-    if training or mean is None:
+    with rl.no_grad():
         run("empty.memory_format", [0], dtype=rl.uint8, layout=rl.strided, device=rl.device("cpu"))
     train = training or mean is None
     return run("native_batch_norm.default", x, weight, bias, mean, var, train, momentum, eps)[0]
@@ -168,7 +168,7 @@ def _dropout(x: Any, p: float, train: bool) -> Any:
         return call("mul", x, rl.zeros_like(x))
     mask = run("empty_like.default", x)
     with rl.no_grad():
-        run("bernoulli_.float", mask, 1 - p)
+        run("bernoulli_.float", mask, *(() if p == 0.5 else (1 - p,)))
         run("div_.Scalar", mask, 1 - p)
     return call("mul", x, mask)
 
@@ -298,6 +298,14 @@ def _cross_entropy(x: Any, target: Any, weight: Any = None, reduction: int = 1,
         return NotImplemented
     scores = call("log_softmax", x, 0 if x.ndim == 1 else 1)
     return call("nll_loss_nd", scores, target, weight, reduction, ignored)
+
+
+@composite("broadcast_tensors")
+def _alike(tensors: Any) -> Any:
+    if all(x.shape == tensors[0].shape for x in tensors):
+        return list(tensors)
+    sizes = list(rl.broadcast_shapes(*(x.shape for x in tensors)))
+    return [run("expand.default", x, sizes) for x in tensors]
 
 
 def _mse_backward(saved: Saved, g: Any) -> Any:

@@ -101,7 +101,7 @@ class Operator:
         tensors = list(tensors_in(args))
         wanted = STATE.grad and any(x._entry is not None for x in tensors)
         if wanted and self.backward is None:  # the gradient of a gradient: by the steps inside
-            return self.overload.kernel(*args, **kwargs)
+            return carried(self.overload, args, kwargs)
         y = emit(self.overload, args, kwargs)
         if wanted:
             self._record(args, kwargs, tensors, y)
@@ -207,7 +207,9 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
     """An operator by its name, taken apart as torch does, in the form that fits the arguments."""
     taken = COMPOSITES.get(name)
     if taken is not None:
-        found = taken(*args, **kwargs)
+        match = bound(name, args, kwargs)
+        _, given, named = match or ("", args, kwargs)
+        found = taken(*given, **named)
         if found is not NotImplemented:
             return found
     match = bound(name, args, kwargs)

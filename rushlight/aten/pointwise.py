@@ -171,7 +171,8 @@ composite("square")(lambda x: run("pow.Tensor_Scalar", x, 2))
 def _spread(g: Any, sizes: list[int], dims: Any, keep: bool) -> Any:
     """A gradient of a sum over some dimensions, in the size of what was summed."""
     if dims and not keep:
-        for dim in sorted(dim % len(sizes) for dim in dims):
+        single = len(dims) == 1  # which torch takes as it was given
+        for dim in dims if single else sorted(dim % len(sizes) for dim in dims):
             g = run("unsqueeze.default", g, dim)
     return run("expand.default", g, sizes)
 

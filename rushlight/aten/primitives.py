@@ -19,7 +19,13 @@ WHOLE = frozenset(
 linear matmul reshape sum_to_size conv1d conv2d conv3d softmax log_softmax to
 """.split()
 )
-_SUMS = frozenset("sum mean amax amin prod".split())
+# Ops whose parameters are torch's arguments, in their order.
+_ALIKE = frozenset(
+    """
+clamp cummax cummin cumprod cumsum diagonal logcumsumexp rot90 select tril triu unbind unfold
+unsqueeze
+""".split()
+)
 
 
 def said(prim: Primitive, inputs: Any, params: Any) -> tuple[str, Any, dict[str, Any]] | None:
@@ -27,7 +33,7 @@ def said(prim: Primitive, inputs: Any, params: Any) -> tuple[str, Any, dict[str,
     row = ROWS.get(prim.name)
     if row is not None:
         return row(inputs, params)
-    if prim.name not in table():
+    if prim.name not in table() or (params and prim.name not in _ALIKE):
         return None
     if prim.arity is None:
         return prim.name, (list(inputs), *params), {}
@@ -96,6 +102,12 @@ def _viewed(inputs: Any, params: Any) -> Any:
     return "reshape", (inputs[0], list(params[0])), {}
 
 
+def _squeezed(inputs: Any, params: Any) -> Any:
+    dims = params[0] if params else None
+    dims = dims[0] if isinstance(dims, tuple) and len(dims) == 1 else dims
+    return ("squeeze", (inputs[0], dims), {}) if isinstance(dims, int) else None
+
+
 def _listed(name: str) -> Any:
     return lambda inputs, params: (name, (inputs[0], list(params[0])), {})
 
@@ -107,7 +119,9 @@ ROWS: dict[str, Any] = {
     "linear": lambda inputs, params: ("linear", inputs, {}),
     "linear_bias": lambda inputs, params: ("linear", inputs, {}),
     "transpose": lambda inputs, params: ("transpose", (inputs[0], *params), {}),
-    "squeeze": lambda inputs, params: ("squeeze", (inputs[0], *params), {}),
+    "slice": lambda inputs, params: (
+        "slice", (inputs[0], params[0], params[1], params[1] + params[2]), {}),
+    "squeeze": _squeezed,
     "cat": lambda inputs, params: ("cat", (list(inputs), *params[:1]), {}),
     "stack": lambda inputs, params: ("stack", (list(inputs), *params[:1]), {}),
     "cast": lambda inputs, params: ("to", (inputs[0], params[0]), {}),

@@ -78,7 +78,7 @@ operator("bmm.default", _bmm_backward, "0 1")(None)
 
 def _mv_backward(saved: Saved, g: Any) -> Any:
     (a, b), want = saved.args, saved.wanted
-    first = call("mul", call("unsqueeze", g, 1), call("unsqueeze", b, 0)) if want[0] else None
+    first = call("mul", call("view", g, [len(g), 1]), b) if want[0] else None
     return first, run("mv.default", _t(a), g) if want[1] else None
 
 

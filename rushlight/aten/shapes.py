@@ -94,9 +94,9 @@ def _sliced(saved: Saved, g: Any) -> Any:
     given: Any = (*saved.args[1:], *(0, None, None, 1)[len(saved.args) - 1 :])
     dim, start, end, step = given
     size = _sizes(saved)[dim]
-    whole = size if end is None else min(size, end if end >= 0 else end + size)
+    end = size if end is None else end
     start = 0 if start is None else start
-    return run("slice_backward.default", g, _sizes(saved), dim, start, whole, step)
+    return run("slice_backward.default", g, _sizes(saved), dim, start, end, step)
 
 
 operator("slice.Tensor", _only(_sliced))(None)
@@ -121,7 +121,8 @@ operator("cat.default", _cat_backward)(None)
 
 
 def _stack_backward(saved: Saved, g: Any) -> Any:
-    return list(run("unbind.int", g, *saved.args[1:]))
+    dim = saved.args[1] if len(saved.args) > 1 else 0
+    return [run("select.int", g, dim, place) for place in range(len(saved.shapes))]
 
 
 operator("stack.default", _stack_backward)(None)
@@ -212,7 +213,12 @@ def _to(x: Any, kind: Any = None, *rest: Any, dtype: Any = None, **_: Any) -> An
     return x if x.dtype is kind else run("_to_copy.default", x, dtype=kind)
 
 
-@operator("_to_copy.default", _only(lambda s, g: run("_to_copy.default", g, dtype=s.kinds[0])))
+def _cast_back(saved: Saved, g: Any) -> Any:
+    where = {"layout": rl.strided, "device": rl.device("cpu")}
+    return [run("_to_copy.default", g, dtype=saved.kinds[0], **where)]
+
+
+@operator("_to_copy.default", _cast_back)
 def _to_copy(x: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
              pin_memory: Any = None, non_blocking: bool = False,
              memory_format: Any = None) -> Any:  # fmt: skip

@@ -61,7 +61,7 @@ class Sweep:
 
     __slots__ = (
         "__weakref__", "capture", "captured", "create", "heap", "keep", "leaves", "lifts",
-        "needed", "pending", "roots",
+        "needed", "pending", "roots", "seen",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,7 @@ class Sweep:
         self.captured: dict[int, Any] = {}
         self.capture: set[int] = set()
         self.roots: Sequence[Any] = ()  # while it runs
+        self.seen = False  # by a mode or a tensor class, step by step as torch goes
 
     def deliver(self, parent: Any, g: Any) -> None:
         """Hand a gradient to a parent: shaped as its value, added to what it already has."""
@@ -124,8 +125,8 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
-        seen = listening()
-        last = last_uses(self.roots, seen) if (WATCHED or seen) and self.needed is None else None
+        every = self.seen
+        last = last_uses(self.roots, every) if (WATCHED or every) and self.needed is None else None
         if not (self.lifts or self.capture or STATE.anomaly or TIMER[0] or last):
             if STATE.tracer is None:
                 self.run_plain()
@@ -356,6 +357,7 @@ def sweep(
     seen = listening()  # by a mode, which rules show their ops if they run on Tensors
     pass_ = Sweep(keep, create, needed, bool(values) or seen)
     pass_.capture = capture
+    pass_.seen = seen or any(getattr(type(one), "shell", False) for one in values)
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
     outer, RUNNING.pass_ = RUNNING.pass_, weakref.ref(pass_)
     RUNNING.depth += 1

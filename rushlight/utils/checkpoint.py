@@ -23,8 +23,16 @@ from ..core.errors import fail
 from ..core.tape import tick as now
 from ..core.tensor import wrap
 from ._pytree import tree_leaves
+from .selective import (
+    CheckpointPolicy,
+    SelectiveCheckpointContext,
+    create_selective_checkpoint_contexts,
+)
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop"]
+__all__ = [
+    "CheckpointError", "CheckpointPolicy", "SelectiveCheckpointContext", "checkpoint",
+    "checkpoint_sequential", "create_selective_checkpoint_contexts", "set_checkpoint_early_stop",
+]  # fmt: skip
 
 # what `set_checkpoint_early_stop` asks for; None: each call's own
 _EARLY: dict[str, bool | None] = {"stop": None}
