@@ -6,8 +6,7 @@ A line of four elements d and three weights g give two sums of three products ea
 
 and a plane the same along both dimensions: 16 products where the definition has 36. All numbers of
 the transforms are 0, 1, -1 and 1/2 (Lavin and Gray, "Fast algorithms for convolutional neural
-networks", 2015). The gradient of the weights is G^T ((B^T d B) * (A y A^T)) G summed over tiles:
-the transposes of the same.
+networks", 2015). Gradients of weights have tiles of their own (winograd_points.py).
 
 Each function takes the vectors of one line; `plane` applies one to the columns and then to the
 rows of a grid, whose vectors stand row by row.
@@ -40,17 +39,6 @@ def weights(f: Function, g: Sequence[Value]) -> list[Value]:
 def sums(f: Function, m: Sequence[Value]) -> list[Value]:
     """A^T m: two results of four products."""
     return [f.add(f.add(m[0], m[1]), m[2]), f.sub(f.sub(m[1], m[2]), m[3])]
-
-
-def spread(f: Function, y: Sequence[Value]) -> list[Value]:
-    """A y: the gradient of two results as factors."""
-    return [y[0], f.add(y[0], y[1]), f.sub(y[0], y[1]), f.neg(y[1])]
-
-
-def gathered(f: Function, m: Sequence[Value]) -> list[Value]:
-    """G^T m: the gradient of three weights of four sums of products."""
-    ends = f.mul(f.add(m[1], m[2]), 0.5)
-    return [f.add(m[0], ends), f.mul(f.sub(m[1], m[2]), 0.5), f.add(ends, m[3])]
 
 
 def plane(f: Function, line: Line, grid: Sequence[Value], width: int) -> list[Value]:

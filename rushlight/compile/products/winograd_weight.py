@@ -1,11 +1,12 @@
-"""Gradients of the weights of 3x3 convolutions by minimal filtering, 16 products for 36.
+"""Gradients of the weights of 3x3 convolutions by minimal filtering: 16 products for 36, 25 for 81.
 
-A tile is 2x2 places of the result and the 4x4 elements of the input that they see. Each of the 16
-positions of the transformed tiles is a product of matrices, channels of the input by channels of
-the result, summed over tiles; one transform at the end makes the nine sums of a kernel of the 16
-(`winograd_transform.py`). A unit goes through its part of the batch some rows of tiles, or some
-images, at a time, so that what was transformed is at hand for all channels; its sums wait on the
-stack. What it leaves lies as the sums of the direct way do, and goes to the result like these.
+A tile is 2x2 or 3x3 places of the result and the elements of the input that they see, a window two
+wider. Each position of the transformed windows is a product of matrices, channels of the input by
+channels of the result, summed over tiles; one transform at the end makes the nine sums of a kernel
+of all positions' (`winograd_points.py`). A unit goes through its part of the batch some rows of
+tiles, or some images, at a time, so that what was transformed is at hand for all channels; its sums
+wait on the stack. What it leaves lies as the sums of the direct way do, and is brought to the
+result like these.
 
 Both operands are turned first: lanes are channels, and tiles at an edge meet zeros beside the rows.
 """
@@ -18,7 +19,7 @@ from ..code.emit import I64, VOID, Function, Module, Type, Value
 from .conv_plan import Array
 from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
-from .winograd_transform import POSITIONS, TILE, WINDOW, gathered, plane, spread, windows
+from .winograd_points import TAPS, filter_of, transformed
 from .winograd_weight_plan import MinimalPlan, Turned
 
 
@@ -28,6 +29,7 @@ class MinimalParts:
     def __init__(self, module: Module, name: str, plan: MinimalPlan, scratch: int) -> None:
         self.module, self.name, self.plan, self.type = module, name, plan, plan.type
         self.f, self.scratch = module.function(name, KERNEL), scratch
+        self.filter = filter_of(plan.tile)
 
     def emit(self) -> None:
         f, plan, type = self.f, self.plan, self.type
@@ -112,7 +114,10 @@ class MinimalParts:
             array, turned, there, room, wide, write = (
                 plan.grad, plan.turned[1], self.y, self.y_rows, plan.wide, self._spread,
             )  # fmt: skip
-        line, step = f.sub(times(f, row, TILE), turned.padding[0]), plan.down * plan.across * wide
+        line, step = (
+            f.sub(times(f, row, plan.tile), turned.padding[0]),
+            plan.down * plan.across * wide,
+        )
 
         def transform(
             f: Function, image: Value, line: Value, lines: Value, room: Value, there: Value
@@ -131,16 +136,18 @@ class MinimalParts:
         plan, type, deep = self.plan, self.type, self.plan.deep
         pitch = plan.turned[0].pitch * deep
         with f.loop(0, lines, some=True) as rows, f.loop(0, plan.across) as tiles:
-            at = f.add(times(f, rows.index, TILE * pitch), times(f, tiles.index, TILE * deep))
+            at = f.add(
+                times(f, rows.index, plan.tile * pitch), times(f, tiles.index, plan.tile * deep)
+            )
             number = f.add(times(f, rows.index, plan.across), tiles.index)
             here, to = f.at(room, at, type), f.at(there, times(f, number, deep), type)
             with f.loop(0, deep, type.lanes) as lanes:
                 x, goal = f.at(here, lanes.index, type), f.at(to, lanes.index, type)
-                grid = [
-                    f.load(type, x, i * pitch + j * deep)
-                    for i in range(WINDOW) for j in range(WINDOW)
-                ]  # fmt: skip
-                for position, value in enumerate(plane(f, windows, grid, WINDOW)):
+
+                def load(i: int, j: int, x: Value = x) -> Value:
+                    return f.load(type, x, i * pitch + j * deep)
+
+                for position, value in transformed(f, self.filter.inputs, load):
                     f.store(value, goal, position * plan.steps[0])
 
     def _spread(self, f: Function, lines: Value, room: Value, there: Value) -> None:
@@ -148,43 +155,49 @@ class MinimalParts:
         plan, type, wide = self.plan, self.type, self.plan.turned[1].wide
         pitch = plan.turned[1].pitch * wide
         with f.loop(0, lines, some=True) as rows, f.loop(0, plan.across) as tiles:
-            at = f.add(times(f, rows.index, TILE * pitch), times(f, tiles.index, TILE * wide))
+            at = f.add(
+                times(f, rows.index, plan.tile * pitch), times(f, tiles.index, plan.tile * wide)
+            )
             number = f.add(times(f, rows.index, plan.across), tiles.index)
             here, to = f.at(room, at, type), f.at(there, times(f, number, plan.wide), type)
             with f.loop(0, plan.block) as strips:
                 for lane in range(0, plan.wide, type.lanes):
                     y = f.at(here, f.add(times(f, strips.index, plan.wide), lane), type)
                     goal = f.add(times(f, strips.index, plan.tiles * plan.wide), lane)
-                    grid = [
-                        f.load(type, y, i * pitch + j * wide)
-                        for i in range(TILE) for j in range(TILE)
-                    ]  # fmt: skip
-                    for position, value in enumerate(plane(f, spread, grid, TILE)):
+
+                    def load(i: int, j: int, y: Value = y) -> Value:
+                        return f.load(type, y, i * pitch + j * wide)
+
+                    for position, value in transformed(f, self.filter.factors, load):
                         f.store(value, f.at(to, goal, type), position * plan.steps[1])
 
     def _end(self, f: Function, sums: Value, result: Value) -> None:
         """The nine sums of every kernel."""
         plan, type = self.plan, self.type
         own, whole = plan.terms * plan.wide, plan.taps * plan.wide
+        window = plan.tile + TAPS - 1
         with (
             f.loop(0, plan.block) as strips, f.loop(0, plan.terms) as terms,
             f.loop(0, plan.wide, type.lanes) as lanes,
         ):  # fmt: skip
             at = f.add(times(f, strips.index, own), times(f, terms.index, plan.wide))
             here = f.at(sums, f.add(at, lanes.index), type)
-            grid = [f.load(type, here, n * plan.steps[2]) for n in range(POSITIONS)]
             to = f.add(
                 times(f, strips.index, whole), times(f, terms.index, plan.kernel * plan.wide)
             )
             goal = f.at(result, f.add(to, lanes.index), type)
-            for tap, value in enumerate(plane(f, gathered, grid, WINDOW)):
+
+            def load(i: int, j: int, here: Value = here) -> Value:
+                return f.load(type, here, (i * window + j) * plan.steps[2])
+
+            for tap, value in transformed(f, self.filter.sums, load):
                 f.store(value, goal, tap * plan.wide)
 
     # --- products ---------------------------------------------------------------------------------
     def _products(self, terms: Number) -> None:
         """Every position's product of what is at hand, added to its sums."""
         f, plan, type = self.f, self.plan, self.type
-        with f.loop(0, POSITIONS) as at, f.loop(0, plan.block) as strips:
+        with f.loop(0, plan.positions) as at, f.loop(0, plan.block) as strips:
             x, y, sums = (
                 f.at(base, times(f, at.index, step), type)
                 for base, step in zip((self.x, self.y, self.sums), plan.steps)

@@ -1,4 +1,4 @@
-"""How the gradient of a 3x3 kernel is computed by minimal filtering, and what that costs."""
+"""How the gradient of 3x3 kernels is computed by minimal filtering, and what that costs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .caches import caches_for
 from .conv_channels_plan import Triple, divisors, even
 from .conv_plan import Array, Pair, Shape, cheapest
 from .gemm_plan import tile_shapes
-from .winograd_transform import POSITIONS, TAPS, TILE
+from .winograd_points import POINTS, TAPS
 
 UNITS = 8  # so many units let threads share the work
 SUMS = 4 << 20  # bytes of sums that parts may keep
 TERMS = 48  # tiles that a product sums at once, where shapes of its tiles are compared
 MOST = 192  # tiles that are transformed at once
-WINDOWS, SPREAD = 18, 14  # cycles for a line of transformed tiles, which go to the second cache
-END = 60  # cycles for a vector of finished kernels
-MOVED = 1.0  # cycles for each of the sums, which are cleared, added up, and read again
+WINDOWS, FACTORS = 8, 4  # cycles for a line of transformed tiles, which goes to the second cache,
+EDGE = 4  # and for each place along a tile's edge
+END = 4  # cycles for each of the vectors of sums that become kernels
+MOVED = 2.0  # cycles for each of the sums, which are cleared, added up, and read again
 FAR = 2.0  # cycles for a line that the second cache does not keep
 
 
@@ -49,13 +50,14 @@ class Turned:
 
 @record(frozen=True)
 class MinimalPlan:
-    """How a weight's gradient is computed from tiles of 2x2 places."""
+    """How a weight's gradient is computed from tiles of `tile` x `tile` places."""
 
     type: Type
     shape: Shape
     grad: Array  # n, g, o, a, b
     source: Array  # n, g, c, h, w
     out: Array  # g, o, c, i, j
+    tile: int = 2
     vectors: int = 1
     rows: int = 1  # channels of the input per tile of sums
     terms: int = 1  # channels of the input per unit
@@ -68,14 +70,19 @@ class MinimalPlan:
     kernel = TAPS * TAPS
 
     @once
+    def positions(self) -> int:
+        """Products for a tile."""
+        return (self.tile + TAPS - 1) ** 2
+
+    @once
     def down(self) -> int:
         """Rows of tiles of an image."""
-        return -(-self.shape.out[0] // TILE)
+        return -(-self.shape.out[0] // self.tile)
 
     @once
     def across(self) -> int:
         """Tiles of a row."""
-        return -(-self.shape.out[1] // TILE)
+        return -(-self.shape.out[1] // self.tile)
 
     @once
     def wide(self) -> int:
@@ -139,7 +146,7 @@ class MinimalPlan:
         s, every, (_, _, *x), (_, _, *y) = (
             self.shape, self.lines == self.down, self.source.steps, self.grad.steps,
         )  # fmt: skip
-        high, broad, edge = self.lines * TILE, self.across * TILE, TAPS - 1
+        high, broad, edge = self.lines * self.tile, self.across * self.tile, TAPS - 1
         return (
             Turned(s.size, s.padding, high + edge, broad + edge, (x[0], x[1], x[2]), self.deep,
                    every),
@@ -149,7 +156,7 @@ class MinimalPlan:
     @once
     def rooms(self) -> tuple[int, ...]:
         """Elements on the stack: transformed inputs, gradients, products, turned rows of both."""
-        return (*(step * POSITIONS for step in self.steps), *(one.room for one in self.turned))
+        return (*(step * self.positions for step in self.steps), *(one.room for one in self.turned))
 
     @once
     def stack(self) -> int:
@@ -167,7 +174,7 @@ class MinimalPlan:
         for _, rows, count in self.heights:
             each = 0.5 if self.vectors > 1 else 0.95  # a number, which a single sum fetches itself
             step = max(rows * self.vectors / 2, rows * each + self.vectors * 0.7, 4)
-            cycles += count * (tiles * (step * 1.04 + 0.1) + 24 + rows * self.vectors)
+            cycles += count * (tiles * (step * 1.12 + 0.1) + 28 + rows * self.vectors)
         return cycles
 
     def price(self) -> float:
@@ -175,13 +182,14 @@ class MinimalPlan:
         s, units, vectors = self.shape, math.prod(self.units[1:]), self.deep // self.type.lanes
         blocks, places = self.strips // self.block, self.down * self.across
         chunks = self.down / self.lines / self.chunk
-        cycles = POSITIONS * self.strips * self.product(self.tiles) * chunks
-        line = POSITIONS * self.type.lanes * self.type.size / 64
+        cycles = self.positions * self.strips * self.product(self.tiles) * chunks
+        line = self.positions * self.type.lanes * self.type.size / 64
         often = 1 if self.at_once else blocks  # inputs are transformed
-        cycles += (WINDOWS * vectors * often + SPREAD * self.strips * self.vectors) * line * places
+        one, other = (cycles + EDGE * self.tile for cycles in (WINDOWS, FACTORS))
+        cycles += (one * vectors * often + other * self.strips * self.vectors) * line * places
         held = sum(self.rooms[:3]) * self.type.size - caches_for(self.type).l2_bytes
         cycles += max(0, held) / 64 * FAR * chunks * blocks
-        ends = self.parts * self.strips * self.vectors * self.terms * END
+        ends = self.parts * self.strips * self.vectors * self.terms * END * self.positions
         last = self.parts * self.part_room * MOVED
         return cycles * units + (ends * units + last) / s.images
 
@@ -202,7 +210,8 @@ def plan_minimal(
         if (vectors - 1) * type.lanes < shape.outs
     ]
     best = min(shapes, key=lambda plan: plan.strips * plan.product(TERMS))
-    return cheapest(_divided(best), MinimalPlan.price)
+    plans = (plan for tile in POINTS for plan in _divided(replace(best, tile=tile)))
+    return cheapest(plans, MinimalPlan.price)
 
 
 def _divided(plan: MinimalPlan) -> Iterator[MinimalPlan]:
