@@ -37,13 +37,15 @@ ROW = (1, 8)  # the tile where the result is one row
 def plan_gemm(gemm: Gemm, target: Any) -> Plan:
     """The cheapest way found."""
     type = vector(gemm.dtype, target.lanes(gemm.dtype))
-    best, found = math.inf, None
-    for way in _candidates(gemm, type, target):
-        for cut in _cuts(way):
-            plan = _varied(way, cut=cut) if cut else way
+    best, first, found = math.inf, 0, None
+    shapes = list(_candidates(gemm, type, target))
+    for least, number in sorted((_least(shape, target), k) for k, shape in enumerate(shapes)):
+        if least > best:
+            break
+        for plan in _ways(shapes[number]):
             cost = _cost(plan, target, best)
-            if found is None or cost < best:
-                best, found = cost, plan
+            if found is None or cost < best or (cost == best and number < first):
+                best, first, found = cost, number, plan
     assert found is not None
     return replace(found, cost=best)
 
@@ -62,6 +64,7 @@ def _varied(plan: Plan, **changes: Any) -> Plan:
 
 
 def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
+    """Plans that differ in their tiles and in which operand is x; none copies anything yet."""
     for swapped in (False, True):
         x, y = (gemm.b, gemm.a) if swapped else (gemm.a, gemm.b)
         y_size = gemm.m if swapped else gemm.n
@@ -71,15 +74,22 @@ def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
         for rows, vectors in shapes:
             if vectors == 1 or (vectors - 1) * type.lanes < y_size:
                 plan = Plan(gemm, type, swapped, False, rows, vectors)
-                yield from _with_copies(plan)
+                yield plan
                 even = [n for n in range(6, rows) if plan.x_size % n == 0]
                 if even and plan.tiles[2]:
-                    yield from _with_copies(replace(plan, rows=even[-1]))
+                    yield replace(plan, rows=even[-1])
         along = x.inner[-1] == y.inner[-1] == 1
         if along and swapped == (gemm.lane_axis == "row"):
             for rows, vectors in tile_shapes(target.registers, target.fma, 0):
                 if vectors <= y_size:
                     yield Plan(gemm, type, swapped, True, rows, vectors)
+
+
+def _ways(shape: Plan) -> Iterator[Plan]:
+    """With and without copies, in passes and at once."""
+    for way in [shape] if shape.inner else _with_copies(shape):
+        for cut in _cuts(way):
+            yield _varied(way, cut=cut) if cut else way
 
 
 def _with_copies(plan: Plan) -> Iterator[Plan]:
@@ -93,21 +103,39 @@ def _with_copies(plan: Plan) -> Iterator[Plan]:
                 yield _varied(plan, packs_y=packs_y, packs_x="rows")
 
 
-def _cost(plan: Plan, target: Any, best: float) -> float:
-    """The cycles that a plan takes; endless as soon as they are more than the best one's."""
+def _kinds(plan: Plan) -> Iterator[tuple[int, int, int, bool]]:
+    """How many tiles of which rows and vectors there are, and whether they are the last panel's."""
     count, rows, more = plan.tiles
     full, left = plan.panels
-    w, batch = plan.type.lanes, math.prod(plan.gemm.batch)
-    widths = [(full, plan.vectors), (1 if left else 0, left if plan.inner else -(-left // w))]
-    cycles = written = 0.0
+    widths = [
+        (full, plan.vectors),
+        (1 if left else 0, left if plan.inner else -(-left // plan.type.lanes)),
+    ]
     for last, (panels, vectors) in enumerate(widths):
         for tiles, height in ((more, rows + 1), (count - more, rows)):
             if panels and tiles:
-                cycles += panels * tiles * _tile_cycles(plan, height, vectors, target)
-                if cycles * batch >= best:
-                    return math.inf
-                long = not plan.inner and vectors == 1 and not (last and full)
-                written += height * vectors * (4 if long else 1)
+                yield panels * tiles, height, vectors, bool(last)
+
+
+def _least(plan: Plan, target: Any) -> float:
+    """Cycles of the multiply-adds alone, which no copy or pass makes fewer."""
+    terms = plan.gemm.terms
+    turns = -(-terms // plan.type.lanes) if plan.inner else terms
+    steps = sum(number * _step(plan, rows, vectors, target)
+                for number, rows, vectors, _ in _kinds(plan))  # fmt: skip
+    return steps * turns * math.prod(plan.gemm.batch)
+
+
+def _cost(plan: Plan, target: Any, best: float) -> float:
+    """The cycles that a plan takes; endless as soon as they are more than the best one's."""
+    full, batch = plan.panels[0], math.prod(plan.gemm.batch)
+    cycles = written = 0.0
+    for number, rows, vectors, last in _kinds(plan):
+        cycles += number * _tile_cycles(plan, rows, vectors, target)
+        if cycles * batch >= best:
+            return math.inf
+        long = not plan.inner and vectors == 1 and not (last and full)
+        written += rows * vectors * (4 if long else 1)
     cycles *= batch * (1 + 0.0003 * written)  # every kind has to be compiled
     return cycles + _copy_cycles(plan)
 
@@ -134,15 +162,23 @@ def _one_row(plan: Plan) -> bool:
     return in_rounds(plan.type) and plan.x_size == 1 and far and lies
 
 
-def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
-    """One tile: its steps and its end."""
-    w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
+def _step(plan: Plan, rows: int, vectors: int, target: Any) -> float:
+    """One term of a tile, while all that it reads is at hand."""
+    sums = rows * vectors
+    if not plan.inner and in_rounds(plan.type) and target.fma:
+        step = max(sums / 2, (rows + vectors) / 2, _told(rows, vectors) / 3.6, 4)
+        return step + (0.4 if vectors > 2 else 0)  # found, not explained
     multiplies = sums / 2 if target.fma else sums
     instructions = sums + rows + 2 * vectors + 5 if vectors > 1 else sums + 4
     if not target.fma:  # a product of its own, copies, and broadcasts that take two instructions
         instructions = 3 * sums + rows + vectors + 2
-    step = max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
-    rounds = not plan.inner and in_rounds(plan.type) and target.fma
+    return max(multiplies, (rows + vectors) * 0.6, instructions / 3.6, 4 / _copies(plan, sums))
+
+
+def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
+    """One tile: its steps and its end."""
+    w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
+    step, rounds = _step(plan, rows, vectors, target), in_rounds(plan.type) and target.fma
     if plan.inner:
         spread = terms * (rows + vectors) * plan.type.size > L1_BYTES
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
@@ -151,8 +187,6 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
     near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     if rounds:
-        step = max(sums / 2, (rows + vectors) / 2, _told(rows, vectors) / 3.6, 4)
-        step += 0.4 if vectors > 2 else 0  # found, not explained
         step += 0.35 * vectors if apart else 0 if near else 0.1 * vectors
     else:
         step += 0 if near and not apart else (0.3 if apart else 0.25) * vectors
