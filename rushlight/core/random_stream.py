@@ -187,7 +187,7 @@ class Stream:
 
     def singles(self, count: int) -> Array:
         """`count` float32 in [0, 1), one word each."""
-        if count <= 16:  # fewer calls
+        if count <= 6:  # fewer calls
             few = [(word & 0xFFFFFF) * 2.0**-24 for word in self.words(count).tolist()]
             return np.array(few, np.float32)
         return self.converted(count, 1, draws.unit32, np.float32)

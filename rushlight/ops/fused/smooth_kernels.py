@@ -12,6 +12,7 @@ from math import pi, sqrt
 import numpy as np
 
 from ...core import special
+from ..reduce import number
 from .rounds import level
 
 Array = np.ndarray
@@ -77,7 +78,7 @@ def silu(out: Array, x: Array) -> None:
     """x / (1 + e^-x)."""
     np.negative(x, out=out)
     np.exp(out, out=out)
-    out += 1
+    np.add(out, number(1, out.dtype), out=out)
     np.divide(x, out, out=out)
 
 
@@ -101,13 +102,12 @@ def logistic_back(out: Array, g: Array, x: Array, scale: float) -> None:
 
 def softplus(out: Array, x: Array, beta: float) -> None:
     """log(1 + e^(beta x)) / beta."""
-    top = np.multiply(x, beta)
+    top = x if beta == 1 else np.multiply(x, beta)
     np.abs(top, out=out)
     np.negative(out, out=out)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    np.maximum(top, level(0.0, top), out=top)
-    out += top
+    out += np.maximum(top, level(0.0, top))
     if beta != 1:
         out /= beta
 
