@@ -151,11 +151,11 @@ class FlopCounterMode:
     >>> counter.get_total_flops()
     480
     >>> print(counter.get_table())
-    Module           FLOP    % Total
-    -------------  ------  ---------
-    Linear            480    100.00%
-    - aten.addmm      240     50.00%
-    - aten.mm         240     50.00%
+    Module          FLOP    % Total
+    ------------  ------  ---------
+    Linear           480    100.00%
+    - aten.addmm     240     50.00%
+    - aten.mm        240     50.00%
     """
 
     def __init__(self, mods: Any = None, depth: int | None = 2, display: bool = True,

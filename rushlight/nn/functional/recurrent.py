@@ -61,8 +61,7 @@ def _as_torch_calls_it(mode: str, count: int) -> Callable[..., tuple]:
     """
 
     def layer(input: Any, second: Any, third: Any, *rest: Any) -> tuple:
-        packed = not isinstance(third, (list, tuple)) or len(rest) == 6
-        if packed and len(rest) == 6:
+        if isinstance(rest[0], (list, tuple)):
             params, biases, layers, dropout, train, bidirectional = rest
             sizes, given, batch_first = second.tolist(), third, False
         else:
@@ -76,6 +75,10 @@ def _as_torch_calls_it(mode: str, count: int) -> Callable[..., tuple]:
         return (out.transpose(0, 1) if batch_first else out, *ends)
 
     layer.__name__ = layer.__qualname__ = mode.lower()
+    layer.__doc__ = (
+        f"All layers of a {mode} over (T, B, I) or packed rows, from the states and parameters"
+        " given: (outputs, last states)."
+    )
     return layer
 
 

@@ -19,6 +19,17 @@ from . import (
 )
 from . import noise as drops
 from . import products as lines
+from .native import native_batch_norm, native_dropout, native_group_norm, native_layer_norm
+from .recurrent import (
+    gru,
+    gru_cell,
+    lstm,
+    lstm_cell,
+    rnn_relu,
+    rnn_relu_cell,
+    rnn_tanh,
+    rnn_tanh_cell,
+)
 
 Tensor = rl.Tensor
 
@@ -121,9 +132,11 @@ __all__ = [
     "bilinear", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle",
     "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
     "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "embedding",
-    "embedding_bag", "feature_alpha_dropout", "group_norm", "hardshrink", "instance_norm",
-    "kl_div", "layer_norm", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
-    "max_pool3d", "native_channel_shuffle", "pairwise_distance", "pdist", "pixel_shuffle",
-    "pixel_unshuffle", "prelu", "relu_", "rms_norm", "rrelu", "rrelu_", "selu", "selu_",
+    "embedding_bag", "feature_alpha_dropout", "group_norm", "gru", "gru_cell", "hardshrink",
+    "instance_norm", "kl_div", "layer_norm", "lstm", "lstm_cell", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "native_batch_norm",
+    "native_channel_shuffle", "native_dropout", "native_group_norm", "native_layer_norm",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
+    "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "rrelu", "rrelu_", "selu", "selu_",
     "threshold", "threshold_",
 ]  # fmt: skip
