@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .split_programs import losses, norms, prepared, sequences
+
 
 class Tools:
     """The modules of one of the two, and what the programs share."""
@@ -236,7 +238,9 @@ def modules(t: Tools) -> list[Any]:
     return [*found, str(t.fsdp.MixedPrecisionPolicy(param_dtype=torch.bfloat16))]
 
 
-CASES = {one.__name__: one for one in (meshes, ops, refusals, gradients, training, modules)}
+CASES = {one.__name__: one for one in (
+    meshes, ops, refusals, gradients, training, modules, sequences, prepared, norms, losses,
+)}  # fmt: skip
 
 
 def all_cases(torch: Any, rank: int) -> dict[str, list[Any]]:

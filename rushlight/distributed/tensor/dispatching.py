@@ -34,6 +34,8 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if prim.arity == 2:
         refuse_numbers(prim.name, inputs)
     inputs = promote(prim, inputs)
+    if IMPLICIT[0] and prim.name == "cross_entropy":
+        inputs = (_classes_together(inputs[0]), *inputs[1:])
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
     first = next(a for a in arrays if type(a) is Laid)
     arrays = tuple([_laid(prim, a, first) for a in arrays])
@@ -42,6 +44,19 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if y is None:
         y = _carried_out(prim, arrays, params, first)
     return _recorded(prim, inputs, arrays, y, params)
+
+
+def _classes_together(scores: Any) -> Any:
+    """Scores that `loss_parallel` takes, their classes on each process: the gradient is cut again.
+
+    It is a step on the tape of its own, as what an op brings together by itself stays so.
+    """
+    if not isinstance(scores, Tensor) or type(scores._array) is not Laid:
+        return scores
+    now = scores._array.placements
+    classes = Shard(min(1, scores.ndim - 1))
+    wanted = tuple(Replicate() if p == classes else p for p in now)
+    return scores if wanted == now else scores.redistribute(None, wanted)  # type: ignore[attr-defined]  # a DTensor
 
 
 def _laid(prim: Primitive, array: Any, like: Laid) -> Any:
