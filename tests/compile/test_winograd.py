@@ -76,22 +76,17 @@ class Numbers:
     add = staticmethod(lambda a, b: a + b)
     sub = staticmethod(lambda a, b: a - b)
     mul = staticmethod(lambda a, b: a * b)
-    neg = staticmethod(lambda a: -a)
 
 
-def test_transforms_are_the_convolution_and_its_gradients():
+def test_transforms_are_the_convolution():
     f, draw = Numbers(), np.random.default_rng(0).integers
     for _ in range(5):
-        d, g, y = (draw(-9, 9, (n, n)).astype(float) for n in (4, 3, 2))
+        d, g = (draw(-9, 9, (n, n)).astype(float) for n in (4, 3))
         factors = np.array(transform.plane(f, transform.windows, [*d.ravel()], 4))
         weights = np.array(transform.plane(f, transform.weights, [*g.ravel()], 3))
         found = transform.plane(f, transform.sums, [*(factors * weights)], 4)
         views = np.lib.stride_tricks.sliding_window_view(d, (3, 3))
         assert found == [*np.einsum("abij,ij->ab", views, g).ravel()]
-        spread = np.array(transform.plane(f, transform.spread, [*y.ravel()], 2))
-        back = transform.plane(f, transform.gathered, [*(factors * spread)], 4)
-        views = np.lib.stride_tricks.sliding_window_view(d, (2, 2))
-        assert back == [*np.einsum("ijab,ab->ij", views, y).ravel()]
 
 
 @each_target

@@ -254,7 +254,8 @@ def _cost(plan: FilterPlan, near: int) -> float:
     cycles += -(-plan.blocks // plan.strip) * (source / 32 + waits / 16) if far else 0
     cycles += source / 8 if plan.own else 0
     cycles *= units
-    if not plan.lasting:
-        each = 140 / lanes + (36 if weights > near else 8)
-        cycles += plan.rows * plan.terms / plan.images * each
+    if plan.lasting:
+        return cycles + weights / plan.images / 8  # they come from far for every batch
+    each = 140 / lanes + (36 if weights > near else 8)
+    cycles += plan.rows * plan.terms / plan.images * each
     return cycles
