@@ -42,6 +42,7 @@ class Source:
         self.lines: list[str] = []
         self._steps = 0  # of the loop that is being written
         self._last: dict[Node, int] = {}
+        self._emptied: set[Node] = set()  # what is picked in a loop for the last time
         for place, node in enumerate(graph.inputs):
             self.names[node] = f"x{place}"
         self._write(self.graph.nodes, {*self.graph.outputs, *self.graph.inputs})
@@ -59,7 +60,9 @@ class Source:
             elif node not in self.names:
                 self._statement(node)
             for one in done.get(index, ()):
-                if self.names.get(one, "").isidentifier() and self.names[one][0] == "v":
+                if one in self._emptied:
+                    self.lines.append(f"{self.names[one]} = None")
+                elif self.names.get(one, "").isidentifier() and self.names[one][0] == "v":
                     self.lines.append(f"del {self.names[one]}")
 
     def _loop(self, node: Node, index: int) -> None:
@@ -70,43 +73,70 @@ class Source:
         for x, given in zip(body.inputs, node.inputs[: loop.carried]):
             self.names[x] = f"v{self._count()}"
             before.append(f"{self.names[x]} = {self.names[given]}")
+        self._let_go(node, index)
         for x, given in zip(body.inputs[loop.carried :], node.inputs[loop.carried : split]):
             self.names[x] = self.names[given]
-        emptied = self._picks(node, index)
+        self._emptied = self._picks(node, index)
         self.names[node] = f"loop{index}"  # its results have names
         self.lines = []
-        self._write(loop.nodes, {*body.outputs, *body.inputs[loop.carried :]})
+        kept = {*body.outputs, *body.inputs[loop.carried :]} - self._emptied
+        self._write(loop.nodes, kept)
         stacks, self._steps = self._ends(node), 0
-        inside = [*self.lines, *(f"{text} = None" for text in emptied)]
+        inside = self.lines
         before += [f"{stack} = []" for stack in stacks]
         note = f"  # {loop.count} times"
         before.append(f"for t in range({loop.count}):{note}")
         before += [f"    {line}" for line in inside or ["pass"]]
         own = [x for x, (pick, _) in zip(loop.picking, loop.picked(node)) if not pick.stack]
         done = [self.names[x].partition("[")[0] for x in (*body.inputs[: loop.carried], *own)]
+        before += self._last_values(node)
         before += [f"del {name}" for name in done]
         self.lines = before
 
-    def _picks(self, node: Node, index: int) -> list[str]:
-        """Name what each step picks; the places that nobody looks at afterwards."""
+    def _let_go(self, node: Node, index: int) -> None:
+        """Delete what carried values begin with, where nobody else reads it."""
+        split = node.params[0].carried
+        for x in dict.fromkeys(node.inputs[:split]):
+            lasts = x in self.graph.outputs or x in node.inputs[split:]
+            own = self.names[x].isidentifier() and self.names[x][0] == "v"
+            if own and self._last.get(x) == index and not lasts:
+                self.lines.append(f"del {self.names[x]}")
+                self.names[x] = ""
+
+    def _last_values(self, node: Node) -> list[str]:
+        """The results that are what was carried out of the last step."""
         loop: Loop = node.params[0]
-        firsts: dict[Node, list[Pick]] = {}
+        carried = dict(zip(loop.body.outputs[: loop.carried], loop.body.inputs))
+        return [
+            f"{self.names[self._result(node, slot)]} = {self.names[carried[x]]}"
+            for slot, (x, all_) in enumerate(zip(loop.results, loop.stacked))
+            if x in carried and not all_
+        ]
+
+    def _result(self, loop: Node, slot: int) -> Node:
+        return next(x for x in self.graph.nodes if x.inputs[:1] == (loop,) and x.params[0] == slot)
+
+    def _picks(self, node: Node, index: int) -> set[Node]:
+        """Name what each step picks; those whose places nobody looks at afterwards."""
+        loop: Loop = node.params[0]
+        firsts: dict[Node, dict[Node, Pick]] = {}
         for x, (pick, nodes) in zip(loop.picking, loop.picked(node)):
             if pick.stack:
                 self.names[x] = f"{self.names[nodes[0]]}[{along(pick.first, pick.step)}]"
-                firsts.setdefault(nodes[0], []).append(pick)
+                firsts.setdefault(nodes[0], {})[x] = pick
             else:
                 listed = f"v{self._count()}"
                 self.lines.append(f"{listed} = ({', '.join(self.names[one] for one in nodes)})")
                 self.names[x] = f"{listed}[t]"
-        emptied = []
+        emptied = set()
         for stack, picks in firsts.items():
-            step = picks[0].step  # of those who look one after the other the last lets go
-            if _is_stack(stack) and abs(step) == 1 and all(pick.step == step for pick in picks):
-                first = min(pick.first * step for pick in picks) * step
-                places = set(range(first, first + step * loop.count, step))
-                if places.isdisjoint(self._looked_at(stack, index, node)):
-                    emptied.append(f"{self.names[stack]}[{along(first, step)}]")
+            # of those who look one after the other the last lets go
+            x, last = min(picks.items(), key=lambda pair: pair[1].first * pair[1].step)
+            step = last.step
+            if _is_stack(stack) and abs(step) == 1 and all(p.step == step for p in picks.values()):
+                places = range(last.first, last.first + step * loop.count, step)
+                if set(places).isdisjoint(self._looked_at(stack, index, node)):
+                    emptied.add(x)
         return emptied
 
     def _looked_at(self, stack: Node, index: int, loop: Node) -> Iterator[int]:
@@ -122,15 +152,14 @@ class Source:
         """Write the end of a step; the lists that the loop fills."""
         loop: Loop = node.params[0]
         names, stacks = self.names, []
-        slots = {x.params[0]: x for x in self.graph.nodes if x.inputs[:1] == (node,)}
+        after = loop.body.outputs[: loop.carried]
         for slot, (x, all_) in enumerate(zip(loop.results, loop.stacked)):
-            names[slots[slot]] = name = f"v{self._count()}"
+            names[self._result(node, slot)] = name = f"v{self._count()}"
             if all_:
                 stacks.append(name)
                 self.lines.append(f"{name}.append({names[x]})")
-            else:
+            elif x not in after:
                 self.lines.append(f"{name} = {names[x]}")
-        after = loop.body.outputs[: loop.carried]
         for x, then in zip(loop.body.inputs, after):
             self.lines.append(f"{names[x]} = {names[then]}")
         gone = dict.fromkeys(names[x] for x in loop.body.outputs)
