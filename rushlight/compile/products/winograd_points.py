@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from ..code.emit import Function, Value
+from ..code.emit import I64, PTR, Function, Module, Type, Value
 from ..records import record
 
 TAPS = 3
@@ -64,18 +64,35 @@ def _product(points: Sequence[Fraction]) -> list[Fraction]:
     return found
 
 
-def transformed(
-    f: Function, matrix: Matrix, load: Callable[[int, int], Value]
-) -> Iterator[tuple[int, Value]]:
-    """M D M^T of a grid D of vectors, each with its number, row by row.
+def transform_name(module: Module, type: Type, word: str, tile: int) -> str:
+    """The function that makes M D M^T of grids D of vectors; `word` names M in the filter.
 
-    Elements are loaded where they are needed, as registers for all of them would not do.
+    `(ptr source, i64 row, i64 place, ptr target, i64 step, i64 count)`: vectors side by side, of
+    `count` elements together; the steps are those of D's rows and columns, and between results.
+    Layers of all sizes share it. Elements are loaded where they are needed, as registers for all
+    of them would not do.
     """
+    name = f"filter{tile}_{word}_{type.suffix}"
+    if name in module.functions:
+        return name
+    words = ("source", PTR), ("row", I64), ("place", I64), ("target", PTR), ("step", I64)
+    f = module.function(name, [*words, ("count", I64)], internal=True)
+    source, row, place, target, step, count = f.arguments
+    matrix: Matrix = getattr(filter_of(tile), word)
     columns = len(matrix[0])
-    for i, row in enumerate(matrix):
-        line = [_combined(f, row, lambda k, j=j: load(k, j)) for j in range(columns)]
-        for j, other in enumerate(matrix):
-            yield i * len(matrix) + j, _combined(f, other, line.__getitem__)
+    down, across = ([f.mul(by, k) for k in range(columns)] for by in (row, place))
+    with f.loop(0, count, type.lanes, some=True) as lanes:
+        here, goal = (f.at(base, lanes.index, type) for base in (source, target))
+        lines = [f.at(here, at, type) for at in down]
+        for one in matrix:
+            line = [
+                _combined(f, one, lambda k, j=j: f.load(type, f.at(lines[k], across[j], type)))
+                for j in range(columns)
+            ]
+            for other in matrix:
+                f.store(_combined(f, other, line.__getitem__), goal)
+                goal = f.at(goal, step, type)
+    return name
 
 
 def _combined(f: Function, row: Sequence[float], load: Callable[[int], Value]) -> Value:

@@ -19,7 +19,7 @@ from ..code.emit import I64, VOID, Function, Module, Type, Value
 from .conv_plan import Array
 from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
-from .winograd_points import TAPS, filter_of, transformed
+from .winograd_points import TAPS, transform_name
 from .winograd_weight_plan import MinimalPlan, Turned
 
 
@@ -29,7 +29,6 @@ class MinimalParts:
     def __init__(self, module: Module, name: str, plan: MinimalPlan, scratch: int) -> None:
         self.module, self.name, self.plan, self.type = module, name, plan, plan.type
         self.f, self.scratch = module.function(name, KERNEL), scratch
-        self.filter = filter_of(plan.tile)
 
     def emit(self) -> None:
         f, plan, type = self.f, self.plan, self.type
@@ -141,14 +140,7 @@ class MinimalParts:
             )
             number = f.add(times(f, rows.index, plan.across), tiles.index)
             here, to = f.at(room, at, type), f.at(there, times(f, number, deep), type)
-            with f.loop(0, deep, type.lanes) as lanes:
-                x, goal = f.at(here, lanes.index, type), f.at(to, lanes.index, type)
-
-                def load(i: int, j: int, x: Value = x) -> Value:
-                    return f.load(type, x, i * pitch + j * deep)
-
-                for position, value in transformed(f, self.filter.inputs, load):
-                    f.store(value, goal, position * plan.steps[0])
+            self._filtered(f, "inputs", (here, pitch, deep), (to, plan.steps[0]), deep)
 
     def _spread(self, f: Function, lines: Value, room: Value, there: Value) -> None:
         """Tiles of gradients: by position, then strip, then tile, then channel."""
@@ -161,37 +153,30 @@ class MinimalParts:
             number = f.add(times(f, rows.index, plan.across), tiles.index)
             here, to = f.at(room, at, type), f.at(there, times(f, number, plan.wide), type)
             with f.loop(0, plan.block) as strips:
-                for lane in range(0, plan.wide, type.lanes):
-                    y = f.at(here, f.add(times(f, strips.index, plan.wide), lane), type)
-                    goal = f.add(times(f, strips.index, plan.tiles * plan.wide), lane)
+                y = f.at(here, times(f, strips.index, plan.wide), type)
+                goal = f.at(to, times(f, strips.index, plan.tiles * plan.wide), type)
+                self._filtered(f, "factors", (y, pitch, wide), (goal, plan.steps[1]), plan.wide)
 
-                    def load(i: int, j: int, y: Value = y) -> Value:
-                        return f.load(type, y, i * pitch + j * wide)
-
-                    for position, value in transformed(f, self.filter.factors, load):
-                        f.store(value, f.at(to, goal, type), position * plan.steps[1])
+    def _filtered(
+        self, f: Function, word: str, source: tuple[Value, int, int], target: tuple[Value, int],
+        count: int,
+    ) -> None:  # fmt: skip
+        """Transform a grid; source and target have their steps."""
+        name = transform_name(self.module, self.type, word, self.plan.tile)
+        f.call(name, VOID, *(f.coerce(x, I64) for x in (*source, *target, count)))
 
     def _end(self, f: Function, sums: Value, result: Value) -> None:
         """The nine sums of every kernel."""
         plan, type = self.plan, self.type
         own, whole = plan.terms * plan.wide, plan.taps * plan.wide
-        window = plan.tile + TAPS - 1
-        with (
-            f.loop(0, plan.block) as strips, f.loop(0, plan.terms) as terms,
-            f.loop(0, plan.wide, type.lanes) as lanes,
-        ):  # fmt: skip
+        down = (plan.tile + TAPS - 1) * plan.steps[2]
+        with f.loop(0, plan.block) as strips, f.loop(0, plan.terms) as terms:
             at = f.add(times(f, strips.index, own), times(f, terms.index, plan.wide))
-            here = f.at(sums, f.add(at, lanes.index), type)
             to = f.add(
                 times(f, strips.index, whole), times(f, terms.index, plan.kernel * plan.wide)
             )
-            goal = f.at(result, f.add(to, lanes.index), type)
-
-            def load(i: int, j: int, here: Value = here) -> Value:
-                return f.load(type, here, (i * window + j) * plan.steps[2])
-
-            for tap, value in transformed(f, self.filter.sums, load):
-                f.store(value, goal, tap * plan.wide)
+            grid = f.at(sums, at, type), down, plan.steps[2]
+            self._filtered(f, "sums", grid, (f.at(result, to, type), plan.wide), plan.wide)
 
     # --- products ---------------------------------------------------------------------------------
     def _products(self, terms: Number) -> None:
