@@ -134,6 +134,9 @@ class Gate:
         found = overloaded(args, kwargs)
         if not found and not MODES.active:
             return self.inner(*args, **kwargs)
+        handed = getattr(self.public, "handed", None)
+        if handed is not None and found:
+            args = handed(args)  # as classes are to be given them
         name = self.public.__name__
         if self.owner is None or name[:2] != "__":
             return dispatch(self.public, found, args, kwargs)

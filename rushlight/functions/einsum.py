@@ -57,6 +57,16 @@ def einsum(*args: Any) -> Tensor:
     return named(y, node) if (node := _node(y, labels, wanted)) else y
 
 
+def _operands_apart(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A call with a list of operands as the same with operands one by one, as torch hands it on."""
+    if len(args) == 2 and isinstance(args[0], str) and isinstance(args[1], (list, tuple)):
+        return (args[0], *args[1])
+    return args
+
+
+einsum.handed = _operands_apart  # type: ignore[attr-defined]  # a gate asks for it
+
+
 def _node(y: Tensor, labels: Any, wanted: Any) -> str | None:
     """torch's name for the last step, where ours is another: a product, or a diagonal."""
     last = y._entry[PRIM].name if type(y._entry) is list else None
