@@ -8,9 +8,8 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
-from ..reduce import MANY, ones, row_extremes, row_sums
+from ..reduce import row_extremes, row_sums
 from ..reduce import sum as sum_of
-from ..sort import starts
 from ..transcendental import PRINTED, exp
 from .kernels import need_float, raw, widened
 from .rounds import PIECE, unbuffered
@@ -74,42 +73,11 @@ def _log_softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: 
     np.subtract(g, out, out=out)
 
 
-def _few_rows(x: np.ndarray, dim: int) -> bool:
-    """Whether the number of calls is what counts: few numbers, in rows side by side."""
-    return x.size <= MANY and dim == x.ndim - 1 and x.flags.c_contiguous and x.dtype.char in "fd"
-
-
-def _columns(x: np.ndarray) -> np.ndarray:
-    """Few rows as columns, less the largest of each: no step needs dimensions of size 1.
-
-    A place and what stands there take half as long as a maximum.
-    """
-    length = x.shape[-1]
-    rows = x.reshape(-1, length)
-    return rows.T - rows.take(starts(rows.shape)[:, 0] + rows.argmax(1))
-
-
-def _softmax_of_few(x: np.ndarray) -> np.ndarray:
-    y = _columns(x)
-    np.exp(y, y)
-    y /= ones(len(y), y.dtype).dot(y)  # a third of a sum's time
-    return y.T.reshape(x.shape)
-
-
-def _log_softmax_of_few(x: np.ndarray) -> np.ndarray:
-    y = _columns(x)
-    sums = ones(len(y), y.dtype).dot(np.exp(y))
-    y -= np.log(sums, sums)
-    return y.T.reshape(x.shape)
-
-
 def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if x.dtype.char not in "fd":
         need_float(x, _kernel("softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x)
-    if _few_rows(x, dim):
-        return _softmax_of_few(x)
     if _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
@@ -148,8 +116,6 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
         need_float(x, _kernel("log_softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x)
-    if _few_rows(x, dim):
-        return _log_softmax_of_few(x)
     if _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
