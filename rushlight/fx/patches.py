@@ -28,7 +28,9 @@ def noting(function: Callable[..., Any]) -> Callable[..., Any]:
         proxy = find_proxy((args, kwargs))
         if proxy is None:
             return function(*args, **kwargs)
-        return proxy.tracer.create_proxy("call_function", function, args, kwargs)
+        handed = getattr(function, "handed", None)  # einsum's list of operands is taken apart
+        given = args if handed is None else handed(args)
+        return proxy.tracer.create_proxy("call_function", function, given, kwargs)
 
     return call
 
