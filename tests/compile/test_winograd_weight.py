@@ -175,8 +175,9 @@ def test_code_for_every_set_of_instructions_is_sound_and_does_not_spill(name, ta
         assert plan is not None and plan.stack <= STACK
         MinimalParts(module, "k", plan, 3).emit()
         text = module.text().replace("define internal", "define")
-        parts = re.split(r"^(tile\w+):", llvm.assembly(text, target), flags=re.M)[1:]
-        found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}
+        parts = re.split(r"^([a-z]\w*):", llvm.assembly(text, target), flags=re.M)[1:]
+        bodies = zip(parts[::2], parts[1::2])
+        found = {title: len(spills(body)) for title, body in bodies if title[:4] == "tile"}
         assert found and not any(found.values()), found
 
 
