@@ -19,16 +19,21 @@ CROSSED = "x for the other"  # each is read only for the other's gradient
 DIVIDED = "x; the first for the other"  # the first is read only for the second's gradient
 RAISED = "x; y for the other"  # the output is read only for the second's gradient
 CHOSEN = "x; the first alone"  # of three
+AFFINE = "x for the other, not the third"  # a product and a bias
+BIASED = "x, not the third"
+ADDED = "x, not the first"  # which is only added to, or a table of which places are read
 
 
 def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
     """Whether a kept operand (the output comes after them) turns out not to be needed."""
-    if reads == CROSSED:
-        return parents[1 - place] is None
+    if reads in (CROSSED, AFFINE):
+        return place == 2 or parents[1 - place] is None
     if reads == DIVIDED:
         return place == 0 and parents[1] is None
     if reads == RAISED:
         return place == 2 and parents[1] is None
+    if reads in (BIASED, ADDED):
+        return place == (2 if reads == BIASED else 0)
     return reads == CHOSEN and place > 0
 
 

@@ -11,7 +11,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
-from ..core.primitive import CROSSED, bake_multilinear
+from ..core.primitive import AFFINE, CROSSED, bake_multilinear
 from ..core.tape import INPUTS, PARENTS, SHAPE
 from .gemm import affine, native_affine, product
 from .reduce import sum as sum_of
@@ -242,7 +242,7 @@ linear = multilinear(
     doc="x w^T, the last dimension of x against that of w.",
 )  # fmt: skip
 linear_bias = multilinear(
-    "linear_bias", eval=_linear, node=_linear_node, edges=_linear_edges,
+    "linear_bias", eval=_linear, node=_linear_node, edges=_linear_edges, reads=AFFINE,
     adjoints=_LINEAR_BIAS, pull=_pull_linear, lower=("contraction", "...k,jk,j->...j"),
     doc="x w^T + b in one op.",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
-from ..core.primitive import CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
+from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from . import quotients
 from .transcendental import conj, log
@@ -406,7 +406,7 @@ lerp = general(
     doc="a + w (b - a).",
 )  # fmt: skip
 addcmul = general(
-    "addcmul", arity=3, dtype="promote", reads="x",
+    "addcmul", arity=3, dtype="promote", reads=ADDED,
     eval=lambda x, a, b, value: _kept(x + (a * b if value == 1 else value * a * b), x),
     vjp=lambda g, y, x, a, b, value: (
         g, g * conj(b) * _conjugate(value), g * conj(a) * _conjugate(value),
@@ -414,7 +414,7 @@ addcmul = general(
     doc="x + value * a * b.",
 )  # fmt: skip
 addcdiv = general(
-    "addcdiv", arity=3, dtype="promote", reads="x",
+    "addcdiv", arity=3, dtype="promote", reads=ADDED,
     eval=heavy("addcdiv", lambda x, a, b, value: _kept(x + value * (a / b), x), light=True),
     vjp=lambda g, y, x, a, b, value: (
         g, g * _conjugate(value) / conj(b), -g * _conjugate(value) * conj(a / (b * b)),

@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...core.families import multilinear
 from ...core.heavy import heavy
+from ...core.primitive import BIASED
 from ..reduce import sum as sum_of
 from .kernels import half
 
@@ -271,7 +272,7 @@ convolution = multilinear(
     doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
 )  # fmt: skip
 convolution_bias = multilinear(
-    "convolution_bias", node="ConvolutionBackward0",
+    "convolution_bias", node="ConvolutionBackward0", reads=BIASED,
     eval=heavy("convolution_bias", _with_bias),
     adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],

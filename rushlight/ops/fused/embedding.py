@@ -9,6 +9,7 @@ import numpy as np
 from ...core.errors import fail
 from ...core.families import multilinear
 from ...core.heavy import heavy
+from ...core.primitive import ADDED
 from ..indexing import add_at
 
 
@@ -59,7 +60,7 @@ def _weighted_rows(g: np.ndarray, places: np.ndarray, padding: int, by_count: bo
 
 
 embedding = multilinear(
-    "embedding", eval=lookup, edges=lambda entry: (0,),
+    "embedding", eval=lookup, edges=lambda entry: (0,), reads=ADDED,
     adjoints=[lambda g, table, places, padding, by_count:
               embedding_back(g, places, table.shape[0], padding, by_count), None],
     doc="table[places], one row per number.",
