@@ -14,6 +14,7 @@ from typing import Any
 from ..core.dispatch import ARRAYS, FLOATS, WRAPPERS, promote
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, Multilinear, Primitive
+from ..core.printing import add_suffixes
 from ..core.tensor import Tensor, link_view, wrap
 from ..core.values import Value
 from ..ops.elementwise import add, mul, neg
@@ -80,7 +81,7 @@ class Dual(Value):
         if not self.level.alive:
             return repr(self.primal)
         if self.level.kind == "dual":
-            return f"{repr(self.primal)[:-1]}, tangent={self.tangent!r})"
+            return add_suffixes(repr(self.primal)[:-1], [f"tangent={self.tangent!r}"], 7)
         body = "\n".join("    " + line for line in repr(self.primal).split("\n"))
         return f"GradTrackingTensor(lvl={self.level.depth}, value=\n{body}\n)"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..core.dispatch import FLOATS, OUTPUT_OF, record
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import LEAF, tick
 from ..core.tensor import Tensor, wrap
-from ..ops.structure import as_shape
+from ..ops.structure import as_shape, contiguous, permute
 from .dual import Dual
 from .levels import STACK, Level, pop, push
 from .transforms import check_tangent
@@ -92,7 +94,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     check_tangent(tensor, tangent)
     primal = as_shape(tensor, tensor._array.shape)
-    result = wrap(Dual(found, primal, tangent))
+    result = wrap(Dual(found, primal, _laid_like(tangent, primal)))
     if tensor._entry is not None and STATE.grad:
         parent = tensor if tensor._entry is LEAF else tensor._entry
         result._entry = [
@@ -100,6 +102,16 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             primal._array.shape, tick(), None,
         ]  # fmt: skip
     return result
+
+
+def _laid_like(tangent: Tensor, primal: Tensor) -> Tensor:
+    """The tangent, copied if its memory is not laid out as the value's."""
+    t, x = tangent._array, primal._array
+    if type(t) is not np.ndarray or type(x) is not np.ndarray or t.strides == x.strides:
+        return tangent
+    order = sorted(range(x.ndim), key=lambda dim: -abs(x.strides[dim]))
+    back = tuple(sorted(range(x.ndim), key=order.__getitem__))
+    return permute(contiguous(permute(tangent, tuple(order))), back)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

@@ -101,19 +101,18 @@ def _check_inputs(xs: tuple[Any, ...]) -> None:
 def _slowly(check: _Check) -> None:
     """Every entry of every Jacobian from backward."""
     ys = check.outputs()
-    for source, x in check.wanted:
-        numerical = check.numerical(x, ys)
-        if not ys:
-            if any(np.abs(one).max(initial=0) > check.atol for one in numerical):
-                raise fail(
-                    GradcheckError, "Numerical gradient for function expected to be zero",
-                    f"the outputs move with input {source}, but no gradient reaches it: was the"
-                    " chain cut (detach, .data, no_grad)?",
-                )  # fmt: skip
-            continue
-        for place, (y, expected) in enumerate(zip(ys, numerical)):
+    numerical = [check.numerical(x, ys) for _, x in check.wanted]
+    for (source, _), found in zip(check.wanted, numerical):
+        if not ys and any(np.abs(one).max(initial=0) > check.atol for one in found):
+            raise fail(
+                GradcheckError, "Numerical gradient for function expected to be zero",
+                f"the outputs move with input {source}, but no gradient reaches it: was the"
+                " chain cut (detach, .data, no_grad)?",
+            )  # fmt: skip
+    for place, y in enumerate(ys):  # torch names the first of this order that is wrong
+        for (source, x), expected in zip(check.wanted, numerical):
             found = by_backward(y, x)
-            _agree(check, "backward", source, place, x, y._array.shape, expected, found)
+            _agree(check, "backward", source, place, x, y._array.shape, expected[place], found)
             if not close(found, by_backward(y, x), 0, check.nondet_tol):
                 raise _not_reentrant(check.nondet_tol)
 
@@ -140,12 +139,12 @@ def _not_reentrant(tolerance: float) -> BaseException:
 def _forward(check: _Check) -> None:
     """Every entry of every Jacobian from forward mode."""
     ys = check.outputs()
-    for source, x in check.wanted:
-        numerical = check.numerical(x, ys)
-        analytical = by_forward(check.func, check.xs, source)
-        for place, (expected, found) in enumerate(zip(numerical, analytical)):
-            if ys:
-                _agree(check, "forward", source, place, x, ys[place]._array.shape, expected, found)
+    numerical = [check.numerical(x, ys) for _, x in check.wanted]
+    analytical = [by_forward(check.func, check.xs, source) for source, _ in check.wanted]
+    for place, y in enumerate(ys):
+        for (source, x), expected, found in zip(check.wanted, numerical, analytical):
+            shape = y._array.shape
+            _agree(check, "forward", source, place, x, shape, expected[place], found[place])
 
 
 def _fast(check: _Check) -> None:

@@ -142,6 +142,14 @@ class SavedTensor:
     ) -> None:
         """Pack this array now, and unpack it in backward."""
         entry, place = self.entry, self.place
+        if (entry[OUTPUT] if place < 0 else entry[INPUTS]) is FREED:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved"
+                " intermediate values of the graph are freed when you call .backward() or"
+                " autograd.grad(). Specify retain_graph=True if you need to backward through the"
+                " graph a second time or if you need to access saved variables after calling"
+                " backward."
+            )
         packed = Packed(self.tensor(), pack_hook, unpack_hook)
         hooks_of(entry).packed = True
         if place < 0:

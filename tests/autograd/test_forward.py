@@ -124,6 +124,28 @@ def test_dual_level() -> None:
     assert repr(y + 1) == "tensor(10.)"
 
 
+def test_a_tangent_lies_in_memory_as_its_value_does() -> None:
+    x, t = rl.rand(3, 4), rl.rand(4, 3)
+    with fw.dual_level():
+        for primal, tangent in ((x, t.T), (x.T, t), (x[:, ::2], t.T[:, ::2])):
+            kept = fw.unpack_dual(fw.make_dual(primal, tangent)).tangent
+            np.testing.assert_array_equal(kept.numpy(), tangent.numpy())
+            order = np.argsort(kept.stride()).tolist()
+            assert order == np.argsort(primal.stride()).tolist()
+        same = rl.rand(3, 4)
+        assert fw.unpack_dual(fw.make_dual(x, same)).tangent is same
+
+
+def test_a_long_tangent_stands_on_a_line_of_its_own() -> None:
+    x = rl.arange(8.0)
+    with fw.dual_level():
+        text = repr(fw.make_dual(x, x * 100))
+    assert text == (
+        "tensor([0., 1., 2., 3., 4., 5., 6., 7.],\n"
+        "       tangent=tensor([  0., 100., 200., 300., 400., 500., 600., 700.]))"
+    )
+
+
 def test_reverse_over_a_dual() -> None:
     """With a leaf inside, the tangent of the gradient is the Hessian's product."""
     x = draw(4).requires_grad_()

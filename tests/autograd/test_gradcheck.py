@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import rushlight as rl
@@ -169,3 +171,20 @@ def test_settings_that_check_nothing_are_refused(settings, text):
 def test_gradgradcheck_needs_a_mode():
     with pytest.raises(AssertionError, match="check_fwd_over_rev or check_rev_over_rev"):
         gradgradcheck(rl.sin, point(), check_rev_over_rev=False)
+
+
+def test_outputs_come_before_inputs() -> None:
+    """Of several wrong Jacobians torch names the first output's."""
+
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, z: Any) -> Any:
+            return x + 2 * z, 2 * x + z
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            return g + h, g + h
+
+    xs = [rl.ones(2, dtype=rl.float64, requires_grad=True) for _ in range(2)]
+    with pytest.raises(GradcheckError, match="output 0 with respect to input 1"):
+        gradcheck(Wrong.apply, xs)

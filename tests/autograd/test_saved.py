@@ -439,3 +439,56 @@ def test_hooks_see_the_tensors_themselves_the_second_operand_first() -> None:
     rl.autograd.backward([matrices, ratio, product])
     wanted = [*packed[4:], *packed[2:4], *packed[:2]]
     assert all(one is other for one, other in zip(unpacked, wanted, strict=True))
+
+
+def _linear(x: Any, w: Any, b: Any) -> Any:
+    return rl.nn.functional.linear(x, w, b)
+
+
+def _convolution(x: Any, w: Any, b: Any) -> Any:
+    return rl.nn.functional.conv1d(x[None], w[..., None], b)
+
+
+@pytest.mark.parametrize("wanted", ["b", "x", "w", "xw", "xb", "wb", "xwb"])
+@pytest.mark.parametrize("written", ["x", "w", "b"])
+@pytest.mark.parametrize("function", [_linear, _convolution])
+def test_only_operands_that_a_gradient_reads_are_guarded(
+    wanted: str, written: str, function: Any
+) -> None:
+    """torch 2.13: a linear layer saves x for w's gradient and w for x's, a convolution both."""
+    shapes = {"x": (3, 3), "w": (4, 3), "b": (4,)}
+    operands = {
+        name: rl.ones(shape).requires_grad_(name in wanted) for name, shape in shapes.items()
+    }
+    y = function(*operands.values()).sum()
+    with rl.no_grad():
+        operands[written].add_(1)
+    both = function is _convolution
+    needed = {"x": both or "w" in wanted, "w": both or "x" in wanted, "b": False}[written]
+    if needed:
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.backward()
+    else:
+        y.backward()
+
+
+def test_a_linear_layer_packs_what_its_gradients_read() -> None:
+    count = [0]
+
+    def pack(x: rl.Tensor) -> rl.Tensor:
+        count[0] += x.numel()
+        return x
+
+    net = rl.nn.Sequential(rl.nn.Linear(3, 3), rl.nn.ReLU(), rl.nn.Linear(3, 1))
+    with rl.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        net(rl.ones(2, 3))
+    assert count == [21]  # torch's: x 6, relu's result 6 and again for the product, weight 3
+
+
+def test_hooks_for_what_was_given_back_are_refused() -> None:
+    x = rl.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    saved = y.grad_fn.next_functions[0][0]._raw_saved_self
+    y.backward()
+    with pytest.raises(RuntimeError, match="Calling register_hooks on a saved tensor after it has"):
+        saved.register_hooks(lambda x: x, lambda x: x)
