@@ -9,6 +9,7 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
+from ...functions.layouts import in_order
 
 __all__ = [
     "multi_head_attention_forward", "scaled_dot_product_attention",
@@ -64,19 +65,20 @@ def _laid_as_query(y: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: A
 
     Heads of a projection are a turned view; users turn the result back and `view` it as rows.
     """
-    plain = mask is None or (mask.ndim in (2, 4) and not mask.requires_grad)
-    if query.ndim != 4 or not plain or not rl.backends.attention.flash or query.stride(3) != 1:
-        return y
-    if not query.shape[0] == key.shape[0] == value.shape[0] or key.shape[1] != query.shape[1]:
-        return y
-    if not query.shape[3] == key.shape[3] == value.shape[3] or value.shape[1] != query.shape[1]:
+    if query.ndim != 4:
         return y
     steps = query.stride()
-    order = sorted(range(3), key=lambda dim: -steps[dim])
-    if order == [0, 1, 2] or 0 in steps:
+    if steps[0] >= steps[1] >= steps[2] or steps[3] != 1 or 0 in steps:
         return y
-    back = [order.index(dim) for dim in range(3)]
-    return y.permute(*order, 3).contiguous().permute(*back, 3)
+    batch, heads, _, size = query.shape
+    for x in (key, value):
+        there = x.shape
+        if there[0] != batch or there[1] != heads or there[3] != size:
+            return y
+    plain = mask is None or (mask.ndim in (2, 4) and not mask.requires_grad)
+    if not plain or not rl.backends.attention.flash:
+        return y
+    return in_order(y, (*sorted(range(3), key=lambda dim: -steps[dim]), 3))
 
 
 def scaled_dot_product_attention(
