@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+import rushlight as rl
+
 from .._ops import KERNELS, aten
 from ..autograd.lifting import lift
 from ..core.dispatch import observe
@@ -169,8 +171,10 @@ def carried(overload: Any, args: Any, kwargs: Any, function: Any = None) -> Any:
     wanted = STATE.grad and any(x._entry is not None for x in tensors)
     if wanted and any(type(x._array) is not np.ndarray for x in tensors):
         return (function or overload.kernel)(*args, **kwargs)
+    state = rl.get_rng_state() if wanted else None
     y = emit(overload, args, kwargs)
     if wanted:
+        rl.set_rng_state(state)  # what it draws it draws alike
         with standing(silent=True):
             again = overload.kernel(*args, **kwargs)
         for one, twin in zip(tensors_in(y), tensors_in(again)):

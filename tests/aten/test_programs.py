@@ -107,6 +107,10 @@ CASES: dict[str, tuple[Callable[..., Any], Any]] = {
     "chosen": (lambda x: x.gather(1, rl.tensor([[0], [1]])).exp() + x.max(1)[0], (_x(2, 3),)),
     "lstm": (lambda x: rl.nn.LSTM(3, 4, dtype=rl.float64)(x * 0)[0], (_x(2, 2, 3),)),
     "norms": (lambda x: x.norm() + x.std() + x.var(1).sum() + x.logsumexp(0).sum(), (_x(3, 4),)),
+    "drawn": (
+        lambda x: F.rrelu(x, 0.1, 0.9, True) + F.alpha_dropout(x) + F.dropout(x) + F.dropout1d(x),
+        (_x(4, 5, 3),),
+    ),
     "einsum": (lambda a, b: rl.einsum("ij,jk->ki", a, b), (_x(2, 3), _x(3, 4))),
 }  # fmt: skip
 
