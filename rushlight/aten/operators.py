@@ -171,7 +171,7 @@ def carried(overload: Any, args: Any, kwargs: Any, function: Any = None) -> Any:
     wanted = STATE.grad and any(x._entry is not None for x in tensors)
     if wanted and any(type(x._array) is not np.ndarray for x in tensors):
         return (function or overload.kernel)(*args, **kwargs)
-    state = rl.get_rng_state() if wanted else None
+    state = rl.get_rng_state()
     y = emit(overload, args, kwargs)
     if wanted:
         rl.set_rng_state(state)  # what it draws it draws alike
