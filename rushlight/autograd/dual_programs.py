@@ -16,12 +16,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from functools import lru_cache
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from ..core.dispatch import WRAPPERS
 from ..core.primitive import Elementwise, Primitive
+from ..core.references import VARIABLE
 
 Program = Callable[[Any, Any, Any], Any]
 Note = tuple[str, Callable[..., Any], tuple[Any, ...]]  # a result's name, function, operands
@@ -110,7 +112,9 @@ def written(partial: Callable[..., Any], kind: np.dtype, flat: bool = False) -> 
         return None
     if type(d) is not Noted:
         return None
-    v, space = d.name, {"multiply": np.multiply, "kind": kind, "array": np.asarray}
+    v = d.name
+    space = {"multiply": np.multiply, "kind": kind, "array": np.asarray,
+             "held": getrefcount, "alone": VARIABLE}  # fmt: skip
     if flat:
         lines = ["n, y = x[()], y[()]", *(_number_line(note, kind, space) for note in notes)]
         lines.append(f"return t[()] * {'n' if v == 'x' else v}{'.astype(kind)' * d.mask}")
@@ -118,8 +122,12 @@ def written(partial: Callable[..., Any], kind: np.dtype, flat: bool = False) -> 
         lines = [_line(place, notes, d, kind, space) for place in range(len(notes))]
         if d.mask:  # NumPy multiplies by a mask four times slower than by numbers
             lines.append(f"{v} = {v}.astype(kind)")
-        own = d.mask or any(name == v and type(made) is np.ufunc for name, made, _ in notes)
-        lines.append(f"return multiply(t, {v}, {v})" if own else f"return multiply(t, {v})")
+        made = {name: function for name, function, _ in notes}.get(v)
+        if made is None:  # an operand itself
+            lines.append(f"return multiply(t, {v})")
+        elif not d.mask and type(made) is not np.ufunc:  # an op may give memory known elsewhere
+            lines.append(f"if {v}.base is not None or held({v}) != alone: return multiply(t, {v})")
+        lines.append(f"return multiply(t, {v}, {v})")
     exec("def program(t, y, x):\n    " + "\n    ".join(lines), space)
     return space["program"]
 
