@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
+from ...core.primitive import BIASED
 from ...core.tape import PARAMS, SHAPE, no_gradient
 from ..reduce import mean, number, ones
 from ..reduce import sum as sum_of
@@ -318,7 +319,7 @@ def _affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 affine = general(
-    "affine", eval=heavy("affine", _affine, light=True), arity=3, reads="x",
+    "affine", eval=heavy("affine", _affine, light=True), arity=3, reads=BIASED,
     node="NativeBatchNormBackward0",
     vjp=lambda g, y, x, scale, shift: (
         g * scale, sum_to(g * x, scale.shape), sum_to(g, shift.shape)),
