@@ -22,10 +22,10 @@ import numpy as np  # noqa: E402
 import rushlight  # noqa: E402
 from benchmarks.gemm import peak  # noqa: E402
 from benchmarks.timing import interleaved  # noqa: E402
-from rushlight.compile.graph import Graph, Node  # noqa: E402
 from rushlight.compile.kernels.program import build  # noqa: E402
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT  # noqa: E402
-from rushlight.compile.lowering import lower  # noqa: E402
+from rushlight.compile.middle.graph import Graph, Node  # noqa: E402
+from rushlight.compile.middle.lowering import lower  # noqa: E402
 
 # images, groups, outputs and inputs per group, size, kernel, stride, padding
 SHAPES = {

@@ -21,19 +21,19 @@ from ..core.errors import levels_out
 from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
-from .alive import rarely
-from .backward import Halves
-from .bound import Bound, frozen, modes, pattern
-from .capture import CHANGES, Captured, Uncompilable, capture
+from .calls.backward import Halves
+from .calls.bound import Bound, frozen, modes, pattern
+from .calls.fast import MISS, make
 from .code import cache, llvm
-from .fast import MISS, make
-from .graph import Graph
-from .kept import KeptForms
-from .report import Explanation
-from .required import Refused
-from .rolled import rolled
-from .source import NumpyProgram, Source
-from .standing import SWITCH, Call
+from .disk.kept import KeptForms
+from .disk.standing import SWITCH, Call
+from .middle.graph import Graph
+from .middle.rolled import rolled
+from .reports.report import Explanation
+from .reports.source import NumpyProgram, Source
+from .tracing.alive import rarely
+from .tracing.capture import CHANGES, Captured, Uncompilable, capture
+from .tracing.required import Refused
 
 LOG = logging.getLogger("rushlight.compile")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord

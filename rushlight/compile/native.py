@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from . import remembered
-from .digest import nodes_of
-from .entry import arrays, nothing
-from .graph import Graph
+from .calls.entry import arrays, nothing
+from .disk import remembered
+from .disk.digest import nodes_of
 from .kernels.running import HostStep, Program, State
+from .middle.graph import Graph
 
 LONG = 20_000  # nanoseconds from which other Python threads run meanwhile
 
@@ -78,7 +78,7 @@ class NativeProgram:
             # not if a program is remembered
             parts = "lowering", "simplify", "gathering", "joins", "verify"
             lowering, simplify, gathering, joins, verify = (
-                importlib.import_module(f".{part}", __package__) for part in parts
+                importlib.import_module(f".middle.{part}", __package__) for part in parts
             )
             core = lowering.lower(self.graph)
             verify.verify(core, core=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-from .. import compile as compiler
 from ..core import heavy
 
 __all__ = ["eager_kernels"]
@@ -31,12 +31,17 @@ def eager_kernels(enabled: bool | None = None) -> bool:
     return heavy.SWITCH.on
 
 
+def _native() -> Any:
+    """The maker of programs: it loads when one is asked for."""
+    return importlib.import_module("rushlight.compile.single.eager")
+
+
 def _make(*args: Any) -> Any:
-    return compiler.eager.make(*args)
+    return _native().make(*args)
 
 
 def _piece(name: str) -> Any:
-    return compiler.eager.piece(name)
+    return _native().piece(name)
 
 
 heavy.MAKERS.append(_make)

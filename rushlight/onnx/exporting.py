@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..autograd.modes import no_grad
-from ..compile.capture import (
+from ..compile.middle.foreign import has_hole
+from ..compile.middle.graph import Node
+from ..compile.middle.interpret import evaluate
+from ..compile.middle.lowering import lower_one
+from ..compile.tracing.capture import (
     Captured,
     Container,
     Leaf,
@@ -24,10 +28,6 @@ from ..compile.capture import (
     capture,
     flatten,
 )
-from ..compile.foreign import has_hole
-from ..compile.graph import Node
-from ..compile.interpret import evaluate
-from ..compile.lowering import lower_one
 from ..core.errors import fail
 from ..core.size_formulas import Dynamic
 from ..core.tensor import Tensor

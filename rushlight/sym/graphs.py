@@ -25,9 +25,9 @@ from ..autograd.symbolic.expressions import (
 )
 from ..autograd.symbolic.values import SymbolicError, wrap
 from ..compile.api import choose_backend
-from ..compile.capture import Uncompilable, capture
-from ..compile.graph import Graph, Node
-from ..compile.source import NumpyProgram, Source
+from ..compile.middle.graph import Graph, Node
+from ..compile.reports.source import NumpyProgram, Source
+from ..compile.tracing.capture import Uncompilable, capture
 from ..core.errors import fail
 from ..core.primitive import REGISTRY
 from ..core.tensor import Tensor

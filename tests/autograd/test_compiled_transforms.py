@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import rushlight as rl
-from rushlight.compile.alive import alive, kinds
+from rushlight.compile.tracing.alive import alive, kinds
 
 f = rl.func
 WEIGHTS, ROWS = rl.randn(3, 4), rl.randn(5, 3)

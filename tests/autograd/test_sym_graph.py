@@ -9,7 +9,7 @@ import pytest
 
 import rushlight as rl
 from rushlight import sym
-from rushlight.compile.graph import Graph, Node
+from rushlight.compile.middle.graph import Graph, Node
 
 
 def tensors(*shapes, seed=0):

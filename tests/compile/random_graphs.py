@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushlight.compile.graph import Graph, Node
+from rushlight.compile.middle.graph import Graph, Node
 
 SIZES = [1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 47, 64, 65, 97]
 FLOATS = ["float32", "float32", "float32", "float64"]

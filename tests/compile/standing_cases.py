@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import api, standing
+from rushlight.compile import api
 from rushlight.compile.code import llvm, loader
-from rushlight.compile.world import Unclear, World
+from rushlight.compile.disk import standing
+from rushlight.compile.disk.world import Unclear, World
 
 pytestmark = pytest.mark.skipif(
     not (llvm.available() and loader.suits(llvm.target().triple)), reason="no images here"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.compile.graph import Graph
-from rushlight.compile.interpret import interpret
 from rushlight.compile.kernels import again, program
+from rushlight.compile.middle.graph import Graph
+from rushlight.compile.middle.interpret import interpret
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rushlight as rl
-from rushlight.compile.graph import Graph, Node
-from rushlight.compile.interpret import interpret
 from rushlight.compile.kernels import chains, corners, program
 from rushlight.compile.kernels.orders import ordered
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.interpret import interpret
 
 sys.path.insert(0, str(Path(__file__).parent))
 

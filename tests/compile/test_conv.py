@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import interpret
 from rushlight.compile.code import llvm, parts
 from rushlight.compile.code.emit import Module, vector
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
+from rushlight.compile.middle import interpret
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.verify import verify
 from rushlight.compile.products import conv, conv_images
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
 from rushlight.compile.products.gemm_plan import tile_shapes
-from rushlight.compile.verify import verify
 from tests.compile.test_gemm import TARGETS, spills
 
 SETS = ["avx512", "avx2", "sse"]

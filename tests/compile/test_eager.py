@@ -369,7 +369,7 @@ def test_equal_calls_give_equal_bits() -> None:
 
 
 def test_what_cannot_be_made_is_said_once(monkeypatch: Any, caplog: Any) -> None:
-    from rushlight.compile import eager
+    from rushlight.compile.single import eager
 
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("no")
@@ -390,7 +390,7 @@ SCRIPT = """
 import sys
 import rushlight as rl
 x, net = rl.ones(8, 3, 32, 32), rl.nn.Conv2d(3, 8, 3)
-assert "rushlight.compile.eager" not in sys.modules
+assert "rushlight.compile.single.eager" not in sys.modules
 net(x), net(x)
 from rushlight.core import heavy
 print(sum(callable(found) for found in heavy.FORMS.values()), "llvmlite" in sys.modules)

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import eager_each, eager_formulas, eager_kept
-from rushlight.compile.graph import POINTWISE, Node
 from rushlight.compile.lower.builder import Builder
 from rushlight.compile.lower.value import Value
+from rushlight.compile.middle.graph import POINTWISE, Node
+from rushlight.compile.single import eager_each, eager_formulas, eager_kept
 from rushlight.core import heavy
 
 F = rl.nn.functional

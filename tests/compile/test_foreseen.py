@@ -12,8 +12,8 @@ import rushlight as rl
 from rushlight.core import dispatch
 from rushlight.core.primitive import REGISTRY
 
-later = importlib.import_module("rushlight.compile.later")
-foreseen = importlib.import_module("rushlight.compile.foreseen")
+later = importlib.import_module("rushlight.compile.tracing.later")
+foreseen = importlib.import_module("rushlight.compile.tracing.foreseen")
 nn, F = rl.nn, rl.nn.functional
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import rushlight as rl
-from rushlight.compile.graph import Node
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
+from rushlight.compile.middle.graph import Node
 from rushlight.ops.fused import convolution
 
 pytest.importorskip("llvmlite")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rushlight.compile.gathering import FEWEST, gathered
-from rushlight.compile.graph import Graph, Node
-from rushlight.compile.interpret import evaluate
-from rushlight.compile.verify import verify
+from rushlight.compile.middle.gathering import FEWEST, gathered
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.interpret import evaluate
+from rushlight.compile.middle.verify import verify
 
 KIND = np.dtype("f8")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rushlight as rl
-from rushlight.compile.graph import CORE, Graph, Node
-from rushlight.compile.interpret import EVALUATE, interpret
+from rushlight.compile.middle.graph import CORE, Graph, Node
+from rushlight.compile.middle.interpret import EVALUATE, interpret
 
 NAN, INF = np.nan, np.inf
 SINGLE, DOUBLE, WHOLE, TRUTH = (np.dtype(kind) for kind in ("f4", "f8", "i8", "?"))

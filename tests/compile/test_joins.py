@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rushlight.compile.graph import Graph
-from rushlight.compile.joins import merged
-from rushlight.compile.verify import verify
+from rushlight.compile.middle.graph import Graph
+from rushlight.compile.middle.joins import merged
+from rushlight.compile.middle.verify import verify
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_gathering import node, run, value

@@ -12,8 +12,8 @@ import pytest
 import rushlight as rl
 from rushlight.core.primitive import REGISTRY
 
-later = importlib.import_module("rushlight.compile.later")
-bound = importlib.import_module("rushlight.compile.bound")
+later = importlib.import_module("rushlight.compile.tracing.later")
+bound = importlib.import_module("rushlight.compile.calls.bound")
 nn, F = rl.nn, rl.nn.functional
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rushlight.compile.foreign import Hole
-from rushlight.compile.graph import CORE, Graph, Node
-from rushlight.compile.interpret import interpret
 from rushlight.compile.lower.activations import TABLE as ACTIVATIONS
-from rushlight.compile.lowering import lower, native_share
+from rushlight.compile.middle.foreign import Hole
+from rushlight.compile.middle.graph import CORE, Graph, Node
+from rushlight.compile.middle.interpret import interpret
+from rushlight.compile.middle.lowering import lower, native_share
 from rushlight.core import dtypes
 from rushlight.core.primitive import REGISTRY, Elementwise, Primitive
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rushlight.compile.foreign import Hole, resolve
-from rushlight.compile.graph import Graph, Node
-from rushlight.compile.interpret import interpret
-from rushlight.compile.lowering import lower, native_share
+from rushlight.compile.middle.foreign import Hole, resolve
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.interpret import interpret
+from rushlight.compile.middle.lowering import lower, native_share
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((3, 4)).astype(np.float32)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rushlight.compile.foreign import Hole
-from rushlight.compile.graph import Graph, Node
-from rushlight.compile.interpret import interpret
-from rushlight.compile.lowering import lower, native_share
+from rushlight.compile.middle.foreign import Hole
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.interpret import interpret
+from rushlight.compile.middle.lowering import lower, native_share
 from rushlight.core.primitive import REGISTRY
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30])

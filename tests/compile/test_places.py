@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.normal import normalise, storage
 from rushlight.compile.kernels.places import MOST, places
+from rushlight.compile.middle.graph import Graph, Node
 
 F4, SHAPE = np.dtype("f4"), (8, 32)
 
@@ -55,8 +55,8 @@ def loop(seed, steps=5):
 @pytest.mark.parametrize("seed", range(6))
 def test_loops_give_what_numpy_gives(seed):
     pytest.importorskip("llvmlite")
-    from rushlight.compile.interpret import interpret
     from rushlight.compile.kernels.program import build
+    from rushlight.compile.middle.interpret import interpret
 
     graph = Graph(*loop(seed))
     draw = np.random.default_rng(seed).standard_normal

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels import normal
+from rushlight.compile.middle.graph import Graph, Node
 from rushlight.core import threads
 
 pytest.importorskip("llvmlite")
@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from random_graphs import Builder
 
 from rushlight.compile.code import llvm
-from rushlight.compile.interpret import interpret
 from rushlight.compile.kernels.program import build
+from rushlight.compile.middle.interpret import interpret
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 MANY = int(os.environ.get("RUSHLIGHT_PROGRAMS", "40"))  # 1_000_000 takes a night

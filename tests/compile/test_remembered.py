@@ -15,10 +15,11 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import native, remembered
+from rushlight.compile import native
 from rushlight.compile.code import cache, llvm, loader
-from rushlight.compile.digest import digest, of_code
-from rushlight.compile.graph import Graph, Node
+from rushlight.compile.disk import remembered
+from rushlight.compile.disk.digest import digest, of_code
+from rushlight.compile.middle.graph import Graph, Node
 
 pytestmark = pytest.mark.skipif(
     not (llvm.available() and loader.suits(llvm.target().triple)), reason="no images here"
@@ -170,7 +171,7 @@ STEP = """if True:
     run = torch.compile(step) if sys.argv[1] == "compiled" else step
     print([f"{run(x, y).item():.5f}" for _ in range(6)], "llvmlite" in sys.modules,
           "rushlight.compile.kernels.schedule" in sys.modules,
-          "rushlight.compile.lowering" in sys.modules)
+          "rushlight.compile.middle.lowering" in sys.modules)
 """
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.compile import source as writing
-from rushlight.compile.graph import Graph
-from rushlight.compile.periods import Course
-from rushlight.compile.rolled import Loop, Varied, loops, rolled, unrolled
+from rushlight.compile.middle.graph import Graph
+from rushlight.compile.middle.periods import Course
+from rushlight.compile.middle.rolled import Loop, Varied, loops, rolled, unrolled
+from rushlight.compile.reports import source as writing
 
 STEPS = 6
 

@@ -31,11 +31,11 @@ from emitted import (
     ulps,
 )  # fmt: skip
 
-from rushlight.compile import interpret
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, vector
 from rushlight.compile.code.scalar import Emitter
-from rushlight.compile.graph import POINTWISE
+from rushlight.compile.middle import interpret
+from rushlight.compile.middle.graph import POINTWISE
 
 LANES = (1, 4, 16)
 SPECIAL = [

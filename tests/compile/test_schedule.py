@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels import memory, program, roots
 from rushlight.compile.kernels.normal import normalise, storage
 from rushlight.compile.kernels.schedule import Schedule, schedule
+from rushlight.compile.middle.graph import Graph, Node
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -11,9 +11,9 @@ import rushlight as torch
 pytest.importorskip("llvmlite")
 
 from rushlight.compile.code import llvm
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels.program import build
 from rushlight.compile.kernels.segments import stretches
+from rushlight.compile.middle.graph import Graph, Node
 from rushlight.compile.native import NativeProgram
 
 STEPS = 9

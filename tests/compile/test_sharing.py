@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from rushlight.compile.code import llvm
-from rushlight.compile.graph import Graph, Node
 from rushlight.compile.kernels import program
+from rushlight.compile.middle.graph import Graph, Node
 
 pytestmark = pytest.mark.skipif(not llvm.available(), reason="no native code here")
 F32 = np.dtype("float32")

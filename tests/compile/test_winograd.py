@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import interpret
 from rushlight.compile.code import llvm, parts
 from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
+from rushlight.compile.middle import interpret
 from rushlight.compile.products import conv, winograd_plan, winograd_shared
 from rushlight.compile.products import winograd_transform as transform
 from rushlight.compile.products.conv_weight_plan import WeightPlan

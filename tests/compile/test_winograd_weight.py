@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import rushlight as rl
-from rushlight.compile import interpret
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import Module
 from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import WEIGHT
+from rushlight.compile.middle import interpret
 from rushlight.compile.products import conv, winograd_weight_plan
 from rushlight.compile.products.conv_plan import STACK, Array, Shape
 from rushlight.compile.products.winograd_points import POINTS, TAPS, filter_of

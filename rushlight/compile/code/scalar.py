@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import POINTWISE
+from ..middle.graph import POINTWISE
 from . import integers, mathlib
 from .emit import Function, Value, constant, vector
 

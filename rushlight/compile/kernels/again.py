@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from itertools import pairwise
 
-from ..graph import Node
+from ..middle.graph import Node
 
 FAR = 1 << 18  # elements made between a value and its reader, so that no cache at hand holds it
 LEAST = 1 << 12  # elements of a value

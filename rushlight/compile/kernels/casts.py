@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import POINTWISE, Node
+from ..middle.graph import POINTWISE, Node
 from .affine import contiguous
 from .expression import Expression, Layout
 from .normal import SOURCES, shift, storage

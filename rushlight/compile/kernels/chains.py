@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import field, record
 from .affine import Index, contiguous, flat, substituted, variable
 from .normal import IDLE, WRITES, shift, storage

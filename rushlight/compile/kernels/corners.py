@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 import numpy as np
 
 from ..code.emit import I8, I64, PTR, Function, Value
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import record
 from . import memory
 from .normal import IDLE, storage

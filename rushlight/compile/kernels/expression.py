@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import field, record
 from .affine import ZERO, Coordinates, Index, Space, broadcast, contiguous, flat
 from .normal import SOURCES, VIEWS, shift, storage

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import plan_gemm
 from .normal import hosted, storage

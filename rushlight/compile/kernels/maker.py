@@ -12,7 +12,7 @@ import numpy as np
 
 from ..code import llvm
 from ..code.emit import PTR, VOID, Module
-from ..graph import Node
+from ..middle.graph import Node
 from ..products.dispatch import Product, matrix_products, product, turning_copy
 from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy

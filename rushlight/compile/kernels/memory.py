@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable
 
 import numpy as np
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import record
 from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..foreign import Hole
-from ..graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
+from ..middle.foreign import Hole
+from ..middle.graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
 from ..records import field, record
 from .affine import contiguous
 from .orders import ordered

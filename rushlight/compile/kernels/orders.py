@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..graph import POINTWISE, Graph, Node
+from ..middle.graph import POINTWISE, Graph, Node
 
 
 def ordered(graph: Graph) -> Graph:

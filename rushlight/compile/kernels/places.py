@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..graph import POINTWISE, REDUCTIONS, Graph, Node
+from ..middle.graph import POINTWISE, REDUCTIONS, Graph, Node
 from ..records import record
 from .affine import contiguous
 

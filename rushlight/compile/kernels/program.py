@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..code import cache, llvm
-from ..graph import Graph, Node
+from ..middle.graph import Graph, Node
 from ..records import field, record
 from . import memory
 from .affine import contiguous

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import field, record
 
 VALUE, CONSTANT, MEMORY, ARENA = range(4)  # where a value stands

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..graph import POINTWISE, REDUCTIONS, Node
+from ..middle.graph import POINTWISE, REDUCTIONS, Node
 from ..records import field, record
 from .affine import (
     ZERO,

@@ -219,7 +219,7 @@ class HostStep:
     def __init__(self, step: Host, number: int, program: Program) -> None:
         self.step, self.number, self.program = step, number, program
         # the core ops' meaning in NumPy is not needed where all is native
-        self.evaluate = importlib.import_module("..interpret", __package__).evaluate
+        self.evaluate = importlib.import_module("..middle.interpret", __package__).evaluate
 
     def independent(self) -> bool:
         """Whether it draws random numbers and reads nothing."""

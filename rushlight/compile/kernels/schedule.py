@@ -13,7 +13,7 @@ import heapq
 import itertools
 from collections.abc import Mapping, Sequence
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..records import field, record
 from .affine import Coordinates, Index, contiguous, flat, placed, relocated, variable
 from .chains import chained

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..code.emit import I8, I64, PTR, VOID, Function, Module, Value
-from ..periods import Period, repeated
+from ..middle.periods import Period, repeated
 from .pool import PARALLEL
 
 Row = tuple[str, int, int, int, int]  # kernel, its first operand, units, units at a time, clock

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import Node
+from ..middle.graph import Node
 from ..products.dispatch import Product
 from ..products.gemm import Room, copies_before, plan_gemm, scratch_bytes
 from ..products.gemm_plan import Gemm, Operand, Plan

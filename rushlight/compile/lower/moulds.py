@@ -10,9 +10,9 @@ import marshal
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..digest import Opaque
-from ..digest import _params as params_of
-from ..graph import Node
+from ..disk.digest import Opaque
+from ..disk.digest import _params as params_of
+from ..middle.graph import Node
 from .value import Value
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
+from ..middle.graph import Node
 
 NATIVE = frozenset(np.dtype(char) for char in "fdqibBh?")
 BOOL, INT64, FLOAT64 = np.dtype(bool), np.dtype(np.int64), np.dtype(np.float64)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..code.emit import Function, Module, Value, vector
-from ..graph import Node
 from ..kernels import nest as nests
 from ..kernels.expression import Expression, Layout, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
+from ..middle.graph import Node
 from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels

@@ -13,7 +13,6 @@ from collections.abc import Container
 from typing import Any
 
 from ..code.emit import Function, Module, Value, vector
-from ..graph import Node
 from ..kernels import nest as nests
 from ..kernels.casts import Casts
 from ..kernels.expression import Expression, Store, Term, stores
@@ -22,6 +21,7 @@ from ..kernels.normal import Normal
 from ..kernels.roots import below
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
+from ..middle.graph import Node
 from ..records import record, replace
 from .gemm import Gemm, KernelCall, Operand, Place, Result, emit_gemm, scratch_bytes
 from .packing import Copy

@@ -1,0 +1,1 @@
+"""Programs bound to the world: guards, arguments, results, the short ways in."""

@@ -1,0 +1,292 @@
+"""A captured call bound to the world: fetch the inputs, run the program, repeat the effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.locks import fork_safe
+from ...core.state import DEFAULTS, STATE
+from ...core.tape import FOLLOWED, LEAF, mark_written
+from ...core.tensor import Tensor, wrap
+from ..tracing.afterwards import number
+from ..tracing.capture import Captured, Container, Result, alike, window
+from ..tracing.required import Refused
+from ..tracing.trace import Source
+from .backward import output_entry
+from .guards import Place, checker, same
+
+
+def modes() -> tuple[Any, ...]:
+    """What the thread and the process have switched on: part of what a program is made for."""
+    return STATE.grad, STATE.inference, STATE.autocast, STATE.anomaly, DEFAULTS.dtype
+
+
+def frozen(captured: Captured) -> list[int]:
+    """Inputs that hardly ever change: large tensors of a call that writes and derives nothing."""
+    if captured.joint is not None or captured.writes or captured.gradients:
+        return []
+    return [
+        k for k, source in enumerate(captured.sources)
+        if source.kind == "tensor" and source.array.nbytes >= FOLLOWED
+    ]  # fmt: skip
+
+
+class Argument:
+    """What a tensor argument must look like."""
+
+    __slots__ = ("dtype", "history", "kind", "shape", "strides")
+
+    def __init__(self, x: Tensor) -> None:
+        array = x._array
+        self.kind, self.shape, self.dtype, self.strides = (
+            type(x), array.shape, array.dtype, array.strides,
+        )  # fmt: skip
+        self.history = history(x)
+
+    def fits(self, x: Any) -> bool:
+        """Whether a value is a tensor of this form."""
+        if type(x) is not self.kind:
+            return False
+        array = x._array
+        return (
+            array.shape == self.shape and array.dtype == self.dtype
+            and array.strides == self.strides and history(x) == self.history
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        grad = ", requires grad" if self.history else ""
+        return f"{self.dtype}{list(self.shape)}{grad}"
+
+
+def history(x: Tensor) -> int:
+    """0: no gradient, 1: a leaf that wants one, 2: computed."""
+    entry = x._entry
+    return 0 if entry is None else 1 if entry is LEAF else 2
+
+
+def pattern(value: Any) -> Any:
+    """Nested arguments with each tensor replaced by its form."""
+    if isinstance(value, Tensor):
+        return Argument(value)
+    if type(value) in (tuple, list):
+        return type(value)(pattern(part) for part in value)
+    if type(value) is dict:
+        return {key: pattern(part) for key, part in value.items()}
+    return value
+
+
+def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
+    """Whether arguments match a pattern; the tensors among them are collected on the way."""
+    kind = type(wanted)
+    if kind is Argument:
+        leaves.append(value)
+        return wanted.fits(value)
+    if kind is tuple or kind is list:
+        return (
+            type(value) is kind and len(value) == len(wanted)
+            and all(fits(part, one, leaves) for part, one in zip(value, wanted))
+        )  # fmt: skip
+    if kind is dict:
+        return (
+            type(value) is dict and value.keys() == wanted.keys()
+            and all(fits(value[key], one, leaves) for key, one in wanted.items())
+        )  # fmt: skip
+    return same(value, wanted)
+
+
+class Bound:
+    """One program with its guards: `matches` decides whether it may run, `__call__` runs it."""
+
+    def __init__(
+        self, captured: Captured, program: Any, halves: Any, arguments: Any, modes: Any,
+        first: Any = None,
+    ) -> None:  # fmt: skip
+        self.captured, self.program, self.modes = captured, program, modes
+        self.halves, self.first = halves, first  # `first` asks whether the values will do
+        self.engines = list({id(x): x for x in map(_engine, captured.graph.effects)}.values())
+        self.arguments = arguments
+        self.places: list[Place] = captured.places
+        self.presence = captured.presence
+        self._check: Any = None  # asks all places; written when it is first needed
+        self._sources = captured.sources
+        self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
+        self._aliases = self._sharing()
+        self._lock = fork_safe(self)
+        self.runs = 0
+        self.fast: Any = None  # the generated short way, where there is one
+
+    def conclude(self) -> None:
+        """What Python does after every run."""
+        for step in self.captured.afterwards:
+            step()
+
+    def _sharing(self) -> list[tuple[int, int]]:
+        """Pairs of inputs of which one is written: they must not come to share memory."""
+        written = {place for place, _ in self.captured.writes}
+        tensors = [i for i, s in enumerate(self._sources) if s.kind != "number"]
+        arguments = {i for i in tensors if self._sources[i].kind in ("argument", "item")}
+        return [
+            (i, j) for i in written for j in tensors
+            if i != j and (i in arguments or j in arguments)
+        ]  # fmt: skip
+
+    def matches(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> bool:
+        """Whether everything that the program takes for granted is so."""
+        return (
+            modes() == self.modes
+            and fits(args, self.arguments[0], leaves)
+            and fits(kwargs, self.arguments[1], leaves)
+            and self.holds()
+            and all((x._grad is None) == (had is None) for x, had in self.presence)
+        )
+
+    def holds(self) -> bool:
+        """Whether all places are as they were."""
+        if self._check is None:
+            self._check = checker(self.places)
+        return self._check()
+
+    def fetch(self, leaves: Sequence[Tensor]) -> list[np.ndarray] | None:
+        """The arrays of all inputs, or None when one has another form than it had."""
+        arrays = []
+        for source, (shape, dtype, strides) in zip(self._sources, self._forms):
+            array = _FETCH[source.kind](source, leaves)
+            if array.shape != shape or array.dtype != dtype or array.strides != strides:
+                return None
+            if type(array) is not np.ndarray:  # another thread traces: a stand-in
+                return None
+            arrays.append(array)
+        for where, place, form in self.captured.shared:
+            x = leaves[where] if type(where) is int else where
+            if form is None:
+                if x is not leaves[place]:
+                    return None
+            elif window(x._array, arrays[place]) != form:
+                return None
+        if any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
+            return None
+        return arrays
+
+    def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
+        captured = self.captured
+        with self._lock:
+            outputs = self.outputs(arrays)
+            self.runs += 1
+            if captured.writes:
+                self.write(arrays, outputs)
+        for x, index in captured.gradients:
+            x._grad = None if index is None else wrap(outputs[index])
+        node = None
+        if captured.joint is not None and STATE.grad:
+            node = self.halves.entry(leaves, arrays, outputs)
+        for (table, key), template in zip(captured.stores, captured.stored):
+            table[key] = build(template, outputs, arrays, node, leaves)
+        return build(captured.results, outputs, arrays, node, leaves)
+
+    def outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Run the program; where that will not do, nothing is written nor drawn."""
+        if self.first is not None:
+            (fine,) = self.first.run([arrays[place] for place in self.captured.required.reads])
+            if not fine:
+                raise Refused
+        states = [engine.get_state() for engine in self.engines]
+        try:
+            outputs = self.program.run(arrays)
+            if self.captured.late is not None and not outputs[self.captured.late]:
+                raise Refused
+        except Exception as error:
+            for engine, state in zip(self.engines, states):
+                engine.set_state(state)
+            raise Refused from error
+        return outputs
+
+    def write(self, arrays: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+        """New content for the inputs that the call writes, once nothing reads the old."""
+        writes = [pair for pair in self.captured.writes if pair[0] not in self.program.wrote]
+        for place in self.program.wrote:
+            mark_written(arrays[place])
+        targets = [arrays[place] for place, _ in writes]
+        for index, y in enumerate(outputs):
+            inner = y.base is not None or any(y is x for x in arrays)
+            if inner and any(np.may_share_memory(y, x) for x in targets):
+                outputs[index] = y.copy()
+        for place, index in writes:
+            np.copyto(arrays[place], outputs[index])
+            mark_written(arrays[place])
+
+
+def _engine(draw: Any) -> Any:
+    return draw.params[0]
+
+
+def build(
+    template: Any,
+    outputs: Sequence[np.ndarray],
+    arrays: Sequence[np.ndarray],
+    node: Any,
+    leaves: Sequence[Tensor],
+) -> Any:
+    """The returned structure with its tensors; `node` is the tape's entry for live results."""
+    kind = type(template)
+    if kind is Result:
+        if template.kind in _MADE:
+            return _made(template, outputs, arrays, node)
+        if template.kind == "argument":
+            return leaves[template.index]
+        return template.value._grad if template.kind == "gradient" else template.value
+    if kind is dict:
+        return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
+    if kind is Container:
+        parts = [build(part, outputs, arrays, node, leaves) for part in template.parts]
+        return template.built(parts)
+    return alike(template, [build(part, outputs, arrays, node, leaves) for part in template])
+
+
+_MADE = ("new", "view")
+
+
+def _made(
+    template: Result, outputs: Sequence[np.ndarray], arrays: Sequence[np.ndarray], node: Any
+) -> Tensor:
+    """A result that is another tensor at every call: new memory, or a view of an input's."""
+    entry = template.entry
+    if type(entry) is int:
+        entry = output_entry(node, entry)
+    if template.kind == "new":
+        return wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
+    array = arrays[template.index]
+    if template.value is not None:
+        array = _through(array, *template.value)
+    return wrap(array, entry)
+
+
+def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:
+    """A view of an array's memory, by bytes."""
+    if not base.size:
+        return np.empty(shape, dtype)
+    low, high = np.lib.array_utils.byte_bounds(base)
+    first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
+    memory = first.reshape(1).view(np.uint8)
+    memory = np.lib.stride_tricks.as_strided(memory, (high - low,), (1,))
+    return np.ndarray(shape, dtype, memory[offset:], 0, strides)
+
+
+def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
+    source.array[()] = number(source.owner, source.path)
+    return source.array
+
+
+def _gradient(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
+    return source.owner._grad._array
+
+
+_FETCH = {
+    "argument": lambda source, leaves: leaves[source.owner]._array,
+    "tensor": lambda source, leaves: source.owner._array,
+    "gradient": _gradient,
+    "item": lambda source, leaves: source.owner[source.key]._array,
+    "number": _number,
+}

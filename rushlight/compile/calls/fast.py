@@ -1,0 +1,341 @@
+"""The short way into a native program: one generated function per program.
+
+It asks the guards, fetches the arrays, runs the code and puts the results in place, without a loop
+or a call that is not needed. It answers MISS where anything is not as it was; the long way
+(`Bound`) then decides. For a step of a few microseconds this is most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import is_not
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ...core import memory
+from ...core.dispatch import INFERRED, OUTPUT_OF
+from ...core.references import ATTRIBUTE, LISTED
+from ...core.state import DEFAULTS, STATE, WATCHED
+from ...core.tape import LEAF, Clock, follow, last_write, owner_of
+from ...core.tape import tick as clock_tick
+from ...core.tensor import Tensor
+from ..tracing.capture import Result
+from .backward import MANY, ONE, Kept
+from .bound import Argument, Bound
+from .fast_back import form_of
+from .guards import SCALARS, lines_of, same
+from .words import Words
+from .words import known as words_known
+
+MISS = object()
+
+
+def make(bound: Bound) -> Callable[..., Any] | None:
+    """The generated function of a program, or None where its call has no short form."""
+    writer = _Writer(bound)
+    return writer.function() if writer.usable() else None
+
+
+class _Writer:
+    def __init__(self, bound: Bound) -> None:
+        self.bound, self.captured = bound, bound.captured
+        self.native: Any = getattr(bound.program, "native", None)
+        self.names: dict[str, Any] = {
+            "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
+            "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
+            "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
+            "owner_of": owner_of,
+        }  # fmt: skip
+        self.lines: list[str] = []
+
+    def usable(self) -> bool:
+        """Whether the call is of the plain kind: positional tensors in, new tensors out."""
+        if self.native is None or self.bound.program.draws is None:
+            return False
+        if self.captured.shared or self.captured.late is not None:
+            return False
+        args, kwargs = self.bound.arguments
+        if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
+            return False
+        if any(source.kind == "gradient" for source in self.captured.sources):
+            return False
+        written = {place for place, _ in self.captured.writes}
+        if any(self.captured.sources[place].kind in ("argument", "item") for place in written):
+            return False
+        results = self.captured.results
+        parts = (*(results if type(results) is tuple else (results,)), *self.captured.stored)
+        return all(isinstance(x, Result) and x.kind in ("new", "value", "same") for x in parts)
+
+    def function(self) -> Callable[..., Any] | None:
+        """Write, compile and return it."""
+        forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
+        self.words = Words(self.bound.places) if words_known() else None
+        if self.words is not None:
+            for table, _ in self.captured.stores:
+                self.words.forget(table)
+        program = self.bound.program
+        entry = program.array_entry(range(len(forms)), forms, self.words)
+        if program.draws:
+            self.names["probe"] = program.array_entry(range(len(forms)), forms, self.words, False)
+        self.copied = {
+            k: place for place, k in self.captured.writes if place not in program.wrote
+        }  # fmt: skip
+        self.outputs = [
+            k for k in range(len(self.captured.graph.outputs))
+            if k not in self.native.donate and k not in self.copied
+        ]  # fmt: skip
+        if entry is None:
+            return None
+        self.names["run"] = entry
+        self._arguments()
+        self._guards()
+        self._inputs()
+        if self.captured.writes:
+            self._apart()
+        if self.bound.first is not None and not self._ask_first():
+            return None
+        self._memory()
+        self._run()
+        self._effects()
+        source = "def fast(args):\n    " + "\n    ".join(self.lines)
+        exec(compile(source, "<compiled call>", "exec"), self.names)
+        return self.names["fast"]
+
+    def _arguments(self) -> None:
+        add, (args, _) = self.lines.append, self.bound.arguments
+        grad, inference, autocast, _, dtype = self.bound.modes
+        self.names["dtype"], self.names["autocast"] = dtype, autocast
+        more = "" if grad else f" or STATE.inference is not {inference}"  # it implies no grad
+        add(
+            f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
+            f" STATE.autocast is not autocast or DEFAULTS.dtype is not dtype: return MISS"
+        )
+        if args:
+            add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
+        for i, wanted in enumerate(args):
+            if isinstance(wanted, Argument):
+                self.names[f"K{i}"] = wanted.kind
+                state = ("is not None", "is not LEAF", "is None")[wanted.history]
+                add(f"if type(x{i}) is not K{i} or x{i}._entry {state}: return MISS")
+            else:
+                self.names[f"E{i}"] = wanted
+                add(f"if not same(x{i}, E{i}): return MISS")
+
+    def _guards(self) -> None:
+        tests: list[str] = []
+        if self.words is None:
+            tests, names = lines_of(self.bound.places)
+            self.names.update(names)
+        for i, (x, had) in enumerate(self.bound.presence):
+            self.names[f"p{i}"] = x
+            tests.append(f"p{i}._grad is {'not ' if had is not None else ''}None")
+        if tests:
+            self.lines.append("try:")
+            self.lines.append(f"    if not ({' and '.join(tests)}): return MISS")
+            self.lines.append("except Exception: return MISS")
+
+    def _inputs(self) -> None:
+        leaves = [i for i, x in enumerate(self.bound.arguments[0]) if isinstance(x, Argument)]
+        self.fetched = []
+        for k, source in enumerate(self.captured.sources):
+            if source.kind == "argument":
+                self.fetched.append(f"x{leaves[source.owner]}._array")
+                continue
+            self.names[f"s{k}"] = source.owner
+            if source.kind == "item":
+                self.lines += [
+                    f"try: i{k} = s{k}[{source.key!r}]._array", "except Exception: return MISS",
+                ]  # fmt: skip
+                self.fetched.append(f"i{k}")
+            elif source.kind == "number":
+                cell: Any = source.array.reshape(1)
+                self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
+                place = "".join(f"[{key!r}]" for key in source.path)
+                self.lines += [
+                    f"try: n{k}[0] = s{k}{place}", "except Exception: return MISS",
+                ]  # fmt: skip
+                self.fetched.append(f"a{k}")
+            else:
+                self.fetched.append(f"s{k}._array")
+
+    def _ask_first(self) -> bool:
+        """Whether the values will do is asked before anything is written or drawn."""
+        first, reads = self.bound.first, self.captured.required.reads
+        if getattr(first, "draws", None) is None:
+            return False
+        answer: Any = np.ones((), bool)
+        forms = [*(self.bound._forms[place] for place in reads), form_of(first.graph.outputs[0])]
+        ask = first.array_entry(range(len(forms)), forms, None, held=True)
+        if ask is None:
+            return False
+        self.names.update(ask=ask, answer=answer, fine=memoryview(answer.reshape(1)))
+        arrays = ", ".join(self.fetched[place] for place in reads)
+        self.lines.append(f"if not ask({arrays}, answer) or not fine[0]: return MISS")
+        return True
+
+    def _memory(self) -> None:
+        """Results get new memory; a gradient's is used again where nobody else holds it."""
+        add = self.lines.append
+        gradients = {index: x for x, index in self.captured.gradients if index is not None}
+        for k in self.outputs:
+            node = self.captured.graph.outputs[k]
+            self.names[f"S{k}"], self.names[f"D{k}"] = node.shape, node.dtype
+            self.names[f"M{k}"] = memory.empty if node.nbytes >= memory.LARGE else np.empty
+            if k not in gradients:
+                add(f"o{k} = M{k}(S{k}, D{k})")
+                continue
+            self.names[f"g{k}"], self.names[f"G{k}"] = gradients[k], [None]
+            add(f"t{k} = G{k}[0]")
+            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + (g{k}._grad is t{k}) or"
+                f" t{k}._entry is not None or getrefcount(t{k}._array) > {ATTRIBUTE}:")  # fmt: skip
+            add(f"    t{k} = G{k}[0] = new(Tensor)")
+            add(f"    t{k}._array = M{k}(S{k}, D{k})")
+            add(f"    t{k}._entry = None")
+
+    def _apart(self) -> None:
+        """Arguments must not lie in memory that the program writes."""
+        add = self.lines.append
+        held = [self.fetched[place] for place, _ in self.captured.writes]
+        known: list[Any] = [None] * len(held)
+        owners: set[int] = set()
+        clock = Clock()
+
+        def moved(*now: np.ndarray) -> None:
+            known[:] = now
+            owners.clear()
+            for array in now:
+                follow(array, clock)
+                owners.add(id(owner_of(array)))
+
+        self.names.update(A=known, O=owners, moved=moved, tick=clock.run)
+        changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
+        add(f"if {changed}: moved({', '.join(held)})")
+        for source, fetched in zip(self.captured.sources, self.fetched):
+            if source.kind in ("argument", "item"):
+                add(f"a = {fetched}")
+                add("if id(a if a.base is None else owner_of(a)) in O: return MISS")
+
+    def _run(self) -> None:
+        gradients = {index for _, index in self.captured.gradients}
+        donate = self.native.donate
+        outs = [
+            self.fetched[donate[k]] if k in donate
+            else f"b{k}" if k in self.copied else f"t{k}._array" if k in gradients else f"o{k}"
+            for k in range(len(self.captured.graph.outputs))
+        ]  # fmt: skip
+        for k in self.copied:
+            node = self.captured.graph.outputs[k]
+            self.names[f"b{k}"] = np.empty(node.shape, node.dtype)
+        arrays = ", ".join([*self.fetched, *outs])
+        if self.words is not None:
+            self.names["soft"] = self.words.soft
+            self.lines.append("if soft[0] is not None and not soft[0](): return MISS")
+        body = self._calls(arrays)
+        if self.bound.program.releases or self.bound.program.draws or self.copied:
+            self.names["lock"] = self.native._lock
+            self.lines += ["if not lock.acquire(False): return MISS", "try:"]
+            self.lines += ["    " + line for line in body]
+            self.lines.append("finally: lock.release()")
+        else:
+            self.lines += body
+
+    def _calls(self, arrays: str) -> list[str]:
+        """Look (and draw) and run, and copy what the program could not write in place."""
+        call = f"run({arrays})"
+        again = "return MISS"
+        if self.words is not None:  # what changed may be of no importance: ask in full, once
+            self.names.update(holds=self.bound.holds, renew=self.words.renew)
+            again = "if not holds(): return MISS"
+        looked = f"probe({arrays})" if self.bound.program.draws else call
+        lines = [*self._still(), f"if not {looked}:", f"    {again}"]
+        if self.words is not None:
+            lines += ["    renew()", f"    if not {looked}: return MISS"]
+        if self.bound.program.draws:
+            outs = arrays.split(", ")[len(self.fetched) :]
+            lines.append(f"nothing.outputs = ({''.join(out + ', ' for out in outs)})")
+        for i, draw in enumerate(self.bound.program.draws):
+            self.names[f"draw{i}"] = draw
+            lines.append(f"draw{i}(nothing)")
+        if self.bound.program.draws:
+            self.names["nothing"] = self.bound.program.blank
+            lines.append(call)
+        if self.native.status is not None:
+            self.names.update(status=self.native.status, check=self.native.check)
+            lines.append("if status[0]: check()")
+        for k, place in self.copied.items():
+            lines.append(f"copyto({self.fetched[place]}, b{k})")
+        return lines
+
+    def _still(self) -> list[str]:
+        """What is made of inputs that hardly ever change is made again if they did."""
+        once = self.native.once
+        if once is None:
+            return []
+        self.names.update(once=once, last_write=last_write, is_not=is_not)
+        given = "".join(f"{self.fetched[k]}, " for k in once.places)
+        return [
+            f"still = ({given})",
+            "if once.seen != last_write[0] or any(map(is_not, still, once.arrays)):"
+            " once.renew(still)",
+        ]
+
+    def _effects(self) -> None:
+        add = self.lines.append
+        for i, (x, index) in enumerate(self.captured.gradients):
+            self.names[f"h{i}"] = x
+            add(f"h{i}._grad = {'None' if index is None else f't{index}'}")
+        if self.captured.writes:
+            add("tick()")
+        if self.captured.joint is not None:
+            self._entry()
+        for i, ((table, key), value) in enumerate(zip(self.captured.stores, self.captured.stored)):
+            self.names[f"T{i}"] = table
+            add(f"T{i}[{key!r}] = {self._result(value)}")
+        results = self.captured.results
+        if type(results) is tuple:
+            parts = [self._result(x) for x in results]
+            add(f"return ({''.join(part + ', ' for part in parts)})")
+        else:
+            add(f"return {self._result(results)}")
+
+    def _entry(self) -> None:
+        """The tape's entry for results that want a gradient: `Halves.entry` written out."""
+        halves: Any = self.bound.halves
+        joint: Any = self.captured.joint
+        parents = ""
+        for place in joint.targets:
+            source = self.captured.sources[place]
+            x = f"s{place}"
+            if source.kind == "argument":
+                x = self.fetched[place].removesuffix("._array")
+            parents += f"{x} if {x}._entry is LEAF else {x}._entry, "
+        kept = [self.fetched[i] if is_input else f"o{i}" for is_input, i in joint.kept]
+        single = len(joint.shapes) == 1
+        self.names.update(
+            RULE=ONE if single else MANY, Kept=Kept, halves=halves, now=clock_tick,
+            shape=joint.shapes[0] if single else tuple(joint.shapes), OUTPUT_OF=OUTPUT_OF,
+        )  # fmt: skip
+        self.lines.append(f"node = [RULE, ({parents}), (Kept(halves, [{', '.join(kept)}]),), None,"
+                          " (), shape, now(), None]")  # fmt: skip
+
+    def _result(self, x: Result) -> str:
+        add, n = self.lines.append, len(self.names)
+        if x.kind != "new":
+            self.names[f"r{n}"] = x.value
+            return f"r{n}"
+        gradients = {index for _, index in self.captured.gradients}
+        memory = f"o{x.index}"
+        if x.index in gradients or x.index in self.native.donate:
+            return "MISS"  # excluded by `usable`
+        self.names[f"r{n}"] = x.entry
+        add(f"y{n} = new(Tensor)")
+        add(f"y{n}._array = {memory}")
+        own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
+        entry = f"r{n}{own}"
+        if type(x.entry) is int:  # a live result
+            shape = f"[OUTPUT_OF, (node,), None, None, ({x.entry},), shape[{x.entry}], now(), None]"
+            entry = "node" if self.names["RULE"] is ONE else shape
+        add(f"y{n}._entry = {entry}")
+        return f"y{n}"

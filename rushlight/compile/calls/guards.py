@@ -1,0 +1,123 @@
+"""What a compiled program takes for granted about the world outside its arguments.
+
+`reach.py` notes places: what a function can see, and how it stood before the trace. Here they are
+asked again: a program runs only where every answer is still the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...core.shapes import Size
+from ...core.tape import LEAF
+
+SCALARS = (bool, int, float, complex, str, bytes, type(None))
+COMPARED = (Size, slice, range, np.dtype, np.generic)  # by value too
+
+
+class Place:
+    """One thing that was looked at: `container[key]` (or its length), and what stood there."""
+
+    __slots__ = ("container", "expected", "key", "kind", "path")
+
+    def __init__(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> None:
+        self.kind, self.container, self.key = kind, container, key
+        self.expected, self.path = expected, path
+
+    def holds(self) -> bool:
+        """Whether it still stands there."""
+        try:
+            found = look(self)
+        except (KeyError, IndexError, AttributeError, ValueError):
+            return False
+        return found == self.expected if self.kind == "like" else same(found, self.expected)
+
+    def __str__(self) -> str:
+        if self.kind == "length":
+            return f"len({self.path}) == {self.expected}"
+        if isinstance(self.expected, SCALARS):
+            return f"{self.path} == {self.expected!r}"
+        if self.kind == "like":
+            return f"{self.path} is a tensor {list(self.expected[1])}"
+        return f"{self.path} is the same {type(self.expected).__name__}"
+
+
+_LOOK: dict[str, Callable[[Any, Any], Any]] = {
+    "item": lambda container, key: container[key],
+    "attribute": lambda container, key: container[key],
+    "stored": dict.__getitem__,  # of a class that makes something else of what it keeps
+    "length": lambda container, key: len(container),
+    "cell": lambda container, key: container.cell_contents,
+    "leaf": lambda container, key: container._entry is LEAF,
+    "like": lambda container, key: form(container[key]),
+}
+
+
+def form(x: Any) -> Any:
+    """What programs take for granted of a tensor that is another one at every call."""
+    array = getattr(x, "_array", None)
+    if array is None:
+        return None
+    entry = x._entry
+    wants = "leaf" if entry is LEAF else entry is not None
+    return type(x), array.shape, array.dtype, array.strides, wants
+
+
+def look(place: Place) -> Any:
+    """What stands at a place now."""
+    return _LOOK[place.kind](place.container, place.key)
+
+
+def same(found: Any, expected: Any) -> bool:
+    """Identity for objects, equality with type for numbers and strings (NaN equals itself)."""
+    if found is expected:
+        return True
+    if type(found) is not type(expected) or not isinstance(found, (*SCALARS, *COMPARED)):
+        return False
+    return found == expected or (found != found and expected != expected)
+
+
+def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
+    """The tests of all places as Python expressions, and the objects they name."""
+    lines: list[str] = []
+    names: dict[str, Any] = {"same": same, "LEAF": LEAF, "form": form}
+    for index, place in enumerate(places):
+        names[f"gc{index}"], names[f"ge{index}"] = place.container, place.expected
+        if place.kind not in ("length", "leaf", "cell"):
+            names[f"gk{index}"] = place.key
+        lines.append(_TESTS[_kind(place)].format(i=index))
+    return lines, names
+
+
+def checker(places: list[Place]) -> Callable[[], bool]:
+    """One function that asks all places at once, written out as source for speed."""
+    lines, names = lines_of(places)
+    body = " and ".join(lines) or "True"
+    lines = ["try:", f"    return {body}", "except Exception:", "    return False"]
+    source = "def check():\n    " + "\n    ".join(lines)
+    exec(source, names)
+    return names["check"]
+
+
+def _kind(place: Place) -> str:
+    if place.kind in ("item", "attribute"):
+        return "scalar" if isinstance(place.expected, (int, float, complex, str, bytes)) and type(
+            place.expected) is not bool else "item"  # fmt: skip
+    if place.kind == "length" and place.expected == 0:
+        return "empty"
+    return place.kind
+
+
+_TESTS = {
+    "item": "gc{i}[gk{i}] is ge{i}",
+    "stored": "same(dict.__getitem__(gc{i}, gk{i}), ge{i})",
+    "scalar": "(gc{i}[gk{i}] is ge{i} or same(gc{i}[gk{i}], ge{i}))",
+    "length": "len(gc{i}) == ge{i}",
+    "empty": "not gc{i}",
+    "cell": "(gc{i}.cell_contents is ge{i} or same(gc{i}.cell_contents, ge{i}))",
+    "leaf": "(gc{i}._entry is LEAF) is ge{i}",
+    "like": "form(gc{i}[gk{i}]) == ge{i}",
+}

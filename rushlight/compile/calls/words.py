@@ -1,0 +1,177 @@
+"""Guards as words of memory: what must still stand at an address.
+
+CPython gives every dictionary a version that changes with its content, keeps a list's length and
+items at fixed places, and a cell's content in one word. Guards over such objects become loads and
+comparisons, a nanosecond each. Whether the running interpreter lays things out so is tried once on
+objects of our own; where it does not, guards are asked in Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.tape import LEAF
+from ...core.tensor import Tensor
+from .guards import Place, checker, look
+
+_VERSION, _LENGTH, _ITEMS, _CONTENT = 24, 16, 24, 16
+_DIRECT = -1
+OFTEN = 3  # changes after which an object is asked about in Python
+
+
+def _word(address: int) -> int:
+    return ctypes.c_int64.from_address(address).value
+
+
+@functools.cache
+def _entry_offset() -> int | None:
+    """Where a Tensor keeps `_entry`; None if it cannot be found."""
+    x, y = Tensor.__new__(Tensor), Tensor.__new__(Tensor)
+    mark, other = object(), object()
+    x._array = y._array = None
+    x._entry, y._entry = mark, other
+    for offset in range(16, 96, 8):
+        if _word(id(x) + offset) == id(mark) and _word(id(y) + offset) == id(other):
+            return offset
+    return None
+
+
+@functools.cache
+def known() -> bool:
+    """Whether objects lie in memory as assumed here."""
+    if sys.implementation.name != "cpython" or _entry_offset() is None:
+        return False
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False
+    return _dictionaries() and _lists() and _cells()
+
+
+class _Probe:
+    def __init__(self) -> None:
+        self.a = 1
+
+
+def _dictionaries() -> bool:
+    """Every way to change a dictionary changes its version; reading does not."""
+    probe = _Probe()
+    table = vars(probe)
+    plain = {"a": 1, "b": 2}
+    seen = [(_word(id(table) + _VERSION), _word(id(plain) + _VERSION))]
+    if (_word(id(table) + _VERSION), _word(id(plain) + _VERSION)) != seen[0] or plain["a"] != 1:
+        return False
+    for change in (
+        lambda: (setattr(probe, "a", 2), plain.__setitem__("a", 3)),
+        lambda: (setattr(probe, "c", 2), plain.update(c=4)),
+        lambda: (delattr(probe, "c"), plain.pop("c")),
+        lambda: (table.__setitem__("a", 7), plain.clear()),
+    ):
+        change()
+        now = (_word(id(table) + _VERSION), _word(id(plain) + _VERSION))
+        if now[0] == seen[-1][0] or now[1] == seen[-1][1]:
+            return False
+        seen.append(now)
+    for _ in range(100):  # the interpreter may specialise a store that is often run
+        probe.a = _
+        now = (_word(id(table) + _VERSION), 0)
+        if now[0] == seen[-1][0]:
+            return False
+        seen.append(now)
+    return True
+
+
+def _lists() -> bool:
+    first, second = object(), object()
+    probe = [first, second]
+    if _word(id(probe) + _LENGTH) != 2 or _word(_word(id(probe) + _ITEMS) + 8) != id(second):
+        return False
+    probe.append(first)
+    return _word(id(probe) + _LENGTH) == 3 and _word(_word(id(probe) + _ITEMS) + 16) == id(first)
+
+
+def _cells() -> bool:
+    content = object()
+
+    def inner() -> Any:
+        return content
+
+    cell = inner.__closure__[0]  # type: ignore[index]
+    return _word(id(cell) + _CONTENT) == id(content)
+
+
+class Words:
+    """The words that places become, one per object looked into.
+
+    Where an object changes often in ways that do not matter (a scheduler sets the learning rate in
+    a dictionary of other options), its places become questions in Python: `soft[0]()`.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.rows: dict[tuple[int, int], list[Place]] = {}
+        for place in places:
+            self.rows.setdefault(_where(place), []).append(place)
+        self.memory = np.zeros(1 + 3 * len(self.rows), np.int64)
+        self.memory[0] = len(self.rows)
+        for index, (where, asked) in enumerate(self.rows.items()):
+            self._set(index, where, _expected(asked[0], where))
+        self.address: int = self.memory.ctypes.data
+        self.soft: list[Any] = [None]
+        self._often: dict[int, int] = {}
+        self._asked: list[Place] = []
+
+    def _set(self, index: int, where: tuple[int, int], expected: int) -> None:
+        self.memory[1 + 3 * index : 4 + 3 * index] = *where, expected
+
+    def forget(self, table: object) -> None:
+        """Ask in full about an object at the next call: it is not as it stood when places were."""
+        for index, (where, asked) in enumerate(self.rows.items()):
+            if asked[0].container is table:
+                self._set(index, where, -1)
+
+    def renew(self) -> None:
+        """Take the present state for granted: called when all places have been asked and hold."""
+        for index, (where, asked) in enumerate(self.rows.items()):
+            expected = _expected(asked[0], where)
+            if self.memory[3 + 3 * index] == expected or self.memory[1 + 3 * index] != where[0]:
+                continue
+            for place in asked:
+                if place.kind == "cell" or type(place.container) is list:
+                    place.expected = look(place)  # equal, perhaps another object: keep it alive
+            self._set(index, where, expected)
+            self._often[index] = self._often.get(index, 0) + 1
+            if self._often[index] == OFTEN:
+                self._soften(index, asked)
+
+    def _soften(self, index: int, asked: list[Place]) -> None:
+        self._set(index, (self.memory.ctypes.data, _DIRECT), int(self.memory[0]))
+        self._asked += asked
+        self.soft[0] = checker(self._asked)
+
+
+def _where(place: Place) -> tuple[int, int]:
+    """The address of a place's word, and the offset behind the pointer there (or none)."""
+    address = id(place.container)
+    kind = type(place.container)
+    if isinstance(place.container, dict):
+        return address + _VERSION, _DIRECT
+    if kind is list and place.kind == "length":
+        return address + _LENGTH, _DIRECT
+    if kind is list:
+        return address + _ITEMS, 8 * place.key
+    if place.kind == "cell":
+        return address + _CONTENT, _DIRECT
+    if place.kind == "leaf":
+        return address + (_entry_offset() or 0), _DIRECT
+    raise TypeError(f"no word for a {kind.__name__}")
+
+
+def _expected(place: Place, where: tuple[int, int]) -> int:
+    if place.kind == "leaf" and place.expected:
+        return id(LEAF)
+    base, offset = where
+    return _word(base) if offset == _DIRECT else _word(_word(base) + offset)

@@ -1,0 +1,284 @@
+"""Everything a function can see, walked once, and how it stood."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...core.names import home
+from ...core.tape import LEAF
+from ...core.tensor import Tensor
+from ..calls.guards import SCALARS, Place
+from ..tracing.stores import SKIPPED, Tables
+from .names import OUTSIDE, Chain, chains_in, stores_in
+
+_PACKAGE = __name__.split(".")[0]
+_LIMIT = 50_000
+_CHANCE = "numpy.random"  # its functions cannot be watched
+_DRAWS = "draws numbers at every call that a program would not see"
+_MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
+_FLAT = frozenset(("_parameters", "_modules", "_buffers"))
+
+
+class Reach:
+    """The places that a call may look at: those its code names, and all behind what it uses whole.
+
+    `tensors` are the tensors on the way; `numbers` the learning rates, which become inputs;
+    `opaque` names iterators, and draws of NumPy's, which cannot be guarded.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+        self.tensors: dict[int, tuple[Tensor, str]] = {}
+        self.numbers: set[tuple[int, str]] = set()
+        self.rates: list[Place] = []  # those of `numbers`
+        self.reads_rates = False  # whether the user's code reads learning rates itself
+        self.words: set[str] = set()  # names that the user's code uses
+        self.schedules: list[Any] = []  # of learning rates
+        self.tables = Tables()
+        self.opaque: list[str] = []
+        self.arrays = False  # whether there is a NumPy array among what it may look at
+        self._seen: dict[int, Any] = {}
+        self._noted: set[tuple[int, Any]] = set()
+        self._bound: set[tuple[int, int]] = set()
+        self._near: set[int] = set()  # what objects of the user's or this package's hold
+        self._stack: list[tuple[Any, str]] = []
+
+    def walk(self, value: Any, path: str) -> None:
+        """Visit a value and whatever it leads to."""
+        self._stack.append((value, path))
+        while self._stack and len(self._seen) < _LIMIT:
+            self._visit(*self._stack.pop())
+
+    def knows(self, value: Any) -> bool:
+        """Whether an object was met on the way."""
+        return id(value) in self._seen
+
+    def _visit(self, value: Any, path: str) -> None:
+        if isinstance(value, types.MethodType):
+            self._method(value.__self__, value.__func__, path)
+            return
+        if isinstance(value, (*SCALARS, type, types.ModuleType)) or id(value) in self._seen:
+            return
+        self._seen[id(value)] = value
+        if isinstance(value, Tensor):
+            self._tensor(value, path)
+        elif isinstance(value, types.FunctionType):
+            self._function(value, {})
+        elif isinstance(value, dict):
+            self._dict(value, path)
+        elif isinstance(value, (list, tuple)):
+            self._sequence(value, path)
+        elif home(type(value)).startswith(f"{_PACKAGE}.compile"):
+            self._stack.append((getattr(value, "function", None), path))  # a compiled callable
+        elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
+            self.arrays = self.arrays or isinstance(value, np.ndarray)
+        elif isinstance(value, Iterator):
+            self.opaque.append(f"{path} is an iterator, which a program cannot advance")
+        elif type(value).__module__.startswith(_CHANCE):
+            self.opaque.append(f"{path} {_DRAWS}")
+        else:
+            self._object(value, path)
+
+    def _note(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> None:
+        mark = (id(container), key if isinstance(key, SCALARS) else id(key))
+        if mark not in self._noted:
+            self._noted.add(mark)
+            self.places.append(Place(kind, container, key, expected, path))
+
+    def _follow(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> None:
+        self._note(kind, container, key, expected, path)
+        self._stack.append((expected, path))
+
+    def _tensor(self, value: Tensor, path: str) -> None:
+        self.tensors[id(value)] = (value, path)
+        wants = value._entry is LEAF
+        self.places.append(Place("leaf", value, None, wants, path + ".requires_grad"))
+
+    def _dict(self, value: dict[Any, Any], path: str) -> None:
+        self.places.append(Place("length", value, None, len(value), path))
+        if "lr" in value and "params" in value and type(value["lr"]) is float:
+            self._rates(value, path)
+        kind = "item" if type(value).__getitem__ is dict.__getitem__ else "stored"
+        for key, part in list(dict.items(value)):
+            name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
+            if (id(value), key if type(key) is str else "") not in self.numbers:
+                self._follow(kind, value, key, part, path + name)
+
+    def _rates(self, group: dict[Any, Any], path: str) -> None:
+        """What schedules move in a parameter group: the rate, and some the momentum."""
+        keys = _MOVED.intersection(group) if "max_momentum" in group else ("lr",)
+        for key in sorted(keys):
+            self.numbers.add((id(group), key))
+            self.rates.append(Place("item", group, key, group[key], f"{path}[{key!r}]"))
+
+    def _sequence(self, value: Any, path: str) -> None:
+        if type(value) is list:
+            self.places.append(Place("length", value, None, len(value), path))
+        for place, part in enumerate(value):
+            if type(value) is list:
+                self._follow("item", value, place, part, f"{path}[{place}]")
+            else:
+                self._stack.append((part, f"{path}[{place}]"))
+
+    def fixed_rates(self, inputs: list[Any]) -> list[Place]:
+        """The learning rates that someone read as Python numbers, given the program's inputs."""
+        if self.reads_rates:
+            return self.rates
+        used = {(id(x.owner), x.path[0]) for x in inputs if x.kind == "number"}
+        return [place for place in self.rates if (id(place.container), place.key) not in used]
+
+    # --- code
+
+    def _method(self, owner: Any, function: Any, path: str) -> None:
+        """A method: what its code looks at on its object, if it is the user's; else all of it."""
+        if not isinstance(function, types.FunctionType) or not own_code(function):
+            self._stack.append((owner, path))
+            return
+        mark = (id(owner), id(function.__code__))
+        self.tables.note(getattr(owner, "__dict__", None), path)
+        if mark not in self._bound:
+            self._bound.add(mark)
+            names = function.__code__.co_varnames[:1]
+            self._function(function, dict.fromkeys(names, owner))
+
+    def _function(self, value: types.FunctionType, known: dict[str, Any]) -> None:
+        if not own_code(value):  # perhaps a transform of the user's: vmap(f)
+            self._stack.append((getattr(value, "__wrapped__", None), "the function"))
+            return
+        code = value.__code__
+        self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(code.co_consts)
+        self.words.update(code.co_names)
+        cells = dict(zip(code.co_freevars, value.__closure__ or ()))
+        names, enclosing = stores_in(code)
+        for name in names:
+            self.tables.name(value.__globals__, name)
+        for name in enclosing.intersection(cells):
+            self._chain((name,), known, cells, {})
+        self._stack += [(part, "a default") for part in value.__defaults__ or ()]
+        self._stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
+        for chain in chains_in(code):
+            self._chain(chain, known, cells, value.__globals__)
+
+    def _chain(
+        self, chain: Chain, known: dict[str, Any], cells: dict[str, Any], space: dict[str, Any]
+    ) -> None:
+        name = chain[0].removeprefix(OUTSIDE)
+        if chain[0] in known:
+            found = known[name]
+        elif chain[0] in cells:
+            try:
+                found = cells[name].cell_contents
+            except ValueError:
+                return
+            self._note("cell", cells[name], None, found, name)
+        elif chain[0] != name and name in space:
+            found = space[name]
+            if not isinstance(found, types.ModuleType):
+                self._note("item", space, name, found, name)
+        else:
+            return
+        self._attributes(found, chain[1:], name)
+
+    def _attributes(self, found: Any, names: Chain, path: str) -> None:
+        """Go along a chain from a value; what stands at its end is used as a whole."""
+        for name in names:
+            table = getattr(found, "__dict__", None)
+            if isinstance(found, types.ModuleType):
+                if f"{found.__name__}.{name}".startswith(_CHANCE):
+                    self.opaque.append(f"numpy.random {_DRAWS}")
+                if not own_module(found) or name not in vars(found):
+                    return
+                self._note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
+                found = vars(found)[name]
+            elif type(table) is dict and name in table and not isinstance(found, type):
+                self.tables.note(table, path)
+                self._note("attribute", table, name, table[name], f"{path}.{name}")
+                found = table[name]
+            elif (part := self._registered(found, name)) is not None:
+                found = part
+            else:
+                self._of_class(found, name, path)
+                return
+            path = f"{path}.{name}"
+        self._stack.append((found, path))
+
+    def _registered(self, owner: Any, name: str) -> Any:
+        """A parameter, buffer or layer of a module by its name; its table is noted."""
+        for kind in ("_parameters", "_buffers", "_modules"):
+            table = getattr(owner, "__dict__", {}).get(kind)
+            if type(table) is dict and name in table and table[name] is not None:
+                self._note("item", table, name, table[name], name)
+                return table[name]
+        return None
+
+    def _of_class(self, owner: Any, name: str, path: str) -> None:
+        """A method or property of a value's class: follow the user's, else take the value whole."""
+        for base in type(owner).__mro__:
+            part = vars(base).get(name)
+            if part is None:
+                continue
+            if isinstance(part, property):
+                part = part.fget
+            if isinstance(part, types.FunctionType):
+                self._method(owner, part, path)
+                return
+            if isinstance(part, (staticmethod, classmethod)):
+                self._stack.append((part.__func__, path))
+                return
+            break
+        self._stack.append((owner, path))
+
+    def _object(self, value: Any, path: str) -> None:
+        kind = type(value)
+        if id(kind) not in self._seen:
+            self._seen[id(kind)] = kind
+            for base in kind.__mro__:
+                for part in vars(base).values():
+                    if isinstance(part, types.FunctionType):
+                        self._stack.append((part, path))
+        if getattr(kind, "_moves_rates", False):
+            self.schedules.append(value)
+        table = getattr(value, "__dict__", None)
+        if table is None or (_foreign(kind) and id(value) not in self._near):
+            return
+        derived = id(value) in self._near or not _foreign(kind)
+        self.tables.note(table, path)
+        self.tables.note(table.get("_buffers"), path)
+        for key, part in list(table.items()):
+            if key not in SKIPPED:
+                if derived:  # a model's settings are objects of the library that it comes from
+                    self._near.add(id(part))
+                inner = path if key in _FLAT else f"{path}.{key}"
+                self._follow("attribute", table, key, part, inner)
+
+
+def _foreign(kind: type) -> bool:
+    """Whether a class comes from neither the user nor this package."""
+    if any(home(base).split(".")[0] == _PACKAGE for base in kind.__mro__):
+        return False  # an installed library's model too
+    module = sys.modules.get(kind.__module__)
+    return module is not None and not own_module(module)
+
+
+def own_module(module: types.ModuleType) -> bool:
+    """Whether a module is the user's: not this package, not installed, not Python's."""
+    file = getattr(module, "__file__", None)
+    return (file is not None and own_file(file)) or module.__name__ == "__main__"
+
+
+_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", __file__.rsplit("/", 3)[0])
+
+
+def own_file(file: str) -> bool:
+    """Whether code in this file is the user's."""
+    return not file.startswith(_OUTSIDE) and "site-packages" not in file
+
+
+def own_code(function: types.FunctionType) -> bool:
+    """Whether a function is the user's, or a step of the package's own programs."""
+    return own_file(function.__code__.co_filename) or "/cli/" in function.__code__.co_filename

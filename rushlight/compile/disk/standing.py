@@ -1,0 +1,331 @@
+"""Calls kept on disk: a process that meets a call which another one traced needs no trace.
+
+An entry is named by the description of all that the call can see (`world.py`), and says how the
+package stood (`ambient.py`) and which files it was made of. Where both are the same, the traced
+graph would be: the entry has what `capture` found, with objects by their numbers in the
+description. What guards later calls is found anew in this process, and the first call is one that
+runs under those guards. Anything else is traced as ever. RUSHLIGHT_KEPT_CALLS=0 traces always.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from ...core.names import own_name
+from ...core.primitive import REGISTRY
+from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ..calls.bound import Bound, frozen, modes
+from ..calls.fast import make
+from ..calls.guards import SCALARS
+from ..code import cache, llvm
+from ..middle.graph import Graph, Node
+from ..tracing.afterwards import Afterwards, number
+from ..tracing.capture import Captured, Result, flatten
+from ..tracing.trace import Source
+from .ambient import ambient
+from .digest import nodes_of
+from .reach import Reach
+from .remembered import PROFILE, joined, parted
+from .world import Unclear, World
+
+SWITCH = "RUSHLIGHT_KEPT_CALLS"
+LEAST = 100  # nodes of graphs that take longer to trace than to recall
+MOST = 1 << 22  # bytes of an entry
+_ROOM = 1 << 20  # bytes of constants that are read with the entry
+
+
+class Call:
+    """One call before it is made: what it is called on the disk, and what it can see."""
+
+    def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.world = World([function, args, kwargs])
+        found = sha256(self.world.text).hexdigest()
+        machine = llvm.version(), repr(llvm.target()), str(PROFILE in os.environ)
+        versions = np.__version__, sys.version
+        self.name = cache.key("call", *versions, *machine, repr(modes()), found)
+        self._warned = self._warnings()
+
+    def _warnings(self) -> int:
+        """How many warnings were given in the modules of the call's functions."""
+        found = (space.get("__warningregistry__", ()) for space in self.world.globals.values())
+        return sum(map(len, found))
+
+    def bound(self, arguments: Any, before: Any) -> Bound | None:
+        """The program of this call, if it is kept and nothing has changed."""
+        body = cache.load(self.name)
+        if body is None:
+            return None
+        try:
+            head, *rest = parted(body)
+            entry = pickle.loads(head)
+            changed = [file for file, *seen in entry["files"] if _seen(file) != seen]
+            if changed or (changed := _changed(entry["ambient"])):
+                llvm.LOG.debug("a kept call is made again: %s differs", changed[0])
+                return None
+            found = self._bound(entry, rest, arguments, before)
+            llvm.LOG.debug("recalled a call of %d ops", len(found.captured.graph))
+            return found
+        except Unclear as why:
+            llvm.LOG.debug("a kept call is traced: %s", why)
+            return None
+        except Exception as why:  # written by another state of things: it is made again
+            llvm.LOG.info("a kept call cannot be used (%s)", why)
+            cache.drop(self.name)
+            return None
+
+    def _bound(self, entry: Any, rest: Any, arguments: Any, before: Any) -> Bound:
+        native = importlib.import_module("..native", __package__)
+        sources = [self._source(k, *one) for k, one in enumerate(entry["sources"])]
+        forms = [source.array for source in sources]
+        main, *more = map(_KeptGraph, entry["graphs"], rest)
+        captured = Captured(main, sources)
+        for key in ("writes", "late"):
+            setattr(captured, key, entry[key])
+        captured.results, captured.stored = self._read(entry["results"]), ()
+        captured.gradients = [(self._object(n), k) for n, k in entry["gradients"]]
+        captured.presence = [(self._object(n), had) for n, had in entry["presence"]]
+        captured.shared = [(self._read(x), *place) for x, *place in entry["shared"]]
+        captured.required.reads = entry["reads"]
+        captured.required.graph = more[0] if more else None
+        captured.places = self._places(sources)
+        writes = [] if captured.late is not None else captured.writes
+        program = native.NativeProgram(main, writes, forms, frozen(captured), main.name)
+        first = native.NativeProgram(more[0], [], [], (), more[0].name) if more else None
+        bound = Bound(captured, program, None, arguments, before, first)
+        bound.fast = make(bound)
+        return bound
+
+    def _places(self, sources: list[Source]) -> Any:
+        """What later calls take for granted, as `capture` notes it."""
+        reach = Reach()
+        reach.walk(self.function, "")
+        for value in (*self.args, *self.kwargs.values()):
+            if not isinstance(value, SCALARS):
+                reach.walk(value, "argument")
+        if reach.opaque:
+            raise Unclear(reach.opaque[0])
+        return Afterwards(reach).guarded(reach.places + reach.fixed_rates(sources))
+
+    def _source(self, k: int, kind: str, owner: Any, key: Any, form: Any) -> Source:
+        leaves: list[Any] = []
+        owner = owner if kind == "argument" else self._object(owner)
+        if kind == "number":
+            array = np.array(number(owner, key if type(key) is tuple else (key,)))
+        elif kind == "argument":
+            flatten((self.args, self.kwargs), leaves)
+            array = leaves[owner]._array
+        else:
+            array = (owner._grad if kind == "gradient" else owner)._array
+        if (array.shape, array.dtype, array.strides) != form:
+            raise Unclear("an input of another form")
+        node = Node("input", (), (k,), array.shape, array.dtype)
+        return Source(kind, owner, key, array, node)
+
+    def _object(self, number: int) -> Any:
+        return self.world.objects[number]
+
+    def _read(self, found: Any) -> Any:
+        """A result, or an object, of what `_said` made of it."""
+        if type(found) is not tuple:
+            return found
+        mark, *parts = found
+        if mark == "object":
+            return self._object(parts[0])
+        if mark in _BUILT:
+            return _BUILT[mark](map(self._read, parts))
+        if mark == "dict":
+            return {key: self._read(part) for key, part in parts}
+        kind, index, value, history = parts
+        return Result(kind, index, self._read(value) if kind != "view" else value, _entry(history))
+
+    # --- keeping
+
+    def keep(self, bound: Bound) -> None:
+        """Keep what was made of this call, if all of it can be written down."""
+        captured, first = bound.captured, bound.first
+        plain = not (captured.joint or captured.stores or captured.afterwards)
+        plain = plain and self._warnings() == self._warned  # a warning is to be given again
+        programs = [bound.program] if first is None else [bound.program, first]
+        if not plain or len(captured.graph) < LEAST or captured.graph.effects:
+            return
+        if any(getattr(x, "draws", None) != [] or x.name is None for x in programs):
+            return
+        try:
+            entry = self._entry(captured, programs)
+            graphs = [pickle.dumps(_rows(x.graph), 5) for x in programs]
+            body = joined([pickle.dumps(entry, 5), *graphs])
+        except (Unclear, pickle.PickleError, TypeError, AttributeError, OSError):
+            return
+        if len(body) < MOST:
+            cache.store(self.name, body)
+
+    def _entry(self, captured: Captured, programs: Sequence[Any]) -> dict[str, Any]:
+        return {
+            "ambient": ambient(), "files": _files(),
+            "graphs": [_brief(x) for x in programs], "reads": captured.required.reads,
+            "sources": list(map(self._told, captured.sources)),
+            "writes": captured.writes, "late": captured.late,
+            "results": self._said(captured.results),
+            "gradients": [(self.world.number(x), k) for x, k in captured.gradients],
+            "presence": [
+                (self.world.number(x), None if had is None else True)
+                for x, had in captured.presence
+            ],
+            "shared": [
+                (x if type(x) is int else self._numbered(x), *place)
+                for x, *place in captured.shared
+            ],
+        }  # fmt: skip
+
+    def _numbered(self, x: Any) -> Any:
+        return "object", self.world.number(x)
+
+    def _told(self, source: Source) -> Any:
+        if source.kind not in ("argument", "tensor", "gradient", "number"):
+            raise Unclear(source.kind)
+        owner = source.owner if source.kind == "argument" else self.world.number(source.owner)
+        array = source.array
+        return source.kind, owner, source.key, (array.shape, array.dtype, array.strides)
+
+    def _said(self, x: Any) -> Any:
+        kind = type(x)
+        if kind is Result:
+            value = x.value
+            if x.kind in ("same", "gradient"):
+                value = self._numbered(value)
+            return "result", x.kind, x.index, value, _told_entry(x.entry)
+        if kind is tuple or kind is list:
+            return (kind.__name__, *map(self._said, x))
+        if kind is dict:
+            return ("dict", *((key, self._said(part)) for key, part in x.items()))
+        raise Unclear(f"a result in a {kind.__name__}")
+
+
+_BUILT: dict[str, Any] = {"tuple": tuple, "list": list}
+
+
+def _told_entry(entry: Any) -> Any:
+    """The stub of a result's history."""
+    if entry is None or entry is LEAF:
+        return None if entry is None else "leaf"
+    if type(entry) is not list or REGISTRY.get(entry[PRIM].name) is not entry[PRIM]:
+        raise Unclear("a history")
+    return entry[PRIM].name, entry[PARAMS], entry[SHAPE]
+
+
+def _entry(told: Any) -> Any:
+    if type(told) is not tuple:
+        return LEAF if told == "leaf" else None
+    name, params, shape = told
+    return [REGISTRY[name], (), FREED, FREED, params, shape, tick(), None]
+
+
+# --- files
+
+
+def _changed(known: dict[str, bytes]) -> list[str]:
+    """The modules of the package that are not as they were."""
+    return [place for place, found in ambient().items() if known.get(place) != found]
+
+
+def _files() -> list[Any]:
+    """The files of this package that are loaded, and how they are."""
+    home, found = __name__.split(".")[0], []
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith(home) and file is not None and name == own_name(module):
+            found.append((file, *(_seen(file) or ())))
+    return found
+
+
+def _seen(file: str) -> list[int] | None:
+    """Size and time of a file."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+# --- graphs
+
+
+class _KeptGraph(Graph):
+    """A graph whose nodes are read when somebody looks at them."""
+
+    __slots__ = ("_body", "_count", "_ends", "_whole", "constants", "name")
+
+    def __init__(self, brief: Any, body: bytes) -> None:
+        self.name, self._count, ends, constants = brief
+        self._ends = [[Node("kept", (), (), *form) for form in forms] for forms in ends]
+        self._body, self._whole = body, None
+        self.constants = {k: Node("constant", (), params, (), None) for k, params in constants}
+
+    def _read(self) -> Graph:
+        if self._whole is None:
+            columns, inputs, outputs = pickle.loads(self._body)
+            nodes: list[Node] = []
+            for op, reads, *rest in zip(*columns):
+                nodes.append(Node(op, [nodes[k] for k in reads], *rest))
+            self._whole = Graph([nodes[k] for k in inputs], [nodes[k] for k in outputs])
+        return self._whole
+
+    @property
+    def nodes(self) -> list[Node]:  # type: ignore[override]  # as the three below: an attribute
+        """All of them."""
+        return self._read().nodes
+
+    @property
+    def inputs(self) -> list[Node]:  # type: ignore[override]
+        """Of the right form; the nodes themselves once they were read."""
+        return self._ends[0] if self._whole is None else self._whole.inputs
+
+    @property
+    def outputs(self) -> list[Node]:  # type: ignore[override]
+        """As the inputs."""
+        return self._ends[1] if self._whole is None else self._whole.outputs
+
+    @property
+    def effects(self) -> list[Node]:  # type: ignore[override]
+        """None: such a call is not kept."""
+        return []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, k: int) -> Node:
+        """A node by its place in the order of the trace."""
+        found = self.constants.get(k)
+        return nodes_of(self._read())[k] if found is None else found
+
+
+def _brief(program: Any) -> Any:
+    """What of a program's graph is needed to run it."""
+    graph, nodes = program.graph, nodes_of(program.graph)
+    ends = [[(x.shape, x.dtype) for x in part] for part in (graph.inputs, graph.outputs)]
+    constants, room = [], _ROOM
+    for k, node in enumerate(nodes):
+        if node.op == "constant" and node.size > 1 and node.nbytes <= room:
+            constants.append((k, node.params))
+            room -= node.nbytes
+    return program.name, len(nodes), ends, constants
+
+
+def _rows(graph: Graph) -> Any:
+    nodes = nodes_of(graph)
+    numbers = {node: k for k, node in enumerate(nodes)}
+    columns = [
+        [x.op for x in nodes], [[numbers[y] for y in x.inputs] for x in nodes],
+        [x.params for x in nodes], [x.shape for x in nodes], [x.dtype for x in nodes],
+        [x.line for x in nodes], [x.module for x in nodes],
+    ]  # fmt: skip
+    return columns, [numbers[x] for x in graph.inputs], [numbers[x] for x in graph.outputs]

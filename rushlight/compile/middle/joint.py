@@ -1,0 +1,131 @@
+"""Results that still want a gradient: the backward pass traced too, and cut off as its own graph.
+
+While the forward trace is open, the ordinary sweep runs from the results with inputs ("seeds") as
+their gradients. What depends on a seed is the backward graph; the forward values it reads are kept
+between the two, unless they are cheap to compute again from what is kept anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.dispatch import LATE
+from ...core.tensor import Tensor, wrap
+from ..tracing.trace import Tracer
+from .graph import Graph, Node
+
+CHEAP = frozenset(
+    "add sub mul div neg relu gt ge lt le eq ne cast where sigmoid_back transpose t permute reshape"
+    " view expand unsqueeze squeeze method.swapaxes method.conj method.astype square".split()
+)
+
+
+class Joint:
+    """The backward half: its graph, what it reads of the forward half, whose gradients it gives.
+
+    `kept` says where its inputs after the seeds come from: (True, number of an input of the forward
+    half) or (False, number of an output); `targets` are the inputs that get gradients; `shapes`
+    those of the results.
+    """
+
+    def __init__(
+        self, graph: Graph, kept: list[tuple[bool, int]], targets: list[int], shapes: list[Any]
+    ) -> None:
+        self.graph, self.kept, self.targets, self.shapes = graph, kept, targets, shapes
+
+
+def wanting(tracer: Tracer) -> list[int]:
+    """The inputs that require a gradient, by number."""
+    found = []
+    for place, source in enumerate(tracer.sources):
+        owner = source.tensor
+        if owner is not None and owner._entry is not None:
+            found.append(place)
+    return found
+
+
+def differentiate(
+    tracer: Tracer, results: Sequence[Tensor]
+) -> tuple[list[Node], list[Node], list[int]]:
+    """Run the backward pass of live results: (seeds, gradients, numbers of the inputs)."""
+    places = wanting(tracer)
+    targets = [tracer.sources[place].tensor for place in places]
+    seeds = []
+    for x in results:
+        value = np.ones(x._array.shape, x._array.dtype)
+        seed = tracer.fresh(value, Node("input", (), ("seed",), value.shape, value.dtype))
+        seeds.append((seed, wrap(seed)))
+    found = LATE.gradients(
+        list(results), targets, [seed for _, seed in seeds], retain_graph=True, allow_unused=True
+    )
+    pairs = [(place, g) for place, g in zip(places, found) if g is not None]
+    nodes = [tracer.lift(g).read() for _, g in pairs]
+    return [seed.node for seed, _ in seeds], nodes, [place for place, _ in pairs]
+
+
+def split(seeds: Sequence[Node], gradients: Sequence[Node]) -> tuple[Graph, list[Node]]:
+    """The backward graph and the forward nodes that it reads, in the order of its inputs."""
+    whole = Graph(list(seeds), list(gradients))
+    late = set(seeds)
+    for node in whole.nodes:
+        if any(x in late for x in node.inputs):
+            late.add(node)
+    wanted = [x for node in whole.nodes if node in late for x in node.inputs if x not in late]
+    wanted += [node for node in gradients if node not in late]
+    again = _again(list(dict.fromkeys(wanted)))
+    kept = [node for node in dict.fromkeys(wanted) if node not in again]
+    kept += [x for node in again for x in node.inputs if x not in again and x not in kept]
+    kept = [node for node in dict.fromkeys(kept) if node.op != "constant"]
+    copies: dict[Node, Node] = {}
+    for node in kept:
+        copies[node] = Node("input", (), ("kept",), node.shape, node.dtype, node.line)
+    return _rebuilt(seeds, gradients, copies, kept), kept
+
+
+def _again(wanted: list[Node]) -> dict[Node, None]:
+    """Wanted nodes to be computed again: cheap, from values that are kept in any case."""
+    have = set(wanted)
+    again: dict[Node, None] = {}
+    for node in sorted(wanted, key=lambda node: -node.index):
+        sources = [x for x in node.inputs if x.op != "constant"]
+        if node.op in CHEAP and sources and all(
+            (x in have and x not in again) or x.op == "input" for x in sources
+        ):  # fmt: skip
+            again[node] = None
+    return again
+
+
+def _rebuilt(
+    seeds: Sequence[Node], gradients: Sequence[Node], copies: dict[Node, Node], kept: list[Node]
+) -> Graph:
+    def copy(node: Node) -> Node:
+        inputs = [copies[x] for x in node.inputs]
+        return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+
+    order: list[Node] = []
+    _walk(list(gradients), set(kept), order)
+    for node in order:
+        if node not in copies:
+            copies[node] = node if node in seeds or node.op == "constant" else copy(node)
+    inputs = [*seeds, *(copies[node] for node in kept)]
+    return Graph(inputs, [copies[node] for node in gradients])
+
+
+def _walk(roots: list[Node], stop: set[Node], found: list[Node]) -> None:
+    """Every node that the roots need, each after what it reads, not looking behind `stop`."""
+    done: set[Node] = set()
+    stack = [(node, False) for node in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            found.append(node)
+            continue
+        if node in done:
+            continue
+        done.add(node)
+        stack.append((node, True))
+        if node not in stop:
+            stack.extend((x, False) for x in reversed(node.inputs))

@@ -1,0 +1,1 @@
+"""A call carried out while what it does to tensors is noted: the graph and its effects."""

@@ -1,0 +1,96 @@
+"""What schedules move: numbers that are inputs, and the schedules' own steps.
+
+The steps of schedules in a compiled call are made at its end, in Python, every time. A program
+takes learning rates as inputs, read when the call begins; so a step may as well wait until the call
+is over, unless somebody in it would see the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...core.tensor import Tensor, wrap
+from ..calls.guards import Place
+from .traced import Traced
+
+Step = Callable[[], None]
+# Who names one of these may look at a schedule, or at what it has set.
+_LOOKS = frozenset(
+    "last_epoch _last_lr get_last_lr get_lr param_groups state_dict _step_count".split()
+)
+
+
+class Afterwards:
+    """The steps that a call has put off."""
+
+    def __init__(self, reach: Any) -> None:
+        self.reach = reach
+        self.schedules: list[Any] = []
+        self.steps: list[Step] = []
+
+    def seen(self) -> bool:
+        """Whether the call's code may look at what schedules change."""
+        return self.reach is None or self.reach.reads_rates or bool(self.reach.words & _LOOKS)
+
+    def takes(self, schedule: Any, step: Step) -> bool:
+        """Put a step off, if the call's code does not look at what it changes."""
+        if self.seen() or not self.reach.knows(schedule):
+            return False
+        self.schedules.append(schedule)
+        self.steps.append(step)
+        return True
+
+    def govern(self, group: Any) -> bool:
+        """Whether a parameter group waits for its new rate."""
+        return any(group is one for x in self.schedules for one in x.optimizer.param_groups)
+
+    def guarded(self, places: list[Place]) -> list[Place]:
+        """Without those that steps write, within the call or elsewhere, if nobody looks."""
+        if self.seen():
+            return places
+        own = {id(vars(schedule)) for schedule in self.reach.schedules}
+        return [place for place in places if id(place.container) not in own]
+
+    def run(self) -> None:
+        """Make the steps."""
+        steps, self.steps = self.steps, []
+        for step in steps:
+            step()
+
+
+def number(owner: Any, path: tuple[Any, ...]) -> float:
+    """The number that stands at a place now."""
+    for key in path:
+        owner = owner[key]
+    return float(owner)
+
+
+class Settings:
+    """The part of a tracer that hyperparameters speak to."""
+
+    closed: bool
+    afterwards: Afterwards
+    sources: list[Any]
+    stop: Callable[..., None]
+    external: Callable[..., Traced]
+
+    def scalar(self, owner: dict[str, Any], key: Any) -> Tensor:
+        """A Python number that may differ at the next call, as a 0-d tensor of double precision.
+
+        A key that is a tuple is a way: ("betas", 0).
+        """
+        for source in self.sources:
+            if source.kind == "number" and source.owner is owner and source.key == key:
+                return wrap(Traced(self, source.array, source.node, source.cell))
+        value = np.array(number(owner, key if type(key) is tuple else (key,)))
+        if self.afterwards.govern(owner):
+            self.stop("a learning rate is read after the step of its schedule")
+            return wrap(value)
+        return wrap(self.external("number", owner, key, value))
+
+    def postpones(self, schedule: Any, step: Step) -> bool:
+        """Whether a schedule's step is put off to the end of the call."""
+        return not self.closed and self.afterwards.takes(schedule, step)

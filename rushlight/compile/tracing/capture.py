@@ -1,0 +1,417 @@
+"""One traced call, turned into a graph with everything that a run of it must repeat.
+
+What the call left behind is compared with what stood before: results, memory written, gradients
+set. Each becomes an output of the graph and an `Effect`. Python state that changed cannot be
+repeated by a program, and is the reason a call stays eager.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...core import trees
+from ...core.dispatch import OUTPUT_OF
+from ...core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
+from ...core.tensor import Tensor
+from ..calls.guards import SCALARS
+from ..disk.reach import Reach
+from ..middle.graph import Graph, Node
+from ..middle.joint import Joint, differentiate, split
+from .later import Forms, Later, Left
+from .required import Required
+from .stores import Store, guarded, repeatable
+from .trace import Source, Tracer
+from .traced import Traced, covers
+from .watch import Watch
+
+CHANGES = "the call changes"
+
+
+class Uncompilable(Exception):
+    """Why a call cannot become a program; the message is the user's sentence."""
+
+    def __init__(self, reason: str, line: str = "") -> None:
+        super().__init__(f"{reason} ({line})" if line else reason)
+        self.reason, self.line = reason, line
+
+
+class Result:
+    """What stands at one place of the returned structure."""
+
+    __slots__ = ("entry", "index", "kind", "value")
+
+    def __init__(self, kind: str, index: int = -1, value: Any = None, entry: Any = None) -> None:
+        self.kind, self.index, self.value, self.entry = kind, index, value, entry
+
+
+def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
+    """Where a view lies in its base: shape, dtype, strides and offset in bytes."""
+    start = np.lib.array_utils.byte_bounds(base)[0]
+    return view.shape, view.dtype, view.strides, view.ctypes.data - start
+
+
+class Container:
+    """A returned container of a class registered with `torch.utils._pytree`, taken apart."""
+
+    __slots__ = ("context", "kind", "parts")
+
+    def __init__(self, kind: type, parts: list[Any], context: Any) -> None:
+        self.kind, self.parts, self.context = kind, parts, context
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such a container of other parts."""
+        return trees.rebuilt(self.kind, parts, self.context)
+
+
+class Captured:
+    """A graph, where its inputs come from and where its outputs go.
+
+    `results` is the returned structure with a `Result` in each tensor's place; `writes` pairs
+    inputs with the outputs that replace their content; `gradients` pairs tensors with the outputs
+    that become their `.grad` (None: no gradient); `fixed` are the guards.
+    """
+
+    def __init__(self, graph: Graph, sources: list[Source]) -> None:
+        self.graph, self.sources = graph, sources
+        self.results: Any = None
+        self.writes: list[tuple[int, int]] = []
+        self.gradients: list[tuple[Tensor, int | None]] = []
+        self.presence: list[tuple[Tensor, bool]] = []
+        self.places: list[Any] = []
+        self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
+        self.joint: Joint | None = None
+        self.required = Required((), ())
+        self.late: int | None = None  # the output that says whether the call was right at all
+        self.later: Later | None = None  # what of the traced call is still to be computed
+        self.left: list[Left] = []  # and where it goes
+        self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
+        self.afterwards: list[Any] = []  # what Python does after every run
+        self.stores: list[tuple[dict[str, Any], str]] = []  # attributes that get new values
+        self.stored: Any = ()  # those, as `results`
+
+
+def flatten(value: Any, leaves: list[Tensor]) -> Any:
+    """Nested arguments with each tensor replaced by its number in `leaves`."""
+    if isinstance(value, Tensor):
+        leaves.append(value)
+        return Leaf(len(leaves) - 1)
+    if isinstance(value, (tuple, list)):
+        return alike(value, [flatten(part, leaves) for part in value])
+    if type(value) is dict:
+        return {key: flatten(part, leaves) for key, part in value.items()}
+    return value
+
+
+def alike(value: Any, parts: list[Any]) -> Any:
+    """Parts in a list, tuple or named tuple as `value` is."""
+    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+
+
+class Leaf:
+    """The place of a tensor among a call's arguments: its number in their order."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def capture(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+    raises: type[BaseException] | None = None, forms: Forms | None = None,
+) -> tuple[Any, Captured | Uncompilable, Reach]:  # fmt: skip
+    """Call a function while tracing: its result, and a program's makings or why there are none."""
+    reach = Reach()
+    reach.walk(function, "")
+    for value in (*args, *kwargs.values()):
+        if not isinstance(value, (Tensor, *SCALARS)):
+            reach.walk(value, "argument")
+    leaves: list[Tensor] = []
+    flatten((args, kwargs), leaves)
+    if reach.opaque:
+        code = getattr(function, "__code__", None)
+        line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
+        return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
+    tracer = Tracer(reach, leaves, forms)
+    tracer.raises = raises
+    watch = Watch(tracer)
+    with tracer:
+        for leaf in leaves:
+            tracer.lift(leaf)
+        with watch:
+            result = function(*args, **kwargs)
+        try:
+            captured: Any = finish(tracer, result, reach, leaves) if not tracer.closed else None
+        except Uncompilable as error:
+            if CHANGES in error.reason:
+                tracer.raises = None  # perhaps only at first: it will be tried again
+            tracer.stop(error.reason)
+            captured = None
+    if captured is None:
+        captured = Uncompilable(*(tracer.broken or ("", "")))
+    elif tracer.strangers:
+        tracer.settle()
+        for x, base in captured.bases:
+            x._base = base()
+    return result, captured, reach
+
+
+def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, raises: Any) -> Any:
+    if raises is not None:
+        raise raises(str(why))
+    return function(*args, **kwargs), why, reach
+
+
+class _Given:
+    """The outputs of a graph, and the tensors that will hold them."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Node] = []
+        self.left: list[Left] = []
+
+    def __call__(self, node: Node, x: Tensor | None = None) -> int:
+        """The number of a node among the outputs."""
+        if x is not None and type(x._array) is not Traced:
+            raise Uncompilable("a result's history leaves the trace (a hook on gradients, say)")
+        if x is not None and x._array.cell.waits:
+            self.left.append(Left(len(self.outputs), x, x._array.memory, x._array.cell))
+        self.outputs.append(node)
+        return len(self.outputs) - 1
+
+
+def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
+    """The graph and the effects of a trace that went through."""
+    stores = _changed(tracer, reach)
+    result = result, tuple(store.value for store in stores)
+    _check_old(tracer)
+    give = _Given()
+    live = _live(tracer, result)
+    if live:
+        tracer.settle()
+    required = Required(tracer.required, [source.node for source in tracer.sources])
+    pulled = _pulled(tracer, live) if live else None
+    results = _results(tracer, result, give)
+    gradients = _gradients(tracer, give)
+    writes = [
+        (place, give(source.cell.node))
+        for place, source in enumerate(tracer.sources)
+        if source.cell.version
+    ]
+    shared = _shared(tracer, leaves, bool(live))
+    if any(tracer.sources[place].kind == "number" for place, _ in writes):
+        raise Uncompilable("a hyperparameter was written")
+    joint = None if pulled is None else _joint(tracer, pulled, live, give)
+    late = None if required.late is None else give(required.late)
+    graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
+    captured = Captured(graph, tracer.sources)
+    captured.required, captured.late = required, late
+    captured.joint, captured.shared = joint, shared
+    (captured.results, captured.stored), captured.writes = results, writes
+    captured.gradients, captured.stores = gradients, [(x.table, x.key) for x in stores]
+    captured.afterwards = tracer.afterwards.steps
+    fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
+    captured.places = guarded(fixed, stores)
+    captured.presence = [
+        (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
+    ]
+    if late is None and tracer.later.on:
+        _put_off(tracer, captured, give.left)
+    return captured
+
+
+def _changed(tracer: Tracer, reach: Reach) -> list[Store]:
+    """What the call stored in objects of before, if a program can do it too."""
+    stores = reach.tables.changed()
+    known = {(id(store.table), store.key) for store in stores}
+    for place in (*reach.places, *reach.rates):
+        if not place.holds() and (id(place.container), place.key) not in known:
+            raise Uncompilable(f"{CHANGES} {place.path}")
+    path = repeatable(tracer, stores, reach.places)
+    if path is not None:
+        raise Uncompilable(f"{CHANGES} {path}")
+    return stores
+
+
+def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joint:
+    """The backward half, and which values it reads: inputs, or outputs of the first half."""
+    backward, kept = split(*pulled[:2])
+    inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
+    places = [(node in inputs, inputs[node] if node in inputs else give(node)) for node in kept]
+    return Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
+
+
+def _put_off(tracer: Tracer, captured: Captured, left: list[Left]) -> None:
+    """What the call leaves may be computed by its program."""
+    captured.later, captured.left = tracer.later, left
+    tracer.through = {id(one.tensor): one.tensor for one in left}
+    captured.bases = _let_go(tracer.through)
+
+
+def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
+    """Let results no longer hold what they are views of, as those of a program do not."""
+    found = []
+    for x in results.values():
+        base = x._base
+        if base is not None and id(base) not in results:
+            found.append((x, weakref.ref(base)))
+            x._base = None
+    return found
+
+
+def _check_old(tracer: Tracer) -> None:
+    """What stood before the call may get new content in it, and nothing else."""
+    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
+        raise Uncompilable("a tensor made before the call gets a history in it")
+    if any(_moved(x, array) and tracer.stood(x) for x, array in tracer.lifted):
+        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
+
+
+def _moved(x: Tensor, array: np.ndarray) -> bool:
+    """Whether a tensor lies otherwise than before the call."""
+    now = x._array.memory if type(x._array) is Traced else x._array
+    return now is not array and not covers(now, array)
+
+
+def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:
+    """Tensors over another input's memory: (tensor or its place, that input, where it lies).
+
+    None in the last place: the same tensor as that argument.
+    """
+    found: list[tuple[Any, int, Any]] = []
+    for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
+        if tracer.places[id(leaf)] != place:
+            found.append((place, tracer.places[id(leaf)], None))
+    for x, array in tracer.lifted:
+        held = x._array if tracer.stood(x) else None
+        source = held.cell.source if type(held) is Traced else None
+        if not isinstance(source, Source) or source.tensor is x:
+            continue
+        if live and x._entry is not None:
+            raise Uncompilable("two tensors share memory, and one of them wants a gradient")
+        if id(x) not in tracer.places and id(x) not in tracer.reach.tensors:
+            raise Uncompilable("a gradient shares another tensor's memory")
+        place = tracer.sources.index(source)
+        found.append((tracer.places.get(id(x), x), place, window(array, source.array)))
+    return found
+
+
+def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
+    """The returned structure with a `Result` for every tensor."""
+    if isinstance(value, Tensor):
+        return _tensor(tracer, value, give)
+    if type(value) in (tuple, list) or hasattr(value, "_fields"):
+        return alike(value, [_results(tracer, part, give) for part in value])
+    if type(value) is dict:
+        return {key: _results(tracer, part, give) for key, part in value.items()}
+    if isinstance(value, SCALARS):
+        return Result("value", value=value)
+    taken = trees.taken_apart(value)
+    if taken is not None:
+        parts = [_results(tracer, part, give) for part in taken[0]]
+        return Container(type(value), parts, taken[1])
+    raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+
+
+def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
+    if tracer.stood(x):
+        return _known(tracer, x)
+    if type(x) is not Tensor:
+        raise Uncompilable(f"it returns a {type(x).__name__}")
+    if x._grad is not None:
+        raise Uncompilable("it returns a tensor of its own that got a gradient")
+    traced = tracer.lift(x)
+    source = traced.cell.source
+    if isinstance(source, Source):
+        place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
+        return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
+    return Result("new", give(traced.read(), x), None, _stub(tracer, x))
+
+
+def _known(tracer: Tracer, x: Tensor) -> Result:
+    """A returned tensor that stood before the call: where the next call finds its own."""
+    if id(x) in tracer.places:
+        return Result("argument", tracer.places[id(x)])
+    for owner, _, had in tracer.gradients.values():
+        if had is x:
+            if owner._grad is not x:
+                raise Uncompilable("it returns a gradient that it replaces")
+            return Result("gradient", value=owner)
+    if id(x) not in tracer.reach.tensors or id(x) in tracer.replaced:
+        raise Uncompilable("it returns a tensor that is neither an argument nor reachable by name")
+    return Result("same", value=x)
+
+
+def _stub(tracer: Tracer, x: Tensor) -> Any:
+    """What stands for the history of a result whose graph has been used up."""
+    entry = x._entry
+    if entry is None or entry is LEAF:
+        return entry
+    if not tracer.swept:
+        return tracer.live[id(x)]
+    shape = entry[SHAPE]
+    if entry[PRIM] is OUTPUT_OF:  # what it is an output of has its name
+        entry = entry[PARENTS][0]
+    return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
+
+
+def _hooked(live: list[Tensor]) -> bool:
+    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules."""
+    seen: set[int] = set()
+    waiting: list[Any] = [x._entry for x in live]
+    while waiting:
+        entry = waiting.pop()
+        if type(entry) is not list or id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        if entry[HOOKS] is not None or entry[PRIM].name == "BackwardHookFunction":
+            return True
+        waiting += entry[PARENTS]
+    return False
+
+
+def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
+    """The backward pass of the live results, traced."""
+    tracer.live = {id(x): place for place, x in enumerate(live)}
+    if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
+        raise Uncompilable("a parameter has gradient hooks")
+    if _hooked(live):
+        raise Uncompilable("hooks on gradients must be called in every backward pass")
+    try:
+        return differentiate(tracer, live)
+    except (RuntimeError, ValueError) as error:
+        reason = f"its result wants a gradient that cannot be computed: {error}"
+        raise Uncompilable(reason) from error
+
+
+def _live(tracer: Tracer, value: Any) -> list[Tensor]:
+    """The returned tensors whose graph has not been used up."""
+    leaves = [x for x in trees.leaves_of(value) if isinstance(x, Tensor)]
+    if tracer.swept:
+        return []
+    return [
+        x for x in dict.fromkeys(leaves)
+        if type(x._entry) is list and not tracer.stood(x)
+    ]  # fmt: skip
+
+
+def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Tensor, int | None]]:
+    """The tensors whose `.grad` is another object than before the call."""
+    found = []
+    for x, _, had in tracer.gradients.values():
+        grad = x._grad
+        if not tracer.stood(x):  # it goes with the call, and its gradient with it
+            continue
+        if grad is None:
+            if had is not None:
+                found.append((x, None))
+        elif not tracer.stood(grad):
+            if grad._entry is not None:
+                raise Uncompilable("a gradient keeps its history")
+            found.append((x, give(tracer.lift(grad).read(), grad)))
+        elif grad is not had:
+            raise Uncompilable("a gradient is replaced by another tensor")
+    return found

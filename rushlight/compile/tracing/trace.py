@@ -1,0 +1,469 @@
+"""Tracing: an ordinary eager call, carried out while everything it does to tensors is noted.
+
+During a trace no tensor takes the short path (the set of eager types is empty), and NumPy arrays
+are registered like any other array class, so every op arrives at `handle`. Tensors that exist
+before the call are *lifted*: a `Traced` takes the place of their array until the trace ends, and
+the graph gets an input for them. When the trace ends, by its end or by an escape, every tensor gets
+its real array back, and the call goes on, or is done, as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import logging
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ...core import dispatch
+from ...core.primitive import Primitive
+from ...core.references import LISTED
+from ...core.state import STATE
+from ...core.tape import owner_of
+from ...core.tensor import Tensor
+from ..middle.foreign import Hole
+from ..middle.graph import Node
+from .afterwards import Afterwards, Settings
+from .alive import Age, alive, kinds
+from .draws import DrawnEngine, Draws
+from .handling import handle
+from .later import Forms, Later, Met
+from .numpy_calls import COUNTING, line, masks
+from .required import ASKS, ask
+from .traced import Cell, Traced, covers, inside, overlap, traced_in
+
+ndarray = np.ndarray
+PLAIN = frozenset((int, float, bool, str, type(None)))
+_LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
+LOG = logging.getLogger("rushlight.compile")
+
+
+class Source:
+    """Where an input comes from: how to fetch it, its node, and what the trace saw of it."""
+
+    __slots__ = ("array", "cell", "entry", "key", "kind", "node", "owner", "tensor")
+
+    def __init__(self, kind: str, owner: Any, key: Any, array: np.ndarray, node: Node) -> None:
+        self.kind, self.owner, self.key, self.array, self.node = kind, owner, key, array, node
+        self.cell: Any = None
+        self.tensor: Tensor | None = None
+        self.entry: Any = None  # the tensor's history before the call
+
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """Of a number: where it stands in its owner."""
+        return self.key if type(self.key) is tuple else (self.key,)
+
+
+class Unwatched:
+    """A trace during which nobody looks for side effects."""
+
+    looks = False
+
+    @staticmethod
+    def unseen(function: Any, *args: Any) -> Any:
+        """Call a function."""
+        return function(*args)
+
+    seen = unseen
+
+
+class Tracer(Draws, Settings):
+    """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
+
+    def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
+        self.reach = reach
+        self.places = {id(x): place for place, x in enumerate(leaves)}
+        self.swept = False
+        self.live: dict[int, int] = {}
+        self.sources: list[Source] = []
+        self.cells: dict[int, list[Cell]] = {}
+        self.draws: list[Node] = []
+        self.lifted: list[tuple[Tensor, ndarray]] = []
+        self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
+        self.later = Later(Forms() if forms is None else forms, forms is not None)
+        self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
+        self.strangers = False  # whether somebody else holds what is still to be computed
+        self.closed = False
+        self.broken: tuple[str, str] | None = None
+        self.raises: type[BaseException] | None = None
+        self.age: Age
+        self.engines: dict[int, DrawnEngine] = {}
+        self.required: list[Node] = []  # truth values that must hold at every run
+        self.watch: Any = Unwatched
+        self.afterwards = Afterwards(reach)
+        self.replaced: set[int] = set()  # tensors for which the call put others in their places
+        self.place = ""  # the user's line, while nothing but the package runs
+        self._holders: dict[int, list[Tensor]] | None = None
+
+    # --- beginning and end
+
+    def __enter__(self) -> Tracer:
+        dispatch.intercept(handle)
+        self.age = Age({*kinds(Tensor), Traced})
+        STATE.tracer = self
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+        if error[0] is not None:
+            self.afterwards.run()
+
+    def close(self) -> None:
+        """Give every tensor its real array back and let tensors take the short path again."""
+        if self.closed:
+            return
+        try:
+            if self.through is None:
+                self.settle()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        STATE.tracer = None
+        dispatch.release(handle)
+        for x, _ in self.lifted:
+            if type(x._array) is Traced:
+                if getrefcount(x) > LISTED:
+                    self._expect(x._array.cell, x)
+                x._array = x._array.memory
+        left = self._restore(self.age.young())
+        self.age.end()
+        if left:
+            self._restore(alive(kinds(Tensor)))
+        if self.broken is not None:
+            self.afterwards.run()
+
+    def _restore(self, found: list[Any] | None) -> bool:
+        """Give the tensors among objects their arrays back; whether others may hold traced ones."""
+        if found is None:
+            self.strangers = True
+            return True
+        traced = []
+        for x in found:
+            if type(x) is Traced:
+                traced.append(x)
+                continue
+            array = _array_of(x)
+            if type(array) is Traced and array.tracer is self:
+                self._expect(array.cell, x)
+                x._array = array.memory
+        found.clear()
+        x = array = None
+        held = [x.cell.waits for x in traced if getrefcount(x) > LISTED]
+        self.strangers = self.strangers or any(held)
+        return bool(held)
+
+    def _expect(self, cell: Cell, x: Tensor) -> None:
+        """A tensor is left whose content is still to come: unless it is known, a stranger."""
+        if cell.waits and cell.source is None and self.through is not None:
+            self.strangers = self.strangers or id(x) not in self.through
+
+    def settle(self) -> None:
+        """Compute all that has been put off."""
+        self.later.settle()
+
+    def escape(self, how: str) -> None:
+        """A value leaves the trace: it ends here, unless it has ended already."""
+        if not self.closed:
+            self.stop(f"{how} needs the value of a tensor")
+
+    def stop(self, reason: str, where: str | None = None) -> None:
+        """End the trace early; the call goes on eagerly, or raises where the caller said so."""
+        if self.closed:
+            return
+        self.broken = (reason, line() if where is None else where)
+        LOG.debug("trace ended: %s", reason, stack_info=LOG.isEnabledFor(logging.DEBUG))
+        self.close()
+        if self.raises is not None:
+            raise self.raises(f"{reason} ({self.broken[1]})")
+
+    # --- inputs
+
+    def lift(self, x: Tensor) -> Traced:
+        """The traced array of a tensor; a tensor met for the first time becomes an input."""
+        array = x._array
+        if type(array) is Traced:
+            return array
+        known = self.find(array)
+        if known is None:
+            if self.stood(x):
+                known = self.external(*self.origin(x), array)
+                known.cell.source.tensor, known.cell.source.entry = x, x._entry
+            else:
+                known = self.constant(array)
+        if not self.closed:
+            x._array = known
+            self.lifted.append((x, array))
+        return known
+
+    def stood(self, x: Tensor) -> bool:
+        """Whether a tensor stood before the call."""
+        if id(x) in self.places or (self.reach is not None and id(x) in self.reach.tensors):
+            return True
+        return not self.age.new(x)
+
+    def origin(self, x: Tensor) -> tuple[str, Any, Any]:
+        """Where a tensor that stood before the call is to be found at the next one."""
+        if id(x) in self.places:
+            return "argument", self.places[id(x)], None
+        if self.reach is None or id(x) in self.reach.tensors:
+            return "tensor", x, None
+        for owner, _, had in self.gradients.values():
+            if had is x:
+                return "gradient", owner, None
+        self.stop("a tensor is used that is neither an argument nor reachable by name")
+        return "tensor", x, None
+
+    def external(self, kind: str, owner: Any, key: Any, array: np.ndarray) -> Traced:
+        """A new input."""
+        node = Node("input", (), (len(self.sources),), array.shape, array.dtype)
+        source = Source(kind, owner, key, array, node)
+        self.sources.append(source)
+        traced = self.fresh(array, node, source)
+        source.cell = traced.cell
+        return traced
+
+    def constant(self, array: np.ndarray) -> Traced:
+        """An array that the call itself made, without reading any tensor."""
+        self.refuse_content(array)
+        value = array.copy()
+        return self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
+
+    def sweeps(self, keep: bool) -> None:
+        """A backward pass begins; without `keep` it uses up the graph it walks."""
+        self.swept = self.swept or not keep
+
+    def saw_grad(self, x: Tensor) -> None:
+        """The gradient of a tensor is about to be read: whether there is one now matters."""
+        self.gradients.setdefault(id(x), (x, "seen", x._grad))
+        if x._grad is not None and not self.closed:
+            self.lift(x._grad)
+
+    def inside(self, function: Any) -> None:
+        """Run a part of the package in which the user's line stays the same."""
+        self.place = line()
+        try:
+            self.watch.unseen(function)
+        finally:
+            self.place = ""
+
+    def outside(self, function: Any, *args: Any) -> Any:
+        """Call what may be the user's in the middle of it."""
+        before, self.place = self.place, ""
+        try:
+            return self.watch.seen(function, *args)
+        finally:
+            self.place = before
+
+    def cleared_grad(self, x: Tensor) -> None:
+        """The gradient of a tensor is about to be replaced, whatever it was."""
+        self.gradients.setdefault(id(x), (x, "cleared", x._grad))
+
+    # --- memory
+
+    def fresh(self, value: np.ndarray, node: Node, source: Any = None) -> Traced:
+        """A traced array in memory not seen before."""
+        cell = Cell(value, node, source)
+        cells = self.cells.setdefault(id(value if value.base is None else owner_of(value)), [])
+        if cells:  # an owner that is gone may have had this address
+            cells[:] = [one for one in cells if one.base is not None]
+        cells.append(cell)
+        if id(value) in self.later.unfilled:
+            self.later.wait(cell)
+        return Traced(self, value, node, cell)
+
+    def find(self, value: np.ndarray) -> Traced | None:
+        """The traced array of memory already followed."""
+        owner = value if value.base is None else owner_of(value)
+        cells = self.cells.get(id(owner))
+        if not cells or not value.size:
+            return None
+        low = high = -1
+        for cell in cells:
+            base = cell.base
+            if base is None:
+                continue
+            if base is owner and owner.flags.c_contiguous:
+                return self._part(cell, value)
+            if low < 0:
+                low, high = np.lib.array_utils.byte_bounds(value)
+            start, stop = np.lib.array_utils.byte_bounds(base)
+            if start <= low and high <= stop and inside(value, base):
+                return self._part(cell, value)
+            if low < stop and start < high and overlap(value, base):
+                self.stop("two tensors share parts of the same memory")
+                return known_dead(self, value)
+        return None
+
+    def _part(self, cell: Cell, value: np.ndarray) -> Traced:
+        """An array over some of a cell's memory."""
+        known = Traced(self, value, cell.node, cell)
+        if not covers(value, cell.base):
+            known.version = -1
+        return known
+
+    def known(self, array: np.ndarray) -> Traced | None:
+        """The traced array of memory that an op is given bare, of a tensor not met before too."""
+        found = self.find(array)
+        if found is not None or self.closed:
+            return found
+        if self._holders is None:
+            self._holders = {}
+            for x in self.age.old():
+                if type(_array_of(x)) is ndarray:
+                    self._holders.setdefault(id(owner_of(x._array)), []).append(x)
+        for x in self._holders.get(id(owner_of(array)), ()):
+            if type(x._array) is ndarray and np.may_share_memory(x._array, array):
+                self.lift(x)
+        return self.find(array)
+
+    def refuse_content(self, array: Any, computed: bool = False) -> None:
+        """End the trace at an array whose content the next call may find changed.
+
+        `computed`: it may also come from any array that the call can reach.
+        """
+        if computed and self.reach is not None and self.reach.arrays:
+            self.stop("the content of a NumPy array made before the call")
+        while self.reach is not None and isinstance(array, ndarray):
+            if self.reach.knows(array):
+                self.stop("the content of a NumPy array made before the call")
+            array = array.base
+
+    def require(self, holds: Any) -> None:
+        """A program must not go on where this truth value is not true everywhere."""
+        if type(holds) is Traced and not self.closed:
+            self.required.append(holds.read())
+            if self.later.on and not holds.value.all():
+                self.settle()  # so that it raises where it should
+
+    def within(self, numbers: Any, low: int, high: int) -> None:
+        """A program must not go on where a whole number is not in low..high-1."""
+        ask(self, numbers, low, high)
+
+    def result(self, value: Any, node: Node) -> Any:
+        """The traced array of what an operation gave: new memory, or a view of known memory."""
+        if type(value) is not ndarray:
+            value = np.asarray(value)
+        if value.base is None:
+            cells = self.cells.get(id(value))
+            if not cells or cells[0].base is not value:
+                return self.fresh(value, node)
+            known = Traced(self, value, cells[0].node, cells[0])
+        else:
+            known = self.find(value)
+            if known is None:
+                return self.fresh(value, node)
+        known.node, known.version = node, known.cell.version
+        return known
+
+    # --- operations
+
+    def call(self, prim: Primitive, operands: Any, params: tuple[Any, ...]) -> Any:
+        """Carry out an op on arrays and note it."""
+        nodes, arrays, met = [], [], Met()
+        for x in operands:
+            if type(x) is not Traced:
+                x = self.operand(x)
+            if type(x) is Traced:
+                arrays.append(met.of(x, nodes))
+            else:
+                nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
+                arrays.append(x)
+        name, real, template = prim.name, params, params
+        if params and not _plain(params):
+            real, template = self.split(params, nodes, met)
+        if name in _LOOKED_AT:
+            self._look(name, operands, params, real)
+        met.holes = len(nodes) > len(arrays)
+        y = self.later.evaluated(
+            name, template, met, dispatch.evaluate, (prim, tuple(arrays), real), {}
+        )
+        if prim.outputs != 1:
+            return self.results(name, nodes, template, y)
+        for memory in met.operands:
+            if y is memory:
+                given = (*operands, *traced_in(params))
+                return next(x for x in given if type(x) is Traced and y is x.memory)
+        y = y if type(y) is ndarray else np.asarray(y)
+        return self.result(y, Node(name, nodes, template, y.shape, y.dtype, self.place or line()))
+
+    def _look(self, name: str, operands: Any, params: Any, real: Any) -> None:
+        """What is asked of an op before it is carried out."""
+        if name in COUNTING or (name == "index" and masks(real)):
+            self.stop(f"the shape of what {name} gives depends on values")
+        if name in ASKS:
+            ASKS[name](self, operands, params)
+
+    def results(self, op: str, nodes: Any, params: Any, ys: Any) -> tuple[Traced, ...]:
+        """The traced arrays of an op with several outputs."""
+        ys = tuple(y if type(y) is ndarray else np.asarray(y) for y in ys)
+        whole = Node(
+            op, nodes, params, tuple(y.shape for y in ys), tuple(y.dtype for y in ys),
+            self.place or line(),
+        )  # fmt: skip
+        return tuple(
+            self.result(y, Node("output_of", (whole,), (place,), y.shape, y.dtype, whole.line))
+            for place, y in enumerate(ys)
+        )
+
+    def operand(self, x: Any) -> Any:
+        """A plain array or number among the operands of a raw op, as a traced constant."""
+        if isinstance(x, ndarray) and type(x) is not ndarray:
+            x = np.asarray(x)
+        if type(x) is ndarray:
+            known = self.known(x)
+            return self.constant(x) if known is None else known
+        if isinstance(x, (np.generic, bool, int, float, complex)):
+            return self.constant(np.asarray(x))
+        return x
+
+    def split(self, template: Any, nodes: list[Node], met: Met) -> tuple[Any, Any]:
+        """Params as (real values, template with holes for traced arrays, added to `nodes`)."""
+        kind = type(template)
+        if kind in PLAIN:
+            return template, template
+        if isinstance(template, Tensor):
+            return self.split(self.lift(template), nodes, met)
+        if kind is ndarray and (known := self.known(template)) is not None:
+            template, kind = known, Traced
+        if kind is Traced:
+            return met.of(template, nodes), Hole(len(nodes) - 1)
+        if kind is ndarray:
+            self.refuse_content(template)
+        if kind is tuple or kind is list:
+            pairs = [self.split(part, nodes, met) for part in template]
+            return kind(a for a, _ in pairs), kind(b for _, b in pairs)
+        if kind is dict:
+            pairs = {key: self.split(part, nodes, met) for key, part in template.items()}
+            return {k: a for k, (a, _) in pairs.items()}, {k: b for k, (_, b) in pairs.items()}
+        if kind is slice:
+            parts = [
+                self.split(p, nodes, met) for p in (template.start, template.stop, template.step)
+            ]
+            return slice(*(a for a, _ in parts)), slice(*(b for _, b in parts))
+        return template, template
+
+
+def _plain(params: Any) -> bool:
+    """Whether params hold nothing but numbers, words and tuples of them."""
+    for part in params:
+        kind = type(part)
+        if kind not in PLAIN and (kind is not tuple or not _plain(part)):
+            return False
+    return True
+
+
+def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
+    """A stand-in after the trace has ended."""
+    node = Node("constant", (), (value,), value.shape, value.dtype)
+    return Traced(tracer, value, node, Cell(value, node))
+
+
+def _array_of(x: Tensor) -> Any:
+    """A tensor's array; None in one that another thread makes, or whose shape is not known yet."""
+    try:
+        return getattr(x, "_array", None)
+    except ValueError:
+        return None
