@@ -38,10 +38,11 @@ class KeptForms:
 def _said(function: Callable[..., Any]) -> str:
     """Something that tells most functions apart."""
     said = f"{type(function).__name__} {getattr(function, '__qualname__', '')}"
-    while function is not None:  # and what it goes around
-        code = getattr(function, "__code__", None)
+    inner: Any = function
+    while inner is not None:  # and what it goes around
+        code = getattr(inner, "__code__", None)
         said = f"{said} {of_code(code)}" if isinstance(code, CodeType) else said
-        function = getattr(function, "__wrapped__", None)
+        inner = getattr(inner, "__wrapped__", None)
     return said
 
 
