@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 
 import rushlight as rl
 
+from ..core.gates import surround
 from ..functions.layouts import channels_last_array, lies_channels_last
 
 KEEP = (
@@ -22,11 +21,10 @@ KEEP = (
 BY_WEIGHT = frozenset(("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"))
 
 
-def _kept(function: Callable[..., Any], by_weight: bool) -> Callable[..., Any]:
-    """The function, whose result takes over the format of its input (or its weight)."""
+def _keeping(by_weight: bool) -> Callable[..., Any]:
+    """What is done around a function: its result takes the format of its input (or its weight)."""
 
-    @functools.wraps(function)
-    def keeps(*args: Any, **kwargs: Any) -> Any:
+    def keeps(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = function(*args, **kwargs)
         given = args[: 2 if by_weight else 1] or tuple(kwargs.values())[:1]
         if any(isinstance(x, rl.Tensor) and lies_channels_last(x._array) for x in given):
@@ -48,17 +46,12 @@ def _lay(result: Any, given: Any) -> None:
 
 
 def install() -> None:
-    """Wrap the functions, once, wherever the layers know them by name."""
-    twins: dict[int, Callable[..., Any]] = {}
-    keep = []
+    """Surround the functions, once; they stay the objects that programs have hold of."""
+    functions = {}
     for home in (rl.nn.functional, rl):
         for name in KEEP.split():
             function = getattr(home, name, None)
-            if function is not None and id(function) not in twins:
-                twins[id(function)] = _kept(function, name in BY_WEIGHT)
-                keep.append(function)
-    layers = [m for name, m in list(sys.modules.items()) if name.startswith("rushlight.nn")]
-    for module in (rl, *layers):
-        for name, value in list(vars(module).items()):
-            if id(value) in twins and callable(value):
-                setattr(module, name, twins[id(value)])
+            if function is not None:
+                functions[id(function)] = function, name
+    for function, name in functions.values():
+        surround(function, _keeping(name in BY_WEIGHT))

@@ -13,7 +13,8 @@ def test_operators_are_called_and_stay_the_same() -> None:
     add = rl.ops.aten.add.Tensor
     assert add is rl.ops.aten.add.Tensor
     assert add.overloadpacket is rl.ops.aten.add
-    assert (repr(add), add.name()) == ("aten.add.Tensor", "aten::add.Tensor")
+    assert (str(add), add.name()) == ("aten.add.Tensor", "aten::add.Tensor")
+    assert repr(add) == "<OpOverload(op='aten.add', overload='Tensor')>"
     x = rl.arange(6.0).reshape(2, 3)
     assert rl.equal(add(x, x), 2 * x)
     assert rl.equal(rl.ops.aten.slice.Tensor(x, 1, 1, None, 2), x[:, 1::2])
