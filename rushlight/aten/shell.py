@@ -15,6 +15,7 @@ from ..core import gates, overrides
 from ..core.dispatch import ARRAYS, WRAPPERS
 from ..core.meta import laid_out
 from ..core.primitive import Primitive
+from ..core.state import get_default_dtype
 from ..core.tape import LEAF
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, raw
@@ -95,7 +96,7 @@ def made(
             f"{cls.__name__} must define __torch_dispatch__ to be used with _make_wrapper_subclass"
         )
     _prepare(cls)
-    kind = Tensor.dtype.fget(wrap(np.empty(0, np.float32))) if dtype is None else dtype  # type: ignore[attr-defined]
+    kind = get_default_dtype() if dtype is None else dtype
     steps = None if strides is None else tuple(n * kind.itemsize for n in strides)
     result = object.__new__(cls)
     result._array = Shell(laid_out(tuple(size), kind.numpy, steps), cls, result.__dict__)
@@ -111,9 +112,9 @@ def _prepare(cls: type) -> None:
     if cls in _prepared:
         return
     _prepared.add(cls)
-    own = cls.__torch_function__  # type: ignore[attr-defined]
+    own = cls.__torch_function__  # type: ignore[attr-defined]  # a subclass of Tensor
     if own is overrides.plain_results or getattr(own, "__func__", None) is gates._default():
-        cls.__torch_function__ = classmethod(_asked)  # type: ignore[attr-defined]
+        cls.__torch_function__ = classmethod(_asked)  # type: ignore[attr-defined]  # as above
     gates.subclass_made(cls)
 
 

@@ -1,4 +1,7 @@
-"""Write what torch prints for the programs here: `python tests/aten/record_modes.py`."""
+"""Write what torch prints for the programs here: `python tests/aten/record_modes.py`.
+
+Needs torch 2.13 and tabulate, which torch prints its table of work with.
+"""
 
 from __future__ import annotations
 
