@@ -54,7 +54,7 @@ def at_once(prim: Primitive) -> Any:
 def by_partials(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
     """The sum of t_i * partial_i."""
     total, own = None, False
-    for t, partial in zip(tangents, prim.rule.partials):  # type: ignore[union-attr]
+    for t, partial in zip(tangents, prim.rule.partials):  # type: ignore[union-attr]  # elementwise
         if t is None or partial is None:
             continue
         d = partial(y, *xs, *params) if callable(partial) else partial
@@ -98,7 +98,7 @@ def by_eval(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any
 
 def by_pull(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
     """An op with a symmetric Jacobian: its pull."""
-    return prim.rule.vjp(tangents[0], y, *xs, *params)  # type: ignore[union-attr]
+    return prim.rule.vjp(tangents[0], y, *xs, *params)  # type: ignore[union-attr]  # not elementwise
 
 
 def _added(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:

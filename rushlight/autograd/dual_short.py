@@ -112,7 +112,8 @@ def _two_settled(x: Any, z: Any) -> Any:
 
 def _unary(prim: Primitive) -> Way:
     """An elementwise op of one operand, without a loop."""
-    evaluate, partial = prim.eval, prim.rule.partials[0]  # type: ignore[union-attr]
+    # `_one` begins the same way: to begin in a function of its own costs each op a call
+    evaluate, partial = prim.eval, prim.rule.partials[0]  # type: ignore[union-attr]  # elementwise
     large, least = at_once(prim), SWITCH.light
     programs: dict[Any, Any] = {}  # by type, of arrays without a dimension and of others
 
@@ -227,7 +228,7 @@ def _by_rule(prim: Primitive, t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
 
 @functools.lru_cache(256)
 def _with_number(prim: Primitive, b: float, kind: np.dtype, flat: bool) -> Any:
-    partial: Any = prim.rule.partials[0]  # type: ignore[union-attr]
+    partial: Any = prim.rule.partials[0]  # type: ignore[union-attr]  # elementwise
     return written(lambda y, x: partial(y, x, b), kind, flat) if callable(partial) else None
 
 

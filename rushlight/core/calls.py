@@ -222,7 +222,7 @@ def _real(a: Any) -> bool:
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
         ways = SHORT_WAYS.get(type(other._array))  # type: ignore[union-attr]  # a Tensor
-        if ways is not None and _real(other._array):  # type: ignore[union-attr]
+        if ways is not None and _real(other._array):  # type: ignore[union-attr]  # a Tensor
             return ways[prim](prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)
