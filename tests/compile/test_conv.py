@@ -209,21 +209,23 @@ def test_code_for_sets_that_this_machine_lacks_is_sound(name, kind):
         assert llvm.assembly(text, llvm.named(name), 0)
 
 
-@each_kind
-def test_the_answer_does_not_depend_on_the_number_of_threads(kind):
-    graph = graph_of(kind, CASES[2])
+def answers_by_threads(graph):
+    """What a program of the graph says with one, two and three threads."""
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(x.shape).astype(np.float32) for x in graph.inputs]
-    program = build(graph)
-    before = rl.get_num_threads()
+    program, before, found = build(graph), rl.get_num_threads(), set()
     try:
-        found = []
         for threads in (1, 2, 3):
             rl.set_num_threads(threads)
-            found.append(program.run(arrays)[0].tobytes())
+            found.add(program.run(arrays)[0].tobytes())
     finally:
         rl.set_num_threads(before)
-    assert found[0] == found[1] == found[2]
+    return found
+
+
+@each_kind
+def test_the_answer_does_not_depend_on_the_number_of_threads(kind):
+    assert len(answers_by_threads(graph_of(kind, CASES[2]))) == 1
 
 
 def close(found, wanted, rtol=1e-7, atol=1e-8):
