@@ -18,7 +18,7 @@ from rushlight.compile.kernels.program import build, single
 from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
 from rushlight.compile.middle import interpret
 from rushlight.compile.middle.graph import Graph, Node
-from rushlight.compile.middle.verify import verify
+from rushlight.compile.middle.verify import InvalidGraph, verify
 from rushlight.compile.products import conv, conv_images
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
@@ -103,6 +103,28 @@ def check(kind, case, dtype="float32", target=None):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_directions(name, kind, case):
     check(kind, case, target=TARGETS[name])
+
+
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [
+        (FORWARD, (2, 1, 5, 3, (9, 1), (3, 1), (1, 1), (1, 0), (1, 1))),
+        (FORWARD, (2, 1, 24, 16, (8, 3), (3, 3), (1, 1), (1, 0), (1, 1))),
+        (FORWARD, (2, 13, 1, 1, (13, 1), (3, 3), (1, 1), (1, 1), (1, 1))),
+        (DATA, (2, 1, 24, 16, (8, 1), (3, 2), (1, 1), (1, 1), (1, 1))),
+    ],
+    ids=str,
+)
+def test_results_of_one_column_are_refused(kind, case):
+    """Lowering makes no such node; one made by hand must not write past its result."""
+    with pytest.raises(InvalidGraph, match="no kernel makes a result of one column"):
+        build(graph_of(kind, case))
+
+
+@each_target
+@pytest.mark.parametrize("size", [(9, 1), (14, 3)], ids=str)
+def test_gradients_of_weights_from_one_column(name, size):
+    check(WEIGHT, (2, 1, 5, 3, size, (3, size[1]), (1, 1), (1, 0), (1, 1)), target=TARGETS[name])
 
 
 @each_kind

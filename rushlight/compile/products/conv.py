@@ -20,6 +20,7 @@ from ..kernels.nest import Nest
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
 from ..middle.graph import Node
+from ..middle.verify import InvalidGraph
 from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels
@@ -77,7 +78,12 @@ def native(spec: str, sizes: dict[str, int], dtype: np.dtype[Any], at: Any) -> b
     plan = Correlation(
         lanes, shape.images, shape.groups, rows, terms, axes, whole, whole, tile=(6, 4)
     )  # fmt: skip
-    return axes[1].out > 1 and plan.stack <= STACK
+    return not _one_column(kind, shape) and plan.stack <= STACK
+
+
+def _one_column(kind: str, shape: Shape) -> bool:
+    """Whether the rows of a result by places are of one element: no lanes can lie along them."""
+    return kind != "weight" and axes_of(kind, shape)[1].out == 1
 
 
 @record
@@ -252,6 +258,8 @@ def _plan(
     node: Node, operands: list[Array], out: Array, target: Any, kept: bool
 ) -> tuple[Any, int]:
     kind, shape = KINDS[node.params[0]], shape_of(node)
+    if _one_column(kind, shape):  # a vector's stores would pass the end of the result
+        raise InvalidGraph(f"{node!r}: no kernel makes a result of one column")
     one, two = operands
     if kind == "data":  # rows are the channels of the input
         g, o, c, i, j = two.steps
