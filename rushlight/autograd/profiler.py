@@ -30,7 +30,7 @@ class emit_nvtx:  # torch's name
 
 
 _explain_missing(__name__, {
-    "EventList": ("rushlight.profiler_averages", "EventList"),
-    "profile": ("rushlight.profiler", "old_profile"),
+    "EventList": ("rushlight.profiler.averages", "EventList"),
+    "profile": ("rushlight.profiler.profiler", "old_profile"),
     "record_function": ("rushlight.profiler", "record_function"),
 })  # fmt: skip

@@ -13,23 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from .autograd import engine
-from .autograd.refusals import node_name
-from .compile import api
-from .core import dispatch
-from .core.primitive import Primitive
-from .core.tensor import Tensor
-from .nn.module_global_hooks import (
+from ..autograd import engine
+from ..autograd.refusals import node_name
+from ..compile import api
+from ..core import dispatch
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor
+from ..nn.module_global_hooks import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
-from .profiler_averages import EventList, ProfilerActivity, averages
-from .profiler_schedule import ProfilerAction, schedule, tensorboard_trace_handler
+from .averages import EventList, averages
+from .schedules import ProfilerAction
 
-__all__ = [
-    "Profile", "ProfilerAction", "ProfilerActivity", "kineto_available", "profile",
-    "record_function", "schedule", "tensorboard_trace_handler",
-]  # fmt: skip
 # What torch.profiler.profile takes besides, and nobody measures here.
 _UNMEASURED = frozenset((
     "profile_memory", "with_stack", "with_flops", "experimental_config", "acc_events",
