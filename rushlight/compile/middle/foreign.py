@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.holes import Hole, fill, has_hole
+from ...core.holes import Hole, fill, has_hole, parts
 from ...core.primitive import REGISTRY
 from .graph import Node
 
@@ -93,16 +93,9 @@ def operand_count(params: Any, inputs: int) -> int:
 
 
 def _places(template: Any) -> list[int]:
-    kind = type(template)
-    if kind is Hole:
+    if type(template) is Hole:
         return [template.index]
-    if kind is dict:
-        template = list(template.values())
-    elif kind is slice:
-        template = (template.start, template.stop, template.step)
-    elif kind is not tuple and kind is not list:
-        return []
-    return [place for part in template for place in _places(part)]
+    return [place for part in parts(template) for place in _places(part)]
 
 
 class Layout:

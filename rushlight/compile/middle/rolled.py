@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ...core.holes import replaced
 from ..records import record
 from .graph import Graph, Node
 from .periods import Course, Period
@@ -283,28 +284,7 @@ def varied(values: Sequence[Any]) -> Any:
 
 def fixed(value: Any, k: int) -> Any:
     """The parameters of step k."""
-    kind = type(value)
-    if kind is Varied:
-        return value.values[k]
-    if kind is tuple or kind is list:
-        return kind(fixed(part, k) for part in value)
-    if kind is dict:
-        return {key: fixed(part, k) for key, part in value.items()}
-    if kind is slice:
-        return slice(*(fixed(x, k) for x in (value.start, value.stop, value.step)))
-    return value
-
-
-def has_varied(value: Any) -> bool:
-    """Whether something in parameters is another number in each step."""
-    kind = type(value)
-    if kind is dict:
-        value = list(value.values())
-    elif kind is slice:
-        value = (value.start, value.stop, value.step)
-    elif kind is not tuple and kind is not list:
-        return kind is Varied
-    return any(map(has_varied, value))
+    return replaced(value, Varied, lambda part: part.values[k])
 
 
 def unrolled(graph: Graph) -> Graph:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ...core.holes import holds
 from ...core.primitive import REGISTRY
 from ..middle import foreign
 from ..middle.graph import Graph, Node
-from ..middle.rolled import Loop, Pick, Varied, along, fixed, has_varied, like, rolled
+from ..middle.rolled import Loop, Pick, Varied, along, fixed, like, rolled
 
 INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@", "lt": "<", "le": "<=",
@@ -221,7 +222,7 @@ class Source:
             return repr(value)
         if type(value) is Varied:
             return str(value)
-        if has_varied(value):
+        if holds(value, Varied):
             values = [fixed(value, k) for k in range(self._steps)]
             return f"{self.keep(f'p{self._count()}', values)}[t]"
         return self.keep(f"p{self._count()}", value)
@@ -234,7 +235,7 @@ class Source:
     def _kept(self, node: Node) -> str:
         """A node in the program's namespace: in a loop that of the step."""
         name = f"n{self._count()}"
-        if not has_varied(node.params):
+        if not holds(node.params, Varied):
             return self.keep(name, node)
         steps = [like(node, node.inputs, fixed(node.params, k)) for k in range(self._steps)]
         return f"{self.keep(name, steps)}[t]"
