@@ -27,12 +27,12 @@ def is_compiling() -> bool:
     >>> torch.compiler.is_compiling()
     False
     """
-    return STATE.tracer is not None or STATE.exporting
+    return STATE.tracer is not None or STATE.exporting or STATE.follower is not None
 
 
 def is_dynamo_compiling() -> bool:
     """Whether the running line is being traced by `torch.compile`."""
-    return STATE.tracer is not None
+    return STATE.tracer is not None or STATE.follower is not None
 
 
 def is_exporting() -> bool:
@@ -46,13 +46,13 @@ def is_exporting() -> bool:
 
 
 def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
-    """The backends that `torch.compile` takes: "inductor" means "llvm", where llvmlite is.
+    """The backends that `torch.compile` knows by name: "inductor" means "llvm", where llvmlite is.
 
     >>> import rushlight as torch
     >>> "numpy" in torch.compiler.list_backends()
     True
     """
-    return ["inductor", "llvm", "numpy"] + ([] if exclude_tags else ["aot_eager", "eager"])
+    return importlib.import_module(f"{__package__}._dynamo.backends").list_backends(exclude_tags)
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
@@ -72,6 +72,9 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
         if STATE.tracer is not None:
             name = getattr(fn, "__qualname__", repr(fn))
             STATE.tracer.stop(reason or f"{name} is not to be compiled (torch.compiler.disable)")
+        if STATE.follower is not None:
+            with STATE.follower.pause(reason or "a function under torch.compiler.disable"):
+                return fn(*args, **kwargs)
         return fn(*args, **kwargs)
 
     return eager
@@ -104,7 +107,8 @@ def reset() -> None:
     >>> len(twice.programs)
     0
     """
-    importlib.import_module(f"{__package__}.compile.api").reset()
+    for name in ("compile.api", "_dynamo.segmented"):
+        importlib.import_module(f"{__package__}.{name}").reset()
 
 
 class set_stance:

@@ -36,6 +36,11 @@ def _len_torch_function_stack() -> int:
     return len(MODES.active)
 
 
+def _set_grad_enabled(mode: bool) -> None:
+    """Record gradients from now on in this thread, or do not."""
+    rl.set_grad_enabled(mode)
+
+
 def _are_functorch_transforms_active() -> bool:
     """Whether a transform of torch.func is running."""
     return bool(STATE.transforms)

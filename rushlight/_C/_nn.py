@@ -13,4 +13,9 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
     return *parse_to(args, kwargs), kwargs.get("memory_format")
 
 
-_explain_missing(__name__)
+# Functions that torch.nn.functional has from here, and that graphs call by this name.
+BUILT_IN = (
+    "avg_pool2d", "avg_pool3d", "gelu", "linear", "one_hot", "scaled_dot_product_attention",
+    "softplus", "softshrink",
+)  # fmt: skip
+_explain_missing(__name__, {name: ("rushlight.nn.functional", name) for name in BUILT_IN})

@@ -12,16 +12,18 @@ from ..compiler import (
     reset,
     set_stance,
 )
-from ..compiler import list_backends as list_backends
 from ..core.names import explain_missing as _explain_missing
 from ..core.state import STATE
 from ..functions.compilation import compile as _compile
 from . import eval_frame as eval_frame
+from .backends import list_backends, lookup_backend, register_backend
+from .explaining import explain
 
 __all__ = [
-    "allow_in_graph", "assume_constant_result", "disable", "disallow_in_graph", "forbid_in_graph",
-    "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
-    "mark_static_address", "maybe_mark_dynamic", "optimize", "reset", "run", "set_stance",
+    "allow_in_graph", "assume_constant_result", "disable", "disallow_in_graph", "explain",
+    "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "lookup_backend",
+    "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "optimize",
+    "register_backend", "reset", "run", "set_stance",
 ]  # fmt: skip
 
 
@@ -49,10 +51,10 @@ def graph_break(msg: str = "") -> None:
 
     With `fullgraph=True` it is an error that names the line.
     """
-    if STATE.tracer is not None:
-        STATE.tracer.stop(
-            f"torch._dynamo.graph_break({msg!r})" if msg else "torch._dynamo.graph_break()"
-        )
+    text = f"torch._dynamo.graph_break({msg!r})" if msg else "torch._dynamo.graph_break()"
+    for one in (STATE.tracer, STATE.follower):
+        if one is not None:
+            one.stop(text)
 
 
 def disallow_in_graph(fn: Any) -> Any:
@@ -84,6 +86,7 @@ _explain_missing(
         "config": ("rushlight._dynamo.config", None),
         _MASKS: (f"rushlight._dynamo.{_MASKS}", None),
         "OptimizedModule": ("rushlight.nn.module", "OptimizedModule"),
+        "backends": ("rushlight._dynamo.backends", None),
         "exc": ("rushlight._dynamo.exc", None),
     },
 )

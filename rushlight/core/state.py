@@ -22,6 +22,7 @@ class ThreadState(threading.local):
     autocast: Any = False  # the data type of the fast ops inside autocast
     transforms = 0  # how many functions are being transformed (grad, vmap, ...) around this line
     tracer: Any = None  # the trace that this thread is in
+    follower: Any = None  # what puts graphs together for a backend that is a function
     exporting = False  # a model is being traced for export
     devices: tuple[Any, ...] = ()  # of `with device:`, innermost last
     device: Any = None  # of set_default_device

@@ -10,6 +10,7 @@ from .. import compile as compiler
 
 __all__ = ["compile"]
 
+_OWN = ("inductor", "llvm", "numpy", "eager", "aot_eager")  # the others are given graphs
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 
@@ -39,8 +40,10 @@ def compile(
     whatever else the function looks at) run the program that was made of it. What cannot be one
     program runs eagerly and says why once; with `fullgraph=True` that is an error.
     `backend`: "llvm" (the default where llvmlite is installed; "inductor" means it too), "numpy" or
-    "eager". `mode`, `dynamic`, `options` are accepted as torch spells them. `recompile_limit` is
-    the number of programs made before new kinds of calls stay eager (8).
+    "eager"; or a function, or the name of one (`torch._dynamo.register_backend`), that takes a
+    `torch.fx.GraphModule` and example inputs and returns a callable. `mode`, `dynamic`, `options`
+    are accepted as torch spells them. `recompile_limit` is the number of programs made before new
+    kinds of calls stay eager (8).
     Returns an object with `source()`, and for a module a module around it. Without `model`: a
     decorator. Raises RuntimeError for unknown modes and backends.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
@@ -60,8 +63,8 @@ def compile(
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
     if model is None:
         return lambda given: compile(
-            given, fullgraph=fullgraph, backend=backend, disable=disable,
-            recompile_limit=recompile_limit,
+            given, fullgraph=fullgraph, backend=backend, mode=mode, options=options,
+            disable=disable, recompile_limit=recompile_limit,
         )  # fmt: skip
     if not callable(model):
         raise TypeError(f"compile needs a function or a module, got {type(model).__name__}")
@@ -69,6 +72,11 @@ def compile(
         return model
 
     def make(function: Callable[..., Any]) -> Any:
+        if backend is not None and backend not in _OWN:
+            given = {"mode": mode, "options": options}
+            told = {name: one for name, one in given.items() if one is not None}
+            segmented: Any = importlib.import_module("rushlight._dynamo.segmented")
+            return segmented.Segmented(function, backend, fullgraph, told, recompile_limit)
         compiler.api.DRAW[:] = [_picture]
         return compiler.api.compile_callable(function, backend, fullgraph, recompile_limit)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import rushlight as rl
 
+from .._C import _nn
+
 if TYPE_CHECKING:
     from .graph import Graph
 
@@ -231,6 +233,8 @@ def target_name(target: Any) -> str:
     name = getattr(target, "__name__", repr(target))
     if getattr(builtins, name, None) is target:
         return name
+    if name in _nn.BUILT_IN and getattr(rl.nn.functional, name) is target:
+        return f"torch._C._nn.{name}"
     for place, module in (("torch", rl), ("torch.nn.functional", rl.nn.functional)):
         if vars(module).get(name) is target:
             return f"{place}.{name}"

@@ -60,6 +60,12 @@ class _Writer:
             return name
         return self.named(name, target)
 
+    def kind(self, kind: Any) -> str:
+        """A type as an annotation."""
+        if kind in (rl.Tensor, rl.nn.Parameter):
+            return "torch.Tensor" if kind is rl.Tensor else "torch.nn.parameter.Parameter"
+        return getattr(kind, "__qualname__", str(kind)) if _builtin(kind) else self.value(kind)
+
     def value(self, value: Any) -> str:
         """An argument as source."""
         if isinstance(value, Node):
@@ -117,11 +123,17 @@ class _Writer:
                 return f"{node.name} = {_PREFIX[name]}{args[0]}"
             if name in _INPLACE and len(args) == 2:
                 return f"{args[0]} {_INPLACE[name]} {args[1]};  {node.name} = {args[0]}"
+            if name == "setitem":
+                return f"{args[0]}[{args[1]}] = {args[2]};  {node.name} = {args[0]}"
             if name == "getitem":
                 return f"{node.name} = {args[0]}[{args[1]}]"
         if known is getattr and len(args) == 2 and str(node.args[1]).isidentifier():
             return f"{node.name} = {args[0]}.{node.args[1]}"
         return f"{node.name} = {self.function(known)}({call})"
+
+
+def _builtin(kind: Any) -> bool:
+    return getattr(builtins, getattr(kind, "__name__", ""), None) is kind
 
 
 def _reached(name: str) -> Any:
@@ -163,7 +175,8 @@ def forward_source(graph: Graph, root: str) -> PythonCode:
     for node in graph.nodes:
         if node.op == "placeholder":
             default = f" = {writer.value(node.args[0])}" if node.args else ""
-            inputs.append(f"{node.target}{default}")
+            kind = "" if node.type is None else f" : {writer.kind(node.type)}"
+            inputs.append(f"{node.target}{kind}{default}")
             plain = node.target.lstrip("*")
             if plain != node.name:
                 lines.append(f"{node.name} = {plain}")
