@@ -204,7 +204,7 @@ def _shown(prim: Primitive, inputs: Any, params: Any, overload: Any, args: Any, 
     if entry is None:
         return y
     if prim.outputs != 1:
-        return dispatch._finish_many(prim, entry, ys, inputs)
+        return dispatch.finish_many(prim, entry, ys, inputs)
     if y.is_floating_point() or y.is_complex():
         grafted(y, entry)
     if WATCHED[0] and STATE.watchers:

@@ -192,7 +192,9 @@ class Sweep:
 
     def visit_beside(self, tracer: Any, entry: Entry, g: Any) -> None:
         """One entry that is not plain, which a trace sees as what the user's hooks do."""
-        if tracer is None or (entry[PRIM] is OUTPUT_OF and entry[HOOKS] is None):
+        if entry[PRIM] is OUTPUT_OF and entry[HOOKS] is None:
+            self.deliver_output(entry[PARENTS][0], entry[PARAMS][0], g)
+        elif tracer is None:
             self.visit(entry, g)
         else:
             tracer.outside(self.visit, entry, g)
@@ -264,7 +266,9 @@ class Sweep:
 def _traced(tracer: Any, entry: Entry, g: Any) -> Any:
     """A pull inside a trace, which looks only at those of the user's Functions."""
     prim = entry[PRIM]
-    return prim.pull(g, entry) if prim.rule is not None else tracer.outside(prim.pull, g, entry)
+    if prim.rule is None:
+        return tracer.outside(prim.pull, g, entry)
+    return tracer.pulls.pulled(entry, g)
 
 
 def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
@@ -272,11 +276,12 @@ def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
     dtype = next(g.dtype for g in gs if g is not None)
     if isinstance(dtype, dtypes.dtype):
         dtype = dtype.numpy
-
-    def zeros(shape: tuple[int, ...]) -> Any:
-        return wrap(np.zeros(shape, dtype)) if lifts else made(nothing(shape, dtype))
-
-    return tuple(zeros(shape) if g is None else g for g, shape in zip(gs, entry[SHAPE]))
+    found = []
+    for g, shape in zip(gs, entry[SHAPE]):
+        if g is None:
+            g = wrap(np.zeros(shape, dtype)) if lifts else made(nothing(shape, dtype))
+        found.append(g)
+    return tuple(found)
 
 
 def _run_tensor_hooks(entry: Entry, g: Any) -> Any:

@@ -80,6 +80,10 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             g = g.copy()  # somebody else's too
         tensor._grad = wrap(g)
         return
+    plain = type(g) is ndarray and type(before._array) is ndarray and not create
+    if plain and before._entry is None:  # as in a second pass of training
+        _grow(before, g)
+        return
     if isinstance(g, Tensor) and not create and (listening() or _shell(g)):
         _shown_to_modes(tensor, g)
         return
@@ -95,9 +99,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
         if create or before._entry is not None:
             tensor._grad = Late.add(before, shown(g))
         else:
-            array = g._array if isinstance(g, Tensor) else g
-            before._array += array
-            mark_written(before._array)
+            _grow(before, g._array if isinstance(g, Tensor) else g)
         return
     if isinstance(g, Tensor) and (create or g._entry is not None):
         tensor._grad = Late.keep(g)
@@ -108,6 +110,12 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     elif array.base is not None or getrefcount(array) > RENAMED or not array.flags.writeable:
         array = array.copy()
     tensor._grad = wrap(array)
+
+
+def _grow(before: Tensor, g: Any) -> None:
+    """Add to a gradient in place."""
+    before._array += g
+    mark_written(before._array)
 
 
 def _shown_to_modes(tensor: Tensor, g: Tensor) -> None:

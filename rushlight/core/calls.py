@@ -15,12 +15,13 @@ import numpy as np
 from . import shapes
 from .dispatch import (
     FLOATS,
+    OUTPUT_OF,
     WRAPPERS,
     apply,
     apply_by_params,
     finish,
+    finish_many,
     observe,
-    unrecorded,
     write_out,
 )
 from .errors import Unfollowed
@@ -323,7 +324,8 @@ def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
     arity = prim.arity or 0
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    direct, single, records = prim.dtype == "first", prim.outputs == 1, prim.rule is not None
+    direct, records = prim.dtype == "first", prim.rule is not None
+    several = None if prim.outputs == 1 else _several(prim)
 
     def op(*arguments: Any) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
@@ -338,29 +340,63 @@ def _general(prim: Primitive) -> Any:
             wanted = wanted or x._entry is not None
         try:
             y = evaluate(*arrays, *params)
-            if single and type(y) is not ndarray:
+            if several is None and type(y) is not ndarray:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
         except MemoryError as error:
             raise shortage(error) from None
-        if not single:
-            taped = wanted and (prim, inputs, tuple(arrays), y, params)
-            return finish(*taped) if taped else unrecorded(prim, y, inputs)
+        parents = _parents(inputs) if wanted and records and STATE.grad else None
+        if several is not None:
+            return several(y, inputs, arrays, params, parents)
         result = new(Tensor)
         result._array = y
-        if not (wanted and records and STATE.grad):
-            result._entry = None
-            return result
-        result._entry = [
-            prim, tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs]),
-            tuple(arrays) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None,
+        result._entry = None if parents is None else [
+            prim, parents, tuple(arrays) if keep_x else None, y if keep_y else None, params,
+            y.shape, tick(), None,
         ]  # fmt: skip
-        if WATCHED[0] and STATE.watchers:
+        if parents is not None and WATCHED[0] and STATE.watchers:
             observe(result._entry, y, inputs)
         return result
 
     return op
+
+
+def _parents(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs])
+
+
+def _several(prim: Primitive) -> Any:
+    """What wraps the outputs of an op that has several, and records them if it has parents."""
+    keep_x, keep_y, keep_rest = (what in prim.reads for what in "xyz")
+    view = getattr(prim.rule, "view", False)
+
+    def wrap(ys: Any, inputs: Any, arrays: Any, params: Any, parents: Any) -> Any:
+        entry = None
+        if parents is not None:
+            ys = tuple([y if type(y) is ndarray else asarray(y) for y in ys])
+            entry = [
+                prim, parents, tuple(arrays) if keep_x else None,
+                ys if keep_y else (None, *ys[1:]) if keep_rest else None, params,
+                tuple([y.shape for y in ys]), tick(), None,
+            ]  # fmt: skip
+        if view:
+            return finish_many(prim, entry, ys, inputs)
+        results = []
+        for y in ys:
+            result = new(Tensor)
+            result._array = y if type(y) is ndarray else asarray(y)
+            if entry is None or y.dtype.char not in FLOATS:
+                result._entry = None
+            else:
+                place = (len(results),)
+                result._entry = [OUTPUT_OF, (entry,), None, None, place, y.shape, tick(), None]
+            results.append(result)
+        if entry is not None and WATCHED[0] and STATE.watchers:
+            observe(entry, ys, inputs)
+        return tuple(results)
+
+    return wrap
 
 
 def _sequence(prim: Primitive) -> Any:

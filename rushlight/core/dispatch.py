@@ -112,7 +112,7 @@ def finish(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> An
         ys = tuple([
             one if type(one) is ndarray or type(one) in ARRAYS else asarray(one) for one in y
         ])  # fmt: skip
-        return _finish_many(prim, record(prim, inputs, arrays, ys, params), ys, inputs)
+        return finish_many(prim, record(prim, inputs, arrays, ys, params), ys, inputs)
     if type(y) is not ndarray and type(y) not in ARRAYS:
         y = asarray(y)
     result = new(Tensor)
@@ -147,7 +147,8 @@ def whole(result: Tensor, node: str) -> Tensor:
     return named(result, node)
 
 
-def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inputs: Any) -> Any:
+def finish_many(prim: Primitive, entry: Entry | None, ys: Any, inputs: Any) -> Any:
+    """Wrap the arrays of an op with several outputs, which `entry` stands for on the tape."""
     views, results = getattr(prim.rule, "view", False), []
     for place, y in enumerate(ys):
         result = new(Tensor)
@@ -162,19 +163,6 @@ def _finish_many(prim: Primitive, entry: Entry | None, ys: tuple[Any, ...], inpu
         results.append(result)
     if WATCHED[0] and STATE.watchers and entry is not None:
         observe(entry, ys, inputs)
-    return tuple(results)
-
-
-def unrecorded(prim: Primitive, ys: Any, inputs: Any) -> Any:
-    """Wrap the arrays that an evaluation with several outputs gave where nothing is recorded."""
-    if getattr(prim.rule, "view", False):
-        return _finish_many(prim, None, ys, inputs)
-    results = []
-    for y in ys:
-        result = new(Tensor)
-        result._array = y if type(y) is ndarray else asarray(y)
-        result._entry = None
-        results.append(result)
     return tuple(results)
 
 

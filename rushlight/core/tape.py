@@ -10,6 +10,7 @@ this array written after the entry kept it?" is a comparison of two integers at 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from typing import Any
@@ -243,6 +244,7 @@ def shape_of(parent: Any) -> tuple[int, ...]:
 _ZERO = bytes(16)
 
 
+@functools.lru_cache(256)
 def nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros that take no memory, and so cannot be written: of an output that nobody used."""
     return np.ndarray(shape, dtype, _ZERO, 0, (0,) * len(shape))
