@@ -202,7 +202,7 @@ def pointwise(prim: Primitive, size: int, operands: list[Operand], params: Any) 
     return call(prim, [aligned(one, ndim) for one in operands], params)
 
 
-pointwise.takes_batched_params = True  # type: ignore[attr-defined]
+pointwise.takes_batched_params = True
 
 _warned: set[str] = set()
 

@@ -64,7 +64,7 @@ def _drawn(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     return OPS[prim.name](x, values._array, *params[1:])
 
 
-_drawn.takes_batched_params = True  # type: ignore[attr-defined]
+_drawn.takes_batched_params = True
 
 
 @rule("tril", "triu")
@@ -132,7 +132,7 @@ def _nansum(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     return OPS["nansum"](x, dims, keep, present)
 
 
-_nansum.takes_batched_params = True  # type: ignore[attr-defined]
+_nansum.takes_batched_params = True
 
 
 @rule("dist")

@@ -105,7 +105,7 @@ def _two_settled(x: Any, z: Any) -> Any:
     second = first and _operand(z, first[0])
     if not second:
         return None
-    (_, a, t), (level, b, u) = first, second  # type: ignore[misc]  # both are duals
+    (_, a, t), (level, b, u) = first, second
     fits = type(a) is not ndarray or type(b) is not ndarray or a.dtype is b.dtype
     return (level, a, t, b, u) if fits else None
 

@@ -127,7 +127,7 @@ def _head(outputs: list[Tensor], tape: Tape) -> str:
 def _candidates(frame: Any, given: Any) -> dict[str, Tensor]:
     """The tensors that the reader may expect to get a gradient, by name."""
     if hasattr(given, "named_parameters"):
-        return dict(given.named_parameters())  # type: ignore[union-attr]
+        return dict(given.named_parameters())
     if given is not None:
         return {str(name): x for name, x in dict(given).items() if isinstance(x, Tensor)}
     found: dict[str, Tensor] = {}

@@ -83,7 +83,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             " enter_dual_level() first."
         )
     for name, x in (("primal", tensor), ("tangent", tangent)):
-        if not (x.is_floating_point() or x.is_complex()):  # type: ignore[attr-defined]
+        if not (x.is_floating_point() or x.is_complex()):
             raise ValueError(
                 f"Expected {name} to be floating point or complex, but got: {x.dtype!r}"
             )

@@ -83,7 +83,7 @@ def _pull(cls: type, g: Any, entry: Entry) -> list[Any]:
         )
     ctx._entry = entry
     try:
-        found = cls.backward(ctx, *given)  # type: ignore[attr-defined]
+        found = cls.backward(ctx, *given)
     finally:
         ctx._entry = None
     grads = _checked(f"{cls.__name__}Backward", ctx, found, entry)

@@ -187,8 +187,7 @@ def _rows(
     count = y._array.size
     flat = reshape(y, (count,))
     columns = [
-        _gradients((flat[i],), xs, None, create, missing if strict else None)
-        for i in range(count)  # type: ignore[index]
+        _gradients((flat[i],), xs, None, create, missing if strict else None) for i in range(count)
     ]
     result = []
     for k, x in enumerate(xs):

@@ -237,7 +237,7 @@ def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[list[T
     own, given = {}, []
     for place, x in enumerate(inputs):
         if isinstance(x, Tensor) and x._entry is None and x.dtype.is_floating_point:
-            x = x.detach().requires_grad_()  # type: ignore[attr-defined]
+            x = x.detach().requires_grad_()
         if isinstance(x, Tensor):
             own[id(x)] = "input" if len(inputs) == 1 else f"input {place}"
         given.append(x)

@@ -47,7 +47,7 @@ index_fill scatter_value gamma_by angle_of_real softmax""".split()
 
 def _symmetric(name: str) -> Push:
     def push(ts: Any, y: Tensor, *operands: Any) -> Any:
-        return OPS[name].primitive.rule.vjp(ts[0], y, *operands)  # type: ignore[attr-defined]
+        return OPS[name].primitive.rule.vjp(ts[0], y, *operands)
 
     return push
 
@@ -65,7 +65,7 @@ unsafe_split unsafe_split_with_sizes unbind conj_physical""".split()
 def _jointly_linear(name: str) -> Push:
     def push(ts: Any, y: Any, *operands: Any) -> Any:
         op = OPS[name]
-        arity = op.primitive.arity  # type: ignore[attr-defined]
+        arity = op.primitive.arity
         sequence = arity is None
         xs, params = (operands[0], operands[1:]) if sequence else (
             operands[:arity], operands[arity:])  # fmt: skip
@@ -150,7 +150,7 @@ def _detached(x: Tensor) -> Tensor:
 
 
 def _real(x: Tensor) -> Tensor:
-    return x.real if x._array.dtype.kind == "c" else x  # type: ignore[attr-defined]
+    return x.real if x._array.dtype.kind == "c" else x
 
 
 def _logcumsumexp(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
@@ -186,7 +186,7 @@ def _variance(ts: Any, y: Any, x: Tensor, dims: Any, correction: float, keep: bo
     freedom = max(count(x._array.shape, dims) - correction, 0) or float("nan")
     gap = conj(x - mean_of(x, dims, True))
     along = sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
-    return along.real if along._array.dtype.kind == "c" else along  # type: ignore[attr-defined]
+    return along.real if along._array.dtype.kind == "c" else along
 
 
 def _deviation(ts: Any, y: Tensor, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
@@ -301,7 +301,7 @@ PUSHES.update({
 
 def _recurrent(name: str) -> Push:
     def push(ts: Any, ys: Any, *operands: Any) -> Any:
-        prim = OPS[name].primitive  # type: ignore[attr-defined]  # every op has it
+        prim = OPS[name].primitive
         xs, params = operands[: prim.arity], operands[prim.arity :]
         *mode, sizes, reverse, _ = params
         states = 1 if mode else 2

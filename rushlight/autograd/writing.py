@@ -115,4 +115,4 @@ def put_batched(level: Level, target: Tensor, result: Tensor) -> None:
     store(held.inner, value)
 
 
-Dual.put, Nested.put, Batched.put = map(staticmethod, (put_dual, put_nested, put_batched))  # type: ignore[assignment]
+Dual.put, Nested.put, Batched.put = map(staticmethod, (put_dual, put_nested, put_batched))

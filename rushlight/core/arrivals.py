@@ -27,7 +27,7 @@ class _Watch:
             run(module)
             self.action()
 
-        spec.loader.exec_module = run_and_act  # type: ignore[method-assign]
+        spec.loader.exec_module = run_and_act
         return spec
 
 

@@ -62,7 +62,7 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
 
 def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
     """A binary op as Python's operator: foreign operands are left to their own methods."""
-    prim = op.primitive  # type: ignore[attr-defined]
+    prim = op.primitive
     elementwise = type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float")
     operator = (_binary if elementwise else _pair)(prim, _operator_long_way)
     operator.__name__ = operator.__qualname__ = prim.name
@@ -222,8 +222,8 @@ def _real(a: Any) -> bool:
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
-        ways = SHORT_WAYS.get(type(other._array))  # type: ignore[union-attr]  # a Tensor
-        if ways is not None and _real(other._array):  # type: ignore[union-attr]  # a Tensor
+        ways = SHORT_WAYS.get(type(other._array))
+        if ways is not None and _real(other._array):
             return ways[prim](prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)

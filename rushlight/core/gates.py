@@ -69,7 +69,7 @@ def _leading(function: FunctionType, taken: Callable[..., Any], inner: Any) -> C
     """Code for the function that hands (positional, named) arguments over to `taken`."""
     own, code = function.__code__, _template(function.__code__.co_freevars)
     consts = tuple(taken if one == "here" else one for one in code.co_consts)
-    function.__wrapped__ = inner  # type: ignore[attr-defined]  # for its signature
+    function.__wrapped__ = inner
     return code.replace(co_consts=consts, co_name=own.co_name, co_qualname=own.co_qualname)
 
 
@@ -336,7 +336,7 @@ _OPERATORS = frozenset(
 
 def subclass_made(kind: type) -> None:
     """A subclass of Tensor was defined: if it handles operations itself, its attributes ask."""
-    handler = kind.__torch_function__  # type: ignore[attr-defined]  # attached by methods.py
+    handler = kind.__torch_function__
     own = getattr(handler, "__func__", None)
     if own is None or own is _default():
         return

@@ -252,7 +252,7 @@ def rebase(target: Tensor) -> None:
         old = base._entry
         region = geometry(target._array, base._array)
         base._entry = [
-            Late.replace_region.primitive, (old, target._entry), None, None, region,  # type: ignore[attr-defined]
+            Late.replace_region.primitive, (old, target._entry), None, None, region,
             base._array.shape, tick(), None,
         ]  # fmt: skip
     else:
@@ -261,7 +261,7 @@ def rebase(target: Tensor) -> None:
         view = ref()
         if view is not None:
             view._entry = [
-                Late.strided_view.primitive, (base._entry,), None, None,  # type: ignore[attr-defined]
+                Late.strided_view.primitive, (base._entry,), None, None,
                 geometry(view._array, base._array), view._array.shape, tick(), None,
             ]  # fmt: skip
 

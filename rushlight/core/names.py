@@ -57,7 +57,7 @@ def explain_missing(
     _lazy[home] = table
     module.__getattr__ = _getattr_for(module, table, found)  # type: ignore[method-assign]
     if table:
-        module.__dir__ = lambda: sorted({*vars(module), *table})  # type: ignore[method-assign]
+        module.__dir__ = lambda: sorted({*vars(module), *table})
 
 
 def _getattr_for(

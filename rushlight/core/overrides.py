@@ -159,7 +159,7 @@ def handled(name: str, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     if not all(isinstance(one, Tensor) for one in found):
         for told in ON_CONTACT:
             told()
-    sequence = OPS[name].primitive.arity is None  # type: ignore[attr-defined]  # set by make_op
+    sequence = OPS[name].primitive.arity is None
     func, args = _as_called(name, (inputs, *params) if sequence else (*inputs, *params))
     return dispatch(func, found, args, {})
 

@@ -138,7 +138,7 @@ class Value:
 
     __slots__ = ("level",)
     # rules and functions ask `isinstance(x, np.ndarray)` to tell raw arrays from Tensors
-    __class__ = property(lambda self: np.ndarray)  # type: ignore[assignment]
+    __class__ = property(lambda self: np.ndarray)
     __array_priority__ = 500
     __hash__ = object.__hash__
     value: ClassVar[Any] = None  # no numbers that a trace knows
@@ -220,7 +220,7 @@ class Value:
         return self.core()._array.ctypes
 
     def copy(self, order: str = "C") -> Any:
-        return wrap(self).clone()._array  # type: ignore[attr-defined]
+        return wrap(self).clone()._array
 
     def astype(self, kind: Any, **_: Any) -> Any:
         return raw(TWINS["cast"](wrap(self), dtypes.OF_NUMPY[np.dtype(kind)]))
@@ -228,13 +228,13 @@ class Value:
     def reshape(self, *shape: Any, copy: Any = None) -> Any:
         if copy is False:  # whether memory allows it is asked
             return self.core()._array.reshape(*shape, copy=False)
-        return raw(wrap(self).reshape(*shape))  # type: ignore[attr-defined]
+        return raw(wrap(self).reshape(*shape))
 
     def conj(self) -> Any:
-        return raw(wrap(self).conj())  # type: ignore[attr-defined]
+        return raw(wrap(self).conj())
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return raw(wrap(self).sum(axis, keepdims))  # type: ignore[attr-defined]
+        return raw(wrap(self).sum(axis, keepdims))
 
     # over all samples of a batch: what checks of whole arrays ask
 
@@ -287,7 +287,7 @@ class Value:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
-        return raw(wrap(self)[key])  # type: ignore[index]
+        return raw(wrap(self)[key])
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.array(self.values("NumPy"), dtype=dtype, copy=copy)

@@ -37,7 +37,7 @@ class Binomial(Distribution):
         super().__init__(value.size(), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         return constraints.integer_interval(0, self.total_count)
 
     @lazy_property

@@ -39,7 +39,7 @@ class Categorical(Distribution):
         super().__init__(self._param.size()[:-1], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         return constraints.integer_interval(0, self._num_events - 1)
 
     @lazy_property

@@ -34,7 +34,7 @@ class GeneralizedPareto(Distribution):
         super().__init__(self.loc.size(), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         end = self.loc - self.scale / self.concentration
         return constraints.interval(self.loc, rl.where(self.concentration < 0, end, math.inf))
 

@@ -39,11 +39,11 @@ class Independent(Distribution):
     has_rsample = property(lambda self: self.base_dist.has_rsample)
 
     @property
-    def has_enumerate_support(self) -> bool:  # type: ignore[override]
+    def has_enumerate_support(self) -> bool:
         return self.reinterpreted_batch_ndims == 0 and self.base_dist.has_enumerate_support
 
     @constraints.dependent_property
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         inner = self.base_dist.support
         if self.reinterpreted_batch_ndims:
             return constraints.independent(inner, self.reinterpreted_batch_ndims)

@@ -70,7 +70,7 @@ class LowRankMultivariateNormal(Distribution):
     mean = mode = property(lambda self: self.loc)
 
     @lazy_property
-    def variance(self) -> Any:  # type: ignore[override]  # a lazy one
+    def variance(self) -> Any:
         """The diagonal of the covariance."""
         own = self._unbroadcasted_cov_factor.pow(2).sum(-1) + self._unbroadcasted_cov_diag
         return own.expand(self._batch_shape + self._event_shape)

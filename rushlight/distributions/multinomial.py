@@ -40,7 +40,7 @@ class Multinomial(Distribution):
         )
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         return constraints.multinomial(self.total_count)
 
     logits = property(lambda self: self._categorical.logits)

@@ -42,7 +42,7 @@ class Pareto(TransformedDistribution):
         return self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         return constraints.greater_than_eq(self.scale)
 
     def entropy(self) -> Any:

@@ -55,7 +55,7 @@ class TransformedDistribution(Distribution):
         return new
 
     @constraints.dependent_property(is_discrete=False)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         if not self.transforms:
             return self.base_dist.support
         region, events = self.transforms[-1].codomain, len(self.event_shape)

@@ -29,7 +29,7 @@ class Uniform(Distribution):
         }  # fmt: skip
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]  # bounds depend on parameters
+    def support(self) -> Any:
         return constraints.interval(self.low, self.high)
 
     mean = property(lambda self: (self.high + self.low) / 2)

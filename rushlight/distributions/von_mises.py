@@ -37,7 +37,7 @@ class VonMises(Distribution):
     mean = mode = property(lambda self: self.loc)
 
     @lazy_property
-    def variance(self) -> Any:  # type: ignore[override]  # a lazy one
+    def variance(self) -> Any:
         """1 - I1(k) / I0(k), the circular variance."""
         return 1 - rl.special.i1e(self.concentration) / rl.special.i0e(self.concentration)
 

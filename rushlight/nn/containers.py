@@ -109,7 +109,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+            input = module(input)
         return input
 
     def _sliced(self, items: list[tuple[str, Module]]) -> Any:
@@ -124,7 +124,7 @@ class Sequential(_Numbered):
             raise IndexError(f"Index out of range: {index}")
         modules = list(self)
         modules.insert(index % size if index < 0 else index, module)
-        self._modules = _renumbered(modules)  # type: ignore[assignment]
+        self._modules = _renumbered(modules)
         return self
 
     def extend(self, sequential: Iterable[Module]) -> Any:
@@ -194,7 +194,7 @@ class ModuleList(_Numbered):
         """Put a module in front of position `index`."""
         modules = list(self)
         modules.insert(index, module)
-        self._modules = _renumbered(modules)  # type: ignore[assignment]
+        self._modules = _renumbered(modules)
 
     def extend(self, modules: Iterable[Module]) -> Any:
         """Add all modules of an iterable at the end; returns self."""

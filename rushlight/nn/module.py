@@ -172,7 +172,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
                 f"created explicitly. To express '{name}' as a function of another Tensor, "
                 "compute the value in the forward() method."
             )
-        param = passed_through(_global_parameter_registration_hooks, self, name, param)  # type: ignore[assignment]
+        param = passed_through(_global_parameter_registration_hooks, self, name, param)
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -180,9 +180,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, self._modules)
-        self._modules[name] = passed_through(  # type: ignore[assignment]
-            _global_module_registration_hooks, self, name, module
-        )
+        self._modules[name] = passed_through(_global_module_registration_hooks, self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as add_module."""

@@ -85,7 +85,7 @@ class LBFGS(Optimizer):
             offset += size
 
     @rl.no_grad()
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Minimise the closure's value for up to `max_iter` iterations; returns its first value."""
         closure = rl.enable_grad()(closure)
         state = self.state[self._params[0]]

@@ -56,7 +56,7 @@ class Rate:
     def __eq__(self, other: object) -> bool:
         raise TypeError("a decision by a number that changes")
 
-    __lt__ = __gt__ = __le__ = __ge__ = __eq__  # type: ignore[assignment]  # all refuse
+    __lt__ = __gt__ = __le__ = __ge__ = __eq__
 
     def __bool__(self) -> bool:
         return self == 0

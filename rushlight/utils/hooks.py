@@ -13,7 +13,7 @@ __all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 
 def unserializable_hook(f: Callable) -> Callable:
     """Mark a hook that a pickled tensor leaves behind, without a warning."""
-    f.__torch_unserializable__ = True  # type: ignore[attr-defined]  # torch's mark on functions
+    f.__torch_unserializable__ = True
     return f
 
 

@@ -91,7 +91,7 @@ def _one(expr: Expr, values: Mapping[Expr, Any]) -> Any:
             return wrap(value)
         return value if value is None or not expr.shape else _tensor(value, expr)
     args = [values[x] for x in expr.args]
-    if expr.op in OPS and not by_element(OPS[expr.op].primitive):  # type: ignore[attr-defined]
+    if expr.op in OPS and not by_element(OPS[expr.op].primitive):
         args = [v if x.weak else _tensor(v, x) for v, x in zip(args, expr.args)]
     if expr.op == OUTPUT:
         return args[0][expr.params[0]]
@@ -107,7 +107,7 @@ def _one(expr: Expr, values: Mapping[Expr, Any]) -> Any:
 
 def _operands(expr: Expr) -> int:
     """How many of its operands are the op's own; the others stand in holes of its parameters."""
-    arity = OPS[expr.op].primitive.arity  # type: ignore[attr-defined]
+    arity = OPS[expr.op].primitive.arity
     return arity if arity is not None else min(first_hole(expr.params), len(expr.args))
 
 
@@ -119,6 +119,6 @@ def by_element(prim: Primitive) -> bool:
 def run(name: str, args: Sequence[Any], params: Sequence[Any]) -> Any:
     """Call an op of the registry on tensors and numbers."""
     op = OPS[name]
-    if op.primitive.arity is None:  # type: ignore[attr-defined]
+    if op.primitive.arity is None:
         return op(tuple(args), *params)
     return op(*args, *params)

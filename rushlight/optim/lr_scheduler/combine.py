@@ -106,7 +106,7 @@ class SequentialLR(_Combined):
             part.last_epoch -= 1
 
     @repeated
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Go to the next epoch in the scheduler whose turn it is."""
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
@@ -137,7 +137,7 @@ class ChainedScheduler(_Combined):
         self._last_lr = group_values(optimizer, "lr")
 
     @repeated
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Step every part."""
         for part in self._schedulers:
             part.step()

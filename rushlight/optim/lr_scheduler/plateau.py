@@ -88,7 +88,7 @@ class ReduceLROnPlateau(LRScheduler):
             bound = best + sign * self.threshold
         return value < bound if self.mode == "min" else value > bound
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take note of an epoch's measure, and lower the rate if it is time."""
         value = float(metrics)
         if epoch is None:

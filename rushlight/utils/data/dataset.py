@@ -48,7 +48,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     [tensor([0, 1]), tensor([2])]
     """
 
-    def __add__(self, other: Dataset) -> ChainDataset:  # type: ignore[override]
+    def __add__(self, other: Dataset) -> ChainDataset:
         return ChainDataset([self, other])
 
 
@@ -203,7 +203,7 @@ class ChainDataset(IterableDataset):
             yield from part
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts())  # type: ignore[arg-type]
+        return sum(len(part) for part in self._parts())
 
 
 class Subset(Dataset[T_co]):

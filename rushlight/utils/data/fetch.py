@@ -193,7 +193,7 @@ def gather(dataset: Any, indices: Any) -> list | None:
 
 
 def _picks_samples(kind: type) -> bool:
-    own = kind.__getitem__ is not TensorDataset.__getitem__  # type: ignore[attr-defined]
+    own = kind.__getitem__ is not TensorDataset.__getitem__
     return own or hasattr(kind, "__getitems__")
 
 
