@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rushlight.compile.code import llvm, switches
+from rushlight.compile.code.targets import SETS, machine_of, runs
 
 # y[i] = 2 x[i] + 1 over one register of lanes, as an emitter for that target would write it
 AFFINE = """\
@@ -62,7 +63,7 @@ def test_a_missing_llvmlite_is_a_sentence_with_the_way_out():
     assert "pip install 'rushlight[compile]'" in second
 
 
-@pytest.mark.parametrize("name", ["native", "avx512", "avx2", "sse"])
+@pytest.mark.parametrize("name", ["native", *SETS])
 def test_every_forced_set_runs_and_uses_its_own_registers(monkeypatch, name):
     monkeypatch.setenv("RUSHLIGHT_CPU", name)
     try:
@@ -76,17 +77,46 @@ def test_every_forced_set_runs_and_uses_its_own_registers(monkeypatch, name):
     x = np.arange(target.lanes("float32"), dtype=np.float32)
     call(code, "affine", x.ctypes.data)
     assert np.array_equal(x, 2 * np.arange(x.size) + 1)
-    register = {128: "xmm", 256: "ymm", 512: "zmm"}[target.bits]
-    assert name == "native" or register in code.assembly()
-    wider = {128: ("ymm", "zmm"), 256: ("zmm",), 512: ()}[target.bits]
-    assert not [word for word in wider if word in code.assembly()]
+    assert registers_of(code.assembly(), target) == target.bits
 
 
-def test_sse_code_has_no_fused_multiply_add_and_avx2_has():
+def registers_of(assembly: str, target: llvm.Target) -> int:
+    """How wide the widest vector registers are that the code names."""
+    arm = machine_of(target.triple) == "aarch64"
+    names = {".4s": 128} if arm else {"xmm": 128, "ymm": 256, "zmm": 512}
+    return max(bits for name, bits in names.items() if name in assembly)
+
+
+def test_sse_code_has_no_fused_multiply_add_and_others_have():
     ir = AFFINE.format(lanes=4).replace("fmul", "fmul contract").replace("fadd", "fadd contract")
-    fused = {name: "vfmadd" in llvm.assembly(ir, llvm.named(name)) for name in llvm._SETS}
-    assert fused == {"avx512": True, "avx2": True, "sse": False}
+    texts = {name: llvm.assembly(ir, llvm.named(name)) for name in SETS}
+    fused = {name: "vfmadd" in text or "fmla" in text for name, text in texts.items()}
+    assert fused == {"avx512": True, "avx2": True, "sse": False, "neon": True}
     assert all(llvm.named(name).fma == fused[name] for name in fused)
+
+
+@pytest.mark.parametrize(
+    ("triple", "features", "told"),
+    [
+        ("x86_64-unknown-linux-gnu", "+avx,+avx2,+fma,-avx512f", "avx2"),
+        ("x86_64-apple-darwin", "+sse2", "sse"),
+        ("aarch64-unknown-linux-gnu", "+fp-armv8,+neon,-sve", "neon"),
+        ("arm64-apple-darwin24.0", "+neon", "neon"),
+        ("aarch64_be-unknown-linux-gnu", "+neon", None),
+        ("riscv64-unknown-linux-gnu", "+v", None),
+    ],
+)
+def test_the_set_of_a_processor(triple, features, told):
+    assert next((name for name in SETS if runs(name, triple, features)), None) == told
+
+
+def test_a_processor_is_not_taken_for_the_one_that_is_emulated(monkeypatch):
+    if not os.path.exists("/proc/cpuinfo"):
+        return
+    here = llvm._own_name()
+    system = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*system[:4], "another")))
+    assert llvm._own_name() != here
 
 
 def test_an_unknown_set_names_the_known_ones(monkeypatch):

@@ -24,13 +24,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-
 from ...core import threads
 from ...core.errors import fail
-from ..records import record, replace
+from ..records import replace
 from . import cache, loader, parts
 from .switches import without_idle_passes
+from .targets import SETS, Target, machine_of, runs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,29 +46,6 @@ _serial = itertools.count()
 LOG = logging.getLogger("rushlight.compile")
 
 
-@record(frozen=True)
-class Target:
-    """What code is made for: an instruction set by name, and what emitters must know of it."""
-
-    name: str
-    cpu: str
-    features: str
-    triple: str
-    bits: int
-    registers: int
-    fma: bool
-    minimal: bool = True  # whether 3 x 3 convolutions may be done by minimal filtering
-
-    @property
-    def masks(self) -> bool:
-        """Whether it writes masked lanes at once; AMD's AVX2 takes them one by one."""
-        return self.name == "avx512" or (self.name == "avx2" and not self.cpu.startswith("znver"))
-
-    def lanes(self, dtype: Any) -> int:
-        """How many elements of `dtype` one vector register holds."""
-        return self.bits // (8 * np.dtype(dtype).itemsize)
-
-
 def _one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
     """Hold the lock meanwhile: a fork in the midst of it would leave a child that hangs."""
 
@@ -79,17 +55,6 @@ def _one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return held
-
-
-# name: LLVM's cpu for the forced set, bits, registers, fused multiply-add, features it needs
-_SETS = {
-    "avx512": (
-        "skylake-avx512", 512, 32, True,
-        "fma avx2 avx512f avx512bw avx512dq avx512vl".split(),
-    ),
-    "avx2": ("haswell", 256, 16, True, ["fma", "avx2"]),
-    "sse": ("x86-64-v2", 128, 16, False, []),
-}  # fmt: skip
 
 
 @functools.cache
@@ -149,7 +114,7 @@ def version() -> str:
 
 @_one_at_a_time
 def target() -> Target:
-    """This machine's target, or the one that RUSHLIGHT_CPU (avx512, avx2, sse, native) forces."""
+    """This machine's target, or the one of `SETS` that RUSHLIGHT_CPU forces."""
     name, minimal = os.environ.get("RUSHLIGHT_CPU"), os.environ.get("RUSHLIGHT_WINOGRAD") != "0"
     return _chosen(name or "native", minimal)
 
@@ -164,10 +129,10 @@ def _chosen(name: str, minimal: bool = True) -> Target:
     native = _native()
     if name in ("native", native.name):
         return native
-    if name not in _SETS:
-        known = ", ".join(["native", *_SETS])
+    if name not in SETS:
+        known = ", ".join(["native", *SETS])
         raise fail(RuntimeError, f"RUSHLIGHT_CPU is {name!r}", f"known are {known}")
-    if not native.triple.startswith("x86_64") or not _has(native.features, _SETS[name][4]):
+    if not runs(name, native.triple, native.features):
         raise fail(
             RuntimeError, f"RUSHLIGHT_CPU asks for {name}, which this processor does not have",
             f"it has {native.name}; unset RUSHLIGHT_CPU, or set it to native",
@@ -178,12 +143,19 @@ def _chosen(name: str, minimal: bool = True) -> Target:
 @_one_at_a_time
 def named(name: str) -> Target:
     """The forced target of that name, whether or not this processor can run its code."""
-    cpu, bits, registers, fma, _ = _SETS[name]
-    return Target(name, cpu, "", _native().triple, bits, registers, fma)
+    machine, _, cpu, bits, registers, fma = SETS[name]
+    triple = _native().triple
+    if machine_of(triple) != machine:  # for assembly to look at
+        _initialised_for_all()
+        triple = f"{machine}-unknown-linux-gnu"
+    return Target(name, cpu, "", triple, bits, registers, fma)
 
 
-def _has(features: str, wanted: list[str]) -> bool:
-    return {f"+{name}" for name in wanted} <= set(features.split(","))
+@functools.cache
+def _initialised_for_all() -> None:
+    llvm = library()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
 
 
 @functools.cache
@@ -212,20 +184,16 @@ def _own_name() -> str:
         return ""
     told = ("vendor", "cpu family", "model", "stepping", "flags", "Features", "CPU ")
     lines = [line for line in first.splitlines() if line.startswith(told)]
-    return cache.key("processor", version(), *lines) if version() and lines else ""
+    machine = os.uname().machine  # an emulator shows the file of another processor
+    return cache.key("processor", machine, version(), *lines) if version() and lines else ""
 
 
 def _detected() -> Target:
     llvm = library()
     triple, features = llvm.get_process_triple(), llvm.get_host_cpu_features().flatten()
-    host = (llvm.get_host_cpu_name(), features, triple)
-    if triple.startswith("x86_64"):
-        name = next(name for name in _SETS if _has(features, _SETS[name][4]))
-        _, bits, registers, fma, _ = _SETS[name]
-        return Target(name, *host, bits, registers, fma)
-    if triple.startswith(("aarch64", "arm64")):
-        return Target("neon", *host, 128, 32, True)
-    return Target("generic", *host, 128, 16, False)
+    name = next((name for name in SETS if runs(name, triple, features)), "generic")
+    bits, registers, fma = SETS[name][3:] if name in SETS else (128, 16, False)
+    return Target(name, llvm.get_host_cpu_name(), features, triple, bits, registers, fma)
 
 
 def _new_machine(target: Target, level: int = OPT_LEVEL) -> Any:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ...core import threads
 from ..code import llvm
+from ..code.targets import machine_of
 
 PARALLEL = "rushlight_parallel"  # what a kernel that is shared between threads calls
 SPIN_SECONDS = 1e-4
@@ -404,7 +405,7 @@ _SELDOM = re.compile(
 
 def source(triple: str, futex: bool | None = None) -> str:
     """The pool as IR: with futexes on Linux, POSIX conditions elsewhere, alone on Windows."""
-    machine = triple.split("-")[0].replace("arm64", "aarch64")
+    machine = machine_of(triple)
     if sys.platform == "win32":
         return _ALONE
     if futex is None:
