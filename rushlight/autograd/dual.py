@@ -170,7 +170,7 @@ def _push_elementwise(prim: Primitive, primals: Any, tangents: Any, y: Tensor, p
         return push_by_pull(prim, promote(prim, tuple(primals)), tangents, y, params)
     total = None
     xs: Any = None
-    for t, partial in zip(tangents, prim.rule.partials):  # type: ignore[union-attr]
+    for t, partial in zip(tangents, prim.rule.partials):  # type: ignore[union-attr]  # elementwise
         if t is None or partial is None:
             continue
         if callable(partial):

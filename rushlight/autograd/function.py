@@ -31,6 +31,7 @@ class FunctionCtx:
     _outputs: tuple[Any, ...] = ()
     _name = ""
     _entry: Any = None
+    _tensor_places: tuple[bool, ...]
     needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -140,11 +141,13 @@ def _unlisted(name: str, node: str, forward: Any, pull: Callable[..., Any]) -> P
 class _FunctionMeta(type):
     """Gives every Function its primitive on first use."""
 
+    forward: Callable[..., Any]
+
     def primitive(cls) -> Primitive:
         found = cls.__dict__.get("_primitive")
         if found is None:
             pull = functools.partial(_pull, cls)
-            found = _unlisted(cls.__name__, f"{cls.__name__}Backward", cls.forward, pull)  # type: ignore[attr-defined]
+            found = _unlisted(cls.__name__, f"{cls.__name__}Backward", cls.forward, pull)
             cls._primitive = found
         return found
 
@@ -204,7 +207,7 @@ class Function(metaclass=_FunctionMeta):
                 return autograd.function_levels.at_level(cls, args, kwargs)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)
-        ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)  # type: ignore[attr-defined]
+        ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)
         before, STATE.grad = STATE.grad, False
         try:
             if cls.setup_context is not None:

@@ -48,14 +48,14 @@ def at_level(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _strip(x: Any, kind: type, level: Level) -> Any:
-    value = x._array if isinstance(x, Tensor) else None
-    return value.core() if type(value) is kind and value.level is level else x  # type: ignore[union-attr]
+    value: Any = x._array if isinstance(x, Tensor) else None
+    return value.core() if type(value) is kind and value.level is level else x
 
 
 def _context(cls: Any, args: Any, outputs: Any) -> FunctionCtx:
     ctx = FunctionCtx()
     ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)
-    ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)  # type: ignore[attr-defined]
+    ctx._tensor_places = tuple(isinstance(x, Tensor) for x in args)
     ctx._name = f"{cls.__name__}Backward"
     if outputs is not None:
         before, STATE.grad = STATE.grad, False
@@ -232,9 +232,9 @@ def _record_batch(
 
 def _moved(x: Any, old: Level, new: Level) -> Any:
     """A saved tensor of the forward's level at that of the backward."""
-    value = x._array if isinstance(x, Tensor) else None
+    value: Any = x._array if isinstance(x, Tensor) else None
     same = type(value) is Batched and value.level is old
-    return wrap(Batched(new, value.inner)) if same else x  # type: ignore[union-attr]
+    return wrap(Batched(new, value.inner)) if same else x
 
 
 def _collected(g: Any, level: Level, mapped: bool) -> Any:

@@ -180,7 +180,7 @@ class AccumulateGrad:
 
         return register_hook(self.variable, one)
 
-    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_hook(self, hook: Callable[..., Any]) -> _Handles:
         """Call `hook((), (gradient,))` after it was added to `.grad`."""
         seen: list[Tensor] = []
 
@@ -189,7 +189,7 @@ class AccumulateGrad:
 
         first = register_hook(self.variable, seen.append)
         second = register_post_accumulate_grad_hook(self.variable, after)
-        return _Handles([first, second])  # type: ignore[return-value]
+        return _Handles([first, second])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable

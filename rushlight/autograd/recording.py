@@ -83,7 +83,7 @@ class Recorded:
         self.depends = self.outside and not self.alone
         for x in self.inputs:
             if x._entry is LEAF:
-                x._finished = True  # type: ignore[attr-defined]
+                x._finished = True  # type: ignore[attr-defined]  # a note
         return [y if self.depends or y._entry is None else wrap(y._array) for y in outputs]
 
     def _below(self, y: Tensor) -> Tensor:

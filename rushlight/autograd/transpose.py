@@ -58,7 +58,7 @@ def _transposed(
     probes = [_probe(y, level) if y._array.dtype.char in FLOATS else None for y in ys]
     before, STATE.grad = STATE.grad, True
     try:
-        grads = prim.pull(_gradient(prim, probes, ys), _entry(prim, primals, tangents, ys, params))  # type: ignore[misc]
+        grads = prim.pull(_gradient(prim, probes, ys), _entry(prim, primals, tangents, ys, params))  # type: ignore[misc]  # it has one
         roots = [
             (g, _like(t, g)) for g, t in zip(grads, tangents)
             if t is not None and isinstance(g, Tensor) and type(g._entry) in (list, type(LEAF))

@@ -125,6 +125,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                     return apply_by_params(prim, (input,), params, error)
                 except MemoryError as error:
                     raise shortage(error) from None
+                except ValueError as error:
+                    raise shapes.misfit(error) from None
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -229,7 +231,7 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
         y = prim.eval(input, other, *params)
         return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
-        b = other._array  # type: ignore[union-attr]
+        b = other._array  # type: ignore[union-attr]  # a Tensor
         if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
             return finish(prim, (input, other), (input, b), prim.eval(input, b, *params), params)
     result = apply(prim, (input, other), params)
@@ -254,6 +256,8 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                     return apply_by_params(prim, (input, other), params, error)
                 except MemoryError as error:
                     raise shortage(error) from None
+                except ValueError as error:
+                    raise shapes.misfit(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -295,6 +299,8 @@ def _triple(prim: Primitive) -> Any:
                     return apply_by_params(prim, (input, other, third), params, error)
                 except MemoryError as error:
                     raise shortage(error) from None
+                except ValueError as error:
+                    raise shapes.misfit(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -346,6 +352,8 @@ def _general(prim: Primitive) -> Any:
             return apply_by_params(prim, inputs, params, error)
         except MemoryError as error:
             raise shortage(error) from None
+        except ValueError as error:
+            raise shapes.misfit(error) from None
         parents = _parents(inputs) if wanted and records and STATE.grad else None
         if several is not None:
             return several(y, inputs, arrays, params, parents)

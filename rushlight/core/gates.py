@@ -349,7 +349,7 @@ def subclass_made(kind: type) -> None:
 
 
 def _default() -> Any:
-    return Tensor.__torch_function__.__func__  # type: ignore[attr-defined]
+    return Tensor.__torch_function__.__func__  # type: ignore[attr-defined]  # a class method
 
 
 def about_to_speak(depth: int = 2) -> None:

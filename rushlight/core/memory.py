@@ -96,7 +96,7 @@ def _policy() -> tuple[Callable[[Any], Any], Any] | None:
 
 
 def _made() -> tuple[Callable[[Any], Any], Any] | None:
-    known = np._core.multiarray  # type: ignore[attr-defined]
+    known = np._core.multiarray  # type: ignore[attr-defined]  # not in its stubs
     if sys.platform != "linux" or known.get_handler_name() != "default_allocator":
         return None
     pointer, capsule = ctypes.pythonapi.PyCapsule_GetPointer, ctypes.pythonapi.PyCapsule_New

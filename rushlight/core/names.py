@@ -55,7 +55,7 @@ def explain_missing(
     """
     module, table = sys.modules[home], lazy or {}
     _lazy[home] = table
-    module.__getattr__ = _getattr_for(module, table, found)  # type: ignore[method-assign]
+    module.__getattr__ = _getattr_for(module, table, found)  # type: ignore[method-assign]  # a module's hook
     if table:
         module.__dir__ = lambda: sorted({*vars(module), *table})
 

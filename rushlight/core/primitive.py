@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -37,7 +37,10 @@ def spared(reads: str, place: int, parents: Sequence[Any]) -> bool:
     return reads == CHOSEN and place > 0
 
 
-class Declared(dict[str, Any]):
+T = TypeVar("T")
+
+
+class Declared(dict[str, T]):
     """What is declared, by name. Families of ops load when something needs one of them; asked for a
     name that it does not hold, or for all, the table has the remaining families load first."""
 
@@ -86,7 +89,7 @@ class Declared(dict[str, Any]):
 
 
 FAMILIES: list[Callable[[], Any]] = []  # each loads declarations; a second call costs nothing
-REGISTRY: dict[str, Primitive] = Declared()
+REGISTRY: Declared[Primitive] = Declared()
 
 
 class Elementwise:
@@ -167,7 +170,7 @@ class Primitive:
         self.node = fields.get("node") or _node_name(name)
         if not fields.get("listed", True):
             return  # a record of the tape (which output, a compiled call), not an op to be called
-        if REGISTRY.holds(name):  # type: ignore[attr-defined]
+        if REGISTRY.holds(name):
             raise ValueError(f"op {name!r} is declared twice")
         REGISTRY[name] = self
 

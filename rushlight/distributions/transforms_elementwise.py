@@ -23,7 +23,7 @@ class _Plain(Transform):
 
     domain = constraints.real
     bijective = True
-    sign = 1  # type: ignore[assignment]
+    sign: Any = 1
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)
@@ -190,7 +190,7 @@ class AffineTransform(Transform):
     @property
     def sign(self) -> Any:
         if isinstance(self.scale, Number):
-            value = float(self.scale)  # type: ignore[arg-type]
+            value = float(self.scale)  # type: ignore[arg-type]  # a real one
             return (value > 0) - (value < 0)
         return self.scale.sign()
 
@@ -202,7 +202,7 @@ class AffineTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         if isinstance(self.scale, Number):
-            slope = rl.full_like(x, math.log(abs(self.scale)))  # type: ignore[arg-type]
+            slope = rl.full_like(x, math.log(abs(self.scale)))  # type: ignore[arg-type]  # a real one
         else:
             slope = rl.abs(self.scale).log()
         slope = sum_rightmost(slope, self._event_dim)
@@ -226,7 +226,7 @@ class CumulativeDistributionTransform(Transform):
 
     bijective = True
     codomain = constraints.unit_interval
-    sign = 1  # type: ignore[assignment]
+    sign: Any = 1
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)

@@ -70,7 +70,7 @@ class _Lazy:
 
     def __init__(self, wrapped: Callable[[Any], Any]) -> None:
         self.wrapped = wrapped
-        update_wrapper(self, wrapped)  # type: ignore[arg-type]
+        update_wrapper(self, wrapped)  # type: ignore[arg-type]  # no function itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:

@@ -297,7 +297,7 @@ def pairs_of(called: str, named: str, source: Any) -> list[tuple[Any, Any]]:
             + type(source).__name__
         )
     if isinstance(source, Mapping) or hasattr(source, "items"):
-        return list(source.items())  # type: ignore[attr-defined]
+        return list(source.items())  # type: ignore[attr-defined]  # it has them
     pairs = []
     for place, pair in enumerate(source):
         if not isinstance(pair, Iterable):

@@ -31,7 +31,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def reset_parameters(self) -> None:
         """Draw anew, once there is a shape."""
         if not self.has_uninitialized_params() and self.in_channels != 0:
-            super().reset_parameters()  # type: ignore[misc]
+            super().reset_parameters()  # type: ignore[misc]  # the layer's, after this class
 
     def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
         owner: Any = self

@@ -282,7 +282,7 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
             )
         if is_buffer and name not in buffers:
             self._forget(name, "_buffers")
-            self.register_buffer(name, value, value.persistent)  # type: ignore[union-attr]
+            self.register_buffer(name, value, value.persistent)  # type: ignore[union-attr]  # a Buffer
             return
         buffers[name] = passed_through(_global_buffer_registration_hooks, self, name, value)
 

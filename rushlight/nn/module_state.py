@@ -160,9 +160,9 @@ class StateMixin:
         unexpected: list[str] = []
         errors: list[str] = []
         metadata = getattr(state_dict, "_metadata", None)
-        state = OrderedDict(state_dict)
+        state: Any = OrderedDict(state_dict)
         if metadata is not None:
-            state._metadata = metadata  # type: ignore[attr-defined]
+            state._metadata = metadata
         _load_tree(self, state, metadata, "", strict, assign, missing, unexpected, errors)
         notes = [] if not strict else _nearest_names(missing, unexpected)
         if strict:

@@ -41,7 +41,7 @@ def add_module_path(
                 error.add_note(f"its input has shape {tuple(given.shape)} and dtype {given.dtype}")
         else:
             error.__notes__[position] = note
-        error._module_trail = (inner, module, path, position)  # type: ignore[attr-defined]
+        error._module_trail = (inner, module, path, position)  # type: ignore[attr-defined]  # a note
     except (AttributeError, TypeError, IndexError):
         return
 

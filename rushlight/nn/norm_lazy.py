@@ -50,7 +50,7 @@ class _LazyNormBase(LazyModuleMixin):
     def reset_parameters(self) -> None:
         """Reset, once there is a shape."""
         if not self.has_uninitialized_params() and self.num_features != 0:
-            super().reset_parameters()  # type: ignore[misc]
+            super().reset_parameters()  # type: ignore[misc]  # the layer's, after this class
 
     def initialize_parameters(self, input: Any) -> None:
         if not self.has_uninitialized_params():

@@ -176,6 +176,7 @@ class UninitializedTensorMixin:
 
     __slots__ = ()
     cls_to_become: Any = None
+    _entry: Any
 
     @property
     def _array(self) -> Any:
@@ -224,7 +225,7 @@ class UninitializedTensorMixin:
 
     def _like(self, data: Any) -> Any:
         other = object.__new__(type(self))
-        other._entry = self._entry  # type: ignore[attr-defined]
+        other._entry = self._entry
         _held_array.__set__(other, data._array)
         return other
 
@@ -259,7 +260,7 @@ class UninitializedTensorMixin:
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        requires_grad = self._entry is not None  # type: ignore[attr-defined]
+        requires_grad = self._entry is not None
         return _rebuild_uninitialized, (type(self), requires_grad, self.data)
 
 

@@ -99,7 +99,7 @@ def _hooked(step: Callable) -> Callable:
         finally:
             del self._in_step
 
-    wrapper.hooked = True  # type: ignore[attr-defined]
+    wrapper.hooked = True  # type: ignore[attr-defined]  # asked for above
     return wrapper
 
 
@@ -378,5 +378,6 @@ def _cast(value: Any, param: Any, group: dict[str, Any], key: object) -> Any:
     if isinstance(value, dict):
         return {name: _cast(item, param, group, name) for name, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return type(value)(_cast(item, param, group, None) for item in value)  # type: ignore
+        kind: Any = type(value)
+        return kind(_cast(item, param, group, None) for item in value)
     return value

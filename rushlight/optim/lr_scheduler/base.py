@@ -104,11 +104,11 @@ def _watch_steps(optimizer: Any) -> None:
 
     @wraps(step)
     def watched(*args: Any, **kwargs: Any) -> Any:
-        instance = owner()
-        instance._opt_called = True  # type: ignore[union-attr]
+        instance: Any = owner()
+        instance._opt_called = True
         return step(instance, *args, **kwargs)
 
-    watched._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    watched._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # torch's mark on functions
     optimizer.step = watched
 
 

@@ -49,7 +49,7 @@ def _like_mapping(model: Mapping, items: dict) -> Any:
             clone = copy.copy(model)
             clone.update(items)
             return clone
-        return type(model)(items)  # type: ignore[call-arg]
+        return type(model)(items)  # type: ignore[call-arg]  # else items
     except TypeError:
         return items
 
@@ -62,7 +62,7 @@ def _like_sequence(model: Sequence, items: list) -> Any:
             for place, item in enumerate(items):
                 clone[place] = item
             return clone
-        return type(model)(items)  # type: ignore[call-arg]
+        return type(model)(items)  # type: ignore[call-arg]  # else items
     except TypeError:
         return items
 

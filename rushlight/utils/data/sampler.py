@@ -182,7 +182,7 @@ class BatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        count: int = len(self.sampler)  # type: ignore[arg-type]
+        count: int = len(self.sampler)  # type: ignore[arg-type]  # as asked of it
         if self.drop_last:
             return count // self.batch_size
         return (count + self.batch_size - 1) // self.batch_size
