@@ -13,14 +13,16 @@ PLACES = [
     ("trace", "api", "capture"), ("bind", "api", "Bound"), ("bind", "api", "make"),
 ]  # fmt: skip
 FAR = [
-    ("lower", "lowering", "lower"), ("lower", "verify", "verify"),
-    ("simplify", "simplify", "simplify"), ("schedule", "kernels.program", "normalise"),
+    ("lower", "middle.lowering", "lower"), ("lower", "middle.verify", "verify"),
+    ("simplify", "middle.simplify", "simplify"),
+    ("simplify", "middle.gathering", "gathered"), ("simplify", "middle.joins", "merged"),
+    ("schedule", "kernels.program", "normalise"),
     ("schedule", "kernels.program", "schedule"), ("schedule", "kernels.memory", "plan"),
     ("write", "kernels.program", "_fill"), ("write", "kernels.program", "_compile"),
     ("modules", "code.llvm", "library"), ("generate", "code.llvm", "_emit"),
     ("load", "code.llvm", "_link"), ("load", "kernels.recall", "load"),
-    ("load", "remembered", "load"), ("digest", "remembered", "name"),
-    ("keep", "remembered", "store"), ("bind", "kernels.running", "Program.__init__"),
+    ("load", "disk.remembered", "load"), ("digest", "disk.remembered", "name"),
+    ("keep", "disk.remembered", "store"), ("bind", "kernels.running", "Program.__init__"),
 ]  # fmt: skip
 
 

@@ -324,7 +324,7 @@ _BASE = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
 def test_what_waits_looks_like_what_comes(y):
     form = later._form_of(y, [])
     y = np.asarray(y)
-    found = later._unfilled(form)
+    found = later.unfilled(form)
     assert (found.shape, found.strides, found.dtype) == (y.shape, y.strides, y.dtype)
     assert (found.base is None) == (y.base is None)
     assert found.flags.writeable == y.flags.writeable

@@ -140,7 +140,7 @@ def key_of(op: str, template: Any, operands: Sequence[ndarray]) -> bytes | None:
 
 def _form_of(y: Any, operands: Sequence[ndarray]) -> Any:
     several = isinstance(y, (tuple, list))
-    found = [_one_form(part, operands, several) for part in (y if several else (y,))]
+    found = [one_form(part, operands, several) for part in (y if several else (y,))]
     if NEVER in found or (ALIAS in found and found.count(ALIAS) < len(found)) or not found:
         return NEVER
     if ALIAS in found or not several:
@@ -149,7 +149,7 @@ def _form_of(y: Any, operands: Sequence[ndarray]) -> Any:
     return NEVER if shared else [tuple(found)]
 
 
-def _one_form(y: Any, operands: Sequence[ndarray], several: bool = False) -> Any:
+def one_form(y: Any, operands: Sequence[ndarray], several: bool = False) -> Any:
     if type(y) is not ndarray:
         y = np.asarray(y)
     alone = y.size or several  # an empty one among others waits with them
@@ -164,7 +164,7 @@ def _one_form(y: Any, operands: Sequence[ndarray], several: bool = False) -> Any
     return y.shape, y.dtype.char, None if plain else y.strides, owns, y.flags.writeable
 
 
-def _unfilled(form: Any) -> ndarray:
+def unfilled(form: Any) -> ndarray:
     """An array of a form; also whether it owns its memory is as it was."""
     shape, kind, strides, owns, writeable = form
     make = np.zeros if kind in _WHOLE else np.empty  # as indices, zeros will do
@@ -230,7 +230,7 @@ class Later:
             if met.waits and (form != ALIAS or met.holes):
                 self.settle()
             return function(*args, **kwargs)
-        y = list(map(_unfilled, form[0])) if type(form) is list else _unfilled(form)
+        y = list(map(unfilled, form[0])) if type(form) is list else unfilled(form)
         self._wait_for(y, met, function, args, kwargs)
         return y
 

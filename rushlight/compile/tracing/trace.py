@@ -29,6 +29,7 @@ from .draws import DrawnEngine, Draws
 from .handling import handle
 from .later import Forms, Later, Met
 from .numpy_calls import COUNTING, line, masks
+from .pulls import Pulls
 from .required import ASKS, ask
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
@@ -94,6 +95,7 @@ class Tracer(Draws, Settings):
         self.afterwards = Afterwards(reach)
         self.replaced: set[int] = set()  # tensors for which the call put others in their places
         self.place = ""  # the user's line, while nothing but the package runs
+        self.pulls = Pulls(self)
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
@@ -243,7 +245,7 @@ class Tracer(Draws, Settings):
 
     def inside(self, function: Any) -> None:
         """Run a part of the package in which the user's line stays the same."""
-        self.place = line()
+        self.place, self.pulls = line(), Pulls(self)
         try:
             self.watch.unseen(function)
         finally:

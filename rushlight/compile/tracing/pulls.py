@@ -1,0 +1,214 @@
+"""Rules of the backward pass that were traced once are noted again, without being run.
+
+A step of a loop, or a layer of a kind, comes many times over, and each time the same rule runs on
+arrays of the same form. A rule sees forms, parameters, and which operands want a gradient, never
+values; so what it noted for one tape entry it would note for every entry told alike. These notes
+are kept as a mould: of the next such entry its nodes are copied over the new operands, and its
+results, which wait as any others, are the rule's own should somebody ask for them.
+
+A mould is made only of rules that do nothing but compute new arrays: whatever draws, asks about
+values, writes to operands, meets new inputs or gives views of what it was given runs every time.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.tape import INPUTS, OUTPUT, PARAMS, PARENTS, PRIM, shape_of
+from ..middle.graph import Node, order
+from .later import one_form, sure, unfilled
+from .required import ASKS
+from .traced import Traced, covers
+
+LEAST = 1  # nodes that a rule must note for its mould to be worth asking for
+_PLAIN = frozenset((int, float, bool, str, type(None)))
+Entry = list[Any]
+
+
+class Pulls:
+    """The moulds of one sweep; between two, switches that rules look at may change."""
+
+    def __init__(self, tracer: Any) -> None:
+        self.tracer = tracer
+        self._known: dict[Any, _Mould | None] = {}
+        self._short: set[Any] = set()  # ops whose rules note too little
+
+    def pulled(self, entry: Entry, g: Any) -> Any:
+        """What `pull(g, entry)` of the entry's op gives."""
+        prim = entry[PRIM]
+        if prim in self._short or not self.tracer.later.on or not self.tracer.place:
+            return prim.pull(g, entry)
+        operands = _operands(g, entry)
+        key = None if operands is None else _key(entry, operands)
+        if operands is None or key is None:
+            return prim.pull(g, entry)
+        if key not in self._known:
+            return self._traced(key, entry, g, operands)
+        mould = self._known[key]
+        if mould is None:
+            return prim.pull(g, entry)
+        return mould.filled(self.tracer, entry, g, operands)
+
+    def _traced(self, key: Any, entry: Entry, g: Any, operands: Sequence[Traced]) -> Any:
+        """The rule run, and a mould made of what it notes."""
+        before, first = self._marks(operands), Node("", (), (), (), None).index
+        found = entry[PRIM].pull(g, entry)
+        mould = None
+        if self._marks(operands) == before and self.tracer.later.on:
+            try:
+                mould = _Mould(found, operands, first)
+            except _Otherwise:
+                pass
+            else:
+                if len(mould.steps) < LEAST:
+                    self._short.add(entry[PRIM])
+        self._known[key] = mould
+        return found
+
+    def _marks(self, operands: Sequence[Traced]) -> Any:
+        """What a rule that only computes leaves as it is."""
+        tracer = self.tracer
+        notes = tracer.draws, tracer.required, tracer.sources, tracer.lifted
+        return *map(len, notes), *[x.cell.version for x in operands]
+
+
+class _Otherwise(Exception):
+    """A rule that has to run each time."""
+
+
+def _operands(g: Any, entry: Entry) -> list[Traced] | None:
+    """The arrays that a rule is given: gradients, saved operands, the saved result."""
+    found = list(g) if type(g) is tuple else [g]
+    for kept in (entry[INPUTS], entry[OUTPUT]):
+        found += kept if type(kept) is tuple else () if kept is None else (kept,)
+    for x in found:
+        if x is not None and (type(x) is not Traced or x.version != x.cell.version):
+            return None
+    return [x for x in found if x is not None]
+
+
+def _key(entry: Entry, operands: Sequence[Traced]) -> Any:
+    """All that a rule may look at; None where that cannot be said."""
+    params = entry[PARAMS]
+    if params and not _plain(params):
+        return None
+    seen: dict[Any, int] = {}
+    forms = []
+    for k, x in enumerate(operands):
+        memory = x.memory
+        forms.append((memory.shape, memory.strides, memory.dtype.char, seen.setdefault(x.node, k)))
+    inputs, output = entry[INPUTS], entry[OUTPUT]
+    given = [x is None for x in inputs] if type(inputs) is tuple else inputs is None
+    kept = [x is None for x in output] if type(output) is tuple else output is None
+    shapes = [None if x is None else tuple(shape_of(x)) for x in entry[PARENTS]]
+    try:
+        told = marshal.dumps((params, given, kept, shapes), 0)
+    except ValueError:
+        return None
+    return entry[PRIM], told, *forms
+
+
+def _plain(params: Any) -> bool:
+    for part in params:
+        kind = type(part)
+        if kind not in _PLAIN and (kind is not tuple or not _plain(part)):
+            return False
+    return True
+
+
+class _Mould:
+    """The nodes that a rule noted, by place: in front the operands' nodes, then its own."""
+
+    def __init__(self, found: Any, operands: Sequence[Traced], first: int) -> None:
+        given = [x.node for x in operands]
+        if type(found) not in (tuple, list):
+            raise _Otherwise
+        fresh = [x for x in found if type(x) is Traced and not any(x is y for y in operands)]
+        if any(x is not None and type(x) is not Traced for x in found):
+            raise _Otherwise
+        own = set(given)
+        made = [x for x in order([x.read() for x in fresh], given) if x not in own]
+        made.sort(key=lambda node: node.index)
+        places = {node: k for k, node in reversed(list(enumerate([*given, *made])))}
+        self.steps = [_step(node, places, first) for node in made]
+        self.several = type(found)
+        self.forms: list[Any] = []  # of results in memory of their own
+        self.results: list[tuple[bool, int]] = []  # operands, or those, by place
+        self.nodes: list[int] = []
+        self.given: list[int] = []  # of those, where the rule gives them
+        self._results(found, operands, places)
+
+    def _results(self, found: Any, operands: Sequence[Traced], places: dict[Node, int]) -> None:
+        seen: dict[int, int] = {}
+        cells = {id(x.cell) for x in operands}
+        for place, x in enumerate(found):
+            if x is None:
+                self.results.append((False, -1))
+                continue
+            of = next((k for k, y in enumerate(operands) if x is y), None)
+            if of is not None:
+                self.results.append((True, of))
+                continue
+            if id(x) not in seen:
+                if id(x.cell) in cells or not x.cell.waits or not covers(x.memory, x.cell.base):
+                    raise _Otherwise  # a view, or something that is there
+                cells.add(id(x.cell))
+                seen[id(x)] = len(self.forms)
+                self.forms.append(_form(x.memory))
+                self.nodes.append(places[x.node])
+                self.given.append(place)
+            self.results.append((False, seen[id(x)]))
+
+    def filled(self, tracer: Any, entry: Entry, g: Any, operands: Sequence[Traced]) -> Any:
+        """The same over the operands of another entry."""
+        nodes, line = [x.node for x in operands], tracer.place
+        for op, reads, params, shape, dtype, told in self.steps:
+            inputs = [nodes[x] for x in reads]
+            nodes.append(Node(op, inputs, params, shape, dtype, line if told else ""))
+        memory = [unfilled(form) for form in self.forms]
+        if memory:
+            real = list(entry)
+            real[INPUTS], real[OUTPUT] = _held(entry[INPUTS]), _held(entry[OUTPUT])
+            tracer.later.put_off(_computed, (real, _held(g), self.given), {}, memory)
+        fresh = [tracer.fresh(y, nodes[at]) for y, at in zip(memory, self.nodes)]
+        return self.several([
+            None if k < 0 else operands[k] if of else fresh[k] for of, k in self.results
+        ])  # fmt: skip
+
+
+def _step(node: Node, places: dict[Node, int], first: int) -> Any:
+    """How a node is made again."""
+    if node.index <= first:
+        raise _Otherwise  # something that is no operand
+    made = node.op not in ("constant", "output_of")
+    if made and (node.op in ASKS or not sure(node.op, node.inputs)):  # type: ignore[arg-type]
+        raise _Otherwise  # it may raise, so it must not wait
+    reads = [places[x] for x in node.inputs]
+    return node.op, reads, node.params, node.shape, node.dtype, bool(node.line)
+
+
+def _form(y: np.ndarray) -> Any:
+    form = one_form(y, ())
+    if type(form) is not tuple:
+        raise _Otherwise
+    return form
+
+
+def _held(value: Any) -> Any:
+    """The memory of a traced array, or of several."""
+    if type(value) is tuple:
+        return tuple([_held(part) for part in value])
+    if type(value) is not Traced:
+        return value
+    node = value.node
+    return node.params[0] if node.op == "constant" and value.cell.source is None else value.memory
+
+
+def _computed(entry: Entry, g: Any, places: Sequence[int]) -> list[Any]:
+    """What a rule gives for arrays that are there by now, at some places."""
+    found = entry[PRIM].pull(g, entry)
+    return [found[place] for place in places]
