@@ -67,7 +67,8 @@ class OpOverload:
         return f"aten.{self.__name__}"
 
     def __repr__(self) -> str:
-        return f"<OpOverload(op='aten.{self.overloadpacket.__name__}', overload='{self._overloadname}')>"  # noqa: E501
+        packet = self.overloadpacket.__name__
+        return f"<OpOverload(op='aten.{packet}', overload='{self._overloadname}')>"
 
     def name(self) -> str:
         """The name with its namespace."""

@@ -110,10 +110,11 @@ def _method(name: str, value: Any) -> str:
 
 def _private_fields() -> str:
     (kind,) = (n for n in ast.parse(SOURCE.read_text()).body if isinstance(n, ast.ClassDef))
-    fields = [
-        n for n in kind.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-    ]
-    return "".join(f"    {field.target.id}: Any\n" for field in fields)  # pyright: ignore
+    names = [
+        n.target.id for n in kind.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]  # fmt: skip
+    return "".join(f"    {name}: Any\n" for name in names)
 
 
 def _functions() -> str:

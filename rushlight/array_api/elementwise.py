@@ -28,7 +28,7 @@ BINARY = {
     )
 }  # fmt: skip
 BINARY["equal"] = rl.eq
-__all__ = [*UNARY, *BINARY, "ceil", "clip", "conj", "floor", "real", "round", "trunc"]  # pyright: ignore
+__all__ = [*UNARY, *BINARY, "ceil", "clip", "conj", "floor", "real", "round", "trunc"]  # pyright: ignore  # by table
 
 
 def _unary(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

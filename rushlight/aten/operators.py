@@ -94,8 +94,8 @@ class Operator:
         self.overload = getattr(aten.packet(packet), form)
         title = "".join(part[:1].upper() + part[1:] for part in packet.strip("_").split("_"))
         self.prim = Primitive(
-            # it is recorded by hand and never evaluated
-            packet, eval=None, rule=General(None), pull=self._pull,  # type: ignore[arg-type]
+            packet, eval=None, rule=General(None),  # type: ignore[arg-type]  # recorded by hand
+            pull=self._pull,
             node=node or f"{title}Backward0", listed=False,
         )  # fmt: skip
         OPERATORS[name] = self

@@ -115,8 +115,8 @@ def _missing(fullname: str) -> BaseException:
     near = nearest(last, [name for name in known if not name.startswith("_") and name not in OURS])
     if near:
         notes.append(f"the nearest is {parent}.{near[0]}")
-    error = fail(ModuleNotFoundError, f"No module named {fullname!r}", *notes)
-    error.name = fullname  # type: ignore[attr-defined]
+    error: Any = fail(ModuleNotFoundError, f"No module named {fullname!r}", *notes)
+    error.name = fullname
     return error
 
 

@@ -70,7 +70,7 @@ class Operations:
 
 def register() -> type:
     """Declare the backend; einops finds it among the subclasses of its base class."""
-    from einops._backends import AbstractBackend  # pyright: ignore[reportMissingImports]
+    from einops._backends import AbstractBackend  # pyright: ignore[reportMissingImports]  # an extra
 
     backend = type("RushlightBackend", (Operations, AbstractBackend), {})
     REGISTERED.append(backend)  # a class list of subclasses alone would not keep it alive

@@ -21,6 +21,6 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
 
 def register() -> None:
     """Name this module as the home of the functions for our types."""
-    from opt_einsum.backends import dispatch  # pyright: ignore[reportMissingImports]
+    from opt_einsum.backends import dispatch  # pyright: ignore[reportMissingImports]  # an extra
 
     dispatch._aliases["rushlight"] = __name__

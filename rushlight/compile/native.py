@@ -42,7 +42,7 @@ class NativeProgram:
         simple = last is not None and hasattr(last, "address")
         alone = all(isinstance(step, HostStep) and step.independent() for step in draws)
         self.draws = draws if simple and alone else None
-        self.blank = State([None] * len(graph.inputs), [])  # type: ignore[list-item]
+        self.blank = State([None] * len(graph.inputs), [])  # type: ignore[list-item]  # filled by each call
         self.releases = self.native.work > LONG
 
     def _remembered(self, nodes: Any) -> Program:

@@ -18,7 +18,7 @@ COLLECTIVE, MESSAGE = 1, 2  # tags
 def library() -> Any:
     """mpi4py's module, started."""
     try:
-        from mpi4py import MPI  # pyright: ignore[reportMissingImports]
+        from mpi4py import MPI  # pyright: ignore[reportMissingImports]  # an extra
     except (ImportError, RuntimeError) as error:
         raise fail(
             RuntimeError,

@@ -209,7 +209,7 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     elif isinstance(data, (dict, set, frozenset)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     elif hasattr(data, "__len__") and not isinstance(data, (list, tuple, str, bytes)):
-        data = [*data]  # pyright: ignore[reportGeneralTypeIssues]
+        data = [*data]  # pyright: ignore[reportGeneralTypeIssues]  # or it raises, as in torch
     try:
         array = np.array(data)
         if array.dtype == object and dtype is not None:

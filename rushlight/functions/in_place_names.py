@@ -16,4 +16,4 @@ _twins = {f"{name}_": in_place(getattr(pointwise, name)) for name in _NAMES}
 _twins |= {f"{name}_": in_place(getattr(special_functions, name)) for name in _SPECIAL}
 globals().update(_twins)
 
-__all__ = list(_twins)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = list(_twins)  # pyright: ignore[reportUnsupportedDunderAll]  # by table

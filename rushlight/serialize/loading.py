@@ -90,7 +90,7 @@ def _load_stream(f: Any, locate: Any, trusted: bool) -> Any:
         size = f.seek(0, io.SEEK_END)
         size = f.tell() if size is None else size
         f.seek(start)
-        f.read  # noqa: B018
+        f.read  # noqa: B018  (only asked for)
     except (io.UnsupportedOperation, AttributeError) as error:
         raise type(error)(
             f"{error}. You can only torch.load from a file that is seekable. Please pre-load the"

@@ -42,7 +42,7 @@ def save(
     """
     is_path = isinstance(f, (str, os.PathLike))
     if is_path and os.fspath(f).endswith(".safetensors"):
-        safetensors.save_file(obj, f)  # pyright: ignore[reportArgumentType]
+        safetensors.save_file(obj, f)  # pyright: ignore[reportArgumentType]  # a path
         return
     if not is_path and not hasattr(f, "write"):
         raise AttributeError(

@@ -29,7 +29,7 @@ class Column:
     """
 
     __slots__ = ("lines", "missing", "name", "values")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # compared by element
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class Source:
         file = open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
         if file.peek(2)[:2] == b"\x1f\x8b":
             file.close()
-            return gzip.open(self.path, "rb")  # type: ignore[return-value]
+            return gzip.open(self.path, "rb")  # type: ignore[return-value]  # read as one
         return file
 
     def items(self) -> Iterator[tuple[int, list[str]] | Plain]:

@@ -100,7 +100,7 @@ def _cells() -> bool:
     def inner() -> Any:
         return content
 
-    cell = inner.__closure__[0]  # type: ignore[index]
+    cell = inner.__closure__[0]  # type: ignore[index]  # it reads `content`
     return _word(id(cell) + _CONTENT) == id(content)
 
 

@@ -17,7 +17,7 @@ class N:
     """A value and the function it is written in."""
 
     __slots__ = ("f", "value")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # compared by lane
 
     def __init__(self, f: Function, value: Value) -> None:
         self.f = f

@@ -312,4 +312,4 @@ def _atan2(self: Emitter, y: Operand, x: Operand) -> Value:
     return mathlib.call(self.f, "atan2", self.floats(a), self.floats(b))
 
 
-Emitter.atan2 = _atan2  # type: ignore[attr-defined]
+Emitter.atan2 = _atan2  # type: ignore[attr-defined]  # as those above

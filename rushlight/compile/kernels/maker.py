@@ -134,8 +134,8 @@ class Maker:
     def make(self, one: Prepared) -> list[tuple[Kernel, Operands]]:
         """The kernels of a group, each with the memory it is given."""
         if one.text not in self._facts:
-            write = self._nest if isinstance(one.work, Expression) else self._product
-            self._facts[one.text] = write(f"k{len(self._facts)}", one.work)  # type: ignore[arg-type]
+            write: Any = self._nest if isinstance(one.work, Expression) else self._product
+            self._facts[one.text] = write(f"k{len(self._facts)}", one.work)
         kernels = []
         for name, units, chunk, flops, cost, packs in self._facts[one.text]:
             if packs and packs in one.packed:

@@ -101,7 +101,7 @@ def over(schedule: Schedule, node: Node, old: Node, lives: dict[Node, tuple[int,
         return last < first
     group, writer = schedule.groups[first], schedule.roots.get(node)
     alike = writer in group.place and group.kind == "nest" and old.shape == node.shape
-    return alike and old.dtype == node.dtype and schedule.in_place(group, writer, old)  # type: ignore[arg-type]
+    return alike and old.dtype == node.dtype and schedule.in_place(group, writer, old)  # type: ignore[arg-type]  # a root of the group
 
 
 def _widened(
@@ -175,18 +175,18 @@ def _touch(
 
 
 def _given(
-    group: Group, schedule: Schedule, dying: object, born: object,
+    group: Group, schedule: Schedule, dying: Iterable[Node], born: Iterable[Node],
     lives: dict[Node, tuple[int, int]],
 ) -> dict[Node, Node]:  # fmt: skip
     """Which new values may be written over which dying ones."""
     found: dict[Node, Node] = {}
     if group.kind != "nest":
         return found
-    for node in born:  # type: ignore[attr-defined]
+    for node in born:
         writer = schedule.roots.get(node)
         if writer is None or writer not in group.place or hosted(node):
             continue
-        for old in dying:  # type: ignore[attr-defined]
+        for old in dying:
             if old.shape != node.shape or old.dtype != node.dtype or old in found.values():
                 continue
             if lives[old][0] != lives[old][1] and schedule.in_place(group, writer, old):

@@ -125,14 +125,14 @@ class Program:
         An output that took over an input's memory is written there unless an array is given.
         """
         given = [_fitting(x, form) for x, form in zip(inputs, self._inputs, strict=True)]
-        wanted = list(outputs) if outputs is not None else [None] * len(self._outputs)
+        wanted: list[Any] = list(outputs) if outputs is not None else [None] * len(self._outputs)
         results = []
         for k, (shape, dtype) in enumerate(self._outputs):
             out = wanted[k]
             if out is None and k in self.donate:
                 out = given[self.donate[k]]
             good = out is not None and out.shape == shape and out.dtype == dtype
-            usable = good and out.flags.c_contiguous  # type: ignore[union-attr]
+            usable = good and out.flags.c_contiguous
             results.append(out if usable else np.empty(shape, dtype))
         with self._lock:
             self._run(given, results)  # type: ignore[arg-type]

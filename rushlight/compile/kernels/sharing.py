@@ -95,7 +95,7 @@ def _told(
 
 def _operands(one: Prepared, number: int, written: dict[Node, int]) -> tuple[Any, Any]:
     """What A and B are: equal keys mean equal elements in the same order."""
-    gemm = one.work.gemm  # type: ignore[union-attr]
+    gemm = one.work.gemm  # type: ignore[union-attr]  # a product
     found = []
     for operand, size in ((gemm.a, gemm.m), (gemm.b, gemm.n)):
         owner, offset = one.operands[operand.slot]

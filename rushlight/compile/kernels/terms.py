@@ -40,7 +40,7 @@ class Terms:
         divides = any(t.op in ("floor_div", "fmod") for t in expression.terms if t.kind == "op")
         self._filler = 1 if divides else 0  # lanes beyond the end must not divide by zero
         if nest.inline and whole:
-            self.round(0, nest.extents[nest.vector])  # type: ignore[index]
+            self.round(0, nest.extents[nest.vector])  # type: ignore[index]  # an inline nest has one
 
     def fork(self) -> Terms:
         """The same registers, to which others can be added apart."""

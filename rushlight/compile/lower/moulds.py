@@ -98,7 +98,7 @@ def _form(node: Node, xs: Sequence[Any], wanted: Any) -> Any:
         elif of.op == "constant":
             value = of.params[0]
             number = value is not None and not value.ndim and not value.dtype.hasobject
-            operands.append((of.dtype, value.tobytes()) if number else of)  # type: ignore[union-attr]
+            operands.append((of.dtype, value.tobytes()) if number else of)  # type: ignore[union-attr]  # an array then
         else:
             operands.append((of.shape, of.dtype))
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from .graph import POINTWISE, REDUCTIONS, Graph, Node
 
@@ -31,8 +32,8 @@ def _many(node: Node) -> bool:
     return node.op == "cat" and len(node.inputs) >= FEWEST
 
 
-def _new(like: Node, op: str, inputs: Sequence[Node], params: object, shape: Sequence[int]) -> Node:
-    return Node(op, inputs, params, tuple(shape), like.dtype, like.line, like.module)  # type: ignore[arg-type]
+def _new(like: Node, op: str, inputs: Sequence[Node], params: Any, shape: Sequence[int]) -> Node:
+    return Node(op, inputs, params, tuple(shape), like.dtype, like.line, like.module)
 
 
 def _cat(parts: Sequence[Node], axis: int) -> Node:

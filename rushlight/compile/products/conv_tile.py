@@ -7,6 +7,8 @@ loops with known steps; a tile may have several grids, one per phase of the stri
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..code.emit import PTR, Function, Module, Type, Value, constant
 from ..records import record
 from .tiles import known_mask
@@ -63,14 +65,14 @@ def emit_taps(module: Module, name: str, tile: TapTile) -> str:
 
 def _turns(
     f: Function, tile: TapTile, count: int, steps: tuple[int, int], x: Value, y: Value,
-    sums: list[Value], body: object,
+    sums: list[Value], body: Callable[..., list[Value]],
 ) -> list[Value]:  # fmt: skip
     """`count` rounds of body(f, tile, x, y, sums), both pointers moving by their steps."""
     if count == 1:
-        return body(f, tile, x, y, sums)  # type: ignore[operator]
+        return body(f, tile, x, y, sums)
     with f.loop(0, count, carry=[x, y, *sums]) as loop:
         x, y, *inside = loop.carried
-        new = body(f, tile, x, y, inside)  # type: ignore[operator]
+        new = body(f, tile, x, y, inside)
         loop.next(f.at(x, steps[0], tile.type), f.at(y, steps[1], tile.type), *new)
     return loop.results[2:]
 

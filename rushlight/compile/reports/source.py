@@ -288,8 +288,7 @@ def _listed(operands: Sequence[Node], names: Mapping[Node, str]) -> str:
             count = stack.inputs[0].params[0].count
             steps = [x.params[0] for x in rest[:count] if x.inputs[:1] == (stack,)]
             size = count if steps == list(range(count)) else 1
-        # of more than one there is a stack
-        found.append(names[rest[0]] if size == 1 else f"*{names[stack]}")  # type: ignore[index]
+        found.append(names[rest[0]] if size == 1 else f"*{names[stack]}")  # type: ignore[index]  # of several there is one
         del rest[:size]
     return ", ".join(found)
 

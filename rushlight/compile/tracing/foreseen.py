@@ -171,7 +171,7 @@ def foreseen(op: str, operands: Sequence[ndarray], args: Any) -> Any:
     if several is not None:
         found = several(*arrays, *params)
         return found and [tuple([(*form, None, True, True) for form in found])]
-    shape = rule(*((arrays,) if prim.arity is None else arrays), *params)  # type: ignore[misc]
+    shape = rule(*((arrays,) if prim.arity is None else arrays), *params)  # type: ignore[misc]  # not None: not several
     return None if shape is None else (shape, operands[0].dtype.char, None, True, True)
 
 

@@ -126,7 +126,7 @@ class FSDPModule:
         if not recurse:
             return [self._fsdp]
         # self is a module too: `fully_shard` mixes this class into the module's own
-        found = {id(m._fsdp): m._fsdp for m in self.modules()  # type: ignore[attr-defined]
+        found = {id(m._fsdp): m._fsdp for m in self.modules()  # type: ignore[attr-defined]  # see above
                  if isinstance(m, FSDPModule)}  # fmt: skip
         return list(found.values())
 

@@ -187,7 +187,7 @@ def _pad_from_inside(x: rl.Tensor, border: Sequence[int], mode: str) -> rl.Tenso
 
 def _source_index(size: int, before: int, after: int, mode: str) -> np.ndarray:
     index = np.arange(max(-before, 0), size - max(-after, 0))
-    return np.pad(index, (max(before, 0), max(after, 0)), mode=mode)  # type: ignore[call-overload]
+    return np.pad(index, (max(before, 0), max(after, 0)), mode=mode)  # type: ignore[call-overload]  # a mode of NumPy's
 
 
 def _pad_pillow(img: Any, border: list[int], fill: Any, mode: str) -> Any:
