@@ -47,6 +47,8 @@ from .core.dtypes import (
     memory_format,
     preserve_format,
     promote_types,
+    sparse_bsc,
+    sparse_bsr,
     sparse_coo,
     sparse_csc,
     sparse_csr,

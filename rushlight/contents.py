@@ -6,6 +6,10 @@ FUNCTIONS = {
         " flip fliplr flipud hstack meshgrid repeat_interleave roll rot90 row_stack tile vstack"
     ),
     "combining": "block_diag cartesian_prod combinations vander",
+    "compressed": (
+        "sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor sparse_csc_tensor"
+        " sparse_csr_tensor"
+    ),
     "compilation": "compile",
     "complex_parts": (
         "adjoint complex conj_physical imag polar real resolve_conj resolve_neg view_as_complex"
@@ -91,7 +95,7 @@ FUNCTIONS = {
         " set_warn_always use_deterministic_algorithms"
     ),
     "sorting": "argsort kthvalue median mode msort nanmedian nanquantile quantile sort topk",
-    "sparse": "hspmm smm sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor spmm",
+    "sparse": "hspmm smm sparse_coo_tensor spmm",
     "special_functions": (
         "angle digamma erf erfc erfinv frexp i0 igamma igammac ldexp lgamma logit mvlgamma"
         " nan_to_num polygamma sinc xlogy"
@@ -134,8 +138,9 @@ METHODS = {
     ),
     "sharing": "is_shared share_memory_",
     "sparse": (
-        "to_sparse sparse_mask to_sparse_coo to_sparse_csr to_sparse_csc values indices coalesce"
-        " is_coalesced _nnz _indices _values crow_indices col_indices ccol_indices row_indices"
+        "to_sparse sparse_mask to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr"
+        " to_sparse_bsc values indices coalesce is_coalesced _nnz _indices _values crow_indices"
+        " col_indices ccol_indices row_indices"
     ),
 }
 SHARED = {

@@ -307,6 +307,7 @@ class memory_format(_Named):
 
 strided, sparse_coo = layout("strided"), layout("sparse_coo")
 sparse_csr, sparse_csc = layout("sparse_csr"), layout("sparse_csc")
+sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
 contiguous_format, preserve_format = (
     memory_format("contiguous_format"),
     memory_format("preserve_format"),

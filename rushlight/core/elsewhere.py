@@ -23,7 +23,7 @@ def meta() -> Any:
 
 def sparse(layout: Any) -> bool:
     """Whether a layout is one that keeps some values alone."""
-    return layout in (dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc)
+    return layout is not None and layout is not dtypes.strided
 
 
 def without_values(*asked: Any) -> Tensor:

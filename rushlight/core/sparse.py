@@ -22,7 +22,9 @@ from .tensor import Tensor, wrap
 from .values import Value, raw
 
 COO, CSR, CSC = dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc
-NAMES = {COO: "Sparse", CSR: "SparseCsr", CSC: "SparseCsc"}
+BSR, BSC = dtypes.sparse_bsr, dtypes.sparse_bsc
+NAMES = {COO: "Sparse", CSR: "SparseCsr", CSC: "SparseCsc", BSR: "SparseBsr", BSC: "SparseBsc"}
+ROWS = (CSR, BSR)  # compressed by rows
 
 
 class _Level:
@@ -36,10 +38,12 @@ class Sparse(Value):
 
     `layout` is how the user sees them; the compressed ones keep the places of their elements all
     the same, in the order of rows (csr) or columns (csc). `ordered`: each place stands once, in
-    order.
+    order. Compressed tensors may have dimensions of batches in front of rows and columns. Of
+    layouts by blocks all elements of a block are kept, one block after the other; `blocks` is a
+    block's size.
     """
 
-    __slots__ = ("entries", "layout", "ordered", "places", "shape")
+    __slots__ = ("blocks", "entries", "layout", "ordered", "places", "shape")
     # None is NumPy's word for "an array leaves operations with it to it"
     __array_ufunc__ = None  # type: ignore[assignment]
     level: Any = _Level
@@ -52,7 +56,9 @@ class Sparse(Value):
     def __init__(
         self, places: np.ndarray, entries: Tensor, shape: Sequence[int],
         layout: dtypes.layout = COO, ordered: bool = False,
+        blocks: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
+        self.blocks = blocks
         self.places, self.entries, self.shape = places, entries, tuple(shape)
         self.layout, self.ordered = layout, ordered or places.shape[1] < 2
 
@@ -68,7 +74,7 @@ class Sparse(Value):
     def over(self, entries: Tensor, ordered: bool | None = None) -> Sparse:
         """Other values at the same places."""
         kept = self.ordered if ordered is None else ordered
-        return Sparse(self.places, entries, self.shape, self.layout, kept)
+        return Sparse(self.places, entries, self.shape, self.layout, kept, self.blocks)
 
     def like(self, entries: Tensor) -> Tensor:
         """A sparse tensor of other values at the same places."""
@@ -104,7 +110,8 @@ class Sparse(Value):
         if name not in ("zeros_like", "empty_like"):
             raise refusal("fill_.Scalar", self.layout)
         none = np.empty((0, *self.entries.shape[1:]), kind or self.dtype)
-        return sparse(Sparse(self.places[:, :0], wrap(none), self.shape, self.layout, True))
+        places = self.places[:, :0]
+        return sparse(Sparse(places, wrap(none), self.shape, self.layout, True, self.blocks))
 
     def __add__(self, other: Any) -> Any:
         if type(other) is Sparse and other.entries._entry is self.entries._entry is None:

@@ -14,6 +14,7 @@ from .examples import attach as _attach
 if TYPE_CHECKING:
     from .assembly import *
     from .combining import *
+    from .compressed import *
     from .compilation import *
     from .complex_parts import *
     from .control import *

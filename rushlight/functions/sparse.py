@@ -11,7 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import named
 from ..core.errors import fail
-from ..core.sparse import COO, CSC, CSR, NAMES, Sparse, sparse
+from ..core.sparse import BSC, BSR, COO, CSC, CSR, NAMES, Sparse, sparse
 from ..core.state import STATE
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..ops import sparse as ops
@@ -20,24 +20,24 @@ from ..ops.sparse_products import embedding_sparse
 from ..ops.structure import reshape
 from .creation import zeros
 from .from_data import tensor
-from .sparse_methods import of_sparse_alone
+from .sparse_methods import block_size, of_sparse_alone
 
-__all__ = ["hspmm", "smm", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor", "spmm"]
+__all__ = ["hspmm", "smm", "sparse_coo_tensor", "spmm"]
 
 
-def _numbers(given: Any) -> np.ndarray:
+def whole_numbers(given: Any) -> np.ndarray:
     found = given if isinstance(given, Tensor) else tensor(given)
     if found.dtype.is_complex or found.dtype is dtypes.bool_:
         raise TypeError("indices must be whole numbers")
     return found._array.astype(np.int64, copy=False)
 
 
-def _entries(values: Any, dtype: Any) -> Tensor:
+def entries_of(values: Any, dtype: Any) -> Tensor:
     found = values if isinstance(values, Tensor) else tensor(values)
     return found if dtype is None or found.dtype is dtype else found.to(dtype)
 
 
-def _made(entries: Tensor, requires_grad: bool, *parts: Any) -> Tensor:
+def made(entries: Tensor, requires_grad: bool, *parts: Any) -> Tensor:
     if requires_grad:
         entries = entries.detach()
         set_requires_grad(entries, True)
@@ -69,9 +69,9 @@ def sparse_coo_tensor(
     dtypes.require_cpu(None if device is None else dtypes.device(device))
     if indices is None:
         shape = tuple(size)
-        return _made(zeros(0, dtype=dtype), requires_grad, np.zeros((len(shape), 0), np.int64),
+        return made(zeros(0, dtype=dtype), requires_grad, np.zeros((len(shape), 0), np.int64),
                      shape)  # fmt: skip
-    places, entries = _numbers(indices), _entries(values, dtype)
+    places, entries = whole_numbers(indices), entries_of(values, dtype)
     if places.ndim != 2:
         shape = list(places.shape)
         raise RuntimeError(f"indices must be sparse_dim x nnz, but got: {shape}")
@@ -84,7 +84,7 @@ def sparse_coo_tensor(
             f" {places.shape[1]}, nnz from values: {count}"
         )
     shape = _size(places, entries, size, check_invariants)
-    return _made(entries, requires_grad, places, shape, COO, bool(is_coalesced))
+    return made(entries, requires_grad, places, shape, COO, bool(is_coalesced))
 
 
 def _size(
@@ -170,62 +170,6 @@ def _within(places: np.ndarray, shape: Sequence[int]) -> None:
             )
 
 
-def _compressed(
-    layout: Any, begins: Any, others: Any, values: Any, size: Any, dtype: Any, requires_grad: bool
-) -> Tensor:
-    begins, others, entries = _numbers(begins), _numbers(others), _entries(values, dtype)
-    names = ("crow_indices", "col_indices") if layout is CSR else ("ccol_indices", "row_indices")
-    if begins.ndim != 1 or entries.ndim != 1:
-        raise _batches(layout)
-    counts = np.diff(begins)
-    if not begins.size or begins[0] != 0:
-        raise RuntimeError(f"`{names[0]}[..., 0] == 0` is not satisfied.")
-    if begins[-1] != others.size or others.size != entries.shape[0]:
-        raise RuntimeError(f"`{names[0]}[..., -1] == nnz` is not satisfied.")
-    if (counts < 0).any():
-        raise RuntimeError(f"`0 <= {names[0]}[..., 1:] - {names[0]}[..., :-1]` is not satisfied.")
-    lines = np.repeat(np.arange(counts.size), counts)
-    places = np.stack((lines, others) if layout is CSR else (others, lines))
-    if size is None:
-        across = int(others.max()) + 1 if others.size else 0
-        size = (counts.size, across) if layout is CSR else (across, counts.size)
-    _size(places, entries, size)
-    return _made(entries, requires_grad, places, size, layout)
-
-
-def sparse_csr_tensor(
-    crow_indices: Any, col_indices: Any, values: Any, size: Any = None, *, dtype: Any = None,
-    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
-    check_invariants: bool | None = None,
-) -> Tensor:  # fmt: skip
-    """A matrix by rows: where each row's elements begin, their columns and their values.
-
-    Shapes: crow_indices (rows + 1), col_indices and values (n).
-    Source: https://pytorch.org/docs/stable/generated/torch.sparse_csr_tensor.html
-
-    >>> import rushlight as torch
-    >>> torch.sparse_csr_tensor([0, 1, 2], [1, 0], [3.0, 4.0]).to_dense()
-    tensor([[0., 3.],
-            [4., 0.]])
-    """
-    return _compressed(CSR, crow_indices, col_indices, values, size, dtype, requires_grad)
-
-
-def sparse_csc_tensor(
-    ccol_indices: Any, row_indices: Any, values: Any, size: Any = None, *, dtype: Any = None,
-    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
-    check_invariants: bool | None = None,
-) -> Tensor:  # fmt: skip
-    """A matrix by columns: where each column's elements begin, their rows and their values.
-
-    >>> import rushlight as torch
-    >>> torch.sparse_csc_tensor([0, 1, 2], [1, 0], [3.0, 4.0]).to_dense()
-    tensor([[0., 4.],
-            [3., 0.]])
-    """
-    return _compressed(CSC, ccol_indices, row_indices, values, size, dtype, requires_grad)
-
-
 def without_values(
     name: str, layout: Any, shape: Sequence[int], dtype: Any, requires_grad: bool
 ) -> Tensor:
@@ -235,17 +179,8 @@ def without_values(
             f"torch.{name}: Only batched sparse compressed (non-block) tensors are supported, but"
             f" got size {list(shape)}"
         )
-    if layout is not COO and len(shape) > 2:
-        raise _batches(layout)
     places = np.zeros((len(shape), 0), np.int64)
-    return _made(zeros(0, dtype=dtype), requires_grad, places, tuple(shape), layout, True)
-
-
-def _batches(layout: Any) -> BaseException:
-    return fail(
-        NotImplementedError, f"batches of {layout} tensors, and blocks, are not there",
-        "one matrix at a time: sparse_coo_tensor takes any number of dimensions",
-    )  # fmt: skip
+    return made(zeros(0, dtype=dtype), requires_grad, places, tuple(shape), layout, True)
 
 
 def spmm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -313,11 +248,9 @@ def embedding_rows(table: Tensor, places: Tensor, padding: int, by_count: bool) 
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None,
               blocksize: Any = None, dense_dim: int | None = None) -> Tensor:  # fmt: skip
     """The elements that are not zero, with their places."""
-    if blocksize is not None:
-        raise fail(NotImplementedError, "sparse tensors of blocks are not there")
+    if layout not in (None, COO):
+        return compress(self, layout, blocksize, dense_dim)
     kept = self.ndim if sparse_dim is None else sparse_dim
-    if layout in (CSR, CSC):
-        return ops.as_layout(to_sparse(self), layout)
     if not 0 < kept <= self.ndim and self.ndim:
         raise RuntimeError(f"sparse_dim must be > 0 and <= {self.ndim} but got sparse_dim = {kept}")
     here = self._array != 0
@@ -328,16 +261,48 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None
     return sparse(Sparse(places, entries, self.shape, COO, True))
 
 
-def _compressing(layout: Any) -> Any:
-    def compress(self: Tensor, dense_dim: int | None = None) -> Tensor:
-        if self.ndim != 2:
-            raise RuntimeError(
-                "Only tensors with two dimensions can be converted to the"
-                f" {NAMES[layout]} layout but got self.dim() = {self.ndim}."
-            )
-        return to_sparse(self, layout=layout)
+def compress(self: Tensor, layout: Any, blocksize: Any, dense_dim: int | None) -> Tensor:
+    """A dense tensor in a compressed layout."""
+    by_blocks = layout in (BSR, BSC)
+    if by_blocks != (blocksize is not None):
+        without = "out" if by_blocks else ""
+        raise RuntimeError(
+            f"dense_to_sparse: conversion from Strided to {NAMES[layout]} with{without} blocksize"
+            " argument given is not supported"
+        )
+    rest = dense_dim or 0
+    batches = self.ndim - 2 - rest
+    if batches < 0:
+        raise fail(
+            IndexError,
+            "Dimension out of range (expected to be in range of [-1, 0], but got -2)" if by_blocks
+            else f"select(): index 1 out of range for tensor of size {[*self.shape, 1]} at"
+            " dimension 1",
+            f"a tensor of {self.ndim} dimensions has no rows and columns",
+        )  # fmt: skip
+    blocks = None
+    if blocksize is not None:
+        sizes = self.shape[batches : batches + 2]
+        blocks = block_size(layout, tuple(blocksize), sizes, "dense_to_sparse")
+    found = ops.as_layout(to_sparse(self, self.ndim - rest), layout, blocks)
+    if blocks is None:
+        return found
+    entries = index(self, tuple(found._array.places))  # also the zeros of blocks have gradients
+    return found._array.like(named(entries, "ToSparseBackward0"))
 
-    return compress
+
+def _compressing(layout: Any) -> Any:
+    def compressed(self: Tensor, dense_dim: int | None = None) -> Tensor:
+        return compress(self, layout, None, dense_dim)
+
+    return compressed
+
+
+def _in_blocks(layout: Any) -> Any:
+    def blocked(self: Tensor, blocksize: Any, dense_dim: int | None = None) -> Tensor:
+        return compress(self, layout, blocksize, dense_dim)
+
+    return blocked
 
 
 def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
@@ -358,5 +323,6 @@ METHODS: dict[str, Any] = {
     "to_sparse": to_sparse, "sparse_mask": sparse_mask,
     "to_sparse_coo": lambda self: to_sparse(self),
     "to_sparse_csr": _compressing(CSR), "to_sparse_csc": _compressing(CSC),
+    "to_sparse_bsr": _in_blocks(BSR), "to_sparse_bsc": _in_blocks(BSC),
     **{name: of_sparse_alone(name) for name in ONLY_SPARSE},
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,22 @@ import numpy as np
 from ..core import dtypes, printing
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
-from ..core.sparse import COO, CSC, CSR, NAMES, Sparse, SparseTensor, refusal, sparse
+from ..core.sparse import (
+    BSC,
+    BSR,
+    COO,
+    CSC,
+    CSR,
+    NAMES,
+    Sparse,
+    SparseTensor,
+    refusal,
+    sparse,
+)
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from ..ops import sparse as ops
+from ..ops.structure import reshape
 
 IN_PLACE = "add sub mul div neg abs sqrt pow relu sin tanh round floor ceil trunc sign t".split()
 
@@ -48,7 +61,34 @@ def values(self: Tensor) -> Tensor:
             RuntimeError,
             "Cannot get values on an uncoalesced tensor, please call .coalesce() first",
         )
-    return self._array.entries
+    return _parted(self._array)
+
+
+def _parted(array: Sparse) -> Tensor:
+    """The values by batch, and by block."""
+    entries, batch = array.entries, array.shape[: len(array.places) - 2]
+    if array.layout is COO or not (batch or array.blocks):
+        return entries
+    size = array.blocks or ()
+    count = entries.shape[0] // (prod(batch) * prod(size) or 1)
+    return reshape(entries, (*batch, count, *size, *entries.shape[1:]))
+
+
+def _corners(array: Sparse) -> np.ndarray:
+    """The places of elements, or of blocks, counted in blocks."""
+    if array.blocks is None:
+        return array.places
+    high, wide = array.blocks
+    corners = array.places[:, :: high * wide].copy()
+    corners[-2:] //= np.array([[high], [wide]])
+    return corners
+
+
+def _kept_each(self: Tensor) -> int:
+    """How many elements or blocks are kept, of each of a batch."""
+    array: Sparse = self._array
+    batch = 1 if array.layout is COO else prod(array.shape[: len(array.places) - 2])
+    return _corners(array).shape[1] // (batch or 1)
 
 
 def indices(self: Tensor) -> Tensor:
@@ -73,21 +113,31 @@ def _said_to_be_coalesced(self: Tensor, coalesced: bool) -> Tensor:
     return self
 
 
-def _begins(name: str, layout: Any, dim: int) -> Any:
+def _begins(name: str, layouts: Any, dim: int) -> Any:
     def begins(self: Tensor) -> Tensor:
         array: Sparse = self._array
-        if array.layout is not layout:
+        if array.layout not in layouts:
             return of_sparse_alone(name)(self)
-        counts = np.bincount(array.places[dim], minlength=array.shape[dim])
-        return numbers(np.concatenate(([0], np.cumsum(counts))))
+        batch = array.shape[: len(array.places) - 2]
+        lines = array.shape[len(batch) + dim] // (array.blocks or (1, 1))[dim]
+        corners = _corners(array)
+        flat = np.ravel_multi_index(
+            (*corners[: len(batch)], corners[len(batch) + dim]), (*batch, lines)
+        )
+        counts = np.bincount(flat, minlength=prod(batch) * lines).reshape(*batch, lines)
+        zero = np.zeros((*batch, 1), np.int64)
+        return numbers(np.concatenate((zero, np.cumsum(counts, -1)), -1))
 
     return begins
 
 
-def _places(name: str, layout: Any, dim: int) -> Any:
+def _places(name: str, layouts: Any, dim: int) -> Any:
     def places(self: Tensor) -> Tensor:
         array: Sparse = self._array
-        return numbers(array.places[dim]) if array.layout is layout else of_sparse_alone(name)(self)
+        if array.layout not in layouts:
+            return of_sparse_alone(name)(self)
+        batch = array.shape[: len(array.places) - 2]
+        return numbers(_corners(array)[len(batch) + dim].reshape(*batch, _kept_each(self)))
 
     return places
 
@@ -97,15 +147,15 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     array: Sparse = self._array
     head = "tensor("
     pad = " " * len(head)
-    rows = {COO: ("indices",), CSR: ("crow_indices", "col_indices"),
-            CSC: ("ccol_indices", "row_indices")}[array.layout]  # fmt: skip
+    by_rows, by_columns = ("crow_indices", "col_indices"), ("ccol_indices", "row_indices")
+    rows = {COO: ("indices",), CSR: by_rows, BSR: by_rows}.get(array.layout, by_columns)
     lines = []
     for name in rows:
         found = numbers(array.places) if name == "indices" else getattr(self, name)()
         lines.append(_nested(name, found, pad))
-    lines.append(_nested("values", array.entries.detach(), pad))
+    lines.append(_nested("values", _parted(array).detach(), pad))
     shape = ", ".join(map(str, self.shape)) + ("," if self.ndim == 1 else "")
-    notes = [f"size=({shape})", f"nnz={array.places.shape[1]}"]
+    notes = [f"size=({shape})", f"nnz={_kept_each(self)}"]
     if self.dtype not in (DEFAULTS.dtype, dtypes.int64, dtypes.bool_):
         notes.append(f"dtype={self.dtype!r}")
     notes.append(f"layout={array.layout!r}")
@@ -137,16 +187,57 @@ def _caster(name: str) -> Any:
     return lambda self: _to(self, dtypes.named(name))
 
 
+def block_size(layout: Any, size: Any, shape: Any, op: str) -> tuple[int, int]:
+    """A block's size. Raises RuntimeError where it does not divide rows and columns."""
+    name = NAMES[layout].removeprefix("Sparse").lower()
+    if len(size) != 2:
+        raise RuntimeError(
+            f"{op}_{name}: blocksize needs to be a tuple of size 2, but got {len(size)}"
+        )
+    high, wide = size
+    rows, columns = shape
+    if high <= 0 or wide <= 0 or rows % high or columns % wide:
+        raise RuntimeError(
+            f"{op}_{name}: tensor sparse size ({rows},{columns}) must be divisible by given"
+            f" blocksize ({high},{wide})"
+        )
+    return int(high), int(wide)
+
+
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None,
               blocksize: Any = None, dense_dim: int | None = None) -> Tensor:  # fmt: skip
     """The same tensor in another layout."""
-    return ops.as_layout(self, layout or (COO if sparse_dim is None else self._array.layout))
+    array: Sparse = self._array
+    layout = layout or (COO if sparse_dim is None else array.layout)
+    blocks = None if blocksize is None else tuple(blocksize)
+    if array.blocks is not None and layout is not COO:
+        _refuse_blocks(array, layout, blocks)
+    elif blocks is not None:
+        batches = 0 if array.layout is COO else len(array.places) - 2
+        sizes = array.shape[batches : batches + 2]
+        blocks = block_size(layout, blocks, sizes, "sparse_compressed_to_sparse")
+    return ops.as_layout(self, layout, blocks)
+
+
+def _refuse_blocks(array: Sparse, layout: Any, blocks: Any) -> None:
+    """What torch does not do to tensors of blocks."""
+    name, given = NAMES[layout].removeprefix("Sparse").lower(), NAMES[array.layout]
+    if blocks is None:
+        raise RuntimeError(
+            f"sparse_compressed_to_sparse_{name}: expected SparseCsr or SparseCsc layout but got"
+            f" {given}"
+        )
+    if array.blocks is not None and blocks != array.blocks:
+        raise RuntimeError(
+            f"to_sparse_{name}: conversion from {given} to {NAMES[layout]} with blocksize changed"
+            f" from {list(array.blocks)} to {list(blocks)} is not supported"
+        )
 
 
 def _zeroed(self: Tensor) -> Tensor:
     array: Sparse = self._array
     self._array = Sparse(array.places[:, :0], array.entries.detach()[:0], array.shape,
-                         array.layout, True)  # fmt: skip
+                         array.layout, True, array.blocks)  # fmt: skip
     return self
 
 
@@ -199,19 +290,21 @@ def _set_grad(self: Tensor, value: Any) -> None:
 def _deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
     array: Sparse = self._array
     entries = copy.deepcopy(array.entries, memo)
-    return sparse(Sparse(array.places.copy(), entries, array.shape, array.layout, array.ordered))
+    places = array.places.copy()
+    again = Sparse(places, entries, array.shape, array.layout, array.ordered, array.blocks)
+    return sparse(again)
 
 
 def rebuild(places: np.ndarray, entries: Tensor, *others: Any) -> Tensor:
     """A sparse tensor from what a pickle holds."""
-    shape, layout, ordered = others
-    return sparse(Sparse(places, entries, shape, dtypes.__dict__[layout], ordered))
+    shape, layout, ordered, *blocks = others
+    return sparse(Sparse(places, entries, shape, dtypes.__dict__[layout], ordered, *blocks))
 
 
 def _reduced(self: Tensor, protocol: int) -> Any:
     array: Sparse = self._array
     kept = (array.places, array.entries, array.shape, array.layout.name, array.ordered)
-    return rebuild, kept
+    return rebuild, (*kept, array.blocks)
 
 
 def _refusing(error: type, text: str, *notes: str) -> Any:
@@ -219,6 +312,11 @@ def _refusing(error: type, text: str, *notes: str) -> Any:
         raise fail(error, text, *(notes or ("x.to_dense() has all elements",)))
 
     return refuse
+
+
+def _no_array(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    name = NAMES[self._array.layout]
+    raise TypeError(f"can't convert {name} layout tensor to numpy. Use Tensor.to_dense() first.")
 
 
 def _refused(name: str) -> Any:
@@ -242,16 +340,23 @@ TABLE: dict[str, Any] = {
     "values": values, "indices": indices, "coalesce": coalesce, "to_dense": _dense,
     "is_coalesced": lambda self: self._array.ordered and self._array.layout is COO,
     "_coalesced_": _said_to_be_coalesced,
-    "_nnz": lambda self: self._array.places.shape[1],
+    "_nnz": _kept_each,
     "_indices": lambda self: numbers(self._array.places),
     "_values": lambda self: self._array.entries,
-    "crow_indices": _begins("crow_indices", CSR, 0), "col_indices": _places("col_indices", CSR, 1),
-    "ccol_indices": _begins("ccol_indices", CSC, 1), "row_indices": _places("row_indices", CSC, 0),
-    "sparse_dim": lambda self: len(self._array.places),
+    "crow_indices": _begins("crow_indices", (CSR, BSR), 0),
+    "col_indices": _places("col_indices", (CSR, BSR), 1),
+    "ccol_indices": _begins("ccol_indices", (CSC, BSC), 1),
+    "row_indices": _places("row_indices", (CSC, BSC), 0),
+    "sparse_dim": lambda self: (
+        len(self._array.places) if self._array.layout is COO else 2),
     "dense_dim": lambda self: self.ndim - len(self._array.places),
     "to_sparse": to_sparse, "to_sparse_coo": lambda self: to_sparse(self, layout=COO),
     "to_sparse_csr": lambda self, dense_dim=None: to_sparse(self, layout=CSR),
     "to_sparse_csc": lambda self, dense_dim=None: to_sparse(self, layout=CSC),
+    "to_sparse_bsr": lambda self, blocksize, dense_dim=None: (
+        to_sparse(self, layout=BSR, blocksize=blocksize)),
+    "to_sparse_bsc": lambda self, blocksize, dense_dim=None: (
+        to_sparse(self, layout=BSC, blocksize=blocksize)),
     "sparse_mask": lambda self, mask: ops.masked(ops.to_dense(self), mask._array),
     "__repr__": representation, "to": _to, "cpu": lambda self, memory_format=None: self,
     "type": lambda self, dtype=None: (
@@ -264,10 +369,7 @@ TABLE: dict[str, Any] = {
     "storage_offset": lambda self: 0,
     "contiguous": _refusing(RuntimeError, "unsupported memory format option Contiguous"),
     "reshape": _refusing(RuntimeError, "reshape is not implemented for sparse tensors"),
-    "numpy": _refusing(
-        TypeError, "can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first."),
-    "__array__": _refusing(
-        TypeError, "can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first."),
+    "numpy": _no_array, "__array__": _no_array,
     "tolist": _NO_MEMORY, "data_ptr": _NO_MEMORY,
     "storage": _refusing(NotImplementedError, "Cannot access storage of SparseTensorImpl"),
     "untyped_storage": _refusing(NotImplementedError, "Cannot access storage of SparseTensorImpl"),

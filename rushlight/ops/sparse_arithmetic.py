@@ -40,7 +40,7 @@ def _united(a: Tensor, b: Tensor) -> Tensor:
     both = (cast(x.entries, kind), cast(y.entries, kind))
     places = np.concatenate((x.places, y.places), 1)
     total = coalesced(sparse(Sparse(places, in_a_row(both), x.shape)))
-    return total if x.layout is COO else as_layout(total, x.layout)
+    return total if x.layout is COO else as_layout(total, x.layout, x.blocks)
 
 
 @rule("add")
@@ -77,11 +77,12 @@ def _mul(a: Any, b: Any) -> Tensor:
 def _common(a: Tensor, b: Tensor) -> Tensor:
     """The product of two sparse tensors: of the values that stand at the same places."""
     _same_shape("mul", a, b)
-    layout, a, b = a._array.layout, coalesced(a), coalesced(b)
+    layout, blocks = a._array.layout, a._array.blocks
+    a, b = coalesced(a), coalesced(b)
     _, mine, others = np.intersect1d(a._array.flat(), b._array.flat(), True, True)
     x, y = (index_select(one._array.entries, 0, at) for one, at in ((a, mine), (b, others)))
     both = sparse(Sparse(a._array.places[:, mine], x * y, a.shape, COO, True))
-    return both if layout is COO else as_layout(both, layout)
+    return both if layout is COO else as_layout(both, layout, blocks)
 
 
 @rule("div")
@@ -148,7 +149,8 @@ def _both_sparse(a: Tensor, b: Tensor) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and"
             f" {b.shape[0]}x{b.shape[1]})",
         )
-    layout, x, y = a._array.layout, coalesced(a)._array, coalesced(in_coo(b))._array
+    layout, blocks = a._array.layout, a._array.blocks
+    x, y = coalesced(a)._array, coalesced(in_coo(b))._array
     counts = np.bincount(y.places[0], minlength=b.shape[0])
     begins = np.concatenate(([0], np.cumsum(counts)))[:-1]
     times = counts[x.places[1]]
@@ -159,7 +161,7 @@ def _both_sparse(a: Tensor, b: Tensor) -> Tensor:
     terms = index_select(x.entries, 0, mine) * index_select(y.entries, 0, others)
     places = np.stack((x.places[0][mine], y.places[1][others]))
     found = coalesced(sparse(Sparse(places, terms, (a.shape[0], b.shape[1]))))
-    return found if layout is COO else as_layout(found, layout)
+    return found if layout is COO else as_layout(found, layout, blocks)
 
 
 def _batches(a: Tensor, b: Tensor) -> Tensor:

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..core.errors import fail
 from ..core.overrides import OPS
-from ..core.sparse import COO, CSC, CSR, Sparse, refusal, sparse
+from ..core.sparse import BSC, BSR, COO, CSC, CSR, Sparse, refusal, sparse
 from ..core.tensor import Tensor
 from .placing import index_select
 from .reduce import sum as sum_of
-from .sparse_rules import coalesced, in_a_row, in_coo, rule
+from .sparse_rules import as_layout, coalesced, in_a_row, in_coo, rule
 
-FLIPPED = {COO: COO, CSR: CSC, CSC: CSR}
+FLIPPED = {COO: COO, CSR: CSC, CSC: CSR, BSR: BSC, BSC: BSR}
 
 
 def flipped(x: Tensor, first: int = 0, second: int = 1) -> Tensor:
@@ -56,6 +56,11 @@ def _permuted(x: Tensor, order: Sequence[int], layout: Any) -> Tensor:
     shape = tuple(x.shape[d] for d in order)
     same = list(order[:kept]) == list(range(kept))
     ordered = array.ordered and (same or layout is not COO)
+    if layout is not COO and (array.blocks or kept > 2):
+        size = array.blocks
+        blocks = size if same or size is None else (size[1], size[0])
+        moved = sparse(Sparse(array.places[list(order[:kept])], entries, shape))
+        return as_layout(moved, layout, blocks)
     return sparse(Sparse(array.places[list(order[:kept])], entries, shape, layout, ordered))
 
 
@@ -78,7 +83,11 @@ def chosen(x: Tensor, dim: int, i: int) -> Tensor:
 
 @rule("select")
 def _select(x: Tensor, dim: int, i: int) -> Tensor:
-    return chosen(x, dim, i)
+    array: Sparse = x._array
+    found = chosen(x, dim, i)
+    if array.layout is not COO and dim < len(array.places) - 2:  # one of a batch
+        return as_layout(found, array.layout, array.blocks)
+    return found
 
 
 @rule("unbind")

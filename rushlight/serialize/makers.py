@@ -121,10 +121,17 @@ def sparse_tensor(self: Any, layout: Any, data: Any) -> Any:
             return rl.sparse_csr_tensor(rows, columns, values, size)
         case dtypes.sparse_csc, (Tensor() as columns, Tensor() as rows, Tensor() as values, size):
             return rl.sparse_csc_tensor(columns, rows, values, size)
+        case dtypes.sparse_bsr, (Tensor() as rows, Tensor() as columns, Tensor() as values, size):
+            return rl.sparse_bsr_tensor(rows, columns, values, size)
+        case dtypes.sparse_bsc, (Tensor() as columns, Tensor() as rows, Tensor() as values, size):
+            return rl.sparse_bsc_tensor(columns, rows, values, size)
     raise CheckpointError("a sparse tensor of an unknown layout; refused")
 
 
-_LAYOUTS = (dtypes.strided, dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc)
+_LAYOUTS = (
+    dtypes.strided, dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc, dtypes.sparse_bsr,
+    dtypes.sparse_bsc,
+)  # fmt: skip
 
 
 def layout(self: Any, name: str) -> Any:

@@ -46,7 +46,7 @@ def _sparse_call(value: Any) -> Call:
     size = Size(value.shape)
     if value.layout is dtypes.sparse_coo:
         parts = (value._indices(), value._values(), size, value.is_coalesced())
-    elif value.layout is dtypes.sparse_csr:
+    elif value.layout in (dtypes.sparse_csr, dtypes.sparse_bsr):
         parts = (value.crow_indices(), value.col_indices(), value.values(), size)
     else:
         parts = (value.ccol_indices(), value.row_indices(), value.values(), size)
