@@ -398,5 +398,5 @@ def _namespace(name: str) -> _Namespace:
 
 
 _otherwise = vars(_own_ops).get("__getattr__")
-_own_ops.__getattr__ = _namespace  # type: ignore[method-assign]  # a module's hook
+_own_ops.__getattr__ = _namespace
 _explain_missing(__name__, {"opcheck": ("rushlight.testing.op_check", "opcheck")})

@@ -110,7 +110,7 @@ class ProcessContext:
             return True
         failed = None
         for sentinel in connection.wait(self.sentinels.keys(), timeout=timeout):
-            index = self.sentinels.pop(sentinel)  # type: ignore[arg-type]  # whatever wait gives
+            index = self.sentinels.pop(sentinel)
             process = self.processes[index]
             process.join()
             if process.exitcode:

@@ -112,9 +112,9 @@ def _prepare(cls: type) -> None:
     if cls in _prepared:
         return
     _prepared.add(cls)
-    own = cls.__torch_function__  # type: ignore[attr-defined]  # a subclass of Tensor
+    own = cls.__torch_function__
     if own is overrides.plain_results or getattr(own, "__func__", None) is gates._default():
-        cls.__torch_function__ = classmethod(_asked)  # type: ignore[attr-defined]  # as above
+        cls.__torch_function__ = classmethod(_asked)
     gates.subclass_made(cls)
 
 

@@ -119,7 +119,7 @@ def _memory() -> str:
 def _blas() -> str:
     """The linear algebra library that NumPy was built with."""
     try:
-        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]  # a dict then
+        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     except (TypeError, KeyError):
         return "unknown"
     detail = str(found.get("openblas configuration", "")).strip()

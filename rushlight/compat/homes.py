@@ -115,7 +115,7 @@ class Renaming(importlib.abc.MetaPathFinder):
             run(module)
             rename(module)
 
-        spec.loader.exec_module = run_and_rename  # type: ignore[method-assign]  # this one's own
+        spec.loader.exec_module = run_and_rename
         return spec
 
 

@@ -22,7 +22,7 @@ __all__ = [
 
 def _own(part: Tensor) -> Tensor:
     """A copy of a view, by torch's name for it."""
-    node = part.grad_fn  # type: ignore[attr-defined]  # attached by methods.py
+    node = part.grad_fn
     copy = s.contiguous_copy(part)
     return copy if node is None else named(copy, f"{node.name()}_copy")
 

@@ -90,7 +90,7 @@ def set_(
     steps = tuple(stride) or shapes.contiguous_strides(shape)
     memory = s.flat_memory(source._array)
     within_memory(shape, steps, storage_offset, memory.size, memory.itemsize)
-    self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)  # type: ignore[attr-defined]
+    self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)
     return self
 
 

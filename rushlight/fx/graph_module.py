@@ -77,7 +77,7 @@ class GraphModule(rl.nn.Module):
         linecache.cache[file] = (len(made.src), None, made.src.splitlines(True), file)
         space = dict(made.globals)
         exec(compile(made.src, file, "exec"), space)
-        type(self).forward = space["forward"]  # type: ignore[method-assign]  # as generated
+        type(self).forward = space["forward"]
         return made
 
     def print_readable(self, print_output: bool = True, **kwargs: Any) -> str:

@@ -90,7 +90,7 @@ class Attribute(Proxy):
         self._node: Node | None = None
 
     @property
-    def node(self) -> Node:  # type: ignore[override]  # no field here
+    def node(self) -> Node:
         """The node that reads the attribute, made when it is needed."""
         if self._node is None:
             made = self.tracer.create_proxy("call_function", getattr, (self.root, self.attr), {})
@@ -148,7 +148,7 @@ for _name in _BINARY + _OTHER:
 for _name in _BINARY:
     _plain = _name.rstrip("_")
     setattr(Proxy, f"__r{_plain}__", _turned(getattr(operator, _name)))
-Proxy.__hash__ = object.__hash__  # type: ignore[method-assign]  # == is noted, identity hashes
+Proxy.__hash__ = object.__hash__  # == is noted, identity hashes
 Proxy.__abs__ = _noted(operator.abs)  # type: ignore[attr-defined]  # as the others
 
 

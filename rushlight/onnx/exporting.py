@@ -391,7 +391,7 @@ def _called(model: Any, *args: Any, **kwargs: Any) -> Any:
 def _apart(value: Any) -> Any:
     """Results as values of their own, also where they are arguments or views of them."""
     if isinstance(value, Tensor):
-        return value.clone()  # type: ignore[attr-defined]  # attached by methods.py
+        return value.clone()
     if isinstance(value, (tuple, list)):
         return alike(value, [_apart(part) for part in value])
     if isinstance(value, dict):

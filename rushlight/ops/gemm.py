@@ -25,7 +25,7 @@ multiply = np.matmul
 @functools.cache
 def _has_small_kernels() -> bool:
     try:
-        found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # type: ignore[index]  # a dict then
+        found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     except (KeyError, TypeError):
         return False
     return any(name.startswith("AVX512") or name == "X86_V4" for name in found)

@@ -113,11 +113,11 @@ nansum = linear(
 )  # fmt: skip
 
 
-_norm_vjp = vector_norm.primitive.rule.vjp  # type: ignore[attr-defined]
+_norm_vjp = vector_norm.primitive.rule.vjp
 
 
 def _distance(a: np.ndarray, b: np.ndarray, p: float) -> np.ndarray:
-    return vector_norm.primitive.eval(np.subtract(a, b), p, None, False)  # type: ignore[attr-defined]
+    return vector_norm.primitive.eval(np.subtract(a, b), p, None, False)
 
 
 def _distance_vjp(g: Any, y: Any, a: Any, b: Any, p: float) -> Any:
@@ -132,7 +132,7 @@ _EPSILON = 1e-7
 
 
 def _renorm(x: np.ndarray, p: float, dims: Dims, limit: float) -> np.ndarray:
-    size = vector_norm.primitive.eval(x, p, dims, True)  # type: ignore[attr-defined]
+    size = vector_norm.primitive.eval(x, p, dims, True)
     factor = np.where(size > limit, limit / (size + size.dtype.type(_EPSILON)), 1)
     return (x * factor).astype(x.dtype)
 

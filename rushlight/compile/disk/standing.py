@@ -280,22 +280,22 @@ class _KeptGraph(Graph):
         return self._whole
 
     @property
-    def nodes(self) -> list[Node]:  # type: ignore[override]  # as the three below: an attribute
+    def nodes(self) -> list[Node]:
         """All of them."""
         return self._read().nodes
 
     @property
-    def inputs(self) -> list[Node]:  # type: ignore[override]
+    def inputs(self) -> list[Node]:
         """Of the right form; the nodes themselves once they were read."""
         return self._ends[0] if self._whole is None else self._whole.inputs
 
     @property
-    def outputs(self) -> list[Node]:  # type: ignore[override]
+    def outputs(self) -> list[Node]:
         """As the inputs."""
         return self._ends[1] if self._whole is None else self._whole.outputs
 
     @property
-    def effects(self) -> list[Node]:  # type: ignore[override]
+    def effects(self) -> list[Node]:
         """None: such a call is not kept."""
         return []
 

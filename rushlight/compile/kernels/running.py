@@ -135,7 +135,7 @@ class Program:
             usable = good and out.flags.c_contiguous
             results.append(out if usable else np.empty(shape, dtype))
         with self._lock:
-            self._run(given, results)  # type: ignore[arg-type]
+            self._run(given, results)
         for result, out in zip(results, wanted):
             if out is not None and out is not result:
                 np.copyto(out, result)

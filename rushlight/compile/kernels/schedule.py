@@ -344,7 +344,7 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
                     return False
                 touching.add(root)
             source = members.get(node)
-            if source in touching and not source.reduced:  # type: ignore[union-attr]  # not None then
+            if source in touching and not source.reduced:
                 touching.add(root)
     return not any(
         phases[root] > last or (phases[root] == last and not whole and _in_loops(root, group))

@@ -196,7 +196,7 @@ class Course:
             if None in row:
                 return None
             found.append(row)
-        return found  # type: ignore[return-value]  # no row has a None
+        return found
 
     def _column(self, operands: Sequence[Node], period: Period) -> tuple[str, Any] | None:
         start, size, _ = period

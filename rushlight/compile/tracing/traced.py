@@ -57,7 +57,7 @@ class Traced:
     __slots__ = ("__weakref__", "cell", "memory", "node", "tracer", "version")
 
     # rules and functions ask `isinstance(x, np.ndarray)` to tell raw arrays from Tensors
-    __class__ = property(attrgetter("_stands_for"))  # type: ignore[assignment]
+    __class__ = property(attrgetter("_stands_for"))
     _stands_for = np.ndarray
     __hash__ = object.__hash__
     __array_priority__ = 500

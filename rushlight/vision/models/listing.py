@@ -41,7 +41,7 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
         return trained(build, chosen, progress, kwargs)
 
     # what inspect and help show is this builder's own list of arguments
-    del builder.__wrapped__  # type: ignore[attr-defined]  # set by `wraps`
+    del builder.__wrapped__
     _BUILDERS[build.__name__] = builder
     return builder
 
