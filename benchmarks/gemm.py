@@ -68,7 +68,7 @@ def native(gemm: Gemm, operands: tuple[np.ndarray, ...]) -> tuple[Any, int]:
     scratch = aligned(products.scratch_bytes(gemm, target) + 64)
     table = np.array([x.ctypes.data for x in (*operands, scratch)], np.int64)
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("repeat"))
-    run.keep = (code, scratch, table, operands)  # type: ignore[attr-defined]
+    run.keep = (code, scratch, table, operands)
     return run, table.ctypes.data
 
 
@@ -94,8 +94,8 @@ def peak() -> Any:
         data[:] = 0
         run(data.ctypes.data)
 
-    call.flops = 20000 * count * lanes * 2  # type: ignore[attr-defined]
-    call.keep = code  # type: ignore[attr-defined]
+    call.flops = 20000 * count * lanes * 2
+    call.keep = code
     return call
 
 

@@ -150,7 +150,7 @@ def main() -> None:
         for batch in options.batch:
             calls = contenders(name, batch, options)
             notes = differences(calls)
-            times, clean = measured(calls, options.rounds, 0.05, clock)  # type: ignore[arg-type]
+            times, clean = measured(calls, options.rounds, 0.05, clock)
             print(row(name, batch, times), flush=True)
             print(*notes, f"{clean} of {options.rounds} rounds undisturbed", sep="\n", flush=True)
 

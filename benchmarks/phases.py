@@ -76,5 +76,5 @@ class Phases:
                 if self._inside:
                     self._inside[-1] += spent
 
-        run.phase = phase  # type: ignore[attr-defined]
+        run.phase = phase
         return run

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Callable[[Any], dict[str, Any]], Call]] = {}
 
 def case(name: str, call: Call, **operands: Any) -> None:
     """Note a call `call(t, *operands)`; sizes make normals, other things are made as they are."""
-    CASES[name] = (operands, call)  # type: ignore[assignment]
+    CASES[name] = (operands, call)
 
 
 def whole(*values: Any) -> Callable[[Any], Any]:
@@ -149,7 +149,7 @@ def step(name: str, make: Callable[[Any, Any], Any]) -> None:
             parameter.grad = t.ones_like(parameter)
         return make(t, layer.parameters())
 
-    CASES[name] = ({"c": built}, lambda t, optimizer: optimizer.step())  # type: ignore[assignment]
+    CASES[name] = ({"c": built}, lambda t, optimizer: optimizer.step())
 
 
 step("SGD step", lambda t, p: t.optim.SGD(p, lr=0.01))
@@ -174,8 +174,8 @@ def operands(t: Any, given: dict[str, Any], wanted: bool) -> list[Any]:
 def ways(t: Any, name: str) -> list[Callable[[], object] | None]:
     """The call without gradients, recorded, and with its way back (None: it has none)."""
     given, call = CASES[name]
-    plain: Any = operands(t, given, False)  # type: ignore[arg-type]
-    wanting: Any = operands(t, given, True)  # type: ignore[arg-type]
+    plain: Any = operands(t, given, False)
+    wanting: Any = operands(t, given, True)
     forward = lambda: call(t, *plain)
     if all(getattr(one, "requires_grad", False) is False for one in wanting):
         return [forward, None, None]
@@ -245,7 +245,7 @@ def main(names: list[str]) -> None:
     print("| us: ours / torch's | not recorded | recorded | and back |\n|---|---|---|---|")
     print("\n".join(table(races)))
     for place, title in enumerate(("not recorded", "recorded", "and back")):
-        found = [row[place].ratio for row in races.values() if row[place] is not None]  # type: ignore[union-attr]
+        found = [row[place].ratio for row in races.values() if row[place] is not None]
         if found:
             middle = math.exp(sum(map(math.log, found)) / len(found))
             print(f"{title}: geometric mean {middle:.2f}, of {len(found)} calls"

@@ -56,7 +56,7 @@ def measured(
         gc.enable()
     chosen = range(rounds)
     if clock is not time.process_time and len(clean) >= FEWEST:
-        chosen = clean  # type: ignore[assignment]
+        chosen = clean
     medians = {
         name: statistics.median([values[k] for k in chosen]) for name, values in samples.items()
     }

@@ -130,7 +130,7 @@ def measure(
         jobs, found = prepare(name, here)
         notes += found
         turn = max(options.seconds, 0.001)
-        times, clean = measured(jobs, options.rounds, turn, clock)  # type: ignore[arg-type]
+        times, clean = measured(jobs, options.rounds, turn, clock)
         results[name] = {"seconds": times, "clean rounds": clean}
         print(row(name, times), flush=True)
         print(f"{name}: {clean} of {options.rounds} rounds undisturbed", *found, sep="\n  ",
