@@ -17,15 +17,15 @@ from typing import Any
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import rushlight  # noqa: E402
-from benchmarks.gemm import peak  # noqa: E402
-from benchmarks.timing import interleaved  # noqa: E402
-from rushlight.compile.kernels.program import build  # noqa: E402
-from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT  # noqa: E402
-from rushlight.compile.middle.graph import Graph, Node  # noqa: E402
-from rushlight.compile.middle.lowering import lower  # noqa: E402
+import rushlight
+from benchmarks.gemm import peak
+from benchmarks.timing import interleaved
+from rushlight.compile.kernels.program import build
+from rushlight.compile.lower.convolution import DATA, FORWARD, WEIGHT
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.lowering import lower
 
 # images, groups, outputs and inputs per group, size, kernel, stride, padding
 SHAPES = {

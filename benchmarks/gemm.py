@@ -17,14 +17,14 @@ from typing import Any
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from benchmarks.timing import interleaved  # noqa: E402
-from rushlight.compile.code import llvm  # noqa: E402
-from rushlight.compile.code.emit import F32, I64, PTR, VOID, Module, constant  # noqa: E402
-from rushlight.compile.kernels.runtime import aligned  # noqa: E402
-from rushlight.compile.products import gemm as products  # noqa: E402
-from rushlight.compile.products.gemm import Gemm, Operand, Result  # noqa: E402
+from benchmarks.timing import interleaved
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import F32, I64, PTR, VOID, Module, constant
+from rushlight.compile.kernels.runtime import aligned
+from rushlight.compile.products import gemm as products
+from rushlight.compile.products.gemm import Gemm, Operand, Result
 
 SHAPES = """
     1024x1024x1024:nn 1024x1024x1024:nt 1024x1024x1024:tn 252x256x784:nn 256x256x784:nt

@@ -126,7 +126,7 @@ LAYERS = {
 def test_recurrent_layers_with_weights_of_their_own(name: str) -> None:
     """Forward, reverse, forward mode and one over the other, as each member alone."""
     members = [LAYERS[name]() for _ in range(3)]
-    stacked = stack_module_state(members)[0]  # type: ignore[arg-type]  # a list of modules
+    stacked = stack_module_state(members)[0]
     params = {k: v.detach() for k, v in stacked.items()}
     ts = {k: rl.randn_like(v) for k, v in params.items()}
     x = rl.randn(3, *((18, 16, 3) if "long" in name else (5, 2, 3)))
@@ -159,7 +159,7 @@ def test_recurrent_layers_with_weights_of_their_own(name: str) -> None:
 def test_members_within_members() -> None:
     """An ensemble of ensembles of packed and of whole sequences, also compiled."""
     rnns = [nn.GRU(3, 4, bidirectional=True) for _ in range(6)]
-    stacked = stack_module_state(rnns)[0]  # type: ignore[arg-type]  # a list of modules
+    stacked = stack_module_state(rnns)[0]
     params = {k: v.detach() for k, v in stacked.items()}
     x = rl.randn(5, 2, 3)
     packed = rl.nn.utils.rnn.pack_padded_sequence(x, [5, 3])
@@ -181,7 +181,7 @@ def test_members_that_require_grad_take_the_kernel(
 ) -> None:
     """Gradients and tangents of each member, and the gradient of these, as in a loop."""
     members = [LAYERS[name]().double() for _ in range(3)]
-    stacked = stack_module_state(members)[0]  # type: ignore[arg-type]  # a list of modules
+    stacked = stack_module_state(members)[0]
     params = {k: v.detach().requires_grad_() for k, v in stacked.items()}
     ts = {k: rl.randn_like(v) for k, v in params.items()}
     shape = (18, 16, 3) if "long" in name else (5, 2, 3)

@@ -197,7 +197,7 @@ def test_what_a_node_keeps() -> None:
     y.sum().backward()
     assert a.grad.tolist() == pytest.approx([2 * np.e] * 2)
     with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
-        y.grad_fn._saved_result  # noqa: B018
+        y.grad_fn._saved_result  # noqa: B018  (it raises)
 
 
 def test_hooks_on_the_ends_of_paths() -> None:

@@ -110,7 +110,7 @@ def test_modules_say_torchs_names_and_ours_again_afterwards(clean: None) -> None
     with pytest.raises(
         AttributeError, match=r"^module 'torch\.fft' has no attribute 'iffft'"
     ) as told:
-        torch.fft.iffft  # noqa: B018
+        torch.fft.iffft  # noqa: B018  (it raises)
     assert "nearest" in str(told.value.__notes__)
     assert own_name(torch.nn.functional) == "rushlight.nn.functional", "by which it is watched"
     compat.uninstall()

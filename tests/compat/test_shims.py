@@ -173,7 +173,7 @@ def test_an_unknown_name_points_to_the_nearest(module, name: str, hint: str) -> 
 
 def test_private_probing_is_quiet() -> None:
     with pytest.raises(AttributeError) as unknown:
-        torch.__wrapped__  # noqa: B018
+        torch.__wrapped__  # noqa: B018  (it raises)
     assert not hasattr(unknown.value, "__notes__")
     assert nearest("zzzz", ["abc"]) == []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,26 @@ def agree(found: Any, wanted: Any, tolerance: float) -> None:
         )
 
 
+def agree_with_plain(call: Callable[[], list[Any]], tolerance: float) -> None:
+    """The second call, by native programs if any, against NumPy alone."""
+    wanted = plain(call)
+    call()
+    agree(call(), wanted, tolerance)
+
+
+def all_of(net: Any, x: Any) -> list[Any]:
+    """All states, and the gradients of a sum of all."""
+    found = states(net(x))
+    total = sum((part.sin() * (k + 1)).sum() for k, part in enumerate(found))
+    return [*found, *rl.autograd.grad(total, [x, *net.parameters()])]
+
+
+def all_of_packed(net: Any, packed: Any) -> list[Any]:
+    """All states of a packed sequence, and the gradients of outputs and last cells."""
+    found = states(net(packed))
+    return [*found, *rl.autograd.grad(found[0].sum() + found[2].sum(), list(net.parameters()))]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", [
     {}, {"bidirectional": True, "bias": False}, {"num_layers": 2, "batch_first": True},
@@ -62,14 +83,7 @@ def test_layers(kind: str, how: dict[str, Any]) -> None:
         net = KINDS[kind](**how).to(dtype)
         x = rl.randn(4, 3, 5, dtype=dtype).requires_grad_()
 
-        def call() -> list[Any]:
-            found = states(net(x))  # noqa: B023
-            total = sum((part.sin() * (k + 1)).sum() for k, part in enumerate(found))
-            return [*found, *rl.autograd.grad(total, [x, *net.parameters()])]  # noqa: B023
-
-        wanted = plain(call)
-        call()
-        agree(call(), wanted, tolerance)
+        agree_with_plain(functools.partial(all_of, net, x), tolerance)
     made = [key[0] for key, found in heavy.FORMS.items() if callable(found)]
     assert sum("step" in name for name in made) >= 4  # there and back, in two types
 
@@ -101,15 +115,7 @@ def test_packed_sequences() -> None:
     net, x = rl.nn.LSTM(5, 6).double(), rl.randn(4, 3, 5, dtype=rl.float64)
     pack = rl.nn.utils.rnn.pack_padded_sequence
     for lengths in ([4, 4, 4], [4, 2, 1]):
-
-        def call() -> list[Any]:
-            found = states(net(pack(x, lengths)))  # noqa: B023
-            grads = rl.autograd.grad(found[0].sum() + found[2].sum(), list(net.parameters()))
-            return [*found, *grads]
-
-        wanted = plain(call)
-        call()
-        agree(call(), wanted, 1e-11)
+        agree_with_plain(functools.partial(all_of_packed, net, pack(x, lengths)), 1e-11)
     wanted = rl.autograd.grad((net(x)[0] * 2).sum(), list(net.parameters()))
     y = net(x)[0].mul_(2)
     agree(rl.autograd.grad(y.sum(), list(net.parameters())), wanted, 1e-11)

@@ -186,7 +186,7 @@ def test_wrong_arguments_are_errors_and_run_nothing(release):
     function = runtime.entry(code(), "count", release)
     for wrong in ("7", 1.5, None):
         with pytest.raises(ctypes.ArgumentError):
-            function(wrong)  # type: ignore[arg-type]
+            function(wrong)
     with pytest.raises(RuntimeError, match="no function 'absent'"):
         runtime.entry(code(), "absent", release)
 

@@ -86,9 +86,9 @@ def test_batches_load_in_their_order(alone: None, monkeypatch: Any) -> None:
     images["c"] = image, batches
     for field in ("_homes", "_needs", "_addresses"):
         monkeypatch.setattr(shared, field, {})
-    assert not shared.load(["a", "b"], llvm.target(), images.get)  # type: ignore[arg-type]
+    assert not shared.load(["a", "b"], llvm.target(), images.get)
     assert not shared.address(name)
-    assert shared.load(batches, llvm.target(), images.get)  # type: ignore[arg-type]
+    assert shared.load(batches, llvm.target(), images.get)
     assert call(name, 4) == 21
 
 

@@ -213,7 +213,7 @@ def refused(rank: int) -> None:
     with pytest.raises(RuntimeError, match="can only be called once"):
         model.register_comm_hook(None, print)
     with pytest.raises(TypeError, match="must be callable"):
-        model.register_comm_hook(None, 5)  # type: ignore[arg-type]  # on purpose
+        model.register_comm_hook(None, 5)
     with pytest.warns(FutureWarning, match="`broadcast_buffers` is deprecated"):
         assert not DistributedDataParallel(
             nn.Linear(2, 2), broadcast_buffers=False

@@ -160,7 +160,7 @@ def test_wrap_is_for_the_top_of_a_module() -> None:
     ):
         fx.wrap("len")
     with pytest.raises(RuntimeError, match="Unsupported type for global function"):
-        fx.wrap(3)  # type: ignore[arg-type]
+        fx.wrap(3)
 
 
 def test_inner_results_of_a_network() -> None:

@@ -133,7 +133,7 @@ def start(shape: tuple[int, ...], phase: float) -> Any:
     if not shape:
         return flat[0]
     for size in reversed(shape[1:]):
-        flat = [flat[i : i + size] for i in range(0, len(flat), size)]  # type: ignore[misc]
+        flat = [flat[i : i + size] for i in range(0, len(flat), size)]
     return flat
 
 

@@ -32,7 +32,7 @@ class Foreign:
         return f"foreign and {type(other).__name__}"
 
     __add__ = __radd__ = __rmatmul__ = __eq__ = __gt__ = _say
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class Duck:
@@ -69,7 +69,7 @@ def names(torch: Any) -> dict[str, Any]:
 
     Sub.__module__ = Watching.__module__ = "__main__"
     Sub.__qualname__ = "Sub"
-    sys.modules["__main__"].Sub = Sub  # type: ignore[attr-defined]
+    sys.modules["__main__"].Sub = Sub
 
     def math_pow(a: Any, b: Any) -> float:
         return math.pow(a, b)

@@ -75,7 +75,7 @@ def cases() -> dict[str, Any]:
     torch.manual_seed(0)
     base = torch.arange(24.0).reshape(2, 3, 4)
     named = torch.nn.Parameter(torch.ones(2))
-    named.note = "kept"  # pyright: ignore[reportAttributeAccessIssue]
+    named.note = "kept"
     tied = torch.nn.Parameter(torch.randn(2, 2))
     found: dict[str, Any] = {
         name: (torch.arange(6) % 2 if name == "bool" else torch.arange(6)).to(getattr(torch, name))

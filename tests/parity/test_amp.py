@@ -111,7 +111,7 @@ def test_what_cannot_be_warns_or_is_refused() -> None:
     with pytest.raises(RuntimeError, match="unsupported autocast device_type 'tpu'"):
         rl.autocast("tpu")
     with pytest.raises(ValueError, match="Expected `device_type` of type `str`"):
-        rl.autocast(3)  # type: ignore[arg-type]
+        rl.autocast(3)
 
 
 def test_compiled_code_is_made_anew_inside_a_region() -> None:

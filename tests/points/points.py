@@ -14,7 +14,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "parity"))
-from program_runner import run  # noqa: E402
+from program_runner import run  # noqa: E402  (it stands in the folder added above)
 
 POINT = re.compile(r"^(\S.*?) ::(?: (.*))?\n((?:    .*\n|\n(?=\n*    ))*)", re.MULTILINE)
 

@@ -69,7 +69,7 @@ def test_mutants_of_the_file(kind):
     stream = io.BytesIO()
     whole = saved(sample())
     if kind == "streamed zip":
-        with zipfile.ZipFile(_Unseekable(stream), "w") as archive:  # pyright: ignore[reportArgumentType]
+        with zipfile.ZipFile(_Unseekable(stream), "w") as archive:
             for name, data in records(whole).items():
                 archive.writestr(name, data)
         whole = stream.getvalue()

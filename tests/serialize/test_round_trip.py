@@ -104,7 +104,7 @@ def test_expanded_and_transposed_tensors_keep_their_strides():
 
 def test_what_a_user_hung_on_a_tensor():
     weight = tensor([1.0])
-    weight.note = ["kept"]  # pyright: ignore[reportAttributeAccessIssue]
+    weight.note = ["kept"]
     data = saved({"w": weight})
     assert loaded(data)["w"].note == ["kept"]
     pickled = records(data)["archive/data.pkl"]

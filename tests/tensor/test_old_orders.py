@@ -43,7 +43,7 @@ def test_the_method_names_its_sizes_otherwise_than_the_function() -> None:
     x = rl.arange(4)
     assert [part.tolist() for part in x.split(split_size=[1, 3])] == [[0], [1, 2, 3]]
     with pytest.raises(TypeError, match="split_size_or_sections"):
-        x.split(split_size_or_sections=2)  # pyright: ignore
+        x.split(split_size_or_sections=2)
 
 
 def test_full_like_in_a_memory_format() -> None:

@@ -57,7 +57,7 @@ def test_hooks_of_one_tensor_see_the_same_gradient(leaf: bool) -> None:
     seen: list = []
 
     def change(grad: rl.Tensor) -> rl.Tensor:
-        grad.mark = "seen"  # pyright: ignore
+        grad.mark = "seen"
         return grad * 3
 
     y.register_hook(seen.append)
