@@ -389,7 +389,7 @@ def install() -> None:
     """Attach all of it to Tensor."""
     for name, function in methods().items():
         setattr(Tensor, name, function)
-    Tensor.__init_subclass__ = classmethod(_init_subclass)  # type: ignore[assignment]
+    Tensor.__init_subclass__ = classmethod(_init_subclass)  # type: ignore[assignment]  # a class's hook
 
 
 def _init_subclass(cls: Any, **kwargs: Any) -> None:

@@ -44,8 +44,7 @@ class Sparse(Value):
     """
 
     __slots__ = ("blocks", "entries", "layout", "ordered", "places", "shape")
-    # None is NumPy's word for "an array leaves operations with it to it"
-    __array_ufunc__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # type: ignore[assignment]  # NumPy's arrays leave their ops to it
     level: Any = _Level
     strides: Any = property(lambda self: (0,) * len(self.shape))
     entries: Tensor

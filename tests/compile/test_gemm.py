@@ -280,7 +280,7 @@ def test_the_answer_does_not_depend_on_how_units_are_shared_out(name):
         assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
 
 
-def guarded(nbytes, kept=[]):  # noqa: B006
+def guarded(nbytes, kept=[]):  # noqa: B006  (what it keeps is meant to last)
     """Bytes that end where memory ends: what reads or writes past them does not survive."""
     page = mmap.PAGESIZE
     room = -(-nbytes // page) * page

@@ -198,7 +198,7 @@ def _between(input: Tensor, at: list[Tensor]) -> Tensor:
 
 def _by_cubics(input: Tensor, at: list[Tensor], padding_mode: str, align: bool) -> Tensor:
     lows = [x.detach().floor() for x in at]
-    weights: list[Any] = [cubic(x - low, -0.75) for x, low in zip(at, lows)]  # pyright: ignore
+    weights: list[Any] = [cubic(x - low, -0.75) for x, low in zip(at, lows)]  # pyright: ignore  # tensors
     total: Any = 0
     for steps in product(range(4), repeat=len(at)):
         places = [
