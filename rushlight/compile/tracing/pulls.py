@@ -185,7 +185,7 @@ def _step(node: Node, places: dict[Node, int], first: int) -> Any:
     if node.index <= first:
         raise _Otherwise  # something that is no operand
     made = node.op not in ("constant", "output_of")
-    if made and (node.op in ASKS or not sure(node.op, node.inputs)):  # type: ignore[arg-type]
+    if made and (node.op in ASKS or not sure(node.op, node.inputs)):  # type: ignore[arg-type]  # asks their types
         raise _Otherwise  # it may raise, so it must not wait
     reads = [places[x] for x in node.inputs]
     return node.op, reads, node.params, node.shape, node.dtype, bool(node.line)
