@@ -19,13 +19,12 @@ FLOOR_ONE = {
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
-    "distributed": 5, "serialize": 5, "serialization": 6, "vision": 6, "text": 6, "tabular": 6,
-    "cli": 6, "lab": 6, "compat": 6, "viz": 6, "jit": 5, "distributions": 5, "array_api": 6,
+    "distributed": 5, "serialize": 5, "serialization": 6, "vision": 6, "tabular": 6,
+    "cli": 6, "compat": 6, "viz": 6, "jit": 5, "distributions": 5, "array_api": 6,
     "func": 6, "profiler": 6, "amp": 5, "cpu": 6, "cuda": 6, "testing": 5, "hub": 6, "fx": 6,
     "_C": 6, "functional": 6, "overrides": 6, "_subclasses": 6, "types": 6, "_utils": 6,
     "library": 6, "accelerator": 6, "mps": 6, "xpu": 6, "quasirandom": 6, "export": 6,
-    "_ops_forms": 6, "aten": 6,
-    "onnx": 6, "_dynamo": 6, "_inductor": 6, "_higher_order_ops": 6,
+    "_ops_forms": 6, "aten": 6, "onnx": 6, "_dynamo": 6, "_inductor": 6, "_higher_order_ops": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {
@@ -44,8 +43,6 @@ def floor(parts: tuple[str, ...]) -> int:
         return 7
     if parts[0] == "core":
         return 1 if len(parts) > 1 and parts[1] in FLOOR_ONE else 0
-    if parts[0] == "device":
-        return 3
     return FLOORS.get(parts[0], 7 if parts[0] in ("__main__", "stubs") else 4)
 
 
@@ -155,6 +152,30 @@ def test_rules_do_not_speak_numpy(path: Path) -> None:
                 assert not (isinstance(node, ast.Name) and node.id == "np"), (
                     f"line {node.lineno}: numpy inside {keyword.arg}"
                 )
+
+
+IGNORED = re.compile(
+    r"#\s*(type: ignore|pyright: ignore|(ruff: )?noqa)(\[[\w, -]+\]|: [A-Z\d, ]+\d)?(.*)"
+)
+
+
+def test_what_checkers_are_to_ignore_has_a_reason() -> None:
+    """A comment behind the mark, or words in brackets."""
+    bare = []
+    for folder in (ROOT, ROOT.parent / "tests", ROOT.parent / "benchmarks"):
+        for path in folder.rglob("*.py"):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                mark = IGNORED.search(line)
+                if mark and not re.search(r"[a-z]{3}", mark[4]):
+                    bare.append(f"{path.relative_to(ROOT.parent)}:{number}")
+    assert not bare, "\n".join(bare)
+
+
+def test_every_floor_is_of_something_there() -> None:
+    there = {path.stem for path in ROOT.iterdir()}
+    assert set(FLOORS) <= there, set(FLOORS) - there
+    assert {f"{name}.py" for name in FLOOR_ONE} <= {path.name for path in (ROOT / "core").iterdir()}
+    assert all((ROOT / door).exists() for door in DOORS.values())
 
 
 def test_every_module_is_used() -> None:
