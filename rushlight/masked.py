@@ -15,6 +15,7 @@ from . import functions as f
 from . import linalg
 from .core import dtypes
 from .core.dispatch import named
+from .core.names import explain_missing as _explain_missing
 from .core.shapes import dimensions
 from .core.tensor import Tensor
 from .ops import structure as s
@@ -241,3 +242,11 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype: Any = None, input_mask: An
     a, b = _cast(input, dtype), _cast(other, dtype)
     low = float("-inf")
     return f.logaddexp(_kept(a, input_mask, low), _kept(b, other_mask, low))
+
+
+_HOME = "rushlight.masked_tensors"
+_LATER: dict[str, tuple[str, str | None]] = {
+    name: (_HOME, name)
+    for name in ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
+}
+_explain_missing(__name__, {**_LATER, "maskedtensor": (_HOME, None)})
