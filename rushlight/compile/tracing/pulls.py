@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from .later import one_form, sure, unfilled
 from .required import ASKS
 from .traced import Traced, covers
 
-LEAST = 1  # nodes that a rule must note for its mould to be worth asking for
 _PLAIN = frozenset((int, float, bool, str, type(None)))
 Entry = list[Any]
 
@@ -34,8 +34,8 @@ class Pulls:
 
     def __init__(self, tracer: Any) -> None:
         self.tracer = tracer
-        self._known: dict[Any, _Mould | None] = {}
-        self._short: set[Any] = set()  # ops whose rules note too little
+        self._known: dict[Any, Any] = {}  # a mould, or what it is made of; None if there is none
+        self._short: set[Any] = set()  # ops whose rules hand gradients on as they are
 
     def pulled(self, entry: Entry, g: Any) -> Any:
         """What `pull(g, entry)` of the entry's op gives."""
@@ -48,25 +48,24 @@ class Pulls:
             return prim.pull(g, entry)
         if key not in self._known:
             return self._traced(key, entry, g, operands)
-        mould = self._known[key]
-        if mould is None:
+        known = self._known[key]
+        if type(known) is _Notes:  # most rules come but once
+            known = self._known[key] = known.mould()
+        if known is None:
             return prim.pull(g, entry)
-        return mould.filled(self.tracer, entry, g, operands)
+        return known.filled(self.tracer, entry, g, operands)
 
     def _traced(self, key: Any, entry: Entry, g: Any, operands: Sequence[Traced]) -> Any:
         """The rule run, and a mould made of what it notes."""
         before, first = self._marks(operands), Node("", (), (), (), None).index
         found = entry[PRIM].pull(g, entry)
-        mould = None
+        notes = None
         if self._marks(operands) == before and self.tracer.later.on:
-            try:
-                mould = _Mould(found, operands, first)
-            except _Otherwise:
-                pass
-            else:
-                if len(mould.steps) < LEAST:
+            with suppress(_Otherwise):
+                notes = _Notes(found, operands, first)
+                if not notes.made:
                     self._short.add(entry[PRIM])
-        self._known[key] = mould
+        self._known[key] = notes
         return found
 
     def _marks(self, operands: Sequence[Traced]) -> Any:
@@ -120,48 +119,56 @@ def _plain(params: Any) -> bool:
     return True
 
 
-class _Mould:
-    """The nodes that a rule noted, by place: in front the operands' nodes, then its own."""
+class _Notes:
+    """What a rule gave for some operands, of which a mould can be made."""
 
     def __init__(self, found: Any, operands: Sequence[Traced], first: int) -> None:
-        given = [x.node for x in operands]
         if type(found) not in (tuple, list):
             raise _Otherwise
-        fresh = [x for x in found if type(x) is Traced and not any(x is y for y in operands)]
-        if any(x is not None and type(x) is not Traced for x in found):
-            raise _Otherwise
-        own = set(given)
-        made = [x for x in order([x.read() for x in fresh], given) if x not in own]
-        made.sort(key=lambda node: node.index)
-        places = {node: k for k, node in reversed(list(enumerate([*given, *made])))}
-        self.steps = [_step(node, places, first) for node in made]
-        self.several = type(found)
-        self.forms: list[Any] = []  # of results in memory of their own
-        self.results: list[tuple[bool, int]] = []  # operands, or those, by place
-        self.nodes: list[int] = []
-        self.given: list[int] = []  # of those, where the rule gives them
-        self._results(found, operands, places)
-
-    def _results(self, found: Any, operands: Sequence[Traced], places: dict[Node, int]) -> None:
+        self.given, self.first, self.several = [x.node for x in operands], first, type(found)
+        self.made: list[Node] = []  # what is in memory of its own
+        self.forms: list[Any] = []
+        self.places: list[int] = []  # where the rule gives that
+        self.results: list[tuple[bool, int]] = []  # operands, or what was made, by place
         seen: dict[int, int] = {}
         cells = {id(x.cell) for x in operands}
         for place, x in enumerate(found):
-            if x is None:
-                self.results.append((False, -1))
-                continue
-            of = next((k for k, y in enumerate(operands) if x is y), None)
-            if of is not None:
-                self.results.append((True, of))
-                continue
-            if id(x) not in seen:
-                if id(x.cell) in cells or not x.cell.waits or not covers(x.memory, x.cell.base):
-                    raise _Otherwise  # a view, or something that is there
-                cells.add(id(x.cell))
-                seen[id(x)] = len(self.forms)
-                self.forms.append(_form(x.memory))
-                self.nodes.append(places[x.node])
-                self.given.append(place)
-            self.results.append((False, seen[id(x)]))
+            of = next((k for k, y in enumerate(operands) if x is y), -1)
+            if of < 0 and x is not None and id(x) not in seen:
+                self._made(x, place, cells)
+                seen[id(x)] = len(self.made) - 1
+            self.results.append((of >= 0, of if of >= 0 else seen.get(id(x), -1)))
+
+    def _made(self, x: Any, place: int, cells: set[int]) -> None:
+        """A result that is neither an operand nor a view, and waits."""
+        if type(x) is not Traced or id(x.cell) in cells or not x.cell.waits:
+            raise _Otherwise
+        if not covers(x.memory, x.cell.base):
+            raise _Otherwise
+        cells.add(id(x.cell))
+        self.made.append(x.read())
+        self.forms.append(_form(x.memory))
+        self.places.append(place)
+
+    def mould(self) -> _Mould | None:
+        """The mould; None where the rule has to run each time."""
+        try:
+            return _Mould(self)
+        except _Otherwise:
+            return None
+
+
+class _Mould:
+    """The nodes that a rule noted, by place: in front the operands' nodes, then its own."""
+
+    def __init__(self, notes: _Notes) -> None:
+        given, self.notes = set(notes.given), notes
+        made = [x for x in order(notes.made, notes.given) if x not in given]
+        made.sort(key=lambda node: node.index)
+        places = {x: k for k, x in reversed(list(enumerate([*notes.given, *made])))}
+        self.steps = [_step(node, places, notes.first) for node in made]
+        self.nodes = [places[x] for x in notes.made]
+        notes.given, notes.made = [], []
 
     def filled(self, tracer: Any, entry: Entry, g: Any, operands: Sequence[Traced]) -> Any:
         """The same over the operands of another entry."""
@@ -169,14 +176,15 @@ class _Mould:
         for op, reads, params, shape, dtype, told in self.steps:
             inputs = [nodes[x] for x in reads]
             nodes.append(Node(op, inputs, params, shape, dtype, line if told else ""))
-        memory = [unfilled(form) for form in self.forms]
+        notes = self.notes
+        memory = [unfilled(form) for form in notes.forms]
         if memory:
             real = list(entry)
             real[INPUTS], real[OUTPUT] = _held(entry[INPUTS]), _held(entry[OUTPUT])
-            tracer.later.put_off(_computed, (real, _held(g), self.given), {}, memory)
+            tracer.later.put_off(_computed, (real, _held(g), notes.places), {}, memory)
         fresh = [tracer.fresh(y, nodes[at]) for y, at in zip(memory, self.nodes)]
-        return self.several([
-            None if k < 0 else operands[k] if of else fresh[k] for of, k in self.results
+        return notes.several([
+            None if k < 0 else operands[k] if of else fresh[k] for of, k in notes.results
         ])  # fmt: skip
 
 
