@@ -11,12 +11,14 @@ import rushlight as torch
 pytest.importorskip("llvmlite")
 
 from rushlight.compile.code import llvm
+from rushlight.compile.code.targets import SETS, machine_of
 from rushlight.compile.kernels.program import build
 from rushlight.compile.kernels.segments import stretches
 from rushlight.compile.middle.graph import Graph, Node
 from rushlight.compile.native import NativeProgram
 
 STEPS = 9
+HERE = llvm.target()
 
 
 def written_out(rows, parts):
@@ -99,7 +101,7 @@ def test_the_steps_of_a_loop_are_rounds(compiled):
         assert np.allclose(ours.detach().numpy(), eager.detach().numpy(), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["avx512", "avx2", "sse"])
+@pytest.mark.parametrize("name", [x for x in SETS if SETS[x][0] == machine_of(HERE.triple)])
 def test_llvm_takes_it_for_every_set_of_vectors(compiled, name):
     step, _ = compiled
     core = NativeProgram(step.graph(), [], []).core

@@ -23,8 +23,8 @@ from rushlight.compile.products.conv_plan import STACK, Array, Shape
 from rushlight.compile.products.winograd_points import POINTS, TAPS, filter_of
 from rushlight.compile.products.winograd_weight import MinimalParts
 from rushlight.compile.products.winograd_weight_plan import MinimalPlan, plan_minimal
-from tests.compile.test_conv import SETS, answers_by_threads, close, graph_of
-from tests.compile.test_gemm import TARGETS, spills
+from tests.compile.test_conv import answers_by_threads, close, graph_of
+from tests.compile.test_gemm import SETS, TARGETS, spills
 
 each_target = pytest.mark.parametrize("name", TARGETS)
 
