@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -188,14 +189,18 @@ def text() -> str:
 
 
 def main() -> int:
-    old = []
-    for path, made in ((CONTENTS, contents()), (TARGET, text())):
-        if "--check" not in sys.argv[1:]:
-            path.write_text(made)
-        elif not path.exists() or path.read_text() != made:
+    """Write both files; with `--check`, say which one is out of date."""
+    for path, make in ((CONTENTS, contents), (TARGET, text)):
+        made = make()
+        if path.exists() and path.read_text() == made:
+            continue
+        if "--check" in sys.argv[1:]:
             print(f"{path} is out of date: run python -m rushlight.stubs")
-            old.append(path)
-    return 1 if old else 0
+            return 1
+        path.write_text(made)
+        if path == CONTENTS:  # this process began with the old tables, and may miss new names
+            return subprocess.call([sys.executable, "-m", "rushlight.stubs"])
+    return 0
 
 
 if __name__ == "__main__":

@@ -49,6 +49,17 @@ def test_the_tables_of_names_are_as_the_modules_say() -> None:
     assert stubs.CONTENTS.read_text() == stubs.contents(), "run python -m rushlight.stubs"
 
 
+def test_new_names_are_noted_before_the_stub_is_made(tmp_path, monkeypatch) -> None:
+    """A method of a new function can be made only by a process that began with the new tables."""
+    table, begun = tmp_path / "contents.py", []
+    monkeypatch.setattr(stubs, "CONTENTS", table)
+    monkeypatch.setattr(stubs, "text", lambda: pytest.fail("made with the old tables"))
+    monkeypatch.setattr(subprocess, "call", lambda command: begun.append(command) or 0)
+    monkeypatch.setattr(sys, "argv", ["stubs"])
+    assert stubs.main() == 0 and begun == [[sys.executable, "-m", "rushlight.stubs"]]
+    assert table.read_text() == stubs.contents()
+
+
 def test_every_listed_name_is_there() -> None:
     for module in (torch, torch.functions, torch.autograd):
         for name in dir(module):
