@@ -193,7 +193,7 @@ class Compiled:
         longer = WATCHERS or not self.programs or STANCE[0] == "force_eager"
         fast = None if longer else self.programs[0].fast
         if fast is None:
-            self.__class__ = Compiled  # type: ignore[assignment]
+            self.__class__ = Compiled  # type: ignore[assignment]  # its own class but for the call
             return
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -203,7 +203,7 @@ class Compiled:
                     return result
             return self._long_call(args, kwargs)
 
-        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore[assignment]
+        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore[assignment]  # its own class but for the call
 
     def __deepcopy__(self, memo: Any) -> Compiled:
         function = copy.deepcopy(self.function, memo)
@@ -251,8 +251,9 @@ class Compiled:
                       " padded to one; see step.explain() for what differed")  # fmt: skip
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
-        call = self._described(args, kwargs)
-        bound = None if call is None else call.bound(arguments, before)
+        with rarely():
+            call = self._described(args, kwargs)
+            bound = None if call is None else call.bound(arguments, before)
         if bound is not None:
             self._add(bound)
             ready = self._ready(args, kwargs)

@@ -59,6 +59,25 @@ done:
   ret void
 }
 """
+IN_ASSEMBLY = """\
+define void @{name}(ptr %p, i64 %k) naked {{
+entry:
+  call void asm sideeffect "2:
+addq $${n}, (%rdi)
+decq %rsi
+jnz 2b
+retq", ""()
+  unreachable
+}}
+"""
+BOTH = """\
+define void @both(ptr %p, i64 %k) {
+entry:
+  call void @three(ptr %p, i64 %k)
+  call void @five(ptr %p, i64 %k)
+  ret void
+}
+"""
 
 
 def module(count: int = 9) -> str:
@@ -108,6 +127,23 @@ def test_functions_that_only_call_others_are_a_part_of_their_own(alone):
     assert list(counts) == [0, 1, 2, 3]
     whole = code.assembly()
     assert "all:" in whole and "step:" in whole
+
+
+def test_functions_in_assembly_are_the_assembly_of_their_part(alone):
+    """Local labels are each function's own; `$$` is LLVM's way to write `$`."""
+    texts = "".join(IN_ASSEMBLY.format(name=name, n=n) for name, n in (("three", 3), ("five", 5)))
+    (inner,), (outer,) = parts.parted(STEP + texts + BOTH)
+    assert "define void @both" in outer and "define void @three" not in outer
+    assert outer.count("declare void @three(ptr, i64)") == outer.count("module asm") == 1
+    assert ".globl three" in outer and "addq $5," in outer and "@step" in inner
+    if not loader.suits(llvm.target().triple):
+        return
+    code = llvm.compile(STEP + texts + BOTH)
+    count = ctypes.c_int64(7)
+    for name, found in (("three", 13), ("five", 23), ("both", 39)):
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+        kind(code.address(name))(ctypes.addressof(count), 2)
+        assert count.value == found, name
 
 
 def test_a_vector_is_declared_with_all_of_its_type():

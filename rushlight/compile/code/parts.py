@@ -4,7 +4,8 @@ Where it is cut depends on the text alone, so that what comes out is the same fo
 threads. Functions stay in their order; what another part defines is declared.
 
 Functions that only call others (the outer loops of products) are a part of their own: to make them
-well would cost seven times as much, and gain nothing that can be measured.
+well would cost seven times as much, and gain nothing that can be measured. Functions in assembly
+are the text of that part's own assembly: as functions, each would go through all of LLVM's passes.
 """
 
 from __future__ import annotations
@@ -74,14 +75,25 @@ def _texts(
     shared: list[tuple[re.Match[str] | None, str]],
 ) -> Iterator[str]:  # fmt: skip
     """Parts with what they need of the module's other lines."""
-    for bodies in parts:
+    for functions in parts:
+        assembly = {piece: _assembly(piece) for piece in functions if ") naked {" in piece}
+        bodies = [piece for piece in functions if piece not in assembly]
         text = "".join(bodies)
         names = dict.fromkeys(_NAMED.findall(text))
         inside = {head["name"] for head in map(DEFINED.match, bodies) if head}
         lines = [line for found, line in shared if found and (found[1] or found[2]) in names]
         names |= dict.fromkeys(name for line in lines for name in _NAMED.findall(line))
         lines += [declared(known[name]) for name in names if name in known and name not in inside]
+        if assembly:
+            lines.append(f'module asm "{"".join(assembly.values())}"\n')
         yield "".join([*lines, *bodies]).replace("define internal ", "define ")
+
+
+def _assembly(piece: str) -> str:
+    """A function in assembly as text for the assembler."""
+    head, _, rest = piece.partition("(")
+    name, lines = head.partition("@")[2], rest.split('"')[1].replace("$$", "$")
+    return f".globl {name}\n.p2align 4, 0x90\n.type {name}, @function\n{name}:\n{lines}\n"
 
 
 def pieces(ir: str) -> tuple[list[str], list[str]]:
