@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import rushlight as torch
+from rushlight.compile.disk.reach import own_file
 from rushlight.testing import assert_close
 from rushlight.utils import _pytree
 
@@ -106,3 +107,16 @@ def test_a_registered_container_is_returned() -> None:
         assert_close(found["loss"], wanted["loss"])
         grads = torch.autograd.grad(found["loss"], layer.weight)
         assert_close(grads, torch.autograd.grad(wanted["loss"], layer.weight))
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        "/home/someone/.venv/lib/python3.12/site-packages",
+        "/usr/lib/python3/dist-packages",
+        "/usr/local/lib/python3.14/dist-packages",  # pip's, with Debian's own Python
+    ],
+)
+def test_installed_code_is_nobodys_here(home: str) -> None:
+    assert not own_file(f"{home}/some/models.py")
+    assert own_file("/home/someone/models.py")

@@ -271,12 +271,13 @@ def own_module(module: types.ModuleType) -> bool:
     return (file is not None and own_file(file)) or module.__name__ == "__main__"
 
 
+_INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
 _OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", __file__.rsplit("/", 3)[0])
 
 
 def own_file(file: str) -> bool:
     """Whether code in this file is the user's."""
-    return not file.startswith(_OUTSIDE) and "site-packages" not in file
+    return not file.startswith(_OUTSIDE) and not any(folder in file for folder in _INSTALLED)
 
 
 def own_code(function: types.FunctionType) -> bool:
