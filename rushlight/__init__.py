@@ -43,6 +43,7 @@ from .core.dtypes import (
     int16,
     int32,
     int64,
+    jagged,
     layout,
     memory_format,
     preserve_format,
@@ -133,6 +134,7 @@ globals()["__all__"] = [*(name for name in globals() if not name.startswith("_")
 _LAZY = {
     **_USUAL,
     "amp": ("rushlight.amp", None),
+    "nested": ("rushlight.nested", None),
     "accelerator": ("rushlight.accelerator", None),
     "Stream": ("rushlight.accelerator", "Stream"),
     "get_device_module": ("rushlight.accelerator", "get_device_module"),

@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/masked.html
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -133,10 +134,16 @@ class MaskedTensor(Tensor):
         data: Any = _dense(self._data)
         return _masked(data.sparse_mask(kept), kept)
 
-    def __repr__(self) -> str:  # type: ignore[override]  # no tensor_contents
+    def __deepcopy__(self, memo: dict[int, Any]) -> MaskedTensor:
+        return _masked(copy.deepcopy(self._data, memo), copy.deepcopy(self._mask, memo))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _masked, (self._data, self._mask)
+
+    def __repr__(self) -> str:  # torch's has no tensor_contents
         data, mask = _dense(self._data), _dense(self._mask)
         if not data.ndim:
-            text = _element(data.item()) if mask.item() else "--"  # type: ignore[attr-defined]
+            text = _element(data.item()) if mask.item() else "--"
             return f"MaskedTensor({text}, {bool(mask)})"
         return f"MaskedTensor(\n{_lines(data, mask, '  ')}\n)"
 

@@ -308,6 +308,7 @@ class memory_format(_Named):
 strided, sparse_coo = layout("strided"), layout("sparse_coo")
 sparse_csr, sparse_csc = layout("sparse_csr"), layout("sparse_csc")
 sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
+jagged = layout("jagged")  # of torch.nested
 contiguous_format, preserve_format = (
     memory_format("contiguous_format"),
     memory_format("preserve_format"),

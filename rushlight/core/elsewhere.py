@@ -23,7 +23,7 @@ def meta() -> Any:
 
 def sparse(layout: Any) -> bool:
     """Whether a layout is one that keeps some values alone."""
-    return layout is not None and layout is not dtypes.strided
+    return layout not in (None, dtypes.strided, dtypes.jagged)
 
 
 def without_values(*asked: Any) -> Tensor:
