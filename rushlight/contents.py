@@ -87,6 +87,7 @@ FUNCTIONS = {
         "cummax cummin cumprod cumsum cumulative_trapezoid diff logcumsumexp prod trapezoid trapz"
     ),
     "scattering": "gather index_reduce scatter scatter_add scatter_reduce",
+    "segments": "segment_reduce",
     "settings": (
         "are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode"
         " get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled"

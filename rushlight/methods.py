@@ -14,7 +14,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .contents import METHODS
-from .core import calls, dtypes, elsewhere, inplace
+from .core import calls, dtypes, elsewhere, inplace, numbers
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.gates import publish, subclass_made
 from .core.inference import guard_writes as _guard_writes
@@ -23,7 +23,7 @@ from .core.names import Later
 from .core.shapes import Size
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
-from .functions.arguments import reordered
+from .functions.arguments import misfit, reordered
 from .functions.layouts import in_format
 from .ops import compare, contract, elementwise, structure
 
@@ -146,7 +146,11 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if self._base is not None:
         inplace.refuse_overlap(self, (src,))
     if not isinstance(src, Tensor):
+        if not isinstance(src, (bool, int, float, complex, np.generic)):
+            raise misfit("copy_", "other", 1, "Tensor", src)
         src = wrap_array(np.asarray(src))
+    if src._array.shape != self._array.shape:
+        inplace.refuse_larger(self, src)
     if not inplace.recording(self, (src,)):
         return inplace.write(self, src._array)
     if self.device is not src.device:
@@ -163,6 +167,13 @@ def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite with one number."""
     inplace.refuse_leaf(self)
+    if not isinstance(value, Tensor):
+        value = numbers.held(value, self._array.dtype)
+    elif value._array.ndim:
+        raise RuntimeError(
+            "fill_ only supports 0-dimension value tensor but got tensor with"
+            f" {value._array.ndim} dimensions."
+        )
     if not inplace.recording(self, (value,)):
         return inplace.write(self, value._array if isinstance(value, Tensor) else value)
     value = value if isinstance(value, Tensor) else wrap_array(np.asarray(value, self._array.dtype))
@@ -236,6 +247,8 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         return f"{home}.{scalar_type_name(self.dtype)}Tensor"
     if isinstance(dtype, str):
         name = dtype.removeprefix("torch.").removesuffix("Tensor")
+        if _TYPES.get(name, name) not in dtypes.ALL:
+            raise ValueError(f"invalid type: '{dtype}'")
         dtype = dtypes.named(_TYPES.get(name, name))
     return to(self, getattr(dtype, "dtype", dtype))
 

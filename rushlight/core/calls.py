@@ -123,10 +123,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input,), params, error)
-                except MemoryError as error:
-                    raise shortage(error) from None
-                except ValueError as error:
-                    raise shapes.misfit(error) from None
+                except (MemoryError, ValueError) as error:
+                    raise _refused(error) from None
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -195,6 +193,11 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
     return op
 
 
+def _refused(error: Exception) -> Exception:
+    """What to raise for an evaluation's error, by what NumPy says of shapes."""
+    return shortage(error) if isinstance(error, MemoryError) else shapes.misfit(error)
+
+
 def _failed(error: Exception, a: Any, b: Any) -> Exception:
     """What to raise for an evaluation's error: torch's words on shapes that do not fit."""
     if isinstance(error, MemoryError):
@@ -254,10 +257,8 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other), params, error)
-                except MemoryError as error:
-                    raise shortage(error) from None
-                except ValueError as error:
-                    raise shapes.misfit(error) from None
+                except (MemoryError, ValueError) as error:
+                    raise _refused(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -297,10 +298,8 @@ def _triple(prim: Primitive) -> Any:
                     y = y if type(y) is ndarray else asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
-                except MemoryError as error:
-                    raise shortage(error) from None
-                except ValueError as error:
-                    raise shapes.misfit(error) from None
+                except (MemoryError, ValueError) as error:
+                    raise _refused(error) from None
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -350,10 +349,8 @@ def _general(prim: Primitive) -> Any:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
-        except MemoryError as error:
-            raise shortage(error) from None
-        except ValueError as error:
-            raise shapes.misfit(error) from None
+        except (MemoryError, ValueError) as error:
+            raise _refused(error) from None
         parents = _parents(inputs) if wanted and records and STATE.grad else None
         if several is not None:
             return several(y, inputs, arrays, params, parents)

@@ -267,7 +267,7 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
     except ValueError as error:
         if type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float"):
             shapes.broadcast(*(np.shape(a) for a in arrays))
-        raise error
+        raise shapes.misfit(error) from None
 
 
 def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

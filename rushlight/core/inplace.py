@@ -16,6 +16,7 @@ import numpy as np
 from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, scalar_type_name
 from .errors import fail, user_line
+from .shapes import broadcast
 from .state import STATE
 from .tape import (
     LEAF,
@@ -264,6 +265,16 @@ def rebase(target: Tensor) -> None:
                 Late.strided_view.primitive, (base._entry,), None, None,
                 geometry(view._array, base._array), view._array.shape, tick(), None,
             ]  # fmt: skip
+
+
+def refuse_larger(target: Tensor, source: Tensor) -> None:
+    """torch's errors for a source that does not broadcast to the target's shape."""
+    shape = tuple(target._array.shape)
+    common = broadcast(shape, source._array.shape)
+    if common != shape or len(source._array.shape) > len(shape):
+        raise RuntimeError(
+            f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}"
+        )
 
 
 def write(target: Tensor, value: Any) -> Tensor:

@@ -12,7 +12,7 @@ from .tensor import Tensor
 # Both operands must be tensors; the name torch gives the second.
 TENSORS = dict.fromkeys(
     "atan2 dist fmax fmin gcd hypot igamma igammac lcm ldexp logaddexp logaddexp2 logical_and"
-    " logical_or logical_xor maximum minimum nextafter".split(),
+    " logical_or logical_xor matmul maximum minimum nextafter".split(),
     "other",
 ) | {"heaviside": "values"}
 # The first operand must be one.
@@ -45,6 +45,18 @@ def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
         raise combination(name, values)
     elif name == "pow" and type(values[1]) is int and values[1] < 0 and _whole(values[0]):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
+    elif name == "sub" and any(map(_truth, values)):
+        both = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+        one = (
+            "a bool tensor is not supported. If you are trying to invert a mask, use the `~` or"
+            " `logical_not()` operator instead."
+        )
+        which = both if all(map(_truth, values)) else one
+        raise RuntimeError(f"Subtraction, the `-` operator, with {which}")
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is dtypes.bool_)
 
 
 def _whole(value: Any) -> bool:

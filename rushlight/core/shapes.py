@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import wraps
 from itertools import zip_longest
@@ -114,6 +115,15 @@ def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
     for shape in shapes:
         result = _broadcast_pair(result, tuple(shape))
     return result
+
+
+def misfit(error: ValueError) -> Exception:
+    """NumPy's error for shapes that do not broadcast in torch's words; any other as it is."""
+    text = str(error)
+    if "broadcast" in text:
+        found = re.findall(r"\(([\d, ]*)\)", text)
+        broadcast(*[tuple(map(int, re.findall(r"\d+", one))) for one in found])
+    return error
 
 
 def _broadcast_pair(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -88,6 +88,8 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
+        if type(wanted) is not bool:
+            raise RuntimeError("requires_grad must be a bool")
         set_requires_grad(self, wanted)
 
     @property

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .reduction import *
     from .scanning import *
     from .scattering import *
+    from .segments import *
     from .settings import *
     from .sorting import *
     from .sparse import *

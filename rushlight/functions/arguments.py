@@ -120,3 +120,23 @@ def reordered(name: str, keyword: str, given: tuple[Any, ...]) -> tuple[Any, ...
             stacklevel=3,
         )
     return (*tensors, factor)
+
+
+def refuse_unsolvable(name: str, A: Any, b: Any) -> None:
+    """torch's errors for systems A X = b whose sizes are of no equations."""
+    for label, x in (("b", b), ("A", A)):
+        if x._array.ndim < 2:
+            raise RuntimeError(
+                f"torch.{name}: Expected {label} to have at least 2 dimensions, but it has"
+                f" {x._array.ndim} dimensions instead"
+            )
+    (rows, columns), (n, count) = A._array.shape[-2:], b._array.shape[-2:]
+    if rows != columns:
+        raise RuntimeError(
+            f"A must be batches of square matrices, but they are {rows} by {columns} matrices"
+        )
+    if n != rows:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for {name}: each A matrix is {rows} by {columns} but each"
+            f" b matrix is {n} by {count}"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, elsewhere, memory
+from ..core import dtypes, elsewhere, memory, numbers
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.shortage import OutOfMemoryError, shortage
@@ -16,7 +16,7 @@ from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, like
 from .arguments import combination, misfit, sizes_of, whole
-from .from_data import finish, fits, numpy_kind
+from .from_data import finish, numpy_kind
 from .layouts import in_format
 from .sequences import counted, powers, spaced
 
@@ -26,7 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 _NUMBERS = (bool, int, float, complex, np.number, np.bool_)
-_C_NAMES = {"int32": "int", "float32": "float", "float64": "double"}
 
 
 def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..., Tensor]:
@@ -112,23 +111,12 @@ def full(
         raise misfit("full", "fill_value", 2, "Number", fill_value)
     default = dtypes.of_python(type(fill_value), DEFAULTS.dtype) if out is None else out.dtype
     kind = numpy_kind(dtype, default, "full")
-    _check_value(fill_value, kind)
+    fill_value = numbers.held(fill_value, kind)
     if blank:
         return elsewhere.finished(shape, kind, requires_grad, out)
     array = memory.empty(shape, kind)
     array[...] = dtypes.narrowed(np.asarray(fill_value), kind)
     return finish(array, requires_grad, out)
-
-
-def _check_value(value: Any, kind: np.dtype) -> None:
-    """torch's error for a number outside the type."""
-    if isinstance(value, (complex, np.complexfloating)):
-        bad = kind.kind in "iufV" and value.imag != 0
-    else:
-        bad = kind.kind in "iu" and not fits(float(value), kind)
-    if bad:
-        name = _C_NAMES.get(kind.name, f"{kind.name}_t")
-        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
 def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:

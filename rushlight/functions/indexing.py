@@ -10,6 +10,7 @@ import numpy as np
 from ..core import inplace
 from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
+from ..core.numbers import held
 from ..core.tensor import Tensor
 from ..core.values import Value
 from ..ops import indexing as ix
@@ -140,6 +141,8 @@ def _checked(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """Ellipsis spelt out, integers in range, masks of the right size; torch's errors otherwise."""
     used = sum(map(_consumed, parts))
     if used > len(shape):
+        if not shape and len(parts) == 1 and isinstance(parts[0], slice):
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     filled: list[Any] = []
     for part in parts:
@@ -248,6 +251,9 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             TypeError, f"can't assign a {_kind(value)} to a {kind}",
             "make it a tensor: torch.tensor(...)",
         )  # fmt: skip
+    if not isinstance(value, Tensor):
+        kind = self._array.dtype  # a half's numbers go by way of double
+        value = held(value, kind if kind.char not in "eE" else np.dtype(np.float64))
     simple, advanced = _simple(key, self._array.shape), False
     if simple is None:
         parts, advanced = _normal(key)

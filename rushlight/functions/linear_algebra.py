@@ -19,7 +19,7 @@ from ..ops import linalg as ops
 from ..ops import structure as s
 from ..ops.linalg import LinAlgError as LinAlgError
 from ..ops.transcendental import log
-from .arguments import misfit, whole
+from .arguments import misfit, refuse_unsolvable, whole
 from .results import named_result
 
 Inverse = named_result("linalg_inv_ex", ("inverse", "info"))
@@ -192,6 +192,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
 def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
                      unitriangular: bool = False, *, out: Any = None) -> Any:  # fmt: skip
     """The older name of `linalg.solve_triangular`, with the operands in the other order."""
+    refuse_unsolvable("triangular_solve", A, b)
     a = s.transpose(A, -2, -1) if transpose else A
     x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
     pair = x, by_columns(s.expand(A, (*x._array.shape[:-2], *A._array.shape[-2:])))

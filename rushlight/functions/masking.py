@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, numbers
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.inplace import refuse_sharing
+from ..core.shapes import broadcast
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
 from ..ops import placing as p
@@ -62,10 +63,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             )
         _same_kind(input, value.dtype)
         return p.masked_fill_tensor(input, s.cast(value, input.dtype), where)
-    kind = input.dtype
-    if isinstance(value, complex) and not kind.is_complex:
-        _same_kind(input, dtypes.complex64)
-    return p.masked_fill(input, where, value)
+    return p.masked_fill(input, where, numbers.held(value, input._array.dtype))
 
 
 def _same_kind(input: Tensor, given: dtypes.dtype) -> None:
@@ -106,7 +104,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             "masked_scatter: expected self and source to have same dtypes but got"
             f"{scalar_type_name(input.dtype)} and {scalar_type_name(source.dtype)}"
         )
-    shape = np.broadcast_shapes(input._array.shape, where.shape)
+    shape = broadcast(where.shape, input._array.shape)
     where = np.broadcast_to(where, shape)
     if refuses(noted(where).sum() > source._array.size):
         raise RuntimeError("Number of elements of source < number of ones in mask")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import numbers
 from ..core.dispatch import named, wrap_array, write_out
 from ..core.tensor import Tensor
 from ..ops import structure as s
@@ -46,7 +47,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
     tensor([3., 3.])
     """
     if not isinstance(value, Tensor):
-        value = wrap_array(np.asarray(value, input._array.dtype))
+        kind = input._array.dtype
+        value = wrap_array(np.asarray(numbers.held(value, kind), kind))
     if value._array.ndim:
         raise RuntimeError(
             "fill_ only supports 0-dimension value tensor but got tensor with"

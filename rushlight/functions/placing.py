@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import shapes
+from ..core import numbers, shapes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.inplace import refuse_sharing
@@ -37,7 +37,7 @@ def _same_type(name: str, input: Tensor, source: Tensor, what: str = "source") -
         )
 
 
-def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
+def _rows(name: str, index: Tensor, size: int, dim: int = 0) -> np.ndarray:
     """The index vector of an `index_*` function: one-dimensional integers in range."""
     rows = index._array
     if rows.ndim > 1:
@@ -53,7 +53,9 @@ def _rows(name: str, index: Tensor, size: int) -> np.ndarray:
         given = settled(rows)
         place = int(np.flatnonzero((given < 0) | (given >= size))[0])
         raise fail(
-            IndexError, "index out of range in self",
+            IndexError,
+            f"{name}(): index {given[place]} is out of bounds for dimension {dim} with size {size}"
+            if name == "index_copy_" else "index out of range in self",
             f"{name}: index[{place}] is {given[place]}, the dimension has {size} entries",
         )  # fmt: skip
     return rows.astype(np.int64, copy=False)
@@ -130,6 +132,32 @@ def index_add(
     return _out(p.index_add(input, source, place, rows, alpha), out)
 
 
+def _same_slices(input: Tensor, place: int, index: Tensor, source: Tensor) -> None:
+    """torch's errors where `index_copy` would not write whole slices."""
+    name, shape, given = "index_copy_()", input._array.shape, source._array.shape
+    if index._array.ndim > 1:
+        raise IndexError(f"{name}: Index should have dimension 1 or 0 (got {index._array.ndim})")
+    if shape and given and len(shape) != len(given):
+        raise IndexError(
+            f"{name}: When source and destination are not scalars, their dimensionality must"
+            f" match. Source dimensionality ({len(given)}), destination dimensionality"
+            f" ({len(shape)})"
+        )
+    slices = [(*s[:place], *s[place + 1 :]) for s in (shape, given)]
+    if slices[0] != slices[1]:
+        raise RuntimeError(
+            f"{name}: Source/destination tensor must have same slice shapes. Destination slice"
+            f" shape: {' '.join(map(str, slices[0]))} at dimension {place} and source slice shape:"
+            f" {' '.join(map(str, slices[1]))} at dimension 0."
+        )
+    count = given[place] if given else 1
+    if index._array.size != count:
+        raise IndexError(
+            f"{name}: Number of indices ({index._array.size}) should be equal to source.size(dim)"
+            f" ({count})"
+        )
+
+
 @also_axis
 def index_copy(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Any = None
@@ -157,7 +185,8 @@ def index_copy(
             "index_copy_(): When source is scalar, index should have one element (got"
             f" {index._array.size})"
         )
-    rows = _rows("index_copy_", index, _size(input, place))
+    _same_slices(input, place, index, source)
+    rows = _rows("index_copy_", index, _size(input, place), place)
     return _out(p.index_copy(input, source, place, rows), out)
 
 
@@ -181,7 +210,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         bad = int(given[(given < -size) | (given >= size)][0])
         raise IndexError(f"index {bad} is out of bounds for dimension {place} with size {size}")
     if not isinstance(value, Tensor):
-        return p.index_fill(input, place, rows, value)
+        if isinstance(value, complex) and not input.dtype.is_complex:
+            raise RuntimeError(
+                "index_fill_(): Converting complex Scalar to non-complex type is not supported"
+            )
+        return p.index_fill(input, place, rows, numbers.held(value, input._array.dtype))
     if value._array.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with"

@@ -6,6 +6,8 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.dispatch import named, result_type, scalar, scalar_type_name, wrap_array, write_out
+from ..core.numbers import held
+from ..core.operands import refuse_numbers
 from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops.compare import (
@@ -150,12 +152,30 @@ def _in_float32(op: Any, input: Tensor, other: Tensor, alpha: Any, out: Any) -> 
 
 
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other in the type of the result, which alpha has no part in."""
     kind = result_type(input, other)
-    if isinstance(alpha, float) and kind.category < dtypes.FLOAT:
+    if isinstance(alpha, Tensor):
+        return e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    _check_alpha(alpha, kind)
+    if not isinstance(other, Tensor):
+        return bool(other and alpha) if kind is dtypes.bool_ else other * alpha
+    if kind is dtypes.bool_:
+        return e.mul(other, bool(alpha))
+    return e.mul(cast(other, kind) if other.dtype.category < kind.category else other, alpha)
+
+
+def _check_alpha(alpha: Any, kind: dtypes.dtype) -> None:
+    if isinstance(alpha, bool) and kind is not dtypes.bool_:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if isinstance(alpha, (float, complex)) and kind.category < dtypes.FLOAT:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if isinstance(alpha, complex) and not kind.is_complex:
+        raise RuntimeError(
+            "For non-complex input tensors, argument alpha must not be a complex number."
+        )
+    held(alpha, kind.numpy)
 
 
 def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:
@@ -170,8 +190,13 @@ def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     if isinstance(alpha, Tensor) or alpha != 1:
         if _halves(input, other):
             return _in_float32(e.sub, input, other, alpha, out)
+        refuse_numbers("sub", (input, other))
         other = _scaled(input, other, alpha)
-    return e.sub(input, other, out=out)
+    try:
+        return e.sub(input, other, out=out)
+    except TypeError:  # NumPy's, for two of bools
+        refuse_numbers("sub", (input, other))
+        raise
 
 
 subtract = sub
@@ -227,6 +252,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
         result = result if max is None else e.minimum(result, max)
         return _out(named(result, "ClampBackward0"), out)
     kind = result_type(input, *(bound for bound in (min, max) if bound is not None))
+    if kind.is_complex:
+        raise NotImplementedError("clamp is not supported for complex types")
+    min, max = (None if bound is None else held(bound, kind.numpy) for bound in (min, max))
     return e.clamp(input if input.dtype is kind else cast(input, kind), min, max, out=out)
 
 
@@ -280,6 +308,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     """
     if input is None:
         return nonzero(condition, as_tuple=True)
+    if not isinstance(condition, Tensor):
+        raise combination("where", (condition, input, other), {})
     if condition._array.dtype.kind not in "b" and condition.dtype is not dtypes.uint8:
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype"
@@ -304,7 +334,11 @@ def _title(kind: dtypes.dtype) -> str:
 
 
 def _typed(value: Any, kind: dtypes.dtype) -> Tensor:
-    return cast(value, kind) if isinstance(value, Tensor) else wrap_array(scalar(value, kind))
+    if isinstance(value, Tensor):
+        return cast(value, kind)
+    if kind not in (dtypes.float16, dtypes.bfloat16):  # whose numbers go by way of double
+        held(value, kind.numpy)
+    return wrap_array(scalar(value, kind))
 
 
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.batched import Batched, by_sample
-from ..core import dtypes, elsewhere
+from ..core import dtypes, elsewhere, shapes
 from ..core.dispatch import result_type as common_type
 from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
@@ -120,6 +120,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
     """
+    if not isinstance(other, Tensor):
+        raise misfit("equal", "other", 2, "Tensor", other)
     a, b = input._array, other._array
     if input.device.type == "meta":
         a.values("aten::equal")
@@ -153,6 +155,8 @@ def isclose(
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
     a, b = input._array, other._array
+    if a.shape != b.shape:
+        shapes.broadcast(a.shape, b.shape)
     close = a == b
     if a.dtype.kind in "fcV" and equal_nan:
         close = close | (np.isnan(a) & np.isnan(b))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..autograd.graph import node_of
 from ..autograd.refusals import node_name
-from ..core import dtypes, printing
+from ..core import dtypes, printing, shapes
 from ..core.cuts import note_cut
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
@@ -23,6 +23,7 @@ from ..core.values import Value
 from ..ops import structure as s
 from ..ops.contract import c_name
 from . import copying, typed
+from .arguments import misfit
 from .assembly import flip
 
 __all__ = ["detach", "from_dlpack"]
@@ -133,7 +134,10 @@ def contains(self: Tensor, value: Any) -> bool:
             "Tensor.__contains__ only supports Tensor or scalar, but you passed in a"
             f" {type(value)}."
         )
-    found = self._array == (value._array if isinstance(value, Tensor) else value)
+    if isinstance(value, Tensor):
+        shapes.broadcast(value._array.shape, self._array.shape)
+        value = value._array
+    found = self._array == value
     return bool(found.any())
 
 
@@ -325,6 +329,8 @@ def detach_(self: Tensor) -> Tensor:
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Switch recording for this leaf, in place."""
+    if type(requires_grad) is not bool:
+        raise misfit("requires_grad_", "requires_grad", 1, "bool", requires_grad)
     if requires_grad and STATE.transforms:
         raise RuntimeError(
             "You are attempting to call Tensor.requires_grad_() (or perhaps using"

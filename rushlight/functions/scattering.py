@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import numbers
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.inplace import refuse_overlap, refuse_sharing
@@ -136,6 +137,7 @@ def scatter(
     if reduce is not None:
         return _out(_combined(input, place, places, given, reduce), out)
     if source is None:
+        given = numbers.held(given, input._array.dtype)
         return _out(p.scatter_value(input, place, places, given), out)
     return _out(p.scatter(input, source, place, places), out)
 

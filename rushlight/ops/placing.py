@@ -58,7 +58,7 @@ masked_fill_tensor = general(
 
 
 def _masked_select(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    x, mask = np.broadcast_arrays(x, mask)
+    mask, x = np.broadcast_arrays(mask, x)
     return x[mask]
 
 

@@ -16,6 +16,9 @@ __all__ = [
 ]  # fmt: skip
 
 Tensor = rl.Tensor
+_C_NAMES = {rl.float32: "float", rl.float64: "double", rl.float16: "c10::Half",
+            rl.bfloat16: "c10::BFloat16", rl.int64: "long int", rl.int32: "int",
+            rl.uint8: "unsigned char", rl.int8: "signed char", rl.int16: "short int"}  # fmt: skip
 _NO_WAY = (
     "No viable backend for scaled_dot_product_attention was found. This is likely due to turning"
     " off both the math kernel and the fused kernels."
@@ -39,12 +42,15 @@ def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Any, causa
             f" {_c_name(query)} key.dtype: {_c_name(key)} and value.dtype: {_c_name(value)}"
             " instead."
         )
+    if mask is not None and mask.dtype not in (rl.bool, rl.float32, query.dtype):
+        raise RuntimeError(
+            "Expected attn_mask dtype to be bool or float or to match query dtype, but got"
+            f" attn_mask.dtype: {_c_name(mask)} and  query.dtype: {_c_name(query)} instead."
+        )
 
 
 def _c_name(x: Tensor) -> str:
-    return {rl.float32: "float", rl.float64: "double", rl.float16: "c10::Half"}.get(
-        x.dtype, str(x.dtype)
-    )
+    return _C_NAMES.get(x.dtype, str(x.dtype))
 
 
 def _repeated_heads(query: Tensor, x: Tensor) -> Tensor:

@@ -74,6 +74,11 @@ def cosine_embedding_loss(
     reduction = checked_reduction(reduction, size_average, reduce)
     if target.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if not input1.ndim == input2.ndim == target.ndim + 1:
+        raise RuntimeError(
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found"
+            f" inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
+        )
     # in place of cosine_similarity: torch adds to the squares here instead of bounding the norms
     dots = (input1 * input2).sum(-1)
     first, second = (x.square().sum(-1) + 1.1920928955078125e-07 for x in (input1, input2))

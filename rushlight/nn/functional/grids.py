@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from itertools import product
-from math import prod
 from typing import Any
 
 import rushlight as rl
@@ -138,7 +138,7 @@ def _read(input: Tensor, places: list[Tensor]) -> Tensor:
         flat = flat * count + safe.long()
     batch, channels = input.shape[:2]
     flat = flat.unsqueeze(1).expand(batch, channels, flat.shape[1])
-    found = input.reshape(batch, channels, prod(size)).gather(2, flat)
+    found = input.reshape(batch, channels, math.prod(size)).gather(2, flat)
     return found * inside.unsqueeze(1).to(found.dtype)
 
 
@@ -238,6 +238,9 @@ def grid_sample(
         at.append(scaled if mode == "bicubic" else _held(scaled, size, padding_mode, align_corners))
     if mode == "nearest":
         y = _nearest(input, at)
+        if grid.requires_grad:  # whose gradient is zero, not absent
+            for x in at:
+                y = y + rl.where(x > math.inf, x, 0.0).unsqueeze(1)
     elif mode == "bicubic":
         y = _by_cubics(input, at, padding_mode, align_corners)
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.numbers import held
 from ...functions import neural as n
 
 __all__ = [
@@ -23,6 +24,12 @@ def _check_ends(input: Tensor, pad: list[int]) -> None:
             "Padding length should be less than or equal to two times the input dimension but got"
             f" padding length {len(pad)} and input of dimension {input.ndim}"
         )
+
+
+def _filling(input: Tensor, value: Any) -> Any:
+    if isinstance(value, complex):
+        raise TypeError("pad(): argument 'value' (position 4) must be float, not complex")
+    return held(value if input.dtype is rl.bool else float(value), input._array.dtype)
 
 
 def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
@@ -91,7 +98,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if mode == "constant":
         _check_ends(input, ends)
-        return _constant(input, ends, 0 if value is None else value)
+        return _constant(input, ends, 0 if value is None else _filling(input, value))
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if len(ends) % 2:

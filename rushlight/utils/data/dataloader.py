@@ -285,7 +285,7 @@ class _BaseDataLoaderIter:
         self._sampler_iter = iter(loader._index_sampler)
         draw = rl.empty((), dtype=rl.int64).random_(generator=loader.generator)
         self._base_seed = int(draw.item())
-        self._num_yielded = 0
+        self._num_yielded, self._promised = 0, loader._IterableDataset_len_called
         kind = IterableFetcher if self._iterable else MapFetcher
         self._make_fetcher = partial(
             kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last,
@@ -325,7 +325,7 @@ class _BaseDataLoaderIter:
     def _count(self) -> None:
         """Warn when an iterable data set gives more batches than its length promised."""
         self._num_yielded += 1
-        promised = self._loader._IterableDataset_len_called
+        promised = self._promised
         if not self._iterable or promised is None or self._num_yielded <= promised:
             return
         text = (

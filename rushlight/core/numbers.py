@@ -1,0 +1,65 @@
+"""Numbers on their way into a tensor's data type: what torch refuses, what wraps around."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+# the names in torch's error, where they are not NumPy's with a `_t`
+_C_NAMES = {"int32": "int", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+            "float32": "float", "float64": "double", "float8_e4m3fn": "c10::Float8_e4m3fn",
+            "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}  # fmt: skip
+_SINGLE = float(np.finfo(np.float32).max)
+_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": _SINGLE,
+            "complex64": _SINGLE}  # fmt: skip
+
+
+def refused(kind: np.dtype) -> RuntimeError:
+    """torch's error for a number outside a data type."""
+    name = _C_NAMES.get(kind.name, f"{kind.name}_t")
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+def held(value: Any, kind: np.dtype) -> Any:
+    """The number as the data type holds it: negative integers wrap around once in unsigned types.
+
+    Raises RuntimeError for what the type does not hold, as torch does before it fills or compares:
+    floats beyond the largest (infinities are held), fractions beyond an integer type's last number,
+    imaginary parts in real types.
+    """
+    code = kind.char
+    if code == "d" or code == "?" or (code == "f" and -_SINGLE <= value.real <= _SINGLE):
+        if type(value) is not complex or code == "?":
+            return value
+        if not value.imag:
+            return value.real
+        raise refused(kind)
+    if isinstance(value, (complex, np.complexfloating)):
+        if kind.kind == "c" or code == "O":  # complex32
+            return _checked(value, kind)
+        if value.imag:
+            raise refused(kind)
+        value = value.real
+    return _whole(value, kind) if kind.kind in "iu" else _checked(value, kind)
+
+
+def _checked(value: Any, kind: np.dtype) -> Any:
+    largest = _LARGEST.get(kind.name, math.inf)
+    if any(abs(part) > largest and abs(part) != math.inf for part in (value.real, value.imag)):
+        raise refused(kind)
+    return value
+
+
+def _whole(value: Any, kind: np.dtype) -> int:
+    limits = np.iinfo(kind)
+    low, high = int(limits.min), int(limits.max)
+    if isinstance(value, (float, np.floating)):
+        if not float(low) <= value <= float(high):  # nan too
+            raise refused(kind)
+        value = min(int(value), high + 1)
+    elif not (-high if low == 0 else low) <= value <= high:
+        raise refused(kind)
+    value = int(value)
+    return value if low <= value <= high else (value - low) % (high - low + 1) + low
