@@ -131,9 +131,14 @@ class Program:
             out = wanted[k]
             if out is None and k in self.donate:
                 out = given[self.donate[k]]
-            good = out is not None and out.shape == shape and out.dtype == dtype
-            usable = good and out.flags.c_contiguous
-            results.append(out if usable else np.empty(shape, dtype))
+            if (
+                out is None
+                or out.shape != shape
+                or out.dtype != dtype
+                or not out.flags.c_contiguous
+            ):
+                out = np.empty(shape, dtype)
+            results.append(out)
         with self._lock:
             self._run(given, results)
         for result, out in zip(results, wanted):
