@@ -273,7 +273,11 @@ def _traced(tracer: Any, entry: Entry, g: Any) -> Any:
 
 def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:
     """Zeros for the outputs of an entry that nobody used."""
-    dtype = next(g.dtype for g in gs if g is not None)
+    dtype: Any = None
+    for g in gs:
+        if g is not None:
+            dtype = g.dtype
+            break
     if isinstance(dtype, dtypes.dtype):
         dtype = dtype.numpy
     found = []

@@ -80,9 +80,8 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             g = g.copy()  # somebody else's too
         tensor._grad = wrap(g)
         return
-    plain = type(g) is ndarray and type(before._array) is ndarray and not create
-    if plain and before._entry is None:  # as in a second pass of training
-        _grow(before, g)
+    if before is not None and type(g) is ndarray is type(before._array):
+        _grow(tensor, before, g, create)  # as in a second pass of training
         return
     if isinstance(g, Tensor) and not create and (listening() or _shell(g)):
         _shown_to_modes(tensor, g)
@@ -96,10 +95,7 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
             tensor._grad = g if before is None else Late.add(before, g)
             return
     if before is not None:
-        if create or before._entry is not None:
-            tensor._grad = Late.add(before, shown(g))
-        else:
-            _grow(before, g._array if isinstance(g, Tensor) else g)
+        _grow(tensor, before, g, create)
         return
     if isinstance(g, Tensor) and (create or g._entry is not None):
         tensor._grad = Late.keep(g)
@@ -112,9 +108,12 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     tensor._grad = wrap(array)
 
 
-def _grow(before: Tensor, g: Any) -> None:
-    """Add to a gradient in place."""
-    before._array += g
+def _grow(tensor: Tensor, before: Tensor, g: Any, create: bool) -> None:
+    """Add to a leaf's gradient: in place, where nothing is recorded."""
+    if create or before._entry is not None:
+        tensor._grad = Late.add(before, shown(g))
+        return
+    before._array += g._array if isinstance(g, Tensor) else g
     mark_written(before._array)
 
 

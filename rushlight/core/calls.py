@@ -20,7 +20,6 @@ from .dispatch import (
     apply,
     apply_by_params,
     finish,
-    finish_many,
     observe,
     write_out,
 )
@@ -29,7 +28,7 @@ from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import shortage
 from .state import STATE, WATCHED
-from .tape import LEAF, tick
+from .tape import LEAF, OUTPUT, SHAPE, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
 NUMBERS = frozenset((float, int))
@@ -226,13 +225,13 @@ def _real(a: Any) -> bool:
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
+    if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
+        y = prim.eval(input, other, *params)  # rules run on bare arrays
+        return y if type(y) is ndarray else asarray(y)
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
         ways = SHORT_WAYS.get(type(other._array))
         if ways is not None and _real(other._array):
             return ways[prim](prim, (input, other), params)
-    if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
-        y = prim.eval(input, other, *params)
-        return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
         b = other._array  # type: ignore[union-attr]  # a Tensor
         if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
@@ -328,9 +327,8 @@ def _triple(prim: Primitive) -> Any:
 def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
     arity = prim.arity or 0
-    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    direct, records = prim.dtype == "first", prim.rule is not None
-    several = None if prim.outputs == 1 else _several(prim)
+    evaluate, direct, records = prim.eval, prim.dtype == "first", prim.rule is not None
+    single, wrap = prim.outputs == 1, _wrapped(prim) if prim.outputs == 1 else _several(prim)
 
     def op(*arguments: Any) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
@@ -345,24 +343,14 @@ def _general(prim: Primitive) -> Any:
             wanted = wanted or x._entry is not None
         try:
             y = evaluate(*arrays, *params)
-            if several is None and type(y) is not ndarray:
+            if single and type(y) is not ndarray:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
         except (MemoryError, ValueError) as error:
             raise _refused(error) from None
         parents = _parents(inputs) if wanted and records and STATE.grad else None
-        if several is not None:
-            return several(y, inputs, arrays, params, parents)
-        result = new(Tensor)
-        result._array = y
-        result._entry = None if parents is None else [
-            prim, parents, tuple(arrays) if keep_x else None, y if keep_y else None, params,
-            y.shape, tick(), None,
-        ]  # fmt: skip
-        if parents is not None and WATCHED[0] and STATE.watchers:
-            observe(result._entry, y, inputs)
-        return result
+        return wrap(y, inputs, arrays, params, parents)
 
     return op
 
@@ -371,34 +359,59 @@ def _parents(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs])
 
 
+def _wrapped(prim: Primitive) -> Any:
+    """What wraps the output of an op, and records it if it has parents."""
+    keep_x, keep_y = "x" in prim.reads, "y" in prim.reads
+
+    def wrap(y: Any, inputs: Any, arrays: Any, params: Any, parents: Any) -> Any:
+        result = new(Tensor)
+        result._array = y
+        if parents is None:
+            result._entry = None
+            return result
+        result._entry = [
+            prim, parents, tuple(arrays) if keep_x else None, y if keep_y else None, params,
+            y.shape, tick(), None,
+        ]  # fmt: skip
+        if WATCHED[0] and STATE.watchers:
+            observe(result._entry, y, inputs)
+        return result
+
+    return wrap
+
+
 def _several(prim: Primitive) -> Any:
     """What wraps the outputs of an op that has several, and records them if it has parents."""
     keep_x, keep_y, keep_rest = (what in prim.reads for what in "xyz")
     view = getattr(prim.rule, "view", False)
 
     def wrap(ys: Any, inputs: Any, arrays: Any, params: Any, parents: Any) -> Any:
-        entry = None
+        entry: Any = None
         if parents is not None:
-            ys = tuple([y if type(y) is ndarray else asarray(y) for y in ys])
-            entry = [
-                prim, parents, tuple(arrays) if keep_x else None,
-                ys if keep_y else (None, *ys[1:]) if keep_rest else None, params,
-                tuple([y.shape for y in ys]), tick(), None,
-            ]  # fmt: skip
-        if view:
-            return finish_many(prim, entry, ys, inputs)
-        results = []
+            kept = tuple(arrays) if keep_x else None
+            entry = [prim, parents, kept, None, params, None, tick(), None]
+        results, found, sizes = [], [], []
         for y in ys:
+            if type(y) is not ndarray:
+                y = asarray(y)
             result = new(Tensor)
-            result._array = y if type(y) is ndarray else asarray(y)
-            if entry is None or y.dtype.char not in FLOATS:
-                result._entry = None
-            else:
-                place = (len(results),)
-                result._entry = [OUTPUT_OF, (entry,), None, None, place, y.shape, tick(), None]
+            result._array = y
+            result._entry = None
+            if view:
+                link_view(result, inputs[0])
+            if entry is not None:
+                if y.dtype.char in FLOATS:
+                    place = (len(results),)
+                    result._entry = [OUTPUT_OF, (entry,), None, None, place, y.shape, tick(), None]
+                found.append(y)
+                sizes.append(y.shape)
             results.append(result)
-        if entry is not None and WATCHED[0] and STATE.watchers:
-            observe(entry, ys, inputs)
+        if entry is not None:
+            entry[SHAPE] = tuple(sizes)
+            if keep_y or keep_rest:
+                entry[OUTPUT] = tuple(found) if keep_y else (None, *found[1:])
+            if WATCHED[0] and STATE.watchers:
+                observe(entry, tuple(found), inputs)
         return tuple(results)
 
     return wrap
@@ -407,11 +420,12 @@ def _several(prim: Primitive) -> Any:
 def _sequence(prim: Primitive) -> Any:
     """Any number of operands of one data type; else `apply`."""
     direct, evaluate = prim.dtype in ("promote", "first"), prim.eval
+    records, wrap = prim.rule is not None, _wrapped(prim)
 
     def op(tensors: Any, *params: Any) -> Any:
         inputs = tuple(tensors)
         arrays: list[Any] = []
-        kind = None
+        kind, wanted = None, False
         for x in inputs:
             if type(x) not in EAGER_TYPES:
                 return apply(prim, inputs, params)
@@ -421,12 +435,14 @@ def _sequence(prim: Primitive) -> Any:
             if type(array) is not ndarray or array.dtype is not kind:
                 return apply(prim, inputs, params)
             arrays.append(array)
+            wanted = wanted or x._entry is not None
         try:
             y = evaluate(tuple(arrays), *params)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
         except (MemoryError, ValueError):
             return apply(prim, inputs, params)  # which knows how to say it
-        return finish(prim, inputs, tuple(arrays), y, params)
+        wanted = wanted and records and STATE.grad and y.dtype.char in FLOATS
+        return wrap(y, inputs, arrays, params, _parents(inputs) if wanted else None)
 
     return op

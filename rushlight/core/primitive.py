@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, Entry, ghosts
+from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, SHAPE, Entry, Ghost, ghosts
 
 # Values of `reads` that say more about two operands: when one of them is not needed after all.
 CROSSED = "x for the other"  # each is read only for the other's gradient
@@ -274,11 +274,15 @@ def bake_multilinear(adjoints: Sequence[Any], keep: bool) -> Callable[[Any, Entr
     if len(adjoints) == 1:
         (adjoint,) = adjoints
 
-        def pull_one(g: Any, entry: Entry) -> Any:
-            xs = entry[INPUTS] if keep else ghosts(entry)
-            return (adjoint(g, *xs, *entry[PARAMS]),)
+        def pull_by_value(g: Any, entry: Entry) -> Any:
+            return (adjoint(g, *entry[INPUTS], *entry[PARAMS]),)
 
-        return pull_one
+        def pull_by_shape(g: Any, entry: Entry) -> Any:
+            parent = entry[PARENTS][0]
+            shape = parent[SHAPE] if type(parent) is list else parent._array.shape
+            return (adjoint(g, Ghost(shape), *entry[PARAMS]),)
+
+        return pull_by_value if keep else pull_by_shape
 
     def pull(g: Any, entry: Entry) -> Any:
         xs = entry[INPUTS] if keep else ghosts(entry)

@@ -85,7 +85,7 @@ def below64(words: Words, p: float) -> Array:
         return np.ones(high.shape, np.bool_)
     below = high < np.uint32(limit >> 32)
     tie = high == np.uint32(limit >> 32)
-    if tie.any():
+    if np.count_nonzero(tie):  # sooner told than `any`
         below |= tie & (low < np.uint32(limit & 0xFFFFFFFF))
     return below
 

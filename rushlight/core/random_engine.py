@@ -103,6 +103,13 @@ class Engine(Stream):
         >>> Engine(0).normal(3)
         array([ 1.5409961, -0.2934289, -2.1787894], dtype=float32)
         """
+        plain = mean == 0 and std == 1 and (dtype is _FLOAT32 or dtype is np.float32)
+        if plain and out is None and type(shape) is tuple:  # whole rows are soon done
+            count = math.prod(shape)
+            if 16 <= count <= _FEW_ROWS and count % 16 == 0:
+                values = self.block_normals(count)
+                if values is not None:
+                    return values.reshape(shape)
         shape, dtype, count = size_of(shape, dtype, out)
         if std < 0:
             raise fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")

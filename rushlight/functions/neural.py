@@ -83,6 +83,7 @@ from ..ops.fused.pooling import (
     window_argmax,
 )
 from ..ops.placing import take
+from ..ops.reduce import number
 from ..ops.structure import reshape
 from ..ops.transcendental import relu
 from .drawing import dense_like, engine_of
@@ -117,10 +118,6 @@ def goes_by(node: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return wrapped
 
 
-def _typed(input: Tensor, dtype: Any) -> Tensor:
-    return input if dtype is None else s.cast(input, dtype)
-
-
 def softmax(
     input: Tensor, dim: Any = None, dtype: Any = None, *, axis: Any = None, out: Any = None
 ) -> Tensor:
@@ -133,8 +130,11 @@ def softmax(
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
-    dim = required_dim("softmax", dim, axis)
-    y = soft.softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    if dim is None or axis is not None:
+        dim = required_dim("softmax", dim, axis)
+    if dtype is not None:
+        input = s.cast(input, dtype)
+    y = soft.softmax(input, dimension(dim, input._array.ndim))
     return y if out is None else write_out(y, out)
 
 
@@ -147,8 +147,11 @@ def log_softmax(
     >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])
     """
-    dim = required_dim("log_softmax", dim, axis)
-    y = soft.log_softmax(_typed(input, dtype), dimension(dim, input._array.ndim))
+    if dim is None or axis is not None:
+        dim = required_dim("log_softmax", dim, axis)
+    if dtype is not None:
+        input = s.cast(input, dtype)
+    y = soft.log_softmax(input, dimension(dim, input._array.ndim))
     return y if out is None else write_out(y, out)
 
 
@@ -239,9 +242,9 @@ def update_running(running: Tensor, batch: Tensor, factor: float, share: float =
         return  # of a symbolic expression, which has no values to keep
     a = memory(running)
     if share != 1.0:
-        seen = seen * share
-    a *= 1 - factor
-    a += factor * seen.reshape(a.shape)
+        seen = seen * number(share, seen.dtype)
+    a *= number(1 - factor, a.dtype)
+    a += seen.reshape(a.shape) * number(factor, seen.dtype)
     mark_written(a)
 
 

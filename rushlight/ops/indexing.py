@@ -44,7 +44,7 @@ def _add_at(g: np.ndarray, shape: Sequence[int], key: Key) -> np.ndarray:
     elif len(key) == 1 and isinstance(key[0], np.ndarray) and g.ndim > key[0].ndim:
         add_rows(y, key[0], g)
     elif len(key) == len(shape) > 1 and all(_whole(k) for k in key) and y.size:
-        np.add.at(y.reshape(-1), _flattened(key, shape), np.broadcast_to(g, g.shape).reshape(-1))
+        np.add.at(y.reshape(-1), _flattened(key, shape), g.reshape(-1))
     else:
         np.add.at(y, key, g)
     return y
@@ -57,9 +57,21 @@ def _whole(key: Any) -> bool:
 def _flattened(key: Key, shape: Sequence[int]) -> np.ndarray:
     """One array of places for each dimension as indices into the flattened array."""
     flat: Any = 0
-    for places, n in zip(key, shape):
-        flat = flat * n + (places if not places.size or places.min() >= 0 else places % n)
+    for dim, (places, n) in enumerate(zip(key, shape)):
+        forward = places if within(places, n) else places % n
+        flat = flat * n + forward if dim else forward
     return flat.reshape(-1)
+
+
+def within(places: np.ndarray, size: int) -> bool:
+    """Whether all of some whole numbers are in 0..size-1."""
+    if not places.size:
+        return True
+    if places.dtype.char != "l":
+        return bool(places.min() >= 0 and places.max() < size)
+    # one look instead of two: without its sign a negative number is larger than all others
+    seen = places.view(np.uint64)
+    return seen.item(seen.argmax()) < size  # sooner told than a maximum
 
 
 _ROUNDS = 16
@@ -74,9 +86,10 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     then their second ones added, and so on; what a few rows have beyond that is added up at once.
     """
     flat = rows.reshape(-1)
-    if flat.size and (flat.min() < -len(y) or flat.max() >= len(y)):
-        raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
-    flat = flat % (len(y) or 1)
+    if not within(flat, len(y)):
+        if flat.min() < -len(y) or flat.max() >= len(y):
+            raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
+        flat = flat % len(y)
     if g.size <= _FEW // 8 or (g.size <= _FEW and g.size < _WIDE * flat.size):
         np.add.at(y, flat, g.reshape(flat.size, *y.shape[1:]))
         return

@@ -34,7 +34,7 @@ def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.nd
     square = parts(gap * gap.conj())[0] if gap.dtype.char in COMPLEX_CODES else gap * gap
     total = _reduce_add(square, dims, None, None, keep)
     y = row_major(np.true_divide(total, number(max(size - correction, 0), square.dtype)))
-    return y.astype(square.dtype if x.dtype.itemsize != 2 else x.dtype)
+    return y if a is x else y.astype(x.dtype)
 
 
 def _freedom(x: Any, dims: Dims, correction: float) -> float:

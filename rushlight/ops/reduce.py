@@ -23,7 +23,7 @@ Dims = tuple[int, ...] | None
 
 def kept(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
     """The shape with the reduced dimensions of size 1."""
-    return tuple(1 if dims is None or i in dims else size for i, size in enumerate(shape))
+    return tuple([1 if dims is None or i in dims else size for i, size in enumerate(shape)])
 
 
 FEW = 8192  # elements that are sooner written out than read again and again through strides of 0
@@ -40,7 +40,7 @@ def spread(g: Any, x: Any, dims: Dims) -> Any:
 
 def count(shape: Sequence[int], dims: Dims) -> int:
     """How many elements go into each result."""
-    return prod(shape) if dims is None else prod(shape[i] for i in dims)
+    return prod(shape) if dims is None else prod([shape[i] for i in dims])
 
 
 _reduce_add = np.add.reduce
@@ -76,6 +76,8 @@ def ones(length: int, kind: np.dtype) -> np.ndarray:
 
 def row_sums(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     """np.add.reduce; of many short rows as a product with ones."""
+    if x.size < MANY:  # arguments in their order: words cost 100 ns
+        return _reduce_add(x, dims, None, None, keep)
     if not short_rows(x, dims, 128):
         few = _few_slices(x, dims)
         return _reduce_add(x, dims, keepdims=keep) if few is None else _added(x, few, keep)
@@ -100,8 +102,8 @@ def _added(x: np.ndarray, dim: int, keep: bool) -> np.ndarray:
 
 def row_extremes(ufunc: Any, x: np.ndarray, dims: Dims, keep: bool) -> Any:
     """ufunc.reduce of a maximum or minimum; of many short rows a column at a time."""
-    if not short_rows(x, dims, 16):
-        return ufunc.reduce(x, dims, keepdims=keep)
+    if x.size < MANY or not short_rows(x, dims, 16):
+        return ufunc.reduce(x, dims, None, None, keep)
     y = ufunc(x[..., 0], x[..., 1])
     for place in range(2, x.shape[-1]):
         ufunc(y, x[..., place], out=y)
@@ -117,7 +119,7 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
         y = _reduce_add(x, dims, np.float32, keepdims=keep)
         return row_major(y).astype(x.dtype)
     small = dims is None or x.size < MANY
-    y = _reduce_add(x, dims, keepdims=keep) if small else row_sums(x, dims, keep)
+    y = _reduce_add(x, dims, None, None, keep) if small else row_sums(x, dims, keep)
     return y if y.ndim < 2 else row_major(y)
 
 
@@ -133,6 +135,8 @@ def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if not elements and total.size:
         warn_of_nothing(f"mean of shape {x.shape}")
         return (total * np.nan).astype(x.dtype)
+    if x.dtype.char in "fd":
+        return total / number(elements, x.dtype)
     return (total / elements).astype(x.dtype)
 
 

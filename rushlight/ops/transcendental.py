@@ -16,6 +16,8 @@ from ..core.tape import OUTPUT
 from .fused.rounds import PIECE, rectified
 
 PRINTED = 1000  # elements that `repr` shows in full
+_SINGLE, _DOUBLE = np.dtype("f"), np.dtype("d")  # a letter NumPy looks up at each call
+_ONE = np.ones((), _DOUBLE)  # as an array, which operations take sooner than a Python number
 
 
 def rounded(ufunc: Any, name: str | None = None) -> Any:
@@ -29,7 +31,8 @@ def rounded(ufunc: Any, name: str | None = None) -> Any:
 
     def evaluate(x: Any) -> Any:
         if x.size <= PRINTED:
-            return ufunc(x, dtype="d").astype("f") if x.dtype.char == "f" else ufunc(x)
+            # conversions apart: inside the call NumPy makes them by a buffer, which takes longer
+            return ufunc(x.astype(_DOUBLE)).astype(_SINGLE) if x.dtype.char == "f" else ufunc(x)
         return large(x)
 
     return evaluate
@@ -132,7 +135,7 @@ def _sigmoid(x: Any) -> Any:
     if x.dtype.kind == "c":
         return 1 / (1 + np.exp(-x))
     if x.dtype.char == "f" and x.size <= PRINTED:
-        return (1 / (1 + np.exp(-x.astype("d")))).astype("f")
+        return (_ONE / (_ONE + np.exp(-x.astype(_DOUBLE)))).astype(_SINGLE)
     return _large_sigmoid(x)
 
 

@@ -31,12 +31,13 @@ def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Any, causa
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when"
             " is_causal=True"
         )
-    if min(query.ndim, key.ndim, value.ndim) < 2:
+    q, k, v = query._array, key._array, value._array
+    if q.ndim < 2 or k.ndim < 2 or v.ndim < 2:
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim:"
             f" {query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
         )
-    if not query.dtype == key.dtype == value.dtype:
+    if not q.dtype is k.dtype is v.dtype and not query.dtype is key.dtype is value.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype:"
             f" {_c_name(query)} key.dtype: {_c_name(key)} and value.dtype: {_c_name(value)}"
@@ -71,7 +72,7 @@ def _laid_as_query(y: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: A
 
     Heads of a projection are a turned view; users turn the result back and `view` it as rows.
     """
-    if query.ndim != 4:
+    if query._array.ndim != 4 or query.is_contiguous():
         return y
     steps = query.stride()
     if steps[0] >= steps[1] >= steps[2] or steps[3] != 1 or 0 in steps:
@@ -109,7 +110,7 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key, value = _repeated_heads(query, key), _repeated_heads(query, value)
     if scale is None:
-        scale = 1 / math.sqrt(query.shape[-1])
+        scale = 1 / math.sqrt(query._array.shape[-1])
     # (*, L, E) @ (*, E, S) -> (*, L, S)
     scores = (query * scale) @ key.transpose(-2, -1)
     hidden = None

@@ -126,13 +126,18 @@ def _with_running(
     return n.affine(input, scale.reshape(shape), shift.reshape(shape))
 
 
+def _fits(input: Tensor, shape: tuple[int, ...], *params: Any) -> bool:
+    """Whether nothing is to be said about a layer's shapes and types, as nearly always."""
+    a = input._array
+    if not shape or a.shape[-len(shape) :] != shape:
+        return False
+    for x in params:
+        if x is not None and (x._array.shape != shape or x._array.dtype is not a.dtype):
+            return False
+    return True
+
+
 def _check_normalized(input: Tensor, shape: tuple[int, ...], root: bool, **params: Any) -> None:
-    if shape and input._array.shape[-len(shape) :] == shape:
-        for x in params.values():
-            if x is not None and x._array.shape != shape:
-                break
-        else:
-            return
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one"
@@ -153,6 +158,8 @@ def _check_normalized(input: Tensor, shape: tuple[int, ...], root: bool, **param
 
 
 def _shape_of(name: str, normalized_shape: Any) -> tuple[int, ...]:
+    if type(normalized_shape) is tuple:
+        return normalized_shape
     if isinstance(normalized_shape, int):
         raise TypeError(
             f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
@@ -173,8 +180,9 @@ def layer_norm(
     tensor([[-1.0000,  1.0000]])
     """
     shape = _shape_of("layer_norm", normalized_shape)
-    _check_normalized(input, shape, False, weight=weight, bias=bias)
-    _same_type(input, weight, bias)
+    if not _fits(input, shape, weight, bias):
+        _check_normalized(input, shape, False, weight=weight, bias=bias)
+        _same_type(input, weight, bias)
     dims = _last(len(shape), len(input._array.shape))
     return n.standardise(input, weight, bias, dims, eps)[0]
 
@@ -191,7 +199,8 @@ def rms_norm(
     tensor([0.8485, 1.1314])
     """
     shape = _shape_of("rms_norm", normalized_shape)
-    _check_normalized(input, shape, True, weight=weight)
+    if not _fits(input, shape, weight):
+        _check_normalized(input, shape, True, weight=weight)
     if eps is None:
         eps = rl.finfo(input.dtype).eps
     y = n.root_mean_square(input, _last(len(shape), len(input._array.shape)), eps)

@@ -21,9 +21,9 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
     """One operand; 16-bit types are computed in float32, integers refused as torch does."""
 
     def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
-        need_float(x, kernel)
         if x.dtype.char in "fd":
             return large(x, *params)
+        need_float(x, kernel)
         return np.asarray(eval(widened(x), *params)).astype(x.dtype, copy=False)
 
     def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:
@@ -34,7 +34,7 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
     def back(g: Any, x: Any, *params: Any) -> Any:
         return vjp(g, None, x, *params)
 
-    large = heavy(name, lambda x, *params: np.asarray(eval(x, *params)), light=True)
+    large = heavy(name, eval, light=True)
     large_back = heavy(f"{name}_back", back, back, light=True)
     return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, flat=flat)
 
@@ -104,9 +104,9 @@ def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, do
     """
 
     def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
-        need_float(x, kernel)
         if exact and x.size <= PRINTED and x.dtype.char == "f":
             return in_rounds(forward, x.astype("d"), params=params).astype("f")
+        need_float(x, kernel)
         return large(x, *params)
 
     def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:

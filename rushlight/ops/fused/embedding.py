@@ -10,12 +10,12 @@ from ...core.errors import fail
 from ...core.families import multilinear
 from ...core.heavy import heavy
 from ...core.primitive import ADDED
-from ..indexing import add_at
+from ..indexing import add_at, within
 
 
 def check_rows(places: np.ndarray, rows: int) -> None:
     """torch's error for a number that is no row of the table, naming it and its position."""
-    if places.size and (places.min() < 0 or places.max() >= rows):
+    if not within(places, rows):
         at = tuple(int(i) for i in np.argwhere((places < 0) | (places >= rows))[0])
         raise fail(
             IndexError,

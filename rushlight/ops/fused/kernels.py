@@ -28,7 +28,8 @@ def need_float(x: np.ndarray, kernel: str) -> None:
 
 def raw(*values: Any) -> bool:
     """Whether a rule runs on bare arrays (and not on tensors that record it in turn)."""
-    return all(
-        type(value) is np.ndarray or value is None or isinstance(value, np.generic)
-        for value in values
-    )
+    for value in values:
+        if type(value) is np.ndarray or value is None or isinstance(value, np.generic):
+            continue
+        return False
+    return True

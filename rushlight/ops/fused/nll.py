@@ -15,12 +15,14 @@ from ...core.errors import fail, warn_of_nothing
 from ...core.families import general, multilinear
 from ...core.heavy import LEAST, able, heavy
 from ...core.tape import INPUTS
-from ..reduce import ones
+from ..reduce import number, ones
 from ..reduce import sum as sum_of
 from .kernels import need_float, raw, widened
 from .softmax import softmax
 
 FEW = 64
+_BITS = {4: np.dtype("i"), 8: np.dtype("l")}  # whole numbers of as many bytes
+_OF_BITS = {4: np.dtype("f"), 8: np.dtype("d")}
 
 
 def _refuse(labels: np.ndarray, wrong: np.ndarray, classes: int, ignore: int) -> None:
@@ -107,6 +109,8 @@ def _scales(g: np.ndarray, counts: Any, weight: Any, labels: Any, reduction: str
     factors = _factors(labels, counts, weight, g)
     if reduction == "mean":
         count = _total(factors, labels)
+        if factors is None and count:
+            return np.asarray(g / number(count, g.dtype))
         g = np.asarray(g / g.dtype.type(count) if count else g * np.nan)
     return g if factors is None else np.where(factors == 0, 0, g * factors)
 
@@ -159,7 +163,8 @@ nll_back = multilinear(
 def _cross_entropy(
     x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> Any:
-    need_float(x, "log_softmax_lastdim_kernel_impl")
+    if x.dtype.char not in "fd":
+        need_float(x, "log_softmax_lastdim_kernel_impl")
     wide = widened(x)
     weight = None if weight is None else widened(weight)
     if wide.size < LEAST:
@@ -168,7 +173,7 @@ def _cross_entropy(
         _checked(labels, x.shape[1], ignore)  # a program does not say which label is wrong
         loss, p = _large(wide, labels, weight, ignore, reduction)
     # kept as bits: an output of integers takes no gradient
-    return loss.astype(x.dtype, copy=False), p.view(f"i{p.itemsize}")
+    return (loss if wide is x else loss.astype(x.dtype)), p.view(_BITS[p.itemsize])
 
 
 def _loss_and_softmax(
@@ -229,17 +234,19 @@ def _cross_entropy_vjp(
 def _cross_entropy_back(
     g: np.ndarray, bits: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> np.ndarray:
-    p = bits.view(f"f{bits.itemsize}")
-    wide = g.astype(p.dtype, copy=False)
+    p = bits.view(_OF_BITS[bits.itemsize])
     weight = None if weight is None else widened(weight)
-    return _large_back(p, wide, labels, weight, ignore, reduction).astype(g.dtype, copy=False)
+    if g.dtype is p.dtype:
+        return _large_back(p, g, labels, weight, ignore, reduction)
+    wide = g.astype(p.dtype)
+    return _large_back(p, wide, labels, weight, ignore, reduction).astype(g.dtype)
 
 
 def _from_softmax(
     p: np.ndarray, g: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> np.ndarray:
     labels, counts = _checked(labels, p.shape[1], ignore)
-    scale = np.asarray(_scales(g, counts, weight, labels, reduction))
+    scale = _scales(g, counts, weight, labels, reduction)
     dx = p * (np.expand_dims(scale, 1) if scale.ndim else scale)
     flat = _flat(dx, labels)
     if flat is None:

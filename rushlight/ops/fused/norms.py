@@ -33,27 +33,36 @@ _reduce_add: Any = np.add.reduce  # its arguments in their order: words cost 100
 
 
 @lru_cache(256)
-def _seen(shape: Sizes, dims: Sizes) -> tuple[int, int, int, Sizes] | None:
-    """The shape as (outer, kept, inner), and with the reduced sizes 1; None: it is none of that."""
+def _seen(shape: Sizes, dims: Sizes, kind: np.dtype) -> tuple[Any, ...] | None:
+    """How sums are taken of a shape that can be seen as (outer, kept, inner); None: it cannot.
+
+    Rows and the ones they are multiplied by, columns and the ones that multiply them (None: there
+    is nothing to sum that way), the shape of the result.
+    """
+    if kind.char not in "fd":
+        return None
     lead = next((i for i in range(len(dims)) if dims[i] != i), len(dims))
     middle = len(shape) - len(dims)
     if dims != (*range(lead), *range(lead + middle, len(shape))):
         return None
     sizes = shape[:lead], shape[lead : lead + middle], shape[lead + middle :]
     outer, kept, inner = map(prod, sizes)
-    return outer, kept, inner, tuple(1 if i in dims else n for i, n in enumerate(shape))
+    by_inner = ones(inner, kind) if inner > 1 or outer == 1 else None
+    by_outer = ones(outer, kind) if outer > 1 else None
+    reduced = tuple(1 if i in dims else n for i, n in enumerate(shape))
+    return (outer * kept, inner), by_inner, (outer, kept), by_outer, reduced
 
 
 def _sum(x: np.ndarray, dims: Sizes) -> np.ndarray:
     """Sums, their dimensions of size 1; of few numbers by products with ones."""
-    seen = _seen(x.shape, dims) if x.size < _FEW and x.flags.c_contiguous else None
-    if seen is None or not x.size or x.dtype.char not in "fd":
+    seen = _seen(x.shape, dims, x.dtype) if x.size < _FEW and x.flags.c_contiguous else None
+    if seen is None or not x.size:
         return _reduce_add(x, dims, None, None, True)
-    outer, kept, inner, shape = seen
-    if inner > 1 or outer == 1:
-        x = x.reshape(outer * kept, inner).dot(ones(inner, x.dtype))
-    if outer > 1:
-        x = ones(outer, x.dtype).dot(x.reshape(outer, kept))
+    rows, by_inner, columns, by_outer, shape = seen
+    if by_inner is not None:
+        x = x.reshape(rows).dot(by_inner)
+    if by_outer is not None:
+        x = by_outer.dot(x.reshape(columns))
     return x.reshape(shape)
 
 
@@ -136,24 +145,30 @@ def _standardise(
     return y, center, variance
 
 
-def _scale_of(variance: np.ndarray, eps: float) -> np.ndarray:
+@lru_cache(256)
+def _numbers(shape: Sizes, dims: Sizes, eps: float, kind: np.dtype) -> tuple[np.ndarray, ...]:
+    """How many elements are averaged, eps and 1, as arrays."""
+    return number(prod([shape[i] for i in dims]), kind), number(eps, kind), number(1, kind)
+
+
+def _scale_of(variance: np.ndarray, eps: np.ndarray, one: np.ndarray) -> np.ndarray:
     """1 / sqrt(variance + eps)."""
-    scale = variance + number(eps, variance.dtype)
+    scale = variance + eps
     np.sqrt(scale, scale)
-    return np.divide(number(1, scale.dtype), scale, scale)
+    return np.divide(one, scale, scale)
 
 
 def _standardise_part(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     wide = widened(x)
-    count = number(prod([x.shape[i] for i in dims]), wide.dtype)
+    count, small, one = _numbers(x.shape, dims, eps, wide.dtype)
     center = _sum(wide, dims)
     np.divide(center, count, center)
     y = wide - center
     variance = _inner(y, y, dims)
     np.divide(variance, count, variance)
-    scale = _scale_of(variance, eps)
+    scale = _scale_of(variance, small, one)
     if weight is not None and weight.size == scale.size and weight.ndim == scale.ndim:
         y *= scale * weight
     else:
@@ -162,7 +177,7 @@ def _standardise_part(
             y *= weight
     if bias is not None:
         y += bias
-    return y.astype(x.dtype, copy=False), center, variance
+    return (y if wide is x else y.astype(x.dtype, copy=False)), center, variance
 
 
 def _standardise_vjp(
@@ -244,8 +259,8 @@ def _back_part(
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     kind = x.dtype
     g, x = widened(gs[0]), widened(x)
-    count = number(prod([x.shape[i] for i in dims]), x.dtype)
-    scale = _scale_of(variance, eps)
+    count, small, one = _numbers(x.shape, dims, eps, x.dtype)
+    scale = _scale_of(variance, small, one)
     normal = x - center
     normal *= scale
     dw = db = None
@@ -274,7 +289,7 @@ def _back_part(
     normal *= along
     inward -= normal
     inward -= total
-    narrow = lambda one: None if one is None else one.astype(kind, copy=False)
+    narrow = lambda one: one if one is None or one.dtype is kind else one.astype(kind, copy=False)
     return narrow(inward), narrow(dw), narrow(db)
 
 

@@ -39,7 +39,7 @@ def in_rounds(kernel: Callable[..., Any], *xs: np.ndarray, params: tuple[Any, ..
         if axes != list(range(first.ndim)):
             y = in_rounds(kernel, *[x.transpose(axes) for x in xs], params=params)
             return y.transpose(np.argsort(axes))
-    flats = [np.ascontiguousarray(widened(x)).reshape(-1) for x in xs]
+    flats = [widened(x).ravel() for x in xs]
     y = np.empty(first.size, flats[0].dtype)
     if y.size <= PIECE:
         kernel(y, *flats, *params)
@@ -47,7 +47,8 @@ def in_rounds(kernel: Callable[..., Any], *xs: np.ndarray, params: tuple[Any, ..
         for start in range(0, y.size, PIECE):
             part = slice(start, start + PIECE)
             kernel(y[part], *[flat[part] for flat in flats], *params)
-    return y.reshape(first.shape).astype(first.dtype, copy=False)
+    y = y.reshape(first.shape)
+    return y if y.dtype is first.dtype else y.astype(first.dtype, copy=False)
 
 
 @contextmanager

@@ -34,13 +34,13 @@ def normal_cdf(out: Array, x: Array) -> None:
         return
     square = x * x
     np.minimum(square, level(_FAR, square), out=square)
-    np.multiply(square, _LOGIT[-1], out=out)
+    np.multiply(square, _LOGIT[-1], out)
     for factor in _LOGIT[-2:0:-1]:
         out += factor
         out *= square
     out += _LOGIT[0]
     out *= x
-    np.tanh(out, out=out)
+    np.tanh(out, out)
     out += 1
     out *= 0.5
 
@@ -68,24 +68,24 @@ def gelu_back(out: Array, g: Array, x: Array) -> None:
 
 
 def _logistic(out: Array, x: Array) -> None:
-    np.negative(x, out=out)
-    np.exp(out, out=out)
+    np.negative(x, out)
+    np.exp(out, out)
     out += 1
-    np.divide(1, out, out=out)
+    np.divide(1, out, out)
 
 
 def silu(out: Array, x: Array) -> None:
     """x / (1 + e^-x)."""
-    np.negative(x, out=out)
-    np.exp(out, out=out)
+    np.negative(x, out)
+    np.exp(out, out)
     np.add(out, number(1, out.dtype), out=out)
-    np.divide(x, out, out=out)
+    np.divide(x, out, out)
 
 
 def silu_back(out: Array, g: Array, x: Array) -> None:
     s = np.empty_like(x)
     _logistic(s, x)
-    np.subtract(1, s, out=out)
+    np.subtract(1, s, out)
     out *= x
     out += 1
     out *= s
@@ -94,19 +94,19 @@ def silu_back(out: Array, g: Array, x: Array) -> None:
 
 def logistic_back(out: Array, g: Array, x: Array, scale: float) -> None:
     """g times the logistic function of scale x."""
-    np.multiply(x, -scale, out=out)
-    np.exp(out, out=out)
+    np.multiply(x, -scale, out)
+    np.exp(out, out)
     out += 1
-    np.divide(g, out, out=out)
+    np.divide(g, out, out)
 
 
 def softplus(out: Array, x: Array, beta: float) -> None:
     """log(1 + e^(beta x)) / beta."""
     top = x if beta == 1 else np.multiply(x, beta)
-    np.abs(top, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    np.log1p(out, out=out)
+    np.abs(top, out)
+    np.negative(out, out)
+    np.exp(out, out)
+    np.log1p(out, out)
     out += np.maximum(top, level(0.0, top))
     if beta != 1:
         out /= beta
@@ -117,29 +117,29 @@ _STEEP = {"f": 20.0, "d": 40.0}  # beyond, the tanh of softplus is 1
 
 def _exponential(x: Array) -> Array:
     e = np.minimum(x, level(_STEEP[x.dtype.char], x))
-    return np.exp(e, out=e)
+    return np.exp(e, e)
 
 
 def mish(out: Array, x: Array) -> None:
     """x tanh(log(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2)."""
     e = _exponential(x)
-    np.add(e, 2, out=out)
+    np.add(e, 2, out)
     e *= out
-    np.add(e, 2, out=out)
-    np.divide(e, out, out=out)
+    np.add(e, 2, out)
+    np.divide(e, out, out)
     out *= x
 
 
 def mish_back(out: Array, g: Array, x: Array) -> None:
     e = _exponential(x)
     s = e + 1
-    np.divide(e, s, out=s)  # the logistic function
-    np.add(e, 2, out=out)
+    np.divide(e, s, s)  # the logistic function
+    np.add(e, 2, out)
     e *= out
-    np.add(e, 2, out=out)
+    np.add(e, 2, out)
     e /= out  # the tanh
-    np.multiply(e, e, out=out)
-    np.subtract(1, out, out=out)
+    np.multiply(e, e, out)
+    np.subtract(1, out, out)
     out *= s
     out *= x
     out += e
@@ -148,7 +148,7 @@ def mish_back(out: Array, g: Array, x: Array) -> None:
 
 def hardswish(out: Array, x: Array) -> None:
     """x times (x + 3) / 6 held between 0 and 1."""
-    np.add(x, 3, out=out)
+    np.add(x, 3, out)
     np.clip(out, 0, 6, out=out)
     out *= x
     out /= 6
@@ -168,11 +168,11 @@ def hardswish_back(out: Array, g: Array, x: Array) -> None:
 
 def gelu_tanh(out: Array, x: Array, scale: float, cube: float) -> None:
     """x (1 + tanh(scale (x + cube x^3))) / 2."""
-    np.multiply(x, x, out=out)
+    np.multiply(x, x, out)
     out *= cube * scale
     out += scale
     out *= x
-    np.tanh(out, out=out)
+    np.tanh(out, out)
     out += 1
     out *= x
     out *= 0.5
@@ -187,8 +187,8 @@ def gelu_tanh_back(out: Array, g: Array, x: Array, scale: float, cube: float) ->
     square *= 3 * cube * scale
     square += scale
     square *= x
-    np.multiply(t, t, out=out)
-    np.subtract(1, out, out=out)
+    np.multiply(t, t, out)
+    np.subtract(1, out, out)
     out *= square
     out += t
     out += 1

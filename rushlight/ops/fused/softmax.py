@@ -25,7 +25,7 @@ def _kernel(name: str, x: np.ndarray, dim: int) -> str:
 
 def _in_rows(x: np.ndarray, dim: int, bound: float = float("inf")) -> bool:
     """Whether to go by rows: many, side by side, and no number so large that it needs a shift."""
-    if x.size <= PRINTED or dim != x.ndim - 1 or not x.flags.c_contiguous:
+    if dim != x.ndim - 1 or not x.flags.c_contiguous:
         return False
     if x.shape[-1] < _SHORT or x.dtype.char not in "fd":
         return False
@@ -78,13 +78,13 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
         need_float(x, _kernel("softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x)
-    if _in_rows(x, dim, _NO_SHIFT):
+    if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
     y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
     np.exp(y, y)
     y /= row_sums(y, (dim,), True)
-    return y.astype(x.dtype, copy=False)
+    return y if y.dtype is x.dtype else y.astype(x.dtype, copy=False)
 
 
 def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
@@ -94,7 +94,7 @@ def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
-    if _in_rows(y, dim):
+    if y.size > PRINTED and _in_rows(y, dim):
         return _by_rows(_softmax_rows_back, g, y)
     return _softmax_back(g, y, dim)
 
@@ -116,12 +116,12 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
         need_float(x, _kernel("log_softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x)
-    if _in_rows(x, dim, _NO_SHIFT_LOG):
+    if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
     y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
     y -= np.log(row_sums(np.exp(y), (dim,), True))
-    return y.astype(x.dtype, copy=False)
+    return y if y.dtype is x.dtype else y.astype(x.dtype, copy=False)
 
 
 def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
@@ -131,7 +131,7 @@ def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _log_softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
-    if _in_rows(y, dim):
+    if y.size > PRINTED and _in_rows(y, dim):
         return _by_rows(_log_softmax_rows_back, g, y)
     return _log_softmax_back(g, y, dim)
 
