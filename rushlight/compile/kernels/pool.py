@@ -24,8 +24,8 @@ from typing import Any
 from ...core import threads
 from ..code import llvm
 from ..code.targets import machine_of
+from .runtime import PARALLEL
 
-PARALLEL = "rushlight_parallel"  # what a kernel that is shared between threads calls
 SPIN_SECONDS = 1e-4
 # Offsets into the state; what different threads write lies two cache lines apart.
 FIELDS = {

@@ -13,6 +13,7 @@ import numpy as np
 from ...core import threads
 from ..code import helpers, llvm
 
+PARALLEL = "rushlight_parallel"  # what a kernel that is shared between threads calls
 ALIGNMENT = 64  # a cache line, and the widest vector register
 
 
@@ -60,9 +61,9 @@ def _share(number: int) -> None:
 @functools.cache
 def parallel() -> int:
     """What a kernel calls that is shared between threads."""
-    found = helpers.address("rushlight_parallel")
+    found = helpers.address(PARALLEL)
     threads.follow(_share)
     return found
 
 
-llvm.symbol("rushlight_parallel", parallel)
+llvm.symbol(PARALLEL, parallel)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..code.emit import I8, I64, PTR, VOID, Function, Module, Value
 from ..middle.periods import Period, repeated
-from .pool import PARALLEL
+from .runtime import PARALLEL
 
 Row = tuple[str, int, int, int, int]  # kernel, its first operand, units, units at a time, clock
 Move = tuple[int, int, int]  # an address from here in the table, so many bytes on, to there

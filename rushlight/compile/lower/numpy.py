@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -206,7 +205,7 @@ def _method(name: str) -> Any:
     rule = getattr(Builder, name)
     if name == "where":
         return lambda s, mask, x, y: s.where(s.wrap(mask), _number(s, x), _number(s, y))
-    if len(signature(rule).parameters) == 2:
+    if rule.__code__.co_argcount == 2:
         return lambda s, x: rule(s, s.wrap(x))
     return lambda s, x, y: rule(s, _number(s, x), _number(s, y))
 
