@@ -34,6 +34,8 @@ def _open(generator: Generator) -> Engine:
     """The engine of a generator whose state is read or set, which no program repeats."""
     if STATE.tracer is not None:
         STATE.tracer.stop("setting or reading the random state")
+    if STATE.follower is not None:  # what was noted draws first
+        STATE.follower.stop("setting or reading the random state")
     return generator._engine
 
 

@@ -179,3 +179,20 @@ def test_disabled_functions_and_breaks_by_hand() -> None:
     told = torch._dynamo.explain(function)(torch.ones(2))
     assert [len(ops) for ops in told.ops_per_graph] == [1, 1]
     assert not torch.compiler.is_compiling()
+
+
+def test_draws_keep_their_place_among_seeds_and_states() -> None:
+    def function() -> Any:
+        first = torch.rand(2)
+        torch.manual_seed(3)
+        second = torch.rand(2)
+        state = torch.get_rng_state()
+        third = torch.rand(2)
+        torch.set_rng_state(state)
+        return first, second, third, torch.rand(2)
+
+    torch.manual_seed(1)
+    expected = function()
+    torch.manual_seed(1)
+    found = torch.compile(function, backend=Graphs())()
+    assert all(map(torch.equal, found, expected))
