@@ -192,7 +192,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
     return op
 
 
-def _refused(error: Exception) -> Exception:
+def _refused(error: MemoryError | ValueError) -> Exception:
     """What to raise for an evaluation's error, by what NumPy says of shapes."""
     return shortage(error) if isinstance(error, MemoryError) else shapes.misfit(error)
 
@@ -225,13 +225,13 @@ def _real(a: Any) -> bool:
 
 
 def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
-    if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
-        y = prim.eval(input, other, *params)  # rules run on bare arrays
-        return y if type(y) is ndarray else asarray(y)
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
         ways = SHORT_WAYS.get(type(other._array))
         if ways is not None and _real(other._array):
             return ways[prim](prim, (input, other), params)
+    if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
+        y = prim.eval(input, other, *params)
+        return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
         b = other._array  # type: ignore[union-attr]  # a Tensor
         if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out

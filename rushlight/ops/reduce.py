@@ -43,7 +43,7 @@ def count(shape: Sequence[int], dims: Dims) -> int:
     return prod(shape) if dims is None else prod([shape[i] for i in dims])
 
 
-_reduce_add = np.add.reduce
+_reduce_add: Any = np.add.reduce
 MANY = 1024  # elements from which the time for each short row counts
 
 
