@@ -31,7 +31,7 @@ from .conv_kernel import Driver
 from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
 from .conv_weight import emit_weight
 from .conv_weight_plan import WeightPlan, plan_weight
-from .dispatch import behind
+from .dispatch import around, behind
 from .gemm import CHUNK_FLOPS, KernelCall
 from .winograd import emit_filter
 from .winograd_plan import FilterPlan, plan_filter
@@ -192,15 +192,7 @@ def convolution(
     group: Group, schedule: Schedule, layout: Layout, target: Any, frozen: Container[Node] = ()
 ) -> Convolution:
     """A group around a `conv` as kernels and what follows them; `frozen` values never change."""
-    expression = Expression(group, schedule.roots, layout)
-    root = next(root for root in group.place if root.node in schedule.gemm)
-    a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
-    result = expression.given(root)
-    own = expression.phases[0].stores[-1]
-    for other in group.place:
-        if other is not root:
-            expression.add(other)
-    expression.rebase()
+    expression, root, (a, b), result, own = around(group, schedule, layout)
     node = root.node
     written = [s for s in stores(expression) if s is not own or root in group.stored]
     expression.phases[0].stores = written

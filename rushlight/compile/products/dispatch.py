@@ -15,10 +15,10 @@ from typing import Any
 from ..code.emit import Function, Module, Value, vector
 from ..kernels import nest as nests
 from ..kernels.casts import Casts
-from ..kernels.expression import Expression, Store, Term, stores
+from ..kernels.expression import Expression, Layout, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.normal import Normal
-from ..kernels.roots import below
+from ..kernels.roots import Root, below
 from ..kernels.schedule import Group, Schedule
 from ..kernels.terms import Terms
 from ..middle.graph import Node
@@ -129,6 +129,23 @@ def behind(found: list[Store]) -> list[Term]:
     return sorted(known, key=lambda t: t.number)
 
 
+def around(
+    group: Group, schedule: Schedule, layout: Layout
+) -> tuple[Expression, Root, list[Term], Term, Store]:
+    """A group's expression around its product: also that member, what it multiplies, its sums and
+    the store of them."""
+    expression = Expression(group, schedule.roots, layout)
+    root = next(root for root in group.place if root.node in schedule.gemm)
+    factors = [expression.value(x, group.at(root, at)) for x, at in root.sinks]
+    result = expression.given(root)
+    own = expression.phases[0].stores[-1]
+    for other in group.place:
+        if other is not root:
+            expression.add(other)
+    expression.rebase()
+    return expression, root, factors, result, own
+
+
 def product(
     group: Group, schedule: Schedule, casts: Casts, target: Any, known: dict[Any, Product]
 ) -> Product:
@@ -139,15 +156,7 @@ def product(
         like = known.get((cast.key, _lined(expression)))
         if like is not None:
             return replace(like, expression=expression)
-    expression = Expression(group, schedule.roots, casts.layout)
-    root = next(root for root in group.place if root.node in schedule.gemm)
-    a, b = (expression.value(x, group.at(root, at)) for x, at in root.sinks)
-    result = expression.given(root)
-    own = expression.phases[0].stores[-1]
-    for other in group.place:
-        if other is not root:
-            expression.add(other)
-    expression.rebase()
+    expression, root, (a, b), result, own = around(group, schedule, casts.layout)
     keeps = root in group.stored
     lined = _lined(expression)
     key = expression.form(), a.number, b.number, result.number, keeps, lined
