@@ -92,6 +92,28 @@ def _simple(key: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
     return parts
 
 
+def _places(key: Any, ndim: int) -> tuple[np.ndarray, ...] | None:
+    """The arrays of a key of nothing but places, each one's in a dimension; else None."""
+    parts = key if type(key) is tuple else (key,)
+    if not 0 < len(parts) <= ndim:
+        return None
+    found = []
+    for part in parts:
+        if isinstance(part, Tensor):
+            array = part._array
+        elif type(part) in (list, range) and set(map(type, part)) == _WHOLE:
+            array = np.array(part)
+        else:
+            return None
+        if type(array) is not np.ndarray or array.dtype is not _INT64 or not array.ndim:
+            return None
+        found.append(array)
+    return tuple(found)
+
+
+_WHOLE, _INT64 = {int}, np.dtype(np.int64)
+
+
 def _slice(part: slice) -> slice:
     if part.step is not None and _plain(part.step) <= 0:
         raise ValueError("step must be greater than zero")
@@ -227,6 +249,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     simple = _simple(key, self._array.shape)
     if simple is not None:
         return s.part(self, (*simple, ...))
+    places = _places(key, self._array.ndim)
+    if places is not None:
+        return ix.index(self, places)
     parts, advanced = _normal(key)
     if not advanced:
         filled = _checked(parts, self._array.shape)
