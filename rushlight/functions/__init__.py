@@ -14,9 +14,9 @@ from .examples import attach as _attach
 if TYPE_CHECKING:
     from .assembly import *
     from .combining import *
-    from .compressed import *
     from .compilation import *
     from .complex_parts import *
+    from .compressed import *
     from .control import *
     from .copies import *
     from .counting import *
