@@ -6,14 +6,14 @@ FUNCTIONS = {
         " flip fliplr flipud hstack meshgrid repeat_interleave roll rot90 row_stack tile vstack"
     ),
     "combining": "block_diag cartesian_prod combinations vander",
-    "compressed": (
-        "sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor sparse_csc_tensor"
-        " sparse_csr_tensor"
-    ),
     "compilation": "compile",
     "complex_parts": (
         "adjoint complex conj_physical imag polar real resolve_conj resolve_neg view_as_complex"
         " view_as_real"
+    ),
+    "compressed": (
+        "sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor sparse_csc_tensor"
+        " sparse_csr_tensor"
     ),
     "control": "cond scan while_loop",
     "copies": (
