@@ -22,6 +22,7 @@ from ...core.primitive import REGISTRY
 from ..middle.graph import Node, order
 
 WORK: Any = 10_000  # how hard to look for a shared element
+_FORMS = frozenset((np.shape, np.ndim, np.size))  # functions that ask for no value
 
 
 class Cell:
@@ -102,6 +103,8 @@ class Traced:
         return self.tracer.ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _FORMS and args:
+            return function(args[0].memory, *args[1:], **kwargs)
         return self.tracer.function(function, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
