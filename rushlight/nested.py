@@ -113,7 +113,7 @@ def nested_tensor_from_jagged(
         offsets, lengths = wrap(np.concatenate(([0], ends))), None
     if lengths is None:
         return NestedTensor._over(values, offsets, ragged)
-    begins, counts = offsets.tolist(), lengths.tolist()  # type: ignore[attr-defined]
+    begins, counts = offsets.tolist(), lengths.tolist()
     return jagged([f.narrow(values, ragged - 1, i, n) for i, n in zip(begins, counts)], ragged)
 
 
@@ -144,8 +144,8 @@ def masked_select(tensor: Tensor, mask: Tensor) -> NestedTensor:
     >>> torch.nested.masked_select(torch.arange(4).reshape(2, 2), kept).unbind()
     (tensor([0]), tensor([2, 3]))
     """
-    mask = mask.expand(tensor.shape)  # type: ignore[attr-defined]
-    return jagged([row[kept] for row, kept in zip(tensor.unbind(0), mask.unbind(0))])  # type: ignore[attr-defined]
+    mask = mask.expand(tensor.shape)
+    return jagged([row[kept] for row, kept in zip(tensor.unbind(0), mask.unbind(0))])
 
 
 def to_padded_tensor(input: Any, padding: float, output_size: Any = None) -> Tensor:

@@ -429,7 +429,7 @@ def _backward(func: Any, x: NestedTensor, gradient: Any = None, *rest: Any, **na
     if gradient is None:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
     whole = x._flat if x._parts is None else x.values()
-    whole.backward(gradient.values(), *rest, **named)  # type: ignore[attr-defined]
+    whole.backward(gradient.values(), *rest, **named)
 
 
 _RULES: dict[str, Callable[..., Any]] = {
