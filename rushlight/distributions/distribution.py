@@ -7,10 +7,17 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.state import STATE
 from . import constraints
 from .utils import lazy_property
 
 __all__ = ["Distribution"]
+
+
+def _everywhere(valid: Any) -> bool:
+    """Whether it is true everywhere; compiled programs ask it of the values of every call."""
+    tracer = STATE.tracer
+    return bool(valid.all()) if tracer is None else tracer.holds(valid._array)
 
 
 class Distribution:
@@ -63,7 +70,7 @@ class Distribution:
             if constraints.is_dependent(constraint) or (name not in self.__dict__ and lazy):
                 continue
             value = getattr(self, name)
-            if not constraint.check(value).all():
+            if not _everywhere(constraint.check(value)):
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape"
                     f" {tuple(value.shape)}) of distribution {self!r} to satisfy the constraint"
@@ -204,7 +211,7 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if not _everywhere(support.check(value)):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)})"
                 f" to be within the support ({support!r}) of the distribution {self!r}, but found"

@@ -23,7 +23,7 @@ Shape = Sequence[int]
 
 def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
-        x, _ = dtypes.parts(np.asarray(x))
+        x = x.real if x.dtype.kind == "c" else dtypes.parts(np.asarray(x))[0]
     kind = target.numpy
     if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
         return np.not_equal(x, 0)

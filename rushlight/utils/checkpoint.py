@@ -20,6 +20,7 @@ import rushlight as rl
 from ..autograd.saved import hold, kept_in, saved_tensors_hooks, with_history, without_hooks
 from ..autograd.segments import fold, inside
 from ..core.errors import fail
+from ..core.state import STATE
 from ..core.tape import tick as now
 from ..core.tensor import wrap
 from ._pytree import tree_leaves
@@ -264,7 +265,8 @@ def checkpoint(
     `autograd.grad`, double backward, keyword arguments and checkpoints inside `function` work;
     where tensors or hooks of the inside outlive the first run, its tape stays, without arrays. With
     True backward is called inside backward. Dropout draws the same numbers in both runs while
-    `preserve_rng_state`.
+    `preserve_rng_state`. In compiled code the function runs once: a program decides itself what it
+    keeps and what it computes twice.
     Raises CheckpointError if the runs differ, ValueError for options that do not go together.
     Source: https://pytorch.org/docs/stable/checkpoint.html
 
@@ -294,8 +296,12 @@ def checkpoint(
                 "None of the inputs have requires_grad=True. Gradients will be None",
                 UserWarning, stacklevel=2,
             )  # fmt: skip
-        return _Reentrant.apply(function, preserve_rng_state, *args)
-    if not rl.is_grad_enabled():
+            if STATE.tracer is not None:
+                with rl.no_grad():
+                    return function(*args)
+        if STATE.tracer is None:
+            return _Reentrant.apply(function, preserve_rng_state, *args)
+    if not rl.is_grad_enabled() or STATE.tracer is not None:  # a program plans its own memory
         return function(*args, **kwargs)
     first, again = context_fn()
     segment = _Segment(

@@ -28,7 +28,7 @@ from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .handling import handle
 from .later import Forms, Later, Met
-from .numpy_calls import COUNTING, line, masks
+from .numpy_calls import COUNTING, line, masks, value_of
 from .pulls import Pulls
 from .required import ASKS, ask
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
@@ -339,6 +339,15 @@ class Tracer(Draws, Settings):
             self.required.append(holds.read())
             if self.later.on and not holds.value.all():
                 self.settle()  # so that it raises where it should
+
+    def holds(self, truth: Any) -> bool:
+        """Whether it is true everywhere; a program asks at every call, and none is made of a no."""
+        self.require(truth)
+        found = bool(value_of(truth).all())
+        if not found:
+            self.raises = None  # the caller will, with words of its own
+            self.stop("a condition on values does not hold")
+        return found
 
     def within(self, numbers: Any, low: int, high: int) -> None:
         """A program must not go on where a whole number is not in low..high-1."""
