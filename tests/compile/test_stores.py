@@ -72,16 +72,35 @@ class Remembering(nn.Module):
         return h
 
 
+class Tapped(nn.Module):
+    """Keeps features in a dict, some by a hook with a dict of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.features: Any = {"input": None}
+        self.first.register_forward_hook(self.tap)
+
+    def tap(self, module: Any, args: Any, output: Any) -> None:
+        self.features["first"] = output.detach()
+
+    def forward(self, x: Any) -> Any:
+        y = self.second(self.first(x).relu())
+        self.features["input"], self.features["mean"] = x * 1, y.detach().mean()
+        return y
+
+
 def state(net: Any) -> list[Any]:
     found = [*net.parameters(), *net.buffers()]
     for value in vars(net).values():
-        parts = value if isinstance(value, list) else [value]
+        parts = list(value.values()) if type(value) is dict else value
+        parts = parts if isinstance(parts, list) else [parts]
         found += [x for part in parts for x in (part if isinstance(part, list) else [part])
                   if isinstance(x, torch.Tensor)]  # fmt: skip
     return [x.detach().clone() for x in found]
 
 
-@pytest.mark.parametrize("kind", [Attention, Moving, Buffered, Remembering])
+@pytest.mark.parametrize("kind", [Attention, Moving, Buffered, Remembering, Tapped])
 def test_layers_that_store(kind: Any) -> None:
     torch.manual_seed(0)
     net = kind()

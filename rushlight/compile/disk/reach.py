@@ -101,6 +101,7 @@ class Reach:
 
     def _dict(self, value: dict[Any, Any], path: str) -> None:
         self.places.append(Place("length", value, None, len(value), path))
+        self.tables.note(value, path, items=True)
         if "lr" in value and "params" in value and type(value["lr"]) is float:
             self._rates(value, path)
         kind = "item" if type(value).__getitem__ is dict.__getitem__ else "stored"

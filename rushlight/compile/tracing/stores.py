@@ -1,9 +1,10 @@
-"""What a call stores in objects that stood before it: attributes that a program sets again.
+"""What a call stores in objects that stood before it: attributes and items that programs set again.
 
 A layer that keeps its attention weights, or replaces its moving mean, gives an attribute a new
-tensor at every call. Such a store is an effect of the program; where the call read the tensor that
-stood there, the program reads whatever stands there then. Everything else that a call changes in
-Python objects is state that a program cannot repeat.
+tensor at every call; a hook that taps features gives one to a dict. Such a store is an effect of
+the program; where the call read the tensor that stood there, the program reads whatever stands
+there then. Everything else that a call changes in Python objects is state that a program cannot
+repeat.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _NONE: Any = object()
 
 
 class Store:
-    """An attribute that is another object than before the call, and what stood there."""
+    """An attribute, or item, that is another object than before the call, and what stood there."""
 
     __slots__ = ("key", "old", "path", "table")
 
@@ -38,16 +39,16 @@ class Store:
 
 
 class Tables:
-    """Tables of attributes as they stood before the call."""
+    """Tables of attributes, and dicts, as they stood before the call."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[dict[str, Any], dict[str, Any], str]] = {}
+        self._known: dict[int, tuple[dict[str, Any], dict[str, Any], str, bool]] = {}
         self._names: list[Store] = []
 
-    def note(self, table: Any, path: str) -> None:
-        """All of a table counts from now on."""
+    def note(self, table: Any, path: str, items: bool = False) -> None:
+        """All of a table counts from now on; of a dict, what has a name."""
         if type(table) is dict and id(table) not in self._known:
-            self._known[id(table)] = table, dict(table), path
+            self._known[id(table)] = table, dict(table), path, items
 
     def name(self, space: dict[str, Any], name: str) -> None:
         """One name of a module."""
@@ -56,11 +57,13 @@ class Tables:
     def changed(self) -> list[Store]:
         """The stores of the call."""
         found = [store for store in self._names if not _alike(store.value, store.old)]
-        for table, before, path in self._known.values():
-            for key in (*table, *(key for key in before if key not in table)):
+        for table, before, path, items in self._known.values():
+            names = [key for key in {**table, **before} if type(key) is str and key not in SKIPPED]
+            for key in names:
                 old = before.get(key, _NONE)
-                if key not in SKIPPED and not _alike(table.get(key, _NONE), old):
-                    found.append(Store(table, key, old, f"{path}.{key}" if path else key))
+                if not _alike(table.get(key, _NONE), old):
+                    attribute = f"{path}.{key}" if path else key
+                    found.append(Store(table, key, old, f"{path}[{key!r}]" if items else attribute))
         return found
 
 
