@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,36 @@ def test_a_reentrant_checkpoint_without_gradients_in_has_none_out(backend: str) 
         assert not torch.compile(call, backend=backend, fullgraph=True)(
             torch.ones(2, 4)
         ).requires_grad
+
+
+@dataclass
+class Outputs:
+    scores: Any
+    hidden: Any
+    kind: str = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    first: Any
+    rest: Any = ()
+
+
+@backends
+def test_dataclasses_are_results(backend: str) -> None:
+    torch.manual_seed(7)
+    net = torch.nn.Linear(4, 4)
+    compiled = torch.compile(
+        lambda x: (Outputs(net(x), [x * 2]), Parts(x + 1)), backend=backend, fullgraph=True
+    )
+    for _ in range(3):
+        x = torch.randn(2, 4)
+        net.zero_grad()
+        outputs, parts = compiled(x)
+        assert type(outputs) is Outputs and type(parts) is Parts
+        assert (outputs.kind, parts.rest) == ("layer", ())
+        wanted = [net(x).tolist(), (x * 2).tolist(), (x + 1).tolist()]
+        alike([outputs.scores.tolist(), outputs.hidden[0].tolist(), parts.first.tolist()], wanted)
+        outputs.scores.sum().backward()
+        alike(net.bias.grad.tolist(), [2.0] * 4)
+    assert len(compiled.programs) == 1

@@ -243,7 +243,7 @@ def build(
         return template.value._grad if template.kind == "gradient" else template.value
     if kind is dict:
         return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
-    if kind is Container:
+    if issubclass(kind, Container):
         parts = [build(part, outputs, arrays, node, leaves) for part in template.parts]
         return template.built(parts)
     return alike(template, [build(part, outputs, arrays, node, leaves) for part in template])

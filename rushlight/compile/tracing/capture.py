@@ -7,8 +7,9 @@ repeated by a program, and is the reason a call stays eager.
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,19 @@ class Container:
     def built(self, parts: list[Any]) -> Any:
         """Such a container of other parts."""
         return trees.rebuilt(self.kind, parts, self.context)
+
+
+class Fields(Container):
+    """A returned instance of a dataclass, taken apart; `context` has the names of its fields."""
+
+    __slots__ = ()
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such an instance with other values, made as a copy is: nothing of the class runs."""
+        made = object.__new__(self.kind)
+        for name, part in zip(self.context, parts):
+            object.__setattr__(made, name, part)
+        return made
 
 
 class Captured:
@@ -313,7 +327,29 @@ def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
     if taken is not None:
         parts = [_results(tracer, part, give) for part in taken[0]]
         return Container(type(value), parts, taken[1])
+    names = _fields(value)
+    if names:
+        parts = [_results(tracer, getattr(value, name), give) for name in names]
+        return Fields(type(value), parts, names)
     raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+
+
+def _fields(value: Any) -> list[str]:
+    """The names of a dataclass' fields, where an instance holds those and nothing else."""
+    if not dataclasses.is_dataclass(value) or type(value).__new__ is not object.__new__:
+        return []
+    names = [field.name for field in dataclasses.fields(value)]
+    return names if set(getattr(value, "__dict__", names)) == set(names) else []
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What a returned structure holds, dataclasses taken apart too."""
+    for x in trees.leaves_of(value):
+        names = _fields(x)
+        if names:
+            yield from _leaves([getattr(x, name) for name in names])
+        else:
+            yield x
 
 
 def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
@@ -389,7 +425,7 @@ def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
 
 def _live(tracer: Tracer, value: Any) -> list[Tensor]:
     """The returned tensors whose graph has not been used up."""
-    leaves = [x for x in trees.leaves_of(value) if isinstance(x, Tensor)]
+    leaves = [x for x in _leaves(value) if isinstance(x, Tensor)]
     if tracer.swept:
         return []
     return [
