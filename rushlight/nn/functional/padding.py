@@ -29,7 +29,14 @@ def _check_ends(input: Tensor, pad: list[int]) -> None:
 def _filling(input: Tensor, value: Any) -> Any:
     if isinstance(value, complex):
         raise TypeError("pad(): argument 'value' (position 4) must be float, not complex")
-    return held(value if input.dtype is rl.bool else float(value), input._array.dtype)
+    return value if input.dtype is rl.bool else float(value)
+
+
+def constant(input: Tensor, pad: Any, value: complex) -> Tensor:
+    """The last dimensions made longer with a number, or shorter, as `pad` tells."""
+    ends = [int(one) for one in pad]
+    _check_ends(input, ends)
+    return _constant(input, ends, held(value, input._array.dtype))
 
 
 def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
@@ -93,12 +100,11 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     >>> torch.nn.functional.pad(torch.tensor([[1.0, 2.0]]), (1, 1), mode="replicate")
     tensor([[1., 1., 2., 2.]])
     """
-    ends = [int(one) for one in pad]
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if mode == "constant":
-        _check_ends(input, ends)
-        return _constant(input, ends, 0 if value is None else _filling(input, value))
+        return constant(input, pad, 0 if value is None else _filling(input, value))
+    ends = [int(one) for one in pad]
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if len(ends) % 2:

@@ -62,9 +62,9 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor
     return windows.adaptive_max_pool1d(input, output_size, True)
 
 
-def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
-    """`nn.functional.pad` with a constant."""
-    return padding.pad(input, pad, "constant", value)
+def constant_pad_nd(input: Tensor, pad: Any, value: complex = 0) -> Tensor:
+    """`nn.functional.pad` with a constant, which may be complex."""
+    return padding.constant(input, pad, value)
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
