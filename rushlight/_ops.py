@@ -31,7 +31,7 @@ def _index(x: Tensor, indices: Any) -> Tensor:
 
 
 # What an operator is that no public function of its name answers for: by packet or whole name;
-# `rushlight.aten` fills it.
+# `rushlight.aten.door` fills it.
 KERNELS: dict[str, Any] = {}
 _OWN = {"slice": _slice, "index": _index, "alias": lambda x: x.view(x.shape)}
 
@@ -40,7 +40,7 @@ def _found(name: str) -> Any:
     """The function of that name; a method where there is no function."""
     if name in _OWN:
         return _OWN[name]
-    other = importlib.import_module("rushlight._ops_forms").FORMS.get(name)
+    other = importlib.import_module("rushlight.aten.forms").FORMS.get(name)
     if other is not None:
         return other
     for known in (name, _OTHERWISE.get(name, name), name.removeprefix("linalg_")):
@@ -137,7 +137,7 @@ class _OpNamespace:
         known = self._packets.get(name)
         if known is None:
             if _found(name) is None and not name.startswith("_"):  # inner ones may be asked after
-                importlib.import_module("rushlight.aten")
+                importlib.import_module("rushlight.aten.door")
                 if name not in self._packets:
                     raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
             known = self.packet(name)

@@ -1,5 +1,4 @@
-"""torch's operators below autograd, for modes and tensor classes that look at them."""
+"""torch's operators below autograd, for modes and tensor classes that look at them.
 
-from . import attention, door, layers, pointwise, products, shapes
-
-__all__ = ["attention", "door", "layers", "pointwise", "products", "shapes"]
+`door` loads the whole table of operators; `forms` stands alone, for `_ops.py` reads it without one.
+"""

@@ -1,4 +1,4 @@
-"""torch.masked: reductions and normalisations over the elements that a mask leaves in.
+"""Reductions and normalisations over the elements that a mask leaves in.
 
 Where the mask is False an element counts as the identity of the reduction. A mask broadcasts to the
 input; None keeps all. Source: https://pytorch.org/docs/stable/masked.html
@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from . import functions as f
-from . import linalg
-from .core import dtypes
-from .core.dispatch import named
-from .core.names import explain_missing as _explain_missing
-from .core.shapes import dimensions
-from .core.tensor import Tensor
-from .ops import structure as s
+from .. import functions as f
+from .. import linalg
+from ..core import dtypes
+from ..core.dispatch import named
+from ..core.shapes import dimensions
+from ..core.tensor import Tensor
+from ..ops import structure as s
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp",
@@ -242,11 +241,3 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype: Any = None, input_mask: An
     a, b = _cast(input, dtype), _cast(other, dtype)
     low = float("-inf")
     return f.logaddexp(_kept(a, input_mask, low), _kept(b, other_mask, low))
-
-
-_HOME = "rushlight.masked_tensors"
-_LATER: dict[str, tuple[str, str | None]] = {
-    name: (_HOME, name)
-    for name in ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
-}
-_explain_missing(__name__, {**_LATER, "maskedtensor": (_HOME, None)})

@@ -12,12 +12,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from . import functions as f
-from . import masked as m
-from .core import dtypes
-from .core.overrides import disabled
-from .core.tensor import Tensor, new
-from .ops.sparse_rules import is_sparse
+from .. import functions as f
+from ..core import dtypes
+from ..core.overrides import disabled
+from ..core.tensor import Tensor, new
+from ..ops.sparse_rules import is_sparse
+from . import _ops as m
 
 __all__ = ["MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor"]
 

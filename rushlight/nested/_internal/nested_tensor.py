@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from . import functions as f
-from .core import dtypes
-from .core.dispatch import named
-from .core.overrides import disabled
-from .core.shapes import Size
-from .core.tensor import Tensor, new, wrap
-from .ops.structure import reshape as view
+from ... import functions as f
+from ...core import dtypes
+from ...core.dispatch import named
+from ...core.overrides import disabled
+from ...core.shapes import Size
+from ...core.tensor import Tensor, new, wrap
+from ...ops.structure import reshape as view
 
 # Functions of single elements, which work on all parts at once.
 _EACH = frozenset(

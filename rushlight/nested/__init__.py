@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from . import functions as f
-from .core import dtypes
-from .core.errors import fail
-from .core.tensor import Tensor, wrap
-from .nested_tensors import NestedTensor, jagged, strided
+from .. import functions as f
+from ..core import dtypes
+from ..core.errors import fail
+from ..core.tensor import Tensor, wrap
+from ._internal.nested_tensor import NestedTensor, jagged, strided
 
 __all__ = [
     "as_nested_tensor", "masked_select", "narrow", "nested_tensor", "nested_tensor_from_jagged",

@@ -1,0 +1,1 @@
+"""Where torch keeps the class of nested tensors."""
