@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 import rushlight as rl
 from rushlight.compile.code import llvm
-from rushlight.compile.kernels import pool, runtime
+from rushlight.compile.kernels import runtime
+from rushlight.compile.kernels import thread_pool as pool
 from rushlight.core import threads
 
 from .test_llvm import run
@@ -208,7 +209,7 @@ def test_kernels_lead_to_the_pool_once_there_are_threads_to_share_with():
     """In a process of its own, whose first program runs alone."""
     script = """
         import numpy as np, rushlight as rl
-        from rushlight.compile.kernels import pool
+        from rushlight.compile.kernels import thread_pool as pool
 
         rl.set_num_threads(1)
         step = rl.compile(lambda x: (x * 2 + 1).exp())

@@ -11,9 +11,9 @@ from ...core.locks import fork_safe
 from ...core.state import DEFAULTS, STATE
 from ...core.tape import FOLLOWED, LEAF, mark_written
 from ...core.tensor import Tensor, wrap
-from ..tracing.afterwards import number
 from ..tracing.capture import Captured, Container, Result, alike, window
 from ..tracing.required import Refused
+from ..tracing.schedules import number
 from ..tracing.trace import Source
 from .backward import output_entry
 from .guards import Place, checker, same

@@ -27,8 +27,8 @@ from ..calls.fast import make
 from ..calls.guards import SCALARS
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
-from ..tracing.afterwards import Afterwards, number
 from ..tracing.capture import Captured, Result, flatten
+from ..tracing.schedules import Afterwards, number
 from ..tracing.trace import Source
 from .ambient import ambient
 from .digest import nodes_of

@@ -18,16 +18,16 @@ from ..products.gemm import plan_gemm
 from ..products.packing import emit_copy
 from ..records import field, record
 from . import recall
-from .alike import merged
-from .casts import Casts
 from .corners import Corner, Visit
 from .expression import Expression, Layout, stores
 from .frozen import Frozen
 from .loops import KERNEL, emit_nest, together
+from .merging import merged
 from .nest import loops, plan
 from .normal import Normal
 from .schedule import Group, Schedule
 from .segments import Move, Row, counted, emit_segment, now
+from .templates import Templates
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
 PIECE = 8_000  # nanoseconds that one piece should take
@@ -79,7 +79,7 @@ class Maker:
         # per text its calls: name, units, units at a time (0: alone), flops, nanoseconds, packs
         self._facts: dict[str, list[Any]] = {}
         self._products: dict[Any, Product] = {}
-        self._casts = Casts(self.layout)
+        self._templates = Templates(self.layout)
         self.frozen = Frozen(())
 
     def products(self, normal: Normal) -> frozenset[Node]:
@@ -96,17 +96,17 @@ class Maker:
                 frozen = self.frozen.values
                 found = _convolution()(group, schedule, self.layout, self.target, frozen)
             else:
-                found = product(group, schedule, self._casts, self.target, self._products)
+                found = product(group, schedule, self._templates, self.target, self._products)
             operands = found.expression.operands()
             if found.scratch:
                 group.scratch = Node("empty", (), (), (found.scratch,), np.dtype(np.uint8))
                 operands.append((group.scratch, 0))
             return Prepared("", found, operands, group)
-        cast = self._casts.of(group, schedule)
-        expression = self._casts.filled(cast, group)
+        template = self._templates.of(group, schedule)
+        expression = self._templates.filled(template, group)
         if expression is None:
             expression = Expression(group, schedule.roots, self.layout).build()
-            self._casts.keep(cast, expression)
+            self._templates.keep(template, expression)
         if not any(True for _ in stores(expression)):
             return None
         return Prepared(expression.signature(), expression, expression.operands(), group)

@@ -25,8 +25,8 @@ from .affine import (
     through,
     variable,
 )  # fmt: skip
-from .again import Again
 from .normal import IDLE, SOURCES, VIEWS, WRITES, Normal, base, hosted
+from .recompute import Recomputation
 
 COSTLY = {
     **dict.fromkeys(("div", "sqrt", "floor_div", "fmod"), 4),
@@ -116,7 +116,7 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
             picked.update(dict.fromkeys(_stored_operands(node, gemm)))
     spared: set[Node] = set()
     if elected:
-        again = Again(
+        again = Recomputation(
             facts.size, picked.keys() | facts.kept,
             lambda n: elected.get(n) or _asked(users[n], picked, reached),
             lambda n: n in facts.kept or (n in picked and n not in spared),
@@ -137,12 +137,12 @@ def _asked(
 
 
 def _spare(
-    facts: _Facts, picked: Container[Node], elected: Mapping[Node, frozenset[Node]], again: Again,
-    spared: set[Node],
+    facts: _Facts, picked: Container[Node], elected: Mapping[Node, frozenset[Node]],
+    again: Recomputation, spared: set[Node],
 ) -> None:  # fmt: skip
     """Find elected values that are cheap to make from a single one that is kept in any case.
 
-    So are those that are better made again late (`again.py`). Those that a single root asks for
+    So are those that are better made again late (`recompute.py`). Those that a single root asks for
     were elected only to end a long expression, which what has been kept since may have ended.
     """
     costs: dict[Node, tuple[int, int]] = {}

@@ -53,7 +53,7 @@ def entry(code: llvm.Code, name: str, release_gil: bool) -> Callable[[int], None
 def _share(number: int) -> None:
     """From the first moment that there are threads to share with, kernels lead to their pool."""
     if number > 1:
-        made = importlib.import_module(".pool", __package__).pool()
+        made = importlib.import_module(".thread_pool", __package__).pool()
         tell = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(helpers.address("rushlight_share"))
         tell(made.parallel)
 

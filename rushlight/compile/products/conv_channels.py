@@ -10,11 +10,11 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
-from .conv_ask import ChannelWishes
 from .conv_channels_pack import Packer
 from .conv_channels_plan import ChannelPlan, Triple, even
 from .conv_kernel import Finish
 from .conv_plan import Array
+from .conv_prefetch import ChannelWishes
 from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
 from .packing import KERNEL, Number, clear, positions, quotient, table_entry, times, turn_name

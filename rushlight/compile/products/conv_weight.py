@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from ..code.emit import I64, VOID, Function, Module, Value, constant
-from .conv_ask import weight_stream
+from .conv_prefetch import weight_stream
 from .conv_stage import Stage
 from .conv_weight_plan import WeightPlan
 from .gemm import CHUNK_FLOPS, KernelCall

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..code.emit import Function, Module, Value, vector
 from ..kernels import nest as nests
-from ..kernels.casts import Casts
 from ..kernels.expression import Expression, Layout, Store, Term, stores
 from ..kernels.nest import Nest
 from ..kernels.normal import Normal
 from ..kernels.roots import Root, below
 from ..kernels.schedule import Group, Schedule
+from ..kernels.templates import Templates
 from ..kernels.terms import Terms
 from ..middle.graph import Node
 from ..records import record, replace
@@ -147,24 +147,24 @@ def around(
 
 
 def product(
-    group: Group, schedule: Schedule, casts: Casts, target: Any, known: dict[Any, Product]
+    group: Group, schedule: Schedule, templates: Templates, target: Any, known: dict[Any, Product]
 ) -> Product:
     """A group around a dot as a `Gemm` and what follows it; `known` are those of its program."""
-    cast = casts.of(group, schedule)
-    expression = casts.filled(cast, group)
-    if cast is not None and expression is not None:
-        like = known.get((cast.key, _lined(expression)))
+    template = templates.of(group, schedule)
+    expression = templates.filled(template, group)
+    if template is not None and expression is not None:
+        like = known.get((template.key, _lined(expression)))
         if like is not None:
             return replace(like, expression=expression)
-    expression, root, (a, b), result, own = around(group, schedule, casts.layout)
+    expression, root, (a, b), result, own = around(group, schedule, templates.layout)
     keeps = root in group.stored
     lined = _lined(expression)
     key = expression.form(), a.number, b.number, result.number, keeps, lined
     like = known.get(key)
     if like is not None:
-        if cast is not None:
-            known[cast.key, lined] = like
-            casts.keep(cast, expression)
+        if template is not None:
+            known[template.key, lined] = like
+            templates.keep(template, expression)
         return replace(like, expression=expression.taken_from(like.expression))
     nest = nests.loops(expression)
     written = [store for store in stores(expression) if store is not own]
@@ -176,9 +176,9 @@ def product(
     known[key] = Product(
         expression, gemm, nest, result, written, keeps, scratch_bytes(gemm, target)
     )  # fmt: skip
-    if cast is not None:
-        known[cast.key, lined] = known[key]
-        casts.keep(cast, expression)
+    if template is not None:
+        known[template.key, lined] = known[key]
+        templates.keep(template, expression)
     return replace(known[key])
 
 

@@ -23,7 +23,6 @@ from ...core.tape import owner_of
 from ...core.tensor import Tensor
 from ..middle.foreign import Hole
 from ..middle.graph import Node
-from .afterwards import Afterwards, Settings
 from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .handling import handle
@@ -31,6 +30,7 @@ from .later import Forms, Later, Met
 from .numpy_calls import COUNTING, line, masks, value_of
 from .pulls import Pulls
 from .required import ASKS, ask
+from .schedules import Afterwards, Settings
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray

@@ -14,7 +14,7 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ..device_mesh import DeviceMesh, whole_mesh
-from .group import Group, Held, collect, first_values
+from .param_group import Group, Held, collect, first_values
 from .policies import MixedPrecisionPolicy, OffloadPolicy
 
 _package: Any = rl

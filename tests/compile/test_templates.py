@@ -12,7 +12,7 @@ pytest.importorskip("llvmlite")
 
 import rushlight as torch
 from rushlight.compile.code import llvm
-from rushlight.compile.kernels import casts, program
+from rushlight.compile.kernels import program, templates
 
 pytestmark = pytest.mark.skipif(not llvm.available(), reason="no native code here")
 
@@ -74,15 +74,15 @@ def test_kernels_are_those_of_groups_worked_out_alone(
     compiled(x, w, b)
     core = compiled.programs[0].program.core
     count: Counter[bool] = Counter()
-    filled = casts.Casts.filled
+    filled = templates.Templates.filled
 
-    def counted(self: Any, cast: Any, group: Any) -> Any:
-        found = filled(self, cast, group)
+    def counted(self: Any, template: Any, group: Any) -> Any:
+        found = filled(self, template, group)
         count[found is not None] += 1
         return found
 
-    monkeypatch.setattr(casts.Casts, "filled", counted)
+    monkeypatch.setattr(templates.Templates, "filled", counted)
     shared = _drafted(core)
     assert count[True] > 3
-    monkeypatch.setattr(casts.Casts, "of", lambda *args: None)
+    monkeypatch.setattr(templates.Templates, "of", lambda *args: None)
     assert _drafted(core) == shared

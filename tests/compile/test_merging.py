@@ -12,7 +12,7 @@ pytest.importorskip("llvmlite")
 
 from rushlight.compile.code import llvm, parts
 from rushlight.compile.code.emit import I64, PTR, Module, vector
-from rushlight.compile.kernels import alike
+from rushlight.compile.kernels import merging
 
 WIDE = vector("float32", 4)
 SIZES = [(8, 3, 12), (16, 5, 20), (32, 7, 36), (8, 3, 12), (48, 48, 48)]
@@ -35,7 +35,7 @@ def kernels(sizes: list[Any], tight: int = 0) -> Module:
 
 
 def text(module: Module) -> tuple[str, list[str]]:
-    functions, lines = alike.merged(*module.parts(), "program_")
+    functions, lines = merging.merged(*module.parts(), "program_")
     return "\n".join([*lines, *functions, ""]), functions
 
 
@@ -66,8 +66,8 @@ def test_equal_functions_are_one_and_few_numbers_take_registers():
 
 
 def test_tiles_and_functions_that_differ_in_much_stay(monkeypatch):
-    _, functions = text(kernels(SIZES[:3], tight=alike.TIGHT + 1))
+    _, functions = text(kernels(SIZES[:3], tight=merging.TIGHT + 1))
     assert len(functions) == 3 and "%number" not in "".join(functions)
-    monkeypatch.setattr(alike, "MOST", 2)
+    monkeypatch.setattr(merging, "MOST", 2)
     _, functions = text(kernels(SIZES[:3]))
     assert len(functions) == 3 and "%number" not in "".join(functions)

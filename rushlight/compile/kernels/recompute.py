@@ -27,7 +27,7 @@ _CYCLES = {  # per vector, measured; of other ops one
 }
 
 
-class Again:
+class Recomputation:
     """Decides it for one graph.
 
     `sizes` has every node's elements. `kept` are those that stand in memory, `readers` gives the

@@ -39,7 +39,7 @@ def _under(ahead: Ahead, shape: Sequence[int]) -> Ahead:
     return _rest([0 if n == 1 else k for n, k in zip(shape, own)])
 
 
-class Cast:
+class Template:
     """What a group does as it is told, the owners of its memory, and where in it values begin.
 
     `key` is a number that groups told alike have in common.
@@ -145,31 +145,31 @@ class Cast:
         return number, begin - self.begins[number]
 
 
-class Casts:
-    """The casts of a program so far, each with the expression that was made from it."""
+class Templates:
+    """The templates of a program so far, each with the expression that was made from it."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._numbers: dict[Any, int] = {}
-        self._known: dict[int, tuple[Cast, Expression]] = {}
+        self._known: dict[int, tuple[Template, Expression]] = {}
 
-    def of(self, group: Group, schedule: Schedule) -> Cast | None:
-        """The cast of a group; None if that cannot be told."""
+    def of(self, group: Group, schedule: Schedule) -> Template | None:
+        """The template of a group; None if that cannot be told."""
         try:
-            cast = Cast(group, schedule, self.layout)
-            cast.key = self._numbers.setdefault(cast.told, len(self._numbers))
+            template = Template(group, schedule, self.layout)
+            template.key = self._numbers.setdefault(template.told, len(self._numbers))
         except (_Unlike, TypeError):
             return None
-        return cast
+        return template
 
-    def filled(self, cast: Cast | None, group: Group) -> Expression | None:
+    def filled(self, template: Template | None, group: Group) -> Expression | None:
         """The expression of a group like one before."""
-        known = None if cast is None else self._known.get(cast.key)
-        if cast is None or known is None:
+        known = None if template is None else self._known.get(template.key)
+        if template is None or known is None:
             return None
         before, expression = known
-        owners = dict(zip(before.owners, cast.owners))
-        moved = [new - old for old, new in zip(before.begins, cast.begins)]
+        owners = dict(zip(before.owners, template.owners))
+        moved = [new - old for old, new in zip(before.begins, template.begins)]
         made = expression.with_operands(group, {owners[x]: k for x, k in expression.slots.items()})
         made.offsets = {
             k: expression.offsets[k] + moved[before.owners[x]]
@@ -177,7 +177,7 @@ class Casts:
         }  # fmt: skip
         return made
 
-    def keep(self, cast: Cast | None, expression: Expression) -> None:
-        """Note what was made of a cast."""
-        if cast is not None and expression.slots.keys() <= cast.owners.keys():
-            self._known[cast.key] = cast, expression
+    def keep(self, template: Template | None, expression: Expression) -> None:
+        """Note what was made of a template."""
+        if template is not None and expression.slots.keys() <= template.owners.keys():
+            self._known[template.key] = template, expression

@@ -12,7 +12,7 @@ pytest.importorskip("llvmlite")
 import rushlight as rl
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, Module, vector
-from rushlight.compile.products.conv_ask import Region, Stream
+from rushlight.compile.products.conv_prefetch import Region, Stream
 from rushlight.compile.products.tiles import Tile, emit_tile
 from tests.compile.test_gemm import SETS, spills
 

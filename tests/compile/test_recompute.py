@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.compile.kernels import again, program
+from rushlight.compile.kernels import program, recompute
 from rushlight.compile.middle.graph import Graph
 from rushlight.compile.middle.interpret import interpret
 
@@ -24,8 +24,8 @@ LAYERS = 4
 @pytest.fixture
 def small(monkeypatch):
     """Caches hold one value of these tests."""
-    monkeypatch.setattr(again, "FAR", ROWS * WIDTH)
-    monkeypatch.setattr(again, "LEAST", 1)
+    monkeypatch.setattr(recompute, "FAR", ROWS * WIDTH)
+    monkeypatch.setattr(recompute, "LEAST", 1)
 
 
 def trained(act="normal_cdf", read=True):
@@ -48,7 +48,7 @@ def trained(act="normal_cdf", read=True):
 def built(graph, monkeypatch, keep):
     with monkeypatch.context() as only:
         if keep:
-            only.setattr(again.Again, "pays", lambda *_: False)
+            only.setattr(recompute.Recomputation, "pays", lambda *_: False)
         return program.build(graph)
 
 
