@@ -14,7 +14,7 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.errors import levels_out
@@ -22,7 +22,7 @@ from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from .calls.backward import Halves
-from .calls.bound import Bound, frozen, modes, pattern
+from .calls.bound import Bound, fits, frozen, modes, pattern
 from .calls.fast import MISS, make
 from .code import cache, llvm
 from .disk.kept import KeptForms
@@ -33,6 +33,7 @@ from .reports.report import Explanation
 from .reports.source import NumpyProgram, Source
 from .tracing.alive import rarely
 from .tracing.capture import CHANGES, Captured, Uncompilable, capture
+from .tracing.numbers import Followed, Key, as_tensors, differing
 from .tracing.required import Refused
 
 LOG = logging.getLogger("rushlight.compile")
@@ -118,6 +119,7 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.backend = function, backend
         self.fullgraph, self.limit = fullgraph, limit
+        self._refused: Callable[[], None] | None = None  # who else takes calls without a program
         self._lock = fork_safe(self, threading.RLock)
         _MADE.add(self)
         self.reset()
@@ -133,6 +135,8 @@ class Compiled:
             self._eager: str | None = None
             self._warned = self._called = False
             self._forms: Any = None
+            self._following: tuple[list[Key], Compiled] | None = None  # floats that are inputs
+            self._constants: set[Key] = set()  # floats that cannot be
             self._shorten()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -146,6 +150,11 @@ class Compiled:
             return self.function(*args, **kwargs)
         if STANCE[0] == "force_eager":
             return self.function(*args, **kwargs)
+        if self._following is not None:
+            keys, call = self._following
+            given = as_tensors(args, kwargs, keys)
+            if given is not None:
+                return call(*given[0], **given[1])
         for place, bound in enumerate(self.programs):
             if place and bound.fast is not None and not kwargs:
                 result = bound.fast(args)
@@ -153,7 +162,33 @@ class Compiled:
                     self._prefer(bound)
                     return result
         ready = self._ready(args, kwargs)
+        if ready is None and self._follow(args, kwargs):
+            return self._long_call(args, kwargs)
         return self._make(args, kwargs) if ready is None else self._run(ready, args, kwargs)
+
+    def _follow(self, args: Any, kwargs: Any) -> bool:
+        """Make floats in which a call differs from earlier ones inputs; whether there are any."""
+        found = [differing(args, kwargs, bound.arguments, fits) for bound in self.programs]
+        keys = [key for key in next(filter(None, found), []) if key not in self._constants]
+        if not keys or self._following is not None or self.backend == "eager":
+            return False
+        call = Compiled(Followed(self.function, keys), self.backend, self.fullgraph, self.limit)
+        call._refused = functools.partial(self._stop_following, keys)
+        with self._lock:
+            self._following = keys, call
+            self.programs, self.reasons, self.fallbacks = (
+                call.programs, call.reasons, call.fallbacks
+            )  # fmt: skip
+            self._shorten()
+        return True
+
+    def _stop_following(self, keys: Sequence[Key]) -> None:
+        """Floats of which the function asks the value are constants again."""
+        with self._lock:
+            self._following = None
+            self._constants.update(keys)
+            self.programs, self.reasons, self.fallbacks = [], [], []
+            self._shorten()
 
     def _ready(self, args: Any, kwargs: Any) -> tuple[Bound, list[Any], list[Tensor]] | None:
         """The program that a call can run, with its arrays and the tensors among the arguments."""
@@ -293,7 +328,7 @@ class Compiled:
 
     def _described(self, args: Any, kwargs: Any) -> Call | None:
         """What a call can see, if that can be written down and calls are kept."""
-        on = self.backend == "llvm" and os.environ.get(SWITCH) != "0"
+        on = self.backend == "llvm" and os.environ.get(SWITCH) != "0" and self._refused is None
         if not on or cache.folder() is None:
             return None
         try:
@@ -338,6 +373,9 @@ class Compiled:
 
     def _refuse(self, why: Uncompilable) -> None:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""
+        if self._refused is not None:
+            self._refused()
+            return
         self.reasons.append(why)
         self._strikes += 1
         if CHANGES in why.reason and self._strikes < STRIKES:

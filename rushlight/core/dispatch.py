@@ -188,7 +188,7 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
         result = _by_a_number(prim, inputs, params)
         if result is not None:
             return result
-    seen_tensor, under = False, None
+    seen_tensor, under, transformed = False, None, False
     for x in inputs:
         kind = type(x)
         if not (kind in EAGER_TYPES or kind in HIDDEN or kind in PLAIN) and speaks(kind):
@@ -198,10 +198,8 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
         if kind in EAGER_TYPES or isinstance(x, Tensor):
             seen_tensor = True
             other = ARRAYS.get(type(x._array))
-            if other is not None:
-                under = other
-                if issubclass(type(x._array), Value):
-                    break  # the levels of transforms lie above a trace
+            if other is not None and not transformed:  # levels of transforms lie above a trace
+                under, transformed = other, issubclass(type(x._array), Value)
         elif kind in WRAPPERS:
             return WRAPPERS[kind](prim, inputs, params)
     if prim.arity == 2:

@@ -193,7 +193,7 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
         data = data._array
         if isinstance(data, Value):
             return data.detached().copy()
-    elif not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__array__"):
+    elif not isinstance(data, (np.ndarray, np.generic, float)) and hasattr(data, "__array__"):
         data = data.__array__()
     if isinstance(data, np.ndarray):
         not_repeated(data)
@@ -351,7 +351,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     >>> torch.asarray([1, 2])
     tensor([1, 2])
     """
-    if not isinstance(obj, (Tensor, np.ndarray, np.generic)) and hasattr(obj, "__array__"):
+    if not isinstance(obj, (Tensor, np.ndarray, np.generic, float)) and hasattr(obj, "__array__"):
         obj = np.asarray(obj)
     shared = as_tensor(obj, dtype, device)
     is_same = isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(

@@ -16,13 +16,15 @@ import numpy as np
 
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
+from ...core.holes import holds
 from ...core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS
 from ..disk.reach import Reach
-from ..middle.graph import Graph, Node
+from ..middle.graph import Graph, Node, order
 from ..middle.joint import Joint, differentiate, split
 from .later import Forms, Later, Left
+from .numbers import Followed, Number, let_go
 from .required import Required
 from .stores import Store, guarded, repeatable
 from .trace import Source, Tracer
@@ -146,10 +148,13 @@ def capture(
             reach.walk(value, "argument")
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
-    if reach.opaque:
+    unseen = reach.opaque[0] if reach.opaque else ""
+    if type(function) is Followed and "type" in reach.words:
+        unseen, raises = "type() of a number that stands for a float", None
+    if unseen:
         code = getattr(function, "__code__", None)
         line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
-        return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
+        return _eagerly(function, args, kwargs, Uncompilable(unseen, line), reach, raises)
     tracer = Tracer(reach, leaves, forms)
     tracer.raises = raises
     watch = Watch(tracer)
@@ -160,11 +165,14 @@ def capture(
             result = function(*args, **kwargs)
         try:
             captured: Any = finish(tracer, result, reach, leaves) if not tracer.closed else None
+            if captured is not None and type(function) is Followed:
+                _without_numbers(captured.graph)
         except Uncompilable as error:
             if CHANGES in error.reason:
                 tracer.raises = None  # perhaps only at first: it will be tried again
             tracer.stop(error.reason)
             captured = None
+    let_go(tracer.numbers)
     if captured is None:
         captured = Uncompilable(*(tracer.broken or ("", "")))
     elif tracer.strangers:
@@ -195,6 +203,13 @@ class _Given:
             self.left.append(Left(len(self.outputs), x, x._array.memory, x._array.cell))
         self.outputs.append(node)
         return len(self.outputs) - 1
+
+
+def _without_numbers(graph: Graph) -> None:
+    """Floats that are inputs must not be parameters of an op, where they would be constants."""
+    for node in order([*graph.outputs, *graph.effects]):
+        if holds(node.params, Number):
+            raise Uncompilable(f"{node.op} takes a float argument as a constant")
 
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
@@ -321,6 +336,8 @@ def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
         return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}
+    if type(value) is Number:
+        raise Uncompilable("a float argument is returned or stored")
     if isinstance(value, SCALARS):
         return Result("value", value=value)
     taken = trees.taken_apart(value)

@@ -96,6 +96,7 @@ class Tracer(Draws, Settings):
         self.replaced: set[int] = set()  # tensors for which the call put others in their places
         self.place = ""  # the user's line, while nothing but the package runs
         self.pulls = Pulls(self)
+        self.numbers: list[Any] = []  # weak references to what stands for float arguments
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
