@@ -11,7 +11,7 @@ import pytest
 
 from rushlight.compile.lower.activations import TABLE as ACTIVATIONS
 from rushlight.compile.middle.foreign import Hole
-from rushlight.compile.middle.graph import CORE, Graph, Node
+from rushlight.compile.middle.graph import BFLOAT16, CORE, Graph, Node
 from rushlight.compile.middle.interpret import interpret
 from rushlight.compile.middle.lowering import lower, native_share
 from rushlight.core import dtypes
@@ -80,6 +80,8 @@ def agree(found: list[np.ndarray], wanted: list[np.ndarray], what: str, rtol: fl
     for y, z in zip(found, wanted):
         assert y.dtype == z.dtype, what
         assert y.shape == z.shape, what
+        if z.dtype.char == BFLOAT16:  # here rounded once, by the op itself more than once
+            y, z, rtol = y.astype("f"), z.astype("f"), 3e-2
         if z.dtype.kind in "fc":
             np.testing.assert_allclose(y, z, rtol=rtol, atol=rtol, err_msg=what)
         else:
@@ -171,7 +173,7 @@ def test_other_types_are_right_or_refused_by_the_op(name: str, kind: str) -> Non
         return  # each op has its own way to refuse a type
     core = lower(graph)
     agree(interpret(core, arrays), wanted, name, 1e-2 if kind.endswith("16") else 2e-6)
-    if kind in ("float16", "bfloat16", "complex64") and arrays[0].dtype.kind not in "iub":
+    if kind in ("float16", "complex64") and arrays[0].dtype.kind not in "iub":
         assert native_share(core)[1], "half and complex numbers have no kernels"
 
 

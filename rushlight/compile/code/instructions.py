@@ -10,7 +10,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from .values import BOOL, I32, I64, PTR, VOID, Type, Value, constant, lanes_of, vector
+from .values import BOOL, I32, I64, MEMORY, PTR, VOID, Type, Value, constant, lanes_of, vector
 
 Operand = Any  # Value | int | float
 _FLOAT = {"==": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
@@ -246,6 +246,20 @@ class Instructions:
         return self.reduce("or", mask)
 
     # --- memory ------------------------------------------------------------------------------
+    def packed(self, x: Value) -> Value:
+        """A value as it stands in memory, where that is of another type."""
+        if x.type.kind == "b":
+            return self.convert("zext", x, MEMORY[x.type.name])
+        if x.type.name not in MEMORY:
+            return x
+        return self.convert("trunc", self.lshr(self.bitcast(x, "uint32"), 16), MEMORY[x.type.name])
+
+    def unpacked(self, x: Value, type: Type) -> Value:
+        """What stands in memory as a value of such a type."""
+        if type.kind == "b":
+            return self.compare("!=", x, 0)
+        return self.bitcast(self.shl(self.convert("zext", x, "uint32"), 16), type.name)
+
     def at(self, pointer: Value, index: Operand, type: Type) -> Value:
         """The address of element `index` of a type (its lanes do not count)."""
         if known(index) == 0:
@@ -258,8 +272,8 @@ class Instructions:
         align: int | None = None, other: Operand = 0,
     ) -> Value:  # fmt: skip
         """Lanes from pointer[index] on; masked lanes are not read and become `other`."""
-        if type.kind == "b":
-            return self.compare("!=", self.load(type.of("uint8"), pointer, index, mask), 0)
+        if type.name in MEMORY:
+            return self.unpacked(self.load(type.of(MEMORY[type.name]), pointer, index, mask), type)
         where = self.at(pointer, index, type)
         align = align or type.size
         if mask is None:
@@ -276,8 +290,8 @@ class Instructions:
     ) -> None:  # fmt: skip
         """Lanes to pointer[index] on; masked lanes are not written."""
         type = x.type
-        if type.kind == "b":
-            return self.store(self.convert("zext", x, "uint8"), pointer, index, mask)
+        if type.name in MEMORY:
+            return self.store(self.packed(x), pointer, index, mask)
         where = self.at(pointer, index, type)
         align = align or type.size
         if mask is None:
@@ -297,8 +311,9 @@ class Instructions:
         """pointer[indices[k]] in lane k; masked lanes are not read and become 0."""
         if type.lanes == 1:
             return self.load(type, pointer, indices)
-        if type.kind == "b":
-            return self.compare("!=", self.gather(type.of("uint8"), pointer, indices, mask), 0)
+        if type.name in MEMORY:
+            raw = self.gather(type.of(MEMORY[type.name]), pointer, indices, mask)
+            return self.unpacked(raw, type)
         places = self._addresses(pointer, indices, type)
         keep = mask or constant(True, BOOL.wide(type.lanes))
         zero = constant(0, type)
@@ -311,8 +326,8 @@ class Instructions:
         """pointer[indices[k]] = lane k, in the order of the lanes."""
         if x.type.lanes == 1:
             return self.store(x, pointer, indices)
-        if x.type.kind == "b":
-            return self.scatter(self.convert("zext", x, "uint8"), pointer, indices, mask)
+        if x.type.name in MEMORY:
+            return self.scatter(self.packed(x), pointer, indices, mask)
         places = self._addresses(pointer, indices, x.type)
         keep = mask or constant(True, BOOL.wide(x.type.lanes))
         return self.do(

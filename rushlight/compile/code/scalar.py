@@ -271,6 +271,10 @@ class Emitter:
         f, old, new = self.f, x.type, x.type.of(np.dtype(dtype).name)
         if old is new:
             return x
+        if new.name == "bfloat16":
+            return Value(self.few_digits(self.cast(x, "float32")).name, new)
+        if old.name == "bfloat16":
+            return self.cast(Value(x.name, old.of("float32")), dtype)
         if new.kind == "b":
             return f.compare("!=", x, 0)
         if old.kind == "f":
@@ -282,6 +286,19 @@ class Emitter:
         if new.kind == "f":
             return f.convert("sitofp" if old.kind == "i" else "uitofp", x, new.name)
         return self._resized(x, new.name)
+
+    def few_digits(self, x: Value) -> Value:
+        """A float32 rounded to the eight digits of a bfloat16, ties to even."""
+        f, bits = self.f, self.f.bitcast(x, "uint32")
+        odd = f.bit_and(f.lshr(bits, 16), 1)
+        near = f.add(f.add(bits, odd), 0x7FFF)
+        near = f.select(f.compare("!=", x, x), f.bit_or(bits, 0x400000), near)
+        return f.bitcast(f.bit_and(near, 0xFFFF0000), "float32")
+
+    def pair(self, x: Operand, y: Operand) -> Value:
+        """Two bfloat16 side by side in an int32; x is what stands first in memory."""
+        low, high = (self.f.bitcast(one, "int32") for one in self._both(x, y))
+        return self.f.bit_or(self.f.lshr(low, 16), high)
 
     def _resized(self, x: Value, name: str) -> Value:
         """An integer of another width or sign."""

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..middle.foreign import Hole
-from ..middle.graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node
+from ..middle.graph import MOVES, POINTWISE, REDUCTIONS, Graph, Node, native
 from ..records import field, record
 from .affine import contiguous
 from .orders import ordered
 from .places import places, together
 
-NATIVE = frozenset(map(np.dtype, "float32 float64 int64 int32 int16 int8 uint8 bool".split()))
 # ops whose value stands in the memory of their first input; the last two do no work
 WRITES = frozenset(["put", "scatter", "part", "joined"])
 IDLE = frozenset(["empty", "part", "joined"])
@@ -46,7 +45,7 @@ class Normal:
     nodes: list[Node]
     inputs: list[Node]
     outputs: list[Node]
-    again: list[Node] = field(default_factory=list)  # what late kernels make again (`again.py`)
+    again: list[Node] = field(default_factory=list)  # what late kernels make again (`recompute.py`)
 
 
 def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
@@ -83,10 +82,10 @@ def hosted(node: Node) -> bool:
     """Whether NumPy computes this node, between native segments."""
     if node.op not in _NATIVE_OPS:
         return node.op not in _LAID_OUT
-    if node.dtype not in NATIVE:  # a tuple is none either
+    if not native(node.dtype):
         return True
     for x in node.inputs:  # noqa: SIM110 (asked of every node by many)
-        if x.dtype not in NATIVE:
+        if not native(x.dtype):
             return True
     return False
 
@@ -279,8 +278,7 @@ def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
         home = base(node)
         root = storage(home)
         if home.op in SOURCES or root in taken or root.shape != home.shape:
-            native = node.dtype in NATIVE
-            home = root = _new(nodes, node, "copy", (node,)) if native else _new(
+            home = root = _new(nodes, node, "copy", (node,)) if native(node.dtype) else _new(
                 nodes, node, "numpy.copy", (node,), ((Hole(0),), {}))  # fmt: skip
         taken.add(root)
         found.append(home)

@@ -301,8 +301,7 @@ class Terms:
     def _store_first(self, value: Value, place: Value, count: int) -> None:
         """Write so many lanes by halves of a vector: AMD writes masked ones lane by lane."""
         f, lanes, done = self.f, value.type.lanes, 0
-        if value.type.kind == "b":
-            value = f.convert("zext", value, "uint8")
+        value = f.packed(value)
         while lanes := lanes // 2:
             if count & lanes:
                 few = range(done, done + lanes)

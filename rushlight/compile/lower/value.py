@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..middle.graph import Node
+from ..middle.graph import Node, native
 
-NATIVE = frozenset(np.dtype(char) for char in "fdqibBh?")
-BOOL, INT64, FLOAT64 = np.dtype(bool), np.dtype(np.int64), np.dtype(np.float64)
+BOOL, INT64 = np.dtype(bool), np.dtype(np.int64)
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 WEAK = frozenset((bool, int, float))
 
 
@@ -180,7 +180,7 @@ class Elements:
                 array = np.asarray(value, dtype)
         except (OverflowError, TypeError, ValueError):
             raise NotNative(f"{value!r} as {dtype}") from None
-        if array.dtype not in NATIVE:
+        if not native(array.dtype):
             raise NotNative(f"a constant of {array.dtype}")
         if array.ndim:
             return self.make("constant", (), (array,), array.shape, array.dtype)
@@ -226,7 +226,7 @@ class Elements:
         xs = tuple(x if type(x) in WEAK else self.wrap(x) for x in xs)
         kinds = [x if type(x) in WEAK else x.dtype for x in xs]
         kind = np.result_type(*kinds)
-        if kind not in NATIVE:
+        if not native(kind):
             raise NotNative(f"operands of {kind}")
         return [self.constant(x, kind) if type(x) in WEAK else self.cast(x, kind) for x in xs]
 
@@ -249,7 +249,7 @@ class Elements:
         x, dtype = self.wrap(x), np.dtype(dtype)
         if x.dtype == dtype:
             return x
-        if dtype not in NATIVE:
+        if not native(dtype):
             raise NotNative(f"a cast to {dtype}")
         if x.number is not None:
             with np.errstate(all="ignore"):

@@ -20,7 +20,7 @@ POINTWISE = frozenset(
     "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10"
     " sqrt rsqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh sigmoid erf erfc"
     " normal_cdf floor ceil round trunc eq ne lt le gt ge where cast isnan isinf isfinite"
-    " and or xor not shift_left shift_right copysign".split()
+    " and or xor not shift_left shift_right copysign pair".split()
 )
 REDUCTIONS = frozenset("reduce_sum reduce_prod reduce_max reduce_min argmax argmin".split())
 MOVES = frozenset("reshape permute expand slice pad cat flip".split())
@@ -31,7 +31,15 @@ OTHERS = frozenset(
 FOREIGN = frozenset(("extern", "draw"))
 CORE = POINTWISE | REDUCTIONS | MOVES | OTHERS
 
+NATIVE = frozenset(np.dtype(char) for char in "fdqibBh?")
+BFLOAT16 = "E"  # its letter: NumPy has that type only where ml_dtypes is loaded
+
 _serial = itertools.count().__next__
+
+
+def native(dtype: Any) -> bool:
+    """Whether kernels know arrays of a type; a tuple of types is none."""
+    return dtype in NATIVE or (type(dtype) is not tuple and dtype.char == BFLOAT16)
 
 
 class Node:

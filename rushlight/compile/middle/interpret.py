@@ -86,6 +86,16 @@ def _question(ufunc: Any, otherwise: bool) -> Any:
     return lambda x: ufunc(x) if x.dtype.kind == "f" else np.full(x.shape, otherwise)
 
 
+def _pair(low: Any, high: Any) -> Any:
+    both = np.stack(np.broadcast_arrays(low, high), -1)
+    return both.view(np.int32)[..., 0]
+
+
+def _pairs_apart(x: np.ndarray) -> np.ndarray:
+    """Words of two bfloat16 as float32, one more dimension of two."""
+    return (x[..., None].view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
 _REAL: dict[str, Callable[..., Any]] = {
     "pow": lambda x, y: REGISTRY["pow"].eval(x, y), "exp": np.exp, "expm1": np.expm1,
     "exp2": np.exp2, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
@@ -106,6 +116,7 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "isinf": _question(np.isinf, False), "isfinite": _question(np.isfinite, True),
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
     "shift_left": np.left_shift, "shift_right": np.right_shift, "copysign": np.copysign,
+    "pair": _pair,
 }  # fmt: skip
 
 
@@ -138,6 +149,8 @@ def letters(spec: str) -> tuple[str, str, str]:
 
 def _dot(node: Node, a: np.ndarray, b: np.ndarray) -> Any:
     left, right, result = (tuple(map(ord, part)) for part in letters(node.params[0]))
+    if a.dtype != node.dtype:  # pairs of terms
+        a, b, left, right = _pairs_apart(a), _pairs_apart(b), (*left, 0), (*right, 0)
     return contract([a, b], [left, right], result)
 
 

@@ -52,9 +52,9 @@ from ..lower import (
 )
 from ..lower.builder import Builder
 from ..lower.moulds import Moulds
-from ..lower.value import NATIVE, NotNative, Value
+from ..lower.value import FLOAT32, NotNative, Value
 from .foreign import fill, has_hole, operand_count, restored
-from .graph import FOREIGN, Graph, Node, order
+from .graph import BFLOAT16, FOREIGN, Graph, Node, native, order
 
 Rule = Callable[..., Any]
 _taken = functools.cache(signature)
@@ -132,13 +132,14 @@ def _lowered(s: Builder, node: Node, values: dict[Node, Any], moulds: Moulds) ->
 def _native(s: Builder, node: Node, xs: list[Any]) -> Any:
     several = type(node.dtype) is tuple
     kinds = node.dtype if several else (node.dtype,)
-    if any(type(x) is Value and x.dtype not in NATIVE for x in xs):
+    if any(type(x) is Value and not native(x.dtype) for x in xs):
         raise NotNative("an operand's type")
     if not several:
-        if node.dtype not in NATIVE:
+        if not native(node.dtype):
             raise NotNative("the result's type")
         if 0 in node.shape:
             return s.zeros(node.shape, node.dtype)
+    xs = [_wide(s, x) for x in xs]
     rule, arguments, keywords = _call(node, xs)
     found = rule(s, *arguments, **keywords)
     if not several:
@@ -181,8 +182,15 @@ def _nothing(node: Node) -> bool:
     return node.op == "constant" and node.params[0] is None
 
 
+def _wide(s: Builder, x: Any) -> Any:
+    """An operand as rules know it: bfloat16 as float32; what comes of it is rounded."""
+    return s.cast(x, FLOAT32) if type(x) is Value and x.dtype.char == BFLOAT16 else x
+
+
 def _checked(s: Builder, found: Any, shape: Any, dtype: Any) -> Value:
     found = s.wrap(found)
+    if dtype.char == BFLOAT16 and found.dtype == FLOAT32:
+        found = s.cast(found, dtype)
     if found.shape != tuple(shape) or found.dtype != dtype:
         raise NotNative(f"{found.dtype}{found.shape} for {dtype}{shape}")
     return found

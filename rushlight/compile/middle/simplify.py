@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import CORE, FOREIGN, MOVES, REDUCTIONS, Graph, Node
+from .graph import BFLOAT16, CORE, FOREIGN, MOVES, REDUCTIONS, Graph, Node
 from .interpret import evaluate
 
 FOLDED = 4096  # elements: larger constants are computed at run time
@@ -211,6 +211,18 @@ def widened(node: Node) -> Node | None:
     return Node("cast", x.inputs, (), node.shape, node.dtype, node.line, node.module)
 
 
+def narrow(node: Node) -> Node | None:
+    """A move of bfloat16 that were cast to float32 is a cast of the move: half as much moves."""
+    if node.op not in MOVES or node.dtype.char != "f" or node.op in ("pad", "expand"):
+        return None
+    if any(x.op != "cast" or x.inputs[0].dtype.char != BFLOAT16 for x in node.inputs):
+        return None
+    few = [x.inputs[0] for x in node.inputs]
+    like = node.line, node.module
+    moved = Node(node.op, few, node.params, node.shape, few[0].dtype, *like)
+    return Node("cast", (moved,), (), node.shape, node.dtype, *like)
+
+
 RULES: dict[str, Callable[[Node], Node | None]] = {
     "constant folding": folded,
     "neutral elements": neutral,
@@ -222,6 +234,7 @@ RULES: dict[str, Callable[[Node], Node | None]] = {
     "idle moves": idle,
     "joined moves": joined,
     "joined casts": widened,
+    "narrow moves": narrow,
     "empty reductions": flattened,
 }
 _OPS: dict[Callable[[Node], Node | None], Iterable[str]] = {  # the only ones that a rule rewrites
@@ -229,6 +242,7 @@ _OPS: dict[Callable[[Node], Node | None], Iterable[str]] = {  # the only ones th
     twice: ("neg", "abs", "not"), signs: ("add", "sub"),
     chosen: ("max", "min", "and", "or", "where"), idle: ("cast", *MOVES),
     joined: ("reshape", "permute", "expand"), widened: ("cast",), flattened: REDUCTIONS,
+    narrow: MOVES,
 }  # fmt: skip
 
 

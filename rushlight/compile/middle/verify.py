@@ -11,11 +11,13 @@ import numpy as np
 from ...core.primitive import REGISTRY
 from .graph import CORE, MOVES, POINTWISE, REDUCTIONS, Graph, Node
 
-_BOOLEAN = frozenset("eq ne lt le gt ge isnan isinf isfinite".split())
-_BOOL = np.dtype(bool)
+_KINDS = {  # of results, where they differ from those of operands
+    **dict.fromkeys("eq ne lt le gt ge isnan isinf isfinite".split(), np.dtype(bool)),
+    "pair": np.dtype(np.int32),
+}
 _COUNTS = {"where": 3, **dict.fromkeys(
     "add sub mul div max min fmod floor_div pow atan2 eq ne lt le gt ge and or xor shift_left"
-    " shift_right copysign".split(), 2)}  # fmt: skip
+    " shift_right copysign pair".split(), 2)}  # fmt: skip
 
 
 class InvalidGraph(AssertionError):
@@ -66,7 +68,7 @@ def _pointwise(node: Node) -> None:
     given = inputs[1] if node.op == "where" else first
     if given.dtype is not last.dtype and given.dtype != last.dtype:
         raise _fault(node, "mixes types")
-    wanted = _BOOL if node.op in _BOOLEAN else last.dtype
+    wanted = _KINDS.get(node.op) or last.dtype
     if node.dtype is not wanted and node.dtype != wanted:
         raise _fault(node, f"should have type {wanted}")
 

@@ -24,8 +24,8 @@ from ..disk import remembered
 from ..kernels import runtime
 from ..kernels.affine import contiguous
 from ..kernels.running import BUSY, kept
-from ..lower.value import NATIVE, NotNative
-from ..middle.graph import Graph, Node
+from ..lower.value import NotNative
+from ..middle.graph import NATIVE, Graph, Node
 from . import eager_each, eager_kept
 from .eager_kept import Kept
 

@@ -13,8 +13,8 @@ from ..code import llvm
 from ..kernels import program
 from ..lower import losses
 from ..lower.builder import Builder
-from ..lower.value import NATIVE, NotNative, Value
-from ..middle.graph import Graph, Node
+from ..lower.value import NotNative, Value
+from ..middle.graph import NATIVE, Graph, Node
 from ..middle.lowering import TABLE
 from ..middle.simplify import simplify
 

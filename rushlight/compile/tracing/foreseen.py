@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ...core.dtypes import bfloat16
 from ...core.primitive import REGISTRY
 from ...ops.fused.convolution import output_size
 from ...ops.fused.recurrent_steps import worthwhile
+from ..middle.graph import BFLOAT16
 
 ndarray = np.ndarray
 Shape = tuple[int, ...]
@@ -153,6 +155,11 @@ _LOOPS = frozenset("add sub mul div neg gt ge lt le".split())  # nothing but Num
 EACH = frozenset("add sub mul div neg relu gt ge lt le sqrt rsqrt exp log tanh sigmoid".split())
 
 
+def lettered(kind: str) -> np.dtype:
+    """The type of a letter; bfloat16's is one that NumPy does not find."""
+    return np.dtype(kind) if kind != BFLOAT16 else bfloat16.numpy
+
+
 def foreseen(op: str, operands: Sequence[ndarray], args: Any) -> Any:
     """The form of a result, as `later.py` notes it: shape, type, strides, owner, writeable."""
     if max([x.size for x in operands], default=0) < LEAST:
@@ -205,7 +212,7 @@ def _laid_out(operands: Sequence[ndarray], kind: str) -> Any:
     if min(step for x in operands for step in x.strides or (0,)) < 0:
         return ()
     ways: Any = [*[["readonly"]] * len(operands), ["writeonly", "allocate"]]
-    kinds = [*[x.dtype for x in operands], np.dtype(kind)]
+    kinds = [*[x.dtype for x in operands], lettered(kind)]
     y = np.nditer([*operands, None], ["zerosize_ok"], ways, kinds).operands[-1]
     if y.flags.c_contiguous:
         return None

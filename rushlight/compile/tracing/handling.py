@@ -10,7 +10,7 @@ from ...core import dispatch
 from ...core.primitive import Primitive
 from ...core.state import STATE
 from ...core.tensor import Tensor
-from .numpy_calls import typed, value_of
+from .numpy_calls import rounded, typed, value_of
 from .traced import Traced, traced_in
 
 ndarray = np.ndarray
@@ -70,13 +70,14 @@ def handle_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
         if prim.outputs != 1:
             return tuple(map(np.asarray, y))
         return y if type(y) is ndarray else np.asarray(y)
+    given = inputs
     if type(prim.rule).__name__ == "Elementwise" or prim.dtype in ("compare", "promote", "float"):
         inputs = typed(inputs)
     elif prim.name == "where":
         inputs = _chosen(inputs)
     if tracer.watch.looks:
-        return tracer.watch.unseen(tracer.call, prim, inputs, params)
-    return tracer.call(prim, inputs, params)
+        return rounded(tracer.watch.unseen(tracer.call, prim, inputs, params), given)
+    return rounded(tracer.call(prim, inputs, params), given)
 
 
 dispatch.ARRAYS[Traced] = handle

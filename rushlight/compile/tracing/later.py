@@ -27,7 +27,7 @@ from ...core.locks import fork_safe
 from ...core.tape import mark_quietly
 from ..disk.digest import Opaque
 from ..disk.digest import _plain as plain
-from .foreseen import foreseen
+from .foreseen import foreseen, lettered
 from .required import Refused
 
 ndarray = np.ndarray
@@ -35,7 +35,7 @@ SMALL = 2048  # elements of operands from which an op on values that are there i
 ALIAS = "alias"  # memory of an operand, or nothing: what decides is the form, and it costs nothing
 NEVER = "never"
 MOST = 1 << 13  # forms that are kept for one function
-_NUMBERS = frozenset("?bBhHiIlLqQefdFD")  # types of arrays that can be made anew, by their letters
+_NUMBERS = frozenset("?bBhHiIlLqQefdFDE")  # types of arrays that can be made anew, by their letters
 _WHOLE = frozenset("bBhHiIlLqQ")
 _CHEAP = _WHOLE | {"?"}  # indices and masks, which checks look at
 
@@ -169,9 +169,9 @@ def unfilled(form: Any) -> ndarray:
     shape, kind, strides, owns, writeable = form
     make = np.zeros if kind in _WHOLE else np.empty  # as indices, zeros will do
     if strides is None:
-        return make(shape, kind)
-    span = sum((n - 1) * step for n, step in zip(shape, strides)) + np.dtype(kind).itemsize
-    view = np.ndarray(shape, kind, make(span, np.uint8), 0, strides)
+        return make(shape, lettered(kind))
+    span = sum((n - 1) * step for n, step in zip(shape, strides)) + lettered(kind).itemsize
+    view = np.ndarray(shape, lettered(kind), make(span, np.uint8), 0, strides)
     if owns:
         return np.zeros_like(view)
     view.flags.writeable = writeable

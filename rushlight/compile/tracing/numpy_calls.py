@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.errors import PACKAGE
 from ..middle.foreign import Hole
-from ..middle.graph import Node
+from ..middle.graph import BFLOAT16, Node
 from .later import Met
 from .required import ASKS
 from .traced import ALIASES, Traced, traced_in
@@ -67,11 +67,21 @@ def typed(inputs: Any) -> Any:
     else:
         return inputs
     kind = next(kind for x in inputs if (kind := _type(x)) is not None)
+    if kind.char == BFLOAT16:
+        kind = np.dtype(np.float32)
     return tuple([
         np.asarray(x, np.result_type(kind, x))[()] if isinstance(x, (bool, int, float, complex)) and
         not isinstance(x, np.generic) else x
         for x in inputs
     ])  # fmt: skip
+
+
+def rounded(y: Any, inputs: Any) -> Any:
+    """What came of bfloat16 and a Python number, which was computed in float32."""
+    if type(y) is not Traced or y.memory.dtype.char != "f" or not _same_types(inputs):
+        return y
+    kind = next(kind for x in inputs if (kind := _type(x)) is not None)
+    return y.astype(kind) if kind.char == BFLOAT16 else y
 
 
 class _Ours(dict[str, bool]):
@@ -137,6 +147,7 @@ class NumpyCalls:
                 y = self.watch.unseen(self.call, prim, typed(inputs), ())
             else:
                 y = self.call(prim, typed(inputs), ())
+            y = rounded(y, inputs)
         else:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             y = self.numpy(f"numpy.{name}", getattr(ufunc, method), inputs, kwargs)

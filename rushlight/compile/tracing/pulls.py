@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...core.tape import INPUTS, OUTPUT, PARAMS, PARENTS, PRIM, shape_of
-from ..middle.graph import Node, order
+from ..middle.graph import BFLOAT16, Node, order
 from .later import one_form, sure, unfilled
 from .required import ASKS
 from .traced import Traced, covers
@@ -41,24 +41,24 @@ class Pulls:
         """What `pull(g, entry)` of the entry's op gives."""
         prim = entry[PRIM]
         if prim in self._short or not self.tracer.later.on or not self.tracer.place:
-            return prim.pull(g, entry)
+            return pull(entry, g)
         operands = _operands(g, entry)
         key = None if operands is None else _key(entry, operands)
         if operands is None or key is None:
-            return prim.pull(g, entry)
+            return pull(entry, g)
         if key not in self._known:
             return self._traced(key, entry, g, operands)
         known = self._known[key]
         if type(known) is _Notes:  # most rules come but once
             known = self._known[key] = known.mould()
         if known is None:
-            return prim.pull(g, entry)
+            return pull(entry, g)
         return known.filled(self.tracer, entry, g, operands)
 
     def _traced(self, key: Any, entry: Entry, g: Any, operands: Sequence[Traced]) -> Any:
         """The rule run, and a mould made of what it notes."""
         before, first = self._marks(operands), Node("", (), (), (), None).index
-        found = entry[PRIM].pull(g, entry)
+        found = pull(entry, g)
         notes = None
         if self._marks(operands) == before and self.tracer.later.on:
             with suppress(_Otherwise):
@@ -188,6 +188,41 @@ class _Mould:
         ])  # fmt: skip
 
 
+def pull(entry: Entry, g: Any) -> Any:
+    """What the rule of an entry gives: one that reads bfloat16 computes in float32 as kernels do.
+
+    What it gives is rounded once, to the types of what was read.
+    """
+    given = _each(entry[INPUTS]), _each(entry[OUTPUT])
+    if not any(_is_half(x) for part in given for x in part):
+        return entry[PRIM].pull(g, entry)
+    real = list(entry)
+    real[INPUTS], real[OUTPUT] = _wide(entry[INPUTS]), _wide(entry[OUTPUT])
+    found = entry[PRIM].pull(_wide(g), real)
+    alike = next(x.dtype for part in given for x in part if _is_half(x))
+    kinds = [getattr(x, "dtype", alike) for x in given[0]]
+    kinds += [alike] * (len(found) - len(kinds))
+    return [
+        y.astype(kind) if kind == alike and getattr(y, "dtype", kind) != kind else y
+        for y, kind in zip(found, kinds)
+    ]
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if type(value) in (tuple, list) else (value,)
+
+
+def _is_half(x: Any) -> bool:
+    return type(x) in (Traced, np.ndarray) and x.dtype.char == BFLOAT16
+
+
+def _wide(value: Any) -> Any:
+    """Arrays of bfloat16 as float32."""
+    if type(value) in (tuple, list):
+        return type(value)(map(_wide, value))
+    return value.astype(np.float32) if _is_half(value) else value
+
+
 def _step(node: Node, places: dict[Node, int], first: int) -> Any:
     """How a node is made again."""
     if node.index <= first:
@@ -218,5 +253,5 @@ def _held(value: Any) -> Any:
 
 def _computed(entry: Entry, g: Any, places: Sequence[int]) -> list[Any]:
     """What a rule gives for arrays that are there by now, at some places."""
-    found = entry[PRIM].pull(g, entry)
+    found = pull(entry, g)
     return [found[place] for place in places]

@@ -1,0 +1,120 @@
+"""bfloat16 in compiled programs: stored in two bytes, computed in float32, rounded once per op."""
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.compile.code import llvm
+from rushlight.compile.code.emit import I64, PTR, VOID, Module, vector
+from rushlight.compile.code.scalar import Emitter
+from rushlight.core import dtypes
+
+nn, F = torch.nn, torch.nn.functional
+HALF = dtypes.bfloat16.numpy
+
+
+def emitted(source, result, write, lanes=8):
+    """`write(emitter, value)` of every `lanes` numbers of an array, as native code."""
+    import ctypes
+
+    module = Module(llvm.target())
+    f = module.function("each", [("x", PTR), ("y", PTR), ("n", I64)], VOID)
+    kinds = vector(source.dtype, lanes), vector(result, lanes)
+    s = Emitter(f)
+    with f.loop(0, f.arguments[2], lanes) as loop:
+        x = f.load(kinds[0], f.arguments[0], loop.index)
+        f.store(write(s, x), f.arguments[1], loop.index)
+    code = llvm.compile(module.text())
+    y = np.empty(source.shape, result)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(code.address("each"))
+    call(source.ctypes.data, y.ctypes.data, source.size)
+    return y
+
+
+def test_rounding_is_to_nearest_even_for_all_kinds_of_numbers():
+    draws = np.random.default_rng(0).integers(0, 1 << 32, 1 << 16, np.uint32)
+    ties = (np.arange(1 << 12, dtype=np.uint32) << 20) | 0x8000
+    x = np.concatenate([draws, ties, ties | 0x10000, ties + 1, ties - 1]).view(np.float32)
+    found = emitted(x, HALF, lambda s, v: s.cast(v, HALF))
+    with np.errstate(invalid="ignore"):
+        wanted = x.astype(HALF)
+    both = np.isnan(x)
+    np.testing.assert_array_equal(np.isnan(found.astype("f")), both)
+    bits = found.view(np.uint16), wanted.view(np.uint16)
+    np.testing.assert_array_equal(bits[0][~both], bits[1][~both])
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int32", "bool"])
+def test_every_bfloat16_is_itself_in_wider_types(kind):
+    x = np.arange(1 << 16).astype(np.uint16).view(HALF)
+    if kind == "int32":
+        x = x[np.abs(np.nan_to_num(x.astype("f"), nan=1e30)) < 1e9]
+    x = x[: x.size // 8 * 8]
+    with np.errstate(invalid="ignore"):
+        wanted = x.astype(kind)
+    np.testing.assert_array_equal(emitted(x, np.dtype(kind), lambda s, v: s.cast(v, kind)),
+                                  wanted)  # fmt: skip
+
+
+NETS = {
+    "mlp": (lambda: nn.Sequential(nn.Linear(20, 33), nn.GELU(), nn.LayerNorm(33),
+                                  nn.Linear(33, 10)), (24, 20)),
+    "convolutions": (lambda: nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.ReLU(),
+                                           nn.MaxPool2d(2), nn.Conv2d(8, 12, 1), nn.SiLU(),
+                                           nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                                           nn.Linear(12, 10)), (6, 2, 12, 12)),
+    "attention": (lambda: nn.Sequential(nn.TransformerEncoderLayer(16, 2, 24, 0.0,
+                                                                   batch_first=True),
+                                        nn.Flatten(), nn.Linear(80, 10)), (4, 5, 16)),
+}  # fmt: skip
+
+
+def trained(name, compiled, steps=3):
+    """Losses and parameters after some steps under autocast, and what the program does."""
+    torch.manual_seed(0)
+    make, shape = NETS[name]
+    net = make()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    x, y = torch.randn(*shape), torch.randint(0, 10, shape[:1])
+
+    def step(x, y):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = F.cross_entropy(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    call = torch.compile(step, fullgraph=True) if compiled else step
+    losses = [float(call(x, y).detach()) for _ in range(steps)]
+    flat = np.concatenate([p.detach().numpy().ravel() for p in net.parameters()])
+    return losses, flat, str(call.explain()) if compiled else ""
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_compiled_step_under_autocast_is_the_eager_one(name):
+    losses, parameters, told = trained(name, True)
+    wanted, others, _ = trained(name, False)
+    np.testing.assert_allclose(losses, wanted, rtol=4e-3)
+    np.testing.assert_allclose(parameters, others, atol=4e-4)
+    assert "1 program(s), backend llvm" in told
+
+
+def test_nothing_of_it_is_left_to_numpy():
+    told = trained("mlp", True)[2]
+    assert "NumPy" not in told
+    assert "narrow moves" in told
+
+
+def test_a_gradient_has_the_type_of_its_operand():
+    weight = torch.randn(8, 8).bfloat16().requires_grad_()
+
+    def step(x):
+        y = (F.softmax(x @ weight * 0.3, 1) / 3).float().square().sum()
+        (gradient,) = torch.autograd.grad(y, weight)
+        return gradient
+
+    x = torch.randn(4, 8).bfloat16()
+    found = torch.compile(step, fullgraph=True)(x)
+    assert found.dtype is torch.bfloat16
+    torch.testing.assert_close(found, step(x), rtol=3e-2, atol=1e-5)
