@@ -18,6 +18,9 @@ SCALARS = (bool, int, float, complex, str, bytes, type(None))
 COMPARED = (Size, slice, range, np.dtype, np.generic)  # by value too
 
 
+ABSENT = object()
+
+
 class Place:
     """One thing that was looked at: `container[key]` (or its length), and what stood there."""
 
@@ -33,7 +36,9 @@ class Place:
             found = look(self)
         except (KeyError, IndexError, AttributeError, ValueError):
             return False
-        return found == self.expected if self.kind == "like" else same(found, self.expected)
+        if self.kind in ("like", "content"):
+            return bool(found == self.expected)
+        return same(found, self.expected)
 
     def __str__(self) -> str:
         if self.kind == "length":
@@ -42,6 +47,10 @@ class Place:
             return f"{self.path} == {self.expected!r}"
         if self.kind == "like":
             return f"{self.path} is a tensor {list(self.expected[1])}"
+        if self.kind == "absent":
+            return f"{self.path} is not there"
+        if self.kind == "content":
+            return f"{self.path} holds the same"
         return f"{self.path} is the same {type(self.expected).__name__}"
 
 
@@ -53,7 +62,20 @@ _LOOK: dict[str, Callable[[Any, Any], Any]] = {
     "cell": lambda container, key: container.cell_contents,
     "leaf": lambda container, key: container._entry is LEAF,
     "like": lambda container, key: form(container[key]),
+    "absent": lambda container, key: key not in container,
+    "class": lambda container, key: of_class(container, key),
+    "slot": lambda container, key: getattr(container, key, ABSENT),
+    "content": lambda container, key: key(container),
 }
+
+
+def of_class(kind: type, name: str) -> Any:
+    """What a class, or the first of its bases that has it, holds under a name."""
+    for base in kind.__mro__:
+        table = base.__dict__
+        if name in table:
+            return table[name]
+    return ABSENT
 
 
 def form(x: Any) -> Any:
@@ -83,7 +105,9 @@ def same(found: Any, expected: Any) -> bool:
 def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
     """The tests of all places as Python expressions, and the objects they name."""
     lines: list[str] = []
-    names: dict[str, Any] = {"same": same, "LEAF": LEAF, "form": form}
+    names: dict[str, Any] = {
+        "same": same, "LEAF": LEAF, "form": form, "of_class": of_class, "ABSENT": ABSENT,
+    }  # fmt: skip
     for index, place in enumerate(places):
         names[f"gc{index}"], names[f"ge{index}"] = place.container, place.expected
         if place.kind not in ("length", "leaf", "cell"):
@@ -120,4 +144,8 @@ _TESTS = {
     "cell": "(gc{i}.cell_contents is ge{i} or same(gc{i}.cell_contents, ge{i}))",
     "leaf": "(gc{i}._entry is LEAF) is ge{i}",
     "like": "form(gc{i}[gk{i}]) == ge{i}",
+    "absent": "gk{i} not in gc{i}",
+    "class": "same(of_class(gc{i}, gk{i}), ge{i})",
+    "slot": "same(getattr(gc{i}, gk{i}, ABSENT), ge{i})",
+    "content": "gk{i}(gc{i}) == ge{i}",
 }

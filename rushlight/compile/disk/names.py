@@ -16,6 +16,8 @@ OUTSIDE = "global "  # begins a chain from a global variable: a local one may ha
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_ASKING = frozenset(("getattr", "hasattr", "vars", "__dict__"))
+_CAUGHT = frozenset(("AttributeError", "Exception"))
 _STORES = frozenset((dis.opmap["STORE_GLOBAL"], dis.opmap["STORE_DEREF"]))
 _LOADS = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW"
@@ -54,6 +56,28 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
             for chain in chains_in(part):
                 found[chain] = None
     return tuple(found)
+
+
+@functools.lru_cache(4096)
+def names_in(code: CodeType) -> frozenset[str]:
+    """Every name and every string that a code object, or one inside it, speaks of."""
+    names = {*code.co_names, *(x for x in code.co_consts if type(x) is str)}
+    return frozenset(names.union(*map(names_in, _inner(code))))
+
+
+@functools.lru_cache(4096)
+def asked_in(code: CodeType) -> frozenset[str]:
+    """The attributes that a code object may find missing, and go on."""
+    found: set[str] = set().union(*map(asked_in, _inner(code)))
+    if not _ASKING.isdisjoint(code.co_names):
+        found.update(x for x in code.co_consts if type(x) is str and x.isidentifier())
+    if not _CAUGHT.isdisjoint(code.co_names):
+        found.update(chain[-1] for chain in chains_in(code) if len(chain) > 1)
+    return frozenset(found)
+
+
+def _inner(code: CodeType) -> list[CodeType]:
+    return [part for part in code.co_consts if isinstance(part, CodeType)]
 
 
 @functools.lru_cache(4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place
 from ..tracing.stores import SKIPPED, Tables
-from .names import OUTSIDE, Chain, chains_in, stores_in
+from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
+from .names import OUTSIDE, Chain, asked_in, chains_in, names_in, stores_in
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
 _CHANCE = "numpy.random"  # its functions cannot be watched
 _DRAWS = "draws numbers at every call that a program would not see"
 _MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
+_LEAVES = frozenset((bool, int, float, str, type(None)))  # that lead nowhere
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
 
@@ -38,6 +41,8 @@ class Reach:
         self.rates: list[Place] = []  # those of `numbers`
         self.reads_rates = False  # whether the user's code reads learning rates itself
         self.words: set[str] = set()  # names that the user's code uses
+        self.named: set[str] = set()  # names and strings in it, also in functions inside of it
+        self.asked: set[str] = set()  # attributes that it may find missing
         self.schedules: list[Any] = []  # of learning rates
         self.tables = Tables()
         self.opaque: list[str] = []
@@ -46,13 +51,18 @@ class Reach:
         self._noted: set[tuple[int, Any]] = set()
         self._bound: set[tuple[int, int]] = set()
         self._near: set[int] = set()  # what objects of the user's or this package's hold
-        self._stack: list[tuple[Any, str]] = []
+        self._kinds = Kinds(own_module)
+        self.stack: list[tuple[Any, str]] = []
 
     def walk(self, value: Any, path: str) -> None:
         """Visit a value and whatever it leads to."""
-        self._stack.append((value, path))
-        while self._stack and len(self._seen) < _LIMIT:
-            self._visit(*self._stack.pop())
+        self.stack.append((value, path))
+        while self.stack and len(self._seen) < _LIMIT:
+            while self.stack and len(self._seen) < _LIMIT:
+                value, path = self.stack.pop()
+                if type(value) not in _LEAVES:
+                    self._visit(value, path)
+            self._kinds.note(self)
 
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""
@@ -62,7 +72,10 @@ class Reach:
         if isinstance(value, types.MethodType):
             self._method(value.__self__, value.__func__, path)
             return
-        if isinstance(value, (*SCALARS, type, types.ModuleType)) or id(value) in self._seen:
+        if isinstance(value, (*SCALARS, types.ModuleType)) or id(value) in self._seen:
+            return
+        if isinstance(value, type):
+            self._class(value, path)
             return
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
@@ -71,12 +84,16 @@ class Reach:
             self._function(value, {})
         elif isinstance(value, dict):
             self._dict(value, path)
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, tuple) or sequence_with_places(value):
             self._sequence(value, path)
         elif home(type(value)).startswith(f"{_PACKAGE}.compile"):
-            self._stack.append((getattr(value, "function", None), path))  # a compiled callable
-        elif isinstance(value, (set, frozenset, types.BuiltinFunctionType, np.ndarray)):
-            self.arrays = self.arrays or isinstance(value, np.ndarray)
+            self.stack.append((getattr(value, "function", None), path))  # a compiled callable
+        elif isinstance(value, np.ndarray):
+            self.arrays = True
+        elif (content := content_of(value)) is not None or behind(value) is not None:
+            if content is not None:
+                self.note("content", value, *content, path)
+            self.stack += [(part, path) for part in behind(value) or ()]
         elif isinstance(value, Iterator):
             self.opaque.append(f"{path} is an iterator, which a program cannot advance")
         elif type(value).__module__.startswith(_CHANCE):
@@ -84,18 +101,23 @@ class Reach:
         else:
             self._object(value, path)
 
-    def _note(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> None:
+    def note(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> bool:
+        """One more place, and whether it is new."""
         mark = (id(container), key if isinstance(key, SCALARS) else id(key))
-        if mark not in self._noted:
-            self._noted.add(mark)
-            self.places.append(Place(kind, container, key, expected, path))
+        if mark in self._noted:
+            return False
+        self._noted.add(mark)
+        self.places.append(Place(kind, container, key, expected, path))
+        return True
 
     def _follow(self, kind: str, container: Any, key: Any, expected: Any, path: str) -> None:
-        self._note(kind, container, key, expected, path)
-        self._stack.append((expected, path))
+        self.note(kind, container, key, expected, path)
+        self.stack.append((expected, path))
 
     def _tensor(self, value: Tensor, path: str) -> None:
         self.tensors[id(value)] = (value, path)
+        self.tables.of_tensor(vars(value), path)
+        self._kinds.has(vars(value), Tensor, path)
         wants = value._entry is LEAF
         self.places.append(Place("leaf", value, None, wants, path + ".requires_grad"))
 
@@ -118,13 +140,14 @@ class Reach:
             self.rates.append(Place("item", group, key, group[key], f"{path}[{key!r}]"))
 
     def _sequence(self, value: Any, path: str) -> None:
-        if type(value) is list:
+        may_change = not isinstance(value, tuple)
+        if may_change:
             self.places.append(Place("length", value, None, len(value), path))
         for place, part in enumerate(value):
-            if type(value) is list:
+            if may_change:
                 self._follow("item", value, place, part, f"{path}[{place}]")
             else:
-                self._stack.append((part, f"{path}[{place}]"))
+                self.stack.append((part, f"{path}[{place}]"))
 
     def fixed_rates(self, inputs: list[Any]) -> list[Place]:
         """The learning rates that someone read as Python numbers, given the program's inputs."""
@@ -138,7 +161,7 @@ class Reach:
     def _method(self, owner: Any, function: Any, path: str) -> None:
         """A method: what its code looks at on its object, if it is the user's; else all of it."""
         if not isinstance(function, types.FunctionType) or not own_code(function):
-            self._stack.append((owner, path))
+            self.stack.append((owner, path))
             return
         mark = (id(owner), id(function.__code__))
         self.tables.note(getattr(owner, "__dict__", None), path)
@@ -149,19 +172,21 @@ class Reach:
 
     def _function(self, value: types.FunctionType, known: dict[str, Any]) -> None:
         if not own_code(value):  # perhaps a transform of the user's: vmap(f)
-            self._stack.append((getattr(value, "__wrapped__", None), "the function"))
+            self.stack.append((getattr(value, "__wrapped__", None), "the function"))
             return
         code = value.__code__
-        self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(code.co_consts)
+        self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(names_in(code))
         self.words.update(code.co_names)
+        self.named |= names_in(code)
+        self.asked |= asked_in(code)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
         names, enclosing = stores_in(code)
         for name in names:
             self.tables.name(value.__globals__, name)
         for name in enclosing.intersection(cells):
             self._chain((name,), known, cells, {})
-        self._stack += [(part, "a default") for part in value.__defaults__ or ()]
-        self._stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
+        self.stack += [(part, "a default") for part in value.__defaults__ or ()]
+        self.stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
         for chain in chains_in(code):
             self._chain(chain, known, cells, value.__globals__)
 
@@ -176,11 +201,11 @@ class Reach:
                 found = cells[name].cell_contents
             except ValueError:
                 return
-            self._note("cell", cells[name], None, found, name)
+            self.note("cell", cells[name], None, found, name)
         elif chain[0] != name and name in space:
             found = space[name]
             if not isinstance(found, types.ModuleType):
-                self._note("item", space, name, found, name)
+                self.note("item", space, name, found, name)
         else:
             return
         self._attributes(found, chain[1:], name)
@@ -192,33 +217,41 @@ class Reach:
             if isinstance(found, types.ModuleType):
                 if f"{found.__name__}.{name}".startswith(_CHANCE):
                     self.opaque.append(f"numpy.random {_DRAWS}")
+                if found is os and name in ("environ", "getenv"):
+                    self.stack.append((vars(os.environ)["_data"], "os.environ"))
                 if not own_module(found) or name not in vars(found):
                     return
-                self._note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
+                self.note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
                 found = vars(found)[name]
             elif type(table) is dict and name in table and not isinstance(found, type):
                 self.tables.note(table, path)
-                self._note("attribute", table, name, table[name], f"{path}.{name}")
+                self.note("attribute", table, name, table[name], f"{path}.{name}")
                 found = table[name]
             elif (part := self._registered(found, name)) is not None:
                 found = part
+            elif isinstance(found, type) and self._kinds.meet(found):
+                self._class(found, path)
+                return
             else:
+                if type(table) is dict and not isinstance(found, Tensor):
+                    self.note("absent", table, name, True, f"{path}.{name}")
                 self._of_class(found, name, path)
                 return
             path = f"{path}.{name}"
-        self._stack.append((found, path))
+        self.stack.append((found, path))
 
     def _registered(self, owner: Any, name: str) -> Any:
         """A parameter, buffer or layer of a module by its name; its table is noted."""
         for kind in ("_parameters", "_buffers", "_modules"):
             table = getattr(owner, "__dict__", {}).get(kind)
             if type(table) is dict and name in table and table[name] is not None:
-                self._note("item", table, name, table[name], name)
+                self.note("item", table, name, table[name], name)
                 return table[name]
         return None
 
     def _of_class(self, owner: Any, name: str, path: str) -> None:
         """A method or property of a value's class: follow the user's, else take the value whole."""
+        self._kinds.meet(type(owner))
         for base in type(owner).__mro__:
             part = vars(base).get(name)
             if part is None:
@@ -229,24 +262,25 @@ class Reach:
                 self._method(owner, part, path)
                 return
             if isinstance(part, (staticmethod, classmethod)):
-                self._stack.append((part.__func__, path))
+                self.stack.append((part.__func__, path))
                 return
             break
-        self._stack.append((owner, path))
+        self.stack.append((owner, path))
 
     def _object(self, value: Any, path: str) -> None:
         kind = type(value)
-        if id(kind) not in self._seen:
-            self._seen[id(kind)] = kind
-            for base in kind.__mro__:
-                for part in vars(base).values():
-                    if isinstance(part, types.FunctionType):
-                        self._stack.append((part, path))
+        self._class(kind, path)
         if getattr(kind, "_moves_rates", False):
             self.schedules.append(value)
         table = getattr(value, "__dict__", None)
-        if table is None or (_foreign(kind) and id(value) not in self._near):
+        if _foreign(kind) and id(value) not in self._near:
+            self.stack.append((getattr(value, "__wrapped__", None), path))
             return
+        for key, part in self._kinds.slots(value):
+            self._follow("slot", value, key, part, f"{path}.{key}")
+        if type(table) is not dict:
+            return
+        self._kinds.has(table, kind, path)
         derived = id(value) in self._near or not _foreign(kind)
         self.tables.note(table, path)
         self.tables.note(table.get("_buffers"), path)
@@ -257,9 +291,20 @@ class Reach:
                 inner = path if key in _FLAT else f"{path}.{key}"
                 self._follow("attribute", table, key, part, inner)
 
+    def _class(self, kind: type, path: str) -> None:
+        """The functions of a class, of which any may be called."""
+        self._kinds.meet(kind)
+        for base in () if id(kind) in self._seen else kind.__mro__:
+            if id(base) not in self._seen:
+                self._seen[id(base)] = base
+                for part in vars(base).values():
+                    self.stack += [(function, path) for function in functions_in(part)]
+
 
 def _foreign(kind: type) -> bool:
     """Whether a class comes from neither the user nor this package."""
+    if kind.__module__ == "collections":  # containers written in Python
+        return False
     if any(home(base).split(".")[0] == _PACKAGE for base in kind.__mro__):
         return False  # an installed library's model too
     module = sys.modules.get(kind.__module__)

@@ -43,12 +43,17 @@ class Tables:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[dict[str, Any], dict[str, Any], str, bool]] = {}
+        self._tensors: list[tuple[dict[str, Any], dict[str, Any], str]] = []
         self._names: list[Store] = []
 
     def note(self, table: Any, path: str, items: bool = False) -> None:
         """All of a table counts from now on; of a dict, what has a name."""
         if type(table) is dict and id(table) not in self._known:
             self._known[id(table)] = table, dict(table), path, items
+
+    def of_tensor(self, table: dict[str, Any], path: str) -> None:
+        """What somebody has set on a tensor; names that begin with _ are the package's own."""
+        self._tensors.append((table, {k: x for k, x in table.items() if k[0] != "_"}, path))
 
     def name(self, space: dict[str, Any], name: str) -> None:
         """One name of a module."""
@@ -57,7 +62,9 @@ class Tables:
     def changed(self) -> list[Store]:
         """The stores of the call."""
         found = [store for store in self._names if not _alike(store.value, store.old)]
-        for table, before, path, items in self._known.values():
+        tensors = [(table, {**_hidden(table), **seen}, path, False)
+                   for table, seen, path in self._tensors]  # fmt: skip
+        for table, before, path, items in (*self._known.values(), *tensors):
             names = [key for key in {**table, **before} if type(key) is str and key not in SKIPPED]
             for key in names:
                 old = before.get(key, _NONE)
@@ -65,6 +72,10 @@ class Tables:
                     attribute = f"{path}.{key}" if path else key
                     found.append(Store(table, key, old, f"{path}[{key!r}]" if items else attribute))
         return found
+
+
+def _hidden(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key[0] == "_"}
 
 
 def _alike(value: Any, old: Any) -> bool:

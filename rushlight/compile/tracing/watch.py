@@ -8,6 +8,7 @@ others. Where no native code can be made, Python is asked each time.
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import functools
 import sys
@@ -36,6 +37,7 @@ _OUTSIDE = {
     **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), frozenset(  # 3.13: parts of it
         "read_text read_bytes open exists stat write_text write_bytes".split())),
 }  # fmt: skip
+_CONTAINERS = (list, dict, set, collections.deque, bytearray)
 _FILES = ("_io", "io", "posix", "nt")
 # From 3.12 on a hook is written into the code that it watches: to put it there anew costs more.
 _LOOKS_AWAY = sys.version_info < (3, 12)
@@ -108,7 +110,7 @@ class Watch:
         chance = module in _CHANCE or module.startswith("numpy.random")
         if (module == "builtins" and name in _EFFECTS) or chance:
             self._stop(f"{name}()", frame)
-        elif name in _CHANGES and isinstance(owner, (list, dict, set)) and self._known(owner):
+        elif name in _CHANGES and isinstance(owner, _CONTAINERS) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)
         elif module in _FILES:
             self._stop(f"{name}()", frame)
