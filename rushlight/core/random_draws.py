@@ -18,10 +18,23 @@ from . import heavy
 Words = Array = np.ndarray
 
 _single = np.float32
-_LOW_24 = np.uint32(0xFFFFFF)
-_LOW_21 = np.uint32(0x1FFFFF)
-_STEP_24 = _single(2.0**-24)
-_TWO_PI = _single(2.0 * math.pi)
+
+
+def _constant(value: float, kind: Any) -> Array:
+    """A number as NumPy takes it soonest: as an array of the type at hand."""
+    found = np.array(value, kind)
+    found.flags.writeable = False
+    return found
+
+
+_LOW_24, _LOW_21 = _constant(0xFFFFFF, np.uint32), np.uint32(0x1FFFFF)
+_STEP_24 = _constant(2.0**-24, _single)
+_ONE, _HALF_ONE = _constant(1, _single), _constant(0.5, _single)
+_MINUS_TWO, _MINUS_HALF = _constant(-2, _single), _constant(-0.5, _single)
+_MINUS_2, _1, _2, _23, _29, _30, _31 = (
+    _constant(value, np.int32) for value in (-2, 1, 2, 23, 29, 30, 31)
+)
+_TWO_PI = _constant(2.0 * math.pi, _single)
 _HALF = np.dtype("V32")  # eight float32: half a row
 _ROWS = 2048  # rows of 16 normals handled at once, so that the scratch arrays stay in cache
 _PAYS = 1 << 22  # words: from so many on, loading native code pays
@@ -144,11 +157,15 @@ _LOG = _rounded(
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
-_LN2_LOW, _LN2_HIGH = _single(-2.12194440e-4), _single(0.693359375)
-_SQRT_HALF = np.int32(0x3F3504F3)  # the bits of float32(sqrt(1/2))
-_PI_4 = [_single(-0.78515625), _single(-2.4187564849853515625e-4), _single(-3.77489497744594108e-8)]
-_FOUR_PI = _single(1.27323954473516)
-_SIGN = np.int32(-(1 << 31))
+_LOG_STEPS = [_constant(value, np.float64) for value in _LOG]
+_LN2_LOW, _LN2_HIGH = _constant(-2.12194440e-4, _single), _constant(0.693359375, _single)
+_SQRT_HALF = _constant(0x3F3504F3, np.int32)  # the bits of float32(sqrt(1/2))
+_PI_4 = [
+    _constant(part, _single)
+    for part in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
+]
+_FOUR_PI = _constant(1.27323954473516, _single)
+_SIGN = _constant(-(1 << 31), np.int32)
 _SINE = np.array(
     [
         _rounded(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1),
@@ -180,14 +197,14 @@ def _log32(u: Array, work: _Scratch) -> Array:
     wide, product, x, y, z = work.wide, work.product, work.x, work.y, work.z
     bits, power, exponent = u.view(np.int32), work.whole, work.exponent
     np.subtract(bits, _SQRT_HALF, out=power)
-    power >>= 23  # u = x * 2**power with x in [sqrt(1/2), sqrt(2))
+    power >>= _23  # u = x * 2**power with x in [sqrt(1/2), sqrt(2))
     exponent[:] = power
-    power <<= 23
+    power <<= _23
     np.subtract(bits, power, out=power)
-    np.subtract(power.view(_single), _single(1), out=x)
+    np.subtract(power.view(_single), _ONE, out=x)
     wide[:] = x
-    y[:] = _LOG[0]
-    for coefficient in _LOG[1:]:
+    y[:] = _LOG_STEPS[0]
+    for coefficient in _LOG_STEPS[1:]:
         product[:] = y
         product *= wide
         product += coefficient
@@ -197,7 +214,7 @@ def _log32(u: Array, work: _Scratch) -> Array:
     np.multiply(y, z, out=product, dtype=np.float64)
     np.multiply(exponent, _LN2_LOW, out=work.spare)
     np.add(product, work.spare, out=y, casting="same_kind")
-    z *= _single(0.5)
+    z *= _HALF_ONE
     y -= z
     x += y
     exponent *= _LN2_HIGH  # exact: the constant has few bits
@@ -210,8 +227,8 @@ def _sine_cosine32(theta: Array, work: _Scratch) -> tuple[Array, Array]:
     octant, turns, spare, square = work.whole, work.exponent, work.spare, work.wide
     np.multiply(theta, _FOUR_PI, out=spare)
     np.copyto(octant, spare, casting="unsafe")
-    octant += 1
-    octant &= -2
+    octant += _1
+    octant &= _MINUS_2
     turns[:] = octant
     x, z = work.pair  # the angle within its octant, and its square
     np.multiply(turns, _PI_4[0], out=x)
@@ -231,24 +248,24 @@ def _sine_cosine32(theta: Array, work: _Scratch) -> tuple[Array, Array]:
     values[:] = series
     values *= z
     np.multiply(values, work.pair, out=series, dtype=np.float64)
-    z *= _single(-0.5)
+    z *= _MINUS_HALF
     np.add(series, work.pair, out=values, casting="same_kind")
-    values[1] += _single(1)
+    values[1] += _ONE
     return _quadrant(values, octant)
 
 
 def _quadrant(values: Array, octant: Array) -> tuple[Array, Array]:
     """Give the two series of an octant their places and signs, by arithmetic on their bits."""
     bits = values.view(np.int32)
-    swap = octant << 30
-    swap >>= 31  # all ones where bit 1 is set
+    swap = octant << _30
+    swap >>= _31  # all ones where bit 1 is set
     swap &= bits[0] ^ bits[1]
     bits ^= swap
-    np.left_shift(octant, 29, out=swap)
+    np.left_shift(octant, _29, out=swap)
     swap &= _SIGN
     bits[0] ^= swap
-    octant += 2
-    np.left_shift(octant, 29, out=swap)
+    octant += _2
+    np.left_shift(octant, _29, out=swap)
     swap &= _SIGN
     bits[1] ^= swap
     return values[0], values[1]
@@ -267,8 +284,8 @@ def box_muller32(unit: Array, mean: float, std: float) -> None:
         if 8 * len(block) != work.whole.size:
             work = _Scratch(8 * len(block))
         halves = np.ascontiguousarray(block.view(_HALF).reshape(-1, 2).T).view(_single)
-        radius = _log32(_single(1) - halves[0], work)
-        radius *= _single(-2)
+        radius = _log32(_ONE - halves[0], work)
+        radius *= _MINUS_TWO
         np.sqrt(radius, out=radius)
         sine, cosine = _sine_cosine32(halves[1] * _TWO_PI, work)
         np.multiply(cosine, radius, out=halves[0])

@@ -256,9 +256,9 @@ class Engine(Stream):
         if not (0 < span < 1 << 28 and -_WIDE <= low <= _WIDE):
             return None
         if count <= _FEW:
-            few = [word % span + low for word in self.words(count).tolist()]
-            return np.array(few, np.int64).reshape(shape)
-        values = draws.modulo(self.words(count), span).astype(np.int64)
+            values = np.remainder(self.words(count), np.array(span, np.uint32)).astype(np.int64)
+        else:
+            values = draws.modulo(self.words(count), span).astype(np.int64)
         if low:
             values += low
         return values.reshape(shape)

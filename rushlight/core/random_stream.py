@@ -17,6 +17,7 @@ from .random_draws import Array, Words
 
 DEFAULT_SEED = 67280421310721
 _BLOCK = 624  # words that MT19937 makes at a time
+_FEW = 128  # numbers for which a block's are computed together and kept
 _CHUNK = 96 * _BLOCK  # words turned into numbers at a time, so that they stay in cache
 
 # What torch.get_rng_state() holds, byte for byte.
@@ -77,6 +78,7 @@ class Stream:
         self._block = np.empty(_BLOCK, np.uint32)
         self._next, self._fresh = _BLOCK, True
         self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`
+        self._units: tuple[Any, Any] = (None, None)  # a block of words, and its `singles`
         self._spare: float | None = None  # the second of the last pair of serial normals
         self._spare32: float | None = None  # torch keeps a place for it and does not use it
         return self
@@ -154,6 +156,17 @@ class Stream:
             self._next, self._fresh = missing - (blocks - 1) * _BLOCK, False
             return np.concatenate([head, fresh[:missing]]) if head.size else fresh[:missing]
 
+    def _within(self, count: int) -> tuple[Words, int] | None:
+        """The next words, at least one, if one block has them: the block, the first one's place."""
+        with self._lock:
+            start = self._next
+            if start == _BLOCK:
+                self._block, self._fresh, start = self._blocks(1), False, 0
+            elif start + count > _BLOCK:
+                return None
+            self._next = start + count
+            return self._block, start
+
     def _blocks(self, count: int) -> Words:
         """Whole blocks from the source."""
         native = draws.NATIVE.after(count * _BLOCK)
@@ -186,11 +199,16 @@ class Stream:
         return values
 
     def singles(self, count: int) -> Array:
-        """`count` float32 in [0, 1), one word each."""
-        if count <= 6:  # fewer calls
-            few = [(word & 0xFFFFFF) * 2.0**-24 for word in self.words(count).tolist()]
-            return np.array(few, np.float32)
-        return self.converted(count, 1, draws.unit32, np.float32)
+        """`count` float32 in [0, 1), one word each; the words of a block are converted at once."""
+        found = self._within(count) if 0 < count <= _FEW else None
+        if found is None:
+            return self.converted(count, 1, draws.unit32, np.float32)
+        block, start = found
+        kept, values = self._units
+        if kept is not block:
+            values = draws.unit32(block)
+            self._units = block, values
+        return values[start : start + count].copy()
 
     def few_doubles(self, count: int) -> list[float]:
         """`count` of `doubles`, as a list; the quicker way for a handful."""
@@ -206,11 +224,10 @@ class Stream:
         All rows that are left in the block are computed at once and kept for the next calls: the
         work on few numbers is in the calls, not in the numbers.
         """
-        with self._lock:
-            start, block = self._next, self._block
-            if start + count > _BLOCK:
-                return None
-            self._next = start + count
+        found = self._within(count)
+        if found is None:
+            return None
+        block, start = found
         kept, first, values = self._rows
         if kept is not block or start < first or (start - first) % 16:
             first, rest = start, (_BLOCK - start) // 16 * 16

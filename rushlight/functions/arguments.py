@@ -55,11 +55,12 @@ def sizes_of(name: str, size: Sequence[Any], keyword: Any = None) -> tuple[int, 
         size = (keyword,)
     elif not size:
         raise combination(name, (), {})
-    for value in size:
+    given: Any = size[0] if len(size) == 1 and isinstance(size[0], tuple) else size
+    for value in given:
         if type(value) is not int or value < 0:
             break
     else:
-        return tuple(size)
+        return tuple(given)
     if type(size[0]) is int and len(size) == 1:
         return (size[0],) if size[0] >= 0 else shapes.checked(size, name)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):

@@ -294,6 +294,8 @@ def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layou
 
 def _bounds(name: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int]:
     """`(high)` or `(low, high)`, by position or by name."""
+    if low is None and high is None and len(args) == 2 and type(args[0]) is type(args[1]) is int:
+        return args[0], args[1]
     values = [*args]
     if low is not None:
         values.insert(0, low)
