@@ -55,7 +55,8 @@ def sizes_of(name: str, size: Sequence[Any], keyword: Any = None) -> tuple[int, 
         size = (keyword,)
     elif not size:
         raise combination(name, (), {})
-    given: Any = size[0] if len(size) == 1 and isinstance(size[0], tuple) else size
+    alone: Any = size[0] if len(size) == 1 else None
+    given = alone if isinstance(alone, tuple) else size
     for value in given:
         if type(value) is not int or value < 0:
             break
