@@ -1,7 +1,7 @@
 """Batching: one call of an op for a whole batch of operands.
 
 A `Batched` holds a Tensor whose first dimension is the batch; user code sees the others. Every op
-has a batching rule, by family or by name (`batching_rules`); what has none runs sample by sample.
+has a batching rule, by family or by name (`RULES`); what has none runs sample by sample.
 """
 
 from __future__ import annotations

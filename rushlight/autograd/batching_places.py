@@ -37,10 +37,6 @@ def _flat_rows(x: Any, places: Any, size: int) -> Any:
     return x if x._array.ndim > 1 else s.reshape(x, (size, 1))
 
 
-def _raw_rows(places: Any, size: int) -> Any:
-    return places.reshape(size, 1) if places.ndim == 1 else places
-
-
 @takes_batched
 @rule("gather")
 def _gather(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:

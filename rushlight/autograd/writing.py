@@ -6,7 +6,6 @@ are not: a write gives the base a new one, and every view of the base reads its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from .batched import Batched
 from .dual import Dual
 from .levels import Level
 from .nested import Nested
-
-Make = Callable[[Tensor, Any], Any]  # (the Tensor below, what stands beside it) -> value
 
 
 def _base(target: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-BOLD, RED, YELLOW, GREEN = "1", "31", "33", "32"
+BOLD, RED, YELLOW = "1", "31", "33"
 
 
 class Complaint(Exception):

@@ -40,7 +40,6 @@ LOG = logging.getLogger("rushlight.compile")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
 LIMIT = 8
 STRIKES = 3
-BACKENDS = ("llvm", "numpy", "eager")
 # One trace at a time: stand-ins take the place of arrays that other threads may use too.
 TRACING = [threading.RLock()]
 PATIENCE = 30.0  # seconds

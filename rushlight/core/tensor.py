@@ -115,11 +115,6 @@ def wrap(array: Any, entry: Entry | None = None) -> Tensor:
     return result
 
 
-def as_array(value: Any) -> np.ndarray:
-    """NumPy's 0-d decay repaired: a scalar result becomes a 0-d array again."""
-    return value if type(value) is np.ndarray else np.asarray(value)
-
-
 def set_requires_grad(tensor: Tensor, wanted: bool) -> None:
     """Switch recording for a leaf; torch's errors for non-leaves and integer types."""
     entry = tensor._entry

@@ -22,7 +22,6 @@ _ORDER = {
     "norm": ("ScalarOpt_dim", "Scalar"),
 }  # fmt: skip
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": "self", "x1": "self", "x2": "other"}
-_FALSE_IF_NOT_GIVEN = ("pin_memory",)  # which torch always passes on
 
 
 @cache

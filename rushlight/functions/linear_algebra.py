@@ -77,11 +77,6 @@ def check_type(name: str, A: Tensor) -> None:
         )
 
 
-def zeros_info(A: Tensor) -> Tensor:
-    """The info of a batch that went well."""
-    return wrap(np.zeros(A._array.shape[:-2], np.int32))
-
-
 def identity(A: Tensor) -> Tensor:
     """The identity matrix in A's type and size."""
     return wrap(np.eye(A._array.shape[-1], dtype=A._array.dtype))

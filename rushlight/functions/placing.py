@@ -29,14 +29,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _same_type(name: str, input: Tensor, source: Tensor, what: str = "source") -> None:
-    if source.dtype is not input.dtype:
-        raise RuntimeError(
-            f"{name}: self and {what} expected to have the same dtype, but got (self)"
-            f" {scalar_type_name(input.dtype)} and ({what}) {scalar_type_name(source.dtype)}"
-        )
-
-
 def _rows(name: str, index: Tensor, size: int, dim: int = 0) -> np.ndarray:
     """The index vector of an `index_*` function: one-dimensional integers in range."""
     rows = index._array

@@ -9,7 +9,6 @@ Source: https://docs.pytorch.org/docs/stable/masked.html
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 from .. import functions as f
@@ -20,8 +19,6 @@ from ..ops.sparse_rules import is_sparse
 from . import _ops as m
 
 __all__ = ["MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor"]
-
-Masked = Callable[..., Any]
 
 # Elementwise functions of one tensor: the mask stays.
 _UNARY = frozenset(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from .errors import CheckpointError, short
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
-END64, LOCATOR64, DESCRIPTOR = b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08"
+END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 LOCAL_FIELDS = struct.Struct("<4sHHHHHLLLHH")
 CENTRAL_FIELDS = struct.Struct("<4sHHHHHHLLLHHHHHLL")
 END_FIELDS = struct.Struct("<4sHHHHLLH")

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...core import dtypes
 from ...core.primitive import REGISTRY
-from .expressions import CONSTANT, Expr, constant, is_number, make
+from .expressions import Expr, constant, is_number, make
 from .values import inferred
 
 Number = Fraction | float
@@ -326,8 +326,3 @@ def _structure(expr: Expr) -> Any:
     if not expr.args:
         return id(expr)
     return expr.op, tuple(key(x) for x in expr.args), repr(expr.params), str(expr.shape)
-
-
-def is_constant(expr: Expr) -> bool:
-    """Whether it is a number or an array."""
-    return expr.op == CONSTANT

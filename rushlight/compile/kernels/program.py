@@ -328,8 +328,4 @@ def _form(node: Node, strides: Mapping[Node, tuple[int, ...]]) -> Any:
     return node.shape, node.dtype, tuple(step * node.dtype.itemsize for step in steps)
 
 
-def _form_strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    return tuple(step * dtype.itemsize for step in contiguous(shape))
-
-
 __all__ = ["Program", "build"]

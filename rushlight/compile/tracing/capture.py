@@ -1,7 +1,7 @@
 """One traced call, turned into a graph with everything that a run of it must repeat.
 
 What the call left behind is compared with what stood before: results, memory written, gradients
-set. Each becomes an output of the graph and an `Effect`. Python state that changed cannot be
+set. Each becomes an output of the graph and one of its effects. Python state that changed cannot be
 repeated by a program, and is the reason a call stays eager.
 """
 

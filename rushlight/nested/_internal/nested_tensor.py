@@ -33,8 +33,6 @@ __or__ __xor__ threshold hardtanh relu6 celu
 _INNER = frozenset("linear layer_norm rms_norm embedding".split())  # of the last dimensions alone
 _PARTS = frozenset("matmul bmm scaled_dot_product_attention".split())
 _SUMS = frozenset("sum mean amax amin max min prod var std any all argmax argmin".split())
-_FACTS = frozenset("dtype device requires_grad is_leaf grad_fn itemsize is_cpu is_cuda".split())
-
 
 _counter = itertools.count(1)
 

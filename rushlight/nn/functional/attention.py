@@ -187,10 +187,6 @@ def _joint_mask(mask: Any, padding: Any, batch: int, heads: int, sources: int) -
     return padding if mask is None else mask + padding
 
 
-def _extended(x: Tensor, extra: list[Tensor]) -> Tensor:
-    return rl.cat([x, *extra], 0) if extra else x
-
-
 def _attend(
     q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout: float, weights_too: bool, causal: bool
 ) -> tuple[Tensor, Any]:
