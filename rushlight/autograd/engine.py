@@ -150,7 +150,7 @@ class Sweep:
     def run_plain(self) -> None:
         """All waiting entries in the plain case: no capture, arrays only, as in training."""
         heap, pending, leaves, keep = self.heap, self.pending, self.leaves, self.keep
-        deliver, written, tracer = self.deliver, last_write, STATE.tracer
+        deliver, written, tracer, plain = self.deliver, last_write, STATE.tracer, _is_plain()
         while heap:
             entry, g, _ = pending.pop(-heappop(heap))
             while entry is not None:
@@ -163,7 +163,7 @@ class Sweep:
                 holds = inputs is not None or output is not None
                 if holds and written[0] > order:
                     check_versions(entry)
-                grads = prim.pull(g, entry) if tracer is None else _traced(tracer, entry, g)
+                grads = prim.pull(g, entry) if plain else _pulled(tracer, entry, g)
                 if holds and not keep:
                     entry[INPUTS] = entry[OUTPUT] = FREED
                 following = None
@@ -250,6 +250,8 @@ class Sweep:
         except Exception as error:
             note_origin(error, entry)
             raise
+        if dtypes.bfloat16._numpy is not None:
+            grads = _narrowed(grads, g, entry)
         if STATE.anomaly:
             check_nan(entry, grads)
         if self.create and entry[PRIM].flat:
@@ -263,9 +265,35 @@ class Sweep:
                 self.deliver(parent, found)
 
 
-def _traced(tracer: Any, entry: Entry, g: Any) -> Any:
-    """A pull inside a trace, which looks only at those of the user's Functions."""
+def _narrowed(grads: Any, g: Any, entry: Entry) -> Any:
+    """A rule's results in bfloat16 where its gradient is: beside NumPy's numbers it widens.
+
+    Casts give another type, and what the user's Functions give is the user's. A leaf says its own.
+    """
+    kind = getattr(g[0] if type(g) is tuple else g, "dtype", None)
+    if not isinstance(kind, np.dtype) or kind.char != "E":
+        return grads
+    prim, parents = entry[PRIM], entry[PARENTS]
+    if prim.rule is None or prim.name == "cast":
+        return grads
+    return [
+        one.astype(kind if type(parent) is list else parent._array.dtype)
+        if parent is not None and isinstance(one, (ndarray, np.generic)) and one.dtype.kind == "f"
+        else one
+        for one, parent in zip(grads, parents)
+    ]
+
+
+def _is_plain() -> bool:
+    """Whether rules give what they should by themselves: no trace runs, bfloat16 is not in use."""
+    return STATE.tracer is None and dtypes.bfloat16._numpy is None
+
+
+def _pulled(tracer: Any, entry: Entry, g: Any) -> Any:
+    """A pull where bfloat16 is in use, or in a trace, which looks at the user's Functions."""
     prim = entry[PRIM]
+    if tracer is None:
+        return _narrowed(prim.pull(g, entry), g, entry)
     if prim.rule is None:
         return tracer.outside(prim.pull, g, entry)
     return tracer.pulls.pulled(entry, g)

@@ -7,6 +7,7 @@ register other array classes in ARRAYS and other value classes in WRAPPERS.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from . import dtypes, shapes
 from .dtypes import scalar_type_name
-from .errors import Unfollowed, fail, user_line
+from .errors import Unfollowed, fail, levels_out, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
@@ -216,7 +217,7 @@ def _by_a_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ..
     """
     for i in (0, 1):
         x, other = inputs[i], inputs[1 - i]
-        if not isinstance(x, Tensor) or not x._array.ndim or x.dtype not in _HALVES:
+        if not isinstance(x, Tensor) or x.dtype not in _HALVES:
             continue
         kind = type(x)
         if not (kind in EAGER_TYPES or kind in HIDDEN or kind in PLAIN) and speaks(kind):
@@ -226,6 +227,8 @@ def _by_a_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ..
                 return None
         elif not isinstance(other, Tensor) or other._array.ndim or other.dtype not in _WIDER:
             return None
+        if isinstance(other, Tensor) and (i or not x._array.ndim):
+            return None  # torch rounds a first operand to the half type before
         wide = [LATE.cast(one, dtypes.float32) if isinstance(one, Tensor) else one
                 for one in inputs]  # fmt: skip
         return LATE.cast(apply(prim, tuple(wide), params), x.dtype)
@@ -390,9 +393,23 @@ def write_out(result: Any, out: Any) -> Any:
             " single memory location. Please clone() the tensor before performing the operation."
         )
     if out._array.shape != result._array.shape:
+        _warn_of_resizing(out._array.shape, result._array.shape)
         out._array = np.empty(result._array.shape, out._array.dtype)
     LATE.assign(out, result)
     return out
+
+
+def _warn_of_resizing(before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    if 0 in before:
+        return
+    warnings.warn(
+        f"An output with one or more elements was resized since it had shape {list(before)}, which"
+        f" does not match the required output shape {list(after)}. This behavior is deprecated,"
+        " and in a future PyTorch release outputs will not be resized unless they have zero"
+        " elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero"
+        " elements with t.resize_(0).",
+        stacklevel=levels_out(),
+    )
 
 
 def not_implemented(name: str, kind: dtypes.dtype) -> BaseException:

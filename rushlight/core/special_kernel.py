@@ -123,7 +123,9 @@ def widened(kernel: Kernel) -> Kernel:
 
 def pairwise(a: np.ndarray, b: np.ndarray, kernel: Kernel) -> np.ndarray:
     """Apply a float64 `kernel(a, b)` to the broadcast arguments, in blocks."""
-    a, b = np.asarray(a), np.asarray(b)
+    numbers = (int, float)  # which take the other's type
+    a, b = (np.asarray(x, getattr(y, "dtype", None) if type(x) in numbers else None)
+            for x, y in ((a, b), (b, a)))  # fmt: skip
     dtype = result_dtype(a, b)
     a, b = np.broadcast_arrays(a, b)
     shape = a.shape

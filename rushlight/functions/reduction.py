@@ -296,5 +296,6 @@ def any(
 
 def _logical(op: Any, input: Tensor, dim: Any, keepdim: bool, out: Any) -> Tensor:
     told = s.cast(input, dtypes.bool_) if input.dtype is dtypes.complex32 else input
-    result = op(told, dims_of(dim, input._array.ndim), keepdim)
+    none = isinstance(dim, (tuple, list)) and not dim  # of them: every element by itself
+    result = op(told, () if none else dims_of(dim, input._array.ndim), keepdim)
     return put(s.cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result, out)

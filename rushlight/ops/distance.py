@@ -48,7 +48,7 @@ def _vector_norm_vjp(g: Any, y: Any, x: Any, order: float, dims: Dims, keep: boo
         return g * sgn(x)
     if order in (np.inf, -np.inf):
         hit = absolute(x) == y
-        ties = sum_of(where(hit, absolute(x) * 0.0 + 1.0, 0.0), dims, True)
+        ties = sum_of(where(hit, power(absolute(x), 0.0), 0.0), dims, True)
         return where(hit, g / ties, 0.0) * sgn(x)
     zero = y == 0
     safe = where(zero, 1.0, y)

@@ -49,8 +49,16 @@ sub = elementwise(
     "sub", eval=np.subtract, partials=[1, -1], lower=lambda s, x, y: s.sub(x, y),
     doc="x - y, broadcast and promoted.",
 )  # fmt: skip
+
+
+def _take_from(x: Any, number: Any) -> Any:
+    if x.dtype.char in "eE":  # in float32 and rounded once, as torch does
+        return (number - x.astype(np.float32)).astype(x.dtype)
+    return number - x
+
+
 take_from = elementwise(
-    "take_from", eval=lambda x, number: number - x, partials=[-1],
+    "take_from", eval=_take_from, partials=[-1],
     lower=lambda s, x, number: s.sub(number, x), node="RsubBackward1",
     doc="A number minus x, of a floating-point type.",
 )  # fmt: skip
@@ -132,7 +140,10 @@ def _power_node(entry: Entry) -> str:
         return "PowBackward1"
     if type(kept) is not tuple:  # given back: what gets no gradient was most likely a number
         return "PowBackward0" if exponent is None else "PowBackward2"
-    plain = [isinstance(x, (int, float, complex)) for x in kept]
+    plain = [
+        isinstance(x, (int, float, complex)) or (x.ndim == 0 and x.dtype.char in "eE")
+        for x in kept  # beside halves a number is kept as an array
+    ]
     return "PowBackward0" if plain[1] else "PowBackward2" if plain[0] else "PowBackward1"
 
 
@@ -442,7 +453,14 @@ copysign = elementwise(
 nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
-lcm = plain("lcm", eval=np.lcm, arity=2, dtype="promote", doc="Least common multiple.")
+
+
+def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    wide = a.dtype if a.dtype.itemsize >= 4 else np.dtype(np.int32)  # as C computes small ones
+    return np.abs(np.lcm(a.astype(wide), b.astype(wide))).astype(a.dtype)
+
+
+lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote", doc="Least common multiple.")
 heaviside = elementwise(
     "heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype),
     partials=_no_derivative("heaviside"), node="NotImplemented",

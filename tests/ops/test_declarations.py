@@ -178,6 +178,24 @@ def test_float32_gradients_stay_float32(prim: Primitive, sample: Sample) -> None
     assert all(kind is rl.float32 for kind in pulled)
 
 
+@pytest.mark.parametrize(("prim", "sample"), SMOOTH)
+def test_bfloat16_gradients_stay_bfloat16(prim: Primitive, sample: Sample) -> None:
+    pytest.importorskip("ml_dtypes")
+    if prim.name.startswith(("linalg_", "coo_", "cdist")):
+        return  # of full precision alone
+    inputs = [
+        x.bfloat16().requires_grad_() if isinstance(x, rl.Tensor) and x.is_floating_point() else x
+        for x in tensors(sample, np.float32)
+    ]
+    leaves = [x for x in inputs if isinstance(x, rl.Tensor) and x.requires_grad]
+    outputs = [y for y in floats(call(prim, inputs, sample.params)) if y.requires_grad]
+    if any(y.dtype is not rl.bfloat16 for y in outputs):
+        return
+    total = sum((y.float().sum() for y in outputs), rl.zeros(()))
+    for g in rl.autograd.grad(total, leaves, allow_unused=True):
+        assert g is None or g.dtype is rl.bfloat16
+
+
 @pytest.mark.parametrize(
     "name",
     sorted(

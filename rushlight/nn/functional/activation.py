@@ -70,6 +70,11 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
     return hardtanh(input, min_val, max_val, True)
 
 
+def _counted(y: Tensor, name: str, inplace: bool) -> Tensor:
+    """A result, whose node torch counts 1 where it was written into its operand."""
+    return n.named(y, f"{name}Backward1") if inplace and y._base is None else y
+
+
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else negative_slope * x.
 
@@ -77,7 +82,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> torch.nn.functional.leaky_relu(torch.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    return (n.leaky_relu_ if inplace else n.leaky_relu)(input, float(negative_slope))
+    op = n.leaky_relu_ if inplace else n.leaky_relu
+    return _counted(op(input, float(negative_slope)), "LeakyRelu", inplace)
 
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -145,7 +151,8 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.elu(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
-    return (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0)
+    y = (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0)
+    return _counted(y, "Elu", inplace)
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -162,7 +169,8 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> torch.selu(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.0507])
     """
-    return (n.elu_ if inplace else n.elu)(input, _SELU_ALPHA, _SELU_SCALE, 1.0)
+    y = (n.elu_ if inplace else n.elu)(input, _SELU_ALPHA, _SELU_SCALE, 1.0)
+    return _counted(y, "Elu", inplace)
 
 
 def selu_(input: Tensor) -> Tensor:
@@ -180,7 +188,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     y = (n.elu_ if inplace else n.elu)(input, float(alpha), 1.0, 1.0 / alpha)
-    return n.named(y, "CeluBackward0")
+    return _counted(n.named(y, "CeluBackward0"), "Celu", inplace)
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -290,12 +298,13 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     >>> torch.nn.functional.threshold(torch.tensor([0.1, 2.0]), 1.0, 0.0)
     tensor([0., 2.])
     """
-    return (n.threshold_ if inplace else n.threshold)(input, threshold, value)
+    y = (n.threshold_ if inplace else n.threshold)(input, threshold, value)
+    return _counted(y, "Threshold", inplace)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """In-place version of `threshold`."""
-    return n.threshold_(input, threshold, value)
+    return _counted(n.threshold_(input, threshold, value), "Threshold", True)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

@@ -81,7 +81,7 @@ def cosine_embedding_loss(
         )
     # in place of cosine_similarity: torch adds to the squares here instead of bounding the norms
     dots = (input1 * input2).sum(-1)
-    first, second = (x.square().sum(-1) + 1.1920928955078125e-07 for x in (input1, input2))
+    first, second = (x.square().sum(-1) + 1e-12 for x in (input1, input2))
     cosine = dots / (first * second).sqrt()
     zero = rl.zeros_like(cosine)
     near = rl.where(target == 1, 1 - cosine, zero)
