@@ -12,7 +12,7 @@ from ..core.families import general, linear
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
-from .reduce import Dims, count, number, row_extremes, row_sums, spread
+from .reduce import Dims, count, few_rows, number, row_extremes, row_sums, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
 from .structure import row_major
@@ -29,12 +29,29 @@ _reduce_add: Any = np.add.reduce
 def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
     a = _wide(x)
     size = count(x.shape, dims)
+    few = few_rows(x, dims[0]) if dims is not None and len(dims) == 1 else None
+    if few is not None:
+        return _variance_of_few(x, few, size, max(size - correction, 0), keep)
     middle = _reduce_add(a, dims, None, None, True)
     gap = a - middle / number(max(size, 1), a.dtype)
     square = parts(gap * gap.conj())[0] if gap.dtype.char in COMPLEX_CODES else gap * gap
     total = _reduce_add(square, dims, None, None, keep)
     y = row_major(np.true_divide(total, number(max(size - correction, 0), square.dtype)))
     return y if a is x else y.astype(x.dtype)
+
+
+def _variance_of_few(
+    x: np.ndarray, few: tuple[np.ndarray, np.ndarray], size: int, freedom: float, keep: bool
+) -> np.ndarray:
+    """The same along rows of few numbers, with no column beside a matrix."""
+    rows, square = few
+    gap = rows.dot(square)
+    np.divide(gap, number(size, x.dtype), gap)
+    np.subtract(rows, gap, gap)
+    np.multiply(gap, gap, gap)
+    y = gap.dot(square[0])
+    np.divide(y, number(freedom, x.dtype), y)
+    return y.reshape((*x.shape[:-1], 1) if keep else x.shape[:-1])
 
 
 def _freedom(x: Any, dims: Dims, correction: float) -> float:

@@ -16,7 +16,7 @@ from ...core.families import general
 from ...core.heavy import heavy
 from ...core.primitive import BIASED
 from ...core.tape import PARAMS, SHAPE, no_gradient
-from ..reduce import mean, number, ones
+from ..reduce import MANY, SPREAD, mean, number, ones, squares
 from ..reduce import sum as sum_of
 from ..structure import row_major, sum_to
 from ..transcendental import conj, rsqrt
@@ -158,9 +158,56 @@ def _scale_of(variance: np.ndarray, eps: np.ndarray, one: np.ndarray) -> np.ndar
     return np.divide(one, scale, scale)
 
 
+@lru_cache(256)
+def _spreading(shape: Sizes, dims: Sizes, kind: np.dtype) -> tuple[Any, ...] | None:
+    """How few numbers are summed so that each has its sum beside it; None: too many, or mixed.
+
+    The matrix that they are, a square of ones, whether it comes after the matrix, and the shape of
+    the statistics.
+    """
+    total, count = prod(shape), prod([shape[i] for i in dims])
+    last = dims == tuple(range(len(shape) - len(dims), len(shape)))
+    if kind.char not in "fd" or not 0 < total < MANY or count > SPREAD:
+        return None
+    if not last and dims != tuple(range(len(dims))):
+        return None
+    matrix = (total // count, count) if last else (count, total // count)
+    reduced = tuple(1 if i in dims else n for i, n in enumerate(shape))
+    return matrix, squares(count, kind), last, reduced
+
+
+def _standardise_few(
+    x: np.ndarray, weight: Any, bias: Any, how: tuple[Any, ...], numbers: tuple[Any, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of few numbers: no statistic is a column beside a matrix, which costs 0.8 us."""
+    matrix, square, last, reduced = how
+    count, small, _ = numbers
+    rows = x.reshape(matrix)
+    center = rows.dot(square) if last else square.dot(rows)
+    np.divide(center, count, center)
+    y = rows - center
+    variance = y * y
+    variance = variance.dot(square) if last else square.dot(variance)
+    np.divide(variance, count, variance)
+    scale = variance + small
+    np.sqrt(scale, scale)
+    np.divide(y, scale, y)
+    y = y.reshape(x.shape)
+    if weight is not None:
+        y *= weight
+    if bias is not None:
+        y += bias
+    if last:
+        return y, center[:, 0].reshape(reduced), variance[:, 0].reshape(reduced)
+    return y, center[0].reshape(reduced), variance[0].reshape(reduced)
+
+
 def _standardise_part(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    how = _spreading(x.shape, dims, x.dtype) if x.flags.c_contiguous else None
+    if how is not None:
+        return _standardise_few(x, weight, bias, how, _numbers(x.shape, dims, eps, x.dtype))
     wide = widened(x)
     count, small, one = _numbers(x.shape, dims, eps, wide.dtype)
     center = _sum(wide, dims)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general, linear, multilinear, plain
-from ...core.heavy import heavy
+from ...core.heavy import LEAST, heavy
+from ..reduce import ones
 from .convolution import clipped, padded, position
 
 Sizes = tuple[int, ...]
@@ -239,11 +240,34 @@ flat_places = plain("flat_places", eval=_flat_places,
                     doc="Codes as indices into the flattened spatial dimensions.")  # fmt: skip
 
 
+@lru_cache(256)
+def _tiled(size: Sizes, *at: Any) -> bool:
+    """Whether the windows lie side by side and cover all."""
+    kernel, stride, padding, dilation, out = at
+    whole = all(k == s and k * o == n for k, s, o, n in zip(kernel, stride, out, size))
+    return whole and not any(padding) and max(dilation) == 1
+
+
+def _sum_tiles(x: np.ndarray, kernel: Sizes, out: Sizes) -> np.ndarray:
+    """The sums of few tiles, a dimension after the other: the last is a product with ones."""
+    y = x.reshape(-1, kernel[-1]).dot(ones(kernel[-1], x.dtype))
+    for axis in range(len(kernel) - 2, -1, -1):
+        parts = y.reshape(-1, kernel[axis], prod(out[axis + 1 :]))
+        y = parts[:, 0]
+        for place in range(1, kernel[axis]):
+            y = y + parts[:, place]
+    return y.reshape(*x.shape[:2], *out)
+
+
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
+    few = 0 < x.size < LEAST and x.dtype.char in "fd" and x.flags.c_contiguous
+    if few and _tiled(x.shape[2:], *at):
+        return _sum_tiles(x, kernel, out)
     if _inside(x.shape[2:], *at):
         parts = _parts(x, at, 0)
-        y = next(parts).copy()
+        first, second = next(parts), next(parts, None)
+        y = first.copy() if second is None else np.add(first, second, order="C")
         for part in parts:
             y += part
         return y

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
-from ..reduce import row_extremes, row_sums
+from ..reduce import few_rows, row_extremes, row_starts, row_sums
 from ..reduce import sum as sum_of
 from ..transcendental import PRINTED, exp
 from .kernels import need_float, raw, widened
@@ -73,11 +73,34 @@ def _log_softmax_rows_back(out: np.ndarray, ones: np.ndarray, g: np.ndarray, y: 
     np.subtract(g, out, out=out)
 
 
+def below_top(rows: np.ndarray) -> np.ndarray:
+    """Each row without its largest number: a place and what stands there are sooner found."""
+    count, length = rows.shape
+    top = rows.take(row_starts(count, length) + rows.argmax(1))
+    return rows - top.repeat(length).reshape(count, length)
+
+
+def _softmax_few(rows: np.ndarray, square: np.ndarray) -> np.ndarray:
+    y = below_top(rows)
+    np.exp(y, y)
+    return np.divide(y, y.dot(square), y)
+
+
+def _log_softmax_few(rows: np.ndarray, square: np.ndarray) -> np.ndarray:
+    y = below_top(rows)
+    sums = np.exp(y).dot(square)
+    return np.subtract(y, np.log(sums, sums), y)
+
+
 def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     if x.dtype.char not in "fd":
         need_float(x, _kernel("softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x)
+    few = few_rows(x, dim)
+    if few is not None:
+        y = _softmax_few(*few)
+        return y if dim == 1 else y.reshape(x.shape)
     if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
@@ -94,6 +117,13 @@ def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    few = few_rows(y, dim)
+    if few is not None:
+        rows, square = few
+        share = g.reshape(rows.shape) * rows
+        total = share.dot(square)
+        np.multiply(total, rows, total)
+        return np.subtract(share, total, share).reshape(y.shape)
     if y.size > PRINTED and _in_rows(y, dim):
         return _by_rows(_softmax_rows_back, g, y)
     return _softmax_back(g, y, dim)
@@ -116,6 +146,10 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
         need_float(x, _kernel("log_softmax", x, dim))
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x)
+    few = few_rows(x, dim)
+    if few is not None:
+        y = _log_softmax_few(*few)
+        return y if dim == 1 else y.reshape(x.shape)
     if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
@@ -131,6 +165,12 @@ def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _log_softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    few = few_rows(y, dim)
+    if few is not None:
+        rows, square = few
+        given, share = g.reshape(rows.shape), np.exp(rows)
+        np.multiply(share, given.dot(square), share)
+        return np.subtract(given, share, share).reshape(y.shape)
     if y.size > PRINTED and _in_rows(y, dim):
         return _by_rows(_log_softmax_rows_back, g, y)
     return _log_softmax_back(g, y, dim)
