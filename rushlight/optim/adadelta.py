@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_eps, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, descent, number
 
 
 class Adadelta(Elementwise):
@@ -70,10 +70,7 @@ class Adadelta(Elementwise):
 
     def _update(self, param, grad, state, numbers, group):
         rho, eps = group["rho"], group["eps"]
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = descent(param, grad, group)
         square, travelled = state["square_avg"], state["acc_delta"]
         square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
         change = travelled.add(eps).sqrt().div(square.add(eps).sqrt()).mul(grad)

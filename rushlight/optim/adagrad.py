@@ -7,7 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from .checks import check_eps, check_fused, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, descent, number
 
 
 class Adagrad(Elementwise):
@@ -91,9 +91,6 @@ class Adagrad(Elementwise):
         return number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
 
     def _update(self, param, grad, state, numbers, group):
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = descent(param, grad, group)
         total = state["sum"].addcmul_(grad, grad, value=1)
         param.addcdiv_(grad, total.sqrt().add(group["eps"]), value=-numbers)

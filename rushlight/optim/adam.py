@@ -7,7 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from .checks import check_betas, check_eps, check_fused, check_least, check_lr
-from .elementwise import Elementwise, nearer, number
+from .elementwise import Elementwise, descent, nearer, number
 
 
 class Adam(Elementwise):
@@ -91,14 +91,8 @@ class Adam(Elementwise):
 
     def _update(self, param, grad, state, numbers, group):
         beta1, beta2, lr, step_size, correction = numbers
-        mean, square, decay = state["exp_avg"], state["exp_avg_sq"], number(group["weight_decay"])
-        if group["maximize"]:
-            grad = -grad
-        if decay != 0:
-            if group["decoupled_weight_decay"]:
-                param.mul_(1 - lr * decay)
-            else:
-                grad = grad.add(param, alpha=decay)
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        grad = descent(param, grad, group, lr)
         nearer(mean, grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         if group["amsgrad"]:

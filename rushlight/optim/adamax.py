@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_betas, check_eps, check_least, check_lr
-from .elementwise import Elementwise, nearer, number
+from .elementwise import Elementwise, descent, nearer, number
 
 
 class Adamax(Elementwise):
@@ -69,10 +69,7 @@ class Adamax(Elementwise):
     def _update(self, param, grad, state, numbers, group):
         beta1, beta2 = group["betas"]
         mean, largest = state["exp_avg"], state["exp_inf"]
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = descent(param, grad, group)
         nearer(mean, grad, 1 - beta1)
         largest.copy_(largest.mul(beta2).maximum(grad.abs().add(group["eps"])))
         param.addcdiv_(mean, largest, value=-numbers)

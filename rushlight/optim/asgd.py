@@ -7,7 +7,7 @@ from typing import Any
 import rushlight as rl
 
 from .checks import check_least, check_lr
-from .elementwise import Elementwise, at_least, number
+from .elementwise import Elementwise, at_least, descent, number
 
 
 class ASGD(Elementwise):
@@ -80,10 +80,7 @@ class ASGD(Elementwise):
     def _update(self, param, grad, state, numbers, group):
         eta, mu = numbers
         average = state["ax"]
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = descent(param, grad, group)
         param.mul_(1 - group["lambd"] * eta).add_(grad, alpha=-eta)
         if isinstance(mu, rl.Tensor):  # in a trace
             average.copy_(rl.where(mu == 1, param, average.add(param.sub(average).mul(mu))))

@@ -65,6 +65,22 @@ def nearer(mean: Any, value: Any, weight: Any) -> Any:
     return mean.lerp_(value, weight.to(mean.dtype) if isinstance(weight, rl.Tensor) else weight)
 
 
+def descent(param: Any, grad: Any, group: dict[str, Any], lr: Any = None) -> Any:
+    """The gradient that a rule follows: of what is to become small, with the weight decay in it.
+
+    Decoupled decay, as AdamW's, shrinks `param` instead: by `lr` times the decay.
+    """
+    if group["maximize"]:
+        grad = -grad
+    decay = number(group["weight_decay"])
+    if decay == 0:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        param.mul_(1 - lr * decay)
+        return grad
+    return grad.add(param, alpha=decay)
+
+
 def at_least(value: Any, low: float) -> Any:
     """The larger of a number, which is a tensor in a trace, and a bound."""
     return value.clamp(min=low) if isinstance(value, rl.Tensor) else max(low, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_betas, check_eps, check_least, check_lr
-from .elementwise import Elementwise, nearer, number
+from .elementwise import Elementwise, descent, nearer, number
 
 
 class NAdam(Elementwise):
@@ -89,14 +89,8 @@ class NAdam(Elementwise):
     def _update(self, param, grad, state, numbers, group):
         lr, of_grad, of_mean, correction = numbers
         beta1, beta2 = group["betas"]
-        mean, square, decay = state["exp_avg"], state["exp_avg_sq"], group["weight_decay"]
-        if group["maximize"]:
-            grad = -grad
-        if decay != 0:
-            if group["decoupled_weight_decay"]:
-                param.mul_(1 - lr * decay)
-            else:
-                grad = grad.add(param, alpha=decay)
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        grad = descent(param, grad, group, lr)
         nearer(mean, grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         scale = square.div(correction).sqrt().add(group["eps"])

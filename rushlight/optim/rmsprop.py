@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_eps, check_least, check_lr
-from .elementwise import Elementwise, number
+from .elementwise import Elementwise, descent, number
 
 
 class RMSprop(Elementwise):
@@ -80,10 +80,7 @@ class RMSprop(Elementwise):
 
     def _update(self, param, grad, state, numbers, group):
         lr, alpha, momentum = numbers, group["alpha"], group["momentum"]
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"] != 0:
-            grad = grad.add(param, alpha=group["weight_decay"])
+        grad = descent(param, grad, group)
         spread = state["square_avg"].mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
         if group["centered"]:
             mean = state["grad_avg"].lerp_(grad, 1 - alpha)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.tape import mark_written
 from .checks import check_fused, check_least, check_lr
-from .elementwise import BLOCK, Elementwise, number
+from .elementwise import BLOCK, Elementwise, descent, number
 
 
 class SGD(Elementwise):
@@ -100,11 +100,8 @@ class SGD(Elementwise):
 
     def _update(self, param, grad, state, numbers, group):
         fresh, lr = numbers
-        momentum, decay = number(group["momentum"]), number(group["weight_decay"])
-        if group["maximize"]:
-            grad = -grad
-        if decay != 0:
-            grad = grad.add(param, alpha=decay)
+        momentum = number(group["momentum"])
+        grad = descent(param, grad, group)
         if "momentum_buffer" in state:
             velocity = state["momentum_buffer"]
             if fresh:
