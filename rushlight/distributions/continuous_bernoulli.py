@@ -10,18 +10,18 @@ import rushlight as rl
 from . import constraints
 from .exp_family import ExponentialFamily
 from .utils import (
+    SuccessProbability,
     broadcast_all,
     clamp_probs,
     lazy_property,
     logits_to_probs,
     one_of_two,
-    probs_to_logits,
 )
 
 __all__ = ["ContinuousBernoulli"]
 
 
-class ContinuousBernoulli(ExponentialFamily):
+class ContinuousBernoulli(SuccessProbability, ExponentialFamily):
     """C(probs) probs^x (1 - probs)^(1 - x) for x in [0, 1].
 
     Near probs = 1/2, between `lims`, where C is 0/0, series take its place.
@@ -52,23 +52,9 @@ class ContinuousBernoulli(ExponentialFamily):
         super().__init__(self._param.size(), validate_args=validate_args)
 
     @lazy_property
-    def logits(self) -> Any:
-        """Log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
     def probs(self) -> Any:
         """The weights."""
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
-
-    @property
-    def _param(self) -> Any:
-        return self.probs if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._param.size()
 
     def _by_region(self, exact: Any, series: Any) -> Any:
         """`exact(probs)` away from 1/2, else `series(probs - 1/2)`."""

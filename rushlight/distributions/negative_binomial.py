@@ -9,12 +9,12 @@ import rushlight as rl
 from . import constraints
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all, lazy_property, logits_to_probs, one_of_two, probs_to_logits
+from .utils import SuccessProbability, lazy_property
 
 __all__ = ["NegativeBinomial"]
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(SuccessProbability, Distribution):
     """Successes of probability p before `total_count` failures."""
 
     arg_constraints: Any = {
@@ -25,22 +25,8 @@ class NegativeBinomial(Distribution):
 
     def __init__(self, total_count: Any, probs: Any = None, logits: Any = None,
                  validate_args: bool | None = None) -> None:  # fmt: skip
-        one_of_two(probs, logits)
-        name, given = ("probs", probs) if probs is not None else ("logits", logits)
-        self.total_count, value = broadcast_all(total_count, given)
-        self.total_count = self.total_count.type_as(value)
-        setattr(self, name, value)
-        super().__init__(value.size(), validate_args=validate_args)
-
-    @lazy_property
-    def logits(self) -> Any:
-        """Log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """Probabilities of success."""
-        return logits_to_probs(self.logits, is_binary=True)
+        shape = self._take(probs, logits, total_count)
+        super().__init__(shape, validate_args=validate_args)
 
     mean = property(lambda self: self.total_count * rl.exp(self.logits))
     variance = property(lambda self: self.mean / rl.sigmoid(-self.logits))

@@ -91,6 +91,43 @@ def one_of_two(probs: Any, logits: Any) -> None:
         raise ValueError("Either `probs` or `logits` must be specified, but not both.")
 
 
+class SuccessProbability:
+    """A distribution given by `probs` or `logits`, each of which follows from the other."""
+
+    total_count: Any
+
+    def _take(self, probs: Any, logits: Any, total_count: Any = None) -> Any:
+        """Keep the one that was given, and the number of trials where there is one: the shape."""
+        one_of_two(probs, logits)
+        name, given = ("probs", probs) if probs is not None else ("logits", logits)
+        if total_count is None:
+            (value,) = broadcast_all(given)
+        else:
+            self.total_count, value = broadcast_all(total_count, given)
+            self.total_count = self.total_count.type_as(value)
+        setattr(self, name, value)
+        return value.size()
+
+    @lazy_property
+    def logits(self) -> Any:
+        """Log-odds of success."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """Probabilities of success."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @property
+    def _param(self) -> Any:
+        return self.probs if "probs" in self.__dict__ else self.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return self._param.size()
+
+
 def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
     """A lower triangle filled, row by row, from the last dimension."""
     n = round((-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag)
