@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import rushlight as rl
 
-from ..io import as_image
 from .idx import read_idx
 from .splits import stratified_split
-from .vision import Transform, VisionDataset
+from .vision import GreyPictures, Transform
 
 FOLDER = Path(__file__).resolve().parents[1] / "data"
 HELD_OUT = 360
 SEED = 0
 
 
-class Digits(VisionDataset):
+class Digits(GreyPictures):
     """1,797 grey 8x8 pictures of handwritten digits, 0 to 9.
 
     The pictures are in the package: nothing is downloaded and `root` and `download` are
@@ -37,19 +35,6 @@ class Digits(VisionDataset):
     way of scikit-learn; scaled and split here.
     """
 
-    classes = [
-        "0 - zero",
-        "1 - one",
-        "2 - two",
-        "3 - three",
-        "4 - four",
-        "5 - five",
-        "6 - six",
-        "7 - seven",
-        "8 - eight",
-        "9 - nine",
-    ]
-
     def __init__(
         self,
         root: str | os.PathLike[str] | None = None,
@@ -65,17 +50,3 @@ class Digits(VisionDataset):
         part = stratified_split(targets, HELD_OUT, SEED)[0 if train else 1]
         self.data = rl.from_numpy(((levels[part] * 255 + 8) // 16).astype(np.uint8))
         self.targets = rl.from_numpy(targets[part])
-
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """From class name to label."""
-        return {name: index for index, name in enumerate(self.classes)}
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(as_image(self.data[index].numpy()), int(self.targets[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def extra_repr(self) -> str:
-        return f"Split: {'Train' if self.train else 'Test'}"

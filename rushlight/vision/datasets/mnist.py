@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,9 @@ import rushlight as rl
 from ...core.errors import fail
 from ...utils.download import Expected, download
 from ...utils.errors import DataError, DownloadError, user_level
-from ..io import as_image
 from .idx import read_idx
 from .splits import stratified_split
-from .vision import Transform, VisionDataset, search_roots
+from .vision import GreyPictures, Transform, search_roots
 
 HELD_OUT = 1500
 SEED = 0
@@ -57,7 +55,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-class MNIST(VisionDataset):
+class MNIST(GreyPictures):
     """60,000 + 10,000 grey 28x28 pictures of handwritten digits.
 
     Files are looked for in `$RUSHLIGHT_DATA`, `root` and the cache, each time in the folder
@@ -92,18 +90,6 @@ class MNIST(VisionDataset):
             4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
         ),
     }
-    classes = [
-        "0 - zero",
-        "1 - one",
-        "2 - two",
-        "3 - three",
-        "4 - four",
-        "5 - five",
-        "6 - six",
-        "7 - seven",
-        "8 - eight",
-        "9 - nine",
-    ]
     folder_names = ("MNIST", "mnist")
 
     def __init__(
@@ -131,20 +117,9 @@ class MNIST(VisionDataset):
         """Where `download` puts the files."""
         return str(self._home / type(self).__name__ / "raw")
 
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """From class name to label."""
-        return {name: index for index, name in enumerate(self.classes)}
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(as_image(self.data[index].numpy()), int(self.targets[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
     def extra_repr(self) -> str:
         note = f" ({self.split_note})" if self.split_note else ""
-        return f"Split: {'Train' if self.train else 'Test'}{note}"
+        return f"{super().extra_repr()}{note}"
 
     def download(self) -> None:
         """Fetch the four files into `raw_folder`; those already there and right are kept."""

@@ -10,6 +10,7 @@ from typing import Any
 import rushlight as rl
 
 from ...utils.cache import cache_home
+from ..io import as_image
 
 Transform = Callable[..., Any]
 
@@ -98,6 +99,32 @@ class VisionDataset(rl.utils.data.Dataset):
         if self.transforms is not None:
             lines.append(repr(self.transforms))
         return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in lines)])
+
+
+class GreyPictures(VisionDataset):
+    """Grey pictures in one uint8 tensor, `data` (N, H, W), with their labels in `targets` (N,)."""
+
+    data: rl.Tensor
+    targets: rl.Tensor
+    train: bool
+    classes = [
+        "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six",
+        "7 - seven", "8 - eight", "9 - nine",
+    ]  # fmt: skip
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """From class name to label."""
+        return {name: index for index, name in enumerate(self.classes)}
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self._transformed(as_image(self.data[index].numpy()), int(self.targets[index]))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def extra_repr(self) -> str:
+        return f"Split: {'Train' if self.train else 'Test'}"
 
 
 def search_roots(root: str | os.PathLike[str] | None) -> list[Path]:
