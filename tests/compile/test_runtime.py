@@ -585,3 +585,20 @@ def test_a_system_that_refuses_threads_is_no_obstacle():
         print(all(_unchanged(job, k) for k in range(1, 10)), len(asked), workers())
     """)
     assert lines == ["True", "1", "0"]
+
+
+@pytest.mark.parametrize("slow", [0, 1, 9])
+@pytest.mark.parametrize("nbytes", [100, (4 << 20) - 1, 4 << 20, (9 << 20) + 4160])
+def test_memory_of_programs_is_whole_whatever_its_pages_take(monkeypatch, nbytes, slow):
+    """Large pages are asked for until one comes slowly; what lies there is as it was."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(runtime, "_SLOW", slow)
+    monkeypatch.setattr(runtime.time, "thread_time", lambda: next(clock))
+    memory = runtime.arena(nbytes)
+    assert memory.nbytes == nbytes and memory.dtype == np.uint8
+    assert memory.ctypes.data % runtime.ALIGNMENT == 0
+    fetched = next(clock) // 2
+    if sys.platform == "linux" and nbytes >= 4 << 20 and fetched:
+        assert fetched == (1 if slow == 0 else nbytes >> 21)
+    memory[:] = 7
+    assert (memory == 7).all()

@@ -44,7 +44,7 @@ class Program:
         self._inputs, self._outputs = recipe.inputs, recipe.outputs
         self._constants = [kept(value) for value in recipe.constants]
         self.status: Array | None = None  # an int64 that an index out of range sets to 1
-        self._arena = runtime.aligned(max(recipe.arena, 64))
+        self._arena = runtime.arena(max(recipe.arena, 64))
         self.table = runtime.Table(max(recipe.length, 1))
         self.addresses = self.table.slots
         self._fill(recipe)

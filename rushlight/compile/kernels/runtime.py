@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
+import mmap
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +19,8 @@ from ..code import helpers, llvm
 
 PARALLEL = "rushlight_parallel"  # what a kernel that is shared between threads calls
 ALIGNMENT = 64  # a cache line, and the widest vector register
+_LARGE_PAGE = 1 << 21
+_SLOW = 0.002  # seconds of a large page that comes slowly: less than a gigabyte a second
 
 
 def aligned(nbytes: int) -> np.ndarray[Any, Any]:
@@ -22,6 +28,35 @@ def aligned(nbytes: int) -> np.ndarray[Any, Any]:
     whole = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -whole.ctypes.data % ALIGNMENT
     return whole[start : start + nbytes]
+
+
+def arena(nbytes: int) -> np.ndarray[Any, Any]:
+    """As `aligned`, of bytes that will be used from end to end, and soon: large ones are fetched.
+
+    Large pages come in a fifth of the time of small ones; but a host that lends a virtual machine
+    its memory may have to find each of them first, and then they take five times as long as small
+    pages that it lent before. So they are asked for as long as they come quickly.
+    """
+    if nbytes < 2 * _LARGE_PAGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
+        return aligned(nbytes)
+    whole = mmap.mmap(-1, nbytes + _LARGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    array = np.frombuffer(whole, np.uint8)
+    start = -array.ctypes.data % _LARGE_PAGE
+    if os.environ.get("NUMPY_MADVISE_HUGEPAGE") != "0":
+        with contextlib.suppress(OSError):  # a kernel without large pages
+            _fetch(whole, start, nbytes // _LARGE_PAGE * _LARGE_PAGE)
+    return array[start : start + nbytes]
+
+
+def _fetch(memory: mmap.mmap, start: int, nbytes: int) -> None:
+    """Have large pages brought, until one comes slowly."""
+    memory.madvise(mmap.MADV_HUGEPAGE, start, nbytes)
+    for place in range(start, start + nbytes, _LARGE_PAGE):
+        begun = time.thread_time()
+        memory[place] = 0
+        if time.thread_time() - begun > _SLOW:
+            memory.madvise(mmap.MADV_NOHUGEPAGE, place, start + nbytes - place)
+            return
 
 
 class Table:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core import memory as pages
 from ...core.locks import fork_safe
 from ...core.tape import mark_quietly
 from ..disk.digest import Opaque
@@ -167,13 +168,13 @@ def one_form(y: Any, operands: Sequence[ndarray], several: bool = False) -> Any:
 def unfilled(form: Any) -> ndarray:
     """An array of a form; also whether it owns its memory is as it was."""
     shape, kind, strides, owns, writeable = form
-    make = np.zeros if kind in _WHOLE else np.empty  # as indices, zeros will do
+    make = np.zeros if kind in _WHOLE else pages.empty  # as indices, zeros will do
     if strides is None:
         return make(shape, lettered(kind))
     span = sum((n - 1) * step for n, step in zip(shape, strides)) + lettered(kind).itemsize
-    view = np.ndarray(shape, lettered(kind), make(span, np.uint8), 0, strides)
+    view = np.ndarray(shape, lettered(kind), make((span,), np.dtype(np.uint8)), 0, strides)
     if owns:
-        return np.zeros_like(view)
+        return np.zeros_like(view) if kind in _WHOLE else np.empty_like(view)
     view.flags.writeable = writeable
     return view
 
