@@ -462,7 +462,7 @@ def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote", doc="Least common multiple.")
 heaviside = elementwise(
-    "heaviside", eval=lambda x, y: np.heaviside(x, y).astype(x.dtype),
+    "heaviside", eval=lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype),
     partials=_no_derivative("heaviside"), node="NotImplemented",
     doc="0 below zero, 1 above, y at zero.",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, wraps
 from math import prod
 from typing import Any
 
@@ -16,6 +16,21 @@ from .indexing_along import scatter_one, spread_along
 from .reduce import kept, spread
 from .reduce import sum as sum_of
 from .structure import reshape
+
+
+def in_float32(evaluate: Any) -> Any:
+    """An evaluation that orders bfloat16 as float32: NumPy finds no order for its nans."""
+
+    @wraps(evaluate)
+    def evaluated(x: np.ndarray, *params: Any) -> Any:
+        if x.dtype.char != "E":
+            return evaluate(x, *params)
+        found = evaluate(x.astype(np.float32), *params)
+        if type(found) is tuple:
+            return found[0].astype(x.dtype), found[1]
+        return found.astype(x.dtype)
+
+    return evaluated
 
 
 def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
@@ -68,6 +83,7 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
 LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits
 
 
+@in_float32
 def _sort(
     x: np.ndarray, dim: int, descending: bool, stable: bool | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +132,7 @@ sort = general("sort", eval=_sort, vjp=_placed_back, reads="z", outputs=2,
                doc="The elements in order along a dimension, and where each was.")  # fmt: skip
 
 
+@in_float32
 def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
@@ -195,6 +212,7 @@ def _pick(x: np.ndarray, places: np.ndarray, dim: int, keep: bool) -> tuple[Any,
     return (values, places) if keep else (values.squeeze(dim), places.squeeze(dim))
 
 
+@in_float32
 def _kth(x: np.ndarray, dim: int, keep: bool, k: int) -> tuple[Any, Any]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
@@ -244,6 +262,7 @@ def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
 
 
 def _median_along(name: str, skip_nan: bool) -> Any:
+    @in_float32
     def evaluate(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
@@ -255,6 +274,7 @@ def _median_along(name: str, skip_nan: bool) -> Any:
 
 
 def _median_all(name: str, skip_nan: bool) -> Any:
+    @in_float32
     def evaluate(x: np.ndarray) -> np.ndarray:
         if not x.size:
             return np.full((), np.nan, x.dtype)

@@ -134,7 +134,7 @@ def _masked_fill(s: Any, x: Any, mask: Any, value: Any) -> Any:
 def _heaviside(s: Any, x: Any, y: Any) -> Any:
     x, y = s.same(x, y)
     steps = s.where(x > 0, s.constant(1, x.dtype), s.constant(0, x.dtype))
-    return s.where(s.isnan(x), x, s.where(s.eq(x, 0), y, steps))
+    return s.where(s.eq(x, 0), y, steps)
 
 
 def _ldexp(s: Any, x: Any, n: Any) -> Any:
