@@ -1,4 +1,4 @@
-"""torch.futures: a value that another thread will set, and what is to happen then."""
+"""torch.futures: a value that another thread will set, and callbacks for when it does."""
 
 from __future__ import annotations
 

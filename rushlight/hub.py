@@ -1,4 +1,4 @@
-"""torch.hub: models out of a folder or a repository with a `hubconf.py`, and downloaded weights."""
+"""torch.hub: models from a folder or repository with a `hubconf.py`, and downloaded weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch.library: operators of one's own, with a name, a schema, a gradient and a form for meta.
+"""torch.library: custom operators, with a name, a schema, a gradient and a meta implementation.
 
 Source: https://pytorch.org/docs/stable/library.html
 

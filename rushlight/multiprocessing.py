@@ -1,4 +1,4 @@
-"""torch.multiprocessing: Python's own, through which tensors travel, and `spawn`.
+"""torch.multiprocessing: Python's multiprocessing, which can send tensors, and `spawn`.
 
 Tensors in shared memory (`share_memory_`), and all that are arguments of a process that is
 started afresh, are the same memory there as here; others are copied.

@@ -1,4 +1,4 @@
-"""The block in which masks are made by `vmap` over places: indexing needs no help here."""
+"""torch's context for making masks with `vmap` over indices, which indexing here can do without."""
 
 from __future__ import annotations
 

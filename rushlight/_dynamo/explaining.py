@@ -1,4 +1,4 @@
-"""What graphs a function falls into, and why."""
+"""Which graphs a call of a function splits into, and why."""
 
 from __future__ import annotations
 

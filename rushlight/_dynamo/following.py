@@ -1,4 +1,4 @@
-"""Following a call of a function: what it does to tensors is put together to graphs.
+"""Follows one call of a function and collects what it does to tensors into graphs.
 
 The function itself runs, with tensors whose values are still to come (`pending.py`). Every public
 call on tensors is noted, and tried on the meta device to know what its result looks like. Where the

@@ -1,4 +1,4 @@
-"""Tensors whose values are not computed yet: a graph is being collected that will compute them.
+"""Tensors without values yet: the graph that is being collected will compute them.
 
 A `Pending` knows what it will look like (a tensor of the meta device). Whatever asks for its array
 or its place on the tape has the graph run first; from then on it is an ordinary tensor, the same

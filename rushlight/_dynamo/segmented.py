@@ -1,4 +1,4 @@
-"""What `torch.compile` gives for a backend that is a function."""
+"""What `torch.compile` returns when the backend is a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Casting operands, and the weights that were cast already."""
+"""Casts operands, and remembers the weights that were cast before."""
 
 from __future__ import annotations
 

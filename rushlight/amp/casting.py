@@ -1,4 +1,4 @@
-"""`autocast`: matrix products in bfloat16, what needs the digits in float32."""
+"""`autocast`: matrix products run in bfloat16, what needs precision in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: torch's one operator for it on the CPU, and the steps else."""
+"""Scaled dot-product attention: torch's single operator on the CPU, or its steps one by one."""
 
 from __future__ import annotations
 

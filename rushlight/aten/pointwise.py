@@ -1,4 +1,4 @@
-"""Numbers one by one, sums and softmax: gradients as torch's operators, and their names."""
+"""Elementwise functions, sums and softmax: gradients as torch's operators, and their names."""
 
 from __future__ import annotations
 

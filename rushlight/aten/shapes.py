@@ -1,4 +1,4 @@
-"""Views and copies: what torch makes of the functions that give another form to a tensor."""
+"""Views and copies: the operators behind torch's functions that change a tensor's shape."""
 
 from __future__ import annotations
 

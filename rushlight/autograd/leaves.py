@@ -1,4 +1,4 @@
-"""What leaves do with the gradients that reach them: sums, hooks, and when they are complete.
+"""What happens to gradients that reach a leaf: sums, hooks, and when they are complete.
 
 A leaf without hooks gets its gradient when the pass is over. One with hooks gets it, and its hooks
 are called, as soon as the last entry that uses it has been visited, as in torch: an optimiser's

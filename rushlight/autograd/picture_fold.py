@@ -1,4 +1,4 @@
-"""What a picture shows of a graph that is too large: layers, repetitions and stretches as one box.
+"""How a picture of a large graph is folded: layers, repetitions and stretches become one box.
 
 Every box stands for consecutive operations of the tape. The tape is in an order in which each
 operation comes after those it reads, so whatever consecutive parts are folded, no cycle can arise.

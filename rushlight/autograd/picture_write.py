@@ -1,4 +1,4 @@
-"""A drawing in the three languages that documents understand: SVG, DOT and Mermaid."""
+"""Writes a drawing as SVG, DOT or Mermaid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backward pass refuses: graphs given back, arrays overwritten, nan; and names of nodes."""
+"""What a backward pass refuses: freed graphs, overwritten arrays, nan; and the names of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stretches of the tape that are forgotten whole: one entry each, recorded again for backward.
+"""Segments of the tape that are dropped whole: one entry each, recorded again for backward.
 
 `fold` puts one entry in the place of all that a function recorded, if nobody outside can ask for a
 part of it: no tensor, node or hook that belongs to the inside is alive. When a backward pass comes

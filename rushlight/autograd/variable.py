@@ -1,4 +1,4 @@
-"""`autograd.Variable`: the name that tensors had before 2018, which old code still calls."""
+"""`autograd.Variable`: the name tensors had before 2018, which old code still uses."""
 
 from __future__ import annotations
 

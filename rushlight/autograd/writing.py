@@ -1,4 +1,4 @@
-"""In-place writes on the values of transforms.
+"""In-place writes to values inside transforms.
 
 A batch is real memory: the write goes through to it. Tangents, and what a nested gradient sees,
 are not: a write gives the base a new one, and every view of the base reads its region of that.

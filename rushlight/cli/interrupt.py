@@ -1,4 +1,4 @@
-"""Ctrl-C (and a polite kill) as a wish that is granted after the current step."""
+"""Ctrl-C (or SIGTERM) as a request that is honoured after the current step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen while a network trains: a bar on a terminal, now and then a line elsewhere."""
+"""What is shown while a network trains: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the commands speak: one sentence per mistake, colour where it is wanted."""
+"""How the commands speak: one sentence per mistake, and colour where it is wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collectives in which a rank gives each other rank a part of its own.
+"""The collectives in which a rank sends a different part to each of the others.
 
 Source of all: https://docs.pytorch.org/docs/stable/distributed.html#collective-functions
 """

@@ -1,4 +1,4 @@
-"""In a process that the launcher has started: it dies with the launcher, and reports its error."""
+"""Inside a launched process: it dies with the launcher, and reports its error to it."""
 
 from __future__ import annotations
 

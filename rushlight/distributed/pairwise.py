@@ -1,4 +1,4 @@
-"""Collectives in which each rank sends to each what that one wants, over any kind of connection.
+"""Collectives made of messages between pairs of ranks, over any kind of connection.
 
 Sums are made in the order of the ranks, by the rank that wants them.
 """

@@ -1,4 +1,4 @@
-"""What a program asks about the groups that it is in."""
+"""What a program can ask about its groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums of sparse tensors over ranks: only the entries that are there travel."""
+"""Sums of sparse tensors over ranks: only their entries travel."""
 
 from __future__ import annotations
 

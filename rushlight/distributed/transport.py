@@ -1,4 +1,4 @@
-"""What a way between the ranks must be able to do, and how a call is made known to the others."""
+"""What a transport between ranks must be able to do, and how a call is announced to the others."""
 
 from __future__ import annotations
 

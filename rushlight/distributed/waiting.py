@@ -1,4 +1,4 @@
-"""Waiting for a word of shared memory to change: look for a moment, then sleep in the kernel."""
+"""Waiting for a word of shared memory to change: spin for a moment, then sleep in the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that the ranks of one machine share: a line of words for each rank, and room for data.
+"""The memory that the ranks of one machine share: a row of words per rank, and room for data.
 
 It is a file without a name (memfd): rank 0 makes it, the others open it through /proc, and it is
 gone with the last process that has it, however that process ends.

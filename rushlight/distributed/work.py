@@ -1,4 +1,4 @@
-"""Work that is under way, and the lanes in which it is done one after the other."""
+"""Work in progress, and the lanes in which it is done in order."""
 
 from __future__ import annotations
 

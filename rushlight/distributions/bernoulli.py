@@ -1,4 +1,4 @@
-"""The distribution of one yes or no."""
+"""The distribution of a single yes or no."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention of several heads as the operators that torch's function of that name calls."""
+"""Multi-head attention as the operators that torch's function of that name calls."""
 
 from __future__ import annotations
 

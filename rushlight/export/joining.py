@@ -1,4 +1,4 @@
-"""Graphs of a model at several sizes made one: numbers that follow the sizes become nodes."""
+"""Joins graphs of one model at several sizes: numbers that depend on the sizes become nodes."""
 
 from __future__ import annotations
 

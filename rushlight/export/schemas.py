@@ -1,4 +1,4 @@
-"""Which form of an operator a call means, and how torch writes its arguments down.
+"""Which overload of an operator a call means, and how torch writes its arguments.
 
 `aten.txt` has the forms that torch's registry knows, written by `tests/parity/record_aten.py`.
 """

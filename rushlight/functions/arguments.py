@@ -1,4 +1,4 @@
-"""Arguments read as torch reads them: sizes in their three spellings, and torch's refusals."""
+"""Parses arguments as torch does: sizes in their three spellings, and torch's refusals."""
 
 from __future__ import annotations
 

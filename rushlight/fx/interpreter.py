@@ -1,4 +1,4 @@
-"""Running a graph node by node, so that subclasses can look at values or change calls."""
+"""Runs a graph node by node, so that subclasses can inspect values or change calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What proxies tell of: nodes are made, and arguments become data that a graph can keep."""
+"""Turns what proxies report into nodes, and arguments into data that a graph can hold."""
 
 from __future__ import annotations
 

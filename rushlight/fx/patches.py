@@ -1,4 +1,4 @@
-"""What is put in the place of functions and methods while something is traced, and taken back."""
+"""Replacements for functions and methods during a trace, undone afterwards."""
 
 from __future__ import annotations
 

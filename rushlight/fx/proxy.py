@@ -1,4 +1,4 @@
-"""What flows through a function that is being traced: it notes what is done with it."""
+"""Stand-ins that flow through a function being traced and note what is done to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find a pattern of calls in a graph and put other calls in its place."""
+"""Finds a pattern of calls in a graph and replaces it by other calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following a function with stand-ins for its inputs: what it does becomes a graph."""
+"""Runs a function on stand-ins for its inputs and turns what it does into a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch.jit: scripting and tracing give back what they were given, and it can be saved."""
+"""torch.jit: scripting and tracing return what they were given, in a form that can be saved."""
 
 import contextlib
 import functools

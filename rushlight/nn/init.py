@@ -1,4 +1,4 @@
-"""Filling tensors with first values: torch's distributions, in torch's order of random draws."""
+"""Initial values for tensors: torch's distributions, in torch's order of random draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers keep `channels_last`: what they make of such a tensor lies in memory as it does."""
+"""Layers keep `channels_last`: their results have the memory layout of their input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter and Buffer: tensors that a module knows; and their kinds without a shape yet."""
+"""Parameter and Buffer, the tensors a module registers, and their uninitialised forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every core op of the compiler in ONNX's operators: whatever lowers to them can be written.
+"""Every core op of the compiler in ONNX operators, so that whatever can be lowered can be written.
 
 A rule is `rule(w, nodes, *operands)`: the writer, the op's node at every combination of sizes, and
 the names of what it reads.

@@ -1,4 +1,4 @@
-"""Ops of the registry for which ONNX has an operator of its own: layers as other tools know them.
+"""Ops for which ONNX has an operator of its own, so that other tools recognise the layers.
 
 Rules are those of `core_ops`; one that answers None leaves the op to its core ops.
 """

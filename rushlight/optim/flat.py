@@ -1,4 +1,4 @@
-"""One-dimensional NumPy arrays that speak the tensor's in-place words.
+"""One-dimensional NumPy arrays with the in-place methods of a tensor.
 
 An update rule is written once, in the vocabulary both sides share (`mul_`, `lerp_`, `addcdiv_`
 ...).  It runs on tensors (traced, differentiable, complex) or, many parameters at a time, on these.

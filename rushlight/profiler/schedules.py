@@ -1,4 +1,4 @@
-"""Profiles of some steps of a long run: which steps, and where their traces go."""
+"""Profiling some steps of a long run: which steps, and where their traces go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zip container of `.pt` files: a reader that believes nothing, and a writer.
+"""The zip container of `.pt` files: a reader that trusts nothing, and a writer.
 
 Only what such files use is accepted: stored records, no encryption, no duplicate or climbing
 names, one disk. The directory at the end and the header before each record must tell the same

@@ -1,4 +1,4 @@
-"""Say what a file is when it is not a checkpoint: the page of an error, a pointer, an archive."""
+"""Says what a file is if it is no checkpoint: an error page, a Git LFS pointer, an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each known tag of a pickle means: the makers, and the table that is the whole allow-list.
+"""What each known tag of a pickle stands for; the table of makers is the whole allow-list.
 
 A tag stands for a value (a data type, a storage kind) or for a maker, a function here that takes
 the rebuilder and the arguments in the file, checks them, and builds data.

@@ -1,4 +1,4 @@
-"""Between Tensors and stored bytes: which bytes a tensor stands on, and a tensor over given bytes.
+"""Between tensors and stored bytes: the bytes behind a tensor, and a tensor over given bytes.
 
 The only file of this folder that looks inside a Tensor.
 """

@@ -1,4 +1,4 @@
-"""Expressions and the compiler's `Graph`, each made from the other: explicit meets implicit."""
+"""Expressions and the compiler's `Graph`, each made from the other."""
 
 from __future__ import annotations
 

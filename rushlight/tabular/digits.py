@@ -1,4 +1,4 @@
-"""Numbers out of bytes, eight characters at a time, for many cells at once."""
+"""Parses numbers from bytes, eight characters at a time, for many cells at once."""
 
 from __future__ import annotations
 

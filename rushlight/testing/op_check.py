@@ -1,4 +1,4 @@
-"""Whether an operator of one's own does what its schema and its registrations say."""
+"""Checks that a custom operator does what its schema and registrations say."""
 
 from __future__ import annotations
 

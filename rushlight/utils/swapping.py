@@ -1,4 +1,4 @@
-"""Two tensors that change places while both stay the objects that they are."""
+"""`swap_tensors`: two tensors exchange contents, and both remain the same objects."""
 
 from __future__ import annotations
 

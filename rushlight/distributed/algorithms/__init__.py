@@ -1,4 +1,4 @@
-"""Ways to train on several processes that are no collectives themselves."""
+"""Training on several processes, by algorithms built on the collectives."""
 
 from __future__ import annotations
 

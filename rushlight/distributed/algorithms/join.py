@@ -1,4 +1,4 @@
-"""Processes with different numbers of inputs: who is done takes part in the others' collectives.
+"""Processes with unequal numbers of inputs: those that are done join in the others' collectives.
 
 Source: https://docs.pytorch.org/docs/stable/distributed.algorithms.join.html
 """

@@ -1,4 +1,4 @@
-"""`rushlight.checkpoint`: keep the state of a training run, and go on from it after a crash.
+"""`rushlight.checkpoint`: save the state of a training run, and resume from it after a crash.
 
     state = torch.checkpoint.latest("runs/a", epoch=0)
     state.restore(model=model, opt=opt)

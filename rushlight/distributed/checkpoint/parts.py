@@ -1,4 +1,4 @@
-"""States of tensors in parts, in files: each process writes its parts, and reads what it needs.
+"""Sharded states in files: each process writes its parts, and reads what it needs.
 
 A folder holds a file for each process. It can be read by another number of processes, and into
 tensors that lie in another way. The format is rushlight's own.

@@ -1,4 +1,4 @@
-"""States of networks whose parameters are in parts: as they are, or whole.
+"""State dictionaries of networks with sharded parameters: in parts, or whole.
 
 Source: https://docs.pytorch.org/docs/stable/distributed.checkpoint.html
 """

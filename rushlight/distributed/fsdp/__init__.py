@@ -1,4 +1,4 @@
-"""Parameters in parts on several processes, whole only while they are used: `fully_shard`."""
+"""`fully_shard`: parameters in parts on several processes, whole only while they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors in parts on several processes: DTensor, how it lies, and what makes it."""
+"""Tensors in parts on several processes: DTensor, its placements, and what makes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an op is carried out on tensors in parts: chosen, brought together, run on the parts."""
+"""How an op runs on tensors in parts: a way is chosen, operands are moved, parts are computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a DTensor where its array would: this process's part, and how the whole is laid.
+"""What a DTensor holds in place of an array: this process's part, and the layout of the whole.
 
 A `Laid` is one more class of arrays (`core/values.py`): ops on it come to `dispatching.apply`,
 which runs them on the parts. Derivative rules run on it like on arrays, so the backward pass of an

@@ -1,4 +1,4 @@
-"""Where the values of a tensor are: whole on every process, cut along a dimension, or summands.
+"""Where a tensor's values are: whole on every process, cut along a dimension, or as summands.
 
 Source: https://docs.pytorch.org/docs/stable/distributed.tensor.html
 """

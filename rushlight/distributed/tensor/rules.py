@@ -1,4 +1,4 @@
-"""How ops go with tensors in parts: for each dimension of the mesh, the ways in which one can.
+"""How ops work on tensors in parts: the possible ways, for each dimension of the mesh.
 
 A way says how each operand is to lie and how the result then lies. `ways(prim, operands, params)`
 lists those of an op; `dispatching` takes the one that moves the fewest bytes. An op without a rule

@@ -1,4 +1,4 @@
-"""How ops that change shapes, or look up and join, go with tensors in parts.
+"""How ops that change shapes, look up or join work on tensors in parts.
 
 The sizes among their parameters are those of the whole: `LOCAL` has what makes of them those of a
 part, given the shapes of the operands' parts and of the result's.

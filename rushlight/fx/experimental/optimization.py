@@ -1,4 +1,4 @@
-"""Changes of a graph that make a trained model faster and leave what it computes."""
+"""Rewrites of a graph that make a trained model faster and leave its results alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs of what operators do: none are made, `torch.fx` traces calls."""
+"""torch's tracer of operators: there is none here, because `torch.fx` traces calls."""
 
 from ...core.names import explain_missing as _explain_missing
 

@@ -1,3 +1,3 @@
-"""torch.fx.passes: what walks over a whole graph."""
+"""torch.fx.passes: passes over a whole graph."""
 
 from . import shape_prop as shape_prop

@@ -1,4 +1,4 @@
-"""Sizes and types of every value in a graph, found by running it."""
+"""Finds the size and type of every value in a graph by running it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MultiheadAttention, and which ways of computing attention may be taken."""
+"""MultiheadAttention, and the choice of how attention is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of attention that are known by their sizes: each query sees the keys up to its own."""
+"""Causal masks of attention, given by their sizes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of attention given as a function of places, and their blocks."""
+"""Masks of attention given as a function of indices, and their blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention with a function of the user's own on its scores, and masks given as functions.
+"""Attention with a user's function applied to its scores, and masks given as functions.
 
 Source: https://pytorch.org/docs/stable/nn.attention.flex_attention.html
 """

@@ -1,4 +1,4 @@
-"""Reading images at places that a grid names."""
+"""Sampling images at the positions that a grid names."""
 
 from __future__ import annotations
 

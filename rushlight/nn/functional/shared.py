@@ -1,4 +1,4 @@
-"""What the top namespace has of these functions, some with an order of arguments of its own."""
+"""The functions that the top namespace shares, some with arguments in another order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors inside of containers, cut into parts and put together again."""
+"""Splits tensors inside containers into parts, and joins them again."""
 
 from __future__ import annotations
 

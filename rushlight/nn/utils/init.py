@@ -1,4 +1,4 @@
-"""Making a module without filling its parameters."""
+"""Makes a module without initialising its parameters."""
 
 from __future__ import annotations
 

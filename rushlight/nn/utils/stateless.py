@@ -1,4 +1,4 @@
-"""Calling a module with other parameters than its own."""
+"""Calls a module with parameters other than its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples that cannot be read or do not fit their batch: which they are, and going on without."""
+"""Samples that cannot be read or do not fit their batch: named, and skipped on request."""
 
 from __future__ import annotations
 

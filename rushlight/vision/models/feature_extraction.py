@@ -1,4 +1,4 @@
-"""Inner results of a network by name: the network is traced, and cut down to what they need."""
+"""Intermediate results of a network by name: it is traced, and cut down to what they need."""
 
 from __future__ import annotations
 

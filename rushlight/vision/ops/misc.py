@@ -1,4 +1,4 @@
-"""Layers that networks of vision are put together from."""
+"""Layers that vision networks are built from."""
 
 from __future__ import annotations
 

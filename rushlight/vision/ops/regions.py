@@ -1,4 +1,4 @@
-"""Regions of interest: a part of a map of features, brought to one size."""
+"""Regions of interest: parts of a feature map, resampled to one size."""
 
 from __future__ import annotations
 

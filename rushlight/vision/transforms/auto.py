@@ -1,4 +1,4 @@
-"""Changes chosen at random from a list: the policies that were learnt, and those that need none."""
+"""Augmentation by random choice: learnt policies, and schemes that need none."""
 
 from __future__ import annotations
 
