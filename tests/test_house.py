@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
     "operands", "overrides", "shortage", "values", "elsewhere", "meta", "gates",
-    "sparse", "modes",
+    "sparse", "modes", "misuse",
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,
@@ -25,6 +25,7 @@ FLOORS = {
     "_C": 6, "functional": 6, "overrides": 6, "_subclasses": 6, "types": 6, "_utils": 6,
     "library": 6, "accelerator": 6, "mps": 6, "xpu": 6, "quasirandom": 6, "export": 6,
     "aten": 6, "onnx": 6, "_dynamo": 6, "_inductor": 6, "_higher_order_ops": 6,
+    "_functorch": 6, "functorch": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {

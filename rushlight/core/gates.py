@@ -8,6 +8,7 @@ operations appears, the code of the copies is exchanged for one that asks such c
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from typing import Any
 
 from .errors import is_ours
 from .names import Later
-from .overrides import CODES, MODES, ON_CONTACT, dispatch, overloaded
+from .overrides import ASKING, CODES, MODES, ON_CONTACT, dispatch, overloaded
 from .tensor import Tensor
 
 _lock = threading.RLock()
@@ -117,7 +118,8 @@ class Gate:
             self.public.__code__ = self.plain
             return
         if self.loud is None:
-            self.loud = _leading(self.public, self.route, self.inner)
+            self.loud = _failing(_leading(self.public, self.route, self.inner))
+            ASKING[id(self.loud)] = self.public
         self.public.__code__ = self.loud
 
     def surround(self, around: Callable[..., Any]) -> None:
@@ -166,6 +168,7 @@ _made: dict[tuple[str, str], Any] = {}
 def _copied(inner: FunctionType, home: str, name: str, owner: Any) -> FunctionType:
     public = _twin(inner)
     public.__module__, public.__qualname__ = home, name
+    public.__code__ = _failing(public.__code__)
     if home == __name__.partition(".")[0]:
         public.__name__ = name.rpartition(".")[2]
     gate = Gate(public, inner, owner)
@@ -173,6 +176,11 @@ def _copied(inner: FunctionType, home: str, name: str, owner: Any) -> FunctionTy
     CODES[id(public.__code__)] = public
     gate.fit()
     return public
+
+
+def _failing(code: CodeType) -> CodeType:
+    """The same code, whose errors are looked at; a bare import publishes nothing."""
+    return importlib.import_module(f"{__package__}.failures").explained(code)
 
 
 def publish_all(module: dict[str, Any], names: Iterable[str] | None = None) -> None:

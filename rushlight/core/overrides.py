@@ -18,6 +18,7 @@ from .tensor import Tensor
 
 OPS: dict[str, Callable[..., Any]] = Declared()  # the callable of each primitive
 CODES: dict[int, Callable[..., Any]] = {}  # public functions, by the id of their code
+ASKING: dict[int, Callable[..., Any]] = {}  # and of the code that asks handlers first
 NOT_HANDLED = object()
 
 
