@@ -14,7 +14,7 @@ OURS = {
     "RUSHLIGHT_OFFLINE": "1: never use the network",
     "RUSHLIGHT_PROGRESS": "0: no progress bar and no progress lines",
     "RUSHLIGHT_NUM_THREADS": "threads of matrix products and of compiled code",
-    "RUSHLIGHT_CPU": "what code is compiled for: native, avx512, avx2, sse",
+    "RUSHLIGHT_CPU": "what code is compiled for: native, avx512, avx512bf16, avx2, sse",
     "RUSHLIGHT_COMPILE": "0: torch.compile gives back functions that run eagerly",
     "RUSHLIGHT_EAGER_KERNELS": "0: single operations run in NumPy alone, not on native kernels",
     "RUSHLIGHT_WINOGRAD": "0: convolutions of 3 x 3 follow the definition, not minimal filtering",

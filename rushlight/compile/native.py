@@ -83,7 +83,10 @@ class NativeProgram:
             core = lowering.lower(self.graph)
             verify.verify(core, core=True)
             core, fired = simplify.simplify(core)
-            self._core = joins.merged(gathering.gathered(core)), fired
+            core = joins.merged(gathering.gathered(core))
+            if importlib.import_module(".code.llvm", __package__).target().pairs:
+                core = importlib.import_module(".products.pairs", __package__).paired(core)
+            self._core = core, fired
             verify.verify(self._core[0], core=True)
         return self._core
 

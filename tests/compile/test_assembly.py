@@ -35,6 +35,29 @@ STEPS = {  # of what stood there, another number, and what was carried
 }  # fmt: skip
 
 
+def added(sums, one, other, pairs):
+    """One multiply-add; that of pairs takes the second number of each word first, then the first.
+
+    It rounds after either (with small numbers, nothing is lost before), and takes denormals for 0.
+    """
+    if not pairs:
+        return sums + one * other
+    words = [np.ascontiguousarray(x).view(np.uint32) for x in (one, other)]
+    for shift, kept in ((0, 0xFFFF0000), (16, 0xFFFF0000)):
+        x, y = (((word << shift) & kept).view(np.float32).astype("d") for word in words)
+        sums = (flushed(sums) + x * y).astype("f")
+    return flushed(sums)
+
+
+def flushed(x):
+    return np.where(np.abs(x) < np.finfo("f").tiny, 0, x).astype("f")
+
+
+def number_of(tile):
+    """The type of a tile's sums, in which words of pairs are moved as well."""
+    return np.dtype("f") if tile.type.name == "pairs" else tile.type.dtype
+
+
 class Machine:
     """Registers, flags and memory of a processor that is given one tile."""
 
@@ -129,9 +152,9 @@ class Machine:
         elif name in ("broadcastss", "broadcastsd"):
             self.vectors[words[1]] = np.repeat(self._lanes(words[0])[0], self.lanes)
         else:
-            assert name == f"fmadd231p{'ds'[self.dtype.itemsize == 4]}"
-            one, other = map(self._lanes, words[:2])
-            self.vectors[words[2]] = self.vectors[words[2]] + one * other
+            assert name in ("dpbf16ps", f"fmadd231p{'ds'[self.dtype.itemsize == 4]}")
+            factors = map(self._lanes, words[:2])
+            self.vectors[words[2]] = added(self.vectors[words[2]], *factors, name == "dpbf16ps")
 
     @property
     def _width(self):
@@ -156,8 +179,8 @@ def drawn(target, draws):
 
 def any_tile(target, draws):
     """A tile of some shape with some of what tiles can do, and what else it is told."""
-    dtype = draws.choice(["float32", "float64"])
-    kind = vector(dtype, target.lanes(dtype))
+    dtype = draws.choice(["float32", "float64", *["pairs"] * 2 * target.pairs])
+    kind = vector(dtype, target.bits // (8 * vector(dtype).size))
     w = kind.lanes
     rows, vectors = draws.choice([*tile_shapes(target.registers, True, w), (5, 2), (3, 3), (1, 8)])
     way, lanes = draws.choice(["nest", "cut", "asks"]), tuple(range(0, vectors * w, w))
@@ -179,11 +202,13 @@ def any_tile(target, draws):
     return tile, 0 if many else vectors * w * draws.choice([0, 1]), told
 
 
-def memory(dtype):
+def memory(dtype, pairs=False):
     """Small whole numbers, whose sums are exact in any order; below them, addresses."""
     found = np.zeros(SIZE, np.uint8)
     draws = np.random.default_rng(0).integers(-3, 4, (OUT + 20000 - X) // 8)
     values = draws.astype(dtype)
+    if pairs:  # the same in both halves, so that a word is near a small number too
+        values = (values.view(np.uint32) | values.view(np.uint32) >> 16).view(dtype)
     found[X : X + values.nbytes] = values.view(np.uint8)
     for k in range(3):
         found[WANTED + 16 * k : WANTED + 16 * k + 16] = np.array([ROWS + 100 * k, 25 + k]).view(
@@ -208,7 +233,7 @@ def written(tile, target, keeps):
 def simulated(tile, target, keeps, told):
     """The memory after the assembly was carried out, and what it asked for."""
     f, text = written(tile, target, keeps)
-    found = memory(tile.type.dtype)
+    found = memory(number_of(tile), tile.type.name == "pairs")
     given = arguments(tile, told)
     values = [given[value.name[1:]] for value in f.arguments]
     own = {f"%{name}": 7 * k for k, name in enumerate(SAVED)}
@@ -217,7 +242,7 @@ def simulated(tile, target, keeps, told):
     registers = {f"%{name}": value for name, value in zip(ARGUMENTS, values)}
     (body,) = re.findall(r'asm sideeffect "([^"]*)"', text)
     machine = Machine(body, found, {"%rsp": STACK, **registers, **own}, tile.type.lanes,
-                      tile.type.dtype)  # fmt: skip
+                      number_of(tile))  # fmt: skip
     machine.run()
     assert {"%rsp": STACK, **own}.items() <= machine.general.items()  # as its caller needs them
     return found, machine.asked
@@ -237,8 +262,8 @@ def terms_of(tile, told):
 
 def defined(tile, keeps, told):
     """The memory after a tile, by its definition."""
-    found, dtype, w = memory(tile.type.dtype), tile.type.dtype, tile.type.lanes
-    size = dtype.itemsize
+    dtype, w, pairs = number_of(tile), tile.type.lanes, tile.type.name == "pairs"
+    found, size = memory(dtype, pairs), dtype.itemsize
 
     def part(place, at, count):
         return found[place + at * size : place + (at + count) * size].view(dtype)
@@ -248,7 +273,8 @@ def defined(tile, keeps, told):
             out = part(OUT, tile.out[0][row] + tile.out[1][r], w)
             if not k and not tile.adds:
                 out[:] = 0
-            out += part(X + 20000, tile.x[row] + x, 1) * part(Y, y + v, w)
+            number = np.repeat(part(X + 20000, tile.x[row] + x, 1), w)
+            out[:] = added(out, number, part(Y, y + v, w), pairs)
         for v in tile.y if keeps else ():
             part(KEPT, k * keeps + v, w)[:] = part(Y, y + v, w)
     for k in range(told["rounds"] * tile.group if tile.asks else 0):
@@ -282,8 +308,8 @@ def native(tile, target, keeps, told):
     code = llvm.compile(written(tile, target, keeps)[1], target)
     found = np.zeros(SIZE + 64, np.uint8)
     found = found[-found.ctypes.data % 64 :][:SIZE]
-    found[:] = memory(tile.type.dtype)
-    noise = np.random.default_rng(1).standard_normal((OUT - X) // 8).astype(tile.type.dtype)
+    found[:] = memory(number_of(tile))
+    noise = np.random.default_rng(1).standard_normal((OUT - X) // 8).astype(number_of(tile))
     found[X : X + noise.nbytes] = noise.view(np.uint8)
     base = found.ctypes.data
     found[WANTED : WANTED + 48].view(np.int64)[::2] += base
@@ -317,7 +343,9 @@ def test_llvm_knows_all_words(name):
         emit_tile(module, f"tile{seed}", tile, keeps)
     text = module.text().replace("define internal", "define")
     assert text.count(" asm ") == 100
-    assert "vfmadd231ps" in llvm.assembly(text, target)
+    words = llvm.assembly(text, target)
+    assert "vfmadd231ps" in words
+    assert ("vdpbf16ps" in words) == target.pairs
 
 
 @pytest.mark.parametrize("name", SETS)

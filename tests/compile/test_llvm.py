@@ -91,7 +91,7 @@ def test_sse_code_has_no_fused_multiply_add_and_others_have():
     ir = AFFINE.format(lanes=4).replace("fmul", "fmul contract").replace("fadd", "fadd contract")
     texts = {name: llvm.assembly(ir, llvm.named(name)) for name in SETS}
     fused = {name: "vfmadd" in text or "fmla" in text for name, text in texts.items()}
-    assert fused == {"avx512": True, "avx2": True, "sse": False, "neon": True}
+    assert fused == {"avx512": True, "avx512bf16": True, "avx2": True, "sse": False, "neon": True}
     assert all(llvm.named(name).fma == fused[name] for name in fused)
 
 
@@ -99,6 +99,11 @@ def test_sse_code_has_no_fused_multiply_add_and_others_have():
     ("triple", "features", "told"),
     [
         ("x86_64-unknown-linux-gnu", "+avx,+avx2,+fma,-avx512f", "avx2"),
+        (  # rounding factors to bfloat16 is never chosen for anyone
+            "x86_64-unknown-linux-gnu",
+            ",".join(sorted(SETS["avx512bf16"][1])),
+            "avx512",
+        ),
         ("x86_64-apple-darwin", "+sse2", "sse"),
         ("aarch64-unknown-linux-gnu", "+fp-armv8,+neon,-sve", "neon"),
         ("arm64-apple-darwin24.0", "+neon", "neon"),

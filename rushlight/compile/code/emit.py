@@ -68,7 +68,7 @@ class Module:
     @property
     def vast(self) -> bool:
         """Whether the instructions of AVX-512 are there."""
-        return self.target is not None and self.target.name == "avx512"
+        return self.target is not None and self.target.bits == 512
 
     def declare(self, name: str, result: Type, arguments: Sequence[Type]) -> None:
         """A function that the process (or another module) holds."""

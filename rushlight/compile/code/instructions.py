@@ -149,7 +149,17 @@ class Instructions:
     def fma(self, x: Operand, y: Operand, z: Operand) -> Value:
         """x * y + z: one rounding where the processor has it, else two (never a library call)."""
         type = next(v.type for v in (x, y, z) if isinstance(v, Value))
+        if type.name == "pairs":
+            return self._sums_of_pairs(x, y, z)
         return self.intrinsic("fmuladd", *(self.coerce(v, type) for v in (x, y, z)))
+
+    def _sums_of_pairs(self, x: Value, y: Value, z: Value) -> Value:
+        """z and the products of both numbers in each lane, as AVX512-BF16 adds them up."""
+        wide = f"<{2 * x.type.lanes} x bfloat>"
+        both = [self.emit(one.type, f"bitcast {one.typed} to {wide}").name for one in (x, y)]
+        name = f"@llvm.x86.avx512bf16.dpbf16ps.{32 * z.type.lanes}"
+        factors = ", ".join(f"{wide} {half}" for half in both)
+        return self.emit(z.type, f"call {z.type.text} {name}({z.typed}, {factors})")
 
     def intrinsic(self, name: str, *operands: Value, flags: str = "") -> Value:
         """llvm.<name> overloaded on the type of its operands, which is that of the result."""

@@ -25,7 +25,12 @@ class Target:
     @property
     def masks(self) -> bool:
         """Whether it writes masked lanes at once; AMD's AVX2 takes them one by one."""
-        return self.name == "avx512" or (self.name == "avx2" and not self.cpu.startswith("znver"))
+        return self.bits == 512 or (self.name == "avx2" and not self.cpu.startswith("znver"))
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it multiplies bfloat16 two by two, adding both to a float32."""
+        return self.name == "avx512bf16"
 
     def lanes(self, dtype: Any) -> int:
         """How many elements of `dtype` one vector register holds."""
@@ -34,9 +39,11 @@ class Target:
 
 # name: machine, features it needs; LLVM's cpu for the forced set, bits, registers, multiply-add.
 # ARM multiplies registers only: one of the 32 is left to the numbers that LLVM loads early.
+# The first that a processor runs is taken: what stands behind it has to be asked for by name.
 AVX512 = {"+fma", "+avx2", "+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"}
 SETS: dict[str, tuple[str, set[str], str, int, int, bool]] = {
     "avx512": ("x86_64", AVX512, "skylake-avx512", 512, 32, True),
+    "avx512bf16": ("x86_64", AVX512 | {"+avx512bf16"}, "cooperlake", 512, 32, True),
     "avx2": ("x86_64", {"+fma", "+avx2"}, "haswell", 256, 16, True),
     "sse": ("x86_64", set(), "x86-64-v2", 128, 16, False),
     "neon": ("aarch64", set(), "generic", 128, 31, True),

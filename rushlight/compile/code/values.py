@@ -1,8 +1,9 @@
 """Types and values of the IR: what a register holds, and how a number is spelt.
 
 A `Type` is a NumPy dtype (or a pointer) with a number of lanes. bool is `i1` in registers and one
-byte in memory; bfloat16 is a float of as few digits in registers, its upper half in memory. A
-`Value` is a register's name, or a constant's spelling, with its type.
+byte in memory; bfloat16 is a float of as few digits in registers, its upper half in memory; where
+two of them are multiplied at once, each lane of `pairs` holds both. A `Value` is a register's name,
+or a constant's spelling, with its type.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 ELEMENTS = {
     "float32": "float", "float64": "double", "int8": "i8", "int16": "i16", "int32": "i32",
     "int64": "i64", "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
-    "bool": "i1", "bfloat16": "float", "ptr": "ptr", "void": "void",
+    "bool": "i1", "bfloat16": "float", "pairs": "float", "ptr": "ptr", "void": "void",
 }  # fmt: skip
 MEMORY = {"bool": "uint8", "bfloat16": "uint16"}  # what stands there for others
-KINDS = {"bfloat16": "f"}  # where NumPy has another
+KINDS = {"bfloat16": "f", "pairs": "f"}  # where NumPy has another
 SHORT = {"float": "f32", "double": "f64", "ptr": "p0"}
 
 
@@ -37,8 +38,10 @@ class Type:
         self.name = name
         self.lanes = lanes
         self.element = ELEMENTS[name]
-        self.dtype: Any = None if name in ("ptr", "void") else np.dtype(name)
-        self.kind = name[0] if self.dtype is None else KINDS.get(name, self.dtype.kind)
+        self.dtype: Any = (
+            None if name in ("ptr", "void") else np.dtype(np.int32 if name == "pairs" else name)
+        )
+        self.kind: str = name[0] if self.dtype is None else KINDS.get(name, self.dtype.kind)
         self.bits = 64 if self.dtype is None else 1 if name == "bool" else 8 * self.dtype.itemsize
         self.memory = ELEMENTS[MEMORY.get(name, name)]
         self.text = self.element if lanes == 1 else f"<{lanes} x {self.element}>"

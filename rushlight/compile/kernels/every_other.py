@@ -14,7 +14,8 @@ def suits(f: Function, type: Type, writes: bool = False) -> bool:
     if target is None or (writes and not target.masks):
         return False
     masks = f.module.vast or target.name == "avx2"
-    return masks and type.kind != "b" and type.size >= 4 and type.lanes > 2
+    wide = type.size >= 4 or (type.name == "bfloat16" and target.pairs)
+    return masks and type.kind != "b" and wide and type.lanes > 2
 
 
 def load(f: Function, type: Type, pointer: Value, mask: Value | None) -> Value:

@@ -16,13 +16,13 @@ from ..code.emit import Function
 if TYPE_CHECKING:
     from .tiles import Tile
 
-SETS = ("avx512", "avx2")  # of instructions; tiles for others are left to LLVM
+SETS = ("avx512", "avx512bf16", "avx2")  # of instructions; tiles for others are left to LLVM
 # general registers as System V has them: arguments, what may be used up, what belongs to the caller
 _ARGUMENTS, _LOST = "rdi rsi rdx rcx r8 r9".split(), "rax r10 r11".split()
 _SAVED = "rbx rbp r12 r13 r14 r15".split()
 _REGISTERS = [*_ARGUMENTS, *_LOST, *_SAVED]
 _LATER = ("out", "each", "more", "rounds", "kinds")  # in memory where lines are asked for
-_REALS = ("float32", "float64")
+_REALS = ("float32", "float64", "pairs")
 _REACH = 1 << 30  # bytes that an address may be from its register
 
 
@@ -91,7 +91,8 @@ class Assembly:
         self.own = [*_LATER[:3], "at", "number"] * bool(tile.asks)  # what it keeps on the stack
         self.wide = tile.type.lanes * self.size  # bytes of a vector
         end, name = "sd"[self.size == 8], "zmm" if self.wide == 64 else "ymm"
-        self.fma, self.spread = f"vfmadd231p{end}", f"vbroadcasts{end}"
+        self.fma = "vdpbf16ps" if tile.type.name == "pairs" else f"vfmadd231p{end}"
+        self.spread = f"vbroadcasts{end}"
         self.sums = [f"%{name}{n}" for n in range(len(tile.x) * len(tile.y))]
         *self.vectors, self.number = (
             f"%{name}{n}" for n in range(len(self.sums), _vectors(tile, keeps))

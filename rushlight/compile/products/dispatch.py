@@ -31,10 +31,11 @@ SMALL = 1 << 12  # multiply-adds below which a plain loop nest is as good
 
 def matrix_products(normal: Normal) -> frozenset[Node]:
     """The dots worth a matrix kernel."""
-    return frozenset(n for n in normal.nodes if n.op == "conv" or (n.op == "dot" and _suits(n)))
+    return frozenset(n for n in normal.nodes if n.op == "conv" or (n.op == "dot" and suits(n)))
 
 
-def _suits(node: Node) -> bool:
+def suits(node: Node) -> bool:
+    """Whether a dot is worth a matrix kernel."""
     if node.dtype.name not in ("float32", "float64"):
         return False
     if any(below(x).op == "constant" and below(x).size == 1 for x in node.inputs):
@@ -211,7 +212,8 @@ def _gemm(
         _operand(b, right, columns, inner, batch, lined),
         Result(slot, out.get(rows, 0), out.get(columns, 0),
                tuple(out.get(v, 0) for v in batch), own.index[0]),
-        tuple(nest.extents[v] for v in batch), node.dtype.name,
+        tuple(nest.extents[v] for v in batch),
+        node.dtype.name if node.inputs[0].dtype == node.dtype else "pairs",
     )  # fmt: skip
     nest.vector = rows if gemm.lane_axis == "row" else columns
     nest.at = dict.fromkeys([*nest.order, *inner], 0)

@@ -85,7 +85,7 @@ class Driver:
         copies = max(1, min(12 // (rows * reach), self.gemm.terms // w)) if plan.inner else 1
         loops = ((1, x_steps[-1], 0),) if self.free else tuple(zip(self.gemm.k, x_steps, y_steps))
         return Tile(
-            self.type, tuple(n * x_free for n in range(rows)), y, loops, out,
+            self.type.of(self.gemm.dtype), tuple(n * x_free for n in range(rows)), y, loops, out,
             unroll=1 if short else unrolled(self.type, len(y), rows, plan.packs_y and not packed),
             tail=0 if packed else tail, out_tail=tail if self.direct else 0,
             adds=bool(plan.cut) or (self.direct and self.gemm.accumulate), inner=plan.inner,

@@ -56,7 +56,10 @@ class Result:
 
 @record(frozen=True)
 class Gemm:
-    """C[batch, i, j] (+)= sum over k of A[batch, i, k] * B[batch, k, j]; k may be several axes."""
+    """C[batch, i, j] (+)= sum over k of A[batch, i, k] * B[batch, k, j]; k may be several axes.
+
+    Factors of `dtype` "pairs" are words of two terms in bfloat16; k counts words, C is float32.
+    """
 
     m: int
     n: int
@@ -82,7 +85,13 @@ class Gemm:
 
     @property
     def flops(self) -> int:
-        return 2 * self.m * self.n * self.terms * math.prod(self.batch)
+        each = 4 if self.dtype == "pairs" else 2
+        return each * self.m * self.n * self.terms * math.prod(self.batch)
+
+    @property
+    def sums(self) -> str:
+        """The type of C."""
+        return "float32" if self.dtype == "pairs" else self.dtype
 
     @once
     def lane_axis(self) -> str:

@@ -36,7 +36,7 @@ ROW = (1, 8)  # the tile where the result is one row
 @functools.lru_cache(maxsize=512)
 def plan_gemm(gemm: Gemm, target: Any) -> Plan:
     """The cheapest way found."""
-    type = vector(gemm.dtype, target.lanes(gemm.dtype))
+    type = vector(gemm.sums, target.lanes(gemm.sums))
     best, first, found = math.inf, 0, None
     shapes = list(_candidates(gemm, type, target))
     for least, number in sorted((_least(shape, target), k) for k, shape in enumerate(shapes)):
@@ -80,7 +80,8 @@ def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
                     yield replace(plan, rows=even[-1])
         along = x.inner[-1] == y.inner[-1] == 1
         if along and swapped == (gemm.lane_axis == "row"):
-            for rows, vectors in tile_shapes(target.registers, target.fma, 0):
+            registers = target.registers - (gemm.dtype == "pairs")  # LLVM loads both factors
+            for rows, vectors in tile_shapes(registers, target.fma, 0):
                 if vectors <= y_size:
                     yield Plan(gemm, type, swapped, True, rows, vectors)
 
