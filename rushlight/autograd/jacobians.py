@@ -152,25 +152,20 @@ def jacfwd(
         places = _places(argnums, len(args))
         inputs, in_spec = flatten(tuple(args[place] for place in places))
         _only_tensors(inputs, "jvp(f, primals, tangents)")
-        kept: list[Any] = []
+        seen: list[Any] = []  # how the outputs are arranged, and what came beside them
+
+        def given(duals: list[Tensor]) -> Any:
+            whole = list(args)
+            for place, one in zip(places, unflatten(duals, in_spec)):
+                whole[place] = one
+            return func(*whole, **kwargs)
 
         def columns(tangents: list[Tensor]) -> list[Tensor]:
-            with entered("jvp") as level:
-                duals = [wrap(Dual(level, x, t)) for x, t in zip(inputs, tangents)]
-                given = list(args)
-                for place, one in zip(places, unflatten(duals, in_spec)):
-                    given[place] = one
-                result = func(*given, **kwargs)
-                result, aux = _with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
-                ys, spec = flatten(result)
-                _only_tensors(ys, "jvp(f, primals, tangents)")
-                _refuse_complex("jacfwd", ys, "outputs")
-                pairs = [unpacked(level, y) for y in ys]
-            kept[:] = [spec, [p for p, _ in pairs], map_leaves(lambda x: _primal(level, x), aux)]
-            return [t for _, t in pairs]
+            pushed, *seen[:] = _pushed(given, inputs, tangents, has_aux)
+            return pushed
 
         pushed = _apply_rows(columns, inputs, None, randomness)
-        spec, _, aux = kept
+        spec, aux = seen
         found = []
         for column in pushed:
             blocks = [_outputs_first(block, x, column) for block, x in
@@ -180,6 +175,20 @@ def jacfwd(
         return (result, aux) if has_aux else result
 
     return _wraps(func, jacobian)
+
+
+def _pushed(
+    func: Function, inputs: list[Tensor], tangents: list[Tensor], has_aux: bool
+) -> tuple[list[Tensor], TreeSpec, Any]:
+    """The tangents of what `func` makes of a list, how they are arranged, and what it adds."""
+    with entered("jvp") as level:
+        result = func([wrap(Dual(level, x, t)) for x, t in zip(inputs, tangents)])
+        result, aux = _with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
+        ys, spec = flatten(result)
+        _only_tensors(ys, "jvp(f, primals, tangents)")
+        _refuse_complex("jacfwd", ys, "outputs")
+        found = [unpacked(level, y)[1] for y in ys]
+    return found, spec, map_leaves(lambda x: _primal(level, x), aux)
 
 
 def _outputs_first(block: Tensor, x: Tensor, column: Tensor) -> Tensor:

@@ -274,7 +274,6 @@ def _of_traced(graph: Any, limit: int) -> GraphPicture:
     """A `compile` or `sym` graph: nodes with `op`, `inputs`, `shape` and perhaps `module`."""
     nodes = [node for node in graph.nodes if node.op not in ("input", "constant")]
     nodes = [node for node in nodes if _maker(node) is node]
-    place = {id(node): step for step, node in enumerate(nodes)}
     signs = [(node.op, node.shape) for node in nodes]
     modules = [getattr(node, "module", "") for node in nodes]
     titles = [str(node.params[0]) if node.op == "loop" else node.op for node in nodes]
@@ -290,21 +289,25 @@ def _of_traced(graph: Any, limit: int) -> GraphPicture:
         Box(kind, part.title, (shape_text(nodes[part.steps()[-1]].shape),), "")
         for kind, part in zip(kinds, shown)
     ]
+    box_of = {id(node): owner[step] for step, node in enumerate(nodes)}
+    return GraphPicture(boxes, _traced_edges(nodes, box_of, boxes), len(nodes))
+
+
+def _traced_edges(
+    nodes: list[Any], box_of: dict[int, int], boxes: list[Box]
+) -> list[tuple[int, int, str]]:
+    """The edges between boxes; inputs and constants get boxes of their own when first read."""
     edges: dict[tuple[int, int], str] = {}
-    sources: dict[int, int] = {}
     for node in nodes:
+        end = box_of[id(node)]
         for x in map(_maker, node.inputs):
-            a = owner.get(place.get(id(x), -1))
-            if a is None:
-                if id(x) not in sources:
-                    kind = "leaf" if x.op == "input" else "constant"
-                    sources[id(x)] = len(boxes)
-                    boxes.append(Box(kind, x.op, (shape_text(x.shape),), ""))
-                a = sources[id(x)]
-            b = owner[place[id(node)]]
-            if a != b:
-                edges.setdefault((a, b), "")
-    return GraphPicture(boxes, [(a, b, label) for (a, b), label in edges.items()], len(nodes))
+            if id(x) not in box_of:
+                box_of[id(x)] = len(boxes)
+                kind = "leaf" if x.op == "input" else "constant"
+                boxes.append(Box(kind, x.op, (shape_text(x.shape),), ""))
+            if box_of[id(x)] != end:
+                edges[box_of[id(x)], end] = ""
+    return [(start, end, label) for (start, end), label in edges.items()]
 
 
 def _maker(node: Any) -> Any:

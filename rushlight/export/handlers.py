@@ -1,4 +1,4 @@
-"""Public functions that are other operators, or several, by the names of the functions.
+"""Public functions that become other operators, or several of them, by name."""
 
 A handler gets the recorder and what the function was called with, and gives the function's result.
 """
@@ -193,12 +193,7 @@ def _tensor(rec: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _index(rec: Any, x: Any, key: Any) -> Any:
     """`x[...]` as one operator after the other, in the order of the dimensions."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    if any(isinstance(one, (list, range)) for one in parts):
-        parts = [rl.tensor(list(one)) if isinstance(one, (list, range)) else one for one in parts]
-        for one in parts:
-            if isinstance(one, rl.Tensor) and id(one) not in rec.known:
-                rec.constant(one)
+    parts = _index_parts(rec, key)
     taken = sum(one.ndim if _is_mask(one) else 1 for one in parts
                 if one is not None and one is not Ellipsis)  # fmt: skip
     if not any(one is Ellipsis for one in parts):
@@ -222,6 +217,17 @@ def _index(rec: Any, x: Any, key: Any) -> Any:
     if not chosen:
         return x if parts != [Ellipsis] else rec.call("alias", x)
     return rec.emit("index", "Tensor", (x, [chosen.get(k) for k in range(max(chosen) + 1)]), {})
+
+
+def _index_parts(rec: Any, key: Any) -> list[Any]:
+    """The parts of a key; lists and ranges as tensors that the graph knows."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(one, (list, range)) for one in parts):
+        parts = [rl.tensor(list(one)) if isinstance(one, (list, range)) else one for one in parts]
+        for one in parts:
+            if isinstance(one, rl.Tensor) and id(one) not in rec.known:
+                rec.constant(one)
+    return parts
 
 
 def _is_mask(one: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Dimensions that may have other sizes later: how they are named, tried, and checked at a call."""
+"""Dynamic dimensions: how they are named, tried at two sizes, and checked at a call."""
 
 from __future__ import annotations
 
@@ -99,40 +99,45 @@ def found_dynamics(
     if wanted is None:
         return known
     if isinstance(wanted, Mapping):
-        if list(wanted) != names and set(wanted) != set(names):
-            raise UserError(
-                UserErrorType.INVALID_INPUT,
-                "When `dynamic_shapes` is specified as a dict, its top-level keys must be the arg"
-                f" names {names} of `inputs`, but here they are {list(wanted)}. Alternatively, you"
-                " could also ignore arg names entirely and specify `dynamic_shapes` as a"
-                " list/tuple matching `inputs`.",
-            )
-        wanted = [wanted[name] for name in names]
+        wanted = _in_order(wanted, names)
     places = {id(x): place for place, x in enumerate(leaves) if isinstance(x, rl.Tensor)}
-
-    def lay(value: Any, spec: Any) -> None:
-        if spec is None:
-            return
-        if isinstance(value, rl.Tensor):
-            entries = spec.items() if isinstance(spec, Mapping) else enumerate(spec)
-            for dim, one in entries:
-                known.add(places[id(value)], dim, one)
-        elif isinstance(value, Mapping):
-            for key, part in value.items():
-                lay(part, spec.get(key))
-        elif isinstance(value, (tuple, list)):
-            if len(spec) != len(value):
-                raise UserError(
-                    UserErrorType.INVALID_INPUT,
-                    f"Detected mismatch between the structure of `inputs` and `dynamic_shapes`:"
-                    f" {len(value)} parts against {len(spec)}",
-                )
-            for part, one in zip(value, spec):
-                lay(part, one)
-
-    lay(inputs, tuple(wanted))
+    _lay(known, places, inputs, tuple(wanted))
     _check_equal(known, leaves)
     return known
+
+
+def _in_order(wanted: Mapping[str, Any], names: list[str]) -> list[Any]:
+    """`dynamic_shapes` by the names of arguments as a list in their order."""
+    if set(wanted) != set(names):
+        raise UserError(
+            UserErrorType.INVALID_INPUT,
+            "When `dynamic_shapes` is specified as a dict, its top-level keys must be the arg"
+            f" names {names} of `inputs`, but here they are {list(wanted)}. Alternatively, you"
+            " could also ignore arg names entirely and specify `dynamic_shapes` as a"
+            " list/tuple matching `inputs`.",
+        )
+    return [wanted[name] for name in names]
+
+
+def _lay(known: Dynamics, places: Mapping[int, int], value: Any, spec: Any) -> None:
+    """Add to `known` what `spec` says of the tensors in `value`, a tree of the same structure."""
+    if spec is None:
+        return
+    if isinstance(value, rl.Tensor):
+        for dim, one in spec.items() if isinstance(spec, Mapping) else enumerate(spec):
+            known.add(places[id(value)], dim, one)
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            _lay(known, places, part, spec.get(key))
+    elif isinstance(value, (tuple, list)):
+        if len(spec) != len(value):
+            raise UserError(
+                UserErrorType.INVALID_INPUT,
+                f"Detected mismatch between the structure of `inputs` and `dynamic_shapes`:"
+                f" {len(value)} parts against {len(spec)}",
+            )
+        for part, one in zip(value, spec):
+            _lay(known, places, part, one)
 
 
 def _check_equal(known: Dynamics, leaves: list[Any]) -> None:

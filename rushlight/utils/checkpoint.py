@@ -254,6 +254,22 @@ def _nothing() -> tuple[Any, Any]:
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
+def _check_options(
+    use_reentrant: bool, context_fn: Callable[[], Any], determinism_check: str, debug: bool,
+    kwargs: dict[str, Any],
+) -> None:  # fmt: skip
+    if determinism_check not in ("default", "none"):
+        raise ValueError(
+            "determinism_check should be one of ['default', 'none'], but got " + determinism_check
+        )
+    if use_reentrant and kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if use_reentrant and (context_fn is not _nothing or debug):
+        raise ValueError(
+            "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+        )
+
+
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None,
     context_fn: Callable[[], Any] = _nothing, determinism_check: str = "default",
@@ -280,27 +296,19 @@ def checkpoint(
     if use_reentrant is None:
         _explicit("")
         use_reentrant = True
-    if determinism_check not in ("default", "none"):
-        raise ValueError(
-            "determinism_check should be one of ['default', 'none'], but got " + determinism_check
-        )
+    _check_options(use_reentrant, context_fn, determinism_check, debug, kwargs)
     if use_reentrant:
-        if kwargs:
-            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
-        if context_fn is not _nothing or debug:
-            raise ValueError(
-                "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
-            )
-        if rl.is_grad_enabled() and not any(x.requires_grad for x in _tensors(args)):
+        constant = rl.is_grad_enabled() and not any(x.requires_grad for x in _tensors(args))
+        if constant:
             warnings.warn(
                 "None of the inputs have requires_grad=True. Gradients will be None",
                 UserWarning, stacklevel=2,
             )  # fmt: skip
-            if STATE.tracer is not None:
-                with rl.no_grad():
-                    return function(*args)
         if STATE.tracer is None:
             return _Reentrant.apply(function, preserve_rng_state, *args)
+        if constant:
+            with rl.no_grad():
+                return function(*args)
     if not rl.is_grad_enabled() or STATE.tracer is not None:  # a program plans its own memory
         return function(*args, **kwargs)
     first, again = context_fn()

@@ -311,10 +311,10 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         shape = shapes.broadcast(*(x.shape for x in args))
         return tuple(shape), np.asarray(evaluate(prim, tries, params)).dtype
     if prim.name in ("matmul", "bmm", "linear") and all(x.ndim == 2 for x in args):
-        a, b = args[0].shape, args[1].shape
-        inner = b[1] if prim.name == "linear" else b[0]
-        if a[1] == inner and args[0].dtype == args[1].dtype:
-            return (a[0], b[0] if prim.name == "linear" else b[1]), args[0].dtype
+        (rows, inner), weight = args[0].shape, args[1].shape
+        facing, columns = weight[::-1] if prim.name == "linear" else weight
+        if inner == facing and args[0].dtype == args[1].dtype:
+            return (rows, columns), args[0].dtype
     found = _tried(prim, args, params)
     if prim.outputs == 1:
         array = np.asarray(found)

@@ -210,26 +210,34 @@ def _starts(size: int, kernel: int, out: int, sample: Tensor) -> list[tuple[int,
     return [(start, start + kernel) for start in (*starts, size - kernel)]
 
 
-def _fractional(
-    dims: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any,
-    indices: bool, samples: Any,
-) -> Any:  # fmt: skip
-    name = f"fractional_max_pool{dims}d"
+def _fractional_sizes(
+    dims: int, name: str, size: tuple[int, ...], kernel: tuple[int, ...], output_size: Any,
+    output_ratio: Any,
+) -> tuple[int, ...]:  # fmt: skip
+    """The sizes of the result, given as such or as shares of the input's; windows must fit."""
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    size = tuple(input.shape[-dims:])
     if output_size is None:
         ratio = (output_ratio,) * dims if isinstance(output_ratio, float) else tuple(output_ratio)
         out = tuple(int(a * b) for a, b in zip(size, ratio))
     else:
         out = sizes_of(output_size, dims, name, "output_size")
-    labels = ("time", "height", "width")[-dims:]
-    for label, a, k, o in zip(labels, size, kernel, out):
+    for label, a, k, o in zip(("time", "height", "width")[-dims:], size, kernel, out):
         if o + k - 1 > a:
             raise RuntimeError(
                 f"{name}(): pool {label} {k} too large relative to input {label} {a}"
             )
+    return out
+
+
+def _fractional(
+    dims: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any,
+    indices: bool, samples: Any,
+) -> Any:  # fmt: skip
+    name = f"fractional_max_pool{dims}d"
+    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
+    size = tuple(input.shape[-dims:])
+    out = _fractional_sizes(dims, name, size, kernel, output_size, output_ratio)
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
     if samples is None:
         samples = rl.rand(*batch.shape[:2], dims, dtype=input.dtype)
