@@ -1,4 +1,4 @@
-"""Public functions that become other operators, or several of them, by name."""
+"""Public functions that become other operators, or several of them, by name.
 
 A handler gets the recorder and what the function was called with, and gives the function's result.
 """
