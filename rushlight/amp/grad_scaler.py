@@ -10,6 +10,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
+from ..core.state import STATE
 
 
 class OptState(Enum):
@@ -22,6 +23,17 @@ class OptState(Enum):
 
 def _nothing_yet() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
+
+
+def _skips(found: list[rl.Tensor]) -> bool:
+    """Whether a step is to be left out; compiled programs ask it of the gradients of every call.
+
+    A program is made of a step that is taken; a call that skips one runs eagerly.
+    """
+    if STATE.tracer is None:
+        return any(one.item() for one in found)
+    holds = STATE.tracer.holds
+    return not all(holds((one == 0)._array, "a step that is skipped") for one in found)
 
 
 class GradScaler:
@@ -71,13 +83,15 @@ class GradScaler:
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
-        self._growth_tracker = 0
+        self._init_growth_tracker = 0
+        self._growth_tracker: rl.Tensor | None = None  # good steps since the factor changed
         # optimizer -> how far it is, and whether its gradients have inf or nan, as 0.0 or 1.0
         self._per_optimizer_states: dict[int, dict[str, Any]] = defaultdict(_nothing_yet)
 
     def _factor(self) -> rl.Tensor:
         if self._scale is None:
             self._scale = rl.tensor(float(self._init_scale))
+            self._growth_tracker = rl.tensor(self._init_growth_tracker, dtype=rl.int32)
         return self._scale
 
     def scale(self, outputs: Any) -> Any:
@@ -108,18 +122,18 @@ class GradScaler:
             raise RuntimeError("unscale_() is being called after step().")
         if self._scale is None:
             raise RuntimeError("Attempted unscale_ but _scale is None.  ")
-        inverse = 1.0 / self._scale.item()
-        bad = False
+        bad = rl.zeros((), dtype=rl.bool)
         with rl.no_grad():
+            inverse = self._scale.double().reciprocal().float()
             for group in optimizer.param_groups:
                 for weight in group["params"]:
                     if weight.grad is None:
                         continue
                     if weight.grad.dtype is rl.float16:
                         raise ValueError("Attempting to unscale FP16 gradients.")
-                    bad = bad or not bool(rl.isfinite(weight.grad).all())
+                    bad = bad | ~rl.isfinite(weight.grad).all()
                     weight.grad.mul_(inverse)
-        state["found_inf_per_device"] = {self._scale.device: rl.tensor(float(bad))}
+        state["found_inf_per_device"] = {self._scale.device: bad.float()}
         state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -134,8 +148,9 @@ class GradScaler:
         if state["stage"] is OptState.READY:
             self.unscale_(optimizer)
         state["stage"] = OptState.STEPPED
-        bad = sum(one.item() for one in state["found_inf_per_device"].values())
-        return None if bad else optimizer.step(*args, **kwargs)
+        if _skips(list(state["found_inf_per_device"].values())):
+            return None
+        return optimizer.step(*args, **kwargs)
 
     def update(self, new_scale: float | rl.Tensor | None = None) -> None:
         """Adapt the factor to what the last steps found, or set it."""
@@ -149,20 +164,17 @@ class GradScaler:
             states = self._per_optimizer_states.values()
             found = [one for state in states for one in state["found_inf_per_device"].values()]
             assert found, "No inf checks were recorded prior to update."
-            if any(one.item() for one in found):
-                self._scale.mul_(self._backoff_factor)
-                self._growth_tracker = 0
-            else:
-                self._grow()
-        self._per_optimizer_states = defaultdict(_nothing_yet)
+            self._adapt(self._scale, self._growth_tracker, rl.stack(found).any())
+        self._per_optimizer_states.clear()
 
-    def _grow(self) -> None:
-        self._growth_tracker += 1
-        if self._growth_tracker == self._growth_interval:
-            grown = self._factor() * self._growth_factor
-            if bool(rl.isfinite(grown)):
-                self._factor().copy_(grown)
-            self._growth_tracker = 0
+    @rl.no_grad()
+    def _adapt(self, scale: rl.Tensor, tracker: Any, bad: rl.Tensor) -> None:
+        """Less after a bad step, more after so many good ones: without asking for a value."""
+        grown, steps = scale * self._growth_factor, tracker + 1
+        full = steps == self._growth_interval
+        good = rl.where(full & rl.isfinite(grown), grown, scale)
+        scale.copy_(rl.where(bad, scale * self._backoff_factor, good))
+        tracker.copy_(rl.where(bad | full, 0, steps))
 
     def get_scale(self) -> float:
         """The factor; 1.0 if not enabled."""
@@ -194,6 +206,12 @@ class GradScaler:
         """Set after how many good steps the factor grows."""
         self._growth_interval = new_interval
 
+    def _get_growth_tracker(self) -> int:
+        if not self._enabled:
+            return 0
+        tracker = self._growth_tracker
+        return self._init_growth_tracker if tracker is None else int(tracker.item())
+
     def is_enabled(self) -> bool:
         """Whether it does anything."""
         return self._enabled
@@ -207,7 +225,7 @@ class GradScaler:
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
+            "_growth_tracker": self._get_growth_tracker(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -225,4 +243,6 @@ class GradScaler:
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
-        self._growth_tracker = state_dict["_growth_tracker"]
+        self._init_growth_tracker = state_dict["_growth_tracker"]
+        if self._growth_tracker is not None:
+            self._growth_tracker.fill_(state_dict["_growth_tracker"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.state import STATE
 from ..core.tape import LEAF, storage_of
 from ..core.tensor import Tensor
 
@@ -46,6 +47,17 @@ def copied(array: np.ndarray, memo: dict[Any, Any]) -> np.ndarray:
     return placed(memo[key], array, start)
 
 
+def _content(self: Tensor, memo: dict[Any, Any]) -> Any:
+    """The memory of a deep copy; in a compiled call that of a clone, or the trace ends."""
+    tracer = STATE.tracer
+    if tracer is not None:
+        array = tracer.lift(self)
+        if array.base is None and array.flags.c_contiguous:
+            return array.copy()
+        tracer.escape("copy.deepcopy()")
+    return copied(self._array, memo)
+
+
 def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
     if id(self) in memo:
         return memo[id(self)]
@@ -58,7 +70,7 @@ def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
         )
     result = object.__new__(type(self))
     memo[id(self)] = result
-    result._array = copied(self._array, memo)
+    result._array = _content(self, memo)
     result._entry = self._entry
     for name, value in self.__dict__.items():
         if not name.startswith("_"):
@@ -77,6 +89,8 @@ def shallow_copy(self: Tensor) -> Tensor:
 
 
 def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
+    if STATE.tracer is not None:
+        STATE.tracer.escape("a pickle")
     extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
     return _rebuild, (type(self), self._array, self._entry is not None, extra)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.state import STATE
 from .lr_scheduler import LRScheduler
 from .lr_scheduler.base import per_group, warn_outside_step
 
@@ -62,14 +63,21 @@ def get_swa_multi_avg_fn() -> Callable:
 
     @rl.no_grad()
     def swa_update(averaged_params, current_params, num_averaged):
-        count = float(num_averaged) + 1
+        count = rl.as_tensor(num_averaged).double() + 1
         for average, value in zip(averaged_params, current_params):
             if average.is_floating_point() or average.is_complex():
-                average.lerp_(value, 1 / count)
+                average.lerp_(value, (1 / count).to(average.dtype))
             else:
                 average.copy_(average + (value - average) / count)
 
     return swa_update
+
+
+def _none_yet(count: rl.Tensor) -> bool:
+    """Whether nothing was averaged before; programs are for all calls but that one."""
+    if STATE.tracer is None:
+        return bool(count == 0)
+    return STATE.tracer.first((count == 0)._array, "a first average")
 
 
 class AveragedModel(rl.nn.Module):
@@ -122,7 +130,7 @@ class AveragedModel(rl.nn.Module):
     def update_parameters(self, model: Any) -> None:
         """Take the model's present parameters into the average."""
         averages, values = self._averaged(self.module), self._averaged(model)
-        if self.n_averaged == 0:
+        if _none_yet(self.n_averaged):
             for average, value in zip(averages, values):
                 average.copy_(value)
         elif self.multi_avg_fn is not None:

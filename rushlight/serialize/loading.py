@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.state import STATE
 from . import foreign, safetensors, tensors
 from .archive import Archive, Source
 from .errors import CheckpointError, EmptyCheckpointError, short
@@ -56,6 +57,8 @@ def load(
     ...     print(error)
     the file (22 bytes) is an HTML page
     """
+    if STATE.tracer is not None:
+        STATE.tracer.stop("torch.load() must happen at every call")
     trusted = weights_only is False
     locate = _locator(map_location)
     try:

@@ -8,6 +8,7 @@ import pickle
 import sys
 from typing import Any
 
+from ..core.state import STATE
 from . import archive, safetensors
 from .atomic import replacing
 from .pickle_writer import Writer
@@ -40,6 +41,8 @@ def save(
     >>> torch.load(stream)
     {'w': tensor([1., 1.]), 'epoch': 3}
     """
+    if STATE.tracer is not None:
+        STATE.tracer.stop("torch.save() must happen at every call")
     is_path = isinstance(f, (str, os.PathLike))
     if is_path and os.fspath(f).endswith(".safetensors"):
         safetensors.save_file(obj, f)  # pyright: ignore[reportArgumentType]  # a path

@@ -288,7 +288,8 @@ def test_what_a_call_changes_is_repeated(function: Any) -> None:
         one.total = 0
         run = wrap(lambda x, one=one: function(x, one))
         values = [run(torch.full((2,), k + 1.0)).tolist() for k in range(6)]
-        kept = kind.count, one.total, len(kind.log), getattr(kind, "found", 0)
+        made: Any = kind
+        kept = made.count, one.total, len(made.log), getattr(made, "found", 0)
         found.append((values, kept, float(getattr(one.weight, "seen", 0))))
     assert found[0] == found[1]
 

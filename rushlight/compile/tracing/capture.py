@@ -161,6 +161,7 @@ def capture(
     with tracer:
         for leaf in leaves:
             tracer.lift(leaf)
+        tracer.lend(x for x, _ in reach.tensors.values())
         with watch:
             result = function(*args, **kwargs)
         try:
@@ -315,6 +316,8 @@ def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any,
         if tracer.places[id(leaf)] != place:
             found.append((place, tracer.places[id(leaf)], None))
     for x, array in tracer.lifted:
+        if type(x._array) is Traced and x._array.version < 0:  # nobody has looked
+            continue
         held = x._array if tracer.stood(x) else None
         source = held.cell.source if type(held) is Traced else None
         if not isinstance(source, Source) or source.tensor is x:

@@ -232,7 +232,7 @@ class NumpyCalls:
             return
         part = x.memory[key] if not traced_in(key) else None
         if part is not None and type(part) is ndarray and np.may_share_memory(part, x.memory):
-            view = self.result(part, x.node)
+            view = self.result(part, x.read())
             view.version = -1
             self.write(view, value)
             return

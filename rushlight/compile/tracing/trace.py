@@ -27,6 +27,7 @@ from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .handling import handle
 from .later import Forms, Later, Met
+from .lent import Lending, array_of
 from .numpy_calls import COUNTING, line, masks, value_of
 from .pulls import Pulls
 from .required import ASKS, ask
@@ -35,6 +36,7 @@ from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
+PASSING = "no program is made of"
 _LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
 LOG = logging.getLogger("rushlight.compile")
 
@@ -69,7 +71,7 @@ class Unwatched:
     seen = unseen
 
 
-class Tracer(Draws, Settings):
+class Tracer(Draws, Settings, Lending):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
     def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
@@ -148,7 +150,7 @@ class Tracer(Draws, Settings):
             if type(x) is Traced:
                 traced.append(x)
                 continue
-            array = _array_of(x)
+            array = array_of(x)
             if type(array) is Traced and array.tracer is self:
                 self._expect(array.cell, x)
                 x._array = array.memory
@@ -195,7 +197,8 @@ class Tracer(Draws, Settings):
                 known = self.external(*self.origin(x), array)
                 known.cell.source.tensor, known.cell.source.entry = x, x._entry
             else:
-                known = self.constant(array)
+                known = self.beneath(array)
+                known = self.constant(array) if known is None else known
         if not self.closed:
             x._array = known
             self.lifted.append((x, array))
@@ -203,9 +206,7 @@ class Tracer(Draws, Settings):
 
     def stood(self, x: Tensor) -> bool:
         """Whether a tensor stood before the call."""
-        if id(x) in self.places or (self.reach is not None and id(x) in self.reach.tensors):
-            return True
-        return not self.age.new(x)
+        return self.named(x) or not self.age.new(x)
 
     def origin(self, x: Tensor) -> tuple[str, Any, Any]:
         """Where a tensor that stood before the call is to be found at the next one."""
@@ -221,12 +222,21 @@ class Tracer(Draws, Settings):
 
     def external(self, kind: str, owner: Any, key: Any, array: np.ndarray) -> Traced:
         """A new input."""
-        node = Node("input", (), (len(self.sources),), array.shape, array.dtype)
-        source = Source(kind, owner, key, array, node)
-        self.sources.append(source)
-        traced = self.fresh(array, node, source)
+        source = self._source(kind, owner, key, array)
+        traced = self.fresh(array, source.node, source)
         source.cell = traced.cell
         return traced
+
+    def _source(self, kind: str, owner: Any, key: Any, array: np.ndarray) -> Source:
+        node = Node("input", (), (len(self.sources),), array.shape, array.dtype)
+        self.sources.append(Source(kind, owner, key, array, node))
+        return self.sources[-1]
+
+    def input_of(self, x: Tensor, array: np.ndarray, entry: Any, cell: Cell) -> Source:
+        """The input that a tensor becomes whose stand-in is used."""
+        source = self._source(*self.origin(x), array)
+        source.tensor, source.entry, source.cell = x, entry, cell
+        return source
 
     def constant(self, array: np.ndarray) -> Traced:
         """An array that the call itself made, without reading any tensor."""
@@ -307,21 +317,6 @@ class Tracer(Draws, Settings):
             known.version = -1
         return known
 
-    def known(self, array: np.ndarray) -> Traced | None:
-        """The traced array of memory that an op is given bare, of a tensor not met before too."""
-        found = self.find(array)
-        if found is not None or self.closed:
-            return found
-        if self._holders is None:
-            self._holders = {}
-            for x in self.age.old():
-                if type(_array_of(x)) is ndarray:
-                    self._holders.setdefault(id(owner_of(x._array)), []).append(x)
-        for x in self._holders.get(id(owner_of(array)), ()):
-            if type(x._array) is ndarray and np.may_share_memory(x._array, array):
-                self.lift(x)
-        return self.find(array)
-
     def refuse_content(self, array: Any, computed: bool = False) -> None:
         """End the trace at an array whose content the next call may find changed.
 
@@ -341,14 +336,32 @@ class Tracer(Draws, Settings):
             if self.later.on and not holds.value.all():
                 self.settle()  # so that it raises where it should
 
-    def holds(self, truth: Any) -> bool:
-        """Whether it is true everywhere; a program asks at every call, and none is made of a no."""
+    def holds(self, truth: Any, otherwise: str = "") -> bool:
+        """Whether it is true everywhere; a program asks at every call, and none is made of a no.
+
+        `otherwise`: what a call is where it is not true, if that happens now and then.
+        """
         self.require(truth)
         found = bool(value_of(truth).all())
-        if not found:
+        if not found and otherwise:
+            self.passes(otherwise)
+        elif not found:
             self.raises = None  # the caller will, with words of its own
             self.stop("a condition on values does not hold")
         return found
+
+    def first(self, truth: Any, what: str) -> bool:
+        """Whether it is the first call, of which no program is made; those of others ask."""
+        if not bool(value_of(truth).all()):
+            self.require(np.logical_not(truth))
+            return False
+        self.passes(what)
+        return True
+
+    def passes(self, what: str) -> None:
+        """End the trace of a call that is not as others are: the next one may do."""
+        self.raises = None
+        self.stop(f"{PASSING} {what}")
 
     def within(self, numbers: Any, low: int, high: int) -> None:
         """A program must not go on where a whole number is not in low..high-1."""
@@ -471,11 +484,3 @@ def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
     """A stand-in after the trace has ended."""
     node = Node("constant", (), (value,), value.shape, value.dtype)
     return Traced(tracer, value, node, Cell(value, node))
-
-
-def _array_of(x: Tensor) -> Any:
-    """A tensor's array; None in one that another thread makes, or whose shape is not known yet."""
-    try:
-        return getattr(x, "_array", None)
-    except ValueError:
-        return None

@@ -114,6 +114,8 @@ class Traced:
             return self.tracer.attribute(name, self)
         if name in _ESCAPES:
             return lambda *args, **kwargs: getattr(self.escape(f".{name}()"), name)(*args, **kwargs)
+        if name == "__array_interface__":
+            return self.escape("NumPy").__array_interface__
         if name.startswith("__array"):
             raise AttributeError(name)
         return getattr(self.escape(f".{name}"), name)
