@@ -179,7 +179,7 @@ def test_exceptions_name_type_place_and_sample(workers, trouble, kind, text):
         lines = str(caught.value.args[0]).splitlines()
         assert lines[0].endswith("in DataLoader worker process 1.")
         assert lines[1] == "Original Traceback (most recent call last):"
-        assert "tools.py" in str(caught.value.args[0]) or trouble == "none"
+        assert ("tools.py" in str(caught.value.args[0])) == (trouble != "none")
     del caught
 
 
