@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
+from ..core.errors import heard, unremarked
 from ..core.modes import listening
 from ..core.state import STATE
 from ..core.tape import (
@@ -246,7 +247,11 @@ class Sweep:
         try:
             found = unpacked(entry) if entry[HOOKS] and entry[HOOKS].packed else entry
             pull = entry[PRIM].pull if TIMER[0] is None else TIMER[0](entry)
-            grads = pull(g, lift(found, entry, self.create) if self.lifts else found)
+            given = lift(found, entry, self.create) if self.lifts else found
+            try:
+                grads = pull(g, given)
+            except RuntimeWarning as error:
+                grads = unremarked(error, pull, g, given)
         except Exception as error:
             note_origin(error, entry)
             raise
@@ -285,15 +290,22 @@ def _narrowed(grads: Any, g: Any, entry: Entry) -> Any:
 
 
 def _is_plain() -> bool:
-    """Whether rules give what they should by themselves: no trace runs, bfloat16 is not in use."""
-    return STATE.tracer is None and dtypes.bfloat16._numpy is None
+    """Whether rules give what they should by themselves.
+
+    No trace runs, bfloat16 is not in use, and nobody hears what NumPy remarks on numbers.
+    """
+    return STATE.tracer is None and dtypes.bfloat16._numpy is None and not heard()
 
 
 def _pulled(tracer: Any, entry: Entry, g: Any) -> Any:
-    """A pull where bfloat16 is in use, or in a trace, which looks at the user's Functions."""
+    """A pull where rules alone do not do, or in a trace, which looks at the user's Functions."""
     prim = entry[PRIM]
+    if tracer is None and prim.rule is None:
+        return prim.pull(g, entry)
     if tracer is None:
-        return _narrowed(prim.pull(g, entry), g, entry)
+        with np.errstate(all="ignore"):
+            grads = prim.pull(g, entry)
+        return grads if dtypes.bfloat16._numpy is None else _narrowed(grads, g, entry)
     if prim.rule is None:
         return tracer.outside(prim.pull, g, entry)
     return tracer.pulls.pulled(entry, g)

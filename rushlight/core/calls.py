@@ -23,7 +23,7 @@ from .dispatch import (
     observe,
     write_out,
 )
-from .errors import Unfollowed
+from .errors import Unfollowed, unremarked
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import shortage
@@ -79,8 +79,8 @@ def _unary(prim: Primitive) -> Any:
             if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
-                except MemoryError as error:
-                    raise shortage(error) from None
+                except (MemoryError, RuntimeWarning) as error:
+                    y = _again(error, _refused, evaluate, a, *params)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -122,8 +122,8 @@ def _unary_with_params(prim: Primitive) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input,), params, error)
-                except (MemoryError, ValueError) as error:
-                    raise _refused(error) from None
+                except (MemoryError, ValueError, RuntimeWarning) as error:
+                    y = _again(error, _refused, evaluate, a, *params)
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -166,8 +166,8 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
             if fits and (not floats_only or a.dtype.char in FLOATS):
                 try:
                     y = evaluate(a, b, *params) if params else evaluate(a, b)
-                except (MemoryError, ValueError) as error:
-                    raise _failed(error, a, b) from None
+                except (MemoryError, ValueError, RuntimeWarning) as error:
+                    y = _again(error, _failed, evaluate, a, b, *params)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -192,12 +192,20 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
     return op
 
 
-def _refused(error: MemoryError | ValueError) -> Exception:
+def _again(error: Exception, refused: Any, evaluate: Any, *args: Any) -> Any:
+    """What an evaluation gives that one of NumPy's remarks broke off; else raises `refused`."""
+    if not isinstance(error, RuntimeWarning):
+        raise refused(error, *args) from None
+    y = unremarked(error, evaluate, *args)
+    return y if type(y) in (ndarray, tuple) else asarray(y)
+
+
+def _refused(error: MemoryError | ValueError, *_: Any) -> Exception:
     """What to raise for an evaluation's error, by what NumPy says of shapes."""
     return shortage(error) if isinstance(error, MemoryError) else shapes.misfit(error)
 
 
-def _failed(error: Exception, a: Any, b: Any) -> Exception:
+def _failed(error: Exception, a: Any, b: Any, *_: Any) -> Exception:
     """What to raise for an evaluation's error: torch's words on shapes that do not fit."""
     if isinstance(error, MemoryError):
         return shortage(error)
@@ -235,7 +243,11 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
         b = other._array  # type: ignore[union-attr]  # a Tensor
         if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
-            return finish(prim, (input, other), (input, b), prim.eval(input, b, *params), params)
+            try:
+                y = prim.eval(input, b, *params)
+            except RuntimeWarning as error:
+                y = unremarked(error, prim.eval, input, b, *params)
+            return finish(prim, (input, other), (input, b), y, params)
     result = apply(prim, (input, other), params)
     return result if out is None else write_out(result, out)
 
@@ -256,8 +268,8 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                         y = asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other), params, error)
-                except (MemoryError, ValueError) as error:
-                    raise _refused(error) from None
+                except (MemoryError, ValueError, RuntimeWarning) as error:
+                    y = _again(error, _refused, evaluate, a, b, *params)
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -297,8 +309,8 @@ def _triple(prim: Primitive) -> Any:
                     y = y if type(y) is ndarray else asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
-                except (MemoryError, ValueError) as error:
-                    raise _refused(error) from None
+                except (MemoryError, ValueError, RuntimeWarning) as error:
+                    y = _again(error, _refused, evaluate, a, b, c, *params)
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -347,8 +359,8 @@ def _general(prim: Primitive) -> Any:
                 y = asarray(y)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
-        except (MemoryError, ValueError) as error:
-            raise _refused(error) from None
+        except (MemoryError, ValueError, RuntimeWarning) as error:
+            y = _again(error, _refused, evaluate, *arrays, *params)
         parents = _parents(inputs) if wanted and records and STATE.grad else None
         return wrap(y, inputs, arrays, params, parents)
 
@@ -440,7 +452,7 @@ def _sequence(prim: Primitive) -> Any:
             y = evaluate(tuple(arrays), *params)
         except Unfollowed as error:
             return apply_by_params(prim, inputs, params, error)
-        except (MemoryError, ValueError):
+        except (MemoryError, ValueError, RuntimeWarning):
             return apply(prim, inputs, params)  # which knows how to say it
         wanted = wanted and records and STATE.grad and y.dtype.char in FLOATS
         return wrap(y, inputs, arrays, params, _parents(inputs) if wanted else None)

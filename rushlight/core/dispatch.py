@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dtypes, shapes
 from .dtypes import scalar_type_name
-from .errors import Unfollowed, fail, levels_out, user_line
+from .errors import Unfollowed, fail, levels_out, unremarked, user_line
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
@@ -263,6 +263,9 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
         if prim.arity is None:
             return prim.eval(arrays, *params)
         return prim.eval(*arrays, *params)
+    except RuntimeWarning as error:
+        given = (arrays,) if prim.arity is None else arrays
+        return unremarked(error, prim.eval, *given, *params)
     except MemoryError as error:
         raise shortage(error) from None
     except ValueError as error:

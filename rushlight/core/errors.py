@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+import numpy as np
 
 
 def fail(kind: type[BaseException], message: str, *notes: str) -> BaseException:
@@ -64,3 +69,42 @@ def levels_out() -> int:
 def warn_of_nothing(what: str) -> None:
     """Say at the user's line that a mean is nan because it has no elements."""
     warnings.warn(f"{what}: the mean of nothing is nan", NothingToAverage, levels_out())
+
+
+# What NumPy remarks on numbers, such as log(0) and 0 / 0, where torch is silent. A filter
+# (`rushlight/__init__.py`) drops these RuntimeWarnings of ours. Programs and test runners may put
+# other filters before it. Where those make errors of warnings, NumPy raises in the midst of an op,
+# which is then evaluated once more without remarks: that costs nothing where there are none.
+# docs/notes/0002-eager-kernels.md says what other ways would cost.
+
+OURS = re.compile(r"rushlight\.")  # as `warnings` compiles the filter's module
+_FOUND_IN = " encountered in "  # which all of NumPy's remarks say
+
+
+def heard() -> bool:
+    """Whether a remark on numbers of ours would be shown or raised now."""
+    for action, message, kind, module, _ in warnings.filters:
+        if message is None and issubclass(RuntimeWarning, kind) and module in (None, OURS):
+            return action != "ignore"
+    return True
+
+
+def unremarked(error: RuntimeWarning, evaluate: Callable[..., Any], *args: Any) -> Any:
+    """`evaluate(*args)` without remarks, after one on numbers of ours broke it off.
+
+    Raises the warning itself if it comes from elsewhere, such as a function of the user's.
+    """
+    if not _on_our_numbers(error):
+        raise error
+    with np.errstate(all="ignore"):
+        return evaluate(*args)
+
+
+def _on_our_numbers(error: RuntimeWarning) -> bool:
+    trace, frame = error.__traceback__, None
+    while trace is not None:
+        home = trace.tb_frame.f_globals.get("__name__")
+        if not str(home).startswith("numpy."):
+            frame = trace.tb_frame
+        trace = trace.tb_next
+    return frame is not None and is_ours(frame) and _FOUND_IN in str(error)

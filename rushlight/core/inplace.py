@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, scalar_type_name
-from .errors import fail, user_line
+from .errors import fail, unremarked, user_line
 from .shapes import broadcast
 from .state import STATE
 from .tape import (
@@ -325,6 +325,8 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
                     ufunc(a, b, a)
                 except (ValueError, OverflowError):
                     return general(self, other)
+                except RuntimeWarning as error:
+                    unremarked(error, tuple)  # the result is written before NumPy remarks on it
                 (mark_quietly if self._silent else mark_written)(a)
                 return self
         return general(self, other)
