@@ -214,6 +214,8 @@ def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 def _laid_out(like: Tensor, shape: tuple[int, ...]) -> Any:
     """Memory for draws that follow the order of a tensor that is not row-major; else None."""
     a = like._array
+    if is_value(like):
+        return None  # the samples of a batch have no order of their own
     return None if a.flags.c_contiguous or shape != a.shape else dense_like(a)
 
 
