@@ -66,7 +66,7 @@ def variants(sample: Sample) -> list[tuple[int, list[int]]]:
 
 
 @pytest.mark.parametrize(("prim", "sample"), CASES)
-def test_values(prim: Primitive, sample: Sample) -> None:
+def test_batched_ops_give_what_a_loop_gives(prim: Primitive, sample: Sample) -> None:
     places = places_of(sample)
 
     def function(*xs: Any) -> tuple[rl.Tensor, ...]:

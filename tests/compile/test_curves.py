@@ -113,11 +113,11 @@ def check(case: tuple[str, str, str, str], backend: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_numpy(case: tuple[str, str, str, str]) -> None:
+def test_curves_of_training_by_numpy(case: tuple[str, str, str, str]) -> None:
     check(case, "numpy")
 
 
 @pytest.mark.skipif("llvm" not in BACKENDS, reason="needs llvmlite")
 @pytest.mark.parametrize("case", CASES[1::5], ids="-".join)
-def test_llvm(case: tuple[str, str, str, str]) -> None:
+def test_curves_of_native_training(case: tuple[str, str, str, str]) -> None:
     check(case, "llvm")

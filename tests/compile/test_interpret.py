@@ -69,7 +69,7 @@ def graph_of(op: str, arrays: list[Any], params: tuple[Any, ...], wanted: np.nda
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
-def test_meaning(case: Any) -> None:
+def test_core_ops_mean_what_numpy_computes(case: Any) -> None:
     op, arrays, params, wanted = case
     wanted = np.asarray(wanted)
     (found,) = interpret(graph_of(op, arrays, params, wanted), arrays)

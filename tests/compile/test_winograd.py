@@ -92,7 +92,7 @@ def test_transforms_are_the_convolution():
 @each_target
 @each_kind
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(name, kind, case, taken):
+def test_minimal_filtering_agrees_with_the_definition(name, kind, case, taken):
     check(kind, case, target=TARGETS[name])
     assert taken
 

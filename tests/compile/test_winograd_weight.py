@@ -83,7 +83,7 @@ def check(case, target=None):
 
 @each_target
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(name, case, taken):
+def test_gradients_of_weights_agree_with_the_definition(name, case, taken):
     check(case, TARGETS[name])
     assert isinstance(taken[0], MinimalPlan)
 

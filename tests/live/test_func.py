@@ -26,7 +26,7 @@ def arrays(result: Any) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_program(name: str) -> None:
+def test_programs_agree_with_torch(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found, wanted = arrays(PROGRAMS[name](rl)), arrays(PROGRAMS[name](torch))
@@ -86,7 +86,7 @@ MISTAKES: list[Callable[[Any], Any]] = [
 
 
 @pytest.mark.parametrize("place", range(len(MISTAKES)))
-def test_mistake(place: int) -> None:
+def test_mistakes_are_refused_as_in_torch(place: int) -> None:
     """Exception type and first line are torch's."""
     told = []
     for package in (rl, torch):

@@ -46,7 +46,7 @@ def test_functions_of_two(name: str, other: object) -> None:
     assert _same(changed, wanted)
 
 
-def test_the_others() -> None:
+def test_functions_of_several_lists() -> None:
     ones = [torch.ones_like(one) for one in INPUTS]
     assert _same(
         torch._foreach_add(INPUTS, OTHERS, alpha=2), [a + 2 * b for a, b in zip(INPUTS, OTHERS)]
@@ -71,7 +71,7 @@ def test_the_others() -> None:
     assert _same(torch._foreach_zero_(changed), [one * 0 for one in INPUTS])
 
 
-def test_errors() -> None:
+def test_lists_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RuntimeError, match=r"^Tensor list must have at least one tensor\.$"):
         torch._foreach_abs([])
     with pytest.raises(RuntimeError, match=r"same number of tensors, got 2 and 1$"):

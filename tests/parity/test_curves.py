@@ -17,7 +17,7 @@ TORCH = json.loads((Path(__file__).parent / "data" / "curves.json").read_text())
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_curve(name: str) -> None:
+def test_training_follows_torchs_curve(name: str) -> None:
     found, expected = losses(name, rushlight), TORCH[name]
     assert len(expected) >= 20
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)

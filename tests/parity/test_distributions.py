@@ -28,7 +28,7 @@ def test_the_record_holds_every_question() -> None:
 @pytest.mark.parametrize(
     ("x", "v", "ask", "expected"), RECORDED, ids=[f"{x}-{ask}" for x, _, ask, _ in RECORDED]
 )
-def test_question(x: str, v: str, ask: str, expected: dict[str, Any]) -> None:
+def test_answers_are_torchs(x: str, v: str, ask: str, expected: dict[str, Any]) -> None:
     found = answer(rl, x, v, ask)
     if "error" in expected:
         kind = found.get("error", "")

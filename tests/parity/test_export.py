@@ -21,5 +21,5 @@ def test_every_case_has_an_answer() -> None:
 
 
 @pytest.mark.parametrize("case", ROWS)
-def test_code(case: str) -> None:
+def test_exported_code_is_torchs(case: str) -> None:
     assert code(rushlight, case) == ROWS[case]

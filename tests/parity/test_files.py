@@ -63,7 +63,7 @@ def check(value: Any, expected: dict, storages: dict[int, int], views: bool = Tr
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_read(name):
+def test_torchs_files_are_read(name):
     data = unpacked(FILES[name]["file"])
     # Views under a conjugate mark are made plain when read, so they are memory of their own.
     views = not name.startswith("conj")

@@ -20,7 +20,7 @@ BITS = {
 
 
 @pytest.mark.parametrize("p", BITS)
-def test_bits(p: float) -> None:
+def test_powers_have_torchs_bits(p: float) -> None:
     y = torch.tensor(X).pow(p)
     assert y.numpy().view(np.uint32).tolist() == BITS[p]
 

@@ -36,7 +36,7 @@ def same_text(ours: str, theirs: str) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
-def test_program(name: str) -> None:
+def test_programs_print_what_torch_prints(name: str) -> None:
     found, expected = run(PROGRAMS[name], rushlight), ANSWERS[name]
     wanted = expected["error"].replace("module 'torch'", "module 'rushlight'")
     assert found["error"] == wanted, PROGRAMS[name]

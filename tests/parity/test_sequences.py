@@ -18,7 +18,7 @@ def test_every_case_has_an_answer() -> None:
     assert [(name, tuple(args), kind) for name, args, kind, *_ in ROWS] == cases()
 
 
-def test_bits() -> None:
+def test_sequences_have_torchs_bits() -> None:
     wrong = [
         (name, args, kind)
         for name, args, kind, size, bits in ROWS

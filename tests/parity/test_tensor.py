@@ -31,7 +31,9 @@ def test_the_record_holds_every_case(family: str) -> None:
     [case for family in FAMILIES for case in RECORDED[family]],
     ids=[f"{family}-{kind}-{text}" for family in FAMILIES for kind, text, _ in RECORDED[family]],
 )
-def test_case(kind: str, expression: str, expected: dict[str, Any]) -> None:
+def test_expressions_have_torchs_values(
+    kind: str, expression: str, expected: dict[str, Any]
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = answer(rl, kind, expression)
