@@ -1,5 +1,9 @@
 """bfloat16 in compiled programs: stored in two bytes, computed in float32, rounded once per op."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -118,3 +122,23 @@ def test_a_gradient_has_the_type_of_its_operand():
     found = torch.compile(step, fullgraph=True)(x)
     assert found.dtype is torch.bfloat16
     torch.testing.assert_close(found, step(x), rtol=3e-2, atol=1e-5)
+
+
+def test_a_second_process_finds_the_whole_program(tmp_path):
+    script = """
+import sys
+import rushlight as torch
+step = torch.compile(lambda x, w: (x @ w.T).relu().sum(1), fullgraph=True)
+x = torch.arange(4096).reshape(64, 64).remainder(7).bfloat16()
+print(step(x, x).float().sum().item(), "llvmlite" in sys.modules,
+      "rushlight.compile.kernels.program" in sys.modules)
+"""
+    told = []
+    for _ in range(2):
+        found = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+            env={**os.environ, "RUSHLIGHT_HOME": str(tmp_path), "RUSHLIGHT_COMPILE_CACHE": "1"},
+        )  # fmt: skip
+        told.append(found.stdout.split())
+    assert told[0][0] == told[1][0]
+    assert told[1][1:] == ["False", "False"]

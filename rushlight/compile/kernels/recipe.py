@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..middle.graph import Node
+from ..middle.graph import BFLOAT16, Node, lettered
 from ..records import field, record
 
 VALUE, CONSTANT, MEMORY, ARENA = range(4)  # where a value stands
@@ -123,8 +123,8 @@ def _read(blobs: Sequence[bytes], nodes: Sequence[Node]) -> Recipe:
         for name, blob, shape in zip(_ARRAYS, blobs[2:6], head["shapes"], strict=True)
     }
     found = Recipe(
-        inputs=[(tuple(n), np.dtype(kind), tuple(steps)) for n, kind, steps in head["inputs"]],
-        outputs=[(tuple(n), np.dtype(kind)) for n, kind in head["outputs"]],
+        inputs=[(tuple(n), lettered(kind), tuple(steps)) for n, kind, steps in head["inputs"]],
+        outputs=[(tuple(n), lettered(kind)) for n, kind in head["outputs"]],
         donate=dict(head["donate"]), length=head["length"], arena=head["arena"],
         reused=head["reused"], work=head["work"], frozen=head["frozen"], again=head["again"],
         steps=[step and _hosted(step, nodes) for step in head["steps"]], **arrays,
@@ -135,7 +135,7 @@ def _read(blobs: Sequence[bytes], nodes: Sequence[Node]) -> Recipe:
             found.constants.append(nodes[one].params[0])
         else:
             kind, shape = one
-            found.constants.append(np.frombuffer(next(raw), np.dtype(kind)).reshape(shape))
+            found.constants.append(np.frombuffer(next(raw), lettered(kind)).reshape(shape))
     return found
 
 
@@ -146,10 +146,12 @@ def shown(blobs: Sequence[bytes], nodes: Sequence[Node]) -> tuple[list[Any], lis
 
 
 def _type(x: Any) -> str:
-    """A data type's name; only NumPy's own have one that says all."""
-    if not isinstance(x, np.dtype) or np.dtype(x.str) != x:
-        raise Foreign(f"{x} cannot be written down")
-    return x.str
+    """A data type's name; only NumPy's own have one that says all, and bfloat16 its letter."""
+    if isinstance(x, np.dtype):
+        text = x.char if x.char == BFLOAT16 else x.str
+        if lettered(text) == x:
+            return text
+    raise Foreign(f"{x} cannot be written down")
 
 
 def _host(step: Host, params: dict[int, int]) -> list[Any]:
@@ -172,7 +174,7 @@ def _hosted(step: Any, nodes: Sequence[Node]) -> Host:
         params = nodes[given[1]].params
     else:
         params = (given[1], nodes[given[2]].params) if given[0] == "extern" else _heard(given[1])
-    kinds = tuple(map(np.dtype, types))
+    kinds = tuple(map(lettered, types))
     node = Node(
         op, (), params, tuple(map(tuple, shape)) if several else tuple(shape),
         kinds if several else kinds[0],
@@ -182,7 +184,7 @@ def _hosted(step: Any, nodes: Sequence[Node]) -> Host:
 
 def _place(x: Any) -> Place:
     kind, number, dtype, size, first, shape = x
-    return kind, number, np.dtype(dtype), size, first, tuple(shape)
+    return kind, number, lettered(dtype), size, first, tuple(shape)
 
 
 def _told(value: Any) -> Any:
@@ -203,5 +205,5 @@ def _heard(value: Any) -> Any:
     if type(value) is list:
         return [_heard(part) for part in value]
     if type(value) is dict:
-        return np.dtype(value["d"]) if "d" in value else tuple(map(_heard, value["t"]))
+        return lettered(value["d"]) if "d" in value else tuple(map(_heard, value["t"]))
     return value

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.dtypes import bfloat16
+
 # One value per element; operands broadcast. The names are the scalar emitter's methods.
 POINTWISE = frozenset(
     "add sub mul div neg abs sign max min fmod floor_div pow exp expm1 exp2 log log1p log2 log10"
@@ -40,6 +42,11 @@ _serial = itertools.count().__next__
 def native(dtype: Any) -> bool:
     """Whether kernels know arrays of a type; a tuple of types is none."""
     return dtype in NATIVE or (type(dtype) is not tuple and dtype.char == BFLOAT16)
+
+
+def lettered(kind: str) -> np.dtype:
+    """The type of a letter or of NumPy's text for it; bfloat16 has a letter that NumPy refuses."""
+    return np.dtype(kind) if kind != BFLOAT16 else bfloat16.numpy
 
 
 class Node:

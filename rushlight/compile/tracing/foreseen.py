@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ...core.dtypes import bfloat16
 from ...core.primitive import REGISTRY
 from ...ops.fused.convolution import output_size
 from ...ops.fused.recurrent_steps import worthwhile
-from ..middle.graph import BFLOAT16
+from ..middle.graph import lettered
 
 ndarray = np.ndarray
 Shape = tuple[int, ...]
@@ -153,11 +152,6 @@ _SEVERAL: dict[str, Callable[..., Any]] = {
 
 _LOOPS = frozenset("add sub mul div neg gt ge lt le".split())  # nothing but NumPy's own
 EACH = frozenset("add sub mul div neg relu gt ge lt le sqrt rsqrt exp log tanh sigmoid".split())
-
-
-def lettered(kind: str) -> np.dtype:
-    """The type of a letter; bfloat16's is one that NumPy does not find."""
-    return np.dtype(kind) if kind != BFLOAT16 else bfloat16.numpy
 
 
 def foreseen(op: str, operands: Sequence[ndarray], args: Any) -> Any:

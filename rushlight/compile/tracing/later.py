@@ -28,7 +28,8 @@ from ...core.locks import fork_safe
 from ...core.tape import mark_quietly
 from ..disk.digest import Opaque
 from ..disk.digest import _plain as plain
-from .foreseen import foreseen, lettered
+from ..middle.graph import lettered
+from .foreseen import foreseen
 from .required import Refused
 
 ndarray = np.ndarray
