@@ -79,9 +79,29 @@ class Traced:
         """The node of the present content, after whatever was written through other arrays."""
         cell = self.cell
         if self.version != cell.version:
-            self.node = region(cell, self.memory)
+            self.node = self._region()
             self.version = cell.version
         return self.node
+
+    def _region(self) -> Node:
+        """The node of the part of the cell's memory that the array covers."""
+        cell, value = self.cell, self.memory
+        if covers(value, cell.base):
+            return cell.node
+        base, node = self._as_seen(cell.base, cell.node)
+        place = geometry(value, base)
+        return Node("strided_view", (node,), place, value.shape, value.dtype, cell.node.line)
+
+    def _as_seen(self, base: np.ndarray, node: Node) -> tuple[np.ndarray, Node]:
+        """A cell's memory in the data type of this array: complex numbers are pairs too."""
+        dtype = self.memory.dtype
+        if dtype == base.dtype:
+            return base, node
+        if base.dtype.kind == "c" and dtype.kind == "f" and 2 * dtype.itemsize == base.itemsize:
+            pairs = REGISTRY["view_as_real"].eval(base)
+            return pairs, Node("view_as_real", (node,), (), pairs.shape, dtype, node.line)
+        self.tracer.stop("memory is used as two data types")
+        return base.view(np.uint8), node
 
     def written(self, node: Node) -> None:
         """Note that the memory now holds `node`'s value; the write itself is done."""
@@ -90,10 +110,10 @@ class Traced:
         if covers(value, base):
             cell.node = node
         else:
+            base, before = self._as_seen(base, cell.node)
             place = geometry(value, base)
-            cell.node = Node(
-                "replace_region", (cell.node, node), place, base.shape, base.dtype, node.line
-            )
+            new = Node("replace_region", (before, node), place, base.shape, base.dtype, node.line)
+            cell.node = new if before is cell.node else _numbers(new, cell.base)
         cell.version += 1
         self.node, self.version = node, cell.version
 
@@ -222,12 +242,9 @@ def inside(value: np.ndarray, base: np.ndarray) -> bool:
     )
 
 
-def region(cell: Cell, value: np.ndarray) -> Node:
-    """The node of the part of a cell's memory that an array covers."""
-    if covers(value, cell.base):
-        return cell.node
-    place = geometry(value, cell.base)
-    return Node("strided_view", (cell.node,), place, value.shape, value.dtype, cell.node.line)
+def _numbers(pairs: Node, base: np.ndarray) -> Node:
+    """Complex numbers of their pairs."""
+    return Node("view_as_complex", (pairs,), (), base.shape, base.dtype, pairs.line)
 
 
 _OPERATORS = {
