@@ -229,3 +229,16 @@ def also_axis(function: Any) -> Any:
         return function(*args, **named)
 
     return call
+
+
+def other_width(array: Any, names: str, width: int) -> BaseException:
+    """torch's error where memory cannot be seen as elements of another width."""
+    own = array.itemsize
+    if not array.ndim:
+        trouble, got = "self.dim() cannot be 0", ""
+    elif array.strides[-1] != own:
+        trouble, got = "self.stride(-1) must be 1", f", but got {array.strides[-1] // own}"
+    else:
+        trouble = f"self.size(-1) must be divisible by {width // own}"
+        got = f", but got {array.shape[-1]}"
+    return fail(RuntimeError, f"{trouble} to view {names} (different element sizes){got}")

@@ -44,7 +44,12 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
 
 
 def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
-    return link_view(wrap(input._array.view(kind.numpy)), input)
+    array = input._array
+    try:
+        return link_view(wrap(array.view(kind.numpy)), input)
+    except ValueError:  # NumPy's, of the last dimension
+        names = f"{scalar_type_name(input.dtype)} as {scalar_type_name(kind)}"
+        raise shapes.other_width(array, names, kind.itemsize) from None
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
