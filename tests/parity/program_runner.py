@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "programs"
+NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
 
 
 def programs() -> dict[str, str]:
@@ -23,6 +24,16 @@ def programs() -> dict[str, str]:
         ):
             found[f"{path.stem}-{place:03}"] = block
     return found
+
+
+def same_text(ours: str, theirs: str) -> bool:
+    """Equal text; printed numbers may differ by one unit of the last printed place."""
+    if ours == theirs:
+        return True
+    if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
+        return False
+    pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs))
+    return all(abs(float(a) - float(b)) <= 1.01e-4 * max(1.0, abs(float(b))) for a, b in pairs)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,11 @@ import rushlight.autograd.forward_ad
 import rushlight.autograd.functional
 import rushlight.func
 import rushlight.utils.checkpoint  # before programs ask for them by another name
+from tests.parity.program_runner import same_text
 from tests.points.points import FOLDER, points, run
 
 ANSWERS = json.loads((FOLDER / "answers.json").read_text())
 POINTS = points()
-NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
 
 
 def test_every_point_has_torchs_answer() -> None:
@@ -26,16 +26,6 @@ def test_every_point_has_torchs_answer() -> None:
 def plain(text: str) -> str:
     """Without addresses and the name of the package."""
     return re.sub("0x[0-9a-f]+", "0x", text).replace("rushlight.", "torch.")
-
-
-def same(ours: str, theirs: str) -> bool:
-    """Equal text; printed numbers may differ by one unit of the last printed place."""
-    if ours == theirs:
-        return True
-    if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
-        return False
-    pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs))
-    return all(abs(float(a) - float(b)) <= 1.01e-4 * max(1.0, abs(float(b))) for a, b in pairs)
 
 
 def same_error(ours: str, theirs: str) -> bool:
@@ -51,4 +41,4 @@ def test_point(name: str) -> None:
     found, expected = run(POINTS[name], rushlight), ANSWERS[name]
     assert same_error(found["error"], expected["error"]), (found["error"], expected["error"])
     ours, theirs = plain(found["out"]), plain(expected["out"])
-    assert same(ours, theirs), f"ours:\n{ours}\ntorch:\n{theirs}"
+    assert same_text(ours, theirs), f"ours:\n{ours}\ntorch:\n{theirs}"
