@@ -87,7 +87,7 @@ from .core.names import explain_missing as _explain_missing
 from .core.names import lazy_names as _lazy_names
 from .core.state import get_default_dtype, set_default_dtype
 from .functions.examples import attach as _attach_example
-from .version import __version__
+from .version import OF_PACKAGE as __version__
 
 if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
     from . import (
@@ -168,6 +168,9 @@ _LAZY = {
     "library": ("rushlight.library", None),
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
+    "_functorch": ("rushlight._functorch", None),
+    "functorch": ("rushlight.functorch", None),
+    "torch_version": ("rushlight.torch_version", None),
     "install_as_torch": ("rushlight.compat", "install"),
     "vision": ("rushlight.vision", None),
     "sym": ("rushlight.sym", None),
@@ -193,6 +196,8 @@ _LAZY = {
 }
 for _name in ("_convert_indices_from_coo_to_csr", "_convert_indices_from_csr_to_coo"):
     _LAZY[_name] = ("rushlight.functions.sparse", _name)
+for _name in "qint8 qint32 quint8 quint4x2 quint2x4".split():
+    _LAZY[_name] = ("rushlight.core.dtypes", _name)
 _LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
 _LAZY["_assert_async"] = ("rushlight.functions.predicates", "_assert_async")
 for _name in (
@@ -226,7 +231,10 @@ _explain_missing(__name__, _LAZY, _public)
 _explain_missing(
     utils.__name__,
     {
+        "_contextlib": ("rushlight.utils._contextlib", None),
         "_mode_utils": ("rushlight.utils._mode_utils", None),
+        "model_zoo": ("rushlight.utils.model_zoo", None),
+        "weak": ("rushlight.utils.weak", None),
         "_python_dispatch": ("rushlight.utils._python_dispatch", None),
         "_pytree": ("rushlight.utils._pytree", None),
         "benchmark": ("rushlight.utils.benchmark", None),

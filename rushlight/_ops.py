@@ -87,6 +87,10 @@ class OpOverload:
         return self.kernel(*args, **kwargs)
 
 
+class HigherOrderOperator:
+    """The class of torch's operators that take functions; those here are functions themselves."""
+
+
 class OpOverloadPacket:
     """All forms of an operator; each is made when it is first asked for."""
 

@@ -28,4 +28,20 @@ def _unflatten_dense_tensors(flat: Any, tensors: Sequence[Any]) -> tuple[Any, ..
     return tuple(piece.view(one.shape) for piece, one in zip(pieces, tensors))
 
 
+def _get_available_device_type() -> str | None:
+    """The kind of accelerator there is: None."""
+    return None
+
+
+def _get_device_module(device_type: str) -> Any:
+    """`torch.cuda` for "cuda" and the like. Raises: RuntimeError for a kind that torch has not."""
+    module = getattr(rl, device_type, None)
+    if module is None:
+        raise RuntimeError(
+            f"Device '{device_type}' does not have a corresponding module registered as"
+            f" 'torch.{device_type}'."
+        )
+    return module
+
+
 _explain_missing(__name__)

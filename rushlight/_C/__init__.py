@@ -54,4 +54,7 @@ def _log_api_usage_once(event: str) -> None:
     """Nothing: no usage is logged."""
 
 
-_explain_missing(__name__, {"_nn": ("rushlight._C._nn", None)})
+_explain_missing(
+    __name__,
+    {"_functorch": ("rushlight._C._functorch", None), "_nn": ("rushlight._C._nn", None)},
+)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import rushlight as rl
+
 from ..core.names import explain_missing as _explain_missing
 
 
 def is_fake(x: Any) -> bool:
     """False, of anything."""
     return False
+
+
+class FakeTensor(rl.Tensor):
+    """The class that torch's tensors without values have; no tensor here is of it."""
 
 
 _explain_missing(__name__)

@@ -17,6 +17,9 @@ from .transforms import _name, _wraps
 
 Function = Callable[..., Any]
 RANDOMNESS = ("error", "different", "same")
+# How a call is made by whoever has taken it over: `rushlight._functorch.vmap`, once it is loaded,
+# has steps under torch's names, which libraries replace by ones that know their containers.
+TAKEN_OVER: list[Function] = []
 assert batching_places and batching_products and batching_sequences and batching_shapes and writing
 
 
@@ -58,21 +61,21 @@ def vmapped(
     func: Function, in_dims: Any, out_dims: Any, randomness: str, chunk_size: int | None,
     args: tuple[Any, ...], kwargs: dict[str, Any],
 ) -> Any:  # fmt: skip
-    """One call of a function batched by `vmap`."""
-    leaves, dims, spec = _inputs(func, in_dims, args)
-    named, named_spec = flatten(kwargs)
-    leaves, dims = leaves + named, dims + [0 if isinstance(x, Tensor) else None for x in named]
-    size = _size(leaves, dims)
-    count = spec.num_leaves
+    """One call of a function batched by `vmap`; arguments by name are the same for all samples."""
+    if TAKEN_OVER:
+        return TAKEN_OVER[0](func, in_dims, out_dims, randomness, chunk_size, *args, **kwargs)
+    leaves, dims, spec = inputs_of(func, in_dims, args)
+    size = size_of(leaves, dims)
 
     def run(part: list[Any], length: int) -> tuple[list[Tensor], list[Any], TreeSpec]:
         with entered("vmap", length, randomness) as level:
-            made = [_batch(level, x, dim) for x, dim in zip(part, dims)]
-            result = func(*unflatten(made[:count], spec), **unflatten(made[count:], named_spec))
+            made = [batch(level, x, dim) for x, dim in zip(part, dims)]
+            result = func(*unflatten(made, spec), **kwargs)
             outputs, out_spec = flatten(result)
-            places = _out_dims(func, out_dims, result, out_spec)
+            places = places_of(func, out_dims, result, out_spec)
+            name = _name(func)
             found = [
-                _unbatch(level, y, place, func) for y, place in zip(outputs, places, strict=True)
+                unbatch(level, y, place, name) for y, place in zip(outputs, places, strict=True)
             ]
         return found, places, out_spec
 
@@ -104,7 +107,7 @@ def _in_chunks(run: Any, leaves: list[Any], dims: list[Any], size: int, chunk: i
     return unflatten(joined, spec)
 
 
-def _inputs(func: Function, in_dims: Any, args: Any) -> tuple[list[Any], list[Any], TreeSpec]:
+def inputs_of(func: Function, in_dims: Any, args: Any) -> tuple[list[Any], list[Any], TreeSpec]:
     """The leaves of the arguments, the mapped dimension of each, and how to put them together."""
     name = _name(func)
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
@@ -150,7 +153,8 @@ def _checked_dim(x: Any, dim: Any, where: str) -> Any:
     return dim
 
 
-def _size(leaves: list[Any], dims: list[Any]) -> int:
+def size_of(leaves: list[Any], dims: list[Any]) -> int:
+    """How many samples there are. Raises: ValueError where tensors disagree, or none is mapped."""
     sizes = [x._array.shape[dim] for x, dim in zip(leaves, dims) if dim is not None]
     if not sizes:
         raise ValueError("vmap: Expected at least one Tensor to vmap over")
@@ -170,11 +174,13 @@ def first(x: Tensor, dim: int) -> Tensor:
     return x if not dim else permute(x, (dim, *(i for i in range(ndim) if i != dim)))
 
 
-def _batch(level: Level, x: Any, dim: Any) -> Any:
+def batch(level: Level, x: Any, dim: Any) -> Any:
+    """A tensor as one of the samples along `dim`; what is the same for all as it is."""
     return x if dim is None else wrap(Batched(level, first(x, dim)))
 
 
-def _out_dims(func: Function, out_dims: Any, result: Any, spec: TreeSpec) -> list[Any]:
+def places_of(func: Function, out_dims: Any, result: Any, spec: TreeSpec) -> list[Any]:
+    """Where each output has its samples. Raises: ValueError for what does not fit the outputs."""
     name = _name(func)
     given = flatten(out_dims)[0]
     if not all(one is None or isinstance(one, int) for one in given):
@@ -194,8 +200,8 @@ def _out_dims(func: Function, out_dims: Any, result: Any, spec: TreeSpec) -> lis
     return dims
 
 
-def _unbatch(level: Level, y: Any, place: Any, func: Function) -> Any:
-    name = _name(func)
+def unbatch(level: Level, y: Any, place: Any, name: str) -> Any:
+    """An output of the function `name` with its samples along `place`."""
     if not isinstance(y, Tensor):
         if place is None:
             return y

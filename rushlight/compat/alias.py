@@ -16,9 +16,11 @@ from typing import Any
 from ..core.arrivals import when_imported
 from ..core.errors import fail
 from ..core.names import nearest, submodules
-from .homes import ELSEWHERE, Renaming, rename, rename_all, restore
+from .homes import ELSEWHERE, NAMESAKES, Renaming, rename, rename_all, restore
 
-ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
+ROOTS = {
+    "torch": "rushlight", "torchvision": "rushlight.vision", "functorch": "rushlight.functorch",
+}  # fmt: skip
 # Folders of rushlight that torch has not: `import torch.core` fails as it does there.
 OURS = frozenset({
     "core", "ops", "methods", "functions", "compat", "cli", "vision", "text", "tabular", "lab",
@@ -169,6 +171,18 @@ def _name_layers() -> None:
         rename(sys.modules["rushlight.nn"])  # the watch for it came before the finder that renames
         for name in [name for name in sys.modules if f"{name}.".startswith("rushlight.nn.")]:
             sys.modules.setdefault(name.replace("rushlight", "torch", 1), sys.modules[name])
+        _name_namesakes()
+
+
+def _name_namesakes() -> None:
+    """Have modules that go by the name of a function in `sys.modules` before anyone imports them.
+
+    Importing one would put it in the function's place: `torch.nn.parallel.data_parallel` is both.
+    """
+    for name in NAMESAKES:
+        module = sys.modules.get(our_name(name) or "")
+        if module is not None:
+            sys.modules.setdefault(name, module)
 
 
 def take_over(stand_in: str) -> None:

@@ -46,11 +46,16 @@ _APART = {
 }  # fmt: skip
 # Torch's modules whose classes stand in one of ours of another name.
 ELSEWHERE = {
+    "_tensor": "core.tensor", "nn.parallel.replicate": "nn.parallel",
+    "storage": "functions.storage", "utils.data._utils.fetch": "utils.data.fetch",
+    "utils.data._utils.worker": "utils.data.worker",
     "amp.autocast_mode": "amp.casting", "autograd.anomaly_mode": "autograd.modes",
     "autograd.grad_mode": "autograd.modes", "nn.modules.adaptive": "nn.adaptive",
     "nn.modules.channelshuffle": "nn.pixelshuffle", "nn.parallel.data_parallel": "nn.parallel",
     "nn.modules.linear_cross_entropy_options": "nn.losses_linear",
 }  # fmt: skip
+# Those among them that share their name with a function of the package they are in.
+NAMESAKES = ("torch.nn.parallel.data_parallel", "torch.nn.parallel.replicate")
 # The modules that programs name: torch has them at the same place, and their `__name__` says so.
 _MODULES = frozenset(
     "amp autograd autograd.functional autograd.graph autograd.profiler backends cpu cuda cuda.amp"

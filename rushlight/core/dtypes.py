@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import fail
+
 
 class dtype:
     """A tensor's element type; prints as torch's does (`torch.float32`).
@@ -91,6 +93,34 @@ float8_e5m2 = dtype("float8_e5m2", None, FLOAT, 0, 1)
 float8_e4m3fnuz = dtype("float8_e4m3fnuz", None, FLOAT, 0, 1)
 float8_e5m2fnuz = dtype("float8_e5m2fnuz", None, FLOAT, 0, 1)
 float8_e8m0fnu = dtype("float8_e8m0fnu", None, FLOAT, 0, 1)
+
+
+class Quantised(dtype):
+    """A type that programs name in tables; no tensor here is of it."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: int) -> None:
+        self.name, self.category, self.rank, self.itemsize = name, INTEGER, 0, itemsize
+        self._numpy = None
+
+    @property
+    def numpy(self) -> np.dtype:
+        raise fail(
+            NotImplementedError, f"there are no tensors of {self!r} here",
+            "quantised types are left out: use int8 or uint8, and keep the scale beside it",
+        )  # fmt: skip
+
+    @property
+    def is_signed(self) -> bool:
+        raise RuntimeError("isSignedType not supported for quantized types")
+
+    def __reduce__(self):
+        return self.name
+
+
+qint8, quint8, qint32 = Quantised("qint8", 1), Quantised("quint8", 1), Quantised("qint32", 4)
+quint4x2, quint2x4 = Quantised("quint4x2", 1), Quantised("quint2x4", 1)
 
 _TO_COMPLEX = {
     float16: complex32, bfloat16: complex64, float32: complex64, float64: complex128,

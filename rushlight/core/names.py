@@ -140,9 +140,7 @@ def _names(home: str) -> set[str]:
 
 
 def _hints(home: str, name: str) -> list[str]:
-    """Where the name does exist, and what is spelt like it; or why there is none."""
-    if name in _ABSENT:
-        return [_ABSENT[name]]
+    """Where the name does exist, and what is spelt like it."""
     hints = []
     others: Iterable[str] = (other for other in _HOMES if other != home)
     elsewhere = [
@@ -158,11 +156,6 @@ def _hints(home: str, name: str) -> list[str]:
         verb = "name is" if len(near) == 1 else "names are"
         hints.append(f"the nearest {verb} {', '.join(near)}")
     return hints
-
-
-_ABSENT = {
-    **dict.fromkeys(("quint8", "qint8", "qint32"), "quantised types are left out: use uint8"),
-}  # fmt: skip
 
 
 def nearest(name: str, known: Any, count: int = 3) -> list[str]:

@@ -74,6 +74,19 @@ def manual_seed_all(seed: int) -> None:
     """Do nothing, as torch without a GPU."""
 
 
+def seed() -> None:
+    """Do nothing, as torch without a GPU."""
+
+
+def seed_all() -> None:
+    """Do nothing, as torch without a GPU."""
+
+
+def initial_seed() -> int:
+    """Refuse: AssertionError."""
+    _refuse()
+
+
 def memory_allocated(device: Any = None) -> int:
     """0 bytes."""
     return 0
@@ -242,5 +255,8 @@ class graph:
 
 
 default_generators: tuple[Any, ...] = ()
-
-_explain_missing(__name__)
+_initialized = False  # asked by code that keeps the state of a GPU's generator if there is one
+_explain_missing(
+    __name__,
+    {name: (f"{__name__}.{name}", None) for name in ("memory", "nvtx", "random", "streams")},
+)

@@ -21,7 +21,16 @@ def named_result(name: str, fields: tuple[str, ...]) -> Any:
         lines = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self))
         return f"torch.return_types.{name}(\n{lines})"
 
-    kind = type(name, (base,), {"__repr__": __repr__, "__slots__": ()})
+    def __new__(cls: Any, *values: Any, **named: Any) -> Any:
+        if len(values) == 1 and not named and len(fields) > 1:
+            values = tuple(values[0])  # users make one of a sequence, as of torch's
+        return base.__new__(cls, *values, **named)
+
+    count = len(fields)
+    kind = type(name, (base,), {
+        "__new__": __new__, "__repr__": __repr__, "__slots__": (), "n_fields": count,
+        "n_sequence_fields": count, "n_unnamed_fields": 0,
+    })  # fmt: skip
     # The package's name of the hour: "torch" under the alias.
     kind.__module__ = f"{sys.modules[_PACKAGE].__name__}.return_types"
     RETURN_TYPES[name] = kind

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.state import DEFAULTS
 from ..core.tape import hand_out, owner_of
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, set_requires_grad, wrap
 from .copying import memory_of
 from .sharing import file_of
 
-__all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
+__all__ = ["TypedStorage", "UntypedStorage", "from_file", "is_storage"]
 
 
 class UntypedStorage:
@@ -43,17 +44,7 @@ class UntypedStorage:
         Shared, writes go to the file, which is made and lengthened as needed; otherwise they stay
         in memory.
         """
-        path = os.fspath(filename)
-        if shared:
-            with open(path, "ab") as file:
-                file.truncate(max(file.tell(), nbytes))
-        size = os.path.getsize(path)
-        if nbytes > size:
-            raise RuntimeError(f"unable to mmap {nbytes} bytes from file <{path}>: it has {size}")
-        if not nbytes:
-            return UntypedStorage(0)
-        mapped = np.memmap(path, np.uint8, "r+" if shared else "c", 0, (nbytes,))
-        return _over(np.asarray(mapped))
+        return _over(_mapped(filename, shared, nbytes))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.array(self._bytes, dtype=dtype, copy=copy)
@@ -67,6 +58,9 @@ class UntypedStorage:
         return self._bytes.size
 
     size = nbytes
+
+    def __sizeof__(self) -> int:
+        return super().__sizeof__() + self.nbytes()
 
     def element_size(self) -> int:
         """1: the elements are bytes."""
@@ -128,6 +122,59 @@ class UntypedStorage:
         return f"{lines}[{name}(device=cpu) of size {len(self)}]"
 
 
+def _mapped(filename: Any, shared: bool, nbytes: int) -> np.ndarray:
+    """The first bytes of a file. Raises: RuntimeError where it is not there, or too short."""
+    path = os.fspath(filename)
+    try:
+        if shared:
+            with open(path, "ab") as file:
+                file.truncate(max(file.tell(), nbytes))
+        size = os.path.getsize(path)
+    except OSError as error:
+        mode = "read-write" if shared else "read-only"
+        raise RuntimeError(
+            f"unable to open file <{path}> in {mode} mode: {error.strerror} ({error.errno})"
+        ) from error
+    if nbytes > size:
+        raise RuntimeError(
+            f"file <{path}> size <{size}> is smaller than the required mapping size <{nbytes}>"
+        )
+    if not nbytes:
+        return np.zeros(0, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, "r+" if shared else "c", 0, (nbytes,)))
+
+
+def from_file(
+    filename: Any,
+    shared: bool | None = None,
+    size: int = 0,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The first `size` elements of a file, 1-D, read where they are used.
+
+    Shared, writes go to the file, which is made and lengthened as needed; otherwise they stay in
+    memory. Raises: RuntimeError for a file that is not there or too short.
+    Source: https://pytorch.org/docs/stable/generated/torch.from_file.html
+
+    >>> import rushlight as torch, tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = torch.from_file(file.name, shared=True, size=3).fill_(2)
+    ...     torch.from_file(file.name, size=2)
+    tensor([2., 2.])
+    """
+    dtypes.require_cpu(device)
+    kind = (DEFAULTS.dtype if dtype is None else dtype).numpy
+    found = _mapped(filename, bool(shared), size * kind.itemsize).view(kind)
+    tensor = wrap(found)
+    set_requires_grad(tensor, requires_grad)
+    return tensor
+
+
 def _over(memory: np.ndarray) -> UntypedStorage:
     storage = object.__new__(UntypedStorage)
     storage._bytes = memory
@@ -165,6 +212,9 @@ class TypedStorage:
     def nbytes(self) -> int:
         """How many bytes there are."""
         return self._untyped_storage.nbytes()
+
+    def __sizeof__(self) -> int:
+        return super().__sizeof__() + self.nbytes()
 
     def element_size(self) -> int:
         """Bytes per element."""

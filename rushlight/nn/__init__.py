@@ -168,4 +168,4 @@ def factory_kwargs(kwargs: dict | None) -> dict:
     return found
 
 
-_explain_missing(__name__)
+_explain_missing(__name__, {"common_types": (f"{__name__}.common_types", None)})

@@ -124,9 +124,27 @@ class RNNBase(Module):
 
     @property
     def _flat_weights(self) -> list[Any]:
+        """The weights in order: those of the module, or a list that was given in their place."""
+        given = self.__dict__.get("_given_weights")
+        if given is not None:
+            return given
         held = self._parameters
         names = self._flat_weights_names
         return [held[name] if name in held else getattr(self, name) for name in names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, weights: Any) -> None:
+        self.__dict__["_given_weights"] = list(weights)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self.__dict__.pop("_given_weights", None)  # the module's own are converted
+        return super()._apply(fn, recurse)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        given = self.__dict__.get("_given_weights")
+        if given is not None and name in self._flat_weights_names:
+            given[self._flat_weights_names.index(name)] = value
+        super().__setattr__(name, value)
 
     @property
     def all_weights(self) -> list[list[Any]]:

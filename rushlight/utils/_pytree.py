@@ -19,7 +19,11 @@ from ..core.trees import (
 from ..core.trees import (
     LeafSpec as LeafSpec,
 )
+from ..core.trees import (
+    broadcast as _broadcast_to_and_flatten,
+)
 
+assert _broadcast_to_and_flatten  # reachable here, as in torch
 PyTree = Context = Any
 PyTreeSpec = TreeSpec
 tree_leaves = leaves_of
@@ -179,6 +183,24 @@ def treespec_pprint(treespec: TreeSpec) -> str:
     return repr(unflatten([_Star()] * treespec.num_leaves, treespec))
 
 
+def is_structseq_instance(obj: Any) -> bool:
+    """Whether it is a result with names such as `torch.max` gives along a dimension."""
+    return is_structseq_class(type(obj))
+
+
+is_structseq = is_structseq_instance
+
+
+def is_structseq_class(cls: Any) -> bool:
+    """Whether it is the class of such results.
+
+    >>> import rushlight as torch
+    >>> is_structseq_class(torch.return_types.max), is_structseq_class(tuple)
+    (True, False)
+    """
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "n_sequence_fields")
+
+
 class _Star:
     def __repr__(self) -> str:
         return "*"
@@ -266,6 +288,30 @@ def _dict_unflatten(values: Any, context: list[Any]) -> dict[Any, Any]:
 
 def _dict_flatten_with_keys(d: dict[Any, Any]) -> tuple[list[tuple[MappingKey, Any]], list[Any]]:
     return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
+def _list_flatten(x: list[Any]) -> tuple[list[Any], None]:
+    return x, None
+
+
+def _list_unflatten(values: Any, context: None) -> list[Any]:
+    return list(values)
+
+
+def _list_flatten_with_keys(x: list[Any]) -> tuple[list[tuple[SequenceKey, Any]], None]:
+    return [(SequenceKey(i), value) for i, value in enumerate(x)], None
+
+
+def _tuple_flatten(x: tuple[Any, ...]) -> tuple[list[Any], None]:
+    return list(x), None
+
+
+def _tuple_unflatten(values: Any, context: None) -> tuple[Any, ...]:
+    return tuple(values)
+
+
+def _tuple_flatten_with_keys(x: Any) -> tuple[list[tuple[SequenceKey, Any]], None]:
+    return _list_flatten_with_keys(list(x))
 
 
 def _steps(tree: Any) -> list[tuple[Any, Any]]:

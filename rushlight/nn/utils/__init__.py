@@ -21,4 +21,10 @@ from .spectral_norm import remove_spectral_norm, spectral_norm
 from .weight_norm import remove_weight_norm, weight_norm
 
 # loaded when asked for
-_explain_missing(__name__, {"prune": ("rushlight.nn.utils.prune", None)})
+_explain_missing(
+    __name__,
+    {
+        "_named_member_accessor": ("rushlight.nn.utils._named_member_accessor", None),
+        "prune": ("rushlight.nn.utils.prune", None),
+    },
+)

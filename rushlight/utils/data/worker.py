@@ -121,6 +121,9 @@ def numpy_seed(base_seed: int, worker: int) -> list[int]:
     return np.random.SeedSequence(entropy).generate_state(4).tolist()
 
 
+_generate_state = numpy_seed  # torch's name for it
+
+
 def run(job: Job, connection: Connection) -> None:
     """Serve batches until told to stop or the main process is gone."""
     _settle(job)
