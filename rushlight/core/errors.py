@@ -81,9 +81,22 @@ OURS = re.compile(r"rushlight\.")  # as `warnings` compiles the filter's module
 _FOUND_IN = " encountered in "  # which all of NumPy's remarks say
 
 
+_last: list[tuple[Any, ...]] = [(None, None, 0, False)]  # the filters last seen, and the answer
+
+
 def heard() -> bool:
     """Whether a remark on numbers of ours would be shown or raised now."""
-    for action, message, kind, module, _ in warnings.filters:
+    filters = warnings.filters
+    known, first, count, answer = _last[0]
+    if filters is known and len(filters) == count and (not count or filters[0] is first):
+        return answer
+    answer = _heard_by(filters)
+    _last[0] = filters, filters[0] if filters else None, len(filters), answer
+    return answer
+
+
+def _heard_by(filters: Any) -> bool:
+    for action, message, kind, module, _ in filters:
         if message is None and issubclass(RuntimeWarning, kind) and module in (None, OURS):
             return action != "ignore"
     return True
