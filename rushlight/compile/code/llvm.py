@@ -27,7 +27,7 @@ from typing import Any, ParamSpec, TypeVar
 from ...core import threads
 from ...core.errors import fail
 from ..records import replace
-from . import cache, loader, parts
+from . import cache, engine, loader, parts
 from .switches import without_idle_passes
 from .targets import SETS, Target, machine_of, runs
 
@@ -71,13 +71,21 @@ def _llvm() -> Any:
     return llvm
 
 
+@functools.cache
+def _engine() -> Any:
+    """What makes code: LLVM past llvmlite where that is known to go, or llvmlite."""
+    home = _home()
+    found = home and engine.direct(home)
+    return found or engine.Through(_llvm())
+
+
 @_one_at_a_time
 @functools.cache
 def why_not() -> str:
     """Why no native code can be made here, as a sentence; empty where it can."""
     try:
         if _remembered() is None:  # else it was possible before, with the same llvmlite
-            _llvm().check_jit_execution()
+            _engine().check()
     except ImportError:
         return MISSING
     except (OSError, RuntimeError) as error:
@@ -91,22 +99,28 @@ def available() -> bool:
 
 
 @_one_at_a_time
-def library() -> Any:
+def library(get: Callable[[], Any] = _llvm) -> Any:
     """llvmlite.binding; a RuntimeError with `MISSING` where it cannot be had."""
     try:
-        return _llvm()
+        return get()
     except (ImportError, OSError) as error:
         raise fail(RuntimeError, MISSING, f"importing llvmlite said: {error}") from error
+
+
+def _home() -> Path | None:
+    """The folder of llvmlite, which is not imported."""
+    spec = importlib.util.find_spec("llvmlite")
+    places = spec and spec.submodule_search_locations
+    return Path(places[0]) if places else None
 
 
 @_one_at_a_time
 @functools.cache
 def version() -> str:
     """What decides which code comes out, read without importing llvmlite; "" if it is not here."""
-    spec = importlib.util.find_spec("llvmlite")
-    if spec is None or not spec.submodule_search_locations:
+    home = _home()
+    if home is None:
         return ""
-    home = Path(spec.submodule_search_locations[0])
     files = sorted((home / "binding").glob("*llvmlite*"))
     facts = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
     return "\n".join([(home / "_version.py").read_text("utf-8"), *facts])
@@ -189,18 +203,14 @@ def _own_name() -> str:
 
 
 def _detected() -> Target:
-    llvm = library()
-    triple, features = llvm.get_process_triple(), llvm.get_host_cpu_features().flatten()
+    triple, features, processor = library(_engine).native()
     name = next((name for name in SETS if runs(name, triple, features)), "generic")
     bits, registers, fma = SETS[name][3:] if name in SETS else (128, 16, False)
-    return Target(name, llvm.get_host_cpu_name(), features, triple, bits, registers, fma)
+    return Target(name, processor, features, triple, bits, registers, fma)
 
 
 def _new_machine(target: Target, level: int = OPT_LEVEL) -> Any:
-    return library().Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=level,
-        reloc="pic", codemodel="small", jit=True,
-    )  # fmt: skip
+    return library(_engine).machine(target, level)
 
 
 _machine = functools.cache(_new_machine)
@@ -208,7 +218,7 @@ _machine = functools.cache(_new_machine)
 
 @functools.cache
 def _heading(target: Target) -> str:
-    return f'target datalayout = "{_machine(target).target_data}" target triple = "{target.triple}"'
+    return f'target datalayout = "{_machine(target).layout}" target triple = "{target.triple}"'
 
 
 @_one_at_a_time
@@ -309,9 +319,12 @@ def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> s
     target = target or _current()
     texts, outer = _parted(ir, target)
     found = [(text, level) for text in texts] + [(text, 0) for text in outer]
-    with without_idle_passes(library()):
+    through = engine.Through(library())
+    with without_idle_passes(through):
         return "".join(
-            _machine(target, level).emit_assembly(_parsed(complete(text, target), text))
+            through.machine(target, level).emit_assembly(
+                _checked(through.module, complete(text, target), text)
+            )
             for text, level in found
         )
 
@@ -330,33 +343,25 @@ def _emit(ir: str, target: Target) -> bytes:
         functools.partial(_part, made, complete(text, target), text)
         for made, several in ((machines, texts), (quick, outer)) for text in several
     ]  # fmt: skip
-    with without_idle_passes(library()):
+    with without_idle_passes(_engine()):
         return loader.joined(parts.side_by_side(jobs, number))
 
 
 def _part(machines: list[Any], whole: str, ir: str) -> bytes:
-    """The object of one part, made with a machine and a context that no other thread uses."""
-    llvm, machine = _llvm(), machines.pop()
-    context = llvm.create_context()
+    """The object of one part, made with a machine that no other thread uses."""
+    machine = machines.pop()
     try:
-        with _parsed(whole, ir, context) as module:
-            return parts.emitted(llvm, machine, module)
+        return _checked(functools.partial(_engine().object_of, machine), whole, ir)
     finally:
-        context.close()
         machines.append(machine)
 
 
-def _parsed(whole: str, ir: str, context: Any = None) -> Any:
-    """The module of the text `whole`, which `complete` made of `ir`."""
-    module = None
+def _checked(make: Callable[[str], R], whole: str, ir: str) -> R:
+    """What is made of the text `whole`, which `complete` made of `ir`."""
     try:
-        module = _llvm().parse_assembly(whole, context)
-        module.verify()
+        return make(whole)
     except RuntimeError as error:
-        if module is not None:
-            module.close()  # before its context
         raise _explained(str(error), ir) from None
-    return module
 
 
 def _explained(message: str, ir: str) -> BaseException:
@@ -377,9 +382,8 @@ def _explained(message: str, ir: str) -> BaseException:
 def _linker() -> Any:
     """One linker for the process; it never goes away, as threads may run what it loaded."""
     near = sys.platform != "win32"  # JITLink knows little of COFF
-    linker = library().create_lljit_compiler(
-        _new_machine(target()), use_jit_link=near, suppress_errors=True
-    )
+    machine = engine.Through(library()).machine(target(), OPT_LEVEL)
+    linker = library().create_lljit_compiler(machine, use_jit_link=near, suppress_errors=True)
     _loaded.add(linker)
     return linker
 

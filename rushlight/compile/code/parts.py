@@ -10,11 +10,9 @@ are the text of that part's own assembly: as functions, each would go through al
 
 from __future__ import annotations
 
-import ctypes
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
 MOST = 24  # parts
@@ -123,21 +121,6 @@ def declared(head: re.Match[str]) -> str:
     """The declaration of a function, for other modules."""
     types = ", ".join(_TYPE.findall(head["of"]))
     return f"declare {head['result']}@{head['name']}({types})\n"
-
-
-def emitted(llvm: Any, machine: Any, module: Any) -> bytes:
-    """The object of a module: `machine.emit_object` but for the lock llvmlite holds meanwhile."""
-    functions = llvm.ffi.lib
-    emit = functions.LLVMPY_TargetMachineEmitToMemory
-    with llvm.ffi.OutputString() as error:
-        found = getattr(emit, "_cfn", emit)(machine, module, 1, error)
-        if not found:
-            raise RuntimeError(str(error))
-    try:
-        start = functions.LLVMPY_GetBufferStart(found)
-        return ctypes.string_at(start, functions.LLVMPY_GetBufferSize(found))
-    finally:
-        functions.LLVMPY_DisposeMemoryBuffer(found)
 
 
 def side_by_side(jobs: Sequence[Callable[[], bytes]], number: int) -> list[bytes]:
