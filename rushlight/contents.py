@@ -110,7 +110,7 @@ FUNCTIONS = {
         "aminmax corrcoef count_nonzero cov dist logsumexp nanmean nansum norm renorm std std_mean"
         " var var_mean"
     ),
-    "storage": "TypedStorage UntypedStorage from_file is_storage",
+    "storage": "StorageBase TypedStorage UntypedStorage from_file is_storage",
     "structure": (
         "broadcast_to cat chunk clone concat concatenate expand expand_as flatten moveaxis movedim"
         " narrow permute ravel reshape reshape_as select split squeeze stack swapaxes swapdims t"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import rushlight as rl
 
 from ..autograd import vmap as _vmap

@@ -15,10 +15,14 @@ from ..core.tensor import Tensor, set_requires_grad, wrap
 from .copying import memory_of
 from .sharing import file_of
 
-__all__ = ["TypedStorage", "UntypedStorage", "from_file", "is_storage"]
+__all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_storage"]
 
 
-class UntypedStorage:
+class StorageBase:
+    """What storages of bytes have in common, for `isinstance`."""
+
+
+class UntypedStorage(StorageBase):
     """A run of bytes, shared by all tensors that look into it.
 
     Source: https://pytorch.org/docs/stable/storage.html
