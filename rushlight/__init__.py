@@ -169,6 +169,7 @@ _LAZY = {
     "overrides": ("rushlight.overrides", None),
     "storage": ("rushlight.functions.storage", None),
     "_functorch": ("rushlight._functorch", None),
+    "_guards": ("rushlight._guards", None),
     "functorch": ("rushlight.functorch", None),
     "torch_version": ("rushlight.torch_version", None),
     "install_as_torch": ("rushlight.compat", "install"),
