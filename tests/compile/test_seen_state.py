@@ -319,3 +319,23 @@ def test_classes_have_the_short_way() -> None:
     assert any(place.kind == "class" for place in run.programs[0].places)
     change()
     assert run(torch.ones(2)).tolist() == [5.0, 5.0]
+
+
+def test_what_a_hook_on_a_gradient_reads_is_an_input() -> None:
+    """The mask is reached through the hook alone."""
+    found = []
+    for wrap in (lambda f: torch.compile(f, fullgraph=True), lambda f: f):
+        weight, mask = nn.Parameter(torch.ones(3)), torch.tensor([1.0, 0.0, 1.0])
+        weight.register_hook(lambda g, mask=mask: g * mask)
+
+        def step(x: Any, weight: Any = weight) -> Any:
+            weight.grad = None
+            (weight * x).sum().backward()
+            return weight.grad * 1
+
+        run, values = wrap(step), []
+        for k in range(4):
+            values.append(run(torch.ones(3) * k).tolist())
+            mask.add_(1)
+        found.append(values)
+    assert found[0] == found[1]

@@ -118,6 +118,7 @@ class Reach:
         self.tensors[id(value)] = (value, path)
         self.tables.of_tensor(vars(value), path)
         self._kinds.has(vars(value), Tensor, path)
+        self.stack.append((vars(value).get("_hooks"), f"{path}._hooks"))
         wants = value._entry is LEAF
         self.places.append(Place("leaf", value, None, wants, path + ".requires_grad"))
 
