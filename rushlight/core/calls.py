@@ -32,6 +32,9 @@ from .tape import LEAF, OUTPUT, SHAPE, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
 NUMBERS = frozenset((float, int))
+SINGLE = np.dtype(np.float32)  # what most tensors are: told faster than by a code
+REAL_FLOATS = FLOATS - frozenset("FDO")
+REALS = REAL_FLOATS | frozenset(np.typecodes["AllInteger"] + "?")
 OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 # array classes that need no more of `apply` than the choice of what does an op on them
@@ -59,6 +62,13 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
     return op
 
 
+def _taken(prim: Primitive) -> Any:
+    """The type codes of what an op is evaluated on without promotion; None for any."""
+    if prim.dtype == "float":
+        return REAL_FLOATS if prim.real else FLOATS
+    return REALS if prim.real else None
+
+
 def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
     """A binary op as Python's operator: foreign operands are left to their own methods."""
     prim = op.primitive
@@ -71,12 +81,13 @@ def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
 
 def _unary(prim: Primitive) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, any_type = prim.rule is not None, prim.dtype != "float"
+    records, taken = prim.rule is not None, _taken(prim)
+    any_type = taken is None
 
     def op(input: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
-            if type(a) is ndarray and (any_type or a.dtype.char in FLOATS):
+            if type(a) is ndarray and (any_type or a.dtype is SINGLE or a.dtype.char in taken):
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
                 except (MemoryError, RuntimeWarning) as error:
@@ -111,11 +122,12 @@ def _unary_with_params(prim: Primitive) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records = prim.rule is not None
     view = type(prim.rule) is Multilinear and prim.rule.view
+    any_type = not prim.real
 
     def op(input: Any, *params: Any) -> Any:
         if type(input) in EAGER_TYPES:
             a = input._array
-            if type(a) is ndarray:
+            if type(a) is ndarray and (any_type or a.dtype is SINGLE or a.dtype.char in REALS):
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
                     if type(y) is not ndarray:
@@ -152,7 +164,8 @@ def _unary_with_params(prim: Primitive) -> Any:
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
     long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, floats_only = prim.rule is not None, prim.dtype == "float"
+    records, taken = prim.rule is not None, _taken(prim)
+    any_type = taken is None
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
@@ -163,7 +176,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
             else:
                 b, py = other, None
                 fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
-            if fits and (not floats_only or a.dtype.char in FLOATS):
+            if fits and (any_type or a.dtype is SINGLE or a.dtype.char in taken):
                 try:
                     y = evaluate(a, b, *params) if params else evaluate(a, b)
                 except (MemoryError, ValueError, RuntimeWarning) as error:

@@ -298,6 +298,8 @@ def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
 def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Bring all operands to one data type, by the op's `dtype` rule."""
     rule = prim.dtype
+    if prim.real:
+        _refuse_complex(prim, inputs)
     if rule == "first":
         return tuple([x if isinstance(x, Tensor) else _foreign(x) for x in inputs])
     common = result_type(*inputs)
@@ -306,6 +308,16 @@ def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     elif common.category == dtypes.FLOAT and not common.rank and rule != "compare":
         raise not_implemented(f"{prim.name}_cpu", common)
     return tuple([_to(x, common) for x in inputs])
+
+
+def _refuse_complex(prim: Primitive, inputs: tuple[Any, ...]) -> None:
+    """torch's error for complex numbers where an op takes none."""
+    common = result_type(*[x for x in inputs if x is not None])
+    if common.is_complex:
+        if " " not in prim.real:
+            raise not_implemented(prim.real, common)
+        text = prim.real.removeprefix("NotImplementedError: ")
+        raise (RuntimeError if text is prim.real else NotImplementedError)(text)
 
 
 def _foreign(x: Any) -> Any:

@@ -130,13 +130,15 @@ class Primitive:
     but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
     does not move with x but is not independent of it either (ReLU): its own gradient is zero.
     `once`: with a number, half precision is computed in float32 and rounded once.
+    `real`: the op takes no complex numbers; the kernel by which torch says so, or its sentence
+    (of a RuntimeError, or after "NotImplementedError: ").
     `arity` None means one sequence of operands (cat, stack). `edges(entry)` shows the node as
     torch's several: places of parents, and (node, *edges) for nodes between that no entry has.
     """
 
     __slots__ = (
         "arity", "doc", "dtype", "edges", "eval", "flat", "lower", "name", "node", "once",
-        "outputs", "pull", "reads", "rule", "shape",
+        "outputs", "pull", "reads", "real", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -148,6 +150,7 @@ class Primitive:
     reads: str
     flat: str
     once: bool
+    real: str
     doc: str
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
@@ -164,6 +167,7 @@ class Primitive:
         self.reads = fields.get("reads", "")
         self.flat = fields.get("flat", "")
         self.once = fields.get("once", False)
+        self.real = fields.get("real", "")
         self.doc = fields.get("doc", "")
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)

@@ -35,8 +35,8 @@ _median, _nanmedian = named_result("median", _PAIR), named_result("nanmedian", _
 
 def _ordered(name: str, input: Tensor) -> None:
     if input.dtype.is_complex:
-        if name == "sort":
-            raise RuntimeError(" Sort does not support complex dtypes on CPU")
+        if name in ("Sort", "topk"):
+            raise RuntimeError(f" {name} does not support complex dtypes on CPU")
         raise not_implemented(name, input.dtype)
 
 
@@ -54,7 +54,7 @@ def sort(
     >>> torch.sort(torch.tensor([3, 1, 2])).indices
     tensor([1, 2, 0])
     """
-    _ordered("sort", input)
+    _ordered("Sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return _out(_sort(*o.sort(input, place, bool(descending), stable)), out)
 
@@ -69,7 +69,7 @@ def argsort(
     >>> torch.argsort(torch.tensor([3, 1, 2]), descending=True)
     tensor([0, 2, 1])
     """
-    _ordered("sort", input)
+    _ordered("Sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return o.argsort(input, place, bool(descending), bool(stable))
 
@@ -97,7 +97,7 @@ def topk(
     tensor([5, 3])
     """
     dim = dim if axis is None else axis
-    _ordered("topk_cpu", input)
+    _ordered("topk", input)
     place = dimension(dim, input._array.ndim)
     size = input._array.shape[place] if input._array.ndim else 1
     k = int(k)

@@ -11,17 +11,17 @@ from ..core.dispatch import not_implemented
 from ..core.families import plain
 
 
-def _compare(name: str, ufunc: Any, sign: str) -> Any:
-    return plain(name, eval=ufunc, arity=2, dtype="compare", doc=f"Where x {sign} y.",
+def _compare(name: str, ufunc: Any, sign: str, real: str = "") -> Any:
+    return plain(name, eval=ufunc, arity=2, dtype="compare", doc=f"Where x {sign} y.", real=real,
                  lower=lambda s, x, y: s.compare(sign, x, y))  # fmt: skip
 
 
 eq = _compare("eq", np.equal, "==")
 ne = _compare("ne", np.not_equal, "!=")
-lt = _compare("lt", np.less, "<")
-le = _compare("le", np.less_equal, "<=")
-gt = _compare("gt", np.greater, ">")
-ge = _compare("ge", np.greater_equal, ">=")
+lt = _compare("lt", np.less, "<", "lt_cpu")
+le = _compare("le", np.less_equal, "<=", "le_cpu")
+gt = _compare("gt", np.greater, ">", "gt_cpu")
+ge = _compare("ge", np.greater_equal, ">=", "ge_cpu")
 
 
 def _logic(name: str, ufunc: Any, doc: str, lower: Any) -> Any:
@@ -75,14 +75,17 @@ isinf = plain("isinf", eval=_on_floats(np.isinf, False), lower=lambda s, x: s.is
 isfinite = plain("isfinite", eval=_on_floats(np.isfinite, True), lower=lambda s, x: s.isfinite(x),
                  doc="Where x is finite.")  # fmt: skip
 isposinf = plain(
-    "isposinf", dtype="promote", eval=_on_floats(np.isposinf, False), doc="Where x is +inf.",
+    "isposinf", dtype="promote", real="isposinf does not support complex inputs.",
+    eval=_on_floats(np.isposinf, False), doc="Where x is +inf.",
     lower=lambda s, x: s.and_(s.isinf(x), s.gt(x, 0)),
 )  # fmt: skip
 isneginf = plain(
-    "isneginf", dtype="promote", eval=_on_floats(np.isneginf, False), doc="Where x is -inf.",
+    "isneginf", dtype="promote", real="isneginf does not support complex inputs.",
+    eval=_on_floats(np.isneginf, False), doc="Where x is -inf.",
     lower=lambda s, x: s.and_(s.isinf(x), s.lt(x, 0)),
 )  # fmt: skip
 signbit = plain(
     "signbit", dtype="promote", eval=lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
+    real="NotImplementedError: signbit is not implemented for complex tensors.",
     doc="Where the sign bit is set.",
 )  # fmt: skip

@@ -129,7 +129,7 @@ def _power_by_base(y: Any, x: Any, p: Any) -> Any:
 def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
     if type(x) in (int, float):
         return (0.0 * y if x == 0 else float(np.log(x)) * y) if x >= 0 else float("nan") * y
-    return where((x == 0) & (p >= 0), 0.0, y * log(x))
+    return where((x == 0) & (p.real >= 0), 0.0, y * log(x))
 
 
 def _power_node(entry: Entry) -> str:
@@ -197,7 +197,11 @@ def _sign(x: Any) -> Any:
     return (np.greater(x, 0).view(np.int8) - np.less(x, 0).view(np.int8)).astype(x.dtype)
 
 
-sign = elementwise("sign", eval=heavy("sign", _sign, light=True), partials=[0.0],
+_SIGN = (
+    "NotImplementedError: Unlike NumPy, torch.sign is not intended to support complex numbers."
+    " Please use torch.sgn instead."
+)
+sign = elementwise("sign", eval=heavy("sign", _sign, light=True), partials=[0.0], real=_SIGN,
                    lower=lambda s, x: s.sign(x), doc="-1, 0 or 1.")  # fmt: skip
 
 
@@ -274,7 +278,7 @@ def _no_derivative(name: str) -> Any:
     return [refuse, refuse]
 
 
-floor_divide = elementwise("floor_divide", eval=_floor_divide,
+floor_divide = elementwise("floor_divide", eval=_floor_divide, real="div_floor_cpu",
                            partials=_no_derivative("floor_divide"), node="NotImplemented",
                            lower=lambda s, x, y: s.floor_div(x, y),
                            doc="The quotient rounded down.")  # fmt: skip
@@ -297,12 +301,14 @@ def _by_tensor(entry: Entry) -> int:
 
 
 remainder = elementwise(
-    "remainder", eval=_remainder, partials=[1, lambda y, a, b: -floor_quotient(a, b)],
+    "remainder", eval=_remainder, real="remainder_cpu",
+    partials=[1, lambda y, a, b: -floor_quotient(a, b)],
     reads=DIVIDED, node=lambda entry: f"RemainderBackward{_by_tensor(entry)}",
     doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
-    "fmod", eval=_fmod, partials=[1, lambda y, a, b: -trunc_divide(a, b)], reads=DIVIDED,
+    "fmod", eval=_fmod, real="fmod_cpu", reads=DIVIDED,
+    partials=[1, lambda y, a, b: -trunc_divide(a, b)],
     lower=lambda s, x, y: s.fmod(x, y), node=lambda entry: f"FmodBackward{_by_tensor(entry)}",
     doc="x - trunc(x / y) * y: the sign of the dividend.",
 )  # fmt: skip
@@ -314,22 +320,24 @@ def _half(mask: Any, tie: Any, like: Any) -> Any:
 
 
 maximum = elementwise(
-    "maximum", eval=np.maximum, reads="x", lower=lambda s, x, y: s.max(x, y),
+    "maximum", eval=np.maximum, reads="x", real="maximum not implemented for complex tensors.",
+    lower=lambda s, x, y: s.max(x, y),
     partials=[lambda y, a, b: _half(a > b, a == b, a), lambda y, a, b: _half(b > a, a == b, b)],
     doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 minimum = elementwise(
-    "minimum", eval=np.minimum, reads="x", lower=lambda s, x, y: s.min(x, y),
+    "minimum", eval=np.minimum, reads="x", real="minimum not implemented for complex tensors.",
+    lower=lambda s, x, y: s.min(x, y),
     partials=[lambda y, a, b: _half(a < b, a == b, a), lambda y, a, b: _half(b < a, a == b, b)],
     doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 fmax = elementwise(
-    "fmax", eval=np.fmax, reads="x",
+    "fmax", eval=np.fmax, reads="x", real="fmax not implemented for complex tensors.",
     partials=[lambda y, a, b: (a >= b) | (b != b), lambda y, a, b: ~((a >= b) | (b != b))],
     doc="The larger of x and y, ignoring nan.",
 )  # fmt: skip
 fmin = elementwise(
-    "fmin", eval=np.fmin, reads="x",
+    "fmin", eval=np.fmin, reads="x", real="fmin not implemented for complex tensors.",
     partials=[lambda y, a, b: (a <= b) | (b != b), lambda y, a, b: ~((a <= b) | (b != b))],
     doc="The smaller of x and y, ignoring nan.",
 )  # fmt: skip
@@ -356,6 +364,7 @@ def _within(x: Any, low: Any, high: Any) -> Any:
 
 clamp = elementwise(
     "clamp", eval=_clamp, reads="x",
+    real="NotImplementedError: clamp is not supported for complex types",
     partials=[lambda y, x, low, high: _within(x, low, high)],
     lower=lambda s, x, low, high: s.clamp(x, low, high), node="ClampBackward1",
     doc="min(max(x, low), high) for numbers; the gradient passes inside and on the bounds.",
@@ -372,12 +381,15 @@ def _integral(ufunc: Any) -> Any:
 
 
 floor = elementwise("floor", eval=_integral(np.floor), partials=[0.0],
+                    real="NotImplementedError: floor is not supported for complex inputs",
                     lower=lambda s, x: s.floor(x), doc="Rounded down.")  # fmt: skip
 ceil = elementwise("ceil", eval=_integral(np.ceil), partials=[0.0],
+                   real="NotImplementedError: ceil is not supported for complex inputs",
                    lower=lambda s, x: s.ceil(x), doc="Rounded up.")  # fmt: skip
 trunc = elementwise("trunc", eval=_truncate, partials=[0.0], lower=lambda s, x: s.trunc(x),
+                    real="NotImplementedError: trunc is not supported for complex inputs",
                     doc="Rounded towards zero.")  # fmt: skip
-frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1],
+frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1], real="frac_cpu",
                    lower=lambda s, x: s.sub(x, s.trunc(x)), doc="x - trunc(x).")  # fmt: skip
 
 
@@ -388,7 +400,7 @@ def _round(x: Any, decimals: int) -> Any:
 
 
 round = elementwise(
-    "round", eval=_round, partials=[0.0],
+    "round", eval=_round, partials=[0.0], real="round_vml_cpu",
     node=lambda entry: f"RoundBackward{int(entry[PARAMS][0] != 0)}",
     doc="The nearest integer (halves to even), or to `decimals` places.",
 )  # fmt: skip
@@ -433,7 +445,8 @@ addcdiv = general(
     doc="x + value * a / b.",
 )  # fmt: skip
 hypot = elementwise(
-    "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float", reads="xy",
+    "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float", real="hypot_cpu",
+    reads="xy",
     partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
 )  # fmt: skip
 
@@ -445,14 +458,16 @@ def _copysign_node(entry: Entry) -> str:
 
 
 copysign = elementwise(
-    "copysign", eval=np.copysign, dtype="float", reads="xy", node=_copysign_node,
+    "copysign", eval=np.copysign, dtype="float", real="copysign_cpu", reads="xy",
+    node=_copysign_node,
     partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
     lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",
 )  # fmt: skip
-nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
+nextafter = elementwise("nextafter", eval=np.nextafter, real="nextafter_cpu", partials=[1, 0.0],
                   doc="The next number after x towards y.")  # fmt: skip
-gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", doc="Greatest common divisor.")
+gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", real="gcd_cpu",
+            doc="Greatest common divisor.")  # fmt: skip
 
 
 def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -460,9 +475,11 @@ def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(np.lcm(a.astype(wide), b.astype(wide))).astype(a.dtype)
 
 
-lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote", doc="Least common multiple.")
+lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote", real="lcm_cpu",
+            doc="Least common multiple.")  # fmt: skip
 heaviside = elementwise(
     "heaviside", eval=lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype),
+    real="heaviside is not yet implemented for complex tensors.",
     partials=_no_derivative("heaviside"), node="NotImplemented",
     doc="0 below zero, 1 above, y at zero.",
 )  # fmt: skip

@@ -184,11 +184,13 @@ def _shared(g: Any, y: Any, x: Any, dims: Dims, keep: bool) -> Any:
 
 
 amax = general(
-    "amax", eval=lambda x, dims, keep: row_major(row_extremes(np.maximum, x, dims, keep)),
+    "amax", real="max_values_cpu",
+    eval=lambda x, dims, keep: row_major(row_extremes(np.maximum, x, dims, keep)),
     vjp=_shared, reads="xy", doc="The largest value; ties share the gradient.",
 )  # fmt: skip
 amin = general(
-    "amin", eval=lambda x, dims, keep: row_major(row_extremes(np.minimum, x, dims, keep)),
+    "amin", real="min_values_cpu",
+    eval=lambda x, dims, keep: row_major(row_extremes(np.minimum, x, dims, keep)),
     vjp=_shared, reads="xy", doc="The smallest value; ties share the gradient.",
 )  # fmt: skip
 
@@ -202,16 +204,18 @@ def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
 
 max_all = general(
     "max_all", eval=lambda x: np.maximum.reduce(x, None), reads="xy", node="MaxBackward1",
-    vjp=_shared_by_all, doc="The largest of all.",
+    real="max_all", vjp=_shared_by_all, doc="The largest of all.",
 )  # fmt: skip
 min_all = general(
     "min_all", eval=lambda x: np.minimum.reduce(x, None), reads="xy", node="MinBackward1",
-    vjp=_shared_by_all, doc="The smallest of all.",
+    real="min_all", vjp=_shared_by_all, doc="The smallest of all.",
 )  # fmt: skip
 
-argmax = plain("argmax", eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
+argmax = plain("argmax", real="argmax(): does not support complex input",
+               eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
                doc="The index of the first largest value.")  # fmt: skip
-argmin = plain("argmin", eval=lambda x, dim, keep: np.argmin(x, dim, keepdims=keep),
+argmin = plain("argmin", real="argmin(): does not support complex input",
+               eval=lambda x, dim, keep: np.argmin(x, dim, keepdims=keep),
                doc="The index of the first smallest value.")  # fmt: skip
 all = plain("all",
             eval=lambda x, dims, keep: row_major(np.logical_and.reduce(x, dims, keepdims=keep)),
@@ -226,6 +230,8 @@ def _along_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool, name: str) -
 
 
 def _extremum_along(x: np.ndarray, dim: int | None, keep: bool, name: str) -> tuple[Any, Any]:
+    if x.dtype.kind == "c":
+        raise RuntimeError(f"{name}(): does not support complex input")
     if dim is None:
         return x.copy(), np.zeros((), np.int64)
     if dim == x.ndim - 1 and x.flags.c_contiguous:  # without the steps of the general way

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
+from ..core.dispatch import not_implemented
 from ..core.families import general, plain
 from ..core.tape import PARAMS
 from . import introsort
@@ -244,6 +246,12 @@ kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="z", outputs=2,
                    doc="The k-th smallest element along a dimension, and where.")  # fmt: skip
 
 
+def _need_order(x: np.ndarray, kernel: str) -> None:
+    """torch's error for complex numbers, which have no order."""
+    if x.dtype.kind == "c":
+        raise not_implemented(kernel, dtypes.of(x))
+
+
 def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
     """Where the (lower) median stands along a dimension, that dimension kept with size 1."""
     size = x.shape[dim]
@@ -264,6 +272,7 @@ def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
 def _median_along(name: str, skip_nan: bool) -> Any:
     @in_float32
     def evaluate(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
+        _need_order(x, "median_out")
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
         return _pick(x, _middle(x, dim, skip_nan), dim, keep)
@@ -276,6 +285,7 @@ def _median_along(name: str, skip_nan: bool) -> Any:
 def _median_all(name: str, skip_nan: bool) -> Any:
     @in_float32
     def evaluate(x: np.ndarray) -> np.ndarray:
+        _need_order(x, "median_cpu")
         if not x.size:
             return np.full((), np.nan, x.dtype)
         flat = x.reshape(-1)
@@ -301,6 +311,7 @@ median_all, nanmedian_all = _median_all("median_all", False), _median_all("nanme
 
 
 def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
+    _need_order(x, "mode_cpu")
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
     values, places = _sort(x, dim, False)
@@ -321,6 +332,7 @@ mode = general(
 
 
 def _aminmax(x: np.ndarray, dims: Any, keep: bool) -> tuple[Any, Any]:
+    _need_order(x, "aminmax_cpu")
     return np.minimum.reduce(x, dims, keepdims=keep), np.maximum.reduce(x, dims, keepdims=keep)
 
 

@@ -19,9 +19,17 @@ from .transcendental import conj, cos, exp, exp2, log, log1p, sin
 from .transcendental import sqrt as sqrt_of
 
 
+def _kernel(name: str) -> str:
+    """The name by which torch says that complex numbers have no such function; sinc they have."""
+    if name in ("erf", "erfc", "erfinv", "lgamma", "i0"):
+        return f"{name}_vml_cpu"
+    named = {"digamma": "digamma", "special_ndtr": "erf_vml_cpu", "sinc": ""}
+    return named.get(name, f"{name.removeprefix('special_')}_cpu")
+
+
 def _smooth(name: str, eval: Any, partial: Any, reads: str, doc: str, node: str = "") -> Any:
     return elementwise(name, eval=eval, dtype="float", partials=[partial], reads=reads, doc=doc,
-                       node=node or None)  # fmt: skip
+                       real=_kernel(name), node=node or None)  # fmt: skip
 
 
 def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str) -> Any:
@@ -69,7 +77,7 @@ digamma = _smooth("digamma", kernels.digamma, lambda y, x: polygamma(x, 1), "x",
                   "The derivative of log Gamma(x).")  # fmt: skip
 polygamma = general(
     "polygamma", eval=lambda x, n: kernels.polygamma(n, x) if n else kernels.digamma(x),
-    dtype="float", reads="x", vjp=lambda g, y, x, n: g * polygamma(x, n + 1),
+    dtype="float", reads="x", vjp=lambda g, y, x, n: g * polygamma(x, n + 1), real="polygamma",
     doc="The n-th derivative of digamma.",
 )  # fmt: skip
 
@@ -83,6 +91,7 @@ def _multivariate_vjp(g: Any, y: Any, x: Any, p: int) -> Any:
 
 mvlgamma = general(
     "mvlgamma", eval=kernels.multigammaln, dtype="float", reads="x", vjp=_multivariate_vjp,
+    real="arange_cpu",
     doc="The logarithm of the multivariate gamma function of dimension p.",
 )  # fmt: skip
 
@@ -109,7 +118,7 @@ def _logit_vjp(g: Any, y: Any, x: Any, eps: float | None) -> Any:
 
 logit = general(
     "logit", eval=heavy("logit", kernels.logit), vjp=_logit_vjp, reads="x",
-    dtype="float",
+    dtype="float", real="logit_cpu",
     doc="log(x / (1 - x)), x first held in [eps, 1 - eps] if eps is given.",
 )  # fmt: skip
 
@@ -148,7 +157,7 @@ entr = _special("entr", heavy("special_entr", kernels.entr),
 
 def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any) -> Any:
     return elementwise(name, eval=eval, dtype="float", partials=partials, reads="x", doc=doc,
-                       node=node)  # fmt: skip
+                       real=_kernel(name), node=node)  # fmt: skip
 
 
 def _log(x: Any) -> Any:
@@ -273,7 +282,12 @@ angle_of_real = general(
 
 def _flat(name: str, doc: str, arity: int = 1) -> Any:
     return plain(
-        f"special_{name}", eval=getattr(kernels, name), arity=arity, dtype="float", doc=doc
+        f"special_{name}",
+        eval=getattr(kernels, name),
+        arity=arity,
+        dtype="float",
+        doc=doc,
+        real=f"{name}_cpu",
     )
 
 

@@ -61,11 +61,12 @@ def heavy_pull(name: str, partial: Any) -> Any:
 
 
 def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "",
-           node: str | None = None, pull: Any = None) -> Any:  # fmt: skip
+           node: str | None = None, pull: Any = None, real: str = "") -> Any:  # fmt: skip
     """An elementwise function of one real (or complex) variable; integers become floats."""
     return elementwise(
         name, eval=eval, dtype="float", partials=[partial], reads=reads,
         lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc, node=node, pull=pull,
+        real=real,
     )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def _square(a: Any, b: Any) -> Any:
 
 
 atan2 = elementwise(
-    "atan2", eval=np.arctan2, dtype="float", reads="x",
+    "atan2", eval=np.arctan2, dtype="float", real="atan2_cpu", reads="x",
     partials=[lambda y, a, b: b / _square(a, b), lambda y, a, b: -a / _square(a, b)],
     lower=lambda s, x, y: s.atan2(x, y), doc="The angle of the point (y, x), in radians.",
 )  # fmt: skip
@@ -190,9 +191,11 @@ logaddexp2 = elementwise(
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
 deg2rad = smooth("deg2rad", heavy("deg2rad", np.deg2rad, light=True), lambda y, x: pi / 180, "",
-                 lambda s, x: s.mul(x, pi / 180), "x pi / 180.", "Deg2RadBackward0")  # fmt: skip
+                 lambda s, x: s.mul(x, pi / 180), "x pi / 180.", "Deg2RadBackward0",
+                 real="deg2rad is not supported for complex tensors.")  # fmt: skip
 rad2deg = smooth("rad2deg", heavy("rad2deg", np.rad2deg, light=True), lambda y, x: 180 / pi, "",
-                 lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.", "Rad2DegBackward0")  # fmt: skip
+                 lambda s, x: s.mul(x, 180 / pi), "x 180 / pi.", "Rad2DegBackward0",
+                 real="rad2deg is not supported for complex tensors.")  # fmt: skip
 
 
 _ZEROS = np.zeros(PIECE, np.float32)
@@ -211,7 +214,9 @@ _large_relu = heavy("relu", rectified, light=True)
 
 
 relu = elementwise(
-    "relu", eval=_relu, dtype="promote", reads="y", partials=[lambda y, x: y > 0],
+    "relu", eval=_relu, dtype="promote", reads="y",
+    real="NotImplementedError: clamp is not supported for complex types",
+    partials=[lambda y, x: y > 0],
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
     pull=heavy_pull("relu", lambda y, x: y > 0), flat="ThresholdBackwardBackward0",
 )  # fmt: skip

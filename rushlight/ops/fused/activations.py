@@ -50,6 +50,7 @@ def _hardtanh_vjp(g: Any, y: Any, x: Any, low: float, high: float) -> Any:
 _large_hardtanh_back = heavy("hardtanh_back", _hardtanh_back, _hardtanh_back, light=True)
 hardtanh = general(
     "hardtanh", reads="x", vjp=_hardtanh_vjp,
+    real="NotImplementedError: clamp is not supported for complex types",
     eval=heavy("hardtanh", lambda x, low, high: np.clip(x, low, high).astype(x.dtype), light=True),
     flat="HardtanhBackwardBackward0",
     doc="x held between two bounds; the gradient passes strictly inside.",
@@ -236,7 +237,8 @@ def _threshold_vjp(g: Any, y: Any, x: Any, bound: float, value: float) -> Any:
 
 _large_threshold_back = heavy("threshold_back", _threshold_back, _threshold_back, light=True)
 threshold = general(
-    "threshold", reads="x", vjp=_threshold_vjp, flat="ThresholdBackwardBackward0",
+    "threshold", reads="x", vjp=_threshold_vjp, real="threshold_cpu",
+    flat="ThresholdBackwardBackward0",
     eval=heavy("threshold", lambda x, bound, value: np.where(x <= bound, x.dtype.type(value), x),
                light=True),
     doc="x where above the bound, else the value.",

@@ -21,8 +21,10 @@ def widened(x: np.ndarray) -> np.ndarray:
 
 
 def need_float(x: np.ndarray, kernel: str) -> None:
-    """torch's error for an integer tensor where the kernel takes floating types only."""
-    if x.dtype.kind in "iub":
+    """torch's error for a tensor of integers, or of complex numbers, where the kernel takes
+    floating types only. silu has complex values, and the rules of nll_loss are linear."""
+    complex_too = kernel in ("silu_cpu", "nll_loss_out_frame")
+    if x.dtype.kind in "iub" or (x.dtype.kind == "c" and not complex_too):
         raise not_implemented(kernel, dtypes.of(x))
 
 

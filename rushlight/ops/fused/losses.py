@@ -57,6 +57,7 @@ def _by_probability(y: Any, p: Any, t: Any) -> Any:
 
 probability_loss = elementwise(
     "probability_loss", eval=_probability_loss, dtype="float", reads="x",
+    real="binary_cross_entropy",
     partials=[_by_probability, lambda y, p, t: log(1 - p) - log(p)],
     node="BinaryCrossEntropyBackward0", doc="-(t log p + (1 - t) log(1 - p)).",
 )  # fmt: skip
