@@ -331,7 +331,8 @@ def test_what_a_hook_on_a_gradient_reads_is_an_input() -> None:
         def step(x: Any, weight: Any = weight) -> Any:
             weight.grad = None
             (weight * x).sum().backward()
-            return weight.grad * 1
+            grad: Any = weight.grad
+            return grad * 1
 
         run, values = wrap(step), []
         for k in range(4):
