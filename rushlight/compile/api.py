@@ -14,7 +14,7 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import levels_out
@@ -22,8 +22,9 @@ from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from .calls.backward import Halves
-from .calls.bound import Bound, fits, frozen, modes, pattern
+from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
+from .calls.following import Followed, Following, differs_in_numbers, numbers_in
 from .code import cache, llvm
 from .disk.kept import KeptForms
 from .disk.standing import SWITCH, Call
@@ -32,8 +33,7 @@ from .middle.rolled import rolled
 from .reports.report import Explanation
 from .reports.source import NumpyProgram, Source
 from .tracing.alive import rarely
-from .tracing.capture import CHANGES, Captured, Uncompilable, capture
-from .tracing.numbers import Followed, Key, as_tensors, differing
+from .tracing.capture import CHANGES, CONSTANT, Captured, Uncompilable, capture
 from .tracing.required import Refused
 from .tracing.trace import PASSING
 
@@ -90,6 +90,12 @@ def reset() -> None:
         one.reset()
 
 
+_TOO_MANY = (
+    "{} programs were made for different inputs; this call and others of new kinds run eagerly."
+    " Inputs that differ in shape can be padded to one; see step.explain() for what differed"
+)
+
+
 class Unsupported(RuntimeError):
     """A call under `fullgraph=True` that cannot be one program."""
 
@@ -119,7 +125,6 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.backend = function, backend
         self.fullgraph, self.limit = fullgraph, limit
-        self._refused: Callable[[], None] | None = None  # who else takes calls without a program
         self._lock = fork_safe(self, threading.RLock)
         _MADE.add(self)
         self.reset()
@@ -127,7 +132,8 @@ class Compiled:
     def reset(self) -> None:
         """Forget the programs, and why there were none."""
         with self._lock:
-            self.programs: list[Bound] = []
+            self._own: list[Bound] = []
+            self._followings: list[Following] = []  # of calls that differ in numbers
             self.reasons: list[Uncompilable] = []
             self.fallbacks: list[Exception] = []  # why NumPy runs a program, not native code
             self._latest: Bound | None = None
@@ -135,9 +141,15 @@ class Compiled:
             self._eager: str | None = None
             self._warned = self._called = False
             self._forms: Any = None
-            self._following: tuple[list[Key], Compiled] | None = None  # floats that are inputs
-            self._constants: set[Key] = set()  # floats that cannot be
             self._shorten()
+
+    @property
+    def programs(self) -> list[Bound]:
+        """All programs, those for calls that differ in numbers last."""
+        return [
+            *self._own,
+            *(p for one in self._followings for v in one.variants for p in v.programs),
+        ]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS:
@@ -150,49 +162,56 @@ class Compiled:
             return self.function(*args, **kwargs)
         if STANCE[0] == "force_eager":
             return self.function(*args, **kwargs)
-        if self._following is not None:
-            keys, call = self._following
-            given = as_tensors(args, kwargs, keys)
+        for following in self._followings:
+            given = following.given(args, kwargs)
             if given is not None:
-                return call(*given[0], **given[1])
-        for place, bound in enumerate(self.programs):
+                return self._follow(following, args, kwargs, given)
+        for place, bound in enumerate(self._own):
             if place and bound.fast is not None and not kwargs:
                 result = bound.fast(args)
                 if result is not MISS:
                     self._prefer(bound)
                     return result
         ready = self._ready(args, kwargs)
-        if ready is None and self._follow(args, kwargs):
+        if ready is not None:
+            return self._run(ready, args, kwargs)
+        if any(differs_in_numbers(args, kwargs, bound.arguments) for bound in self._own):
+            self._start_following(numbers_in(args, kwargs))
             return self._long_call(args, kwargs)
-        return self._make(args, kwargs) if ready is None else self._run(ready, args, kwargs)
+        return self._make(args, kwargs)
 
-    def _follow(self, args: Any, kwargs: Any) -> bool:
-        """Make floats in which a call differs from earlier ones inputs; whether there are any."""
-        found = [differing(args, kwargs, bound.arguments, fits) for bound in self.programs]
-        keys = [key for key in next(filter(None, found), []) if key not in self._constants]
-        if not keys or self._following is not None or self.backend == "eager":
-            return False
+    def _start_following(self, kinds: dict[Any, type]) -> None:
+        """From now on numbers are inputs where calls have some of these kinds in these places."""
+        with self._lock:
+            self._followings.append(Following(kinds))
+            self._own = [one for one in self._own if numbers_in(*one.arguments) != kinds]
+            self._shorten()
+
+    def _follow(self, following: Following, args: Any, kwargs: Any, given: Any) -> Any:
+        """A call in which numbers are inputs of the program."""
+        variant = following.variant(args, kwargs, self._vary)
+        if variant is None:
+            return self.function(*args, **kwargs)
+        args, kwargs = given
+        result = variant._long_call(args, kwargs) if WATCHERS else variant(*args, **kwargs)
+        self._eager = variant._eager
+        return result
+
+    def _vary(self, keys: list[Any]) -> Compiled | None:
+        """What compiles calls with other answers to what is asked of the numbers there."""
+        variants = [variant for one in self._followings for variant in one.variants]
+        tried = sum(max(1, len(variant.programs)) for variant in variants)
+        if len(self._own) + tried >= self.limit:
+            known = f"runs eagerly: {self.reasons[-1]}" if self.reasons else ""
+            self._say(known or _TOO_MANY.format(self.limit))
+            return None
         call = Compiled(Followed(self.function, keys), self.backend, self.fullgraph, self.limit)
-        call._refused = functools.partial(self._stop_following, keys)
-        with self._lock:
-            self._following = keys, call
-            self.programs, self.reasons, self.fallbacks = (
-                call.programs, call.reasons, call.fallbacks
-            )  # fmt: skip
-            self._shorten()
-        return True
-
-    def _stop_following(self, keys: Sequence[Key]) -> None:
-        """Floats of which the function asks the value are constants again."""
-        with self._lock:
-            self._following = None
-            self._constants.update(keys)
-            self.programs, self.reasons, self.fallbacks = [], [], []
-            self._shorten()
+        call.reasons, call.fallbacks, call._called = self.reasons, self.fallbacks, True
+        return call
 
     def _ready(self, args: Any, kwargs: Any) -> tuple[Bound, list[Any], list[Tensor]] | None:
         """The program that a call can run, with its arrays and the tensors among the arguments."""
-        for place, bound in enumerate(self.programs):
+        for place, bound in enumerate(self._own):
             leaves: list[Tensor] = []
             if bound.matches(args, kwargs, leaves):
                 arrays = bound.fetch(leaves)
@@ -218,15 +237,15 @@ class Compiled:
             self._latest = bound
             return
         with self._lock:
-            if bound in self.programs:
-                self.programs.remove(bound)
-                self.programs.insert(0, bound)
+            if bound in self._own:
+                self._own.remove(bound)
+                self._own.insert(0, bound)
             self._shorten()
 
     def _shorten(self) -> None:
         """Give this object a class whose call tries the short way of the first program at once."""
-        longer = WATCHERS or not self.programs or STANCE[0] == "force_eager"
-        fast = None if longer else self.programs[0].fast
+        longer = WATCHERS or not self._own or STANCE[0] == "force_eager"
+        fast = None if longer else self._own[0].fast
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]  # its own class but for the call
             return
@@ -281,9 +300,7 @@ class Compiled:
     def _made(self, args: Any, kwargs: Any) -> Any:
         """Trace a call and make a program of it, or say why there is none; the call's result."""
         if len(self.programs) >= self.limit:
-            self._say(f"{self.limit} programs were made for different inputs; this call and"
-                      " others of new kinds run eagerly. Inputs that differ in shape can be"
-                      " padded to one; see step.explain() for what differed")  # fmt: skip
+            self._say(_TOO_MANY.format(self.limit))
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
         with rarely():
@@ -321,15 +338,15 @@ class Compiled:
 
     def _add(self, bound: Bound) -> None:
         """One program more, to be tried first."""
-        self.programs.insert(0, bound)
+        self._own.insert(0, bound)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
                  len(bound.captured.graph), bound.arguments[0])  # fmt: skip
 
     def _described(self, args: Any, kwargs: Any) -> Call | None:
         """What a call can see, if that can be written down and calls are kept."""
-        on = self.backend == "llvm" and os.environ.get(SWITCH) != "0" and self._refused is None
-        if not on or cache.folder() is None:
+        on = self.backend == "llvm" and os.environ.get(SWITCH) != "0"
+        if not on or type(self.function) is Followed or cache.folder() is None:
             return None
         try:
             return Call(self.function, args, kwargs)
@@ -355,6 +372,7 @@ class Compiled:
         asked = captured.required.graph
         first = None if asked is None else self._build(asked, [], [])
         bound = Bound(captured, program, halves, arguments, before, first)
+        bound.conditions = getattr(self.function, "conditions", {})
         bound.fast = make(bound)
         if bound.fast is not None and captured.afterwards:
             bound.fast = _concluded(bound.fast, bound)
@@ -373,8 +391,7 @@ class Compiled:
 
     def _refuse(self, why: Uncompilable) -> None:
         """Note why a call stays eager; what changes only at first (new state) is tried again."""
-        if self._refused is not None:
-            self._refused()
+        if why.reason == CONSTANT:  # the next call is traced with what it is then
             return
         self.reasons.append(why)
         if why.reason.startswith(PASSING):

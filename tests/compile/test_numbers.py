@@ -1,4 +1,4 @@
-"""Floats among the arguments that change are inputs of one program, where that can be."""
+"""Numbers among the arguments that change are inputs; programs are for answers to what is asked."""
 
 from __future__ import annotations
 
@@ -51,6 +51,97 @@ def _assigned(x: Any, k: float) -> Any:
     y += k
     y -= 2 * k
     return y
+
+
+WHOLE: dict[str, Callable[[Any, int], Any]] = {
+    "times": lambda x, n: (x * n, n * x.long(), x / n, n - x),
+    "types": lambda x, n: (x.long() + n, x.int() * n, x.half() * n, x.double() / n, x.bool() * n),
+    "of numbers alone": lambda x, n: x * (n * n - 3 * n + 2) / (n / 4 + 0.5),
+    "corrected for bias": lambda x, n: x / (1 - 0.9**n) + x * n**0.5,
+    "its size": lambda x, n: x * -abs(-n),
+    "mixed": lambda x, n: x * (0.1 + n / 10) + (x > n),
+}
+
+
+@backends
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_are_inputs_too(name: str, backend: str) -> None:
+    compiled = torch.compile(WHOLE[name], backend=backend, fullgraph=True)
+    for n in [1, 2, 3, 7, 12, 5, 31, 4, 10, 1000]:
+        alike(_lists(compiled(X, n)), _lists(WHOLE[name](X, n)))
+    assert len(compiled.programs) == 1
+
+
+BRANCHES: dict[str, tuple[int, Callable[[Any, Any, Any], Any]]] = {
+    "every third": (2, lambda x, n, k: x * k if n % 3 == 0 else x + n),
+    "a threshold": (2, lambda x, n, k: x * k if n < 6 else x * n),
+    "warming up": (2, lambda x, n, k: x * min(n / 5, 1.0) * k),
+    "two questions": (4, lambda x, n, k: (x if n % 2 else -x) * (k if k > 0.45 else 1)),
+    "its truth": (2, lambda x, n, k: x * k if n % 4 else x),
+    "a range": (3, lambda x, n, k: x * k if 2 <= n <= 8 else x),
+    "its eighth": (5, lambda x, n, k: x[: n // 8 + 1].sum() * k if n // 8 < 6 else x),
+    "a shape": (3, lambda x, n, k: x.reshape(-1)[: n % 3 + 1] * k),
+    "an index": (3, lambda x, n, k: x[n % 3] * k + n),
+    "rounded": (5, lambda x, n, k: x * round(n / 10) * k),
+}
+
+
+@backends
+@pytest.mark.parametrize("name", BRANCHES)
+def test_what_is_asked_tells_programs_apart(name: str, backend: str) -> None:
+    count, function = BRANCHES[name]
+    compiled = torch.compile(function, backend=backend, fullgraph=True)
+    for n in range(40):
+        k = 0.1 * (n % 7 + 2)
+        alike(_lists(compiled(X, n, k)), _lists(function(X, n, k)))
+    assert len(compiled.programs) == count
+
+
+def test_what_was_asked_is_told() -> None:
+    compiled = torch.compile(lambda x, n, k: x * k if n % 3 == 0 else x + n)
+    for n in range(4):
+        compiled(X, n, n / 4)
+    told = [program["guards"][0] for program in compiled.explain().programs]
+    assert told == ["(args[1] % 3) == 0 gives False", "(args[1] % 3) == 0 gives True"]
+
+
+@backends
+def test_more_answers_than_programs_are_allowed(backend: str) -> None:
+    compiled = torch.compile(lambda x, n: x.repeat(n, 1), backend=backend)
+    with pytest.warns(UserWarning, match="8 programs were made"):
+        for n in range(1, 15):
+            assert compiled(X, n).shape == (3 * n, 4)
+    assert len(compiled.programs) == 8
+    assert compiled(X, 3).shape == (9, 4)
+
+
+def test_a_call_that_never_gets_a_program_is_given_up() -> None:
+    kept = type("Kept", (), {})()
+
+    def keep(x: Any, k: float) -> Any:
+        kept.last = k
+        return x * k
+
+    compiled = torch.compile(keep)
+    with pytest.warns(UserWarning, match="compiled keep runs eagerly: the call changes kept.last"):
+        for k in range(1, 20):
+            assert torch.equal(compiled(X, k / 4), X * (k / 4)) and kept.last == k / 4
+    assert not compiled.programs and len(compiled.reasons) < 10
+
+
+def test_a_number_in_a_text_is_itself() -> None:
+    compiled = torch.compile(lambda x, n, k: (x * k, f"{n}: {k:.2f}", [n], {"k": k}))
+    for n in range(4):
+        found = compiled(X, n, n / 4)
+        assert found[1:] == (f"{n}: {n / 4:.2f}", [n], {"k": n / 4})
+        assert [type(one) for one in (*found[2], *found[3].values())] == [int, float]
+
+
+def test_zeros_of_both_signs_nan_and_infinity() -> None:
+    compiled = torch.compile(lambda x, k: x * math.copysign(1, k) + k)
+    for k in (1.0, 2.0, 0.0, -0.0, math.inf, math.nan, 0.0, -0.0):
+        wanted = X * math.copysign(1, k) + k
+        assert torch.equal(compiled(X, k).nan_to_num(7.0), wanted.nan_to_num(7.0)), k
 
 
 VALUES = [0.5, 0.25, -1.5, 0.1, 3.0, 1e-3, 0.7, 2.5, 0.3, 0.9, 1.1]

@@ -108,6 +108,7 @@ class Bound:
         self.halves, self.first = halves, first  # `first` asks whether the values will do
         self.engines = list({id(x): x for x in map(_engine, captured.graph.effects)}.values())
         self.arguments = arguments
+        self.conditions: dict[str, Any] = {}  # on numbers among the arguments, asked by the caller
         self.places: list[Place] = captured.places
         self.presence = captured.presence
         self._check: Any = None  # asks all places; written when it is needed a second time

@@ -70,7 +70,10 @@ def describe(bound: Bound) -> dict[str, Any]:
     core = getattr(program, "core", None)
     found: dict[str, Any] = {
         "arguments": [str(x) if isinstance(x, Argument) else repr(x) for x in bound.arguments[0]],
-        "guards": [str(place) for place in bound.places],
+        "guards": [
+            *(f"{text} gives {value!r}" for text, value in bound.conditions.items()),
+            *map(str, bound.places),
+        ],
         "nodes": len(captured.graph), "ops": Counter(node.op for node in captured.graph),
         "loops": _loops(captured),
         "inputs": [_source(source) for source in captured.sources],

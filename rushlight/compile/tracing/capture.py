@@ -24,13 +24,14 @@ from ..disk.reach import Reach
 from ..middle.graph import Graph, Node, order
 from ..middle.joint import Joint, differentiate, split
 from .later import Forms, Later, Left
-from .numbers import Followed, Number, let_go
+from .numbers import Followed, Number, let_go, plain
 from .required import Required
 from .stores import Store, guarded, repeatable
 from .trace import Source, Tracer
 from .traced import Traced, covers
 from .watch import Watch
 
+CONSTANT = "a number among the arguments must be a constant"
 CHANGES = "the call changes"
 
 
@@ -148,13 +149,11 @@ def capture(
             reach.walk(value, "argument")
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
-    unseen = reach.opaque[0] if reach.opaque else ""
-    if type(function) is Followed and "type" in reach.words:
-        unseen, raises = "type() of a number that stands for a float", None
-    if unseen:
+    if reach.opaque:
         code = getattr(function, "__code__", None)
         line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
-        return _eagerly(function, args, kwargs, Uncompilable(unseen, line), reach, raises)
+        return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
+    followed = _followed(function, reach)
     tracer = Tracer(reach, leaves, forms)
     tracer.raises = raises
     watch = Watch(tracer)
@@ -166,14 +165,16 @@ def capture(
             result = function(*args, **kwargs)
         try:
             captured: Any = finish(tracer, result, reach, leaves) if not tracer.closed else None
-            if captured is not None and type(function) is Followed:
-                _without_numbers(captured.graph)
+            if captured is not None and followed is not None:
+                _without_numbers(captured.graph, followed)
         except Uncompilable as error:
             if CHANGES in error.reason:
                 tracer.raises = None  # perhaps only at first: it will be tried again
             tracer.stop(error.reason)
             captured = None
-    let_go(tracer.numbers)
+    if followed is not None:
+        let_go(tracer.numbers)
+        followed.noted(tracer.conditions)
     if captured is None:
         captured = Uncompilable(*(tracer.broken or ("", "")))
     elif tracer.strangers:
@@ -206,11 +207,20 @@ class _Given:
         return len(self.outputs) - 1
 
 
-def _without_numbers(graph: Graph) -> None:
-    """Floats that are inputs must not be parameters of an op, where they would be constants."""
+def _followed(function: Any, reach: Reach) -> Followed | None:
+    """The function, if numbers among its arguments are to be followed."""
+    if not isinstance(function, Followed):
+        return None
+    function.constant |= "type" in reach.words  # which tells what stands for a float from one
+    return function
+
+
+def _without_numbers(graph: Graph, followed: Followed) -> None:
+    """Numbers that are inputs must not be parameters of an op, where they would be constants."""
     for node in order([*graph.outputs, *graph.effects]):
         if holds(node.params, Number):
-            raise Uncompilable(f"{node.op} takes a float argument as a constant")
+            followed.constant = True
+            raise Uncompilable(CONSTANT)
 
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
@@ -339,8 +349,7 @@ def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
         return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}
-    if type(value) is Number:
-        raise Uncompilable("a float argument is returned or stored")
+    value = plain(value)
     if isinstance(value, SCALARS):
         return Result("value", value=value)
     taken = trees.taken_apart(value)

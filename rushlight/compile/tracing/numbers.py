@@ -1,20 +1,21 @@
-"""Floats among the arguments that differ from call to call: inputs of a program, not constants.
+"""Numbers among the arguments that differ from call to call: inputs of a program, not constants.
 
-A program is made for the numbers it was called with, because they may choose shapes or branches.
-Where a float differs at a later call (the share of a mixture, a weight that is annealed), the
-function is traced once more with a `Number` in the float's place. It stands for the float, and
-notes what is computed with it. Where the function asks for its value (in a branch, for a shape, in
-a call of anything but arithmetic and comparisons) it is a constant again, with a program for each
-of its values.
+A first program is made for the numbers it was called with. Once a call comes with others (the share
+of a mixture, a weight that is annealed, the count of a step), the function is traced with a
+`Number` in the place of each. What is computed with it and tensors is noted. What the function asks
+of it (a comparison in a branch, its value for a shape, or for a function that is not arithmetic)
+becomes a condition, written as Python: `args[2] > 0.4`, `args[2] % 100 == 0`. The program is for
+calls in which all conditions come out as they did.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import operator
 import types
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,127 +24,180 @@ from ...core import dispatch, dtypes, gates, holes
 from ...core.operands import refuse_numbers
 from ...core.primitive import Primitive
 from ...core.state import STATE
-from ...core.tensor import Tensor, wrap
-from ..calls.guards import same
+from ...core.tensor import Tensor
 from .numpy_calls import value_of
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
-_CONSTANT = "the value of a float argument is asked for"
+_LONGEST = 400  # characters of what is computed with numbers before a value is taken
+_NAMES = {"math": math, "operator": operator}  # that texts use
+_FITS = "-2**63 <= {} < 2**63"
 Key = int | str
 
 
 class Number:
-    """A float of which the arithmetic is noted: a 0-d tensor of double precision behind it."""
+    """A float or a whole number of which is noted what is computed with it and asked of it.
 
-    __slots__ = ("__weakref__", "tensor")
+    `text` says in Python how it follows from the arguments. `tensor` is a 0-d tensor of the same
+    value, or None where tensors do not compute it just as Python does.
+    """
+
+    __slots__ = ("__weakref__", "tensor", "text", "value")
 
     # the user's code, and ours, asks `isinstance(x, float)`
-    __class__ = property(lambda self: float)
+    __class__ = property(lambda self: type(self.value))
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
+    def __init__(self, text: str, tensor: Tensor | None = None) -> None:
+        self.text, self.tensor, self.value = text, tensor, _value(text)
         STATE.tracer.numbers.append(weakref.ref(self))
 
     def followed(self) -> bool:
         """Whether the trace that notes it still runs."""
         return STATE.tracer is not None and not STATE.tracer.closed
 
-    def __float__(self) -> float:
-        tracer = STATE.tracer
-        if tracer is not None and not tracer.closed:
-            tracer.raises = None  # nothing is wrong: it will be a constant
-            tracer.stop(_CONSTANT)
-        return float(value_of(self.tensor._array))
+    def plain(self) -> Any:
+        """The value; a program is for calls in which it is the same."""
+        return _asked(self.text) if self.followed() else self.value
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(float, name):  # what only other classes have is asked of any object
-            raise AttributeError(f"'float' object has no attribute '{name}'")
-        return getattr(float(self), name)
+        if not hasattr(self.value, name):  # what only other classes have is asked of any object
+            raise AttributeError(f"'{type(self.value).__name__}' object has no attribute '{name}'")
+        return getattr(self.plain(), name)
 
     def __reduce__(self) -> Any:
-        return float, (float(self),)
+        return type(self.value), (self.plain(),)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return np.asarray(float(self), dtype)
+        return np.asarray(self.plain(), dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
-
-    def __neg__(self) -> Any:
-        return Number(-self.tensor) if self.followed() else -float(self)
+        return getattr(ufunc, method)(*map(plain, inputs), **kwargs)
 
     def __pos__(self) -> Any:
         return self
 
 
-def _operands(x: Any, other: Any) -> tuple[Any, Any] | None:
-    """Both sides as tensors or floats, where what is computed with them can be noted."""
-    if not x.followed() or type(other) not in (int, float, Number):
-        return None
-    return x.tensor, other.tensor if type(other) is Number else other
+def plain(x: Any) -> Any:
+    """The value of a number, anything else as it is."""
+    return x.plain() if type(x) is Number else x
 
 
-def _defined(name: str, sides: tuple[Any, Any]) -> bool:
-    """Whether the operator has a value; a program asks for it at every call."""
-    if name != "truediv":
-        return True
-    divisor = sides[1]
-    if isinstance(divisor, Tensor):
-        return STATE.tracer.holds((divisor != 0)._array)
-    return divisor != 0
+def _value(text: str) -> Any:
+    """What a text of ours gives for the arguments of the traced call."""
+    return eval(text, STATE.tracer.given)
+
+
+def _asked(text: str) -> Any:
+    """The same, where the function goes on by it: a condition of the program."""
+    value = STATE.tracer.conditions[text] = _value(text)
+    return value
+
+
+def _text(x: Any) -> str:
+    return x.text if type(x) is Number else repr(x)
+
+
+def _tensor(x: Any, kind: type) -> Any:
+    """A side as an operand of a tensor operation that gives a number of that kind."""
+    if type(x) is not Number or x.tensor is None:
+        return x if type(x) is not Number else None
+    return dispatch.LATE.cast(x.tensor, dtypes.float64 if kind is float else dtypes.int64)
+
+
+def _computed(operate: Callable[..., Any], text: str, sides: Sequence[Any], needs: Any) -> Any:
+    """What an operator gives of numbers; with a tensor if `needs` is asked and holds."""
+    number = Number(text)
+    kind = type(number.value)
+    if kind not in (int, float) or len(text) > _LONGEST:
+        return number.plain()
+    operands = [_tensor(x, kind) for x in sides]
+    if needs is None or any(one is None for one in operands):
+        return number
+    conditions = [needs] if needs else []
+    if kind is int:
+        conditions.append(_FITS.format(text))
+    if all(map(_asked, conditions)):
+        number.tensor = operate(*operands)
+    return number
 
 
 def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
-    operate = getattr(operator, name)
+    operate, (sign, needs) = getattr(operator, name), _ARITHMETIC[name]
 
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, Tensor):
             return NotImplemented  # tensors know numbers: see `handle_number`
-        sides = _operands(self, other)
-        if sides is not None:
-            sides = sides[::-1] if reflected else sides
-            if _defined(name, sides):
-                return Number(operate(*sides))
-        mine = float(self)
-        return operate(other, mine) if reflected else operate(mine, other)
+        sides = (other, self) if reflected else (self, other)
+        if not self.followed() or type(other) not in (int, float, Number):
+            return operate(*map(plain, sides))
+        left, right = map(_text, sides)
+        text = f"({left} {sign} {right})"
+        return _computed(operate, text, sides, needs and needs.format(text, right))
 
     return method
 
 
-def _asking(name: str) -> Callable[..., Any]:
-    """A method of floats that needs the value."""
-    of_floats = getattr(float, name)
+def _comparison(name: str, sign: str) -> Callable[[Any, Any], Any]:
+    compare = getattr(operator, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return NotImplemented
+        if not self.followed() or type(other) not in (int, float, Number):
+            return compare(self.plain(), plain(other))
+        return _asked(f"{self.text} {sign} {_text(other)}")
+
+    return method
+
+
+def _told(name: str, text: str) -> Callable[..., Any]:
+    """A method that gives something of a number: that is asked, or else the number itself."""
 
     def method(self: Any, *others: Any) -> Any:
-        if others and isinstance(others[0], Tensor):
-            return NotImplemented
-        return of_floats(float(self), *map(_plain, others))
+        if not self.followed() or others or not text:
+            return getattr(type(self.value), name)(self.plain(), *map(plain, others))
+        return _asked(text.format(self.text))
 
     return method
 
 
-def _plain(x: Any) -> Any:
-    return float(x) if type(x) is Number else x
+def _of_one(operate: Callable[..., Any], text: str) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        if not self.followed():
+            return operate(self.value)
+        return _computed(operate, text.format(self.text), (self,), "")
+
+    return method
 
 
-_NOTED = ("add", "sub", "mul", "truediv")
-_ASKED = (
-    "abs bool ceil divmod eq floor floordiv format ge gt hash int le lt mod ne pow rdivmod"
-    " repr rfloordiv rmod round rpow str trunc"
-).split()
-for _name in _NOTED:
+# operators with what must hold for tensors to compute the same: {0} the result, {1} the right side
+_ARITHMETIC = {
+    "add": ("+", ""), "sub": ("-", ""), "mul": ("*", ""), "truediv": ("/", "{1} != 0"),
+    "pow": ("**", "type({0}) is float"), "mod": ("%", None), "floordiv": ("//", None),
+}  # fmt: skip
+_COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_TOLD = {
+    "bool": "bool({})", "int": "int({})", "index": "operator.index({})", "trunc": "int({})",
+    "floor": "math.floor({})", "ceil": "math.ceil({})", "round": "round({})",
+    **dict.fromkeys("divmod float format hash rdivmod repr str".split(), ""),
+}  # fmt: skip
+for _name in _ARITHMETIC:
     setattr(Number, f"__{_name}__", _arithmetic(_name, False))
     setattr(Number, f"__r{_name}__", _arithmetic(_name, True))
-for _name in _ASKED:
-    setattr(Number, f"__{_name}__", _asking(f"__{_name}__"))
+for _name, _sign in _COMPARED.items():
+    setattr(Number, f"__{_name}__", _comparison(_name, _sign))
+for _name, _template in _TOLD.items():
+    setattr(Number, f"__{_name}__", _told(f"__{_name}__", _template))
+for _operate, _template in ((operator.neg, "(-{})"), (operator.abs, "abs({})")):
+    setattr(Number, f"__{_operate.__name__}__", _of_one(_operate, _template))
 
 
 def handle_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """An op on tensors with a number beside them: a tensor of the type it would have there."""
     found = [x for x in inputs if type(x) is Number]
-    if prim.dtype == "first" or not found[0].followed():
-        return dispatch.apply(prim, tuple(map(_plain, inputs)), params)
-    beside = tuple([1.0 if type(x) is Number else x for x in inputs])
+    noted = prim.dtype != "first" and all(x.tensor is not None and x.followed() for x in found)
+    if not noted:
+        return dispatch.apply(prim, tuple(map(plain, inputs)), params)
+    beside = tuple([x.value if type(x) is Number else x for x in inputs])
     if prim.arity == 2:
         refuse_numbers(prim.name, beside)
     kind = dispatch.result_type(*beside)
@@ -159,14 +213,13 @@ dispatch.WRAPPERS[Number] = handle_number
 
 
 class _Boundary:
-    """The mode of public calls in which only some are given numbers, all others floats."""
+    """The mode of public calls in which only some are given numbers, all others their values."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") not in _TAKE_NUMBERS and holes.holds(
-            (args, kwargs), Number
-        ):
-            args, kwargs = holes.replaced((args, kwargs), Number, float)
+        noted = getattr(func, "__name__", "") in _TAKE_NUMBERS
+        if not noted and holes.holds((args, kwargs), Number):
+            args, kwargs = holes.replaced((args, kwargs), Number, plain)
         return func(*args, **kwargs)
 
 
@@ -181,70 +234,90 @@ __rsub__ __rtruediv__ __rpow__ __pow__ __ipow__ __eq__ __radd__ __rmul__ lerp le
 
 
 class Followed:
-    """A function of which some floats are given as 0-d tensors: numbers while it is traced."""
+    """A function given 0-d tensors for some numbers, as which it takes them while it is traced.
 
-    __slots__ = ("function", "keys")
+    `keys` are their places among the arguments. What the calls of its programs have in common is
+    in `conditions`. With `constant` all numbers are.
+    """
 
     def __init__(self, function: Callable[..., Any], keys: Sequence[Key]) -> None:
         self.function, self.keys = function, keys
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.conditions: dict[str, Any] = {}
+        self.holds: Callable[[Any, Any], bool] = condition({})
+        self.constant = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = exchanged(args, kwargs, self.keys, _given)
+        tracer = STATE.tracer
+        given = {**dict(enumerate(args)), **kwargs}
+        tensors = {key: given[key] for key in self.keys}
+        values = {key: value_of(x._array).item() for key, x in tensors.items()}
+        args, kwargs = exchanged(args, kwargs, values)
+        if tracer is None or tracer.closed:
+            return self.function(*args, **kwargs)
+        tracer.given = {**_NAMES, "args": args, "kwargs": kwargs}
+        if self.constant:
+            for key in self.keys:
+                _asked(_place(key))
+            return self.function(*args, **kwargs)
+        numbers = {key: Number(_place(key), x) for key, x in tensors.items()}
+        args, kwargs = exchanged(args, kwargs, numbers)
         gates.enter_mode(_Boundary())
         try:
             result = self.function(*args, **kwargs)
         finally:
             gates.leave_mode()
-        return holes.replaced(result, Number, float) if holes.holds(result, Number) else result
+        return holes.replaced(result, Number, plain) if holes.holds(result, Number) else result
+
+    def noted(self, conditions: Mapping[str, Any]) -> None:
+        """What a trace asked is asked before programs are run, from now on."""
+        self.conditions = {**self.conditions, **conditions}
+        self.holds = condition(self.conditions)
 
 
-def _given(x: Tensor) -> Any:
-    return x._array.item() if type(x._array) is np.ndarray else Number(x)
+def _place(key: Key) -> str:
+    return f"kwargs[{key!r}]" if type(key) is str else f"args[{key}]"
+
+
+def condition(conditions: Mapping[str, Any]) -> Callable[[Any, Any], bool]:
+    """Whether texts give these values for arguments; where one cannot be computed, they do not."""
+    asked = [
+        f"repr({text}) == {repr(value)!r}" if _is_odd(value) else f"({text}) == {value!r}"
+        for text, value in conditions.items()
+    ]
+    holds = eval(f"lambda args, kwargs: {' and '.join(asked) or True}", {**_NAMES})
+
+    def tried(args: Any, kwargs: Any) -> bool:
+        try:
+            return holds(args, kwargs)
+        except ArithmeticError:
+            return False
+
+    return tried
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a number is not told from others by ==, or not written as it is read."""
+    return isinstance(value, (float, complex)) and not 0 < abs(value) < math.inf
+
+
+def exchanged(args: Any, kwargs: Any, new: Mapping[Key, Any]) -> tuple[Any, Any]:
+    """The arguments with others in some places."""
+    args, kwargs = list(args), dict(kwargs)
+    for key, value in new.items():
+        place: Any = kwargs if type(key) is str else args
+        place[key] = value
+    return tuple(args), kwargs
 
 
 def let_go(made: Sequence[weakref.ref[Number]]) -> None:
-    """Objects in which a call left numbers get floats instead."""
+    """Objects in which a call left numbers get their values instead."""
     left = {id(one): one for ref in made if (one := ref()) is not None}
     for holder in gc.get_referrers(*left.values()) if left else ():
         if type(holder) is types.CellType:
-            holder.cell_contents = float(holder.cell_contents)
+            holder.cell_contents = holder.cell_contents.value
         elif holder is not left:
             place = holder if isinstance(holder, (dict, list)) else getattr(holder, "__dict__", {})
             pairs = place.items() if isinstance(place, dict) else enumerate(place)
             for key in [key for key, value in pairs if id(value) in left]:
-                place[key] = float(place[key])
-
-
-def as_tensors(args: Any, kwargs: Any, keys: Sequence[Key]) -> tuple[Any, Any] | None:
-    """The arguments with 0-d tensors for floats; None where one of them is none now."""
-    given = {**dict(enumerate(args)), **kwargs}
-    if any(type(given.get(key)) is not float for key in keys):
-        return None
-    return exchanged(args, kwargs, keys, lambda x: wrap(np.array(x)))
-
-
-def exchanged(
-    args: Any, kwargs: Any, keys: Sequence[Key], new: Callable[[Any], Any]
-) -> tuple[Any, Any]:
-    """The arguments with others in some places."""
-    args, kwargs = list(args), dict(kwargs)
-    for key in keys:
-        place: Any = kwargs if type(key) is str else args
-        place[key] = new(place[key])
-    return tuple(args), kwargs
-
-
-def differing(
-    args: Any, kwargs: Any, wanted: Any, fits: Callable[[Any, Any, list[Tensor]], bool]
-) -> list[Key]:
-    """The places of floats in which arguments differ from a pattern; none if more does."""
-    given, asked = {**dict(enumerate(args)), **kwargs}, {**dict(enumerate(wanted[0])), **wanted[1]}
-    if given.keys() != asked.keys():
-        return []
-    found: list[Key] = []
-    for key, x in given.items():
-        if type(x) is float and type(asked[key]) is float:
-            found += [] if same(x, asked[key]) else [key]
-        elif not fits(x, asked[key], []):
-            return []
-    return found
+                place[key] = place[key].value

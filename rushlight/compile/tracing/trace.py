@@ -98,7 +98,9 @@ class Tracer(Draws, Settings, Lending):
         self.replaced: set[int] = set()  # tensors for which the call put others in their places
         self.place = ""  # the user's line, while nothing but the package runs
         self.pulls = Pulls(self)
-        self.numbers: list[Any] = []  # weak references to what stands for float arguments
+        self.numbers: list[Any] = []  # weak references to what stands for numbers of the call
+        self.conditions: dict[str, Any] = {}  # what was asked of them, and the answers
+        self.given: dict[str, Any] = {}  # the arguments, for these texts
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
