@@ -176,7 +176,10 @@ def _first_use(
 
 def _row_trouble(values: list[Any], place: str) -> BaseException | None:
     """torch's error for tensors in a row, or in a list, of which one is none."""
-    values = [value for value in values if not isinstance(value, str)]
+    if place == "1":  # after an equation; without one, lists of labels stand among the tensors
+        if not isinstance(values[0], str):
+            return None
+        values = values[1:]
     if len(values) == 1 and isinstance(values[0], (list, tuple)):
         values = list(values[0])
     trouble = _element_trouble(values, place)
@@ -218,7 +221,9 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
     defaults = dict(zip(names[::-1], (public.__defaults__ or ())[::-1]))
     given = [
         i for i, name in enumerate(names)
-        if name not in spoken and not (name in defaults and values.get(name) is defaults[name])
+        if name not in spoken and not (
+            name in defaults and (values.get(name) is defaults[name] or type(take(name)) is Lost)
+        )
     ]  # fmt: skip
     args = [take(name) for name in names[: given[-1] + 1 if given else 0] if name not in spoken]
     kwargs = {name: take(name) for name in names if name in spoken}
