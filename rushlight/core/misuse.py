@@ -81,8 +81,7 @@ def forms_of(path: str) -> list[Form]:
             elif part:
                 left, _, default = part.partition(" = ")
                 kind, _, argument = left.rpartition(" ")
-                optional = default or ("None" if kind == "torch.Generator" else None)
-                parameters.append(Parameter(kind, argument, optional, named))
+                parameters.append(Parameter(kind, argument, default or None, named))
         forms.append(Form(name, text, tuple(parameters)))
     return forms
 
@@ -358,7 +357,8 @@ def _trouble(form: Form, args: list[Any], kwargs: dict[str, Any]) -> str | None:
 
 def _value_trouble(form: Form, one: Parameter, place: int, value: Any) -> str | None:
     """None where the value fits, the text where torch's is a special one, else nothing."""
-    if _strange(value) or (value is None and one.default == "None"):
+    nothing = one.default == "None" or one.kind == "torch.Generator"
+    if _strange(value) or (value is None and nothing):
         return None
     if one.kind.startswith("tuple of "):
         return _list_trouble(form, one, place, value)
