@@ -311,9 +311,9 @@ median_all, nanmedian_all = _median_all("median_all", False), _median_all("nanme
 
 
 def _mode(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
-    _need_order(x, "mode_cpu")
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
+    _need_order(x, "mode_cpu")
     values, places = _sort(x, dim, False)
     values = np.moveaxis(values, dim, -1)
     size = values.shape[-1]

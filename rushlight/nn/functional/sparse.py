@@ -44,7 +44,7 @@ def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: flo
         rows = named.nonzero().reshape(-1) if n.STATE.tracer is None else slice(None)
         found = table[rows]
         if norm_type == 2.0:
-            norms = found.square().sum(1, keepdim=True).sqrt()
+            norms = found.abs().square().sum(1, keepdim=True).sqrt()
         else:
             norms = (found.abs() ** norm_type).sum(1, keepdim=True) ** (1 / norm_type)
         long = norms > max_norm
