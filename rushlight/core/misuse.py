@@ -226,6 +226,9 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
     ]  # fmt: skip
     args = [take(name) for name in names[: given[-1] + 1 if given else 0] if name not in spoken]
     kwargs = {name: take(name) for name in names if name in spoken}
+    for name in names[given[-1] + 1 if given else 0 :]:
+        if name in defaults and type(take(name)) is Lost:
+            kwargs[name] = take(name)  # given or not: it fits by name, and is not missed
     after = count + code.co_kwonlyargcount
     for name in code.co_varnames[count:after]:
         if values.get(name) is not (public.__kwdefaults__ or {}).get(name, Lost):
@@ -307,6 +310,7 @@ def misfit(forms: list[Form], args: list[Any], kwargs: dict[str, Any]) -> BaseEx
         if " failed to unpack " in trouble:
             return TypeError(trouble)
         troubles.append(trouble)
+    kwargs = {key: value for key, value in kwargs.items() if type(value) is not Lost}
     count = len(args) + len(kwargs)
     plausible = [
         i for i, form in enumerate(forms)

@@ -87,6 +87,8 @@ def test_generators_are_left_alone() -> None:
         (lambda x: rl.mm(x, rl.ones(4, 4)), "mat1 and mat2 shapes cannot be multiplied"),
         (lambda x: rl.ones(2).reshape(3, 5), "is invalid for input of size 2"),
         (lambda x: x.sum(7), "Dimension out of range"),
+        (lambda x: rl.softmax(x, 7), "Dimension out of range"),
+        (lambda x: rl.nn.functional.softmax(x, 7), "Dimension out of range"),
         (lambda x: rl.nn.functional.cross_entropy(x, rl.tensor([0, 5])), "Target 5"),
         (lambda x: rl.gather(x, 0, rl.tensor([9])), "[Ii]ndex"),
         (lambda x: rl.cat([x, rl.ones(1)]), "[Ss]izes of tensors|zero-dimensional|dimensions"),
