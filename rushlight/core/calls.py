@@ -164,8 +164,7 @@ def _unary_with_params(prim: Primitive) -> Any:
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
     long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, taken = prim.rule is not None, _taken(prim)
-    any_type = taken is None
+    records, any_type, taken = prim.rule is not None, _taken(prim) is None, _taken(prim)
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:

@@ -41,7 +41,7 @@ class Type:
         self.dtype: Any = (
             None if name in ("ptr", "void") else np.dtype(np.int32 if name == "pairs" else name)
         )
-        self.kind: str = name[0] if self.dtype is None else KINDS.get(name, self.dtype.kind)
+        self.kind: str = name[0] if self.dtype is None else KINDS.get(name) or self.dtype.kind
         self.bits = 64 if self.dtype is None else 1 if name == "bool" else 8 * self.dtype.itemsize
         self.memory = ELEMENTS[MEMORY.get(name, name)]
         self.text = self.element if lanes == 1 else f"<{lanes} x {self.element}>"

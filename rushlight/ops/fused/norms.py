@@ -198,7 +198,7 @@ def _standardise_few(
     if bias is not None:
         y += bias
     if last:
-        return y, center[:, 0].reshape(reduced), variance[:, 0].reshape(reduced)
+        return y, center[:, 0].copy().reshape(reduced), variance[:, 0].copy().reshape(reduced)
     return y, center[0].reshape(reduced), variance[0].reshape(reduced)
 
 
