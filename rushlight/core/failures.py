@@ -4,6 +4,9 @@ Beside a function's code Python keeps a table that says where an exception leads
 the function's own covers is given one more handler here, which asks `explain` and lets the
 exception go on, unless another was raised in its place, or the call is to be made again.
 `misuse.py`, which decides so for the public functions, loads when the first of them fails.
+
+The table is no part of the language: only versions of CPython on which this was run have it
+changed. Elsewhere functions stay as they are, and errors are those that their bodies raise.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from __future__ import annotations
 import functools
 import importlib
 import opcode
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
+_RUN_ON = ((3, 11), (3, 12), (3, 13))
 _SUSPENDED = 0x20 | 0x80 | 0x200  # generators and coroutines, whose frames end elsewhere
 _NO_COLUMNS = 13  # of the kinds of entries in the table of lines
 _HANDLER = """
@@ -56,6 +61,8 @@ def again() -> Any:
 def explained(code: CodeType, *asked: Callable[[], Any]) -> CodeType:
     """The same code, with `explain()` called while an exception is on its way out of it, and what
     `again()` gives returned if that says so."""
+    if sys.implementation.name != "cpython" or sys.version_info[:2] not in _RUN_ON:
+        return code
     handler, own_regions, slots, stack = _handler()
     place = len(code.co_consts)
     if code.co_flags & _SUSPENDED or place > 254:
