@@ -39,7 +39,8 @@ _APART = {
     "ChannelShuffle": "nn.modules.channelshuffle", "Flatten": "nn.modules.flatten",
     "LinearCrossEntropyOptions": "nn.modules.linear_cross_entropy_options",
     "MultiheadAttention": "nn.modules.activation", "OutOfMemoryError": "",
-    "Unflatten": "nn.modules.flatten", "_InstanceNorm": "nn.modules.instancenorm",
+    "StorageBase": "_C", "Unflatten": "nn.modules.flatten",
+    "_InstanceNorm": "nn.modules.instancenorm",
     "detect_anomaly": "autograd.anomaly_mode", "set_detect_anomaly": "autograd.anomaly_mode",
     **{f"{lazy}InstanceNorm{rank}d": "nn.modules.instancenorm"
        for lazy in ("", "Lazy") for rank in (1, 2, 3)},

@@ -19,6 +19,7 @@ import rushlight as rl
 from ..core import dtypes
 from ..core.shapes import Size
 from ..core.tensor import Tensor
+from ..version import TorchVersion
 from . import tensors
 from .errors import CheckpointError, short
 
@@ -189,6 +190,9 @@ def simple(kind: type, *types: type) -> Callable[..., Any]:
     return make
 
 
+version = simple(TorchVersion, str)
+
+
 def array_shell(self: Any, kind: Any, shape: Any, code: Any) -> ArrayShell:
     """An array that waits for its state."""
     return ArrayShell()
@@ -248,6 +252,7 @@ def _known() -> dict[str, Any]:
         "torch.storage.UntypedStorage": StorageKind(None),
         "collections.OrderedDict": ordered, "collections.Counter": counter,
         "collections.defaultdict": default_dict, "_codecs.encode": encode,
+        "torch.torch_version.TorchVersion": version,
         "builtins.complex": simple(complex, float, int),
         "builtins.bytearray": simple(bytearray, bytes),
         "builtins.bytes": simple(bytes, bytes, list),

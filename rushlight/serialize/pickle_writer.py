@@ -18,6 +18,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.shapes import Size
 from ..core.tensor import Tensor
+from ..version import TorchVersion
 from . import definition, tensors
 from .errors import short
 from .safe import safe_name
@@ -385,6 +386,7 @@ class _Storage:
 SIMPLE: dict[type, Any] = {
     type(None): Writer._none, bool: Writer._bool, int: Writer._int, float: Writer._float,
     str: Writer._str, Tag: Writer._tag, dtypes.dtype: Writer._dtype,
+    TorchVersion: lambda writer, value: writer._str(str(value)),
 }  # fmt: skip
 PARTS: dict[type, Any] = {
     tuple: Writer._tuple, list: Writer._list, dict: Writer._dict, OrderedDict: Writer._ordered,

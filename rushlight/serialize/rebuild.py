@@ -26,6 +26,7 @@ from .makers import (
     filled_array,
     filled_kind,
     ordered,
+    version,
 )
 from .pickle import Call, Items, Persistent, Tag, refused_global
 from .safe import safe_class
@@ -39,6 +40,7 @@ RENAMED = {
     "numpy.core.multiarray": "numpy._core.multiarray",
     "numpy.core.numeric": "numpy._core.numeric",
 }
+_AS_NEW = (ordered, version)  # makers of what pickles may ask for by `__new__`
 Walk = Generator[tuple[str, Any], Any, Any]
 
 
@@ -175,7 +177,7 @@ class Rebuilder:
         full = full_name(node.tag)
         maker = KNOWN.get(full)
         arguments = yield from self._parts(node.arguments, [], named=False)
-        if not callable(maker) or isinstance(maker, type) or (node.new and maker is not ordered):
+        if not callable(maker) or isinstance(maker, type) or (node.new and maker not in _AS_NEW):
             made = self._user_object(full, arguments, node.new)
         else:
             made = maker(self, *arguments)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import rushlight as rl
 from rushlight.core import dtypes
 from rushlight.core.shapes import Size
 from rushlight.serialize import (
@@ -21,7 +22,7 @@ from rushlight.serialize import (
     safe_globals,
     save,
 )
-from tests.serialize.tools import loaded, packed, records, same, saved, tensor
+from tests.serialize.tools import loaded, packed, records, same, saved, tensor, with_pickle
 
 NUMBERS = [
     "bool",
@@ -266,3 +267,14 @@ def test_map_location():
         loaded(data, map_location=lambda storage, place: {}["mine"])
     with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device"):
         loaded(data, map_location="cuda")
+
+
+def test_the_version_is_saved_as_text_and_read_from_torchs_files(tmp_path):
+    path = tmp_path / "state.pt"
+    rl.save({"version": rl.__version__}, path)
+    found = rl.load(path)["version"]
+    assert type(found) is str and found == str(rl.__version__)
+    text = b"X\x06\x00\x00\x002.13.0"
+    for made in b"R", b"\x81":  # called, or by __new__ as torch writes it
+        asked = b"\x80\x02ctorch.torch_version\nTorchVersion\n" + text + b"\x85" + made + b"."
+        assert loaded(with_pickle(asked)) > (2, 9)
