@@ -103,7 +103,11 @@ def explain() -> bool:
     public: Any = CODES.get(id(frame.f_code)) or ASKING.get(id(frame.f_code))
     if public is None:
         return False
-    args, kwargs = _call(frame, error.__traceback__.tb_lasti, public)
+    place = error.__traceback__.tb_lasti
+    said = str(error).startswith(f"{public.__name__}(): argument ")
+    if said and _row_of(frame.f_code) in _lost(frame.f_code, place):
+        return False  # it has taken its arguments apart itself, and told which is wrong
+    args, kwargs = _call(frame, place, public)
     if overloaded(args, kwargs):
         return _to_be_asked(public, args, kwargs)
     path = path_of(public)
@@ -245,6 +249,12 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
 
 def _lost_value(value: Any) -> Any:
     return value if type(value) in _AS_GIVEN else Lost(value)
+
+
+def _row_of(code: CodeType) -> str | None:
+    """The name under which a function has a row of arguments (`*args`)."""
+    named = code.co_argcount + code.co_kwonlyargcount
+    return code.co_varnames[named] if code.co_flags & 4 else None
 
 
 def _lost(code: CodeType, place: int) -> set[str]:
