@@ -70,7 +70,7 @@ def run(source: str, torch: Any) -> dict[str, str]:
     error = ""
     with (
         named_torch(torch), warnings.catch_warnings(record=True) as caught,
-        contextlib.redirect_stdout(out),
+        contextlib.redirect_stdout(out), contextlib.chdir("."),  # and back
     ):  # fmt: skip
         warnings.simplefilter("always", UserWarning)
         try:
