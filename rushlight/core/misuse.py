@@ -119,7 +119,10 @@ def explain() -> bool:
         found = _first_use(own, uses, args, kwargs)
     else:
         return False
-    if found is not None and str(found).partition("\n")[0] != str(error).partition("\n")[0]:
+    text = str(found).partition("\n")[0]
+    if " positional argument" in text and _names_said(frame) is None:
+        return False  # what was given by name counts as given by place there
+    if found is not None and text != str(error).partition("\n")[0]:
         raise found from None
     return False
 
@@ -218,7 +221,7 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
             return value
         return _lost_value(value)
 
-    spoken = _names_said(frame)
+    spoken = _names_said(frame) or ()
     count = code.co_argcount
     names = code.co_varnames[:count]
     defaults = dict(zip(names[::-1], (public.__defaults__ or ())[::-1]))
@@ -279,8 +282,8 @@ def _movements(code: CodeType) -> tuple[list[tuple[str, int]], list[tuple[int, i
     return stores, jumps
 
 
-def _names_said(frame: FrameType) -> tuple[str, ...]:
-    """Which arguments of a call its caller gives by name."""
+def _names_said(frame: FrameType) -> tuple[str, ...] | None:
+    """Which arguments of a call its caller gives by name; None where it hands on `**kwargs`."""
     caller = frame.f_back
     if caller is None:
         return ()
@@ -290,17 +293,18 @@ def _names_said(frame: FrameType) -> tuple[str, ...]:
 
 
 @functools.lru_cache(512)
-def _calls(code: CodeType) -> tuple[list[int], list[tuple[str, ...]]]:
+def _calls(code: CodeType) -> tuple[list[int], list[tuple[str, ...] | None]]:
     """The places of all calls in a function, and the arguments that each gives by name."""
     places: list[int] = []
-    names: list[tuple[str, ...]] = []
+    names: list[tuple[str, ...] | None] = []
     last: Any = ()
     for one in dis.get_instructions(code):
         if one.opname == "KW_NAMES":
             last = code.co_consts[one.arg or 0]
         elif one.opname.startswith("CALL"):
             places.append(one.offset)
-            names.append(last if type(last) is tuple and one.opname in ("CALL", "CALL_KW") else ())
+            told = last if type(last) is tuple and one.opname in ("CALL", "CALL_KW") else ()
+            names.append(None if one.opname.startswith("CALL_FUNCTION_EX") else told)
             last = ()
         elif one.opname != "PRECALL":
             last = one.argval if one.opname == "LOAD_CONST" else ()

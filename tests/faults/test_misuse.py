@@ -120,3 +120,9 @@ def test_a_handler_that_comes_after_the_function_was_loaded_is_asked() -> None:
     assert rl.einsum and rl.nn.functional.softmax
     exec(source, names)
     assert names["found"] == ("softmax", "einsum")
+
+
+def test_arguments_that_a_caller_hands_on_by_name_are_not_counted_by_place() -> None:
+    named = {"approximate": "asdf"}
+    with pytest.raises(RuntimeError, match="approximate argument must be either none or tanh"):
+        rl.nn.functional.gelu(*(rl.ones(()),), **named)
