@@ -126,9 +126,10 @@ class Gate:
         """What `around` makes of the function inside is inside from now on."""
         inner = self.inner
         self.inner = lambda *args, **kwargs: around(inner, args, kwargs)
-        CODES.pop(id(self.plain), None)
-        self.plain = _leading(self.public, functools.partial(around, inner), inner)
-        CODES[id(self.plain)] = self.public
+        for table in (CODES, ASKING):
+            table.pop(id(self.plain), None)
+        self.plain = _failing(_leading(self.public, functools.partial(around, inner), inner))
+        CODES[id(self.plain)] = ASKING[id(self.plain)] = self.public
         self.fit()
 
     def route(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from .tensor import Tensor
 
 OPS: dict[str, Callable[..., Any]] = Declared()  # the callable of each primitive
 CODES: dict[int, Callable[..., Any]] = {}  # public functions, by the id of their code
-ASKING: dict[int, Callable[..., Any]] = {}  # and of the code that asks handlers first
+ASKING: dict[int, Callable[..., Any]] = {}  # and of code that leads to the function inside
 NOT_HANDLED = object()
 
 

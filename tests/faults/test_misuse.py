@@ -126,3 +126,13 @@ def test_arguments_that_a_caller_hands_on_by_name_are_not_counted_by_place() -> 
     named = {"approximate": "asdf"}
     with pytest.raises(RuntimeError, match="approximate argument must be either none or tanh"):
         rl.nn.functional.gelu(*(rl.ones(()),), **named)
+
+
+def test_a_function_that_autocast_has_taken_in_hand_refuses_as_before() -> None:
+    with rl.autocast("cpu", dtype=rl.bfloat16):
+        rl.ones(2, 2) @ rl.ones(2, 2)
+    functional = rl.nn.functional
+    with pytest.raises(TypeError, match=r"cross_entropy_loss\(\): argument 'input'"):
+        functional.cross_entropy([1.0], [0])
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'size'"):
+        functional.mse_loss([1.0], rl.ones(1))
