@@ -24,7 +24,7 @@ from ..core.tensor import Tensor
 from .calls.backward import Halves
 from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
-from .calls.following import Followed, Following, differs_in_numbers, numbers_in
+from .calls.following import Following, differs_in_numbers, numbers_in
 from .code import cache, llvm
 from .disk.kept import KeptForms
 from .disk.standing import SWITCH, Call
@@ -34,6 +34,7 @@ from .reports.report import Explanation
 from .reports.source import NumpyProgram, Source
 from .tracing.alive import rarely
 from .tracing.capture import CHANGES, CONSTANT, Captured, Uncompilable, capture
+from .tracing.numbers import Followed
 from .tracing.required import Refused
 from .tracing.trace import PASSING
 

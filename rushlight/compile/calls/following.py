@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import nan
 from typing import Any
 
-import numpy as np
+from numpy import array
 
 from ...core.locks import fork_safe
 from ...core.tensor import Tensor, wrap
-from ..tracing.numbers import Followed, Key, exchanged
+from ..tracing.numbers import Key
 from .bound import fits
 from .guards import same
 
@@ -31,12 +32,22 @@ class Following:
 
     def given(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         """The arguments with 0-d tensors for their numbers; None if these are of other kinds."""
-        if numbers_in(args, kwargs) != self.kinds:
-            return None
-        found = {**dict(enumerate(args)), **kwargs}
-        if any(type(x) is int and not -_WHOLE <= x < _WHOLE for x in found.values()):
-            return None
-        return exchanged(args, kwargs, {key: wrap(np.array(found[key])) for key in self.kinds})
+        placed, named = list(args), dict(kwargs)
+        found = self._exchange(enumerate(args), placed) + self._exchange(kwargs.items(), named)
+        return (placed, named) if found == len(self.kinds) else None
+
+    def _exchange(self, arguments: Iterable[tuple[Any, Any]], into: Any) -> float:
+        """Put tensors into the places of numbers; how many, or NaN if there are others."""
+        count = 0
+        for key, x in arguments:
+            kind = type(x)
+            if kind is not float and kind is not int:
+                continue
+            if self.kinds.get(key) is not kind or (kind is int and not -_WHOLE <= x < _WHOLE):
+                return nan
+            into[key] = wrap(array(x))
+            count += 1
+        return count
 
     def variant(self, args: Any, kwargs: Any, make: Callable[[list[Key]], Any]) -> Any:
         """The variant for these numbers; if there is none, `make` gives one, or None."""
@@ -70,6 +81,3 @@ def differs_in_numbers(args: Any, kwargs: Any, wanted: Any) -> bool:
         elif not fits(x, asked[key], leaves):
             return False
     return found
-
-
-__all__ = ["Followed", "Following", "differs_in_numbers", "numbers_in"]
