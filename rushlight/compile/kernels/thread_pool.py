@@ -39,8 +39,8 @@ _RELAX = {
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
 }
 
-_ALONE = """\
-define void @rushlight_parallel(ptr %kernel, ptr %table, i64 %n, i64 %chunk) {
+# The end of `rushlight_parallel`: the caller does all of it in one go.
+_IN_ONE_GO = """\
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %run, label %end
 run:
@@ -49,9 +49,13 @@ run:
 end:
   ret void
 }
-define void @rushlight_threads(i32 %number, i64 %spin) {
+"""
+_ALONE = f"""\
+define void @rushlight_parallel(ptr %kernel, ptr %table, i64 %n, i64 %chunk) {{
+{_IN_ONE_GO}\
+define void @rushlight_threads(i32 %number, i64 %spin) {{
   ret void
-}
+}}
 """
 
 # rest(word, value): sleep while the word has that value (may return early); wake(word, count);
@@ -111,6 +115,16 @@ define internal void @introduce() {
 }
 """
 
+# In a loop `spin` of k turns: look once more, or sleep when the limit is reached.
+_PATIENCE = """\
+patience:
+  %k1 = add i64 %k, 1
+  %more = icmp ult i64 %k, %limit
+  br i1 %more, label %again, label %sleep
+again:
+  RELAX
+  br label %spin
+"""
 _WORK = """\
 @state = internal global [1280 x i8] zeroinitializer, align 128
 define internal void @drain(i32 %job) {
@@ -173,13 +187,7 @@ spin:
   %job = load atomic i32, ptr $job seq_cst, align 4
   %new = icmp ne i32 %job, %seen
   br i1 %new, label %check, label %patience
-patience:
-  %k1 = add i64 %k, 1
-  %more = icmp ult i64 %k, %limit
-  br i1 %more, label %again, label %sleep
-again:
-  RELAX
-  br label %spin
+PATIENCE
 sleep:
   atomicrmw add ptr $sleepers, i32 1 seq_cst
   call void @rest(ptr $job, i32 %seen)
@@ -321,24 +329,18 @@ call:
 work:
   call void @drain(i32 %job)
   %limit = load i64, ptr $spin
-  br label %join
-join:
+  br label %spin
+spin:
   %k = phi i64 [0, %work], [%k1, %again], [%k, %sleep]
   %done = load atomic i32, ptr $done seq_cst, align 4
   %all = icmp eq i32 %done, %count
   br i1 %all, label %end, label %patience
-patience:
-  %k1 = add i64 %k, 1
-  %more = icmp ult i64 %k, %limit
-  br i1 %more, label %again, label %sleep
-again:
-  RELAX
-  br label %join
+PATIENCE
 sleep:
   store atomic i32 1, ptr $waiting seq_cst, align 4
   call void @rest_unless(ptr $done, i32 %count)
   store atomic i32 0, ptr $waiting seq_cst, align 4
-  br label %join
+  br label %spin
 end:
   ret void
 }
@@ -385,14 +387,6 @@ share:
   store atomic i32 0, ptr $busy seq_cst, align 4
   ret void
 alone:
-  %some = icmp sgt i64 %n, 0
-  br i1 %some, label %run, label %end
-run:
-  call void %kernel(ptr %table, i64 0, i64 %n)
-  br label %end
-end:
-  ret void
-}
 """
 
 # functions in which no time passes, or which are there to let it pass: LLVM need not try hard
@@ -414,7 +408,8 @@ def source(triple: str, futex: bool | None = None) -> str:
     faults = [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
               signal.SIGTRAP]  # fmt: skip
     keep = "\n".join(f"  call i32 @sigdelset(ptr %mask, i32 {int(name)})" for name in faults)
-    text = _WORK + (_FUTEX if futex else _CONDITION) + _STAFF + _PARALLEL
+    text = _WORK + (_FUTEX if futex else _CONDITION) + _STAFF + _PARALLEL + _IN_ONE_GO
+    text = text.replace("PATIENCE\n", _PATIENCE)
     text = text.replace("FUTEX", str(_FUTEX_CALL.get(machine, 0))).replace("RELAX", relax)
     text = text.replace("KEEP", keep).replace("SETMASK", str(int(signal.SIG_SETMASK)))
     for name, offset in sorted(FIELDS.items(), key=lambda item: -len(item[0])):
