@@ -8,12 +8,12 @@ import rushlight as rl
 
 from . import constraints
 from .distribution import Distribution
-from .utils import lazy_property, logits_to_probs, one_of_two, probs_to_logits
+from .utils import ProbabilityOrLogits, one_of_two
 
 __all__ = ["Categorical"]
 
 
-class Categorical(Distribution):
+class Categorical(ProbabilityOrLogits, Distribution):
     """k with probability probs[..., k]; weights and logits are normalised.
 
     >>> import rushlight as torch
@@ -41,25 +41,6 @@ class Categorical(Distribution):
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:
         return constraints.integer_interval(0, self._num_events - 1)
-
-    @lazy_property
-    def logits(self) -> Any:
-        """Log-probabilities."""
-        return probs_to_logits(self.probs)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """Probabilities."""
-        return logits_to_probs(self.logits)
-
-    @property
-    def _param(self) -> Any:
-        return self.probs if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._param.size()
 
     @property
     def mean(self) -> Any:

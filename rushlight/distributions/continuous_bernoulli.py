@@ -85,14 +85,6 @@ class ContinuousBernoulli(SuccessProbability, ExponentialFamily):
             lambda x: 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x.pow(2)) * x.pow(2),
         )
 
-    @property
-    def stddev(self) -> Any:
-        return self.variance.sqrt()
-
-    def sample(self, sample_shape: Any = ()) -> Any:
-        with rl.no_grad():
-            return self.rsample(sample_shape)
-
     def rsample(self, sample_shape: Any = ()) -> Any:
         return self.icdf(rl.rand(self._extended_shape(sample_shape), dtype=self.probs.dtype))
 

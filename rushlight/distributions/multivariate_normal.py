@@ -45,7 +45,52 @@ _batch_mv, _batch_mahalanobis = matrix_vector, mahalanobis
 _precision_to_scale_tril = precision_to_scale_tril
 
 
-class MultivariateNormal(Distribution):
+def only_matrix(error: type[Exception], **matrices: Any) -> tuple[str, Any]:
+    """The one matrix that was given, with its name; the error where it is not one."""
+    given = {name: matrix for name, matrix in matrices.items() if matrix is not None}
+    if len(given) != 1:
+        raise error(
+            "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified."
+        )
+    ((name, matrix),) = given.items()
+    return name, matrix
+
+
+class CovarianceFactor:
+    """A distribution that keeps its covariance as a Cholesky factor; the other forms follow."""
+
+    _unbroadcasted_scale_tril: Any  # without the dimensions that only other parameters have
+
+    def _keep_factor(self, name: str, matrix: Any) -> None:
+        """Keep the factor of the matrix that was given under this name."""
+        if name == "covariance_matrix":
+            matrix = rl.linalg.cholesky(matrix)
+        elif name == "precision_matrix":
+            matrix = precision_to_scale_tril(matrix)
+        self._unbroadcasted_scale_tril = matrix
+
+    def _spread(self, matrix: Any) -> Any:
+        """A matrix for every element of the batch."""
+        raise NotImplementedError  # where the batch ends, the distribution knows
+
+    @lazy_property
+    def scale_tril(self) -> Any:
+        """The Cholesky factor of the covariance."""
+        return self._spread(self._unbroadcasted_scale_tril)
+
+    @lazy_property
+    def covariance_matrix(self) -> Any:
+        """The covariance."""
+        tril = self._unbroadcasted_scale_tril
+        return self._spread(rl.matmul(tril, tril.mT))
+
+    @lazy_property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        return self._spread(rl.cholesky_inverse(self._unbroadcasted_scale_tril))
+
+
+class MultivariateNormal(CovarianceFactor, Distribution):
     """A normal vector: mean `loc`, and its covariance, its precision or a Cholesky factor.
 
     Shapes: loc (..., n), the matrix (..., n, n).
@@ -66,15 +111,10 @@ class MultivariateNormal(Distribution):
                  scale_tril: Any = None, validate_args: bool | None = None) -> None:  # fmt: skip
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-                 "scale_tril": scale_tril}  # fmt: skip
-        given = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(given) != 1:
-            raise ValueError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be"
-                " specified."
-            )
-        ((name, matrix),) = given.items()
+        name, matrix = only_matrix(
+            ValueError, covariance_matrix=covariance_matrix, precision_matrix=precision_matrix,
+            scale_tril=scale_tril,
+        )  # fmt: skip
         if matrix.dim() < 2:
             said = "scale_tril matrix" if name == "scale_tril" else name
             raise ValueError(
@@ -84,31 +124,10 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand(batch + matrix.shape[-2:]))
         self.loc = loc.expand(batch + (-1,))
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = rl.linalg.cholesky(matrix)
-        else:
-            self._unbroadcasted_scale_tril = precision_to_scale_tril(matrix)
+        self._keep_factor(name, matrix)
 
     def _spread(self, matrix: Any) -> Any:
         return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return self._spread(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        """The covariance."""
-        tril = self._unbroadcasted_scale_tril
-        return self._spread(rl.matmul(tril, tril.mT))
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return self._spread(rl.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     mean = mode = property(lambda self: self.loc)
 

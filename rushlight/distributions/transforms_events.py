@@ -272,9 +272,11 @@ class _Several(Transform):
     bijective = property(lambda self: all(t.bijective for t in self.transforms))
 
     def _pieces(self, value: Any) -> Any:
+        """The pieces of a tensor, one for each transform; each subclass has its own."""
         raise NotImplementedError
 
     def _join(self, pieces: Any) -> Any:
+        """The tensor of such pieces; each subclass has its own."""
         raise NotImplementedError
 
     def _call(self, x: Any) -> Any:

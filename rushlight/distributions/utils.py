@@ -91,9 +91,35 @@ def one_of_two(probs: Any, logits: Any) -> None:
         raise ValueError("Either `probs` or `logits` must be specified, but not both.")
 
 
-class SuccessProbability:
+class ProbabilityOrLogits:
     """A distribution given by `probs` or `logits`, each of which follows from the other."""
 
+    _is_binary = False  # whether `probs` is one of two outcomes' or a row that sums to 1
+
+    @lazy_property
+    def logits(self) -> Any:
+        """Log-odds of success, or logarithms of the row of probabilities."""
+        return probs_to_logits(self.probs, self._is_binary)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """The probability of success, or a row of probabilities."""
+        return logits_to_probs(self.logits, self._is_binary)
+
+    @property
+    def _param(self) -> Any:
+        return self.probs if "probs" in self.__dict__ else self.logits
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return self._param.size()
+
+
+class SuccessProbability(ProbabilityOrLogits):
+    """A distribution of trials that succeed or fail."""
+
+    _is_binary = True
     total_count: Any
 
     def _take(self, probs: Any, logits: Any, total_count: Any = None) -> Any:
@@ -107,25 +133,6 @@ class SuccessProbability:
             self.total_count = self.total_count.type_as(value)
         setattr(self, name, value)
         return value.size()
-
-    @lazy_property
-    def logits(self) -> Any:
-        """Log-odds of success."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """Probabilities of success."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def _param(self) -> Any:
-        return self.probs if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._param.size()
 
 
 def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:

@@ -11,14 +11,13 @@ import rushlight as rl
 from . import constraints
 from .chi2 import Chi2
 from .exp_family import ExponentialFamily
-from .multivariate_normal import half_log_det, precision_to_scale_tril
-from .utils import lazy_property
+from .multivariate_normal import CovarianceFactor, half_log_det, only_matrix
 
 __all__ = ["Wishart"]
 _LOG_2 = math.log(2)
 
 
-class Wishart(ExponentialFamily):
+class Wishart(CovarianceFactor, ExponentialFamily):
     """The law of sum_i x_i x_i^T over `df` normal vectors of the given covariance.
 
     One of covariance_matrix, precision_matrix and scale_tril, (..., n, n); df (...), above n - 1.
@@ -42,15 +41,10 @@ class Wishart(ExponentialFamily):
 
     def __init__(self, df: Any, covariance_matrix: Any = None, precision_matrix: Any = None,
                  scale_tril: Any = None, validate_args: bool | None = None) -> None:  # fmt: skip
-        given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-                 "scale_tril": scale_tril}  # fmt: skip
-        given = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(given) != 1:
-            raise AssertionError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be"
-                " specified."
-            )
-        ((name, matrix),) = given.items()
+        name, matrix = only_matrix(
+            AssertionError, covariance_matrix=covariance_matrix, precision_matrix=precision_matrix,
+            scale_tril=scale_tril,
+        )  # fmt: skip
         if matrix.dim() < 2:
             raise ValueError(
                 "scale_tril must be at least two-dimensional, with optional leading batch"
@@ -62,31 +56,13 @@ class Wishart(ExponentialFamily):
         self.df = df.expand(batch)
         _refuse_few(self.df, size)
         setattr(self, name, matrix.expand(batch + (-1, -1)))
-        makers = {"scale_tril": lambda m: m, "covariance_matrix": rl.linalg.cholesky,
-                  "precision_matrix": precision_to_scale_tril}  # fmt: skip
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = makers[name](matrix)
+        self._keep_factor(name, matrix)
         steps = rl.arange(size, dtype=matrix.dtype).expand(batch + (-1,))
         self._dist_chi2 = Chi2(self.df.unsqueeze(-1) - steps)
 
     def _spread(self, matrix: Any) -> Any:
         return matrix.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return self._spread(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        """The covariance of the vectors."""
-        tril = self._unbroadcasted_scale_tril
-        return self._spread(rl.matmul(tril, tril.mT))
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return self._spread(rl.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property
     def mean(self) -> Any:
