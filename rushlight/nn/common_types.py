@@ -1,5 +1,7 @@
 """Names for the sizes that layers take, as annotations of layers use them.
 
+They are written out one by one: type checkers read them and run nothing.
+
 >>> _size_2_t
 int | tuple[int, int]
 """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import operator
 import weakref
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import rushlight as rl
@@ -15,7 +16,29 @@ __all__ = ["TensorWeakRef", "WeakIdKeyDictionary", "WeakIdRef", "WeakTensorKeyDi
 _explain_missing(__name__)
 
 
-class WeakIdRef(weakref.ref):
+class _KeyRef(weakref.ref):
+    """A weak reference that serves as a key: it keeps its hash when its object is gone.
+
+    Two are equal if their objects are, as `_same` has it; one without its object only to itself.
+    """
+
+    __slots__ = ["_id"]
+    _hashed: Callable[[Any], int] = staticmethod(hash)
+    _same: Callable[[Any, Any], Any] = staticmethod(operator.eq)
+
+    def __init__(self, key: Any, callback: Any = None) -> None:
+        self._id = self._hashed(key)
+        weakref.ref.__init__(self, key, callback)  # pyright: ignore[reportCallIssue]  # takes them
+
+    def __hash__(self) -> int:
+        return self._id
+
+    def __eq__(self, other: object) -> bool:
+        mine, theirs = self(), other() if isinstance(other, weakref.ref) else None
+        return self._same(mine, theirs) if not (mine is None or theirs is None) else self is other
+
+
+class WeakIdRef(_KeyRef):
     """A weak reference that is equal to those of the same object, whatever its `==` says.
 
     >>> import rushlight as torch
@@ -24,35 +47,15 @@ class WeakIdRef(weakref.ref):
     (True, False)
     """
 
-    __slots__ = ["_id"]
-
-    def __init__(self, key: Any, callback: Any = None) -> None:
-        self._id = id(key)
-        weakref.ref.__init__(self, key, callback)  # pyright: ignore[reportCallIssue]  # takes them
-
-    def __hash__(self) -> int:
-        return self._id
-
-    def __eq__(self, other: object) -> bool:
-        mine, theirs = self(), other() if isinstance(other, weakref.ref) else None
-        return mine is theirs if mine is not None and theirs is not None else self is other
+    __slots__ = ()
+    _hashed = staticmethod(id)
+    _same = staticmethod(operator.is_)
 
 
-class _WeakHashRef(weakref.ref):
+class _WeakHashRef(_KeyRef):
     """A weak reference with the hash and the `==` of its object."""
 
-    __slots__ = ["_id"]
-
-    def __init__(self, key: Any, callback: Any = None) -> None:
-        self._id = hash(key)
-        weakref.ref.__init__(self, key, callback)  # pyright: ignore[reportCallIssue]  # takes them
-
-    def __hash__(self) -> int:
-        return self._id
-
-    def __eq__(self, other: object) -> bool:
-        mine, theirs = self(), other() if isinstance(other, weakref.ref) else None
-        return mine == theirs if mine is not None and theirs is not None else self is other
+    __slots__ = ()
 
 
 class WeakIdKeyDictionary(MutableMapping[Any, Any]):
