@@ -22,7 +22,7 @@ from .dual import Dual
 from .dual_programs import NUMBERS, number, written
 from .dual_rules import OWN, TANGENTS, Push, at_once, by_eval, by_partials, by_pull
 from .levels import route, values_in
-from .pushes import PUSHES, SYMMETRIC
+from .pushes import ON_ARRAYS, PUSHES, SYMMETRIC
 
 ndarray, asarray = np.ndarray, np.asarray
 new = object.__new__  # Tensor.__new__ is what users construct by
@@ -342,6 +342,61 @@ def _any_number(prim: Primitive, push: Push) -> Way:
     return way
 
 
+def _pushed(prim: Primitive, push: Callable[..., Any]) -> Way:
+    """An op whose push is written for Tensors and arrays alike."""
+    sequence, several = prim.arity is None, prim.outputs != 1
+    view = getattr(prim.rule, "view", False)
+
+    def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        found = None if params and _hidden(params) else _bare(inputs, prim.dtype == "first")
+        if found is None:
+            return route(prim, inputs, params)
+        level, xs, tangents = found
+        given = (xs,) if sequence else xs
+        try:
+            y = prim.eval(*given, *params)
+        except (ValueError, Unfollowed):
+            return route(prim, inputs, params)
+        if not several:
+            y = y if type(y) is ndarray else asarray(y)
+            return _result(prim, level, inputs, y, push(tangents, y, *given, *params))
+        ys = tuple([one if type(one) is ndarray else asarray(one) for one in y])
+        ts = push(tangents, ys, *given, *params) or (None,) * len(ys)
+        results = tuple([
+            _result(prim, level, inputs, one, t if one.dtype.char in "fd" else None)
+            for one, t in zip(ys, ts)
+        ])  # fmt: skip
+        return tuple([link_view(one, inputs[0]) for one in results]) if view else results
+
+    return way
+
+
+def _bare(inputs: tuple[Any, ...], mixed: bool) -> Any:
+    """(level, arrays, tangents) of operands whose floats are of one type; else None.
+
+    `mixed`: operands of other types (places, masks) stay what they are, as does None.
+    """
+    level = kind = None
+    xs: list[Any] = []
+    tangents: list[Any] = []
+    for x in inputs:
+        if x is None and mixed:
+            xs.append(None)
+            tangents.append(None)
+            continue
+        found = _operand(x, level)
+        if found is None or type(found[1]) is not ndarray:
+            return None
+        level, array, t = found
+        if array.dtype is not kind and (not mixed or array.dtype.char not in "lbB?"):
+            if kind is not None or array.dtype.char not in "fd":
+                return None
+            kind = array.dtype
+        xs.append(array)
+        tangents.append(t)
+    return (level, tuple(xs), tuple(tangents)) if level is not None and level.alive else None
+
+
 def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
     """A dual tensor of two arrays, or of NumPy's numbers."""
     if type(y) is not ndarray:
@@ -375,12 +430,14 @@ class _Ways(dict[Primitive, Way]):
 
 def _way(prim: Primitive) -> Way:
     rule, name = prim.rule, prim.name
-    if prim.outputs != 1 or prim.arity is None or prim.dtype == "compare":
+    if prim.dtype == "compare":
         return _general
     own = OWN.get(name) or (by_pull if type(rule) is General and name in SYMMETRIC else None)
     if own is not None:
         return _one(prim, own) if prim.arity == 1 else _any_number(prim, own)
-    if name in PUSHES:
+    if name in ON_ARRAYS:
+        return _pushed(prim, PUSHES[name])
+    if name in PUSHES or prim.outputs != 1 or prim.arity is None:
         return _general
     if type(rule) is Elementwise:
         ways = {1: _unary, 2: _binary}

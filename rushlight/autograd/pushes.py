@@ -1,7 +1,8 @@
 """Push-forwards written out, where they are much cheaper than the transpose of the pull.
 
 `PUSHES[name](tangents, y, *operands, *params)`: the tangents have None for an operand that has
-none; the result is None where the tangent is zero.
+none; the result is None where the tangent is zero. Those in ON_ARRAYS run on arrays as on Tensors,
+as the rules of ops do.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ from .transpose import push_by_pull
 
 Push = Callable[..., Any]
 PUSHES: dict[str, Push] = {}
+
+
+def _array(x: Any) -> Any:
+    """The values of a Tensor, or of an array itself."""
+    return x if isinstance(x, (np.ndarray, np.generic)) else x._array
 
 
 def _plus(total: Any, term: Any) -> Any:
@@ -96,20 +102,20 @@ PUSHES["strided_view"] = lambda ts, y, x, *geometry: OPS["strided_view"](
 
 
 def _picked(t: Tensor, places: Tensor, dim: int | None, keep: bool) -> Tensor:
-    if dim is None or not t._array.ndim:
+    if dim is None or not t.ndim:
         return t
     at = places if keep else unsqueeze(places, dim)
-    found = gather(t, dim, at._array)
-    return found if keep else reshape(found, places._array.shape)
+    found = gather(t, dim, _array(at))
+    return found if keep else reshape(found, tuple(places.shape))
 
 
 def _places(t: Tensor, y: Any, dim: int) -> tuple[Any, None]:
-    return (t if not t._array.ndim else gather(t, dim, y[1]._array)), None
+    return (t if not t.ndim else gather(t, dim, _array(y[1]))), None
 
 
 def _max_pool(ts: Any, y: Any, x: Any, *at: Any) -> Any:
     read = OPS["max_pool_read"]
-    return read(ts[0], y[1], x._array.shape[2:], *at), None
+    return read(ts[0], y[1], tuple(x.shape[2:]), *at), None
 
 
 PUSHES.update(
@@ -128,8 +134,10 @@ PUSHES.update(
 
 def _extremum(ts: Any, y: Tensor, x: Tensor, dims: Any, keep: bool) -> Tensor:
     """The mean of the tangents of all elements that attain the extremum."""
-    hit = x == reshape(y, kept(x._array.shape, dims))
-    number = sum_of(cast(hit, x.dtype), dims, keep)
+    hit: Any = x == reshape(y, kept(x.shape, dims))
+    number = sum_of(
+        cast(hit, x.dtype) if isinstance(hit, Tensor) else hit.astype(x.dtype), dims, keep
+    )
     return sum_of(where(hit, ts[0], zero_of(ts[0])), dims, keep) / number
 
 
@@ -166,16 +174,18 @@ def _logcumsumexp(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
 
 def _log_softmax(ts: Any, y: Tensor, x: Tensor, dim: int) -> Tensor:
     share = exp(y) * ts[0]
-    return ts[0] - (sum_of(share, (dim,), True) if y._array.ndim else share)
+    return ts[0] - (sum_of(share, (dim,), True) if y.ndim else share)
 
 
 def _cross_entropy(
     ts: Any, y: Any, x: Tensor, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> Any:
     """The loss of the tangent of log_softmax(x), in which it is linear."""
-    bits, plain = y[1]._array, x._entry is None and type(x._array) is np.ndarray
-    if plain and type(bits) is np.ndarray and bits.itemsize == x._array.itemsize:
-        share = wrap(bits.view(x._array.dtype))  # the softmax, at hand
+    bits, a = _array(y[1]), _array(x)
+    plain = type(a) is np.ndarray is type(bits) and bits.itemsize == a.itemsize
+    if plain and (x is a or x._entry is None):
+        share = bits.view(a.dtype)  # the softmax, at hand
+        share = share if x is a else wrap(share)
     else:
         share = OPS["softmax"](x, 1)
     gap = ts[0] - sum_of(share * ts[0], (1,), True)
@@ -183,10 +193,10 @@ def _cross_entropy(
 
 
 def _variance(ts: Any, y: Any, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
-    freedom = max(count(x._array.shape, dims) - correction, 0) or float("nan")
+    freedom = max(count(x.shape, dims) - correction, 0) or float("nan")
     gap = conj(x - mean_of(x, dims, True))
     along = sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
-    return along.real if along._array.dtype.kind == "c" else along
+    return along.real if _array(along).dtype.kind == "c" else along
 
 
 def _deviation(ts: Any, y: Tensor, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
@@ -202,9 +212,18 @@ def _with_mean(push: Push) -> Push:
     return both
 
 
+def _vector_norm(ts: Any, y: Tensor, x: Tensor, order: float, dims: Any, keep: bool) -> Any:
+    """The pull says what each number weighs, and each goes into one norm alone."""
+    prim = OPS["linalg_vector_norm"].primitive
+    if _array(x).dtype.kind == "c":
+        return push_by_pull(prim, (x,), ts, y, (order, dims, keep))
+    weights = prim.rule.vjp(zero_of(y) + 1, y, x, order, dims, keep)
+    return sum_of(ts[0] * weights, dims, keep)
+
+
 PUSHES.update(
     logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax,
-    cross_entropy=_cross_entropy,
+    cross_entropy=_cross_entropy, linalg_vector_norm=_vector_norm,
     var=_variance, std=_deviation,
     var_mean=_with_mean(_variance), std_mean=_with_mean(_deviation),
 )  # fmt: skip
@@ -251,10 +270,10 @@ def _with_bias(name: str, channel: int) -> Push:
         total = total if tw is None else _plus(total, product(x, tw, *params))
         if tb is None:
             return total
-        ndim = y._array.ndim
+        ndim = y.ndim
         place = (1,) * (channel % ndim) + (-1,) + (1,) * (ndim - 1 - channel % ndim)
-        shape = tuple(tb._array.size if n == -1 else n for n in place)
-        return _plus(total, expand(reshape(tb, shape), y._array.shape))
+        shape = tuple(_array(tb).size if n == -1 else n for n in place)
+        return _plus(total, expand(reshape(tb, shape), tuple(y.shape)))
 
     return push
 
@@ -276,7 +295,7 @@ def _standardise(ts: Any, y: Any, x: Tensor, w: Any, b: Any, dims: Any, eps: flo
         total = total if w is None else total * w
         by_variance = along * 2 / scale
     total = total if tw is None else _plus(total, normal * tw)
-    total = total if tb is None else _plus(total, expand(tb, x._array.shape))
+    total = total if tb is None else _plus(total, expand(tb, tuple(x.shape)))
     return total, by_mean, by_variance
 
 
@@ -340,4 +359,13 @@ PUSHES.update(
     linalg_inv=lambda ts, y, x: neg(matmul(matmul(y, ts[0]), y)),
     linalg_solve=_solve,
     linalg_cholesky=_cholesky,
+)
+
+# --- what the short way runs on bare arrays (`dual_short`)
+
+ON_ARRAYS = (set(_JOINTLY_LINEAR) - {"complex", "conj_physical"}).union(
+    """zero sign floor ceil round trunc strided_view extremum_along kthvalue median_along
+nanmedian_along mode sort topk cummax cummin max_pool amax amin max_all min_all logsumexp
+linalg_vector_norm cross_entropy var std var_mean std_mean where lerp addcmul affine
+convolution_bias constant_pad_nd standardise root_mean_square mean_squared_error""".split()
 )
