@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,38 +51,62 @@ def parts_of(path: Path) -> tuple[str, ...]:
     return path.relative_to(ROOT).with_suffix("").parts
 
 
-def imports(path: Path, typed: bool = False) -> Iterator[tuple[str, int, bool]]:
-    """(absolute module, line, inside a function) of every import in a file.
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
-    What stands under `if TYPE_CHECKING:` counts only if asked for.
-    """
-    tree = ast.parse(path.read_text())
+
+def inner(tree: ast.Module, outer: type[ast.AST] | tuple[type[ast.AST], ...]) -> list[ast.AST]:
+    """The outermost nodes of some kinds."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            (found if isinstance(node, outer) else waiting).append(node)
+    return found
+
+
+@functools.cache
+def is_module(name: str) -> bool:
+    there = ROOT.parent / Path(*name.split("."))
+    return there.with_suffix(".py").exists() or (there / "__init__.py").exists()
+
+
+@functools.cache
+def all_imports(path: Path) -> list[tuple[str, int, bool, bool]]:
+    """(absolute module, line, inside a function, for checkers alone) of a file's imports."""
+    tree = parsed(path)
     package = ("rushlight", *parts_of(path)[:-1])
-    inside = {
-        id(node) for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    }  # fmt: skip
+    functions = inner(tree, (ast.FunctionDef, ast.AsyncFunctionDef))
+    inside = {id(node) for function in functions for node in ast.walk(function)}
     typing_only = {
-        id(node) for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If)
+        and isinstance(branch.test, ast.Name)
+        and branch.test.id == "TYPE_CHECKING"
         for node in ast.walk(branch)
-    }  # fmt: skip
+    }
+    found = []
     for node in ast.walk(tree):
-        if id(node) in typing_only and not typed:
-            continue
+        where = getattr(node, "lineno", 0), id(node) in inside, id(node) in typing_only
         if isinstance(node, ast.Import):
-            for name in node.names:
-                yield name.name, node.lineno, id(node) in inside
+            found += [(name.name, *where) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, (base, node.module or "")))
             for name in node.names:
                 whole = f"{module}.{name.name}"
-                exists = (ROOT.parent / Path(*whole.split("."))).with_suffix(".py").exists() or (
-                    ROOT.parent / Path(*whole.split(".")) / "__init__.py"
-                ).exists()
-                yield whole if exists else module, node.lineno, id(node) in inside
+                found.append((whole if is_module(whole) else module, *where))
+    return found
+
+
+def imports(path: Path, typed: bool = False) -> list[tuple[str, int, bool]]:
+    """(absolute module, line, inside a function) of every import in a file.
+
+    What stands under `if TYPE_CHECKING:` counts only if asked for.
+    """
+    return [found[:3] for found in all_imports(path) if typed or not found[3]]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
@@ -129,7 +153,7 @@ def test_third_party_packages_come_through_their_door(path: Path) -> None:
 def test_sizes(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) <= MAX_FILE, f"{len(lines)} lines"
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
@@ -142,7 +166,7 @@ RULES = {"partials", "adjoint", "adjoints", "vjp", "jvp"}
 @pytest.mark.parametrize("path", sorted((ROOT / "ops").rglob("*.py")), ids=lambda path: path.stem)
 def test_rules_do_not_speak_numpy(path: Path) -> None:
     """A rule runs on arrays, tensors and traced values alike, so it may call ops but not NumPy."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
@@ -181,7 +205,10 @@ def test_every_floor_is_of_something_there() -> None:
 
 def test_every_module_is_used() -> None:
     """Imported by another, or named by one that imports on use."""
-    texts = {path: path.read_text() for path in FILES}
+    named: dict[str, set[Path]] = {}
+    for path in FILES:
+        for name in re.findall(r"(?<=[\"'.])\w+(?=[\"'])", path.read_text()):
+            named.setdefault(name, set()).add(path)
     known = {module for path in FILES for module, _, _ in imports(path, typed=True)}
     started = {"__main__", "stubs", "torch", "torchvision"}  # by python -m, or under another name
     orphans = []
@@ -189,8 +216,7 @@ def test_every_module_is_used() -> None:
         *_, name = here = parts_of(path)
         if name == "__init__" or name in started or ".".join(("rushlight", *here)) in known:
             continue
-        named = re.compile(rf"[\"'.]{name}[\"']")
-        if not any(named.search(text) for other, text in texts.items() if other != path):
+        if not named.get(name, set()) - {path}:
             orphans.append("/".join(here))
     assert not orphans
 
