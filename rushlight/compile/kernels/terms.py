@@ -13,7 +13,7 @@ from typing import Any
 
 from ..code.emit import BOOL, I64, PTR, Function, Type, Value, vector
 from ..code.scalar import Emitter
-from . import every_other
+from . import stride_two
 from .affine import Index
 from .expression import STATUS, Expression, Store, Term
 from .nest import Nest
@@ -244,7 +244,7 @@ class Terms:
     def _in_pairs(self, index: Index, looked: Any, type: Type, writes: bool = False) -> bool:
         """Whether the lanes are every other element, and the processor is good at that."""
         plain = self._step(index) == 2 and looked[1] is None and not self._filler
-        return plain and every_other.suits(self.f, type, writes)
+        return plain and stride_two.suits(self.f, type, writes)
 
     def _load(self, t: Term, block: int) -> Value:
         found = self._pointer(t.slot, t.index, t.looked, self.type(t))
@@ -257,7 +257,7 @@ class Terms:
         if spread is None:
             return self.f.load(self.type(t), place, 0, mask, other=self._filler)
         if self._in_pairs(t.index, found, self.type(t)):
-            return every_other.load(self.f, self.type(t), place, mask)
+            return stride_two.load(self.f, self.type(t), place, mask)
         return self.f.gather(self.type(t), place, spread, mask)
 
     def _iota(self, t: Term, block: int) -> Value:
@@ -294,7 +294,7 @@ class Terms:
             elif spread is None:
                 f.store(value, at, 0, mask)
             elif self._in_pairs(store.index, place, type, True):
-                every_other.store(f, value, at, mask)
+                stride_two.store(f, value, at, mask)
             else:
                 f.scatter(value, at, spread, mask)
 

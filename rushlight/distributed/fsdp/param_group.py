@@ -11,7 +11,8 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ..tensor.dtensor import DTensor
-from ..tensor.laid import Laid, gathered, redistributed, wrapped
+from ..tensor.laid import Laid, wrapped
+from ..tensor.moving import gathered, redistributed
 from ..tensor.placements import Partial, Replicate, Shard
 from .memory import Pages
 from .policies import MixedPrecisionPolicy

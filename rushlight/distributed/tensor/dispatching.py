@@ -17,7 +17,8 @@ from ...core.tape import tick
 from ...core.tensor import Tensor, wrap
 from ...core.values import Value, raw
 from . import rules_views
-from .laid import Laid, local_shape, mixed, redistributed, whole, wrapped
+from .laid import Laid, mixed, whole, wrapped
+from .moving import local_shape, redistributed
 from .placements import Partial, Placement, Replicate, Shard
 from .rules import Operand, ways
 

@@ -16,7 +16,8 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor, wrap
 from ...core.values import KINDS, raw
 from . import dispatching
-from .laid import KIND, Laid, cut, redistributed, whole, wrapped
+from .laid import KIND, Laid, cut, whole, wrapped
+from .moving import redistributed
 from .placements import Partial, Placement, Replicate, Shard
 
 assert dispatching

@@ -11,7 +11,8 @@ from typing import Any
 import rushlight as rl
 
 from .dtensor import DTensor, _mesh, settled
-from .laid import Laid, local_shape, redistributed, wrapped
+from .laid import Laid, wrapped
+from .moving import local_shape, redistributed
 from .placements import Partial, Placement, Replicate, Shard
 
 __all__ = [
