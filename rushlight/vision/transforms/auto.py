@@ -133,31 +133,35 @@ def _changed(img: Any, name: str, by: float, mode: InterpolationMode, fill: Any)
         return _CHANGES[name](img, by)
     if name == "Rotate":
         return F.rotate(img, by, mode, fill=fill)
-    place = "XY".index(name[-1])
+    move, shear, center = change_places(name, by)
+    return F.affine(img, 0.0, move, 1.0, shear, mode, fill, center=center)
+
+
+def change_places(name: str, by: float) -> tuple[list[int], list[float], list[int] | None]:
+    """The move, the shear and its centre of a change of place, such as "TranslateX"."""
+    move, shear, place = [0, 0], [0.0, 0.0], "XY".index(name[-1])
     if name.startswith("Translate"):
-        move = [0, 0]
         move[place] = int(by)
-        return F.affine(img, 0.0, move, 1.0, [0.0, 0.0], mode, fill)
-    shear = [0.0, 0.0]
+        return move, shear, None
     shear[place] = math.degrees(math.atan(by))
-    return F.affine(img, 0.0, [0, 0], 1.0, shear, mode, fill, center=[0, 0])
+    return move, shear, [0, 0]
 
 
-def _moves(bins: int, shear: float, across: float, down: float, turn: float) -> Space:
+def moves(bins: int, shear: float, across: float, down: float, turn: float) -> Space:
     most = {"ShearX": shear, "ShearY": shear, "TranslateX": across, "TranslateY": down,
             "Rotate": turn}  # fmt: skip
     return {name: (rl.linspace(0.0, far, bins), True) for name, far in most.items()}
 
 
-def _colors(bins: int, most: float) -> Space:
+def colors(bins: int, most: float) -> Space:
     names = ("Brightness", "Color", "Contrast", "Sharpness")
     return {name: (rl.linspace(0.0, most, bins), True) for name in names}
 
 
-def _tones(bins: int, bits: int, steps: float) -> Space:
+def tones(bins: int, bits: int, steps: float, white: float = 255.0) -> Space:
     kept = bits - (rl.arange(bins) / ((bins - 1) / steps)).round().int()
     return {
-        "Posterize": (kept, False), "Solarize": (rl.linspace(255.0, 0.0, bins), False),
+        "Posterize": (kept, False), "Solarize": (rl.linspace(white, 0.0, bins), False),
         "AutoContrast": (rl.tensor(0.0), False), "Equalize": (rl.tensor(0.0), False),
     }  # fmt: skip
 
@@ -217,8 +221,8 @@ class AutoAugment(_Auto):
         fill = self._filled(img)
         _, height, width = F.get_dimensions(img)
         space = {
-            **_moves(10, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0),
-            **_colors(10, 0.9), **_tones(10, 8, 4), "Invert": (rl.tensor(0.0), False),
+            **moves(10, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0),
+            **colors(10, 0.9), **tones(10, 8, 4), "Invert": (rl.tensor(0.0), False),
         }  # fmt: skip
         number, chances, signs = self.get_params(len(self.policies))
         for place, (name, chance, level) in enumerate(self.policies[number]):
@@ -257,8 +261,8 @@ class RandAugment(_Auto):
         fill, bins = self._filled(img), self.num_magnitude_bins
         _, height, width = F.get_dimensions(img)
         across, down = 150.0 / 331.0 * width, 150.0 / 331.0 * height
-        space = {"Identity": (rl.tensor(0.0), False), **_moves(bins, 0.3, across, down, 30.0),
-                 **_colors(bins, 0.9), **_tones(bins, 8, 4)}  # fmt: skip
+        space = {"Identity": (rl.tensor(0.0), False), **moves(bins, 0.3, across, down, 30.0),
+                 **colors(bins, 0.9), **tones(bins, 8, 4)}  # fmt: skip
         for _ in range(self.num_ops):
             img = self._one(img, space, lambda values: self.magnitude, fill)
         return img
@@ -290,8 +294,8 @@ class TrivialAugmentWide(_Auto):
 
     def forward(self, img: Any) -> Any:
         bins = self.num_magnitude_bins
-        space = {"Identity": (rl.tensor(0.0), False), **_moves(bins, 0.99, 32.0, 32.0, 135.0),
-                 **_colors(bins, 0.99), **_tones(bins, 8, 6)}  # fmt: skip
+        space = {"Identity": (rl.tensor(0.0), False), **moves(bins, 0.99, 32.0, 32.0, 135.0),
+                 **colors(bins, 0.99), **tones(bins, 8, 6)}  # fmt: skip
         return self._one(img, space, lambda values: whole(0, len(values)), self._filled(img))
 
     def __repr__(self) -> str:
@@ -299,6 +303,11 @@ class TrivialAugmentWide(_Auto):
             f"{type(self).__name__}(num_magnitude_bins={self.num_magnitude_bins},"
             f" interpolation={self.interpolation}, fill={self.fill})"
         )
+
+
+def weights(alpha: float, rows: int, count: int) -> rl.Tensor:
+    """Shares (rows, count) that sum to 1, from a Dirichlet distribution."""
+    return Dirichlet(rl.tensor([alpha] * count).expand(rows, -1)).sample()
 
 
 class AugMix(_Auto):
@@ -325,12 +334,8 @@ class AugMix(_Auto):
         self.interpolation, self.fill = interpolation, fill
 
     def _space(self, height: int, width: int) -> Space:
-        space = {**_moves(10, 0.3, width / 3.0, height / 3.0, 30.0), **_tones(10, 4, 4)}
-        return {**space, **_colors(10, 0.9)} if self.all_ops else space
-
-    def _weights(self, rows: int, count: int) -> rl.Tensor:
-        alpha = rl.tensor([self.alpha] * count).expand(rows, -1)
-        return Dirichlet(alpha).sample()
+        space = {**moves(10, 0.3, width / 3.0, height / 3.0, 30.0), **tones(10, 4, 4)}
+        return {**space, **colors(10, 0.9)} if self.all_ops else space
 
     def forward(self, orig_img: Any) -> Any:
         picture = not isinstance(orig_img, rl.Tensor)
@@ -339,15 +344,15 @@ class AugMix(_Auto):
         space, fill = self._space(height, width), self._filled(orig_img)
         batch = img.view(*[1] * max(4 - img.ndim, 0), *img.shape)
         shape, rows = (-1, *[1] * (batch.ndim - 1)), batch.shape[0]
-        shares = self._weights(rows, 2)
-        weights = self._weights(rows, self.mixture_width) * shares[:, 1].reshape(-1, 1)
+        shares = weights(self.alpha, rows, 2)
+        chains = weights(self.alpha, rows, self.mixture_width) * shares[:, 1].reshape(-1, 1)
         mix = shares[:, 0].reshape(shape) * batch
         for k in range(self.mixture_width):
             chain = batch
             depth = self.chain_depth if self.chain_depth > 0 else whole(1, 4)
             for _ in range(depth):
                 chain = self._one(chain, space, lambda values: whole(0, self.severity), fill)
-            mix = mix + weights[:, k].reshape(shape) * chain
+            mix = mix + chains[:, k].reshape(shape) * chain
         mix = mix.view(img.shape).to(dtype=img.dtype)
         return to_pil_image(mix) if picture else mix
 

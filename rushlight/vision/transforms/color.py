@@ -34,7 +34,7 @@ def _range(
     return None if low == high == center else (low, high)
 
 
-def _draw(amount: Range | None) -> float | None:
+def draw(amount: Range | None) -> float | None:
     return None if amount is None else float(rl.empty(1).uniform_(*amount))
 
 
@@ -68,7 +68,7 @@ class ColorJitter(rl.nn.Module):
     ) -> tuple[rl.Tensor, float | None, float | None, float | None, float | None]:
         """Draw the order and the four factors."""
         order = rl.randperm(4)
-        return order, _draw(brightness), _draw(contrast), _draw(saturation), _draw(hue)
+        return order, draw(brightness), draw(contrast), draw(saturation), draw(hue)
 
     def forward(self, img: Any) -> Any:
         order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)

@@ -14,6 +14,33 @@ from . import functional as F
 from .functional.geometry import ERASES_TENSORS
 
 
+def draw_patch(
+    channels: int,
+    height: int,
+    width: int,
+    scale: Sequence[float],
+    ratio: Sequence[float],
+    value: Sequence[float] | None,
+) -> tuple[int, int, int, int, rl.Tensor] | None:
+    """(top, left, height, width, what to put there); None where none fits in ten tries."""
+    low, high = rl.log(rl.tensor(ratio)).tolist()
+    for _ in range(10):
+        area = height * width * float(rl.empty(1).uniform_(scale[0], scale[1]).item())
+        aspect = float(rl.exp(rl.empty(1).uniform_(low, high)).item())
+        h = round(math.sqrt(area * aspect))
+        w = round(math.sqrt(area / aspect))
+        if not (h < height and w < width):
+            continue
+        if value is None:
+            patch = rl.empty([channels, h, w], dtype=rl.float32).normal_()
+        else:
+            patch = rl.tensor(list(value))[:, None, None]
+        top = int(rl.randint(0, height - h + 1, size=(1,)).item())
+        left = int(rl.randint(0, width - w + 1, size=(1,)).item())
+        return top, left, h, w, patch
+    return None
+
+
 class RandomErasing(rl.nn.Module):
     """Cover a random rectangle of a tensor picture with probability `p`.
 
@@ -63,22 +90,8 @@ class RandomErasing(rl.nn.Module):
     ) -> tuple[int, int, int, int, rl.Tensor]:
         """Draw (top, left, height, width, what to put there)."""
         channels, height, width = F.get_dimensions(img)
-        low, high = rl.log(rl.tensor(ratio)).tolist()
-        for _ in range(10):
-            area = height * width * float(rl.empty(1).uniform_(scale[0], scale[1]).item())
-            aspect = float(rl.exp(rl.empty(1).uniform_(low, high)).item())
-            h = round(math.sqrt(area * aspect))
-            w = round(math.sqrt(area / aspect))
-            if not (h < height and w < width):
-                continue
-            if value is None:
-                patch = rl.empty([channels, h, w], dtype=rl.float32).normal_()
-            else:
-                patch = rl.tensor(list(value))[:, None, None]
-            top = int(rl.randint(0, height - h + 1, size=(1,)).item())
-            left = int(rl.randint(0, width - w + 1, size=(1,)).item())
-            return top, left, h, w, patch
-        return 0, 0, height, width, img
+        place = draw_patch(channels, height, width, scale, ratio, value)
+        return (0, 0, height, width, img) if place is None else place
 
     def forward(self, img: Any) -> Any:
         if not rl.rand(1) < self.p:

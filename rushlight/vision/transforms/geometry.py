@@ -28,6 +28,26 @@ def _draw_corner(height: int, width: int, h: int, w: int) -> tuple[int, int]:
     return top, left
 
 
+def draw_part(
+    height: int, width: int, scale: Sequence[float], ratio: Sequence[float]
+) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a part of random area and shape; see RandomResizedCrop."""
+    low, high = rl.log(rl.tensor(ratio)).tolist()
+    for _ in range(10):
+        area = height * width * _draw(scale[0], scale[1])
+        aspect = float(rl.exp(rl.empty(1).uniform_(low, high)).item())
+        w = round(math.sqrt(area * aspect))
+        h = round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return *_draw_corner(height, width, h, w), h, w
+    w, h = width, height
+    if width / height < min(ratio):
+        h = round(width / min(ratio))
+    elif width / height > max(ratio):
+        w = round(height * max(ratio))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
 class Resize(rl.nn.Module):
     """Resize to `size` (h, w); one number fits the smaller edge, up to `max_size` for the other.
 
@@ -223,20 +243,7 @@ class RandomResizedCrop(rl.nn.Module):
     ) -> tuple[int, int, int, int]:
         """Draw (top, left, height, width)."""
         _, height, width = F.get_dimensions(img)
-        low, high = rl.log(rl.tensor(ratio)).tolist()
-        for _ in range(10):
-            area = height * width * _draw(scale[0], scale[1])
-            aspect = float(rl.exp(rl.empty(1).uniform_(low, high)).item())
-            w = round(math.sqrt(area * aspect))
-            h = round(math.sqrt(area / aspect))
-            if 0 < w <= width and 0 < h <= height:
-                return *_draw_corner(height, width, h, w), h, w
-        w, h = width, height
-        if width / height < min(ratio):
-            h = round(width / min(ratio))
-        elif width / height > max(ratio):
-            w = round(height * max(ratio))
-        return (height - h) // 2, (width - w) // 2, h, w
+        return draw_part(height, width, scale, ratio)
 
     def forward(self, img: Any) -> Any:
         place = self.get_params(img, self.scale, self.ratio)

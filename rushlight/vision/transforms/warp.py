@@ -57,7 +57,7 @@ def _checked_fill(fill: Any) -> Any:
     return fill
 
 
-def _checked_center(center: Any) -> Any:
+def checked_center(center: Any) -> Any:
     if center is None:
         return None
     two(center, "center") if isinstance(center, Sequence) else two(None, "center")
@@ -80,7 +80,7 @@ class RandomRotation(rl.nn.Module):
     ) -> None:
         super().__init__()
         self.degrees = two(degrees, "degrees")
-        self.center = _checked_center(center)
+        self.center = checked_center(center)
         self.interpolation = interpolation_mode(interpolation)
         self.expand, self.fill = expand, _checked_fill(fill)
 
@@ -121,7 +121,17 @@ class RandomAffine(rl.nn.Module):
         center: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.degrees = two(degrees, "degrees")
+        turn, skew = self.check(degrees, translate, scale, shear)
+        self.degrees, self.translate, self.scale, self.shear = turn, translate, scale, skew
+        self.interpolation = interpolation_mode(interpolation)
+        self.fill, self.center = _checked_fill(fill), checked_center(center)
+
+    @staticmethod
+    def check(
+        degrees: Any, translate: Any, scale: Any, shear: Any
+    ) -> tuple[list[float], list[float] | None]:
+        """The ranges of degrees and shears spelled out; refuses others."""
+        turn = two(degrees, "degrees")
         if translate is not None:
             two(translate, "translate")
             if not all(0.0 <= t <= 1.0 for t in translate):
@@ -130,10 +140,7 @@ class RandomAffine(rl.nn.Module):
             two(scale, "scale")
             if any(s <= 0 for s in scale):
                 raise ValueError("scale values should be positive")
-        self.translate, self.scale = translate, scale
-        self.shear = None if shear is None else two(shear, "shear", (2, 4))
-        self.interpolation = interpolation_mode(interpolation)
-        self.fill, self.center = _checked_fill(fill), _checked_center(center)
+        return turn, None if shear is None else two(shear, "shear", (2, 4))
 
     @staticmethod
     def get_params(

@@ -76,6 +76,15 @@ def _blurred(x: rl.Tensor, sizes: Sequence[int], widths: Sequence[float]) -> rl.
     return y.to(x.dtype).reshape(x.shape)
 
 
+def smoothed(x: rl.Tensor) -> rl.Tensor:
+    """A picture of which every pixel but those of the edge is a mean of nine, itself five times."""
+    kernel = rl.ones(3, 3, dtype=x.dtype if x.is_floating_point() else rl.float32)
+    kernel[1, 1] = 5.0
+    smooth = x.clone()
+    smooth[..., 1:-1, 1:-1] = _filtered(x, kernel / kernel.sum())
+    return smooth
+
+
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     """Blur (0), keep (1) or sharpen (2) a picture.
 
@@ -90,11 +99,7 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
         check_channels(x)
         if x.shape[-1] <= 2 or x.shape[-2] <= 2:
             return x
-        kernel = rl.ones(3, 3, dtype=x.dtype if x.is_floating_point() else rl.float32)
-        kernel[1, 1] = 5.0
-        smooth = x.clone()
-        smooth[..., 1:-1, 1:-1] = _filtered(x, kernel / kernel.sum())
-        return blend(x, smooth, sharpness_factor)
+        return blend(x, smoothed(x), sharpness_factor)
 
     return on_tensor(img, change)
 

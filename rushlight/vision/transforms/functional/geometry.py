@@ -143,7 +143,7 @@ def pad(
         raise TypeError("Got inappropriate padding_mode arg")
     if padding_mode not in PAD_MODES:
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
-    border = _border(padding)
+    border = border_of(padding)
     if is_pillow_image(img):
         return _pad_pillow(img, border, fill, padding_mode)
     if padding_mode == "constant":
@@ -154,7 +154,7 @@ def pad(
     return on_tensor(img, lambda x: _pad_from_inside(x, border, padding_mode))
 
 
-def _border(padding: Any) -> list[int]:
+def border_of(padding: Any) -> list[int]:
     """Left, top, right, bottom."""
     values: list[int] = [int(padding)] if isinstance(padding, int | float) else list(padding)
     if len(values) not in (1, 2, 4):
@@ -217,7 +217,9 @@ def pillow_fill(img: Any, fill: Any) -> Any:
             "The number of elements in 'fill' does not match the number of channels of the "
             f"image ({len(values)} != {bands})"
         )
-    return values[0] if bands == 1 else tuple(int(value) for value in values)
+    if bands == 1:
+        return values[0] if img.mode == "F" else int(values[0])
+    return tuple(int(value) for value in values)
 
 
 def erase(img: Any, i: int, j: int, h: int, w: int, v: rl.Tensor, inplace: bool = False) -> Any:

@@ -115,6 +115,7 @@ def max_value(dtype: Any) -> int:
         rl.uint8: 255,
         rl.int8: 127,
         rl.int16: 32767,
+        rl.uint16: 65535,
         rl.int32: 2147483647,
         rl.int64: 9223372036854775807,
     }

@@ -112,12 +112,12 @@ def rotate(
         [0.0, 0.0] if center is None else [c - 0.5 * n for c, n in zip(center, (width, height))]
     )
     rows = inverse_affine(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
-    into = _expanded(rows, width, height) if expand else (height, width)
+    into = expanded(rows, width, height) if expand else (height, width)
     grid = _affine_grid(rows, (height, width), into)
     return on_tensor(img, lambda x: _looked_up(x, grid, _checked(mode), fill))
 
 
-def _expanded(rows: Sequence[float], width: int, height: int) -> tuple[int, int]:
+def expanded(rows: Sequence[float], width: int, height: int) -> tuple[int, int]:
     """The height and width that hold a whole turned picture."""
     corners = rl.tensor([[x * 0.5 * width, y * 0.5 * height, 1.0]
                          for x, y in ((-1, -1), (-1, 1), (1, 1), (1, -1))])  # fmt: skip
@@ -125,7 +125,7 @@ def _expanded(rows: Sequence[float], width: int, height: int) -> tuple[int, int]
     low, high = turned.min(0).values, turned.max(0).values
     middle = rl.tensor([width * 0.5, height * 0.5])
     low, high = low + middle, high + middle
-    edges = ((high * 1e3).trunc() * 1e-3).ceil() - ((low * 1e3).trunc() * 1e-3).floor()
+    edges = ((high * 1e4).trunc() * 1e-4).ceil() - ((low * 1e4).trunc() * 1e-4).floor()
     return int(edges[1]), int(edges[0])
 
 
@@ -174,7 +174,7 @@ def affine(
     return on_tensor(img, lambda x: _looked_up(x, grid, _checked(mode), fill))
 
 
-def _coefficients(start: Sequence[Any], end: Sequence[Any]) -> list[float]:
+def coefficients(start: Sequence[Any], end: Sequence[Any]) -> list[float]:
     """The eight numbers of the projection that takes each end point to its start point."""
     rows = []
     for (x, y), (u, v) in zip(end, start):
@@ -197,7 +197,11 @@ def perspective(
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.perspective.html
     """
     mode = interpolation_mode(interpolation)
-    numbers = _coefficients(startpoints, endpoints)
+    return projected(img, coefficients(startpoints, endpoints), mode, fill)
+
+
+def projected(img: Any, numbers: Sequence[float], mode: InterpolationMode, fill: Any) -> Any:
+    """A picture whose pixel (x, y) is found at (a x + b y + c, d x + e y + f) / (g x + h y + 1)."""
     _, height, width = get_dimensions(img)
     if is_pillow_image(img):
         return img.transform(
