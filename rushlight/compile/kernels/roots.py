@@ -41,6 +41,9 @@ LONGEST = 48  # virtual nodes on top of each other
 WIDEST = 160  # cost of one virtual expression
 
 Read = tuple[Node, Coordinates]
+# What it takes to have a value: the cost and the depth of its expression, and what is read for it.
+# Where it stands in memory, (0, 0) and itself.
+_Effort = tuple[int, int, frozenset[Node]]
 
 
 @record(eq=False)
@@ -97,7 +100,8 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
     for node in normal.nodes:
         for x in node.inputs:
             users[x].append(node)
-    burden, spread = _burdens(facts), _spread(facts, users)
+    efforts, forced = _burdens(facts)
+    spread = _spread(facts, users)
     elected: dict[Node, frozenset[Node]] = {}
     reached: dict[Node, frozenset[Node]] = {}
     for node in reversed(normal.nodes):
@@ -107,8 +111,8 @@ def _picked(normal: Normal, gemm: frozenset[Node]) -> dict[Node, None]:
             continue
         elif node not in picked:
             asked = reached[node] = _asked(users[node], picked, reached)
-            worth = node.op in POINTWISE and _worth(node, asked, node in spread, burden)
-            if worth or node in burden.forced:
+            worth = node.op in POINTWISE and _worth(efforts[node], asked, node in spread)
+            if worth or node in forced:
                 picked[node] = None
                 if node.op in POINTWISE and node not in spread:
                     elected[node] = asked
@@ -145,63 +149,48 @@ def _spare(
     So are those that are better made again late (`recompute.py`). Those that a single root asks for
     were elected only to end a long expression, which what has been kept since may have ended.
     """
-    costs: dict[Node, tuple[int, int]] = {}
-    sources: dict[Node, frozenset[Node]] = {}
-    size, nothing = facts.size, (0, 0)
+    efforts: dict[Node, _Effort] = {}
     for node in facts.nodes:
         kept = node in picked or node in facts.kept
         if not kept or node in elected:
-            price, depth, big, least = _COSTS.get(node.op, 0), 0, [], size[node]
-            for x in node.inputs:
-                more, deep = costs[x]
-                price, depth = price + more, max(depth, deep)
-                if size[x] * 8 > least:
-                    big.append(sources[x])
-            depth += 1
-            found = big[0] if len(big) == 1 else _NOBODY.union(*big)
+            cost, depth, sources = effort = _effort(node, efforts, facts.size)
             if kept and len(elected[node]) < 2:
-                kept = price >= WIDEST or depth >= LONGEST
+                kept = cost >= WIDEST or depth >= LONGEST
             elif kept:
-                kept = price > CHEAP or len(found) > 1
-                kept = kept and not again.pays(node, elected[node], found)
+                kept = cost > CHEAP or len(sources) > 1
+                kept = kept and not again.pays(node, elected[node], sources)
             if not kept:
-                costs[node], sources[node] = (price, depth), found
+                efforts[node] = effort
                 spared.add(node)
                 continue
-        costs[node], sources[node] = nothing, facts.alone(node)
+        efforts[node] = 0, 0, facts.alone(node)
 
 
-@record
-class _Burden:
-    cost: dict[Node, int]
-    sources: dict[Node, frozenset[Node]]
-    forced: set[Node]
+def _effort(node: Node, efforts: Mapping[Node, _Effort], size: Mapping[Node, int]) -> _Effort:
+    """What it takes to compute a node of its operands; small operands are no source to speak of."""
+    cost, depth, big, least = _COSTS.get(node.op, 0), 0, [], size[node] // 8
+    for x in node.inputs:
+        more, deep, sources = efforts[x]
+        cost += more
+        depth = max(depth, deep)
+        if size[x] > least:
+            big.append(sources)
+    return cost, 1 + depth, big[0] if len(big) == 1 else _NOBODY.union(*big)
 
 
-def _burdens(facts: _Facts) -> _Burden:
-    """What it would take to compute each node anew from memory."""
-    costs: dict[Node, int] = {}
-    depth: dict[Node, int] = {}
-    sources: dict[Node, frozenset[Node]] = {}
+def _burdens(facts: _Facts) -> tuple[dict[Node, _Effort], set[Node]]:
+    """What it would take to compute each node anew, and those where expressions must end."""
+    efforts: dict[Node, _Effort] = {}
     forced: set[Node] = set()
-    size = facts.size
     for node in facts.nodes:
         if node in facts.kept:
-            costs[node] = depth[node] = 0
-            sources[node] = facts.alone(node)
+            efforts[node] = 0, 0, facts.alone(node)
             continue
-        price, deep, big, least = _COSTS.get(node.op, 0), 0, [], size[node] // 8
-        for x in node.inputs:
-            price, deep = price + costs[x], max(deep, depth[x])
-            if size[x] > least:
-                big.append(sources[x])
-        costs[node], depth[node] = price, 1 + deep
-        sources[node] = big[0] if len(big) == 1 else _NOBODY.union(*big)
-        if deep + 1 >= LONGEST or price >= WIDEST:
+        cost, depth, _ = efforts[node] = _effort(node, efforts, facts.size)
+        if cost >= WIDEST or depth >= LONGEST:
             forced.add(node)
-            costs[node] = depth[node] = 0
-            sources[node] = frozenset((node,))
-    return _Burden(costs, sources, forced)
+            efforts[node] = 0, 0, frozenset((node,))
+    return efforts, forced
 
 
 def _always(node: Node) -> bool:
@@ -211,13 +200,14 @@ def _always(node: Node) -> bool:
     )  # fmt: skip
 
 
-def _worth(node: Node, asked: frozenset[Node], spread: bool, burden: _Burden) -> bool:
-    price = burden.cost[node]
-    if price > 1 and spread:
+def _worth(effort: _Effort, asked: frozenset[Node], spread: bool) -> bool:
+    """Whether a value is to be kept, rather than made anew in each expression that reads it."""
+    cost, _, sources = effort
+    if cost > 1 and spread:
         return True  # it would be repeated along the new dimensions
     if len(asked) < 2:
         return False
-    return price > CHEAP or len(burden.sources[node]) > 1
+    return cost > CHEAP or len(sources) > 1
 
 
 def _spread(facts: _Facts, users: Mapping[Node, list[Node]]) -> set[Node]:
