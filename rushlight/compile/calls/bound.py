@@ -14,7 +14,7 @@ from ...core.tensor import Tensor, wrap
 from ..tracing.capture import Captured, Container, Result, alike, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
-from ..tracing.trace import Source
+from ..tracing.trace import Owner, Source, owner_in
 from .backward import output_entry
 from .guards import Place, checker, same
 
@@ -32,6 +32,13 @@ def frozen(captured: Captured) -> list[int]:
         k for k, source in enumerate(captured.sources)
         if source.kind == "tensor" and source.array.nbytes >= FOLLOWED
     ]  # fmt: skip
+
+
+def takers(captured: Captured) -> list[Owner]:
+    """The tensors that get gradients, if an argument is among them: no two must be one tensor."""
+    found = [x for x, _ in captured.gradients]
+    found += [source.owner for source in captured.sources if source.kind == "gradient"]
+    return list(dict.fromkeys(found)) if any(type(x) is int for x in found) else []
 
 
 class Argument:
@@ -115,7 +122,7 @@ class Bound:
         self._asked = False
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
-        self._aliases = self._sharing()
+        self._aliases, self._takers = self._sharing(), takers(captured)
         self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
@@ -129,7 +136,10 @@ class Bound:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
         tensors = [i for i, s in enumerate(self._sources) if s.kind != "number"]
-        arguments = {i for i in tensors if self._sources[i].kind in ("argument", "item")}
+        arguments = {
+            i for i in tensors
+            if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
+        }  # fmt: skip
         return [
             (i, j) for i in written for j in tensors
             if i != j and (i in arguments or j in arguments)
@@ -142,7 +152,9 @@ class Bound:
             and fits(args, self.arguments[0], leaves)
             and fits(kwargs, self.arguments[1], leaves)
             and self.holds()
-            and all((x._grad is None) == (had is None) for x, had in self.presence)
+            and all(
+                (owner_in(x, leaves)._grad is None) == (had is None) for x, had in self.presence
+            )
         )
 
     def holds(self) -> bool:
@@ -157,6 +169,8 @@ class Bound:
     def fetch(self, leaves: Sequence[Tensor]) -> list[np.ndarray] | None:
         """The arrays of all inputs, or None when one has another form than it had."""
         arrays = []
+        if len({id(owner_in(x, leaves)) for x in self._takers}) != len(self._takers):
+            return None
         for source, (shape, dtype, strides) in zip(self._sources, self._forms):
             array = _FETCH[source.kind](source, leaves)
             if array.shape != shape or array.dtype != dtype or array.strides != strides:
@@ -183,7 +197,7 @@ class Bound:
             if captured.writes:
                 self.write(arrays, outputs)
         for x, index in captured.gradients:
-            x._grad = None if index is None else wrap(outputs[index])
+            owner_in(x, leaves)._grad = None if index is None else wrap(outputs[index])
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
@@ -241,7 +255,8 @@ def build(
             return _made(template, outputs, arrays, node)
         if template.kind == "argument":
             return leaves[template.index]
-        return template.value._grad if template.kind == "gradient" else template.value
+        value = template.value
+        return owner_in(value, leaves)._grad if template.kind == "gradient" else value
     if kind is dict:
         return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
     if issubclass(kind, Container):
@@ -285,7 +300,7 @@ def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
 
 
 def _gradient(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
-    return source.owner._grad._array
+    return owner_in(source.owner, leaves)._grad._array
 
 
 _FETCH = {

@@ -7,6 +7,7 @@ or a call that is not needed. It answers MISS where anything is not as it was; t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from operator import is_not
 from sys import getrefcount
@@ -22,8 +23,9 @@ from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
+from ..tracing.trace import Owner
 from .backward import MANY, ONE, Kept
-from .bound import Argument, Bound
+from .bound import Argument, Bound, takers
 from .fast_back import form_of
 from .guards import SCALARS, lines_of, same
 from .words import Words
@@ -49,6 +51,8 @@ class _Writer:
             "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
+        args = bound.arguments[0]
+        self._leaves = [i for i, x in enumerate(args) if isinstance(x, Argument)]
 
     def usable(self) -> bool:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
@@ -129,15 +133,24 @@ class _Writer:
             tests, names = lines_of(self.bound.places)
             self.names.update(names)
         for i, (x, had) in enumerate(self.bound.presence):
-            self.names[f"p{i}"] = x
-            tests.append(f"p{i}._grad is {'not ' if had is not None else ''}None")
+            owner = self._owner(f"p{i}", x)
+            tests.append(f"{owner}._grad is {'not ' if had is not None else ''}None")
+        owners = [self._owner(f"w{i}", x) for i, x in enumerate(takers(self.captured))]
+        tests += [f"{x} is not {y}" for x, y in itertools.combinations(owners, 2)]
         if tests:
             self.lines.append("try:")
             self.lines.append(f"    if not ({' and '.join(tests)}): return MISS")
             self.lines.append("except Exception: return MISS")
 
+    def _owner(self, name: str, x: Owner) -> str:
+        """How the text says a tensor: an argument, or one that gets this name."""
+        if type(x) is int:
+            return f"x{self._leaves[x]}"
+        self.names[name] = x
+        return name
+
     def _inputs(self) -> None:
-        leaves = [i for i, x in enumerate(self.bound.arguments[0]) if isinstance(x, Argument)]
+        leaves = self._leaves
         self.fetched = []
         for k, source in enumerate(self.captured.sources):
             if source.kind == "argument":
@@ -186,9 +199,9 @@ class _Writer:
             if k not in gradients:
                 add(f"o{k} = M{k}(S{k}, D{k})")
                 continue
-            self.names[f"g{k}"], self.names[f"G{k}"] = gradients[k], [None]
+            owner, self.names[f"G{k}"] = self._owner(f"g{k}", gradients[k]), [None]
             add(f"t{k} = G{k}[0]")
-            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + (g{k}._grad is t{k}) or"
+            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + ({owner}._grad is t{k}) or"
                 f" t{k}._entry is not None or getrefcount(t{k}._array) > {ATTRIBUTE}:")  # fmt: skip
             add(f"    t{k} = G{k}[0] = new(Tensor)")
             add(f"    t{k}._array = M{k}(S{k}, D{k})")
@@ -284,8 +297,8 @@ class _Writer:
     def _effects(self) -> None:
         add = self.lines.append
         for i, (x, index) in enumerate(self.captured.gradients):
-            self.names[f"h{i}"] = x
-            add(f"h{i}._grad = {'None' if index is None else f't{index}'}")
+            owner = self._owner(f"h{i}", x)
+            add(f"{owner}._grad = {'None' if index is None else f't{index}'}")
         if self.captured.writes:
             add("tick()")
         if self.captured.joint is not None:

@@ -29,7 +29,7 @@ from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured, Result, flatten
 from ..tracing.schedules import Afterwards, number
-from ..tracing.trace import Source
+from ..tracing.trace import Source, owner_in
 from .ambient import ambient
 from .digest import nodes_of
 from .reach import Reach
@@ -91,8 +91,8 @@ class Call:
         for key in ("writes", "late"):
             setattr(captured, key, entry[key])
         captured.results, captured.stored = self._read(entry["results"]), ()
-        captured.gradients = [(self._object(n), k) for n, k in entry["gradients"]]
-        captured.presence = [(self._object(n), had) for n, had in entry["presence"]]
+        captured.gradients = [(self._read(x), k) for x, k in entry["gradients"]]
+        captured.presence = [(self._read(x), had) for x, had in entry["presence"]]
         captured.shared = [(self._read(x), *place) for x, *place in entry["shared"]]
         captured.required.reads = entry["reads"]
         captured.required.graph = more[0] if more else None
@@ -117,14 +117,14 @@ class Call:
 
     def _source(self, k: int, kind: str, owner: Any, key: Any, form: Any) -> Source:
         leaves: list[Any] = []
-        owner = owner if kind == "argument" else self._object(owner)
+        owner = self._read(owner)
+        flatten((self.args, self.kwargs), leaves)
         if kind == "number":
             array = np.array(number(owner, key if type(key) is tuple else (key,)))
         elif kind == "argument":
-            flatten((self.args, self.kwargs), leaves)
             array = leaves[owner]._array
         else:
-            array = (owner._grad if kind == "gradient" else owner)._array
+            array = (owner_in(owner, leaves)._grad if kind == "gradient" else owner)._array
         if (array.shape, array.dtype, array.strides) != form:
             raise Unclear("an input of another form")
         node = Node("input", (), (k,), array.shape, array.dtype)
@@ -175,25 +175,21 @@ class Call:
             "sources": list(map(self._told, captured.sources)),
             "writes": captured.writes, "late": captured.late,
             "results": self._said(captured.results),
-            "gradients": [(self.world.number(x), k) for x, k in captured.gradients],
+            "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
             "presence": [
-                (self.world.number(x), None if had is None else True)
-                for x, had in captured.presence
+                (self._numbered(x), None if had is None else True) for x, had in captured.presence
             ],
-            "shared": [
-                (x if type(x) is int else self._numbered(x), *place)
-                for x, *place in captured.shared
-            ],
+            "shared": [(self._numbered(x), *place) for x, *place in captured.shared],
         }  # fmt: skip
 
     def _numbered(self, x: Any) -> Any:
-        return "object", self.world.number(x)
+        """An object of the world, or the place of an argument as it is."""
+        return x if type(x) is int else ("object", self.world.number(x))
 
     def _told(self, source: Source) -> Any:
         if source.kind not in ("argument", "tensor", "gradient", "number"):
             raise Unclear(source.kind)
-        owner = source.owner if source.kind == "argument" else self.world.number(source.owner)
-        array = source.array
+        array, owner = source.array, self._numbered(source.owner)
         return source.kind, owner, source.key, (array.shape, array.dtype, array.strides)
 
     def _said(self, x: Any) -> Any:

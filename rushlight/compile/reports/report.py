@@ -120,10 +120,10 @@ def _rounds(kernels: Sequence[Any]) -> list[tuple[int, list[str]]]:
 
 
 def _source(source: Any) -> str:
-    kind = {"argument": "argument", "tensor": "tensor", "gradient": "gradient of a tensor",
+    owner = f"argument {source.owner}" if type(source.owner) is int else "a tensor"
+    kind = {"argument": owner, "tensor": "tensor", "gradient": f"gradient of {owner}",
             "number": "number", "item": "attribute"}[source.kind]  # fmt: skip
-    what = f" {source.owner}" if source.kind == "argument" else ""
-    what = f" {source.key!r}" if source.kind == "number" else what
+    what = f" {source.key!r}" if source.kind == "number" else ""
     return f"{kind}{what}: {source.array.dtype}{list(source.array.shape)}"
 
 

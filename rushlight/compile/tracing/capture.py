@@ -27,7 +27,7 @@ from .later import Forms, Later, Left
 from .numbers import Followed, Number, let_go, plain
 from .required import Required
 from .stores import Store, guarded, repeatable
-from .trace import Source, Tracer
+from .trace import Owner, Source, Tracer
 from .traced import Traced, covers
 from .watch import Watch
 
@@ -89,15 +89,16 @@ class Captured:
 
     `results` is the returned structure with a `Result` in each tensor's place; `writes` pairs
     inputs with the outputs that replace their content; `gradients` pairs tensors with the outputs
-    that become their `.grad` (None: no gradient); `fixed` are the guards.
+    that become their `.grad` (None: no gradient); `presence` says of tensors whether they had one.
+    A tensor among the arguments is another at every call: its place stands for it (`Owner`).
     """
 
     def __init__(self, graph: Graph, sources: list[Source]) -> None:
         self.graph, self.sources = graph, sources
         self.results: Any = None
         self.writes: list[tuple[int, int]] = []
-        self.gradients: list[tuple[Tensor, int | None]] = []
-        self.presence: list[tuple[Tensor, bool]] = []
+        self.gradients: list[tuple[Owner, int | None]] = []
+        self.presence: list[tuple[Owner, Any]] = []
         self.places: list[Any] = []
         self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
         self.joint: Joint | None = None
@@ -256,7 +257,9 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
     captured.places = guarded(fixed, stores)
     captured.presence = [
-        (x, had) for x, how, had in tracer.gradients.values() if how == "seen" and tracer.stood(x)
+        (_owner(tracer, x), had)
+        for x, how, had in tracer.gradients.values()
+        if how == "seen" and tracer.stood(x)
     ]
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give.left)
@@ -384,6 +387,9 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
     if tracer.stood(x):
         return _known(tracer, x)
+    for owner, *_ in tracer.gradients.values():
+        if owner._grad is x and tracer.stood(owner):
+            return Result("gradient", value=_owner(tracer, owner))
     if type(x) is not Tensor:
         raise Uncompilable(f"it returns a {type(x).__name__}")
     if x._grad is not None:
@@ -404,7 +410,7 @@ def _known(tracer: Tracer, x: Tensor) -> Result:
         if had is x:
             if owner._grad is not x:
                 raise Uncompilable("it returns a gradient that it replaces")
-            return Result("gradient", value=owner)
+            return Result("gradient", value=_owner(tracer, owner))
     if id(x) not in tracer.reach.tensors or id(x) in tracer.replaced:
         raise Uncompilable("it returns a tensor that is neither an argument nor reachable by name")
     return Result("same", value=x)
@@ -463,7 +469,11 @@ def _live(tracer: Tracer, value: Any) -> list[Tensor]:
     ]  # fmt: skip
 
 
-def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Tensor, int | None]]:
+def _owner(tracer: Tracer, x: Tensor) -> Owner:
+    return tracer.places.get(id(x), x)
+
+
+def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Owner, int | None]]:
     """The tensors whose `.grad` is another object than before the call."""
     found = []
     for x, _, had in tracer.gradients.values():
@@ -472,11 +482,11 @@ def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Tensor, int | None]]:
             continue
         if grad is None:
             if had is not None:
-                found.append((x, None))
+                found.append((_owner(tracer, x), None))
         elif not tracer.stood(grad):
             if grad._entry is not None:
                 raise Uncompilable("a gradient keeps its history")
-            found.append((x, give(tracer.lift(grad).read(), grad)))
+            found.append((_owner(tracer, x), give(tracer.lift(grad).read(), grad)))
         elif grad is not had:
             raise Uncompilable("a gradient is replaced by another tensor")
     return found

@@ -10,6 +10,7 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -56,6 +57,14 @@ class Source:
     def path(self) -> tuple[Any, ...]:
         """Of a number: where it stands in its owner."""
         return self.key if type(self.key) is tuple else (self.key,)
+
+
+Owner = Tensor | int
+
+
+def owner_in(x: Owner, leaves: Sequence[Tensor]) -> Tensor:
+    """The tensor that an owner is in a call with these tensors among its arguments."""
+    return leaves[x] if type(x) is int else x  # type: ignore[return-value]
 
 
 class Unwatched:
@@ -218,7 +227,7 @@ class Tracer(Draws, Settings, Lending):
             return "tensor", x, None
         for owner, _, had in self.gradients.values():
             if had is x:
-                return "gradient", owner, None
+                return "gradient", self.places.get(id(owner), owner), None
         self.stop("a tensor is used that is neither an argument nor reachable by name")
         return "tensor", x, None
 
