@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,8 @@ def all_reduce_sparse(
     def job(way: Transport, spin: bool) -> None:
         with rl.no_grad():
             mine = tensor.detach().coalesce()
-            places, values = mine.indices(), mine.values()
-            tail = values.shape[1:]
-            entry = dims * 8 + values[:0].new_empty(tail).nbytes
+            places, values = mine.indices().numpy(), mine.values().numpy()
+            entry = dims * 8 + values.itemsize * math.prod(values.shape[1:])
             counts = [row[0] for row in way.details(call, [len(values)], spin)]
             lengths = [count * entry for count in counts]
             parts = [np.empty(length, np.uint8) for length in lengths]
@@ -39,16 +39,27 @@ def all_reduce_sparse(
             def take(source: int, start: int, view: Any) -> None:
                 parts[source][start : start + view.size] = view
 
-            data = [np.ascontiguousarray(x.numpy()).reshape(-1) for x in (places, values)]
-            given = np.concatenate([one.view(np.uint8) for one in data])
+            given = np.concatenate([_bytes(places), _bytes(values)])
             way.move(call, given, lengths, lambda reader, source: (0, lengths[source]), take, spin)
-            rows = [part[: count * dims * 8].view(np.int64).reshape(dims, count)
-                    for part, count in zip(parts, counts)]  # fmt: skip
-            entries = [part[count * dims * 8 :].view(data[1].dtype).reshape(count, *tail)
-                       for part, count in zip(parts, counts)]  # fmt: skip
+            tables = [_table(part, count, dims, values) for part, count in zip(parts, counts)]
+            rows, entries = zip(*tables)
             whole = rl.sparse_coo_tensor(
                 np.concatenate(rows, 1), np.concatenate(entries), tensor.shape
             )
             tensor.copy_(whole.coalesce())
 
     return found.start(job, async_op, [tensor])
+
+
+def _bytes(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+
+
+def _table(part: np.ndarray, count: int, dims: int, like: np.ndarray) -> tuple[Any, Any]:
+    """The places (dims, count) and the values that a rank sent: first all places, then all values.
+
+    Values have the type of `like`, and the shape of one of its elements.
+    """
+    end = count * dims * 8
+    places = part[:end].view(np.int64).reshape(dims, count)
+    return places, part[end:].view(like.dtype).reshape(count, *like.shape[1:])

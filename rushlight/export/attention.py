@@ -38,24 +38,42 @@ def multi_head_attention(
     mask = None if causal else _mask(rec, q, k, attn_mask, key_padding_mask, batch, heads)
     dropout = dropout_p if training else 0.0
     if need_weights:
-        scaled = call("mul", q, math.sqrt(1.0 / each))
-        turned = call("transpose", k, -2, -1)
-        scores = call("bmm", scaled, turned) if mask is None else (
-            call("baddbmm", mask, scaled, turned))  # fmt: skip
-        weights = call("softmax", scores, -1)
-        kept = call("dropout", weights, dropout, True) if dropout > 0 else weights
-        y = call("transpose", call("bmm", kept, v), 0, 1)
-        y = _put_out(rec, y, (length, batch, size), out_proj_weight, out_proj_bias)
+        y, weights = _step_by_step(rec, q, k, v, mask, dropout)
+    else:
+        y, weights = _in_one(rec, q, k, v, mask, dropout, causal, heads), None
+    y = _put_out(rec, y, (length, batch, size), out_proj_weight, out_proj_bias)
+    if weights is not None:
         weights = call("view", weights, [batch, heads, length, k.shape[1]])
-        return y, call("mean", weights, 1) if average_attn_weights else weights
+        weights = call("mean", weights, 1) if average_attn_weights else weights
+    return y, weights
+
+
+def _step_by_step(
+    rec: Any, q: Any, k: Any, v: Any, mask: Any, dropout: float
+) -> tuple[Any, Any]:  # fmt: skip
+    """The result of all heads, and the weights, where these are wanted."""
+    call = rec.call
+    scaled = call("mul", q, math.sqrt(1.0 / q.shape[-1]))
+    turned = call("transpose", k, -2, -1)
+    scores = call("bmm", scaled, turned) if mask is None else (
+        call("baddbmm", mask, scaled, turned))  # fmt: skip
+    weights = call("softmax", scores, -1)
+    kept = call("dropout", weights, dropout, True) if dropout > 0 else weights
+    return call("transpose", call("bmm", kept, v), 0, 1), weights
+
+
+def _in_one(
+    rec: Any, q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, heads: int
+) -> Any:
+    """The result of all heads by the one operator of attention."""
+    call, batch = rec.call, q.shape[0] // heads
     if mask is not None:
         apart = mask.ndim == 3 and mask.shape[0] != 1
         mask = (call("view", mask, [batch, heads, -1, k.shape[1]]) if apart
                 else call("unsqueeze", mask, 0))  # fmt: skip
-    parts = [call("view", x, [batch, heads, x.shape[1], each]) for x in (q, k, v)]
+    parts = [call("view", x, [batch, heads, *x.shape[1:]]) for x in (q, k, v)]
     y = call("scaled_dot_product_attention", *parts, mask, dropout, causal)
-    y = call("permute", y, [2, 0, 1, 3])
-    return _put_out(rec, y, (length, batch, size), out_proj_weight, out_proj_bias), None
+    return call("permute", y, [2, 0, 1, 3])
 
 
 def _projected(rec: Any, query: Any, key: Any, value: Any, weight: Any, bias: Any) -> Any:

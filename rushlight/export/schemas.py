@@ -66,20 +66,15 @@ def bound(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str
 
 def _fitted(schema: Schema, args: Any, kwargs: dict[str, Any], loose: bool) -> list[Any] | None:
     """A value for each argument, or None if the call is not of this form."""
-    wanted, at = schema.arguments, schema.positional
-    args = list(args)
-    if at and wanted[at - 1].kind.endswith("[]") and len(args) >= at:
-        kind = int if wanted[at - 1].kind.startswith("int") else rl.Tensor
-        if all(isinstance(x, kind) for x in args[at - 1 :]):
-            args[at - 1 :] = [args[at - 1 :]]  # x.view(2, 3), torch.meshgrid(x, y)
-    if len(args) > at:
+    args = _gathered(schema, list(args))
+    if len(args) > schema.positional:
         return None
-    named = {}
-    for key, value in kwargs.items():
-        known = {one.name for one in wanted[len(args) :]}
-        named[key if key in known else _ALIASES.get(key, key)] = value
+    known = {one.name for one in schema.arguments[len(args) :]}
+    named = {
+        key if key in known else _ALIASES.get(key, key): value for key, value in kwargs.items()
+    }
     values = []
-    for place, one in enumerate(wanted):
+    for place, one in enumerate(schema.arguments):
         value = args[place] if place < len(args) else named.pop(one.name, one.default)
         if value is REQUIRED:
             return None
@@ -88,9 +83,23 @@ def _fitted(schema: Schema, args: Any, kwargs: dict[str, Any], loose: bool) -> l
             if value is REQUIRED:
                 return None
         values.append(value)
-    dropped = {"out", "requires_grad"}
-    return None if any(named[k] is not None and named[k] is not False for k in named
-                       if k in dropped) or named.keys() - dropped else values  # fmt: skip
+    # what no argument took: only these two, and only where they ask for nothing
+    asks = any(
+        key not in ("out", "requires_grad") or not (value is None or value is False)
+        for key, value in named.items()
+    )
+    return None if asks else values
+
+
+def _gathered(schema: Schema, args: list[Any]) -> list[Any]:
+    """The arguments with a last list given piece by piece as one: x.view(2, 3), meshgrid(x, y)."""
+    last = schema.positional - 1
+    if last < 0 or len(args) <= last or not schema.arguments[last].kind.endswith("[]"):
+        return args
+    kind = int if schema.arguments[last].kind.startswith("int") else rl.Tensor
+    if all(isinstance(x, kind) for x in args[last:]):
+        return [*args[:last], args[last:]]
+    return args
 
 
 def _taken(one: Argument, value: Any, loose: bool) -> Any:

@@ -402,14 +402,19 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     tensor([ 1.5410, -0.2934])
     """
     blank = elsewhere.absent(device, layout)
-    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
-    if not tensors:
+    if not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
         if not isinstance(size, (tuple, list)):
             given = (mean, std) if size is None else (mean, std, size)
             raise combination("normal", given, {})
         args = (float(mean), float(std))
         shape = sizes_of("normal", (), size)
         return _draw("normal", "normal", args, shape, dtype, generator, out, requires_grad, blank)
+    return _into(_normal_around(mean, std, generator), out)
+
+
+def _normal_around(mean: Any, std: Any, generator: Any) -> Tensor:
+    """Normal numbers of which at least one parameter is a tensor; gradients pass to the mean."""
+    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if tensors[0].dtype.category < dtypes.FLOAT:
         kind = scalar_type_name(tensors[0].dtype)
         raise NotImplementedError(f"\"normal_kernel_cpu\" not implemented for '{kind}'")
@@ -420,9 +425,9 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     node = f"NormalBackward{3 if len(tensors) > 1 else 1 + (tensors[0] is std)}"
     wide = [s.expand(x, values.shape) for x in tensors if x.requires_grad]
     if not wide:
-        return _into(wrap(values), out)
+        return wrap(values)
     both = wide[0] if len(wide) == 1 else e.add(*wide)
-    return _into(named(noise.normal_around(both, values), node), out)
+    return named(noise.normal_around(both, values), node)
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,

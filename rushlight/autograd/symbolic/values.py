@@ -296,12 +296,7 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         prim.rule is None and prim.dtype in ("compare", "promote", "float")
     )
     if any(x.open for x in args) and not (rowwise or prim.name in PER_ELEMENT):
-        names = ", ".join(sorted(x.name for x in _open_variables(args)))
-        raise fail(
-            SymbolicError, f"{prim.name} needs the shape of {names}, which was not given",
-            "sym.var(name, shape=(...)) says it; without one only elementwise ops can be written",
-            f"at {user_line()}",
-        )  # fmt: skip
+        raise _without_shape(prim, args)
     if has_hole(params):
         count = prim.arity or first_hole(params)
         params = fill(params, [_index_like(x) for x in args])
@@ -313,7 +308,7 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
     if prim.name in ("matmul", "bmm", "linear") and all(x.ndim == 2 for x in args):
         (rows, inner), weight = args[0].shape, args[1].shape
         facing, columns = weight[::-1] if prim.name == "linear" else weight
-        if inner == facing and args[0].dtype == args[1].dtype:
+        if inner == facing and args[0].dtype == args[1].dtype:  # no need to try large products
             return (rows, columns), args[0].dtype
     found = _tried(prim, args, params)
     if prim.outputs == 1:
@@ -321,6 +316,15 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         return tuple(array.shape), array.dtype
     arrays = [np.asarray(one) for one in found]
     return tuple(tuple(one.shape) for one in arrays), tuple(one.dtype for one in arrays)
+
+
+def _without_shape(prim: Primitive, args: Sequence[Expr]) -> BaseException:
+    names = ", ".join(sorted(x.name for x in _open_variables(args)))
+    return fail(
+        SymbolicError, f"{prim.name} needs the shape of {names}, which was not given",
+        "sym.var(name, shape=(...)) says it; without one only elementwise ops can be written",
+        f"at {user_line()}",
+    )  # fmt: skip
 
 
 def _index_like(x: Expr) -> Any:

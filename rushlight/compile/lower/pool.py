@@ -186,8 +186,8 @@ def _by_phases(s: Any, xs: Any, size: Sizes, at: Any, term: Any) -> Any:
     kernel, stride, padding, dilation, out = at
     counts = [-(-n // t) for n, t in zip(size, stride)]
     seen = [
-        [[(k, (r + p - k * d) // t) for k in range(n) if not (r + p - k * d) % t] for r in range(t)]
-        for n, t, p, d in zip(kernel, stride, padding, dilation)
+        [_seers(residue, *axis) for residue in range(axis[1])]
+        for axis in zip(kernel, stride, padding, dilation)
     ]
     shifts = [[shift for phase in axis for _, shift in phase] or [0] for axis in seen]
     lows = [max(0, -min(axis)) for axis in shifts]
@@ -206,6 +206,16 @@ def _by_phases(s: Any, xs: Any, size: Sizes, at: Any, term: Any) -> Any:
 
     pieces = [phase(parts) for parts in product(*seen)]
     return _interleaved(s, pieces, counts, stride, size)
+
+
+def _seers(residue: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
+    """Which windows see elements of a residue along a dimension: (place in the window, shift)."""
+    found = []
+    for k in range(kernel):
+        shift, rest = divmod(residue + padding - k * dilation, stride)
+        if not rest:
+            found.append((k, shift))
+    return found
 
 
 def _interleaved(s: Any, pieces: Any, counts: Any, stride: Sizes, size: Sizes) -> Any:

@@ -273,10 +273,10 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     if kind == "weight":
         grad, source, out = arrays
         tiled = plan_minimal(shape, dtype, grad, source, out, target) if target.minimal else None
-        if tiled is not None and tiled.cost < MINIMAL * least:
+        if _takes_less(tiled, MINIMAL * least):
             return tiled
         direct = plan_weight(shape, dtype, grad, source, out, target)
-        return tiled if tiled is not None and tiled.cost < MINIMAL * direct.cost else direct
+        return tiled if _takes_less(tiled, MINIMAL * direct.cost) else direct
     source, weight = arrays
     single = plan_depth(kind, shape, dtype, source, weight, target)
     if single is not None:
@@ -285,15 +285,19 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     turned = plan_images(kind, shape, dtype, source, weight, target)
     if turned is not None:  # it leaves out what meets nothing but zeros
         least = min(least, turned.cost)
-    if few is not None and few.cost < MINIMAL * least:
+    if _takes_less(few, MINIMAL * least):
         return few
     plan = plan_correlation(kind, shape, dtype, source, weight, target)
     assert plan is not None, f"no plan for {kind} {shape}"
     wide = plan_channels(kind, shape, dtype, source, weight, target, kept)
-    best = wide if wide is not None and wide.cost < CLOSE * plan.cost else plan
-    if turned is not None and turned.cost < FEWER * best.cost:
+    best: Any = wide if _takes_less(wide, CLOSE * plan.cost) else plan
+    if _takes_less(turned, FEWER * best.cost):
         best = turned
-    return few if few is not None and few.cost < MINIMAL * best.cost else best
+    return few if _takes_less(few, MINIMAL * best.cost) else best
+
+
+def _takes_less(plan: Any, cycles: float) -> bool:
+    return plan is not None and plan.cost < cycles
 
 
 def _least(kind: str, shape: Shape, dtype: str, target: Any) -> float:
