@@ -64,7 +64,7 @@ Owner = Tensor | int
 
 def owner_in(x: Owner, leaves: Sequence[Tensor]) -> Tensor:
     """The tensor that an owner is in a call with these tensors among its arguments."""
-    return leaves[x] if type(x) is int else x  # type: ignore[return-value]
+    return leaves[x] if isinstance(x, int) else x
 
 
 class Unwatched:
