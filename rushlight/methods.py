@@ -90,7 +90,7 @@ def _reflected(op: Function, name: str) -> Function:
             )
         if type(other) not in calls.NUMBERS and not calls.is_operand(other):
             return NotImplemented
-        return op(other, self)
+        return op(other, self) if anything else op(self, other)
 
     return operator
 

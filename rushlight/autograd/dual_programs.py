@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import lru_cache
 from sys import getrefcount
 from typing import Any
 
@@ -28,14 +27,6 @@ from ..core.references import VARIABLE
 Program = Callable[[Any, Any, Any], Any]
 Note = tuple[str, Callable[..., Any], tuple[Any, ...]]  # a result's name, function, operands
 NUMBERS = frozenset((float, int))
-
-
-@lru_cache(256)
-def number(value: float, kind: np.dtype) -> np.ndarray:
-    """A number other than 0 as an array, which NumPy takes in 0.6 of the time of a number."""
-    found = np.asarray(value, kind)
-    found.flags.writeable = False
-    return found
 
 
 class _UntoldError(Exception):

@@ -16,10 +16,11 @@ from ..core.calls import SHORT_WAYS
 from ..core.dispatch import ARRAYS
 from ..core.errors import Unfollowed
 from ..core.heavy import SWITCH
+from ..core.numbers import number
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
-from .dual_programs import NUMBERS, number, written
+from .dual_programs import NUMBERS, written
 from .dual_rules import OWN, TANGENTS, Push, at_once, by_eval, by_partials, by_pull
 from .levels import route, values_in
 from .pushes import ON_ARRAYS, PUSHES, SYMMETRIC

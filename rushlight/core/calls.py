@@ -24,6 +24,7 @@ from .dispatch import (
     write_out,
 )
 from .errors import Unfollowed, unremarked
+from .numbers import number
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import shortage
@@ -162,28 +163,27 @@ def _unary_with_params(prim: Primitive) -> Any:
 
 
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
-    long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, any_type, taken = prim.rule is not None, _taken(prim) is None, _taken(prim)
+    records, taken, plain = prim.rule is not None, _taken(prim), type(evaluate) is np.ufunc
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
             if (kind := type(other)) in EAGER_TYPES:
                 b, py = other._array, other._entry
+                z = b
                 fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
             else:
                 b, py = other, None
                 fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
-            if fits and (any_type or a.dtype is SINGLE or a.dtype.char in taken):
+                z = number(b, a.dtype) if fits and plain and (b or kind is int) else b
+            if fits and (taken is None or a.dtype is SINGLE or a.dtype.char in taken):
                 try:
-                    y = evaluate(a, b, *params) if params else evaluate(a, b)
+                    y = evaluate(a, z, *params) if params else evaluate(a, z)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
                     y = _again(error, _failed, evaluate, a, b, *params)
-                if type(y) is not ndarray:
-                    y = asarray(y)
                 result = new(Tensor)
-                result._array = y
+                result._array = y = y if type(y) is ndarray else asarray(y)
                 px = input._entry
                 if (px is None and py is None) or not (records and STATE.grad):
                     result._entry = None
@@ -199,7 +199,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
             ways = SHORT_WAYS.get(type(b) if type(a) is ndarray else type(a))
             if ways is not None and (kind in EAGER_TYPES or (kind in NUMBERS and _real(a))):
                 return ways[prim](prim, (input, other), params)
-        return long_way(prim, input, other, params, out)
+        return (long_way or _long_way)(prim, input, other, params, out)
 
     return op
 

@@ -18,6 +18,7 @@ from ..core import dtypes, elsewhere, inplace
 from ..core.dispatch import named, not_implemented, scalar_type_name, whole, write_out
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, is_value, memory
+from ..core.numbers import number
 from ..core.shapes import broadcast, dimension, dimensions, required_dim
 from ..core.state import STATE
 from ..core.tape import mark_written
@@ -83,7 +84,6 @@ from ..ops.fused.pooling import (
     window_argmax,
 )
 from ..ops.placing import take
-from ..ops.reduce import number
 from ..ops.structure import reshape
 from ..ops.transcendental import relu
 from .drawing import dense_like, engine_of

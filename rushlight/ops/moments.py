@@ -9,10 +9,11 @@ import numpy as np
 
 from ..core.dtypes import COMPLEX_CODES, parts
 from ..core.families import general, linear
+from ..core.numbers import number
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
-from .reduce import Dims, count, few_rows, number, row_extremes, row_sums, spread
+from .reduce import Dims, count, few_rows, row_extremes, row_sums, spread
 from .reduce import mean as mean_of
 from .reduce import sum as sum_of
 from .structure import row_major
@@ -111,7 +112,7 @@ def _logsumexp(x: Any, dims: Dims, keep: bool) -> np.ndarray:
         return np.full(np.add.reduce(x, dims, keepdims=keep).shape, -inf, x.dtype)
     a = _wide(x)
     top = row_extremes(np.maximum, a.real, dims, True)
-    top = np.where(np.isfinite(top), top, a.real.dtype.type(0))
+    top = where.primitive.eval(np.isfinite(top), top, a.real.dtype.type(0))
     total = row_sums(np.exp(a - top), dims, keep)
     return row_major(np.log(total) + top.reshape(total.shape)).astype(x.dtype)
 

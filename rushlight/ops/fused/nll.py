@@ -13,8 +13,9 @@ import numpy as np
 from ...core.errors import fail, warn_of_nothing
 from ...core.families import general, multilinear
 from ...core.heavy import LEAST, able, heavy
+from ...core.numbers import number
 from ...core.tape import INPUTS
-from ..reduce import few_rows, number, ones, row_starts
+from ..reduce import few_rows, ones, row_starts
 from ..reduce import sum as sum_of
 from .kernels import need_float, raw, widened
 from .softmax import below_top, softmax

@@ -14,9 +14,10 @@ import numpy as np
 
 from ...core.families import general
 from ...core.heavy import heavy
+from ...core.numbers import number
 from ...core.primitive import BIASED
 from ...core.tape import PARAMS, SHAPE, no_gradient
-from ..reduce import MANY, SPREAD, mean, number, ones, squares
+from ..reduce import MANY, SPREAD, mean, ones, squares
 from ..reduce import sum as sum_of
 from ..structure import row_major, sum_to
 from ..transcendental import conj, rsqrt

@@ -12,7 +12,7 @@ from math import pi, sqrt
 import numpy as np
 
 from ...core import special
-from ..reduce import number
+from ...core.numbers import number
 from .rounds import level
 
 Array = np.ndarray
