@@ -13,6 +13,9 @@ from .boxes import (
     nms,
     remove_small_boxes,
 )
+from .deform_conv import DeformConv2d, deform_conv2d
+from .drop_block import DropBlock2d, DropBlock3d, drop_block2d, drop_block3d
+from .feature_pyramid_network import FeaturePyramidNetwork
 from .losses import (
     complete_box_iou_loss,
     distance_box_iou_loss,
@@ -22,10 +25,13 @@ from .losses import (
 from .misc import (
     MLP,
     Conv2dNormActivation,
+    Conv3dNormActivation,
     FrozenBatchNorm2d,
     Permute,
     SqueezeExcitation,
     StochasticDepth,
     stochastic_depth,
 )
+from .poolers import MultiScaleRoIAlign
+from .position_sensitive import PSRoIAlign, PSRoIPool, ps_roi_align, ps_roi_pool
 from .regions import RoIAlign, RoIPool, roi_align, roi_pool

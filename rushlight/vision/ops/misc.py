@@ -10,7 +10,41 @@ import rushlight as rl
 nn = rl.nn
 
 
-class Conv2dNormActivation(nn.Sequential):
+class _ConvNormActivation(nn.Sequential):
+    conv: Any
+    dims = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any = 3,
+        stride: Any = 1,
+        padding: Any = None,
+        groups: int = 1,
+        norm_layer: Callable[..., Any] | None = None,
+        activation_layer: Callable[..., Any] | None = nn.ReLU,
+        dilation: Any = 1,
+        inplace: bool | None = True,
+        bias: bool | None = None,
+    ) -> None:
+        if padding is None:
+            sizes, apart = (
+                (x,) * self.dims if isinstance(x, int) else x for x in (kernel_size, dilation)
+            )
+            padding = tuple((k - 1) // 2 * d for k, d in zip(sizes, apart))
+        bias = norm_layer is None if bias is None else bias
+        settings = kernel_size, stride, padding, dilation, groups, bias
+        layers = [type(self).conv(in_channels, out_channels, *settings)]
+        if norm_layer is not None:
+            layers.append(norm_layer(out_channels))
+        if activation_layer is not None:
+            layers.append(activation_layer(**({} if inplace is None else {"inplace": inplace})))
+        super().__init__(*layers)
+        self.out_channels = out_channels
+
+
+class Conv2dNormActivation(_ConvNormActivation):
     """A convolution, its normalisation and its activation; the padding keeps sizes by itself.
 
     >>> Conv2dNormActivation(3, 8, stride=2)
@@ -20,6 +54,8 @@ class Conv2dNormActivation(nn.Sequential):
       (2): ReLU(inplace=True)
     )
     """
+
+    conv = nn.Conv2d
 
     def __init__(
         self,
@@ -35,20 +71,31 @@ class Conv2dNormActivation(nn.Sequential):
         inplace: bool | None = True,
         bias: bool | None = None,
     ) -> None:
-        if padding is None:
-            sizes, apart = ((x, x) if isinstance(x, int) else x for x in (kernel_size, dilation))
-            padding = tuple((k - 1) // 2 * d for k, d in zip(sizes, apart))
-        bias = norm_layer is None if bias is None else bias
-        layers = [
-            nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-                      bias)
-        ]  # fmt: skip
-        if norm_layer is not None:
-            layers.append(norm_layer(out_channels))
-        if activation_layer is not None:
-            layers.append(activation_layer(**({} if inplace is None else {"inplace": inplace})))
-        super().__init__(*layers)
-        self.out_channels = out_channels
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, groups,
+                         norm_layer, activation_layer, dilation, inplace, bias)  # fmt: skip
+
+
+class Conv3dNormActivation(_ConvNormActivation):
+    """`Conv2dNormActivation` of volumes (N, C, D, H, W)."""
+
+    conv, dims = nn.Conv3d, 3
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any = 3,
+        stride: Any = 1,
+        padding: Any = None,
+        groups: int = 1,
+        norm_layer: Callable[..., Any] | None = nn.BatchNorm3d,
+        activation_layer: Callable[..., Any] | None = nn.ReLU,
+        dilation: Any = 1,
+        inplace: bool | None = True,
+        bias: bool | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, groups,
+                         norm_layer, activation_layer, dilation, inplace, bias)  # fmt: skip
 
 
 class SqueezeExcitation(nn.Module):

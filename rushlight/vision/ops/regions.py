@@ -11,7 +11,7 @@ import rushlight as rl
 nn = rl.nn
 
 
-def _rows(boxes: Any) -> Any:
+def as_rows(boxes: Any) -> Any:
     """Regions as rows (image, x1, y1, x2, y2), from those or from a list of boxes per image.
 
     Raises: AssertionError for another shape, in torchvision's words.
@@ -32,12 +32,12 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
-def _rounded(x: np.ndarray) -> np.ndarray:
+def rounded(x: np.ndarray) -> np.ndarray:
     """To whole numbers, halves away from zero."""
     return np.copysign(np.floor(np.abs(x) + 0.5), x).astype(np.int64)
 
 
-def _edges(low: np.ndarray, high: np.ndarray, parts: int, size: int) -> list[np.ndarray]:
+def edges(low: np.ndarray, high: np.ndarray, parts: int, size: int) -> list[np.ndarray]:
     """Where the parts of each region begin and end along one dimension, (K, parts) each."""
     length = np.maximum(high - low + 1, 1).astype(np.float32)[:, None] / np.float32(parts)
     steps = np.arange(parts, dtype=np.float32)
@@ -58,12 +58,12 @@ def roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float = 1.
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    rows, (h, w) = _rows(boxes), _pair(output_size)
+    rows, (h, w) = as_rows(boxes), _pair(output_size)
     height, width = input.shape[2:]
     numbers = rows.detach().numpy().astype(np.float32)
-    x1, y1, x2, y2 = _rounded(numbers[:, 1:] * np.float32(spatial_scale)).T
-    top, bottom = _edges(y1, y2, h, height)
-    left, right = _edges(x1, x2, w, width)
+    x1, y1, x2, y2 = rounded(numbers[:, 1:] * np.float32(spatial_scale)).T
+    top, bottom = edges(y1, y2, h, height)
+    left, right = edges(x1, x2, w, width)
     parts = []
     for k, image in enumerate(numbers[:, 0].astype(np.int64)):
         plane = input[int(image)]
@@ -111,7 +111,7 @@ def roi_align(
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    rows, (h, w) = _rows(boxes), _pair(output_size)
+    rows, (h, w) = as_rows(boxes), _pair(output_size)
     height, width = input.shape[2:]
     shift = 0.5 if aligned else 0.0
     found = []
