@@ -1,4 +1,9 @@
-"""rushlight: deep learning with PyTorch's interface, on NumPy."""
+"""rushlight: deep learning with PyTorch's interface, on NumPy.
+
+This module holds torch's names and loads the rest when it is asked for. `core` is the mechanism,
+`ops` the declarations, `autograd` and `compile` read these; `functions`, `nn`, `optim` and the
+others are what programs call. docs/house.md says how it goes together.
+"""
 
 import importlib as _importlib
 import warnings as _warnings

@@ -1,4 +1,9 @@
-"""Differentiation: `torch.autograd`."""
+"""Differentiation: `torch.autograd`.
+
+`backward.py` has the entrances to reverse mode, `engine.py` the sweep over the tape, `leaves.py`
+what becomes of gradients at its end. `dual.py` is forward mode; `transforms.py`, `jacobians.py` and
+`vmap.py` are torch.func's; `numeric` and `symbolic` are the other two ways to a derivative.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,9 @@
 """torch.distributed: several processes that compute together, on one machine or on several.
 
-`rushlight launch -n 2 program.py` starts them; docs/distributed.md says what runs.
+`rushlight launch -n 2 program.py` starts them; docs/distributed.md says what runs. A collective
+(`collectives.py`) gives a job to its group (`process_group.py`), which does it in order, on a lane
+of its own (`work.py`), by a transport: shared memory, TCP or MPI (`shared.py`, `sockets.py`,
+`mpi.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Networks: modules, layers, losses, initialisers and the functions they are made of."""
+"""Networks: modules, layers, losses, initialisers and the functions they are made of.
+
+`module.py` is the base of all layers; a layer holds parameters and calls its function in
+`functional`, which settles arguments and calls ops.
+"""
 
 from ..core.names import explain_missing as _explain_missing
 from . import functional, init, utils

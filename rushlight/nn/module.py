@@ -1,4 +1,7 @@
-"""Module: the base class of everything that has parameters and a forward."""
+"""Module: the base class of everything that has parameters and a forward.
+
+Here are attributes and calls; hooks, states, moves and names of parts are in `module_*.py`.
+"""
 
 from __future__ import annotations
 

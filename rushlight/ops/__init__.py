@@ -1,4 +1,7 @@
-"""The declarations of the ops, a module per family, loaded when something needs one of them."""
+"""The declarations of the ops, a module per family, loaded when something needs one of them.
+
+docs/one-op.md follows one of them from its declaration to a gradient.
+"""
 
 import functools as _functools
 import importlib as _importlib

@@ -1,4 +1,8 @@
-"""Optimisers, as `torch.optim`."""
+"""Optimisers, as `torch.optim`.
+
+`optimizer.py` has groups, state and hooks; `elementwise.py` runs a rule over many parameters at
+once; each algorithm's file then holds its arguments and its rule.
+"""
 
 from ..core.names import explain_missing as _explain_missing
 from . import lr_scheduler, swa_utils

@@ -1,3 +1,3 @@
-"""Pictures: data sets, transforms, files; torchvision's names."""
+"""Pictures: data sets, transforms, networks and files, under torchvision's names."""
 
 from . import datasets, io, models, ops, transforms, tv_tensors, utils

@@ -1,4 +1,8 @@
-"""Data sets, samplers and the loader, as `torch.utils.data`."""
+"""Data sets, samplers and the loader, as `torch.utils.data`.
+
+A sampler chooses indices, `fetch.py` asks the data set for them, `collate.py` makes a batch of the
+samples; the loader does this in turn, or has workers do it (`pool.py`, `worker.py`).
+"""
 
 from ...core.names import explain_missing as _explain_missing
 from . import _utils
