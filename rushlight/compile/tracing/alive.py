@@ -24,23 +24,45 @@ from typing import Any
 _LOCK = threading.RLock()
 _LOOKS = 8  # at what is new; then everything is looked through, once
 _RARELY = 16  # times fewer collections during a trace: its notes stay, and tensors make no cycles
-_thresholds: list[Any] = []  # as they were, for each that wants few collections
+_HARDLY = 1000  # the same while a program is made, which is half a million objects at most
+_thresholds: list[int] = []  # as they were before the first that wants few collections
+_wishes: list[int] = []  # how many times fewer, of each that does
+_MOST = (1 << 31) - 1  # of a threshold
 _marking: list[Age] = []  # who has set aside what there was: one at a time
 
 
 @contextmanager
-def rarely() -> Iterator[None]:
-    """Collect garbage rarely meanwhile: what is made is kept, and makes no cycles."""
+def rarely(times: int = _HARDLY) -> Iterator[None]:
+    """Collect garbage so many times fewer meanwhile: what is made is kept, and makes no cycles."""
     with _LOCK:
-        _thresholds.append(_thresholds[0] if _thresholds else gc.get_threshold())
-        gc.set_threshold(*(_RARELY * n for n in _thresholds[0]))
+        if not _wishes:
+            _thresholds[:] = gc.get_threshold()
+        _wishes.append(times)
+        _heed()
     try:
         yield
     finally:
         with _LOCK:
-            before = _thresholds.pop()
-            if not _thresholds:
-                gc.set_threshold(*before)
+            _wishes.remove(times)
+            if not _wishes and times == _HARDLY:
+                _settle()
+            _heed()
+
+
+def _heed() -> None:
+    """Have the collector begin as late as somebody wants."""
+    times = max(_wishes, default=1)
+    gc.set_threshold(*(min(times * n, _MOST) for n in _thresholds))
+
+
+def _settle() -> None:
+    """Count what was made as old: it stays, and would be looked through at the next object.
+
+    Where the user has set objects aside, they would come back with it: nothing is done then.
+    """
+    if gc.isenabled() and not _marking and not gc.get_freeze_count():
+        gc.freeze()
+        gc.unfreeze()
 
 
 def alive(classes: Container[type]) -> list[Any]:
@@ -92,7 +114,7 @@ class Age:
             if self._marks:
                 _marking.append(self)
                 gc.freeze()
-                self._rarely = rarely()
+                self._rarely = rarely(_RARELY)
                 self._rarely.__enter__()
             else:  # in another thread
                 _marking[0].old()

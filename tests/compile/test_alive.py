@@ -1,0 +1,64 @@
+"""What is asked of the garbage collector while programs are made."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from rushlight.compile.tracing.alive import rarely
+
+
+class Kept:
+    """Something that the collector watches."""
+
+
+@pytest.fixture
+def thresholds():
+    before = gc.get_threshold()
+    gc.set_threshold(600, 9, 8)
+    yield
+    gc.set_threshold(*before)
+
+
+def test_collections_are_put_off_and_come_back(thresholds):
+    with rarely():
+        long = gc.get_threshold()
+        with rarely(16):
+            assert gc.get_threshold() == long == (600_000, 9_000, 8_000)
+        assert gc.get_threshold() == long
+    assert gc.get_threshold() == (600, 9, 8)
+    with rarely(16):
+        assert gc.get_threshold() == (9_600, 144, 128)
+    with pytest.raises(KeyError), rarely():
+        raise KeyError
+    assert gc.get_threshold() == (600, 9, 8)
+
+
+def test_a_threshold_stays_one(thresholds):
+    gc.set_threshold(0)
+    with rarely():
+        assert gc.get_threshold()[0] == 0
+    gc.set_threshold(1 << 30)
+    with rarely():
+        assert gc.get_threshold()[0] == (1 << 31) - 1
+
+
+def test_what_was_made_counts_as_old(thresholds):
+    gc.collect()
+    with rarely():
+        kept = [Kept() for _ in range(5000)]
+    assert gc.get_count()[0] < 100
+    assert any(x is kept[0] for x in gc.get_objects(2))
+
+
+def test_what_the_user_set_aside_stays_there(thresholds):
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        with rarely():
+            kept = [Kept() for _ in range(300)]
+        assert gc.get_freeze_count() >= count > 0
+        assert not any(x is kept[0] for x in gc.get_objects(2))
+    finally:
+        gc.unfreeze()
