@@ -391,7 +391,7 @@ def test_a_weight_is_updated_in_the_step_that_made_its_gradient():
 def test_what_goes_around_tiles_only_calls(kind, monkeypatch):
     seen = []
     parted = parts.parted
-    monkeypatch.setattr(parts, "parted", lambda ir: seen.append(ir) or parted(ir))
+    monkeypatch.setattr(parts, "parted", lambda ir, *more: seen.append(ir) or parted(ir, *more))
     monkeypatch.setenv("RUSHLIGHT_COMPILE_CACHE", "0")
     x, w = rl.randn(2, 16, 9, 9), rl.randn(40, 16, 3, 3)
     x.requires_grad_(kind == "data")

@@ -1,8 +1,9 @@
-"""Long modules in parts: the same functions, the same bytes for any number of threads."""
+"""Long modules in parts: the same functions for any number of threads."""
 
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 
 import pytest
@@ -70,6 +71,12 @@ retq", ""()
   unreachable
 }}
 """
+LAST_OF_ALL = """\
+define i64 @twice(i64 %x) {
+  %y = call i64 @add(i64 %x, i64 %x)
+  ret i64 %y
+}
+"""
 BOTH = """\
 define void @both(ptr %p, i64 %k) {
 entry:
@@ -88,6 +95,7 @@ def module(count: int = 9) -> str:
 def short(monkeypatch):
     """Parts are short."""
     monkeypatch.setattr(parts, "WEIGHT", 60)
+    monkeypatch.setattr(parts, "LEAST", 40)
 
 
 @pytest.fixture
@@ -166,15 +174,48 @@ def test_code_in_parts_does_what_it_does_whole(short, alone, number):
     assert last(-9) == 4
 
 
-def test_bytes_do_not_depend_on_the_number_of_threads(short, alone):
-    found = set()
-    for number in (1, 2, 4):
-        rl.set_num_threads(number)
-        found.add(llvm._emit(module(), llvm.target()))
-    assert len(found) == 1
-    (binary,) = found
+def assembled(parts: list[str]) -> dict[str, str]:
+    """The machine code of functions as text, without the numbers of their labels."""
+    found: dict[str, str] = {}
+    for part in parts:
+        text = llvm.assembly(part)
+        for name, body in re.findall(r"^(\w+):(.*?)\.Lfunc_end", text, re.M | re.S):
+            found[name] = re.sub(r"(\.L[A-Za-z_]+)\d+", r"\1", body)
+    return found
+
+
+def test_threads_change_the_parts_and_not_the_functions(alone, monkeypatch):
+    monkeypatch.setattr(parts, "LEAST", 40)
+    monkeypatch.setattr(parts, "WEIGHT", 200)
+    cuts = [parts.parted(module(17), number)[0] for number in (1, 2, 4)]
+    assert [len(cut) for cut in cuts] == [2, 3, 5]
+    first, *others = map(assembled, cuts)
+    assert len(first) == 19 and all(other == first for other in others)
+    assert len(parts.parted(module(17) + STEP + OUTER, 2)[1]) == 1
+
+
+def test_short_modules_are_cut_for_threads_alone(monkeypatch):
+    monkeypatch.setattr(parts, "LEAST", 60)
+    assert [len(parts.parted(module(), number)[0]) for number in (1, 2, 3, 9)] == [1, 3, 3, 3]
+    assert [len(parts.parted(module(3), number)[0]) for number in (1, 2)] == [1, 1]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_bytes_are_the_same_each_time(short, alone, number):
+    rl.set_num_threads(number)
+    binary, again = (llvm._emit(module() + STEP + OUTER, llvm.target()) for _ in range(2))
+    assert binary == again
     objects = loader.parts(binary)
     assert len(objects) > 2 and loader.joined(objects) == binary
+
+
+def test_a_module_besides_is_made_plainly(alone):
+    ir, plain = SMALL + LAST_OF_ALL, "define i64 @besides(i64 %x) {\n  ret i64 %x\n}\n"
+    code = llvm.compile(ir, plain=plain)
+    for name, wanted in (("twice", 14), ("besides", 7)):
+        assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(code.address(name))(7) == wanted
+    assert len(loader.parts(llvm._emit(ir, llvm.target(), plain))) == 2
+    assert "@besides" in code.ir and "@twice" in code.ir
 
 
 def test_a_fault_in_a_part_shows_its_line(short, alone):

@@ -1,4 +1,4 @@
-"""Native code that the compiler itself needs: made in one go, as every go costs LLVM 5 ms.
+"""Native code that the compiler itself needs, the most of it made in one go.
 
 - `see` is the profile hook of `watch.py`;
 - `arrays` is the way in of `entry.py`, and `nothing` a program for it that does nothing;
@@ -7,6 +7,10 @@
   operand, units, units at a time; 0: one thread does all);
 - `rushlight_parallel` is what kernels call that are shared between threads. It leads to the pool of
   threads once `rushlight_share` was told of one; before that, the caller does all.
+
+What is called once per kernel or less is made at level 0: that takes LLVM 2 ms instead of 9, and
+the interpreter more for each event than the hook does. `rows` is made where it is asked for: no
+program of a compiled function needs it.
 """
 
 from __future__ import annotations
@@ -27,7 +31,6 @@ _OBJECTS = {"_Py_TrueStruct": True, "_Py_FalseStruct": False}
 _HEAD = """\
 @_Py_TrueStruct = external global i8
 @_Py_FalseStruct = external global i8
-@pool = internal global ptr null
 declare ptr @PyLong_AsVoidPtr(ptr)
 declare ptr @PyFrame_GetCode(ptr)
 declare void @Py_IncRef(ptr)
@@ -242,6 +245,7 @@ refuse:
 }
 """
 _ROWS = """\
+declare void @rushlight_parallel(ptr, ptr, i64, i64)
 define void @rows(ptr %table) {
 start:
   %before = getelementptr ptr, ptr %table, i64 -1
@@ -317,7 +321,17 @@ def _code() -> llvm.Code:
         llvm.symbol(name, at or 0)
     for name, value in _OBJECTS.items():
         llvm.symbol(name, id(value))
-    made = llvm.compile(_HEAD + _GATE + _SEE + _ARRAYS + _ROWS if possible() else _POOL + _GATE)
+    if not possible():
+        return _lasting(llvm.compile(_POOL + _GATE))
+    return _lasting(llvm.compile(_HEAD + _ARRAYS, plain=_POOL + _HEAD + _GATE + _SEE))
+
+
+@functools.cache
+def _rows() -> llvm.Code:
+    return _lasting(llvm.compile(_ROWS))
+
+
+def _lasting(made: llvm.Code) -> llvm.Code:
     _kept.append(made)
     return made
 
@@ -328,4 +342,4 @@ _kept: list[llvm.Code] = []  # two threads may both make it, and both use theirs
 
 def address(name: str) -> int:
     """Where one of the functions is."""
-    return _code().address(name)
+    return (_rows() if name == "rows" else _code()).address(name)

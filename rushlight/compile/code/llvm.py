@@ -209,11 +209,10 @@ def _detected() -> Target:
     return Target(name, processor, features, triple, bits, registers, fma)
 
 
-def _new_machine(target: Target, level: int = OPT_LEVEL) -> Any:
+@functools.cache
+def _machine(target: Target, level: int = OPT_LEVEL, thread: int = 0) -> Any:
+    """What makes code; no two threads may use the same."""
     return library(_engine).machine(target, level)
-
-
-_machine = functools.cache(_new_machine)
 
 
 @functools.cache
@@ -270,26 +269,27 @@ class Code:
 
 
 @_one_at_a_time
-def compile(ir: str, target: Target | None = None) -> Code:
+def compile(ir: str, target: Target | None = None, plain: str = "") -> Code:
     """Make machine code of the text `ir`, or load what was made of it before.
 
     It may call functions it declares: those of the C library, and those given to `symbol`.
-    Faults in the text are RuntimeErrors that show the line.
+    Faults in the text are RuntimeErrors that show the line. `plain`: a module besides, for whose
+    code level 0 will do.
     """
     if not version():
         raise fail(RuntimeError, MISSING)
     target = target or _current()
-    name = cache.key(ir, version(), repr(target), str(OPT_LEVEL))
+    name = cache.key(ir, version(), repr(target), str(OPT_LEVEL), *[plain] * bool(plain))
     start = time.perf_counter()
     if (binary := cache.load(name)) is not None:
         try:
-            code = _link(binary, ir, target, name)
+            code = _link(binary, ir + plain, target, name)
             LOG.debug("loaded %d bytes in %.1f ms", len(binary), _since(start))
             return code
         except RuntimeError:  # made by another build of LLVM than its version says
             cache.drop(name)
-    binary = _emit(ir, target)
-    code = _link(binary, ir, target, name)
+    binary = _emit(ir, target, plain)
+    code = _link(binary, ir + plain, target, name)
     cache.store(name, binary)
     LOG.debug("compiled %d bytes in %.1f ms", len(binary), _since(start))
     return code
@@ -329,22 +329,26 @@ def assembly(ir: str, target: Target | None = None, level: int = OPT_LEVEL) -> s
         )
 
 
-def _parted(ir: str, target: Target) -> tuple[list[str], list[str]]:
-    return parts.parted(ir) if loader.suits(target.triple) else ([ir], [])
+def _parted(ir: str, target: Target, among: int = 1) -> tuple[list[str], list[str]]:
+    return parts.parted(ir, among) if loader.suits(target.triple) else ([ir], [])
 
 
-def _emit(ir: str, target: Target) -> bytes:
+def _emit(ir: str, target: Target, plain: str = "") -> bytes:
     """Machine code, of long modules in parts that threads make side by side."""
-    texts, outer = _parted(ir, target)
-    number = min(threads.number(), len(texts))
-    machines = [_machine(target), *(_new_machine(target) for _ in range(number - 1))]
+    number = threads.number() if ir.count("\n") > parts.LEAST else 1
+    texts, outer = _parted(ir, target, number)
+    outer += [plain] * bool(plain)
+    number = min(number, len(texts) + len(outer))
+    more = range(1, min(number, len(texts)))
+    machines = [_machine(target), *(_machine(target, OPT_LEVEL, k) for k in more)]
     quick = [_machine(target, 0)] if outer else []
-    jobs = [
+    jobs = [  # what cannot be cut goes first, so that nobody waits for it in the end
         functools.partial(_part, made, complete(text, target), text)
-        for made, several in ((machines, texts), (quick, outer)) for text in several
+        for made, several in ((quick, outer), (machines, texts)) for text in several
     ]  # fmt: skip
     with without_idle_passes(_engine()):
-        return loader.joined(parts.side_by_side(jobs, number))
+        made = parts.side_by_side(jobs, number)
+    return loader.joined([*made[len(outer) :], *made[: len(outer)]])
 
 
 def _part(machines: list[Any], whole: str, ir: str) -> bytes:

@@ -1,7 +1,7 @@
 """A long module as several, which LLVM may work on side by side.
 
-Where it is cut depends on the text alone, so that what comes out is the same for any number of
-threads. Functions stay in their order; what another part defines is declared.
+What LLVM makes of a function depends on its text alone, so there may be as many parts as suit the
+number of threads. Functions stay in their order; what another part defines is declared.
 
 Functions that only call others (the outer loops of products) are a part of their own: to make them
 well would cost seven times as much, and gain nothing that can be measured. Functions in assembly
@@ -14,7 +14,8 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-WEIGHT = 2500  # lines of a part: some 80 ms, of which a part itself costs 3
+WEIGHT = 2500  # lines of a part: some 180 ms, of which a part itself costs 3
+LEAST = 500  # lines of a part that another thread makes meanwhile
 MOST = 24  # parts
 HEAD = 15  # lines that take LLVM as long as a function takes that is empty
 _END = "\n}\n"  # of a function
@@ -33,10 +34,11 @@ _WORK = (
 )  # fmt: skip
 
 
-def parted(ir: str) -> tuple[list[str], list[str]]:
+def parted(ir: str, among: int = 1) -> tuple[list[str], list[str]]:
     """The parts of a module, and those (one or none) of functions that only call others.
 
-    One part where it is short, not written by `emit.Module`, or keeps a state.
+    One part where it is short, not written by `emit.Module`, or keeps a state. For several threads
+    there is one part more than threads, as the other functions are the work of one for a while.
     """
     functions, lines = pieces(ir)
     heads = [DEFINED.match(piece) for piece in functions]
@@ -47,7 +49,9 @@ def parted(ir: str) -> tuple[list[str], list[str]]:
     for piece in functions:
         (outer if _calls_only(piece) else inner).append(piece)
     weights = [piece.count("\n") + HEAD for piece in inner]
-    count = max(1, min(MOST, len(inner), sum(weights) // WEIGHT))
+    whole = sum(weights)
+    count = max(1, whole // WEIGHT, min(among + 1, whole // LEAST) if among > 1 else 1)
+    count = min(count, MOST, max(1, len(inner)))
     if count < 2 and not (outer and inner):
         return ([ir], []) if inner or not outer else ([], [ir])
     known = {head["name"]: head for head in heads if head}
