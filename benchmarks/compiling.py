@@ -2,7 +2,8 @@
 
 Parts:
   time    seconds of the first compiled step: with an empty cache, split by phase, and from the disk
-          cache; beside jax.jit's first step, and torch.compile's with --slow
+          cache; beside jax.jit's first step, and torch.compile's with --slow. All is process time
+          of one thread but the line that says how long one waits with one and with two threads
   memory  the most memory that 20 steps need, in all and above what stood before the first step
   busy    seconds per step with two threads while another process keeps a core busy, over the
           seconds without it
@@ -81,15 +82,19 @@ def times(cases: list[str], options: argparse.Namespace) -> dict[str, Any]:
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), flush=True)
     results = {}
     for case in cases:
-        cold, warm = [], []
+        cold, warm, both = [], [], []
         for _ in range(options.repeats):
             with tempfile.TemporaryDirectory() as home:
                 cold.append(child("first", "compiled", case, RUSHLIGHT_HOME=home))
                 warm.append(child("first", "compiled", case, RUSHLIGHT_HOME=home))
-        found = {"cold": medians(cold), "cached": medians(warm),
+            with tempfile.TemporaryDirectory() as home:
+                both.append(child("first", "compiled", case, threads=2, RUSHLIGHT_HOME=home))
+        found = {"cold": medians(cold), "cached": medians(warm), "both": medians(both),
                  "eager": child("eager", "rushlight", case)}  # fmt: skip
         limit, title = LIMITS.get(case, 0.5), CASES[case].title
         print(time_row(title, found["cold"], limit))
+        waited = ", ".join(f"{found[key]['total'] * 1e3:.0f}" for key in ("cold", "both"))
+        print(f"| - waited, one thread and two | {waited} |")
         print(time_row("- from the cache", found["cached"], limit / 10), flush=True)
         for peer in ["jax"] + ["torch.compile"] * options.slow:
             try:
