@@ -67,22 +67,31 @@ def _sum(x: np.ndarray, dims: Sizes) -> np.ndarray:
     return x.reshape(shape)
 
 
+@lru_cache(256)
+def _trailing(shape: Sizes, dims: Sizes) -> tuple[Sizes, Sizes, Sizes] | None:
+    """The shape with its trailing dims as one, then with them of size 1, and the dims before.
+
+    None where there are no trailing ones, or too few numbers in them.
+    """
+    tail = 0
+    while tail < len(dims) and dims[-1 - tail] == len(shape) - 1 - tail:
+        tail += 1
+    lead, length = shape[: len(shape) - tail], prod(shape[len(shape) - tail :])
+    if not tail or length < 8:
+        return None
+    return (*lead, length), (*lead, *(1,) * tail), dims[: len(dims) - tail]
+
+
 def _inner(a: np.ndarray, b: np.ndarray, dims: Sizes) -> np.ndarray:
     """sum(a b) over dims, without the product in memory where the dims are trailing."""
-    if len(dims) == 1:
-        if dims[0] < a.ndim - 1 or a.shape[-1] < 8:
-            return _sum(a * b, dims)
+    if len(dims) == 1 and dims[0] == a.ndim - 1 and a.shape[-1] >= 8:
         return np.vecdot(a, b)[..., None]
-    tail = 0
-    while tail < len(dims) and dims[-1 - tail] == a.ndim - 1 - tail:
-        tail += 1
-    length = prod(a.shape[a.ndim - tail :])
-    if not tail or length < 8:
+    seen = _trailing(a.shape, dims)
+    if seen is None:
         return _sum(a * b, dims)
-    lead = a.shape[: a.ndim - tail]
-    both = np.vecdot(a.reshape(*lead, length), b.reshape(*lead, length))
-    both = both.reshape(*lead, *(1,) * tail)
-    return both if tail == len(dims) else _sum(both, dims[:-tail])
+    rows, reduced, rest = seen
+    both = np.vecdot(a.reshape(rows), b.reshape(rows)).reshape(reduced)
+    return _sum(both, rest) if rest else both
 
 
 _SHORT = 16  # numbers in a row from which the kernels for whole rows pay
