@@ -27,6 +27,8 @@ class Adadelta(Elementwise):
     tensor([0.6877])
     """
 
+    _late_options = {"capturable": False}
+
     def __init__(
         self,
         params: Any,
@@ -56,10 +58,6 @@ class Adadelta(Elementwise):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "capturable": False}
 
     def _slots(self, group):
         return ("square_avg", "acc_delta")

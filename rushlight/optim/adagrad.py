@@ -28,6 +28,7 @@ class Adagrad(Elementwise):
     tensor([0.9000])
     """
 
+    _late_options = {"fused": None}
     _refuses_sparse = None
 
     def __init__(
@@ -65,10 +66,6 @@ class Adagrad(Elementwise):
         for group in self.param_groups:
             for param in group["params"]:
                 self._prepare(param, group, ("sum",))
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "fused": None}
 
     def share_memory(self) -> None:
         """Accepted for torch's sake: worker processes are handed copies here."""

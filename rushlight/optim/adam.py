@@ -31,6 +31,9 @@ class Adam(Elementwise):
     tensor([0.9000])
     """
 
+    _late_options = {
+        "amsgrad": False, "capturable": False, "fused": None, "decoupled_weight_decay": False,
+    }  # fmt: skip
     _refuses_sparse = "Adam does not support sparse gradients, please consider SparseAdam instead"
 
     def __init__(
@@ -73,11 +76,6 @@ class Adam(Elementwise):
         }
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
-
-    @staticmethod
-    def _late_options():
-        late = {"amsgrad": False, "capturable": False, "fused": None}
-        return {**Elementwise._late_options(), **late, "decoupled_weight_decay": False}
 
     def _slots(self, group):
         names = ("exp_avg", "exp_avg_sq")

@@ -26,6 +26,8 @@ class Adamax(Elementwise):
     tensor([0.9000])
     """
 
+    _late_options = {"capturable": False}
+
     def __init__(
         self,
         params: Any,
@@ -54,10 +56,6 @@ class Adamax(Elementwise):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "capturable": False}
 
     def _slots(self, group):
         return ("exp_avg", "exp_inf")

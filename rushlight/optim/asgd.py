@@ -29,6 +29,7 @@ class ASGD(Elementwise):
     tensor([0.8000])
     """
 
+    _late_options = {"capturable": False}
     _scalars = ("step", "eta", "mu")
 
     def __init__(
@@ -58,10 +59,6 @@ class ASGD(Elementwise):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "capturable": False}
 
     def _slots(self, group):
         return ("ax",)

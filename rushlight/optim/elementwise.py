@@ -212,6 +212,10 @@ class Plan:
         )
 
 
+# Options younger than old checkpoints, which may lack them, and what they are there.
+LATE = {"maximize": False, "foreach": None, "differentiable": False}
+
+
 class Elementwise(Grouped):
     """An optimiser given by `_slots`, `_advance` and `_update`.
 
@@ -221,6 +225,7 @@ class Elementwise(Grouped):
     """
 
     _scalars: ClassVar[tuple[str, ...]] = ("step",)
+    _late_options: ClassVar[dict[str, Any]] = {}  # the algorithm's own, beside LATE
     _refuses_sparse: ClassVar[str | None] = "{} does not support sparse gradients"
 
     def _slots(self, group: dict) -> tuple[str, ...]:
@@ -245,13 +250,8 @@ class Elementwise(Grouped):
         super().__setstate__(state)
         self._plans: dict[int, Plan] = {}
         for group in self.param_groups:
-            for name, default in self._late_options().items():
+            for name, default in {**LATE, **self._late_options}.items():
                 group.setdefault(name, default)
-
-    @staticmethod
-    def _late_options() -> dict[str, Any]:
-        """Options younger than old checkpoints, which may lack them."""
-        return {"maximize": False, "foreach": None, "differentiable": False}
 
     def _step_group(self, index: int, group: dict[str, Any]) -> None:
         params, arrays, grads, others = [], [], [], []

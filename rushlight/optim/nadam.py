@@ -28,6 +28,7 @@ class NAdam(Elementwise):
     tensor([0.8940])
     """
 
+    _late_options = {"capturable": False, "decoupled_weight_decay": False}
     _scalars = ("step", "mu_product")
 
     def __init__(
@@ -63,11 +64,6 @@ class NAdam(Elementwise):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        late = {"capturable": False, "decoupled_weight_decay": False}
-        return {**Elementwise._late_options(), **late}
 
     def _slots(self, group):
         return ("exp_avg", "exp_avg_sq")

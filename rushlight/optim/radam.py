@@ -30,6 +30,8 @@ class RAdam(Elementwise):
     tensor([0.8000])
     """
 
+    _late_options = {"capturable": False, "decoupled_weight_decay": False}
+
     def __init__(
         self,
         params: Any,
@@ -60,11 +62,6 @@ class RAdam(Elementwise):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        late = {"capturable": False, "decoupled_weight_decay": False}
-        return {**Elementwise._late_options(), **late}
 
     def _slots(self, group):
         return ("exp_avg", "exp_avg_sq")

@@ -28,6 +28,8 @@ class RMSprop(Elementwise):
     tensor([0.9800])
     """
 
+    _late_options = {"momentum": 0, "centered": False, "capturable": False}
+
     def __init__(
         self,
         params: Any,
@@ -60,11 +62,6 @@ class RMSprop(Elementwise):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        late = {"momentum": 0, "centered": False, "capturable": False}
-        return {**Elementwise._late_options(), **late}
 
     def _slots(self, group):
         names = ["square_avg"]

@@ -29,6 +29,8 @@ class Rprop(Elementwise):
     tensor([0.9000])
     """
 
+    _late_options = {"capturable": False}
+
     def __init__(
         self,
         params: Any,
@@ -54,10 +56,6 @@ class Rprop(Elementwise):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "capturable": False}
 
     def _slots(self, group):
         return ("prev", "step_size")

@@ -33,6 +33,7 @@ class SGD(Elementwise):
     tensor([0.4600])
     """
 
+    _late_options = {"nesterov": False, "fused": None}
     _scalars = ()
     _refuses_sparse = None
 
@@ -68,10 +69,6 @@ class SGD(Elementwise):
         }
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
-
-    @staticmethod
-    def _late_options():
-        return {**Elementwise._late_options(), "nesterov": False, "fused": None}
 
     def _slots(self, group):
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
