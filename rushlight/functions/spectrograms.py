@@ -153,14 +153,10 @@ def istft(
         frames = fft.ifft(x, norm=norm)
     else:
         frames = fft.irfft(x if half else x[..., : n_fft // 2 + 1], n_fft, norm=norm)
-    real = input.dtype.to_real()
-    shape = _framed_window(window, n_fft, width, real)
-    frames = frames * shape
-    count = frames._array.shape[1]
-    total = n_fft + hop * (count - 1)
-    signal = a.from_windows(frames, (frames._array.shape[0], total), 1, n_fft, hop)
-    squared = s.expand(s.reshape(shape * shape, (1, n_fft)), (count, n_fft))
-    envelope = a.from_windows(squared, (total,), 0, n_fft, hop)
+    signal, envelope = _overlapped(
+        frames, _framed_window(window, n_fft, width, input.dtype.to_real()), hop
+    )
+    total = signal._array.shape[1]
     start = n_fft // 2 if center else 0
     end = total - (n_fft // 2 if center else 0) if length is None else start + length
     signal, envelope = signal[:, start : min(end, total)], envelope[start : min(end, total)]
@@ -170,6 +166,15 @@ def istft(
     if end > total:
         signal = named(_embedded(signal, 0, end - start), "ConstantPadNdBackward0")
     return s.squeeze(signal, (0,)) if single else signal
+
+
+def _overlapped(frames: Tensor, window: Tensor, hop: int) -> tuple[Tensor, Tensor]:
+    """Windowed frames (batch, count, n_fft) added where they overlap, and the squared windows."""
+    batch, count, n_fft = frames._array.shape
+    total = n_fft + hop * (count - 1)
+    signal = a.from_windows(frames * window, (batch, total), 1, n_fft, hop)
+    squared = s.expand(s.reshape(window * window, (1, n_fft)), (count, n_fft))
+    return signal, a.from_windows(squared, (total,), 0, n_fft, hop)
 
 
 def _check_istft(input: Tensor, shown: dict[str, Any]) -> str:

@@ -173,12 +173,7 @@ class _Rolling:
         body = _Body(self.course, period)
         start, size, count = period
         steps = [self.course.nodes[start + k * size :][:size] for k in range(count)]
-        results, stacked = [], []
-        for j in range(size):
-            read = [k for k in range(count) if steps[k][j] in self.read]
-            if read:
-                results.append(j)
-                stacked.append(read != [count - 1])
+        results, stacked = self._results(steps)
         picks, given = [], []
         for operands in body.each:
             pick, nodes = self._pick(operands)
@@ -201,6 +196,16 @@ class _Rolling:
                 self.stacks.update({steps[k][j]: (value, k) for k in range(count)})
             else:
                 self.made[steps[-1][j]] = value
+
+    def _results(self, steps: Sequence[Sequence[Node]]) -> tuple[list[int], list[bool]]:
+        """Which nodes of a step are read outside, and whether of other steps than the last."""
+        places, stacked = [], []
+        for place, each in enumerate(zip(*steps)):
+            read = [k for k, node in enumerate(each) if node in self.read]
+            if read:
+                places.append(place)
+                stacked.append(read != [len(steps) - 1])
+        return places, stacked
 
     def _pick(self, operands: Sequence[Node]) -> tuple[Pick, list[Node]]:
         """How each step finds a value of its own, and the nodes it is found in."""

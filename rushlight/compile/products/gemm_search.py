@@ -187,6 +187,13 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
+    step = _with_waits(plan, step, vectors, rounds)
+    return terms * step + _end_cycles(plan, rows, vectors, rounds) + 30
+
+
+def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool) -> float:
+    """One term of an outer tile, with what it waits for where its operands are not at hand."""
+    w, terms = plan.type.lanes, plan.gemm.terms
     near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
     apart = not plan.packs_y and abs(plan.y.inner[-1]) * plan.type.size >= 512
     if rounds:
@@ -206,8 +213,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step += 8 * vectors
     if not plan.packs_x and x_collides(plan):
         step *= 1.6 if plan.x.inner[-1] != 1 else 1.3 if x_collides(plan, 8) else 1.12
-    end = _end_cycles(plan, rows, vectors, rounds)
-    return terms * step + end + 30
+    return step
 
 
 def _end_cycles(plan: Plan, rows: int, vectors: int, rounds: bool) -> float:
