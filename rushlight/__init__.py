@@ -185,6 +185,7 @@ _LAZY = {
     "types": ("rushlight.types", None),
     **{name: ("rushlight.types", name) for name in ("SymBool", "SymFloat", "SymInt")},
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
+    "TensorType": ("rushlight.jit.annotations", "TensorType"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),
     "return_types": ("rushlight.return_types", None),

@@ -1,5 +1,27 @@
-"""The names that scripted code is annotated with; they are those of `typing`."""
+"""The names that scripted code is annotated with; those of classes are those of `typing`."""
+
+from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple, Union  # noqa: UP035  (as old annotations say)
 
-__all__ = ["Any", "Dict", "List", "Optional", "Tuple", "Union"]
+__all__ = ["Any", "Dict", "List", "Optional", "TensorType", "Tuple", "Union"]
+
+
+class TensorType:
+    """The type of tensors, as scripted code names it; there is one, which `get` gives.
+
+    >>> from rushlight.jit.annotations import TensorType
+    >>> TensorType.get()
+    Tensor
+    """
+
+    @staticmethod
+    def get() -> TensorType:
+        """The type itself."""
+        return _TENSORS
+
+    def __repr__(self) -> str:
+        return "Tensor"
+
+
+_TENSORS = TensorType()

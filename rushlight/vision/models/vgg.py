@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import rushlight as rl
@@ -67,16 +68,31 @@ def _first(module: nn.Module) -> None:
 
 def stages(depth: int, batch_norm: bool = False, in_channels: int = 3) -> nn.Sequential:
     """The convolutional part of VGG with `depth` layers: 11, 13, 16 or 19."""
-    layers: list[nn.Module] = []
-    before = in_channels
+    plan: list[int | str] = []
     for count, width in zip(_DEPTHS[depth], _WIDTHS):
-        for _ in range(count):
-            layers.append(nn.Conv2d(before, width, kernel_size=3, padding=1))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU(inplace=True))
-            before = width
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        plan += [*[width] * count, "M"]
+    return make_layers(plan, batch_norm, in_channels)
+
+
+def make_layers(
+    cfg: Sequence[int | str], batch_norm: bool = False, in_channels: int = 3
+) -> nn.Sequential:
+    """Convolutions of the widths of a plan with their activations, and poolings where it says "M".
+
+    >>> import rushlight as torch
+    >>> make_layers([4, "M"])(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+    layers: list[nn.Module] = []
+    for width in cfg:
+        if not isinstance(width, int):
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            continue
+        layers.append(nn.Conv2d(in_channels, width, kernel_size=3, padding=1))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers.append(nn.ReLU(inplace=True))
+        in_channels = width
     return nn.Sequential(*layers)
 
 
