@@ -13,6 +13,7 @@ from ..core.cuts import cuts
 from ..core.errors import fail
 from ..core.modes import Late as Modes
 from ..core.modes import listening
+from ..core.state import STATE
 from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made, shown
@@ -112,6 +113,12 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
+    if STATE.transforms:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use"
+            " functorch.grad or functorch.vjp instead or call backward() outside of functorch"
+            " transforms."
+        )
     if create_graph:
         _warn_of_cycle()
     keep = create_graph if retain_graph is None else retain_graph
@@ -177,6 +184,8 @@ def grad(
     if is_grads_batched:
         return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused)
     given = _as_tuple(inputs)
+    if not given:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     targets = tuple(map(_carrier, given))
     for x in targets:
         if x._entry is None:
@@ -255,7 +264,7 @@ def tensor_backward(
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
     """Add d(self)/d(leaf) to every leaf's `.grad`; see `torch.autograd.backward`."""
-    if gradient is None and inputs is None and not create_graph:
+    if gradient is None and inputs is None and not create_graph and not STATE.transforms:
         pass_ = sweep_loss(self, bool(retain_graph))
         if pass_ is not None:
             accumulate_leaves(pass_, None, False)

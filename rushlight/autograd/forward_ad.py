@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, wrap
 from ..ops.structure import as_shape, contiguous, permute
 from .dual import Dual
 from .levels import STACK, Level, pop, push
-from .transforms import check_tangent
+from .transforms import check_kinds, check_tangent
 
 
 def _current() -> Level | None:
@@ -82,11 +82,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to"
             " enter_dual_level() first."
         )
-    for name, x in (("primal", tensor), ("tangent", tangent)):
-        if not (x.is_floating_point() or x.is_complex()):
-            raise ValueError(
-                f"Expected {name} to be floating point or complex, but got: {x.dtype!r}"
-            )
+    check_kinds(tensor, tangent)
     if type(tensor._array) is Dual and tensor._array.level is found:
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -202,6 +203,8 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record the user's backward."""
+        if kwargs or cls.setup_context is not None:
+            args, kwargs = _in_places(cls, args, kwargs)
         for x in args:
             if isinstance(x, Tensor) and type(x._array) is not ndarray and is_value(x):
                 return autograd.function_levels.at_level(cls, args, kwargs)
@@ -219,6 +222,31 @@ class Function(metaclass=_FunctionMeta):
             STATE.grad = before
         recorded = before and any(ctx.needs_input_grad)
         return _finish(cls, ctx, args, outputs, recorded)
+
+
+def _in_places(cls: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Arguments by name as those by place, since gradients are given back by place.
+
+    `setup_context` sees the defaults too; without it, what was not given stays away.
+    """
+    if cls.setup_context is not None:
+        bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+    names = list(inspect.signature(cls.forward).parameters.values())[1:]
+    places = {x.name: place for place, x in enumerate(names) if x.kind is x.POSITIONAL_OR_KEYWORD}
+    found = dict(enumerate(args))
+    for name, value in kwargs.items():
+        if name not in places:
+            raise TypeError(f"forward() got an unexpected keyword argument {name!r}")
+        if places[name] in found:
+            raise TypeError(f"forward() got multiple values for argument {name!r}")
+        found[places[name]] = value
+    for place in range(len(found)):
+        if place not in found:
+            missing = f"{names[place].name!r} (position {place})"
+            raise TypeError(f"forward() missing required argument: {missing}")
+    return tuple(found[place] for place in range(len(found))), {}
 
 
 def _finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: bool) -> Any:

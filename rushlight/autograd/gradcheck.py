@@ -345,6 +345,19 @@ def _seeds(ys: list[Tensor], non_contiguous: bool) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
+def _check_without_reverse(forward: bool, undefined: bool, batched: bool) -> None:
+    """torch's errors for checks of a second derivative that need the reverse mode."""
+    if not forward:
+        raise AssertionError(
+            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
+        )
+    for name, wanted in (("undefined_grad", undefined), ("batched_grad", batched)):
+        if wanted:
+            raise AssertionError(
+                f"Setting check_{name}=True requires check_rev_over_rev to be True"
+            )
+
+
 def gradgradcheck(
     func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
     atol: float = 1e-5, rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
@@ -363,10 +376,8 @@ def gradgradcheck(
     >>> torch.autograd.gradgradcheck(torch.exp, x)
     True
     """
-    if not (check_fwd_over_rev or check_rev_over_rev):
-        raise AssertionError(
-            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
-        )
+    if not check_rev_over_rev:
+        _check_without_reverse(check_fwd_over_rev, check_undefined_grad, check_batched_grad)
     xs = as_tuple(inputs)
     with enable_grad():
         result = func(*xs)

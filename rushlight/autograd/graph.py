@@ -28,6 +28,7 @@ from ..core.tape import (
 )
 from ..core.tensor import Tensor
 from .engine import RUNNING
+from .function import FunctionCtx
 from .leaves import look_after
 from .refusals import freed, node_name
 from .saved import (
@@ -77,7 +78,13 @@ class Node:
         return hooks_of(self.entry).metadata
 
     def __getattr__(self, name: str) -> Any:
-        """`_saved_self`, `_saved_other` and `_saved_result`: what is kept for backward."""
+        """`_saved_self`, `_saved_other` and `_saved_result`: what is kept for backward.
+
+        The node of a user's Function has what its context has.
+        """
+        params = self.entry[PARAMS]
+        if params and isinstance(params[0], FunctionCtx) and hasattr(params[0], name):
+            return _of_context(params[0], self.entry, name)
         raw = name.startswith("_raw_saved_")
         place = _SAVED.get(name.removeprefix("_raw") if raw else name)
         if place is None or not _keeps(self.entry, place):
@@ -102,6 +109,17 @@ class Node:
 # Nodes of torch's engine itself, which carry its namespace in their names.
 _OWN_NAMES = {"CopyBackwards", "CopySlices", "NotImplemented"}
 _SAVED = {"_saved_self": 0, "_saved_other": 1, "_saved_result": -1}
+
+
+def _of_context(context: FunctionCtx, entry: Entry, name: str) -> Any:
+    """What a user's Function left for backward, its outputs with their history."""
+    if name == "saved_tensors" and entry[INPUTS] is FREED:
+        raise freed()
+    context._entry, before = entry, context._entry
+    try:
+        return getattr(context, name)
+    finally:
+        context._entry = before
 
 
 def _keeps(entry: Entry, place: int) -> bool:

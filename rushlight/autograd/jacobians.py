@@ -20,6 +20,7 @@ from .transforms import (
     _primal,
     _with_aux,
     _wraps,
+    check_kinds,
     unpacked,
     vjp_of,
 )
@@ -182,6 +183,8 @@ def _pushed(
 ) -> tuple[list[Tensor], TreeSpec, Any]:
     """The tangents of what `func` makes of a list, how they are arranged, and what it adds."""
     with entered("jvp") as level:
+        for x, t in zip(inputs, tangents):
+            check_kinds(x, t)
         result = func([wrap(Dual(level, x, t)) for x, t in zip(inputs, tangents)])
         result, aux = _with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
         ys, spec = flatten(result)

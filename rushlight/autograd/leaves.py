@@ -51,6 +51,12 @@ def like(result: Any, g: Any, hook: Any) -> Any:
             RuntimeError, f"hook '{name}' has changed the size of value",
             f"the gradient has shape {tuple(g.shape)}, the hook returned {tuple(result.shape)}",
         )  # fmt: skip
+    if result.dtype is not shown(g).dtype:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {shown(g).type()} got"
+            f" {result.type()})"
+        )
     return result if isinstance(g, Tensor) else result._array
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
 from ..core.state import STATE
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..core.values import TWINS, Value
 from ..ops.elementwise import ceil, floor, neg, where
 from ..ops.structure import cast, expand
@@ -92,6 +92,8 @@ def entered(kind: str, size: int = 0, randomness: str = "error") -> Iterator[Lev
 def route(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Hand an op to the highest level among its operands and its params."""
     top: Any = None
+    if any(type(x) is np.ndarray for x in inputs) and any(isinstance(x, Tensor) for x in inputs):
+        inputs = tuple(wrap(x) if type(x) is np.ndarray else x for x in inputs)
     for x in inputs:
         value = x._array if isinstance(x, Tensor) else x
         if isinstance(value, Value) and (top is None or value.level.depth > top.level.depth):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dispatch import FLOATS
 from ..core.tensor import EAGER_TYPES, Tensor, wrap
 from ..core.trees import flatten, map_leaves, unflatten
 from . import dual_short
@@ -239,6 +240,15 @@ def _check_jvp(primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Any]:
     return xs, ts, spec
 
 
+def check_kinds(x: Tensor, t: Tensor) -> None:
+    """torch's error for whole numbers as a value or as a tangent."""
+    for name, one in (("primal", x), ("tangent", t)):
+        if one._array.dtype.char not in FLOATS:
+            raise ValueError(
+                f"Expected {name} to be floating point or complex, but got: {one.dtype!r}"
+            )
+
+
 def check_tangent(x: Tensor, t: Tensor) -> None:
     """torch's error for a tangent that is not shaped as its value."""
     if x._array.shape != t._array.shape:
@@ -267,6 +277,8 @@ def jvp(
         for x, t in zip(xs, ts):
             if x._array.shape != t._array.shape:
                 check_tangent(x, t)
+            if x._array.dtype.char not in FLOATS or t._array.dtype.char not in FLOATS:
+                check_kinds(x, t)
             duals.append(dual_short.begun(level, x, t))
         result = func(*(duals if spec is None else unflatten(duals, spec)))
         if isinstance(result, Tensor) and not has_aux:
@@ -311,6 +323,8 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     tensor(3.)
     """
     leaves, spec = flatten(primals)
+    for x in leaves:
+        check_kinds(x, x)
     output, pull, _ = vjp_of(func, primals, range(len(primals)), False)
     _, back, _ = vjp_of(pull, (map_leaves(_ones, output),), (0,), False)
 

@@ -90,6 +90,8 @@ class Tensor:
     def requires_grad(self, wanted: bool) -> None:
         if type(wanted) is not bool:
             raise RuntimeError("requires_grad must be a bool")
+        if wanted and not self.is_leaf:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
         set_requires_grad(self, wanted)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..core import dtypes
@@ -109,6 +110,23 @@ def adjoint(input: Tensor) -> Tensor:
             " tensor."
         )
     return conj(s.transpose(input, ndim - 2, ndim - 1))
+
+
+def matrix_adjoint(input: Tensor) -> Tensor:
+    """`tensor.H`: the conjugate transpose of a matrix; a number is its own."""
+    ndim = input._array.ndim
+    if ndim not in (0, 2):
+        several = " For batches of matrices, consider using tensor.mH" if ndim > 2 else ""
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor.{several}"
+        )
+    if not ndim:
+        warnings.warn(_NUMBERS_H, UserWarning, stacklevel=2)
+        return conj(input)
+    return adjoint(input)
+
+
+_NUMBERS_H = "Tensor.H is deprecated on 0-D tensors. Consider using x.conj()."
 
 
 _PART_NAMES = {"complex": ("real", "imag"), "polar": ("abs", "angle")}

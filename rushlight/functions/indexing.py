@@ -51,6 +51,9 @@ _SEVERAL = (
 )
 
 
+_BYTES = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+
+
 def _is_several(key: list[Any]) -> bool:
     """Whether torch takes a short list for the tuple of its members."""
     return len(key) < 32 and any(
@@ -68,6 +71,7 @@ def _is_number(part: Any) -> bool:
     """Whether a part of a key is a 0-d tensor of one integer, the same for all samples."""
     return (
         isinstance(part, Tensor) and part._array.ndim == 0 and part._array.dtype.kind in "iu"
+        and part._array.dtype != np.uint8  # which is a mask
         and not isinstance(part._array, Value)
     )  # fmt: skip
 
@@ -115,8 +119,10 @@ _WHOLE, _INT64 = {int}, np.dtype(np.int64)
 
 
 def _slice(part: slice) -> slice:
-    if part.step is not None and _plain(part.step) <= 0:
-        raise ValueError("step must be greater than zero")
+    step = 1 if part.step is None else _plain(part.step)
+    if step <= 0:
+        wrong = "step must be greater than zero" if step else "slice step cannot be zero"
+        raise ValueError(wrong)
     return slice(*(_plain(bound) for bound in (part.start, part.stop, part.step)))
 
 
@@ -142,13 +148,16 @@ def index_array(part: Any) -> np.ndarray:
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, Tensor):
         return array.astype(np.int64)
     if array.dtype == np.uint8:
+        if array.ndim:
+            warnings.warn(_BYTES, UserWarning, stacklevel=4)
         return array.astype(bool)
     if not isinstance(part, (Tensor, list, tuple, range, np.ndarray, bool, np.bool_)):
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are"
             f" valid indices (got {type(part).__name__})"
         )
-    if array.dtype.kind not in "iub":
+    short = isinstance(part, Tensor) and array.ndim and array.itemsize < 4
+    if array.dtype.kind not in "iub" or (short and array.dtype.kind != "b"):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     return array
 
@@ -296,7 +305,10 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     )
     if not advanced:
         target = s.part(self, (*filled, ...))
-        inplace.store(target, s.overwrite(inplace.shadow(target), _shrunk(source, target)))
+        source = _shrunk(source, target)
+        if not _fits(source._array.shape, target._array.shape):
+            raise _value_misfit(self, filled, source._array)
+        inplace.store(target, s.overwrite(inplace.shadow(target), source))
         return
     basic, then = _two_steps(filled)
     target = self if all(part == slice(None) for part in basic) else s.part(self, basic)
@@ -333,6 +345,12 @@ def _shrunk(value: Tensor, target: Tensor) -> Tensor:
     return value
 
 
+def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether a value of this shape can be repeated to fill the target."""
+    pairs = zip(reversed(shape), reversed(target))
+    return len(shape) <= len(target) and all(n in (1, m) for n, m in pairs)
+
+
 def _write(self: Tensor, filled: list[Any], value: Any) -> None:
     given = value._array if isinstance(value, Tensor) else value
     try:
@@ -363,6 +381,14 @@ def _value_misfit(self: Tensor, filled: list[Any], given: Any) -> BaseException:
     shape = list(np.shape(given))
     basic, then = _two_steps(filled)
     target = list(self._array[(*basic, ...)][then].shape)
+    shape = shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)) :]
+    if not then and len(shape) > len(target):
+        kind = scalar_type_name(wrap_array(given).dtype)
+        return RuntimeError(
+            f"expand(torch.{kind}Tensor{{{shape}}}, size={target}): the number of sizes provided"
+            f" ({len(target)}) must be greater or equal to the number of dimensions in the tensor"
+            f" ({len(shape)})"
+        )
     for place, (m, n) in enumerate(zip(reversed(target), reversed(shape))):
         if m != n and n != 1 and not then:
             dim = len(target) - 1 - place

@@ -209,6 +209,14 @@ def _values(self: Tensor, force: bool = False) -> np.ndarray:
         )
     if STATE.tracer is not None:
         STATE.tracer.escape(".numpy()")
+    if isinstance(self._array, Value):
+        if STATE.transforms:
+            raise fail(
+                RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage",
+                "inside grad, jvp and vmap a tensor stands for more than an array: stay with"
+                " torch's own functions there",
+            )  # fmt: skip
+        return _values(self._array.core(), force=True)
     return self._array
 
 
@@ -321,7 +329,7 @@ def detach_(self: Tensor) -> Tensor:
             " DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as"
             " True, gradients are views of DDP buckets, and hence detach_() cannot be called on"
             " these gradients. To fix this error, please refer to the Optimizer.zero_grad()"
-            " function in torch/optim/optimizer.py as a solution."
+            " function in torch/optim/optimizer.py as the solution."
         )
     self._entry = None
     return self

@@ -268,5 +268,5 @@ METHODS: dict[str, Any] = {
     "sum_to_size": sum_to_size, "as_subclass": as_subclass,
     "real": property(complex_parts.real, _real_assigned),
     "imag": property(complex_parts.imag, _imag_assigned),
-    "mH": property(complex_parts.adjoint), "H": property(complex_parts.adjoint),
+    "mH": property(complex_parts.adjoint), "H": property(complex_parts.matrix_adjoint),
 }  # fmt: skip

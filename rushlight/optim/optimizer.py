@@ -90,9 +90,10 @@ def _hooked(step: Callable) -> Callable:
             return step(self, *args, **kwargs)
         self._in_step = True
         try:
+            args = (self, *args)  # hooks see the call as that of a plain function
             for hook in chain(_global_pre_hooks.values(), before.values()):
                 args, kwargs = resolve_arguments(step, hook(self, args, kwargs), args, kwargs)
-            result = step(self, *args, **kwargs)
+            result = step(*args, **kwargs)
             for hook in chain(after.values(), _global_post_hooks.values()):
                 hook(self, args, kwargs)
             return result

@@ -77,7 +77,7 @@ def test_step_hooks_run_in_order_and_may_change_the_arguments():
 
     def before(opt, args, kwargs):
         seen.append("before")
-        return (other_closure,), {}
+        return (opt, other_closure), {}
 
     handles = [
         optimizer.register_step_pre_hook(before),

@@ -217,10 +217,18 @@ def _check_masks(attn_mask: Any, padding: Any, sizes: tuple[int, ...]) -> None:
                 f"The shape of the {attn_mask.ndim}D attn_mask is {attn_mask.shape}, but should be"
                 f" {wanted}."
             )
-    if padding is not None and tuple(padding.shape) != (batch, sources):
-        raise AssertionError(
-            f"expecting key_padding_mask shape of {(batch, sources)}, but got {padding.shape}"
-        )
+    given = () if padding is None else padding.shape
+    for place, (size, wanted) in enumerate(zip(given, (batch, sources))):
+        if size != wanted:
+            raise AssertionError(
+                f"Expected key_padded_mask.shape[{place}] to be {wanted}, but got {size}"
+            )
+
+
+_CAUSAL_WITHOUT_MASK = (
+    "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method"
+    " `generate_square_subsequent_mask` to create this mask."
+)
 
 
 def multi_head_attention_forward(
@@ -245,7 +253,7 @@ def multi_head_attention_forward(
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError(_CAUSAL_WITHOUT_MASK)
     length, batch, width = query.shape
     separate = (q_proj_weight, k_proj_weight, v_proj_weight)
     q, k, v = _projected(query, key, value, None if use_separate_proj_weight else in_proj_weight,

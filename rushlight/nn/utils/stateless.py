@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,28 +18,37 @@ def _slot(module: Any, path: str) -> tuple[dict, str]:
     raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
 
 
-def _with_ties(module: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given`, with every other name of a shared tensor added."""
-    names: dict[int, list[str]] = {}
-    everything = [
+def _everything(module: Any) -> list[tuple[str, Any]]:
+    """Every name of every parameter and buffer."""
+    return [
         *module.named_parameters(remove_duplicate=False),
         *module.named_buffers(remove_duplicate=False),
     ]
-    for name, tensor in everything:
-        names.setdefault(id(tensor), []).append(name)
+
+
+def _with_ties(module: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`, with every other name of a shared tensor added."""
+    names: dict[int, list[str]] = {}
+    places = {name: names.setdefault(id(tensor), []) for name, tensor in _everything(module)}
+    for name, tied in places.items():
+        tied.append(name)
     full = dict(given)
     for name, value in given.items():
-        table, key = _slot(module, name)
-        for other in names.get(id(table[key]), []):
-            full.setdefault(other, value)
+        tied = places.get(name, [])
+        if any(given.get(other, value) is not value for other in tied):
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(given.keys() & tied)}, which"
+                " are tied. Consider using tie_weights=False"
+            )
+        full.update((other, value) for other in tied)
     return full
 
 
 @contextlib.contextmanager
-def _replaced(module: Any, given: Mapping[str, Any], tie_weights: bool) -> Iterator[None]:
+def _replaced(module: Any, given: Mapping[str, Any]) -> Iterator[None]:
     kept = []
     try:
-        for name, value in (_with_ties(module, given) if tie_weights else given).items():
+        for name, value in given.items():
             table, key = _slot(module, name)
             kept.append((table, key, table[key]))
             table[key] = value
@@ -66,15 +76,24 @@ def functional_call(
     """
     given: dict[str, Any] = {}
     many = isinstance(parameters_and_buffers, (list, tuple))
-    for part in parameters_and_buffers if many else [parameters_and_buffers]:
+    parts = parameters_and_buffers if many else [parameters_and_buffers]
+    counts = Counter(name for part in parts for name in part)
+    if several := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(
+            f"{several} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+        )
+    for part in parts:
         given.update(part)
+    if tie_weights:
+        given = _with_ties(module, given)
     if strict:
-        known = {name for name, _ in [*module.named_parameters(), *module.named_buffers()]}
+        known = {name for name, _ in _everything(module)}
         if known != given.keys():
-            missing, extra = sorted(known - given.keys()), sorted(given.keys() - known)
-            raise RuntimeError(
-                f"Error(s) in applying functional_call: missing {missing}, unexpected {extra}"
-            )
+            wrong = (("Unexpected", given.keys() - known), ("Missing", known - given.keys()))
+            lines = (f"\n\t{word} key(s): {str(sorted(names))[1:-1]}." for word, names in wrong
+                     if names)  # fmt: skip
+            kind = type(module).__name__
+            raise RuntimeError(f"Error(s) in reparametrizing for {kind}:{''.join(lines)}")
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    with _replaced(module, given, tie_weights):
+    with _replaced(module, given):
         return module(*args, **(kwargs or {}))

@@ -329,7 +329,7 @@ class _BaseDataLoaderIter:
         if not self._iterable or promised is None or self._num_yielded <= promised:
             return
         text = (
-            f"Length of IterableDataset {self._dataset} was reported to be {promised} "
+            f"Length of IterableDataset {self._dataset} was reported to be {promised}"
             f"(when accessing len(dataloader)), but {self._num_yielded} samples have been "
             "fetched. "
         )

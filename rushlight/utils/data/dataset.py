@@ -168,6 +168,13 @@ class ConcatDataset(Dataset[T_co]):
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
+    @property
+    def cummulative_sizes(self) -> list[int]:
+        """An older spelling of `cumulative_sizes`."""
+        text = "`cummulative_sizes` attribute is renamed to `cumulative_sizes`"
+        warnings.warn(text, FutureWarning, stacklevel=2)
+        return self.cumulative_sizes
+
     def __getitem__(self, idx: int) -> Any:
         if idx < 0:
             if -idx > len(self):

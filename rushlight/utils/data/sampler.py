@@ -14,9 +14,6 @@ T_co = TypeVar("T_co", covariant=True)
 class Sampler(Generic[T_co]):
     """An iterable of indices, or of lists of them; define `__iter__` and, if known, `__len__`."""
 
-    def __init__(self, data_source: Any = None) -> None:
-        """Take and ignore a data source, as older code passes one."""
-
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
 
