@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.dispatch import OUTPUT_OF
 from ..core.errors import fail
-from ..core.handles import RemovableHandle, attached
+from ..core.handles import RemovableHandle, attached, attached_to_leaf
 from ..core.primitive import spared
 from ..core.tape import (
     FREED,
@@ -286,7 +286,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
         if self._hooks is None:
             self._hooks = {}
         look_after(self)
-        return attached(self._hooks, hook)
+        return attached_to_leaf(self._hooks, hook)
     return attached(hooks_of(entry).tensor.setdefault(0, {}), hook)
 
 
@@ -303,7 +303,7 @@ def register_post_accumulate_grad_hook(
     if self._post_accumulate_hooks is None:
         self._post_accumulate_hooks = {}
     look_after(self)
-    return attached(self._post_accumulate_hooks, hook)
+    return attached_to_leaf(self._post_accumulate_hooks, hook)
 
 
 def retain_grad(self: Tensor) -> None:

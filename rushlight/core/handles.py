@@ -5,6 +5,19 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+EVERY_MODULE: dict[int, bool] = {}  # the ids of hooks that run for every module
+
+
+class Changes(dict[str, int]):
+    """A table among a handle's that only counts what is put into the others and taken out."""
+
+    def pop(self, *key: Any) -> None:
+        """One more change."""
+        self["changes"] = self.get("changes", 0) + 1
+
+
+OF_LEAVES = Changes()  # hooks of tensors that are no results: their gradients'
+
 
 class RemovableHandle:
     """Takes a hook out of its table again: `handle.remove()`, or by leaving a `with` block.
@@ -31,6 +44,14 @@ class RemovableHandle:
 
     def __exit__(self, *error: object) -> None:
         self.remove()
+
+
+def attached_to_leaf(table: Any, hook: Any) -> RemovableHandle:
+    """`attached` for a hook of a leaf, which `OF_LEAVES` counts."""
+    handle = attached(table, hook)
+    handle.tables.append(OF_LEAVES)
+    OF_LEAVES.pop()
+    return handle
 
 
 def attached(table: Any, hook: Any, prepend: bool = False) -> RemovableHandle:

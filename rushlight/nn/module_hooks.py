@@ -15,7 +15,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.errors import fail
-from ..core.handles import RemovableHandle
+from ..core.handles import EVERY_MODULE, RemovableHandle
 
 _global_forward_hooks: dict[int, Callable] = {}
 _global_forward_pre_hooks: dict[int, Callable] = {}
@@ -25,7 +25,7 @@ _global_forward_hooks_always_called: dict[int, bool] = {}
 _global_forward_hooks_with_kwargs: dict[int, bool] = {}
 _global_is_full_backward_hook: bool | None = None
 # Truthy while any global hook is registered: the one thing a fast call has to look at.
-_any_global_hook: dict[int, bool] = {}
+_any_global_hook = EVERY_MODULE
 
 _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a "

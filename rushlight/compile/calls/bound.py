@@ -41,6 +41,9 @@ def takers(captured: Captured) -> list[Owner]:
     return list(dict.fromkeys(found)) if any(type(x) is int for x in found) else []
 
 
+HOOKED = 3
+
+
 class Argument:
     """What a tensor argument must look like."""
 
@@ -55,7 +58,7 @@ class Argument:
 
     def fits(self, x: Any) -> bool:
         """Whether a value is a tensor of this form."""
-        if type(x) is not self.kind:
+        if type(x) is not self.kind or self.history == HOOKED:
             return False
         array = x._array
         return (
@@ -69,8 +72,10 @@ class Argument:
 
 
 def history(x: Tensor) -> int:
-    """0: no gradient, 1: a leaf that wants one, 2: computed."""
+    """0: no gradient, 1: a leaf that wants one, 2: computed, 3: hooks would see its gradient."""
     entry = x._entry
+    if entry is LEAF and (x._hooks or x._post_accumulate_hooks):
+        return HOOKED
     return 0 if entry is None else 1 if entry is LEAF else 2
 
 
@@ -98,7 +103,7 @@ def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
         )  # fmt: skip
     if kind is dict:
         return (
-            type(value) is dict and value.keys() == wanted.keys()
+            type(value) is dict and list(value) == list(wanted)  # someone may go through them
             and all(fits(value[key], one, leaves) for key, one in wanted.items())
         )  # fmt: skip
     return same(value, wanted)

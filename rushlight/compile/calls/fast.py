@@ -40,6 +40,14 @@ def make(bound: Bound) -> Callable[..., Any] | None:
     return writer.function() if writer.usable() else None
 
 
+_HISTORIES = (  # what a tensor argument must not be
+    "x{i}._entry is not None",
+    "x{i}._entry is not LEAF or x{i}._hooks or x{i}._post_accumulate_hooks",
+    "x{i}._entry is None",
+    "True",
+)
+
+
 class _Writer:
     def __init__(self, bound: Bound) -> None:
         self.bound, self.captured = bound, bound.captured
@@ -121,8 +129,8 @@ class _Writer:
         for i, wanted in enumerate(args):
             if isinstance(wanted, Argument):
                 self.names[f"K{i}"] = wanted.kind
-                state = ("is not None", "is not LEAF", "is None")[wanted.history]
-                add(f"if type(x{i}) is not K{i} or x{i}._entry {state}: return MISS")
+                state = _HISTORIES[wanted.history].format(i=i)
+                add(f"if type(x{i}) is not K{i} or {state}: return MISS")
             else:
                 self.names[f"E{i}"] = wanted
                 add(f"if not same(x{i}, E{i}): return MISS")

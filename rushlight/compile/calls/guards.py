@@ -99,7 +99,9 @@ def same(found: Any, expected: Any) -> bool:
         return True
     if type(found) is not type(expected) or not isinstance(found, (*SCALARS, *COMPARED)):
         return False
-    return found == expected or (found != found and expected != expected)
+    if found == expected:
+        return bool(found) or repr(found) == repr(expected)  # zeros have signs
+    return bool(found != found and expected != expected)
 
 
 def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:

@@ -12,6 +12,7 @@ import ctypes
 import functools
 import sys
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from .guards import Place, checker, look
 
-_VERSION, _LENGTH, _ITEMS, _CONTENT = 24, 16, 24, 16
+_VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS = 24, 16, 24, 16, 8
 _DIRECT = -1
 OFTEN = 3  # changes after which an object is asked about in Python
 
@@ -132,6 +133,31 @@ def _version_offset() -> int | None:
     return 8 * found.pop() if len(found) == 1 else None
 
 
+@functools.cache
+def _slot(kind: type, name: str) -> int | None:
+    """Where an object keeps its class, or a function what may be exchanged; None: unknown."""
+    if name == "__class__":
+        return _CLASS
+    return _in_functions(name) if kind is FunctionType else None
+
+
+@functools.cache
+def _in_functions(name: str) -> int | None:
+    """Where functions keep their code or defaults: found by an exchange."""
+
+    def probe(x: int = 0, *, y: int = 0) -> None:
+        pass
+
+    def other(x: int = 1, *, y: int = 1) -> None:
+        pass
+
+    before, after = getattr(probe, name), getattr(other, name)
+    found = [k for k in range(16, 128, 8) if _word(id(probe) + k) == id(before)]
+    setattr(probe, name, after)
+    found = [k for k in found if _word(id(probe) + k) == id(after)]
+    return found[0] if len(found) == 1 else None
+
+
 class Words:
     """The words that places become, one per object looked into.
 
@@ -188,7 +214,8 @@ def _where(place: Place) -> tuple[int, int] | None:
     None for a place that has no word, and is asked about in Python.
     """
     if place.kind == "slot":
-        return None
+        offset = _slot(type(place.container), place.key)
+        return None if offset is None else (id(place.container) + offset, _DIRECT)
     address = id(place.container)
     kind = type(place.container)
     if isinstance(place.container, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
@@ -10,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes
 from ...core.names import home
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
-from ..calls.guards import SCALARS, Place
+from ..calls.guards import SCALARS, Place, look
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
 from .names import OUTSIDE, Chain, asked_in, chains_in, names_in, stores_in
@@ -23,6 +25,7 @@ _LIMIT = 50_000
 _CHANCE = "numpy.random"  # its functions cannot be watched
 _DRAWS = "draws numbers at every call that a program would not see"
 _MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
+_OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")  # that may be exchanged
 _LEAVES = frozenset((bool, int, float, str, type(None)))  # that lead nowhere
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
@@ -52,6 +55,8 @@ class Reach:
         self._bound: set[tuple[int, int]] = set()
         self._near: set[int] = set()  # what objects of the user's or this package's hold
         self._kinds = Kinds(own_module)
+        self._hooked: list[Tensor] = []  # the tensors, for a question about their hooks
+        self._hooks: Place | None = None
         self.stack: list[tuple[Any, str]] = []
 
     def walk(self, value: Any, path: str) -> None:
@@ -63,6 +68,8 @@ class Reach:
                 if type(value) not in _LEAVES:
                     self._visit(value, path)
             self._kinds.note(self)
+        if self._hooks is not None:
+            self._hooks.expected = look(self._hooks)
 
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""
@@ -116,9 +123,15 @@ class Reach:
 
     def _tensor(self, value: Tensor, path: str) -> None:
         self.tensors[id(value)] = (value, path)
+        if self._hooks is None:
+            key = functools.partial(hooks_of, self._hooked)
+            self._hooks = Place("content", OF_LEAVES, key, (), "hooks of tensors")
+            self.places.append(self._hooks)
+        self._hooked.append(value)
         self.tables.of_tensor(vars(value), path)
         self._kinds.has(vars(value), Tensor, path)
-        self.stack.append((vars(value).get("_hooks"), f"{path}._hooks"))
+        for name in ("_hooks", "_post_accumulate_hooks"):
+            self.stack.append((vars(value).get(name), f"{path}.{name}"))
         wants = value._entry is LEAF
         self.places.append(Place("leaf", value, None, wants, path + ".requires_grad"))
 
@@ -186,6 +199,9 @@ class Reach:
             self.tables.name(value.__globals__, name)
         for name in enclosing.intersection(cells):
             self._chain((name,), known, cells, {})
+        for name in _OF_FUNCTIONS:
+            part = getattr(value, name)
+            self.note("slot", value, name, part, f"{value.__name__}.{name}")
         self.stack += [(part, "a default") for part in value.__defaults__ or ()]
         self.stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
         for chain in chains_in(code):
@@ -253,6 +269,7 @@ class Reach:
     def _of_class(self, owner: Any, name: str, path: str) -> None:
         """A method or property of a value's class: follow the user's, else take the value whole."""
         self._kinds.meet(type(owner))
+        self._class_of(owner, path)
         for base in type(owner).__mro__:
             part = vars(base).get(name)
             if part is None:
@@ -271,6 +288,10 @@ class Reach:
     def _object(self, value: Any, path: str) -> None:
         kind = type(value)
         self._class(kind, path)
+        self._class_of(value, path)
+        if hasattr(kind, "forward"):
+            key = tuple
+            self.note("content", EVERY_MODULE, key, key(EVERY_MODULE), "hooks of all modules")
         if getattr(kind, "_moves_rates", False):
             self.schedules.append(value)
         table = getattr(value, "__dict__", None)
@@ -292,6 +313,11 @@ class Reach:
                 inner = path if key in _FLAT else f"{path}.{key}"
                 self._follow("attribute", table, key, part, inner)
 
+    def _class_of(self, value: Any, path: str) -> None:
+        """An object with attributes of its own may be given another class."""
+        if isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, Tensor):
+            self.note("slot", value, "__class__", type(value), f"{path}.__class__")
+
     def _class(self, kind: type, path: str) -> None:
         """The functions of a class, of which any may be called."""
         self._kinds.meet(kind)
@@ -300,6 +326,14 @@ class Reach:
                 self._seen[id(base)] = base
                 for part in vars(base).values():
                     self.stack += [(function, path) for function in functions_in(part)]
+
+
+def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:
+    """The ids of the hooks on the gradients of these tensors."""
+    if not changes:  # no tensor ever had one
+        return ()
+    tables = [table for x in tensors for table in (x._hooks, x._post_accumulate_hooks) if table]
+    return tuple(number for table in tables for number in table)
 
 
 def _foreign(kind: type) -> bool:

@@ -328,6 +328,9 @@ def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any,
     for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
         if tracer.places[id(leaf)] != place:
             found.append((place, tracer.places[id(leaf)], None))
+        path = tracer.reach.tensors[id(leaf)][1] if id(leaf) in tracer.reach.tensors else "argument"
+        if not path.startswith("argument"):  # known by another name too: again so
+            found.append((leaf, place, None))
     for x, array in tracer.lifted:
         if type(x._array) is Traced and x._array.version < 0:  # nobody has looked
             continue
