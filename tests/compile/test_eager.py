@@ -9,7 +9,6 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,9 @@ import rushlight as rl
 from rushlight.core import heavy
 from rushlight.core.dispatch import apply
 from rushlight.core.primitive import REGISTRY
+
+from .single_programs import everything_counts as everything_counts
+from .single_programs import plain
 
 pytest.importorskip("llvmlite")
 sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
@@ -39,28 +41,8 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def everything_counts() -> Iterator[None]:
-    """Arrays of any size are worth a program, and nothing is left of earlier tests."""
-    before = heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on
-    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = 1, 1, True
-    heavy.forget()
-    yield
-    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = before
-    heavy.forget()
-
-
 def programs() -> list[str]:
     return [key[0] for key, found in heavy.FORMS.items() if callable(found)]
-
-
-def plain(call: Any) -> Any:
-    """What NumPy makes of it."""
-    rl.eager_kernels(False)
-    try:
-        return call()
-    finally:
-        rl.eager_kernels(True)
 
 
 def values(found: Any) -> list[np.ndarray]:

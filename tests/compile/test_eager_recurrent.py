@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ import pytest
 import rushlight as rl
 from rushlight.core import heavy
 
+from .single_programs import everything_counts as everything_counts
+from .single_programs import plain
+
 pytest.importorskip("llvmlite")
 KINDS = {
     "tanh": lambda **how: rl.nn.RNN(5, 6, **how),
@@ -19,24 +22,6 @@ KINDS = {
     "GRU": lambda **how: rl.nn.GRU(5, 6, **how),
     "LSTM": lambda **how: rl.nn.LSTM(5, 6, **how),
 }
-
-
-@pytest.fixture(autouse=True)
-def everything_counts() -> Iterator[None]:
-    before = heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on
-    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = 1, 1, True
-    heavy.forget()
-    yield
-    heavy.SWITCH.least, heavy.SWITCH.light, heavy.SWITCH.on = before
-    heavy.forget()
-
-
-def plain(call: Any) -> Any:
-    rl.eager_kernels(False)
-    try:
-        return call()
-    finally:
-        rl.eager_kernels(True)
 
 
 def states(found: Any) -> list[Any]:
