@@ -125,7 +125,8 @@ class Gate:
     def surround(self, around: Callable[..., Any]) -> None:
         """What `around` makes of the function inside is inside from now on."""
         inner = self.inner
-        self.inner = lambda *args, **kwargs: around(inner, args, kwargs)
+        outer: Any = lambda *args, **kwargs: around(inner, args, kwargs)
+        self.inner = functools.update_wrapper(outer, inner)
         for table in (CODES, ASKING):
             table.pop(id(self.plain), None)
         self.plain = _failing(_leading(self.public, functools.partial(around, inner), inner))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import dis
 import functools
+import inspect
 import re
 import sys
 import threading
@@ -115,7 +116,7 @@ def explain() -> bool:
     if forms:
         found = misfit(forms, args[1:] if "Tensor." in public.__qualname__ else args, kwargs)
     elif uses:
-        own = public.__wrapped__ if id(frame.f_code) in ASKING else public
+        own: Any = inspect.unwrap(public) if id(frame.f_code) in ASKING else public
         found = _first_use(own, uses, args, kwargs)
     else:
         return False
