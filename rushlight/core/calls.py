@@ -23,6 +23,7 @@ from .dispatch import (
     observe,
     write_out,
 )
+from .dtypes import KINDS
 from .errors import Unfollowed, unremarked
 from .numbers import number
 from .overrides import OPS, speaks
@@ -34,8 +35,7 @@ from .tensor import EAGER_TYPES, Tensor, link_view
 
 NUMBERS = frozenset((float, int))
 SINGLE = np.dtype(np.float32)  # what most tensors are: told faster than by a code
-REAL_FLOATS = FLOATS - frozenset("FDO")
-REALS = REAL_FLOATS | frozenset(np.typecodes["AllInteger"] + "?")
+ALL_CODES = FLOATS | frozenset(np.typecodes["AllInteger"] + "?")
 OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 # array classes that need no more of `apply` than the choice of what does an op on them
@@ -63,11 +63,17 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
     return op
 
 
+def _usual(prim: Primitive) -> Any:
+    """The data type that is told fastest, where the op takes it."""
+    return None if "float" in prim.refuses else SINGLE
+
+
 def _taken(prim: Primitive) -> Any:
     """The type codes of what an op is evaluated on without promotion; None for any."""
+    refused = frozenset("".join(KINDS[kind] for kind in prim.refuses))
     if prim.dtype == "float":
-        return REAL_FLOATS if prim.real else FLOATS
-    return REALS if prim.real else None
+        return FLOATS - refused
+    return ALL_CODES - refused if refused else None
 
 
 def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,13 +88,13 @@ def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
 
 def _unary(prim: Primitive) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, taken = prim.rule is not None, _taken(prim)
+    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
     any_type = taken is None
 
     def op(input: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
-            if type(a) is ndarray and (any_type or a.dtype is SINGLE or a.dtype.char in taken):
+            if type(a) is ndarray and (any_type or a.dtype is usual or a.dtype.char in taken):
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
                 except (MemoryError, RuntimeWarning) as error:
@@ -121,14 +127,14 @@ def _unary(prim: Primitive) -> Any:
 
 def _unary_with_params(prim: Primitive) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records = prim.rule is not None
+    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
     view = type(prim.rule) is Multilinear and prim.rule.view
-    any_type = not prim.real
+    any_type = taken is None
 
     def op(input: Any, *params: Any) -> Any:
         if type(input) in EAGER_TYPES:
             a = input._array
-            if type(a) is ndarray and (any_type or a.dtype is SINGLE or a.dtype.char in REALS):
+            if type(a) is ndarray and (any_type or a.dtype is usual or a.dtype.char in taken):
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
                     if type(y) is not ndarray:
@@ -164,7 +170,8 @@ def _unary_with_params(prim: Primitive) -> Any:
 
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, taken, plain = prim.rule is not None, _taken(prim), type(evaluate) is np.ufunc
+    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
+    plain = type(evaluate) is np.ufunc
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
@@ -177,7 +184,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                 b, py = other, None
                 fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
                 z = number(b, a.dtype) if fits and plain and (b or kind is int) else b
-            if fits and (taken is None or a.dtype is SINGLE or a.dtype.char in taken):
+            if fits and (taken is None or a.dtype is usual or a.dtype.char in taken):
                 try:
                     y = evaluate(a, z, *params) if params else evaluate(a, z)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
@@ -268,12 +275,15 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
     """Two operands of whatever types the op itself checks (matmul, linear)."""
     long_way = long_way or _long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records = prim.rule is not None
+    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
+    any_type = taken is None
 
     def op(input: Any, other: Any, *params: Any) -> Any:
         if type(input) in EAGER_TYPES and type(other) in EAGER_TYPES:
             a, b = input._array, other._array
-            if type(a) is ndarray and type(b) is ndarray:
+            if type(a) is ndarray and type(b) is ndarray and (
+                any_type or a.dtype is usual or a.dtype.char in taken
+            ):  # fmt: skip
                 try:
                     y = evaluate(a, b, *params) if params else evaluate(a, b)
                     if type(y) is not ndarray:
@@ -307,7 +317,7 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
 
 def _triple(prim: Primitive) -> Any:
     """Three operands of whatever types the op itself checks (a layer's input, weight, bias)."""
-    evaluate, records = prim.eval, prim.rule is not None
+    evaluate, records, taken, usual = prim.eval, prim.rule is not None, _taken(prim), _usual(prim)
     keep_x, keep_y = "x" in prim.reads, "y" in prim.reads
 
     def op(input: Any, other: Any, third: Any, *params: Any) -> Any:
@@ -316,15 +326,16 @@ def _triple(prim: Primitive) -> Any:
             a, b = input._array, other._array
             c, pz = (None, None) if third is None else (third._array, third._entry)
             if type(a) is ndarray and type(b) is ndarray and (c is None or type(c) is ndarray):
+                if taken is not None and a.dtype is not usual and a.dtype.char not in taken:
+                    return apply(prim, (input, other, third), params)
                 try:
                     y = evaluate(a, b, c, *params)
-                    y = y if type(y) is ndarray else asarray(y)
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
                     y = _again(error, _refused, evaluate, a, b, c, *params)
                 result = new(Tensor)
-                result._array = y
+                result._array = y = y if type(y) is ndarray else asarray(y)
                 px, py = input._entry, other._entry
                 if (px is None and py is None and pz is None) or not (records and STATE.grad):
                     result._entry = None
@@ -353,6 +364,7 @@ def _general(prim: Primitive) -> Any:
     arity = prim.arity or 0
     evaluate, direct, records = prim.eval, prim.dtype == "first", prim.rule is not None
     single, wrap = prim.outputs == 1, _wrapped(prim) if prim.outputs == 1 else _several(prim)
+    taken = _taken(prim) if direct else None
 
     def op(*arguments: Any) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
@@ -365,6 +377,8 @@ def _general(prim: Primitive) -> Any:
                 return apply(prim, inputs, params)
             arrays.append(x._array)
             wanted = wanted or x._entry is not None
+        if taken is not None and arrays[0].dtype.char not in taken:
+            return apply(prim, inputs, params)
         try:
             y = evaluate(*arrays, *params)
             if single and type(y) is not ndarray:

@@ -237,7 +237,7 @@ def _by_a_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ..
 
 def apply_plain(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Evaluate an op on tensors over NumPy arrays, numbers beside them."""
-    inputs = promote(prim, inputs)
+    inputs = promote(prim, inputs, params)
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
     try:
         y = evaluate(prim, arrays, params)
@@ -295,11 +295,11 @@ def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
     )
 
 
-def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Bring all operands to one data type, by the op's `dtype` rule."""
+def promote(prim: Primitive, inputs: tuple[Any, ...], params: Any = ()) -> tuple[Any, ...]:
+    """Bring all operands to one data type, by the op's `dtype` rule; `params` name a refusal."""
     rule = prim.dtype
-    if prim.real:
-        _refuse_complex(prim, inputs)
+    if prim.refuses:
+        _refuse_kinds(prim, inputs, params)
     if rule == "first":
         return tuple([x if isinstance(x, Tensor) else _foreign(x) for x in inputs])
     common = result_type(*inputs)
@@ -310,14 +310,31 @@ def promote(prim: Primitive, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple([_to(x, common) for x in inputs])
 
 
-def _refuse_complex(prim: Primitive, inputs: tuple[Any, ...]) -> None:
-    """torch's error for complex numbers where an op takes none."""
-    common = result_type(*[x for x in inputs if x is not None])
-    if common.is_complex:
-        if " " not in prim.real:
-            raise not_implemented(prim.real, common)
-        text = prim.real.removeprefix("NotImplementedError: ")
-        raise (RuntimeError if text is prim.real else NotImplementedError)(text)
+def _refuse_kinds(prim: Primitive, inputs: tuple[Any, ...], params: Any) -> None:
+    """torch's error for numbers of a kind that an op does not take."""
+    given = result_type(*[x for x in inputs if x is not None])
+    if prim.dtype == "first" and not given.is_complex and isinstance(inputs[0], Tensor):
+        given = inputs[0].dtype
+    said: Any = prim.refuses.get(dtypes.kind_of(given))
+    if callable(said):
+        said = said(*inputs, *params)
+    if said:
+        raise _refusal(said, given)
+
+
+def _refusal(said: str, given: dtypes.dtype) -> BaseException:
+    """torch's error for numbers of a type, by the name of a kernel or as a sentence."""
+    if " " not in said:
+        return not_implemented(said, given)
+    text = said.removeprefix("NotImplementedError: ")
+    kind = RuntimeError if text is said else NotImplementedError
+    return kind(text.replace("{}", scalar_type_name(given)))
+
+
+def refuse(x: Tensor, kinds: str, said: str) -> None:
+    """torch's error if the numbers in x are of one of these kinds, for functions of several ops."""
+    if dtypes.kind_of(x.dtype) in kinds.split():
+        raise _refusal(said, x.dtype)
 
 
 def _foreign(x: Any) -> Any:

@@ -143,6 +143,16 @@ def _load(kind: dtype) -> np.dtype:
 
 
 COMPLEX_CODES = frozenset("FDO")  # NumPy's type codes; O is ml_dtypes' complex32
+# The kinds of numbers that ops tell apart, with NumPy's type codes; E is ml_dtypes' bfloat16.
+KINDS = {
+    "bool": "?", "uint8": "B", "int": np.typecodes["AllInteger"].replace("B", ""),
+    "float16": "e", "bfloat16": "E", "float": "fd", "complex": "FDO",
+}  # fmt: skip
+
+
+def kind_of(kind: dtype) -> str:
+    """Which of `KINDS` numbers of a type are."""
+    return kind.name if kind.name in KINDS else ("bool", "int", "float", "complex")[kind.category]
 
 
 def part_of(kind: np.dtype) -> np.dtype:

@@ -130,15 +130,17 @@ class Primitive:
     but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
     does not move with x but is not independent of it either (ReLU): its own gradient is zero.
     `once`: with a number, half precision is computed in float32 and rounded once.
-    `real`: the op takes no complex numbers; the kernel by which torch says so, or its sentence
-    (of a RuntimeError, or after "NotImplementedError: ").
+    `refuses`: kinds of numbers that the op does not take (words of `dtypes.KINDS`; "half") and
+    the kernel by which torch says so, or its sentence (of a RuntimeError, or after
+    "NotImplementedError: "), or what gives it for the operands. `real="..."` is short for
+    `refuses={"complex": "..."}`.
     `arity` None means one sequence of operands (cat, stack). `edges(entry)` shows the node as
     torch's several: places of parents, and (node, *edges) for nodes between that no entry has.
     """
 
     __slots__ = (
         "arity", "doc", "dtype", "edges", "eval", "flat", "lower", "name", "node", "once",
-        "outputs", "pull", "reads", "real", "rule", "shape",
+        "outputs", "pull", "reads", "refuses", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -150,7 +152,7 @@ class Primitive:
     reads: str
     flat: str
     once: bool
-    real: str
+    refuses: dict[str, Any]
     doc: str
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
@@ -167,7 +169,8 @@ class Primitive:
         self.reads = fields.get("reads", "")
         self.flat = fields.get("flat", "")
         self.once = fields.get("once", False)
-        self.real = fields.get("real", "")
+        real = fields.get("real", "")
+        self.refuses = _by_kind({"complex": real} if real else {}, fields.get("refuses", {}))
         self.doc = fields.get("doc", "")
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)
@@ -180,6 +183,18 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+
+_SEVERAL = {"half": ("float16", "bfloat16"), "int": ("int", "uint8")}
+
+
+def _by_kind(*tables: dict[str, Any]) -> dict[str, Any]:
+    """Tables of refusals with a key for each kind of numbers."""
+    return {
+        kind: text
+        for table in tables for words, text in table.items()
+        for word in words.split() for kind in _SEVERAL.get(word, (word,))
+    }  # fmt: skip
 
 
 @functools.cache

@@ -341,7 +341,8 @@ class Engine(Stream):
         self, p: Array, dtype: DTypeLike | None = None, *, out: Array | None = None
     ) -> Array:
         """1 with the probability given for each place: one word each, two if `p` is float64."""
-        kind = kind_of(p.dtype, '"bernoulli_tensor_cpu_p_"', *_REAL)
+        kernel = "self" if p.dtype.kind == "c" else "p"
+        kind = kind_of(p.dtype, f'"bernoulli_tensor_cpu_{kernel}_"', *_REAL)
         if p.size and not ((p >= 0) & (p <= 1)).all():
             raise fail(
                 RuntimeError,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import shapes
-from ..core.dispatch import wrap_array
+from ..core.dispatch import refuse, wrap_array
 from ..core.errors import ShapeError, fail
 from ..core.shapes import Size, dimension, dimensions
 from ..core.tensor import Tensor
@@ -202,6 +202,8 @@ def repeat_interleave(
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
         return _each_repeated(input, place, int(repeats))
+    if isinstance(repeats, Tensor):
+        refuse(repeats, "bool uint8 float16 bfloat16 float complex", "repeat_interleave_cpu")
     counts = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)
     if counts.ndim == 0 or (counts.ndim == 1 and counts.size == 1):
         counts = np.full(size, int(counts.reshape(())))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..autograd.batched import by_sample
 from ..core import dtypes
-from ..core.dispatch import not_implemented, scalar_type_name, wrap_array
+from ..core.dispatch import not_implemented, refuse, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
@@ -42,6 +42,7 @@ def unique(
     >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
+    refuse(input, "complex", "unique")
     x = input._array
     if dim is None:
         values, inverse, counts = np.unique(
@@ -216,6 +217,7 @@ def searchsorted(
     tensor([1, 3])
     """
     input = self if input is None else input
+    refuse(sorted_sequence, "bool complex", "searchsorted_out_cpu")
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(
             f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import wrap_array
+from ..core.dispatch import refuse, wrap_array
 from ..core.shapes import dimensions
 from ..core.tensor import Tensor
 from ..ops import structure as s
@@ -31,6 +31,7 @@ def gradient(
     >>> torch.gradient(torch.tensor([0.0, 1.0, 4.0, 9.0]))
     (tensor([1., 2., 4., 5.]),)
     """
+    refuse(input, "uint8", "torch.gradient does not support uint8 input.")
     dim = dim if axis is None else axis
     if isinstance(spacing, Tensor) and spacing._array.ndim:
         raise combination("gradient", (input,), {"spacing": spacing})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import named, scalar_type_name
+from ..core.dispatch import named, refuse, scalar_type_name
 from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
 from ..core.shapes import broadcast, dimension, dimensions
@@ -200,6 +200,10 @@ def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = 
 
 def _cross(a: Tensor, b: Tensor, dim: int) -> Tensor:
     """a[1:] b[2:] - a[2:] b[1:], the three components in a circle."""
+    refuse(a, "bool", "cross")
+    if a.dtype is not b.dtype:
+        names = scalar_type_name(a.dtype), scalar_type_name(b.dtype)
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}")
     turn = lambda x, by: s.roll(x, (by,), (dim,))
     shape = broadcast(a._array.shape, b._array.shape)
     a, b = (x if x._array.shape == shape else s.expand(x, shape) for x in (a, b))
@@ -290,6 +294,14 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
     for label, x in (("X1", x1), ("X2", x2)):
         if x._array.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, {label} got: {x.ndim}D")
+        kind = x.dtype
+        if not kind.is_floating_point:
+            raise RuntimeError(f"cdist only supports floating-point dtypes, {label} got:"
+                               f" {scalar_type_name(kind)}")  # fmt: skip
+    refuse(x1, "float16 bfloat16", "cdist")
+    if x1.dtype is not x2.dtype:
+        names = scalar_type_name(x1.dtype), scalar_type_name(x2.dtype)
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}")
     m, n = x1._array.shape[-1], x2._array.shape[-1]
     if m != n:
         raise fail(

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, elsewhere, inplace
-from ..core.dispatch import named, not_implemented, scalar_type_name, whole, write_out
+from ..core.dispatch import (
+    named,
+    not_implemented,
+    refuse,
+    result_type,
+    scalar_type_name,
+    whole,
+    write_out,
+)
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, is_value, memory
 from ..core.numbers import number

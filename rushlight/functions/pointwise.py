@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import named, result_type, scalar, scalar_type_name, wrap_array, write_out
+from ..core.dispatch import (
+    named,
+    not_implemented,
+    refuse,
+    result_type,
+    scalar,
+    scalar_type_name,
+    wrap_array,
+    write_out,
+)
 from ..core.numbers import held
 from ..core.operands import refuse_numbers
 from ..core.tensor import Tensor
@@ -248,6 +257,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if isinstance(min, (int, float)) or isinstance(max, (int, float)):
             raise combination("clamp", (input, min, max), {})
+        kind = result_type(input, *(bound for bound in (min, max) if bound is not None))
+        if kind.is_complex:
+            raise NotImplementedError("clamp is not supported for complex types")
+        if kind is dtypes.bool_ and min is not None and max is not None:
+            raise not_implemented("clamp_cpu", kind)
         result = input if min is None else e.maximum(input, min)
         result = result if max is None else e.minimum(result, max)
         return _out(named(result, "ClampBackward0"), out)
@@ -296,6 +310,9 @@ def round(input: Tensor, *, decimals: int | None = None, out: Any = None) -> Any
     """
     if decimals is None:
         return e.round(input, 0, out=out)
+    refuse(input, "int uint8", "round_cpu" if decimals else "round_vml_cpu")
+    if decimals:
+        refuse(input, "bool complex", "round_cpu")
     return named(e.round(input, decimals, out=out), "RoundBackward1")
 
 
@@ -350,6 +367,8 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     """
     if not isinstance(weight, Tensor) and _halves(input, end):
         return _out(e.lerp(input.float(), end.float(), weight).to(input.dtype), out)
+    if not isinstance(weight, Tensor):
+        refuse(input, "bool int uint8", "lerp_kernel_scalar")
     y = e.lerp(input, end, weight)
     return _out(named(y, "LerpBackward1") if isinstance(weight, Tensor) else y, out)
 
@@ -370,6 +389,16 @@ def addcmul(
     return _out(e.addcmul(input, tensor1, tensor2, value), out)
 
 
+_WHOLE_ADDCDIV = (
+    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will"
+    " perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be"
+    " implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer"
+    " inputs and as (input + value * tensor1 / tensor2) for float inputs. The future addcdiv"
+    " behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all"
+    " dtypes."
+)
+
+
 def addcdiv(
     input: Any, tensor1: Any, tensor2: Any, *late: Any, value: Any = 1, out: Any = None
 ) -> Any:
@@ -383,6 +412,8 @@ def addcdiv(
         tensor1, tensor2, value = reordered("addcdiv", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
         return _out(e.add(input, e.mul(value, e.div(tensor1, tensor2))), out)
+    if result_type(tensor1, tensor2).category < dtypes.FLOAT:
+        raise RuntimeError(_WHOLE_ADDCDIV)
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..core.dispatch import named, result_type, scalar_type_name, whole, write_out
+from ..core.dispatch import named, refuse, result_type, scalar_type_name, whole, write_out
 from ..core.dtypes import FLOAT, bool_, float32
 from ..core.errors import ShapeError, fail
 from ..core.shapes import dimensions
@@ -242,6 +242,7 @@ def trace(input: Tensor) -> Tensor:
     """
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    refuse(input, "bool", "trace")
     return named(r.sum(s.diagonal(input, 0, 0, 1), None, False), "TraceBackward0")
 
 

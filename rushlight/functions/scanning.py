@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import dtypes
-from ..core.dispatch import named, not_implemented
+from ..core.dispatch import named, not_implemented, refuse
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import compare as c
@@ -43,6 +43,8 @@ def cumsum(
     tensor([1, 3, 6])
     """
     input = _typed(input, dtype)
+    if dtype is not None:
+        refuse(input, "bool", "cumsum_out_cpu")
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return _out(_as_sum(scan.cumsum(input, place), input, dtype), out)
 
@@ -57,6 +59,8 @@ def cumprod(
     tensor([1, 2, 6])
     """
     input = _typed(input, dtype)
+    if dtype is not None:
+        refuse(input, "bool", "cumprod_out_cpu")
     place = dimension(dim if axis is None else axis, input._array.ndim)
     return _out(_as_sum(scan.cumprod(input, place), input, dtype), out)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.dispatch import refuse
 from ..core.errors import fail
 from ..core.tensor import Tensor
 from ..ops import special as k
@@ -121,4 +122,6 @@ def ldexp(input: Tensor, other: Any, *, out: Any = None) -> Tensor:
     >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([3]))
     tensor([8.])
     """
+    if isinstance(other, Tensor) and input.dtype is not dtypes.bool_:
+        refuse(other, "bool", "ldexp_cpu_exp")
     return k.ldexp(input, other, out=out)

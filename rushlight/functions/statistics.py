@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
+from ..core.operands import refuse_numbers
 from ..core.shapes import dimension, required_dim
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
@@ -265,6 +266,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> torch.dist(torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]))
     tensor(5.)
     """
+    refuse_numbers("sub", (input, other))
     return m.distance(input, other, float(p))
 
 

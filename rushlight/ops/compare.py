@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
-from ..core.dispatch import not_implemented
 from ..core.families import plain
 
 
@@ -36,27 +34,25 @@ logical_not = plain("logical_not", eval=np.logical_not, dtype="promote", doc="Wh
                     lower=lambda s, x: s.not_(s.cast(x, bool)))  # fmt: skip
 
 
-def _bits(name: str, ufunc: Any, doc: str, lower: str) -> Any:
-    def evaluate(*operands: Any) -> Any:
-        for x in operands:
-            if getattr(x, "dtype", None) is not None and x.dtype.kind in "fc":
-                raise not_implemented(f"{name}_cpu", dtypes.of(x))
-        return ufunc(*operands)
-
+def _bits(name: str, ufunc: Any, doc: str, lower: str, refuses: dict[str, str]) -> Any:
     arity = 1 if name == "bitwise_not" else 2
-    return plain(name, eval=evaluate, arity=arity, dtype="promote", doc=doc,
+    return plain(name, eval=ufunc, arity=arity, dtype="promote", doc=doc, refuses=refuses,
                  lower=lambda s, *xs: getattr(s, lower)(*xs))  # fmt: skip
 
 
+_REALS = "half float complex"
 bitwise_and = _bits("bitwise_and", np.bitwise_and, "x & y; for bools the logical and.",
-                    "and_")  # fmt: skip
+                    "and_", {_REALS: "bitwise_and_cpu"})  # fmt: skip
 bitwise_or = _bits("bitwise_or", np.bitwise_or, "x | y; for bools the logical or.",
-                   "or_")  # fmt: skip
+                   "or_", {_REALS: "bitwise_or_cpu"})  # fmt: skip
 bitwise_xor = _bits("bitwise_xor", np.bitwise_xor, "x ^ y; for bools the exclusive or.",
-                    "xor")  # fmt: skip
-bitwise_not = _bits("bitwise_not", np.invert, "~x; for bools the logical not.", "not_")
-bitwise_left_shift = _bits("bitwise_left_shift", np.left_shift, "x << y.", "shift_left")
-bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift, "x >> y.", "shift_right")
+                    "xor", {_REALS: "bitwise_xor_cpu"})  # fmt: skip
+bitwise_not = _bits("bitwise_not", np.invert, "~x; for bools the logical not.", "not_",
+                    {_REALS: "bitwise_not_cpu"})  # fmt: skip
+bitwise_left_shift = _bits("bitwise_left_shift", np.left_shift, "x << y.", "shift_left",
+                           {f"bool {_REALS}": "lshift_cpu"})  # fmt: skip
+bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift, "x >> y.", "shift_right",
+                            {f"bool {_REALS}": "rshift_cpu"})  # fmt: skip
 
 
 def _on_floats(ufunc: Any, otherwise: bool) -> Any:

@@ -43,10 +43,26 @@ def same_types(a: np.ndarray, b: np.ndarray, *notes: str) -> None:
         )
 
 
+def _unlike(a: np.ndarray, b: np.ndarray) -> BaseException:
+    """torch's error for a product of two types, in the words of the kernel it would have called."""
+    first, second = (scalar_type_name(dtypes.of(one)) for one in (a, b))
+    if b.ndim == 1 == a.ndim:
+        said = f"dot : expected both vectors to have same dtype, but found {first} and {second}"
+    elif b.ndim == 1:
+        said = "addmv input tensors must have the same dtype, but got"
+        said = f"{said} {second}, {first}, and {second}"
+    elif b.ndim > 2:
+        said = f"expected scalar type {first} but found {second}"
+    else:
+        said = f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)}"
+    note = f"convert one of them, for example with .to(torch.{dtypes.of(a).name})"
+    return fail(DTypeError, said, note)
+
+
 def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
     try:
-        if a.dtype is not b.dtype:
-            same_types(a, b)
+        if a.dtype is not b.dtype and a.dtype != b.dtype:
+            raise _unlike(a, b)
         return product(a, b)
     except ValueError:
         raise _misfit(a, b) from None
@@ -163,6 +179,8 @@ def _linear_edges(entry: Any) -> tuple[Any, ...]:
 
 
 _NODES_OF_LINEAR = {1: "SqueezeBackward4"}
+
+
 bmm = multilinear(
     "bmm", eval=_matmul, adjoints=[_left, _right], reads=CROSSED,
     lower=("contraction", "bik,bkj->bij"), doc="Products of batches of matrices.",

@@ -154,6 +154,7 @@ def _power_edges(entry: Any) -> tuple[int, ...]:
 pow = elementwise(
     "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads=RAISED,
     lower=lambda s, x, y: s.pow(x, y), node=_power_node, edges=_power_edges, doc="x ** p.",
+    refuses={"bool": "pow"},
 )  # fmt: skip
 
 neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
@@ -172,9 +173,9 @@ def _abs(x: Any) -> Any:
 
 
 abs = elementwise(
-    "abs", eval=_abs, partials=[lambda y, x: sgn(x)], reads="x",
+    "abs", eval=_abs, partials=[lambda y, x: sgn(x)], reads="x", dtype="first",
     pull=lambda g, entry: (g * sgn(entry[INPUTS][0]),),  # not conjugated: the result is real
-    lower=lambda s, x: s.abs(x), doc="|x|; the gradient at 0 is 0.",
+    lower=lambda s, x: s.abs(x), refuses={"bool": "abs_cpu"}, doc="|x|; the gradient at 0 is 0.",
 )  # fmt: skip
 
 complex_sgn = general(
@@ -279,16 +280,19 @@ def _no_derivative(name: str) -> Any:
     return [refuse, refuse]
 
 
-floor_divide = elementwise("floor_divide", eval=_floor_divide, real="div_floor_cpu",
+floor_divide = elementwise("floor_divide", eval=_floor_divide,
+                           refuses={"bool complex": "div_floor_cpu"},
                            partials=_no_derivative("floor_divide"), node="NotImplemented",
                            lower=lambda s, x, y: s.floor_div(x, y),
                            doc="The quotient rounded down.")  # fmt: skip
 trunc_divide = elementwise(
     "trunc_divide", eval=_trunc_divide, partials=[0.0, 0.0],
+    refuses={"bool complex": "div_trunc_cpu"},
     node="DivBackward2", doc="The quotient rounded towards zero.",
 )  # fmt: skip
 floor_quotient = elementwise(
     "floor_quotient", eval=_floor_divide, partials=[0.0, 0.0],
+    refuses={"bool complex": "div_floor_cpu"},
     lower=lambda s, x, y: s.floor_div(x, y), node="DivBackward2",
     doc="div(x, y, rounding_mode='floor').",
 )  # fmt: skip
@@ -302,13 +306,13 @@ def _by_tensor(entry: Entry) -> int:
 
 
 remainder = elementwise(
-    "remainder", eval=_remainder, real="remainder_cpu",
+    "remainder", eval=_remainder, refuses={"bool complex": "remainder_cpu"},
     partials=[1, lambda y, a, b: -floor_quotient(a, b)],
     reads=DIVIDED, node=lambda entry: f"RemainderBackward{_by_tensor(entry)}",
     doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
-    "fmod", eval=_fmod, real="fmod_cpu", reads=DIVIDED,
+    "fmod", eval=_fmod, refuses={"bool complex": "fmod_cpu"}, reads=DIVIDED,
     partials=[1, lambda y, a, b: -trunc_divide(a, b)],
     lower=lambda s, x, y: s.fmod(x, y), node=lambda entry: f"FmodBackward{_by_tensor(entry)}",
     doc="x - trunc(x / y) * y: the sign of the dividend.",
@@ -366,6 +370,7 @@ def _within(x: Any, low: Any, high: Any) -> Any:
 clamp = elementwise(
     "clamp", eval=_clamp, reads="x",
     real="NotImplementedError: clamp is not supported for complex types",
+    refuses={"bool": "clamp_cpu"},
     partials=[lambda y, x, low, high: _within(x, low, high)],
     lower=lambda s, x, low, high: s.clamp(x, low, high), node="ClampBackward1",
     doc="min(max(x, low), high) for numbers; the gradient passes inside and on the bounds.",
@@ -383,14 +388,18 @@ def _integral(ufunc: Any) -> Any:
 
 floor = elementwise("floor", eval=_integral(np.floor), partials=[0.0],
                     real="NotImplementedError: floor is not supported for complex inputs",
+                    refuses={"bool": "floor_vml_cpu"},
                     lower=lambda s, x: s.floor(x), doc="Rounded down.")  # fmt: skip
 ceil = elementwise("ceil", eval=_integral(np.ceil), partials=[0.0],
                    real="NotImplementedError: ceil is not supported for complex inputs",
+                   refuses={"bool": "ceil_vml_cpu"},
                    lower=lambda s, x: s.ceil(x), doc="Rounded up.")  # fmt: skip
 trunc = elementwise("trunc", eval=_truncate, partials=[0.0], lower=lambda s, x: s.trunc(x),
                     real="NotImplementedError: trunc is not supported for complex inputs",
+                    refuses={"bool": "trunc_vml_cpu"},
                     doc="Rounded towards zero.")  # fmt: skip
-frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1], real="frac_cpu",
+frac = elementwise("frac", eval=lambda x: x - np.trunc(x), partials=[1],
+                   refuses={"bool int complex": "frac_cpu"},
                    lower=lambda s, x: s.sub(x, s.trunc(x)), doc="x - trunc(x).")  # fmt: skip
 
 
@@ -401,7 +410,7 @@ def _round(x: Any, decimals: int) -> Any:
 
 
 round = elementwise(
-    "round", eval=_round, partials=[0.0], real="round_vml_cpu",
+    "round", eval=_round, partials=[0.0], refuses={"bool complex": "round_vml_cpu"},
     node=lambda entry: f"RoundBackward{int(entry[PARAMS][0] != 0)}",
     doc="The nearest integer (halves to even), or to `decimals` places.",
 )  # fmt: skip
@@ -425,12 +434,13 @@ def _lerp(a: Any, b: Any, w: Any) -> Any:
 
 
 lerp = general(
-    "lerp", arity=3, dtype="promote", reads="x", eval=heavy("lerp", _lerp, light=True),
+    "lerp", arity=3, dtype="promote", reads="x", refuses={"bool int": "lerp_kernel_tensor"},
+    eval=heavy("lerp", _lerp, light=True),
     vjp=lambda g, y, a, b, w: (g * (1 - conj(w)), g * conj(w), g * conj(b - a)),
     doc="a + w (b - a).",
 )  # fmt: skip
 addcmul = general(
-    "addcmul", arity=3, dtype="promote", reads=ADDED,
+    "addcmul", arity=3, dtype="promote", reads=ADDED, refuses={"bool": "addcmul_cpu_out"},
     eval=lambda x, a, b, value: _kept(x + (a * b if value == 1 else value * a * b), x),
     vjp=lambda g, y, x, a, b, value: (
         g, g * conj(b) * _conjugate(value), g * conj(a) * _conjugate(value),
@@ -446,7 +456,8 @@ addcdiv = general(
     doc="x + value * a / b.",
 )  # fmt: skip
 hypot = elementwise(
-    "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float", real="hypot_cpu",
+    "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float",
+    refuses={"bool int complex": "hypot_cpu"},
     reads="xy",
     partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
 )  # fmt: skip
@@ -465,9 +476,11 @@ copysign = elementwise(
     lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",
 )  # fmt: skip
-nextafter = elementwise("nextafter", eval=np.nextafter, real="nextafter_cpu", partials=[1, 0.0],
+nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
+                        refuses={"bool int complex": "nextafter_cpu"},
                   doc="The next number after x towards y.")  # fmt: skip
-gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote", real="gcd_cpu",
+gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote",
+            refuses={"bool half float complex": "gcd_cpu"},
             doc="Greatest common divisor.")  # fmt: skip
 
 
@@ -476,7 +489,8 @@ def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(np.lcm(a.astype(wide), b.astype(wide))).astype(a.dtype)
 
 
-lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote", real="lcm_cpu",
+lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote",
+            refuses={"bool half float complex": "lcm_cpu"},
             doc="Least common multiple.")  # fmt: skip
 heaviside = elementwise(
     "heaviside", eval=lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype),

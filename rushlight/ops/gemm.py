@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import narrowed
+from ..core.dispatch import not_implemented
+from ..core.dtypes import bool_, narrowed
 from ..core.heavy import SWITCH, heavy
 
 SMALL = 1_000_000
@@ -33,11 +34,22 @@ def _has_small_kernels() -> bool:
 
 def product(a: np.ndarray, b: np.ndarray) -> Any:
     """a @ b for operands of one data type; half precision sums in float32 as torch does."""
-    if a.dtype.itemsize <= 2 and a.dtype.kind in "fV":
+    if a.dtype.itemsize <= 2 and a.dtype.kind in "fVb":
+        if a.dtype.kind == "b":
+            return _of_bools(a, b)
         return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
     if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     return multiply(a, b) if a.ndim < 3 > b.ndim else multiply(a, b, order="C")
+
+
+def _of_bools(a: np.ndarray, b: np.ndarray) -> Any:
+    """torch's refusal, by the kernel it would have called; of nothing there is a product."""
+    if a.size and b.size:
+        vector = "addmv_impl_cpu" if a.ndim > 1 else "dot"
+        matrix = "bmm" if a.ndim > 2 < b.ndim else "addmm_impl_cpu_"
+        raise not_implemented(vector if b.ndim == 1 else matrix, bool_)
+    return multiply(a, b)
 
 
 def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:

@@ -144,7 +144,10 @@ def _distance_vjp(g: Any, y: Any, a: Any, b: Any, p: float) -> Any:
 
 
 distance = general("dist", eval=_distance, vjp=_distance_vjp, reads="xy", arity=2,
-                   dtype="promote", doc="The p-norm of a difference.")  # fmt: skip
+                   dtype="promote", refuses={
+                       "int": "norm(): input dtype should be either floating point or complex. Got"
+                              " {} instead."},
+                   doc="The p-norm of a difference.")  # fmt: skip
 
 _EPSILON = 1e-7
 
@@ -167,4 +170,7 @@ def _renorm_vjp(g: Any, y: Any, x: Any, p: float, dims: Dims, limit: float) -> A
 
 
 renorm = general("renorm", eval=_renorm, vjp=_renorm_vjp, reads="x",
+                 refuses={
+                     "bool int": "linalg.vector_norm: Expected a floating point or complex tensor"
+                                 " as input. Got {}"},
                  doc="Slices longer than a limit scaled down to it.")  # fmt: skip

@@ -201,10 +201,12 @@ min_all = general(
     real="min_all", vjp=_shared_by_all, doc="The smallest of all.",
 )  # fmt: skip
 
-argmax = plain("argmax", real="argmax(): does not support complex input",
+argmax = plain("argmax", refuses={"complex": "argmax(): does not support complex input",
+                                  "bool": "argmax(): does not support bool input"},
                eval=lambda x, dim, keep: np.argmax(x, dim, keepdims=keep),
                doc="The index of the first largest value.")  # fmt: skip
-argmin = plain("argmin", real="argmin(): does not support complex input",
+argmin = plain("argmin", refuses={"complex": "argmin(): does not support complex input",
+                                  "bool": "argmin(): does not support bool input"},
                eval=lambda x, dim, keep: np.argmin(x, dim, keepdims=keep),
                doc="The index of the first smallest value.")  # fmt: skip
 all = plain("all",

@@ -200,6 +200,7 @@ def _first(x: np.ndarray, dim: int, k: int) -> np.ndarray:
 
 topk = general(
     "topk", eval=_topk, vjp=_placed_back, reads="z", outputs=2,
+    refuses={"bool": "topk does not support bool dtypes on CPU"},
     doc="The k largest (or smallest) elements along a dimension, and where.",
 )  # fmt: skip
 
@@ -243,6 +244,7 @@ def _place_of(x: np.ndarray, dim: int, k: int) -> np.ndarray | None:
 
 
 kthvalue = general("kthvalue", eval=_kth, vjp=_picked_vjp, reads="z", outputs=2,
+                   refuses={"bool": "kthvalue_cpu"},
                    doc="The k-th smallest element along a dimension, and where.")  # fmt: skip
 
 
@@ -272,20 +274,19 @@ def _middle(x: np.ndarray, dim: int, skip_nan: bool) -> np.ndarray:
 def _median_along(name: str, skip_nan: bool) -> Any:
     @in_float32
     def evaluate(x: np.ndarray, dim: int, keep: bool) -> tuple[Any, Any]:
-        _need_order(x, "median_out")
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
         return _pick(x, _middle(x, dim, skip_nan), dim, keep)
 
     node = "NanmedianBackward1" if skip_nan else "MedianBackward1"
     return general(name, eval=evaluate, vjp=_picked_vjp, reads="z", outputs=2, node=node,
+                   refuses={"bool complex": "median_out"},
                    doc="The (lower) median along a dimension, and where.")  # fmt: skip
 
 
 def _median_all(name: str, skip_nan: bool) -> Any:
     @in_float32
     def evaluate(x: np.ndarray) -> np.ndarray:
-        _need_order(x, "median_cpu")
         if not x.size:
             return np.full((), np.nan, x.dtype)
         flat = x.reshape(-1)
@@ -301,6 +302,7 @@ def _median_all(name: str, skip_nan: bool) -> Any:
 
     node = "NanmedianBackward0" if skip_nan else "MedianBackward0"
     return general(name, eval=evaluate, vjp=vjp, reads="xy", node=node,
+                   refuses={"bool complex": "median_cpu"},
                    doc="The (lower) median of all elements; ties share the gradient.")  # fmt: skip
 
 

@@ -27,13 +27,15 @@ def _kernel(name: str) -> str:
     return named.get(name, f"{name.removeprefix('special_')}_cpu")
 
 
-def _smooth(name: str, eval: Any, partial: Any, reads: str, doc: str, node: str = "") -> Any:
+def _smooth(name: str, eval: Any, partial: Any, reads: str, doc: str, node: str = "",
+            refuses: Any = ()) -> Any:  # fmt: skip
     return elementwise(name, eval=eval, dtype="float", partials=[partial], reads=reads, doc=doc,
-                       real=_kernel(name), node=node or None)  # fmt: skip
+                       real=_kernel(name), refuses=dict(refuses), node=node or None)  # fmt: skip
 
 
 def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str) -> Any:
-    return _smooth(f"special_{name}", eval, partial, reads, doc, f"Special{part}Backward0")
+    wide = {"half": f"{name}_cpu"} if name in ("ndtri", "erfcx", "log_ndtr") else {}
+    return _smooth(f"special_{name}", eval, partial, reads, doc, f"Special{part}Backward0", wide)
 
 
 _GAUSS = 2 / sqrt(pi)
@@ -155,9 +157,9 @@ entr = _special("entr", heavy("special_entr", kernels.entr),
                 lambda y, x: -1 - log(x), "x", "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
 
 
-def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any) -> Any:
+def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any, others: str = "") -> Any:
     return elementwise(name, eval=eval, dtype="float", partials=partials, reads="x", doc=doc,
-                       real=_kernel(name), node=node)  # fmt: skip
+                       refuses={f"{others} complex": _kernel(name)}, node=node)  # fmt: skip
 
 
 def _log(x: Any) -> Any:
@@ -199,7 +201,7 @@ def _no_derivative(operand: str) -> Any:
 zeta = _two_way(
     "special_zeta", kernels.zeta,
     [_no_derivative("self"), lambda y, a, b: -a * zeta(a + 1, b)],
-    "The Hurwitz zeta function.", "SpecialZetaBackward0",
+    "The Hurwitz zeta function.", "SpecialZetaBackward0", "half",
 )  # fmt: skip
 
 
@@ -210,12 +212,12 @@ def _gamma_density(a: Any, x: Any) -> Any:
 igamma = _two_way(
     "igamma", kernels.gammainc,
     [_no_derivative("input"), lambda y, a, b: _gamma_density(a, b)],
-    "The regularised lower incomplete gamma function.", "IgammaBackward0",
+    "The regularised lower incomplete gamma function.", "IgammaBackward0", "bool int",
 )  # fmt: skip
 igammac = _two_way(
     "igammac", kernels.gammaincc,
     [_no_derivative("input"), lambda y, a, b: -_gamma_density(a, b)],
-    "The regularised upper incomplete gamma function.", "IgammacBackward0",
+    "The regularised upper incomplete gamma function.", "IgammacBackward0", "bool int",
 )  # fmt: skip
 
 
@@ -287,7 +289,7 @@ def _flat(name: str, doc: str, arity: int = 1) -> Any:
         arity=arity,
         dtype="float",
         doc=doc,
-        real=f"{name}_cpu",
+        refuses={"half complex": f"{name}_cpu"},
     )
 
 

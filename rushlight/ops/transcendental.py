@@ -184,10 +184,12 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 logaddexp = elementwise(
     "logaddexp", eval=heavy("logaddexp", _logaddexp), dtype="float", reads="xy",
+    refuses={"bool int": "logaddexp_cpu"},
     partials=[lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y)], doc="log(e^x + e^y).",
 )  # fmt: skip
 logaddexp2 = elementwise(
     "logaddexp2", eval=heavy("logaddexp2", np.logaddexp2), dtype="float", reads="xy",
+    refuses={"bool int": "logaddexp2_cpu"},
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
 deg2rad = smooth("deg2rad", heavy("deg2rad", np.deg2rad, light=True), lambda y, x: pi / 180, "",

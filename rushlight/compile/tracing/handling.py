@@ -31,7 +31,7 @@ def handle(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) ->
 
 def _handled(tracer: Any, prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     if not _alike(prim, inputs):
-        inputs = dispatch.promote(prim, inputs)
+        inputs = dispatch.promote(prim, inputs, params)
     # a list: to end a trace looks at all objects, and a tuple must not be seen half filled
     operands = tuple([tracer.lift(x) if isinstance(x, Tensor) else x for x in inputs])
     if tracer.closed:  # two inputs share memory: the trace ended while lifting
@@ -51,7 +51,7 @@ def _alike(prim: Primitive, inputs: tuple[Any, ...]) -> bool:
         if kind is not None and of is not kind:
             return False
         kind = of
-    return kind is not None and kind.kind == "f"
+    return kind is not None and kind.char in "fd"
 
 
 def _chosen(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -132,6 +132,7 @@ def rrelu(
     if not training:
         y = leaky_relu(input, (lower + upper) / 2, inplace)
     else:
+        n.refuse(input, "bool int uint8 float16 complex", "rrelu_with_noise_out_cpu")
         slopes = n.negative_slopes(input, lower, upper)
         y = input.mul_(slopes) if inplace else input * slopes
     return n.named(y, f"RreluWithNoiseBackward{int(inplace)}")
@@ -361,6 +362,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     size = input.size(dim)
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {place} is size {size}")
+    n.refuse(input, "bool int uint8 complex", "glu_cpu")
     first, second = input.chunk(2, place)
     return first * second.sigmoid()
 

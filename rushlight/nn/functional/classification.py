@@ -302,6 +302,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
+    n.refuse(input, "bool int uint8 complex", "log_sigmoid_cpu")
     if not target.is_floating_point():
         raise RuntimeError(
             f"result type {n.type_name(input)} can't be cast to the desired output type"
@@ -332,6 +333,9 @@ def kl_div(
     """
     batch = reduction == "batchmean" and size_average is None and reduce is None
     reduction = "sum" if batch else checked_reduction(reduction, size_average, reduce)
+    for x in (input, target):
+        n.refuse(x, "bool int uint8", "kl_div: Integral inputs not supported.")
+        n.refuse(x, "complex", "kl_div: Complex inputs not supported.")
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."

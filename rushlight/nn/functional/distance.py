@@ -56,6 +56,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2)."""
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    n.refuse(input, "bool int uint8 complex", "pdist only supports floating-point dtypes")
+    n.refuse(input, "float16 bfloat16", "pdist")
     rows = input.shape[0]
     first, second = rl.triu_indices(rows, rows, 1)
     return (input[first] - input[second]).norm(p, -1)
@@ -104,7 +106,8 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes:"
             f" input1: {input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
-    return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    apart = input1 - input2  # first: what cannot be subtracted is refused as such
+    return reduced((-target * apart + float(margin)).clamp_min(0), reduction)
 
 
 def triplet_margin_loss(

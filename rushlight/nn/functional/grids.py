@@ -231,6 +231,8 @@ def grid_sample(
         align_corners = False
     _check_sizes(input, grid, mode)
     batch, dims = input.shape[0], input.ndim - 2
+    kernel = "grid_sampler_3d_cpu" if dims == 3 else "grid_sampler_2d_cpu_kernel_impl"
+    n.refuse(input, "bool int uint8 complex", kernel)
     at = []
     for place, size in enumerate(input.shape[2:]):
         x = grid[..., dims - 1 - place].reshape(batch, -1)

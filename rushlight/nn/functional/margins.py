@@ -14,6 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 Tensor = rl.Tensor
+_WIDE_ONLY = "bool int uint8 float16 bfloat16 complex"  # what kernels for float and double refuse
 
 
 @n.goes_by("MultiMarginLossBackward0")
@@ -50,6 +51,7 @@ def multi_margin_loss(
         )
     if target.dtype is not rl.int64:
         raise RuntimeError(f"expected scalar type Long but found {n.type_name(target)}")
+    n.refuse(input, _WIDE_ONLY, "multi_margin_loss_cpu_kernel")
     labels = target.reshape(-1, 1)
     if n.outside(labels, 0, classes):
         raise RuntimeError("target out of range")
@@ -86,6 +88,7 @@ def multilabel_margin_loss(
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
+    n.refuse(input, _WIDE_ONLY, "multilabel_margin_loss_forward_out_frame")
     single = input.ndim < 2
     scores, labels = (x.reshape(1, -1) if single else x for x in (input, target))
     classes = scores.shape[1]
@@ -177,6 +180,7 @@ def ctc_loss(
     times, lengths = _numbers(input_lengths), _numbers(target_lengths)
     steps, batch, classes = log_probs.shape
     _check_ctc(times, lengths, steps, batch, classes, blank)
+    n.refuse(log_probs, _WIDE_ONLY, "ctc_loss_cpu")
     labels = _padded_labels(targets, lengths, blank)
     loss = n.ctc(
         log_probs, labels, rl.tensor(times), rl.tensor(lengths), blank, bool(zero_infinity)

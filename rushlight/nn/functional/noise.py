@@ -25,6 +25,9 @@ def _scaled(input: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> T
     """input times noise of the given shape: 0 with probability p, else 1 / (1 - p)."""
     if p == 1:
         return input.mul_(0.0) if inplace else input * 0.0
+    if not (input.is_floating_point() or input.is_complex()):
+        raise RuntimeError("result type Float can't be cast to the desired output type"
+                           f" {n.type_name(input)}")  # fmt: skip
     noise = n.dropout_noise(input, shape, p)
     return input.mul_(noise) if inplace else input * noise
 

@@ -18,10 +18,16 @@ __all__ = [
 Tensor = rl.Tensor
 
 
-def _check_channels(channels: int, **named: Any) -> None:
+def _check_channels(channels: int, kind: Any, **named: Any) -> bool:
+    """torch's error for parameters of another size; whether all are of the input's type."""
+    alike = True
     for name, x in named.items():
-        if x is not None and x._array.size != channels:
-            raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+        if x is not None:
+            array = x._array
+            if array.size != channels:
+                raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+            alike = alike and array.dtype is kind
+    return alike
 
 
 def _check_many(input: Tensor) -> None:
@@ -47,19 +53,28 @@ def _last(count: int, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim - count, ndim))
 
 
-def _same_type(input: Tensor, *others: Any) -> None:
+def _same_type(input: Tensor, *params: Any) -> None:
+    """torch's errors for parameters of another type than the input's, in torch's order."""
     kind = input._array.dtype
-    for other in others:
-        if other is None or other._array.dtype is kind:
-            continue
-        if other.dtype is not input.dtype:
-            if input.dtype in (rl.float16, rl.bfloat16) and other.dtype is rl.float32:
-                continue
+    for one in params:
+        if one is not None and one._array.dtype is not kind:
+            _check_mixed(input, [one for one in params if one is not None])
+            return
+
+
+def _check_mixed(input: Tensor, params: list[Any]) -> None:
+    """Beside halves all parameters may be float32; the first says whether they are to be."""
+    if params[0].dtype is not input.dtype:
+        if any(one.dtype is not rl.float32 for one in params):
+            raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+        if input.dtype not in (rl.float16, rl.bfloat16):
+            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+        return
+    for one in params:
+        if one.dtype is not input.dtype:
             raise RuntimeError(
-                "mixed dtype (CPU): expect parameter to have scalar type of Float"
-                if input.dtype is not rl.float64 else
-                f"expected scalar type {n.type_name(input)} but found {n.type_name(other)}"
-            )  # fmt: skip
+                f"expected scalar type {n.type_name(input)} but found {n.type_name(one)}"
+            )
 
 
 def batch_norm(
@@ -86,9 +101,13 @@ def batch_norm(
     if training and ndim:
         _check_many(input)
     channels = sizes[1] if ndim > 1 else 0
-    _check_channels(
-        channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
+    alike = _check_channels(
+        channels, input._array.dtype,
+        running_mean=running_mean, running_var=running_var, weight=weight, bias=bias,
+    )  # fmt: skip
+    if not alike:
+        n.refuse(input, "bool int uint8 complex", "batch_norm")
+        _same_type(input, weight, bias, running_mean, running_var)
     shape = (1, channels) + (1,) * (ndim - 2)
     if ndim < 2 and (running_mean is not None or training):
         if input.numel():
@@ -202,6 +221,7 @@ def rms_norm(
     if not _fits(input, shape, weight):
         _check_normalized(input, shape, True, weight=weight)
     if eps is None:
+        n.refuse(input, "bool int uint8", "rms_norm")
         eps = rl.finfo(input.dtype).eps
     y = n.root_mean_square(input, _last(len(shape), len(input._array.shape)), eps)
     return n.named(y, "MulBackward0") if weight is None else y * weight
@@ -240,6 +260,7 @@ def group_norm(
                 f"Expected {name} to be a vector of size equal to the number of channels in input,"
                 f" but got {name} of shape {list(x.shape)} and input of shape {listed}"
             )
+    n.refuse(input, "bool int uint8 complex", "GroupNormKernelImpl")
     _same_type(input, weight, bias)
     each = channels // num_groups
     grouped = n.reshape(input, (batch, num_groups, each, room))
@@ -256,6 +277,8 @@ def instance_norm(
 
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
     """
+    n.refuse(input, "bool int uint8 complex", "batch_norm")
+    _same_type(input, weight, bias, running_var)
     if use_input_stats and prod(input.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
@@ -292,6 +315,7 @@ def local_response_norm(
         )
     if input.numel() == 0:
         return input
+    n.refuse(input, "bool uint8 complex", "avg_pool2d")
     rows = input.square().reshape(input.shape[0], 1, input.shape[1], -1)
     rows = rl.nn.functional.pad(rows, (0, 0, size // 2, (size - 1) // 2))
     means = rl.nn.functional.avg_pool2d(rows, (size, 1), stride=1).reshape(input.shape)

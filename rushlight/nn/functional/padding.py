@@ -110,6 +110,9 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     if len(ends) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     _check_source(input, ends, mode)
+    if mode != "circular":
+        kernel = "reflection" if mode == "reflect" else "replication"
+        n.refuse(input, "bool", f"{kernel}_pad{len(ends) // 2}d")
     for place in range(len(ends) // 2):
         low, high = ends[2 * place : 2 * place + 2]
         if low or high:

@@ -219,8 +219,6 @@ def _max_pool(
     at = _usual(dims, input, kernel_size, stride, padding, dilation)
     if at is None:
         at = _max_numbers(dims, input, kernel_size, stride, padding, dilation, line)
-    if input.dtype is rl.bool:
-        raise n.not_implemented(f"max_pool{dims}d", rl.bool)
     at = (*at, _out_sizes(input, at, ceil_mode, line))
     whole = input._array.ndim == dims + 2
     batch = input if whole else input.unsqueeze(0)
@@ -358,14 +356,18 @@ def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, paddin
     return kernel, step, pad, ones
 
 
-def _avg_pool(
-    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-    count_include_pad: bool, divisor_override: int | None,
+_AVERAGES = {1: "avg_pool2d", 2: "avg_pool2d", 3: "avg_pool3d_out_frame"}  # torch's kernels
+
+
+def averaged(
+    dims: int, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
+    """The mean of each window, in one to three dimensions."""
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     if not input.is_floating_point() and input.dtype is not rl.int64:
-        raise n.not_implemented(f"avg_pool{dims}d_out_frame", input.dtype)
+        raise n.not_implemented(_AVERAGES[dims], input.dtype)
     total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
     divisor = divisor_override
     if divisor is None:
@@ -382,7 +384,7 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:  # fmt: skip
     """The mean of each window of (N, C, L)."""
-    y = _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    y = averaged(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
     return n.named(y, "SqueezeBackward1")
 
 
@@ -397,7 +399,7 @@ def avg_pool2d(
     >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
     tensor([[[[2.5000]]]])
     """
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+    return averaged(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override)  # fmt: skip
 
 
@@ -412,13 +414,15 @@ def avg_pool3d(
     >>> torch.nn.functional.avg_pool3d(torch.zeros(1, 4, 4, 4), 2).shape
     torch.Size([1, 2, 2, 2])
     """
-    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+    n.refuse(input, "float16 bfloat16", _AVERAGES[3])
+    return averaged(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override)  # fmt: skip
 
 
 def _lp_pool(
     dims: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:
+    n.refuse(input, "uint8 complex", _AVERAGES[dims])
     powers, at = _sums(dims, input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     # torch averages (over what lies inside) and multiplies by the kernel's size
     divisor = _divisor(tuple(input.shape[-dims:]), at, True)

@@ -20,10 +20,12 @@ Tensor = rl.Tensor
 
 def _difference(input: Tensor, target: Tensor, kernel: str) -> Tensor:
     """input - target, refused for data types that torch has no kernel for."""
-    d = input - target
-    if not d.is_floating_point():
-        raise n.not_implemented(kernel, d.dtype)
-    return d
+    common = n.result_type(input, target)
+    if not common.is_floating_point:
+        raise n.not_implemented(kernel, common)
+    return (input if input.dtype is common else input.to(common)) - (
+        target if target.dtype is not rl.bool else target.to(common)
+    )
 
 
 def mse_loss(
@@ -202,5 +204,10 @@ def soft_margin_loss(
             "The function 'soft_margin_loss' is not differentiable with respect to argument"
             " 'target'. This input cannot have requires_grad True."
         )
-    loss = reduced((-(input * target)).exp().log1p(), reduction)
+    loss = -input * target
+    if not (input.is_floating_point() or input.is_complex()):
+        # torch writes the loss into a tensor of the input's type
+        raise RuntimeError("result type Float can't be cast to the desired output type"
+                           f" {n.type_name(input)}")  # fmt: skip
+    loss = reduced(loss.exp().log1p(), reduction)
     return n.named(loss, "SoftMarginLossBackward0")

@@ -15,13 +15,20 @@ __all__ = [
 Tensor = rl.Tensor
 
 
+def _class_name(x: Tensor) -> str:
+    """A tensor's class as torch's old checks name it: bools and wider numbers came later."""
+    name = n.type_name(x)
+    if x.dtype in (rl.bool, rl.bfloat16) or x.is_complex():
+        return f"CPU{name}Type"
+    return f"torch.{name}Tensor"
+
+
 def _check_indices(input: Tensor, name: str) -> None:
     if input.dtype not in (rl.int64, rl.int32):
         error = RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types:"
-            f" Long, Int; but got torch.{n.type_name(input)}Tensor instead (while checking"
-            " arguments"
-            f" for {name})"
+            f" Long, Int; but got {_class_name(input)} instead (while checking arguments for"
+            f" {name})"
         )
         error.add_note("row numbers are whole numbers: use input.long()")
         raise error
@@ -194,6 +201,12 @@ def embedding_bag(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then"
             " it"
             f" must have the same shape as the input ({input.shape})"
+        )
+    if not weight.is_floating_point():
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types:"
+            f" Half, BFloat16, Float, Double; but got {_class_name(weight)} instead (while checking"
+            " arguments for embedding_bag)"
         )
     flat, bag, count = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
-from .pooling import sizes_of
+from .pooling import averaged, sizes_of
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -73,6 +73,11 @@ def _averages(size: int, out: int) -> Any:
     return n.settled(rows).copy()
 
 
+def _kernel(name: str) -> str:
+    """torch's kernel of an adaptive pooling: one dimension is a case of two."""
+    return f"{name}_cpu" if name.endswith("3d") else name.replace("1d", "2d")
+
+
 def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     out = _adaptive_sizes(input, output_size, dims, name)
@@ -84,8 +89,8 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
             f" equal to 0 but received {{{listed}}}"
         )
     _check_adaptive(input, dims, name, "")
-    if not input.is_floating_point():
-        raise n.not_implemented(name, input.dtype)
+    if not input.is_floating_point() and not (dims == 2 and out == (1, 1)):
+        raise n.not_implemented(_kernel(name), input.dtype)
     size = tuple(input.shape[-dims:])
     node = f"AdaptiveAvgPool{dims}DBackward0"
     if out == (1,) * dims:
@@ -94,6 +99,8 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
         return n.named(input.clone(), node)
     if min(out) > 0 and all(a % b == 0 for a, b in zip(size, out)):
         kernel = tuple(a // b for a, b in zip(size, out))
+        if dims == 3:  # also in half precision, which avg_pool3d refuses
+            return n.named(averaged(3, input, kernel), node)
         return n.named(getattr(rl.nn.functional, f"avg_pool{dims}d")(input, kernel), node)
     for dim in range(input.ndim - dims, input.ndim):
         rows = out[dim - input.ndim]
@@ -150,6 +157,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
     if 0 in out:
         y = input[..., :0].reshape(*input.shape[:-dims], *out)
         return (y, rl.zeros(y.shape, dtype=rl.int64)) if indices else y
+    n.refuse(input, "bool int uint8 complex", _kernel(name))
     return _maxima(dims, input, [_bounds(a, b) for a, b in zip(input.shape[-dims:], out)], indices)
 
 

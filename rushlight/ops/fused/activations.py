@@ -48,9 +48,16 @@ def _hardtanh_vjp(g: Any, y: Any, x: Any, low: float, high: float) -> Any:
 
 
 _large_hardtanh_back = heavy("hardtanh_back", _hardtanh_back, _hardtanh_back, light=True)
+
+
+def _below_zero(x: Any, low: float = 0.0, *_: Any) -> str:
+    return "cannot do hardtanh on an unsigned type with negative limits" if low < 0 else ""
+
+
 hardtanh = general(
     "hardtanh", reads="x", vjp=_hardtanh_vjp,
-    real="NotImplementedError: clamp is not supported for complex types",
+    refuses={"complex": "NotImplementedError: clamp is not supported for complex types",
+             "bool": "Bool inputs not supported for hardtanh", "uint8": _below_zero},
     eval=heavy("hardtanh", lambda x, low, high: np.clip(x, low, high).astype(x.dtype), light=True),
     flat="HardtanhBackwardBackward0",
     doc="x held between two bounds; the gradient passes strictly inside.",
@@ -283,6 +290,7 @@ _large_prelu_back = heavy("prelu_back", _prelu_back, _prelu_back, light=True)
 prelu = general(
     "prelu", arity=2, reads="x", node="PreluKernelBackward0",
     eval=heavy("prelu", _prelu, light=True), vjp=_prelu_vjp,
+    refuses={"bool int complex": "prelu_cpu"},
     flat="PreluKernelBackwardBackward0",
     doc="x where positive, else w x; w already of x's number of dimensions.",
 )  # fmt: skip

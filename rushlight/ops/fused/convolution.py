@@ -267,12 +267,14 @@ def _bias_adjoint(g: Any, x: Any, w: Any, bias: Any, *params: Any) -> Any:
     return sum_of(g, (0, *range(2, g.ndim)), False)
 
 
+_NO_BOOL = {"bool": lambda x, *_: "compute_columns3d" if x.ndim == 5 else "slow_conv2d_cpu"}
 convolution = multilinear(
     "convolution", eval=heavy("convolution", _convolve), adjoints=[_data_adjoint, _weight_adjoint],
+    refuses=_NO_BOOL,
     doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
 )  # fmt: skip
 convolution_bias = multilinear(
-    "convolution_bias", node="ConvolutionBackward0", reads=BIASED,
+    "convolution_bias", node="ConvolutionBackward0", reads=BIASED, refuses=_NO_BOOL,
     eval=heavy("convolution_bias", _with_bias),
     adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
@@ -287,6 +289,7 @@ def _to_size(y: Any, shape: Sizes) -> Any:
 
 convolution_data = multilinear(
     "convolution_data", node="ConvolutionBackward0",
+    refuses={"bool uint8": lambda x, *_: f"slow_conv_transpose{max(x.ndim - 2, 2)}d_out_cpu"},
     eval=heavy("convolution_data", _wide(_backward_data)),
     adjoints=[lambda g, y, w, size, *params: _to_size(convolution(g, w.conj(), *params), y.shape),
               lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],

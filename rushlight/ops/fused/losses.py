@@ -57,7 +57,7 @@ def _by_probability(y: Any, p: Any, t: Any) -> Any:
 
 probability_loss = elementwise(
     "probability_loss", eval=_probability_loss, dtype="float", reads="x",
-    real="binary_cross_entropy",
+    refuses={"bool int complex": "binary_cross_entropy"},
     partials=[_by_probability, lambda y, p, t: log(1 - p) - log(p)],
     node="BinaryCrossEntropyBackward0", doc="-(t log p + (1 - t) log(1 - p)).",
 )  # fmt: skip
@@ -100,6 +100,7 @@ self_information = elementwise(
 
 mean_squared_error = general(
     "mean_squared_error", eval=_mean_squared_error, dtype="promote", reads="x", arity=2,
+    refuses={"bool int complex": "mse_cpu"},
     node="MseLossBackward0", vjp=_mean_squared_error_vjp, pull=_pull_mean_squared_error,
     doc="The mean of all (x - t)^2.",
 )  # fmt: skip
@@ -150,6 +151,7 @@ def _smooth_l1_slope(y: Any, d: Any, beta: float) -> Any:
 
 smooth_l1 = elementwise(
     "smooth_l1", eval=heavy("smooth_l1", _smooth_l1, light=True), reads="x",
+    refuses={"bool int complex": "smooth_l1_cpu"},
     node="SmoothL1LossBackward0", partials=[_smooth_l1_slope],
     pull=_held_pull("smooth_l1", _smooth_l1_slope, lambda beta: 1 / beta),
     doc="d^2 / (2 beta) where |d| < beta, else |d| - beta / 2.",
@@ -173,6 +175,7 @@ def _huber_slope(y: Any, d: Any, delta: float) -> Any:
 
 huber = elementwise(
     "huber", eval=heavy("huber", _huber, light=True), reads="x", node="HuberLossBackward0",
+    refuses={"bool int complex": "huber_cpu"},
     partials=[_huber_slope], pull=_held_pull("huber", _huber_slope, lambda delta: 1),
     doc="d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2).",
 )  # fmt: skip

@@ -108,7 +108,6 @@ def _scales(g: np.ndarray, counts: Any, weight: Any, labels: Any, reduction: str
 
 
 def _nll(x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str) -> Any:
-    need_float(x, "nll_loss_out_frame")
     labels, counts = _checked(labels, x.shape[1], ignore)
     wide = None if weight is None else widened(weight)
     flat = _flat(x, labels)
@@ -138,8 +137,13 @@ def _nll_node(entry: Any) -> str:
     return "NllLoss2DBackward0" if places else "NllLossBackward0"
 
 
+def _nll_kernel(x: Any, labels: Any, *_: Any) -> str:
+    places = len(getattr(labels, "shape", ())) > 1
+    return "nll_loss2d_forward_out_frame" if places else "nll_loss_out_frame"
+
+
 nll = multilinear(
-    "nll_loss", eval=_nll, node=_nll_node,
+    "nll_loss", eval=_nll, node=_nll_node, refuses={"bool int complex": _nll_kernel},
     adjoints=[lambda g, x, labels, weight, ignore, reduction:
               nll_back(g, labels, weight, x.shape, ignore, reduction), None, None],
     doc="Minus the scores at their labels, weighted, then averaged, summed or kept.",

@@ -357,8 +357,14 @@ def _standardise_node(entry: Any) -> str:
     return f"Native{'Layer' if layer else 'Batch'}NormBackward0"
 
 
+def _kernel(x: Any, w: Any, b: Any, dims: Sizes = (), eps: float = 0.0) -> str:
+    """torch's kernel for statistics over these dimensions."""
+    return "LayerNormKernelImpl" if dims and dims[0] and dims[-1] == x.ndim - 1 else "batch_norm"
+
+
 standardise = general(
-    "standardise", vjp=_standardise_vjp, arity=3, outputs=3, reads="xz", node=_standardise_node,
+    "standardise", refuses={"bool int complex": _kernel},
+    vjp=_standardise_vjp, arity=3, outputs=3, reads="xz", node=_standardise_node,
     eval=heavy("standardise", _standardise),
     doc="(x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance it used.",
 )  # fmt: skip
@@ -380,6 +386,7 @@ def _root_mean_square_vjp(g: Any, y: Any, x: Any, dims: Sizes, eps: float) -> An
 
 root_mean_square = general(
     "root_mean_square", eval=_root_mean_square, vjp=_root_mean_square_vjp, reads="x",
+    refuses={"bool int": "rms_norm"},
     node="FusedRmsNormBackward0", doc="x / sqrt(mean(x^2) + eps) over dims.",
 )  # fmt: skip
 
@@ -392,6 +399,7 @@ def _affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 affine = general(
     "affine", eval=heavy("affine", _affine, light=True), arity=3, reads=BIASED,
+    refuses={"bool int complex": "batch_norm"},
     node="NativeBatchNormBackward0",
     vjp=lambda g, y, x, scale, shift: (
         g * scale, sum_to(g * x, scale.shape), sum_to(g, shift.shape)),

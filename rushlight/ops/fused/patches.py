@@ -37,10 +37,12 @@ def _fold(
     return x
 
 
-unfold = linear("im2col", eval=_unfold, adjoint=lambda g, x, *at: fold(g, x.shape[2:], *at),
+unfold = linear("im2col", eval=_unfold, refuses={"int": "im2col_out_cpu"},
+                adjoint=lambda g, x, *at: fold(g, x.shape[2:], *at),
                 node="Im2ColBackward0",
                 doc="Each patch as a column: (N, C k, patches).")  # fmt: skip
-fold = linear("col2im", eval=_fold, adjoint=lambda g, x, size, *at: unfold(g, *at),
+fold = linear("col2im", eval=_fold, refuses={"int": "col2im_out_cpu"},
+              adjoint=lambda g, x, size, *at: unfold(g, *at),
               node="Col2ImBackward0",
               doc="Columns summed back to where their patches lay.")  # fmt: skip
 

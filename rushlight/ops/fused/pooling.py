@@ -74,6 +74,11 @@ def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
 
 
 pooled_maxima = plain("pooled_maxima", eval=heavy("pooled_maxima", _maxima),
+                      refuses={
+                          "bool complex": lambda x, *_: ("max_pool1d_impl", "max_pool2d",
+                                                     "max_pool3d")[x.ndim - 3],
+                          "int": lambda x, *_: "max_pool1d_impl" if x.ndim == 3 else "",
+                      },
                       doc="The largest value of each window.")  # fmt: skip
 
 
@@ -160,6 +165,7 @@ def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
 
 max_pool = general(
     "max_pool", outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
+    refuses={"bool complex": lambda x, *_: "max_pool3d" if x.ndim == 5 else "max_pool2d"},
     eval=heavy("max_pool", _max_pool),
     vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
     flat="MaxPool2DWithIndicesBackwardBackward0",
