@@ -20,6 +20,12 @@ def _no() -> bool:
     return False
 
 
+@contextlib.contextmanager
+def __allow_nonbracketed_mutation() -> Iterator[None]:
+    """Torch's own leave to set flags after they were frozen; here they never are."""
+    yield
+
+
 def _part(name: str, **content: Any) -> Any:
     """A module `backends.<name>`, importable by its own name as in torch."""
     path = f"{__name__}.{name}"

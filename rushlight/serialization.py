@@ -16,6 +16,7 @@ from .serialize import (
 # What `load` takes as `map_location`; annotations of programs name these.
 MAP_LOCATION = Callable[[Any, str], Any] | str | dict[str, str] | None
 FILE_LIKE = Any
+DEFAULT_PROTOCOL = 2  # of pickle
 
 __all__ = [
     "CheckpointError",

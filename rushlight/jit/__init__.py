@@ -12,7 +12,7 @@ from ..core.names import explain_missing as _explain_missing
 
 __all__ = [
     "Final", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "annotate", "export",
-    "fork", "freeze", "ignore", "is_scripting", "is_tracing", "isinstance", "load",
+    "fork", "freeze", "ignore", "interface", "is_scripting", "is_tracing", "isinstance", "load",
     "optimize_for_inference", "optimized_execution", "save", "script", "script_method", "trace",
     "trace_module", "unused", "wait",
 ]  # fmt: skip
@@ -164,6 +164,16 @@ def optimized_execution(should_optimize: bool) -> Iterator[None]:
 def annotate(the_type: Any, the_value: Any) -> Any:
     """The value."""
     return the_value
+
+
+def interface(obj: type) -> type:
+    """A class whose methods say what others have; scripted code asks for it, and here it is itself.
+
+    Raises: RuntimeError for what is no class.
+    """
+    if not _is(obj, type):
+        raise RuntimeError("interface must be applied to a class")
+    return obj
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:

@@ -1,5 +1,7 @@
 """torch's private place of the collation functions."""
 
+import re
+
 from ..collate import (
     collate,
     collate_float_fn,
@@ -14,6 +16,8 @@ from ..collate import (
     default_convert,
 )
 
+np_str_obj_array_pattern = re.compile("[SaUO]")  # NumPy's letters of texts and objects
+
 __all__ = [
     "collate",
     "collate_float_fn",
@@ -26,4 +30,5 @@ __all__ = [
     "default_collate_err_msg_format",
     "default_collate_fn_map",
     "default_convert",
+    "np_str_obj_array_pattern",
 ]
