@@ -36,6 +36,7 @@ from .tracing.alive import rarely
 from .tracing.capture import CHANGES, CONSTANT, Captured, Uncompilable, capture
 from .tracing.numbers import Followed
 from .tracing.required import Refused
+from .tracing.spots import Changing
 from .tracing.trace import PASSING
 
 LOG = logging.getLogger("rushlight.compile")
@@ -135,6 +136,7 @@ class Compiled:
         with self._lock:
             self._own: list[Bound] = []
             self._followings: list[Following] = []  # of calls that differ in numbers
+            self._changing = Changing()
             self.reasons: list[Uncompilable] = []
             self.fallbacks: list[Exception] = []  # why NumPy runs a program, not native code
             self._latest: Bound | None = None
@@ -208,6 +210,7 @@ class Compiled:
             return None
         call = Compiled(Followed(self.function, keys), self.backend, self.fullgraph, self.limit)
         call.reasons, call.fallbacks, call._called = self.reasons, self.fallbacks, True
+        call._changing = self._changing
         return call
 
     def _ready(self, args: Any, kwargs: Any) -> tuple[Bound, list[Any], list[Tensor]] | None:
@@ -314,7 +317,9 @@ class Compiled:
                 return self._run(ready, args, kwargs)
         raises = Unsupported if self.fullgraph else None
         kept = self._remembered(arguments)
-        result, captured, _ = capture(self.function, args, kwargs, raises, kept.forms)
+        result, captured, _ = capture(
+            self.function, args, kwargs, raises, kept.forms, self._changing
+        )
         if isinstance(captured, Uncompilable):
             self._refuse(captured)
             return result
@@ -325,10 +330,12 @@ class Compiled:
         except BaseException:
             if captured.later is not None:
                 captured.later.settle()
+            captured.valued(result)
             raise
         if captured.later is not None:
             captured.later.handed_over(bound, captured.left)
         captured.later, captured.left = None, []
+        result = captured.valued(result)
         bound.conclude()
         kept.store()
         if call is not None:

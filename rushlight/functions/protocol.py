@@ -42,7 +42,7 @@ def _one(self: Tensor) -> np.ndarray:
 def item(self: Tensor) -> Any:
     """The only element as a Python number."""
     value = _one(self).item()
-    return float(value) if self._array.dtype.kind == "V" else value
+    return value if self._array.dtype.kind != "V" or isinstance(value, float) else float(value)
 
 
 def to_bool(self: Tensor) -> bool:

@@ -33,7 +33,7 @@ def from_a_file(x):
 
 
 def counted(x):
-    KEPT["calls"] = KEPT.get("calls", 0) + 1
+    KEPT.update(calls=KEPT.get("calls", 0) + 1)
     return x * KEPT["calls"]
 
 
@@ -55,7 +55,7 @@ EAGER = {
     "a shape": (lambda x: x.shape, "it returns a Size, which is not a tensor"),
     "turned": (lambda x: x.t_(), "gets another shape or other memory"),
     "resized": (lambda x: x.unsqueeze_(0), "gets another shape or other memory"),
-    "a value": (lambda x: x * x.sum().item(), r"item\(\) needs the value of a tensor"),
+    "a value": (lambda x: x if x.sum().item() > 9 else -x, r"item\(\) needs the value of a tensor"),
 }
 
 

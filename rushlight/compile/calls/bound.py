@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..tracing.schedules import number
 from ..tracing.trace import Owner, Source, owner_in
 from .backward import output_entry
 from .guards import Place, checker, same
+from .texts import Texts, texts_in
 
 
 def modes() -> tuple[Any, ...]:
@@ -128,6 +129,8 @@ class Bound:
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases, self._takers = self._sharing(), takers(captured)
+        texts = texts_in((captured.results, captured.stored))
+        self.texts = Texts(texts, captured.items, captured.keyed)
         self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
@@ -140,7 +143,7 @@ class Bound:
     def _sharing(self) -> list[tuple[int, int]]:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
-        tensors = [i for i, s in enumerate(self._sources) if s.kind != "number"]
+        tensors = [i for i, s in enumerate(self._sources) if s.kind not in ("number", "spot")]
         arguments = {
             i for i in tensors
             if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
@@ -206,9 +209,14 @@ class Bound:
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
-        for (table, key), template in zip(captured.stores, captured.stored):
-            table[key] = build(template, outputs, arrays, node, leaves)
-        return build(captured.results, outputs, arrays, node, leaves)
+        numbers: dict[str, Any] = {}
+        if self.texts:
+            numbers = self.texts.values(outputs, captured.here.values(), leaves)
+        run = Run(outputs, arrays, node, leaves, numbers)
+        stored = [build(template, run) for template in captured.stored]
+        for spot, value in zip(captured.stores, stored):
+            spot.put(value)
+        return build(captured.results, run)
 
     def outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Run the program; where that will not do, nothing is written nor drawn."""
@@ -246,28 +254,34 @@ def _engine(draw: Any) -> Any:
     return draw.params[0]
 
 
-def build(
-    template: Any,
-    outputs: Sequence[np.ndarray],
-    arrays: Sequence[np.ndarray],
-    node: Any,
-    leaves: Sequence[Tensor],
-) -> Any:
-    """The returned structure with its tensors; `node` is the tape's entry for live results."""
+class Run(NamedTuple):
+    """What one run has given; `node` is the tape's entry for live results."""
+
+    outputs: Sequence[np.ndarray]
+    arrays: Sequence[np.ndarray]
+    node: Any
+    leaves: Sequence[Tensor]
+    numbers: dict[str, Any]
+
+
+def build(template: Any, run: Run) -> Any:
+    """The returned structure with its tensors and numbers."""
     kind = type(template)
     if kind is Result:
         if template.kind in _MADE:
-            return _made(template, outputs, arrays, node)
+            return _made(template, run.outputs, run.arrays, run.node)
+        if template.kind == "number":
+            return run.numbers[template.value]
         if template.kind == "argument":
-            return leaves[template.index]
+            return run.leaves[template.index]
         value = template.value
-        return owner_in(value, leaves)._grad if template.kind == "gradient" else value
+        return owner_in(value, run.leaves)._grad if template.kind == "gradient" else value
     if kind is dict:
-        return {key: build(part, outputs, arrays, node, leaves) for key, part in template.items()}
+        return {key: build(part, run) for key, part in template.items()}
     if issubclass(kind, Container):
-        parts = [build(part, outputs, arrays, node, leaves) for part in template.parts]
+        parts = [build(part, run) for part in template.parts]
         return template.built(parts)
-    return alike(template, [build(part, outputs, arrays, node, leaves) for part in template])
+    return alike(template, [build(part, run) for part in template])
 
 
 _MADE = ("new", "view")
@@ -304,6 +318,11 @@ def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
     return source.array
 
 
+def _spot(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
+    source.array[()] = source.owner.now()
+    return source.array
+
+
 def _gradient(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:
     return owner_in(source.owner, leaves)._grad._array
 
@@ -314,4 +333,5 @@ _FETCH = {
     "gradient": _gradient,
     "item": lambda source, leaves: source.owner[source.key]._array,
     "number": _number,
+    "spot": _spot,
 }

@@ -46,6 +46,17 @@ _HISTORIES = (  # what a tensor argument must not be
     "x{i}._entry is None",
     "True",
 )
+_SIMPLE = frozenset(("new", "value", "same", "number"))
+
+
+def _is_simple(template: Any) -> bool:
+    """Whether a result is written in one line: new tensors and numbers, and what holds those."""
+    kind = type(template)
+    if kind is dict:
+        return all(type(key) is str and _is_simple(part) for key, part in template.items())
+    if kind is tuple or kind is list:
+        return all(map(_is_simple, template))
+    return kind is Result and template.kind in _SIMPLE
 
 
 class _Writer:
@@ -76,17 +87,15 @@ class _Writer:
         written = {place for place, _ in self.captured.writes}
         if any(self.captured.sources[place].kind in ("argument", "item") for place in written):
             return False
-        results = self.captured.results
-        parts = (*(results if type(results) is tuple else (results,)), *self.captured.stored)
-        return all(isinstance(x, Result) and x.kind in ("new", "value", "same") for x in parts)
+        return all(map(_is_simple, (self.captured.results, *self.captured.stored)))
 
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
         self.words = Words(self.bound.places) if words_known() else None
         if self.words is not None:
-            for table, _ in self.captured.stores:
-                self.words.forget(table)
+            for spot in self.captured.stores:
+                self.words.forget(spot.holder)
         program = self.bound.program
         entry = program.array_entry(range(len(forms)), forms, self.words)
         if program.draws:
@@ -170,16 +179,21 @@ class _Writer:
                     f"try: i{k} = s{k}[{source.key!r}]._array", "except Exception: return MISS",
                 ]  # fmt: skip
                 self.fetched.append(f"i{k}")
-            elif source.kind == "number":
+            elif source.kind in ("number", "spot"):
                 cell: Any = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
-                place = "".join(f"[{key!r}]" for key in source.path)
-                self.lines += [
-                    f"try: n{k}[0] = s{k}{place}", "except Exception: return MISS",
-                ]  # fmt: skip
+                place = f"s{k}" + "".join(f"[{key!r}]" for key in source.path)
+                if source.kind == "spot":
+                    place = self._spot(f"s{k}", source.owner)
+                self.lines += [f"try: n{k}[0] = {place}", "except Exception: return MISS"]
                 self.fetched.append(f"a{k}")
             else:
                 self.fetched.append(f"s{k}._array")
+
+    def _spot(self, name: str, spot: Any) -> str:
+        """How the text says a place; its holder gets this name."""
+        self.names[name] = spot.holder
+        return spot.said(name)
 
     def _ask_first(self) -> bool:
         """Whether the values will do is asked before anything is written or drawn."""
@@ -311,15 +325,14 @@ class _Writer:
             add("tick()")
         if self.captured.joint is not None:
             self._entry()
-        for i, ((table, key), value) in enumerate(zip(self.captured.stores, self.captured.stored)):
-            self.names[f"T{i}"] = table
-            add(f"T{i}[{key!r}] = {self._result(value)}")
-        results = self.captured.results
-        if type(results) is tuple:
-            parts = [self._result(x) for x in results]
-            add(f"return ({''.join(part + ', ' for part in parts)})")
-        else:
-            add(f"return {self._result(results)}")
+        if self.bound.texts:
+            here = [self._spot(f"H{i}", x) for i, x in enumerate(self.captured.here.spots)]
+            self.lines += self.bound.texts.lines(here, [f"x{i}" for i in self._leaves])
+        stored = [self._result(value) for value in self.captured.stored]
+        for i, (spot, value) in enumerate(zip(self.captured.stores, stored)):
+            self.names[f"T{i}"] = spot.holder if spot.fixed is None else spot.fixed
+            add(spot.line(f"T{i}", value))
+        add(f"return {self._result(self.captured.results)}")
 
     def _entry(self) -> None:
         """The tape's entry for results that want a gradient: `Halves.entry` written out."""
@@ -341,8 +354,16 @@ class _Writer:
         self.lines.append(f"node = [RULE, ({parents}), (Kept(halves, [{', '.join(kept)}]),), None,"
                           " (), shape, now(), None]")  # fmt: skip
 
-    def _result(self, x: Result) -> str:
+    def _result(self, x: Any) -> str:
         add, n = self.lines.append, len(self.names)
+        if type(x) is dict:
+            return f"{{{', '.join(f'{key!r}: {self._result(part)}' for key, part in x.items())}}}"
+        if type(x) is list:
+            return f"[{', '.join(map(self._result, x))}]"
+        if type(x) is tuple:
+            return f"({''.join(f'{self._result(part)}, ' for part in x)})"
+        if x.kind == "number":
+            return self.bound.texts.name(x.value)
         if x.kind != "new":
             self.names[f"r{n}"] = x.value
             return f"r{n}"

@@ -2,7 +2,8 @@
 
 A chain begins at a variable and goes through attributes for as long as the code does nothing else
 with the value in between. It says more than the bare names: `self.optimizer.step` does not look at
-`self.step`.
+`self.step`. An attribute that gets a value ends one. Of items only lists in a dictionary that grow
+are followed: `history["loss"].append`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import functools
 from types import CodeType
 
 Chain = tuple[str, ...]
+ITEM = "item "  # begins the name of an item among attributes
 OUTSIDE = "global "  # begins a chain from a global variable: a local one may have the same name
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _ASKING = frozenset(("getattr", "hasattr", "vars", "__dict__"))
 _CAUGHT = frozenset(("AttributeError", "Exception"))
+_IMPORT = dis.opmap["IMPORT_NAME"]
+_ITEMS = frozenset(("BINARY_SUBSCR",))
 _STORES = frozenset((dis.opmap["STORE_GLOBAL"], dis.opmap["STORE_DEREF"]))
 _LOADS = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW"
@@ -30,12 +34,20 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     """Every chain of a code object and of those inside it, each once."""
     found: dict[Chain, None] = {}
     current: list[str] = []
-    for instruction in dis.get_instructions(code):
+    body = [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+    for k, instruction in enumerate(body):
         name = instruction.opname
-        if name in _SILENT:
-            continue
         if current and name in _ATTRIBUTES:
             current.append(instruction.argval)
+            continue
+        if current and name == "STORE_ATTR":
+            current.append(instruction.argval)
+        elif current and _changes(body[k : k + 2]):
+            continue
+        elif current and _grows(body[k : k + 3]):
+            current.append(f"{ITEM}{instruction.argval}")
+            continue
+        elif current and name in _ITEMS and current[-1].startswith(ITEM):
             continue
         if current:
             found[tuple(current)] = None
@@ -58,6 +70,21 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     return tuple(found)
 
 
+def _changes(body: list[dis.Instruction]) -> bool:
+    """Whether an attribute changes in place: `x.a += 1` loads `x` once and keeps a copy."""
+    first, *rest = body
+    twice = first.opname == "DUP_TOP" or (first.opname == "COPY" and first.arg == 1)
+    return twice and [one.opname for one in rest] == ["LOAD_ATTR"]
+
+
+def _grows(body: list[dis.Instruction]) -> bool:
+    """Whether an item grows: `x["key"].append`."""
+    if len(body) < 3 or body[1].opname not in _ITEMS or body[2].opname not in _ATTRIBUTES:
+        return False
+    key = body[0].argval if body[0].opname == "LOAD_CONST" else None
+    return type(key) is str and body[2].argval == "append"
+
+
 @functools.lru_cache(4096)
 def names_in(code: CodeType) -> frozenset[str]:
     """Every name and every string that a code object, or one inside it, speaks of."""
@@ -78,6 +105,15 @@ def asked_in(code: CodeType) -> frozenset[str]:
 
 def _inner(code: CodeType) -> list[CodeType]:
     return [part for part in code.co_consts if isinstance(part, CodeType)]
+
+
+@functools.lru_cache(4096)
+def imports_in(code: CodeType) -> frozenset[str]:
+    """The modules that a code object imports."""
+    found: set[str] = set().union(*map(imports_in, _inner(code)))
+    if _IMPORT in code.co_code[::2]:
+        found.update(str(one.argval) for one in dis.get_instructions(code) if one.opcode == _IMPORT)
+    return frozenset(found)
 
 
 @functools.lru_cache(4096)

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes
-from ...core.names import home
+from ...core.names import home, own_name
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, look
+from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
-from .names import OUTSIDE, Chain, asked_in, chains_in, names_in, stores_in
+from .names import ITEM, OUTSIDE, Chain, asked_in, chains_in, imports_in, names_in, stores_in
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
@@ -27,6 +28,11 @@ _DRAWS = "draws numbers at every call that a program would not see"
 _MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
 _OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")  # that may be exchanged
 _LEAVES = frozenset((bool, int, float, str, type(None)))  # that lead nowhere
+# What asks numbers by Python's protocols, and keeps none.
+_KNOWN = frozenset((_PACKAGE, "builtins", "math", "operator", "_operator", "functools", "itertools",
+                    "collections", "contextlib", "typing", "types", "numpy", "abc", "enum",
+                    "dataclasses", "__future__"))  # fmt: skip
+_KEEPERS = (f"{_PACKAGE}.utils.tensorboard.", f"{_PACKAGE}.distributed.", f"{_PACKAGE}.compat.")
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
 
@@ -48,7 +54,9 @@ class Reach:
         self.asked: set[str] = set()  # attributes that it may find missing
         self.schedules: list[Any] = []  # of learning rates
         self.tables = Tables()
+        self.logs = Logs()
         self.opaque: list[str] = []
+        self.strange = ""  # something of another library that the user's code calls
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
         self._noted: set[tuple[int, Any]] = set()
@@ -140,7 +148,7 @@ class Reach:
         self.tables.note(value, path, items=True)
         if "lr" in value and "params" in value and type(value["lr"]) is float:
             self._rates(value, path)
-        kind = "item" if type(value).__getitem__ is dict.__getitem__ else "stored"
+        kind = "stored" if _odd(type(value)) else "item"
         for key, part in list(dict.items(value)):
             name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
             if (id(value), key if type(key) is str else "") not in self.numbers:
@@ -178,7 +186,7 @@ class Reach:
             self.stack.append((owner, path))
             return
         mark = (id(owner), id(function.__code__))
-        self.tables.note(getattr(owner, "__dict__", None), path)
+        self.tables.note(getattr(owner, "__dict__", None), path or "self")
         if mark not in self._bound:
             self._bound.add(mark)
             names = function.__code__.co_varnames[:1]
@@ -186,11 +194,14 @@ class Reach:
 
     def _function(self, value: types.FunctionType, known: dict[str, Any]) -> None:
         if not own_code(value):  # perhaps a transform of the user's: vmap(f)
+            self._meet_stranger(value.__module__)
             self.stack.append((getattr(value, "__wrapped__", None), "the function"))
             return
         code = value.__code__
         self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(names_in(code))
         self.words.update(code.co_names)
+        for module in imports_in(code):
+            self._meet_stranger(module)
         self.named |= names_in(code)
         self.asked |= asked_in(code)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
@@ -211,6 +222,7 @@ class Reach:
         self, chain: Chain, known: dict[str, Any], cells: dict[str, Any], space: dict[str, Any]
     ) -> None:
         name = chain[0].removeprefix(OUTSIDE)
+        place: tuple[Any, Any] | None = None
         if chain[0] in known:
             found = known[name]
         elif chain[0] in cells:
@@ -219,31 +231,51 @@ class Reach:
             except ValueError:
                 return
             self.note("cell", cells[name], None, found, name)
+            place = cells[name], None
         elif chain[0] != name and name in space:
             found = space[name]
             if not isinstance(found, types.ModuleType):
                 self.note("item", space, name, found, name)
+                place = space, name
         else:
             return
-        self._attributes(found, chain[1:], name)
+        self._attributes(found, chain[1:], name, place)
 
-    def _attributes(self, found: Any, names: Chain, path: str) -> None:
-        """Go along a chain from a value; what stands at its end is used as a whole."""
+    def _attributes(
+        self, found: Any, names: Chain, path: str, place: tuple[Any, Any] | None
+    ) -> None:
+        """Go along a chain from a value; what stands at its end is used as a whole.
+
+        `place` is where the value was found, if it may be another one there.
+        """
         for name in names:
             table = getattr(found, "__dict__", None)
+            if name == "append" and type(found) is list and place is not None:
+                self.logs.note(found, *place, path)
+                return
+            place = None
+            if name.startswith(ITEM):
+                key = name.removeprefix(ITEM)
+                if not isinstance(found, dict) or key not in found or _odd(type(found)):
+                    break
+                self.tables.note(found, path, items=True)
+                self.note("item", found, key, found[key], f"{path}[{key!r}]")
+                found, place, path = found[key], (found, key), f"{path}[{key!r}]"
+                continue
             if isinstance(found, types.ModuleType):
                 if f"{found.__name__}.{name}".startswith(_CHANCE):
                     self.opaque.append(f"numpy.random {_DRAWS}")
                 if found is os and name in ("environ", "getenv"):
                     self.stack.append((vars(os.environ)["_data"], "os.environ"))
                 if not own_module(found) or name not in vars(found):
+                    self._meet_stranger(own_name(found))
                     return
                 self.note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
-                found = vars(found)[name]
+                found, place = vars(found)[name], (vars(found), name)
             elif type(table) is dict and name in table and not isinstance(found, type):
                 self.tables.note(table, path)
                 self.note("attribute", table, name, table[name], f"{path}.{name}")
-                found = table[name]
+                found, place = table[name], (table, name)
             elif (part := self._registered(found, name)) is not None:
                 found = part
             elif isinstance(found, type) and self._kinds.meet(found):
@@ -270,6 +302,7 @@ class Reach:
         """A method or property of a value's class: follow the user's, else take the value whole."""
         self._kinds.meet(type(owner))
         self._class_of(owner, path)
+        self._meet_stranger(home(type(owner)))
         for base in type(owner).__mro__:
             part = vars(base).get(name)
             if part is None:
@@ -296,6 +329,7 @@ class Reach:
             self.schedules.append(value)
         table = getattr(value, "__dict__", None)
         if _foreign(kind) and id(value) not in self._near:
+            self._meet_stranger(home(kind))
             self.stack.append((getattr(value, "__wrapped__", None), path))
             return
         for key, part in self._kinds.slots(value):
@@ -318,6 +352,14 @@ class Reach:
         if isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, Tensor):
             self.note("slot", value, "__class__", type(value), f"{path}.__class__")
 
+    def _meet_stranger(self, module: str | None) -> None:
+        """Something of a module is called: whether it may look at what it is given otherwise."""
+        first = (module or "?").split(".")[0]
+        file = getattr(sys.modules.get(first), "__file__", None) or "?"
+        own = first in _KNOWN or first == "__main__" or own_file(file) or file.startswith(_HOME)
+        if not own or f"{module}.".startswith(_KEEPERS):
+            self.strange = self.strange or str(module)
+
     def _class(self, kind: type, path: str) -> None:
         """The functions of a class, of which any may be called."""
         self._kinds.meet(kind)
@@ -334,6 +376,11 @@ def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:
         return ()
     tables = [table for x in tensors for table in (x._hooks, x._post_accumulate_hooks) if table]
     return tuple(number for table in tables for number in table)
+
+
+def _odd(kind: type) -> bool:
+    """Whether a class of dictionaries gives something else for a key than it keeps."""
+    return kind.__getitem__ is not dict.__getitem__
 
 
 def _foreign(kind: type) -> bool:
@@ -353,7 +400,8 @@ def own_module(module: types.ModuleType) -> bool:
 
 
 _INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
-_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", __file__.rsplit("/", 3)[0])
+_HOME = __file__.rsplit("/", 3)[0]
+_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", _HOME)
 
 
 def own_file(file: str) -> bool:

@@ -91,7 +91,7 @@ class Call:
         forms = [source.array for source in sources]
         main, *more = map(_KeptGraph, entry["graphs"], rest)
         captured = Captured(main, sources)
-        for key in ("writes", "late"):
+        for key in ("writes", "late", "items"):
             setattr(captured, key, entry[key])
         captured.results, captured.stored = self._read(entry["results"]), ()
         captured.gradients = [(self._read(x), k) for x, k in entry["gradients"]]
@@ -156,6 +156,7 @@ class Call:
         """Keep what was made of this call, if all of it can be written down."""
         captured, first = bound.captured, bound.first
         plain = not (captured.joint or captured.stores or captured.afterwards)
+        plain = plain and not captured.here.spots
         plain = plain and self._warnings() == self._warned  # a warning is to be given again
         programs = [bound.program] if first is None else [bound.program, first]
         if not plain or len(captured.graph) < LEAST or captured.graph.effects:
@@ -176,7 +177,7 @@ class Call:
             "ambient": ambient(), "files": _files(),
             "graphs": [_brief(x) for x in programs], "reads": captured.required.reads,
             "sources": list(map(self._told, captured.sources)),
-            "writes": captured.writes, "late": captured.late,
+            "writes": captured.writes, "late": captured.late, "items": captured.items,
             "results": self._said(captured.results),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
             "presence": [

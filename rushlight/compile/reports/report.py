@@ -71,13 +71,15 @@ def describe(bound: Bound) -> dict[str, Any]:
     found: dict[str, Any] = {
         "arguments": [str(x) if isinstance(x, Argument) else repr(x) for x in bound.arguments[0]],
         "guards": [
-            *(f"{text} gives {value!r}" for text, value in bound.conditions.items()),
+            *(f"{text} gives {value!r}"
+              for text, value in {**bound.conditions, **captured.here.told()}.items()),
             *map(str, bound.places),
         ],
         "nodes": len(captured.graph), "ops": Counter(node.op for node in captured.graph),
         "loops": _loops(captured),
         "inputs": [_source(source) for source in captured.sources],
         "writes": len(captured.writes), "gradients": len(captured.gradients),
+        "effects": list(map(str, captured.stores)),
         "rules": dict(getattr(program, "fired", {})),
         "host": _host(core if core is not None else captured.graph, native),
         "kernels": [] if native is None else [_kernel(kernel) for kernel in native.kernels],
@@ -122,8 +124,9 @@ def _rounds(kernels: Sequence[Any]) -> list[tuple[int, list[str]]]:
 def _source(source: Any) -> str:
     owner = f"argument {source.owner}" if type(source.owner) is int else "a tensor"
     kind = {"argument": owner, "tensor": "tensor", "gradient": f"gradient of {owner}",
-            "number": "number", "item": "attribute"}[source.kind]  # fmt: skip
+            "number": "number", "item": "attribute", "spot": "number"}[source.kind]  # fmt: skip
     what = f" {source.key!r}" if source.kind == "number" else ""
+    what = f" {source.owner!s}" if source.kind == "spot" else what
     return f"{kind}{what}: {source.array.dtype}{list(source.array.shape)}"
 
 
@@ -202,6 +205,9 @@ def _program(program: dict[str, Any]) -> list[str]:
         lines += [f"  {text}" for text in dict.fromkeys(program["host"][:MOST])]
     if "kept" in program:
         lines.append(f"keeps {program['kept']}")
+    if program["effects"]:
+        lines.append(f"Python's part after every run: {len(program['effects'])}")
+        lines += [f"  {text}" for text in program["effects"][:MOST]]
     lines.append(f"{len(program['guards'])} guards, among them:")
     lines += [f"  {text}" for text in program["guards"][:MOST]]
     return lines

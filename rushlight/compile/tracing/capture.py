@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
-
-import numpy as np
 
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
@@ -23,24 +22,18 @@ from ..calls.guards import SCALARS
 from ..disk.reach import Reach
 from ..middle.graph import Graph, Node, order
 from ..middle.joint import Joint, differentiate, split
+from .changes import CHANGES, Changed, Uncompilable, check_old, shared_memory, window
+from .items import items_in
 from .later import Forms, Later, Left
-from .numbers import Followed, Number, let_go, plain
+from .numbers import Followed, Key, Number, bounded
+from .replacing import let_go, values_in
 from .required import Required
-from .stores import Store, guarded, repeatable
+from .spots import Changing, Here, Spot
 from .trace import Owner, Source, Tracer
 from .traced import Traced, covers
 from .watch import Watch
 
 CONSTANT = "a number among the arguments must be a constant"
-CHANGES = "the call changes"
-
-
-class Uncompilable(Exception):
-    """Why a call cannot become a program; the message is the user's sentence."""
-
-    def __init__(self, reason: str, line: str = "") -> None:
-        super().__init__(f"{reason} ({line})" if line else reason)
-        self.reason, self.line = reason, line
 
 
 class Result:
@@ -50,12 +43,6 @@ class Result:
 
     def __init__(self, kind: str, index: int = -1, value: Any = None, entry: Any = None) -> None:
         self.kind, self.index, self.value, self.entry = kind, index, value, entry
-
-
-def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
-    """Where a view lies in its base: shape, dtype, strides and offset in bytes."""
-    start = np.lib.array_utils.byte_bounds(base)[0]
-    return view.shape, view.dtype, view.strides, view.ctypes.data - start
 
 
 class Container:
@@ -108,8 +95,18 @@ class Captured:
         self.left: list[Left] = []  # and where it goes
         self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
         self.afterwards: list[Any] = []  # what Python does after every run
-        self.stores: list[tuple[dict[str, Any], str]] = []  # attributes that get new values
+        self.stores: list[Spot] = []  # places that get new values
         self.stored: Any = ()  # those, as `results`
+        self.here = Here()  # the numbers that are known from where they stand
+        self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
+        self.keyed: dict[Key, int] = {}  # which tensors of the call stand for its numbers
+        self.numbers: list[Any] = []  # weak references to what stands for them in the traced call
+
+    def valued(self, result: Any) -> Any:
+        """The result of the traced call with its numbers, which all objects get that hold any."""
+        let_go(self.numbers)
+        self.numbers = []
+        return values_in(result)
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
@@ -141,8 +138,13 @@ class Leaf:
 def capture(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     raises: type[BaseException] | None = None, forms: Forms | None = None,
+    changing: Changing | None = None,
 ) -> tuple[Any, Captured | Uncompilable, Reach]:  # fmt: skip
-    """Call a function while tracing: its result, and a program's makings or why there are none."""
+    """Call a function while tracing: its result, and a program's makings or why there are none.
+
+    With `changing` the result may hold numbers that are yet to come (see `Captured.valued`), and
+    numbers that the call is known to change are lent.
+    """
     reach = Reach()
     reach.walk(function, "")
     for value in (*args, *kwargs.values()):
@@ -158,31 +160,53 @@ def capture(
     tracer = Tracer(reach, leaves, forms)
     tracer.raises = raises
     watch = Watch(tracer)
-    with tracer:
-        for leaf in leaves:
-            tracer.lift(leaf)
-        tracer.lend(x for x, _ in reach.tensors.values())
-        with watch:
-            result = function(*args, **kwargs)
-        try:
-            captured: Any = finish(tracer, result, reach, leaves) if not tracer.closed else None
-            if captured is not None and followed is not None:
-                _without_numbers(captured.graph, followed)
-        except Uncompilable as error:
-            if CHANGES in error.reason:
-                tracer.raises = None  # perhaps only at first: it will be tried again
-            tracer.stop(error.reason)
-            captured = None
+    try:
+        with tracer:
+            for leaf in leaves:
+                tracer.lift(leaf)
+            tracer.lend(x for x, _ in reach.tensors.values())
+            guarding = changing is not None and tracer.promise(reach, changing)
+            with bounded() if guarding else nullcontext(), watch:
+                result = function(*args, **kwargs)
+            captured: Any = _finished(tracer, result, reach, leaves, followed)
+    except BaseException:
+        _give_back(tracer)
+        raise
+    tracer.here.asks(tracer.conditions)
     if followed is not None:
-        let_go(tracer.numbers)
         followed.noted(tracer.conditions)
     if captured is None:
-        captured = Uncompilable(*(tracer.broken or ("", "")))
+        _give_back(tracer)
+        result, captured = values_in(result), Uncompilable(*(tracer.broken or ("", "")))
     elif tracer.strangers:
         tracer.settle()
         for x, base in captured.bases:
             x._base = base()
     return result, captured, reach
+
+
+def _give_back(tracer: Tracer) -> None:
+    """Put numbers in the places of all that stood for them."""
+    tracer.here.restored()
+    let_go(tracer.numbers)
+
+
+def _finished(
+    tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor], followed: Followed | None
+) -> Captured | None:
+    """What a trace that went through has captured; otherwise it ends now."""
+    if tracer.closed:
+        return None
+    try:
+        captured = finish(tracer, result, reach, leaves)
+        captured.keyed = {key: tracer.places[id(x)] for key, x in tracer.keyed.items()}
+        _without_numbers(captured.graph, followed, tracer.changing)
+        return captured
+    except Uncompilable as error:
+        if CHANGES in error.reason:
+            tracer.raises = None  # perhaps only at first: it will be tried again
+        tracer.stop(error.reason)
+        return None
 
 
 def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, raises: Any) -> Any:
@@ -216,19 +240,22 @@ def _followed(function: Any, reach: Reach) -> Followed | None:
     return function
 
 
-def _without_numbers(graph: Graph, followed: Followed) -> None:
+def _without_numbers(graph: Graph, followed: Followed | None, changing: Changing | None) -> None:
     """Numbers that are inputs must not be parameters of an op, where they would be constants."""
     for node in order([*graph.outputs, *graph.effects]):
         if holds(node.params, Number):
-            followed.constant = True
+            if followed is not None:
+                followed.constant = True
+            if changing is not None:
+                changing.spent = True
             raise Uncompilable(CONSTANT)
 
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
-    stores = _changed(tracer, reach)
-    result = result, tuple(store.value for store in stores)
-    _check_old(tracer)
+    changed = Changed(tracer, reach)
+    result = result, changed.values
+    check_old(tracer)
     give = _Given()
     live = _live(tracer, result)
     if live:
@@ -242,41 +269,42 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
         for place, source in enumerate(tracer.sources)
         if source.cell.version
     ]
-    shared = _shared(tracer, leaves, bool(live))
-    if any(tracer.sources[place].kind == "number" for place, _ in writes):
+    items = _items(tracer, give)
+    shared = shared_memory(tracer, leaves, bool(live))
+    if any(tracer.sources[place].kind in ("number", "spot") for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
     joint = None if pulled is None else _joint(tracer, pulled, live, give)
     late = None if required.late is None else give(required.late)
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
-    captured.required, captured.late = required, late
-    captured.joint, captured.shared = joint, shared
+    captured.required, captured.late, captured.numbers = required, late, tracer.numbers
+    captured.joint, captured.shared, captured.items = joint, shared, items
     (captured.results, captured.stored), captured.writes = results, writes
-    captured.gradients, captured.stores = gradients, [(x.table, x.key) for x in stores]
+    captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
     captured.afterwards = tracer.afterwards.steps
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
-    captured.places = guarded(fixed, stores)
-    captured.presence = [
-        (_owner(tracer, x), had)
-        for x, how, had in tracer.gradients.values()
-        if how == "seen" and tracer.stood(x)
-    ]
+    captured.places = changed.guarded(fixed)
+    captured.presence = _presence(tracer)
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give.left)
     return captured
 
 
-def _changed(tracer: Tracer, reach: Reach) -> list[Store]:
-    """What the call stored in objects of before, if a program can do it too."""
-    stores = reach.tables.changed()
-    known = {(id(store.table), store.key) for store in stores}
-    for place in (*reach.places, *reach.rates):
-        if not place.holds() and (id(place.container), place.key) not in known:
-            raise Uncompilable(f"{CHANGES} {place.path}")
-    path = repeatable(tracer, stores, reach.places)
-    if path is not None:
-        raise Uncompilable(f"{CHANGES} {path}")
-    return stores
+def _presence(tracer: Tracer) -> list[tuple[Owner, Any]]:
+    """The tensors of before of which it counted whether they had a gradient."""
+    return [
+        (_owner(tracer, x), had)
+        for x, how, had in tracer.gradients.values()
+        if how == "seen" and tracer.stood(x)
+    ]
+
+
+def _items(tracer: Tracer, give: _Given) -> list[int]:
+    """The outputs for the items that somebody still needs."""
+    alive = [number for ref in tracer.numbers if (number := ref()) is not None]
+    needed = items_in([number.text for number in alive if number.late])
+    tensors = tracer.items.tensors
+    return [give(tracer.lift(x).read(), x) if k in needed else -1 for k, x in enumerate(tensors)]
 
 
 def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joint:
@@ -305,48 +333,6 @@ def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
     return found
 
 
-def _check_old(tracer: Tracer) -> None:
-    """What stood before the call may get new content in it, and nothing else."""
-    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
-        raise Uncompilable("a tensor made before the call gets a history in it")
-    if any(_moved(x, array) and tracer.stood(x) for x, array in tracer.lifted):
-        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
-
-
-def _moved(x: Tensor, array: np.ndarray) -> bool:
-    """Whether a tensor lies otherwise than before the call."""
-    now = x._array.memory if type(x._array) is Traced else x._array
-    return now is not array and not covers(now, array)
-
-
-def _shared(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:
-    """Tensors over another input's memory: (tensor or its place, that input, where it lies).
-
-    None in the last place: the same tensor as that argument.
-    """
-    found: list[tuple[Any, int, Any]] = []
-    for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
-        if tracer.places[id(leaf)] != place:
-            found.append((place, tracer.places[id(leaf)], None))
-        path = tracer.reach.tensors[id(leaf)][1] if id(leaf) in tracer.reach.tensors else "argument"
-        if not path.startswith("argument"):  # known by another name too: again so
-            found.append((leaf, place, None))
-    for x, array in tracer.lifted:
-        if type(x._array) is Traced and x._array.version < 0:  # nobody has looked
-            continue
-        held = x._array if tracer.stood(x) else None
-        source = held.cell.source if type(held) is Traced else None
-        if not isinstance(source, Source) or source.tensor is x:
-            continue
-        if live and x._entry is not None:
-            raise Uncompilable("two tensors share memory, and one of them wants a gradient")
-        if id(x) not in tracer.places and id(x) not in tracer.reach.tensors:
-            raise Uncompilable("a gradient shares another tensor's memory")
-        place = tracer.sources.index(source)
-        found.append((tracer.places.get(id(x), x), place, window(array, source.array)))
-    return found
-
-
 def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
@@ -355,7 +341,8 @@ def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
         return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}
-    value = plain(value)
+    if type(value) is Number:
+        return Result("number", value=value.text)
     if isinstance(value, SCALARS):
         return Result("value", value=value)
     taken = trees.taken_apart(value)

@@ -1,4 +1,4 @@
-"""Numbers among the arguments that differ from call to call: inputs of a program, not constants.
+"""Numbers that differ from call to call: they follow from inputs of a program, or its outputs.
 
 A first program is made for the numbers it was called with. Once a call comes with others (the share
 of a mixture, a weight that is annealed, the count of a step), the function is traced with a
@@ -6,16 +6,18 @@ of a mixture, a weight that is annealed, the count of a step), the function is t
 of it (a comparison in a branch, its value for a shape, or for a function that is not arithmetic)
 becomes a condition, written as Python: `args[2] > 0.4`, `args[2] % 100 == 0`. The program is for
 calls in which all conditions come out as they did.
+
+What `item()` gives is a number too, but a *late* one: it is known only when the program has run. It
+may be computed with, kept and returned. To ask something of it ends the trace.
 """
 
 from __future__ import annotations
 
-import gc
 import math
 import operator
-import types
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,9 +29,12 @@ from ...core.state import STATE
 from ...core.tensor import Tensor
 from .numpy_calls import value_of
 
+_SCALED = (dtypes.float32, dtypes.float64)
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 _LONGEST = 400  # characters of what is computed with numbers before a value is taken
-_NAMES = {"math": math, "operator": operator}  # that texts use
+_LONGEST_LATE = 1500  # where to take the value ends the trace
+_WIDE = 2**63
+NAMES = {"math": math, "operator": operator}  # that texts use
 _FITS = "-2**63 <= {} < 2**63"
 Key = int | str
 
@@ -37,34 +42,58 @@ Key = int | str
 class Number:
     """A float or a whole number of which is noted what is computed with it and asked of it.
 
-    `text` says in Python how it follows from the arguments. `tensor` is a 0-d tensor of the same
-    value, or None where tensors do not compute it just as Python does.
+    `text` says in Python how it follows from the arguments and outputs of the call. `tensor` is a
+    0-d tensor of the same value, or None where tensors do not compute it just as Python does. A
+    late number has a `kind` from the beginning, and a value once the call is over.
     """
 
-    __slots__ = ("__weakref__", "tensor", "text", "value")
+    __slots__ = ("__weakref__", "_tensor", "_value", "given", "kind", "late", "text")
 
     # the user's code, and ours, asks `isinstance(x, float)`
-    __class__ = property(lambda self: type(self.value))
+    __class__ = property(lambda self: self.kind)
 
-    def __init__(self, text: str, tensor: Tensor | None = None) -> None:
-        self.text, self.tensor, self.value = text, tensor, _value(text)
+    def __init__(self, text: str, tensor: Any = None, late: type | None = None) -> None:
+        self._tensor: Any = tensor
+        self.text, self.given = text, STATE.tracer.given
+        self.late, self._value = late is not None, None if late else eval(text, self.given)
+        self.kind = type(self._value) if late is None else late
         STATE.tracer.numbers.append(weakref.ref(self))
+
+    @property
+    def value(self) -> Any:
+        """The number itself."""
+        return eval(self.text, self.given) if self.late else self._value
+
+    @property
+    def tensor(self) -> Tensor | None:
+        """The tensor, made when it is first used."""
+        made = self._tensor
+        if made is not None and not isinstance(made, Tensor):
+            made = self._tensor = made()
+        return made
 
     def followed(self) -> bool:
         """Whether the trace that notes it still runs."""
-        return STATE.tracer is not None and not STATE.tracer.closed
+        tracer = STATE.tracer
+        return tracer is not None and not tracer.closed and tracer.given is self.given
 
     def plain(self) -> Any:
-        """The value; a program is for calls in which it is the same."""
-        return _asked(self.text) if self.followed() else self.value
+        """The value: a program is for calls in which it is the same, and late ones have none."""
+        if not self.followed():
+            return self.value
+        if self.late:
+            STATE.tracer.escape(".item()")
+            return self.value
+        STATE.tracer.here.exact |= "here[" in self.text
+        return _asked(self.text)
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(self.value, name):  # what only other classes have is asked of any object
-            raise AttributeError(f"'{type(self.value).__name__}' object has no attribute '{name}'")
+        if not hasattr(self.kind, name):  # what only other classes have is asked of any object
+            raise AttributeError(f"'{self.kind.__name__}' object has no attribute '{name}'")
         return getattr(self.plain(), name)
 
     def __reduce__(self) -> Any:
-        return type(self.value), (self.plain(),)
+        return self.kind, (self.plain(),)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(self.plain(), dtype)
@@ -75,20 +104,26 @@ class Number:
     def __pos__(self) -> Any:
         return self
 
+    def __round__(self, *digits: Any) -> Any:
+        if self.followed():
+            if self.late and [type(n) for n in digits] == [int] and digits[0] >= 0:
+                return Number(f"round({self.text}, {digits[0]})", late=self.kind)
+            if not self.late and not digits:
+                return _asked(f"round({self.text})")
+        return round(self.plain(), *map(plain, digits))
+
 
 def plain(x: Any) -> Any:
     """The value of a number, anything else as it is."""
     return x.plain() if type(x) is Number else x
 
 
-def _value(text: str) -> Any:
-    """What a text of ours gives for the arguments of the traced call."""
-    return eval(text, STATE.tracer.given)
-
-
 def _asked(text: str) -> Any:
-    """The same, where the function goes on by it: a condition of the program."""
-    value = STATE.tracer.conditions[text] = _value(text)
+    """What a text gives where the function goes on by it: a condition of the program."""
+    tracer = STATE.tracer
+    if "here[" in text and "args[" in text:
+        tracer.stop("a number among the arguments is beside one that the call changes")
+    value = tracer.conditions[text] = eval(text, tracer.given)
     return value
 
 
@@ -103,21 +138,52 @@ def _tensor(x: Any, kind: type) -> Any:
     return dispatch.LATE.cast(x.tensor, dtypes.float64 if kind is float else dtypes.int64)
 
 
-def _computed(operate: Callable[..., Any], text: str, sides: Sequence[Any], needs: Any) -> Any:
-    """What an operator gives of numbers; with a tensor if `needs` is asked and holds."""
+def _computed(name: str, text: str, sides: Sequence[Any], needs: str) -> Any:
+    """What an operator gives of numbers, with what tells whether it would give that again."""
+    operate = getattr(operator, name)
     number = Number(text)
-    kind = type(number.value)
+    kind = number.kind
     if kind not in (int, float) or len(text) > _LONGEST:
         return number.plain()
-    operands = [_tensor(x, kind) for x in sides]
-    if needs is None or any(one is None for one in operands):
-        return number
-    conditions = [needs] if needs else []
-    if kind is int:
-        conditions.append(_FITS.format(text))
-    if all(map(_asked, conditions)):
-        number.tensor = operate(*operands)
+    if needs:
+        _asked(needs)
+
+    def tensor() -> Any:
+        operands = [_tensor(x, kind) for x in sides]
+        whole = kind is int and (name == "pow" or not _asked(_FITS.format(text)))
+        return None if whole or any(x is None for x in operands) else operate(*operands)
+
+    number._tensor = None if name in _BY_PYTHON else tensor
     return number
+
+
+def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
+    """What an operator gives of late numbers, where that never raises."""
+    kinds = [x.kind if type(x) is Number else type(x) for x in sides]
+    kind = float if float in kinds or name == "truediv" else int
+    right = sides[-1]
+    if not all(map(_is_moderate, sides)) or len(text) > _LONGEST_LATE:
+        return None
+    if name not in _NEVER_RAISE and not (name == "truediv" and not _is_late(right) and right != 0):
+        return None
+
+    def tensor() -> Any:
+        operands = [_tensor(x, kind) for x in sides]
+        whole = kind is int or any(one is None for one in operands)  # which tensors cannot hold
+        return None if whole else getattr(operator, name)(*operands)
+
+    return Number(text, tensor, kind)
+
+
+def _is_late(x: Any) -> bool:
+    return type(x) is Number and x.late
+
+
+def _is_moderate(x: Any) -> bool:
+    """Whether it is no whole number that may be too large for a float."""
+    if type(x) is Number and x.kind is int and not x.late:
+        return _asked(_FITS.format(x.text))
+    return type(x) is not int or -_WIDE <= x < _WIDE
 
 
 def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
@@ -131,7 +197,11 @@ def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
             return operate(*map(plain, sides))
         left, right = map(_text, sides)
         text = f"({left} {sign} {right})"
-        return _computed(operate, text, sides, needs and needs.format(text, right))
+        if any(map(_is_late, sides)):
+            late = _later(name, text, sides)
+            return operate(*map(plain, sides)) if late is None else late
+        asked = needs.format(text, right) if name == "pow" or type(sides[1]) is Number else ""
+        return _computed(name, text, sides, asked)
 
     return method
 
@@ -142,7 +212,8 @@ def _comparison(name: str, sign: str) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, Tensor):
             return NotImplemented
-        if not self.followed() or type(other) not in (int, float, Number):
+        late = self.late or _is_late(other)
+        if late or not self.followed() or type(other) not in (int, float, Number):
             return compare(self.plain(), plain(other))
         return _asked(f"{self.text} {sign} {_text(other)}")
 
@@ -153,8 +224,8 @@ def _told(name: str, text: str) -> Callable[..., Any]:
     """A method that gives something of a number: that is asked, or else the number itself."""
 
     def method(self: Any, *others: Any) -> Any:
-        if not self.followed() or others or not text:
-            return getattr(type(self.value), name)(self.plain(), *map(plain, others))
+        if self.late or not self.followed() or others or not text:
+            return getattr(self.kind, name)(self.plain(), *map(plain, others))
         return _asked(text.format(self.text))
 
     return method
@@ -164,20 +235,24 @@ def _of_one(operate: Callable[..., Any], text: str) -> Callable[[Any], Any]:
     def method(self: Any) -> Any:
         if not self.followed():
             return operate(self.value)
-        return _computed(operate, text.format(self.text), (self,), "")
+        if self.late:
+            return _later(operate.__name__, text.format(self.text), (self,))
+        return _computed(operate.__name__, text.format(self.text), (self,), "")
 
     return method
 
 
-# operators with what must hold for tensors to compute the same: {0} the result, {1} the right side
+# operators with what is asked so that they give the like again: {0} the result, {1} the right side
 _ARITHMETIC = {
     "add": ("+", ""), "sub": ("-", ""), "mul": ("*", ""), "truediv": ("/", "{1} != 0"),
-    "pow": ("**", "type({0}) is float"), "mod": ("%", None), "floordiv": ("//", None),
+    "pow": ("**", "type({0}) is float"), "mod": ("%", "{1} != 0"), "floordiv": ("//", "{1} != 0"),
 }  # fmt: skip
+_BY_PYTHON = frozenset(("mod", "floordiv"))  # tensors compute them otherwise
+_NEVER_RAISE = frozenset(("add", "sub", "mul", "neg", "abs"))
 _COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _TOLD = {
     "bool": "bool({})", "int": "int({})", "index": "operator.index({})", "trunc": "int({})",
-    "floor": "math.floor({})", "ceil": "math.ceil({})", "round": "round({})",
+    "floor": "math.floor({})", "ceil": "math.ceil({})",
     **dict.fromkeys("divmod float format hash rdivmod repr str".split(), ""),
 }  # fmt: skip
 for _name in _ARITHMETIC:
@@ -218,9 +293,30 @@ class _Boundary:
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         noted = getattr(func, "__name__", "") in _TAKE_NUMBERS
+        if noted and type(kwargs.get("alpha")) is Number:
+            args, kwargs = _scaled(args, kwargs)
         if not noted and holes.holds((args, kwargs), Number):
             args, kwargs = holes.replaced((args, kwargs), Number, plain)
         return func(*args, **kwargs)
+
+
+def _scaled(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """`add(x, y, alpha=k)` as `add(x, k * y)`, where that is how it is computed."""
+    x, y, *rest = (*args, None, None)
+    kind = getattr(y, "dtype", None)
+    if any(rest) or kind is not getattr(x, "dtype", 0) or kind not in _SCALED:
+        return args, kwargs
+    return (x, y * kwargs["alpha"]), {k: v for k, v in kwargs.items() if k != "alpha"}
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Keep numbers from public calls that do not know them meanwhile."""
+    gates.enter_mode(_Boundary())
+    try:
+        yield
+    finally:
+        gates.leave_mode()
 
 
 # public names of what is noted: operators of tensors, their spellings as functions, mixtures
@@ -255,19 +351,16 @@ class Followed:
         args, kwargs = exchanged(args, kwargs, values)
         if tracer is None or tracer.closed:
             return self.function(*args, **kwargs)
-        tracer.given = {**_NAMES, "args": args, "kwargs": kwargs}
+        tracer.given.update(args=args, kwargs=kwargs)
         if self.constant:
             for key in self.keys:
                 _asked(_place(key))
             return self.function(*args, **kwargs)
+        tracer.keyed = tensors
         numbers = {key: Number(_place(key), x) for key, x in tensors.items()}
         args, kwargs = exchanged(args, kwargs, numbers)
-        gates.enter_mode(_Boundary())
-        try:
-            result = self.function(*args, **kwargs)
-        finally:
-            gates.leave_mode()
-        return holes.replaced(result, Number, plain) if holes.holds(result, Number) else result
+        with bounded():
+            return self.function(*args, **kwargs)
 
     def noted(self, conditions: Mapping[str, Any]) -> None:
         """What a trace asked is asked before programs are run, from now on."""
@@ -279,17 +372,17 @@ def _place(key: Key) -> str:
     return f"kwargs[{key!r}]" if type(key) is str else f"args[{key}]"
 
 
-def condition(conditions: Mapping[str, Any]) -> Callable[[Any, Any], bool]:
-    """Whether texts give these values for arguments; where one cannot be computed, they do not."""
+def condition(conditions: Mapping[str, Any], given: str = "args, kwargs") -> Callable[..., bool]:
+    """Whether texts give these values for what they are given; also not where one gives none."""
     asked = [
         f"repr({text}) == {repr(value)!r}" if _is_odd(value) else f"({text}) == {value!r}"
         for text, value in conditions.items()
     ]
-    holds = eval(f"lambda args, kwargs: {' and '.join(asked) or True}", {**_NAMES})
+    holds = eval(f"lambda {given}: {' and '.join(asked) or True}", {**NAMES})
 
-    def tried(args: Any, kwargs: Any) -> bool:
+    def tried(*found: Any) -> bool:
         try:
-            return holds(args, kwargs)
+            return holds(*found)
         except ArithmeticError:
             return False
 
@@ -308,16 +401,3 @@ def exchanged(args: Any, kwargs: Any, new: Mapping[Key, Any]) -> tuple[Any, Any]
         place: Any = kwargs if type(key) is str else args
         place[key] = value
     return tuple(args), kwargs
-
-
-def let_go(made: Sequence[weakref.ref[Number]]) -> None:
-    """Objects in which a call left numbers get their values instead."""
-    left = {id(one): one for ref in made if (one := ref()) is not None}
-    for holder in gc.get_referrers(*left.values()) if left else ():
-        if type(holder) is types.CellType:
-            holder.cell_contents = holder.cell_contents.value
-        elif holder is not left:
-            place = holder if isinstance(holder, (dict, list)) else getattr(holder, "__dict__", {})
-            pairs = place.items() if isinstance(place, dict) else enumerate(place)
-            for key in [key for key, value in pairs if id(value) in left]:
-                place[key] = place[key].value

@@ -27,6 +27,7 @@ from ..middle.graph import Node
 from .alive import Age, alive, kinds
 from .draws import DrawnEngine, Draws
 from .handling import handle
+from .items import Promises
 from .later import Forms, Later, Met
 from .lent import Lending, array_of
 from .numpy_calls import COUNTING, line, masks, value_of
@@ -80,7 +81,7 @@ class Unwatched:
     seen = unseen
 
 
-class Tracer(Draws, Settings, Lending):
+class Tracer(Draws, Settings, Lending, Promises):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
     def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
@@ -109,7 +110,7 @@ class Tracer(Draws, Settings, Lending):
         self.pulls = Pulls(self)
         self.numbers: list[Any] = []  # weak references to what stands for numbers of the call
         self.conditions: dict[str, Any] = {}  # what was asked of them, and the answers
-        self.given: dict[str, Any] = {}  # the arguments, for these texts
+        self.begin_promises()
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end

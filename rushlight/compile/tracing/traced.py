@@ -149,6 +149,13 @@ class Traced:
             self.tracer.escape(how)
         return self.value
 
+    def item(self, *place: Any) -> Any:
+        """The only number, or what stands for it until the program has run."""
+        found = None
+        if not (place or self.tracer.closed or constant(self.read())):
+            found = self.tracer.item(self)
+        return self.escape(".item()").item(*place) if found is None else found
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         value = self.escape("NumPy")
         return np.array(value, dtype=dtype, copy=copy)
@@ -209,7 +216,7 @@ _METHODS = frozenset(
     " diagonal view searchsorted argsort choose compress".split()
 )
 _ESCAPES = frozenset(
-    "item tolist tobytes nonzero sort partition put resize setflags itemset dump dumps tofile"
+    "tolist tobytes nonzero sort partition put resize setflags itemset dump dumps tofile"
     " getfield setfield byteswap".split()
 )
 

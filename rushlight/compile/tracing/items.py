@@ -1,0 +1,81 @@
+"""What `item()` gives during a trace: numbers that are known when the program has run.
+
+A training step that ends in `return loss.item()`, or keeps the losses in a list, only hands such a
+number on. So the trace goes on with a stand-in (`numbers.py`), the tensor becomes an output of the
+program, and what follows from the number is computed in Python after every run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ...core.tensor import Tensor, wrap
+from ..disk.reach import Reach
+from ..middle.graph import BFLOAT16, Node
+from .numbers import NAMES, Key, Number
+from .numpy_calls import value_of
+from .spots import Changing, Here
+from .traced import Traced
+
+_KINDS = {"f": float, "i": int, "u": int}
+_ITEM = re.compile(r"items\[(\d+)\]")
+
+
+class Items:
+    """The tensors whose numbers were asked for; as texts see it, a list of those numbers."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        self._nodes: list[Node] = []
+
+    def __getitem__(self, k: int) -> Any:
+        return value_of(self.tensors[k]._array).item()
+
+    def of(self, x: Traced) -> int:
+        """The place of an array of one number, as it is now."""
+        node = x.read()
+        if node not in self._nodes:
+            if x.memory.dtype.char == BFLOAT16:
+                x = x.astype("f")
+            self.tensors.append(wrap(x.copy().reshape(())))
+            self._nodes.append(node)
+        return self._nodes.index(node)
+
+
+class Promises:
+    """The part of a tracer that numbers of later are asked of."""
+
+    closed: bool
+
+    def begin_promises(self) -> None:
+        """No numbers stand for others yet."""
+        self.items, self.here = Items(), Here()
+        self.given: dict[str, Any] = {**NAMES, "items": self.items}  # what texts name
+        self.keyed: dict[Key, Tensor] = {}  # which arguments stand for numbers, by place
+        self.changing: Changing | None = None  # what is lent, and what shall be
+        self.promising = False  # whether items are numbers of later
+
+    def promise(self, reach: Reach, changing: Changing) -> bool:
+        """Whether numbers stand for others: if no code in reach would tell them apart."""
+        self.changing = changing
+        if "type" in reach.words or reach.strange:
+            return False
+        self.promising = "item" in reach.words
+        self.here.lend(self, changing)
+        return self.promising or bool(self.here.spots)
+
+    def item(self, x: Traced) -> Number | None:
+        """A late number for an array's only one; None where its value is needed at once."""
+        char = x.memory.dtype.char
+        kind = float if char == BFLOAT16 else _KINDS.get(x.memory.dtype.kind)
+        if not self.promising or self.closed or kind is None:
+            return None
+        place = self.items.of(x)
+        return Number(f"items[{place}]", self.items.tensors[place], kind)
+
+
+def items_in(texts: Sequence[str]) -> list[int]:
+    """The places that texts speak of."""
+    return sorted({int(found) for text in texts for found in _ITEM.findall(text)})
