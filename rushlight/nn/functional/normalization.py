@@ -122,9 +122,10 @@ def batch_norm(
     weight, bias = _view(weight, shape), _view(bias, shape)
     y, mean, variance = n.standardise(input, weight, bias, (0, *range(2, ndim)), eps)
     factor = 0.0 if momentum is None else momentum
-    if running_mean is not None:
+    some = input._array.size > 0  # of nothing there are no statistics
+    if running_mean is not None and some:
         n.update_running(running_mean, mean, factor)
-    if running_var is not None:
+    if running_var is not None and some:
         count = input._array.size // channels
         n.update_running(running_var, variance, factor, count / (count - 1))
     return y

@@ -186,7 +186,7 @@ def _few_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndar
     """The gradients of few maxima, each put where its code says."""
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     planes, plane, of = prod(g.shape[:2]), prod(size), _table(size, *at)
-    chosen = code.reshape(planes, -1).astype(np.int64) * of.shape[1]
+    chosen = code.reshape(planes, of.shape[1]).astype(np.int64) * of.shape[1]
     places = of.take(chosen + np.arange(of.shape[1]))
     places += np.arange(0, planes * plane, plane)[:, None]
     if _clips(size, *at)[0]:
@@ -306,14 +306,16 @@ spread_pool = linear("spread_pool", eval=heavy("spread_pool", _spread_pool),
 
 
 def _take_flat(x: np.ndarray, places: np.ndarray) -> np.ndarray:
-    flat = x.reshape(*x.shape[:2], -1)
+    flat = x.reshape(*x.shape[:2], prod(x.shape[2:]))
     n, c = places.shape[:2]
-    return np.take_along_axis(flat, places.reshape(n, c, -1), 2).reshape(places.shape)
+    return np.take_along_axis(flat, places.reshape(n, c, prod(places.shape[2:])), 2).reshape(
+        places.shape
+    )
 
 
 def _add_flat(g: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
     n, c = g.shape[:2]
-    flat = places.reshape(n * c, -1) + np.arange(n * c)[:, None] * prod(size)
+    flat = places.reshape(n * c, prod(places.shape[2:])) + np.arange(n * c)[:, None] * prod(size)
     kind = g.dtype if g.dtype.itemsize >= 4 else np.dtype(np.float32)
     y = np.zeros(n * c * prod(size), kind)
     np.add.at(y, flat.reshape(-1), g.reshape(-1).astype(kind, copy=False))
@@ -336,7 +338,8 @@ add_flat = multilinear(
 def _put_flat(x: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
     y = np.zeros((*x.shape[:2], prod(size)), x.dtype)
     n, c = x.shape[:2]
-    np.put_along_axis(y, places.reshape(n, c, -1), x.reshape(n, c, -1), 2)
+    many = prod(places.shape[2:])
+    np.put_along_axis(y, places.reshape(n, c, many), x.reshape(n, c, many), 2)
     return y.reshape(n, c, *size)
 
 
@@ -353,7 +356,7 @@ def _argmax_each(x: np.ndarray, tables: tuple[np.ndarray, ...]) -> np.ndarray:
     for place in product(*(range(len(one)) for one in tables)):
         ends = [(int(one[i, 0]), int(one[i, -1]) + 1) for one, i in zip(tables, place)]
         part = x[(..., *(slice(*end) for end in ends))]
-        best: Any = part.reshape(*x.shape[:2], -1).argmax(-1)
+        best: Any = part.reshape(*x.shape[:2], prod(part.shape[2:])).argmax(-1)
         flat, step = np.zeros_like(best), 1
         for (start, end), n in zip(reversed(ends), reversed(x.shape[2:])):
             best, within = np.divmod(best, end - start)
@@ -367,7 +370,8 @@ def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
     """For windows listed per dimension (out, k): the flat index of each window's first maximum."""
     dims = len(tables)
     if all(len(one) == 1 and one.size == n for one, n in zip(tables, x.shape[2:])):
-        return x.reshape(*x.shape[:2], -1).argmax(-1).reshape(*x.shape[:2], *(1,) * dims)
+        whole = x.reshape(*x.shape[:2], prod(x.shape[2:]))
+        return whole.argmax(-1).reshape(*x.shape[:2], *(1,) * dims)
     if x.size > 4000 * prod(map(len, tables)):
         return _argmax_each(x, tables)
     key, flat = [], np.zeros((1,) * (2 * dims), np.int64)
@@ -378,8 +382,9 @@ def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
         flat = flat * x.shape[2 + axis] + key[-1]
     seen = x[(slice(None), slice(None), *key)]
     out = seen.shape[: 2 + dims]
-    best = seen.reshape(*out, -1).argmax(-1)
-    flat = np.broadcast_to(flat, seen.shape[2:]).reshape(*out[2:], -1)
+    window = prod(seen.shape[2 + dims :])  # not -1, which no batch of nothing can tell
+    best = seen.reshape(*out, window).argmax(-1)
+    flat = np.broadcast_to(flat, seen.shape[2:]).reshape(*out[2:], window)
     return np.take_along_axis(np.broadcast_to(flat, (*out, flat.shape[-1])), best[..., None], -1)[
         ..., 0
     ]
