@@ -58,6 +58,10 @@ def _print_one(
         for _ in range(options.order):
             raw = _slope(result, known[name])
             result = raw if options.raw else sym.simplify(raw)
+    except ZeroDivisionError:
+        raise Complaint(f"{options.formula} divides by zero") from None
+    except OverflowError:
+        raise Complaint(f"{options.formula} has a number too large for float64") from None
     except RuntimeError as error:
         raise _complaint(error) from None
     if options.steps and not options.raw:

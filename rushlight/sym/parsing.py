@@ -17,9 +17,19 @@ from ..ops.fused.activations import gelu, silu
 from ..ops.transcendental import relu
 
 NUMBERS = {"pi": math.pi, "e": math.e, "inf": math.inf}
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """A power of real numbers; whole ones that take more than a word are not computed exactly."""
+    if type(base) is int is type(exponent) and base.bit_length() * abs(exponent) > 64:
+        return float(base) ** exponent
+    found = base**exponent
+    return math.nan if type(found) is complex else found
+
+
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-    ast.Div: operator.truediv, ast.Pow: operator.pow, ast.MatMult: operator.matmul,
+    ast.Div: operator.truediv, ast.Pow: _power, ast.MatMult: operator.matmul,
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Gt: operator.gt, ast.Lt: operator.lt,
     ast.GtE: operator.ge, ast.LtE: operator.le,
 }  # fmt: skip
@@ -70,6 +80,10 @@ def parse(source: str, shapes: Mapping[str, Any] | None = None, dtype: Any = Non
         return _Reader(source, dict(shapes or {}), dtype or dtypes.float64).value(tree.body)
     except RecursionError:
         raise ValueError("the formula is nested too deeply") from None
+    except ZeroDivisionError:
+        raise ValueError(f"{source} divides by zero") from None
+    except OverflowError:
+        raise ValueError(f"{source} has a number too large for float64") from None
 
 
 class _Reader:

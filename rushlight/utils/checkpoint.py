@@ -31,8 +31,9 @@ from .selective import (
 )
 
 __all__ = [
-    "CheckpointError", "CheckpointPolicy", "SelectiveCheckpointContext", "checkpoint",
-    "checkpoint_sequential", "create_selective_checkpoint_contexts", "set_checkpoint_early_stop",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
+    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts",
+    "set_checkpoint_early_stop",
 ]  # fmt: skip
 
 # what `set_checkpoint_early_stop` asks for; None: each call's own
@@ -57,7 +58,7 @@ def _tensors(values: Any) -> list[Any]:
     return [x for x in values if isinstance(x, rl.Tensor)]
 
 
-class _Reentrant(rl.autograd.Function):
+class CheckpointFunction(rl.autograd.Function):
     """Runs a function without recording it; backward runs it again and differentiates it."""
 
     @staticmethod
@@ -305,7 +306,7 @@ def checkpoint(
                 UserWarning, stacklevel=2,
             )  # fmt: skip
         if STATE.tracer is None:
-            return _Reentrant.apply(function, preserve_rng_state, *args)
+            return CheckpointFunction.apply(function, preserve_rng_state, *args)
         if constant:
             with rl.no_grad():
                 return function(*args)

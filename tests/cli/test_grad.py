@@ -33,6 +33,11 @@ def test_formulas(line, capsys):
     assert capsys.readouterr().out.strip() == GOOD[line]
 
 
+def test_a_root_of_a_negative_number_is_nan(capsys):
+    assert main(["grad", "(-2)**.5*x", "--wrt", "x"]) == 0
+    assert capsys.readouterr().out.strip() == "nan"
+
+
 def test_steps_are_listed_before_the_result(capsys):
     assert main(["grad", "x*x", "--wrt", "x", "--steps"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -44,6 +49,10 @@ def test_steps_are_listed_before_the_result(capsys):
     [
         (["foo(x)", "--wrt", "x"], 1, "'foo(x)' in the formula is not understood"),
         (["x +", "--wrt", "x"], 1, "is not understood"),
+        (["2**1000000*x", "--wrt", "x"], 1, "has a number too large for float64"),
+        (["9**9**9*x", "--wrt", "x"], 1, "has a number too large for float64"),
+        (["x+1/0", "--wrt", "x"], 1, "x+1/0 divides by zero"),
+        (["x/0", "--wrt", "x"], 1, "x/0 divides by zero"),
         (["x", "--wrt", "z"], 2, "z is not in the formula; its variables are x"),
         (["3", "--wrt", "x"], 1, "3 is a number"),
         (["x", "--wrt", "x", "--order", "0"], 2, "--order 0: once at least"),
