@@ -126,6 +126,9 @@ def nll_loss(
     reduction = checked_reduction(reduction, size_average, reduce)
     if input._array.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
+    if input._array.dtype.kind == "c":
+        kernel = "nll_loss_out_frame" if input.ndim < 3 else "nll_loss2d_forward_out_frame"
+        raise n.not_implemented(kernel, input.dtype)
     return _by_rows(n.nll, input, target, weight, ignore_index, reduction)
 
 

@@ -138,12 +138,13 @@ def _nll_node(entry: Any) -> str:
 
 
 def _nll_kernel(x: Any, labels: Any, *_: Any) -> str:
+    """torch's kernel; rules of the op, which is linear, give it complex gradients too."""
     places = len(getattr(labels, "shape", ())) > 1
     return "nll_loss2d_forward_out_frame" if places else "nll_loss_out_frame"
 
 
 nll = multilinear(
-    "nll_loss", eval=_nll, node=_nll_node, refuses={"bool int complex": _nll_kernel},
+    "nll_loss", eval=_nll, node=_nll_node, refuses={"bool int": _nll_kernel},
     adjoints=[lambda g, x, labels, weight, ignore, reduction:
               nll_back(g, labels, weight, x.shape, ignore, reduction), None, None],
     doc="Minus the scores at their labels, weighted, then averaged, summed or kept.",
