@@ -10,6 +10,7 @@ import pytest
 
 import rushlight as rl
 from rushlight.core.failures import explained
+from rushlight.core.gates import start_asking
 from rushlight.core.misuse import forms_of, misfit
 
 told: list[str] = []
@@ -136,3 +137,10 @@ def test_a_function_that_autocast_has_taken_in_hand_refuses_as_before() -> None:
         functional.cross_entropy([1.0], [0])
     with pytest.raises(AttributeError, match="'list' object has no attribute 'size'"):
         functional.mse_loss([1.0], rl.ones(1))
+
+
+def test_a_function_that_keeps_layouts_refuses_as_before_while_classes_are_asked() -> None:
+    rl.nn.functional.relu(rl.ones(1, 2, 3, 3).to(memory_format=rl.channels_last))
+    start_asking()
+    with pytest.raises(TypeError, match=r"relu\(\): argument 'input' \(position 1\) must be"):
+        rl.nn.functional.relu(None)
