@@ -20,7 +20,7 @@ _HOMES = {
     "distributions.transforms_elementwise": "distributions.transforms",
     "distributions.transforms_events": "distributions.transforms",
     "functions.drawing": "_C", "functions.results": "return_types",
-    "functions.storage": "storage", "futures": "", "jit": "",
+    "functions.storage": "storage", "futures": "", "jit": "", "jit.annotations": "",
     "nn.containers": "nn.modules.container",
     "nn.conv_lazy": "nn.modules.conv", "nn.embedding": "nn.modules.sparse",
     "nn.layers_linear": "nn.modules.linear", "nn.losses": "nn.modules.loss",
