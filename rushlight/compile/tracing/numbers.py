@@ -206,6 +206,21 @@ def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
     return method
 
 
+def _bitwise(name: str, sign: str, reflected: bool) -> Callable[[Any, Any], Any]:
+    operate = getattr(operator, f"__{name}__")
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return NotImplemented
+        sides = (other, self) if reflected else (self, other)
+        if not self.followed() or any(map(_is_late, sides)) or not isinstance(other, int):
+            return operate(*map(plain, sides))
+        left, right = map(_text, sides)
+        return _asked(f"({left} {sign} {right})")
+
+    return method
+
+
 def _comparison(name: str, sign: str) -> Callable[[Any, Any], Any]:
     compare = getattr(operator, name)
 
@@ -252,7 +267,7 @@ _NEVER_RAISE = frozenset(("add", "sub", "mul", "neg", "abs"))
 _COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _TOLD = {
     "bool": "bool({})", "int": "int({})", "index": "operator.index({})", "trunc": "int({})",
-    "floor": "math.floor({})", "ceil": "math.ceil({})",
+    "floor": "math.floor({})", "ceil": "math.ceil({})", "invert": "(~{})",
     **dict.fromkeys("divmod float format hash rdivmod repr str".split(), ""),
 }  # fmt: skip
 for _name in _ARITHMETIC:
@@ -260,6 +275,9 @@ for _name in _ARITHMETIC:
     setattr(Number, f"__r{_name}__", _arithmetic(_name, True))
 for _name, _sign in _COMPARED.items():
     setattr(Number, f"__{_name}__", _comparison(_name, _sign))
+for _name, _sign in (("and", "&"), ("or", "|"), ("xor", "^"), ("lshift", "<<"), ("rshift", ">>")):
+    setattr(Number, f"__{_name}__", _bitwise(_name, _sign, False))
+    setattr(Number, f"__r{_name}__", _bitwise(_name, _sign, True))
 for _name, _template in _TOLD.items():
     setattr(Number, f"__{_name}__", _told(f"__{_name}__", _template))
 for _operate, _template in ((operator.neg, "(-{})"), (operator.abs, "abs({})")):
