@@ -148,6 +148,22 @@ def test_a_call_that_raises_leaves_no_stand_ins() -> None:
             assert {type(n) for n in seen} == {float}
 
 
+def test_a_class_gets_a_number_and_no_stand_in() -> None:
+    class Kept:
+        total = 0.0
+
+    def step(x: Any) -> Any:
+        Kept.total = x.sum().item()
+        return x * 2 + 0 * Kept.total
+
+    call = torch.compile(step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for k in range(6):
+            call(torch.ones(3) + k)
+            assert type(Kept.total) is float and Kept.total == 3.0 * (k + 1)
+
+
 def test_a_run_that_is_refused_has_its_effects_once() -> None:
     counts: list[Any] = []
     table = torch.arange(12.0).reshape(4, 3)

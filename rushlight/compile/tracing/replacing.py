@@ -46,8 +46,13 @@ def _put(holder: Any, new: Mapping[int, Any]) -> None:
                 holder[place] = new[id(value)]
         return
     table = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+    classes = [x for x in gc.get_referrers(table) if isinstance(x, type)] if table else []
     for key, value in list(table.items()):
-        if id(value) in new:
+        if id(value) not in new:
+            continue
+        if classes:  # the interpreter remembers what they hold, without a reference to it
+            setattr(classes[0], key, new[id(value)])
+        else:
             table[key] = new[id(value)]
     for kind in () if holder is table else type(holder).__mro__:
         for name, part in vars(kind).items():
