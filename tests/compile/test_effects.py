@@ -164,6 +164,26 @@ def test_a_class_gets_a_number_and_no_stand_in() -> None:
             assert type(Kept.total) is float and Kept.total == 3.0 * (k + 1)
 
 
+def test_keys_and_members_are_numbers() -> None:
+    names: dict[Any, Any] = {"a": 1}
+    seen: set[Any] = set()
+
+    def step(x: Any) -> Any:
+        found = x.sum().item()
+        names[found] = [found]
+        seen.add(found)
+        return x * 2
+
+    call = torch.compile(step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for k in range(5):
+            call(torch.ones(3) + k)
+    wanted = [3.0, 6.0, 9.0, 12.0, 15.0]
+    assert names == {"a": 1, **{x: [x] for x in wanted}} and seen == set(wanted)
+    assert {type(x) for x in (*list(names)[1:], *seen, *names[9.0])} == {float}
+
+
 def test_a_run_that_is_refused_has_its_effects_once() -> None:
     counts: list[Any] = []
     table = torch.arange(12.0).reshape(4, 3)

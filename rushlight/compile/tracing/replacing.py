@@ -45,7 +45,16 @@ def _put(holder: Any, new: Mapping[int, Any]) -> None:
             if id(value) in new:
                 holder[place] = new[id(value)]
         return
+    if isinstance(holder, set):
+        for value in [x for x in holder if id(x) in new]:
+            holder.discard(value)
+            holder.add(new[id(value)])
+        return
     table = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+    if isinstance(table, dict) and any(id(key) in new for key in table):
+        pairs = [(new.get(id(key), key), value) for key, value in table.items()]
+        table.clear()
+        table.update(pairs)
     classes = [x for x in gc.get_referrers(table) if isinstance(x, type)] if table else []
     for key, value in list(table.items()):
         if id(value) not in new:
