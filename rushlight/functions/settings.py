@@ -9,7 +9,7 @@ from ..core import dtypes
 from ..core.dtypes import SCALAR_TYPE_NAMES
 from ..core.elsewhere import get_default_device, set_default_device
 from ..core.errors import fail
-from ..core.state import set_default_dtype
+from ..core.state import STATE, set_default_dtype
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_default_device", "get_deterministic_debug_mode",
@@ -60,6 +60,8 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 def are_deterministic_algorithms_enabled() -> bool:
     """Whether `use_deterministic_algorithms(True)` was called."""
+    if STATE.tracer is not None:
+        STATE.tracer.stop("it asks for a setting, which a program does not know")
     return _state["deterministic"] > 0
 
 

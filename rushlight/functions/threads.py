@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ..core import threads
+from ..core.state import STATE
 from ..ops.lapack import libraries
 
 __all__ = [
@@ -82,6 +83,8 @@ def get_num_threads() -> int:
     >>> torch.get_num_threads() >= 1
     True
     """
+    if STATE.tracer is not None:
+        STATE.tracer.stop("it asks for the number of threads, which a program does not know")
     controls = _controls()
     if controls is not None:
         return controls[1]()

@@ -188,3 +188,23 @@ def test_a_compiled_call_follows(case: Callable[[], Case], backend: str) -> None
         np.testing.assert_allclose(a, b, 1e-5, 1e-5)
     assert call.programs
     assert sum(bound.runs for bound in call.programs) or backend == "llvm"
+
+
+@pytest.mark.filterwarnings("ignore:compiled call")
+@pytest.mark.parametrize("setting", ["threads", "deterministic"])
+def test_settings_that_a_call_asks_for_are_asked_each_time(setting: str) -> None:
+    def call(x: Any) -> Any:
+        if setting == "threads":
+            return x * rl.get_num_threads()
+        return x * (2 if rl.are_deterministic_algorithms_enabled() else 1)
+
+    compiled, before = rl.compile(call), rl.get_num_threads()
+    try:
+        for k in range(6):
+            rl.set_num_threads(1 + k // 3)
+            rl.use_deterministic_algorithms(k > 2)
+            assert compiled(rl.ones(2)).tolist() == call(rl.ones(2)).tolist() == [1 + k // 3] * 2
+    finally:
+        rl.set_num_threads(before)
+        rl.use_deterministic_algorithms(False)
+    assert compiled.reasons
