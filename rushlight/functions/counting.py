@@ -8,7 +8,7 @@ import numpy as np
 
 from ..autograd.batched import by_sample
 from ..core import dtypes
-from ..core.dispatch import not_implemented, refuse, scalar_type_name, wrap_array
+from ..core.dispatch import not_implemented, refuse, result_type, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
@@ -217,7 +217,9 @@ def searchsorted(
     tensor([1, 3])
     """
     input = self if input is None else input
-    refuse(sorted_sequence, "bool complex", "searchsorted_out_cpu")
+    kind = result_type(sorted_sequence, input)
+    if kind.category in (dtypes.BOOL, dtypes.COMPLEX) and sorted_sequence.numel():
+        raise not_implemented("searchsorted_out_cpu", kind)
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(
             f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"

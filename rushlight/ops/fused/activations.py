@@ -51,7 +51,7 @@ _large_hardtanh_back = heavy("hardtanh_back", _hardtanh_back, _hardtanh_back, li
 
 
 def _below_zero(x: Any, low: float = 0.0, *_: Any) -> str:
-    return "cannot do hardtanh on an unsigned type with negative limits" if low < 0 else ""
+    return "cannot do hardtanh on an unsigned type with negative limits" if int(low) < 0 else ""
 
 
 hardtanh = general(
