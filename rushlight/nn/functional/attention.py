@@ -90,7 +90,7 @@ def _laid_as_query(y: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: A
 
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     """softmax(q k^T / sqrt(d) + mask) v.
 
