@@ -25,6 +25,7 @@ from .calls.backward import Halves
 from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
 from .calls.following import Following, differs_in_numbers, numbers_in
+from .calls.refused import Refusals
 from .code import cache, llvm
 from .disk.kept import KeptForms
 from .disk.standing import SWITCH, Call
@@ -141,7 +142,8 @@ class Compiled:
             self.fallbacks: list[Exception] = []  # why NumPy runs a program, not native code
             self._latest: Bound | None = None
             self._strikes = 0
-            self._eager: str | None = None
+            self._refusals = Refusals()
+            self._eager: str | None = None  # why no call is looked at any more
             self._warned = self._called = False
             self._forms: Any = None
             self._shorten()
@@ -178,6 +180,8 @@ class Compiled:
         ready = self._ready(args, kwargs)
         if ready is not None:
             return self._run(ready, args, kwargs)
+        if self._refusals.meet(args, kwargs):
+            return self.function(*args, **kwargs)
         if any(differs_in_numbers(args, kwargs, bound.arguments) for bound in self._own):
             self._start_following(numbers_in(args, kwargs))
             return self._long_call(args, kwargs)
@@ -196,9 +200,7 @@ class Compiled:
         if variant is None:
             return self.function(*args, **kwargs)
         args, kwargs = given
-        result = variant._long_call(args, kwargs) if WATCHERS else variant(*args, **kwargs)
-        self._eager = variant._eager
-        return result
+        return variant._long_call(args, kwargs) if WATCHERS else variant(*args, **kwargs)
 
     def _vary(self, keys: list[Any]) -> Compiled | None:
         """What compiles calls with other answers to what is asked of the numbers there."""
@@ -321,7 +323,7 @@ class Compiled:
             self.function, args, kwargs, raises, kept.forms, self._changing
         )
         if isinstance(captured, Uncompilable):
-            self._refuse(captured)
+            self._refuse(captured, args, kwargs, before)
             return result
         self._strikes = 0
         try:
@@ -397,8 +399,8 @@ class Compiled:
             LOG.warning("native code could not be made", exc_info=error)
             return NumpyProgram(graph)
 
-    def _refuse(self, why: Uncompilable) -> None:
-        """Note why a call stays eager; what changes only at first (new state) is tried again."""
+    def _refuse(self, why: Uncompilable, args: Any, kwargs: Any, before: Any) -> None:
+        """Note why calls of a kind stay eager; what changes only at first is tried again."""
         if why.reason == CONSTANT:  # the next call is traced with what it is then
             return
         self.reasons.append(why)
@@ -409,7 +411,9 @@ class Compiled:
             return
         if self.fullgraph:
             raise Unsupported(str(why))
-        self._eager = str(why)
+        self._refusals.note(args, kwargs, before, why)
+        if self._refusals.full and not self.programs:
+            self._eager = str(why)
         self._say(f"runs eagerly: {why}")
 
     def _say(self, text: str) -> None:

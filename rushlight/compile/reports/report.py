@@ -54,7 +54,7 @@ class Explanation:
                 lines += [f"  {line}" for line in _times(program["times"], self.machine)]
         if self.reasons:
             lines += ["", "calls that ran eagerly:"]
-            lines += [f"  {reason}" for reason in self.reasons]
+            lines += [f"  {reason}" for reason in dict.fromkeys(self.reasons)]
         if self.fallbacks:
             lines += ["", "native code could not be made, NumPy runs the program:"]
             lines += [f"  {error}" for error in self.fallbacks]

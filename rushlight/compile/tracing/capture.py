@@ -178,6 +178,7 @@ def capture(
     if captured is None:
         _give_back(tracer)
         result, captured = values_in(result), Uncompilable(*(tracer.broken or ("", "")))
+        captured.here = tracer.here
     elif tracer.strangers:
         tracer.settle()
         for x, base in captured.bases:

@@ -9,7 +9,7 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..calls.guards import Place, look
 from ..disk.reach import Reach
-from .spots import Changing, Spot, lists_of
+from .spots import Changing, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Source, Tracer
 from .traced import Traced, covers
@@ -23,6 +23,7 @@ class Uncompilable(Exception):
     def __init__(self, reason: str, line: str = "") -> None:
         super().__init__(f"{reason} ({line})" if line else reason)
         self.reason, self.line = reason, line
+        self.here: Here | None = None  # the numbers lent to the call, and what it asked of them
 
 
 def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:

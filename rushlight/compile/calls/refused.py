@@ -1,0 +1,60 @@
+"""Calls that stay eager: which calls are like those of which no program could be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tracing.changes import Uncompilable
+from ..tracing.numbers import condition
+from .bound import fits, modes, pattern
+
+MOST = 4  # calls that are tried in vain; then no others are
+AGAIN = 16  # calls of a kind, after which one more is tried: what was in its way may be gone
+
+
+class Refused:
+    """One kind of call: its arguments, its modes, and what it asked of numbers around it."""
+
+    __slots__ = ("_arguments", "_asked", "_here", "_modes", "seen")
+
+    def __init__(self, args: Any, kwargs: Any, before: Any, why: Uncompilable) -> None:
+        self._arguments, self._modes = (pattern(args), pattern(kwargs)), before
+        self._here, self.seen = why.here, 0
+        self._asked = condition({} if why.here is None else why.here.conditions, "here")
+
+    def fits(self, args: Any, kwargs: Any, now: Any) -> bool:
+        """Whether a call is of this kind."""
+        wanted = self._arguments
+        if now != self._modes or not (fits(args, wanted[0], []) and fits(kwargs, wanted[1], [])):
+            return False
+        try:
+            return self._asked([] if self._here is None else self._here.values())
+        except (KeyError, IndexError, ValueError):  # a place is gone
+            return False
+
+
+class Refusals:
+    """The kinds of calls of one function that stay eager."""
+
+    def __init__(self) -> None:
+        self._known: list[Refused] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether enough was tried."""
+        return len(self._known) >= MOST
+
+    def note(self, args: Any, kwargs: Any, before: Any, why: Uncompilable) -> None:
+        """A call of which no program can be made."""
+        self._known.append(Refused(args, kwargs, before, why))
+
+    def meet(self, args: Any, kwargs: Any) -> bool:
+        """Whether a call without a program is of a known kind, or no other is to be tried."""
+        if self.full:
+            return True
+        now = modes() if self._known else None
+        for one in reversed(self._known):
+            if one.fits(args, kwargs, now):
+                one.seen += 1
+                return one.seen < AGAIN
+        return False
