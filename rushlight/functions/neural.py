@@ -176,7 +176,7 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
     """
     if bias is not None and bias._array.shape == weight._array.shape[:-1]:
         return contract.linear_bias(input, weight, bias)
-    if weight._array.ndim == 1:
+    if weight._array.ndim == 1 and input._array.ndim:
         y = contract.matmul(input, weight)
         return y if bias is None else y + bias
     if bias is None:

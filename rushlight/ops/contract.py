@@ -204,6 +204,12 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
 
 
 def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
+    if not x.ndim or not w.ndim:
+        raise ShapeError(
+            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D"
+        )
+    if w.ndim > 2:
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
     rows = prod(x.shape[:-1])
     raise fail(
         ShapeError,

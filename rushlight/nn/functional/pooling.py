@@ -346,12 +346,10 @@ def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, paddin
     _check_numbers(kernel, step, pad, ones)
     if dims == 3:
         size = input.shape[-3:]
-        room = tuple(i + 2 * p for i, p in zip(size, pad))
-        if any(k > i for k, i in zip(kernel, room)):
+        if any(k > i for k, i in zip(kernel, size)):  # without what is padded
             raise RuntimeError(
                 f"input image (T: {size[0]} H: {size[1]} W: {size[2]}) smaller than kernel size"
-                " (kT:"
-                f" {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
+                f" (kT: {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
             )
     return kernel, step, pad, ones
 
