@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-EVERY_MODULE: dict[int, bool] = {}  # the ids of hooks that run for every module
+# The ids of hooks that run for every module; False: it looks on, and programs need not call it.
+EVERY_MODULE: dict[int, bool] = {}
 
 
 class Changes(dict[str, int]):
@@ -17,6 +18,11 @@ class Changes(dict[str, int]):
 
 
 OF_LEAVES = Changes()  # hooks of tensors that are no results: their gradients'
+
+
+def acting(hooks: dict[int, bool]) -> tuple[int, ...]:
+    """Those of `EVERY_MODULE` that do more than look on."""
+    return tuple([number for number, acts in hooks.items() if acts])
 
 
 class RemovableHandle:

@@ -17,6 +17,7 @@ from ..autograd import engine
 from ..autograd.refusals import node_name
 from ..compile import api
 from ..core import dispatch
+from ..core.handles import EVERY_MODULE
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from ..nn.module_global_hooks import (
@@ -73,6 +74,7 @@ class Profile:
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
         ]
+        EVERY_MODULE.update(dict.fromkeys([hook.id for hook in self._hooks], False))
         self._handler = self._op
         dispatch.intercept(self._handler)
         api.watch(self._compiled)

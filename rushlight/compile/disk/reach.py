@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes
+from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes, acting
 from ...core.names import home, own_name
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
@@ -323,8 +323,8 @@ class Reach:
         self._class(kind, path)
         self._class_of(value, path)
         if hasattr(kind, "forward"):
-            key = tuple
-            self.note("content", EVERY_MODULE, key, key(EVERY_MODULE), "hooks of all modules")
+            now = acting(EVERY_MODULE)
+            self.note("content", EVERY_MODULE, acting, now, "hooks of all modules")
         if getattr(kind, "_moves_rates", False):
             self.schedules.append(value)
         table = getattr(value, "__dict__", None)

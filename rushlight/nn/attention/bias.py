@@ -67,7 +67,7 @@ class CausalBias(rl.Tensor):
 
 def _attend(
     query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
     if is_causal:
         raise ValueError("CausalBias should not be used with causal=True")
@@ -75,7 +75,7 @@ def _attend(
     alone = from_corner or attn_mask.seq_len_q == attn_mask.seq_len_kv
     return rl.nn.functional.scaled_dot_product_attention(
         query, key, value, None if alone else attn_mask._materialize(query.device), dropout_p,
-        alone, scale, enable_gqa,
+        alone, scale=scale, enable_gqa=enable_gqa,
     )  # fmt: skip
 
 
