@@ -1,5 +1,7 @@
 """What a program cannot hold: each case is a sentence with the user's line, and right numbers."""
 
+import logging
+import queue
 import re
 import threading
 import warnings
@@ -42,7 +44,20 @@ class Holder:
         self.x = x
 
 
+def logged(x):
+    logging.getLogger("rushlight.tests").warning("called")
+    return x
+
+
+def queued(x):
+    EVENTS.put(1)
+    return x
+
+
+EVENTS: queue.Queue[int] = queue.Queue()
 EAGER = {
+    "a record": (logged, r"warning\(\) must happen at every call"),
+    "an event": (queued, r"put\(\) must happen at every call"),
     "a thread": (in_a_thread, r"start\(\) must happen at every call"),
     "a pool": (in_a_pool, r"submit\(\) must happen at every call"),
     "a file": (from_a_file, r"open\(\) must happen at every call"),

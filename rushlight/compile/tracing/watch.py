@@ -27,11 +27,12 @@ _EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr
 _CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
 _CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
                      "sort reverse appendleft popleft write writelines".split())  # fmt: skip
-# functions in Python that start other work or look at files, by the end of their qualified name
+# functions in Python that start other work, keep records or look at files, by their names
 _OUTSIDE = {
     "threading": {"start"}, "concurrent.futures.thread": {"submit"},
     "concurrent.futures.process": {"submit"}, "concurrent.futures._base": {"map"},
     "multiprocessing.process": {"start"}, "multiprocessing.pool": {"map", "apply", "apply_async"},
+    "logging": {"_log"}, "queue": {"put"},  # a record that is to be shown, an event to be written
     "subprocess": {"run", "__init__", "check_output", "call"}, "asyncio.runners": {"run"},
     "genericpath": {"exists", "isfile", "isdir", "getsize", "getmtime"},
     **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), frozenset(  # 3.13: parts of it
@@ -97,11 +98,9 @@ class Watch:
         if self.tracer.closed or event not in helpers.EVENTS:
             return
         if event == "call":
-            back = frame.f_back
             module = frame.f_globals.get("__name__")
-            outside = module in _CHANCE or frame.f_code.co_name in _OUTSIDE.get(module, ())
-            if back is not None and outside and own_file(back.f_code.co_filename):
-                self._stop(f"{frame.f_code.co_name}()", back)
+            if module in _CHANCE or frame.f_code.co_name in _OUTSIDE.get(module, ()):
+                self._stop_for(frame, module in _OUTSIDE)
             return
         if is_ours(frame) or not own_file(frame.f_code.co_filename):
             return
@@ -114,6 +113,16 @@ class Watch:
             self._stop(f".{name}() on something made before the call", frame)
         elif module in _FILES:
             self._stop(f"{name}()", frame)
+
+    def _stop_for(self, frame: Any, far: bool) -> None:
+        """End the trace for a call by the user's code; with `far`, through libraries as well."""
+        back = frame.f_back
+        while far and back is not None and not is_ours(back):
+            if own_file(back.f_code.co_filename):
+                break
+            frame, back = back, back.f_back
+        if back is not None and not is_ours(back) and own_file(back.f_code.co_filename):
+            self._stop(f"{frame.f_code.co_name}()", back)
 
     def _known(self, owner: Any) -> bool:
         return self.tracer.reach.knows(owner)
