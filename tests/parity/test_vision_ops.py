@@ -10,19 +10,10 @@ import pytest
 import rushlight as rl
 from rushlight.vision import ops
 
+from .nearness import near
 from .vision_ops_cases import CASES, answer
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "vision_ops.json").read_text("utf-8"))
-
-
-def near(found, expected):
-    if isinstance(expected, list):
-        return len(found) == len(expected) and all(map(near, found, expected))
-    if isinstance(expected, dict):
-        return list(found) == list(expected) and all(near(found[k], expected[k]) for k in expected)
-    if isinstance(expected, float) and isinstance(found, float):
-        return found == pytest.approx(expected, rel=5e-5, abs=5e-5)
-    return found == expected
 
 
 def test_every_case_is_recorded():
@@ -33,4 +24,4 @@ def test_every_case_is_recorded():
 def test_operation(case):
     found = json.loads(json.dumps(answer(rl, ops, case)))
     expected = RECORDED["answers"][case]
-    assert near(found, expected), (found, expected)
+    assert near(found, expected, 5e-5, 5e-5), (found, expected)

@@ -17,7 +17,7 @@ class ExtraFPNBlock(nn.Module):
     """The base of what adds maps to a pyramid: (results, inputs, names) to (results, names)."""
 
     def forward(self, results: list[Any], x: list[Any], names: list[str]) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # each subclass says how
 
 
 class FeaturePyramidNetwork(nn.Module):

@@ -48,7 +48,7 @@ class _Auto(Filling):
         return tree_unflatten(flat, structure)
 
     def _augmented(self, picture: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # each subclass says how
 
     def _by(self, values: rl.Tensor, either: bool, place: Callable[[], int]) -> float:
         """One strength: its place, and its sign by `rand(())` where it may go either way."""

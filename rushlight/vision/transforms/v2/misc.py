@@ -262,7 +262,7 @@ class _Sanitize(Transform):
 
     def _rows(self, flat: list[Any]) -> tuple[Any, rl.Tensor]:
         """The table, and which of its rows stay."""
-        raise NotImplementedError
+        raise NotImplementedError  # each subclass says how
 
     def forward(self, *inputs: Any) -> Any:
         found = self._labels(whole(inputs))

@@ -79,7 +79,7 @@ class _Mixing(Transform):
         return mixed if is_pure_tensor(inpt) else wrap(mixed, like=inpt)
 
     def _mixed(self, pictures: rl.Tensor, params: dict[str, Any]) -> rl.Tensor:
-        raise NotImplementedError
+        raise NotImplementedError  # each subclass says how
 
     def _mixed_labels(self, labels: rl.Tensor, share: float) -> rl.Tensor:
         if labels.ndim == 1:

@@ -136,7 +136,7 @@ class Transform(rl.nn.Module):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """One input changed as `make_params` says; to be overridden."""
-        raise NotImplementedError
+        raise NotImplementedError  # each subclass says how
 
     def _call_kernel(
         self, functional: Callable[..., Any], inpt: Any, *args: Any, **kwargs: Any
