@@ -33,7 +33,8 @@ def add_module_path(
         path = f"{step}.{path}" if path else step
     name = _name_in(caller, module)
     where = ".".join(part for part in (name, path) if part)
-    note = f"in {where} ({type(inner).__name__})"
+    kind = type(inner).__name__
+    note = f"in {where}" if where == kind else f"in {where} ({kind})"
     try:
         if trail is None:
             error.add_note(note)

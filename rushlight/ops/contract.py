@@ -211,12 +211,14 @@ def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
     if w.ndim > 2:
         raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
     rows = prod(x.shape[:-1])
+    flat = prod(x.shape[1:]) == w.shape[-1]
+    wider = f"Linear({x.shape[-1]}, {w.shape[0]}) would take it"
     raise fail(
         ShapeError,
         f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and"
         f" {w.shape[-1]}x{w.shape[0]})",
         f"the layer expects last size {w.shape[-1]}, got {x.shape}",
-        *(["flatten(1) the input first"] if prod(x.shape[1:]) == w.shape[-1] else []),
+        "flatten(1) the input first" if flat else wider,
     )
 
 

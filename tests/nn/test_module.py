@@ -351,7 +351,7 @@ def test_an_error_caught_on_the_way_starts_afresh():
                 return error
 
     net = Catching()
-    assert net(1).__notes__ == ["in Failing (Failing)"]
+    assert net(1).__notes__ == ["in Failing"]
 
 
 def test_layers_in_a_plain_list_are_reported_once():
