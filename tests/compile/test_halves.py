@@ -70,6 +70,29 @@ def test_several_results_each_with_a_history():
     assert bound.halves.quick is not None
 
 
+@pytest.mark.parametrize("read", [(0,), (1,), (0, 1)])
+def test_results_of_several_types_some_of_which_nobody_uses(read):
+    """Logits in bfloat16 beside a loss in float32, as autocast gives them; or wide and narrow."""
+    x = torch.linspace(-1, 1, 6).reshape(2, 3)
+    for low in (torch.bfloat16, torch.float64):
+        weight = torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.5, -2.0]], requires_grad=True)
+
+        def function(x, weight=weight, low=low):
+            logits = (x @ weight).to(low)
+            return logits, logits.float().square().mean()
+
+        step, seen = torch.compile(function), []
+        for call in (function, step, step, step):
+            weight.grad = None
+            results = call(x)
+            sum(results[k].sum().float() for k in read).backward()
+            seen.append(weight.grad.clone())
+        for found in seen[1:]:
+            near(found, seen[0])
+        (bound,) = step.programs
+        assert bound.runs == 0  # not one call went back to the long way
+
+
 def test_gradients_that_lie_otherwise_take_the_long_way():
     weight, function, step = pair()
     x = torch.ones(2, 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.dispatch import OUTPUT_OF
+from ...core.dispatch import result_entry
 from ...core.errors import fail
 from ...core.primitive import General, Primitive
 from ...core.tape import INPUTS, LEAF, ORDER, SHAPE, Entry, last_write, tick, written_since
@@ -37,6 +37,8 @@ def _pull(g: Any, entry: Entry) -> Any:
             " function that computes both",
         )
     halves = kept.halves
+    if halves.mixed:
+        seeds = [g.astype(t, copy=False) for g, t in zip(seeds, halves.types)]
     if last_write[0] > entry[ORDER]:
         halves.unwritten(kept.arrays, entry)
     if halves.quick is not None:
@@ -63,6 +65,10 @@ class Halves:
     def __init__(self, captured: Captured, program: Any) -> None:
         assert captured.joint is not None
         self.joint, self.program, self.sources = captured.joint, program, captured.sources
+        seeds = self.joint.graph.inputs[: len(self.joint.shapes)]
+        self.types = [seed.dtype for seed in seeds]
+        # The sweep knows shapes alone: a result that nobody used gets zeros of another's type.
+        self.mixed = len(set(self.types)) > 1
         self.quick = backward(program, [self._form(captured, *one) for one in self.joint.kept])
 
     def entry(
@@ -109,4 +115,4 @@ def output_entry(node: Entry | None, place: int) -> Any:
     """The history of one live result."""
     if node is None or node[0] is ONE:
         return node
-    return [OUTPUT_OF, (node,), None, None, (place,), node[SHAPE][place], tick(), None]
+    return result_entry(node, place, node[SHAPE][place])
