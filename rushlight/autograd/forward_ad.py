@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dispatch import FLOATS, OUTPUT_OF, record
+from ..core.dispatch import FLOATS, record, result_entry
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import LEAF, tick
@@ -137,6 +137,5 @@ def _recorded(prim: Primitive, inputs: Any, params: Any, result: Any) -> None:
         return
     for place, one in enumerate(results):
         if type(one._array) is Dual and one._array.dtype.char in FLOATS:
-            one._entry = entry if not isinstance(result, tuple) else [
-                OUTPUT_OF, (entry,), None, None, (place,), one._array.shape, tick(), None,
-            ]  # fmt: skip
+            several = isinstance(result, tuple)
+            one._entry = result_entry(entry, place, one._array.shape) if several else entry

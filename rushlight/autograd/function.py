@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import autograd
 from ..core import inplace
-from ..core.dispatch import FLOATS, OUTPUT_OF, observe
+from ..core.dispatch import FLOATS, observe, result_entry
 from ..core.errors import fail
 from ..core.primitive import Primitive
 from ..core.state import STATE, WATCHED
@@ -285,29 +285,24 @@ def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, seve
         tick(), None,
     ]  # fmt: skip
     ctx._outputs = tuple(_form(y) for y in results) if several else ()
-    outputs: dict[int, Tensor] = {}
-    ids = list(map(id, ys))
+    places: dict[int, int | None] = {}  # of the outputs that have a gradient, by object
     for place, (y, result) in enumerate(zip(ys, results)):
-        if not isinstance(result, Tensor) or result._array.dtype.char not in FLOATS:
-            continue
-        if id(y) in ctx._no_gradient:
-            continue
-        result._entry = entry
-        if several:
-            result._entry = [
-                OUTPUT_OF, (entry,), None, None, (place,), result._array.shape, tick(), None,
-            ]  # fmt: skip
-        outputs[id(y)] = result
+        if id(y) not in ctx._no_gradient and _differentiable(result):
+            shape = result._array.shape
+            result._entry = result_entry(entry, place, shape) if several else entry
+            places.setdefault(id(y), place if several else None)
     # an output kept with its history would close a cycle: keep its array and find the history again
     ctx._saved = tuple(
-        _SavedOutput(outputs[id(x)]._array, ids.index(id(x)) if several else None)
-        if id(x) in outputs else x
-        for x in ctx._saved
-    )  # fmt: skip
+        _SavedOutput(x._array, places[id(x)]) if id(x) in places else x for x in ctx._saved
+    )
     if WATCHED[0] and STATE.watchers:
         arrays = tuple(y._array if isinstance(y, Tensor) else None for y in results)
         operands = tuple(x for x in args if isinstance(x, Tensor))
         observe(entry, arrays if several else arrays[0], operands)
+
+
+def _differentiable(x: Any) -> bool:
+    return isinstance(x, Tensor) and x._array.dtype.char in FLOATS
 
 
 def _form(y: Any) -> np.ndarray | None:
@@ -328,10 +323,7 @@ class _SavedOutput:
     def tensor(self, entry: Entry | None) -> Tensor:
         if entry is None or self.place is None:
             return wrap(self.array, entry)
-        return wrap(
-            self.array,
-            [OUTPUT_OF, (entry,), None, None, (self.place,), self.array.shape, tick(), None],
-        )
+        return wrap(self.array, result_entry(entry, self.place, self.array.shape))
 
 
 def _refuse_twice(g: Any, entry: Entry) -> Any:

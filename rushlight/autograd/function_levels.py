@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dispatch import FLOATS, OUTPUT_OF
+from ..core.dispatch import FLOATS, result_entry
 from ..core.errors import fail
 from ..core.state import STATE
 from ..core.tape import LEAF, tick
@@ -94,9 +94,7 @@ def _recorded(y: Any, level: Level, entry: Any, place: int, several: bool, ctx: 
     if not isinstance(y, Tensor) or y._array.dtype.char not in FLOATS or id(y) in ctx._no_gradient:
         return y
     result = wrap(Nested(level, y))
-    result._entry = entry if not several else [
-        OUTPUT_OF, (entry,), None, None, (place,), y._array.shape, tick(), None,
-    ]  # fmt: skip
+    result._entry = result_entry(entry, place, y._array.shape) if several else entry
     return result
 
 
@@ -225,9 +223,7 @@ def _record_batch(
     entry = [prim, parents, None, None, (ctx,), shapes if several else shapes[0], tick(), None]
     for place, y in enumerate(ys):
         if isinstance(y, Tensor) and y._array.dtype.char in FLOATS:
-            y._entry = entry if not several else [
-                OUTPUT_OF, (entry,), None, None, (place,), y._array.shape, tick(), None,
-            ]  # fmt: skip
+            y._entry = result_entry(entry, place, y._array.shape) if several else entry
 
 
 def _moved(x: Any, old: Level, new: Level) -> Any:

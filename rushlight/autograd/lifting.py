@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import OUTPUT_OF
+from ..core.dispatch import result_entry
 from ..core.primitive import Primitive
 from ..core.tape import INPUTS, OUTPUT, PARENTS, PRIM, Entry, tick
 from ..core.tensor import Tensor, wrap
@@ -37,7 +37,7 @@ def lift(entry: Entry, origin: Entry, create: bool) -> Entry:
     elif type(y) is tuple:
         lifted[OUTPUT] = tuple(
             None if one is None
-            else wrap(one, [OUTPUT_OF, (origin,), None, None, (place,), one.shape, tick(), None])
+            else wrap(one, result_entry(origin, place, one.shape))
             if one.dtype.kind in "fcV" else wrap(one)
             for place, one in enumerate(y)
         )  # fmt: skip

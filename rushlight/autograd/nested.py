@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.dispatch import ARRAYS, FLOATS, OUTPUT_OF, WRAPPERS, promote
+from ..core.dispatch import ARRAYS, FLOATS, WRAPPERS, promote, result_entry
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import LEAF, Entry, tick
@@ -111,9 +111,7 @@ def _wrapped(level: Level, prim: Primitive, inputs: Any, y: Any, entry: Entry | 
             continue
         result = wrap(Nested(level, one))
         if entry is not None:
-            result._entry = entry if not several else [
-                OUTPUT_OF, (entry,), None, None, (place,), one._array.shape, tick(), None,
-            ]  # fmt: skip
+            result._entry = result_entry(entry, place, one._array.shape) if several else entry
         if getattr(prim.rule, "view", False):
             link_view(result, inputs[0])
         results.append(result)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import OUTPUT_OF
+from ..core.dispatch import OUTPUT_OF, result_entry
 from ..core.errors import fail
 from ..core.primitive import spared
 from ..core.state import STATE, unwatch, watch
@@ -76,9 +76,7 @@ class Packed:
             return with_history(array, self.parent)
         if self.place < 0 or entry is None:
             return wrap(array, entry)
-        return wrap(
-            array, [OUTPUT_OF, (entry,), None, None, (self.place,), array.shape, tick(), None]
-        )
+        return wrap(array, result_entry(entry, self.place, array.shape))
 
 
 def with_history(array: np.ndarray, parent: Any) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import OUTPUT_OF
+from ..core.dispatch import result_entry
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import HOOKS, ORDER, PARAMS, PARENTS, Entry, tick
@@ -74,9 +74,7 @@ def _replace(results: list[Tensor], known: dict[int, Entry], again: Callable[[],
         tick(), None,
     ]  # fmt: skip
     for place, (y, shape) in enumerate(zip(results, shapes)):
-        parent = whole
-        if several:
-            parent = [OUTPUT_OF, (whole,), None, None, (place,), shape, tick(), None]
+        parent = result_entry(whole, place, shape) if several else whole
         name = node_name(y._entry)
         y._entry = [RESULT, (parent,), None, None, (name,), shape, tick(), None]
 

@@ -183,6 +183,11 @@ _WIDER = (dtypes.float32, dtypes.float64)
 OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 
+def result_entry(entry: Entry, place: int, shape: tuple[int, ...]) -> Entry:
+    """The history of one result of several: an entry of its own, before the op's."""
+    return [OUTPUT_OF, (entry,), None, None, (place,), shape, tick(), None]
+
+
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Evaluate an op on whatever the inputs are."""
     if prim.once:

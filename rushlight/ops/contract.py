@@ -69,45 +69,48 @@ def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def _misfit(a: np.ndarray, b: np.ndarray) -> BaseException:
-    hint = ""
-    if a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1]:
-        hint = "the shapes fit as a @ b.T"
-    elif a.ndim == 2 and b.ndim == 2 and a.shape[0] == b.shape[0]:
-        hint = "the shapes fit as a.T @ b"
+    """torch's error for a product whose shapes do not fit, in the words of the kernel it calls."""
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0] if b.ndim else 1
     notes = [f"inner sizes {a.shape[-1] if a.ndim else 1} and {inner} must be equal"]
-    notes += [hint] if hint else []
+    if a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1]:
+        notes.append("the shapes fit as a @ b.T")
+    elif a.ndim == 2 and b.ndim == 2 and a.shape[0] == b.shape[0]:
+        notes.append("the shapes fit as a.T @ b")
+    return fail(ShapeError, _misfit_said(a, b), f"the shapes are {a.shape} and {b.shape}", *notes)
+
+
+def _misfit_said(a: np.ndarray, b: np.ndarray) -> str:
+    if a.ndim == 0 or b.ndim == 0:
+        dims = f"{a.ndim}D and {b.ndim}D"
+        return f"both arguments to matmul need to be at least 1D, but they are {dims}"
+    if a.ndim > 2 and b.ndim > 2:
+        return _batches_said(a.shape, b.shape)
     if a.ndim == 2 and b.ndim == 1:
         rows, columns = a.shape
-        text = f"size mismatch, got input ({rows}), mat ({rows}x{columns}), vec ({b.shape[0]})"
-    elif a.ndim == 1 and b.ndim == 1:
-        m, n = a.shape[0], b.shape[0]
-        text = (
-            f"inconsistent tensor size, expected tensor [{m}] and src [{n}] to have the same"
-            f" number of elements, but got {m} and {n} elements respectively"
+        return f"size mismatch, got input ({rows}), mat ({rows}x{columns}), vec ({b.shape[0]})"
+    if a.ndim == 1 and b.ndim == 1:
+        return (
+            f"inconsistent tensor size, expected tensor [{len(a)}] and src [{len(b)}] to have the"
+            f" same number of elements, but got {len(a)} and {len(b)} elements respectively"
         )
-    elif a.ndim == 0 or b.ndim == 0:
-        text = (
-            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
-        )
-    elif a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2]:
-        pairs = list(zip(a.shape[-3::-1], b.shape[-3::-1]))
-        at = next(i for i, (m, n) in enumerate(pairs) if m != n and 1 not in (m, n))
-        text = (
-            f"The size of tensor a ({pairs[at][0]}) must match the size of tensor b"
-            f" ({pairs[at][1]}) at non-singleton dimension {max(a.ndim, b.ndim) - 3 - at}"
-        )
-    elif a.ndim > 2 and b.ndim > 2:
-        rows = prod(a.shape[:-2])
-        text = (
+    first = f"{prod(a.shape[:-1])}x{a.shape[-1]}"
+    second = f"{b.shape[-2]}x{b.shape[-1]}" if b.ndim > 1 else f"{b.shape[0]}x1"
+    return f"mat1 and mat2 shapes cannot be multiplied ({first} and {second})"
+
+
+def _batches_said(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """The shapes of two batches of matrices: either the batches or the matrices do not fit."""
+    if a[-1] != b[-2]:
+        return (
             f"Expected size for first two dimensions of batch2 tensor to be:"
-            f" [{rows}, {a.shape[-1]}] but got: [{prod(b.shape[:-2])}, {b.shape[-2]}]."
+            f" [{prod(a[:-2])}, {a[-1]}] but got: [{prod(b[:-2])}, {b[-2]}]."
         )
-    else:
-        m = prod(a.shape[:-1]) if a.ndim > 1 else 1
-        n = b.shape[-1] if b.ndim > 1 else 1
-        text = f"mat1 and mat2 shapes cannot be multiplied ({m}x{a.shape[-1]} and {inner}x{n})"
-    return fail(ShapeError, text, f"the shapes are {a.shape} and {b.shape}", *notes)
+    pairs = enumerate(zip(a[-3::-1], b[-3::-1]), start=3)
+    back, m, n = next((back, m, n) for back, (m, n) in pairs if m != n and 1 not in (m, n))
+    return (
+        f"The size of tensor a ({m}) must match the size of tensor b ({n})"
+        f" at non-singleton dimension {max(len(a), len(b)) - back}"
+    )
 
 
 def _left(g: Any, a: Any, b: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -50,20 +51,18 @@ def named_products(x: Expr) -> Found:
 
 def row_products(x: Expr) -> Found:
     """Vectors that were made rows or columns for a product are vectors again."""
-    if x.op in RESHAPES and x.ndim <= 1 and x.args[0].op == "matmul":
-        a, b = x.args[0].args
-        flat = x.ndim == 1 and a.ndim == b.ndim == 2
-        if flat and a.op == "unsqueeze" and a.params == (0,) and x.size == b.shape[1]:
+    if x.op == "sum" and x.args[0].op in ("unsqueeze", "transpose") and x.params == (None, False):
+        return "a sum of all", build("sum", x.args[0].args[0], params=x.params)
+    if not x.args or x.args[0].op != "matmul":
+        return None
+    a, b = x.args[0].args
+    if x.op in RESHAPES and x.ndim == 1 and a.ndim == b.ndim == 2:
+        if a.op == "unsqueeze" and a.params == (0,) and x.size == b.shape[1]:
             return "(x^T A)^T = A^T x", build("matmul", transpose(b), a.args[0])
-        if flat and b.op == "unsqueeze" and b.params == (1,) and x.size == a.shape[0]:
+        if b.op == "unsqueeze" and b.params == (1,) and x.size == a.shape[0]:
             return "a column is a vector", build("matmul", a, b.args[0])
-    if x.op == "unsqueeze" and x.args[0].ndim == 1 and x.args[0].op == "matmul":
-        a, b = x.args[0].args
-        if x.params == (1,) and b.ndim == 1 and a.ndim == 2:
-            return "a vector is a column", build("matmul", a, build("unsqueeze", b, params=(1,)))
-    if x.op == "sum" and x.args[0].op in ("unsqueeze", "transpose") and x.params[0] is None:
-        return "a sum of all", build("sum", x.args[0].args[0], params=(None, x.params[1])) if (
-            not x.params[1]) else x  # fmt: skip
+    if x.op == "unsqueeze" and x.params == (1,) and a.ndim == 2 and b.ndim == 1:
+        return "a vector is a column", build("matmul", a, build("unsqueeze", b, params=(1,)))
     return None
 
 
@@ -210,18 +209,23 @@ def minus_into_product(x: Expr) -> Found:
     if found.coefficient >= 0:
         return None
     for name, (base, e) in list(found.factors.items()):
-        if base.op not in ("matmul", "sum") or e != 1:
-            continue
-        for place, a in enumerate(base.args):
-            terms = sum_of(a) if a.op in SUMS else None
-            if terms is None or all(c > 0 for c, _ in terms.kept()):
-                continue
-            turned = build_sum(-terms.number, [(-c, t) for c, t in terms.kept()], a.dtype)
-            args = [turned if i == place else b for i, b in enumerate(base.args)]
+        turned = _with_minus(base) if e == 1 and base.op in ("matmul", "sum") else None
+        if turned is not None:
             del found.factors[name]
             found.coefficient = -found.coefficient
-            found.multiply(build(base.op, *args, params=base.params), Fraction(1))
+            found.multiply(turned, Fraction(1))
             return "-A (b - c) = A (c - b)", shaped(found.build(x.dtype), x)
+    return None
+
+
+def _with_minus(x: Expr) -> Expr | None:
+    """-x, the minus inside the first operand that is a sum with a term to subtract."""
+    for place, a in enumerate(x.args):
+        terms = sum_of(a) if a.op in SUMS else None
+        if terms is not None and any(c < 0 for c, _ in terms.kept()):
+            turned = build_sum(-terms.number, [(-c, t) for c, t in terms.kept()], a.dtype)
+            args = [turned if i == place else b for i, b in enumerate(x.args)]
+            return build(x.op, *args, params=x.params)
     return None
 
 
@@ -263,29 +267,36 @@ def common_matrix(x: Expr) -> Found:
     if x.op not in SUMS:
         return None
     found = sum_of(x)
-    kept = [(c, *_split(term)) for c, term in found.kept()]
-    for end in (-1, 0):
-        groups: dict[int, list[int]] = {}
-        for place, (_, _, factors) in enumerate(kept):
-            if len(factors) > 1:
-                groups.setdefault(key(factors[end]), []).append(place)
-        places = next((g for g in groups.values() if len(g) > 1), None)
-        if places is None:
-            continue
-        inner = []
-        for c, scalars, factors in (kept[i] for i in places):
-            rest = scalars.copied()
-            rest.multiply(chained(factors[:-1] if end else factors[1:]), Fraction(1))
-            inner.append((c, rest.build(x.dtype)))
-        one = kept[places[0]][2][end]
-        inner.sort(key=lambda pair: _turned(pair[1]))  # A + A^T, the plain one first
-        total = build_sum(Fraction(0), inner, x.dtype)
-        joined = chained([*chain(total), one] if end else [one, *chain(total)])
-        new = [(c, term) for i, (c, term) in enumerate(found.kept()) if i not in places]
-        new.insert(min(places), (Fraction(1), joined))
-        text = "A x + B x = (A + B) x" if end else "A x + A y = A (x + y)"
-        return text, shaped(build_sum(found.number, new, x.dtype), x)
+    terms = [(c, *_split(term)) for c, term in found.kept()]
+    for end, text in ((-1, "A x + B x = (A + B) x"), (0, "A x + A y = A (x + y)")):
+        places = _sharing([factors for _, _, factors in terms], end)
+        if places:
+            joined = _joined([terms[i] for i in places], end, x)
+            new = [pair for i, pair in enumerate(found.kept()) if i not in places]
+            new.insert(places[0], (Fraction(1), joined))
+            return text, shaped(build_sum(found.number, new, x.dtype), x)
     return None
+
+
+def _sharing(chains: list[list[Expr]], end: int) -> list[int]:
+    """The first chains that begin (`end` 0) or end (-1) with the same factor; at least two."""
+    groups: dict[int, list[int]] = {}
+    for place, factors in enumerate(chains):
+        if len(factors) > 1:
+            groups.setdefault(key(factors[end]), []).append(place)
+    return next((places for places in groups.values() if len(places) > 1), [])
+
+
+def _joined(terms: list[tuple[Any, _Scalars, list[Expr]]], end: int, x: Expr) -> Expr:
+    """The sum of what stands before (or after) a common factor, times that factor."""
+    inner = []
+    for c, scalars, factors in terms:
+        rest = scalars.copied()
+        rest.multiply(chained(factors[:-1] if end else factors[1:]), Fraction(1))
+        inner.append((c, rest.build(x.dtype)))
+    inner.sort(key=lambda pair: _turned(pair[1]))  # A + A^T, the plain one first
+    total, common = build_sum(Fraction(0), inner, x.dtype), terms[0][2][end]
+    return chained([*chain(total), common] if end else [common, *chain(total)])
 
 
 def _turned(x: Expr) -> int:
@@ -354,11 +365,7 @@ def diagonals(x: Expr) -> Found:
 def label_gradients(x: Expr) -> Found:
     """The gradient of picking labels is a one-hot matrix; its rows sum to 1."""
     if x.op == "nll_loss_back":
-        (
-            g,
-            labels,
-            weight,
-        ) = x.args
+        g, labels, weight = x.args
         shape, ignore, reduction = x.params
         if weight.value is not None or not is_number(g) or len(shape) != 2:
             return None

@@ -220,6 +220,9 @@ def _added(terms: list[tuple[Number, Expr]], x: Expr) -> Expr:
     return build_sum(total.number, total.kept(), x.dtype)
 
 
+_POINT = "a guard of the single point 0 is dropped"
+
+
 def guards(x: Expr) -> Found:
     """Drop what a rule of `pow` guards against at single points.
 
@@ -229,26 +232,33 @@ def guards(x: Expr) -> Found:
     if x.op == "add":
         whole, mask = x.args
         mask = mask.args[0] if mask.op == "cast" else mask
-        if mask.op == "eq" and mask.args[0] is whole and is_number(mask.args[1], 0):
-            return "a guard of the single point 0 is dropped", shaped(whole, x)
-        return None
+        return (_POINT, shaped(whole, x)) if _is_zero_of(mask) is whole else None
     if x.op != "where" or not is_number(x.args[1], 0):
         return None
     condition, _, rest = x.args
-    if condition.op == "eq" and is_number(condition.args[1], 0):
-        if condition.shape != ():  # some elements may be zero whatever the point: a diagonal
-            factor = key(condition.args[0]) in product_of(rest).factors
-            return ("where(p == 0, 0, p x) = p x", shaped(rest, x)) if factor else None
-        inner = [a for a in order([rest]) if a.op == "where" and a.args[0] is condition]
-        if inner:
-            bare = replaced(rest, {a: shaped(a.args[2], a) for a in inner})
-            return "a guard of the single point 0 is dropped", shaped(bare, x)
-        if key(condition.args[0]) in product_of(rest).factors:
-            return "where(p == 0, 0, p x) = p x", shaped(rest, x)
+    if (guarded := _is_zero_of(condition)) is not None:
+        return _without_zero(x, guarded)
     if condition.op == "bitwise_and" and not condition.ndim and condition.args[0].op == "eq":
         base = condition.args[0].args[0]
         if any(b.op == "log" and b.args[0] is base for b, _ in product_of(rest).factors.values()):
-            return "a guard of the single point 0 is dropped", shaped(rest, x)
+            return _POINT, shaped(rest, x)
+    return None
+
+
+def _is_zero_of(x: Expr) -> Expr | None:
+    """The p of p == 0."""
+    return x.args[0] if x.op == "eq" and is_number(x.args[1], 0) else None
+
+
+def _without_zero(x: Expr, guarded: Expr) -> Found:
+    """where(p == 0, 0, rest), where the rest is 0 there anyhow or asks the same again."""
+    condition, _, rest = x.args
+    if not condition.shape:  # in a tensor some elements may be zero at every point: a diagonal
+        inner = [a for a in order([rest]) if a.op == "where" and a.args[0] is condition]
+        if inner:
+            return _POINT, shaped(replaced(rest, {a: shaped(a.args[2], a) for a in inner}), x)
+    if key(guarded) in product_of(rest).factors:
+        return "where(p == 0, 0, p x) = p x", shaped(rest, x)
     return None
 
 

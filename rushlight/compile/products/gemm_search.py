@@ -65,25 +65,36 @@ def _varied(plan: Plan, **changes: Any) -> Plan:
 
 def _candidates(gemm: Gemm, type: Type, target: Any) -> Iterator[Plan]:
     """Plans that differ in their tiles and in which operand is x; none copies anything yet."""
+    along = gemm.a.inner[-1] == gemm.b.inner[-1] == 1
     for swapped in (False, True):
-        x, y = (gemm.b, gemm.a) if swapped else (gemm.a, gemm.b)
-        y_size = gemm.m if swapped else gemm.n
-        shapes = tile_shapes(target.registers, target.fma, type.lanes)
-        if in_rounds(type) and (gemm.n if swapped else gemm.m) == 1:
-            shapes = [*shapes, ROW]  # one row multiplies by what it reads from memory
-        for rows, vectors in shapes:
-            if vectors == 1 or (vectors - 1) * type.lanes < y_size:
-                plan = Plan(gemm, type, swapped, False, rows, vectors)
-                yield plan
-                even = [n for n in range(6, rows) if plan.x_size % n == 0]
-                if even and plan.tiles[2]:
-                    yield replace(plan, rows=even[-1])
-        along = x.inner[-1] == y.inner[-1] == 1
+        yield from _across(gemm, type, target, swapped)
         if along and swapped == (gemm.lane_axis == "row"):
-            registers = target.registers - (gemm.dtype == "pairs")  # LLVM loads both factors
-            for rows, vectors in tile_shapes(registers, target.fma, 0):
-                if vectors <= y_size:
-                    yield Plan(gemm, type, swapped, True, rows, vectors)
+            yield from _along(gemm, type, target, swapped)
+
+
+def _across(gemm: Gemm, type: Type, target: Any, swapped: bool) -> Iterator[Plan]:
+    """Tiles whose lanes are neighbours of the result, and such as leave no rows at the end."""
+    x_size, y_size = (gemm.n, gemm.m) if swapped else (gemm.m, gemm.n)
+    shapes = tile_shapes(target.registers, target.fma, type.lanes)
+    if in_rounds(type) and x_size == 1:
+        shapes = [*shapes, ROW]  # one row multiplies by what it reads from memory
+    for rows, vectors in shapes:
+        if vectors > 1 and (vectors - 1) * type.lanes >= y_size:
+            continue  # a whole vector would be idle
+        plan = Plan(gemm, type, swapped, False, rows, vectors)
+        yield plan
+        even = [n for n in range(6, rows) if x_size % n == 0]
+        if even and plan.tiles[2]:
+            yield replace(plan, rows=even[-1])
+
+
+def _along(gemm: Gemm, type: Type, target: Any, swapped: bool) -> Iterator[Plan]:
+    """Tiles whose lanes are neighbours of the sum."""
+    y_size = gemm.m if swapped else gemm.n
+    registers = target.registers - (gemm.dtype == "pairs")  # LLVM loads both factors
+    for rows, vectors in tile_shapes(registers, target.fma, 0):
+        if vectors <= y_size:
+            yield Plan(gemm, type, swapped, True, rows, vectors)
 
 
 def _ways(shape: Plan) -> Iterator[Plan]:

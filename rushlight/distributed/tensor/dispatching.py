@@ -10,10 +10,9 @@ import numpy as np
 
 from ...autograd.engine import RUNNING
 from ...core import meta
-from ...core.dispatch import ARRAYS, OUTPUT_OF, WRAPPERS, evaluate, promote, record
+from ...core.dispatch import ARRAYS, WRAPPERS, evaluate, promote, record, result_entry
 from ...core.operands import refuse_numbers
 from ...core.primitive import Primitive
-from ...core.tape import tick
 from ...core.tensor import Tensor, wrap
 from ...core.values import Value, raw
 from . import rules_views
@@ -226,7 +225,7 @@ def _recorded(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) ->
     for place, one in enumerate(y):
         own = None
         if entry is not None and one.dtype.kind in "fcV":
-            own = [OUTPUT_OF, (entry,), None, None, (place,), one.shape, tick(), None]
+            own = result_entry(entry, place, one.shape)
         results.append(wrapped(one, own))
     return tuple(results)
 

@@ -187,6 +187,19 @@ def _joint_mask(mask: Any, padding: Any, batch: int, heads: int, sources: int) -
     return padding if mask is None else mask + padding
 
 
+def _with_biases(k: Tensor, v: Tensor, bias_k: Any, bias_v: Any) -> tuple[Tensor, Tensor]:
+    """(S, N, E) -> (S + 1, N, E): one more source, learned, where both biases are given."""
+    if bias_k is None or bias_v is None:
+        return k, v
+    batch = k.shape[1]
+    return rl.cat([k, bias_k.expand(1, batch, -1)]), rl.cat([v, bias_v.expand(1, batch, -1)])
+
+
+def _open_to(mask: Any, added: int) -> Any:
+    """A mask that lets everything attend to `added` more sources."""
+    return mask if mask is None or not added else rl.nn.functional.pad(mask, (0, added))
+
+
 def _attend(
     q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout: float, weights_too: bool, causal: bool
 ) -> tuple[Tensor, Any]:
@@ -261,18 +274,13 @@ def multi_head_attention_forward(
     _check_masks(attn_mask, key_padding_mask, (batch, num_heads, length, k.shape[0]))
     mask = _float_mask(attn_mask, "attn_mask", q)
     padding = _float_mask(key_padding_mask, "key_padding_mask", q)
-    added = 0
-    if bias_k is not None and bias_v is not None:
-        k, v = rl.cat([k, bias_k.expand(1, batch, -1)]), rl.cat([v, bias_v.expand(1, batch, -1)])
-        added += 1
+    k, v = _with_biases(k, v, bias_k, bias_v)
     q, k, v = (_split_heads(x, batch, num_heads) for x in (q, k, v))
     k, v = (k if static_k is None else static_k), (v if static_v is None else static_v)
     if add_zero_attn:
         k, v = (rl.cat([x, rl.zeros(x.shape[0], 1, x.shape[2], dtype=x.dtype)], 1) for x in (k, v))
-        added += 1
-    if added:
-        mask = None if mask is None else rl.nn.functional.pad(mask, (0, added))
-        padding = None if padding is None else rl.nn.functional.pad(padding, (0, added))
+    added = (bias_k is not None and bias_v is not None) + bool(add_zero_attn)
+    mask, padding = (_open_to(x, added) for x in (mask, padding))
     joint = _joint_mask(mask, padding, batch, num_heads, k.shape[1])
     y, weights = _attend(q, k, v, joint, dropout_p if training else 0.0, need_weights, is_causal)
     # (N h, L, d) -> (L, N, E)

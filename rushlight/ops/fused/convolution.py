@@ -150,32 +150,55 @@ def _backward_data(
     g: np.ndarray, w: np.ndarray, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
     groups: int,
 ) -> np.ndarray:  # fmt: skip
-    n, kernel, out = g.shape[0], w.shape[2:], g.shape[2:]
-    o, c = w.shape[0], w.shape[1] * groups
-    if set(stride) == {1} and g.size and not _plain(kernel, stride, padding, groups):
-        reach = tuple(d * (k - 1) - p for k, d, p in zip(kernel, dilation, padding))
-        exact = all(m == i + 2 * p - d * (k - 1)
-                    for m, i, p, d, k in zip(out, size, padding, dilation, kernel))  # fmt: skip
-        if min(reach) >= 0 and exact and o <= 2 * c:
-            return _forward(g, _flipped(w, groups), stride, reach, dilation, groups)
-    matrix = w.reshape(groups, o // groups, -1).swapaxes(1, 2)
-    if _plain(kernel, stride, padding, groups) and out == size:
-        return np.matmul(matrix[0], g.reshape(n, o, -1)).reshape(n, c, *size)
-    dx = np.empty((n, c, *size), np.result_type(g, w))
+    """The images' gradient: one product, a convolution the other way, or a sum of patches."""
+    kernel, out, channels = w.shape[2:], g.shape[2:], w.shape[1] * groups
+    plain = _plain(kernel, stride, padding, groups)
+    if plain and out == size:
+        found = np.matmul(w.reshape(len(w), -1).T, g.reshape(*g.shape[:2], -1))
+        return found.reshape(len(g), channels, *size)
     if g.size == 0:
-        dx.fill(0)
-        return dx
+        return np.zeros((len(g), channels, *size), np.result_type(g, w))
+    if not plain and set(stride) == {1} and len(w) <= 2 * channels:
+        turned = _turned_padding(size, kernel, out, padding, dilation)
+        if turned is not None:
+            return _forward(g, _flipped(w, groups), stride, turned, dilation, groups)
+    places = list(product(*map(range, kernel)))
+    met = [clipped(at, size, stride, padding, dilation, out) for at in places]
+    return _summed_patches(g, w, size, groups, list(zip(places, met)))
+
+
+def _turned_padding(
+    size: Sizes, kernel: Sizes, out: Sizes, padding: Sizes, dilation: Sizes
+) -> Sizes | None:
+    """The padding of the convolution that undoes one of stride 1; None where there is none."""
+    found = []
+    for before, k, after, p, d in zip(size, kernel, out, padding, dilation):
+        reach = d * (k - 1)
+        if p > reach or after != before + 2 * p - reach:
+            return None
+        found.append(reach - p)
+    return tuple(found)
+
+
+def _summed_patches(
+    g: np.ndarray, w: np.ndarray, size: Sizes, groups: int, taps: list[tuple[Any, Any]]
+) -> np.ndarray:
+    """What each place of the kernel hands back, added up where it was read, block by block.
+
+    `taps` has for each place of the kernel the part of the image and of the result that it joins.
+    """
+    (n, o), kernel, out, c = g.shape[:2], w.shape[2:], g.shape[2:], w.shape[1] * groups
+    matrix = w.reshape(groups, o // groups, -1).swapaxes(1, 2)
+    dx = np.empty((n, c, *size), np.result_type(g, w))
     # twice the block: the sums below want long runs of images more than they want the cache
     step = max(1, min(n, 2 * _BLOCK // (c * prod(kernel) * prod(out))))
-    places = list(product(*map(range, kernel)))
-    indices = [clipped(at, size, stride, padding, dilation, out) for at in places]
     for start in range(0, n, step):
         ours = _batch_last(g[start : start + step])
         count = ours.shape[-1]
         patches = np.matmul(matrix, ours.reshape(groups, o // groups, -1))
         patches = patches.reshape(c, *kernel, *out, count)
         part = np.zeros((c, *size, count), dx.dtype)
-        for at, ((_, *met), (_, *used)) in zip(places, indices):
+        for at, ((_, *met), (_, *used)) in taps:
             part[(slice(None), *met)] += patches[(slice(None), *at)][(slice(None), *used)]
         dx[start : start + step] = np.moveaxis(part, -1, 0)
     return dx
