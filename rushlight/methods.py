@@ -21,6 +21,7 @@ from .core.inference import guard_writes as _guard_writes
 from .core.limits import finfo, iinfo
 from .core.names import Later
 from .core.shapes import Size
+from .core.spelling import spelled
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
 from .functions.arguments import misfit, reordered
@@ -140,22 +141,22 @@ def _scaled_in_place(name: str) -> Function:
     return twin
 
 
-def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """Overwrite with the values of `src`, broadcast and cast."""
+def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
+    """Overwrite with the values of `other`, broadcast and cast."""
     inplace.refuse_leaf(self)
     if self._base is not None:
-        inplace.refuse_overlap(self, (src,))
-    if not isinstance(src, Tensor):
-        if not isinstance(src, (bool, int, float, complex, np.generic)):
-            raise misfit("copy_", "other", 1, "Tensor", src)
-        src = wrap_array(np.asarray(src))
-    if src._array.shape != self._array.shape:
-        inplace.refuse_larger(self, src)
-    if not inplace.recording(self, (src,)):
-        return inplace.write(self, src._array)
-    if self.device is not src.device:
-        src = _on(src, self.device.type == "meta")
-    value = structure.cast(src, self.dtype)
+        inplace.refuse_overlap(self, (other,))
+    if not isinstance(other, Tensor):
+        if not isinstance(other, (bool, int, float, complex, np.generic)):
+            raise misfit("copy_", "other", 1, "Tensor", other)
+        other = wrap_array(np.asarray(other))
+    if other._array.shape != self._array.shape:
+        inplace.refuse_larger(self, other)
+    if not inplace.recording(self, (other,)):
+        return inplace.write(self, other._array)
+    if self.device is not other.device:
+        other = _on(other, self.device.type == "meta")
+    value = structure.cast(other, self.dtype)
     return inplace.store(self, structure.overwrite(inplace.shadow(self), value))
 
 
@@ -240,7 +241,9 @@ _TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Lo
           "BFloat16": "bfloat16"}  # fmt: skip
 
 
-def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+def type_(
+    self: Tensor, dtype: Any = None, non_blocking: bool = False, *, memory_format: Any = None
+) -> Any:
     """Without argument torch's type string; with one the tensor as that type."""
     if dtype is None:
         home = "torch.meta" if self.device.type == "meta" else "torch"
@@ -250,7 +253,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         if _TYPES.get(name, name) not in dtypes.ALL:
             raise ValueError(f"invalid type: '{dtype}'")
         dtype = dtypes.named(_TYPES.get(name, name))
-    return to(self, getattr(dtype, "dtype", dtype))
+    return to(self, getattr(dtype, "dtype", dtype), memory_format=memory_format)
 
 
 def _transposed(self: Tensor) -> Tensor:
@@ -304,7 +307,7 @@ def _listed(home: str, name: str) -> Later:
 
 
 def _twin(name: str) -> Later:
-    return _made(f"{name}_", lambda: inplace.in_place(getattr(functions, name)))
+    return _made(f"{name}_", lambda: inplace.in_place(spelled(getattr(functions, name), name)))
 
 
 def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
@@ -351,7 +354,7 @@ def methods() -> dict[str, Any]:
         register_hook=graph.register_hook, retain_grad=graph.retain_grad,
         register_post_accumulate_grad_hook=graph.register_post_accumulate_grad_hook,
         T=property(_transposed), mT=property(_matrix_transposed), H=property(_matrix_transposed),
-        cuda=lambda self, device=None: to(self, "cuda"),
+        cuda=lambda self, device=None, non_blocking=False, memory_format=None: to(self, "cuda"),
         retains_grad=property(lambda self: self._retained),
         is_floating_point=lambda self: self.dtype.is_floating_point,
         is_complex=lambda self: self.dtype.is_complex, is_signed=lambda self: self.dtype.is_signed,

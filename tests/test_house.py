@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent / "rushlight"
 FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
-    "operands", "overrides", "shortage", "values", "elsewhere", "meta", "gates",
+    "operands", "overrides", "shortage", "values", "elsewhere", "meta", "gates", "spelling",
     "sparse", "modes", "misuse",
 }  # fmt: skip
 FLOORS = {

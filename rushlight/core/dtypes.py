@@ -253,7 +253,7 @@ _BY_CATEGORY = {
 }  # fmt: skip
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest type that both fit in, by torch's lattice: int64 with float32 is float32.
 
     Source: https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
@@ -262,6 +262,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     >>> torch.promote_types(torch.int64, torch.float16)
     torch.float16
     """
+    a, b = type1, type2
     if a is b:
         return a
     if (not a.rank and a.category == FLOAT) or (not b.rank and b.category == FLOAT):
@@ -306,16 +307,16 @@ def scalar_type_name(kind: dtype) -> str:
     return SCALAR_TYPE_NAMES.get(name, name)
 
 
-def can_cast(source: dtype, target: dtype) -> bool:
-    """Whether torch may write `source` values into a `target` tensor (no step down in category).
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether torch may write `from_` values into a `to` tensor (no step down in category).
 
     >>> import rushlight as torch
     >>> torch.can_cast(torch.float32, torch.int64)
     False
     """
-    if source.category > target.category:
+    if from_.category > to.category:
         return False
-    return not (target is bool_ and source is not bool_)
+    return not (to is bool_ and from_ is not bool_)
 
 
 class _Named:

@@ -18,13 +18,14 @@ from typing import Any
 from .errors import is_ours
 from .names import Later
 from .overrides import ASKING, CODES, MODES, ON_CONTACT, dispatch, overloaded
+from .spelling import spelled
 from .tensor import Tensor
 
 _lock = threading.RLock()
 GATES: dict[int, Gate] = {}  # by the id of the public function
 _own: dict[str, Any] = {}  # Tensor's properties, while they have gates of their own
 
-# Public names whose calls no handler sees.
+# Public names, below the package's, whose calls no handler sees.
 UNSEEN = frozenset("""
 are_deterministic_algorithms_enabled as_tensor can_cast compile cond from_numpy from_dlpack
 get_default_device get_default_dtype get_deterministic_debug_mode get_float32_matmul_precision
@@ -152,7 +153,9 @@ class Gate:
 
 def publish(inner: Any, home: str, name: str, owner: Any = None) -> Any:
     """The object that users have of a function; anything but a plain function is left as it is."""
-    if type(inner) is not FunctionType or name in UNSEEN:
+    space = home.partition(".")[2]
+    path = f"{space}.{name}" if space else name
+    if type(inner) is not FunctionType or path in UNSEEN:
         return inner
     known = GATES.get(id(inner))
     if known is not None:
@@ -160,7 +163,7 @@ def publish(inner: Any, home: str, name: str, owner: Any = None) -> Any:
     key = home, name if owner is None else f"Tensor.{name}"
     with _lock:
         if key not in _made:
-            _made[key] = _copied(inner, *key, owner)
+            _made[key] = _copied(spelled(inner, path if owner is None else key[1]), *key, owner)
         return _made[key]
 
 

@@ -295,9 +295,10 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
+        others = (*args, *kwargs.values()) if kwargs else args
         if self._base is not None:
-            refuse_overlap(self, args)
-        source = shadow(self) if recording(self, args) else self
+            refuse_overlap(self, others)
+        source = shadow(self) if recording(self, others) else self
         return store(self, function(source, *args, **kwargs))
 
     twin.__name__ = twin.__qualname__ = f"{function.__name__}_"

@@ -382,7 +382,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 
 @hosted
-def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
+def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """How many singular values are above max(atol, rtol * largest).
 
@@ -390,11 +390,12 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
-    check("linalg.matrix_rank", A, types=False)
-    if A.dtype.category < dtypes.FLOAT:
+    check("linalg.matrix_rank", input, types=False)
+    if input.dtype.category < dtypes.FLOAT:
         raise RuntimeError("This function doesn't handle types other than float and double")
-    values = _sizes(A, hermitian)
-    limit = ops.cutoff(values, A._array.shape, _value(atol if tol is None else tol), _value(rtol))
+    values = _sizes(input, hermitian)
+    atol = _value(atol if tol is None else tol)
+    limit = ops.cutoff(values, input._array.shape, atol, _value(rtol))
     return put(wrap(np.asarray((values > limit).sum(-1))), out)
 
 

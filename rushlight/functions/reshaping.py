@@ -51,11 +51,11 @@ def _reshaped(
     return twin
 
 
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Another shape for the same memory, which grows (arbitrary values) where it is too small."""
     if self._entry is not None:
         raise RuntimeError("cannot resize variables that require grad")
-    shape = shapes.checked(shapes.sizes(sizes))
+    shape = shapes.checked(shapes.sizes(sizes if size is None else (size,)))
     array = self._array
     flat = s.flat_memory(array) if array.size else array.reshape(-1)
     wanted = prod(shape)

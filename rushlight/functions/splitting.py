@@ -113,31 +113,45 @@ def _split_at(name: str, input: Tensor, given: Any, dim: int, at_least: int) -> 
     return tensor_split(input, given, dim)
 
 
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def _given(either: Any, indices: Any, sections: Any) -> Any:
+    """What is given under one of three names."""
+    return next((one for one in (either, indices, sections) if one is not None), None)
+
+
+def hsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut across the columns (or a vector's elements).
 
     >>> import rushlight as torch
     >>> torch.hsplit(torch.arange(4), 2)
     (tensor([0, 1]), tensor([2, 3]))
     """
-    return _split_at("hsplit", input, indices_or_sections, 0 if input._array.ndim == 1 else 1, 1)
+    return _split_at(
+        "hsplit", input, _given(indices_or_sections, indices, sections),
+        0 if input._array.ndim == 1 else 1, 1,
+    )  # fmt: skip
 
 
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut across the rows.
 
     >>> import rushlight as torch
     >>> [x.shape for x in torch.vsplit(torch.zeros(4, 1), 2)]
     [torch.Size([2, 1]), torch.Size([2, 1])]
     """
-    return _split_at("vsplit", input, indices_or_sections, 0, 2)
+    return _split_at("vsplit", input, _given(indices_or_sections, indices, sections), 0, 2)
 
 
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut across the third dimension.
 
     >>> import rushlight as torch
     >>> [x.shape for x in torch.dsplit(torch.zeros(1, 1, 4), [1])]
     [torch.Size([1, 1, 1]), torch.Size([1, 1, 3])]
     """
-    return _split_at("dsplit", input, indices_or_sections, 2, 3)
+    return _split_at("dsplit", input, _given(indices_or_sections, indices, sections), 2, 3)
