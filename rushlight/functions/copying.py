@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.inference import InferenceTensor
 from ..core.state import STATE
 from ..core.tape import LEAF, storage_of
 from ..core.tensor import Tensor
@@ -58,6 +59,13 @@ def _content(self: Tensor, memo: dict[Any, Any]) -> Any:
     return copied(self._array, memo)
 
 
+def kind_of(x: Tensor) -> type[Tensor]:
+    """The class of a copy or a pickle: that of `x`, whatever mode `x` was made in."""
+    if not x._inference:
+        return type(x)
+    return InferenceTensor if STATE.inference else Tensor
+
+
 def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
     if id(self) in memo:
         return memo[id(self)]
@@ -68,7 +76,7 @@ def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
             " because of a torch.nn.utils.weight_norm usage, see"
             " https://github.com/pytorch/pytorch/pull/103001"
         )
-    result = object.__new__(type(self))
+    result = object.__new__(kind_of(self))
     memo[id(self)] = result
     result._array = _content(self, memo)
     result._entry = self._entry
@@ -82,7 +90,7 @@ def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
 
 def shallow_copy(self: Tensor) -> Tensor:
     """Another tensor over the same memory, with the same history and attributes."""
-    result = object.__new__(type(self))
+    result = object.__new__(kind_of(self))
     result._array, result._entry = self._array, self._entry
     result.__dict__.update({k: v for k, v in self.__dict__.items() if not k.startswith("_")})
     return result
@@ -92,7 +100,8 @@ def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
     if STATE.tracer is not None:
         STATE.tracer.escape("a pickle")
     extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
-    return _rebuild, (type(self), self._array, self._entry is not None, extra)
+    kind = Tensor if self._inference else type(self)
+    return _rebuild, (kind, self._array, self._entry is not None, extra)
 
 
 def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:

@@ -13,7 +13,8 @@ from ..autograd.refusals import node_name
 from ..core import dtypes, printing, shapes
 from ..core.cuts import note_cut
 from ..core.dispatch import scalar_type_name
-from ..core.errors import fail
+from ..core.errors import fail, levels_out
+from ..core.inference import InferenceTensor, like
 from ..core.overrides import convert, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
@@ -80,7 +81,7 @@ def _tell_of_detaching() -> None:
     warnings.warn(
         "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
         "Consider using tensor.detach() first.",
-        stacklevel=3,
+        stacklevel=levels_out(),
     )
 
 
@@ -171,7 +172,7 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
 
 def formatted(self: Tensor, spec: str) -> str:
     """`f"{x:.3f}"` for 0-d tensors; other shapes take no format."""
-    if self._array.ndim == 0 and type(self) is Tensor:
+    if self._array.ndim == 0 and type(self) in (Tensor, InferenceTensor):
         return self.item().__format__(spec)
     return object.__format__(self, spec)
 
@@ -318,7 +319,7 @@ def data(self: Tensor) -> Tensor:
     array = self._array
     result = wrap(array.detached() if isinstance(array, Value) else array)
     result._silent = True
-    return result
+    return like(result, self)
 
 
 def detach_(self: Tensor) -> Tensor:

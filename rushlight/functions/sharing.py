@@ -103,7 +103,8 @@ def _reduced(tensor: Tensor) -> Any:
     start = array.ctypes.data - np.frombuffer(file.buffer, np.uint8).ctypes.data
     extra = {key: value for key, value in tensor.__dict__.items() if not key.startswith("_")}
     layout = array.dtype, array.shape, array.strides, start
-    return _received, (type(tensor), file, layout, tensor._entry is LEAF, extra)
+    kind = Tensor if tensor._inference else type(tensor)
+    return _received, (kind, file, layout, tensor._entry is LEAF, extra)
 
 
 def _received(

@@ -307,7 +307,8 @@ class Writer:
         if value.layout is not dtypes.strided:
             yield from self._call(_sparse_call(value))
             return
-        if type(value) is not Tensor and not tensors.is_parameter(value):
+        plain = type(value) is Tensor or value._inference
+        if not plain and not tensors.is_parameter(value):
             raise self.refusal(value)
         call = self._tensor_call(value)
         extra = tensors.attributes(value)
