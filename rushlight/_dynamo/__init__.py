@@ -85,7 +85,7 @@ _explain_missing(
     {
         "config": ("rushlight._dynamo.config", None),
         _MASKS: (f"rushlight._dynamo.{_MASKS}", None),
-        "OptimizedModule": ("rushlight.nn.module", "OptimizedModule"),
+        "OptimizedModule": ("rushlight.nn.module_compiled", "OptimizedModule"),
         "backends": ("rushlight._dynamo.backends", None),
         "exc": ("rushlight._dynamo.exc", None),
     },

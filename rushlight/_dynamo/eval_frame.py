@@ -1,5 +1,5 @@
 """The class of compiled modules, where libraries look for it."""
 
-from ..nn.module import OptimizedModule
+from ..nn.module_compiled import OptimizedModule
 
 __all__ = ["OptimizedModule"]

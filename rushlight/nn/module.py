@@ -452,6 +452,8 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
 
     def _compiled(self, make: Callable) -> Any:
         """What `torch.compile(module)` gives: a module around this one."""
+        from .module_compiled import OptimizedModule
+
         return OptimizedModule(self, make)
 
     def _get_name(self) -> str:
@@ -472,29 +474,3 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         if len(extra_lines) == 1 and not child_lines:
             return f"{self._get_name()}({extra_lines[0]})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
-
-
-class OptimizedModule(Module):
-    """A module whose calls run compiled; everything else is the module's own (`_orig_mod`)."""
-
-    def __init__(self, module: Module, make: Callable) -> None:
-        super().__init__()
-        self._orig_mod = module
-        self.__dict__["_call"] = make(module)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the module through its compiled programs."""
-        return self.__dict__["_call"](*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_orig_mod":
-            return self.__dict__["_modules"][name]
-        if name in ("explain", "source", "ir", "graph", "picture"):  # of its programs
-            return getattr(self.__dict__["_call"], name)
-        return getattr(self.__dict__["_modules"]["_orig_mod"], name)
-
-    def __len__(self) -> int:
-        module: Any = self._orig_mod
-        if not hasattr(module, "__len__"):
-            raise TypeError(f"{type(module).__name__} does not support len()")
-        return len(module)
