@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -21,6 +24,7 @@ _HOMES = (
     "rushlight.optim.lr_scheduler", "rushlight.autograd", "rushlight.utils", "rushlight.random",
     "rushlight.cuda", "rushlight.backends", "rushlight.jit",
 )  # fmt: skip
+PATIENCE = 5.0  # seconds that a fork waits for imports; none of ours takes one
 _lazy: dict[str, Lazy] = {}
 LOADED: dict[str, dict[str, Any]] = {}  # by module or class: what came there on first use
 RENAMED: dict[type, str] = {}  # our module of each class that says torch's under the alias
@@ -171,3 +175,27 @@ def nearest(name: str, known: Any, count: int = 3) -> list[str]:
         by_lower.setdefault(candidate.lower(), []).append(candidate)
     close = difflib.get_close_matches(name.lower(), by_lower, count, 0.7)
     return [candidate for lower in close for candidate in by_lower[lower]][:count]
+
+
+def _others_import() -> bool:
+    """Whether another thread is importing a module of ours, as far as Python tells."""
+    locks = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
+    me, package = threading.get_ident(), __name__.partition(".")[0]
+    for name, lock in list(locks.items()):
+        if name.partition(".")[0] == package and getattr(lock(), "owner", me) not in (me, None):
+            return True
+    return False
+
+
+def _await_imports() -> None:
+    """Let imports of other threads end: in a forked child nobody ends them, and all would wait.
+
+    Any op of any thread may be importing, for modules load on first use.
+    """
+    end = time.monotonic() + PATIENCE
+    while _others_import() and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_await_imports)

@@ -218,7 +218,9 @@ def _values(self: Tensor, force: bool = False) -> np.ndarray:
                 " torch's own functions there",
             )  # fmt: skip
         return _values(self._array.core(), force=True)
-    return self._array
+    array = self._array
+    # another thread's trace may have put something in its place for now
+    return array if type(array) is np.ndarray else np.asarray(array)
 
 
 def array_protocol(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:

@@ -33,7 +33,7 @@ class Draws(NumpyCalls):
             try:
                 return function(*arrays)
             finally:
-                STATE.tracer = self
+                STATE.tracer = None if self.over else self
 
         return self.numpy("numpy.called", called, (function, *arrays), {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -120,9 +121,10 @@ def _dead(function: Any, args: Any, kwargs: Any, out: Any) -> Any:
 
 
 class NumpyCalls:
-    """The part of a tracer that NumPy's protocols lead to."""
+    """The part of a tracer that NumPy's protocols lead to, from whichever thread."""
 
-    closed: bool
+    over: bool  # the trace has ended
+    thread: int
     call: Any
     split: Any
     find: Any
@@ -135,6 +137,11 @@ class NumpyCalls:
     later: Any
     watch: Any
     place: str
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is noted: the trace has ended, or another thread meets its stand-ins."""
+        return self.over or get_ident() != self.thread
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """A universal function, perhaps writing into `out`."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from sys import getrefcount
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,8 @@ class Tracer(Draws, Settings, Lending, Promises):
     def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
         self.reach = reach
         self.places = {id(x): place for place, x in enumerate(leaves)}
-        self.swept = False
+        self.swept, self.over, self.thread = False, False, get_ident()
+        self.strangers = False  # whether somebody else holds what is still to be computed
         self.live: dict[int, int] = {}
         self.sources: list[Source] = []
         self.cells: dict[int, list[Cell]] = {}
@@ -96,8 +98,6 @@ class Tracer(Draws, Settings, Lending, Promises):
         self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
         self.later = Later(Forms() if forms is None else forms, forms is not None)
         self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
-        self.strangers = False  # whether somebody else holds what is still to be computed
-        self.closed = False
         self.broken: tuple[str, str] | None = None
         self.raises: type[BaseException] | None = None
         self.age: Age
@@ -137,7 +137,7 @@ class Tracer(Draws, Settings, Lending, Promises):
             self._close()
 
     def _close(self) -> None:
-        self.closed = True
+        self.over = True
         STATE.tracer = None
         dispatch.release(handle)
         for x, _ in self.lifted:
@@ -183,8 +183,7 @@ class Tracer(Draws, Settings, Lending, Promises):
 
     def escape(self, how: str) -> None:
         """A value leaves the trace: it ends here, unless it has ended already."""
-        if not self.closed:
-            self.stop(f"{how} needs the value of a tensor")
+        self.stop(f"{how} needs the value of a tensor")
 
     def stop(self, reason: str, where: str | None = None) -> None:
         """End the trace early; the call goes on eagerly, or raises where the caller said so."""
