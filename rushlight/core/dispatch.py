@@ -57,7 +57,21 @@ def release(handler: Callable[..., Any]) -> None:
             ARRAYS[ndarray] = _interceptors[-1]
         else:
             EAGER_TYPES.update(HIDDEN)
+            HIDDEN.clear()
             ARRAYS.pop(ndarray, None)
+
+
+def admit(kind: type) -> None:
+    """Let a class take the short path from now on, or as soon as any may."""
+    with _lock:
+        (HIDDEN if _interceptors else EAGER_TYPES).add(kind)
+
+
+def dismiss(kind: type) -> None:
+    """End what `admit` began."""
+    with _lock:
+        HIDDEN.discard(kind)
+        EAGER_TYPES.discard(kind)
 
 
 class _Late:

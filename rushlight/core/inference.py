@@ -17,7 +17,7 @@ from .errors import fail
 from .names import Later
 from .overrides import plain_results
 from .state import STATE
-from .tensor import EAGER_TYPES, Tensor
+from .tensor import Tensor
 
 _CLONE = (
     "a .clone() of it is an ordinary tensor; torch.no_grad() makes ordinary tensors from the start"
@@ -87,7 +87,7 @@ def enter() -> None:
         _inside += 1
         INFERRED[0] = True
         if _inside == 1:
-            EAGER_TYPES.add(InferenceTensor)
+            dispatch.admit(InferenceTensor)
             _swap(_make, _link_inside)
 
 
@@ -97,7 +97,7 @@ def leave() -> None:
     with _lock:
         _inside -= 1
         if _inside == 0:
-            EAGER_TYPES.discard(InferenceTensor)
+            dispatch.dismiss(InferenceTensor)
             _swap(_plain, _link)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.inference import InferenceTensor
 from ...core.locks import fork_safe
 from ...core.state import DEFAULTS, STATE
 from ...core.tape import FOLLOWED, LEAF, mark_written
@@ -295,11 +296,15 @@ def _made(
     if type(entry) is int:
         entry = output_entry(node, entry)
     if template.kind == "new":
-        return wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
-    array = arrays[template.index]
-    if template.value is not None:
-        array = _through(array, *template.value)
-    return wrap(array, entry)
+        found = wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
+    else:
+        array = arrays[template.index]
+        if template.value is not None:
+            array = _through(array, *template.value)
+        found = wrap(array, entry)
+    if found._inference is not template.inferred:  # a view is what it looks at, in either mode
+        found.__class__ = InferenceTensor if template.inferred else Tensor
+    return found
 
 
 def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:

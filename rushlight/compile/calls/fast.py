@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...core import memory
-from ...core.dispatch import INFERRED, OUTPUT_OF
+from ...core.dispatch import OUTPUT_OF
+from ...core.inference import InferenceTensor
 from ...core.references import ATTRIBUTE, LISTED
 from ...core.state import DEFAULTS, STATE, WATCHED
 from ...core.tape import LEAF, Clock, follow, last_write, owner_of
@@ -64,8 +65,9 @@ class _Writer:
         self.bound, self.captured = bound, bound.captured
         self.native: Any = getattr(bound.program, "native", None)
         self.names: dict[str, Any] = {
-            "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS, "INFERRED": INFERRED,
-            "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "new": Tensor.__new__,
+            "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS,
+            "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
+            "new": Tensor.__new__,
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
             "owner_of": owner_of,
         }  # fmt: skip
@@ -128,9 +130,9 @@ class _Writer:
         add, (args, _) = self.lines.append, self.bound.arguments
         grad, inference, autocast, _, dtype = self.bound.modes
         self.names["dtype"], self.names["autocast"] = dtype, autocast
-        more = "" if grad else f" or STATE.inference is not {inference}"  # it implies no grad
         add(
-            f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0]{more} or"
+            f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0] or"
+            f" STATE.inference is not {inference} or"
             f" STATE.autocast is not autocast or DEFAULTS.dtype is not dtype: return MISS"
         )
         if args:
@@ -372,7 +374,7 @@ class _Writer:
         if x.index in gradients or x.index in self.native.donate:
             return "MISS"  # excluded by `usable`
         self.names[f"r{n}"] = x.entry
-        add(f"y{n} = new(Tensor)")
+        add(f"y{n} = new({'InferenceTensor' if x.inferred else 'Tensor'})")
         add(f"y{n}._array = {memory}")
         own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
         entry = f"r{n}{own}"

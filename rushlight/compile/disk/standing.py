@@ -147,8 +147,9 @@ class Call:
             return _BUILT[mark](map(self._read, parts))
         if mark == "dict":
             return {key: self._read(part) for key, part in parts}
-        kind, index, value, history = parts
-        return Result(kind, index, self._read(value) if kind != "view" else value, _entry(history))
+        kind, index, value, history, inferred = parts
+        value = self._read(value) if kind != "view" else value
+        return Result(kind, index, value, _entry(history), inferred)
 
     # --- keeping
 
@@ -202,7 +203,7 @@ class Call:
             value = x.value
             if x.kind in ("same", "gradient"):
                 value = self._numbered(value)
-            return "result", x.kind, x.index, value, _told_entry(x.entry)
+            return "result", x.kind, x.index, value, _told_entry(x.entry), x.inferred
         if kind is tuple or kind is list:
             return (kind.__name__, *map(self._said, x))
         if kind is dict:

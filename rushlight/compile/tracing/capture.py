@@ -16,6 +16,7 @@ from typing import Any
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
 from ...core.holes import holds
+from ...core.inference import InferenceTensor
 from ...core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS
@@ -39,10 +40,14 @@ CONSTANT = "a number among the arguments must be a constant"
 class Result:
     """What stands at one place of the returned structure."""
 
-    __slots__ = ("entry", "index", "kind", "value")
+    __slots__ = ("entry", "index", "inferred", "kind", "value")
 
-    def __init__(self, kind: str, index: int = -1, value: Any = None, entry: Any = None) -> None:
+    def __init__(
+        self, kind: str, index: int = -1, value: Any = None, entry: Any = None,
+        inferred: bool = False,
+    ) -> None:  # fmt: skip
         self.kind, self.index, self.value, self.entry = kind, index, value, entry
+        self.inferred = inferred  # a tensor of inference mode
 
 
 class Container:
@@ -381,7 +386,8 @@ def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
     for owner, *_ in tracer.gradients.values():
         if owner._grad is x and tracer.stood(owner):
             return Result("gradient", value=_owner(tracer, owner))
-    if type(x) is not Tensor:
+    inferred = type(x) is InferenceTensor
+    if type(x) is not Tensor and not inferred:
         raise Uncompilable(f"it returns a {type(x).__name__}")
     if x._grad is not None:
         raise Uncompilable("it returns a tensor of its own that got a gradient")
@@ -389,8 +395,8 @@ def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
     source = traced.cell.source
     if isinstance(source, Source):
         place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
-        return Result("view", tracer.sources.index(source), place, _stub(tracer, x))
-    return Result("new", give(traced.read(), x), None, _stub(tracer, x))
+        return Result("view", tracer.sources.index(source), place, _stub(tracer, x), inferred)
+    return Result("new", give(traced.read(), x), None, _stub(tracer, x), inferred)
 
 
 def _known(tracer: Tracer, x: Tensor) -> Result:
