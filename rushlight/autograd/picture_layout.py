@@ -7,7 +7,6 @@ each other without overlap (isotonic regression). Pure geometry: boxes are sizes
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -58,22 +57,24 @@ class Layout:
         for turn in range(8 if len(self.row_of) < 4000 else 4):
             if not least:
                 break
-            down = turn % 2 == 0
-            near = self.above if down else self.below
-            place = [0.0] * len(self.row_of)
-            for layer in self.layers if down else reversed(self.layers):
-                keys = {
-                    node: sum(place[m] for m in near[node]) / len(near[node])
-                    if near[node] else float(i)
-                    for i, node in enumerate(layer)
-                }  # fmt: skip
-                layer.sort(key=keys.__getitem__)
-                for i, node in enumerate(layer):
-                    place[node] = float(i)
+            self._sweep(turn % 2 == 0)
             found = self._crossings()
             if found < least:
                 best, least = [list(layer) for layer in self.layers], found
         self.layers = best
+
+    def _sweep(self, down: bool) -> None:
+        """Sort each row by the mean place of its neighbours in the row before."""
+        near = self.above if down else self.below
+        place = [0.0] * len(self.row_of)
+        for layer in self.layers if down else reversed(self.layers):
+            keys = {}
+            for i, node in enumerate(layer):
+                around = [place[m] for m in near[node]]
+                keys[node] = sum(around) / len(around) if around else float(i)
+            layer.sort(key=keys.__getitem__)
+            for i, node in enumerate(layer):
+                place[node] = float(i)
 
     def _crossings(self) -> int:
         """How often edges between neighbouring rows cross, counted by a tree of sums."""
@@ -174,27 +175,29 @@ def rows_of(count: int, edges: Sequence[tuple[int, int]]) -> tuple[list[int], li
     for a, b in edges:
         below[a].append(b)
         above[b].append(a)
-    missing = [len(found) for found in above]
-    rows = [0] * count
-    ready = deque(i for i in range(count) if not missing[i])
-    done: list[int] = []
-    while ready:
-        a = ready.popleft()
-        done.append(a)
-        for b in below[a]:
-            rows[b] = max(rows[b], rows[a] + 1)
-            missing[b] -= 1
-            if not missing[b]:
-                ready.append(b)
-    if len(done) < count:
-        raise ValueError("the graph has a cycle")
-    side = [False] * count
-    for a in done:
+    rows, side = [0] * count, [False] * count
+    sources_first = _sources_first(above, below)
+    for a in sources_first:
+        rows[a] = max((rows[b] + 1 for b in above[a]), default=0)
         side[a] = not above[a] or (len(above[a]) == 1 and side[above[a][0]])
-    for a in reversed(done):
+    for a in reversed(sources_first):
         if side[a] and below[a]:
             rows[a] = min(rows[b] for b in below[a]) - 1
     return rows, side
+
+
+def _sources_first(above: list[list[int]], below: list[list[int]]) -> list[int]:
+    """The nodes in an order in which each stands behind all above it."""
+    missing = [len(found) for found in above]
+    found = [i for i, count in enumerate(missing) if not count]
+    for a in found:  # which grows
+        for b in below[a]:
+            missing[b] -= 1
+            if not missing[b]:
+                found.append(b)
+    if len(found) < len(above):
+        raise ValueError("the graph has a cycle")
+    return found
 
 
 def _depth_first(above: list[list[int]], below: list[list[int]], count: int) -> list[int]:

@@ -246,23 +246,28 @@ class _Export:
                                     if low <= n <= high)  # fmt: skip
         module = program.module()
         for chosen in ({name: one[0] for name, one in sizes.tried.items()}, further):
-            leaves = self._at(chosen)
-            results = []
-            for called in (self.mod, module):
-                fresh = [x.detach().clone() if isinstance(x, rl.Tensor) else x for x in leaves]
-                args, kwargs = unflatten(fresh, self.in_spec)
-                with _as_before(self.mod), rl.no_grad():
-                    results.append(flatten(called(*args, **kwargs))[0])
-            for one, other in zip(*results, strict=True):
-                same = isinstance(one, rl.Tensor) and one.shape == other.shape and rl.allclose(
-                    one, other, 1e-4, 1e-5, equal_nan=True)  # fmt: skip
-                if not same and not (plain(one) and one == other):
-                    raise UserError(
-                        UserErrorType.ANTI_PATTERN,
-                        f"the graph does not give what the model gives, at sizes {chosen or 'as'}"
-                        " given: the model does something that no operator in it says",
-                    )
+            results = [self._results(called, chosen) for called in (self.mod, module)]
+            if not all(_same(*pair) for pair in zip(*results, strict=True)):
+                raise UserError(
+                    UserErrorType.ANTI_PATTERN,
+                    f"the graph does not give what the model gives, at sizes {chosen or 'as'}"
+                    " given: the model does something that no operator in it says",
+                )
         return program
+
+    def _results(self, called: Any, sizes: dict[str, int]) -> list[Any]:
+        """What the model, or the program, gives for fresh arguments of these sizes."""
+        fresh = [x.detach().clone() if isinstance(x, rl.Tensor) else x for x in self._at(sizes)]
+        args, kwargs = unflatten(fresh, self.in_spec)
+        with _as_before(self.mod), rl.no_grad():
+            return flatten(called(*args, **kwargs))[0]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether a program gives what the model gave: equal, or nearly so in numbers."""
+    if isinstance(one, rl.Tensor):
+        return one.shape == other.shape and rl.allclose(one, other, 1e-4, 1e-5, equal_nan=True)
+    return plain(one) and one == other
 
 
 def _without_values(graph: Any) -> None:

@@ -179,20 +179,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(3, 4, 5)).shape
     torch.Size([2, 5])
     """
-    ndim_a, ndim_b = a._array.ndim, b._array.ndim
-    if isinstance(dims, Tensor):
-        dims = dims.tolist()
-    if isinstance(dims, (list, tuple)):
-        left, right = ([one] if isinstance(one, int) else [*one] for one in dims)
-        if len(left) != len(right):
-            raise RuntimeError("both dimension lists should have same length")
-    else:
-        if dims < 0:
-            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(ndim_a, ndim_b):
-            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        left, right = [*range(ndim_a - dims, ndim_a)], [*range(dims)]
-    left, right = dimensions(left, ndim_a), dimensions(right, ndim_b)
+    left, right = _contracted(a, b, dims.tolist() if isinstance(dims, Tensor) else dims)
     for i, j in zip(left, right):
         m, n = a._array.shape[i], b._array.shape[j]
         if m == 1 < n:
@@ -206,6 +193,21 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
                 f" second has size {n} in dim {j}",
             )
     return _out(_tensordot(a, b, left, right), out)
+
+
+def _contracted(a: Tensor, b: Tensor, dims: Any) -> tuple[Sequence[int], Sequence[int]]:
+    """The dimensions of `a` and of `b` that `tensordot` sums over, pair by pair."""
+    ndim_a, ndim_b = a._array.ndim, b._array.ndim
+    if isinstance(dims, (list, tuple)):
+        left, right = ([one] if isinstance(one, int) else [*one] for one in dims)
+        if len(left) != len(right):
+            raise RuntimeError("both dimension lists should have same length")
+        return dimensions(left, ndim_a), dimensions(right, ndim_b)
+    if dims < 0:
+        raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+    if dims > min(ndim_a, ndim_b):
+        raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+    return range(ndim_a - dims, ndim_a), range(dims)
 
 
 def _tensordot(a: Tensor, b: Tensor, left: Sequence[int], right: Sequence[int]) -> Tensor:

@@ -305,17 +305,24 @@ def inferred(prim: Primitive, args: tuple[Expr, ...], params: tuple[Any, ...]) -
         tries = _arrays_among([_single(x) for x in args], args)
         shape = shapes.broadcast(*(x.shape for x in args))
         return tuple(shape), np.asarray(evaluate(prim, tries, params)).dtype
-    if prim.name in ("matmul", "bmm", "linear") and all(x.ndim == 2 for x in args):
-        (rows, inner), weight = args[0].shape, args[1].shape
-        facing, columns = weight[::-1] if prim.name == "linear" else weight
-        if inner == facing and args[0].dtype == args[1].dtype:  # no need to try large products
-            return (rows, columns), args[0].dtype
+    if (known := _of_product(prim, args)) is not None:
+        return known
     found = _tried(prim, args, params)
     if prim.outputs == 1:
         array = np.asarray(found)
         return tuple(array.shape), array.dtype
     arrays = [np.asarray(one) for one in found]
     return tuple(tuple(one.shape) for one in arrays), tuple(one.dtype for one in arrays)
+
+
+def _of_product(prim: Primitive, args: Sequence[Expr]) -> tuple[Any, Any] | None:
+    """Shape and dtype of a product of two matrices that fit: large ones need not be tried."""
+    if prim.name not in ("matmul", "bmm", "linear") or any(x.ndim != 2 for x in args):
+        return None
+    (rows, inner), weight = args[0].shape, args[1].shape
+    facing, columns = weight[::-1] if prim.name == "linear" else weight
+    fits = inner == facing and args[0].dtype == args[1].dtype
+    return ((rows, columns), args[0].dtype) if fits else None
 
 
 def _without_shape(prim: Primitive, args: Sequence[Expr]) -> BaseException:

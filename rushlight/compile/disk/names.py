@@ -36,38 +36,45 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     current: list[str] = []
     body = [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
     for k, instruction in enumerate(body):
-        name = instruction.opname
-        if current and name in _ATTRIBUTES:
-            current.append(instruction.argval)
-            continue
-        if current and name == "STORE_ATTR":
-            current.append(instruction.argval)
-        elif current and _changes(body[k : k + 2]):
-            continue
-        elif current and _grows(body[k : k + 3]):
-            current.append(f"{ITEM}{instruction.argval}")
-            continue
-        elif current and name in _ITEMS and current[-1].startswith(ITEM):
-            continue
         if current:
+            further = _further(current, body[k : k + 3])
+            if further is not None:
+                current += further
+                continue
+            if instruction.opname == "STORE_ATTR":
+                current.append(instruction.argval)
             found[tuple(current)] = None
-            current = []
-        if name in _LOADS and isinstance(instruction.argval, str):
-            current = [OUTSIDE * (name in _GLOBALS) + instruction.argval]
-        elif "LOAD_FAST" in name and isinstance(instruction.argval, tuple):  # two loads in one
-            *others, last = instruction.argval
-            for other in others:
-                found[(str(other),)] = None
-            current = [str(last)]
-        elif name.startswith("LOAD_SUPER"):
-            found[("self",)] = None
+        *whole, current = _begun(instruction)
+        found.update(dict.fromkeys(map(tuple, whole)))
     if current:
         found[tuple(current)] = None
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            for chain in chains_in(part):
-                found[chain] = None
+    for part in _inner(code):
+        found.update(dict.fromkeys(chains_in(part)))
     return tuple(found)
+
+
+def _further(current: list[str], body: list[dis.Instruction]) -> list[str] | None:
+    """What the instruction at the head of `body` adds to a chain; None where the chain ends."""
+    first = body[0]
+    if first.opname in _ATTRIBUTES:
+        return [first.argval]
+    if first.opname == "STORE_ATTR":
+        return None
+    if _changes(body[:2]):
+        return []
+    if _grows(body):
+        return [f"{ITEM}{first.argval}"]
+    return [] if first.opname in _ITEMS and current[-1].startswith(ITEM) else None
+
+
+def _begun(instruction: dis.Instruction) -> list[list[str]]:
+    """The chains that an instruction begins: only the last goes on, and may be empty."""
+    name, loaded = instruction.opname, instruction.argval
+    if name in _LOADS and isinstance(loaded, str):
+        return [[OUTSIDE * (name in _GLOBALS) + loaded]]
+    if "LOAD_FAST" in name and isinstance(loaded, tuple):  # two loads in one
+        return [[str(one)] for one in loaded]
+    return [["self"], []] if name.startswith("LOAD_SUPER") else [[]]
 
 
 def _changes(body: list[dis.Instruction]) -> bool:

@@ -7,7 +7,8 @@ stays in registers from phase to phase.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -155,27 +156,30 @@ def _lanes(expression: Expression, bits: int) -> int:
 
 
 def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
+    """The loop whose elements go side by side at the least cost, if any pays."""
     lanes = _lanes(expression, bits)
     weight = sum(_weight(t) for t in expression.terms) + 1
     accesses = [(dict(t.index[1]), 1.0, t.dtype) for t in expression.terms if t.kind == "load"]
     accesses += [(dict(s.index[1]), 1.5, s.value.dtype) for s in stores(expression)]
     scatters = any(store.adds for store in stores(expression))
-    volume = float(np.prod([max(n, 1) for n in nest.extents.values()], dtype=np.float64))
+    volume = _volume(nest, nest.extents)
+    # of each sum, its lanes are added up in every row
+    endings = 12 * sum(1 for _ in sums(expression)) * volume / _volume(nest, nest.reduced)
     best = (weight + len(accesses)) * volume
     for v in reversed(nest.kept + nest.reduced):
-        n = nest.extents[v]
-        if n < 2 or v == nest.pieces or (scatters and v in nest.reduced):
+        size, reduced = nest.extents[v], v in nest.reduced
+        if size < 2 or v == nest.pieces or (scatters and reduced):
             continue
-        rounds = -(-n // lanes)
-        price = weight + sum(_price(index.get(v, 0), w, lanes, t) for index, w, t in accesses)
-        total = price * rounds * volume / n
-        if v in nest.reduced:
-            rows = volume / np.prod([max(nest.extents[r], 1) for r in nest.reduced])
-            total += rows * 12 * sum(1 for _ in sums(expression))
-        if total < best * (0.98 if nest.vector is not None else 1):
-            best, nest.vector, nest.lanes = total, v, lanes
+        round_ = weight + sum(_price(index.get(v, 0), w, lanes, t) for index, w, t in accesses)
+        cost = round_ * -(-size // lanes) * volume / size + endings * reduced
+        if cost < best * (0.98 if nest.vector is not None else 1):
+            best, nest.vector, nest.lanes = cost, v, lanes
     nest.cost = best * 0.35
     _choose_blocks(nest, weight, INLINE.get(bits, 4))
+
+
+def _volume(nest: Nest, loops: Iterable[int]) -> float:
+    return math.prod(float(max(nest.extents[v], 1)) for v in loops)
 
 
 def _price(stride: int, weight: float, lanes: int, dtype: np.dtype[Any]) -> float:
@@ -255,14 +259,18 @@ def mark(expression: Expression, nest: Nest) -> None:
             continue
         t.depth = max([nest.depth(t.index), *(x.depth for x in below)])
         t.vector = any(v == nest.vector for v, _ in t.index[1]) or any(x.vector for x in below)
+    for x in _in_vectors(expression):
+        x.splat = x.splat or not x.vector
+
+
+def _in_vectors(expression: Expression) -> Iterator[Term]:
+    """The terms that are wanted as vectors: a number among them is spread out."""
     for t in expression.terms:
         if t.vector and t.kind == "op":
-            for x in t.args:
-                x.splat = x.splat or not x.vector
+            yield from t.args
     for total in sums(expression):
-        value = total.value
-        value.splat = value.splat or not value.vector
+        yield total.value
         if total.place is not None:
-            total.place.splat = total.place.splat or not total.place.vector
+            yield total.place
     for store in stores(expression):
-        store.value.splat = store.value.splat or not store.value.vector
+        yield store.value

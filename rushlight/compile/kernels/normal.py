@@ -206,22 +206,28 @@ def _scatter_add(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node:
     return _new(nodes, node, "scatter", (found, indices, source), node.params)
 
 
+def _parts(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
+    """Into how many parts a reduction's first dimension is cut; 0 where that does not pay."""
+    kept = math.prod(n for d, n in enumerate(shape) if d not in dims)
+    least = max(COLUMNS, DEEP * kept) if kept >= 16 else LONG
+    if not dims or math.prod(shape) < least or kept > FEW:
+        return 0
+    first = min(dims)
+    if any(n != 1 for n in shape[:first]):
+        return 0  # rows are parts enough
+    size = shape[first]
+    return next((n for n in range(min(PARTS, size // 2), 3, -1) if size % n == 0), 0)
+
+
 def _in_parts(node: Node, inputs: Sequence[Node], nodes: list[Node]) -> Node | None:
     """A long reduction with few results by parts, which threads share, and then over the parts."""
     (x,) = inputs
     dims, keep = node.params
-    kept = math.prod(n for d, n in enumerate(x.shape) if d not in dims)
-    least = max(COLUMNS, DEEP * kept) if kept >= 16 else LONG
-    if not dims or math.prod(x.shape) < least or kept > FEW:
-        return None
-    first = min(dims)
-    if any(n != 1 for n in x.shape[:first]):
-        return None  # rows are parts enough
-    size = x.shape[first]
-    parts = next((n for n in range(min(PARTS, size // 2), 3, -1) if size % n == 0), 0)
+    parts = _parts(x.shape, dims)
     if not parts:
         return None
-    shape = (*x.shape[:first], parts, size // parts, *x.shape[first + 1 :])
+    first = min(dims)
+    shape = (*x.shape[:first], parts, x.shape[first] // parts, *x.shape[first + 1 :])
     cut = Node("reshape", (x,), (shape,), shape, x.dtype, node.line, node.module)
     inside = tuple(d + 1 for d in dims)
     left = tuple(1 if d in inside else n for d, n in enumerate(shape) if keep or d not in inside)

@@ -333,23 +333,29 @@ def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bo
     if not any(storage(node) is old for root in group.place for node, _ in root.reads):
         return False
     target = group.flat(writer, old, writer.own)
+    for root in group.place:
+        places = {group.flat(root, old, at) for node, at in root.reads if storage(node) is old}
+        if places and (root.node in gemm or places != {target}):
+            return False
     phases = _phases(group)
     last, whole = phases[writer], group.whole(writer)
-    members = {root.node: root for root in group.place}
-    touching: set[Root] = set()  # what reads the old value, itself or through a recomputed member
-    for root in group.place:
-        for node, at in root.reads:
-            if storage(node) is old:
-                if root.node in gemm or group.flat(root, old, at) != target:
-                    return False
-                touching.add(root)
-            source = members.get(node)
-            if source in touching and not source.reduced:
-                touching.add(root)
     return not any(
         phases[root] > last or (phases[root] == last and not whole and _in_loops(root, group))
-        for root in touching
+        for root in _touching(group, old)
     )
+
+
+def _touching(group: Group, old: Node) -> set[Root]:
+    """What reads the old value, itself or through a member that is computed again."""
+    members = {root.node: root for root in group.place}
+    found: set[Root] = set()
+    for root in group.place:
+        for node, _ in root.reads:
+            source = members.get(node)
+            again = source is not None and source in found and not source.reduced
+            if again or storage(node) is old:
+                found.add(root)
+    return found
 
 
 def _in_loops(root: Root, group: Group) -> bool:

@@ -60,16 +60,24 @@ def _size(gemm: Gemm) -> tuple[int, int, tuple[int, ...]]:
     return gemm.m, gemm.n, gemm.k
 
 
-def _told(
-    gemms: list[Gemm], keys: list[Any], target: Any, kept: Container[Any]
-) -> Iterator[tuple[int, Gemm]]:
-    """The products that share operands: with how many, and which copies larger ones make."""
+def _counted(
+    gemms: list[Gemm], keys: list[Any], kept: Container[Any]
+) -> tuple[Counter[Any], Counter[Any]]:
+    """How many products use each operand, and how many of the same sizes do."""
     uses = Counter(key for pair in keys for key in pair if key is not None)
     alike = Counter((key, _size(gemm)) for gemm, pair in zip(gemms, keys) for key in pair)
     for gemm, pair in zip(gemms, keys):
         for key, other in zip(pair, (gemm.n, gemm.m)):
             if key in kept and other >= ROWS:
                 uses[key] = alike[key, _size(gemm)] = RUNS
+    return uses, alike
+
+
+def _told(
+    gemms: list[Gemm], keys: list[Any], target: Any, kept: Container[Any]
+) -> Iterator[tuple[int, Gemm]]:
+    """The products that share operands: with how many, and which copies larger ones make."""
+    uses, alike = _counted(gemms, keys, kept)
     forms: dict[Any, tuple[Any, Any]] = {}
     made: dict[Any, Gemm] = {}  # one object for equal ones: much is remembered by it
     for number in sorted(range(len(gemms)), key=lambda number: -gemms[number].flops):
@@ -82,10 +90,10 @@ def _told(
             size, form = forms.get(key, (_size(gemm), None))
             same = alike[key, size] if count > 1 else None
             ready.append(same if size == _size(gemm) else form)
-        key = id(gemm), counts, *ready
-        if key not in made:
-            made[key] = replace(gemm, uses=counts, ready=(ready[0], ready[1]))
-        gemm = made[key]
+        asked = id(gemm), counts, *ready
+        if asked not in made:
+            made[asked] = replace(gemm, uses=counts, ready=(ready[0], ready[1]))
+        gemm = made[asked]
         plan = plan_gemm(gemm, target)
         for side, key in enumerate(pair):
             if counts[side] > 1:

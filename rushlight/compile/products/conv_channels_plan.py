@@ -337,26 +337,33 @@ def plan_channels(
 
 
 def _candidates(plain: ChannelPlan, target: Any) -> Iterator[ChannelPlan]:
-    down, _ = plain.ways
     most = -(-plain.rows // plain.type.lanes)
     for count, vectors in tile_shapes(target.registers, target.fma, plain.type.lanes):
         if vectors > most or count < 2:
             continue
         for places in _tiles(plain, count):
-            plan = changed(plain, vectors=vectors, places=places)
-            for block in divisors(down.places):
-                if block % places[1] == 0:
-                    yield from _cut(changed(plan, block=block, together=places[0]))
-            for together in divisors(plain.images):
-                few = places[0] < together <= plain.images // UNITS
-                if few and together % places[0] == 0:
-                    found = changed(plan, block=down.places, together=together)
-                    yield from _cut(found) if found.stack <= STACK // 2 else ()
-            part = plan.terms if plan.lasting else _within(plan, PART)
-            plan = changed(plan, block=down.places, own=True, part=part)
-            for together in divisors(plain.images):
-                if together % places[0] == 0:
-                    yield from _cut(changed(plan, together=together))
+            for plan in _blocks(changed(plain, vectors=vectors, places=places)):
+                yield from _cut(plan)
+
+
+def _blocks(plan: ChannelPlan) -> Iterator[ChannelPlan]:
+    """How much is done at once: some rows, some whole images, or these with sums of their own."""
+    images, rows, _ = plan.places
+    down, _ = plan.ways
+    for block in divisors(down.places):
+        if block % rows == 0:
+            yield changed(plan, block=block, together=images)
+    several = [n for n in divisors(plan.images) if n % images == 0]
+    whole = changed(plan, block=down.places)
+    for together in several:
+        if images < together <= plan.images // UNITS:
+            found = changed(whole, together=together)
+            if found.stack <= STACK // 2:
+                yield found
+    part = plan.terms if plan.lasting else _within(plan, PART)
+    own = changed(whole, own=True, part=part)
+    for together in several:
+        yield changed(own, together=together)
 
 
 def _cut(plan: ChannelPlan) -> Iterator[ChannelPlan]:

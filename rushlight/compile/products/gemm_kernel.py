@@ -296,28 +296,38 @@ class Driver:
         at = f.add(times(f, number, plan.x_size + self.type.lanes), row)
         return f.at(self.waiting, times(f, at, plan.width), self.type)
 
+    def _x_of(self, tile: Number, row: Number, start: Number) -> Value:
+        """The elements of x that a tile begins with."""
+        x_free, x_steps = self._x_steps()
+        if self.plan.x_panels:
+            first = times(self.f, tile, self.gemm.terms * self.plan.height)
+        else:
+            first = times(self.f, row, x_free)
+        at = self.f.add(first, times(self.f, start, x_steps[-1]))
+        return self.f.at(self.x, at, self.type)
+
+    def _out_of(self, panel: Number, row: Number) -> Value:
+        """Where a tile's sums go: into the result, or where they wait."""
+        f, plan = self.f, self.plan
+        if self.result is None:
+            return self._kept(panel, row) if plan.cut else self.sums
+        at = f.add(times(f, row, plan.steps[0]), times(f, panel, plan.width))
+        return f.at(self.result, f.add(at, self.base), self.type)
+
     def _one(
         self, panel: Value, tile: Value, keeps: bool, start: Number, terms: Number | None
     ) -> None:
         """Call the tile of this place, and what ends it."""
         f, plan, type = self.f, self.plan, self.type
         row = self._row(tile)
-        x_free, x_steps = self._x_steps()
-        first = times(f, row, x_free)
-        if plan.x_panels:
-            first = times(f, tile, self.gemm.terms * plan.height)
-        x = f.at(self.x, f.add(first, times(f, start, x_steps[-1])), type)
+        x = self._x_of(tile, row, start)
         across = plan.width * (self.gemm.terms if plan.packs_y and not keeps else plan.y.free)
         if plan.packs_near and plan.near_panel and not keeps:
             across = 0
         down = self._start(panel, start, keeps) if terms is not None else 0
         y = self.near if plan.keeps and not keeps else self.y
         y = f.at(y, f.add(times(f, panel, across), down), type)
-        if self.result is not None:
-            at = f.add(times(f, row, plan.steps[0]), times(f, panel, plan.width))
-            out = f.at(self.result, f.add(at, self.base), type)
-        else:
-            out = self._kept(panel, row) if plan.cut else self.sums
+        out = self._out_of(panel, row)
         if not plan.cut and not self.spread:
             self._ask(panel, row)
         more = "" if terms is None else f", {f.coerce(terms, I64).typed}"

@@ -169,22 +169,16 @@ def _choose(prim: Primitive, arrays: Any, params: Any, first: Laid) -> Any:
             Operand(a.shape, a.placements[dim], a.mesh.size(dim)) if type(a) is Laid else None
             for a in arrays
         ]
-        best, lowest = None, (inf, inf)
-        for way in ways(prim, operands, params):
-            cost = _cost(way[0], operands)
-            if cost < lowest:
-                best, lowest = way, cost
-        assert best is not None
-        for place, target in enumerate(best[0]):
+        wanted, out = min(ways(prim, operands, params), key=lambda way: _cost(way[0], operands))
+        for place, target in enumerate(wanted):
             targets[place].append(target)
-        outs.append(best[1])
+        outs.append(out)
+    laid = [tuple(t) if type(a) is Laid else None for t, a in zip(targets, arrays)]
     if prim.outputs == 1 or all(isinstance(out, Placement) for out in outs):
-        joined: Any = tuple(outs)
-    else:  # by output
-        count = next(len(out) for out in outs if type(out) is tuple)
-        each = [out if type(out) is tuple else (out,) * count for out in outs]
-        joined = tuple(zip(*each))
-    return [tuple(t) if type(a) is Laid else None for t, a in zip(targets, arrays)], joined
+        return laid, tuple(outs)
+    count = next(len(out) for out in outs if type(out) is tuple)
+    each = [out if type(out) is tuple else (out,) * count for out in outs]
+    return laid, tuple(zip(*each))  # by output
 
 
 def _cost(targets: Any, operands: Any) -> tuple[float, float]:

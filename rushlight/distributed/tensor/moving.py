@@ -39,31 +39,38 @@ def redistributed(value: Laid, placements: Any) -> Laid:
         return value
     if value.mesh.get_coordinate() is None:
         return value.like(value.local, wanted)
+    (now, *others), (then, *_) = value.placements, wanted
+    if not others and isinstance(now, Partial) and isinstance(then, Shard):
+        return value.like(_scattered(value.local, value.mesh, 0, now, then.dim), wanted)
+    (local, kept), mesh = _brought_together(value, wanted), value.mesh
+    for dim, then in enumerate(wanted):
+        if isinstance(then, Shard) and kept[dim] != then:
+            begin, end = part_of(local.shape[then.dim], mesh.size(dim), mesh._place[dim])
+            local = local[(slice(None),) * then.dim + (slice(begin, end),)]
+    return value.like(local, wanted)
+
+
+def _brought_together(value: Laid, wanted: tuple[Any, ...]) -> tuple[ndarray, list[Any]]:
+    """The values, whole or summands along what is to change, and how they lie then.
+
+    A dimension that moves comes together along all of the mesh that cuts it.
+    """
     kept = list(value.placements)
-    changed = [a != b for a, b in zip(kept, wanted)]
-    moving = {p.dim for i, p in enumerate((*kept, *wanted))
-              if isinstance(p, Shard) and changed[i % len(kept)]}  # fmt: skip
+    moving = {
+        p.dim for now, then in zip(kept, wanted) if now != then
+        for p in (now, then) if isinstance(p, Shard)
+    }  # fmt: skip
     local, mesh = value.local, value.mesh
     for dim in reversed(range(len(kept))):
         now, then = kept[dim], wanted[dim]
         nested = isinstance(now, Shard) and now.dim in moving and len(kept) > 1
         if now == then and not nested:
             continue
-        if isinstance(now, Partial) and isinstance(then, Shard) and len(kept) == 1:
-            local = _scattered(local, mesh, dim, now, then.dim)
-            kept[dim] = then
-            continue
         sizes = local_shape(value.shape, mesh, kept[:dim])
-        local = _joined(local, mesh, dim, now, sizes)
-        kept[dim] = Replicate()
+        local, kept[dim] = _joined(local, mesh, dim, now, sizes), Replicate()
         if isinstance(then, Partial):
-            local = _summand(local, mesh, dim, then)
-            kept[dim] = then
-    for dim, then in enumerate(wanted):
-        if isinstance(then, Shard) and kept[dim] != then:
-            begin, end = part_of(local.shape[then.dim], mesh.size(dim), mesh._place[dim])
-            local = local[(slice(None),) * then.dim + (slice(begin, end),)]
-    return value.like(local, wanted)
+            local, kept[dim] = _summand(local, mesh, dim, then), then
+    return local, kept
 
 
 def _summand(local: ndarray, mesh: Any, dim: int, then: Partial) -> ndarray:
