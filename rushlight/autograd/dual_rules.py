@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..core.heavy import SWITCH, heavy
+from ..core.numbers import number
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
 from ..core.references import VARIABLE
 
-ndarray, add, multiply = np.ndarray, np.add, np.multiply
+ndarray, asarray, add, multiply = np.ndarray, np.asarray, np.add, np.multiply
 Push = Callable[[Primitive, Any, Any, Any, Any], Any]
+Tangent = Callable[[Any, Any, Any, Any, Any], Any]
 _NUMBERS = frozenset((float, int))
 
 
@@ -115,7 +117,7 @@ def _multiplied(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
     term = t * b
     if u is not None:
         other = term if u is t and a is b else u * a  # of a square they are the same
-        fits = type(term) is ndarray and term.shape == other.shape  # products of 0-d are scalars
+        fits = type(term) is ndarray  # products of 0-d are scalars
         term = add(term, other, term) if fits else term + other
     return term
 
@@ -127,8 +129,25 @@ def _divided(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
     return (-term if t is None else t - term) / b
 
 
+def _chosen(prim: Primitive, larger: Any) -> Tangent:
+    """The tangent of the operand that an extremum of two took; ties are left to the rule."""
+    where = OPS["where"].primitive.eval
+
+    def tangent(t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
+        if np.count_nonzero(np.equal(a, b)):
+            return by_partials(prim, (t, u), (a, b), asarray(y), ())
+        nothing = number(0, y.dtype)
+        return where(larger(a, b), nothing if t is None else t, nothing if u is None else u)
+
+    return tangent
+
+
 # the tangents of the commonest ops of two operands, in as few steps as can be
-TANGENTS = {"add": _added, "sub": _subtracted, "mul": _multiplied, "div": _divided}
+TANGENTS: dict[str, Tangent] = {
+    "add": _added, "sub": _subtracted, "mul": _multiplied, "div": _divided,
+    "maximum": _chosen(OPS["maximum"].primitive, np.greater),
+    "minimum": _chosen(OPS["minimum"].primitive, np.less),
+}  # fmt: skip
 
 
 def _push_view(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
@@ -159,8 +178,13 @@ def _push_linear_bias(prim: Primitive, tangents: Any, xs: Any, y: Any, params: A
     return total if tb is None else tb if total is None else total + tb
 
 
+def _push_abs(prim: Primitive, tangents: Any, xs: Any, y: Any, params: Any) -> Any:
+    sign = OPS["sign"].primitive.eval(xs[0])
+    return multiply(tangents[0], sign, sign if type(sign) is ndarray else None)
+
+
 # of ops whose push is written out for Tensors, the commonest on arrays
 OWN: dict[str, Push] = {
     "view": _push_view, "unsafe_view": _push_view, "log_softmax": _push_log_softmax,
-    "softmax": _push_softmax, "linear_bias": _push_linear_bias,
+    "softmax": _push_softmax, "linear_bias": _push_linear_bias, "abs": _push_abs,
 }  # fmt: skip

@@ -20,6 +20,7 @@ from ..core.numbers import number
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
+from .dual_choices import on_arrays
 from .dual_programs import NUMBERS, written
 from .dual_rules import OWN, TANGENTS, Push, at_once, by_eval, by_partials, by_pull
 from .levels import route, values_in
@@ -33,12 +34,14 @@ Way = Callable[[Primitive, tuple[Any, ...], tuple[Any, ...]], Any]
 _NOTHING: tuple[Any, Any, Any] = (None, None, None)
 
 
-def begun(level: Any, x: Tensor, t: Tensor) -> Tensor:
-    """A dual tensor, on bare arrays where it can be."""
+def begun(level: Any, x: Tensor, t: Tensor) -> Tensor | None:
+    """A dual tensor on bare arrays; None where it cannot be one."""
     a, b = x._array, t._array
-    plain = type(a) is ndarray and type(b) is ndarray and x._entry is None and t._entry is None
-    if not plain or a.dtype is not b.dtype or a.dtype.char not in "fd":
-        return wrap(Dual(level, x, t))
+    if type(a) is not ndarray or type(b) is not ndarray or a.shape != b.shape:
+        return None
+    kind = a.dtype
+    if kind is not b.dtype or kind.char not in "fd" or not (x._entry is None is t._entry):
+        return None
     result = new(Tensor)
     result._entry = None
     result._array = value = new_dual(Dual)
@@ -173,7 +176,7 @@ def _binary(prim: Primitive) -> Way:
         bare = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype and level.alive
         if not bare or params:
             return mixed(prim, inputs, params)
-        if large and a.size >= least and t is not None is not u and a.shape == b.shape:
+        if large and t is not None is not u and a.size >= least and a.shape == b.shape:
             return _result(prim, level, inputs, *large(a, b, t, u))
         try:
             y = evaluate(a, b)
@@ -417,6 +420,19 @@ def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
     return result
 
 
+def _compared(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """A comparison of two operands, which has no tangent."""
+    found = None if params else _two(*inputs)
+    if found is None or not found[0].alive:
+        return route(prim, inputs, params)
+    _, a, _, b, _ = found
+    try:
+        y = prim.eval(a, b)
+    except (ValueError, OverflowError):
+        return route(prim, inputs, params)
+    return wrap(y if type(y) is ndarray else asarray(y))
+
+
 def _general(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     return route(prim, inputs, params)
 
@@ -432,12 +448,12 @@ class _Ways(dict[Primitive, Way]):
 def _way(prim: Primitive) -> Way:
     rule, name = prim.rule, prim.name
     if prim.dtype == "compare":
-        return _general
+        return _compared if prim.arity == 2 else _general
     own = OWN.get(name) or (by_pull if type(rule) is General and name in SYMMETRIC else None)
     if own is not None:
         return _one(prim, own) if prim.arity == 1 else _any_number(prim, own)
     if name in ON_ARRAYS:
-        return _pushed(prim, PUSHES[name])
+        return _pushed(prim, on_arrays(prim))
     if name in PUSHES or prim.outputs != 1 or prim.arity is None:
         return _general
     if type(rule) is Elementwise:

@@ -68,9 +68,8 @@ def pop(level: Level) -> None:
 
 def begin(kind: str, size: int = 0, randomness: str = "error") -> Level:
     """A level at work, until `end`."""
-    level = push(kind, size, randomness)
     STATE.transforms += 1
-    return level
+    return push(kind, size, randomness)
 
 
 def end(level: Level) -> None:

@@ -62,7 +62,7 @@ PUSHES.update({name: _symmetric(name) for name in SYMMETRIC})
 
 # --- linear in all operands together: the op itself on the tangents
 
-_JOINTLY_LINEAR = """cat stack block_diag block_triangle index_add index_copy index_put put
+JOINTLY_LINEAR = """cat stack block_diag block_triangle index_add index_copy index_put put
 index_fill_tensor scatter scatter_add masked_scatter masked_fill_tensor fill copy replace_region
 as_strided_scatter diagonal_scatter select_scatter slice_scatter complex split split_with_sizes
 unsafe_split unsafe_split_with_sizes unbind conj_physical""".split()
@@ -81,7 +81,7 @@ def _jointly_linear(name: str) -> Push:
     return push
 
 
-PUSHES.update({name: _jointly_linear(name) for name in _JOINTLY_LINEAR})
+PUSHES.update({name: _jointly_linear(name) for name in JOINTLY_LINEAR})
 
 # --- the result does not depend on the operand
 
@@ -221,8 +221,17 @@ def _vector_norm(ts: Any, y: Tensor, x: Tensor, order: float, dims: Any, keep: b
     return sum_of(ts[0] * weights, dims, keep)
 
 
+def _product(ts: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
+    """The pull says what each number is multiplied by."""
+    prim = OPS["prod"].primitive
+    if _array(x).dtype.kind == "c" or not x.ndim:
+        return push_by_pull(prim, (x,), ts, y, (dim, keep))
+    others = prim.rule.vjp(zero_of(y) + 1, y, x, dim, keep)
+    return sum_of(ts[0] * others, None if dim is None else (dim,), keep)
+
+
 PUSHES.update(
-    logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax,
+    prod=_product, logsumexp=_logsumexp, logcumsumexp=_logcumsumexp, log_softmax=_log_softmax,
     cross_entropy=_cross_entropy, linalg_vector_norm=_vector_norm,
     var=_variance, std=_deviation,
     var_mean=_with_mean(_variance), std_mean=_with_mean(_deviation),
@@ -363,8 +372,8 @@ PUSHES.update(
 
 # --- what the short way runs on bare arrays (`dual_short`)
 
-ON_ARRAYS = (set(_JOINTLY_LINEAR) - {"complex", "conj_physical"}).union(
-    """zero sign floor ceil round trunc strided_view extremum_along kthvalue median_along
+ON_ARRAYS = (set(JOINTLY_LINEAR) - {"complex", "conj_physical"}).union(
+    """prod zero sign floor ceil round trunc strided_view extremum_along kthvalue median_along
 nanmedian_along mode sort topk cummax cummin max_pool amax amin max_all min_all logsumexp
 linalg_vector_norm cross_entropy var std var_mean std_mean where lerp addcmul affine
 convolution_bias constant_pad_nd standardise root_mean_square mean_squared_error""".split()

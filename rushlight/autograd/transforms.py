@@ -275,11 +275,12 @@ def jvp(
     try:
         duals = []
         for x, t in zip(xs, ts):
-            if x._array.shape != t._array.shape:
+            dual = dual_short.begun(level, x, t)
+            if dual is None:
                 check_tangent(x, t)
-            if x._array.dtype.char not in FLOATS or t._array.dtype.char not in FLOATS:
                 check_kinds(x, t)
-            duals.append(dual_short.begun(level, x, t))
+                dual = wrap(Dual(level, x, t))
+            duals.append(dual)
         result = func(*(duals if spec is None else unflatten(duals, spec)))
         if isinstance(result, Tensor) and not has_aux:
             return unpacked(level, result, strict)

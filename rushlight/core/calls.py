@@ -373,7 +373,12 @@ def _general(prim: Primitive) -> Any:
             if x is None:
                 arrays.append(None)
                 continue
-            if not direct or type(x) not in EAGER_TYPES or type(x._array) is not ndarray:
+            if not direct or type(x) not in EAGER_TYPES:
+                return apply(prim, inputs, params)
+            if type(x._array) is not ndarray:
+                ways = SHORT_WAYS.get(type(x._array))
+                if ways is not None:
+                    return ways[prim](prim, inputs, params)
                 return apply(prim, inputs, params)
             arrays.append(x._array)
             wanted = wanted or x._entry is not None
@@ -471,6 +476,9 @@ def _sequence(prim: Primitive) -> Any:
             if kind is None and direct and type(array) is ndarray:
                 kind = array.dtype
             if type(array) is not ndarray or array.dtype is not kind:
+                ways = SHORT_WAYS.get(type(array))
+                if ways is not None:
+                    return ways[prim](prim, inputs, params)
                 return apply(prim, inputs, params)
             arrays.append(array)
             wanted = wanted or x._entry is not None

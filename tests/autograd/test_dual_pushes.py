@@ -70,3 +70,37 @@ def test_parts_of_a_split_are_views_of_what_was_split() -> None:
 
     y, t = rl.func.jvp(first, (rl.tensor([1.0, 2.0]),), (rl.ones(2),))
     assert y.tolist() == [3.0, 2.0] and t.tolist() == [3.0, 1.0]
+
+
+PAIRS = ([1.0, 2.0, -3.0], [2.0, 1.0, -4.0]), ([1.0, 2.0, 0.0], [1.0, 3.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_extremes_of_two_share_ties_as_their_rule_says(name: str, pair: Any) -> None:
+    a, b = map(rl.tensor, pair)
+    t, u = rl.tensor([1.0, 10.0, 100.0]), rl.tensor([2.0, 20.0, 200.0])
+    function = getattr(rl, name)
+    for given, tangents in (((a, b), (t, u)), ((a,), (t,)), ((b,), (u,))):
+        others = () if len(given) == 2 else (b,) if given[0] is a else (a,)
+        _, found = rl.func.jvp(lambda *xs, o=others: function(*xs, *o), given, tangents)
+        leaves = [x.clone().requires_grad_() for x in given]
+        rules = [rl.autograd.grad(function(*leaves, *others).sum(), x)[0] for x in leaves]
+        wanted = sum(t * rule for t, rule in zip(tangents, rules))
+        assert found.dtype is rl.float32 and found.tolist() == wanted.tolist()
+
+
+def test_comparisons_of_duals_are_plain_and_magnitudes_follow_signs() -> None:
+    x = rl.tensor([[1.0, -2.0], [0.0, 4.0]])
+    seen = []
+
+    def function(x: Any) -> Any:
+        seen.append((x > 0.5, x == x, x != 1))
+        return x.abs()
+
+    y, t = rl.func.jvp(function, (x,), (rl.full((2, 2), 3.0),))
+    assert y.tolist() == [[1.0, 2.0], [0.0, 4.0]] and t.tolist() == [[3.0, -3.0], [0.0, 3.0]]
+    larger, same, other = (one.tolist() for one in seen[0])
+    assert larger == [[True, False], [False, True]] and same == [[True, True], [True, True]]
+    assert other == [[False, True], [True, True]]
+    assert all(type(one._array) is np.ndarray for one in seen[0])
