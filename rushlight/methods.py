@@ -115,6 +115,14 @@ def _positive(self: Tensor) -> Tensor:
     return functions.positive(self)
 
 
+def _inverted(self: Tensor) -> Tensor:
+    if self.dtype.category > dtypes.INTEGER:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+    return compare.bitwise_not(self)
+
+
 def _comparison(op: Function) -> Function:
     def operator(self: Tensor, other: Any) -> Any:
         if type(other) in EAGER_TYPES or isinstance(
@@ -335,7 +343,7 @@ def operators() -> dict[str, Any]:
     table.update({f"__{n}__": calls.make_operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
     table["__rdiv__"] = table["__rtruediv__"]
     table["__eq__"], table["__ne__"] = _comparison(c.eq), _comparison(c.ne)
-    table.update(__neg__=e.neg, __pos__=_positive, __abs__=e.abs, __invert__=c.bitwise_not,
+    table.update(__neg__=e.neg, __pos__=_positive, __abs__=e.abs, __invert__=_inverted,
                  __getitem__=indexing.getitem, __setitem__=indexing.setitem)  # fmt: skip
     return table
 

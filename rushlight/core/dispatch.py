@@ -293,6 +293,11 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
         raise shapes.misfit(error) from None
 
 
+# What takes numbers for tensors: torch's arithmetic that predates its numbers.
+_OF_NUMBERS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
+_NUMBERS = (bool, int, float, complex)
+
+
 def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Rules run on bare arrays; only a call without any array at all is the user's mistake."""
     if params and not EAGER_TYPES:  # index arrays may be followed where the operand is not
@@ -307,6 +312,9 @@ def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
                 return tuple(map(asarray, y))
             return y if type(y) is ndarray else asarray(y)
     given = inputs[0] if inputs else None
+    if prim.name in _OF_NUMBERS and all(isinstance(x, _NUMBERS) for x in inputs):
+        kinds = [_number_type(x) for x in inputs]
+        return apply_plain(prim, tuple(map(_to, inputs, kinds)), params)
     if prim.arity == 2 and prim.dtype != "first":
         raise combination(prim.name, inputs)
     raise TypeError(

@@ -116,3 +116,26 @@ def _made() -> tuple[Callable[[Any], Any], Any] | None:
     ours = capsule(ctypes.addressof(handler), ctypes.addressof(name), None)
     choose = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(functions[_SET] or 0)
     return choose, ours
+
+
+def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Empty memory laid out as by torch's `empty_like`: a step of 0 leaves an axis in its place.
+
+    >>> import numpy as np
+    >>> from rushlight.core.memory import dense_like
+    >>> dense_like(np.broadcast_to(np.zeros((3, 1)), (3, 2))).strides
+    (16, 8)
+    """
+    if 0 not in a.strides:
+        return np.empty_like(a, dtype)
+    order = list(range(a.ndim))[::-1]  # innermost first
+    for place in range(1, a.ndim):
+        for before in range(place - 1, -1, -1):
+            inner, outer = order[before], order[before + 1]
+            if a.strides[inner] and a.strides[outer]:
+                if a.strides[inner] <= a.strides[outer]:
+                    break
+                order[before], order[before + 1] = outer, inner
+    outward = order[::-1]
+    made = np.empty([a.shape[axis] for axis in outward], dtype or a.dtype)
+    return made.transpose(np.argsort(outward))

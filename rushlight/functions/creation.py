@@ -142,7 +142,10 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
             if a.absent:
                 return finish(make(a.form, kind), requires_grad)
             return like(input, wrap(make(np.empty(a.shape, a.dtype), kind)))
-        array = memory.lined(input._array.nbytes, make, input._array, kind)
+        a = input._array
+        if 0 in a.strides:
+            a = memory.dense_like(a)
+        array = memory.lined(a.nbytes, make, a, kind)
         if memory_format is not None:
             array = in_format(wrap(array), memory_format)._array
         return finish(array, requires_grad)

@@ -12,6 +12,7 @@ from ..core import dtypes, elsewhere
 from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
+from ..core.memory import dense_like
 from ..core.random_engine import Engine
 from ..core.shapes import broadcast
 from ..core.state import DEFAULTS, STATE
@@ -231,23 +232,6 @@ def randn(*args: Any, size: Any = None, generator: Any = None, out: Any = None, 
     blank = elsewhere.absent(device, layout)
     shape = sizes_of("randn", args, size)
     return _draw("randn", "normal", (), shape, dtype, generator, out, requires_grad, blank)
-
-
-def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
-    """Empty memory laid out as by torch's `empty_like`: a step of 0 leaves an axis in its place."""
-    if 0 not in a.strides:
-        return np.empty_like(a, dtype)
-    order = list(range(a.ndim))[::-1]  # innermost first
-    for place in range(1, a.ndim):
-        for before in range(place - 1, -1, -1):
-            inner, outer = order[before], order[before + 1]
-            if a.strides[inner] and a.strides[outer]:
-                if a.strides[inner] <= a.strides[outer]:
-                    break
-                order[before], order[before + 1] = outer, inner
-    outward = order[::-1]
-    made = np.empty([a.shape[axis] for axis in outward], dtype or a.dtype)
-    return made.transpose(np.argsort(outward))
 
 
 def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype: Any,

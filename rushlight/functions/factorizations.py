@@ -19,7 +19,8 @@ from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .control import hosted
-from .linear_algebra import check, check_dims, check_right, put
+from .linear_algebra import put
+from .matrix_checks import check, check_dims, check_right, check_type
 from .results import named_result
 
 LU = named_result("linalg_lu", ("P", "L", "U"))
@@ -254,7 +255,7 @@ def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
     >>> torch.linalg.svdvals(torch.diag(torch.tensor([3.0, 2.0])))
     tensor([3., 2.])
     """
-    check("linalg.svdvals", A)
+    check("linalg.svd", A)
     return put(f.svdvals(A), out)
 
 
@@ -328,6 +329,7 @@ def _check_eig(A: Tensor) -> None:
     check("linalg.eig", A, square=True, types=False)
     if A.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type_name(A.dtype)}")
+    check_type("linalg.eig", A)
     if not np.isfinite(A._array).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
@@ -367,7 +369,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     >>> torch.linalg.pinv(torch.tensor([[2.0], [0.0]]))
     tensor([[0.5000, 0.0000]])
     """
-    if A._array.ndim < 2 or A.dtype.category < dtypes.FLOAT:
+    if A._array.ndim < 2 or A.dtype.category < dtypes.FLOAT or A.dtype.itemsize == 2:
         raise RuntimeError(
             f"linalg.pinv({scalar_type_name(A.dtype)}{{{list(A._array.shape)}}}): expected a tensor"
             " with 2 or more dimensions of float, double, cfloat or cdouble types"
@@ -381,6 +383,11 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return pinv(input, rcond)
 
 
+def _wide(A: Tensor) -> None:
+    if A.dtype.category < dtypes.FLOAT or A.dtype.itemsize == 2:
+        raise RuntimeError("This function doesn't handle types other than float and double")
+
+
 @hosted
 def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
@@ -391,8 +398,7 @@ def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol
     tensor(1)
     """
     check("linalg.matrix_rank", input, types=False)
-    if input.dtype.category < dtypes.FLOAT:
-        raise RuntimeError("This function doesn't handle types other than float and double")
+    _wide(input)
     values = _sizes(input, hermitian)
     atol = _value(atol if tol is None else tol)
     limit = ops.cutoff(values, input._array.shape, atol, _value(rtol))
@@ -423,6 +429,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None,
         raise fail(ShapeError, f"torch.linalg.lstsq: input.size(-2) should match {place}")
     if A.dtype is not B.dtype:
         raise RuntimeError("torch.linalg.lstsq: input and other tensors should have the same dtype")
+    _wide(A)
     right = s.unsqueeze(B, B._array.ndim) if vector else B
     limit = float(np.finfo(A._array.dtype).eps) * max(m, n) if rcond is None else float(rcond)
     driver = driver or "gelsy"

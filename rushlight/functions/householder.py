@@ -14,7 +14,8 @@ from ..ops import factor_kernels
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
 from ..ops import structure as s
-from .linear_algebra import by_columns, check, check_dims, put
+from .linear_algebra import by_columns, put
+from .matrix_checks import check, check_dims, check_type
 from .results import named_result
 from .underived import by_formula
 
@@ -24,6 +25,7 @@ Geqrf = named_result("geqrf", ("a", "tau"))
 def geqrf(input: Tensor, *, out: Any = None) -> Any:
     """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
     check_dims("geqrf", input)
+    check_type("geqrf", input)
     packed, tau = factor_kernels.reflections(input._array)
     found = Geqrf(wrap(packed), wrap(tau))
     return put(by_formula("geqrf", "GeqrfBackward0", found, input), out)

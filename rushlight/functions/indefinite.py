@@ -19,6 +19,7 @@ from ..core.tensor import Tensor, wrap
 from ..ops.factor_kernels import symmetric_factors, symmetric_solve
 from ..ops.lapack import columns
 from .linear_algebra import put
+from .matrix_checks import check_type
 from .results import named_result
 from .underived import by_aten
 
@@ -118,6 +119,7 @@ def _check(A: Tensor) -> None:
             "torch.linalg.ldl_factor_ex: Expected a floating point or complex tensor as input. Got"
             f" {scalar_type_name(A.dtype)}"
         )
+    check_type("ldl_factor", A)
 
 
 def _check_solve(LD: Tensor, pivots: Tensor, B: Tensor) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
 from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
@@ -19,7 +18,8 @@ from ..ops import linalg as ops
 from ..ops import structure as s
 from ..ops.linalg import LinAlgError as LinAlgError
 from ..ops.transcendental import log
-from .arguments import misfit, refuse_unsolvable, whole
+from .arguments import refuse_unsolvable, whole
+from .matrix_checks import check, check_right, check_type
 from .results import named_result
 
 Inverse = named_result("linalg_inv_ex", ("inverse", "info"))
@@ -33,48 +33,6 @@ Triangular = named_result("triangular_solve", ("solution", "cloned_coefficient")
 def put(result: Any, out: Any) -> Any:
     """The result, or `out` filled with it."""
     return result if out is None else write_out(result, out)
-
-
-def check_dims(name: str, A: Tensor) -> None:
-    """torch's error of the LU functions for what is no matrix."""
-    if A._array.ndim < 2:
-        raise RuntimeError(
-            f"{name}: Expected tensor with 2 or more dimensions. Got size:"
-            f" {list(A._array.shape)} instead"
-        )
-
-
-def check(name: str, A: Any, square: bool = False, types: bool = True) -> None:
-    """torch's errors for what is no (batch of) floating point matrices."""
-    if not isinstance(A, Tensor):
-        raise misfit(name.replace(".", "_"), "A", 1, "Tensor", A)
-    if A._array.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    rows, columns = A._array.shape[-2:]
-    if square and rows != columns:
-        raise fail(
-            ShapeError,
-            f"{name}: A must be batches of square matrices, but they are {rows} by {columns}"
-            " matrices",
-        )
-    if types:
-        check_type(name, A)
-
-
-def check_type(name: str, A: Tensor) -> None:
-    """torch's errors for integers and half precision."""
-    kind = A.dtype
-    if kind.category < dtypes.FLOAT:
-        raise fail(
-            RuntimeError,
-            f"{name}: Expected a floating point or complex tensor as input. Got"
-            f" {scalar_type_name(kind)}",
-            "convert it with .float()",
-        )
-    if kind.itemsize == 2:
-        raise RuntimeError(
-            f"{name}: Low precision dtypes not supported. Got {scalar_type_name(kind)}"
-        )
 
 
 def identity(A: Tensor) -> Tensor:
@@ -138,18 +96,6 @@ def _solution(x: Tensor, left: bool, vector: bool) -> Tensor:
         x = s.reshape(x, x._array.shape[:-1])
         x = by_columns(x) if x._array.ndim > 1 else x
     return one_node(x if left else s.transpose(x, -2, -1), "LinalgSolveExBackward0")
-
-
-def check_right(name: str, A: Tensor, B: Tensor, left: bool) -> None:
-    """torch's error for sides of an equation that do not fit."""
-    n = A._array.shape[-1]
-    (rows, columns), equation = B._array.shape[-2:], "AX = B" if left else "XA = B"
-    if n != (rows if left else columns):
-        raise fail(
-            ShapeError,
-            f"{name}: Incompatible shapes of A and B for the equation {equation}"
-            f" ({n}x{n} and {rows}x{columns})",
-        )
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False,
@@ -362,7 +308,9 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
             [0, 1]])
     """
     n = whole("linalg_matrix_power", "n", 2, n)
-    check("linalg.matrix_power", A, square=True, types=n < 0)
+    check("linalg.matrix_power", A, square=True, types=False)
+    if n < 0:
+        check_type("linalg.inv", A)
     if n == 0:
         return put(s.overwrite(A, s.expand(identity(A), A._array.shape)), out)
     base, n = (ops.inv(A), -n) if n < 0 else (A, n)

@@ -18,7 +18,8 @@ from ..ops import linalg_factors as f
 from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
-from .linear_algebra import check, inv, put
+from .linear_algebra import inv, put
+from .matrix_checks import check, check_type
 from .reduction import pick
 
 INF = float("inf")
@@ -162,12 +163,13 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
     if p in (None, 2, -2):
-        check("linalg.cond", A)
+        check("linalg.svd", A)
         values = f.svd(A)[1]
         ends = values[..., 0], values[..., -1]
         quotient = e.div(*(ends[::-1] if p == -2 else ends))
         return put(named(quotient, "SqueezeBackward1"), out)
-    check(f"linalg.cond(ord={p})", A, square=True)
+    check(f"linalg.cond(ord={p})", A, square=True, types=False)
+    check_type("linalg.inv", A)
     try:
         other = inv(A)
     except RuntimeError:

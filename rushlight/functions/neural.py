@@ -26,6 +26,7 @@ from ..core.dispatch import (
 )
 from ..core.errors import DTypeError, ShapeError, Unfollowed, fail
 from ..core.inplace import in_place, is_value, memory
+from ..core.memory import dense_like
 from ..core.numbers import number
 from ..core.shapes import broadcast, dimension, dimensions, required_dim
 from ..core.state import STATE
@@ -94,7 +95,7 @@ from ..ops.fused.pooling import (
 from ..ops.placing import take
 from ..ops.structure import reshape
 from ..ops.transcendental import relu
-from .drawing import dense_like, engine_of
+from .drawing import engine_of
 
 __all__ = ["log_softmax", "softmax"]
 

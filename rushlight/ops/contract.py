@@ -199,9 +199,11 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
     if x.shape[-1:] != w.shape[-1:] or w.ndim != 2:
         _linear_misfit(x, w)
     if x.dtype is not w.dtype and x.dtype != w.dtype:
-        raise _linear_types(x, w)
+        raise _linear_types(x, w, *bias)
     if not bias:
         return product(x, w.T)
+    if bias[0].dtype is not w.dtype and bias[0].dtype != w.dtype:
+        raise _linear_types(x, w, *bias)
     large = x.size > 4096 and x.dtype.char == "f" and x.ndim > 1 and w.size > 256
     return (native_affine if large else affine)(x, w, bias[0])
 
@@ -225,15 +227,22 @@ def _linear_misfit(x: np.ndarray, w: np.ndarray) -> None:
     )
 
 
-def _linear_types(x: np.ndarray, w: np.ndarray) -> BaseException:
-    names = [scalar_type_name(dtypes.of(one)) for one in (x, w)]
+def _linear_types(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> BaseException:
+    names = [scalar_type_name(dtypes.of(one)) for one in (x, w, *bias)]
+    said = f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}"
+    if not bias:
+        said = f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(w)}"
+    elif bias[0].dtype != w.dtype:
+        said = f"self and mat2 must have the same dtype, but got {names[2]} and {names[1]}"
+    if x.dtype == w.dtype:
+        return fail(DTypeError, said, f"convert with bias.to(torch.{dtypes.of(w).name})")
     if x.dtype.kind in "iub":
         fix = "uint8 image: x.float() / 255" if x.dtype == np.uint8 else "convert with x.float()"
     else:
         fix = f"convert with x.to(torch.{dtypes.of(w).name})"
     return fail(
         DTypeError,
-        f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}",
+        said,
         f"the input is torch.{dtypes.of(x).name}, the weight torch.{dtypes.of(w).name}",
         fix,
     )

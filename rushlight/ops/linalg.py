@@ -110,8 +110,11 @@ def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return -matmul(by_b, adjoint(y)), by_b
 
 
+_FLOATS = "Expected a floating point or complex tensor as input. Got {}"
 solve = general("linalg_solve", eval=_solve, arity=2, vjp=_solve_vjp, reads="xy",
-                node="LinalgSolveExBackward0", doc="X with A X = B.")  # fmt: skip
+                refuses={"half": "lu_cpu", "bool int": f"linalg.solve: {_FLOATS}"},
+                node="LinalgSolveExBackward0",
+                doc="X with A X = B.")  # fmt: skip
 
 
 def singular(name: str) -> Callable[[str, int], str]:
@@ -134,6 +137,10 @@ def _inv_vjp(g: Any, y: Any, a: Any) -> Any:
 
 
 inv = general("linalg_inv", eval=_inv, vjp=_inv_vjp, reads="y", node="LinalgInvExBackward0",
+              refuses={
+                  "half": "linalg.inv: Low precision dtypes not supported. Got {}",
+                  "bool int": f"linalg.inv: {_FLOATS}",
+              },
               doc="The inverse.")  # fmt: skip
 
 inv_ex = general("linalg_inv_ex", eval=kernels.inverse, outputs=2, reads="y",
@@ -201,6 +208,7 @@ def _solve_triangular_vjp(
 
 solve_triangular = general(
     "linalg_solve_triangular", eval=kernels.triangular, arity=2, vjp=_solve_triangular_vjp,
+    refuses={"bool int half": "triangular_solve_cpu"},
     reads="xy", node="LinalgSolveTriangularBackward0",
     doc="X with A X = B for a triangular A (its other half is not read).",
 )  # fmt: skip
@@ -260,6 +268,7 @@ def _cholesky_solve_vjp(g: Any, y: Any, b: Any, factor: Any, high: bool) -> tupl
 
 cholesky_solve = general(
     "cholesky_solve", eval=kernels.cholesky_solve, arity=2, vjp=_cholesky_solve_vjp, reads="xy",
+    refuses={"bool int half": "cholesky_solve_cpu"},
     doc="X with A X = B, from A's Cholesky factor (of which one triangle is read).",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
-from ..core.memory import lined
+from ..core.memory import dense_like, lined
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
@@ -27,7 +27,13 @@ def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     kind = target.numpy
     if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
         return np.not_equal(x, 0)
-    return x.astype(kind) if kind.kind != "V" else dtypes.narrowed(x, kind)
+    if kind.kind == "V":
+        return dtypes.narrowed(x, kind)
+    if type(x) is np.ndarray and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
+        y = dense_like(x, kind)
+        np.copyto(y, x, casting="unsafe")
+        return y
+    return x.astype(kind)
 
 
 _cast = linear(
@@ -59,6 +65,10 @@ LATE.cast = cast
 
 
 def _keep_order(x: np.ndarray) -> np.ndarray:
+    if 0 in x.strides:
+        y = lined(x.nbytes, dense_like, x)
+        y[...] = x
+        return y
     return lined(x.nbytes, x.copy, order="K")
 
 
