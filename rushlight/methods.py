@@ -16,12 +16,11 @@ from .autograd.backward import tensor_backward
 from .contents import METHODS
 from .core import calls, dtypes, elsewhere, inplace, numbers
 from .core.dispatch import named, scalar_type_name, wrap_array
-from .core.gates import publish, subclass_made
+from .core.gates import publish, spelled, subclass_made
 from .core.inference import guard_writes as _guard_writes
 from .core.limits import finfo, iinfo
 from .core.names import Later
 from .core.shapes import Size
-from .core.spelling import spelled
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
 from .functions.arguments import misfit, reordered

@@ -18,7 +18,6 @@ from typing import Any
 from .errors import is_ours
 from .names import Later
 from .overrides import ASKING, CODES, MODES, ON_CONTACT, dispatch, overloaded
-from .spelling import spelled
 from .tensor import Tensor
 
 _lock = threading.RLock()
@@ -186,6 +185,11 @@ def _copied(inner: FunctionType, home: str, name: str, owner: Any) -> FunctionTy
 def _failing(code: CodeType) -> CodeType:
     """The same code, whose errors are looked at; a bare import publishes nothing."""
     return importlib.import_module(f"{__package__}.failures").explained(code)
+
+
+def spelled(function: Any, path: str) -> Any:
+    """The function with torch's names of arguments."""
+    return importlib.import_module(f"{__package__}.spelling").spelled(function, path)
 
 
 def publish_all(module: dict[str, Any], names: Iterable[str] | None = None) -> None:

@@ -55,12 +55,9 @@ def _variance_of_few(
     return y.reshape((*x.shape[:-1], 1) if keep else x.shape[:-1])
 
 
-def _freedom(x: Any, dims: Dims, correction: float) -> float:
-    return max(count(x.shape, dims) - correction, 0) or float("nan")
-
-
 def _variance_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:
-    return spread(g, x, dims) * (2 / _freedom(x, dims, correction)) * (x - mean_of(x, dims, True))
+    freedom = count(x.shape, dims) - correction  # below zero too, as torch has it
+    return spread(g, x, dims) * (2 / freedom if freedom else inf) * (x - mean_of(x, dims, True))
 
 
 variance = general(
@@ -74,8 +71,17 @@ def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: 
     return _variance_vjp(share, y, x, dims, correction, keep)
 
 
+def _deviation(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
+    y = np.sqrt(_variance(x, dims, correction, keep))
+    if x.dtype.char in "fF" and np.isinf(y).any():  # the squares were too large
+        y = np.sqrt(_variance(x.astype(_WIDER[x.dtype.char]), dims, correction, keep))
+        y = y.astype(np.float32)
+    return y
+
+
+_WIDER = {"f": np.float64, "F": np.complex128}
 deviation = general(
-    "std", eval=lambda x, *how: np.sqrt(_variance(x, *how)), vjp=_deviation_vjp, reads="xy",
+    "std", eval=_deviation, vjp=_deviation_vjp, reads="xy",
     doc="The square root of the variance; its gradient at 0 is 0.",
 )  # fmt: skip
 
@@ -101,8 +107,7 @@ variance_mean = general(
     doc="The variance and the mean.",
 )  # fmt: skip
 deviation_mean = general(
-    "std_mean", eval=_with_mean(lambda x, *how: np.sqrt(_variance(x, *how))),
-    vjp=_and_mean(_deviation_vjp), reads="xy", outputs=2,
+    "std_mean", eval=_with_mean(_deviation), vjp=_and_mean(_deviation_vjp), reads="xy", outputs=2,
     doc="The standard deviation and the mean.",
 )  # fmt: skip
 
