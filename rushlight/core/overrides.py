@@ -160,9 +160,25 @@ def handled(name: str, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     if not all(isinstance(one, Tensor) for one in found):
         for told in ON_CONTACT:
             told()
-    sequence = OPS[name].primitive.arity is None
-    func, args = _as_called(name, (inputs, *params) if sequence else (*inputs, *params))
+    args = (inputs, *params) if OPS[name].primitive.arity is None else (*inputs, *params)
+    kind = _inheriting(found)
+    if kind is not None:  # the op itself, whose arguments need not be those of a public function
+        with disabled():
+            return convert(OPS[name](*args), kind, inputs)
+    func, args = _as_called(name, args)
     return dispatch(func, found, args, {})
+
+
+def _inheriting(found: list[Any]) -> type | None:
+    """The class of results where all classes handle ops as Tensor does."""
+    if MODES.active:
+        return None
+    kinds = [type(one) for one in found]
+    if any(
+        getattr(one.__torch_function__, "__func__", None) is not torch_function for one in kinds
+    ):
+        return None
+    return next((one for one in kinds if all(issubclass(one, other) for other in kinds)), None)
 
 
 ON_CONTACT: list[Callable[[], None]] = []  # who wants to know that a handler came that is no tensor
