@@ -93,6 +93,15 @@ def torch_function(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any 
     return convert(result, cls, given)
 
 
+def kin(result: Tensor, source: Tensor) -> Tensor:
+    """A result that no op gave, as an instance of its source's class if that keeps its kind."""
+    kind = type(source)
+    if kind is Tensor or SWITCH.off:
+        return result
+    inherits = getattr(kind.__torch_function__, "__func__", None) is torch_function
+    return convert(result, kind, (source,)) if inherits else result
+
+
 UNCONVERTED: set[Any] = set()  # what hands out what is stored
 
 

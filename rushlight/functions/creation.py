@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes, elsewhere, memory, numbers
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
+from ..core.overrides import kin
 from ..core.shortage import OutOfMemoryError, shortage
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
@@ -148,7 +149,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         array = memory.lined(a.nbytes, make, a, kind)
         if memory_format is not None:
             array = in_format(wrap(array), memory_format)._array
-        return finish(array, requires_grad)
+        return kin(finish(array, requires_grad), input)
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = f"`{name.removesuffix('_like')}` with the shape and type of another tensor."
@@ -177,7 +178,9 @@ def full_like(
     made = full(input._array.shape, fill_value, dtype=dtype or input.dtype, **options)
     if getattr(input._array, "absent", False):
         return made
-    return like(input, made if memory_format is None else in_format(made, memory_format))
+    return kin(
+        like(input, made if memory_format is None else in_format(made, memory_format)), input
+    )
 
 
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,

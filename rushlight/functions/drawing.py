@@ -13,6 +13,7 @@ from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
 from ..core.memory import dense_like
+from ..core.overrides import kin
 from ..core.random_engine import Engine
 from ..core.shapes import broadcast
 from ..core.state import DEFAULTS, STATE
@@ -246,7 +247,7 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
     result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
     if requires_grad:
         make_leaf(result)
-    return result
+    return kin(result, input)
 
 
 def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None,

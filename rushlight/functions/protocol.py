@@ -15,7 +15,7 @@ from ..core.cuts import note_cut
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail, levels_out
 from ..core.inference import InferenceTensor, like
-from ..core.overrides import convert, speaks, torch_function
+from ..core.overrides import convert, kin, speaks, torch_function
 from ..core.shapes import Size, contiguous_strides, dimension
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import LEAF, hand_out, owner_of, storage_of, version
@@ -321,7 +321,7 @@ def data(self: Tensor) -> Tensor:
     array = self._array
     result = wrap(array.detached() if isinstance(array, Value) else array)
     result._silent = True
-    return like(result, self)
+    return kin(like(result, self), self)
 
 
 def detach_(self: Tensor) -> Tensor:

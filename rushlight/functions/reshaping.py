@@ -12,6 +12,7 @@ from ..core import dtypes, shapes
 from ..core.dispatch import named, wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
+from ..core.overrides import kin
 from ..core.tape import PRIM, mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import like
@@ -152,7 +153,7 @@ def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tens
 
 def _beside(x: Tensor, fresh: Tensor) -> Tensor:
     """One per sample of a batch; a device was chosen when it was made."""
-    return fresh if getattr(x._array, "absent", False) else like(x, fresh)
+    return kin(fresh if getattr(x._array, "absent", False) else like(x, fresh), x)
 
 
 def _fresh(make: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
@@ -185,7 +186,8 @@ def new_tensor(
     if isinstance(data, Tensor):
         from_data.advise_to_clone("tensor.new_tensor")
         data = data._array
-    return from_data.tensor(data, dtype=kind, device=where, requires_grad=requires_grad)
+    made = from_data.tensor(data, dtype=kind, device=where, requires_grad=requires_grad)
+    return kin(made, self)
 
 
 def new_empty_strided(
@@ -193,7 +195,7 @@ def new_empty_strided(
 ) -> Tensor:
     """`torch.empty_strided` with this tensor's data type."""
     options.setdefault("device", self.device)
-    return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+    return kin(creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options), self)
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:

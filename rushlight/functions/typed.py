@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, elsewhere
+from ..core.overrides import kin
 from ..core.shapes import Size
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
@@ -46,7 +47,7 @@ def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """`x.new(2, 3)` or `x.new([1, 2])`: another tensor of x's type."""
     if device is None and self.device.type == "meta":
         return elsewhere.meta().moved(wrap(from_sizes_or_data(data, self.dtype, None)))
-    return wrap(from_sizes_or_data(data, self.dtype, device))
+    return kin(wrap(from_sizes_or_data(data, self.dtype, device)), self)
 
 
 class _Typed(type):
