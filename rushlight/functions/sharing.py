@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 import weakref
 from multiprocessing import heap, reduction
 from multiprocessing.context import get_spawning_popen
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from ..core.tape import LEAF, storage_of
 from ..core.tensor import Tensor
 from .copying import memory_of, placed
 
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 # where a mapping came from: the file that another process maps too
 _files: weakref.WeakKeyDictionary[mmap.mmap, heap.Arena] = weakref.WeakKeyDictionary()
 # memory that was moved, by what held it before: views that are moved later find each other there
@@ -72,9 +75,27 @@ def _moved_array(array: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def _copied(memory: np.ndarray) -> np.ndarray:
-    shared = _bytes_of(heap.Arena(memory.nbytes))[: memory.nbytes]
+    file = heap.Arena(memory.nbytes)
+    reserve(getattr(file, "fd", -1), memory.nbytes)
+    shared = _bytes_of(file)[: memory.nbytes]
     shared[...] = memory
     return shared
+
+
+def reserve(file: int | IO[bytes], nbytes: int) -> None:
+    """Have the disk set the first bytes of a file aside: a write to a map of none there is fatal.
+
+    Raises: OSError where there is no room; the file is as long as it was.
+    """
+    if nbytes and hasattr(os, "posix_fallocate"):
+        descriptor = file if isinstance(file, int) else file.fileno()
+        before = os.fstat(descriptor).st_size
+        try:
+            os.posix_fallocate(descriptor, 0, nbytes)
+        except OSError as error:
+            os.ftruncate(descriptor, before)
+            if error.errno in _FULL:  # others: a file system that cannot
+                raise
 
 
 def _bytes_of(file: heap.Arena) -> np.ndarray:

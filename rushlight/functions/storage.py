@@ -13,7 +13,7 @@ from ..core.state import DEFAULTS
 from ..core.tape import hand_out, owner_of
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from .copying import memory_of
-from .sharing import file_of
+from .sharing import file_of, reserve
 
 __all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_storage"]
 
@@ -132,6 +132,7 @@ def _mapped(filename: Any, shared: bool, nbytes: int) -> np.ndarray:
     try:
         if shared:
             with open(path, "ab") as file:
+                reserve(file, nbytes)
                 file.truncate(max(file.tell(), nbytes))
         size = os.path.getsize(path)
     except OSError as error:

@@ -24,6 +24,7 @@ from ..nn.module_global_hooks import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
+from ..serialize.atomic import replacing
 from .averages import EventList, averages
 from .schedules import ProfilerAction
 
@@ -205,8 +206,9 @@ class Profile:
              "args": {"module": event.module, "shapes": event.shapes}}
             for event in self.events
         ]  # fmt: skip
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"traceEvents": events, "displayTimeUnit": "ns"}, file)
+        trace = json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}).encode()
+        with replacing(path, len(trace)) as file:
+            file.write(trace)
 
 
 class _Scheduled(Profile):

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,10 +153,17 @@ def _value(value: Any) -> Any:
 
 
 def save(expression: Any, path: str | os.PathLike[str]) -> None:
-    """Write one or several expressions to a file, as JSON."""
-    text = dumps(expression)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write one or several expressions to a file, as JSON: all of it, or the old file stays."""
+    text, target = dumps(expression), Path(path)
+    whole = target.is_file() or not target.exists()  # a pipe cannot be replaced
+    draft = target.with_name(f"{target.name}.{os.getpid()}.draft") if whole else target
+    try:
+        draft.write_text(text, "utf-8")
+        if whole:
+            os.replace(draft, target.resolve())
+    finally:
+        if whole:
+            draft.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -29,9 +29,56 @@ def plain(value: Any) -> Any:
 def _taking_tensors(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return method(self, *map(plain, args), **plain(kwargs))
+        result = method(self, *map(plain, args), **plain(kwargs))
+        _raise_trouble(self)
+        return result
 
     return call
+
+
+def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
+    """`flush` and `close`: what could not be written is told afterwards."""
+
+    @functools.wraps(method)
+    def call(self: Any) -> None:
+        method(self)
+        _raise_trouble(self)
+
+    return call
+
+
+def _raise_trouble(writer: Any) -> None:
+    """Raise what the disk refused.
+
+    tensorboardX writes in a thread that would end there: its queue fills, and all wait for good.
+    """
+    files = writer.__dict__.setdefault("_files", [])  # closing forgets the writers of files
+    for one in (getattr(writer, "all_writers", None) or {}).values():
+        events = getattr(getattr(one, "event_writer", None), "_ev_writer", None)
+        if events is not None and events not in files:
+            _keep_trouble(events)
+            files.append(events)
+    for error in filter(None, (events.trouble for events in files)):
+        raise OSError(error.errno, f"{error.strerror}; TensorBoard's file ends", error.filename)
+
+
+def _keep_trouble(events: Any) -> None:
+    """Have the writer of one file note what the disk refuses, and go on."""
+    events.trouble = None
+
+    def noting(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(*args: Any) -> Any:
+            try:
+                return method(*args)
+            except OSError as error:
+                error.filename = error.filename or getattr(events, "_file_name", None)
+                events.trouble = events.trouble or error
+
+        return call
+
+    for name in ("write_event", "flush", "close"):
+        setattr(events, name, noting(getattr(events, name)))
 
 
 @functools.cache
@@ -52,7 +99,14 @@ def _writer() -> type:
         name: _taking_tensors(getattr(Base, name))
         for name in dir(Base) if name.startswith("add_") and name != "add_graph"
     }  # fmt: skip
-    return type("SummaryWriter", (Base,), body | {"__module__": __name__, "add_graph": add_graph})
+    body |= {name: _ending(getattr(Base, name)) for name in ("flush", "close") if name in dir(Base)}
+
+    def begin(self: Any, *args: Any, **kwargs: Any) -> None:
+        Base.__init__(self, *args, **kwargs)
+        _raise_trouble(self)
+
+    own = {"__module__": __name__, "__init__": begin, "add_graph": add_graph}
+    return type("SummaryWriter", (Base,), body | own)
 
 
 def __getattr__(name: str) -> Any:
