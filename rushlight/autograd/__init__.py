@@ -22,9 +22,11 @@ from .modes import (
     inference_mode,
     is_anomaly_check_nan_enabled,
     is_anomaly_enabled,
+    is_multithreading_enabled,
     no_grad,
     set_detect_anomaly,
     set_grad_enabled,
+    set_multithreading_enabled,
 )
 from .variable import Variable
 

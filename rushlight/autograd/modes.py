@@ -209,6 +209,37 @@ class detect_anomaly(set_detect_anomaly):
         return set_detect_anomaly(True, self.check_nan)
 
 
+class set_multithreading_enabled(set_grad_enabled):
+    """Whether backward may use a thread for each device: with one device it uses the caller's.
+
+    >>> import rushlight as torch
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.value, self.before = mode, STATE.threads
+        STATE.threads = mode
+
+    def __enter__(self) -> None:
+        STATE.threads = self.value
+
+    def __exit__(self, *error: object) -> None:
+        STATE.threads = self.before
+
+    def clone(self) -> Mode:
+        return set_multithreading_enabled(self.value)
+
+    def __repr__(self) -> str:
+        return f"set_multithreading_enabled(mode={self.value})"
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` has set."""
+    return STATE.threads
+
+
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread.
 

@@ -17,6 +17,7 @@ class ThreadState(threading.local):
     grad_asked = False  # the grad modes' setting inside inference mode, where nothing is recorded
     anomaly = False
     anomaly_check_nan = True
+    threads = True  # kept for those who ask: backward runs in the thread that calls it
     # called with (entry, value, operands) for every entry that is recorded
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast: Any = False  # the data type of the fast ops inside autocast

@@ -110,14 +110,17 @@ def _check_bias(weight: Tensor, bias: Any, channels: int, start: str) -> None:
         )
 
 
-def _check_channels(input: Tensor, weight: Tensor, bias: Any, groups: int) -> None:
-    size, found = list(weight.shape), input.shape[1]
+def _check_groups(size: list[int], groups: int) -> None:
     if size[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but"
-            " got"
-            f" weight of size {size} instead"
+            f" got weight of size {size} instead"
         )
+
+
+def _check_channels(input: Tensor, weight: Tensor, bias: Any, groups: int) -> None:
+    size, found = list(weight.shape), input.shape[1]
+    _check_groups(size, groups)
     if size[0] % groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0,"
@@ -199,12 +202,31 @@ def _convolve(
     _check_reach(tuple(input.shape[2:]), kernel, padding, dilation)
     _check_kernel(kernel)
     _check_types(input, weight, bias)
+    if not input.shape[1]:
+        return _of_nothing(input, weight, stride, padding, dilation)
     if bias is None:
         y = n.convolution(input, weight, stride, padding, dilation, groups)
     else:
         y = n.convolution_bias(input, weight, bias, stride, padding, dilation, groups)
     # torch makes a complex one of three real ones
     return n.named(y, "AddBackward0") if y.dtype.is_complex else y
+
+
+def _of_nothing(
+    input: Tensor, weight: Tensor, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> Tensor:
+    """Images without channels give such images, whatever the weight and bias, as torch's do."""
+    size = tuple(
+        (i + 2 * p - d * (k - 1) - 1) // s + 1
+        for i, p, d, k, s in zip(input.shape[2:], padding, dilation, weight.shape[2:], stride)
+    )
+    return _empty(input, weight, (input.shape[0], 0, *size))
+
+
+def _empty(input: Tensor, weight: Tensor, shape: Sizes) -> Tensor:
+    """A result without elements, that hands gradients of zeros on."""
+    zero = input.sum() + weight.sum()
+    return n.named(zero.expand(shape).clone(), "ConvolutionBackward0")
 
 
 def _checked(
@@ -270,6 +292,7 @@ def _check_transposed(
     groups: int,
 ) -> None:  # fmt: skip
     size, found = list(weight.shape), input.shape[1]
+    _check_groups(size, groups)
     if found != size[0]:
         raise RuntimeError(
             f"Given transposed=1, weight of size {size}, expected input{list(input.shape)} to have"
@@ -302,18 +325,29 @@ def _transposed(
     extra = tuple_of(output_padding, dims, "output_padding")
     _check_numbers(stride, padding, dilation, groups)
     _check_transposed(input, weight, bias, stride, dilation, extra, groups)
+    _check_kernel(tuple(weight.shape[2:]))
     _check_types(input, weight, bias)
+    if 0 in input.shape[2:] and input.shape[0]:
+        raise RuntimeError(
+            "Only zero batch or zero channel inputs are supported, but got input shape:"
+            f" {list(input.shape)}"
+        )
     size = tuple(
         (i - 1) * s - 2 * p + d * (k - 1) + e + 1
         for i, s, p, d, k, e in zip(
             input.shape[2:], stride, padding, dilation, weight.shape[2:], extra
         )
     )
-    if min(size) < 0 or min(size) == 0:
+    if min(size) <= 0 and input.shape[0]:
         raise RuntimeError(
             f"Given input size per channel: {_times(input.shape[2:])}. Calculated output size per"
             f" channel: {_times(size)}. Output size is too small"
         )
+    if 0 in input.shape[2:]:
+        return _empty(input, weight, (0, weight.shape[1] * groups, *size))
+    if not weight.shape[1]:
+        flat = list(weight.shape) if dims > 1 else [*weight.shape[:2], 1, *weight.shape[2:]]
+        raise RuntimeError(f"non-empty 2D or 4D weight tensor expected, but got: {flat}")
     y = n.convolution_data(input, weight, size, stride, padding, dilation, groups)
     y = y if bias is None else y + bias.reshape(-1, *(1,) * dims)
     return n.named(y, "AddBackward0" if y.dtype.is_complex else "ConvolutionBackward0")

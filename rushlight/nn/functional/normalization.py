@@ -291,9 +291,9 @@ def instance_norm(
     weight, bias = _view(weight, shape), _view(bias, shape)
     y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
     count = prod(input.shape[2:])
-    if running_mean is not None:
+    if running_mean is not None and count:
         n.update_running(running_mean, mean.detach().mean(0), momentum)
-    if running_var is not None:
+    if running_var is not None and count:
         n.update_running(running_var, variance.detach().mean(0) * (count / (count - 1)), momentum)
     return n.named(y, "ViewBackward0")
 
