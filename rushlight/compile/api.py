@@ -341,6 +341,7 @@ class Compiled:
         bound.conclude()
         kept.store()
         if call is not None:
+        self._changing.moved([x.places for x in self._own if x.fits(args, kwargs, before)])
             with rarely():
                 call.keep(bound)
         self._add(bound)

@@ -43,19 +43,22 @@ def number(value: Any) -> Any:
 
 
 def rate(group: dict[str, Any]) -> Any:
-    """The learning rate of a group; in a trace a tensor, for it may differ at the next run."""
+    """The learning rate of a group; in a trace a tensor, for it may differ at the next run.
+
+    Of what stands for a number there, `__class__` is the number's, and `type` is not.
+    """
     lr = group["lr"]
-    return lr if STATE.tracer is None or type(lr) is not float else STATE.tracer.scalar(group, "lr")
+    return STATE.tracer.scalar(group, "lr") if STATE.tracer and lr.__class__ is float else lr
 
 
 def moved(group: dict[str, Any]) -> dict[str, Any]:
     """A group in a trace: what schedules move is a tensor, which may differ at the next run."""
     found = {**group, "lr": rate(group)}
-    if "max_momentum" in group and type(group.get("momentum")) is float:
+    if "max_momentum" in group and group.get("momentum").__class__ is float:
         found["momentum"] = STATE.tracer.scalar(group, "momentum")
     elif "max_momentum" in group and "betas" in group:
         first, *rest = group["betas"]
-        first = STATE.tracer.scalar(group, ("betas", 0)) if type(first) is float else first
+        first = STATE.tracer.scalar(group, ("betas", 0)) if first.__class__ is float else first
         found["betas"] = (first, *rest)
     return found
 

@@ -30,8 +30,9 @@ class World:
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
-        self.opt = torch.optim.SGD(self.net.parameters(), lr=0.1)
-        self.calls, self.total, self.beta, self.last = 0, 0.0, 1.0, None
+        self.opt: Any = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.calls, self.total, self.beta = 0, 0.0, 1.0
+        self.last: Any = None
         self.losses: list[Any] = []
         self.epochs: list[Any] = []
 

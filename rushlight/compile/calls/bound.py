@@ -15,7 +15,7 @@ from ...core.tensor import Tensor, wrap
 from ..tracing.capture import Captured, Container, Result, alike, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
-from ..tracing.trace import Owner, Source, owner_in
+from ..tracing.trace import NUMBERS, Owner, Source, owner_in
 from .backward import output_entry
 from .guards import Place, checker, same
 from .texts import Texts, texts_in
@@ -131,7 +131,9 @@ class Bound:
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases, self._takers = self._sharing(), takers(captured)
         texts = texts_in((captured.results, captured.stored))
-        self.texts = Texts(texts, captured.items, captured.keyed)
+        self.texts = Texts(texts, captured.items, captured.keyed, "n")
+        inputs = [source.owner for source in self._sources if source.kind == "text"]
+        self.before = Texts(inputs, (), captured.keyed, "b")
         self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
@@ -144,7 +146,7 @@ class Bound:
     def _sharing(self) -> list[tuple[int, int]]:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
-        tensors = [i for i, s in enumerate(self._sources) if s.kind not in ("number", "spot")]
+        tensors = [i for i, s in enumerate(self._sources) if s.kind not in NUMBERS]
         arguments = {
             i for i in tensors
             if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
@@ -157,14 +159,18 @@ class Bound:
     def matches(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> bool:
         """Whether everything that the program takes for granted is so."""
         return (
-            modes() == self.modes
-            and fits(args, self.arguments[0], leaves)
-            and fits(kwargs, self.arguments[1], leaves)
+            self.fits(args, kwargs, modes(), leaves)
             and self.holds()
             and all(
                 (owner_in(x, leaves)._grad is None) == (had is None) for x, had in self.presence
             )
         )
+
+    def fits(self, args: Any, kwargs: Any, modes: Any, leaves: list[Tensor] | None = None) -> bool:
+        """Whether the program is for arguments of this form in these modes."""
+        leaves, (wanted, named) = [] if leaves is None else leaves, self.arguments
+        alike = modes == self.modes and fits(args, wanted, leaves)
+        return alike and fits(kwargs, named, leaves)
 
     def holds(self) -> bool:
         """Whether all places are as they were."""
@@ -179,6 +185,8 @@ class Bound:
         """The arrays of all inputs, or None when one has another form than it had."""
         arrays = []
         if len({id(owner_in(x, leaves)) for x in self._takers}) != len(self._takers):
+            return None
+        if self.before and not self._foretell(leaves):
             return None
         for source, (shape, dtype, strides) in zip(self._sources, self._forms):
             array = _FETCH[source.kind](source, leaves)
@@ -197,6 +205,17 @@ class Bound:
         if any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
             return None
         return arrays
+
+    def _foretell(self, leaves: Sequence[Tensor]) -> bool:
+        """Compute the numbers that are inputs, if that is possible."""
+        try:
+            found = self.before.values((), self.captured.here.values(), leaves)
+            for source in self._sources:
+                if source.kind == "text":
+                    source.array[()] = found[source.owner]
+        except (ArithmeticError, ValueError, TypeError, KeyError, IndexError):
+            return False
+        return True
 
     def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
         captured = self.captured
@@ -339,4 +358,5 @@ _FETCH = {
     "item": lambda source, leaves: source.owner[source.key]._array,
     "number": _number,
     "spot": _spot,
+    "text": lambda source, leaves: source.array,
 }

@@ -24,7 +24,7 @@ from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
-from ..tracing.trace import Owner
+from ..tracing.trace import NUMBERS, Owner
 from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of
@@ -171,6 +171,9 @@ class _Writer:
     def _inputs(self) -> None:
         leaves = self._leaves
         self.fetched = []
+        if self.bound.before:
+            found = "; ".join(self.bound.before.lines(self._here(), [f"x{i}" for i in leaves]))
+            self.lines += [f"try: {found}", "except Exception: return MISS"]
         for k, source in enumerate(self.captured.sources):
             if source.kind == "argument":
                 self.fetched.append(f"x{leaves[source.owner]}._array")
@@ -181,16 +184,22 @@ class _Writer:
                     f"try: i{k} = s{k}[{source.key!r}]._array", "except Exception: return MISS",
                 ]  # fmt: skip
                 self.fetched.append(f"i{k}")
-            elif source.kind in ("number", "spot"):
+            elif source.kind in NUMBERS:
                 cell: Any = source.array.reshape(1)
                 self.names[f"n{k}"], self.names[f"a{k}"] = memoryview(cell), source.array
                 place = f"s{k}" + "".join(f"[{key!r}]" for key in source.path)
                 if source.kind == "spot":
                     place = self._spot(f"s{k}", source.owner)
+                elif source.kind == "text":
+                    place = self.bound.before.name(source.owner)
                 self.lines += [f"try: n{k}[0] = {place}", "except Exception: return MISS"]
                 self.fetched.append(f"a{k}")
             else:
                 self.fetched.append(f"s{k}._array")
+
+    def _here(self) -> list[str]:
+        """How the text says the places of the numbers that are known from where they stand."""
+        return [self._spot(f"H{i}", x) for i, x in enumerate(self.captured.here.spots)]
 
     def _spot(self, name: str, spot: Any) -> str:
         """How the text says a place; its holder gets this name."""
@@ -328,8 +337,8 @@ class _Writer:
         if self.captured.joint is not None:
             self._entry()
         if self.bound.texts:
-            here = [self._spot(f"H{i}", x) for i, x in enumerate(self.captured.here.spots)]
-            self.lines += self.bound.texts.lines(here, [f"x{i}" for i in self._leaves])
+            leaves = [f"x{i}" for i in self._leaves]
+            self.lines += self.bound.texts.lines(self._here(), leaves)
         stored = [self._result(value) for value in self.captured.stored]
         for i, (spot, value) in enumerate(zip(self.captured.stores, stored)):
             self.names[f"T{i}"] = spot.holder if spot.fixed is None else spot.fixed

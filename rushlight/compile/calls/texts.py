@@ -1,4 +1,6 @@
-"""Numbers that Python computes after every run, of what the program gave and what the call got.
+"""Numbers that Python computes before or after every run.
+
+Before it inputs of the program are, after it what follows of its outputs.
 
 A trace says of such a number in a text how it follows (`tracing/numbers.py`): from `items[k]`, the
 numbers in outputs of the program; from `here[k]`, numbers that stand in places of before the call;
@@ -31,12 +33,14 @@ class Texts:
     """The texts of one program.
 
     `items` are the outputs that hold the items (-1: nobody needs it), `keyed` the places, among
-    the tensors of a call, of those that stand for its numbers.
+    the tensors of a call, of those that stand for its numbers; names of numbers begin with
+    `prefix`.
     """
 
     def __init__(
-        self, texts: Sequence[str], items: Sequence[int], keyed: Mapping[Key, int]
+        self, texts: Sequence[str], items: Sequence[int], keyed: Mapping[Key, int], prefix: str
     ) -> None:
+        self._prefix = prefix
         self.texts, self.items, self.keyed = list(dict.fromkeys(texts)), items, keyed
         inside = "".join(f"{text}, " for text in self.texts)
         self._all = eval(f"lambda {_GIVEN}: ({inside})", {**NAMES})
@@ -54,7 +58,7 @@ class Texts:
 
     def name(self, text: str) -> str:
         """The name of a number in the lines."""
-        return f"n_{self.texts.index(text)}"
+        return f"{self._prefix}_{self.texts.index(text)}"
 
     def lines(self, here: Sequence[str], leaves: Sequence[str]) -> list[str]:
         """The same as lines of Python, which give each number its name."""

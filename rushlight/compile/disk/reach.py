@@ -55,6 +55,8 @@ class Reach:
         self.schedules: list[Any] = []  # of learning rates
         self.tables = Tables()
         self.logs = Logs()
+        self.functions: list[types.FunctionType] = []  # those of the user's
+        self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
         self.strange = ""  # something of another library that the user's code calls
         self.arrays = False  # whether there is a NumPy array among what it may look at
@@ -198,6 +200,7 @@ class Reach:
             self.stack.append((getattr(value, "__wrapped__", None), "the function"))
             return
         code = value.__code__
+        self.functions.append(value)
         self.reads_rates = self.reads_rates or not _MOVED.isdisjoint(names_in(code))
         self.words.update(code.co_names)
         for module in imports_in(code):
@@ -337,6 +340,8 @@ class Reach:
         if type(table) is not dict:
             return
         self._kinds.has(table, kind, path)
+        if home(kind).split(".")[0] == _PACKAGE:
+            self.ours.add(id(table))
         derived = id(value) in self._near or not _foreign(kind)
         self.tables.note(table, path)
         self.tables.note(table.get("_buffers"), path)

@@ -124,9 +124,9 @@ def _rounds(kernels: Sequence[Any]) -> list[tuple[int, list[str]]]:
 def _source(source: Any) -> str:
     owner = f"argument {source.owner}" if type(source.owner) is int else "a tensor"
     kind = {"argument": owner, "tensor": "tensor", "gradient": f"gradient of {owner}",
-            "number": "number", "item": "attribute", "spot": "number"}[source.kind]  # fmt: skip
+            "item": "attribute"}.get(source.kind, "number")  # fmt: skip
     what = f" {source.key!r}" if source.kind == "number" else ""
-    what = f" {source.owner!s}" if source.kind == "spot" else what
+    what = f" {source.owner!s}" if source.kind in ("spot", "text") else what
     return f"{kind}{what}: {source.array.dtype}{list(source.array.shape)}"
 
 

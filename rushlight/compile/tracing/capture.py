@@ -15,7 +15,6 @@ from typing import Any
 
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
-from ...core.holes import holds
 from ...core.inference import InferenceTensor
 from ...core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
@@ -24,13 +23,13 @@ from ..disk.reach import Reach
 from ..middle.graph import Graph, Node, order
 from ..middle.joint import Joint, differentiate, split
 from .changes import CHANGES, Changed, Uncompilable, check_old, shared_memory, window
-from .items import items_in
+from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .numbers import Followed, Key, Number, bounded
 from .replacing import let_go, values_in
 from .required import Required
 from .spots import Changing, Here, Spot
-from .trace import Owner, Source, Tracer
+from .trace import NUMBERS, Owner, Source, Tracer
 from .traced import Traced, covers
 from .watch import Watch
 
@@ -194,6 +193,7 @@ def capture(
 def _give_back(tracer: Tracer) -> None:
     """Put numbers in the places of all that stood for them."""
     tracer.here.restored()
+    tracer.called.restore()
     let_go(tracer.numbers)
 
 
@@ -206,7 +206,7 @@ def _finished(
     try:
         captured = finish(tracer, result, reach, leaves)
         captured.keyed = {key: tracer.places[id(x)] for key, x in tracer.keyed.items()}
-        _without_numbers(captured.graph, followed, tracer.changing)
+        _without_numbers(captured.graph, followed, tracer.changing, tracer.here)
         return captured
     except Uncompilable as error:
         if CHANGES in error.reason:
@@ -246,15 +246,17 @@ def _followed(function: Any, reach: Reach) -> Followed | None:
     return function
 
 
-def _without_numbers(graph: Graph, followed: Followed | None, changing: Changing | None) -> None:
+def _without_numbers(
+    graph: Graph, followed: Followed | None, changing: Changing | None, here: Here
+) -> None:
     """Numbers that are inputs must not be parameters of an op, where they would be constants."""
-    for node in order([*graph.outputs, *graph.effects]):
-        if holds(node.params, Number):
-            if followed is not None:
-                followed.constant = True
-            if changing is not None:
-                changing.spent = True
-            raise Uncompilable(CONSTANT)
+    found = [x for node in order([*graph.outputs, *graph.effects]) for x in numbers_in(node.params)]
+    if found:
+        if followed is not None:
+            followed.constant = True
+        if changing is not None:
+            changing.keep([spot for x in found for spot in here.in_text(x.text)])
+        raise Uncompilable(CONSTANT)
 
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
@@ -277,7 +279,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     ]
     items = _items(tracer, give)
     shared = shared_memory(tracer, leaves, bool(live))
-    if any(tracer.sources[place].kind in ("number", "spot") for place, _ in writes):
+    if any(tracer.sources[place].kind in NUMBERS for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
     joint = None if pulled is None else _joint(tracer, pulled, live, give)
     late = None if required.late is None else give(required.late)

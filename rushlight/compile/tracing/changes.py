@@ -9,7 +9,7 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..calls.guards import Place, look
 from ..disk.reach import Reach
-from .spots import Changing, Here, Spot, lists_of
+from .spots import NUMBERED, Changing, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Source, Tracer
 from .traced import Traced, covers
@@ -37,10 +37,13 @@ class Changed:
 
     def __init__(self, tracer: Tracer, reach: Reach) -> None:
         self._here, self._conditions = tracer.here, tracer.conditions
+        tracer.called.restore()
         lent, self._grown = tracer.here.restored(), grown_lists(reach)
         self._stores = changed_places(tracer, reach, {spot.mark for spot in lent})
-        if lent and tracer.changing is not None and tracer.changing.wasted(tracer.here):
-            raise Uncompilable(f"{CHANGES} {lent[0].path}")
+        wasted = tracer.changing.wasted(tracer.here) if tracer.changing is not None else ()
+        for spot in lent:
+            if spot.mark in wasted:
+                raise Uncompilable(f"{CHANGES} {spot.path}")
         left = [(Spot(x.table, x.key, x.path), x.value) for x in self._stores]
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
@@ -72,7 +75,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
         mark = id(place.container), place.key
         if mark not in known and not place.holds():
             failed.append(place.path)
-            if place.kind in _NUMBERED:
+            if place.kind in NUMBERED:
                 value = look(place)
                 changing.note(place.container, place.key, place.path, place.expected, value)
     path = failed[0] if failed else repeatable(tracer, stores, reach.places)
@@ -81,9 +84,6 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
             changing.note(x.table, x.key, x.path, x.old, x.value)
         raise Uncompilable(f"{CHANGES} {path}")
     return stores
-
-
-_NUMBERED = frozenset(("item", "attribute", "cell"))  # kinds of places that hold numbers
 
 
 def check_old(tracer: Tracer) -> None:

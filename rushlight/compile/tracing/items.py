@@ -11,9 +11,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from ...core.holes import holds, replaced
 from ...core.tensor import Tensor, wrap
 from ..disk.reach import Reach
 from ..middle.graph import BFLOAT16, Node
+from .called import Called, promises
 from .numbers import NAMES, Key, Number
 from .numpy_calls import value_of
 from .spots import Changing, Here
@@ -48,10 +52,12 @@ class Promises:
     """The part of a tracer that numbers of later are asked of."""
 
     closed: bool
+    sources: list[Any]
+    external: Any
 
     def begin_promises(self) -> None:
         """No numbers stand for others yet."""
-        self.items, self.here = Items(), Here()
+        self.items, self.here, self.called = Items(), Here(), Called()
         self.given: dict[str, Any] = {**NAMES, "items": self.items}  # what texts name
         self.keyed: dict[Key, Tensor] = {}  # which arguments stand for numbers, by place
         self.changing: Changing | None = None  # what is lent, and what shall be
@@ -62,9 +68,17 @@ class Promises:
         self.changing = changing
         if "type" in reach.words or reach.strange:
             return False
-        self.promising = "item" in reach.words
+        self.promising = "item" in reach.words or promises(reach.functions)
         self.here.lend(self, changing)
+        self.called.exchange(reach.functions)
         return self.promising or bool(self.here.spots)
+
+    def foretold(self, text: str, value: Any) -> Tensor:
+        """A number that Python computes before each run, as a 0-d tensor."""
+        for source in self.sources:
+            if source.kind == "text" and source.owner == text:
+                return wrap(Traced(self, source.array, source.node, source.cell))
+        return wrap(self.external("text", text, None, np.array(value)))
 
     def item(self, x: Traced) -> Number | None:
         """A late number for an array's only one; None where its value is needed at once."""
@@ -74,6 +88,14 @@ class Promises:
             return None
         place = self.items.of(x)
         return Number(f"items[{place}]", self.items.tensors[place], kind)
+
+
+def numbers_in(params: Any) -> list[Number]:
+    """The numbers among an op's parameters."""
+    found: list[Number] = []
+    if holds(params, Number):
+        replaced(params, Number, found.append)
+    return found
 
 
 def items_in(texts: Sequence[str]) -> list[int]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,10 @@ _HALVES = (dtypes.float16, dtypes.bfloat16)
 _LONGEST = 400  # characters of what is computed with numbers before a value is taken
 _LONGEST_LATE = 1500  # where to take the value ends the trace
 _WIDE = 2**63
-NAMES = {"math": math, "operator": operator}  # that texts use
+NAMES = {  # that texts use
+    "math": math, "operator": operator, "inf": math.inf, "nan": math.nan,
+}  # fmt: skip
+_ITEM = re.compile(r"items\[\d+\]")
 _FITS = "-2**63 <= {} < 2**63"
 Key = int | str
 
@@ -69,7 +73,7 @@ class Number:
         """The tensor, made when it is first used."""
         made = self._tensor
         if made is not None and not isinstance(made, Tensor):
-            made = self._tensor = made()
+            made = self._tensor = made(self) if made is _foretold else made()
         return made
 
     def followed(self) -> bool:
@@ -84,7 +88,7 @@ class Number:
         if self.late:
             STATE.tracer.escape(".item()")
             return self.value
-        STATE.tracer.here.exact |= "here[" in self.text
+        STATE.tracer.here.took(self.text)
         return _asked(self.text)
 
     def __getattr__(self, name: str) -> Any:
@@ -153,12 +157,52 @@ def _computed(name: str, text: str, sides: Sequence[Any], needs: str) -> Any:
         whole = kind is int and (name == "pow" or not _asked(_FITS.format(text)))
         return None if whole or any(x is None for x in operands) else operate(*operands)
 
-    number._tensor = None if name in _BY_PYTHON else tensor
+    number._tensor = _foretold if name in _BY_PYTHON else tensor
     return number
 
 
 def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
     """What an operator gives of late numbers, where that never raises."""
+def _foretold(number: Number) -> Any:
+    """An input of the program that Python computes before each run."""
+    if number.kind is int and not _asked(_FITS.format(number.text)):
+        return None
+    return STATE.tracer.foretold(number.text, number.value)
+
+
+def _by_python(text: str) -> Any:
+    """What a text of Python gives: a number that is an input, where it is used beside tensors."""
+    number = Number(text)
+    if number.kind not in (int, float) or len(text) > _LONGEST:
+        return number.plain()
+    number._tensor = _foretold
+    return number
+
+
+def of_function(name: str, function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """What a function of Python gives for numbers; one that is yet to come may be refused."""
+    known = all(type(x) in (int, float) or (type(x) is Number and not x.late) for x in args)
+    if not known or not all(x.followed() for x in args if type(x) is Number):
+        return function(*map(plain, args))
+    return _by_python(f"{name}({', '.join(map(_text, args))})")
+
+
+def as_float(x: Number) -> Any:
+    """`float(x)`."""
+    if x.kind is float:
+        return x
+    if not x.late:
+        return _by_python(f"float({x.text})")
+    if not _ITEM.fullmatch(x.text):  # which may be too large
+        return float(x.plain())
+    return Number(f"float({x.text})", lambda: _tensor(x, float), float)
+
+
+def as_whole(x: Number) -> Any:
+    """`int(x)`."""
+    return x if x.kind is int else x.__int__()  # type: ignore[attr-defined]  # see `_told`
+
+
     kinds = [x.kind if type(x) is Number else type(x) for x in sides]
     kind = float if float in kinds or name == "truediv" else int
     right = sides[-1]

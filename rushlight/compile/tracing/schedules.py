@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core import dispatch, dtypes
 from ...core.tensor import Tensor, wrap
 from ..calls.guards import Place
+from .numbers import Number
 from .traced import Traced
 
 Step = Callable[[], None]
@@ -82,6 +84,9 @@ class Settings:
 
         A key that is a tuple is a way: ("betas", 0).
         """
+        found = owner[key] if type(key) is str else owner[key[0]][key[1]]
+        if type(found) is Number and found.tensor is not None:
+            return dispatch.LATE.cast(found.tensor, dtypes.float64)
         for source in self.sources:
             if source.kind == "number" and source.owner is owner and source.key == key:
                 return wrap(Traced(self, source.array, source.node, source.cell))

@@ -8,16 +8,21 @@ state that it reads; what it appends is an effect. Both happen after every run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from types import CellType
 from typing import Any
 
 import numpy as np
 
 from ...core.tensor import Tensor, wrap
-from ..calls.guards import Place
+from ..calls.guards import Place, look
 from .numbers import Number, condition
 
+Mark = tuple[int, Any]
+NUMBERED = frozenset(("item", "attribute", "cell"))  # kinds of places that hold numbers
+_HERE = re.compile(r"here\[(\d+)\]")
 _LARGE = 2**63
 _EXACT = 2  # programs for one value of a number that the call changes; then it is not lent
 
@@ -26,19 +31,19 @@ class Spot:
     """One place: an item of a dictionary or a list, a variable of an enclosing function.
 
     With `grows` it is a list there that gets one item more; `fixed` is that list, where more than
-    one place leads to it.
+    one place leads to it. With `outside` it is not the call that has been seen to change it.
     """
 
-    __slots__ = ("fixed", "grows", "holder", "key", "path")
+    __slots__ = ("fixed", "grows", "holder", "key", "outside", "path")
 
     def __init__(
         self, holder: Any, key: Any, path: str, grows: bool = False, fixed: Any = None
     ) -> None:
         self.holder, self.key, self.path = holder, key, path
-        self.grows, self.fixed = grows, fixed
+        self.grows, self.fixed, self.outside = grows, fixed, False
 
     @property
-    def mark(self) -> tuple[int, Any]:
+    def mark(self) -> Mark:
         """Equal for spots that are one place."""
         return id(self.holder), self.key
 
@@ -73,25 +78,61 @@ class Spot:
 
 
 class Changing:
-    """The numbers that some call has been seen to change; `spent` if lending them was no use."""
+    """The numbers that have been seen to change, but for those that it was no use to lend."""
 
     def __init__(self) -> None:
-        self.spots: dict[tuple[int, Any], Spot] = {}
-        self.exact = 0  # programs for which such a number had to be what it was
-        self.spent = False
+        self.spots: dict[Mark, Spot] = {}
+        self._exact: Counter[Mark] = Counter()  # programs for which one had to be what it was
+        self._kept: dict[Mark, Spot] = {}  # no longer lent
+        self.gone_by: dict[Any, list[bytes]] = {}  # values of tensors that calls went by, by place
 
-    def note(self, holder: Any, key: Any, path: str, old: Any, value: Any) -> None:
+    def note(
+        self, holder: Any, key: Any, path: str, old: Any, value: Any, outside: bool = False
+    ) -> None:
         """A place had one content and has another: if it is a number, it is lent from now on."""
         named = key is not None or isinstance(holder, CellType)
-        if named and _is_number(old) and _is_number(value):
-            spot = Spot(holder, key, path)
+        spot = Spot(holder, key, path)
+        if named and _is_number(old) and _is_number(value) and spot.mark not in self._kept:
+            spot.outside = outside and spot.mark not in self.spots
             self.spots[spot.mark] = spot
 
-    def wasted(self, here: Here) -> bool:
-        """Whether yet another program would be for one value of a number that always changes."""
-        self.exact += here.exact
-        self.spent = self.spent or self.exact > _EXACT
-        return self.spent
+    def moved(self, guards: Iterable[Sequence[Place]]) -> None:
+        """Note numbers that others changed since programs were made, where nothing else changed."""
+        for places in guards:
+            failed = [x for x in places if x.kind != "content" and not x.holds()]
+            for x in failed if all(x.kind in NUMBERED for x in failed) else ():
+                self.note(x.container, x.key, x.path, x.expected, _found(x), outside=True)
+
+    def lent(self, reach: Any) -> list[Spot]:
+        """What is lent to a call with this reach."""
+        found = {
+            mark: spot for mark, spot in self.spots.items()
+            if not (spot.outside and id(spot.holder) in reach.ours)
+        }  # fmt: skip
+        for x in reach.rates if reach.reads_rates else ():
+            spot = Spot(x.container, x.key, x.path)
+            if spot.mark not in self._kept:
+                found.setdefault(spot.mark, spot)
+        return list(found.values())
+
+    def wasted(self, here: Here) -> set[Mark]:
+        """The numbers of which it was no use: yet another program would be for one value."""
+        self._exact.update(spot.mark for spot in here.exact)
+        self.keep([spot for spot in here.exact if self._exact[spot.mark] > _EXACT])
+        return set(self._kept)
+
+    def keep(self, spots: Sequence[Spot]) -> None:
+        """Lend these no more."""
+        for spot in spots:
+            self._kept[spot.mark] = spot
+            self.spots.pop(spot.mark, None)
+
+
+def _found(place: Place) -> Any:
+    try:
+        return look(place)
+    except (KeyError, IndexError, AttributeError, ValueError):  # it is gone
+        return None
 
 
 def _is_number(x: Any) -> bool:
@@ -107,11 +148,19 @@ class Here:
         self.before: list[Any] = []
         self.lent: list[Number] = []
         self.conditions: dict[str, Any] = {}
-        self.exact = False  # whether one of the numbers itself was asked for
+        self.exact: list[Spot] = []  # those whose numbers themselves were asked for
+
+    def in_text(self, text: str) -> list[Spot]:
+        """The spots that a text speaks of."""
+        return [self.spots[k] for k in sorted({int(found) for found in _HERE.findall(text)})]
+
+    def took(self, text: str) -> None:
+        """The number that a text gives is to be a constant of the program."""
+        self.exact += [spot for spot in self.in_text(text) if spot not in self.exact]
 
     def lend(self, tracer: Any, changing: Changing) -> None:
         """Put stand-ins into their places."""
-        for spot in () if changing.spent else changing.spots.values():
+        for spot in changing.lent(tracer.reach):
             try:
                 value = spot.now()
             except (KeyError, IndexError, ValueError):

@@ -41,6 +41,7 @@ ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
 PASSING = "no program is made of"
 _LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
+NUMBERS = frozenset(("number", "spot", "text"))  # kinds of inputs that are numbers of Python's
 LOG = logging.getLogger("rushlight.compile")
 
 

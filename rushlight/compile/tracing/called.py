@@ -1,0 +1,164 @@
+"""Functions of Python that the user's code calls, for the time of a trace.
+
+`float(loss)` and `math.cos(step)` ask an object for its number and take nothing else for an answer:
+a stand-in cannot pass. So while a trace runs, the functions in reach run other code, which is their
+own but for such calls: it calls functions of ours instead, which know stand-ins. Only the places of
+these calls differ, so whatever else looks at `float` or `math`, there or in another thread, finds
+what it always found. Code that is made meanwhile (a lambda that is kept) may live on: outside of a
+trace our functions are Python's.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import functools
+import math
+import sys
+from collections.abc import Callable, Iterable
+from types import CodeType, FunctionType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ...core.state import STATE
+from ...core.tensor import Tensor, wrap
+from .numbers import Number, as_float, as_whole, of_function
+from .traced import Traced
+
+_NULL_FIRST = sys.version_info < (3, 13)  # where the word that marks a call is put on the stack
+_LAST = 255  # of constants that one word of code can name
+_ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_NOTED = frozenset(
+    "acos acosh asin asinh atan atan2 atanh copysign cos cosh exp exp2 expm1 fabs fmod hypot log"
+    " log10 log1p log2 pow radians degrees sin sinh sqrt tan tanh cbrt".split()
+)
+
+
+def _item(x: Tensor) -> Any:
+    """A number of later for a tensor of one number that is traced, any other as it is."""
+    array: Any = x._array
+    if type(array) is not Traced or array.memory.size != 1:
+        return x
+    tracer = STATE.tracer
+    noted = tracer is array.tracer and not tracer.closed and tracer.promising
+    return array.reshape(()).item() if noted and array.memory.dtype.kind in "fiuV" else x
+
+
+def _float(*args: Any) -> Any:
+    """`float(...)`."""
+    x: Any = args[0] if len(args) == 1 else None
+    if isinstance(x, Tensor) and type(x._array) is Traced:
+        if x._entry is not None and STATE.grad:
+            float(wrap(np.zeros(()), x._entry))  # it tells of what is lost
+        x = _item(x)
+    return as_float(x) if type(x) is Number and x.followed() else float(*args)
+
+
+def _int(*args: Any, **kwargs: Any) -> Any:
+    """`int(...)`."""
+    x: Any = args[0] if len(args) == 1 and not kwargs else None
+    if isinstance(x, Tensor) and x._array.dtype.kind in "iu":
+        x = _item(x)
+    return as_whole(x) if type(x) is Number and x.followed() else int(*args, **kwargs)
+
+
+def _noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        if any(type(x) is Number for x in args):
+            return of_function(f"math.{name}", function, args)
+        return function(*args)
+
+    return call
+
+
+_OF_MATH = {
+    getattr(math, name): _noted(name, getattr(math, name))
+    for name in sorted(_NOTED) if hasattr(math, name)
+}  # fmt: skip
+_MATH = SimpleNamespace(**{**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
+_BUILT_IN = {"float": _float, "int": _int}
+_ASKED = frozenset(("float", "int"))  # what a number of later comes of
+
+
+def _in_place_of(name: str, called: bool, after: str, space: dict[str, Any]) -> Any:
+    """What a global name stands for in a trace; None: for what it always does."""
+    if name in space:
+        found = space[name]
+        if found is math:
+            return _MATH if after in _ATTRIBUTES else None
+        return _OF_MATH.get(found) if called and type(found) is type(math.cos) else None
+    genuine = space.get("__builtins__") in (builtins, vars(builtins))
+    return _BUILT_IN.get(name) if called and genuine else None
+
+
+def other_code(code: CodeType, space: dict[str, Any]) -> CodeType:
+    """A function's code with our functions in the places of Python's; the same if it has none."""
+    constants = [
+        other_code(x, space) if isinstance(x, CodeType) else x for x in code.co_consts
+    ]  # fmt: skip
+    words, count = bytearray(code.co_code), len(constants)
+    body = list(dis.get_instructions(code))
+    for before, one, after in zip([None, *body], body, body[1:]):
+        if one.opname != "LOAD_GLOBAL" or (before and before.opname == "EXTENDED_ARG"):
+            continue
+        called = bool((one.arg or 0) & 1)
+        new = _in_place_of(str(one.argval), called, after.opname, space)
+        if new is None or len(constants) > _LAST:
+            continue
+        load, null = (dis.opmap["LOAD_CONST"], len(constants)), (dis.opmap["PUSH_NULL"], 0)
+        put = [load] if not called else [null, load] if _NULL_FIRST else [load, null]
+        rest = (after.offset - one.offset) // 2 - len(put)
+        put += [(dis.opmap["NOP"], 0)] * rest
+        words[one.offset : after.offset] = bytes(x for word in put for x in word)
+        constants.append(new)
+    if len(constants) == count and all(map(_is, constants, code.co_consts)):
+        return code
+    return code.replace(co_code=bytes(words), co_consts=tuple(constants))
+
+
+def _is(a: Any, b: Any) -> bool:
+    return a is b
+
+
+@functools.lru_cache(4096)
+def _may_call(code: CodeType) -> bool:
+    """Whether it is worth looking: some code names one of the functions."""
+    known = {"math", *_BUILT_IN, *_NOTED}
+    inner = [x for x in code.co_consts if isinstance(x, CodeType)]
+    return not known.isdisjoint(code.co_names) or any(map(_may_call, inner))
+
+
+class Called:
+    """The functions of one trace that run other code, and what they ran before."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[FunctionType, CodeType, CodeType]] = []
+
+    def exchange(self, functions: Iterable[FunctionType]) -> None:
+        """Give functions their code for a trace."""
+        for function in functions:
+            code = function.__code__
+            new = other_code(code, function.__globals__) if _may_call(code) else code
+            if new is not code:
+                function.__code__ = new
+                self._before.append((function, new, code))
+
+    def restore(self) -> None:
+        """Give them their own again."""
+        for function, new, code in self._before:
+            if function.__code__ is new:
+                function.__code__ = code
+        self._before.clear()
+
+
+def promises(functions: Iterable[FunctionType]) -> bool:
+    """Whether some function asks by `float` or `int` for a number."""
+    return any(not _ASKED.isdisjoint(_names(function.__code__)) for function in functions)
+
+
+@functools.lru_cache(4096)
+def _names(code: CodeType) -> frozenset[str]:
+    inner = [_names(x) for x in code.co_consts if isinstance(x, CodeType)]
+    return frozenset(code.co_names).union(*inner)
