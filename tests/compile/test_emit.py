@@ -199,6 +199,33 @@ def test_gather_scatter_shuffle_and_steps():
     assert y[30] == 1 and y[40:].tolist() == list(range(0, 16, 2))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_lanes_at_known_places(dtype: str, masked: bool):
+    """Known places, of all lanes or of some, go one by one below vectors of 512 bits."""
+    kind = vector(dtype, 4)
+    there = [True, False, True, True] if masked else [True] * 4
+
+    def write(f: Function, x: Any, y: Any, n: Any) -> None:
+        mask = lanes_of(there, vector("bool", 4)) if masked else None
+        places = f.steps(I64.wide(4), 3)
+        found = f.gather(kind, f.at(x, n, kind), places, mask)
+        f.store(found, y)
+        f.scatter(found, f.at(y, 4, kind), places, mask)
+
+    x = (np.arange(16) % 2 if dtype == "bool" else np.arange(1, 17)).astype(dtype)
+    y = np.full(16, 1 if dtype == "bool" else 99, dtype)
+    wanted = y.copy()
+    wanted[:4] = np.where(there, x[2:12:3], 0)
+    for lane, here in enumerate(there):
+        if here:
+            wanted[4 + 3 * lane] = x[2 + 3 * lane]
+    code = build(write, 2)(x, y, n=2)
+    assert y.tolist() == wanted.tolist()
+    alone = "masked.gather" not in code.ir and "masked.scatter" not in code.ir
+    assert alone == (llvm.target().bits < 512)
+
+
 def test_constant_arrays_and_stack():
     def write(f: Function, y: Any, n: Any) -> None:
         data = f.module.array(np.array([1.5, -2.0, np.inf, 1e-45], "f"))

@@ -10,7 +10,20 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from .values import BOOL, I32, I64, MEMORY, PTR, VOID, Type, Value, constant, lanes_of, vector
+from .values import (
+    BOOL,
+    I32,
+    I64,
+    MEMORY,
+    PTR,
+    VOID,
+    Type,
+    Value,
+    constant,
+    lanes_of,
+    numbers_of,
+    vector,
+)
 
 Operand = Any  # Value | int | float
 _FLOAT = {"==": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
@@ -41,6 +54,8 @@ def known(x: Operand) -> Operand:
 
 class Instructions:
     """Writes instructions to `lines` and hands out registers."""
+
+    module: Any  # where the function goes: `emit.Function` has it
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -315,6 +330,20 @@ class Instructions:
         many = vector("ptr", indices.type.lanes)
         return self.emit(many, f"getelementptr {type.memory}, {pointer.typed}, {indices.typed}")
 
+    def _lanes_apart(self, indices: Value, mask: Value | None) -> list[tuple[int, int]] | None:
+        """The lanes that are there, each with its index, where they had better go one by one.
+
+        Processors without vectors of 512 bits gather no faster, and never scatter: LLVM takes such
+        accesses apart, but computes their addresses in vectors first, for twice its time.
+        """
+        target = self.module.target
+        if target is None or target.bits == 512:
+            return None
+        steps, kept = numbers_of(indices), None if mask is None else numbers_of(mask)
+        if steps is None or (mask is not None and kept is None):
+            return None
+        return [(lane, step) for lane, step in enumerate(steps) if kept is None or kept[lane]]
+
     def gather(
         self, type: Type, pointer: Value, indices: Value, mask: Value | None = None
     ) -> Value:
@@ -324,6 +353,11 @@ class Instructions:
         if type.name in MEMORY:
             raw = self.gather(type.of(MEMORY[type.name]), pointer, indices, mask)
             return self.unpacked(raw, type)
+        if (each := self._lanes_apart(indices, mask)) is not None:
+            found = constant(0, type)
+            for lane, index in each:
+                found = self.insert(found, self.load(type.scalar, pointer, index), lane)
+            return found
         places = self._addresses(pointer, indices, type)
         keep = mask or constant(True, BOOL.wide(type.lanes))
         zero = constant(0, type)
@@ -338,6 +372,10 @@ class Instructions:
             return self.store(x, pointer, indices)
         if x.type.name in MEMORY:
             return self.scatter(self.packed(x), pointer, indices, mask)
+        if (each := self._lanes_apart(indices, mask)) is not None:
+            for lane, index in each:
+                self.store(self.extract(x, lane), pointer, index)
+            return None
         places = self._addresses(pointer, indices, x.type)
         keep = mask or constant(True, BOOL.wide(x.type.lanes))
         return self.do(

@@ -11,7 +11,7 @@ _KNOWN = range(14, 23)  # versions of LLVM that know these switches
 _IDLE = (  # passes that find nothing in what is written here, or nothing that can be measured
     "lsr cgp constant-hoisting mergeicmps partial-libcall-inlining early-ifcvt machine-sink"
     " postra-machine-sink machine-cse machine-dce peephole copyprop branch-fold tail-duplicate"
-    " early-taildup block-placement"
+    " early-taildup block-placement post-ra"
 ).split()
 
 

@@ -136,3 +136,11 @@ def lanes_of(numbers: Any, type: Type) -> Value:
         return constant(numbers[0], type)
     inside = ", ".join(f"{type.element} {literal(x, type)}" for x in numbers)
     return Value(f"<{inside}>", type)
+
+
+def numbers_of(x: Value) -> list[int] | None:
+    """The whole number, or truth value, in each lane of what `lanes_of` made; None for others."""
+    if x.name[0] != "<" or x.type.kind not in "iub":
+        return None
+    words = [part.split()[1] for part in x.name[1:-1].split(",")]
+    return [int(word) if x.type.kind != "b" else int(word == "true") for word in words]

@@ -17,7 +17,6 @@ from .terms import Terms
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
 ROW = 1 << 14  # elements of a row that may be kept on the stack
-ROWS = 8  # vectors of rows that are done side by side
 Body = Callable[[list[Value]], Sequence[Value]]
 
 
@@ -32,7 +31,7 @@ def together(nest: Nest) -> int:
     """How many rows to do side by side: sums over lanes are long waits for little work."""
     if not nest.inline or nest.reduced != [nest.vector] or nest.prefix not in (0, len(nest.kept)):
         return 1
-    return max(1, min(4, ROWS // nest.blocks)) if nest.prefix else 1
+    return max(1, min(4, nest.abreast // nest.blocks)) if nest.prefix else 1
 
 
 class _Kernel:

@@ -21,6 +21,8 @@ from .roots import COSTLY
 UNITS = 64  # so many units let threads share the work
 BLOCK = 2048  # elements of a one-dimensional loop in a unit
 INLINE = {512: 8}  # vectors of a row that stay in registers
+ABREAST = {256: 4}  # vectors of rows side by side: 16 registers hold no more, and LLVM spills them
+SHORT = 4096  # elements that one vector after the other is soon through
 FAR = 16  # elements between lanes from which on each has a line of its own
 MANY_LINES = 128  # so many lines, and the nearest cache may lose them before the next row
 
@@ -35,6 +37,7 @@ class Nest:
     vector: int | None = None
     lanes: int = 1
     blocks: int = 1  # vectors handled side by side
+    abreast: int = 8  # vectors of rows that are done side by side
     prefix: int = 1  # how many outer loops the units number
     at: dict[int, int] = field(default_factory=dict)
     cost: float = 1.0  # about nanoseconds for all of it
@@ -174,8 +177,16 @@ def _choose_vector(expression: Expression, nest: Nest, bits: int) -> None:
         cost = round_ * -(-size // lanes) * volume / size + endings * reduced
         if cost < best * (0.98 if nest.vector is not None else 1):
             best, nest.vector, nest.lanes = cost, v, lanes
-    nest.cost = best * 0.35
+    nest.cost, nest.abreast = best * 0.35, ABREAST.get(bits, nest.abreast)
     _choose_blocks(nest, weight, INLINE.get(bits, 4))
+    if volume <= SHORT and not nest.inline and _asks(expression):
+        nest.blocks = 1  # bits of several vectors side by side take LLVM milliseconds
+
+
+def _asks(expression: Expression) -> bool:
+    """Whether all that comes out of a kernel are truth values about whole rows."""
+    found = {total.value.dtype.kind for total in sums(expression)}
+    return found == {"b"}
 
 
 def _volume(nest: Nest, loops: Iterable[int]) -> float:
