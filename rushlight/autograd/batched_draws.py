@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import wrap
+from ..core.tensor import Tensor, wrap
 from ..core.values import Value, raw
 from ..ops.structure import select, stack
 from .batched import Batched
@@ -21,6 +21,11 @@ _ERROR = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or"
     " 'different' randomness flags on vmap or perform the randomness operation out of vmap"
 )
+
+
+def _drawn(found: Any) -> Tensor:
+    """What an engine gave as a tensor: an array, a number, or a trace's array."""
+    return wrap(found if isinstance(found, np.ndarray) else np.asarray(found))
 
 
 def drawing_for_batch(engine: Any) -> Any:
@@ -75,15 +80,15 @@ class BatchedDraws:
             args = (args[0], out.dtype, *args[2:]) if len(args) > 1 else args
         if any(isinstance(x, Value) for x in args) and all(map(self.plain, args)):
             # element by element, or row by row: the whole batch in one go
-            return Batched(self.level, wrap(np.asarray(method(*map(self.numbers, args), **kwargs))))
-        rows = [wrap(np.asarray(method(*(self.row(x, i) for x in args), **kwargs)))
+            return Batched(self.level, _drawn(method(*map(self.numbers, args), **kwargs)))
+        rows = [_drawn(method(*(self.row(x, i) for x in args), **kwargs))
                 for i in range(size)]  # fmt: skip
         return Batched(self.level, stack(tuple(rows), 0))
 
     def plain(self, x: Any) -> bool:
         """Whether a parameter is a number, or this batch's own numbers."""
         if type(x) is Batched:
-            return x.level is self.level and type(x.inner._array) is np.ndarray
+            return x.level is self.level and not isinstance(x.inner._array, Value)
         return not isinstance(x, np.ndarray)
 
     def numbers(self, x: Any) -> Any:

@@ -117,9 +117,9 @@ default_generator._engine = Engine()
 def engine_of(generator: Generator | None) -> Engine:
     """The engine behind a generator, the default one for None; a trace notes what it draws."""
     engine = (default_generator if generator is None else generator)._engine
-    if STACK.levels:
-        return drawing_for_batch(engine)
-    return engine if STATE.tracer is None else STATE.tracer.engine(engine)
+    if STATE.tracer is not None:
+        engine = STATE.tracer.engine(engine)
+    return drawing_for_batch(engine) if STACK.levels else engine
 
 
 def manual_seed(seed: int) -> Generator:

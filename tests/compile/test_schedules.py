@@ -160,3 +160,27 @@ def test_a_call_that_fails_has_stepped() -> None:
     with pytest.raises(KeyError):
         step()
     assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_state_is_seen_though_a_schedule_stands_around_the_step(kind: str) -> None:
+    def run(wrap: Any) -> Any:
+        torch.manual_seed(0)
+        net = torch.nn.Linear(2, 3)
+        options = {"momentum": 0.9} if kind == "SGD" else {}
+        opt = getattr(torch.optim, kind)(net.parameters(), lr=0.1, **options)
+        torch.optim.lr_scheduler.ExponentialLR(opt, 0.9)  # replaces opt.step by a function
+
+        def step(x: Any) -> Any:
+            net.zero_grad()  # nothing else of the optimiser is named
+            loss = net(x).square().mean()
+            loss.backward()
+            opt.step()
+            return loss
+
+        call, x = wrap(step), torch.linspace(-1, 1, 8).view(4, 2)
+        losses = [call(x).item() for _ in range(4)]
+        return losses, [s.get("step", torch.ones(1)).item() for s in opt.state.values()]
+
+    found, wanted = run(lambda step: torch.compile(step, backend="numpy")), run(lambda step: step)
+    assert found[0] == pytest.approx(wanted[0], rel=1e-5) and found[1] == wanted[1]

@@ -278,6 +278,8 @@ class Reach:
             elif type(table) is dict and name in table and not isinstance(found, type):
                 self.tables.note(table, path)
                 self.note("attribute", table, name, table[name], f"{path}.{name}")
+                if isinstance(table[name], types.FunctionType) and not own_code(table[name]):
+                    self.stack.append((found, path))  # a library's function in a method's place
                 found, place = table[name], (table, name)
             elif (part := self._registered(found, name)) is not None:
                 found = part
