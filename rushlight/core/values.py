@@ -86,19 +86,20 @@ def refuses(wrong: Any) -> bool:
     return bool(settled(array).any())
 
 
+_UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
+
+
 def outside(numbers: Any, low: int, high: int) -> bool:
     """Whether some whole number is not in low..high-1; a program asks at every run."""
     if STATE.tracer is not None:
         STATE.tracer.within(noted(numbers), low, high)
     given = settled(numbers)
-    if getattr(given, "absent", False):
-        return False
-    if not given.size:
-        return False
-    if low == 0 and type(given) is np.ndarray and given.dtype.char == "l":
+    if type(given) is np.ndarray and low == 0 and given.dtype.char == "l" and given.size:
         # one look instead of two: without its sign a negative number is larger than all others
-        seen = given.view(np.uint64)
+        seen = given.view(_UNSIGNED)
         return seen.item(seen.argmax()) >= high  # sooner told than a maximum
+    if getattr(given, "absent", False) or not given.size:
+        return False
     return bool(given.min() < low or given.max() >= high)
 
 

@@ -63,9 +63,9 @@ def gather(
     """
     shape, places = input._array.shape, index._array
     place = dimension(dim, len(shape))
-    same_kind(input, out)
-    refuse_sharing(out, input)
     if out is not None:
+        same_kind(input, out)
+        refuse_sharing(out, input)
         refuse_overlap(out, (index,))
     if places.size == 0:
         places = places.astype(np.int64)

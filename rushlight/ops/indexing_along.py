@@ -19,6 +19,7 @@ def copied(x: Any) -> np.ndarray:
     return x.copy() if type(x) is np.ndarray else np.array(x)
 
 
+_UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
 FEW = 512  # places so few that the number of calls is what counts
 
 
@@ -42,7 +43,7 @@ def _counted(n: int, before: int, behind: int) -> np.ndarray:
 def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray | None:
     """The same as indices into the flattened array, or None where a place lies outside."""
     if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
-        seen = places.view(np.uint64)
+        seen = places.view(_UNSIGNED)
         if seen.item(seen.argmax()) >= shape[dim]:
             return None
     elif places.min() < 0 or places.max() >= shape[dim]:

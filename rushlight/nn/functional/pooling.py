@@ -354,6 +354,34 @@ def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, paddin
     return kernel, step, pad, ones
 
 
+def _plan(
+    dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool
+) -> Any:
+    """What is asked of plain numbers, and found once for each shape of a batch of images."""
+    stride = kernel if stride is None else stride
+    if dims == 3 or not type(kernel) is type(stride) is type(padding) is int:
+        return None
+    return _planned(dims, input._array.shape, kernel, stride, padding, bool(ceil_mode), include)
+
+
+@lru_cache(512)
+def _planned(
+    dims: int, shape: Sizes, kernel: int, stride: int, padding: int, ceil_mode: bool, include: bool
+) -> Any:
+    """The numbers of the windows of sums, and what makes means of those.
+
+    None where windows differ in size, a check has something to say, or it is one image alone.
+    """
+    numbers = _sound(dims, kernel, stride, padding, 1)
+    if numbers is None or len(shape) != dims + 2 or 0 in shape[1:]:
+        return None
+    size = shape[2:]
+    at = (*numbers, _fitting(size, numbers, ceil_mode))
+    if min(at[-1]) < 1 or not _even(size, at, bool(include)):
+        return None
+    return at, 1.0 / prod(numbers[0])
+
+
 _AVERAGES = {1: "avg_pool2d", 2: "avg_pool2d", 3: "avg_pool3d_out_frame"}  # torch's kernels
 
 
@@ -366,6 +394,11 @@ def averaged(
         raise RuntimeError("divisor must be not zero")
     if not input.is_floating_point() and input.dtype is not rl.int64:
         raise n.not_implemented(_AVERAGES[dims], input.dtype)
+    if divisor_override is None and input.is_floating_point():
+        plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+        if plan is not None:
+            at, factor = plan
+            return n.sum_pool(input, *at) * factor
     total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
     divisor = divisor_override
     if divisor is None:

@@ -78,7 +78,21 @@ def _kernel(name: str) -> str:
     return f"{name}_cpu" if name.endswith("3d") else name.replace("1d", "2d")
 
 
+_PLACES = tuple(tuple(range(-dims, 0)) for dims in range(4))
+
+
+def _whole(dims: int, input: Tensor, output_size: Any) -> bool:
+    """Whether the mean of all places is asked for and no check has something to say."""
+    if type(output_size) is not int or output_size != 1:
+        return False
+    sizes = input._array.shape
+    fits = len(sizes) in (dims + 1, dims + 2) and 0 not in sizes[-dims:]
+    return fits and input.is_floating_point()
+
+
 def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
+    if _whole(dims, input, output_size):
+        return input.mean(_PLACES[dims], keepdim=True)
     name = f"adaptive_avg_pool{dims}d"
     out = _adaptive_sizes(input, output_size, dims, name)
     if min(out) < 0:
@@ -94,7 +108,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     size = tuple(input.shape[-dims:])
     node = f"AdaptiveAvgPool{dims}DBackward0"
     if out == (1,) * dims:
-        return input.mean(tuple(range(-dims, 0)), keepdim=True)
+        return input.mean(_PLACES[dims], keepdim=True)
     if out == size:
         return n.named(input.clone(), node)
     if min(out) > 0 and all(a % b == 0 for a, b in zip(size, out)):
