@@ -5,7 +5,7 @@ weights (`VGG16_Weights.DEFAULT`) are fetched from torchvision's site when they 
 """
 
 from ...core.names import explain_missing as _explain_missing
-from . import mobilenetv2 as mobilenet
+from . import detection, mobilenet, segmentation, video
 from .alexnet import AlexNet, alexnet
 from .d2l import (
     d2l_alexnet,
@@ -21,6 +21,7 @@ from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .lenet import LeNet, lenet
 from .listing import get_model, get_model_builder, list_models
 from .mobilenetv2 import MobileNetV2, mobilenet_v2
+from .mobilenetv3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
 from .nin import NiN, nin
 from .resnet import (
     ResNet,

@@ -26,15 +26,7 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
 
     @functools.wraps(build)
     def builder(*old: Any, weights: Any = None, progress: bool = True, **kwargs: Any) -> Net:
-        if old:
-            given = _by_position(build.__name__, old)
-            weights, progress = given.get("weights", weights), given.get("progress", progress)
-        if weights is None and "pretrained" in kwargs:
-            _warn("The parameter 'pretrained' is deprecated since 0.13 and may be removed in the"
-                  " future, please use 'weights' instead.")  # fmt: skip
-            weights = _first_weights(build.__name__, kwargs.pop("pretrained"))
-        elif not (weights is None or isinstance(weights, (str, Enum))) or weights == "legacy":
-            weights = _first_weights(build.__name__, weights)
+        weights, progress = settled(build.__name__, old, weights, progress, kwargs)
         if weights is None:
             return build(**kwargs)
         chosen = checked(build.__name__, weights, kwargs.get("num_classes"))
@@ -42,8 +34,34 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
 
     # what inspect and help show is this builder's own list of arguments
     del builder.__wrapped__
-    _BUILDERS[build.__name__] = builder
+    listed(builder)
     return builder
+
+
+def listed(builder: Callable[..., nn.Module]) -> None:
+    """Let `get_model` know a builder by its name."""
+    _BUILDERS[builder.__name__] = builder
+
+
+def settled(
+    name: str, old: tuple[Any, ...], weights: Any, progress: bool, kwargs: dict[str, Any]
+) -> tuple[Any, bool]:
+    """`weights` and `progress`, which older programs gave by position or as `pretrained`."""
+    if old:
+        given = _by_position(name, old)
+        weights, progress = given.get("weights", weights), given.get("progress", progress)
+    return as_weights(name, weights, kwargs), progress
+
+
+def as_weights(name: str, weights: Any, kwargs: dict[str, Any], of: str = "") -> Any:
+    """The weights of network `name` that are meant by `weights{of}` or by `pretrained{of}`."""
+    if weights is None and f"pretrained{of}" in kwargs:
+        _warn(f"The parameter 'pretrained{of}' is deprecated since 0.13 and may be removed in the"
+              f" future, please use 'weights{of}' instead.")  # fmt: skip
+        return _first_weights(name, kwargs.pop(f"pretrained{of}"), of)
+    if not (weights is None or isinstance(weights, (str, Enum))) or weights == "legacy":
+        return _first_weights(name, weights, of)
+    return weights
 
 
 def _warn(text: str) -> None:
@@ -63,17 +81,17 @@ def _by_position(name: str, old: tuple[Any, ...]) -> dict[str, Any]:
     return given
 
 
-def _first_weights(name: str, wanted: Any) -> Any:
-    """What `pretrained=wanted` asked for before torchvision 0.13: version 1, or none."""
+def _first_weights(name: str, wanted: Any, of: str = "") -> Any:
+    """What `pretrained{of}=wanted` asked for before torchvision 0.13: version 1, or none."""
     chosen = None
     if wanted:
         chosen = next(iter(checked(name, "DEFAULT", None).__class__))
-    same = f"The current behavior is equivalent to passing `weights={chosen}`."
+    same = f"The current behavior is equivalent to passing `weights{of}={chosen}`."
     if wanted:
         best = f"{type(chosen).__name__}.DEFAULT"
-        same += f" You can also use `weights={best}` to get the most up-to-date weights."
-    _warn("Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and"
-          f" may be removed in the future. {same}")  # fmt: skip
+        same += f" You can also use `weights{of}={best}` to get the most up-to-date weights."
+    _warn(f"Arguments other than a weight enum or `None` for 'weights{of}' are deprecated since"
+          f" 0.13 and may be removed in the future. {same}")  # fmt: skip
     return chosen
 
 

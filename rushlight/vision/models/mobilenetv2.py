@@ -12,6 +12,7 @@ from rushlight.nn import functional as F
 
 from ..ops.misc import Conv2dNormActivation
 from . import initial
+from ._utils import _make_divisible
 from .listing import model
 
 # widening inside the block, channels, blocks, stride of the first
@@ -49,20 +50,11 @@ class InvertedResidual(nn.Module):
         ]
         self.conv = nn.Sequential(*parts)
         self.out_channels = oup
+        self._is_cn = stride > 1
 
     def forward(self, x: rl.Tensor) -> rl.Tensor:
         """Features of the same or half the size."""
         return x + self.conv(x) if self.use_res_connect else self.conv(x)
-
-
-def _divisible(width: float, by: int) -> int:
-    """The multiple of `by` nearest to `width`, not below nine tenths of it.
-
-    >>> _divisible(45.0, 8), _divisible(11.0, 8)
-    (48, 16)
-    """
-    near = max(by, int(width + by / 2) // by * by)
-    return near + by if near < 0.9 * width else near
 
 
 class MobileNetV2(nn.Module):
@@ -95,11 +87,11 @@ class MobileNetV2(nn.Module):
                 "inverted_residual_setting should be non-empty or a 4-element list, got"
                 f" {inverted_residual_setting}"
             )
-        wide = _divisible(32 * width_mult, round_nearest)
-        self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
+        wide = _make_divisible(32 * width_mult, round_nearest)
+        self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
         parts: list[nn.Module] = [_layer(in_channels, wide, stride=2, norm_layer=norm)]
         for expansion, channels, count, first_stride in rows:
-            after = _divisible(channels * width_mult, round_nearest)
+            after = _make_divisible(channels * width_mult, round_nearest)
             for place in range(count):
                 stride = 1 if place else first_stride
                 parts.append(block(wide, after, stride, expand_ratio=expansion, norm_layer=norm))

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import rushlight as rl
 from rushlight import hub
 
 from ...core.errors import fail
-from ..transforms import functional as pictures
+from ..ops.misc import FrozenBatchNorm2d
+from ..transforms._presets import ImageClassification
+from .weights_dense import DENSE, Dense
 
 _SITE = "https://download.pytorch.org/models/"
 # The files of each network, version 1 first: the end of the name is the start of their SHA-256.
@@ -25,6 +26,8 @@ _FILES = {
     "DenseNet161": "densenet161-8d451a50", "DenseNet169": "densenet169-b2777c0a",
     "DenseNet201": "densenet201-c1103571", "GoogLeNet": "googlenet-1378be20",
     "MobileNet_V2": "mobilenet_v2-b0353104 mobilenet_v2-7ebf99e0",
+    "MobileNet_V3_Large": "mobilenet_v3_large-8738ca79 mobilenet_v3_large-5c1a4163",
+    "MobileNet_V3_Small": "mobilenet_v3_small-047dcff4",
     "ResNet18": "resnet18-f37072fd", "ResNet34": "resnet34-b627a593",
     "ResNet50": "resnet50-0676ba61 resnet50-11ad3fa6",
     "ResNet101": "resnet101-63fe2227 resnet101-cd907fc2",
@@ -34,23 +37,7 @@ _FILES = {
     "VGG19": "vgg19-dcbb9e9d", "VGG19_BN": "vgg19_bn-c79401a0",
 }  # fmt: skip
 _CLASSES = 1000
-
-
-class ImageClassification(rl.nn.Module):
-    """A picture as ImageNet's networks take it: resized, its middle, 0 to 1, then normalised."""
-
-    def __init__(self, *, crop_size: int, resize_size: int = 256) -> None:
-        super().__init__()
-        self.crop_size, self.resize_size = [crop_size], [resize_size]
-        self.mean, self.std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-
-    def forward(self, img: Any) -> rl.Tensor:
-        img = pictures.resize(img, self.resize_size, antialias=True)
-        img = pictures.center_crop(img, self.crop_size)
-        if not isinstance(img, rl.Tensor):
-            img = pictures.pil_to_tensor(img)
-        img = pictures.convert_image_dtype(img, rl.float32)
-        return pictures.normalize(img, self.mean, self.std)
+_FEATURES = "vgg16_features-amdegroot-88682ab5"  # convolutions as SSD begins with them
 
 
 @dataclass
@@ -60,6 +47,7 @@ class Weights:
     url: str
     transforms: Callable[..., Any]
     meta: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)  # what their network is built with
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Weights) and self.url == other.url
@@ -101,17 +89,41 @@ def _as_here(name: str) -> str:
     return re.sub(r"(norm|conv)\.([12])\.", r"\1\2.", name) if "denselayer" in name else name
 
 
-def _enumeration(name: str, files: list[str]) -> Any:
-    members = {}
+def _members(name: str, files: list[str]) -> dict[str, Weights]:
+    """The weights of a network of ImageNet's classes, by their names."""
+    found = {}
     for i, file in enumerate(files):
         ready = functools.partial(ImageClassification, crop_size=224, resize_size=232 if i else 256)
-        members[f"IMAGENET1K_V{i + 1}"] = Weights(f"{_SITE}{file}.pth", ready, {"min_size": (1, 1)})
-    members["DEFAULT"] = members[f"IMAGENET1K_V{len(files)}"]
+        found[f"IMAGENET1K_V{i + 1}"] = Weights(f"{_SITE}{file}.pth", ready, {"min_size": (1, 1)})
+    best = found[f"IMAGENET1K_V{len(files)}"]
+    if name == "VGG16":
+        ready = functools.partial(
+            ImageClassification, crop_size=224, mean=(0.48235, 0.45882, 0.40784),
+            std=(1.0 / 255.0, 1.0 / 255.0, 1.0 / 255.0),
+        )  # fmt: skip
+        found["IMAGENET1K_FEATURES"] = Weights(f"{_SITE}{_FEATURES}.pth", ready, {"min_size": None})
+    return {**found, "DEFAULT": best}
+
+
+def _dense_members(files: list[Dense]) -> dict[str, Weights]:
+    """The weights of a network that finds, segments or watches, by their names."""
+    found = {
+        one.name: Weights(f"{_SITE}{one.file}.pth", one.transforms, one.meta, one.own)
+        for one in files
+    }
+    return {**found, "DEFAULT": found[files[-1].name]}
+
+
+def _enumeration(name: str, members: dict[str, Weights]) -> Any:
     return WeightsEnum(f"{name}_Weights", members, module=__name__)
 
 
 KINDS = {
-    f"{name}_Weights": _enumeration(f"{name}", files.split()) for name, files in _FILES.items()
+    f"{name}_Weights": _enumeration(name, members)
+    for name, members in {
+        **{name: _members(name, files.split()) for name, files in _FILES.items()},
+        **{name: _dense_members(files) for name, files in DENSE.items()},
+    }.items()
 }
 globals().update(KINDS)
 _BY_BUILDER = {name.removesuffix("_Weights").lower(): kind for name, kind in KINDS.items()}
@@ -122,12 +134,42 @@ def weights_of(builder: str) -> Any:
     return _BY_BUILDER.get(builder)
 
 
+def filled(build: Callable[..., Any], chosen: Any, progress: bool, kwargs: dict[str, Any]) -> Any:
+    """A network built as its weights need it, with them; ValueError where it is asked otherwise."""
+    own = dict(chosen.value.own)
+    frozen = own.pop("eps", None)
+    own["num_classes"] = _classes(chosen)
+    for name, value in own.items():
+        _agree(name, value, kwargs.get(name))
+    net = build(**{**kwargs, **own})
+    net.load_state_dict(chosen.get_state_dict(progress=progress, check_hash=True))
+    if frozen is not None:
+        for module in net.modules():
+            if isinstance(module, FrozenBatchNorm2d):
+                module.eps = frozen
+    return net
+
+
+def _classes(chosen: Any) -> int:
+    """How many classes a network with these weights tells apart."""
+    own, meta = chosen.value.own, chosen.meta
+    return own.get("num_classes") or len(meta.get("categories", ())) or _CLASSES
+
+
+def _agree(name: str, expected: Any, given: Any) -> None:
+    if given not in (None, expected):
+        raise ValueError(
+            f"The parameter '{name}' expected value {expected} but got {given} instead."
+        )
+
+
 def trained(build: Callable[..., Any], chosen: Any, progress: bool, kwargs: dict[str, Any]) -> Any:
     """The network with weights that are fetched."""
     with_heads = build.__name__ == "googlenet"  # whose file holds the side classifiers
     own: dict[str, Any] = {"aux_logits": True, "transform_input": True} if with_heads else {}
     if with_heads or build.__name__.startswith("vgg"):
         own["init_weights"] = False  # as in torchvision: what is drawn afterwards hangs on it
+    own["num_classes"] = _classes(chosen)
     net = build(**{**kwargs, **own})
     net.load_state_dict(chosen.get_state_dict(progress=progress, check_hash=True))
     if with_heads and not kwargs.get("aux_logits", False):
@@ -149,10 +191,8 @@ def checked(name: str, weights: Any, classes: Any) -> Any:
     except KeyError:
         known = ", ".join(kind.__members__)
         raise fail(KeyError, weights, f"{name}() knows the weights {known}") from None
-    if classes not in (None, _CLASSES):
-        raise ValueError(
-            f"The parameter 'num_classes' expected value {_CLASSES} but got {classes} instead."
-        )
+    if chosen is not None:
+        _agree("num_classes", _classes(chosen), classes)
     return chosen
 
 

@@ -175,13 +175,17 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
     if len(boxes) != len(scores):
         raise RuntimeError("boxes and scores should have same number of elements in dimension 0,"
                            f" got {len(boxes)} and {len(scores)}")  # fmt: skip
-    rest = scores.detach().argsort(descending=True, stable=True)
-    boxes, kept = boxes.detach(), []
+    corners = wide(boxes.detach()).numpy()
+    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    rest, kept = scores.detach().argsort(descending=True, stable=True).numpy(), []
     while len(rest):
-        kept.append(int(rest[0]))
-        rest = rest[1:]
-        iou = box_iou(boxes[kept[-1]][None], boxes[rest])[0]
-        rest = rest[~(iou > iou_threshold)]  # what is nan stays
+        best, rest = rest[0], rest[1:]
+        kept.append(int(best))
+        low = np.maximum(corners[best, :2], corners[rest, :2])
+        sides = np.maximum(np.minimum(corners[best, 2:], corners[rest, 2:]) - low, 0)
+        both = sides[:, 0] * sides[:, 1]
+        with np.errstate(invalid="ignore"):  # boxes without area: what is nan stays
+            rest = rest[~(both / (area[best] + area[rest] - both) > iou_threshold)]
     return rl.tensor(kept, dtype=rl.int64)
 
 

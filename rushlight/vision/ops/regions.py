@@ -111,19 +111,78 @@ def roi_align(
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    rows, (h, w) = as_rows(boxes), _pair(output_size)
-    height, width = input.shape[2:]
+    rows, size = as_rows(boxes), _pair(output_size)
     shift = 0.5 if aligned else 0.0
-    found = []
-    for image, x1, y1, x2, y2 in rows.detach().double().numpy():
-        left, top = x1 * spatial_scale - shift, y1 * spatial_scale - shift
-        wide, high = (x2 - x1) * spatial_scale, (y2 - y1) * spatial_scale
-        if not aligned:
-            wide, high = max(wide, 1.0), max(high, 1.0)
-        rows_of = rl.from_numpy(_weights(top, high, h, sampling_ratio, height)).to(input)
-        columns_of = rl.from_numpy(_weights(left, wide, w, sampling_ratio, width)).to(input)
-        found.append(rows_of @ input[int(image)] @ columns_of.T)
-    return rl.stack(found) if found else input.new_zeros((0, input.shape[1], h, w))
+    numbers = rows.detach().double().numpy()
+    corners = numbers[:, 1:] * spatial_scale - shift
+    sides = corners[:, 2:] - corners[:, :2]
+    if not aligned:
+        sides = np.maximum(sides, 1.0)
+    samples = []
+    for image, (left, top), (wide, high) in zip(numbers[:, 0], corners[:, :2], sides):
+        across = _weights(left, wide, size[1], sampling_ratio, input.shape[3])
+        down = _weights(top, high, size[0], sampling_ratio, input.shape[2])
+        samples.append((int(image), *_touched(down), *_touched(across)))
+    return _Align.apply(input, samples, size)
+
+
+def _touched(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places that have a weight at all, and the weights of those."""
+    places = np.flatnonzero(weights.any(0))
+    return places, weights[:, places]
+
+
+class _Align(rl.autograd.Function):
+    """For each region, D x A^T of the rows and columns that it touches; linear in the features.
+
+    samples: (image, rows, their weights D, columns, their weights A) of each region.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Any, samples: Any, size: tuple[int, int]) -> Any:
+        ctx.form, ctx.samples, ctx.size = tuple(input.shape), samples, size
+        features = np.ascontiguousarray(input.detach().numpy().transpose(0, 2, 3, 1))
+        channels, kind = features.shape[3], features.dtype
+        found = np.zeros((len(samples), *size, channels), kind)
+        for k, (image, rows, down, columns, across) in enumerate(samples):
+            part = features[image][rows[:, None], columns]  # (r, c, C)
+            lines = down.astype(kind) @ part.reshape(len(rows), len(columns) * channels)
+            found[k] = across.astype(kind) @ lines.reshape(size[0], len(columns), channels)
+        return rl.from_numpy(np.ascontiguousarray(found.transpose(0, 3, 1, 2)))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return _Spread.apply(g, ctx.samples, ctx.form), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, input: Any, samples: Any, size: Any) -> Any:
+        return _Align.apply(input, ctx.samples, ctx.size)
+
+
+class _Spread(rl.autograd.Function):
+    """The adjoint of `_Align`: what each region weighs is added to where it was taken."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Any, samples: Any, form: tuple[int, ...]) -> Any:
+        ctx.samples, ctx.form = samples, form
+        images, channels, height, width = form
+        parts = np.ascontiguousarray(g.detach().numpy().transpose(0, 2, 3, 1))
+        ctx.size = parts.shape[1:3]
+        total = np.zeros((images, height, width, channels), parts.dtype)
+        for part, (image, rows, down, columns, across) in zip(parts, samples):
+            lines = across.T.astype(part.dtype) @ part  # (h, c, C)
+            spread = down.T.astype(part.dtype) @ lines.reshape(len(part), len(columns) * channels)
+            where = rows[:, None], columns
+            total[image][where] += spread.reshape(len(rows), len(columns), channels)
+        return rl.from_numpy(np.ascontiguousarray(total.transpose(0, 3, 1, 2)))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return _Align.apply(g, ctx.samples, ctx.size), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, g: Any, samples: Any, form: Any) -> Any:
+        return _Spread.apply(g, ctx.samples, ctx.form)
 
 
 class RoIPool(nn.Module):

@@ -1,0 +1,113 @@
+"""DeepLabV3: features seen at several dilations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import rushlight as rl
+from rushlight import nn
+
+from ..dense import Start, dense_model
+from ._utils import _SimpleSegmentationModel, enlarged, mobile_body, residual_body
+from .fcn import FCNHead
+
+
+class DeepLabV3(_SimpleSegmentationModel):
+    """A backbone and a pyramid of dilated convolutions.
+
+    Source: L.-C. Chen et al., "Rethinking atrous convolution for semantic image segmentation",
+    2017.
+    """
+
+
+def _point_layers(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """A 1x1 convolution, normalised and rectified."""
+    conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+    return [conv, nn.BatchNorm2d(out_channels), nn.ReLU()]
+
+
+class ASPPConv(nn.Sequential):
+    """A dilated 3x3 convolution, normalised and rectified."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
+        conv = nn.Conv2d(
+            in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        super().__init__(conv, nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+class ASPPPooling(nn.Sequential):
+    """The mean of the picture, through a 1x1 convolution, at every pixel."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(nn.AdaptiveAvgPool2d(1), *_point_layers(in_channels, out_channels))
+
+    def forward(self, x: rl.Tensor) -> rl.Tensor:
+        """(N, out_channels, H, W) from (N, in_channels, H, W)."""
+        return enlarged(super().forward(x), x.shape[-2:])
+
+
+class ASPP(nn.Module):
+    """A 1x1 convolution, one for each dilation, and the mean, beside each other and joined."""
+
+    def __init__(
+        self, in_channels: int, atrous_rates: Sequence[int], out_channels: int = 256
+    ) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([
+            nn.Sequential(*_point_layers(in_channels, out_channels)),
+            *[ASPPConv(in_channels, out_channels, rate) for rate in atrous_rates],
+            ASPPPooling(in_channels, out_channels),
+        ])  # fmt: skip
+        joined = len(self.convs) * out_channels
+        self.project = nn.Sequential(*_point_layers(joined, out_channels), nn.Dropout(0.5))
+
+    def forward(self, x: rl.Tensor) -> rl.Tensor:
+        """(N, out_channels, H, W) from (N, in_channels, H, W)."""
+        return self.project(rl.cat([conv(x) for conv in self.convs], dim=1))
+
+
+class DeepLabHead(nn.Sequential):
+    """The pyramid of dilations, a 3x3 convolution, and a 1x1 convolution to the scores."""
+
+    def __init__(
+        self, in_channels: int, num_classes: int, atrous_rates: Sequence[int] = (12, 24, 36)
+    ) -> None:
+        super().__init__(
+            ASPP(in_channels, atrous_rates), nn.Conv2d(256, 256, 3, padding=1, bias=False),
+            nn.BatchNorm2d(256), nn.ReLU(), nn.Conv2d(256, num_classes, 1),
+        )  # fmt: skip
+
+
+def _built(start: Start, num_classes: int, aux_loss: bool | None) -> DeepLabV3:
+    net = start(replace_stride_with_dilation=[False, True, True])
+    aux = FCNHead(1024, num_classes) if aux_loss else None
+    return DeepLabV3(residual_body(net, aux_loss), DeepLabHead(2048, num_classes), aux)
+
+
+@dense_model("resnet50")
+def deeplabv3_resnet50(
+    start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
+) -> DeepLabV3:
+    """DeepLabV3 on a dilated ResNet-50; `aux_loss` adds scores of its third stage."""
+    return _built(start, num_classes, aux_loss)
+
+
+@dense_model("resnet101")
+def deeplabv3_resnet101(
+    start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
+) -> DeepLabV3:
+    """DeepLabV3 on a dilated ResNet-101."""
+    return _built(start, num_classes, aux_loss)
+
+
+@dense_model("mobilenet_v3_large")
+def deeplabv3_mobilenet_v3_large(
+    start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
+) -> DeepLabV3:
+    """DeepLabV3 on a dilated MobileNetV3."""
+    names = {"out": -1, **({"aux": -4} if aux_loss else {})}
+    body, channels = mobile_body(start(dilated=True), **names)
+    aux = FCNHead(channels[1], num_classes) if aux_loss else None
+    return DeepLabV3(body, DeepLabHead(channels[0], num_classes), aux)
