@@ -6,11 +6,14 @@ import ast
 import functools
 import re
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent / "rushlight"
+HOME = Path(__file__).resolve().parent.parent
+ROOT = HOME / "rushlight"
 FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
@@ -56,40 +59,34 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def inner(tree: ast.Module, outer: type[ast.AST] | tuple[type[ast.AST], ...]) -> list[ast.AST]:
-    """The outermost nodes of some kinds."""
-    found: list[ast.AST] = []
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        for node in ast.iter_child_nodes(waiting.pop()):
-            (found if isinstance(node, outer) else waiting).append(node)
-    return found
+def statements(
+    body: list[Any], inside: bool = False, typed: bool = False
+) -> Iterator[tuple[ast.stmt, bool, bool]]:
+    """(statement, whether in a function, whether for checkers alone), those within others too."""
+    for node in body:
+        yield node, inside, typed
+        within = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for_checkers = typed or (
+            isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        )
+        for holder in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            for name in ("body", "orelse", "finalbody"):
+                yield from statements(getattr(holder, name, []), within, for_checkers)
 
 
 @functools.cache
 def is_module(name: str) -> bool:
-    there = ROOT.parent / Path(*name.split("."))
+    there = HOME / Path(*name.split("."))
     return there.with_suffix(".py").exists() or (there / "__init__.py").exists()
 
 
 @functools.cache
 def all_imports(path: Path) -> list[tuple[str, int, bool, bool]]:
     """(absolute module, line, inside a function, for checkers alone) of a file's imports."""
-    tree = parsed(path)
     package = ("rushlight", *parts_of(path)[:-1])
-    functions = inner(tree, (ast.FunctionDef, ast.AsyncFunctionDef))
-    inside = {id(node) for function in functions for node in ast.walk(function)}
-    typing_only = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If)
-        and isinstance(branch.test, ast.Name)
-        and branch.test.id == "TYPE_CHECKING"
-        for node in ast.walk(branch)
-    }
     found = []
-    for node in ast.walk(tree):
-        where = getattr(node, "lineno", 0), id(node) in inside, id(node) in typing_only
+    for node, inside, typed in statements(parsed(path).body):
+        where = node.lineno, inside, typed
         if isinstance(node, ast.Import):
             found += [(name.name, *where) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -109,15 +106,18 @@ def imports(path: Path, typed: bool = False) -> list[tuple[str, int, bool]]:
     return [found[:3] for found in all_imports(path) if typed or not found[3]]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
-def test_imports_go_down(path: Path) -> None:
+def all_of(rule: Callable[[Path], Iterator[str]], files: Iterable[Path] = FILES) -> str:
+    """What a rule finds wrong in any file, a line each: a test per file would take five times."""
+    return "\n".join(f"{path.relative_to(ROOT)}: {wrong}" for path in files for wrong in rule(path))
+
+
+def rising_imports(path: Path) -> Iterator[str]:
     here = parts_of(path)
-    wrong = []
     for module, line, inside in imports(path):
         names = tuple(module.split("."))
         if names[0] != "rushlight" or names == ("rushlight",):
             if names == ("rushlight",) and floor(here) < 5:
-                wrong.append(f"line {line}: only floors 5 and up may import the whole package")
+                yield f"line {line}: only floors 5 and up may import the whole package"
             continue
         there = names[1:]
         same_folder = len(here) > 1 and there[0] == here[0]
@@ -126,57 +126,87 @@ def test_imports_go_down(path: Path) -> None:
         if floor(there) > floor(here) or (
             floor(there) == floor(here) >= 5 and there[0] != here[0] and floor(here) != 6
         ):
-            wrong.append(
-                f"line {line}: floor {floor(here)} imports {module} of floor {floor(there)}"
-            )
+            yield f"line {line}: floor {floor(here)} imports {module} of floor {floor(there)}"
         if {here[0], there[0]} == {"autograd", "compile"}:
-            wrong.append(f"line {line}: autograd and compile never import each other")
+            yield f"line {line}: autograd and compile never import each other"
         if inside and floor(here) < 5:
-            wrong.append(f"line {line}: {module} is imported inside a function")
-    assert not wrong, "\n".join(wrong)
+            yield f"line {line}: {module} is imported inside a function"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
-def test_third_party_packages_come_through_their_door(path: Path) -> None:
+def test_imports_go_down() -> None:
+    assert not (wrong := all_of(rising_imports)), wrong
+
+
+def other_doors(path: Path) -> Iterator[str]:
     here = "/".join(parts_of(path)) + ".py"
     for module, line, inside in imports(path):
         top = module.split(".")[0]
         if top in ("rushlight", "numpy", "") or top in sys.stdlib_module_names:
             continue
-        assert DOORS.get(top) == here, (
-            f"line {line}: {top} may only be imported in {DOORS.get(top)}"
-        )
-        assert inside, f"line {line}: {top} must load on use, not at import"
+        if DOORS.get(top) != here:
+            yield f"line {line}: {top} may only be imported in {DOORS.get(top)}"
+        if not inside:
+            yield f"line {line}: {top} must load on use, not at import"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(parts_of(path)))
-def test_sizes(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    assert len(lines) <= MAX_FILE, f"{len(lines)} lines"
-    for node in ast.walk(parsed(path)):
+def test_third_party_packages_come_through_their_door() -> None:
+    assert not (wrong := all_of(other_doors)), wrong
+
+
+def excess(path: Path) -> Iterator[str]:
+    lines = len(path.read_text().splitlines())
+    if lines > MAX_FILE:
+        yield f"{lines} lines"
+    for node, _, _ in statements(parsed(path).body):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            assert length <= MAX_FUNCTION, f"the body of {node.name} has {length} lines"
+            if length > MAX_FUNCTION:
+                yield f"the body of {node.name} has {length} lines"
+
+
+def test_sizes() -> None:
+    assert not (wrong := all_of(excess)), wrong
 
 
 RULES = {"partials", "adjoint", "adjoints", "vjp", "jvp"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "ops").rglob("*.py")), ids=lambda path: path.stem)
-def test_rules_do_not_speak_numpy(path: Path) -> None:
+def numpy_in_rules(path: Path) -> Iterator[str]:
+    for call in ast.walk(parsed(path)):
+        for keyword in call.keywords if isinstance(call, ast.Call) else ():
+            for node in ast.walk(keyword.value) if keyword.arg in RULES else ():
+                if isinstance(node, ast.Name) and node.id == "np":
+                    yield f"line {node.lineno}: numpy inside {keyword.arg}"
+
+
+def test_rules_do_not_speak_numpy() -> None:
     """A rule runs on arrays, tensors and traced values alike, so it may call ops but not NumPy."""
-    tree = parsed(path)
-    for call in ast.walk(tree):
-        if not isinstance(call, ast.Call):
-            continue
-        for keyword in call.keywords:
-            if keyword.arg not in RULES:
-                continue
-            for node in ast.walk(keyword.value):
-                assert not (isinstance(node, ast.Name) and node.id == "np"), (
-                    f"line {node.lineno}: numpy inside {keyword.arg}"
-                )
+    wrong = all_of(numpy_in_rules, (ROOT / "ops").rglob("*.py"))
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize(
+    "rule, name, text, told",
+    [
+        (rising_imports, "core/tape.py", "import rushlight", "whole package"),
+        (rising_imports, "ops/scan.py", "from ..nn import module", "floor 2 imports"),
+        (rising_imports, "compile/api.py", "from ..autograd import engine", "never import each"),
+        (rising_imports, "ops/scan.py", "def f():\n    from . import sort", "inside a function"),
+        (other_doors, "nn/init.py", "def f():\n    import PIL", "only be imported in vision/io"),
+        (other_doors, "vision/io.py", "import PIL", "must load on use"),
+        (excess, "nn/init.py", "x = 1\n" * 501, "501 lines"),
+        (excess, "nn/init.py", "def f():\n" + "    f()\n" * 41, "f has 41 lines"),
+        (numpy_in_rules, "ops/scan.py", "op(vjp=lambda g: np.cumsum(g))", "numpy inside vjp"),
+    ],
+)  # fmt: skip
+def test_rules_of_the_house_can_be_broken(rule, name, text, told, tmp_path, monkeypatch) -> None:
+    """A file of the house, with other text in it."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(text)
+    assert told in all_of(rule, [path])
 
 
 IGNORED = re.compile(
