@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -170,9 +171,10 @@ class _Export:
 
     def _owned(self) -> list[tuple[str, str, Any]]:
         """Name, kind and value of the model's own tensors; tied ones have a name each."""
-        found = [(f"p_{_owned_name(name)}", "p", x)
+        taken: set[str] = set()
+        found = [(_owned_name("p", name, taken), "p", x)
                  for name, x in self.mod.named_parameters(remove_duplicate=False)]  # fmt: skip
-        return found + [(f"b_{_owned_name(name)}", "b", x)
+        return found + [(_owned_name("b", name, taken), "b", x)
                         for name, x in self.mod.named_buffers(remove_duplicate=False)]  # fmt: skip
 
     def _attributes(self) -> dict[int, str]:
@@ -278,14 +280,17 @@ def _without_values(graph: Any) -> None:
             node.meta["val"] = rl.empty(value.shape, dtype=value.dtype, device="meta")
 
 
-def _owned_name(name: str) -> str:
-    return name.removeprefix("self_").replace(".", "_")
+def _owned_name(kind: str, path: str, taken: set[str]) -> str:
+    """A tensor's path in the model as a name that no other has."""
+    plain = name = f"{kind}_{re.sub(r'[^0-9a-zA-Z]', '_', path.removeprefix('self_'))}"
+    count = 0
+    while name in taken:
+        count += 1
+        name = f"{plain}_{count}"
+    taken.add(name)
+    return name
 
 
 def _joined(name: str) -> str:
     """A dotted or indexed name as one word."""
-    for sign in ".['\"]":
-        name = name.replace(sign, "_")
-    while "__" in name:
-        name = name.replace("__", "_")
-    return name.strip("_")
+    return re.sub(r"[\W_]+", "_", name).strip("_")

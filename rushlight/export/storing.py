@@ -13,6 +13,7 @@ from ..core.errors import fail
 from ..core.trees import LEAF_SPEC, TreeSpec
 from ..fx.graph import Graph
 from ..fx.node import Node
+from ..fx.source import is_name
 from .program import ExportedProgram
 from .schemas import table
 from .shapes import Dynamics
@@ -74,7 +75,7 @@ def load(f: Any, *, extra_files: dict[str, Any] | None = None,
          expected_opset_version: Any = None) -> ExportedProgram:  # fmt: skip
     """The program that `save` wrote; texts kept beside are put into `extra_files`, by name.
 
-    Raises: RuntimeError for a file of another kind.
+    Raises: RuntimeError for a file of another kind, or a damaged one.
     """
     data = rl.load(f, weights_only=True)
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
@@ -82,8 +83,15 @@ def load(f: Any, *, extra_files: dict[str, Any] | None = None,
             RuntimeError, "the file holds no exported program",
             "torch.export.save of this package writes them; files of torch are not read",
         )  # fmt: skip
-    for name in extra_files or {}:
-        extra_files[name] = data["extra"].get(name)  # type: ignore[index]  # not None: it is walked
+    try:
+        for name in extra_files or {}:
+            extra_files[name] = data["extra"].get(name)  # type: ignore[index]  # not None: it is walked
+        return _program(data)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RuntimeError(f"a damaged exported program: {type(error).__name__}: {error}") from None
+
+
+def _program(data: dict[str, Any]) -> ExportedProgram:
     graph, nodes = Graph(), {}
     for row in data["nodes"]:
         nodes[row["name"]] = _made(graph, row, nodes)
@@ -153,6 +161,9 @@ def _made(graph: Graph, row: dict[str, Any], nodes: dict[str, Node]) -> Node:
     elif row["op"] not in ("placeholder", "output"):
         raise RuntimeError(f"a step of kind {row['op']} in the file")
     args, kwargs = _decoded(row["args"], nodes), _decoded(row["kwargs"], nodes)
+    for name in (*kwargs, *([target] if row["op"] == "placeholder" else ())):
+        if not is_name(name):  # it would be part of the graph's source
+            raise RuntimeError(f"the file has {name!r} in a name's place")
     node = graph.create_node(row["op"], target, args, kwargs, row["name"])
     node.meta = _decoded(row["meta"], nodes)
     if "kind" in node.meta:

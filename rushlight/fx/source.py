@@ -36,6 +36,17 @@ class PythonCode:
     globals: dict[str, Any] = field(default_factory=dict)
 
 
+def is_name(text: Any) -> bool:
+    """Whether a text can stand in a source as a name: anything else there would be code."""
+    return isinstance(text, str) and text.isidentifier() and not keyword.iskeyword(text)
+
+
+def _name(text: str, stars: str = "") -> str:
+    if not is_name(text.lstrip(stars)):
+        raise SyntaxError(f"{text!r} is not a name")
+    return text
+
+
 class _Writer:
     def __init__(self, graph: Graph, root: str) -> None:
         self.graph, self.root = graph, root
@@ -95,7 +106,7 @@ class _Writer:
         return f"({parts},)" if len(value) == 1 else f"({parts})"
 
     def arguments(self, args: Any, kwargs: Any) -> str:
-        by_name = [f"{key} = {self.value(one)}" for key, one in kwargs.items()]
+        by_name = [f"{_name(key)} = {self.value(one)}" for key, one in kwargs.items()]
         return ", ".join([*(self.value(one) for one in args), *by_name])
 
     def step(self, node: Node) -> str:
@@ -104,7 +115,7 @@ class _Writer:
         if node.op == "call_method":
             owner = self.value(node.args[0])
             rest = self.arguments(node.args[1:], node.kwargs)
-            return f"{node.name} = {owner}.{node.target}({rest})"
+            return f"{node.name} = {owner}.{_name(node.target)}({rest})"
         if node.op == "call_module":
             return f"{node.name} = {_path(self.root, node.target)}({call})"
         if node.op == "get_attr":
@@ -148,8 +159,8 @@ def _path(root: str, target: str) -> str:
     """`self.layer1.0.conv` as source."""
     text = root
     for part in target.split("."):
-        plain = part.isidentifier() and not keyword.iskeyword(part)
-        text = f"{text}.{part}" if plain else f'getattr({text}, "{part}")'
+        quoted = f'"{part}"' if part.isalnum() else repr(part)
+        text = f"{text}.{part}" if is_name(part) else f"getattr({text}, {quoted})"
     return text
 
 
@@ -176,7 +187,7 @@ def forward_source(graph: Graph, root: str) -> PythonCode:
         if node.op == "placeholder":
             default = f" = {writer.value(node.args[0])}" if node.args else ""
             kind = "" if node.type is None else f" : {writer.kind(node.type)}"
-            inputs.append(f"{node.target}{kind}{default}")
+            inputs.append(f"{_name(node.target, '*')}{kind}{default}")
             plain = node.target.lstrip("*")
             if plain != node.name:
                 lines.append(f"{node.name} = {plain}")
