@@ -318,6 +318,7 @@ class Compiled:
             if ready is not None:
                 return self._run(ready, args, kwargs)
         raises = Unsupported if self.fullgraph else None
+        self._changing.moved([x.places for x in self._own if x.fits(args, kwargs, before)])
         kept = self._remembered(arguments)
         result, captured, _ = capture(
             self.function, args, kwargs, raises, kept.forms, self._changing
@@ -341,7 +342,6 @@ class Compiled:
         bound.conclude()
         kept.store()
         if call is not None:
-        self._changing.moved([x.places for x in self._own if x.fits(args, kwargs, before)])
             with rarely():
                 call.keep(bound)
         self._add(bound)
