@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from .core import printing
@@ -30,3 +32,20 @@ PRINT_OPTS = _Options()
 def _tensor_str(self: Tensor, indent: int) -> str:
     """The bracketed values of a tensor, for a first bracket in that column."""
     return printing.format_values(self._array, indent)
+
+
+@contextlib.contextmanager
+def printoptions(**kwargs: Any) -> Iterator[None]:
+    """Within the block tensors print by other options, those of `set_printoptions`.
+
+    >>> import rushlight as torch
+    >>> with printoptions(precision=2):
+    ...     print(torch.tensor([1.2345]))
+    tensor([1.23])
+    """
+    before = printing.get_printoptions()
+    printing.set_printoptions(**kwargs)
+    try:
+        yield
+    finally:
+        printing.set_printoptions(**before)

@@ -11,13 +11,17 @@ import rushlight as rl
 from ..core.names import explain_missing as _explain_missing
 
 __all__ = [
-    "Final", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "annotate", "export",
-    "fork", "freeze", "ignore", "interface", "is_scripting", "is_tracing", "isinstance", "load",
-    "optimize_for_inference", "optimized_execution", "save", "script", "script_method", "trace",
-    "trace_module", "unused", "wait",
+    "Final", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "TracerWarning",
+    "annotate", "export", "fork", "freeze", "ignore", "interface", "is_scripting", "is_tracing",
+    "isinstance", "load", "optimize_for_inference", "optimized_execution", "save", "script",
+    "script_method", "trace", "trace_module", "unused", "wait",
 ]  # fmt: skip
 
 _is = isinstance
+
+
+class TracerWarning(Warning):
+    """What programs filter that trace; tracing here runs the program as it is and never warns."""
 
 
 class ScriptModule(rl.nn.Module):

@@ -92,7 +92,13 @@ class ZeroPad3d(ConstantPad3d, _ZeroPadNd):
     """Pad (*, D, H, W) with zeros."""
 
 
-class ReflectionPad1d(_Pad):
+class _ReflectionPadNd(_Pad):
+    """Layers that mirror their input at its borders."""
+
+    _mode = "reflect"
+
+
+class ReflectionPad1d(_ReflectionPadNd):
     """Mirror (*, W) at its ends, without repeating the ends.
 
     >>> import rushlight as torch
@@ -100,22 +106,26 @@ class ReflectionPad1d(_Pad):
     tensor([[2., 1., 2., 3., 2.]])
     """
 
-    _mode = "reflect"
 
-
-class ReflectionPad2d(_Pad):
+class ReflectionPad2d(_ReflectionPadNd):
     """Mirror (*, H, W) at its edges, without repeating the edges."""
 
-    _mode, _dims = "reflect", 2
+    _dims = 2
 
 
-class ReflectionPad3d(_Pad):
+class ReflectionPad3d(_ReflectionPadNd):
     """Mirror (*, D, H, W) at its faces, without repeating them."""
 
-    _mode, _dims = "reflect", 3
+    _dims = 3
 
 
-class ReplicationPad1d(_Pad):
+class _ReplicationPadNd(_Pad):
+    """Layers that repeat the borders of their input."""
+
+    _mode = "replicate"
+
+
+class ReplicationPad1d(_ReplicationPadNd):
     """Repeat the ends of (*, W).
 
     >>> import rushlight as torch
@@ -123,19 +133,17 @@ class ReplicationPad1d(_Pad):
     tensor([[1., 1., 2., 2.]])
     """
 
-    _mode = "replicate"
 
-
-class ReplicationPad2d(_Pad):
+class ReplicationPad2d(_ReplicationPadNd):
     """Repeat the edges of (*, H, W)."""
 
-    _mode, _dims = "replicate", 2
+    _dims = 2
 
 
-class ReplicationPad3d(_Pad):
+class ReplicationPad3d(_ReplicationPadNd):
     """Repeat the faces of (*, D, H, W)."""
 
-    _mode, _dims = "replicate", 3
+    _dims = 3
 
 
 class _CircularPadNd(_Pad):
