@@ -372,6 +372,7 @@ class Compiled:
         return self._forms
 
     def _bound(self, captured: Captured, arguments: Any, before: Any) -> Bound:
+        bound.let_go()
         """The program of a captured call."""
         halves = None
         if captured.joint is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,11 +30,11 @@ class NativeProgram:
         self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
         frozen: Sequence[int] = (), name: str | None = None,
     ) -> None:  # fmt: skip
-        self.graph, self._writes, self._forms = graph, list(writes), list(forms)
+        self.graph, self._writes, self._forms = graph, list(writes), list(map(_form, forms))
         self._frozen = frozen
         self._core: Any = None
         nodes: Any = graph if name else None  # a kept one's, by number
-        self.name = name or remembered.name(graph, self._writes, self._forms, frozen)
+        self.name = name or remembered.name(graph, self._writes, forms, frozen)
         self.native = self._remembered(nodes)
         self.wrote = frozenset(self.native.donate.values())
         steps: list[Any] = list(self.native._steps) or [None]
@@ -62,7 +62,7 @@ class NativeProgram:
         forms, core = self._forms, self.core
         donate = {
             output: place for place, output in self._writes
-            if forms[place].flags.c_contiguous and forms[place].flags.aligned
+            if forms[place].plain and forms[place].aligned
         }  # fmt: skip
         hosted = importlib.import_module(".kernels.normal", __package__).hosted
         if any(hosted(node) and node.op != "draw" for node in core):
@@ -118,8 +118,21 @@ class NativeProgram:
         return self.native.run(arrays)
 
 
-def _steps(form: np.ndarray) -> Any:
+class _Form(NamedTuple):
+    """How an input lies in memory; the array itself is not to be kept."""
+
+    plain: bool  # in C order
+    aligned: bool
+    strides: tuple[int, ...]
+    itemsize: int
+
+
+def _form(x: np.ndarray) -> _Form:
+    return _Form(x.flags.c_contiguous, x.flags.aligned, x.strides, x.itemsize)
+
+
+def _steps(form: _Form) -> Any:
     """An input's strides in elements, where it is not laid out in C order."""
-    if form.flags.c_contiguous or any(step % form.itemsize for step in form.strides):
+    if form.plain or any(step % form.itemsize for step in form.strides):
         return None
     return tuple(step // form.itemsize for step in form.strides)

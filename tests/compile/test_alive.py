@@ -6,7 +6,8 @@ import gc
 
 import pytest
 
-from rushlight.compile.tracing.alive import rarely
+import rushlight as rl
+from rushlight.compile.tracing.alive import Age, rarely
 
 
 class Kept:
@@ -62,3 +63,36 @@ def test_what_the_user_set_aside_stays_there(thresholds):
         assert not any(x is kept[0] for x in gc.get_objects(2))
     finally:
         gc.unfreeze()
+
+
+def test_what_the_user_set_aside_stays_there_when_a_call_is_traced(thresholds):
+    kept, other = [Kept() for _ in range(300)], rl.ones(3)
+    gc.collect()
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        call = rl.compile(lambda x: x * other.detach())  # which stood before, and is not listed
+        assert call(rl.ones(3)).tolist() == [1.0] * 3
+        other.fill_(2.0)
+        assert call(rl.ones(3)).tolist() == [2.0] * 3 and len(call.programs) == 1
+        assert gc.get_freeze_count() >= count
+        assert not any(x is kept[0] for x in gc.get_objects())
+    finally:
+        gc.unfreeze()
+
+
+def test_threads_that_trace_leave_aside_what_was(thresholds):
+    kept = [Kept() for _ in range(300)]
+    gc.freeze()
+    try:
+        first = Age({Kept})
+        new = Kept()
+        second = Age({Kept})
+        newer = Kept()
+        assert [second.new(x) for x in (kept[0], new, newer)] == [False, False, True]
+        first.end()
+        second.end()
+        assert not any(x is kept[0] for x in gc.get_objects())
+    finally:
+        gc.unfreeze()
+    assert any(x is kept[0] for x in gc.get_objects())

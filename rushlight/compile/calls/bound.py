@@ -15,7 +15,7 @@ from ...core.tensor import Tensor, wrap
 from ..tracing.capture import Captured, Container, Result, alike, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
-from ..tracing.trace import NUMBERS, Owner, Source, owner_in
+from ..tracing.sources import NUMBERS, Owner, Source, owner_in
 from .backward import output_entry
 from .guards import Place, checker, same
 from .texts import Texts, texts_in
@@ -137,6 +137,11 @@ class Bound:
         self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
+
+    def let_go(self) -> None:
+        """Keep nothing alive of the call that it was made of."""
+        for source in self._sources:
+            source.let_go()
 
     def conclude(self) -> None:
         """What Python does after every run."""

@@ -24,7 +24,7 @@ from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
-from ..tracing.trace import NUMBERS, Owner
+from ..tracing.sources import NUMBERS, Owner
 from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of

@@ -30,7 +30,7 @@ from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured, Result, flatten
 from ..tracing.schedules import Afterwards, number
-from ..tracing.trace import Source, owner_in
+from ..tracing.sources import Source, owner_in
 from .ambient import ambient
 from .digest import nodes_of
 from .reach import Reach

@@ -35,7 +35,7 @@ class Explanation:
         self.fallbacks = [f"{type(error).__name__}: {error}" for error in fallbacks]
 
     def _measure(self, bounds: Sequence[Bound]) -> None:
-        """Run instrumented copies of the programs, on the arrays that they were traced with."""
+        """Run instrumented copies of the programs, on arrays like those of the traced calls."""
         timing = importlib.import_module(".timing", __package__)
         self.machine = {"flops": timing.fma_peak(), "bytes": timing.bandwidth(),
                         "threads": threads.number()}  # fmt: skip

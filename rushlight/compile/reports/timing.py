@@ -1,7 +1,7 @@
 """Times of a program's kernels beside what the machine can do: for `explain(times=True)`.
 
 The program is made once more with counters around its kernels, and without anything that it writes
-in place; it runs on the arrays of the traced call. Draws of random numbers are taken back.
+in place; it runs on arrays like those of the traced call. Draws of random numbers are taken back.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..code.instructions import constant
 from ..disk.remembered import PROFILE
 from ..kernels.runtime import aligned
 from ..native import NativeProgram
+from ..tracing.sources import example
 
 RUNS = 20
 CLOCK = """
@@ -87,7 +88,7 @@ def timed(bound: Bound) -> list[tuple[str, Any, float]]:
     captured = bound.captured
     if getattr(bound.program, "native", None) is None:
         return []
-    arrays = [source.array for source in captured.sources]
+    arrays = list(map(example, captured.sources))
     states = [engine.get_state() for engine in bound.engines]
     try:
         outputs, found = _run(captured.graph, arrays, still=frozen(captured))

@@ -111,14 +111,17 @@ class Age:
         self._looks = 0
         with _LOCK:
             self._marks = not _marking
+            self._aside = self._marks and gc.get_freeze_count() > 0  # by the user
             if self._marks:
                 _marking.append(self)
                 gc.freeze()
                 self._rarely = rarely(_RARELY)
                 self._rarely.__enter__()
             else:  # in another thread
-                _marking[0].old()
-                _marking[0].end()
+                other = _marking[0]
+                other.old()
+                self._aside, other._aside = other._aside, False
+                other.end()
                 self._known = {id(x): x for x in alive(classes)}
 
     def young(self) -> list[Any] | None:
@@ -157,10 +160,17 @@ class Age:
             return list(self._known.values())
 
     def end(self) -> None:
-        """Let the collector watch everything again."""
+        """Let the collector watch everything again, but for what the user has set aside.
+
+        Which objects those were cannot be told afterwards: all that live now go with them.
+        """
         with _LOCK:
             if self._marks:
                 self._marks = False
                 _marking.clear()
                 gc.unfreeze()
                 self._rarely.__exit__(None, None, None)
+            if self._aside:
+                self._aside = False
+                gc.collect()  # what is garbage would stay for good
+                gc.freeze()

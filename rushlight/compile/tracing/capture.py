@@ -28,8 +28,9 @@ from .later import Forms, Later, Left
 from .numbers import Followed, Key, Number, bounded
 from .replacing import let_go, values_in
 from .required import Required
+from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
-from .trace import NUMBERS, Owner, Source, Tracer
+from .trace import Tracer
 from .traced import Traced, covers
 from .watch import Watch
 

@@ -9,9 +9,10 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..calls.guards import Place, look
 from ..disk.reach import Reach
+from .sources import Source
 from .spots import NUMBERED, Changing, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
-from .trace import Source, Tracer
+from .trace import Tracer
 from .traced import Traced, covers
 
 CHANGES = "the call changes"

@@ -186,6 +186,7 @@ class Here:
                 spot.put(value)
             else:
                 changed.append(spot)
+        self.lent.clear()
         return changed
 
     def asks(self, conditions: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ its real array back, and the call goes on, or is done, as if nothing had happene
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from sys import getrefcount
 from threading import get_ident
 from typing import Any
@@ -36,38 +35,13 @@ from .pulls import Pulls
 from .required import ASKS, ask
 from .schedules import Afterwards, Settings
 from .traced import Cell, Traced, covers, inside, overlap, traced_in
+from .sources import Source
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
 PASSING = "no program is made of"
 _LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
-NUMBERS = frozenset(("number", "spot", "text"))  # kinds of inputs that are numbers of Python's
 LOG = logging.getLogger("rushlight.compile")
-
-
-class Source:
-    """Where an input comes from: how to fetch it, its node, and what the trace saw of it."""
-
-    __slots__ = ("array", "cell", "entry", "key", "kind", "node", "owner", "tensor")
-
-    def __init__(self, kind: str, owner: Any, key: Any, array: np.ndarray, node: Node) -> None:
-        self.kind, self.owner, self.key, self.array, self.node = kind, owner, key, array, node
-        self.cell: Any = None
-        self.tensor: Tensor | None = None
-        self.entry: Any = None  # the tensor's history before the call
-
-    @property
-    def path(self) -> tuple[Any, ...]:
-        """Of a number: where it stands in its owner."""
-        return self.key if type(self.key) is tuple else (self.key,)
-
-
-Owner = Tensor | int
-
-
-def owner_in(x: Owner, leaves: Sequence[Tensor]) -> Tensor:
-    """The tensor that an owner is in a call with these tensors among its arguments."""
-    return leaves[x] if isinstance(x, int) else x
 
 
 class Unwatched:
