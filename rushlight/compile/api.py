@@ -349,6 +349,7 @@ class Compiled:
 
     def _add(self, bound: Bound) -> None:
         """One program more, to be tried first."""
+        bound.let_go()
         self._own.insert(0, bound)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
@@ -372,7 +373,6 @@ class Compiled:
         return self._forms
 
     def _bound(self, captured: Captured, arguments: Any, before: Any) -> Bound:
-        bound.let_go()
         """The program of a captured call."""
         halves = None
         if captured.joint is not None:

@@ -161,8 +161,6 @@ def _computed(name: str, text: str, sides: Sequence[Any], needs: str) -> Any:
     return number
 
 
-def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
-    """What an operator gives of late numbers, where that never raises."""
 def _foretold(number: Number) -> Any:
     """An input of the program that Python computes before each run."""
     if number.kind is int and not _asked(_FITS.format(number.text)):
@@ -203,6 +201,8 @@ def as_whole(x: Number) -> Any:
     return x if x.kind is int else x.__int__()  # type: ignore[attr-defined]  # see `_told`
 
 
+def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
+    """What an operator gives of late numbers, where that never raises."""
     kinds = [x.kind if type(x) is Number else type(x) for x in sides]
     kind = float if float in kinds or name == "truediv" else int
     right = sides[-1]

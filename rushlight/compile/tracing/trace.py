@@ -34,8 +34,8 @@ from .numpy_calls import COUNTING, line, masks, value_of
 from .pulls import Pulls
 from .required import ASKS, ask
 from .schedules import Afterwards, Settings
-from .traced import Cell, Traced, covers, inside, overlap, traced_in
 from .sources import Source
+from .traced import Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
