@@ -309,11 +309,16 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     tensors = _checked_list(tensors, "cat")
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    used = [x for x in tensors if x._array.shape != (0,)] or tensors
-    if used[0]._array.ndim == 0:
+    used, sizes = tensors, [x._array.shape for x in tensors]
+    alike = sizes.count(sizes[0]) == len(sizes)
+    if not alike:
+        used = [x for x in tensors if x._array.shape != (0,)]
+        sizes = [x._array.shape for x in used]
+    if not sizes[0]:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    place = dimension(dim if axis is None else axis, used[0]._array.ndim)
-    _same_but(used, place)
+    place = dimension(dim if axis is None else axis, len(sizes[0]))
+    if not alike:
+        _same_but(used, place)
     if out is not None:
         refuse_sharing(out, *tensors)
         if not all(dtypes.can_cast(x.dtype, out.dtype) for x in tensors):
@@ -321,7 +326,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
                 "torch.cat(): input types can't be cast to the desired output type"
                 f" {scalar_type_name(out.dtype)}"
             )
-    result = s.join(used, place, tuple([x._array.shape[place] for x in used]))
+    result = s.join(used, place, tuple([size[place] for size in sizes]))
     return result if out is None else write_out(result, out)
 
 

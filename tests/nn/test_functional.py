@@ -306,3 +306,31 @@ def test_bfloat16_is_computed_in_float32() -> None:
         wide, narrow = function(x.float()), function(x)
         assert narrow.dtype is torch.bfloat16
         np.testing.assert_allclose(narrow.float().numpy(), wide.numpy(), rtol=1e-2, atol=1e-2)
+
+
+def test_softplus_of_few_numbers_rounds_as_finely_as_the_c_library() -> None:
+    x = normal(20_000, seed=3) * 4
+    parts = [F.softplus(part).numpy() for part in x.float().split(100)]
+    exact = np.logaddexp(x.float().numpy().astype(np.float64), 0.0)  # of what float32 holds
+    digits = np.abs(np.concatenate(parts) - exact) / np.spacing(exact.astype(np.float32))
+    assert digits.mean() < 0.34 and digits.max() < 2
+    assert np.allclose(F.softplus(x[:10], beta=2.5).numpy(), np.logaddexp(2.5 * x[:10], 0) / 2.5)
+    assert F.softplus(torch.tensor([800.0, -800.0])).tolist() == [800.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [1, (1, 1), None])
+def test_whole_images_and_means_of_windows_of_few_numbers(size: object) -> None:
+    x = normal(2, 3, 4, 6).float()
+    if size is not None:
+        whole = F.adaptive_avg_pool2d(x, size)
+        assert whole.shape == (2, 3, 1, 1)
+        assert whole.equal(x.mean((-2, -1), keepdim=True))
+        with pytest.raises(RuntimeError, match="non-zero size"):
+            F.adaptive_avg_pool2d(torch.zeros(2, 3, 0, 6), size)
+    windows = x.unfold(2, 2, 2).unfold(3, 2, 2).sum((-2, -1)) * 0.25
+    for stride in (2, None, (2, 2)):
+        assert F.avg_pool2d(x, 2, stride).allclose(windows)
+    assert F.avg_pool2d(x[0], 2).shape == (3, 2, 3)
+    assert F.avg_pool2d(x, 2, divisor_override=1).allclose(windows * 4)
+    uneven = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+    assert uneven[0, 0, 0, 0].allclose(x[0, 0, :2, :2].mean())
