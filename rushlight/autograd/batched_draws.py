@@ -21,6 +21,11 @@ _ERROR = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or"
     " 'different' randomness flags on vmap or perform the randomness operation out of vmap"
 )
+_SHARED = (
+    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear"
+    " like same randomness. If this is necessary for your usage, please file an issue with"
+    " functorch."
+)
 
 
 def _drawn(found: Any) -> Tensor:
@@ -33,6 +38,13 @@ def drawing_for_batch(engine: Any) -> Any:
     for level in reversed(STACK.levels):
         if level.kind == "vmap":
             return BatchedDraws(engine, level)
+    return engine
+
+
+def filler(engine: Any) -> Any:
+    """The engine, for memory that all samples share: it cannot hold a draw for each."""
+    if type(engine) is BatchedDraws and engine.level.randomness == "different":
+        raise RuntimeError(_SHARED)
     return engine
 
 
@@ -80,10 +92,15 @@ class BatchedDraws:
             args = (args[0], out.dtype, *args[2:]) if len(args) > 1 else args
         if any(isinstance(x, Value) for x in args) and all(map(self.plain, args)):
             # element by element, or row by row: the whole batch in one go
-            return Batched(self.level, _drawn(method(*map(self.numbers, args), **kwargs)))
-        rows = [_drawn(method(*(self.row(x, i) for x in args), **kwargs))
+            first, *rest = map(self.numbers, args)
+            rows = first.shape[:-1] if name == "multinomial" else ()
+            if len(rows) == 2:  # the engine takes one table of weights
+                first = first.reshape(-1, first.shape[-1])
+            found = _drawn(method(first, *rest, **kwargs))
+            return Batched(self.level, found.view(*rows, -1) if len(rows) == 2 else found)
+        each = [_drawn(method(*(self.row(x, i) for x in args), **kwargs))
                 for i in range(size)]  # fmt: skip
-        return Batched(self.level, stack(tuple(rows), 0))
+        return Batched(self.level, stack(tuple(each), 0))
 
     def plain(self, x: Any) -> bool:
         """Whether a parameter is a number, or this batch's own numbers."""

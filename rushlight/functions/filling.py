@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.batched_draws import filler
 from ..core import inplace
 from ..core.errors import fail
 from ..core.tape import mark_written
@@ -35,7 +36,7 @@ def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: 
         return inplace.store(self, op(self, drawn))
     a = inplace.memory(self)
     _check_memory(a)
-    getattr(engine_of(generator), method)(None, None, *args, out=a)
+    getattr(filler(engine_of(generator)), method)(None, None, *args, out=a)
     return _written(self, op)
 
 
@@ -124,7 +125,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         limits = np.broadcast_to(p._array, a.shape)
     except ValueError:
         raise _misshaped(a.shape, p._array.shape) from None
-    engine_of(generator).bernoulli_like(limits, None, out=a)
+    filler(engine_of(generator)).bernoulli_like(limits, None, out=a)
     return _written(self, noise.bernoulli_noise)
 
 

@@ -89,9 +89,12 @@ def at_least(value: Any, low: float) -> Any:
     return value.clamp(min=low) if isinstance(value, rl.Tensor) else max(low, value)
 
 
-def scalar_dtype() -> Any:
-    """The dtype of step counters: float64 where that is the default dtype, else float32."""
-    return rl.float64 if rl.get_default_dtype() == rl.float64 else rl.float32
+def scalar_dtype(fused: bool = False) -> Any:
+    """The dtype of step counters: float64 where that is the default dtype, else float32.
+
+    Optimisers that were asked for fused steps count in float32.
+    """
+    return rl.float64 if rl.get_default_dtype() == rl.float64 and not fused else rl.float32
 
 
 class Bucket:
@@ -325,7 +328,7 @@ class Elementwise(Grouped):
             value = state.get(name)
             if not isinstance(value, rl.Tensor):
                 value = self._new_scalar(name, group) if value is None else float(value)
-                state[name] = rl.tensor(value, dtype=scalar_dtype())
+                state[name] = rl.tensor(value, dtype=scalar_dtype(bool(group.get("fused"))))
         fresh = False
         for name in names:
             if state.get(name) is None:

@@ -295,3 +295,17 @@ def test_schedules_are_of_the_module_that_programs_compare_with():
     assert scheduler.__module__ == rl.optim.lr_scheduler.__name__
     again = pickle.loads(pickle.dumps(scheduler))
     assert type(again) is type(scheduler) and again.get_last_lr() == [0.5]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_fused_steps_are_counted_in_single_precision(fused):
+    p = rl.ones(2, dtype=rl.float64, requires_grad=True)
+    usual = rl.get_default_dtype()
+    rl.set_default_dtype(rl.float64)
+    try:
+        opt = rl.optim.AdamW([p], fused=fused)
+        p.grad = rl.ones(2)
+        opt.step()
+    finally:
+        rl.set_default_dtype(usual)
+    assert opt.state[p]["step"].dtype == (rl.float32 if fused else rl.float64)
