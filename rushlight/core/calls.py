@@ -169,6 +169,7 @@ def _unary_with_params(prim: Primitive) -> Any:
 
 
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
+    long_way, numbers = long_way or the_long_way, NUMBERS  # public ops may have stricter ones
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
     plain = type(evaluate) is np.ufunc
@@ -182,7 +183,7 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                 fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
             else:
                 b, py = other, None
-                fits = kind in NUMBERS and type(a) is ndarray and a.dtype.char in "fd"
+                fits = kind in numbers and type(a) is ndarray and a.dtype.char in "fd"
                 z = number(b, a.dtype) if fits and plain and (b or kind is int) else b
             if fits and (taken is None or a.dtype is usual or a.dtype.char in taken):
                 try:
@@ -204,9 +205,9 @@ def _binary(prim: Primitive, long_way: Any = None) -> Any:
                     observe(result._entry, y, (input, other))
                 return result
             ways = SHORT_WAYS.get(type(b) if type(a) is ndarray else type(a))
-            if ways is not None and (kind in EAGER_TYPES or (kind in NUMBERS and _real(a))):
+            if ways is not None and (kind in EAGER_TYPES or (kind in numbers and _real(a))):
                 return ways[prim](prim, (input, other), params)
-        return (long_way or _long_way)(prim, input, other, params, out)
+        return long_way(prim, input, other, params, out)
 
     return op
 
@@ -243,7 +244,7 @@ def _operator_long_way(
 ) -> Any:
     if not is_operand(other):
         return NotImplemented
-    return _long_way(prim, input, other, params, out)
+    return the_long_way(prim, input, other, params, out)
 
 
 def _real(a: Any) -> bool:
@@ -251,7 +252,7 @@ def _real(a: Any) -> bool:
     return a.dtype.char in "fd"
 
 
-def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
+def the_long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
         ways = SHORT_WAYS.get(type(other._array))
         if ways is not None and _real(other._array):
@@ -273,7 +274,7 @@ def _long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], 
 
 def _pair(prim: Primitive, long_way: Any = None) -> Any:
     """Two operands of whatever types the op itself checks (matmul, linear)."""
-    long_way = long_way or _long_way
+    long_way = long_way or the_long_way
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
     any_type = taken is None

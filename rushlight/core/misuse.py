@@ -25,6 +25,7 @@ from .errors import PACKAGE, fail
 from .names import home
 from .overrides import ASKING, CODES, ON_CONTACT, overloaded, speaks
 from .tensor import Tensor
+from .word_order import listed
 
 _KINDS_OF_ERRORS = (AttributeError, TypeError, ValueError, IndexError, KeyError, RuntimeError)
 _AS_GIVEN = (str, list, dict, object, float)  # what functions never put in an argument's place
@@ -229,7 +230,10 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
     given = [
         i for i, name in enumerate(names)
         if name not in spoken and not (
-            name in defaults and (values.get(name) is defaults[name] or type(take(name)) is Lost)
+            name in defaults and (
+                values.get(name) is defaults[name]
+                or not _given(name, take(name))
+            )
         )
     ]  # fmt: skip
     args = [take(name) for name in names[: given[-1] + 1 if given else 0] if name not in spoken]
@@ -249,6 +253,17 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
         more = take(code.co_varnames[after])
         kwargs.update({} if type(more) is Lost else more)
     return args, kwargs
+
+
+def _flag(value: Any) -> bool:
+    """Whether an argument that was put another value in the place of was True or False: what stands
+    for a place is never made that by a function."""
+    return type(value) is Lost and type(value.value) is bool
+
+
+def _given(name: str, value: Any) -> bool:
+    """Whether an argument was given for certain."""
+    return type(value) is not Lost or (name == "dim" and _flag(value))
 
 
 def _lost_value(value: Any) -> Any:
@@ -325,7 +340,7 @@ def misfit(forms: list[Form], args: list[Any], kwargs: dict[str, Any]) -> BaseEx
         if " failed to unpack " in trouble:
             return TypeError(trouble)
         troubles.append(trouble)
-    kwargs = {key: value for key, value in kwargs.items() if type(value) is not Lost}
+    kwargs = {key: value for key, value in kwargs.items() if _given(key, value)}
     count = len(args) + len(kwargs)
     plausible = [
         i for i, form in enumerate(forms)
@@ -338,12 +353,12 @@ def misfit(forms: list[Form], args: list[Any], kwargs: dict[str, Any]) -> BaseEx
 
 def _combination(forms: list[Form], args: list[Any], kwargs: dict[str, Any]) -> BaseException:
     got = [kind_name(value) for value in args]
-    got += [f"{key}={kind_name(value)}" for key, value in kwargs.items()]
+    got += [f"{key}={kind_name(kwargs[key])}" for key in listed(kwargs)]
     options = "".join(f"\n * ({form.text})" for form in forms)
     return fail(
         TypeError,
         f"{forms[0].name}() received an invalid combination of arguments - got"
-        f" ({', '.join(got)}), but expected one of:{options}",
+        f" ({', '.join(got)}{', ' if got and not args else ''}), but expected one of:{options}",
     )
 
 
@@ -371,12 +386,16 @@ def _trouble(form: Form, args: list[Any], kwargs: dict[str, Any]) -> str | None:
         trouble = _value_trouble(form, one, place, value)
         if trouble is not None:
             return trouble or _must_be(one.kind, name, one.name, by_place and place + 1, value)
-    return None
+    own = {one.name for one in form.parameters}
+    other = next((key for key in kwargs if key not in own and _given(key, kwargs[key])), None)
+    return None if other is None else f"{name}() got an unexpected keyword argument '{other}'"
 
 
 def _value_trouble(form: Form, one: Parameter, place: int, value: Any) -> str | None:
     """None where the value fits, the text where torch's is a special one, else nothing."""
     nothing = one.default == "None" or one.kind == "torch.Generator"
+    if _flag(value) and one.kind in ("int", "name", "tuple of ints", "tuple of names"):
+        return ""
     if _strange(value) or (value is None and nothing):
         return None
     if one.kind.startswith("tuple of "):

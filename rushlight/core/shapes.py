@@ -91,6 +91,8 @@ def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
 def dimension(dim: int, ndim: int) -> int:
     """`dim` counted from the front, checked as torch does (a 0-d tensor has dims -1 and 0)."""
     limit = ndim or 1
+    if dim is True or dim is False:
+        raise _no_dim(dim)
     if not -limit <= dim < limit:
         raise IndexError(
             "Dimension out of range (expected to be in range of"
@@ -104,12 +106,22 @@ def dimensions(dim: Any, ndim: int) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(ndim))
     if isinstance(dim, (tuple, list)):
-        found = tuple(dimension(as_index(one), ndim) for one in dim)
+        found = tuple(dimension(_whole(one), ndim) for one in dim)
         if len(set(found)) != len(found):
             repeated = next(one for one in found if found.count(one) > 1)
             raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
         return found
-    return (dimension(as_index(dim), ndim),)
+    return (dimension(_whole(dim), ndim),)
+
+
+def _whole(dim: Any) -> int:
+    if dim is True or dim is False:
+        raise _no_dim(dim)
+    return as_index(dim)
+
+
+def _no_dim(dim: bool) -> BaseException:
+    return TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:

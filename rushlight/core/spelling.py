@@ -6,9 +6,18 @@ the names that torch takes them by; nothing is done at a call.
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
+from .calls import the_long_way
+
+# Ops of two operands that users may not give numbers to, though the library does.
+_OF_TENSORS = frozenset(
+    """
+atan2 arctan2 fmax fmin gcd heaviside hypot igamma igammac lcm logaddexp logaddexp2 logical_and
+logical_or logical_xor maximum minimum nextafter
+""".split()
+)
 # Of a function, its method and its in-place twin: `ours=torch's`.
 _TABLE = """
 cholesky_inverse L=input
@@ -88,9 +97,27 @@ def spelled(function: Any, path: str) -> Any:
     code = function.__code__
     if not method and "." not in path and code.co_varnames[:1] == ("self",):
         names = {"self": "input", **(names or {})}  # methods that are functions too
+    if "numbers" in code.co_freevars and path.rpartition(".")[2] in _OF_TENSORS:
+        function = _strict(function)
     if not names or names.keys().isdisjoint(code.co_varnames):
         return function
     return _renamed(function, names)
+
+
+def _strict(function: FunctionType) -> FunctionType:
+    """The same op, which takes no numbers: the cells of its closure say what it does with them."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+    cells.update(numbers=CellType(frozenset()), long_way=CellType(_of_tensors))
+    return _twin(function, function.__code__, tuple(cells.values()))
+
+
+def _of_tensors(prim: Any, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
+    """The long way of ops that torch has for tensors alone: numbers are refused."""
+    for name, place, x in (("input", 1, input), ("other", 2, other)):
+        if type(x) in (bool, int, float, complex):
+            said = f"argument '{name}' (position {place}) must be Tensor, not {type(x).__name__}"
+            raise TypeError(f"{prim.name}(): {said}")
+    return the_long_way(prim, input, other, params, out)
 
 
 def _renamed(function: FunctionType, names: dict[str, str]) -> FunctionType:
@@ -100,13 +127,19 @@ def _renamed(function: FunctionType, names: dict[str, str]) -> FunctionType:
         co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
         co_cellvars=tuple(names.get(name, name) for name in code.co_cellvars),
     )
-    twin = FunctionType(
-        code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-    twin.__kwdefaults__, twin.__doc__ = function.__kwdefaults__, function.__doc__
-    twin.__dict__.update(function.__dict__)
-    twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    twin = _twin(function, code, function.__closure__)
     twin.__annotations__ = {
         names.get(name, name): kind for name, kind in function.__annotations__.items()
     }
+    return twin
+
+
+def _twin(function: FunctionType, code: Any, closure: Any) -> FunctionType:
+    twin = FunctionType(
+        code, function.__globals__, function.__name__, function.__defaults__, closure
+    )  # fmt: skip
+    twin.__kwdefaults__, twin.__doc__ = function.__kwdefaults__, function.__doc__
+    twin.__dict__.update(function.__dict__)
+    twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    twin.__annotations__ = function.__annotations__
     return twin

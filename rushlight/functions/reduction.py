@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core import dtypes
 from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.errors import fail
@@ -31,7 +33,10 @@ def dims_of(dim: Any, ndim: int) -> Any:
 
 
 def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
-    return (dim if axis is None else axis), (keepdim if keepdims is None else keepdims)
+    keep = keepdim if keepdims is None else keepdims
+    if keep is not False and keep is not True and not isinstance(keep, np.bool_):
+        raise TypeError(f"argument 'keepdim' must be bool, not {type(keep).__name__}")
+    return (dim if axis is None else axis), bool(keep)
 
 
 def put(result: Any, out: Any) -> Any:

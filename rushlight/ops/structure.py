@@ -29,7 +29,7 @@ def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
         return np.not_equal(x, 0)
     if kind.kind == "V":
         return dtypes.narrowed(x, kind)
-    if type(x) is np.ndarray and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
+    if x.base is not None and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
         y = dense_like(x, kind)
         np.copyto(y, x, casting="unsafe")
         return y
@@ -65,7 +65,7 @@ LATE.cast = cast
 
 
 def _keep_order(x: np.ndarray) -> np.ndarray:
-    if 0 in x.strides:
+    if x.base is not None and 0 in x.strides:
         y = lined(x.nbytes, dense_like, x)
         y[...] = x
         return y
