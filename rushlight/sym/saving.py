@@ -96,7 +96,7 @@ def loads(text: str) -> Any:
     """
     try:
         whole = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not a saved expression: {error}") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise fail(ValueError, "not a saved expression", f'it has no "format": "{FORMAT}"')
@@ -107,7 +107,7 @@ def loads(text: str) -> Any:
         for place, node in enumerate(whole["nodes"]):
             made.append(_read(node, made, place))
         found = [wrap(made[i]) for i in whole["outputs"]]
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"a damaged expression: {type(error).__name__}: {error}") from None
     return found if whole.get("several") else found[0]
 

@@ -136,7 +136,10 @@ class Source:
                 yield start, row
 
     def _not_csv(self, line: int, error: csv.Error) -> BaseException:
-        hints = {"unexpected end of data": "a quotation mark is opened there and never closed"}
+        hints = {
+            "unexpected end of data": "a quotation mark is opened there and never closed",
+            "field limit": "a quotation mark never closed? csv.field_size_limit(n) allows more",
+        }
         return fail(
             TableError,
             f"{self.name}: line {line}: {error}",
@@ -166,7 +169,7 @@ class Source:
         """Text, a block at a time, with the number of lines before it."""
         rest, number, offset, size = b"", 0, 0, BLOCK
         while True:
-            block = file.read(size)
+            block = file.read(max(size, len(rest)))  # of a long line twice as much each time
             data = rest + block
             end = data.rfind(b"\n") + 1 if block else len(data)
             if not data:
@@ -250,9 +253,10 @@ def check_header(names: list[str], source: Source) -> list[str]:
         for sep in OTHER_SEPARATORS:
             if sep in names[0] and sep != source.sep:
                 raise TableError(f"{source.name}: one column {names[0]!r}: sep={sep!r}?")
+    places: dict[str, int] = {}
     for number, name in enumerate(names):
-        if name in names[:number]:
-            first = names.index(name)
+        first = places.setdefault(name, number)
+        if first != number:
             raise fail(
                 TableError,
                 f"{source.name}: duplicate column {name!r} (columns {first + 1} and {number + 1})",

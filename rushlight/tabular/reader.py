@@ -58,11 +58,13 @@ class Layout:
 
     def _settle(self, names: list[str]) -> None:
         given = self.dtype if isinstance(self.dtype, dict) else {}
+        places = {name: place for place, name in enumerate(names)}
         for name in [*(self.wanted or ()), *given]:
-            if name not in names:
+            if name not in places:
                 raise no_column(name, names)
-        self.kept = [name for name in names if self.wanted is None or name in self.wanted]
-        self.places = [names.index(name) for name in self.kept]
+        wanted = places if self.wanted is None else set(self.wanted)
+        self.kept = [name for name in names if name in wanted]
+        self.places = [places[name] for name in self.kept]
         self.kinds = _kinds(self.dtype, names) | self.kinds
 
     def builders(self, keep: bool) -> list[Builder]:

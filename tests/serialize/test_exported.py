@@ -115,3 +115,11 @@ def test_mutants_of_expressions() -> None:
             str(sym.loads(text))
         except ValueError as error:
             assert str(error).strip()
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"tuple":' * 100_000])
+def test_deep_text_is_no_expression(deep: str) -> None:
+    node = '{"op":"constant","dtype":"weak","value":'
+    for text in (deep, '{"format":"rushlight.sym","version":1,"nodes":[' + node + deep):
+        with pytest.raises(ValueError, match="not a saved expression"):
+            sym.loads(text)

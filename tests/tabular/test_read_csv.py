@@ -160,6 +160,7 @@ WRONG = [
     ("a;b\n1;2\n", r"one column 'a;b': sep=';'\?", None),
     ("a\tb\n1\t2\n", r"one column 'a\\tb': sep='\\t'\?", None),
     ('a,b\n1,"2\n3,4\n', r"line 2: unexpected end of data", "never closed"),
+    (f'a,b\n1,"{"x" * 200_000}"\n', r"line 2: field larger than field limit", "field_size_limit"),
     ('a,b\n1,"2"x\n', r"line 2: ',' expected after '\"'", None),
     ("a,b\n1,2\x00\n", r"NUL byte at offset 7 \(line 2\)", "utf-16"),
     ("<!DOCTYPE html>\n", "this is an HTML page, not a table", None),
