@@ -26,11 +26,16 @@ _REALS = ("float32", "float64", "pairs")
 _REACH = 1 << 30  # bytes that an address may be from its register
 
 
-def suits(target: Any, tile: Tile, keeps: int = 0) -> bool:
-    """Whether `tile` can be written here for that target: its sums and pointers have registers."""
+def spoken(target: Any) -> bool:
+    """Whether functions for that target may be written as assembly."""
     if target is None or target.name not in SETS or not target.triple.startswith("x86_64"):
         return False
-    if "win" in target.triple.replace("darwin", ""):  # it has other registers for arguments
+    return "win" not in target.triple.replace("darwin", "")  # it has other registers for arguments
+
+
+def suits(target: Any, tile: Tile, keeps: int = 0) -> bool:
+    """Whether `tile` can be written here for that target: its sums and pointers have registers."""
+    if not spoken(target):
         return False
     if tile.inner or tile.tail or tile.out_tail or tile.type.name not in _REALS:
         return False

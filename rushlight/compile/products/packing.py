@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Type, Value
 from ..records import record
+from . import turning
 from .tiles import known_mask
 
 KERNEL = [("table", PTR), ("begin", I64), ("end", I64)]
@@ -205,7 +206,11 @@ def turn_name(module: Module, type: Type, edge: bool = False) -> str:
     if name not in module.functions:
         given = [("source", PTR), ("step", I64), ("target", PTR), ("to", I64)]
         more = [("rows", I64)] if edge else []
-        _turn(module.function(name, given + more, internal=True), type)
+        f = module.function(name, given + more, internal=True)
+        if turning.suits(module.target, type):
+            turning.emit(f, edge)
+        else:
+            _turn(f, type)
     return name
 
 
