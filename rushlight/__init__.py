@@ -186,6 +186,7 @@ _LAZY = {
     **{name: ("rushlight.types", name) for name in ("SymBool", "SymFloat", "SymInt")},
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "TensorType": ("rushlight.jit.annotations", "TensorType"),
+    "DeviceObjType": ("rushlight.jit.annotations", "DeviceObjType"),
     "PyTorchFileReader": ("rushlight.serialize.file_reader", "PyTorchFileReader"),
     "_subclasses": ("rushlight._subclasses", None),
     "return_types": ("rushlight.return_types", None),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple, Union  # noqa: UP035  (as old annotations say)
 
-__all__ = ["Any", "Dict", "List", "Optional", "TensorType", "Tuple", "Union"]
+__all__ = [
+    "Any", "DeviceObjType", "Dict", "List", "Optional", "TensorType", "Tuple", "Union",
+]  # fmt: skip
 
 
 class TensorType:
@@ -25,3 +27,23 @@ class TensorType:
 
 
 _TENSORS = TensorType()
+
+
+class DeviceObjType:
+    """The type of devices, as scripted code names it; there is one, which `get` gives.
+
+    >>> from rushlight.jit.annotations import DeviceObjType
+    >>> DeviceObjType.get()
+    Device
+    """
+
+    @staticmethod
+    def get() -> DeviceObjType:
+        """The type itself."""
+        return _DEVICES
+
+    def __repr__(self) -> str:
+        return "Device"
+
+
+_DEVICES = DeviceObjType()
