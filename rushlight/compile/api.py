@@ -128,6 +128,7 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.backend = function, backend
         self.fullgraph, self.limit = fullgraph, limit
+        self._raises = Unsupported if fullgraph else None
         self._lock = fork_safe(self, threading.RLock)
         _MADE.add(self)
         self.reset()
@@ -317,11 +318,10 @@ class Compiled:
             ready = self._ready(args, kwargs)
             if ready is not None:
                 return self._run(ready, args, kwargs)
-        raises = Unsupported if self.fullgraph else None
         self._changing.moved([x.places for x in self._own if x.fits(args, kwargs, before)])
         kept = self._remembered(arguments)
         result, captured, _ = capture(
-            self.function, args, kwargs, raises, kept.forms, self._changing
+            self.function, args, kwargs, self._raises, kept.forms, self._changing
         )
         if isinstance(captured, Uncompilable):
             self._refuse(captured, args, kwargs, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..tracing.required import Refused
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Owner, Source, owner_in
 from .backward import output_entry
-from .guards import Place, checker, same
+from .guards import ABSENT, Place, checker, same, set_on
 from .texts import Texts, texts_in
 
 
@@ -49,7 +49,7 @@ HOOKED = 3
 class Argument:
     """What a tensor argument must look like."""
 
-    __slots__ = ("dtype", "history", "kind", "shape", "strides")
+    __slots__ = ("absent", "dtype", "history", "kind", "named", "shape", "strides")
 
     def __init__(self, x: Tensor) -> None:
         array = x._array
@@ -57,6 +57,19 @@ class Argument:
             type(x), array.shape, array.dtype, array.strides,
         )  # fmt: skip
         self.history = history(x)
+        self.named = set_on(x)
+        self.absent: frozenset[str] = frozenset()  # names that the call asks for, and x has not
+
+    @property
+    def expecting(self) -> bool:
+        """Whether it counts what somebody has set on the tensor."""
+        return bool(self.named or self.absent)
+
+    def as_set(self, x: Any) -> bool:
+        """Whether what is set on a tensor is what was set on that one."""
+        table = vars(x)
+        alike = all(same(table.get(name, ABSENT), value) for name, value in self.named.items())
+        return alike and self.absent.isdisjoint(table)
 
     def fits(self, x: Any) -> bool:
         """Whether a value is a tensor of this form."""
@@ -66,6 +79,7 @@ class Argument:
         return (
             array.shape == self.shape and array.dtype == self.dtype
             and array.strides == self.strides and history(x) == self.history
+            and (not self.expecting or self.as_set(x))
         )  # fmt: skip
 
     def __str__(self) -> str:
@@ -90,6 +104,18 @@ def pattern(value: Any) -> Any:
     if type(value) is dict:
         return {key: pattern(part) for key, part in value.items()}
     return value
+
+
+def expects(wanted: Any, asked: Iterable[str]) -> bool:
+    """Whether it counts what is set on arguments, of a call that asks for attributes by name."""
+    if type(wanted) is Argument:
+        names = [name for name in asked if not hasattr(wanted.kind, name)]
+        wanted.absent = frozenset(names).difference(wanted.named)
+        return wanted.expecting
+    parts = wanted.values() if type(wanted) is dict else wanted
+    inside = parts if type(wanted) in (dict, list, tuple) else ()
+    found = [expects(part, asked) for part in inside]  # all are told
+    return any(found)
 
 
 def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
@@ -122,6 +148,7 @@ class Bound:
         self.halves, self.first = halves, first  # `first` asks whether the values will do
         self.engines = list({id(x): x for x in map(_engine, captured.graph.effects)}.values())
         self.arguments = arguments
+        self.expecting = expects(arguments, captured.asked)
         self.conditions: dict[str, Any] = {}  # on numbers among the arguments, asked by the caller
         self.places: list[Place] = captured.places
         self.presence = captured.presence

@@ -141,6 +141,8 @@ class _Writer:
             if isinstance(wanted, Argument):
                 self.names[f"K{i}"] = wanted.kind
                 state = _HISTORIES[wanted.history].format(i=i)
+                if wanted.expecting:
+                    self.names[f"F{i}"], state = wanted.as_set, f"{state} or not F{i}(x{i})"
                 add(f"if type(x{i}) is not K{i} or {state}: return MISS")
             else:
                 self.names[f"E{i}"] = wanted

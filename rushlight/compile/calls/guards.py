@@ -78,6 +78,11 @@ def of_class(kind: type, name: str) -> Any:
     return ABSENT
 
 
+def set_on(x: Any) -> dict[str, Any]:
+    """What somebody has set on a tensor: names that begin with _ are the package's own."""
+    return {name: value for name, value in vars(x).items() if name[0] != "_"}
+
+
 def form(x: Any) -> Any:
     """What programs take for granted of a tensor that is another one at every call."""
     array = getattr(x, "_array", None)

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes, acting
 from ...core.names import home, own_name
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
-from ..calls.guards import SCALARS, Place, look
+from ..calls.guards import SCALARS, Place, look, set_on
 from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
@@ -55,6 +55,7 @@ class Reach:
         self.schedules: list[Any] = []  # of learning rates
         self.tables = Tables()
         self.logs = Logs()
+        self.arguments: list[tuple[Tensor, dict[str, Any]]] = []  # and what is set on them
         self.functions: list[types.FunctionType] = []  # those of the user's
         self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
@@ -80,6 +81,14 @@ class Reach:
             self._kinds.note(self)
         if self._hooks is not None:
             self._hooks.expected = look(self._hooks)
+
+    def given(self, tensors: Iterable[Tensor]) -> None:
+        """Visit what is set on the tensors among the arguments."""
+        for x in tensors:
+            found = set_on(x)
+            self.arguments.append((x, found))
+            for name, part in found.items():
+                self.walk(part, f"argument.{name}")
 
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""

@@ -23,6 +23,7 @@ from ..disk.reach import Reach
 from ..middle.graph import Graph, Node, order
 from ..middle.joint import Joint, differentiate, split
 from .changes import CHANGES, Changed, Uncompilable, check_old, shared_memory, window
+from .exchanged import look_around
 from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .numbers import Followed, Key, Number, bounded
@@ -95,6 +96,7 @@ class Captured:
         self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
         self.joint: Joint | None = None
         self.required = Required((), ())
+        self.asked: set[str] = set()  # attributes that the call may find missing
         self.late: int | None = None  # the output that says whether the call was right at all
         self.later: Later | None = None  # what of the traced call is still to be computed
         self.left: list[Left] = []  # and where it goes
@@ -157,6 +159,7 @@ def capture(
             reach.walk(value, "argument")
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
+    look_around(reach, leaves)
     if reach.opaque:
         code = getattr(function, "__code__", None)
         line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
@@ -292,7 +295,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
     captured.afterwards = tracer.afterwards.steps
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
-    captured.places = changed.guarded(fixed)
+    captured.places, captured.asked = changed.guarded(fixed), reach.asked
     captured.presence = _presence(tracer)
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give.left)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.tensor import Tensor
-from ..calls.guards import Place, look
+from ..calls.guards import ABSENT, Place, look, same, set_on
 from ..disk.reach import Reach
 from .sources import Source
 from .spots import NUMBERED, Changing, Here, Spot, lists_of
@@ -39,6 +39,11 @@ class Changed:
     def __init__(self, tracer: Tracer, reach: Reach) -> None:
         self._here, self._conditions = tracer.here, tracer.conditions
         tracer.called.restore()
+        for x, before in reach.arguments:
+            now = set_on(x)
+            for name in {**before, **now}:
+                if not same(now.get(name, ABSENT), before.get(name, ABSENT)):
+                    raise Uncompilable(f"{CHANGES} argument.{name}")
         lent, self._grown = tracer.here.restored(), grown_lists(reach)
         self._stores = changed_places(tracer, reach, {spot.mark for spot in lent})
         wasted = tracer.changing.wasted(tracer.here) if tracer.changing is not None else ()
