@@ -53,6 +53,7 @@ STANCES = ("default", "force_eager", "eager_on_recompile", "fail_on_recompile",
            "eager_then_compile", "aot_eager_then_compile")  # fmt: skip
 STANCE = [STANCES[0]]  # what is done now with calls that have, or would get, a program
 _MADE: weakref.WeakSet[Compiled] = weakref.WeakSet()
+_Ready = tuple[Bound, list[Any], list[Tensor]]
 
 
 def _renewed() -> None:
@@ -164,9 +165,8 @@ class Compiled:
         return self._long_call(args, kwargs)
 
     def _long_call(self, args: Any, kwargs: Any) -> Any:
-        if STATE.tracer is not None or self._eager is not None or self.backend == "eager":
-            return self.function(*args, **kwargs)
-        if STANCE[0] == "force_eager":
+        stays = self._eager is not None or self.backend == "eager" or STANCE[0] == "force_eager"
+        if stays or STATE.tracer is not None:
             return self.function(*args, **kwargs)
         for following in self._followings:
             given = following.given(args, kwargs)
@@ -216,11 +216,11 @@ class Compiled:
         call._changing = self._changing
         return call
 
-    def _ready(self, args: Any, kwargs: Any) -> tuple[Bound, list[Any], list[Tensor]] | None:
+    def _ready(self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> _Ready | None:
         """The program that a call can run, with its arrays and the tensors among the arguments."""
         for place, bound in enumerate(self._own):
             leaves: list[Tensor] = []
-            if bound.matches(args, kwargs, leaves):
+            if bound not in refused and bound.matches(args, kwargs, leaves):
                 arrays = bound.fetch(leaves)
                 if arrays is not None:
                     if place:
@@ -228,15 +228,26 @@ class Compiled:
                     return bound, arrays, leaves
         return None
 
-    def _run(self, ready: tuple[Bound, list[Any], list[Tensor]], args: Any, kwargs: Any) -> Any:
+    def _run(self, ready: _Ready, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> Any:
         bound, arrays, leaves = ready
         try:
             result = bound(arrays, leaves)
         except Refused as error:
+            if bound.captured.pinned:
+                return self._otherwise((*refused, bound), args, kwargs)
             LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
             return self.function(*args, **kwargs)
         bound.conclude()
         return result
+
+    def _otherwise(self, refused: tuple[Bound, ...], args: Any, kwargs: Any) -> Any:
+        """A call that goes by other values than these programs: by another one, known or new."""
+        ready = self._ready(args, kwargs, refused)
+        if ready is not None:
+            return self._run(ready, args, kwargs, refused)
+        if self._refusals.meet(args, kwargs):
+            return self.function(*args, **kwargs)
+        return self._make(args, kwargs, refused)
 
     def _prefer(self, bound: Bound) -> None:
         """Try a program first from now on, once it was the right one twice in a row."""
@@ -290,19 +301,20 @@ class Compiled:
         first, self._called = not self._called, True
         return STANCE[0] == "eager_on_recompile" or (first and STANCE[0].endswith("_then_compile"))
 
-    def _make(self, args: Any, kwargs: Any) -> Any:
+    def _make(self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> Any:
         if STANCE[0] != "default" and self._held_back():
             return self.function(*args, **kwargs)
         lock = TRACING[0]
         if not lock.acquire(timeout=PATIENCE):  # held by a call that waits for this one
             return self.function(*args, **kwargs)
         try:
-            ready = self._ready(args, kwargs)  # another thread may have made it, or traced
+            # another thread may have made it, or traced
+            ready = self._ready(args, kwargs, refused)
             if ready is None:
                 return self._made(args, kwargs)
         finally:
             lock.release()
-        return self._run(ready, args, kwargs)
+        return self._run(ready, args, kwargs, refused)
 
     def _made(self, args: Any, kwargs: Any) -> Any:
         """Trace a call and make a program of it, or say why there is none; the call's result."""

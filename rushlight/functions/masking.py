@@ -10,10 +10,12 @@ from ..core import dtypes, numbers
 from ..core.dispatch import scalar_type_name, write_out
 from ..core.inplace import refuse_sharing
 from ..core.shapes import broadcast
+from ..core.state import STATE
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
 from ..ops import placing as p
 from ..ops import structure as s
+from .assembly import broadcast_tensors
 
 __all__ = [
     "masked_fill", "masked_scatter", "masked_select",
@@ -86,6 +88,9 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
         if out.dtype is not input.dtype:
             raise RuntimeError("masked_select(): self and result must have the same scalar type")
         refuse_sharing(out, input, mask)
+    if STATE.tracer is not None and out is None:  # it may know the mask, and so the shape
+        wide, places = broadcast_tensors(input, mask)
+        return wide[places]
     result = p.masked_select(input, where)
     return result if out is None else write_out(result, out)
 

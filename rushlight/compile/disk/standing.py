@@ -157,7 +157,8 @@ class Call:
         """Keep what was made of this call, if all of it can be written down."""
         captured, first = bound.captured, bound.first
         plain = not (captured.joint or captured.stores or captured.afterwards)
-        plain = plain and not captured.here.spots
+        plain = plain and not captured.here.spots and not captured.pinned
+        plain = plain and not bound.expecting
         plain = plain and self._warnings() == self._warned  # a warning is to be given again
         programs = [bound.program] if first is None else [bound.program, first]
         if not plain or len(captured.graph) < LEAST or captured.graph.effects:

@@ -28,10 +28,11 @@ from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .numbers import Followed, Key, Number, bounded
 from .replacing import let_go, values_in
+from .pinned import NEW
 from .required import Required
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
-from .trace import Tracer
+from .trace import PASSING, Tracer
 from .traced import Traced, covers
 from .watch import Watch
 
@@ -106,6 +107,7 @@ class Captured:
         self.stored: Any = ()  # those, as `results`
         self.here = Here()  # the numbers that are known from where they stand
         self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
+        self.pinned = False  # whether the program is for calls that go by values as this one did
         self.keyed: dict[Key, int] = {}  # which tensors of the call stand for its numbers
         self.numbers: list[Any] = []  # weak references to what stands for them in the traced call
 
@@ -196,8 +198,8 @@ def capture(
 
 def _give_back(tracer: Tracer) -> None:
     """Put numbers in the places of all that stood for them."""
-    tracer.here.restored()
     tracer.called.restore()
+    tracer.here.restored()
     let_go(tracer.numbers)
 
 
@@ -265,6 +267,8 @@ def _without_numbers(
 
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
+    if tracer.unsure:
+        raise Uncompilable(f"{PASSING} {NEW}")
     changed = Changed(tracer, reach)
     result = result, changed.values
     check_old(tracer)
@@ -290,6 +294,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late, captured.numbers = required, late, tracer.numbers
+    captured.pinned = tracer.pinned > 0
     captured.joint, captured.shared, captured.items = joint, shared, items
     (captured.results, captured.stored), captured.writes = results, writes
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here

@@ -10,7 +10,7 @@ from ...core import dispatch
 from ...core.primitive import Primitive
 from ...core.state import STATE
 from ...core.tensor import Tensor
-from .numpy_calls import rounded, typed, value_of
+from .numpy_calls import masks, rounded, typed, value_of
 from .traced import Traced, traced_in
 
 ndarray = np.ndarray
@@ -38,6 +38,8 @@ def _handled(tracer: Any, prim: Primitive, inputs: tuple[Any, ...], params: tupl
         return handle(prim, inputs, params)
     if prim.name == "where":
         operands = _chosen(operands)
+    elif prim.name == "index" and masks(params):
+        params = tracer.unmasked(params)
     return dispatch.finish(prim, inputs, operands, tracer.call(prim, operands, params), params)
 
 

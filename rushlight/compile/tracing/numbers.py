@@ -86,7 +86,9 @@ class Number:
         if not self.followed():
             return self.value
         if self.late:
-            STATE.tracer.escape(".item()")
+            array = None if self.tensor is None else self.tensor._array
+            if array is None or not STATE.tracer.pin(array, ".item()"):
+                STATE.tracer.escape(".item()")
             return self.value
         STATE.tracer.here.took(self.text)
         return _asked(self.text)

@@ -167,8 +167,11 @@ class NumpyCalls:
         if function is np.copyto:
             return self.write(args[0], args[1])
         out = kwargs.pop("out", None)
-        if function.__name__ in _WRITERS or function.__name__ in COUNTING:
+        counts = function.__name__ in COUNTING
+        if function.__name__ in _WRITERS or (counts and not self.pin_all((args, kwargs))):
             self.stop(f"numpy.{function.__name__}")
+            return _dead(function, args, kwargs, out)
+        if counts:
             return _dead(function, args, kwargs, out)
         space = function.__module__.removeprefix("numpy").lstrip(".")
         prefix = f"{space}." if space in ("linalg", "fft") else ""

@@ -133,7 +133,7 @@ class Required:
         for node in dict.fromkeys(nodes):
             if constant(node):  # the traced call has asked it
                 continue
-            (early if _can_be_early(node) else late).append(node)
+            (early if can_be_early(node) else late).append(node)
         self.late = _all(late) if late else None
         self.reads: list[int] = []
         self.graph: Graph | None = None
@@ -144,7 +144,8 @@ class Required:
             self.graph = Graph([inputs[place] for place in self.reads], [whole])
 
 
-def _can_be_early(node: Node) -> bool:
+def can_be_early(node: Node) -> bool:
+    """Whether a question can be asked before the program runs: from its inputs, and soon done."""
     found = order([node])
     if any(x.op in _LATE for x in found):
         return False

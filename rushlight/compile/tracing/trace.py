@@ -31,6 +31,7 @@ from .items import Promises
 from .later import Forms, Later, Met
 from .lent import Lending, array_of
 from .numpy_calls import COUNTING, line, masks, value_of
+from .pinned import Pins
 from .pulls import Pulls
 from .required import ASKS, ask
 from .schedules import Afterwards, Settings
@@ -57,7 +58,7 @@ class Unwatched:
     seen = unseen
 
 
-class Tracer(Draws, Settings, Lending, Promises):
+class Tracer(Draws, Settings, Lending, Promises, Pins):
     """One trace: its inputs, its memory cells, the draws it made, and why it ended early."""
 
     def __init__(self, reach: Any = None, leaves: Any = (), forms: Forms | None = None) -> None:
@@ -86,6 +87,7 @@ class Tracer(Draws, Settings, Lending, Promises):
         self.numbers: list[Any] = []  # weak references to what stands for numbers of the call
         self.conditions: dict[str, Any] = {}  # what was asked of them, and the answers
         self.begin_promises()
+        self.begin_pins()
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end

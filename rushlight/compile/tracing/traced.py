@@ -143,9 +143,11 @@ class Traced:
     def escape(self, how: str) -> np.ndarray:
         """The real array, for a use that cannot be noted: the trace ends.
 
-        A number that depends on nothing outside the call is the same in every run.
+        A number that depends on nothing outside the call is the same in every run; another may
+        be one that calls are asked for (`pinned.py`).
         """
-        if how not in _COPIES or self.tracer.closed or not constant(self.read()):
+        own = how in _COPIES and (self.tracer.closed or constant(self.read()))
+        if not own and not (how in _VALUES and self.tracer.pin(self, how)):
             self.tracer.escape(how)
         return self.value
 
@@ -198,9 +200,8 @@ class Traced:
         return self.copy()
 
 
-_COPIES = frozenset("bool() int() float() complex() repr() .item() .tolist()".split()) | {
-    "an index"
-}
+_VALUES = frozenset(("bool()", "int()", "float()", ".item()", ".tolist()", "an index", "NumPy"))
+_COPIES = _VALUES - {"NumPy"} | {"complex()", "repr()"}
 
 
 def constant(node: Node) -> bool:

@@ -109,25 +109,23 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
+    if num_classes == -1:
+        num_classes = int(tensor.max()) + 1
     if _labels_outside(tensor, num_classes):
         values = n.settled(tensor)
         if int(values.min()) < 0:
             raise RuntimeError("Class values must be non-negative.")
-        if num_classes != -1:
-            error = RuntimeError("Class values must be smaller than num_classes.")
-            error.add_note(f"the largest label is {values.max()}, num_classes is {num_classes}")
-            raise error
-        num_classes = int(tensor.max()) + 1
+        error = RuntimeError("Class values must be smaller than num_classes.")
+        error.add_note(f"the largest label is {values.max()}, num_classes is {num_classes}")
+        raise error
     return (tensor.unsqueeze(-1) == rl.arange(num_classes)).long()
 
 
 def _labels_outside(tensor: Tensor, num_classes: int) -> bool:
-    """Whether labels are none of the classes, or the number of classes is to be found."""
+    """Whether labels are none of the classes."""
     try:
-        return n.outside(tensor, 0, num_classes) or num_classes == -1
+        return n.outside(tensor, 0, num_classes)
     except RuntimeError:  # one sample of a batch: its values are not at hand
-        if num_classes == -1:
-            raise
         return False
 
 
