@@ -202,3 +202,18 @@ def test_ragged_batches_name_sample_and_shapes():
     with pytest.raises(RuntimeError) as caught:
         next(iter(DataLoader(samples, batch_size=2)))
     assert any("[0, 1]" in note for note in caught.value.__notes__)
+
+
+def test_a_pass_over_a_loader_of_another_class() -> None:
+    class Fake:
+        """What fastai hands in: torch's attributes and no more."""
+
+        dataset = [1, 2, 3]
+        _dataset_kind = rl.utils.data.dataloader._DatasetKind.Map
+        _index_sampler = (0, 2)
+        _auto_collation, collate_fn, drop_last = False, staticmethod(lambda x: x), False
+        pin_memory, generator, num_workers, timeout = False, None, 0, 0
+        _IterableDataset_len_called = None
+
+    taken = rl.utils.data.dataloader._SingleProcessDataLoaderIter
+    assert list(taken(Fake())) == [1, 3]

@@ -287,9 +287,11 @@ class _BaseDataLoaderIter:
         self._base_seed = int(draw.item())
         self._num_yielded, self._promised = 0, loader._IterableDataset_len_called
         kind = IterableFetcher if self._iterable else MapFetcher
+        # fastai hands in a loader of its own class, which has what torch's passes ask for
+        skip_bad = getattr(loader, "skip_bad", False)
         self._make_fetcher = partial(
             kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last,
-            loader.skip_bad,
+            skip_bad,
         )  # fmt: skip
         self._list_skipped()
 
