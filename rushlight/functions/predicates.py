@@ -12,6 +12,7 @@ from ..core.dispatch import result_type as common_type
 from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
+from ..ops import compare
 from .arguments import misfit
 from .complex_parts import imag
 
@@ -128,11 +129,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if a.shape != b.shape:
         return False
     if input.dtype is not other.dtype:
-        raise RuntimeError(
-            "Expected object of data type"
-            f" {input.dtype!r} but got data type {other.dtype!r} for argument 'other' in call to"
-            " equal"
-        )
+        return bool(compare.eq(input, other).all().item())
     return bool((a == b).all())
 
 

@@ -32,11 +32,11 @@ def dims_of(dim: Any, ndim: int) -> Any:
     return found if ndim else None
 
 
-def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, bool]:
+def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, Any]:
     keep = keepdim if keepdims is None else keepdims
     if keep is not False and keep is not True and not isinstance(keep, np.bool_):
         raise TypeError(f"argument 'keepdim' must be bool, not {type(keep).__name__}")
-    return (dim if axis is None else axis), bool(keep)
+    return (dim if axis is None else axis), keep
 
 
 def put(result: Any, out: Any) -> Any:
@@ -266,11 +266,10 @@ def argmin(
 
 def _arg(op: Any, name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     _not_empty(input, dim, name)
-    return op(
-        input,
-        None if dim is None else dimension(dim, input._array.ndim),
-        keepdim and dim is not None,
-    )
+    if dim is None:
+        found = op(input, None, False)
+        return s.reshape(found, (1,) * input._array.ndim) if keepdim else found
+    return op(input, dimension(dim, input._array.ndim), keepdim)
 
 
 def all(
