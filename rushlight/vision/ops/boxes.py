@@ -175,17 +175,20 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
     if len(boxes) != len(scores):
         raise RuntimeError("boxes and scores should have same number of elements in dimension 0,"
                            f" got {len(boxes)} and {len(scores)}")  # fmt: skip
-    corners = wide(boxes.detach()).numpy()
-    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    rest, kept = scores.detach().argsort(descending=True, stable=True).numpy(), []
-    while len(rest):
-        best, rest = rest[0], rest[1:]
-        kept.append(int(best))
-        low = np.maximum(corners[best, :2], corners[rest, :2])
-        sides = np.maximum(np.minimum(corners[best, 2:], corners[rest, 2:]) - low, 0)
-        both = sides[:, 0] * sides[:, 1]
-        with np.errstate(invalid="ignore"):  # boxes without area: what is nan stays
-            rest = rest[~(both / (area[best] + area[rest] - both) > iou_threshold)]
+    order = scores.detach().argsort(descending=True, stable=True).numpy()
+    x1, y1, x2, y2 = np.ascontiguousarray(wide(boxes.detach()).numpy()[order].T)
+    area, alive, kept = (x2 - x1) * (y2 - y1), np.ones(len(order), bool), []
+    with np.errstate(invalid="ignore", divide="ignore"):  # boxes without area
+        for k, index in enumerate(order):
+            if not alive[k]:
+                continue
+            kept.append(int(index))
+            rest = slice(k + 1, None)
+            width = np.minimum(x2[k], x2[rest]) - np.maximum(x1[k], x1[rest])
+            height = np.minimum(y2[k], y2[rest]) - np.maximum(y1[k], y1[rest])
+            both = np.maximum(width, 0) * np.maximum(height, 0)
+            # what is nan stays
+            alive[rest] &= ~(both / (area[k] + area[rest] - both) > iou_threshold)
     return rl.tensor(kept, dtype=rl.int64)
 
 
