@@ -275,10 +275,7 @@ class Reach:
                 found, place, path = found[key], (found, key), f"{path}[{key!r}]"
                 continue
             if isinstance(found, types.ModuleType):
-                if f"{found.__name__}.{name}".startswith(_CHANCE):
-                    self.opaque.append(f"numpy.random {_DRAWS}")
-                if found is os and name in ("environ", "getenv"):
-                    self.stack.append((vars(os.environ)["_data"], "os.environ"))
+                self._beside(found, name)
                 if not own_module(found) or name not in vars(found):
                     self._meet_stranger(own_name(found))
                     return
@@ -302,6 +299,13 @@ class Reach:
                 return
             path = f"{path}.{name}"
         self.stack.append((found, path))
+
+    def _beside(self, module: types.ModuleType, name: str) -> None:
+        """What a name of a module leads to that does not stand there: chance, the environment."""
+        if f"{module.__name__}.{name}".startswith(_CHANCE):
+            self.opaque.append(f"numpy.random {_DRAWS}")
+        if module is os and name in ("environ", "getenv"):
+            self.stack.append((vars(os.environ)["_data"], "os.environ"))
 
     def _registered(self, owner: Any, name: str) -> Any:
         """A parameter, buffer or layer of a module by its name; its table is noted."""

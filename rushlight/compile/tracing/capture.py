@@ -27,8 +27,8 @@ from .exchanged import look_around
 from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .numbers import Followed, Key, Number, bounded
-from .replacing import let_go, values_in
 from .pinned import NEW
+from .replacing import let_go, values_in
 from .required import Required
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
