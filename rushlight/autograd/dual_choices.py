@@ -71,7 +71,7 @@ def _extremum(ts: Any, y: Any, x: ndarray, dims: Dims = None, keep: bool = False
 
 
 def _variance(ts: Any, y: Any, x: ndarray, dims: Dims, correction: float, keep: bool) -> Any:
-    freedom = max(count(x.shape, dims) - correction, 0) or float("nan")
+    freedom = count(x.shape, dims) - correction or float("nan")  # below zero too, as torch
     along = np.subtract(x, _mean(x, dims, True))
     np.multiply(ts[0], along, along)
     return _sum(along, dims, keep) * number(2 / freedom, x.dtype)

@@ -193,7 +193,7 @@ def _cross_entropy(
 
 
 def _variance(ts: Any, y: Any, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
-    freedom = max(count(x.shape, dims) - correction, 0) or float("nan")
+    freedom = count(x.shape, dims) - correction or float("nan")  # below zero too, as torch
     gap = conj(x - mean_of(x, dims, True))
     along = sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
     return along.real if _array(along).dtype.kind == "c" else along

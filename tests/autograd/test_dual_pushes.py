@@ -104,3 +104,11 @@ def test_comparisons_of_duals_are_plain_and_magnitudes_follow_signs() -> None:
     assert larger == [[True, False], [False, True]] and same == [[True, True], [True, True]]
     assert other == [[False, True], [True, True]]
     assert all(type(one._array) is np.ndarray for one in seen[0])
+
+
+def test_variances_with_corrections_beyond_their_numbers_push_as_they_pull() -> None:
+    x, t = rl.tensor([1.0, 2.0, 4.0]), rl.tensor([1.0, 0.0, 2.0])
+    for correction in (0, 1, 5):
+        function = lambda x, c=correction: x.var(0, correction=c)
+        pushed = rl.func.jvp(function, (x,), (t,))[1]
+        assert pushed.allclose(rl.func.grad(function)(x) @ t)
