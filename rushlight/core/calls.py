@@ -168,11 +168,10 @@ def _unary_with_params(prim: Primitive) -> Any:
     return op
 
 
-def _binary(prim: Primitive, long_way: Any = None) -> Any:
-    long_way, numbers = long_way or the_long_way, NUMBERS  # public ops may have stricter ones
+def _binary(prim: Primitive, long_way: Any = None, numbers: Any = NUMBERS) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
-    plain = type(evaluate) is np.ufunc
+    plain, long_way = type(evaluate) is np.ufunc, long_way or the_long_way
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
