@@ -122,7 +122,7 @@ def explain() -> bool:
     else:
         return False
     text = str(found).partition("\n")[0]
-    if " positional argument" in text and _names_said(frame) is None:
+    if " positional argument" in text and _said(frame)[0] is None:
         return False  # what was given by name counts as given by place there
     if found is not None and text != str(error).partition("\n")[0]:
         raise found from None
@@ -223,8 +223,8 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
             return value
         return _lost_value(value)
 
-    spoken = _names_said(frame) or ()
-    count = code.co_argcount
+    named, by_place = _said(frame)
+    spoken, count = named or (), code.co_argcount
     names = code.co_varnames[:count]
     defaults = dict(zip(names[::-1], (public.__defaults__ or ())[::-1]))
     given = [
@@ -236,9 +236,10 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
             )
         )
     ]  # fmt: skip
-    args = [take(name) for name in names[: given[-1] + 1 if given else 0] if name not in spoken]
+    taken = max(given[-1] + 1 if given else 0, min(by_place, count))
+    args = [take(name) for name in names[:taken] if name not in spoken]
     kwargs = {name: take(name) for name in names if name in spoken}
-    for name in names[given[-1] + 1 if given else 0 :]:
+    for name in names[taken:]:
         if name in defaults and type(take(name)) is Lost:
             kwargs[name] = take(name)  # given or not: it fits by name, and is not missed
     after = count + code.co_kwonlyargcount
@@ -298,33 +299,35 @@ def _movements(code: CodeType) -> tuple[list[tuple[str, int]], list[tuple[int, i
     return stores, jumps
 
 
-def _names_said(frame: FrameType) -> tuple[str, ...] | None:
-    """Which arguments of a call its caller gives by name; None where it hands on `**kwargs`."""
+def _said(frame: FrameType) -> tuple[tuple[str, ...] | None, int]:
+    """What a call gives by name (None where it hands on `**kwargs`), and how much by place."""
     caller = frame.f_back
     if caller is None:
-        return ()
-    places, names = _calls(caller.f_code)
+        return (), 0
+    places, said = _calls(caller.f_code)
     found = bisect.bisect_right(places, caller.f_lasti)
-    return names[found - 1] if found else ()
+    return said[found - 1] if found else ((), 0)
 
 
 @functools.lru_cache(512)
-def _calls(code: CodeType) -> tuple[list[int], list[tuple[str, ...] | None]]:
-    """The places of all calls in a function, and the arguments that each gives by name."""
+def _calls(code: CodeType) -> tuple[list[int], list[tuple[tuple[str, ...] | None, int]]]:
+    """The places of all calls in a function, and what each gives by name and by place."""
     places: list[int] = []
-    names: list[tuple[str, ...] | None] = []
+    said: list[tuple[tuple[str, ...] | None, int]] = []
     last: Any = ()
     for one in dis.get_instructions(code):
         if one.opname == "KW_NAMES":
             last = code.co_consts[one.arg or 0]
         elif one.opname.startswith("CALL"):
             places.append(one.offset)
-            told = last if type(last) is tuple and one.opname in ("CALL", "CALL_KW") else ()
-            names.append(None if one.opname.startswith("CALL_FUNCTION_EX") else told)
+            plain = one.opname in ("CALL", "CALL_KW")
+            told = last if type(last) is tuple and plain else ()
+            count = (one.arg or 0) - len(told) if plain else 0
+            said.append((None if one.opname.startswith("CALL_FUNCTION_EX") else told, count))
             last = ()
         elif one.opname != "PRECALL":
             last = one.argval if one.opname == "LOAD_CONST" else ()
-    return places, names
+    return places, said
 
 
 def misfit(forms: list[Form], args: list[Any], kwargs: dict[str, Any]) -> BaseException | None:

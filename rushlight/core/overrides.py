@@ -98,7 +98,8 @@ def kin(result: Tensor, source: Tensor) -> Tensor:
     kind = type(source)
     if kind is Tensor or SWITCH.off:
         return result
-    inherits = getattr(kind.__torch_function__, "__func__", None) is torch_function
+    handler = getattr(kind, "__torch_function__", None)
+    inherits = getattr(handler, "__func__", None) is torch_function
     return convert(result, kind, (source,)) if inherits else result
 
 

@@ -71,14 +71,9 @@ def agree(found: Any, wanted: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-def shaped_by_values(prim: Primitive, sample: Sample) -> bool:
+def shaped_by_values(prim: Primitive) -> bool:
     """Whether the shape of a result depends on values: a program cannot have it."""
-    masks = any(isinstance(part, np.ndarray) and part.dtype == bool for part in flat(sample.params))
-    return prim.name == "masked_select" or (prim.name == "index" and masks)
-
-
-def flat(value: Any) -> list[Any]:
-    return [y for x in value for y in flat(x)] if isinstance(value, (tuple, list)) else [value]
+    return prim.name == "masked_select"
 
 
 def run(prim: Primitive, sample: Sample) -> tuple[Any, list[Any], Any]:
@@ -107,7 +102,7 @@ def test_compiled_equals_eager(prim: Primitive, sample: Sample, backend: str) ->
     if backend == "llvm":
         pytest.importorskip("llvmlite")
     function, inputs, wanted = run(prim, sample)
-    if shaped_by_values(prim, sample):
+    if shaped_by_values(prim):
         step = rl.compile(function, backend=backend)
         with pytest.warns(UserWarning, match="depends on values"):
             agree(step(*inputs), wanted, 1e-9)

@@ -134,6 +134,7 @@ class NumpyCalls:
     result: Any
     results: Any
     stop: Any
+    pin_all: Any
     later: Any
     watch: Any
     place: str
