@@ -68,7 +68,6 @@ LOG: list[Any] = []
     ("function", "said"),
     [
         (lambda x: x * math.exp(-x.sum().item()), "item"),
-        (lambda x: x * float(x[0]), "item|float"),
         (lambda x: x[: int(x[1])], "item|int|index"),
         (lambda x: x.numpy().sum() * x, "NumPy|numpy|need"),
         (lambda x: torch.tensor(np.asarray(x)), "NumPy|numpy"),

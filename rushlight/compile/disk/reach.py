@@ -284,8 +284,8 @@ class Reach:
             elif type(table) is dict and name in table and not isinstance(found, type):
                 self.tables.note(table, path)
                 self.note("attribute", table, name, table[name], f"{path}.{name}")
-                if isinstance(table[name], types.FunctionType) and not own_code(table[name]):
-                    self.stack.append((found, path))  # a library's function in a method's place
+                if _replaces_method(found, name, table[name]):
+                    self.stack.append((found, path))
                 found, place = table[name], (table, name)
             elif (part := self._registered(found, name)) is not None:
                 found = part
@@ -388,6 +388,12 @@ class Reach:
                 self._seen[id(base)] = base
                 for part in vars(base).values():
                     self.stack += [(function, path) for function in functions_in(part)]
+
+
+def _replaces_method(owner: Any, name: str, value: Any) -> bool:
+    """Whether a library's function stands in a method's place, as a schedule's does in `step`'s."""
+    library = isinstance(value, types.FunctionType) and not own_code(value)
+    return library and any(name in vars(kind) for kind in type(owner).__mro__)
 
 
 def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:

@@ -431,7 +431,8 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -rl.empty_like(logits).exponential_().log()
+    like = rl.empty_like(logits, memory_format=rl.contiguous_format)
+    noise = -like.exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft
