@@ -211,7 +211,8 @@ def dropout_noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """0 with probability p, else 1 / (1 - p), drawn as torch draws it (0 < p < 1)."""
     if is_value(like) and like._array.absent:
         return elsewhere.finished(shape, like._array.dtype)
-    out = _laid_out(like, shape)
+    # torch draws in the order of memory, but inside transforms row by row
+    out = None if STATE.transforms else _laid_out(like, shape)
     noise = wrap(
         engine_of(None).dropout_noise(
             None if out is not None else shape, like._array.dtype, p, out=out
