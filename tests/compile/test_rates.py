@@ -177,6 +177,7 @@ def test_functions_get_their_code_back() -> None:
         for k in range(4):
             assert call(torch.ones(2) + k) == 2.0 + 2 * k
             assert step.__code__ is code
+    assert {hash(made.__code__) for made in kept}  # tables of code, as the package has, take it
     assert [made(2) for made in kept] == [3.0] * 4
     assert [made(torch.tensor(1.0)) for made in kept] == [2.0] * 4
 

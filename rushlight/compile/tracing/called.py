@@ -16,7 +16,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,8 @@ _OF_MATH = {
     getattr(math, name): _noted(name, getattr(math, name))
     for name in sorted(_NOTED) if hasattr(math, name)
 }  # fmt: skip
-_MATH = SimpleNamespace(**{**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
+_MATH = ModuleType("math")  # code that has it among its constants can still be hashed
+vars(_MATH).update({**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
 _BUILT_IN = {"float": _float, "int": _int}
 _ASKED = frozenset(("float", "int"))  # what a number of later comes of
 
