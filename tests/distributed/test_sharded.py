@@ -93,7 +93,8 @@ def test_a_process_keeps_its_share_of_parameters_gradients_and_state() -> None:
     size = 8 * WIDE * WIDE * 4
     assert whole[0] == 4 * size and shared[0] == size
     assert whole[2] > 3.9 * size
-    assert shared[2] < 0.45 * whole[2], (shared, whole)  # and the room of what runs, as for both
+    runs = whole[2] - whole[0]  # the room of what runs, as for both
+    assert shared[2] < shared[0] + runs + size / 2, (shared, whole)  # and four whole layers
 
 
 def killed(rank: int) -> str:
