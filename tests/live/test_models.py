@@ -16,8 +16,8 @@ from rushlight.vision import models
 torch = pytest.importorskip("torch")
 
 FOLDER = Path(models.__file__).parent
-FILES = ("../ops/misc", "_utils", "listing", "initial", "nin", "lenet", "alexnet", "vgg", "googlenet",
-         "resnet", "densenet", "mobilenetv2", "d2l")  # fmt: skip
+FILES = ("../ops/misc", "_utils", "listing", "initial", "nin", "lenet", "alexnet", "vgg",
+         "googlenet", "resnet", "densenet", "mobilenetv2", "d2l")  # fmt: skip
 PACKAGE = "models_on_torch"
 
 
