@@ -129,6 +129,28 @@ def test_the_second_time_nothing_is_traced(traces):
     assert len(traces) == 2
 
 
+class _Asking:
+    """Its code asks by name for what a tensor may not have."""
+
+    def __init__(self, kind):
+        self.power = getattr(self, kind)() if kind == "gain" else 1
+
+    def gain(self):
+        return 2 if SCALE == "gain" else 3
+
+    def __call__(self, x):
+        return (x.exp() + 1) ** self.power
+
+
+def test_attributes_of_arguments_count_for_what_is_recalled(traces):
+    x, other = rl.ones(3), rl.ones(3)
+    other.gain = 5.0
+    for given, count in ((x, 1), (x, 1), (other, 2), (x, 2)):
+        asking = _Asking("gain")
+        same(rl.compile(asking.__call__)(given), asking(given))
+        assert len(traces) == count
+
+
 def _hook(module, args, output):
     return output * 0.75
 

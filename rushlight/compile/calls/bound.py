@@ -118,6 +118,14 @@ def expects(wanted: Any, asked: Iterable[str]) -> bool:
     return any(found)
 
 
+def sets(wanted: Any) -> bool:
+    """Whether somebody has set something on a tensor among arguments."""
+    if type(wanted) is Argument:
+        return bool(wanted.named)
+    parts = wanted.values() if type(wanted) is dict else wanted
+    return type(wanted) in (dict, list, tuple) and any(map(sets, parts))
+
+
 def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
     """Whether arguments match a pattern; the tensors among them are collected on the way."""
     kind = type(wanted)

@@ -23,7 +23,7 @@ from ...core.handles import EVERY_MODULE
 from ...core.names import own_name
 from ...core.primitive import REGISTRY
 from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
-from ..calls.bound import Bound, frozen, modes
+from ..calls.bound import Bound, frozen, modes, sets
 from ..calls.fast import make
 from ..calls.guards import SCALARS
 from ..code import cache, llvm
@@ -86,12 +86,14 @@ class Call:
             return None
 
     def _bound(self, entry: Any, rest: Any, arguments: Any, before: Any) -> Bound:
+        if sets(arguments):
+            raise Unclear("something is set on an argument")
         native = importlib.import_module("..native", __package__)
         sources = [self._source(k, *one) for k, one in enumerate(entry["sources"])]
         forms = [source.array for source in sources]
         main, *more = map(_KeptGraph, entry["graphs"], rest)
         captured = Captured(main, sources)
-        for key in ("writes", "late", "items"):
+        for key in ("writes", "late", "items", "asked"):
             setattr(captured, key, entry[key])
         captured.results, captured.stored = self._read(entry["results"]), ()
         captured.gradients = [(self._read(x), k) for x, k in entry["gradients"]]
@@ -158,7 +160,7 @@ class Call:
         captured, first = bound.captured, bound.first
         plain = not (captured.joint or captured.stores or captured.afterwards)
         plain = plain and not captured.here.spots and not captured.pinned
-        plain = plain and not bound.expecting
+        plain = plain and not sets(bound.arguments)
         plain = plain and self._warnings() == self._warned  # a warning is to be given again
         programs = [bound.program] if first is None else [bound.program, first]
         if not plain or len(captured.graph) < LEAST or captured.graph.effects:
@@ -182,6 +184,7 @@ class Call:
             "writes": captured.writes, "late": captured.late, "items": captured.items,
             "results": self._said(captured.results),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
+            "asked": captured.asked,
             "presence": [
                 (self._numbered(x), None if had is None else True) for x, had in captured.presence
             ],
