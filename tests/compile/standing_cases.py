@@ -147,7 +147,7 @@ def test_attributes_of_arguments_count_for_what_is_recalled(traces):
     other.gain = 5.0
     for given, count in ((x, 1), (x, 1), (other, 2), (x, 2)):
         asking = _Asking("gain")
-        same(rl.compile(asking.__call__)(given), asking(given))
+        same(rl.compile(lambda x, asking=asking: asking(x))(given), asking(given))
         assert len(traces) == count
 
 
