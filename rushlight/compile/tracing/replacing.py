@@ -22,8 +22,9 @@ def _exchange(old: Mapping[int, Any], new: Mapping[int, Any]) -> None:
     """Have those who refer to some objects refer to others."""
     again: dict[int, Any] = {}
     copies: dict[int, Any] = {}
-    for holder in gc.get_referrers(*old.values()):
-        if holder is old or isinstance(holder, types.FrameType):
+    asked = tuple(old.values())  # which is a holder too, from Python 3.13 on
+    for holder in gc.get_referrers(*asked):
+        if holder is old or holder is asked or isinstance(holder, types.FrameType):
             continue
         if isinstance(holder, tuple):  # another one takes its place
             again[id(holder)] = holder
