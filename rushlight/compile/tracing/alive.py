@@ -23,6 +23,7 @@ from typing import Any
 
 _LOCK = threading.RLock()
 _LOOKS = 8  # at what is new; then everything is looked through, once
+_FEW = 1000  # objects: who sets any aside sets all there are
 _RARELY = 16  # times fewer collections during a trace: its notes stay, and tensors make no cycles
 _HARDLY = 1000  # the same while a program is made, which is half a million objects at most
 _thresholds: list[int] = []  # as they were before the first that wants few collections
@@ -60,9 +61,14 @@ def _settle() -> None:
 
     Where the user has set objects aside, they would come back with it: nothing is done then.
     """
-    if gc.isenabled() and not _marking and not gc.get_freeze_count():
+    if gc.isenabled() and not _marking and not _set_aside():
         gc.freeze()
         gc.unfreeze()
+
+
+def _set_aside() -> bool:
+    """Whether the user has set objects aside; Python 3.12 itself begins with some hundreds."""
+    return gc.get_freeze_count() > _FEW
 
 
 def alive(classes: Container[type]) -> list[Any]:
@@ -111,7 +117,7 @@ class Age:
         self._looks = 0
         with _LOCK:
             self._marks = not _marking
-            self._aside = self._marks and gc.get_freeze_count() > 0  # by the user
+            self._aside = self._marks and _set_aside()
             if self._marks:
                 _marking.append(self)
                 gc.freeze()
