@@ -122,7 +122,12 @@ def explain() -> bool:
     else:
         return False
     text = str(found).partition("\n")[0]
-    if " positional argument" in text and _said(frame)[0] is None:
+    row = _row_of(frame.f_code)
+    if (
+        " positional argument" in text
+        and _said(frame)[0] is None
+        and not frame.f_locals.get(row or "")
+    ):
         return False  # what was given by name counts as given by place there
     if found is not None and text != str(error).partition("\n")[0]:
         raise found from None
@@ -256,15 +261,18 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
     return args, kwargs
 
 
-def _flag(value: Any) -> bool:
-    """Whether an argument that was put another value in the place of was True or False: what stands
-    for a place is never made that by a function."""
-    return type(value) is Lost and type(value.value) is bool
+def _no_place(value: Any) -> bool:
+    """Whether an argument that was put another value in the place of was True or False, or is a
+    tensor of several: what stands for a place is never made that by a function."""
+    plain = _plain(value)
+    return type(value) is Lost and (
+        type(plain) is bool or (isinstance(plain, Tensor) and not _is_number(plain))
+    )
 
 
 def _given(name: str, value: Any) -> bool:
     """Whether an argument was given for certain."""
-    return type(value) is not Lost or (name == "dim" and _flag(value))
+    return type(value) is not Lost or (name == "dim" and _no_place(value))
 
 
 def _lost_value(value: Any) -> Any:
@@ -397,7 +405,7 @@ def _trouble(form: Form, args: list[Any], kwargs: dict[str, Any]) -> str | None:
 def _value_trouble(form: Form, one: Parameter, place: int, value: Any) -> str | None:
     """None where the value fits, the text where torch's is a special one, else nothing."""
     nothing = one.default == "None" or one.kind == "torch.Generator"
-    if _flag(value) and one.kind in ("int", "name", "tuple of ints", "tuple of names"):
+    if _no_place(value) and one.kind in ("int", "name", "tuple of ints", "tuple of names"):
         return ""
     if _strange(value) or (value is None and nothing):
         return None

@@ -53,8 +53,14 @@ class Size(tuple):
         return Size, (tuple(self),)
 
 
-def sizes(arguments: Sequence[Any]) -> tuple[int, ...]:
-    """`f(2, 3)`, `f((2, 3))` and `f([2, 3])` alike: the sizes as a tuple of ints."""
+def sizes(arguments: Sequence[Any], missed: str = "") -> tuple[int, ...]:
+    """`f(2, 3)`, `f((2, 3))` and `f([2, 3])` alike: the sizes as a tuple of ints.
+
+    `missed` names a function, and its argument, that has to be given: "flip dims".
+    """
+    if not arguments and missed:
+        name, argument = missed.split()
+        raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         arguments = arguments[0]
     return tuple(map(as_index, arguments))

@@ -146,7 +146,7 @@ def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
 
 def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
     """The whole tensor so many times along each dimension (the method `x.repeat(2, 3)`)."""
-    times = shapes.sizes(counts if repeats is None else (repeats,))
+    times = shapes.sizes(counts if repeats is None else (repeats,), "repeat repeats")
     if len(times) < input._array.ndim:
         raise fail(
             RuntimeError,
@@ -171,7 +171,7 @@ def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     >>> torch.tile(torch.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
-    times = shapes.sizes(counts if dims is None else (dims,))
+    times = shapes.sizes(counts if dims is None else (dims,), "tile dims")
     return repeat(input, (1,) * (input._array.ndim - len(times)) + times)
 
 
@@ -245,7 +245,8 @@ def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    found = dimensions(shapes.sizes(places if dims is None else (dims,)), input._array.ndim)
+    chosen = shapes.sizes(places if dims is None else (dims,), "flip dims")
+    found = dimensions(chosen, input._array.ndim)
     return s.flip(input, found if input._array.ndim else ())
 
 

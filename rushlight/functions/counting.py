@@ -168,8 +168,8 @@ _histogram = named_result("histogram", ("hist", "bin_edges"))
 
 @hosted
 def histogram(
-    input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False,
-    out: Any = None,
+    input: Tensor, bins: Any = 100, *, range: Any = None, weight: Any = None,
+    density: bool = False, out: Any = None,
 ) -> Any:  # fmt: skip
     """Counts (or weights) of the elements per bin, and the bins' edges; `density` integrates to 1.
 

@@ -98,7 +98,7 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     >>> torch.permute(torch.zeros(2, 3, 5), (2, 0, 1)).shape
     torch.Size([5, 2, 3])
     """
-    order = shapes.sizes(order if dims is None else (dims,))
+    order = shapes.sizes(order if dims is None else (dims,), "permute dims")
     ndim = input._array.ndim
     if len(order) != ndim:
         raise fail(
@@ -154,7 +154,7 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2)).tolist()
     [[1, 2], [1, 2]]
     """
-    shape = shapes.sizes(sizes if size is None else (size,))
+    shape = shapes.sizes(sizes if size is None else (size,), "expand size")
     old = input._array.shape
     extra = len(shape) - len(old)
     if extra < 0:

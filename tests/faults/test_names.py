@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from operator import attrgetter
 from typing import Any
 
@@ -72,3 +73,23 @@ def test_what_only_modes_of_torch_do_not_see_is_told_by_the_whole_path() -> None
             return func.__name__
 
     assert rl.linalg.cond(rl.eye(2).as_subclass(Loud)) == "cond"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("flip", "dims"), ("tile", "dims"), ("permute", "dims"), ("expand", "size"),
+     ("repeat", "repeats"), ("reshape", "shape")],
+)  # fmt: skip
+def test_a_row_of_numbers_left_out_is_missed(name: str, argument: str) -> None:
+    words = f'{name}() missing 1 required positional arguments: "{argument}"'
+    with pytest.raises(TypeError, match=re.escape(words)):
+        getattr(rl.ones(2, 3), name)()
+
+
+def test_tensors_in_the_place_of_numbers_are_refused_by_name() -> None:
+    x = rl.ones(2, 3)
+    with pytest.raises(TypeError, match=r"argmax\(\): argument 'dim' must be int, not Tensor"):
+        torch.argmax(x, dim=x)
+    nothing: dict[str, Any] = {}
+    with pytest.raises(TypeError, match=r"ceil\(\) takes 1 positional argument but 2 were given"):
+        torch.ceil(x, x, **nothing)
