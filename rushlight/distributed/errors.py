@@ -37,6 +37,10 @@ class DistTimeoutError(DistBackendError):
         self.ranks, self.seconds = ranks, seconds
 
 
+class DistAbsent(DistTimeoutError, DistStoreError):
+    """A rank has not come to the making of a group: torch, which asks a store, says it so too."""
+
+
 class DistPeerDied(DistBackendError):
     """A peer has ended: its `rank`, and the `signal` that killed it (None if it is not known)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DistMismatch
-from .window import Wait
+from .peers import Wait
 from .work import Lane, Work
 
 HEADER = struct.Struct("<qqq16s")  # tag, bytes, elements, name of the type

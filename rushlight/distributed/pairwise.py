@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .errors import DistError
+from .peers import Wait
 from .reduce_op import ReduceOp, join
 from .transport import Call, Sink, Transport, Wants, explain
-from .window import Wait
 
 Parcels = list[tuple[int, memoryview]]  # (rank of the group, bytes)
 

@@ -13,10 +13,10 @@ import rushlight as rl
 
 from . import waiting
 from .collectives import Answer, Target, _member, _tensor, flat_of, root_of
-from .errors import DistTimeoutError
+from .errors import DistPeerDied, DistTimeoutError
 from .messages import Receipt
+from .peers import Wait
 from .process_group import ProcessGroup
-from .window import Wait
 from .work import Work
 
 
@@ -144,6 +144,7 @@ def _receive_any(group: ProcessGroup, tensor: rl.Tensor, tag: int, work: Work) -
     wait, pause = _wait(group, "recv from any rank"), 0.0001
     others = [rank for rank in range(group.size()) if rank != group.rank()]
     while True:
+        ended = [group.has_ended(peer) for peer in others]  # before a look at its last messages
         for peer in others:
             if group.inbox(peer).has_message(tag):
                 _, receive = _expect(group, tensor, peer, tag)
@@ -151,6 +152,11 @@ def _receive_any(group: ProcessGroup, tensor: rl.Tensor, tag: int, work: Work) -
                 work._source = group._ranks[peer]
                 work.finish()
                 return group._ranks[peer]
+        for peer, has_ended in zip(others, ended):
+            if has_ended:
+                group.raise_death(peer, wait.doing)
+        if all(group.inbox(peer).channel.is_closed() for peer in others):
+            raise DistPeerDied(f"{wait.doing}: all other ranks have left the group", -1)
         if wait.left() <= 0:
             raise DistTimeoutError(
                 f"{wait.doing}: nothing has come within {wait.seconds:g} s", (), wait.seconds

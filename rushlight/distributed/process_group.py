@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import socket
 from collections.abc import Callable
@@ -14,7 +13,8 @@ import rushlight as rl
 
 from ..core.errors import fail
 from . import waiting
-from .errors import DistMismatch
+from .errors import DistError, DistMismatch
+from .meeting import Meeting
 from .messages import Inbox, Outbox
 from .mpi import MpiTransport, place
 from .rendezvous import rendezvous
@@ -50,7 +50,7 @@ class ProcessGroup:
     ) -> None:  # fmt: skip
         self._store, self._ranks, self._rank = store, ranks, rank
         self._backend, self.group_name, self.group_desc = backend, name, desc
-        self._timeout = timeout
+        self._timeout, self._owner = timeout, os.getpid()
         self._transport = connect(store, rank, ranks, backend, timeout)
         self._lane = Lane(f"rushlight-{name}")
         self._inboxes: dict[int, Inbox] = {}
@@ -103,6 +103,7 @@ class ProcessGroup:
     def inbox(self, peer: int) -> Inbox:
         """What comes from a rank of the group."""
         if peer not in self._inboxes:
+            self._check_owner()
             channel = self._transport.channel(peer, self._rank)
             self._inboxes[peer] = Inbox(channel, self._ranks[peer])
         return self._inboxes[peer]
@@ -110,13 +111,39 @@ class ProcessGroup:
     def outbox(self, peer: int) -> Outbox:
         """What goes to a rank of the group."""
         if peer not in self._outboxes:
+            self._check_owner()
             channel = self._transport.channel(self._rank, peer)
             self._outboxes[peer] = Outbox(channel, self._ranks[peer])
         return self._outboxes[peer]
 
+    def has_ended(self, peer: int) -> bool:
+        """Whether the process of a rank of the group is known to have ended."""
+        peers = self._transport.peers
+        return peers is not None and peers.has_died(peer)
+
+    def raise_death(self, peer: int, doing: str) -> None:
+        """Raise the error that says how it ended."""
+        peers = self._transport.peers
+        if peers is not None:
+            raise peers.death(peer, doing)
+
     def shutdown(self) -> None:
-        """Leave the group."""
-        self._transport.close()
+        """Leave the group; a copy of its process (fork) leaves nothing."""
+        if self._owner == os.getpid():
+            self._transport.close()
+
+    def forget(self) -> None:
+        """In a copy of the process, which is no rank: refuse all calls."""
+        self._lane = Lane(f"rushlight-{self.group_name}")  # its thread was not copied
+        self._inboxes, self._outboxes = {}, {}
+        self._transport.let_go()
+        self._transport.broken = DistError(
+            f"this process is a copy (fork) of rank {self._ranks[self._rank]}, whose group it is"
+        )
+
+    def _check_owner(self) -> None:
+        if self._owner != os.getpid():
+            raise self._transport.broken or DistError("this process is a copy of a rank")
 
     def __repr__(self) -> str:
         return f"ProcessGroup({self._backend}, rank {self._rank} of {self.size()})"
@@ -144,7 +171,6 @@ class _State:
     """The groups of this process."""
 
     groups: list[ProcessGroup] = []
-    process = 0  # who made them: a copy of this process (fork) must not end them
     made = 0
     store: Store | None = None
 
@@ -156,12 +182,22 @@ def connect(
     seconds = timeout.total_seconds()
     if backend == "mpi":
         return MpiTransport(rank, ranks, seconds)
-    store.set(f"rank/{rank}", json.dumps([_machine(), os.getpid()]))
-    known = [json.loads(store.get(f"rank/{other}")) for other in range(len(ranks))]
-    apart = len({machine for machine, _ in known}) > 1 or not waiting.SUPPORTED
-    if apart or backend == "tcp":
-        return SocketTransport(store, rank, ranks, seconds, _address(store))
-    return SharedTransport(store, rank, [pid for _, pid in known], ranks, seconds)
+    meeting = Meeting(store, rank, ranks, seconds, _processes_known())
+    try:
+        meeting.roll_call()
+        apart = len(set(meeting.machines)) > 1 or not waiting.SUPPORTED
+        if apart or backend == "tcp":
+            return SocketTransport(meeting, _address(store))
+        return SharedTransport(meeting)
+    except BaseException:
+        meeting.peers.close()
+        raise
+
+
+def _processes_known() -> dict[int, int]:
+    """The processes of this machine, by their numbers among all, in the group of all."""
+    peers = GroupMember.WORLD._transport.peers if GroupMember.WORLD else None
+    return dict(zip(peers.ranks, peers.pids)) if peers else {}
 
 
 def _address(store: Any) -> str:
@@ -171,16 +207,6 @@ def _address(store: Any) -> str:
     if isinstance(store, TCPStore):
         return store.local_address()
     return socket.gethostbyname(socket.gethostname())
-
-
-def _machine() -> str:
-    """What two processes have in common that see each other's memory."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            boot = file.read().strip()
-        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino} {os.getuid()}"
-    except OSError:
-        return f"{os.uname().nodename} {os.getpid()}"
 
 
 def _backend_named(backend: str | None) -> str:
@@ -250,7 +276,6 @@ def _make(
     inner.set_timeout(timeout)
     made = ProcessGroup(inner, ranks, rank, backend, timeout, name or str(number), desc)
     _State.groups.append(made)
-    _State.process = os.getpid()
     return made
 
 
@@ -350,6 +375,14 @@ def _leave_store(world: ProcessGroup) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    if _State.process == os.getpid():
-        for one in _State.groups:
-            one.shutdown()
+    for one in _State.groups:
+        one.shutdown()
+
+
+def _in_a_copy() -> None:
+    for one in _State.groups:
+        one.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_copy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .window import WHOLE, Wait, Window
+from .peers import Wait
+from .window import ALIVE, WHOLE, Window
 
 
 class Ring:
@@ -24,6 +25,10 @@ class Ring:
     def waiting_bytes(self) -> int:
         """How many bytes can be read now."""
         return (self._word(self.WRITTEN) - self._word(self.READ)) & WHOLE
+
+    def is_closed(self) -> bool:
+        """Whether the writer has left."""
+        return self.window.state(self.source) != ALIVE
 
     def write(self, data: Any, wait: Wait, spin: bool) -> None:
         """Write all bytes, waiting for room where there is none."""

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from .errors import DistError
+from .meeting import Meeting
+from .peers import Wait
 from .reduce_op import ReduceOp, join
 from .ring import Ring
-from .store import Store
 from .transport import Call, Sink, Transport, Wants, explain
-from .window import FAILED, Peers, Wait, Window
+from .window import FAILED, Window
 
 HEAD = 4096  # what a rank says of its call: a check sum of 8 bytes, two lengths, the text
 SLOT = 1 << 20
@@ -27,18 +28,17 @@ RING = 1 << 17
 class SharedTransport(Transport):
     """One rank's end of the shared memory."""
 
-    def __init__(
-        self, store: Store, rank: int, pids: list[int], ranks: list[int], seconds: float
-    ) -> None:
-        super().__init__(rank, len(pids), ranks, seconds)
+    def __init__(self, meeting: Meeting) -> None:
+        rank, ranks = meeting.rank, meeting.ranks
+        super().__init__(rank, len(ranks), ranks, meeting.wait.seconds)
         size = self.size
         self.step = 0
         self.slots_at = 2 * size * HEAD
         self.sums_at = self.slots_at + 2 * size * SLOT
         self.rings_at = self.sums_at + SLOT
         room = self.rings_at + size * size * (RING + Ring.HEAD)
-        self.peers = Peers(pids, ranks)
-        self.window = Window(store, rank, self.peers, room)
+        self.peers = meeting.peers
+        self.window = Window(meeting, room)
         self.slots = [
             [self.window.array(self.slots_at + (2 * r + turn) * SLOT, SLOT) for r in range(size)]
             for turn in (0, 1)

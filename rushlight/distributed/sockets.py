@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import select
 import socket
 from typing import Any
 
 from .errors import DistPeerDied, DistTimeoutError
+from .meeting import Meeting
 from .pairwise import PairwiseTransport, Parcels, memory_of
-from .store import Store
+from .peers import Wait
 from .tcp_store import connect, receive_exactly
-from .window import Wait
 
 LOOK = 0.2  # seconds in `poll`, so that Ctrl-C and the time limit are seen
 
@@ -104,19 +105,29 @@ class Connection:
         except OSError:
             return 0
 
+    def is_closed(self) -> bool:
+        """Whether the other side has ended the connection, and all it sent has been read."""
+        try:
+            return not self.line.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
 
 class SocketTransport(PairwiseTransport):
     """One rank's connections to the others."""
 
-    def __init__(
-        self, store: Store, rank: int, ranks: list[int], seconds: float, address: str
-    ) -> None:
-        super().__init__(rank, len(ranks), ranks, seconds)
+    def __init__(self, meeting: Meeting, address: str) -> None:
+        rank, ranks = meeting.rank, meeting.ranks
+        super().__init__(rank, len(ranks), ranks, meeting.wait.seconds)
+        self.peers = meeting.peers
         with socket.socket() as listener:
             listener.bind(("", 0))
             listener.listen(2 * self.size)
-            store.set(f"address/{rank}", f"{address}:{listener.getsockname()[1]}")
-            self.lines = _join(store, listener, rank, ranks, seconds)
+            port = listener.getsockname()[1]
+            meeting.store.set(f"address/{rank}", f"{address}:{port}")
+            self.lines = _join(meeting, listener)
 
     def exchange(self, sends: Parcels, receives: Parcels, wait: Wait) -> None:
         lines: Any = self.lines[0]
@@ -134,39 +145,67 @@ class SocketTransport(PairwiseTransport):
         self.broken = error
         self.close()
 
+    def let_go(self) -> None:
+        super().let_go()
+        _close(self.lines)
+
     def close(self) -> None:
-        for line in (line for row in self.lines for line in row if line):
-            line.socket.close()
+        _close(self.lines)
+        if self.peers is not None:
+            self.peers.close()
 
 
-def _join(
-    store: Store, listener: socket.socket, rank: int, ranks: list[int], seconds: float
-) -> list[list[Line | None]]:
+Lines = list[list[Line | None]]
+
+
+def _join(meeting: Meeting, listener: socket.socket) -> Lines:
     """Two connections to each other rank: to the lower ones we go, the higher ones come."""
-    lines: list[list[Line | None]] = [[None] * len(ranks), [None] * len(ranks)]
-    token = store.compare_set("token", "", secrets.token_hex(16))  # whoever comes first
-    for other in range(rank):
-        host, _, port = store.get(f"address/{other}").decode().rpartition(":")
-        for kind in (0, 1):
-            connection = connect(host, int(port), seconds)
-            connection.sendall(token + bytes([kind]) + rank.to_bytes(4, "little"))
-            lines[kind][other] = Line(connection, ranks[other])
-    listener.settimeout(seconds)
-    while any(line is None for row in lines for line in row[rank + 1 :]):
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError as error:
-            missing = tuple(ranks[r] for r in range(rank + 1, len(ranks)) if lines[1][r] is None)
-            raise DistTimeoutError(
-                f"making a process group: ranks {list(missing)} have not come within"
-                f" {seconds:g} s", missing, seconds,
-            ) from error  # fmt: skip
-        connection.settimeout(seconds)
+    rank, ranks = meeting.rank, meeting.ranks
+    lines: Lines = [[None] * len(ranks), [None] * len(ranks)]
+    # Whoever comes first chooses what proves that a connection is one of this job.
+    token = meeting.store.compare_set("token", "", secrets.token_hex(16))
+    try:
+        for other in range(rank):
+            host, _, port = meeting.read(f"address/{other}", other).decode().rpartition(":")
+            for kind in (0, 1):
+                left = meeting.wait.left()
+                look = functools.partial(meeting.look, [other])
+                connection = connect(host, int(port), left, look)
+                connection.sendall(token + bytes([kind]) + rank.to_bytes(4, "little"))
+                lines[kind][other] = Line(connection, ranks[other])
+        listener.settimeout(LOOK)
+        while missing := [
+            r for r in range(rank + 1, len(ranks)) if not (lines[0][r] and lines[1][r])
+        ]:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                meeting.look(missing)
+                continue
+            _admit(connection, token, lines, ranks, meeting.wait.left())
+    except BaseException:
+        _close(lines)
+        raise
+    return lines
+
+
+def _admit(
+    connection: socket.socket, token: bytes, lines: Lines, ranks: list[int], seconds: float
+) -> None:
+    """Note who has connected; somebody else than the ranks is sent away."""
+    try:
+        connection.settimeout(max(min(seconds, 1.0), 0.1))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         said = receive_exactly(connection, len(token) + 5)
-        if said[: len(token)] != token:
-            connection.close()  # somebody else
-            continue
-        other = int.from_bytes(said[-4:], "little")
-        lines[said[-5]][other] = Line(connection, ranks[other])
-    return lines
+    except OSError:  # a rank that has died since, or nobody who speaks as we do
+        said = b""
+    kind, other = said[-5:-4], int.from_bytes(said[-4:], "little")
+    if said[: len(token)] != token or kind not in (b"\0", b"\1") or other >= len(ranks):
+        connection.close()
+        return
+    lines[kind[0]][other] = Line(connection, ranks[other])
+
+
+def _close(lines: Lines) -> None:
+    for line in (line for row in lines for line in row if line):
+        line.socket.close()

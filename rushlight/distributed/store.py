@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from .errors import DistStoreError, QueueEmptyError
 
@@ -255,6 +256,18 @@ class PrefixStore(Store):
         return PrefixStore(self._prefix, self.underlying_store)
 
 
+def _append(file: int, change: bytes, at: int) -> int:
+    """Write a change wholly or not at all; how many bytes it has."""
+    done = 0
+    try:
+        while done < len(change):
+            done += os.pwrite(file, change[done:], at + done)
+    except OSError:
+        os.ftruncate(file, at)
+        raise
+    return done
+
+
 class FileStore(Store):
     """A store in a file that all processes can lock: a list of the changes made so far.
 
@@ -276,10 +289,22 @@ class FileStore(Store):
 
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            self._await_lock(file, fcntl)
             yield file
         finally:
             os.close(file)
+
+    def _await_lock(self, file: int, fcntl: Any) -> None:
+        until = time.monotonic() + self._timeout.total_seconds()
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise DistStoreError(
+                        f"the store {self.path} is locked by a process that does not go on"
+                    ) from None
+            time.sleep(0.0002)
 
     def _ask(self, *request: bytes) -> Fields:
         with self._locked() as file:
@@ -291,9 +316,7 @@ class FileStore(Store):
                 change, at = unpack(news, at)
                 self._table.answer(change)
             if request[0] in CHANGES:
-                change = pack(request)
-                os.pwrite(file, change, size)
-                size += len(change)
+                size += _append(file, pack(request), size)
             self._read = size
             answer = self._table.answer(list(request))
             if request[0] == b"keys":

@@ -9,6 +9,7 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -120,8 +121,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def connect(host: str, port: int, seconds: float) -> socket.socket:
-    """A connection to a server that may still be starting."""
+def connect(
+    host: str, port: int, seconds: float, look: Callable[[], None] = lambda: None
+) -> socket.socket:
+    """A connection to a server that may still be starting; `look` raises if it has ended."""
     until = time.monotonic() + seconds
     waiting = patience()
     while True:
@@ -134,13 +137,14 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
                     f"The client socket has timed out after {int(seconds * 1000)}ms while trying"
                     f" to connect to ({host}, {port})."
                 ) from error
+            look()
             next(waiting)
             continue
         if connection.getsockname() == connection.getpeername():
             connection.close()  # a free port of this machine can meet itself
             continue
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(None)
+        connection.settimeout(max(seconds, 0.05))
         return connection
 
 
@@ -178,9 +182,14 @@ class TCPStore(Store):
                 send_message(self._connection, list(request))
                 answer = receive_message(self._connection)
             except OSError as error:
+                self._connection.close()
                 raise DistNetworkError(
-                    f"the store at {self.host}:{self.port} does not answer: {error}"
+                    f"the store at {self.host}:{self.port}, which rank 0 or the launcher holds,"
+                    f" does not answer: {error}"
                 ) from error
+            except BaseException:
+                self._connection.close()  # the answer to come would be taken for another's
+                raise
         if request[0] == b"keys":
             return [key for key in answer if not key.startswith(b"\0")]
         return answer

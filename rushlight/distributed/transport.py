@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DistMismatch
+from .peers import Peers
 from .reduce_op import ReduceOp
 
 Wants = Callable[[int, int], tuple[int, int]]  # (reader, source): which bytes of the source's
@@ -64,6 +65,7 @@ class Transport(ABC):
         self.rank, self.size, self.ranks, self.seconds = rank, size, ranks, seconds
         self.count = 0
         self.broken: BaseException | None = None
+        self.peers: Peers | None = None  # those that can be watched from here
 
     @abstractmethod
     def move(
@@ -86,6 +88,11 @@ class Transport(ABC):
     @abstractmethod
     def close(self) -> None:
         """Leave."""
+
+    def let_go(self) -> None:
+        """In a copy of the process: hold on to nothing by which the others see that the process
+        itself lives."""
+        self.peers = None
 
     @abstractmethod
     def reduce(

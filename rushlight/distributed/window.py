@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from . import waiting
-from .errors import DistPeerDied, DistTimeoutError, how_it_ended
-from .store import Store
+from .errors import DistPeerDied, DistTimeoutError
+from .meeting import Meeting
+from .peers import Wait
 
 FLAG, STATE, SLEEPERS = 0, 4, 64
 ALIVE, LEFT, FAILED = 0, 1, 2
@@ -27,68 +28,15 @@ def reached(word: int, target: int) -> bool:
     return (word - target) & WHOLE < HALF
 
 
-class Peers:
-    """The processes of a group on one machine: who lives, who has left, and how who died ended."""
-
-    def __init__(self, pids: list[int], ranks: list[int]) -> None:
-        self.pids, self.ranks = pids, ranks
-        self.descriptors = [-1 if pid == os.getpid() else _open_pid(pid) for pid in pids]
-
-    def has_died(self, rank: int) -> bool:
-        """Whether the process of a group rank has ended."""
-        descriptor = self.descriptors[rank]
-        if descriptor < 0:
-            return self.pids[rank] != os.getpid()
-        return waiting.process_has_ended(descriptor)
-
-    def death(self, rank: int, doing: str) -> DistPeerDied:
-        """The error that says so."""
-        number, code = self.ranks[rank], _exit_noted(self.ranks[rank])
-        how = "has died" if code is None else how_it_ended(code)
-        return DistPeerDied(
-            f"{doing}: rank {number} (process {self.pids[rank]}) {how}",
-            number, -code if code is not None and code < 0 else None,
-        )  # fmt: skip
-
-    def close(self) -> None:
-        """Let go of the processes."""
-        for descriptor in self.descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
-        self.descriptors = [-1] * len(self.pids)
-
-
-def _open_pid(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return -1
-
-
-def _exit_noted(rank: int) -> int | None:
-    """The status that the launcher has noted for a rank; it needs a moment to do so."""
-    folder = os.environ.get("RUSHLIGHT_LAUNCH_FOLDER")
-    if not folder:
-        return None
-    until = waiting.now() + 0.2
-    path = os.path.join(folder, f"exit.{rank}")
-    while waiting.now() < until:
-        try:
-            with open(path, encoding="ascii") as file:
-                return int(file.read())
-        except (OSError, ValueError):
-            waiting.time.sleep(0.005)
-    return None
-
-
 class Window:
     """The shared memory of one group, seen from one rank."""
 
-    def __init__(self, store: Store, rank: int, peers: Peers, room: int) -> None:
-        self.rank, self.peers, self.size = rank, peers, len(peers.pids)
+    def __init__(self, meeting: Meeting, room: int) -> None:
+        self.rank, self.peers = meeting.rank, meeting.peers
+        self.size = len(meeting.ranks)
         self.line = SLEEPERS + -(-self.size // 64) * 64
         self.data_at = -(-self.line * self.size // 4096) * 4096
-        self.memory = self._map(store, self.data_at + room)
+        self.memory = self._map(meeting, self.data_at + room)
         self.octets = memoryview(self.memory)
         self.words = self.octets.cast("I")
         self.bytes = np.frombuffer(self.memory, np.uint8)
@@ -96,35 +44,31 @@ class Window:
         self.spin = waiting.spin_budget(self.size)
         self.quiet = bytes(self.size)
 
-    def _map(self, store: Store, size: int) -> mmap.mmap:
+    def _map(self, meeting: Meeting, size: int) -> mmap.mmap:
         """Make the memory (rank 0), or open it; rank 0's descriptor closes when all have."""
+        store = meeting.store
         if self.rank:
-            path = store.get("window").decode()
-            descriptor = os.open(path, os.O_RDWR)
+            path = meeting.read("window", 0).decode()
+            try:
+                descriptor = os.open(path, os.O_RDWR)
+            except FileNotFoundError:
+                meeting.look([])  # rank 0 has ended
+                raise
             try:
                 return mmap.mmap(descriptor, size)
             finally:
                 os.close(descriptor)
-                store.add("mapped", 1)
+                store.set(f"mapped/{self.rank}", "1")
         descriptor = os.memfd_create("rushlight", os.MFD_CLOEXEC)
         try:
             os.ftruncate(descriptor, size)
             store.set("window", f"/proc/{os.getpid()}/fd/{descriptor}")
             memory = mmap.mmap(descriptor, size)
-            self._await_mapped(store)
+            for rank in range(1, self.size):
+                meeting.read(f"mapped/{rank}", rank)
             return memory
         finally:
             os.close(descriptor)
-
-    def _await_mapped(self, store: Store) -> None:
-        until = waiting.now() + store.timeout.total_seconds()
-        while store.add("mapped", 0) < self.size - 1:
-            dead = [rank for rank in range(self.size) if self.peers.has_died(rank)]
-            if dead:
-                raise self.peers.death(dead[0], "making a process group")
-            if waiting.now() > until:
-                raise DistTimeoutError("making a process group: not all ranks came in time")
-            waiting.time.sleep(0.0005)
 
     def set_word(self, at: int, value: int) -> None:
         """Store a word, after everything stored before it."""
@@ -215,19 +159,3 @@ class Window:
         if self.state(self.rank) == ALIVE:
             self.set_state(LEFT)
         self.peers.close()
-
-
-class Wait:
-    """What is waited for, in words, and until when."""
-
-    __slots__ = ("doing", "seconds", "until")
-
-    def __init__(self, doing: str, seconds: float) -> None:
-        self.doing, self.seconds = doing, seconds
-        self.until = 0.0
-
-    def left(self) -> float:
-        """Seconds that are left; the clock starts at the first question."""
-        if not self.until:
-            self.until = waiting.now() + self.seconds
-        return max(self.until - waiting.now(), 0.0)
