@@ -355,6 +355,8 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
 
 
 def _set_data(self: Tensor, value: Tensor) -> None:
+    if STATE.tracer is not None:
+        STATE.tracer.exchange(self, value)
     self._array = value._array
 
 

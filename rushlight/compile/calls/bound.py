@@ -12,7 +12,8 @@ from ...core.locks import fork_safe
 from ...core.state import DEFAULTS, STATE
 from ...core.tape import FOLLOWED, LEAF, mark_written
 from ...core.tensor import Tensor, wrap
-from ..tracing.capture import Captured, Container, Result, alike, window
+from ..tracing.capture import Captured, Container, Result, alike
+from ..tracing.changes import through, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Owner, Source, owner_in
@@ -187,9 +188,11 @@ class Bound:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
         tensors = [i for i, s in enumerate(self._sources) if s.kind not in NUMBERS]
+        moving = {id(x) for x in self.captured.moves.owners()}
         arguments = {
             i for i in tensors
             if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
+            or id(self._sources[i].owner) in moving
         }  # fmt: skip
         return [
             (i, j) for i in written for j in tensors
@@ -266,6 +269,7 @@ class Bound:
                 self.write(arrays, outputs)
         for x, index in captured.gradients:
             owner_in(x, leaves)._grad = None if index is None else wrap(outputs[index])
+        captured.moves.repeat(leaves, arrays, outputs)
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
@@ -344,7 +348,7 @@ def build(template: Any, run: Run) -> Any:
     return alike(template, [build(part, run) for part in template])
 
 
-_MADE = ("new", "view")
+_MADE = ("new", "view", "beside")
 
 
 def _made(
@@ -356,25 +360,17 @@ def _made(
         entry = output_entry(node, entry)
     if template.kind == "new":
         found = wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
+    elif template.kind == "beside":
+        array = template.value.of(arrays, outputs)
+        found = wrap(array, entry[:] if type(entry) is list else entry)
     else:
         array = arrays[template.index]
         if template.value is not None:
-            array = _through(array, *template.value)
+            array = through(array, *template.value)
         found = wrap(array, entry)
     if found._inference is not template.inferred:  # a view is what it looks at, in either mode
         found.__class__ = InferenceTensor if template.inferred else Tensor
     return found
-
-
-def _through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:
-    """A view of an array's memory, by bytes."""
-    if not base.size:
-        return np.empty(shape, dtype)
-    low, high = np.lib.array_utils.byte_bounds(base)
-    first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
-    memory = first.reshape(1).view(np.uint8)
-    memory = np.lib.stride_tricks.as_strided(memory, (high - low,), (1,))
-    return np.ndarray(shape, dtype, memory[offset:], 0, strides)
 
 
 def _number(source: Source, leaves: Sequence[Tensor]) -> np.ndarray:

@@ -79,7 +79,7 @@ class _Writer:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
-        if self.captured.shared or self.captured.late is not None:
+        if self.captured.shared or self.captured.late is not None or self.captured.moves:
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):

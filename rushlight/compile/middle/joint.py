@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...core.dispatch import LATE
+from ...core.tape import HOOKS, PARENTS, PRIM
 from ...core.tensor import Tensor, wrap
+from ..tracing.changes import Uncompilable
 from ..tracing.trace import Tracer
 from .graph import Graph, Node
 
@@ -64,6 +66,35 @@ def differentiate(
     pairs = [(place, g) for place, g in zip(places, found) if g is not None]
     nodes = [tracer.lift(g).read() for _, g in pairs]
     return [seed.node for seed, _ in seeds], nodes, [place for place, _ in pairs]
+
+
+def _hooked(live: list[Tensor]) -> bool:
+    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules."""
+    seen: set[int] = set()
+    waiting: list[Any] = [x._entry for x in live]
+    while waiting:
+        entry = waiting.pop()
+        if type(entry) is not list or id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        if entry[HOOKS] is not None or entry[PRIM].name == "BackwardHookFunction":
+            return True
+        waiting += entry[PARENTS]
+    return False
+
+
+def backwards(tracer: Tracer, live: list[Tensor]) -> Any:
+    """The backward pass of the live results, traced."""
+    tracer.live = {id(x): place for place, x in enumerate(live)}
+    if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
+        raise Uncompilable("a parameter has gradient hooks")
+    if _hooked(live):
+        raise Uncompilable("hooks on gradients must be called in every backward pass")
+    try:
+        return differentiate(tracer, live)
+    except (RuntimeError, ValueError) as error:
+        reason = f"its result wants a gradient that cannot be computed: {error}"
+        raise Uncompilable(reason) from error
 
 
 def split(seeds: Sequence[Node], gradients: Sequence[Node]) -> tuple[Graph, list[Node]]:

@@ -16,16 +16,17 @@ from typing import Any
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
-from ...core.tape import FREED, HOOKS, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
+from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS
 from ..disk.reach import Reach
-from ..middle.graph import Graph, Node, order
-from ..middle.joint import Joint, differentiate, split
-from .changes import CHANGES, Changed, Uncompilable, check_old, shared_memory, window
+from ..middle.graph import Graph, order
+from ..middle.joint import Joint, backwards, split
+from .changes import CHANGES, Changed, Uncompilable, window
 from .exchanged import look_around
 from .items import items_in, numbers_in
 from .later import Forms, Later, Left
+from .moved import Given, Moves, check_old, shared_memory
 from .numbers import Followed, Key, Number, bounded
 from .pinned import NEW
 from .replacing import let_go, values_in
@@ -33,7 +34,7 @@ from .required import Required
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
 from .trace import PASSING, Tracer
-from .traced import Traced, covers
+from .traced import covers
 from .watch import Watch
 
 CONSTANT = "a number among the arguments must be a constant"
@@ -107,6 +108,7 @@ class Captured:
         self.stored: Any = ()  # those, as `results`
         self.here = Here()  # the numbers that are known from where they stand
         self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
+        self.moves = Moves()  # tensors of before that lie elsewhere afterwards
         self.pinned = False  # whether the program is for calls that go by values as this one did
         self.keyed: dict[Key, int] = {}  # which tensors of the call stand for its numbers
         self.numbers: list[Any] = []  # weak references to what stands for them in the traced call
@@ -217,7 +219,7 @@ def _finished(
     except Uncompilable as error:
         if CHANGES in error.reason:
             tracer.raises = None  # perhaps only at first: it will be tried again
-        tracer.stop(error.reason)
+        tracer.stop(error.reason, error.line or None)
         return None
 
 
@@ -225,23 +227,6 @@ def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, rais
     if raises is not None:
         raise raises(str(why))
     return function(*args, **kwargs), why, reach
-
-
-class _Given:
-    """The outputs of a graph, and the tensors that will hold them."""
-
-    def __init__(self) -> None:
-        self.outputs: list[Node] = []
-        self.left: list[Left] = []
-
-    def __call__(self, node: Node, x: Tensor | None = None) -> int:
-        """The number of a node among the outputs."""
-        if x is not None and type(x._array) is not Traced:
-            raise Uncompilable("a result's history leaves the trace (a hook on gradients, say)")
-        if x is not None and x._array.cell.waits:
-            self.left.append(Left(len(self.outputs), x, x._array.memory, x._array.cell))
-        self.outputs.append(node)
-        return len(self.outputs) - 1
 
 
 def _followed(function: Any, reach: Reach) -> Followed | None:
@@ -268,16 +253,17 @@ def _without_numbers(
 def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> Captured:
     """The graph and the effects of a trace that went through."""
     if tracer.unsure:
-        raise Uncompilable(f"{PASSING} {NEW}")
+        raise Uncompilable(f"{PASSING} {NEW}", tracer.unsure)
     changed = Changed(tracer, reach)
     result = result, changed.values
     check_old(tracer)
-    give = _Given()
+    give = Given()
     live = _live(tracer, result)
     if live:
         tracer.settle()
     required = Required(tracer.required, [source.node for source in tracer.sources])
-    pulled = _pulled(tracer, live) if live else None
+    pulled = backwards(tracer, live) if live else None
+    moves = give.moves.note(tracer, give)
     results = _results(tracer, result, give)
     gradients = _gradients(tracer, give)
     writes = [
@@ -294,7 +280,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late, captured.numbers = required, late, tracer.numbers
-    captured.pinned = tracer.pinned > 0
+    captured.pinned, captured.moves = tracer.pinned > 0, moves
     captured.joint, captured.shared, captured.items = joint, shared, items
     (captured.results, captured.stored), captured.writes = results, writes
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
@@ -303,7 +289,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.places, captured.asked = changed.guarded(fixed), reach.asked
     captured.presence = _presence(tracer)
     if late is None and tracer.later.on:
-        _put_off(tracer, captured, give.left)
+        _put_off(tracer, captured, give)
     return captured
 
 
@@ -316,7 +302,7 @@ def _presence(tracer: Tracer) -> list[tuple[Owner, Any]]:
     ]
 
 
-def _items(tracer: Tracer, give: _Given) -> list[int]:
+def _items(tracer: Tracer, give: Given) -> list[int]:
     """The outputs for the items that somebody still needs."""
     alive = [number for ref in tracer.numbers if (number := ref()) is not None]
     needed = items_in([number.text for number in alive if number.late])
@@ -324,7 +310,7 @@ def _items(tracer: Tracer, give: _Given) -> list[int]:
     return [give(tracer.lift(x).read(), x) if k in needed else -1 for k, x in enumerate(tensors)]
 
 
-def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joint:
+def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: Given) -> Joint:
     """The backward half, and which values it reads: inputs, or outputs of the first half."""
     backward, kept = split(*pulled[:2])
     inputs = {s.node: i for i, s in enumerate(tracer.sources) if not s.cell.version}
@@ -332,10 +318,10 @@ def _joint(tracer: Tracer, pulled: Any, live: list[Tensor], give: _Given) -> Joi
     return Joint(backward, places, pulled[2], [tuple(x._array.shape) for x in live])
 
 
-def _put_off(tracer: Tracer, captured: Captured, left: list[Left]) -> None:
+def _put_off(tracer: Tracer, captured: Captured, give: Given) -> None:
     """What the call leaves may be computed by its program."""
-    captured.later, captured.left = tracer.later, left
-    tracer.through = {id(one.tensor): one.tensor for one in left}
+    captured.later, captured.left = tracer.later, give.left
+    tracer.through = give.known
     captured.bases = _let_go(tracer.through)
 
 
@@ -350,7 +336,7 @@ def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
     return found
 
 
-def _results(tracer: Tracer, value: Any, give: _Given) -> Any:
+def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
         return _tensor(tracer, value, give)
@@ -391,7 +377,7 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield x
 
 
-def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
+def _tensor(tracer: Tracer, x: Tensor, give: Given) -> Result:
     if tracer.stood(x):
         return _known(tracer, x)
     for owner, *_ in tracer.gradients.values():
@@ -407,6 +393,10 @@ def _tensor(tracer: Tracer, x: Tensor, give: _Given) -> Result:
     if isinstance(source, Source):
         place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
         return Result("view", tracer.sources.index(source), place, _stub(tracer, x), inferred)
+    beside = give.moves.beside(traced)
+    if beside is not None:
+        give.known[id(x)] = x
+        return Result("beside", -1, beside, _stub(tracer, x), inferred)
     return Result("new", give(traced.read(), x), None, _stub(tracer, x), inferred)
 
 
@@ -437,35 +427,6 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
 
 
-def _hooked(live: list[Tensor]) -> bool:
-    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules."""
-    seen: set[int] = set()
-    waiting: list[Any] = [x._entry for x in live]
-    while waiting:
-        entry = waiting.pop()
-        if type(entry) is not list or id(entry) in seen:
-            continue
-        seen.add(id(entry))
-        if entry[HOOKS] is not None or entry[PRIM].name == "BackwardHookFunction":
-            return True
-        waiting += entry[PARENTS]
-    return False
-
-
-def _pulled(tracer: Tracer, live: list[Tensor]) -> Any:
-    """The backward pass of the live results, traced."""
-    tracer.live = {id(x): place for place, x in enumerate(live)}
-    if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
-        raise Uncompilable("a parameter has gradient hooks")
-    if _hooked(live):
-        raise Uncompilable("hooks on gradients must be called in every backward pass")
-    try:
-        return differentiate(tracer, live)
-    except (RuntimeError, ValueError) as error:
-        reason = f"its result wants a gradient that cannot be computed: {error}"
-        raise Uncompilable(reason) from error
-
-
 def _live(tracer: Tracer, value: Any) -> list[Tensor]:
     """The returned tensors whose graph has not been used up."""
     leaves = [x for x in _leaves(value) if isinstance(x, Tensor)]
@@ -481,19 +442,21 @@ def _owner(tracer: Tracer, x: Tensor) -> Owner:
     return tracer.places.get(id(x), x)
 
 
-def _gradients(tracer: Tracer, give: _Given) -> list[tuple[Owner, int | None]]:
+def _gradients(tracer: Tracer, give: Given) -> list[tuple[Owner, int | None]]:
     """The tensors whose `.grad` is another object than before the call."""
     found = []
-    for x, _, had in tracer.gradients.values():
+    for x, how, had in tracer.gradients.values():
         grad = x._grad
         if not tracer.stood(x):  # it goes with the call, and its gradient with it
             continue
         if grad is None:
-            if had is not None:
+            if had is not None or how == "cleared":  # the next call may find one
                 found.append((_owner(tracer, x), None))
         elif not tracer.stood(grad):
             if grad._entry is not None:
                 raise Uncompilable("a gradient keeps its history")
+            if give.moves.beside(tracer.lift(grad)) is not None:
+                raise Uncompilable("a gradient shares memory with a tensor that it is not of")
             found.append((_owner(tracer, x), give(tracer.lift(grad).read(), grad)))
         elif grad is not had:
             raise Uncompilable("a gradient is replaced by another tensor")

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.tensor import Tensor
 from ..calls.guards import ABSENT, Place, look, same, set_on
 from ..disk.reach import Reach
-from .sources import Source
 from .spots import NUMBERED, Changing, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Tracer
-from .traced import Traced, covers
 
 CHANGES = "the call changes"
 
@@ -31,6 +28,17 @@ def window(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
     """Where a view lies in its base: shape, dtype, strides and offset in bytes."""
     start = np.lib.array_utils.byte_bounds(base)[0]
     return view.shape, view.dtype, view.strides, view.ctypes.data - start
+
+
+def through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int) -> np.ndarray:
+    """The view of an array's memory that lies there as `window` says."""
+    if not base.size:
+        return np.empty(shape, dtype)
+    low, high = np.lib.array_utils.byte_bounds(base)
+    first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
+    memory = first.reshape(1).view(np.uint8)
+    memory = np.lib.stride_tricks.as_strided(memory, (high - low,), (1,))
+    return np.ndarray(shape, dtype, memory[offset:], 0, strides)
 
 
 class Changed:
@@ -90,45 +98,3 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
             changing.note(x.table, x.key, x.path, x.old, x.value)
         raise Uncompilable(f"{CHANGES} {path}")
     return stores
-
-
-def check_old(tracer: Tracer) -> None:
-    """What stood before the call may get new content in it, and nothing else."""
-    if any(s.tensor is not None and s.tensor._entry is not s.entry for s in tracer.sources):
-        raise Uncompilable("a tensor made before the call gets a history in it")
-    if any(_moved(x, array) and tracer.stood(x) for x, array in tracer.lifted):
-        raise Uncompilable("a tensor made before the call gets another shape or other memory in it")
-
-
-def _moved(x: Tensor, array: np.ndarray) -> bool:
-    """Whether a tensor lies otherwise than before the call."""
-    now = x._array.memory if type(x._array) is Traced else x._array
-    return now is not array and not covers(now, array)
-
-
-def shared_memory(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:
-    """Tensors over another input's memory: (tensor or its place, that input, where it lies).
-
-    None in the last place: the same tensor as that argument.
-    """
-    found: list[tuple[Any, int, Any]] = []
-    for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
-        if tracer.places[id(leaf)] != place:
-            found.append((place, tracer.places[id(leaf)], None))
-        path = tracer.reach.tensors[id(leaf)][1] if id(leaf) in tracer.reach.tensors else "argument"
-        if not path.startswith("argument"):  # known by another name too: again so
-            found.append((leaf, place, None))
-    for x, array in tracer.lifted:
-        if type(x._array) is Traced and x._array.version < 0:  # nobody has looked
-            continue
-        held = x._array if tracer.stood(x) else None
-        source = held.cell.source if type(held) is Traced else None
-        if not isinstance(source, Source) or source.tensor is x:
-            continue
-        if live and x._entry is not None:
-            raise Uncompilable("two tensors share memory, and one of them wants a gradient")
-        if id(x) not in tracer.places and id(x) not in tracer.reach.tensors:
-            raise Uncompilable("a gradient shares another tensor's memory")
-        place = tracer.sources.index(source)
-        found.append((tracer.places.get(id(x), x), place, window(array, source.array)))
-    return found

@@ -349,7 +349,8 @@ class Later:
         whose = Counter([id(one.cell) for one in left])
         for one in left:
             y = outputs[one.index]
-            if whose[id(one.cell)] == 1 and _is_new(y, one.memory, outputs):
+            alone = whose[id(one.cell)] == 1 and one.tensor is not None
+            if alone and _is_new(y, one.memory, outputs):
                 one.tensor._array = y
             else:
                 np.copyto(one.memory, y)
@@ -377,7 +378,10 @@ class Drawn:
 
 
 class Left(NamedTuple):
-    """A tensor that a call leaves behind, and the output of its program that it holds."""
+    """A tensor that a call leaves behind, and the output of its program that it holds.
+
+    None for a tensor: several look at that memory.
+    """
 
     index: int
     tensor: Any

@@ -44,6 +44,11 @@ class Lent(Cell):
         self._node = node
 
     @property
+    def used(self) -> bool:
+        """Whether the input has been made."""
+        return self._source is not None
+
+    @property
     def source(self) -> Any:
         """The input."""
         if self._source is None:
@@ -68,6 +73,7 @@ class Lending:
     find: Callable[[np.ndarray], Traced | None]
     lift: Callable[[Tensor], Traced]
     input_of: Callable[[Tensor, np.ndarray, Any, Cell], Any]
+    exchanged: dict[int, Tensor]  # tensors that got other memory: `x.data = ...`
     _holders: dict[int, list[Tensor]] | None
 
     def lend(self, tensors: Iterable[Tensor]) -> None:
@@ -89,6 +95,13 @@ class Lending:
             x._array = Traced(self, array, _NONE, cells[0])
             x._array.version = -1
             self.lifted.append((x, array))
+
+    def exchange(self, x: Tensor, value: Tensor) -> None:
+        """The memory of a tensor is about to become that of another one's."""
+        if not self.closed:
+            self.lift(value)
+            self.lift(x)  # a tensor of before is known, and what it held too
+            self.exchanged[id(x)] = x
 
     def beneath(self, array: np.ndarray) -> Traced | None:
         """The traced array of memory that a new tensor has from one of before, by detach() say."""

@@ -88,6 +88,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.conditions: dict[str, Any] = {}  # what was asked of them, and the answers
         self.begin_promises()
         self.begin_pins()
+        self.exchanged: dict[int, Tensor] = {}
         self._holders: dict[int, list[Tensor]] | None = None
 
     # --- beginning and end
