@@ -396,11 +396,14 @@ class device:
                 raise RuntimeError(f"Invalid device string: '{type}:{number}'")
             index = int(number)
         if type not in self.KNOWN:
-            raise RuntimeError(
+            error = RuntimeError(
                 "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga,"
                 " maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start"
                 f" of device string: {type}"
             )
+            if type == "gpu":
+                error.add_note("torch's name for it is 'cuda'; rushlight computes on 'cpu'")
+            raise error
         self.type, self.index = type, None if type == "meta" else index
 
     def __repr__(self) -> str:

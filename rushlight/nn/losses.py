@@ -14,10 +14,14 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     if size_average is None and reduce is None:
         return reduction
     average = True if size_average is None else size_average
-    if reduce is not None and not reduce:
-        reduction = "none"
-    else:
-        reduction = "mean" if average else "sum"
+    try:
+        if reduce is not None and not reduce:
+            reduction = "none"
+        else:
+            reduction = "mean" if average else "sum"
+    except RuntimeError as error:  # the truth of a tensor: scores and labels given too early
+        error.add_note("a loss layer is made first, then called: nn.MSELoss()(prediction, target)")
+        raise
     warnings.warn(
         "size_average and reduce args will be deprecated, please use "
         f"reduction='{reduction}' instead.",

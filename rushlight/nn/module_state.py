@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
+from os import PathLike
 from typing import Any
 
 import rushlight as rl
@@ -155,7 +156,12 @@ class StateMixin:
         <All keys matched successfully>
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            path = isinstance(state_dict, (str, PathLike))
+            raise fail(
+                TypeError,
+                f"Expected state_dict to be dict-like, got {type(state_dict)}.",
+                *(["a path is read first: load_state_dict(torch.load(path))"] if path else []),
+            )
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []
@@ -164,7 +170,7 @@ class StateMixin:
         if metadata is not None:
             state._metadata = metadata
         _load_tree(self, state, metadata, "", strict, assign, missing, unexpected, errors)
-        notes = [] if not strict else _nearest_names(missing, unexpected)
+        notes = [] if not strict else _nearest_names(missing, unexpected, state)
         if strict:
             errors[:0] = _listed("Missing", missing) + _listed("Unexpected", unexpected)
         if errors:
@@ -295,8 +301,12 @@ def _load_tree(
             )
 
 
-def _nearest_names(missing: list[str], unexpected: list[str]) -> list[str]:
+def _nearest_names(missing: list[str], unexpected: list[str], state: Mapping) -> list[str]:
     """Notes that pair a missing key with the unexpected key it resembles most."""
+    for key in unexpected:
+        inner = state[key]
+        if isinstance(inner, Mapping) and any(name in inner for name in missing):
+            return [f"the weights stand one level deeper: load_state_dict(checkpoint[{key!r}])"]
     for prefix in ("module.", "_orig_mod."):
         if unexpected and all(key.startswith(prefix) for key in unexpected):
             return [

@@ -40,6 +40,8 @@ def add_module_path(
             error.add_note(note)
             if isinstance(given, rl.Tensor):
                 error.add_note(f"its input has shape {tuple(given.shape)} and dtype {given.dtype}")
+            elif type(given).__name__ in _INTO_TENSORS:
+                error.add_note(f"layers take tensors: {_INTO_TENSORS[type(given).__name__]}")
         else:
             error.__notes__[position] = note
         error._module_trail = (inner, module, path, position)  # type: ignore[attr-defined]  # a note
@@ -58,6 +60,10 @@ _CALLED = {
     for name, function in (("AvgPool", "avg_pool"), ("MaxPool", "max_pool"), ("Conv", "conv"),
                            ("ConvTranspose", "conv_transpose"))
 }  # fmt: skip
+_INTO_TENSORS = {
+    "ndarray": "torch.from_numpy(x), and .float() where it holds float64",
+    "list": "torch.tensor(x)",
+}
 _ARGUMENTS = {"Embedding": ("indices",), "Bilinear": ("input1", "input2")}
 
 

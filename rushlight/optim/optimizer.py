@@ -14,6 +14,7 @@ import rushlight as rl
 
 from ..core.errors import fail
 from ..core.handles import RemovableHandle, attached
+from ..core.names import looks_at
 from .hooks import Hooks, resolve_arguments
 
 _global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
@@ -141,6 +142,12 @@ class Optimizer(Hooks):
                 f"an iterable of Tensors or dicts, but got {type_name(params)}",
                 "put a single tensor in a list: [tensor]",
             )
+        if callable(params) and not isinstance(params, Iterable):
+            raise fail(
+                TypeError,
+                f"'{type(params).__name__}' object is not iterable",
+                "an optimizer takes the parameters of a model: model.parameters(), with brackets",
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
@@ -175,6 +182,7 @@ class Optimizer(Hooks):
         """Update the parameters once; `closure` evaluates the model again and returns the loss."""
         raise NotImplementedError
 
+    @looks_at("param_groups")
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (None), or fill them with zeros when `set_to_none` is False."""
         if set_to_none:

@@ -133,10 +133,24 @@ def _check_channels(input: Tensor, weight: Tensor, bias: Any, groups: int) -> No
             " have"
             f" {size[1] * groups} channels, but got {found} channels instead"
         )
-        if found == 1 and size[1] * groups == 3:
-            error.add_note("grey image? Use in_channels=1, or x.expand(-1, 3, -1, -1)")
+        for note in _where_channels_are(list(input.shape), size[1] * groups):
+            error.add_note(note)
         raise error
     _check_bias(weight, bias, size[0], "Given ")
+
+
+def _where_channels_are(shape: list[int], wanted: int) -> list[str]:
+    """What to do about a batch whose second size is not the number of channels."""
+    last = len(shape) - 1
+    notes = []
+    if shape[1] == 1 and wanted == 3:
+        notes.append("grey image? Use in_channels=1, or x.expand(-1, 3, -1, -1)")
+    if shape[last] == wanted:
+        order = ", ".join(map(str, (0, last, *range(1, last))))
+        notes.append(f"channels stand second: if they are last here, x.permute({order})")
+    if shape[0] == wanted == 1:  # pictures in a row were taken for the channels of one picture
+        notes.append("a batch without channels? x.unsqueeze(1) gives it one")
+    return notes
 
 
 def _times(sizes: Any) -> str:
