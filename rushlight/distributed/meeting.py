@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from .errors import DistAbsent
+from .errors import DistAbsent, DistMismatch
 from .peers import Peers, Wait
 from .store import Store, patience
 
@@ -41,9 +41,14 @@ class Meeting:
     def roll_call(self) -> None:
         """Say who this is, and hear who the others are."""
         here, me = machine(), os.getpid()
-        self.store.set(f"rank/{self.rank}", json.dumps([here, me]))
+        self.store.set(f"rank/{self.rank}", json.dumps([here, me, self.ranks]))
         for other in range(len(self.ranks)):
-            where, pid = json.loads(self.read(f"rank/{other}", other))
+            where, pid, ranks = json.loads(self.read(f"rank/{other}", other))
+            if ranks != self.ranks:
+                raise DistMismatch(
+                    f"{DOING}: rank {self.ranks[self.rank]} makes one of the ranks {self.ranks},"
+                    f" rank {self.ranks[other]} makes one of {ranks}"
+                )
             self.machines.append(where)
             if where == here:
                 self.peers.know(other, pid)

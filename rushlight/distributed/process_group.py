@@ -51,6 +51,7 @@ class ProcessGroup:
         self._store, self._ranks, self._rank = store, ranks, rank
         self._backend, self.group_name, self.group_desc = backend, name, desc
         self._timeout, self._owner = timeout, os.getpid()
+        self._closed: DistError | None = None
         self._transport = connect(store, rank, ranks, backend, timeout)
         self._lane = Lane(f"rushlight-{name}")
         self._inboxes: dict[int, Inbox] = {}
@@ -103,7 +104,7 @@ class ProcessGroup:
     def inbox(self, peer: int) -> Inbox:
         """What comes from a rank of the group."""
         if peer not in self._inboxes:
-            self._check_owner()
+            self._check_open()
             channel = self._transport.channel(peer, self._rank)
             self._inboxes[peer] = Inbox(channel, self._ranks[peer])
         return self._inboxes[peer]
@@ -111,7 +112,7 @@ class ProcessGroup:
     def outbox(self, peer: int) -> Outbox:
         """What goes to a rank of the group."""
         if peer not in self._outboxes:
-            self._check_owner()
+            self._check_open()
             channel = self._transport.channel(self._rank, peer)
             self._outboxes[peer] = Outbox(channel, self._ranks[peer])
         return self._outboxes[peer]
@@ -131,19 +132,26 @@ class ProcessGroup:
         """Leave the group; a copy of its process (fork) leaves nothing."""
         if self._owner == os.getpid():
             self._transport.close()
+            self._close(DistError("it has been destroyed"))
 
     def forget(self) -> None:
         """In a copy of the process, which is no rank: refuse all calls."""
         self._lane = Lane(f"rushlight-{self.group_name}")  # its thread was not copied
-        self._inboxes, self._outboxes = {}, {}
         self._transport.let_go()
-        self._transport.broken = DistError(
-            f"this process is a copy (fork) of rank {self._ranks[self._rank]}, whose group it is"
+        self._close(
+            DistError(
+                f"this process is a copy (fork) of rank {self._ranks[self._rank]}, whose it is"
+            )
         )
 
-    def _check_owner(self) -> None:
-        if self._owner != os.getpid():
-            raise self._transport.broken or DistError("this process is a copy of a rank")
+    def _close(self, reason: DistError) -> None:
+        """Refuse all calls from now on."""
+        self._transport.broken, self._closed = reason, reason
+        self._inboxes, self._outboxes = {}, {}
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise DistError(f"the process group is broken since: {self._closed}")
 
     def __repr__(self) -> str:
         return f"ProcessGroup({self._backend}, rank {self._rank} of {self.size()})"
@@ -172,6 +180,7 @@ class _State:
 
     groups: list[ProcessGroup] = []
     made = 0
+    local: dict[str, int] = {}  # how many groups of the same ranks they alone have made
     store: Store | None = None
 
 
@@ -263,18 +272,17 @@ def init_process_group(
         )
         _State.store = store
     GroupMember.WORLD = _make(
-        store, list(range(world_size)), rank, name, limit, group_name, "default_pg"
+        store, list(range(world_size)), rank, name, limit, _next_key(), group_name, "default_pg"
     )
 
 
 def _make(
-    store: Store, ranks: list[int], rank: int, backend: str, timeout: timedelta, name: str = "",
-    desc: str = "undefined",
+    store: Store, ranks: list[int], rank: int, backend: str, timeout: timedelta, key: str,
+    name: str = "", desc: str = "undefined",
 ) -> ProcessGroup:  # fmt: skip
-    number, _State.made = _State.made, _State.made + 1
-    inner = PrefixStore(f"group{number}", store)
+    inner = PrefixStore(f"group{key}", store)
     inner.set_timeout(timeout)
-    made = ProcessGroup(inner, ranks, rank, backend, timeout, name or str(number), desc)
+    made = ProcessGroup(inner, ranks, rank, backend, timeout, name or key, desc)
     _State.groups.append(made)
     return made
 
@@ -299,15 +307,25 @@ def new_group(
             "the new group's world size should be less or equal to the world size set by"
             " init_process_group"
         )
+    key = "" if use_local_synchronization else _next_key()
     if world.rank() not in chosen:
-        _State.made += 1
-        return GroupMember.NON_GROUP_MEMBER
+        return None if use_local_synchronization else GroupMember.NON_GROUP_MEMBER
+    if use_local_synchronization:  # the other ranks do not call this, and count on
+        members = "-".join(map(str, chosen))
+        key = f"local{members}/{_State.local.setdefault(members, 0)}"
+        _State.local[members] += 1
     name = world._backend if backend is None else _backend_named(backend)
     store: Any = world._store
     return _make(
         store.underlying_store, chosen, chosen.index(world.rank()), name,
-        timeout or world._timeout, "", group_desc or "undefined",
+        timeout or world._timeout, key, desc=group_desc or "undefined",
     )  # fmt: skip
+
+
+def _next_key() -> str:
+    """The place in the store of the next group that all processes make, or stand by at."""
+    number, _State.made = _State.made, _State.made + 1
+    return str(number)
 
 
 def default_group() -> ProcessGroup:

@@ -163,3 +163,45 @@ def test_a_file_store_whose_lock_is_held_says_so(tmp_path: Path) -> None:
     store.set_timeout(SOON)
     with store._locked(), pytest.raises(dist.DistStoreError, match="is locked by a process"):
         stores.Store.set(store, "a", "1")
+
+
+def groups_of_few(rank: int) -> list[Any]:
+    """Groups that are made by their members alone, used, destroyed, and asked for once more."""
+    found = []
+    if rank:
+        only = dist.new_group([1], use_local_synchronization=True)
+        dist.all_reduce(rl.ones(1), group=only)
+    else:
+        assert dist.new_group([1], use_local_synchronization=True) is None
+        dist.new_group([0], use_local_synchronization=True)
+    for _ in range(2):
+        both = dist.new_group([0, 1], use_local_synchronization=True)
+        x = rl.ones(1)
+        dist.all_reduce(x, group=both)
+        found.append(x.item())
+    dist.destroy_process_group(both)
+    for call in (
+        lambda: dist.all_reduce(x, group=both),
+        lambda: dist.send(x, 1 - rank, group=both),
+    ):
+        with pytest.raises(dist.DistError, match="it has been destroyed"):
+            call()
+    return found
+
+
+def test_groups_that_their_members_alone_make() -> None:
+    assert on_ranks(groups_of_few) == [[2.0, 2.0]] * 2
+
+
+def other_members(rank: int) -> str:
+    if rank == 0:
+        dist.new_group([0])
+        return ""
+    with pytest.raises(dist.DistMismatch) as found:
+        dist.new_group([0, 1])
+    return str(found.value)
+
+
+def test_ranks_that_make_different_groups_are_told() -> None:
+    said = "rank 1 makes one of the ranks [0, 1], rank 0 makes one of [0]"
+    assert on_ranks(other_members)[1] == f"making a process group: {said}"
