@@ -178,6 +178,7 @@ def scatter_reduce(
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0]), torch.tensor([3., 4.]), "prod")
     tensor([12.,  1.])
     """
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)  # torch takes the short names too
     if reduce not in _REDUCTIONS:
         raise RuntimeError(
             "reduce argument must be either sum, prod, mean, amax or amin, got " + reduce

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -99,7 +100,8 @@ def export(
     Arguments: `args` the tensors it is called with (a tensor or a tuple); `f` a path or binary
     file, None to write nothing; `input_names`, `output_names`; `dynamic_axes`, which dimensions of
     which input may have other sizes, `{"x": {0: "batch"}}` or `{"x": [0]}`; `dynamic_shapes`, the
-    same for the arguments in order; `opset_version` from 18 on. The rest is taken and ignored.
+    same for the arguments in order; `opset_version`, below 18 only where onnx can rewrite the model
+    for it (else a warning says that it stays at 18). The rest is taken and ignored.
     Returns the program, whose `save` writes it too. Needs the extra `[onnx]`.
     Raises: OnnxExporterError where the model cannot be written, naming the op and the line.
     Source: https://docs.pytorch.org/docs/stable/onnx.html
@@ -113,18 +115,35 @@ def export(
     torch.Size([5, 2])
     """
     onnx = _door()
-    if opset_version is not None and opset_version < _OLDEST:
-        raise fail(ValueError, f"opset_version {opset_version}: {_OLDEST} is the oldest written")
     given = tuple(args) if isinstance(args, (tuple, list)) else (args,)
     leaves: list[Tensor] = []
     call = flatten((given, kwargs or {}), leaves)
     names = _input_names(model, call, len(leaves), input_names)
     axes = _axes(names, dynamic_axes, dynamic_shapes)
     exporter = Exporter(onnx, model, call, leaves, names, axes, training)
-    program = exporter.program(output_names, opset_version or _USUAL)
+    opset = opset_version or _USUAL
+    program = exporter.program(output_names, max(opset, _OLDEST))
+    if opset < _OLDEST:
+        program.model_proto = _older(program.model_proto, opset)
     if f is not None:
         program.save(f)
     return program
+
+
+def _older(model: Any, opset: int) -> Any:
+    """The model for an older set of operators, or as it is where onnx cannot rewrite it."""
+    import onnx.version_converter
+
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter's errors are of many classes
+        reason = str(error).rpartition(": ")[2]
+        warnings.warn(
+            f"The model could not be converted to opset_version {opset} ({reason}); "
+            f"the opset version of the exported model is kept at {_OLDEST}.",
+            stacklevel=3,
+        )
+        return model
 
 
 def _door() -> Any:

@@ -156,8 +156,18 @@ def test_what_cannot_be_written_says_why() -> None:
         rl.onnx.export(rl.linalg.det, rl.eye(2))
     with pytest.raises(rl.onnx.OnnxExporterError, match="not one graph"):
         rl.onnx.export(lambda x: x if x.sum() > 0 else -x, rl.ones(2))
-    with pytest.raises(ValueError, match="18 is the oldest"):
-        rl.onnx.export(rl.relu, rl.ones(2), opset_version=11)
+
+
+def test_older_sets_of_operators_are_written_where_onnx_can() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    x = rl.randn(2, 3, 4, 4)
+    program = rl.onnx.export(net, x, opset_version=17)
+    assert program.model_proto.opset_import[0].version == 17
+    assert rl.allclose(program(x), net(x), atol=1e-5)
+    with pytest.warns(UserWarning, match="could not be converted to opset_version 11 .*at 18"):
+        program = rl.onnx.export(net, x, opset_version=11)
+    assert program.model_proto.opset_import[0].version == 18
+    assert rl.allclose(program(x), net(x), atol=1e-5)
 
 
 def test_models_can_ask_whether_they_are_exported() -> None:
