@@ -126,6 +126,16 @@ class Later:
         setattr(instance, self.name, value)
 
 
+def looks_at(*names: str) -> Callable[[Any], Any]:
+    """Mark a method that looks at these attributes of its object, and at nothing else of it."""
+
+    def mark(method: Any) -> Any:
+        method.looks_at = names
+        return method
+
+    return mark
+
+
 def own_name(module: ModuleType) -> str:
     """The name under which it was loaded: under the alias `__name__` says torch's."""
     spec = vars(module).get("__spec__")

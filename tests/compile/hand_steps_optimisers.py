@@ -415,7 +415,7 @@ def lbfgs_closure(t: Any, wrap: Any) -> Made:
 
 @case
 def lbfgs_wolfe(t: Any, wrap: Any) -> Made:
-    net = net_of(t)
+    net = net_of(t).double()
     opt = t.optim.LBFGS(net.parameters(), max_iter=4, line_search_fn="strong_wolfe")
 
     def value(x: Any, y: Any) -> Any:
@@ -427,7 +427,7 @@ def lbfgs_wolfe(t: Any, wrap: Any) -> Made:
     call = wrap(value)
 
     def step(x: Any, y: Any) -> Any:
-        return opt.step(lambda: call(x, y))
+        return opt.step(lambda: call(x.double(), y.double()))
 
     return step, left(net, opt)
 
@@ -519,3 +519,94 @@ for _inside in (False, True):
         False,
     )
     schedule_case("swa_lr", lambda S, o, t: t.optim.swa_utils.SWALR(o, 0.02, 3), _inside, False)
+
+
+@case
+def lbfgs_variables(t: Any, wrap: Any) -> Made:
+    """The closure reads its batch from variables, and keeps nothing of it."""
+    net = net_of(t)
+    opt = t.optim.LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=3)
+    a = b = None
+
+    def closure() -> Any:
+        opt.zero_grad()
+        loss = t.nn.functional.mse_loss(net(a), b)
+        loss.backward()
+        return loss
+
+    call = wrap(closure)
+
+    def step(x: Any, y: Any) -> Any:
+        nonlocal a, b
+        a, b = x, y
+        return opt.step(call)
+
+    return step, left(net, opt)
+
+
+@case
+def batch_on_object(t: Any, wrap: Any) -> Made:
+    """The batch is an attribute, and the call writes to it."""
+    net, opt = world(t)
+
+    class Held:
+        pass
+
+    held: Any = Held()
+
+    def train() -> Any:
+        opt.zero_grad()
+        held.x.mul_(0.5)
+        loss = t.nn.functional.mse_loss(net(held.x), held.y)
+        loss.backward()
+        opt.step()
+        return loss
+
+    call = wrap(train)
+
+    def step(x: Any, y: Any) -> Any:
+        held.x, held.y = x, y
+        return call()
+
+    return step, left(net, opt)
+
+
+@case
+def batch_seen_twice(t: Any, wrap: Any) -> Made:
+    """What stands in one variable sometimes stands in another too."""
+    net = net_of(t)
+    at: dict[str, Any] = {}
+    calls = iter(range(100))
+
+    def value() -> Any:
+        at["x"].add_(1)
+        return (net(at["z"]) + net(at["x"])).detach()
+
+    call = wrap(value)
+
+    def step(x: Any, y: Any) -> Any:
+        at["x"], at["z"] = x, x if next(calls) % 3 == 2 else x * 2
+        return call(), at["z"].clone()
+
+    return step, left(net)
+
+
+@case
+def batch_told_apart(t: Any, wrap: Any) -> Made:
+    """The call asks which tensor it is."""
+    net = net_of(t)
+    at: dict[str, Any] = {}
+    first: list[Any] = []
+
+    def value() -> Any:
+        known = at["x"] is at["first"]
+        return net(at["x"]).detach() * (2 if known else 1)
+
+    call = wrap(value)
+
+    def step(x: Any, y: Any) -> Any:
+        first.append(x)
+        at["x"], at["first"] = (first[0] if len(first) == 7 else x), first[0]
+        return call()
+
+    return step, left(net)

@@ -90,6 +90,10 @@ class Reach:
             for name, part in found.items():
                 self.walk(part, f"argument.{name}")
 
+    def forget(self, x: Tensor) -> None:
+        """A tensor in whose place others stand at later calls: nothing of it is kept."""
+        self._hooked[:] = [one for one in self._hooked if one is not x]
+
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""
         return id(value) in self._seen
@@ -194,7 +198,11 @@ class Reach:
     def _method(self, owner: Any, function: Any, path: str) -> None:
         """A method: what its code looks at on its object, if it is the user's; else all of it."""
         if not isinstance(function, types.FunctionType) or not own_code(function):
-            self.stack.append((owner, path))
+            names = getattr(function, "looks_at", None)
+            for name in names or ():
+                self._attributes(owner, (name,), path, None)
+            if names is None:
+                self.stack.append((owner, path))
             return
         mark = (id(owner), id(function.__code__))
         self.tables.note(getattr(owner, "__dict__", None), path or "self")

@@ -35,6 +35,7 @@ from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
 from .trace import PASSING, Tracer
 from .traced import covers
+from .varied import Varied
 from .watch import Watch
 
 CONSTANT = "a number among the arguments must be a constant"
@@ -257,7 +258,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     changed = Changed(tracer, reach)
     result = result, changed.values
     check_old(tracer)
-    give = Given()
+    varied, give = Varied(tracer, reach), Given()
     live = _live(tracer, result)
     if live:
         tracer.settle()
@@ -273,6 +274,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     ]
     items = _items(tracer, give)
     shared = shared_memory(tracer, leaves, bool(live))
+    if varied.shares(shared):
+        raise Uncompilable("a tensor that is another one at each call shares memory")
     if any(tracer.sources[place].kind in NUMBERS for place, _ in writes):
         raise Uncompilable("a hyperparameter was written")
     joint = None if pulled is None else _joint(tracer, pulled, live, give)
@@ -286,7 +289,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
     captured.afterwards = tracer.afterwards.steps
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
-    captured.places, captured.asked = changed.guarded(fixed), reach.asked
+    captured.places, captured.asked = varied.guarded(changed.guarded(fixed)), reach.asked
     captured.presence = _presence(tracer)
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give)

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..calls.guards import ABSENT, Place, look, same, set_on
 from ..disk.reach import Reach
-from .spots import NUMBERED, Changing, Here, Spot, lists_of
+from .spots import Changing, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Tracer
+from .varied import PLACES
 
 CHANGES = "the call changes"
 
@@ -89,7 +90,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
         mark = id(place.container), place.key
         if mark not in known and not place.holds():
             failed.append(place.path)
-            if place.kind in NUMBERED:
+            if place.kind in PLACES:
                 value = look(place)
                 changing.note(place.container, place.key, place.path, place.expected, value)
     path = failed[0] if failed else repeatable(tracer, stores, reach.places)

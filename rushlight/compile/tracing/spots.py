@@ -19,9 +19,8 @@ import numpy as np
 from ...core.tensor import Tensor, wrap
 from ..calls.guards import Place, look
 from .numbers import Number, condition
+from .varied import PLACES, Mark, exchanged
 
-Mark = tuple[int, Any]
-NUMBERED = frozenset(("item", "attribute", "cell"))  # kinds of places that hold numbers
 _HERE = re.compile(r"here\[(\d+)\]")
 _LARGE = 2**63
 _EXACT = 2  # programs for one value of a number that the call changes; then it is not lent
@@ -84,6 +83,7 @@ class Changing:
         self.spots: dict[Mark, Spot] = {}
         self._exact: Counter[Mark] = Counter()  # programs for which one had to be what it was
         self._kept: dict[Mark, Spot] = {}  # no longer lent
+        self.tensors: set[Mark] = set()  # places that have been seen to hold another one
         self.gone_by: dict[Any, list[bytes]] = {}  # values of tensors that calls went by, by place
 
     def note(
@@ -100,7 +100,10 @@ class Changing:
         """Note numbers that others changed since programs were made, where nothing else changed."""
         for places in guards:
             failed = [x for x in places if x.kind != "content" and not x.holds()]
-            for x in failed if all(x.kind in NUMBERED for x in failed) else ():
+            if not all(x.kind in PLACES for x in failed):
+                continue
+            self.tensors.update(exchanged(failed))
+            for x in failed:
                 self.note(x.container, x.key, x.path, x.expected, _found(x), outside=True)
 
     def lent(self, reach: Any) -> list[Spot]:

@@ -1,0 +1,109 @@
+"""Tensors that stand outside a call and are others from call to call: batches in variables.
+
+A closure that an optimiser calls reads its batch from where the loop put it. The first program is
+for the tensor that stood there. Once a call finds another one of the same form there, and nothing
+else changed, the next program reads whatever stands there.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import Any
+
+from ...core.tensor import Tensor
+from ..calls.guards import Place, form, look, set_on
+
+PLACES = frozenset(("item", "attribute", "cell"))  # kinds of those that hold numbers and tensors
+Mark = tuple[int, Any]
+
+
+def mark_of(place: Place) -> Mark:
+    """Equal for what is one place."""
+    return id(place.container), place.key
+
+
+def exchanged(places: Iterable[Place]) -> Iterator[Mark]:
+    """The places, of those that do not hold, where another tensor of the same form stands now."""
+    for place in places:
+        old = place.expected
+        if place.kind in PLACES and _plain(old):
+            try:
+                now = look(place)
+            except (KeyError, IndexError, AttributeError, ValueError):
+                continue
+            if _plain(now) and _form(now) == _form(old):
+                yield mark_of(place)
+
+
+def _plain(x: Any) -> bool:
+    return type(x) is Tensor and x._entry is None and not set_on(x)
+
+
+def _form(x: Tensor) -> Any:
+    array: Any = x._array
+    return array.shape, array.dtype, array.strides
+
+
+@functools.lru_cache(4096)
+def _tells(code: CodeType) -> bool:
+    """Whether code may tell one tensor from another: `a is b`, where neither is None."""
+    before = ""
+    for one in dis.get_instructions(code):
+        if one.opname == "IS_OP" and before != "LOAD_CONST":
+            return True
+        before = one.opname
+    return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
+
+
+class _Variable:
+    """A variable of an enclosing function, as something that has an item."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, cell: Any) -> None:
+        self.cell = cell
+
+    def __getitem__(self, key: None) -> Any:
+        return self.cell.cell_contents
+
+
+class Varied:
+    """The inputs of one trace that are read where they stand, whichever tensor that is."""
+
+    def __init__(self, tracer: Any, reach: Any) -> None:
+        self._gone: dict[int, Tensor] = {}
+        self._forms: list[Place] = []
+        self._marks: set[Mark] = set()
+        known = () if tracer.changing is None else tracer.changing.tensors
+        if not known or "id" in reach.words or any(_tells(x.__code__) for x in reach.functions):
+            return
+        wanted = {mark_of(x): x for x in reach.places if mark_of(x) in known}
+        for mark, place in wanted.items():
+            x = place.expected
+            alone = [one for one in reach.places if one.expected is x] == [place]
+            changed = id(x) in tracer.exchanged or id(x) in tracer.gradients
+            if alone and _plain(x) and not changed and id(x) not in tracer.places:
+                self._vary(tracer, reach, place)
+                self._marks.add(mark)
+        tracer.replaced.update(self._gone)
+
+    def _vary(self, tracer: Any, reach: Any, place: Place) -> None:
+        x = self._gone[id(place.expected)] = place.expected
+        holder = _Variable(place.container) if place.kind == "cell" else place.container
+        for source in tracer.sources:
+            if source.kind == "tensor" and source.owner is x:
+                source.kind, source.owner, source.key = "item", holder, place.key
+        reach.forget(x)
+        self._forms.append(Place("like", holder, place.key, form(x), place.path))
+
+    def guarded(self, places: list[Place]) -> list[Place]:
+        """The guards: of such tensors only the form counts."""
+        kept = [x for x in places if mark_of(x) not in self._marks]
+        return [x for x in kept if id(x.container) not in self._gone] + self._forms
+
+    def shares(self, shared: Iterable[Any]) -> bool:
+        """Whether one of them lies in another input's memory."""
+        return any(id(x) in self._gone for x, *_ in shared)
