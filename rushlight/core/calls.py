@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from . import shapes
 from .dispatch import (
     FLOATS,
     OUTPUT_OF,
@@ -28,7 +27,7 @@ from .errors import Unfollowed, unremarked
 from .numbers import number
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
-from .shortage import shortage
+from .shortage import again, failed, refused
 from .state import STATE, WATCHED
 from .tape import LEAF, OUTPUT, SHAPE, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
@@ -98,7 +97,7 @@ def _unary(prim: Primitive) -> Any:
                 try:
                     y = evaluate(a, *params) if params else evaluate(a)
                 except (MemoryError, RuntimeWarning) as error:
-                    y = _again(error, _refused, evaluate, a, *params)
+                    y = again(error, refused, evaluate, a, *params)
                 if type(y) is not ndarray:
                     y = asarray(y)
                 result = new(Tensor)
@@ -142,7 +141,7 @@ def _unary_with_params(prim: Primitive) -> Any:
                 except Unfollowed as error:
                     return apply_by_params(prim, (input,), params, error)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
-                    y = _again(error, _refused, evaluate, a, *params)
+                    y = again(error, refused, evaluate, a, *params)
                 result = new(Tensor)
                 result._array = y
                 if view:
@@ -188,7 +187,7 @@ def _binary(prim: Primitive, long_way: Any = None, numbers: Any = NUMBERS) -> An
                 try:
                     y = evaluate(a, z, *params) if params else evaluate(a, z)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
-                    y = _again(error, _failed, evaluate, a, b, *params)
+                    y = again(error, failed, evaluate, a, b, *params)
                 result = new(Tensor)
                 result._array = y = y if type(y) is ndarray else asarray(y)
                 px = input._entry
@@ -209,27 +208,6 @@ def _binary(prim: Primitive, long_way: Any = None, numbers: Any = NUMBERS) -> An
         return long_way(prim, input, other, params, out)
 
     return op
-
-
-def _again(error: Exception, refused: Any, evaluate: Any, *args: Any) -> Any:
-    """What an evaluation gives that one of NumPy's remarks broke off; else raises `refused`."""
-    if not isinstance(error, RuntimeWarning):
-        raise refused(error, *args) from None
-    y = unremarked(error, evaluate, *args)
-    return y if type(y) in (ndarray, tuple) else asarray(y)
-
-
-def _refused(error: MemoryError | ValueError, *_: Any) -> Exception:
-    """What to raise for an evaluation's error, by what NumPy says of shapes."""
-    return shortage(error) if isinstance(error, MemoryError) else shapes.misfit(error)
-
-
-def _failed(error: Exception, a: Any, b: Any, *_: Any) -> Exception:
-    """What to raise for an evaluation's error: torch's words on shapes that do not fit."""
-    if isinstance(error, MemoryError):
-        return shortage(error)
-    shapes.broadcast(np.shape(a), np.shape(b))
-    return error
 
 
 def is_operand(value: Any) -> bool:
@@ -291,7 +269,7 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other), params, error)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
-                    y = _again(error, _refused, evaluate, a, b, *params)
+                    y = again(error, refused, evaluate, a, b, *params)
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
@@ -333,7 +311,7 @@ def _triple(prim: Primitive) -> Any:
                 except Unfollowed as error:
                     return apply_by_params(prim, (input, other, third), params, error)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
-                    y = _again(error, _refused, evaluate, a, b, c, *params)
+                    y = again(error, refused, evaluate, a, b, c, *params)
                 result = new(Tensor)
                 result._array = y = y if type(y) is ndarray else asarray(y)
                 px, py = input._entry, other._entry
@@ -361,10 +339,23 @@ def _triple(prim: Primitive) -> Any:
 
 def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
+    if prim.outputs == 1:
+        return _of_operands(prim, _wrapped(prim), apply, lambda result: result)
+    op = _of_operands(prim, _several(prim), apply, lambda results: results)
+    if prim.outputs and not getattr(prim.rule, "view", False):
+        alone = lambda prim, inputs, params: apply(prim, inputs, params)[0]
+        op.first = _of_operands(prim, _several(prim, alone=True), alone, lambda results: results[0])
+    return op
+
+
+def _of_operands(prim: Primitive, wrap: Any, long_way: Any, chosen: Any) -> Any:
+    """The op as a loop over its operands: `wrap` ends the short way, `long_way` is any other.
+
+    `chosen` takes what the caller gets from an op's results.
+    """
     arity = prim.arity or 0
     evaluate, direct, records = prim.eval, prim.dtype == "first", prim.rule is not None
-    single, wrap = prim.outputs == 1, _wrapped(prim) if prim.outputs == 1 else _several(prim)
-    taken = _taken(prim) if direct else None
+    single, taken = prim.outputs == 1, _taken(prim) if direct else None
 
     def op(*arguments: Any) -> Any:
         inputs, params = arguments[:arity], arguments[arity:]
@@ -374,24 +365,24 @@ def _general(prim: Primitive) -> Any:
                 arrays.append(None)
                 continue
             if not direct or type(x) not in EAGER_TYPES:
-                return apply(prim, inputs, params)
+                return long_way(prim, inputs, params)
             if type(x._array) is not ndarray:
                 ways = SHORT_WAYS.get(type(x._array))
                 if ways is not None:
-                    return ways[prim](prim, inputs, params)
-                return apply(prim, inputs, params)
+                    return chosen(ways[prim](prim, inputs, params))
+                return long_way(prim, inputs, params)
             arrays.append(x._array)
             wanted = wanted or x._entry is not None
         if taken is not None and arrays[0].dtype.char not in taken:
-            return apply(prim, inputs, params)
+            return long_way(prim, inputs, params)
         try:
             y = evaluate(*arrays, *params)
             if single and type(y) is not ndarray:
                 y = asarray(y)
         except Unfollowed as error:
-            return apply_by_params(prim, inputs, params, error)
+            return chosen(apply_by_params(prim, inputs, params, error))
         except (MemoryError, ValueError, RuntimeWarning) as error:
-            y = _again(error, _refused, evaluate, *arrays, *params)
+            y = again(error, refused, evaluate, *arrays, *params)
         parents = _parents(inputs) if wanted and records and STATE.grad else None
         return wrap(y, inputs, arrays, params, parents)
 
@@ -423,8 +414,11 @@ def _wrapped(prim: Primitive) -> Any:
     return wrap
 
 
-def _several(prim: Primitive) -> Any:
-    """What wraps the outputs of an op that has several, and records them if it has parents."""
+def _several(prim: Primitive, alone: bool = False) -> Any:
+    """What wraps the outputs of an op that has several, and records them if it has parents.
+
+    `alone` is for callers who drop all but the first: no tensors are made of the rest.
+    """
     keep_x, keep_y, keep_rest = (what in prim.reads for what in "xyz")
     view = getattr(prim.rule, "view", False)
 
@@ -434,20 +428,22 @@ def _several(prim: Primitive) -> Any:
             kept = tuple(arrays) if keep_x else None
             entry = [prim, parents, kept, None, params, None, tick(), None]
         results, found, sizes = [], [], []
-        for y in ys:
+        for y in ys[:1] if alone and entry is None else ys:
             if type(y) is not ndarray:
                 y = asarray(y)
+            if entry is not None:
+                found.append(y)
+                sizes.append(y.shape)
+            if alone and results:
+                continue
             result = new(Tensor)
             result._array = y
             result._entry = None
             if view:
                 link_view(result, inputs[0])
-            if entry is not None:
-                if y.dtype.char in FLOATS:
-                    place = (len(results),)
-                    result._entry = [OUTPUT_OF, (entry,), None, None, place, y.shape, tick(), None]
-                found.append(y)
-                sizes.append(y.shape)
+            if entry is not None and y.dtype.char in FLOATS:
+                place = (len(results),)
+                result._entry = [OUTPUT_OF, (entry,), None, None, place, y.shape, tick(), None]
             results.append(result)
         if entry is not None:
             entry[SHAPE] = tuple(sizes)
@@ -455,7 +451,7 @@ def _several(prim: Primitive) -> Any:
                 entry[OUTPUT] = tuple(found) if keep_y else (None, *found[1:])
             if WATCHED[0] and STATE.watchers:
                 observe(entry, tuple(found), inputs)
-        return tuple(results)
+        return results[0] if alone else tuple(results)
 
     return wrap
 

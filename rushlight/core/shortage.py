@@ -1,4 +1,7 @@
-"""Memory that could not be had: torch's error, what was asked for, and who holds the most."""
+"""Memory that could not be had: torch's error, what was asked for, and who holds the most.
+
+And what else is raised where an op's evaluation fails.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import fail, is_ours
+from . import shapes
+from .errors import fail, is_ours, unremarked
 from .tape import HOOKS, owner_of
 from .tensor import Tensor
 
@@ -43,6 +47,27 @@ def shortage(error: BaseException, shape: Sequence[int] | None = None, kind: Any
     )
     failure.__cause__ = error
     return failure
+
+
+def again(error: Exception, refused: Any, evaluate: Any, *args: Any) -> Any:
+    """What an evaluation gives that one of NumPy's remarks broke off; else raises `refused`."""
+    if not isinstance(error, RuntimeWarning):
+        raise refused(error, *args) from None
+    y = unremarked(error, evaluate, *args)
+    return y if type(y) in (np.ndarray, tuple) else np.asarray(y)
+
+
+def refused(error: MemoryError | ValueError, *_: Any) -> Exception:
+    """What to raise for an evaluation's error, by what NumPy says of shapes."""
+    return shortage(error) if isinstance(error, MemoryError) else shapes.misfit(error)
+
+
+def failed(error: Exception, a: Any, b: Any, *_: Any) -> Exception:
+    """What to raise for an evaluation's error: torch's words on shapes that do not fit."""
+    if isinstance(error, MemoryError):
+        return shortage(error)
+    shapes.broadcast(np.shape(a), np.shape(b))
+    return error
 
 
 def _free() -> str:

@@ -31,7 +31,7 @@ from ..core.numbers import number
 from ..core.shapes import broadcast, dimension, dimensions, required_dim
 from ..core.state import STATE
 from ..core.tape import mark_written
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import EAGER_TYPES, Tensor, wrap
 from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
 from ..ops import structure as s
@@ -244,20 +244,42 @@ def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
     return wrap(engine_of(None).slopes(input._array, low, high))
 
 
+def inner_view(x: Any, shape: tuple[int, ...]) -> Any:
+    """x (or None) under another shape for an op's own use: nobody else gets to see the view.
+
+    So where nothing is recorded it need not be known to x.
+    """
+    if x is None or x._array.shape == shape:
+        return x
+    plain = type(x) in EAGER_TYPES and type(x._array) is np.ndarray
+    if plain and (x._entry is None or not STATE.grad):
+        return wrap(x._array.reshape(shape))
+    return s.reshape(x, shape)
+
+
 def update_running(running: Tensor, batch: Tensor, factor: float, share: float = 1.0) -> None:
     """running = (1 - factor) running + factor (share batch), in place and off the tape."""
-    if inplace.is_value(running) or inplace.is_value(batch):
-        _update_values(running, batch.detach() * share if share != 1.0 else batch, factor)
-        return
-    seen = batch._array
-    if not isinstance(seen, np.ndarray):
-        return  # of a symbolic expression, which has no values to keep
-    a = memory(running)
+    a, seen = running._array, batch._array
+    if type(a) is not np.ndarray or type(seen) is not np.ndarray:
+        if inplace.is_value(running) or inplace.is_value(batch):
+            _update_values(running, batch.detach() * share if share != 1.0 else batch, factor)
+            return
+        if not isinstance(seen, np.ndarray):
+            return  # of a symbolic expression, which has no values to keep
+    if STATE.tracer is not None:
+        a = memory(running)
+    kept, added, scaled = _rates(factor, share, a.dtype, seen.dtype)
     if share != 1.0:
-        seen = seen * number(share, seen.dtype)
-    a *= number(1 - factor, a.dtype)
-    a += seen.reshape(a.shape) * number(factor, seen.dtype)
+        seen = seen * scaled
+    a *= kept
+    a += seen.reshape(a.shape) * added
     mark_written(a)
+
+
+@lru_cache(64)
+def _rates(factor: float, share: float, kind: np.dtype, other: np.dtype) -> tuple[np.ndarray, ...]:
+    """The numbers of a running mean, as arrays."""
+    return number(1 - factor, kind), number(factor, other), number(share, other)
 
 
 def _update_values(running: Tensor, batch: Tensor, factor: float) -> None:

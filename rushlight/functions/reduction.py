@@ -164,10 +164,8 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
         if dim is None:
             return put(reduce(input), out)
         place = dimension(dim, input._array.ndim)
-        return put(
-            result(*r.extremum_along(input, place if input._array.ndim else None, keepdim, name)),
-            out,
-        )
+        both = r.extremum_along(input, place if input._array.ndim else None, keepdim, name)
+        return put(tuple.__new__(result, both), out)
 
     extremum.__name__ = extremum.__qualname__ = name
     extremum.__doc__ = doc

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import not_implemented, wrap_array
+from ..core.dtypes import COMPLEX_CODES
 from ..core.errors import fail
 from ..core.inplace import refuse_sharing
 from ..core.shapes import dimension
@@ -27,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PAIR = ("values", "indices")
+# results are made by `tuple.__new__`, which looks at nothing: of what users give a class has checks
 _sort, _topk, _kthvalue, _mode = (
     named_result(name, _PAIR) for name in ("sort", "topk", "kthvalue", "mode")
 )
@@ -34,7 +36,7 @@ _median, _nanmedian = named_result("median", _PAIR), named_result("nanmedian", _
 
 
 def _ordered(name: str, input: Tensor) -> None:
-    if input.dtype.is_complex:
+    if input._array.dtype.char in COMPLEX_CODES:
         if name in ("Sort", "topk"):
             raise RuntimeError(f" {name} does not support complex dtypes on CPU")
         raise not_implemented(name, input.dtype)
@@ -56,7 +58,7 @@ def sort(
     """
     _ordered("Sort", input)
     place = dimension(dim if axis is None else axis, input._array.ndim)
-    return _out(_sort(*o.sort(input, place, bool(descending), stable)), out)
+    return _out(tuple.__new__(_sort, o.sort(input, place, bool(descending), stable)), out)
 
 
 def argsort(
@@ -106,7 +108,7 @@ def topk(
             RuntimeError, "selected index k out of range",
             f"k is {k}, the dimension has {size} elements",
         )  # fmt: skip
-    return _out(_topk(*o.topk(input, place, k, bool(largest))), out)
+    return _out(tuple.__new__(_topk, o.topk(input, place, k, bool(largest))), out)
 
 
 def kthvalue(

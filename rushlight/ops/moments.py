@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.dtypes import COMPLEX_CODES, parts
 from ..core.families import general, linear
-from ..core.numbers import number
+from ..core.numbers import anywhere, number
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
@@ -73,7 +73,7 @@ def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: 
 
 def _deviation(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
     y = np.sqrt(_variance(x, dims, correction, keep))
-    if x.dtype.char in "fF" and np.isinf(y).any():  # the squares were too large
+    if x.dtype.char in "fF" and anywhere(np.isinf(y)):  # the squares were too large
         y = np.sqrt(_variance(x.astype(_WIDER[x.dtype.char]), dims, correction, keep))
         y = y.astype(np.float32)
     return y

@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import not_implemented
 from ..core.families import general, plain
+from ..core.numbers import everywhere
 from ..core.tape import PARAMS
 from . import introsort
 from .elementwise import where
@@ -70,9 +71,8 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     else:
         known = starts if rows.size <= FEW else starts.__wrapped__
         values = rows.take(places + known(rows.shape))
-    before, after = values[..., :-1], values[..., 1:]
-    apart = before > after if descending else before < after
-    if np.count_nonzero(apart) < apart.size:
+    apart = (np.greater if descending else np.less)(values[..., :-1], values[..., 1:])
+    if not everywhere(apart):
         bad = ~apart.all(-1)
         if rows.ndim == 1 or 4 * np.count_nonzero(bad) > bad.size:
             return None

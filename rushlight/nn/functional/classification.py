@@ -100,7 +100,6 @@ def _by_rows(
         input = input.reshape(*input.shape[:2], places)
         labels = labels.reshape(labels.shape[0], places)
     loss = op(input, labels, weight, ignore, reduction)
-    loss = loss[0] if type(loss) is tuple else loss
     if reduction != "none" or len(shape) == 1:
         return loss
     y = loss.reshape(shape)
@@ -155,7 +154,7 @@ def cross_entropy(
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _to_probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing == 0.0:
-        return _by_rows(n.cross_entropy, input, target, weight, ignore_index, reduction)
+        return _by_rows(n.cross_entropy.first, input, target, weight, ignore_index, reduction)
     return _smoothed(input, target, weight, ignore_index, reduction, label_smoothing)
 
 

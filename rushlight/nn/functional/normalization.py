@@ -18,21 +18,25 @@ __all__ = [
 Tensor = rl.Tensor
 
 
-def _check_channels(channels: int, kind: Any, **named: Any) -> bool:
-    """torch's error for parameters of another size; whether all are of the input's type."""
-    alike = True
+def _check_channels(channels: int, **named: Any) -> None:
+    """torch's error for parameters of another size."""
     for name, x in named.items():
-        if x is not None:
-            array = x._array
-            if array.size != channels:
-                raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
-            alike = alike and array.dtype is kind
-    return alike
+        if x is not None and x._array.size != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+
+
+def _fits_channels(input: Tensor, shape: tuple[int, ...], *params: Any) -> bool:
+    """Whether all parameters have this shape and the input's type, as nearly always."""
+    kind = input._array.dtype
+    for x in params:
+        if x is not None and (x._array.dtype is not kind or x._array.shape != shape):
+            return False
+    return True
 
 
 def _check_many(input: Tensor) -> None:
     size = input._array.shape
-    if input._array.size // max((1, *size[1:2])) == 1:
+    if input._array.size == (max(size[1], 1) if len(size) > 1 else 1):
         size = input.shape
         error = ValueError(
             f"Expected more than 1 value per channel when training, got input size {size}"
@@ -43,8 +47,9 @@ def _check_many(input: Tensor) -> None:
         raise error
 
 
-def _view(x: Any, shape: tuple[int, ...]) -> Any:
-    return x if x is None or x._array.shape == shape else n.reshape(x, shape)
+@lru_cache(64)
+def _all_but_second(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim))
 
 
 @lru_cache(256)
@@ -101,11 +106,10 @@ def batch_norm(
     if training and ndim:
         _check_many(input)
     channels = sizes[1] if ndim > 1 else 0
-    alike = _check_channels(
-        channels, input._array.dtype,
-        running_mean=running_mean, running_var=running_var, weight=weight, bias=bias,
-    )  # fmt: skip
-    if not alike:
+    if not _fits_channels(input, (channels,), running_mean, running_var, weight, bias):
+        _check_channels(
+            channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+        )
         n.refuse(input, "bool int uint8 complex", "batch_norm")
         _same_type(input, weight, bias, running_mean, running_var)
     shape = (1, channels) + (1,) * (ndim - 2)
@@ -119,8 +123,8 @@ def batch_norm(
         return input.clone()
     if not training:
         return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
-    weight, bias = _view(weight, shape), _view(bias, shape)
-    y, mean, variance = n.standardise(input, weight, bias, (0, *range(2, ndim)), eps)
+    weight, bias = n.inner_view(weight, shape), n.inner_view(bias, shape)
+    y, mean, variance = n.standardise(input, weight, bias, _all_but_second(ndim), eps)
     factor = 0.0 if momentum is None else momentum
     some = input._array.size > 0  # of nothing there are no statistics
     if running_mean is not None and some:
@@ -143,7 +147,7 @@ def _with_running(
     shift = -mean * scale if bias is None else bias - mean * scale
     if scale.dtype is not input.dtype:
         scale, shift = scale.to(input.dtype), shift.to(input.dtype)
-    return n.affine(input, scale.reshape(shape), shift.reshape(shape))
+    return n.affine(input, n.inner_view(scale, shape), n.inner_view(shift, shape))
 
 
 def _fits(input: Tensor, shape: tuple[int, ...], *params: Any) -> bool:
@@ -204,7 +208,7 @@ def layer_norm(
         _check_normalized(input, shape, False, weight=weight, bias=bias)
         _same_type(input, weight, bias)
     dims = _last(len(shape), len(input._array.shape))
-    return n.standardise(input, weight, bias, dims, eps)[0]
+    return n.standardise.first(input, weight, bias, dims, eps)
 
 
 def rms_norm(
@@ -264,10 +268,11 @@ def group_norm(
     n.refuse(input, "bool int uint8 complex", "GroupNormKernelImpl")
     _same_type(input, weight, bias)
     each = channels // num_groups
-    grouped = n.reshape(input, (batch, num_groups, each, room))
+    grouped = n.inner_view(input, (batch, num_groups, each, room))
     shape = (1, num_groups, each, 1)
-    y = n.standardise(grouped, _view(weight, shape), _view(bias, shape), (2, 3), eps)[0]
-    return n.whole(n.reshape(y, input._array.shape), "NativeGroupNormBackward0")
+    weight, bias = n.inner_view(weight, shape), n.inner_view(bias, shape)
+    y = n.standardise.first(grouped, weight, bias, (2, 3), eps)
+    return n.whole(n.inner_view(y, input._array.shape), "NativeGroupNormBackward0")
 
 
 def instance_norm(
@@ -288,7 +293,7 @@ def instance_norm(
     if not use_input_stats:
         y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)
         return n.named(y, "ViewBackward0")
-    weight, bias = _view(weight, shape), _view(bias, shape)
+    weight, bias = n.inner_view(weight, shape), n.inner_view(bias, shape)
     y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
     count = prod(input.shape[2:])
     if running_mean is not None and count:

@@ -225,10 +225,11 @@ def _max_pool(
     if not indices and not n.has_derivative(input):
         y = n.pooled_maxima(batch, *at)
         return y if whole else n.whole(y.squeeze(0), _MAX_NODES[dims])
+    if not indices:
+        y = n.max_pool.first(batch, *at)
+        return n.whole(y if whole else y.squeeze(0), _MAX_NODES[dims])
     y, code = n.max_pool(batch, *at)
     y = n.whole(y if whole else y.squeeze(0), _MAX_NODES[dims])
-    if not indices:
-        return y
     places = n.flat_places(code, tuple(input.shape[-dims:]), *at)
     return y, places if whole else places.squeeze(0)
 
@@ -392,9 +393,10 @@ def averaged(
     """The mean of each window, in one to three dimensions."""
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    if not input.is_floating_point() and input.dtype is not rl.int64:
-        raise n.not_implemented(_AVERAGES[dims], input.dtype)
-    if divisor_override is None and input.is_floating_point():
+    kind = input.dtype
+    if not kind.is_floating_point and kind is not rl.int64:
+        raise n.not_implemented(_AVERAGES[dims], kind)
+    if divisor_override is None and kind is not rl.int64:
         plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
         if plan is not None:
             at, factor = plan

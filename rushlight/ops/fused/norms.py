@@ -133,6 +133,9 @@ def _standardise(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not x.flags.c_contiguous and dims == tuple(range(x.ndim - len(dims), x.ndim)):
         x = row_major(x)  # a layer's norm; others keep how channels lie
+    how = _of_few(x.shape, dims, eps, x.dtype) if x.size < MANY and x.flags.c_contiguous else None
+    if how is not None:
+        return _standardise_few(x, weight, bias, how)
     if x.size < _FEW or x.dtype.kind == "c":
         return _standardise_part(x, weight, bias, dims, eps)
     shape = _row_shape(x, weight, bias, dims)
@@ -169,11 +172,11 @@ def _scale_of(variance: np.ndarray, eps: np.ndarray, one: np.ndarray) -> np.ndar
 
 
 @lru_cache(256)
-def _spreading(shape: Sizes, dims: Sizes, kind: np.dtype) -> tuple[Any, ...] | None:
+def _of_few(shape: Sizes, dims: Sizes, eps: float, kind: np.dtype) -> tuple[Any, ...] | None:
     """How few numbers are summed so that each has its sum beside it; None: too many, or mixed.
 
-    The matrix that they are, a square of ones, whether it comes after the matrix, and the shape of
-    the statistics.
+    The matrix that they are, a square of ones, whether it comes after the matrix, where in such a
+    sum one number of each stands, the shape of the statistics; how many are averaged, and eps.
     """
     total, count = prod(shape), prod([shape[i] for i in dims])
     last = dims == tuple(range(len(shape) - len(dims), len(shape)))
@@ -182,17 +185,19 @@ def _spreading(shape: Sizes, dims: Sizes, kind: np.dtype) -> tuple[Any, ...] | N
     if not last and dims != tuple(range(len(dims))):
         return None
     matrix = (total // count, count) if last else (count, total // count)
+    one_each = (slice(None), slice(1)) if last else slice(1)
     reduced = tuple(1 if i in dims else n for i, n in enumerate(shape))
-    return matrix, squares(count, kind), last, reduced
+    return (matrix, squares(count, kind), last, one_each, reduced,
+            number(count, kind), number(eps, kind))  # fmt: skip
 
 
 def _standardise_few(
-    x: np.ndarray, weight: Any, bias: Any, how: tuple[Any, ...], numbers: tuple[Any, ...]
+    x: np.ndarray, weight: Any, bias: Any, how: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of few numbers: no statistic is a column beside a matrix, which costs 0.8 us."""
-    matrix, square, last, reduced = how
-    count, small, _ = numbers
-    rows = x.reshape(matrix)
+    matrix, square, last, one_each, reduced, count, small = how
+    plain = x.shape == matrix
+    rows = x if plain else x.reshape(matrix)
     center = rows.dot(square) if last else square.dot(rows)
     np.divide(center, count, center)
     y = rows - center
@@ -202,22 +207,19 @@ def _standardise_few(
     scale = variance + small
     np.sqrt(scale, scale)
     np.divide(y, scale, y)
-    y = y.reshape(x.shape)
+    y = y if plain else y.reshape(x.shape)
     if weight is not None:
         y *= weight
     if bias is not None:
         y += bias
-    if last:
-        return y, center[:, 0].copy().reshape(reduced), variance[:, 0].copy().reshape(reduced)
-    return y, center[0].reshape(reduced), variance[0].reshape(reduced)
+    center, variance = center[one_each], variance[one_each]
+    return (y, center, variance) if plain else (
+        y, center.reshape(reduced), variance.reshape(reduced))  # fmt: skip
 
 
 def _standardise_part(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    how = _spreading(x.shape, dims, x.dtype) if x.flags.c_contiguous else None
-    if how is not None:
-        return _standardise_few(x, weight, bias, how, _numbers(x.shape, dims, eps, x.dtype))
     wide = widened(x)
     count, small, one = _numbers(x.shape, dims, eps, wide.dtype)
     center = _sum(wide, dims)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...core.families import general, linear, multilinear, plain
 from ...core.heavy import LEAST, heavy
-from ..reduce import ones
+from ..reduce import ones, row_starts
 from .convolution import clipped, padded, position
 
 Sizes = tuple[int, ...]
@@ -65,7 +65,38 @@ def _parts(x: np.ndarray, at: Any, value: Any) -> Any:
         yield framed[index]
 
 
+FEW = 4096  # elements up to which the number of calls is what counts
+_TABLE = 1 << 14  # what windows and their places may come to there
+
+
+@lru_cache(64)
+def _table(shape: Sizes, *at: Any) -> np.ndarray | None:
+    """Which elements of a small array all windows meet: a row for each place of the window.
+
+    None where windows reach beyond the array, or are too many.
+    """
+    kernel, stride, _, dilation, out = at
+    if prod(shape[:2]) * prod(out) * prod(kernel) > _TABLE or not _inside(shape[2:], *at):
+        return None
+    elements = np.arange(prod(shape)).reshape(shape)
+    found = [elements[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
+    table = np.stack(found)
+    table.flags.writeable = False
+    return table
+
+
+def _windows(x: np.ndarray, at: Any) -> np.ndarray | None:
+    """The windows of few elements side by side, a row for each of their places; else None."""
+    if x.size > FEW or not x.size or not x.flags.c_contiguous:
+        return None
+    table = _table(x.shape, *at)
+    return None if table is None else x.take(table)
+
+
 def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
+    windows = _windows(x, at)
+    if windows is not None:
+        return np.maximum.reduce(windows, 0).reshape(*x.shape[:2], *at[-1])
     parts = _parts(x, at, lowest(x.dtype))
     y = next(parts).copy()
     for part in parts:
@@ -94,8 +125,9 @@ def rounds(images: int, elements: int) -> Any:
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
-    if x.size <= FEW and x.size and x.flags.c_contiguous and _inside(x.shape[2:], *at):
-        return _few_maxima(x, code_type, *at)
+    windows = _windows(x, at)
+    if windows is not None:
+        return _few_maxima(x, windows, code_type, at)
     y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
     code = np.zeros(y.shape, code_type)
     for images in rounds(len(x), y.size):
@@ -107,27 +139,14 @@ def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     return y, code
 
 
-FEW = 4096  # elements up to which the number of calls is what counts
-
-
-@lru_cache(64)
-def _table(size: Sizes, *at: Any) -> np.ndarray:
-    """For each place of the window and each window, the element of the plane that it meets."""
-    kernel, stride, _, dilation, out = at
-    plane = np.arange(prod(size)).reshape(size)
-    found = [plane[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
-    table = np.stack(found)
-    table.flags.writeable = False
-    return table
-
-
-def _few_maxima(x: np.ndarray, code_type: Any, *at: Any) -> tuple[np.ndarray, np.ndarray]:
+def _few_maxima(
+    x: np.ndarray, windows: np.ndarray, code_type: Any, at: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """The same of few elements: their windows side by side, and the place of each maximum."""
-    planes = prod(x.shape[:2])
-    windows = x.reshape(planes, -1).take(_table(x.shape[2:], *at), 1)
-    code = windows.argmax(1)  # the first one, as by comparing in turn
-    y = np.maximum.reduce(windows, 1).reshape(*x.shape[:2], *at[-1])
-    code = code.astype(code_type).reshape(y.shape)
+    shape = (*x.shape[:2], *at[-1])
+    code = windows.argmax(0)  # the first one, as by comparing in turn
+    y = np.maximum.reduce(windows, 0).reshape(shape)
+    code = code.astype(code_type).reshape(shape)
     if y.dtype.kind == "f" and (top := y.item(y.argmax())) != top:  # nan is the largest of all
         _find_nan(x, y, code, at)
     return y, code
@@ -182,23 +201,24 @@ def _clips(size: Sizes, *at: Any) -> tuple[bool, list[Any]]:
     return apart, [clipped(place, size, stride, padding, dilation, out) for place in places]
 
 
-def _few_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+def _few_back(
+    g: np.ndarray, code: np.ndarray, table: np.ndarray, size: Sizes, at: Any
+) -> np.ndarray:
     """The gradients of few maxima, each put where its code says."""
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
-    planes, plane, of = prod(g.shape[:2]), prod(size), _table(size, *at)
-    chosen = code.reshape(planes, of.shape[1]).astype(np.int64) * of.shape[1]
-    places = of.take(chosen + np.arange(of.shape[1]))
-    places += np.arange(0, planes * plane, plane)[:, None]
+    count = table.shape[1]
+    places = table.take(code.reshape(-1).astype(np.int64) * count + row_starts(count, 1))
     if _clips(size, *at)[0]:
-        dx.reshape(-1)[places] = g.reshape(places.shape)
+        dx.reshape(-1)[places] = g.reshape(-1)
     else:
-        np.add.at(dx.reshape(-1), places.reshape(-1), g.reshape(-1))
+        np.add.at(dx.reshape(-1), places, g.reshape(-1))
     return dx
 
 
 def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
-    if g.size <= FEW and _inside(size, *at):
-        return _few_back(g, code, size, *at)
+    table = _table((*g.shape[:2], *size), *at) if 0 < g.size <= FEW else None
+    if table is not None:
+        return _few_back(g, code, table, size, at)
     apart, clips = _clips(size, *at)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     for images in rounds(len(g), g.size):
@@ -265,8 +285,14 @@ def _sum_tiles(x: np.ndarray, kernel: Sizes, out: Sizes) -> np.ndarray:
     return y.reshape(*x.shape[:2], *out)
 
 
+_NEAR = 16  # elements in a window up to which they are added in turn
+
+
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
+    windows = _windows(x, at) if prod(kernel) <= _NEAR else None
+    if windows is not None:
+        return np.add.reduce(windows, 0).reshape(*x.shape[:2], *out)
     few = 0 < x.size < LEAST and x.dtype.char in "fd" and x.flags.c_contiguous
     if few and _tiled(x.shape[2:], *at):
         return _sum_tiles(x, kernel, out)
