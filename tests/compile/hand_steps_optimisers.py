@@ -610,3 +610,20 @@ def batch_told_apart(t: Any, wrap: Any) -> Made:
         return call()
 
     return step, left(net)
+
+
+@case
+def plateau_told_numbers(t: Any, wrap: Any) -> Made:
+    """The measure is a number that the call computed; a second schedule steps after it."""
+    net, opt = world(t, 0.05)
+    schedule = t.optim.lr_scheduler.ReduceLROnPlateau(opt, mode="max", patience=0, factor=0.5)
+
+    def step(x: Any, y: Any) -> Any:
+        opt.zero_grad()
+        loss = t.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        opt.step()
+        schedule.step(loss.item() * 0.5)
+        return loss
+
+    return wrap(step), left(net, opt, schedule)

@@ -23,7 +23,6 @@ for _name in ("data", "copies", "optimisers"):
 EAGER = {  # cases of which no program is made, and a word of why
     "new_parameter_out_of_place": "changes params", "sam": "setdefault",
     "sparse_adam": "sparse", "sparse_and_dense": "sparse", "sparse_sgd": "sparse",
-    "plateau_inside": "float()",
 }  # fmt: skip
 SIZES = (4, 4, 4, 4, 6, 4, 6, 4)
 Seen = list[tuple[str, str, Any]]

@@ -105,6 +105,7 @@ class Captured:
         self.left: list[Left] = []  # and where it goes
         self.bases: list[tuple[Tensor, Any]] = []  # what results were views of, weakly
         self.afterwards: list[Any] = []  # what Python does after every run
+        self.told: list[Any] = []  # of the traced call: schedules, and the numbers they wait for
         self.stores: list[Spot] = []  # places that get new values
         self.stored: Any = ()  # those, as `results`
         self.here = Here()  # the numbers that are known from where they stand
@@ -118,6 +119,9 @@ class Captured:
         """The result of the traced call with its numbers, which all objects get that hold any."""
         let_go(self.numbers)
         self.numbers = []
+        for spot, value in self.told:
+            spot.put(value)
+        self.told = []
         return values_in(result)
 
 
@@ -287,7 +291,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.joint, captured.shared, captured.items = joint, shared, items
     (captured.results, captured.stored), captured.writes = results, writes
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
-    captured.afterwards = tracer.afterwards.steps
+    captured.afterwards, captured.told = tracer.afterwards.steps, tracer.afterwards.told
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
     captured.places, captured.asked = varied.guarded(changed.guarded(fixed)), reach.asked
     captured.presence = _presence(tracer)

@@ -62,6 +62,7 @@ class Changed:
         left = [(Spot(x.table, x.key, x.path), x.value) for x in self._stores]
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
+        left += [(spot, number) for spot, number in tracer.afterwards.told]
         self.spots = [spot for spot, _ in left]
         self.values = tuple(value for _, value in left)
 

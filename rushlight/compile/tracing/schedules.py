@@ -16,13 +16,32 @@ from ...core import dispatch, dtypes
 from ...core.tensor import Tensor, wrap
 from ..calls.guards import Place
 from .numbers import Number
+from .spots import Spot
 from .traced import Traced
 
 Step = Callable[[], None]
 # Who names one of these may look at a schedule, or at what it has set.
 _LOOKS = frozenset(
-    "last_epoch _last_lr get_last_lr get_lr param_groups state_dict _step_count".split()
+    "last_epoch _last_lr get_last_lr get_lr param_groups state_dict _step_count best"
+    " num_bad_epochs cooldown_counter in_cooldown".split()
 )
+
+
+class Told(Spot):
+    """A schedule that is told a number after every run, in the place of one that holds it."""
+
+    __slots__ = ()
+
+    def put(self, value: Any) -> None:
+        """Take the step."""
+        self.holder(value)
+
+    def line(self, name: str, value: str) -> str:
+        """The effect in Python."""
+        return f"{name}({value})"
+
+    def __str__(self) -> str:
+        return "schedule.step(...)"
 
 
 class Afterwards:
@@ -32,6 +51,7 @@ class Afterwards:
         self.reach = reach
         self.schedules: list[Any] = []
         self.steps: list[Step] = []
+        self.told: list[list[Any]] = []  # schedules that go by a number of the call, and which
 
     def seen(self) -> bool:
         """Whether the call's code may look at what schedules change."""
@@ -39,10 +59,18 @@ class Afterwards:
 
     def takes(self, schedule: Any, step: Step) -> bool:
         """Put a step off, if the call's code does not look at what it changes."""
-        if self.seen() or not self.reach.knows(schedule):
+        if self.seen() or not self.reach.knows(schedule) or self.told:
             return False
         self.schedules.append(schedule)
         self.steps.append(step)
+        return True
+
+    def tells(self, schedule: Any, step: Callable[[float], None], number: Number) -> bool:
+        """Put off a step that goes by a number which is known after the run."""
+        if self.seen() or not self.reach.knows(schedule) or self.steps:
+            return False
+        self.schedules.append(schedule)
+        self.told.append([Told(step, None, ""), number])
         return True
 
     def govern(self, group: Any) -> bool:
@@ -61,6 +89,9 @@ class Afterwards:
         steps, self.steps = self.steps, []
         for step in steps:
             step()
+        told, self.told = self.told, []
+        for spot, number in told:
+            spot.put(number.value)
 
 
 def number(owner: Any, path: tuple[Any, ...]) -> float:
@@ -78,6 +109,8 @@ class Settings:
     sources: list[Any]
     stop: Callable[..., None]
     external: Callable[..., Traced]
+    lift: Callable[[Tensor], Traced]
+    items: Any
 
     def scalar(self, owner: dict[str, Any], key: Any) -> Tensor:
         """A Python number that may differ at the next call, as a 0-d tensor of double precision.
@@ -99,3 +132,15 @@ class Settings:
     def postpones(self, schedule: Any, step: Step) -> bool:
         """Whether a schedule's step is put off to the end of the call."""
         return not self.closed and self.afterwards.takes(schedule, step)
+
+    def postpones_for(self, schedule: Any, step: Callable[[float], None], metrics: Any) -> bool:
+        """The same of a step that goes by a number of the call."""
+        if self.closed:
+            return False
+        number: Any = metrics
+        array = self.lift(metrics) if isinstance(metrics, Tensor) else None
+        if type(array) is Traced and array.memory.size == 1 and array.memory.dtype.kind == "f":
+            place = self.items.of(array)
+            number = Number(f"items[{place}]", self.items.tensors[place], float)
+        late = type(number) is Number and number.late
+        return late and self.afterwards.tells(schedule, step, number)

@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+from ...core.state import STATE
 from .base import EPOCH_WARNING, LRScheduler, check_optimizer, group_values, set_group_value
 
 
@@ -90,12 +91,15 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take note of an epoch's measure, and lower the rate if it is time."""
-        value = float(metrics)
-        if epoch is None:
-            epoch = self.last_epoch + 1
-        else:
+        tracer = STATE.tracer
+        if tracer is not None and epoch is None and tracer.postpones_for(self, self._take, metrics):
+            return
+        if epoch is not None:
             warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
-        self.last_epoch = epoch
+        self._take(float(metrics), epoch)
+
+    def _take(self, value: float, epoch: int | None = None) -> None:
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(value, self.best):
             self.best = value
             self.num_bad_epochs = 0
