@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from . import heavy
+from .numbers import anywhere
 
 Words = Array = np.ndarray
 
@@ -87,7 +89,7 @@ def join64(words: Words) -> Array:
 
 def below64(words: Words, p: float) -> Array:
     """`unit64(words) < p`, found by comparing integers instead of building the numbers."""
-    limit = math.ceil(p * 2.0**53)
+    limit, upper, lower = _limit64(p)
     if NATIVE.found is not None and words.size % 16 == 0:
         below = np.empty(words.size // 2, np.bool_)
         words = np.ascontiguousarray(words)
@@ -96,11 +98,18 @@ def below64(words: Words, p: float) -> Array:
     high, low = words[0::2] & _LOW_21, words[1::2]
     if limit >= 1 << 53:
         return np.ones(high.shape, np.bool_)
-    below = high < np.uint32(limit >> 32)
-    tie = high == np.uint32(limit >> 32)
-    if np.count_nonzero(tie):  # sooner told than `any`
-        below |= tie & (low < np.uint32(limit & 0xFFFFFFFF))
+    below = high < upper
+    tie = high == upper
+    if anywhere(tie):
+        below |= tie & (low < lower)
     return below
+
+
+@lru_cache(64)
+def _limit64(p: float) -> tuple[int, Array, Array]:
+    """The first of 2^53 whole numbers that is not below p, and its words."""
+    limit = math.ceil(p * 2.0**53)
+    return limit, _constant(limit >> 32, np.uint32), _constant(limit & 0xFFFFFFFF, np.uint32)
 
 
 def modulo(words: Array, span: int) -> Array:

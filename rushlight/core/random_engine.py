@@ -23,6 +23,7 @@ from . import random_draws as draws
 from . import random_rejection as rejection
 from .dtypes import part_of
 from .errors import fail
+from .numbers import number
 from .random_draws import Array
 from .random_places import (
     check_bounds,
@@ -368,7 +369,7 @@ class Engine(Stream):
         torch draws nothing when p is 0 or 1, or when not training.
         """
         noise = self.bernoulli(shape, dtype, 1.0 - p, out=out)
-        noise /= np.asarray(1.0 - p, noise.dtype)
+        noise /= number(1.0 - p, noise.dtype)
         return noise
 
     def slopes(self, x: Array, low: float, high: float) -> Array:

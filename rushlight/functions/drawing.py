@@ -350,7 +350,8 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     kind = dtype or (dtypes.int64 if out is None else out.dtype)
     if kind.category not in (dtypes.INTEGER, dtypes.FLOAT):
         raise not_implemented("randperm", kind)
-    if kind.category == dtypes.INTEGER and n - 1 > np.iinfo(kind.numpy).max:
+    small = kind is not dtypes.int64 and kind.category == dtypes.INTEGER
+    if small and n - 1 > np.iinfo(kind.numpy).max:
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
     if blank:
         return elsewhere.finished((n,), kind.numpy, requires_grad, out)

@@ -93,6 +93,7 @@ from ..ops.fused.pooling import (
     window_argmax,
 )
 from ..ops.placing import take
+from ..ops.reduce import row_starts
 from ..ops.structure import reshape
 from ..ops.transcendental import relu
 from .drawing import engine_of
@@ -255,6 +256,17 @@ def inner_view(x: Any, shape: tuple[int, ...]) -> Any:
     if plain and (x._entry is None or not STATE.grad):
         return wrap(x._array.reshape(shape))
     return s.reshape(x, shape)
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor | None:
+    """Zeros with a 1 at each label, which are in range; None where the numbers are not at hand."""
+    a = labels._array
+    if type(labels) not in EAGER_TYPES or type(a) is not np.ndarray:
+        return None
+    y = np.zeros((*a.shape, classes), np.int64)
+    starts = row_starts if a.size <= 4096 else row_starts.__wrapped__
+    y.put(starts(a.size, classes) + (a if a.ndim == 1 else a.reshape(-1)), 1)
+    return wrap(y)
 
 
 def update_running(running: Tensor, batch: Tensor, factor: float, share: float = 1.0) -> None:

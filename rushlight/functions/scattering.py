@@ -41,6 +41,11 @@ def _in_range(name: str, places: np.ndarray, dim: int, size: int) -> np.ndarray:
     return places
 
 
+def _differ(x: Tensor, other: Tensor) -> bool:
+    """Whether two tensors' types differ; arrays of one type mostly have one object for it."""
+    return x._array.dtype is not other._array.dtype and x.dtype is not other.dtype
+
+
 def _long(name: str, index: Tensor) -> None:
     kind = index._array.dtype
     if kind.kind != "i" or kind.itemsize < 4:
@@ -71,7 +76,7 @@ def gather(
         places = places.astype(np.int64)
         return _out(along.gather(input, place, places), out)
     _long("gather", index)
-    if _rank(shape) != _rank(places.shape):
+    if len(shape) != places.ndim and _rank(shape) != _rank(places.shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     for i, n in enumerate(places.shape):
         if i != place and n > (shape[i] if shape else 1):
@@ -89,15 +94,15 @@ def _scatter_places(
     shape, places = input._array.shape, index._array
     place = dimension(dim, len(shape))
     _long("scatter", index)
-    if src is not None and src.dtype is not input.dtype:
+    if src is not None and _differ(src, input):
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if places.size == 0:
         return place, places.astype(np.int64)
-    if _rank(places.shape) != _rank(shape):
+    if places.ndim != len(shape) and _rank(places.shape) != _rank(shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
-    if src is not None and _rank(places.shape) != _rank(src._array.shape):
-        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     given = None if src is None else src._array.shape
+    if given is not None and places.ndim != len(given) and _rank(places.shape) != _rank(given):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     for i, n in enumerate(places.shape):
         too_big = i != place and n > (shape[i] if shape else 1)
         if too_big or (given is not None and n > (given[i] if given else 1)):

@@ -48,21 +48,21 @@ def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarra
             return None
     elif places.min() < 0 or places.max() >= shape[dim]:
         return None
-    others = _others if places.size <= FEW else _others.__wrapped__
-    step = prod(shape[dim + 1 :])
-    return (places if step == 1 else places * step) + others(shape, dim, places.shape)
+    steps = _steps if places.size <= FEW else _steps.__wrapped__
+    step, others = steps(shape, dim, places.shape)
+    return (places if step == 1 else places * step) + others
 
 
 @functools.lru_cache(256)
-def _others(shape: Sequence[int], dim: int, wanted: Sequence[int]) -> Any:
-    """What all dimensions but `dim` add to the places in the flattened array."""
+def _steps(shape: Sequence[int], dim: int, wanted: Sequence[int]) -> tuple[int, Any]:
+    """What a place along `dim` counts in the flattened array, and what all other dims add."""
     others: Any = np.zeros((), np.int64)
     for i, n in enumerate(wanted):
         if i != dim:
             steps = np.arange(n) * prod(shape[i + 1 :])
             others = others + steps.reshape((-1,) + (1,) * (len(wanted) - 1 - i))
     others.flags.writeable = False  # it may be kept
-    return others
+    return prod(shape[dim + 1 :]), others
 
 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:

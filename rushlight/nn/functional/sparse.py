@@ -105,7 +105,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """
     if tensor.dtype is not rl.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if tensor.numel() == 0:
+    if tensor._array.size == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
@@ -118,6 +118,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         error = RuntimeError("Class values must be smaller than num_classes.")
         error.add_note(f"the largest label is {values.max()}, num_classes is {num_classes}")
         raise error
+    found = n.one_hot(tensor, num_classes)
+    if found is not None:
+        return found
     return (tensor.unsqueeze(-1) == rl.arange(num_classes)).long()
 
 

@@ -116,7 +116,11 @@ def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, do
 
     def evaluate(x: np.ndarray, *params: Any) -> np.ndarray:
         if exact and x.size <= PRINTED and x.dtype.char == "f":
-            return in_rounds(forward, x.astype(_DOUBLE), params=params).astype(_SINGLE)
+            if not x.flags.c_contiguous:
+                return in_rounds(forward, x.astype(_DOUBLE), params=params).astype(_SINGLE)
+            y = np.empty(x.size, _DOUBLE)
+            forward(y, x.ravel().astype(_DOUBLE), *params)
+            return y.astype(_SINGLE).reshape(x.shape)
         need_float(x, kernel)
         return large(x, *params)
 
