@@ -15,19 +15,20 @@ F = torch.nn.functional
 
 
 def test_the_readme_s_code_runs_and_prints_what_it_says(capsys: Any) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    net = torch.nn.Linear(4, 3)
-    names: dict[str, Any] = {
-        "net": net,
-        "optimizer": torch.optim.SGD(net.parameters(), lr=0.1),
-        "__name__": "readme",
-    }
-    exec(compile(code, str(README), "exec"), names)
-    assert capsys.readouterr().out.strip() == re.findall(r"print\(.*?# (.*)", code)[0]
-    x, y = torch.randn(8, 4), torch.randint(0, 3, (8,))
-    losses = [names["step"](x, y) for _ in range(4)]
-    assert float(losses[-1]) < float(losses[0])
-    assert all(re.fullmatch(r"tensor\(.*, grad_fn=<NllLossBackward0>\)", repr(z)) for z in losses)
+    tour, mistake = re.findall(
+        r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+    )
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(tour, str(README), "exec"), names)
+    printed = capsys.readouterr().out
+    gradient, _, _, formula = re.findall(r"^print\(.*\)  # (.*)", tour, re.MULTILINE)
+    assert printed.startswith(gradient + "\n") and printed.endswith(formula + "\n")
+    assert "step: 1 program(s), backend" in printed and "4 leaves get a gradient" in printed
+    assert names["losses"][-1] < names["losses"][0]
+    with pytest.raises(RuntimeError) as caught:
+        exec(compile(mistake, str(README), "exec"), names)
+    told = [f"{caught.type.__name__}: {caught.value}", *caught.value.__notes__]
+    assert told == [line[2:] for line in mistake.splitlines() if line.startswith("# ")]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "llvm"])
