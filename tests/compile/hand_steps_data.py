@@ -783,3 +783,117 @@ def half_data(t: Any, wrap: Any) -> Made:
         return loss
 
     return wrap(step), left(net)
+
+
+# --- leaves that make way for others
+
+
+@case
+def leaf_of_dict(t: Any, wrap: Any) -> Made:
+    """New leaves take the places of old ones, whose gradients were read."""
+    params = {"w": t.randn(4, 2, requires_grad=True), "b": t.zeros(2, requires_grad=True)}
+    before: list[Any] = []
+
+    def update(x: Any, y: Any) -> Any:
+        loss = ((x @ params["w"] + params["b"] - y) ** 2).mean()
+        loss.backward()
+        with t.no_grad():
+            for k in ("w", "b"):
+                params[k] = params[k] - 0.1 * params[k].grad
+                params[k].requires_grad_()
+        return loss
+
+    call = wrap(update)
+
+    def step(x: Any, y: Any) -> Any:
+        before.append(dict(params))
+        return call(x, y)
+
+    def seen() -> Any:
+        return [(p, p.grad, p.requires_grad) for one in (*before, params) for p in one.values()]
+
+    return step, left(seen)
+
+
+@case
+def leaf_of_object(t: Any, wrap: Any) -> Made:
+    class Line:
+        def __init__(self) -> None:
+            self.w = t.randn(4, 2, requires_grad=True)
+            self.seen = t.zeros(())
+
+        def fit(self, x: Any, y: Any) -> Any:
+            loss = (x @ self.w - y).square().mean()
+            loss.backward()
+            self.seen = self.w.grad.norm()
+            self.w = (self.w - 0.1 * self.w.grad).detach().requires_grad_(True)
+            return loss
+
+    line = Line()
+    return wrap(line.fit), left(lambda: [line.w, line.seen, line.w.grad, line.w.requires_grad])
+
+
+@case
+def leaf_with_hooks(t: Any, wrap: Any) -> Made:
+    """Somebody hangs a hook on one of the new leaves."""
+    params = {"w": t.randn(4, 2, requires_grad=True)}
+    calls = iter(range(100))
+    heard: list[Any] = []
+
+    def update(x: Any, y: Any) -> Any:
+        loss = ((x @ params["w"] - y) ** 2).mean()
+        loss.backward()
+        params["w"] = (params["w"] - 0.1 * params["w"].grad).detach().requires_grad_()
+        return loss
+
+    call = wrap(update)
+
+    def step(x: Any, y: Any) -> Any:
+        if next(calls) in (3, 5):
+            params["w"].register_hook(lambda g: heard.append(g) or g * 2)
+        return call(x, y)
+
+    return step, left(lambda: [params["w"], heard])
+
+
+@case
+def leaf_seen_twice(t: Any, wrap: Any) -> Made:
+    """Two places that make way hold one leaf."""
+    params = {"w": t.randn(4, 2, requires_grad=True), "v": t.randn(4, 2, requires_grad=True)}
+    calls = iter(range(100))
+
+    def update(x: Any, y: Any) -> Any:
+        loss = ((x @ params["w"] + x @ params["v"] - y) ** 2).mean()
+        loss.backward()
+        for k in ("w", "v"):
+            params[k] = (params[k] - 0.1 * params[k].grad).detach().requires_grad_()
+        return loss
+
+    call = wrap(update)
+
+    def step(x: Any, y: Any) -> Any:
+        if next(calls) in (3, 6):
+            params["v"] = params["w"]
+        return call(x, y)
+
+    return step, left(lambda: [params["w"], params["v"]])
+
+
+@case
+def leaf_that_stays_live(t: Any, wrap: Any) -> Made:
+    """The loss goes out with its history, which leads to a leaf that has made way."""
+    params = {"w": t.randn(4, 2, requires_grad=True)}
+
+    def update(x: Any, y: Any) -> Any:
+        loss = ((x @ params["w"] - y) ** 2).mean()
+        params["w"] = (params["w"] * 0.9).detach().requires_grad_()
+        return loss
+
+    call = wrap(update)
+
+    def step(x: Any, y: Any) -> Any:
+        old = params["w"]
+        call(x, y).backward()
+        return old.grad
+
+    return step, left(lambda: params["w"])

@@ -16,7 +16,7 @@ from ..tracing.capture import Captured, Container, Result, alike
 from ..tracing.changes import through, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
-from ..tracing.sources import NUMBERS, Owner, Source, owner_in
+from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from .backward import output_entry
 from .guards import ABSENT, Place, checker, same, set_on
 from .texts import Texts, texts_in
@@ -41,7 +41,7 @@ def takers(captured: Captured) -> list[Owner]:
     """The tensors that get gradients, if an argument is among them: no two must be one tensor."""
     found = [x for x, _ in captured.gradients]
     found += [source.owner for source in captured.sources if source.kind == "gradient"]
-    return list(dict.fromkeys(found)) if any(type(x) is int for x in found) else []
+    return list(dict.fromkeys(found)) if any(type(x) in (int, Held) for x in found) else []
 
 
 HOOKED = 3

@@ -24,7 +24,7 @@ from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
-from ..tracing.sources import NUMBERS, Owner
+from ..tracing.sources import NUMBERS, Held, Owner
 from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of
@@ -85,6 +85,9 @@ class _Writer:
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
             return False
         if any(source.kind == "gradient" for source in self.captured.sources):
+            return False
+        owners = [x for x, _ in (*self.captured.gradients, *self.captured.presence)]
+        if any(type(x) is Held for x in owners):
             return False
         written = {place for place, _ in self.captured.writes}
         if any(self.captured.sources[place].kind in ("argument", "item") for place in written):

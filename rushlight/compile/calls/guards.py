@@ -89,7 +89,8 @@ def form(x: Any) -> Any:
     if array is None:
         return None
     entry = x._entry
-    wants = "leaf" if entry is LEAF else entry is not None
+    hooked = entry is LEAF and bool(x._hooks or x._post_accumulate_hooks)
+    wants = "hooked" if hooked else "leaf" if entry is LEAF else entry is not None
     return type(x), array.shape, array.dtype, array.strides, wants
 
 

@@ -266,6 +266,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     live = _live(tracer, result)
     if live:
         tracer.settle()
+        if any(x.kind == "item" and x.entry is not None for x in tracer.sources):
+            raise Uncompilable("a result wants the gradient of a tensor that the call replaces")
     required = Required(tracer.required, [source.node for source in tracer.sources])
     pulled = backwards(tracer, live) if live else None
     moves = give.moves.note(tracer, give)
@@ -446,7 +448,7 @@ def _live(tracer: Tracer, value: Any) -> list[Tensor]:
 
 
 def _owner(tracer: Tracer, x: Tensor) -> Owner:
-    return tracer.places.get(id(x), x)
+    return tracer.held.get(id(x)) or tracer.places.get(id(x), x)
 
 
 def _gradients(tracer: Tracer, give: Given) -> list[tuple[Owner, int | None]]:

@@ -51,11 +51,22 @@ class Source:
         return self.key if type(self.key) is tuple else (self.key,)
 
 
-Owner = Tensor | int
+class Held:
+    """The tensor that stands at a place when a call begins, and makes way for another in it."""
+
+    __slots__ = ("key", "table")
+
+    def __init__(self, table: dict[str, Any], key: str) -> None:
+        self.table, self.key = table, key
+
+
+Owner = Tensor | int | Held
 
 
 def owner_in(x: Owner, leaves: Sequence[Tensor]) -> Tensor:
     """The tensor that an owner is in a call with these tensors among its arguments."""
+    if isinstance(x, Held):
+        return x.table[x.key]
     return leaves[x] if isinstance(x, int) else x
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, form, same
+from .sources import Held
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
@@ -116,21 +118,33 @@ def _reads(tracer: Any, store: Store, places: Iterable[Place]) -> bool:
     """Let what was read of the old tensor be read of whatever stands there at the next call."""
     old = {id(x) for x in _leaves(store.old) if isinstance(x, Tensor)}
     sources = [x for x in tracer.sources if x.kind == "tensor" and id(x.tensor) in old]
-    if not sources:
+    counts = [x for x in tracer.gradients.values() if id(x[0]) in old]
+    if not sources and not counts:
         return True
-    if type(store.old) is not Tensor or store.old._entry is not None:
+    if type(store.old) is not Tensor or not _is_simple(store.old):
         return False
     here = id(store.table), store.key
     if any(x.expected is store.old and (id(x.container), x.key) != here for x in places):
         return False  # it may have been read elsewhere
     for source in sources:
         source.kind, source.owner, source.key = "item", store.table, store.key
+    held = tracer.held[id(store.old)] = Held(store.table, store.key)
+    for source in tracer.sources:
+        if source.kind == "gradient" and source.owner is store.old:
+            source.owner = held
     return True
+
+
+def _is_simple(x: Tensor) -> bool:
+    """Whether a tensor is no result of ops, and nobody looks on as it gets a gradient."""
+    return x._entry is None or (x._entry is LEAF and not (x._hooks or x._post_accumulate_hooks))
 
 
 def guarded(places: list[Place], stores: list[Store]) -> list[Place]:
     """The guards: of tensors that make way only the form is taken for granted."""
     gone = {(id(store.table), store.key) for store in stores if store.replaces}
+    old = {id(store.old) for store in stores if type(store.old) is Tensor}
+    places = [x for x in places if id(x.container) not in old]
     forms = [
         Place("like", store.table, store.key, form(store.old), store.path)
         for store in stores
