@@ -378,3 +378,10 @@ def test_workers_end_with_the_main_process(tmp_path, kind, method):
     finally:
         program.kill()
         program.communicate()
+
+
+def test_passes_that_would_give_nothing_are_refused():
+    with pytest.raises(AssertionError, match="prefetch_factor must be greater than 0"):
+        iter(DataLoader(Numbers(4), num_workers=1, prefetch_factor=0))
+    with pytest.raises(AssertionError, match="requires timeout == 0"):
+        iter(DataLoader(Numbers(4), timeout=3))

@@ -16,7 +16,7 @@ import rushlight as rl
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .fetch import Exhausted, IterableFetcher, MapFetcher
-from .pool import WorkerPool, death_owner, start_method
+from .pool import WorkerPool, check_pass, death_owner, start_method
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .skipping import Kept, Skipped
 from .worker import Failure, Job, get_worker_info
@@ -277,6 +277,7 @@ class _BaseDataLoaderIter:
     """One pass over a loader."""
 
     def __init__(self, loader: DataLoader) -> None:
+        check_pass(loader)
         self._loader = loader
         self._dataset = loader.dataset
         self._iterable = loader._dataset_kind == _DatasetKind.Iterable

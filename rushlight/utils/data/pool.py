@@ -242,6 +242,16 @@ def _memory_kills() -> int:
     return 0
 
 
+def check_pass(loader: Any) -> None:
+    """Refuse what would have a pass over the loader wait for nothing, or give nothing at all."""
+    if loader.num_workers == 0 and loader.timeout != 0:
+        raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+    if loader.num_workers and loader.prefetch_factor == 0:
+        raise AssertionError(
+            "prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter"
+        )
+
+
 def start_method(context: Any) -> str:
     """The name of how a context starts processes."""
     return (context or multiprocessing).get_start_method()
