@@ -78,8 +78,23 @@ def split(rank: int) -> None:
         parallelize_module(nn.ReLU(), mesh, ColwiseParallel())
     uneven = parallelize_module(nn.Linear(3, 3), mesh, ColwiseParallel())
     assert uneven.weight.to_local().shape == (2 - rank, 3)
+    parts_of_odd_length(mesh)
     with pytest.warns(UserWarning, match="could not be resolved"):
         parallelize_module(nn.ReLU(), mesh, {"nowhere": ColwiseParallel()})
+
+
+def parts_of_odd_length(mesh: Any) -> None:
+    """Five hidden features on two processes: the second layer is given parts of three and two."""
+    odd = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+    whole = copy.deepcopy(odd)
+    x = rl.arange(6.0).reshape(2, 3)
+    parallelize_module(odd, mesh, {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    for p, q in zip(odd.parameters(), whole.parameters()):
+        q.data.copy_(p.full_tensor())
+    odd(x).square().sum().backward()
+    whole(x).square().sum().backward()
+    for p, q in zip(odd.parameters(), whole.parameters()):
+        assert rl.allclose(p.grad.full_tensor(), q.grad, atol=1e-5)
 
 
 def net_output(net: Any, x: Any, name: str, rank: int) -> Any:

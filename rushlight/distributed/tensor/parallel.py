@@ -47,12 +47,17 @@ class ParallelStyle(ABC):
     _said: tuple[str, ...] = ()
 
 
-def _laid(x: Any, mesh: Any, now: Any, then: Any) -> Any:
-    """A part (or tensor in parts) that lies in one way, in another; what is no tensor as it is."""
+def _laid(x: Any, mesh: Any, now: Any, then: Any, features: int | None = None) -> Any:
+    """A part (or tensor in parts) that lies in one way, in another; what is no tensor as it is.
+
+    `features` says how long the last dimension is as a whole: parts of it may differ in length.
+    """
     if not isinstance(x, rl.Tensor):
         return x
     if not isinstance(x, DTensor):
-        x = DTensor.from_local(x, mesh, now)
+        cut = isinstance(now[0], Shard) and now[0].dim in (-1, x.dim() - 1)
+        shape = (*x.shape[:-1], features) if cut and features is not None else None
+        x = DTensor.from_local(x, mesh, now, shape=shape)
     return x if then is None else x.redistribute(mesh, then)
 
 
@@ -86,7 +91,9 @@ class _Layer(ParallelStyle):
             _split(part, cuts, mesh, self.src_data_rank)
 
         def taken(part: Any, inputs: Any, mesh: Any) -> Any:
-            return (_laid(inputs[0], mesh, self.input_layouts, (wanted,)), *inputs[1:])
+            features = part.weight.shape[1] if isinstance(part, rl.nn.Linear) else None
+            x = _laid(inputs[0], mesh, self.input_layouts, (wanted,), features)
+            return (x, *inputs[1:])
 
         def given(part: Any, output: Any, mesh: Any) -> Any:
             output = output.redistribute(mesh, self.output_layouts)
