@@ -446,7 +446,8 @@ def write_out(result: Any, out: Any) -> Any:
             f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
             f" {scalar_type_name(out.dtype)}"
         )
-    if any(step == 0 and n > 1 for step, n in zip(out._array.strides, out._array.shape)):
+    own = out._array
+    if own.size and any(step == 0 and n > 1 for step, n in zip(own.strides, own.shape)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a"
             " single memory location. Please clone() the tensor before performing the operation."

@@ -171,6 +171,7 @@ def refuse_shared_places(a: Any) -> None:
     if (
         type(a) is ndarray
         and 0 in a.strides
+        and a.size
         and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape))
     ):
         raise fail(

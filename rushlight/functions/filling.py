@@ -17,7 +17,7 @@ from .drawing import engine_of
 
 
 def _check_memory(a: np.ndarray) -> None:
-    if any(stride == 0 and size > 1 for stride, size in zip(a.strides, a.shape)):
+    if a.size and any(stride == 0 and size > 1 for stride, size in zip(a.strides, a.shape)):
         raise fail(
             RuntimeError,
             "unsupported operation: more than one element of the written-to tensor refers to a"
