@@ -29,8 +29,8 @@ from ..core.inplace import in_place, is_value, memory
 from ..core.memory import dense_like
 from ..core.numbers import number
 from ..core.shapes import broadcast, dimension, dimensions, required_dim
-from ..core.state import STATE
-from ..core.tape import mark_written
+from ..core.state import STATE, WATCHED
+from ..core.tape import LEAF, mark_written, tick
 from ..core.tensor import EAGER_TYPES, Tensor, wrap
 from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
@@ -248,14 +248,57 @@ def negative_slopes(input: Tensor, low: float, high: float) -> Tensor:
 def inner_view(x: Any, shape: tuple[int, ...]) -> Any:
     """x (or None) under another shape for an op's own use: nobody else gets to see the view.
 
-    So where nothing is recorded it need not be known to x.
+    So it need not be known to x, which has to tell of writes to all others.
     """
     if x is None or x._array.shape == shape:
         return x
-    plain = type(x) in EAGER_TYPES and type(x._array) is np.ndarray
-    if plain and (x._entry is None or not STATE.grad):
-        return wrap(x._array.reshape(shape))
-    return s.reshape(x, shape)
+    a, entry = x._array, x._entry
+    if type(x) not in EAGER_TYPES or type(a) is not np.ndarray or WATCHED[0]:
+        return s.reshape(x, shape)
+    if entry is None or not STATE.grad:
+        return wrap(a.reshape(shape))
+    if not a.flags.c_contiguous:
+        return s.reshape(x, shape)
+    parents = (x if entry is LEAF else entry,)
+    return wrap(
+        a.reshape(shape),
+        [s.as_shape.primitive, parents, None, None, (shape,), shape, tick(), None],
+    )
+
+
+def running_scale(
+    mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float
+) -> tuple[Tensor, Tensor]:
+    """What x is multiplied by and what is added to be normed by known statistics."""
+    if all(map(_unrecorded, (mean, variance, weight, bias))):
+        try:
+            return _arrays_of_running_scale(mean, variance, weight, bias, eps)
+        except RuntimeWarning:  # a remark of NumPy's that a filter has made an error: ops know how
+            pass
+    scale = (variance + eps).rsqrt()  # one number per channel, so few operations are what counts
+    if weight is not None:
+        scale = scale * weight
+    return scale, -mean * scale if bias is None else bias - mean * scale
+
+
+def _arrays_of_running_scale(
+    mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float
+) -> tuple[Tensor, Tensor]:
+    a, middle = variance._array, mean._array
+    scale = np.reciprocal(np.sqrt(a + number(eps, a.dtype)))
+    if weight is not None:
+        scale = scale * weight._array
+    shift = (-middle if bias is None else middle) * scale
+    return wrap(scale), wrap(shift if bias is None else bias._array - shift)
+
+
+def _unrecorded(x: Any) -> bool:
+    """Whether x is None, or a plain tensor of floats whose uses nobody writes down."""
+    if x is None:
+        return True
+    a = x._array
+    plain = type(x) in EAGER_TYPES and type(a) is np.ndarray and a.dtype.char in "fd"
+    return plain and (x._entry is None or not STATE.grad) and not WATCHED[0]
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor | None:

@@ -164,7 +164,18 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
             f" sizes provided ({len(shape)}) must be greater or equal to the number of dimensions"
             f" in the tensor ({len(old)})",
         )
-    target = []
+    for have, wanted in zip(old, shape):
+        if have != wanted and (have != 1 or wanted < 0):
+            break
+    else:
+        if not extra:  # nothing to be said, nor -1 to be filled in
+            return s.expand(input, shape)
+    return s.expand(input, _expanded(input, shape, extra))
+
+
+def _expanded(input: Tensor, shape: tuple[int, ...], extra: int) -> tuple[int, ...]:
+    """The sizes that `expand` is to give, -1 filled in; torch's errors for what does not fit."""
+    old, target = input._array.shape, []
     for place, wanted in enumerate(shape):
         have = old[place - extra] if place >= extra else None
         if wanted == -1 and have is None:
@@ -182,7 +193,7 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
                 f" {list(old)}",
             )
         target.append(size_here)
-    return s.expand(input, tuple(target))
+    return tuple(target)
 
 
 def _tensor_type(input: Tensor) -> str:
@@ -451,7 +462,8 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
             raise RuntimeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
             )
-        lengths = [min(given, size - at) for at in range(0, size, given or 1)] or [0]
+        whole, rest = divmod(size, given) if given else (0, 0)
+        lengths = [*[given] * whole, *([rest] if rest or not whole else ())]
     else:
         lengths = list(given)
         if sum(lengths) != size or min(lengths, default=0) < 0:
@@ -479,9 +491,13 @@ def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    size = input._array.shape[dimension(dim, input._array.ndim)]
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
     if size:
-        return cut(input, -(-size // chunks), dim, op)
+        length = -(-size // chunks)
+        if size % length == 0:
+            return op(input, place, (length,) * (size // length))
+        return cut(input, length, dim, op)
     return cut(input, [0] * chunks, dim, op)
 
 

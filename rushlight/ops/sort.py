@@ -71,8 +71,8 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     else:
         known = starts if rows.size <= FEW else starts.__wrapped__
         values = rows.take(places + known(rows.shape))
-    apart = (np.greater if descending else np.less)(values[..., :-1], values[..., 1:])
-    if not everywhere(apart):
+    if not _all_apart(values, descending):
+        apart = (np.greater if descending else np.less)(values[..., :-1], values[..., 1:])
         bad = ~apart.all(-1)
         if rows.ndim == 1 or 4 * np.count_nonzero(bad) > bad.size:
             return None
@@ -80,6 +80,24 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     if last:
         return values, places
     return tuple(np.ascontiguousarray(np.moveaxis(one, -1, dim)) for one in (values, places))
+
+
+def _all_apart(values: np.ndarray, descending: bool) -> bool:
+    """Whether in each row every number is beyond the one before it."""
+    compare = np.greater if descending else np.less
+    if values.ndim == 1 or values.size > FEW:
+        return everywhere(compare(values[..., :-1], values[..., 1:]))
+    flat = values.reshape(-1)  # as one long row, which is sooner compared; some begin anew
+    apart = compare(flat[:-1], flat[1:])
+    return everywhere(np.logical_or(apart, _ends(values.size, values.shape[-1]), out=apart))
+
+
+@lru_cache(64)
+def _ends(size: int, length: int) -> np.ndarray:
+    """Of all neighbours in rows laid end to end, which belong to two rows."""
+    found = np.arange(1, size) % length == 0
+    found.flags.writeable = False
+    return found
 
 
 LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits

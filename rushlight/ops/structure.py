@@ -117,7 +117,7 @@ as_shape = view("view", eval=_view, adjoint=lambda g, x, shape: reshape(g, x.sha
 
 def reshape(x: Any, shape: Shape) -> Any:
     """x under another shape (no -1 here): a view where strides allow it, else a copy."""
-    if isinstance(x, (np.ndarray, np.generic)):
+    if type(x) is not Tensor and isinstance(x, (np.ndarray, np.generic)):
         return x.reshape(shape)
     a = x._array
     # values of other classes have no layout, but for an array under a trace

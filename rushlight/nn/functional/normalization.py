@@ -141,10 +141,7 @@ def _with_running(
     for name, x in (("running_mean", mean), ("running_var", variance)):
         if x is None:
             raise RuntimeError(f"{name} must be defined in evaluation mode")
-    scale = (variance + eps).rsqrt()  # one number per channel, so few operations are what counts
-    if weight is not None:
-        scale = scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
+    scale, shift = n.running_scale(mean, variance, weight, bias, eps)
     if scale.dtype is not input.dtype:
         scale, shift = scale.to(input.dtype), shift.to(input.dtype)
     return n.affine(input, n.inner_view(scale, shape), n.inner_view(shift, shape))

@@ -22,6 +22,7 @@ from .softmax import below_top, softmax
 
 FEW = 64
 _BITS = {4: np.dtype("i"), 8: np.dtype("l")}  # whole numbers of as many bytes
+_UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
 _OF_BITS = {4: np.dtype("f"), 8: np.dtype("d")}
 
 
@@ -40,7 +41,7 @@ def _checked(labels: np.ndarray, classes: int, ignore: int) -> tuple[np.ndarray,
     if not labels.size:
         return labels, None
     # one pass: seen without sign, a negative label is larger than any class
-    seen = labels.view(np.uint64)
+    seen = labels.view(_UNSIGNED)
     high = seen.item(seen.argmax())
     if high < classes and not 0 <= ignore <= high:
         return labels, None

@@ -93,14 +93,14 @@ def _log_softmax_few(rows: np.ndarray, square: np.ndarray) -> np.ndarray:
 
 
 def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
-    if x.dtype.char not in "fd":
-        need_float(x, _kernel("softmax", x, dim))
-    if x.size == 0 or x.ndim == 0:
-        return np.ones_like(x)
     few = few_rows(x, dim)
     if few is not None:
         y = _softmax_few(*few)
         return y if dim == 1 else y.reshape(x.shape)
+    if x.dtype.char not in "fd":
+        need_float(x, _kernel("softmax", x, dim))
+    if x.size == 0 or x.ndim == 0:
+        return np.ones_like(x)
     if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT):
         return _by_rows(_softmax_rows, x)
     wide = widened(x)
@@ -142,14 +142,14 @@ softmax = general(
 
 
 def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
-    if x.dtype.char not in "fd":
-        need_float(x, _kernel("log_softmax", x, dim))
-    if x.size == 0 or x.ndim == 0:
-        return np.zeros_like(x)
     few = few_rows(x, dim)
     if few is not None:
         y = _log_softmax_few(*few)
         return y if dim == 1 else y.reshape(x.shape)
+    if x.dtype.char not in "fd":
+        need_float(x, _kernel("log_softmax", x, dim))
+    if x.size == 0 or x.ndim == 0:
+        return np.zeros_like(x)
     if x.size > PRINTED and _in_rows(x, dim, _NO_SHIFT_LOG):
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
