@@ -897,3 +897,31 @@ def leaf_that_stays_live(t: Any, wrap: Any) -> Made:
         return old.grad
 
     return step, left(lambda: params["w"])
+
+
+@case
+def updated_dicts(t: Any, wrap: Any) -> Made:
+    """Dictionaries of before are updated, and asked for what they may not have."""
+    net, opt = world(t)
+    state: dict[Any, Any] = {"n": 0.0}
+    slow: dict[Any, Any] = {}
+
+    def train(x: Any, y: Any) -> Any:
+        opt.zero_grad()
+        loss = t.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        opt.step()
+        state.update({"loss": loss.detach(), "size": loss.detach() * 2})
+        for p in net.parameters():
+            slow.setdefault(p, p.detach().clone()).lerp_(p.detach(), 0.5)
+        return loss
+
+    call = wrap(train)
+    calls = iter(range(100))
+
+    def step(x: Any, y: Any) -> Any:
+        if next(calls) == 5:
+            slow.clear()
+        return call(x, y)
+
+    return step, left(net, opt, lambda: [state, list(slow.values())])

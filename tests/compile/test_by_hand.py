@@ -21,7 +21,7 @@ from worlds import backends
 for _name in ("data", "copies", "optimisers"):
     importlib.import_module(f"hand_steps_{_name}")
 EAGER = {  # cases of which no program is made, and a word of why
-    "leaf_that_stays_live": "a tensor that the call replaces", "sam": "setdefault",
+    "leaf_that_stays_live": "a tensor that the call replaces",
     "sparse_adam": "sparse", "sparse_and_dense": "sparse", "sparse_sgd": "sparse",
 }  # fmt: skip
 SIZES = (4, 4, 4, 4, 6, 4, 6, 4)

@@ -161,12 +161,14 @@ F.triplet_margin_loss(o, o.roll(1, 0), o.roll(2, 0).detach() + 1)|F.cosine_embed
 OPTIMISERS = """SGD(P, lr=0.05)|SGD(P, lr=0.05, momentum=0.9)|SGD(P, lr=0.03, momentum=0.9, nesterov=True, weight_decay=0.01)|SGD(P, lr=0.03, momentum=0.8, dampening=0.3)
 SGD(P, lr=0.02, maximize=True)|Adam(P, lr=0.01, eps=1e-3)|Adam(P, lr=0.01, eps=1e-3, amsgrad=True, weight_decay=0.02)|AdamW(P, lr=0.01, eps=1e-3)
 AdamW(P, lr=0.01, eps=1e-3, betas=(0.8, 0.95), amsgrad=True)|Adam(P, lr=0.01, eps=1e-3, foreach=True)|AdamW(P, lr=0.01, eps=1e-3, fused=True)|NAdam(P, lr=0.01, eps=1e-3)
+Rprop(P, lr=0.003)|Adafactor(P, lr=0.01)|Adafactor(P, lr=0.01, weight_decay=0.01, d=0.5)|SGD(P, lr=0.04, momentum=0.5, foreach=True)
 RAdam(P, lr=0.01, eps=1e-3)|Adamax(P, lr=0.01, eps=1e-3)|Adadelta(P, lr=0.5, eps=1e-3)|Adagrad(P, lr=0.05, eps=1e-3, lr_decay=0.01)|ASGD(P, lr=0.02, t0=2)
 RMSprop(P, lr=0.01, eps=1e-3)|RMSprop(P, lr=0.01, eps=1e-3, centered=True, momentum=0.5)|NAdam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)
 Adam(P, lr=t.tensor(0.01, dtype=DT), eps=1e-3)|RAdam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)|Adam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)"""
 SCHEDULES = """StepLR(opt, 2, 0.5)|MultiStepLR(opt, [2, 4], 0.3)|ExponentialLR(opt, 0.9)|CosineAnnealingLR(opt, 5)|CosineAnnealingWarmRestarts(opt, 2, 2)
 LinearLR(opt, 0.2, 1.0, 3)|ConstantLR(opt, 0.3, 2)|PolynomialLR(opt, 5, 1.5)|LambdaLR(opt, lambda e: 0.9 ** e)|MultiplicativeLR(opt, lambda e: 0.8)
 OneCycleLR(opt, 0.05, total_steps=40)|CyclicLR(opt, 0.005, 0.05, 2, mode='triangular2', cycle_momentum=False)|SequentialLR(opt, [S.LinearLR(opt, 0.1, 1.0, 2), S.CosineAnnealingLR(opt, 4)], [2])
+ReduceLROnPlateau(opt, patience=0, factor=0.6)|ReduceLROnPlateau(opt, 'max', factor=0.7, patience=1, cooldown=1)
 ChainedScheduler([S.ConstantLR(opt, 0.1, 2), S.ExponentialLR(opt, 0.9)])"""
 STEPS = {
     "plain": "loss = criterion(net(x), y)\nloss.backward()",
@@ -182,6 +184,13 @@ STEPS = {
     "autocast": "with t.autocast('cpu', dtype=t.bfloat16):\n    o = net(x)\nloss = criterion(o.to(DT), y)\nloss.backward()",
     "sam": "criterion(net(x), y).backward()\nwith t.no_grad():\n    moved = [(p, 0.05 * p.grad) for p in net.parameters() if p.grad is not None]\n    for p, d in moved:\n        p.add_(d)\nopt.zero_grad()\nloss = criterion(net(x), y)\nloss.backward()\nwith t.no_grad():\n    for p, d in moved:\n        p.sub_(d)",
     "adversarial": "if x.is_floating_point():\n    d = t.zeros_like(x, requires_grad=True)\n    g, = t.autograd.grad(criterion(net(x + d), y), d)\n    x = x + 0.05 * g.tanh()\nloss = criterion(net(x), y)\nloss.backward()",
+    "attacked": "near = x\nif x.is_floating_point():\n    near = x.detach() + t.empty_like(x).uniform_(-0.05, 0.05)\n    for _ in range(2):\n        near.requires_grad_()\n        g, = t.autograd.grad(criterion(net(near), y), [near])\n        near = t.min(t.max(near.detach() + 0.03 * g.tanh(), x - 0.1), x + 0.1)\nopt.zero_grad()\nloss = criterion(net(near), y)\nloss.backward()",
+    "pushed": "if x.is_floating_point():\n    d = t.zeros_like(x, requires_grad=True)\n    for _ in range(2):\n        criterion(net(x + d), y).backward()\n        d.data = (d + 0.05 * d.grad.detach().tanh()).clamp(-0.1, 0.1)\n        d.grad.zero_()\n    x = x + d.detach()\nopt.zero_grad()\nloss = criterion(net(x), y)\nloss.backward()",
+    "wanted": "x.requires_grad_(x.is_floating_point())\nloss = criterion(net(x), y)\nloss.backward()\nif x.grad is not None:\n    loss = loss + x.grad.square().sum()",
+    "kept data": "criterion(net(x), y).backward()\nkept = [p.data.clone() for p in net.parameters()]\nwith t.no_grad():\n    for p in net.parameters():\n        if p.grad is not None:\n            p.add_(p.grad, alpha=0.05)\nopt.zero_grad()\nloss = criterion(net(x), y)\nloss.backward()\nfor p, k in zip(net.parameters(), kept):\n    p.data = k",
+    "by hand": "loss = criterion(net(x), y)\nloss.backward()\nfor p in net.parameters():\n    if p.grad is not None:\n        p.data = p.data - 0.01 * p.grad.data\n        p.grad.data.mul_(0.5)",
+    "by vector": "loss = criterion(net(x), y)\nloss.backward()\nwith t.no_grad():\n    v = nn.utils.parameters_to_vector(net.parameters())\n    nn.utils.vector_to_parameters(v * 0.999 + 1e-3 * t.randn_like(v), net.parameters())",
+    "rounded": "o = net(x)\nloss = criterion(o.float().to(DT), y) + o.double().square().mean().to(DT)\nloss.backward()",
     "mixed": "if x.is_floating_point():\n    order = t.randperm(len(x))\n    x = 0.7 * x + 0.3 * x[order]\no = net(x)\nloss = criterion(o, y)\nloss.backward()",
 }
 BEFORE = [
@@ -197,6 +206,8 @@ CLIPS = ["", "", "nn.utils.clip_grad_norm_(net.parameters(), 0.5)", "nn.utils.cl
 AFTER = ["", "", "", "with t.no_grad():\n    for a, b in zip(average.parameters(), net.parameters()):\n        a.lerp_(b, 0.1)",
          "with t.no_grad():\n    for a, b in zip(average.state_dict().values(), net.state_dict().values()):\n        a.copy_(0.9 * a + 0.1 * b) if a.is_floating_point() else a.copy_(b)",
          "with t.no_grad():\n    for p in net.parameters():\n        p.clamp_(-1.5, 1.5)", "total.add_(loss.detach())",
+         "for p in net.parameters():\n    p.data = p.data.clamp(-1.5, 1.5)", "for p in net.parameters():\n    p.data.copy_(p.data.clamp(-1.5, 1.5))",
+         "kept = [p.data for p in net.parameters()]\nfor p, a in zip(net.parameters(), average.parameters()):\n    p.data = a.data\nwith t.no_grad():\n    total.add_(net(x.detach()).mean())\nfor p, k in zip(net.parameters(), kept):\n    p.data = k",
          "t._foreach_lerp_(list(average.parameters()), [p.detach() for p in net.parameters()], 0.2)"]  # fmt: skip
 EVENTS = r"""net.eval(); seen('eval', evaluate(data_x(4, 90)))\nnet.train()
 kept = copy.deepcopy(net.state_dict()); keptopt = copy.deepcopy(opt.state_dict())
@@ -221,6 +232,11 @@ opt.zero_grad(); criterion(net(data_x(2, 93)), data_y(2, 93)).backward()
 [m.reset_running_stats() for m in net.modules() if hasattr(m, 'reset_running_stats')]
 net.requires_grad_(True)
 opt.state.clear()
+net.head.weight.data = net.head.weight.data * 0.9 + 0.01
+nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(net.parameters()).detach() * 0.95, net.parameters())
+for a, b in zip(average.parameters(), net.parameters()):\n    a.data, b.data = b.data, a.data
+next(average.parameters()).data = next(net.parameters()).data
+net.head.bias.data = net.head.bias.data.clone()
 [setattr(m, 'p', 0.4) for m in net.modules() if isinstance(m, nn.Dropout)]
 [setattr(m, 'momentum', 0.2) for m in net.modules() if isinstance(m, nn.BatchNorm1d)]"""
 

@@ -131,7 +131,7 @@ class Writer:
         body = [self.pick(BEFORE), STEPS[kind], self.pick(CLIPS)]
         body.append("scaler.step(opt)\nscaler.update()" if kind == "scaled" else "opt.step()")
         if self.schedule and self.inside:
-            body.append("schedule.step()")
+            body.append("schedule.step(loss)" if "Plateau" in self.schedule else "schedule.step()")
         body += [self.pick(AFTER), "return loss"]
         return "    def step(x, y):\n" + _indented("\n".join(body), 2)
 
@@ -144,7 +144,8 @@ class Writer:
             size = self.pick(sizes)
             lines.append(f"seen('loss {k}', step(data_x({size}, {k}), data_y({size}, {k})))")
             if self.schedule and not self.inside:
-                lines.append("schedule.step()")
+                told = f"{1 / (k + 1)}" if "Plateau" in self.schedule else ""
+                lines.append(f"schedule.step({told})")
             if self.chance(0.45):
                 event = self.pick(events)
                 if event.startswith("net.load") and not any(

@@ -38,6 +38,7 @@ _OUTSIDE = {
     **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), frozenset(  # 3.13: parts of it
         "read_text read_bytes open exists stat write_text write_bytes".split())),
 }  # fmt: skip
+_STORES = frozenset(("setdefault", "update"))  # of dictionaries
 _CONTAINERS = (list, dict, set, collections.deque, bytearray)
 _FILES = ("_io", "io", "posix", "nt")
 # From 3.12 on a hook is written into the code that it watches: to put it there anew costs more.
@@ -109,6 +110,8 @@ class Watch:
         chance = module in _CHANCE or module.startswith("numpy.random")
         if (module == "builtins" and name in _EFFECTS) or chance:
             self._stop(f"{name}()", frame)
+        elif isinstance(owner, dict) and name in _STORES:
+            return  # what it leaves is found as any item is
         elif name in _CHANGES and isinstance(owner, _CONTAINERS) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)
         elif module in _FILES:
