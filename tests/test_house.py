@@ -137,6 +137,31 @@ def test_imports_go_down() -> None:
     assert not (wrong := all_of(rising_imports)), wrong
 
 
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Modules in circles of imports (and between two circles), if there are any."""
+    left = dict(edges)
+    while True:
+        asked = set().union(*left.values())
+        kept = {module: left[module] for module in left.keys() & asked}
+        kept = {module: found for module, found in kept.items() if found & left.keys()}
+        if len(kept) == len(left):
+            return sorted(left)
+        left = kept
+
+
+def test_no_modules_import_each_other() -> None:
+    """But for what a checker reads, what a function imports, and the files that open packages."""
+    edges = {
+        ".".join(("rushlight", *parts_of(path))): {
+            module for module, _, inside in imports(path) if not inside
+        }
+        for path in FILES
+        if path.name != "__init__.py"
+    }
+    assert not circle(edges)
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["b", "c"]
+
+
 def other_doors(path: Path) -> Iterator[str]:
     here = "/".join(parts_of(path)) + ".py"
     for module, line, inside in imports(path):

@@ -50,17 +50,18 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
-def course(name: str, run: Callable[[Any], Any], calls: int = 12) -> tuple[list[Any], Any]:
+def course(
+    name: str, run: Callable[[Any], Any], calls: int = 12, cases: dict[str, Any] = CASES
+) -> tuple[list[Any], Any]:
     """What a sequence of calls gives and leaves, call by call, and what was called."""
     torch.manual_seed(0)
     world = World()
-    step, state = CASES[name][1](world)
+    step, state = cases[name][1](world)
     call, found = run(step), []
     torch.manual_seed(1)
     for k in range(calls):
-        x, y = torch.randn(3 if k % 5 == 4 else 4, 4), None
-        y = torch.randn(len(x), 2)
-        result = call(x, y)
+        x = torch.randn(3 if k % 5 == 4 else 4, 4)
+        result = call(x, torch.randn(len(x), 2))
         found.append((told(result), told(state() if state else None), told(world.net)))
     return found, call
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dis
+import functools
 import math
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -18,24 +18,13 @@ import rushlight as torch
 from rushlight.compile.tracing.called import other_code
 
 sys.path.insert(0, str(Path(__file__).parent))
+import test_effects
 from effect_cases import World
 from rate_cases import RATES
 from test_effects import same, told
 from worlds import backends
 
-
-def course(name: str, run: Callable[[Any], Any], calls: int = 18) -> tuple[list[Any], Any]:
-    """What a sequence of calls gives and leaves, call by call, and what was called."""
-    torch.manual_seed(0)
-    world = World()
-    step, state = RATES[name][1](world)
-    call, found = run(step), []
-    torch.manual_seed(1)
-    for k in range(calls):
-        x = torch.randn(3 if k % 5 == 4 else 4, 4)
-        result = call(x, torch.randn(len(x), 2))
-        found.append((told(result), told(state() if state else None), told(world.net)))
-    return found, call
+course = functools.partial(test_effects.course, calls=18, cases=RATES)
 
 
 @backends

@@ -115,7 +115,12 @@ def triplet_margin_loss(
     eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm.
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm of the difference.
+
+    anchor, positive, negative: (n, features) or (features). swap: the distance of the negative is
+    the smaller of those to anchor and positive. Raises ValueError for a margin that is not above 0.
+    Source: V. Balntas and others, "Learning local feature descriptors with triplets and shallow
+    convolutional neural networks" (2016).
 
     >>> import rushlight as torch
     >>> anchor, far = torch.zeros(1, 2), torch.full((1, 2), 5.0)
@@ -123,14 +128,6 @@ def triplet_margin_loss(
     tensor(0.)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of"
-            f" dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative"
-            f" {negative.ndim}D inputs"
-        )
     return _triplet(
         anchor, positive, negative, lambda a, b: pairwise_distance(a, b, p, eps), margin, swap,
         reduction,
@@ -141,6 +138,14 @@ def _triplet(
     anchor: Tensor, positive: Tensor, negative: Tensor, distance: Any, margin: float, swap: bool,
     reduction: str,
 ) -> Tensor:  # fmt: skip
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of"
+            f" dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative"
+            f" {negative.ndim}D inputs"
+        )
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = rl.minimum(far, distance(positive, negative))
@@ -151,15 +156,16 @@ def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None,
     margin: float = 1.0, swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """`triplet_margin_loss` with a distance of one's own (by default `pairwise_distance`)."""
+    """`triplet_margin_loss` with a distance of one's own (by default `pairwise_distance`).
+
+    distance_function: of two tensors of the operands' shape, a distance for each pair of rows.
+
+    >>> import rushlight as torch
+    >>> anchor, far = torch.zeros(1, 2), torch.full((1, 2), 5.0)
+    >>> torch.nn.functional.triplet_margin_with_distance_loss(
+    ...     anchor, anchor, far, distance_function=lambda a, b: (a - b).abs().sum(1), margin=11.0)
+    tensor(1.)
+    """
     reduction = checked_reduction(reduction)
     distance = pairwise_distance if distance_function is None else distance_function
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of"
-            f" dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative"
-            f" {negative.ndim}D inputs"
-        )
     return _triplet(anchor, positive, negative, distance, margin, swap, reduction)
