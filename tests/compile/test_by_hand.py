@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -95,3 +97,31 @@ def test_programs_leave_what_eager_calls_leave(name: str, backend: str) -> None:
         return
     assert explained.programs, explained.reasons
     assert not explained.fallbacks
+
+
+KEPT = (
+    "data_assigned vector_put_back swapped_data sam_davda wants_argument pgd_delta leaf_of_dict"
+    " seen_beside argument_moved lbfgs_variables plateau_inside"
+).split()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("llvmlite") is None, reason="it keeps native code")
+def test_programs_of_the_process_before(tmp_path: Path) -> None:
+    text = (
+        f"import sys, warnings; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import rushlight as rl, test_by_hand as by\n"
+        "warnings.simplefilter('ignore')\n"
+        f"for name in {KEPT!r}:\n"
+        "    found = by.difference(by.course(name, rl.compile), by.course(name, lambda f: f))\n"
+        "    print(name, found) if found else None\n"
+    )
+    environment = {**os.environ, "RUSHLIGHT_HOME": str(tmp_path)}
+    kept: list[set[Path]] = []
+    for _ in range(2):
+        told = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, env=environment
+        )
+        assert (told.returncode, told.stdout) == (0, ""), told.stdout + told.stderr
+        kept.append({file for file in tmp_path.rglob("*") if file.is_file()})
+    assert kept[0]
+    assert kept[0] == kept[1]  # all that the second needs was there

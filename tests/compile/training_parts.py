@@ -161,7 +161,7 @@ F.triplet_margin_loss(o, o.roll(1, 0), o.roll(2, 0).detach() + 1)|F.cosine_embed
 OPTIMISERS = """SGD(P, lr=0.05)|SGD(P, lr=0.05, momentum=0.9)|SGD(P, lr=0.03, momentum=0.9, nesterov=True, weight_decay=0.01)|SGD(P, lr=0.03, momentum=0.8, dampening=0.3)
 SGD(P, lr=0.02, maximize=True)|Adam(P, lr=0.01, eps=1e-3)|Adam(P, lr=0.01, eps=1e-3, amsgrad=True, weight_decay=0.02)|AdamW(P, lr=0.01, eps=1e-3)
 AdamW(P, lr=0.01, eps=1e-3, betas=(0.8, 0.95), amsgrad=True)|Adam(P, lr=0.01, eps=1e-3, foreach=True)|AdamW(P, lr=0.01, eps=1e-3, fused=True)|NAdam(P, lr=0.01, eps=1e-3)
-Rprop(P, lr=0.003)|Adafactor(P, lr=0.01)|Adafactor(P, lr=0.01, weight_decay=0.01, d=0.5)|SGD(P, lr=0.04, momentum=0.5, foreach=True)
+SGD(P, lr=0.04, momentum=0.5, foreach=True)
 RAdam(P, lr=0.01, eps=1e-3)|Adamax(P, lr=0.01, eps=1e-3)|Adadelta(P, lr=0.5, eps=1e-3)|Adagrad(P, lr=0.05, eps=1e-3, lr_decay=0.01)|ASGD(P, lr=0.02, t0=2)
 RMSprop(P, lr=0.01, eps=1e-3)|RMSprop(P, lr=0.01, eps=1e-3, centered=True, momentum=0.5)|NAdam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)
 Adam(P, lr=t.tensor(0.01, dtype=DT), eps=1e-3)|RAdam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)|Adam(P, lr=0.01, eps=1e-3, decoupled_weight_decay=True, weight_decay=0.1)"""
