@@ -14,8 +14,10 @@ from ..core.names import explain_missing as _explain_missing
 from ..core.names import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
+    from .coalesced import *
     from .collectives import *
     from .collectives_of_parts import *
+    from .debugging import *
     from .device_mesh import *
     from .errors import *
     from .objects import *
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from .work import *
 
 _NAMES = {
+    "coalesced": "all_reduce_coalesced all_gather_coalesced",
     "collectives": "all_reduce reduce broadcast all_gather gather scatter barrier"
     " monitored_barrier",
     "collectives_of_parts": "all_gather_into_tensor all_gather_single reduce_scatter"
     " reduce_scatter_tensor reduce_scatter_single all_to_all all_to_all_single",
+    "debugging": "DebugLevel get_debug_level set_debug_level set_debug_level_from_env",
     "device_mesh": "DeviceMesh init_device_mesh",
     "errors": "DistError DistBackendError DistNetworkError DistStoreError QueueEmptyError"
     " DistMismatch DistTimeoutError DistPeerDied",
@@ -47,7 +51,7 @@ _NAMES = {
     " get_global_rank get_group_rank get_node_local_rank new_subgroups"
     " new_subgroups_by_enumeration supports_complex get_default_backend_for_device",
     "reduce_op": "ReduceOp",
-    "rendezvous": "rendezvous",
+    "rendezvous": "rendezvous register_rendezvous_handler",
     "store": "Store HashStore FileStore PrefixStore",
     "tcp_store": "TCPStore",
     "work": "Work",

@@ -160,6 +160,6 @@ def new_subgroups_by_enumeration(
     return mine, groups
 
 
-def supports_complex(op: ReduceOp) -> bool:
+def supports_complex(reduceOp: ReduceOp) -> bool:  # torch's name
     """Whether a reduction takes complex tensors."""
-    return op in (ReduceOp.SUM, ReduceOp.AVG) and rl.complex64.is_complex
+    return reduceOp in (ReduceOp.SUM, ReduceOp.AVG) and rl.complex64.is_complex

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urlparse, urlunparse
 
 from ..core.errors import fail
 from .store import FileStore, Store
@@ -52,6 +52,21 @@ def _query(url: Any, scheme: str, rank: int, size: int) -> tuple[int, int]:
     return rank, size
 
 
+Handler = Callable[..., Iterator[tuple[Store, int, int]]]
+_handlers: dict[str, Handler] = {}
+
+
+def register_rendezvous_handler(scheme: str, handler: Handler) -> None:
+    """Have addresses that begin with `scheme://` lead to `handler(address, timeout=...)`, which
+    yields the store, the rank and the number of processes.
+
+    Raises: RuntimeError if there is a handler for them already.
+    """
+    if scheme in ("env", "tcp", "file") or scheme in _handlers:
+        raise RuntimeError(f"Rendezvous handler for {scheme}:// already registered")
+    _handlers[scheme] = handler
+
+
 def rendezvous(
     url: str, rank: int = -1, world_size: int = -1, timeout: timedelta = timedelta(seconds=300),
     **kwargs: Any,
@@ -77,5 +92,10 @@ def rendezvous(
         store = FileStore(path, size)
         store.set_timeout(timeout)
         yield store, rank, size
+    elif parts.scheme in _handlers:
+        said = [f"{n}={v}" for n, v in (("rank", rank), ("world_size", world_size)) if v != -1]
+        query = "&".join([*filter(None, [parts.query]), *said])
+        address = urlunparse(parts._replace(query=query))
+        yield from _handlers[parts.scheme](address, timeout=timeout, **kwargs)
     else:
         raise RuntimeError(f"No rendezvous handler for {parts.scheme}://")

@@ -1,0 +1,43 @@
+"""How much torch.distributed shall check and say, for programs that ask."""
+
+from __future__ import annotations
+
+import enum
+import os
+
+
+class DebugLevel(enum.Enum):
+    """What TORCH_DISTRIBUTED_DEBUG may say. Here the ranks compare all their calls at any level."""
+
+    OFF = 0
+    INFO = 1
+    DETAIL = 2
+
+
+_chosen: list[DebugLevel] = []
+
+
+def get_debug_level() -> DebugLevel:
+    """The level that was set, or that the environment asked for."""
+    if not _chosen:
+        set_debug_level_from_env()
+    return _chosen[0]
+
+
+def set_debug_level(debug_level: DebugLevel) -> None:
+    """Choose the level."""
+    _chosen[:] = [debug_level]
+
+
+def set_debug_level_from_env() -> None:
+    """Take the level from TORCH_DISTRIBUTED_DEBUG: OFF, INFO or DETAIL.
+
+    Raises: ValueError if it says something else.
+    """
+    said = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "OFF") or "OFF"
+    try:
+        set_debug_level(DebugLevel[said.upper()])
+    except KeyError:
+        raise ValueError(
+            "The value of TORCH_DISTRIBUTED_DEBUG must be OFF, INFO, or DETAIL."
+        ) from None
