@@ -46,6 +46,7 @@ mask = lambda t: t.tensor([[k % 2 == 0 for k in range(4)]] * 4)
 case("add", lambda t, x, y: x + y, x=SQUARE, y=SQUARE)
 case("mul by a number", lambda t, x: x * 2.0, x=SQUARE)
 case("exp", lambda t, x: t.exp(x), x=SQUARE)
+case("sigmoid", lambda t, x: t.sigmoid(x), x=SQUARE)
 case("tanh", lambda t, x: t.tanh(x), x=SQUARE)
 case("relu", lambda t, x: t.nn.functional.relu(x), x=SQUARE)
 case("gelu", lambda t, x: t.nn.functional.gelu(x), x=SQUARE)
@@ -85,11 +86,16 @@ case("einsum bhqd,bhkd",
      lambda t, x, y: t.einsum("bhqd,bhkd->bhqk", x, y), x=(2, 2, 4, 4), y=(2, 2, 4, 4))  # fmt: skip
 case("conv2d", lambda t, x, w, b: t.nn.functional.conv2d(x, w, b, padding=1),
      x=IMAGES, w=(4, 3, 3, 3), b=(4,))  # fmt: skip
+case("conv1d", lambda t, x, w, b: t.nn.functional.conv1d(x, w, b, padding=1),
+     x=(2, 3, 8), w=(4, 3, 3), b=(4,))  # fmt: skip
 case("max_pool2d", lambda t, x: t.nn.functional.max_pool2d(x, 2), x=IMAGES)
 case("avg_pool2d", lambda t, x: t.nn.functional.avg_pool2d(x, 2), x=IMAGES)
 case("adaptive_avg_pool2d", lambda t, x: t.nn.functional.adaptive_avg_pool2d(x, 1), x=IMAGES)
 case("attention", lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v),
      q=(1, 2, 4, 4), k=(1, 2, 4, 4), v=(1, 2, 4, 4))  # fmt: skip
+case("MultiheadAttention", lambda t, c, x: c(x, x, x, need_weights=False)[0],
+     c=lambda t: t.nn.MultiheadAttention(8, 2, batch_first=True), x=(2, 4, 8))  # fmt: skip
+case("LSTMCell", lambda t, c, x: c(x)[0], c=lambda t: t.nn.LSTMCell(8, 4), x=(4, 8))
 case("pad", lambda t, x: t.nn.functional.pad(x, (1, 1)), x=SQUARE)
 case("sum", lambda t, x: x.sum(), x=SQUARE)
 case("sum of rows", lambda t, x: x.sum(1), x=SQUARE)
@@ -128,6 +134,8 @@ case("index_select", lambda t, x, c: x.index_select(0, c), x=ROWS, c=whole(0, 3,
 case("gather", lambda t, x, c: x.gather(1, c), x=ROWS, c=lambda t: labels(t).reshape(16, 1))
 case("scatter", lambda t, x, c, y: x.scatter(1, c, y), x=ROWS,
      c=lambda t: labels(t).reshape(16, 1), y=(16, 1))  # fmt: skip
+case("scatter_add", lambda t, x, c, y: x.scatter_add(1, c, y), x=ROWS,
+     c=lambda t: labels(t).reshape(16, 1), y=(16, 1))  # fmt: skip
 case("one_hot", lambda t, c: t.nn.functional.one_hot(c, 10), c=labels)
 case("randn", lambda t: t.randn(4, 4))
 case("rand", lambda t: t.rand(4, 4))
@@ -156,6 +164,76 @@ step("SGD step", lambda t, p: t.optim.SGD(p, lr=0.01))
 step("SGD step, momentum", lambda t, p: t.optim.SGD(p, lr=0.01, momentum=0.9))
 step("Adam step", lambda t, p: t.optim.Adam(p, lr=0.01))
 step("AdamW step", lambda t, p: t.optim.AdamW(p, lr=0.01))
+
+
+def loop(name: str, make: Callable[[Any], Callable[[], object]]) -> None:
+    """What programs repeat: a whole step of training, or a pass over data."""
+    CASES[name] = ({"c": make}, lambda t, run: run())
+
+
+def training(t: Any, model: Any, x: Any, labels: Any, optimizer: Any) -> Callable[[], object]:
+    def once() -> None:
+        optimizer.zero_grad()
+        y = model(x)
+        loss = y.sum() if labels is None else t.nn.functional.cross_entropy(y, labels)
+        loss.backward()
+        optimizer.step()
+
+    return once
+
+
+def perceptron(t: Any) -> Callable[[], object]:
+    nn = t.nn
+    model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 10))
+    labels = t.arange(32) % 10
+    return training(t, model, t.randn(32, 20), labels, t.optim.SGD(model.parameters(), lr=0.01))
+
+
+def images(t: Any) -> Callable[[], object]:
+    nn = t.nn
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
+                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10))  # fmt: skip
+    x, labels = t.randn(8, 1, 8, 8), t.arange(8)
+    return training(t, model, x, labels, t.optim.SGD(model.parameters(), lr=0.01))
+
+
+def block(t: Any) -> Callable[[], object]:
+    model = t.nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True)
+    optimizer = t.optim.Adam(model.parameters(), lr=0.01)
+    return training(t, model, t.randn(4, 16, 32), None, optimizer)
+
+
+def states(t: Any) -> Callable[[], object]:
+    layer = t.nn.LSTM(8, 16)
+    model = lambda x: layer(x)[0]
+    optimizer = t.optim.SGD(layer.parameters(), lr=0.01)
+    return training(t, model, t.randn(10, 4, 8), None, optimizer)
+
+
+def updates(kind: str) -> Callable[[Any], Callable[[], object]]:
+    def make(t: Any) -> Callable[[], object]:
+        parameters = [t.nn.Parameter(t.randn(8, 8)) for _ in range(20)]
+        for parameter in parameters:
+            parameter.grad = t.ones_like(parameter)
+        return getattr(t.optim, kind)(parameters, lr=0.01).step
+
+    return make
+
+
+def loading(t: Any) -> Callable[[], object]:
+    data = t.utils.data.TensorDataset(t.randn(256, 8), t.arange(256))
+    loader = t.utils.data.DataLoader(data, batch_size=16, shuffle=True)
+    return lambda: sum(1 for _ in loader)
+
+
+loop("training: perceptron, batch 32", perceptron)
+loop("training: images, batch norm", images)
+loop("training: transformer layer, 32 wide", block)
+loop("training: LSTM, 10 steps", states)
+loop("SGD over 20 parameters", updates("SGD"))
+loop("Adam over 20 parameters", updates("Adam"))
+loop("AdamW over 20 parameters", updates("AdamW"))
+loop("DataLoader, 16 batches", loading)
 
 
 def operands(t: Any, given: dict[str, Any], wanted: bool) -> list[Any]:

@@ -28,11 +28,11 @@ _reduce_add: Any = np.add.reduce
 
 
 def _variance(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
-    a = _wide(x)
-    size = count(x.shape, dims)
     few = few_rows(x, dims[0]) if dims is not None and len(dims) == 1 else None
     if few is not None:
-        return _variance_of_few(x, few, size, max(size - correction, 0), keep)
+        return _variance_of_few(x, few, x.shape[-1], max(x.shape[-1] - correction, 0), keep)
+    a = _wide(x)
+    size = count(x.shape, dims)
     middle = _reduce_add(a, dims, None, None, True)
     gap = a - middle / number(max(size, 1), a.dtype)
     square = parts(gap * gap.conj())[0] if gap.dtype.char in COMPLEX_CODES else gap * gap

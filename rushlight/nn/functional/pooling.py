@@ -421,7 +421,6 @@ def avg_pool1d(
     return n.named(y, "SqueezeBackward1")
 
 
-@n.goes_by("AvgPool2DBackward0")
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -432,8 +431,9 @@ def avg_pool2d(
     >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
     tensor([[[[2.5000]]]])
     """
-    return averaged(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                     divisor_override)  # fmt: skip
+    y = averaged(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                 divisor_override)  # fmt: skip
+    return n.whole(y, "AvgPool2DBackward0")
 
 
 @n.goes_by("AvgPool3DBackward0")
