@@ -76,13 +76,20 @@ def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     return x.reshape(-1).take(flat, mode="wrap")  # in range, and the mode that checks copies twice
 
 
+def corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """What of a source is as large as the places are."""
+    if source.shape == places.shape:
+        return source
+    return source[tuple([slice(n) for n in places.shape])]
+
+
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = copied(x)
     if not x.ndim or not places.ndim or not places.size:
         places, source = places.reshape(-1), source.reshape(-1)
         np.add.at(y.reshape(-1), places, source[: places.size])
         return y
-    source = source[tuple(slice(n) for n in places.shape)]
+    source = corner(source, places)
     flat = flat_places(x.shape, dim, places)
     if flat is None:
         np.add.at(y, grid(places, dim), source)

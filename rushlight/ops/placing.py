@@ -12,7 +12,7 @@ from ..core import dtypes
 from ..core.families import general, linear
 from ..core.heavy import heavy
 from .indexing import add_at, add_rows
-from .indexing_along import copied, flat_places, gather, grid
+from .indexing_along import copied, corner, flat_places, gather, grid
 from .reduce import sum as sum_of
 from .structure import (
     cast,
@@ -215,19 +215,13 @@ scatter_value = general(
 )  # fmt: skip
 
 
-def _corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
-    if source.shape == places.shape:
-        return source
-    return source[tuple([slice(n) for n in places.shape])]
-
-
 def _scatter(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = copied(x)
     flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
     if flat is not None:
-        y.reshape(-1)[flat] = _corner(source, places)
+        y.reshape(-1)[flat] = corner(source, places)
     elif x.ndim:
-        y[grid(places, dim)] = _corner(source, places)
+        y[grid(places, dim)] = corner(source, places)
     elif places.size:
         y[...] = source.reshape(-1)[-1]
     return y

@@ -70,10 +70,10 @@ _TABLE = 1 << 14  # what windows and their places may come to there
 
 
 @lru_cache(64)
-def _table(shape: Sizes, *at: Any) -> np.ndarray | None:
+def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, Sizes] | None:
     """Which elements of a small array all windows meet: a row for each place of the window.
 
-    None where windows reach beyond the array, or are too many.
+    And the shape of what comes of it. None where windows reach beyond the array, or are too many.
     """
     kernel, stride, _, dilation, out = at
     if prod(shape[:2]) * prod(out) * prod(kernel) > _TABLE or not _inside(shape[2:], *at):
@@ -82,21 +82,24 @@ def _table(shape: Sizes, *at: Any) -> np.ndarray | None:
     found = [elements[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
     table = np.stack(found)
     table.flags.writeable = False
-    return table
+    return table, (*shape[:2], *out)
 
 
-def _windows(x: np.ndarray, at: Any) -> np.ndarray | None:
-    """The windows of few elements side by side, a row for each of their places; else None."""
+def _windows(x: np.ndarray, at: Any) -> tuple[np.ndarray, Sizes] | None:
+    """The windows of few elements side by side, a row for each of their places; else None.
+
+    With the shape of one number for each.
+    """
     if x.size > FEW or not x.size or not x.flags.c_contiguous:
         return None
-    table = _table(x.shape, *at)
-    return None if table is None else x.take(table)
+    found = _table(x.shape, *at)
+    return None if found is None else (x.take(found[0]), found[1])
 
 
 def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
-    windows = _windows(x, at)
-    if windows is not None:
-        return np.maximum.reduce(windows, 0).reshape(*x.shape[:2], *at[-1])
+    found = _windows(x, at)
+    if found is not None:
+        return np.maximum.reduce(found[0], 0).reshape(found[1])
     parts = _parts(x, at, lowest(x.dtype))
     y = next(parts).copy()
     for part in parts:
@@ -125,9 +128,9 @@ def rounds(images: int, elements: int) -> Any:
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
-    windows = _windows(x, at)
-    if windows is not None:
-        return _few_maxima(x, windows, code_type, at)
+    found = _windows(x, at)
+    if found is not None:
+        return _few_maxima(x, *found, code_type, at)
     y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
     code = np.zeros(y.shape, code_type)
     for images in rounds(len(x), y.size):
@@ -140,10 +143,9 @@ def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _few_maxima(
-    x: np.ndarray, windows: np.ndarray, code_type: Any, at: Any
+    x: np.ndarray, windows: np.ndarray, shape: Sizes, code_type: Any, at: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of few elements: their windows side by side, and the place of each maximum."""
-    shape = (*x.shape[:2], *at[-1])
     code = windows.argmax(0)  # the first one, as by comparing in turn
     y = np.maximum.reduce(windows, 0).reshape(shape)
     code = code.astype(code_type).reshape(shape)
@@ -216,9 +218,9 @@ def _few_back(
 
 
 def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
-    table = _table((*g.shape[:2], *size), *at) if 0 < g.size <= FEW else None
-    if table is not None:
-        return _few_back(g, code, table, size, at)
+    found = _table((*g.shape[:2], *size), *at) if 0 < g.size <= FEW else None
+    if found is not None:
+        return _few_back(g, code, found[0], size, at)
     apart, clips = _clips(size, *at)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     for images in rounds(len(g), g.size):
@@ -290,9 +292,9 @@ _NEAR = 16  # elements in a window up to which they are added in turn
 
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
-    windows = _windows(x, at) if prod(kernel) <= _NEAR else None
-    if windows is not None:
-        return np.add.reduce(windows, 0).reshape(*x.shape[:2], *out)
+    found = _windows(x, at) if prod(kernel) <= _NEAR else None
+    if found is not None:
+        return np.add.reduce(found[0], 0).reshape(found[1])
     few = 0 < x.size < LEAST and x.dtype.char in "fd" and x.flags.c_contiguous
     if few and _tiled(x.shape[2:], *at):
         return _sum_tiles(x, kernel, out)
