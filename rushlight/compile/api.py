@@ -390,9 +390,8 @@ class Compiled:
         if captured.joint is not None:
             halves = Halves(captured, self._build(captured.joint.graph, [], []))
         forms = [source.array for source in captured.sources]
-        late = captured.late is not None
-        writes = [] if late else captured.writes
-        program = self._build(captured.graph, writes, forms, frozen(captured))
+        given = forms, frozen(captured), captured.late
+        program = self._build(captured.graph, captured.writes, *given)
         asked = captured.required.graph
         first = None if asked is None else self._build(asked, [], [])
         bound = Bound(captured, program, halves, arguments, before, first)
@@ -402,12 +401,12 @@ class Compiled:
             bound.fast = _concluded(bound.fast, bound)
         return bound
 
-    def _build(self, graph: Graph, writes: Any, forms: Any, still: Any = ()) -> Any:
+    def _build(self, graph: Graph, writes: Any, *given: Any) -> Any:
         if self.backend == "numpy":
             return NumpyProgram(graph)
         native = importlib.import_module(".native", __package__)  # its modules load on use
         try:
-            return native.NativeProgram(graph, writes, forms, still)
+            return native.NativeProgram(graph, writes, *given)
         except Exception as error:
             self.fallbacks.append(error)
             LOG.warning("native code could not be made", exc_info=error)

@@ -23,18 +23,19 @@ class NativeProgram:
     `writes` are (input, output) pairs whose output replaces the input's content: where the input
     lies in C order the code writes there itself, and `wrote` names it. `frozen` inputs hardly
     ever differ from those of the run before. `name`: what it is called on the disk, where that is
-    known without looking at the graph.
+    known without looking at the graph. `asks`: the output that says whether the code may write.
     """
 
     def __init__(
         self, graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
-        frozen: Sequence[int] = (), name: str | None = None,
+        frozen: Sequence[int] = (), asks: int | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
+        self._asks = asks
         self.graph, self._writes, self._forms = graph, list(writes), list(map(_form, forms))
         self._frozen = frozen
         self._core: Any = None
         nodes: Any = graph if name else None  # a kept one's, by number
-        self.name = name or remembered.name(graph, self._writes, forms, frozen)
+        self.name = name or remembered.name(graph, self._writes, forms, frozen, asks)
         self.native = self._remembered(nodes)
         self.wrote = frozenset(self.native.donate.values())
         steps: list[Any] = list(self.native._steps) or [None]
@@ -69,8 +70,9 @@ class NativeProgram:
             donate = {}  # NumPy may raise in the middle: nothing is written before the end
         strides = [_steps(form) for form in forms] if forms else None
         return program.build(
-            core, donate=donate, strides=strides, frozen=self._frozen, recalled=self.name is None
-        )
+            core, donate=donate, strides=strides, frozen=self._frozen, recalled=self.name is None,
+            asks=self._asks,
+        )  # fmt: skip
 
     def _lowered(self) -> tuple[Graph, Any]:
         """The core graph that kernels are made of, and which rules made it simpler."""

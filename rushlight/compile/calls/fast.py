@@ -79,7 +79,7 @@ class _Writer:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
-        if self.captured.shared or self.captured.late is not None or self.captured.moves:
+        if self.captured.shared or self.captured.moves:
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
@@ -239,6 +239,9 @@ class _Writer:
                 continue
             owner, self.names[f"G{k}"] = self._owner(f"g{k}", gradients[k]), [None]
             add(f"t{k} = G{k}[0]")
+            if self.captured.late is not None:  # the old one must be there if nothing comes of it
+                self.names[f"G{k}"].append(None)
+                add(f"if {owner}._grad is t{k}: G{k}.reverse(); t{k} = G{k}[0]")
             add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + ({owner}._grad is t{k}) or"
                 f" t{k}._entry is not None or getrefcount(t{k}._array) > {ATTRIBUTE}:")  # fmt: skip
             add(f"    t{k} = G{k}[0] = new(Tensor)")
@@ -312,12 +315,25 @@ class _Writer:
         if self.bound.program.draws:
             self.names["nothing"] = self.bound.program.blank
             lines.append(call)
+        if self.captured.late is not None:
+            self._answer(lines)
         if self.native.status is not None:
             self.names.update(status=self.native.status, check=self.native.check)
             lines.append("if status[0]: check()")
         for k, place in self.copied.items():
             lines.append(f"copyto({self.fetched[place]}, b{k})")
         return lines
+
+    def _answer(self, lines: list[str]) -> None:
+        """Leave all as it was where the program has found that it is not right for the call."""
+        undo = ["    return MISS"]
+        if self.bound.program.draws:
+            self.names["engines"] = self.bound.engines
+            lines.insert(0, "states = [engine.get_state() for engine in engines]")
+            undo.insert(0, "    for engine, state in zip(engines, states): engine.set_state(state)")
+        if self.native.status is not None:
+            undo.insert(0, "    status[0] = 0")
+        lines += [f"if not o{self.captured.late}:", *undo]
 
     def _still(self) -> list[str]:
         """What is made of inputs that hardly ever change is made again if they did."""

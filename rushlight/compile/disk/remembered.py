@@ -27,7 +27,7 @@ PROFILE = "RUSHLIGHT_PROFILE"
 
 def name(
     graph: Graph, writes: Sequence[tuple[int, int]], forms: Sequence[np.ndarray],
-    frozen: Sequence[int] = (),
+    frozen: Sequence[int] = (), asks: int | None = None,
 ) -> str | None:  # fmt: skip
     """The name of a graph's entry; None where nothing can be kept of it."""
     if cache.folder() is None or not loader.suits(llvm.target().triple):
@@ -35,7 +35,7 @@ def name(
     number = digest(graph, writes, forms)
     if number is None:
         return None
-    profile = f"{PROFILE in os.environ} {list(frozen)}"
+    profile = f"{PROFILE in os.environ} {list(frozen)} {asks}"
     return cache.key("whole", writers(), llvm.version(), repr(llvm.target()), profile, number)
 
 

@@ -102,9 +102,10 @@ class Call:
         captured.required.reads = entry["reads"]
         captured.required.graph = more[0] if more else None
         captured.places = self._places(sources)
-        writes = [] if captured.late is not None else captured.writes
-        program = native.NativeProgram(main, writes, forms, frozen(captured), main.name)
-        first = native.NativeProgram(more[0], [], [], (), more[0].name) if more else None
+        program = native.NativeProgram(
+            main, captured.writes, forms, frozen(captured), captured.late, main.name
+        )
+        first = native.NativeProgram(more[0], [], [], name=more[0].name) if more else None
         bound = Bound(captured, program, None, arguments, before, first)
         bound.fast = make(bound)
         return bound

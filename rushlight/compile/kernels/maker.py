@@ -26,7 +26,7 @@ from .merging import merged
 from .nest import loops, plan
 from .normal import Normal
 from .schedule import Group, Schedule
-from .segments import Move, Row, counted, emit_segment, now
+from .segments import Move, Row, counted, emit_choice, emit_segment, now
 from .templates import Templates
 
 ALONE = 25_000  # nanoseconds of work from which a kernel is shared between threads
@@ -192,9 +192,21 @@ class Maker:
             )
         return Kernel(name, 1, 0, read=nbytes, written=nbytes, nanoseconds=nbytes / 8)
 
-    def segment(self, name: str, calls: Sequence[Any], draft: Any) -> None:
-        """The function that runs the kernels of one native segment in order."""
-        emit_segment(self.module, name, *self.rows(name, calls, draft))
+    def segment(
+        self, name: str, calls: Sequence[Any], draft: Any, look: tuple[int, int] | None = None
+    ) -> None:
+        """The function that runs the kernels of one native segment in order.
+
+        With `look` it goes on after so many only where a truth value there is true.
+        """
+        if look is None or look[0] == len(calls):
+            emit_segment(self.module, name, *self.rows(name, calls, draft))
+            return
+        count, place = look
+        first, rest = f"{name}_first", f"{name}_rest"
+        emit_segment(self.module, first, *self.rows(first, calls[:count], draft))
+        emit_segment(self.module, rest, *self.rows(rest, calls[count:], draft))
+        emit_choice(self.module, name, first, rest, place)
 
     def rows(self, name: str, calls: Sequence[Any], draft: Any) -> tuple[list[Row], list[Move]]:
         """The calls of a native segment in order, and what is moved before; chains are written."""

@@ -18,6 +18,7 @@ from ..middle.graph import Graph, Node
 from ..records import field, record
 from . import memory
 from .affine import contiguous
+from .asked import Asked, asked
 from .corners import Corner, corners
 from .expression import STATUS
 from .frozen import Frozen
@@ -61,21 +62,24 @@ class _Draft:
     length: int = 0
     corners: dict[int, Corner] = field(default_factory=dict)  # by chain
     once: list[_Call] = field(default_factory=list)  # what is done again only for other inputs
+    asked: Asked = field(default_factory=Asked)
+    look: tuple[int, int] | None = None  # after how many calls the code looks where for an answer
 
 
 def build(
     graph: Graph, target: llvm.Target | None = None, donate: Mapping[int, int] | None = None,
     strides: Sequence[Sequence[int] | None] | None = None, frozen: Sequence[int] = (),
-    recalled: bool = True,
+    recalled: bool = True, asks: int | None = None,
 ) -> Program:  # fmt: skip
     """Compile a core graph; with `recalled`, what was written for an equal one is kept on disk.
 
     `donate` maps outputs to inputs whose memory they take over: the caller then passes one array
     as both. `strides` are those of the inputs in elements, where they are not contiguous. `frozen`
-    inputs are as a rule the same from run to run.
+    inputs are as a rule the same from run to run. Output `asks` is a truth value: where it is
+    false, nothing is written over.
     """
     target = target or llvm.target()
-    draft, maker, writer = _drafted(graph, target, donate, strides, recalled, frozen)
+    draft, maker, writer = _drafted(graph, target, donate, strides, recalled, frozen, asks)
     code = _compile(draft, maker, target)
     program = Program(writer.recipe(), code)
     program.schedule = draft.schedule
@@ -100,6 +104,7 @@ def single(
 def _drafted(
     graph: Graph, target: llvm.Target, donate: Mapping[int, int] | None,
     strides: Sequence[Sequence[int] | None] | None, recalled: bool, frozen: Sequence[int] = (),
+    asks: int | None = None,
 ) -> tuple[_Draft, Maker, _Writer]:  # fmt: skip
     """The kernels of a graph; with `recalled` those of an equal program are not written again."""
     found = _strides(graph, strides)
@@ -107,7 +112,9 @@ def _drafted(
     maker = Maker(target, found)
     normal = normalise(graph, found)
     maker.frozen = Frozen(normal.inputs[k] for k in frozen)
-    draft = _Draft(schedule(normal, maker.products(normal), donated), {})
+    question = asked(normal, asks, donated)
+    donated = question.donated
+    draft = _Draft(schedule(normal, maker.products(normal), donated, question), {}, asked=question)
     _fill(draft, maker, recalled)
     return draft, maker, _Writer(graph, draft, donated, found, maker.frozen)
 
@@ -152,10 +159,18 @@ def _fill(draft: _Draft, maker: Maker, recalled: bool) -> None:
         elif one is not None:
             for kernel, operands in maker.make(one):
                 _add_call(draft, kernel, operands, group.chain)
+        _answered(draft, group)
     for k, node in draft.schedule.late.items():
         target = Node("empty", (), (), node.shape, node.dtype)
         draft.where[target] = len(normal.inputs) + k
         _add_call(draft, maker.copy(node.nbytes), [(storage(node), 0), (target, 0)])
+
+
+def _answered(draft: _Draft, group: Group) -> None:
+    """Have the code look at the answer to what is asked of the call, once a group gave it."""
+    node, segment = draft.asked.node, draft.steps[-1] if draft.steps else ()
+    if node is not None and isinstance(segment, list) and draft.schedule.home[node] is group:
+        draft.look = len(segment), draft.where[node]
 
 
 def _outline(
@@ -163,6 +178,10 @@ def _outline(
 ) -> list[str]:
     """What, besides the kernels, decides how the segments are written."""
     lines = [f"{len(draft.where)} {draft.length} {PROFILE in os.environ}"]
+    node = draft.asked.node
+    lines += (
+        [] if node is None else [f"asks {draft.where[node]} {draft.schedule.home[node].number}"]
+    )
     lines += [f"frozen {k}" for x, k in draft.where.items() if x in frozen.values]
     lines += [f"corner {k} {corner.size}" for k, corner in draft.corners.items()]
     near = {x: place for corner in draft.corners.values() for x, place in corner.values.items()}
@@ -210,7 +229,7 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0)
 def _compile(draft: _Draft, maker: Maker, target: llvm.Target) -> llvm.Code:
     if maker.ir is None:
         for number, segment in enumerate(s for s in draft.steps if isinstance(s, list)):
-            maker.segment(f"program_{number}", segment, draft)
+            maker.segment(f"program_{number}", segment, draft, draft.look)
         if draft.once:
             maker.segment("program_once", draft.once, draft)
     text = maker.text()

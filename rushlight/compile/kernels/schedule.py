@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from ..middle.graph import Node
 from ..records import field, record
 from .affine import Coordinates, Index, contiguous, flat, placed, relocated, variable
+from .asked import Asked
 from .chains import chained
 from .normal import IDLE, WRITES, Normal, hosted, storage
 from .roots import Root, choose
@@ -108,12 +109,13 @@ def _draws_first(groups: list[Group]) -> list[Group]:
 
 
 def schedule(
-    normal: Normal, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None
-) -> Schedule:
+    normal: Normal, gemm: frozenset[Node] = frozenset(), donate: Mapping[int, int] | None = None,
+    asked: Asked | None = None,
+) -> Schedule:  # fmt: skip
     """Group a graph's nodes into kernels and order them."""
     roots = choose(normal, gemm)
-    fusion = _Fusion(normal, roots, gemm)
-    for place, root in enumerate(roots.values()):
+    fusion = _Fusion(normal, roots, gemm, asked or Asked())
+    for place, root in enumerate(fusion.asked.sorted(roots.values())):
         fusion.add(root, place)
     late = fusion.overwrite(donate or {})
     groups, outputs = _draws_first(fusion.ordered()), set(normal.outputs)
@@ -132,8 +134,10 @@ def schedule(
 class _Fusion:
     """Groups so far, with what must run before and after each as bit masks."""
 
-    def __init__(self, normal: Normal, roots: dict[Node, Root], gemm: frozenset[Node]) -> None:
-        self.normal, self.roots, self.gemm = normal, roots, gemm
+    def __init__(
+        self, normal: Normal, roots: dict[Node, Root], gemm: frozenset[Node], asked: Asked
+    ) -> None:  # fmt: skip
+        self.normal, self.roots, self.gemm, self.asked = normal, roots, gemm, asked
         self.home: dict[Node, Group] = {}
         self.groups: dict[int, Group] = {}
         self.before: dict[int, int] = {}
@@ -168,6 +172,8 @@ class _Fusion:
                 readers[node][root] = None
             else:
                 readers[node] = {root: None}
+        if self.asked.waits(root):
+            self._edge(home[self.asked.node], group)  # type: ignore[index]  # somebody waits for it
         kind = {"extern": "host", "numpy_call": "host"}.get(root.node.op, root.node.op)
         if kind in ("host", "draw"):
             if kind in self.last:
@@ -230,7 +236,7 @@ class _Fusion:
         if len(one.place) + len(two.place) > MOST_ROOTS:
             return
         a, b = one.number, two.number
-        if self._between(a, b):
+        if self._between(a, b) or self.asked.apart(one.place, two.place):
             return
         if self.before[a] >> b & 1:  # the older one depends on the newer one
             one, two, a, b = two, one, b, a

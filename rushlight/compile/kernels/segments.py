@@ -43,6 +43,16 @@ def emit_segment(module: Module, name: str, rows: Sequence[Row], moves: Sequence
             loop.next(counted(f, table, clock, loop.carried[0]))
 
 
+def emit_choice(module: Module, name: str, first: str, rest: str, place: int) -> None:
+    """Write `name(table)`: `first`, then `rest` if what lies at an address in the table is true."""
+    f = module.function(name, [("table", PTR)])
+    (table,) = f.arguments
+    f.call(first, VOID, table)
+    answer = f.load(I8, f.load(PTR, table, place), 0)
+    with f.if_(f.compare("!=", answer, 0)):
+        f.call(rest, VOID, table)
+
+
 Part = tuple[int, int, int, int]  # its first row, rows, rounds, operands from round to round
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...core.state import STATE
 from ...core.tensor import Tensor, wrap
+from .answers import KINDS
 from .numbers import Number, as_float, as_whole, of_function
 from .traced import Traced
 
@@ -31,7 +32,7 @@ _LAST = 255  # of constants that one word of code can name
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _NOTED = frozenset(
     "acos acosh asin asinh atan atan2 atanh copysign cos cosh exp exp2 expm1 fabs fmod hypot log"
-    " log10 log1p log2 pow radians degrees sin sinh sqrt tan tanh cbrt".split()
+    " log10 log1p log2 pow radians degrees sin sinh sqrt tan tanh cbrt isnan isinf isfinite".split()
 )
 
 
@@ -66,6 +67,7 @@ def _int(*args: Any, **kwargs: Any) -> Any:
 def _noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
+        args = tuple([_float(x) if isinstance(x, Tensor) else x for x in args])
         if any(type(x) is Number for x in args):
             return of_function(f"math.{name}", function, args)
         return function(*args)
@@ -80,7 +82,7 @@ _OF_MATH = {
 _MATH = ModuleType("math")  # code that has it among its constants can still be hashed
 vars(_MATH).update({**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
 _BUILT_IN = {"float": _float, "int": _int}
-_ASKED = frozenset(("float", "int"))  # what a number of later comes of
+_ASKED = frozenset(("float", "int", *KINDS))  # what a number of later comes of
 
 
 def _in_place_of(name: str, called: bool, after: str, space: dict[str, Any]) -> Any:

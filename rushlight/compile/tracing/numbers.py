@@ -28,6 +28,7 @@ from ...core.operands import refuse_numbers
 from ...core.primitive import Primitive
 from ...core.state import STATE
 from ...core.tensor import Tensor
+from .answers import KINDS, decided
 from .numpy_calls import value_of
 
 _SCALED = (dtypes.float32, dtypes.float64)
@@ -105,6 +106,11 @@ class Number:
         return np.asarray(self.plain(), dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        alone = method == "__call__" and len(inputs) == 1 and not kwargs
+        if alone and self.late and ufunc.__name__ in KINDS and self.followed():
+            found = _decided(ufunc.__name__, inputs)
+            if found is not None:
+                return np.bool_(found)
         return getattr(ufunc, method)(*map(plain, inputs), **kwargs)
 
     def __pos__(self) -> Any:
@@ -181,6 +187,10 @@ def _by_python(text: str) -> Any:
 
 def of_function(name: str, function: Callable[..., Any], args: Sequence[Any]) -> Any:
     """What a function of Python gives for numbers; one that is yet to come may be refused."""
+    short = name.rpartition(".")[2]
+    if short in KINDS and len(args) == 1 and args[0].followed():
+        found = _decided(short, args) if args[0].late else _asked(f"{name}({args[0].text})")
+        return function(args[0].plain()) if found is None else found
     known = all(type(x) in (int, float) or (type(x) is Number and not x.late) for x in args)
     if not known or not all(x.followed() for x in args if type(x) is Number):
         return function(*map(plain, args))
@@ -273,18 +283,34 @@ def _comparison(name: str, sign: str) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, Tensor):
             return NotImplemented
-        late = self.late or _is_late(other)
-        if late or not self.followed() or type(other) not in (int, float, Number):
+        known = self.followed() and type(other) in (int, float, Number)
+        if known and (self.late or _is_late(other)):
+            found = _decided(name, (self, other))
+            return compare(self.plain(), plain(other)) if found is None else found
+        if not known:
             return compare(self.plain(), plain(other))
         return _asked(f"{self.text} {sign} {_text(other)}")
 
     return method
 
 
+def _decided(name: str, sides: Sequence[Any]) -> bool | None:
+    """What a question gives that late numbers take part in; None where no program can ask it."""
+    if not all(map(_is_moderate, sides)):
+        return None
+    kinds = [x.kind if type(x) is Number else type(x) for x in sides]
+    kind = float if name in KINDS or float in kinds else int
+    return decided(name, [_tensor(x, kind) for x in sides], kinds, kind)
+
+
 def _told(name: str, text: str) -> Callable[..., Any]:
     """A method that gives something of a number: that is asked, or else the number itself."""
 
     def method(self: Any, *others: Any) -> Any:
+        if name == "__bool__" and self.late and self.followed():
+            found = _decided("ne", (self, 0))
+            if found is not None:
+                return found
         if self.late or not self.followed() or others or not text:
             return getattr(self.kind, name)(self.plain(), *map(plain, others))
         return _asked(text.format(self.text))

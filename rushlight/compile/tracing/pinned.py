@@ -1,9 +1,10 @@
 """Values that a call goes by: masks that choose elements, conditions, lengths.
 
 Where Python goes on by a tensor's value, the program is right for calls in which it is the same:
-it asks first (`required.py`), and a call in which it is another gets a program of its own, up to
-`MOST` of them. Such a value must be quick to compute again from the call's inputs. Masks that stand
-outside the call hardly ever change; of all else a program is made once a value has come twice.
+it asks (`required.py`), and a call in which it is another gets a program of its own, up to `MOST`
+of them. Whether something is true may be asked of any computation; other values must be quick to
+compute again from the call's inputs. Masks that stand outside the call hardly ever change; of all
+else a program is made once a value has come twice.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Pins:
     closed: bool
     place: str
     sources: list[Any]
+    here: Any
     require: Any
     stop: Any
     changing: Any
@@ -38,7 +40,7 @@ class Pins:
 
     def begin_pins(self) -> None:
         """Nothing has gone by a value yet."""
-        self.pinned, self.unsure = 0, False
+        self.pinned, self.unsure = 0, ""  # where it goes by a new one
 
     def pin(self, x: Traced, how: str) -> bool:
         """Whether the call may go by a value, as its program asks for it at every run."""
@@ -50,12 +52,15 @@ class Pins:
         kinds, room = ("b", ROOM) if node.dtype == BOOL else ("iu", WHOLE)
         if not truth and (node.dtype.kind not in kinds or node.size > room):
             return False
-        if not can_be_early(node):
+        alone = node.size == 1 and (truth or node.dtype == BOOL)
+        if not alone and not can_be_early(node):
             return False
         value = x.value != 0 if truth else x.value.copy()
         if not self._has_come(node, value, how):
             return True  # the trace has ended
         self.pinned += 1
+        said = value.tolist() if value.size == 1 else f"this {how}"
+        self.here.gone_by.append(f"{how} gives {said} ({self.place or line()})")
         self.require((x != 0) == value if truth else x == value)
         return True
 
@@ -88,7 +93,7 @@ class Pins:
             return False
         if said not in known:
             known.append(said)
-            self.unsure = True
+            self.unsure = self.unsure or self.place or line()
         return True
 
     def _stands(self, node: Node) -> bool:

@@ -4,7 +4,7 @@ An eager op that meets a bad index raises. A program asks first, by a small prog
 runs before anything is written or drawn; where the answer is no the call runs eagerly, and raises
 there as it always did, with the user's line. A question that cannot be asked so early (about
 numbers drawn in the call, or results of long computations) is an output of the program itself,
-which then writes nothing in place.
+which ends where the answer is no before it writes over anything (`kernels/asked.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ..middle.graph import Graph, Node, order
 from .traced import Traced, constant
 
 BOOL = np.dtype(bool)
-ROOM = 1 << 14  # elements that may be computed twice so that a question can be asked early
+ROOM = 1 << 14  # elements that may be computed so that a question can be asked early
+SOON = 1 << 10  # elements that are computed twice rather than asked about on the way
 _LATE = frozenset(("draw", "numpy.called"))
 
 
@@ -133,7 +134,7 @@ class Required:
         for node in dict.fromkeys(nodes):
             if constant(node):  # the traced call has asked it
                 continue
-            (early if can_be_early(node) else late).append(node)
+            (early if can_be_early(node, SOON) else late).append(node)
         self.late = _all(late) if late else None
         self.reads: list[int] = []
         self.graph: Graph | None = None
@@ -144,13 +145,13 @@ class Required:
             self.graph = Graph([inputs[place] for place in self.reads], [whole])
 
 
-def can_be_early(node: Node) -> bool:
+def can_be_early(node: Node, room: int = ROOM) -> bool:
     """Whether a question can be asked before the program runs: from its inputs, and soon done."""
     found = order([node])
     if any(x.op in _LATE for x in found):
         return False
     work = sum(x.size for x in found if x.op not in ("input", "constant", *_SAME))
-    return work <= max(ROOM, 8 * node.size)
+    return work <= max(room, 8 * node.size)
 
 
 def _all(nodes: Sequence[Node]) -> Node:

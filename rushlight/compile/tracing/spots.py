@@ -152,6 +152,7 @@ class Here:
         self.lent: list[Number] = []
         self.conditions: dict[str, Any] = {}
         self.exact: list[Spot] = []  # those whose numbers themselves were asked for
+        self.gone_by: list[str] = []  # what was asked of tensors, and the answers
 
     def in_text(self, text: str) -> list[Spot]:
         """The spots that a text speaks of."""
