@@ -925,3 +925,30 @@ def updated_dicts(t: Any, wrap: Any) -> Made:
         return call(x, y)
 
     return step, left(net, opt, lambda: [state, list(slow.values())])
+
+
+@case
+def memory_shared_later(t: Any, wrap: Any) -> Made:
+    """Between calls a tensor that is read gets the memory of one that is written."""
+    net, target = net_of(t), net_of(t)
+    calls = iter(range(100))
+
+    def update(x: Any, y: Any) -> Any:
+        net.zero_grad()
+        loss = t.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        with t.no_grad():
+            for p in net.parameters():
+                p -= 0.1 * p.grad
+            return target(x)
+
+    call = wrap(update)
+
+    def step(x: Any, y: Any) -> Any:
+        k = next(calls)
+        for a, b in zip(target.parameters(), net.parameters()):
+            if k in (2, 4):
+                a.data = b.data if k == 2 else a.data.clone()
+        return call(x, y)
+
+    return step, left(net, target)

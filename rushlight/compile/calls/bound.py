@@ -17,6 +17,7 @@ from ..tracing.changes import through, window
 from ..tracing.required import Refused
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
+from .apart import overlapping
 from .backward import output_entry
 from .guards import ABSENT, Place, checker, same, set_on
 from .texts import Texts, texts_in
@@ -166,6 +167,10 @@ class Bound:
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases, self._takers = self._sharing(), takers(captured)
+        written = {place for place, _ in captured.writes}
+        tensors = [k for k, source in enumerate(self._sources) if source.kind not in NUMBERS]
+        self._written = len(written)  # the first of those that must lie apart
+        self._apart = sorted(tensors, key=lambda k: k not in written) if written else []
         texts = texts_in((captured.results, captured.stored))
         self.texts = Texts(texts, captured.items, captured.keyed, "n")
         inputs = [source.owner for source in self._sources if source.kind == "text"]
@@ -188,11 +193,9 @@ class Bound:
         """Pairs of inputs of which one is written: they must not come to share memory."""
         written = {place for place, _ in self.captured.writes}
         tensors = [i for i, s in enumerate(self._sources) if s.kind not in NUMBERS]
-        moving = {id(x) for x in self.captured.moves.owners()}
         arguments = {
             i for i in tensors
             if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
-            or id(self._sources[i].owner) in moving
         }  # fmt: skip
         return [
             (i, j) for i in written for j in tensors
@@ -246,6 +249,8 @@ class Bound:
             elif window(x._array, arrays[place]) != form:
                 return None
         if any(np.may_share_memory(arrays[i], arrays[j]) for i, j in self._aliases):
+            return None
+        if self._apart and overlapping([arrays[k] for k in self._apart], self._written):
             return None
         return arrays
 

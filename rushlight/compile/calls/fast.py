@@ -25,6 +25,7 @@ from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
 from ..tracing.sources import NUMBERS, Held, Owner
+from .apart import overlapping
 from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of
@@ -249,23 +250,28 @@ class _Writer:
             add(f"    t{k}._entry = None")
 
     def _apart(self) -> None:
-        """Arguments must not lie in memory that the program writes."""
+        """What the program writes must lie apart from all else that it reads."""
         add = self.lines.append
-        held = [self.fetched[place] for place, _ in self.captured.writes]
+        written = [place for place, _ in self.captured.writes]
+        rest = [k for k, x in enumerate(self.captured.sources) if x.kind == "tensor"]
+        held = [self.fetched[k] for k in (*written, *(k for k in rest if k not in written))]
         known: list[Any] = [None] * len(held)
         owners: set[int] = set()
-        clock = Clock()
+        clock, count = Clock(), len(written)
 
-        def moved(*now: np.ndarray) -> None:
+        def moved(*now: np.ndarray) -> bool:
+            if overlapping(now, count):
+                return True
             known[:] = now
             owners.clear()
-            for array in now:
+            for array in now[:count]:
                 follow(array, clock)
                 owners.add(id(owner_of(array)))
+            return False
 
         self.names.update(A=known, O=owners, moved=moved, tick=clock.run)
         changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
-        add(f"if {changed}: moved({', '.join(held)})")
+        add(f"if ({changed}) and moved({', '.join(held)}): return MISS")
         for source, fetched in zip(self.captured.sources, self.fetched):
             if source.kind in ("argument", "item"):
                 add(f"a = {fetched}")

@@ -109,10 +109,6 @@ class Moves:
         for (owner, _), array in zip(self.data, found):
             owner_in(owner, leaves)._array = array
 
-    def owners(self) -> list[Owner]:
-        """The tensors that lie elsewhere."""
-        return [owner for owner, _ in self.data]
-
 
 class Given:
     """The outputs of a graph, and the tensors that will hold them."""
