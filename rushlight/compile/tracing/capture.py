@@ -34,7 +34,7 @@ from .required import Required
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
 from .trace import PASSING, Tracer
-from .traced import covers
+from .traced import TORN, covers
 from .varied import Varied
 from .watch import Watch
 
@@ -400,6 +400,8 @@ def _tensor(tracer: Tracer, x: Tensor, give: Given) -> Result:
     traced = tracer.lift(x)
     source = traced.cell.source
     if isinstance(source, Source):
+        if traced.cell.torn:
+            raise Uncompilable(TORN)
         place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
         return Result("view", tracer.sources.index(source), place, _stub(tracer, x), inferred)
     beside = give.moves.beside(traced)

@@ -19,7 +19,7 @@ from .later import Left
 from .lent import Lent
 from .sources import NUMBERS, Owner, Source, owner_in
 from .trace import Tracer
-from .traced import Cell, Traced, covers
+from .traced import TORN, Cell, Traced, covers
 
 # Ops that NumPy need not give memory of its own.
 _VIEWS = frozenset(
@@ -82,6 +82,8 @@ class Moves:
         if isinstance(source, Source):
             if source.kind in NUMBERS:
                 raise Uncompilable("a tensor gets the memory of a number")
+            if cell.torn:
+                raise Uncompilable(TORN)
             part = _part(held, source.array)
             return Spread(False, tracer.sources.index(source), (), part)
         if id(cell) not in self._outputs:

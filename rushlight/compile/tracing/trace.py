@@ -36,7 +36,7 @@ from .pulls import Pulls
 from .required import ASKS, ask
 from .schedules import Afterwards, Settings
 from .sources import Source
-from .traced import Cell, Traced, covers, inside, overlap, traced_in
+from .traced import TORN, Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
 PLAIN = frozenset((int, float, bool, str, type(None)))
@@ -181,7 +181,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         array = x._array
         if type(array) is Traced:
             return array
-        known = self.find(array)
+        known = self.find(array, x)
         if known is None:
             if self.stood(x):
                 known = self.external(*self.origin(x), array)
@@ -272,33 +272,51 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         cells = self.cells.setdefault(id(value if value.base is None else owner_of(value)), [])
         if cells:  # an owner that is gone may have had this address
             cells[:] = [one for one in cells if one.base is not None]
+            cell.torn = any(one.torn for one in cells)
         cells.append(cell)
         if id(value) in self.later.unfilled:
             self.later.wait(cell)
         return Traced(self, value, node, cell)
 
-    def find(self, value: np.ndarray) -> Traced | None:
-        """The traced array of memory already followed."""
+    def find(self, value: np.ndarray, x: Tensor | None = None, view: bool = False) -> Traced | None:
+        """The traced array of memory already followed; `x` is the tensor whose memory it is.
+
+        `view`: its content is known from elsewhere, so any memory that it lies in will do.
+        """
         owner = value if value.base is None else owner_of(value)
         cells = self.cells.get(id(owner))
         if not cells or not value.size:
             return None
         low = high = -1
+        around, torn = None, False
         for cell in cells:
             base = cell.base
             if base is None:
                 continue
-            if base is owner and owner.flags.c_contiguous:
+            if base is owner and owner.flags.c_contiguous and not cell.torn:
                 return self._part(cell, value)
             if low < 0:
                 low, high = np.lib.array_utils.byte_bounds(value)
             start, stop = np.lib.array_utils.byte_bounds(base)
             if start <= low and high <= stop and inside(value, base):
-                return self._part(cell, value)
-            if low < stop and start < high and overlap(value, base):
-                self.stop("two tensors share parts of the same memory")
-                return known_dead(self, value)
-        return None
+                if not cell.torn or covers(value, base):
+                    return self._part(cell, value)
+                around = cell
+            torn = torn or (low < stop and start < high and bool(overlap(value, base)))
+        if around is not None and view:
+            return self._part(around, value)
+        if not torn or (x is not None and self._tear(cells, x)):
+            return None
+        self.stop(TORN)
+        return known_dead(self, value)
+
+    def _tear(self, cells: list[Cell], x: Tensor) -> bool:
+        """Let inputs have parts of memory in common: possible as long as nobody writes there."""
+        if not self.stood(x) or any(c.source is None or c.version or c.waits for c in cells):
+            return False
+        for cell in cells:
+            cell.torn = True
+        return True
 
     def _part(self, cell: Cell, value: np.ndarray) -> Traced:
         """An array over some of a cell's memory."""
@@ -367,7 +385,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
                 return self.fresh(value, node)
             known = Traced(self, value, cells[0].node, cells[0])
         else:
-            known = self.find(value)
+            known = self.find(value, view=True)
             if known is None:
                 return self.fresh(value, node)
         known.node, known.version = node, known.cell.version

@@ -22,20 +22,23 @@ from ...core.primitive import REGISTRY
 from ..middle.graph import Node, order
 
 WORK: Any = 10_000  # how hard to look for a shared element
+TORN = "two tensors share parts of the same memory"
 _FORMS = frozenset((np.shape, np.ndim, np.size))  # functions that ask for no value
 
 
 class Cell:
     """One piece of memory: the array that covers it, and the node of its present content.
 
-    Memory that the call itself made goes when the last array over it does.
+    Memory that the call itself made goes when the last array over it does. `torn`: another input
+    has a part of it and more (`x[:-1]` and `x[1:]`), so it may be read alone.
     """
 
-    __slots__ = ("_held", "_weak", "node", "source", "version", "waits")
+    __slots__ = ("_held", "_weak", "node", "source", "torn", "version", "waits")
 
     def __init__(self, base: np.ndarray, node: Node, source: Any = None) -> None:
         self.node, self.source = node, source
         self.version = 0
+        self.torn = False
         self.waits = False  # whether its present content is still to be computed
         self._held = self._weak = None
         if source is None and base.base is None:
@@ -107,6 +110,8 @@ class Traced:
         """Note that the memory now holds `node`'s value; the write itself is done."""
         cell, value = self.cell, self.memory
         base = cell.base
+        if cell.torn:
+            self.tracer.stop(TORN)
         if covers(value, base):
             cell.node = node
         else:
