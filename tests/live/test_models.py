@@ -17,7 +17,9 @@ torch = pytest.importorskip("torch")
 
 FOLDER = Path(models.__file__).parent
 FILES = ("../ops/misc", "_utils", "listing", "initial", "nin", "lenet", "alexnet", "vgg",
-         "googlenet", "resnet", "densenet", "mobilenetv2", "d2l")  # fmt: skip
+         "googlenet", "resnet", "densenet", "mobilenetv2", "d2l", "vision_transformer",
+         "efficientnet", "convnext", "swin_transformer", "squeezenet", "shufflenetv2", "mnasnet",
+         "regnet", "inception", "maxvit")  # fmt: skip
 PACKAGE = "models_on_torch"
 
 
@@ -51,6 +53,12 @@ CASES = [
     ("d2l_densenet", {}, 1, 32), ("d2l_googlenet", {}, 1, 32), ("resnet18", {}, 3, 33),
     ("mobilenet_v2", {"in_channels": 1}, 1, 40), ("densenet121", {"num_classes": 3}, 3, 32),
     ("googlenet", {"num_classes": 3, "aux_logits": False}, 3, 32),
+    ("squeezenet1_0", {"num_classes": 3}, 3, 32), ("shufflenet_v2_x0_5", {}, 3, 32),
+    ("mnasnet0_5", {}, 3, 32), ("regnet_x_400mf", {"num_classes": 3}, 3, 32),
+    ("swin_t", {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3]}, 3, 40),
+    ("swin_v2_t", {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3]}, 3, 40),
+    ("maxvit_t", {"input_size": (32, 32), "stem_channels": 8, "block_channels": [8, 16],
+                  "block_layers": [1, 1], "head_dim": 4, "partition_size": 4}, 3, 32),
 ]  # fmt: skip
 
 

@@ -14,7 +14,16 @@ TARGET = pathlib.Path(__file__).parent / "data" / "models.json"
 def main():
     import torch
     from torchvision import models
+    from torchvision.models import regnet
 
+    # it reckons widths with tensors, whose values a meta device does not have
+    widths = regnet.BlockParams.from_init_params.__func__
+
+    def reckoned(cls, *args, **kwargs):
+        with torch.device("cpu"):
+            return widths(cls, *args, **kwargs)
+
+    regnet.BlockParams.from_init_params = classmethod(reckoned)
     found = {"layout": {}, "drawn": {}}
     for name in NAMES:
         with torch.device("meta"):

@@ -316,3 +316,50 @@ def test_a_traced_residual_net_names_its_steps_as_torchvision() -> None:
         "conv1", "bn1", "relu", "conv2", "bn2", "downsample_0", "downsample_1", "add_2", "relu_1",
     ]  # fmt: skip
     assert names[-4:] == ["avgpool", "flatten", "fc", "output"]
+
+
+def test_the_table_of_weights_brings_classes_sizes_and_the_best() -> None:
+    best = models.ViT_H_14_Weights.DEFAULT
+    assert best is models.ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1
+    assert best.meta["categories"][281] == "tabby" and len(best.meta["categories"]) == 1000
+    assert best.meta["num_params"] == 633470440 and best.meta["min_size"] == (518, 518)
+    ready = best.transforms()
+    assert (ready.crop_size, ready.resize_size) == ([518], [518])
+    assert ready.interpolation.value == "bicubic"
+    film = models.get_weight("MViT_V2_S_Weights.KINETICS400_V1")
+    assert film.meta["min_temporal_size"] == 16 and "zumba" in film.meta["categories"]
+    assert repr(film.transforms()).splitlines()[2:4] == [
+        "    resize_size=[256]", "    mean=[0.45, 0.45, 0.45]",
+    ]  # fmt: skip
+    features = models.VGG16_Weights.IMAGENET1K_FEATURES.transforms()
+    assert features.mean == [0.48235, 0.45882, 0.40784] and features.std == [1 / 255] * 3
+
+
+def test_a_transformer_takes_the_size_of_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = models.VisionTransformer(32, 16, 1, 1, 8, 8)
+    monkeypatch.setattr(
+        models.vision_transformer, "VisionTransformer",
+        lambda image_size, *shape, **rest: sizes.append(image_size) or own,
+    )  # fmt: skip
+    state = own.state_dict()
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda self, **_: state)
+    sizes: list[int] = []
+    models.vit_b_16(weights="IMAGENET1K_SWAG_E2E_V1")
+    assert sizes == [384]
+    with pytest.raises(ValueError, match="'image_size' expected value 224 but got 96 instead"):
+        models.vit_b_16(weights="DEFAULT", image_size=96)
+
+
+def test_positions_are_interpolated_and_old_names_are_read() -> None:
+    net = models.VisionTransformer(32, 8, 1, 2, 8, 12, num_classes=3)
+    state = net.state_dict()
+    wider = models.vision_transformer.interpolate_embeddings(48, 8, dict(state), reset_heads=True)
+    assert wider["encoder.pos_embedding"].shape == (1, 37, 8)
+    assert not any(name.startswith("heads") for name in wider)
+    old = {
+        name.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): value
+        for name, value in state.items()
+    }
+    assert str(net.load_state_dict(old)) == "<All keys matched successfully>"
+    with pytest.raises(AssertionError, match="Wrong image height! Expected 32 but got 33!"):
+        net(rl.zeros(1, 3, 33, 32))

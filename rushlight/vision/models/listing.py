@@ -38,6 +38,17 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
     return builder
 
 
+def variant(family: Callable[..., Net], name: str, doc: str, *rows: Any) -> Callable[..., Net]:
+    """A listed builder that calls `family(*rows, **kwargs)`: one line of a family's table."""
+
+    def build(**kwargs: Any) -> Net:
+        return family(*rows, **kwargs)
+
+    build.__name__ = build.__qualname__ = name
+    build.__module__, build.__doc__ = family.__module__, doc
+    return model(build)
+
+
 def listed(builder: Callable[..., nn.Module]) -> None:
     """Let `get_model` know a builder by its name."""
     _BUILDERS[builder.__name__] = builder

@@ -5,39 +5,21 @@ The files are fetched when a network is built with them; none comes with rushlig
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from rushlight import hub
 
 from ...core.errors import fail
 from ..ops.misc import FrozenBatchNorm2d
-from ..transforms._presets import ImageClassification
-from .weights_dense import DENSE, Dense
+from .tasks import row_of
 
 _SITE = "https://download.pytorch.org/models/"
-# The files of each network, version 1 first: the end of the name is the start of their SHA-256.
-_FILES = {
-    "AlexNet": "alexnet-owt-7be5be79", "DenseNet121": "densenet121-a639ec97",
-    "DenseNet161": "densenet161-8d451a50", "DenseNet169": "densenet169-b2777c0a",
-    "DenseNet201": "densenet201-c1103571", "GoogLeNet": "googlenet-1378be20",
-    "MobileNet_V2": "mobilenet_v2-b0353104 mobilenet_v2-7ebf99e0",
-    "MobileNet_V3_Large": "mobilenet_v3_large-8738ca79 mobilenet_v3_large-5c1a4163",
-    "MobileNet_V3_Small": "mobilenet_v3_small-047dcff4",
-    "ResNet18": "resnet18-f37072fd", "ResNet34": "resnet34-b627a593",
-    "ResNet50": "resnet50-0676ba61 resnet50-11ad3fa6",
-    "ResNet101": "resnet101-63fe2227 resnet101-cd907fc2",
-    "ResNet152": "resnet152-394f9c45 resnet152-f82ba261",
-    "VGG11": "vgg11-8a719046", "VGG11_BN": "vgg11_bn-6002323d", "VGG13": "vgg13-19584684",
-    "VGG13_BN": "vgg13_bn-abd245e5", "VGG16": "vgg16-397923af", "VGG16_BN": "vgg16_bn-6c64b313",
-    "VGG19": "vgg19-dcbb9e9d", "VGG19_BN": "vgg19_bn-c79401a0",
-}  # fmt: skip
 _CLASSES = 1000
-_FEATURES = "vgg16_features-amdegroot-88682ab5"  # convolutions as SSD begins with them
 
 
 @dataclass
@@ -89,42 +71,27 @@ def _as_here(name: str) -> str:
     return re.sub(r"(norm|conv)\.([12])\.", r"\1\2.", name) if "denselayer" in name else name
 
 
-def _members(name: str, files: list[str]) -> dict[str, Weights]:
-    """The weights of a network of ImageNet's classes, by their names."""
-    found = {}
-    for i, file in enumerate(files):
-        ready = functools.partial(ImageClassification, crop_size=224, resize_size=232 if i else 256)
-        found[f"IMAGENET1K_V{i + 1}"] = Weights(f"{_SITE}{file}.pth", ready, {"min_size": (1, 1)})
-    best = found[f"IMAGENET1K_V{len(files)}"]
-    if name == "VGG16":
-        ready = functools.partial(
-            ImageClassification, crop_size=224, mean=(0.48235, 0.45882, 0.40784),
-            std=(1.0 / 255.0, 1.0 / 255.0, 1.0 / 255.0),
-        )  # fmt: skip
-        found["IMAGENET1K_FEATURES"] = Weights(f"{_SITE}{_FEATURES}.pth", ready, {"min_size": None})
-    return {**found, "DEFAULT": best}
-
-
-def _dense_members(files: list[Dense]) -> dict[str, Weights]:
-    """The weights of a network that finds, segments or watches, by their names."""
-    found = {
-        one.name: Weights(f"{_SITE}{one.file}.pth", one.transforms, one.meta, one.own)
-        for one in files
+def _enumerations() -> dict[str, Any]:
+    """The enumeration of each network's weights: a line of the table is a member."""
+    members: dict[str, dict[str, Weights]] = {}
+    best: dict[str, Weights] = {}
+    table = Path(__file__).parent.parent / "data" / "weights.txt"
+    for line in table.read_text().splitlines():
+        network, member, file, *row = line.split()
+        made = Weights(f"{_SITE}{file}.pth", *row_of(network, member.lstrip("*"), row))
+        members.setdefault(f"{network}_Weights", {})[member.lstrip("*")] = made
+        if member.startswith("*"):
+            best[f"{network}_Weights"] = made
+    enumeration: Any = WeightsEnum
+    return {
+        name: enumeration(
+            name, {**found, "DEFAULT": best.get(name, next(iter(found.values())))}, module=__name__
+        )
+        for name, found in members.items()
     }
-    return {**found, "DEFAULT": found[files[-1].name]}
 
 
-def _enumeration(name: str, members: dict[str, Weights]) -> Any:
-    return WeightsEnum(f"{name}_Weights", members, module=__name__)
-
-
-KINDS = {
-    f"{name}_Weights": _enumeration(name, members)
-    for name, members in {
-        **{name: _members(name, files.split()) for name, files in _FILES.items()},
-        **{name: _dense_members(files) for name, files in DENSE.items()},
-    }.items()
-}
+KINDS = _enumerations()
 globals().update(KINDS)
 _BY_BUILDER = {name.removesuffix("_Weights").lower(): kind for name, kind in KINDS.items()}
 
@@ -165,15 +132,21 @@ def _agree(name: str, expected: Any, given: Any) -> None:
 
 def trained(build: Callable[..., Any], chosen: Any, progress: bool, kwargs: dict[str, Any]) -> Any:
     """The network with weights that are fetched."""
-    with_heads = build.__name__ == "googlenet"  # whose file holds the side classifiers
-    own: dict[str, Any] = {"aux_logits": True, "transform_input": True} if with_heads else {}
-    if with_heads or build.__name__.startswith("vgg"):
+    name = build.__name__
+    with_heads = name in ("googlenet", "inception_v3")  # whose files hold the side classifiers
+    own = {**chosen.value.own, "num_classes": _classes(chosen)}
+    for key, value in own.items():
+        _agree(key, value, kwargs.get(key))
+    if with_heads:
+        own |= {"aux_logits": True, "transform_input": kwargs.get("transform_input", True)}
+    if with_heads or name.startswith("vgg"):
         own["init_weights"] = False  # as in torchvision: what is drawn afterwards hangs on it
-    own["num_classes"] = _classes(chosen)
     net = build(**{**kwargs, **own})
     net.load_state_dict(chosen.get_state_dict(progress=progress, check_hash=True))
-    if with_heads and not kwargs.get("aux_logits", False):
-        net.aux_logits, net.aux1, net.aux2 = False, None, None
+    if with_heads and not kwargs.get("aux_logits", name == "inception_v3"):
+        net.aux_logits = False
+        for side in ("aux1", "aux2") if name == "googlenet" else ("AuxLogits",):
+            setattr(net, side, None)
     return net
 
 

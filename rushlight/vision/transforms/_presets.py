@@ -19,7 +19,16 @@ def _as_fractions(img: Any) -> rl.Tensor:
     return pictures.convert_image_dtype(img, rl.float32)
 
 
-class ObjectDetection(rl.nn.Module):
+class _Preset(rl.nn.Module):
+    """Shows its settings, one a line."""
+
+    def __repr__(self) -> str:
+        names = ("crop_size", "resize_size", "mean", "std", "interpolation")
+        rows = [f"\n    {name}={getattr(self, name)}" for name in names if hasattr(self, name)]
+        return f"{type(self).__name__}({''.join(rows)}{chr(10) * bool(rows)})"
+
+
+class ObjectDetection(_Preset):
     """A picture as detectors take it: floats from 0 to 1; they resize and normalise it."""
 
     def forward(self, img: Any) -> rl.Tensor:
@@ -27,7 +36,7 @@ class ObjectDetection(rl.nn.Module):
         return _as_fractions(img)
 
 
-class ImageClassification(rl.nn.Module):
+class ImageClassification(_Preset):
     """A picture as ImageNet's networks take it: resized, its middle, 0 to 1, then normalised."""
 
     def __init__(
@@ -48,7 +57,7 @@ class ImageClassification(rl.nn.Module):
         return pictures.normalize(img, self.mean, self.std)
 
 
-class SemanticSegmentation(rl.nn.Module):
+class SemanticSegmentation(_Preset):
     """A picture as segmenting networks take it: resized, 0 to 1, then normalised."""
 
     def __init__(
@@ -70,7 +79,7 @@ class SemanticSegmentation(rl.nn.Module):
         return pictures.normalize(_as_fractions(img), self.mean, self.std)
 
 
-class VideoClassification(rl.nn.Module):
+class VideoClassification(_Preset):
     """A film (..., T, 3, H, W) as networks of films take it: (..., 3, T, h, w), normalised."""
 
     def __init__(
@@ -93,3 +102,15 @@ class VideoClassification(rl.nn.Module):
         frames = pictures.convert_image_dtype(frames, rl.float32)
         frames = pictures.normalize(frames, self.mean, self.std)
         return frames.reshape(*vid.shape[:-3], *frames.shape[-3:]).transpose(-4, -3)
+
+
+class OpticalFlow(_Preset):
+    """Two pictures as networks of optical flow take them: floats from -1 to 1."""
+
+    def forward(self, img1: Any, img2: Any) -> tuple[rl.Tensor, rl.Tensor]:
+        """Both pictures."""
+        first, second = (
+            pictures.normalize(_as_fractions(img), [0.5] * 3, [0.5] * 3).contiguous()
+            for img in (img1, img2)
+        )
+        return first, second
