@@ -352,3 +352,14 @@ def test_forms_come_back_from_the_disk(tmp_path, monkeypatch, handed):
 
 def test_only_ops_that_there_are_can_wait() -> None:
     assert set(REGISTRY) >= later.SURE
+
+
+def test_forms_of_indices_of_one_content_are_told_apart():
+    def step(x):
+        return [x[np.array(places)] * 2 for places in ([0, 1], [[0, 1]], [[0], [1]])]
+
+    call, x = rl.compile(step), rl.arange(40_000.0).reshape(100, 400)
+    for _ in range(3):
+        for found, wanted in zip(call(x), step(x), strict=True):
+            assert rl.equal(found, wanted)
+    assert len(call.programs) == 1

@@ -379,3 +379,16 @@ def test_a_mask_that_takes_one_value_is_no_question_of_shape():
         for a, b in zip([compiled(mask), weight.grad, value.grad], wanted, strict=True):
             assert torch.allclose(a, b)
     assert len(compiled.programs) == 1
+
+
+def test_dicts_that_find_any_attribute_among_their_keys():
+    class Odd(dict):
+        def __getattr__(self, name):
+            return self[name]
+
+    step = torch.compile(lambda batch: Odd(x=batch["x"] * 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            assert torch.equal(step(Odd(x=torch.ones(3))).x, 2 * torch.ones(3))
+    assert "returns a Odd" in str(step.reasons[0])

@@ -349,7 +349,8 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
         return _tensor(tracer, value, give)
-    if type(value) in (tuple, list) or hasattr(value, "_fields"):
+    named = isinstance(value, tuple) and hasattr(type(value), "_fields")
+    if type(value) in (tuple, list) or named:
         return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}

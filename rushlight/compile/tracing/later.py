@@ -36,6 +36,7 @@ ndarray = np.ndarray
 SMALL = 2048  # elements of operands from which an op on values that are there is put off
 ALIAS = "alias"  # memory of an operand, or nothing: what decides is the form, and it costs nothing
 NEVER = "never"
+_TOLD = frozenset((int, float, bool, str, type(None), complex))
 MOST = 1 << 13  # forms that are kept for one function
 _NUMBERS = frozenset("?bBhHiIlLqQefdFDE")  # types of arrays that can be made anew, by their letters
 _WHOLE = frozenset("bBhHiIlLqQ")
@@ -130,7 +131,7 @@ def key_of(op: str, template: Any, operands: Sequence[ndarray]) -> bytes | None:
     """What the form of a result depends on."""
     forms = [(x.shape, x.strides, x.dtype.char) for x in operands]
     try:
-        if "." not in op:  # as a rule those of NumPy hold places
+        if "." not in op and _exact(template):  # of an array marshal writes no shape
             return marshal.dumps((op, forms, template), 0)
     except ValueError:
         pass
@@ -138,6 +139,14 @@ def key_of(op: str, template: Any, operands: Sequence[ndarray]) -> bytes | None:
         return marshal.dumps((op, forms, {"plain": plain(template)}), 0)
     except (Opaque, ValueError):
         return None
+
+
+def _exact(template: Any) -> bool:
+    """Whether parameters are of types that marshal tells from each other."""
+    kind = type(template)
+    if kind is tuple or kind is list:
+        return all(map(_exact, template))
+    return kind in _TOLD
 
 
 def _form_of(y: Any, operands: Sequence[ndarray]) -> Any:
