@@ -399,6 +399,10 @@ def result_type(*values: Any) -> dtypes.dtype:
     """The common type of tensors, 0-d tensors and numbers, by torch's three priorities.
 
     A lower priority (0-d tensor, then Python number) matters only when it is of a higher category.
+
+    >>> import rushlight as torch
+    >>> torch.result_type(torch.tensor([1]), 1.5)
+    torch.float32
     """
     found: list[dtypes.dtype | None] = [None, None, None]
     for value in values:

@@ -143,7 +143,14 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
              out: Any = None) -> Tensor:  # fmt: skip
-    """X with A X = B, from `lu_factor(A)`; X A = B unless `left`; A^H unless not `adjoint`."""
+    """X with A X = B, from `lu_factor(A)`; X A = B unless `left`; A^H unless not `adjoint`.
+
+    >>> import rushlight as torch
+    >>> A = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
+    >>> torch.linalg.lu_solve(*torch.linalg.lu_factor(A), torch.ones(2, 1))
+    tensor([[0.5000],
+            [0.2500]])
+    """
     check("linalg.lu_solve", LU, square=True)
     _check_factors(LU, pivots, B)
     check_right("linalg.lu_solve", LU, B, left)

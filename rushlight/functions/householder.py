@@ -79,7 +79,12 @@ def _check_ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool) -> None:
 
 
 def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
-    """The first columns of the product of Householder reflections (the columns of A)."""
+    """The first columns of the product of Householder reflections (the columns of A).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.householder_product(torch.zeros(3, 2), torch.zeros(2)).diagonal()
+    tensor([1., 1.])
+    """
     check("torch.linalg.householder_product", A)
     m, n = A._array.shape[-2:]
     k = tau._array.shape[-1]

@@ -100,7 +100,12 @@ def _solution(x: Tensor, left: bool, vector: bool) -> Tensor:
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False,
              out: Any = None) -> Any:  # fmt: skip
-    """`solve` that reports a singular matrix in `info` instead of raising."""
+    """`solve` that reports a singular matrix in `info` instead of raising.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.solve_ex(2 * torch.eye(2), torch.ones(2)).result
+    tensor([0.5000, 0.5000])
+    """
     a, right, vector = _equation(A, B, left)
     x, info = ops.solve_ex(a, right)
     if check_errors:
@@ -167,7 +172,12 @@ def inverse(input: Tensor, *, out: Any = None) -> Tensor:
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
-    """`inv` that reports a singular matrix in `info` instead of raising."""
+    """`inv` that reports a singular matrix in `info` instead of raising.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.inv_ex(torch.zeros(2, 2)).info  # not zero: there is none
+    tensor(1, dtype=torch.int32)
+    """
     check("linalg.inv", A, square=True)
     y, info = ops.inv_ex(A)
     if check_errors:
@@ -212,7 +222,12 @@ old_slogdet.__name__ = old_slogdet.__qualname__ = "slogdet"
 
 
 def logdet(input: Tensor) -> Tensor:
-    """The logarithm of the determinant; nan if that is negative."""
+    """The logarithm of the determinant; nan if that is negative.
+
+    >>> import rushlight as torch
+    >>> torch.logdet(2 * torch.eye(3))
+    tensor(2.0794)
+    """
     check("logdet", input, square=True)
     sign, size = ops.slogdet(input)
     if input.dtype.is_complex:
@@ -259,7 +274,12 @@ old_cholesky.__name__ = old_cholesky.__qualname__ = "cholesky"
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
                 out: Any = None) -> Any:  # fmt: skip
-    """`cholesky` that reports a matrix that is not positive definite in `info`."""
+    """`cholesky` that reports a matrix that is not positive definite in `info`.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cholesky_ex(-torch.eye(2)).info  # the first minor that is not positive
+    tensor(1, dtype=torch.int32)
+    """
     check("linalg.cholesky_ex", A, square=True)
     factor, info = ops.cholesky_ex(A, upper)
     if check_errors:
@@ -270,7 +290,13 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
 
 
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
-    """X with A X = B, from the Cholesky factor of A."""
+    """X with A X = B, from the Cholesky factor of A.
+
+    >>> import rushlight as torch
+    >>> torch.cholesky_solve(torch.ones(2, 1), 2 * torch.eye(2))
+    tensor([[0.2500],
+            [0.2500]])
+    """
     for label, x in (("b", B), ("u", L)):
         if x._array.ndim < 2:
             raise RuntimeError(
@@ -408,7 +434,12 @@ def _chain(terms: Sequence[Tensor], split: dict[tuple[int, int], int], i: int, j
 
 
 def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
-    """The inverse for `tensordot(A, ., ind)`, A seen as a square matrix."""
+    """The inverse for `tensordot(A, ., ind)`, A seen as a square matrix.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6)).shape
+    torch.Size([6, 2, 3])
+    """
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     shape = A._array.shape
@@ -424,7 +455,13 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
 
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:
-    """X with tensordot(A, X, X.ndim) = B."""
+    """X with tensordot(A, X, X.ndim) = B.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.tensorsolve(2 * torch.eye(4).reshape(4, 2, 2), torch.ones(4))
+    tensor([[0.5000, 0.5000],
+            [0.5000, 0.5000]])
+    """
     if dims is not None:
         moved = [i % A._array.ndim for i in dims]
         A = s.permute(A, (*(i for i in range(A._array.ndim) if i not in moved), *moved))

@@ -246,6 +246,10 @@ def cross(
     >>> import rushlight as torch
     >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
     """
     dim = dim if axis is None else axis
     if dim is None:

@@ -212,7 +212,12 @@ subtract = sub
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """other - alpha * input."""
+    """other - alpha * input.
+
+    >>> import rushlight as torch
+    >>> torch.rsub(torch.tensor([1.0, 2.0]), 10)
+    tensor([9., 8.])
+    """
     if not isinstance(input, Tensor):
         raise combination("rsub", (input, other), {})
     node = f"RsubBackward{int(not isinstance(other, Tensor))}"
@@ -430,7 +435,12 @@ def positive(input: Tensor) -> Tensor:
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """input ** exponent in double precision."""
+    """input ** exponent in double precision.
+
+    >>> import rushlight as torch
+    >>> torch.float_power(torch.tensor([2, 3]), 2)
+    tensor([4., 9.], dtype=torch.float64)
+    """
     if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         raise combination("float_power", (input, exponent), {})
     kind = result_type(input, exponent)

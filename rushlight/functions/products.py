@@ -249,7 +249,13 @@ def trace(input: Tensor) -> Tensor:
 
 
 def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
-    """The product of several matrices (deprecated in torch for `linalg.multi_dot`)."""
+    """The product of several matrices (deprecated in torch for `linalg.multi_dot`).
+
+    >>> import rushlight as torch
+    >>> torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 4), torch.ones(4, 1))
+    tensor([[12.],
+            [12.]])
+    """
     if len(matrices) == 1:
         return matrices[0]
     return multi_dot(matrices, out=out)

@@ -54,7 +54,12 @@ def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
 def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.54,
                    beta: float = 0.46, *, dtype: Any = None, layout: Any = None,
                    device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """alpha - beta cos(2 pi n / N), the Hamming window."""
+    """alpha - beta cos(2 pi n / N), the Hamming window.
+
+    >>> import rushlight as torch
+    >>> torch.hamming_window(4)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])
+    """
     if layout is not None:
         dtypes.require_cpu(device, layout)
     shape = lambda n, last: alpha - beta * np.cos(2 * np.pi * n / last)
@@ -64,7 +69,12 @@ def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.5
 def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N), the Blackman window."""
+    """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N), the Blackman window.
+
+    >>> import rushlight as torch
+    >>> torch.blackman_window(4)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
     if layout is not None:
         dtypes.require_cpu(device, layout)
     turn = lambda n, last: 2 * np.pi * n / last
@@ -75,7 +85,12 @@ def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = N
 def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """1 - |2 n / N - 1|, the triangle."""
+    """1 - |2 n / N - 1|, the triangle.
+
+    >>> import rushlight as torch
+    >>> torch.bartlett_window(5, periodic=False)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     if layout is not None:
         dtypes.require_cpu(device, layout)
     shape = lambda n, last: 1 - np.abs(2 * n / last - 1)
@@ -85,7 +100,12 @@ def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = N
 def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, *,
                   dtype: Any = None, layout: Any = None, device: Any = None,
                   requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta), the Kaiser window."""
+    """I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta), the Kaiser window.
+
+    >>> import rushlight as torch
+    >>> torch.kaiser_window(4)
+    tensor([5.2773e-05, 2.1567e-01, 1.0000e+00, 2.1567e-01])
+    """
     if layout is not None:
         dtypes.require_cpu(device, layout)
     width = lambda n, last: np.sqrt(np.maximum(1 - (2 * n / last - 1) ** 2, 0))

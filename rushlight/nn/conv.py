@@ -326,6 +326,11 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    """The transpose of Conv3d."""
+    """The transpose of Conv3d.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConvTranspose3d(2, 1, 2, stride=2)(torch.ones(2, 3, 3, 3)).shape
+    torch.Size([1, 6, 6, 6])
+    """
 
     _dims = 3

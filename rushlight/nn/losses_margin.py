@@ -74,21 +74,36 @@ class MarginRankingLoss(_MarginLoss):
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + e^(-y x))."""
+    """log(1 + e^(-y x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.SoftMarginLoss()(torch.tensor([2.0, -1.0]), torch.tensor([1.0, -1.0]))
+    tensor(0.2201)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelMarginLoss(_Loss):
-    """sum over wrong i and right j of max(0, 1 - (x_j - x_i)) / C; targets end at -1."""
+    """sum over wrong i and right j of max(0, 1 - (x_j - x_i)) / C; targets end at -1.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MultiLabelMarginLoss()(torch.zeros(1, 3), torch.tensor([[2, -1, 0]]))
+    tensor(0.6667)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """The mean over classes of the binary cross-entropy of logits."""
+    """The mean over classes of the binary cross-entropy of logits.
+
+    >>> import rushlight as torch
+    >>> torch.nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 1.0]]))
+    tensor(0.6931)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.multilabel_soft_margin_loss(
@@ -187,7 +202,13 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """TripletMarginLoss with a distance of one's own."""
+    """TripletMarginLoss with a distance of one's own.
+
+    >>> import rushlight as torch
+    >>> loss = torch.nn.TripletMarginWithDistanceLoss(margin=9.0)
+    >>> loss(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+    tensor(4.0000)
+    """
 
     __constants__ = ["margin", "swap", "reduction"]
 

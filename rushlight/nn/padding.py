@@ -51,7 +51,14 @@ class ConstantPad1d(_ConstantPadNd):
 
 
 class ConstantPad2d(_ConstantPadNd):
-    """Pad (*, H, W) with `value`."""
+    """Pad (*, H, W) with `value`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConstantPad2d(1, 7.0)(torch.zeros(1, 1, 2))
+    tensor([[[7., 7., 7., 7.],
+             [7., 0., 0., 7.],
+             [7., 7., 7., 7.]]])
+    """
 
     _dims = 2
 
@@ -89,7 +96,12 @@ class ZeroPad2d(ConstantPad2d, _ZeroPadNd):
 
 
 class ZeroPad3d(ConstantPad3d, _ZeroPadNd):
-    """Pad (*, D, H, W) with zeros."""
+    """Pad (*, D, H, W) with zeros.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ZeroPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
 
 class _ReflectionPadNd(_Pad):
@@ -108,7 +120,15 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 
 class ReflectionPad2d(_ReflectionPadNd):
-    """Mirror (*, H, W) at its edges, without repeating the edges."""
+    """Mirror (*, H, W) at its edges, without repeating the edges.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))
+    tensor([[[3., 2., 3., 2.],
+             [1., 0., 1., 0.],
+             [3., 2., 3., 2.],
+             [1., 0., 1., 0.]]])
+    """
 
     _dims = 2
 
@@ -135,7 +155,15 @@ class ReplicationPad1d(_ReplicationPadNd):
 
 
 class ReplicationPad2d(_ReplicationPadNd):
-    """Repeat the edges of (*, H, W)."""
+    """Repeat the edges of (*, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))
+    tensor([[[0., 0., 1., 1.],
+             [0., 0., 1., 1.],
+             [2., 2., 3., 3.],
+             [2., 2., 3., 3.]]])
+    """
 
     _dims = 2
 
@@ -169,7 +197,13 @@ class CircularPad1d(_CircularPadNd):
 
 
 class CircularPad2d(_CircularPadNd):
-    """Pad (*, H, W) with its opposite edges."""
+    """Pad (*, H, W) with its opposite edges.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CircularPad2d((1, 0, 0, 0))(torch.arange(4.0).reshape(1, 2, 2))
+    tensor([[[1., 0., 1.],
+             [3., 2., 3.]]])
+    """
 
     _dims = 2
 

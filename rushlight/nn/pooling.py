@@ -228,7 +228,12 @@ class AvgPool2d(_AvgPoolNd):
 
 
 class AvgPool3d(AvgPool2d):
-    """The mean of each window of (N, C, D, H, W)."""
+    """The mean of each window of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.AvgPool3d(2)(torch.ones(1, 4, 4, 4)).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     _dims = 3
 
@@ -259,11 +264,21 @@ class _LPPoolNd(_Pool):
 
 
 class LPPool1d(_LPPoolNd):
-    """(sum x^p)^(1/p) over each window of (N, C, L)."""
+    """(sum x^p)^(1/p) over each window of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0, 5.0, 12.0]]))
+    tensor([[ 5., 13.]])
+    """
 
 
 class LPPool2d(_LPPoolNd):
-    """(sum x^p)^(1/p) over each window of (N, C, H, W)."""
+    """(sum x^p)^(1/p) over each window of (N, C, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LPPool2d(2, 2)(torch.ones(1, 2, 4))
+    tensor([[[2., 2.]]])
+    """
 
     _dims = 2
 
@@ -312,7 +327,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """Means over windows chosen so that the volume becomes output_size."""
+    """Means over windows chosen so that the volume becomes output_size.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveAvgPool3d(2)(torch.ones(1, 5, 6, 7)).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     _dims = 3
 
@@ -334,7 +354,12 @@ class _AdaptiveMaxPoolNd(_Pool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
-    """Maxima over windows chosen so that (N, C, L) becomes (N, C, output_size)."""
+    """Maxima over windows chosen so that (N, C, L) becomes (N, C, output_size).
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveMaxPool1d(2)(torch.arange(6.0).reshape(1, 6))
+    tensor([[2., 5.]])
+    """
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):

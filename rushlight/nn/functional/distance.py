@@ -53,7 +53,12 @@ def pairwise_distance(
 
 @n.goes_by("PdistBackward0")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2)."""
+    """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.pdist(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]]))
+    tensor([5., 4., 3.])
+    """
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     n.refuse(input, "bool int uint8 complex", "pdist only supports floating-point dtypes")

@@ -160,7 +160,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 @n.goes_by("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of `pixel_shuffle`."""
+    """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of `pixel_shuffle`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.pixel_unshuffle(torch.zeros(1, 1, 4, 6), 2).shape
+    torch.Size([1, 4, 2, 3])
+    """
     _check_image("pixel_unshuffle", input, "downscale_factor", downscale_factor)
     r = downscale_factor
     *lead, channels, height, width = input.shape
@@ -178,7 +183,12 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 @n.goes_by("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Channels dealt out anew, one from each group in turn."""
+    """Channels dealt out anew, one from each group in turn.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.channel_shuffle(torch.arange(4.0).reshape(1, 4, 1, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     if input.ndim <= 2:
         raise RuntimeError(
             "channel_shuffle expects input with > 2 dims, but got input with sizes"

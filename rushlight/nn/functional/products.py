@@ -19,6 +19,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -
     """y_k = input1^T weight_k input2 + bias_k.
 
     Shapes: input1 (*, in1), input2 (*, in2), weight (out, in1, in2), bias (out), result (*, out).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(4, 2, 3))
+    tensor([[6., 6., 6., 6.]])
     """
     if input1.ndim != input2.ndim:
         raise RuntimeError(
