@@ -22,6 +22,14 @@ from ..checkpoint.state_dict import (
 from ..device_mesh import whole_mesh
 from .fully import FSDPModule, fully_shard
 from .policies import MixedPrecisionPolicy
+from .states import (
+    OptimStateDictConfig,
+    StateDictConfig,
+    StateDictSettings,
+    StateDictType,
+    settings,
+)
+from .wrap import chosen
 
 dist: Any = rl.distributed
 
@@ -52,9 +60,10 @@ class MixedPrecision:
 class FullyShardedDataParallel(rl.nn.Module):
     """Wrap a module whose parameters, gradients and optimiser state shall be in parts.
 
-    `auto_wrap_policy` chooses inner modules that are gathered by themselves: a set of classes, or a
-    function of `module`, `recurse` and `nonwrapped_numel`. `sync_module_states=True` starts from
-    the values of rank 0. `state_dict()` has whole tensors.
+    `auto_wrap_policy` (`fsdp.wrap`) chooses inner modules that are gathered by themselves: a set of
+    classes, or a function of `module`, `recurse` and `nonwrapped_numel`.
+    `sync_module_states=True` starts from the values of rank 0. `state_dict()` has whole tensors,
+    unless `state_dict_type` says otherwise.
     Raises NotImplementedError for strategies other than FULL_SHARD and SHARD_GRAD_OP.
     """
 
@@ -68,27 +77,22 @@ class FullyShardedDataParallel(rl.nn.Module):
         use_orig_params: bool = False, ignored_states: Any = None, device_mesh: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        strategy = sharding_strategy or ShardingStrategy.FULL_SHARD
-        if strategy not in (ShardingStrategy.FULL_SHARD, ShardingStrategy.SHARD_GRAD_OP):
-            raise NotImplementedError(f"{strategy} is not there: fully_shard takes a 2D mesh")
         if process_group is not None:
             raise NotImplementedError("process_group is not taken: give a device_mesh")
         if sync_module_states:
             for one in (*module.parameters(), *module.buffers()):
                 dist.broadcast(one.detach(), 0)
-        kinds = mixed_precision or MixedPrecision()
         ignored = {p for one in ignored_modules or () for p in one.parameters()}
         how: dict[str, Any] = {
             "mesh": whole_mesh() if device_mesh is None else device_mesh,
-            "mp_policy": MixedPrecisionPolicy(kinds.param_dtype, kinds.reduce_dtype),
             "ignored_params": ignored | set(ignored_states or ()),
         }
-        if strategy is ShardingStrategy.SHARD_GRAD_OP:
-            how["reshard_after_forward"] = False
-        for inner in reversed(list(module.modules())[1:]):
-            if _chosen(auto_wrap_policy, inner) and not isinstance(inner, FSDPModule):
-                fully_shard(inner, **how)
-        self._fsdp_wrapped_module = fully_shard(module, **how)
+        asked = {"sharding_strategy": sharding_strategy, "mixed_precision": mixed_precision}
+        for inner, own in list(chosen(module, auto_wrap_policy, how["ignored_params"])):
+            if not isinstance(inner, FSDPModule):
+                fully_shard(inner, **how, **_options(asked | own))
+        self._fsdp_wrapped_module = fully_shard(module, **how, **_options(asked))
+        self._state_settings = settings(StateDictType.FULL_STATE_DICT)
 
     @property
     def module(self) -> Any:
@@ -106,8 +110,63 @@ class FullyShardedDataParallel(rl.nn.Module):
         return self._fsdp_wrapped_module(*args, **kwargs)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The state of the module inside, whole, under its own names; all processes call it."""
-        return get_model_state_dict(self.module, options=StateDictOptions(full_state_dict=True))
+        """The state of the module inside, under its own names; all processes call it.
+
+        Whole, unless `state_dict_type` has said that it shall be in parts.
+        """
+        said = self._state_settings
+        if said.state_dict_type is StateDictType.SHARDED_STATE_DICT:
+            return get_model_state_dict(self.module)
+        alone = getattr(said.state_dict_config, "rank0_only", False)
+        how = StateDictOptions(full_state_dict=True, cpu_offload=alone)
+        return get_model_state_dict(self.module, options=how)
+
+    @staticmethod
+    def set_state_dict_type(
+        module: Any, state_dict_type: StateDictType,
+        state_dict_config: StateDictConfig | None = None,
+        optim_state_dict_config: OptimStateDictConfig | None = None,
+    ) -> StateDictSettings:  # fmt: skip
+        """Choose in which form `state_dict` gives the state; the choice before."""
+        made = settings(state_dict_type, state_dict_config, optim_state_dict_config)
+        wrapped = _wrappers(module)
+        before = FullyShardedDataParallel.get_state_dict_type(module)
+        for one in wrapped:
+            one._state_settings = made
+        return before
+
+    @staticmethod
+    def get_state_dict_type(module: Any) -> StateDictSettings:
+        """The form in which `state_dict` gives the state."""
+        wrapped = _wrappers(module)
+        if not wrapped:
+            raise RuntimeError("there is no FullyShardedDataParallel in the module")
+        return wrapped[0]._state_settings
+
+    @staticmethod
+    @contextlib.contextmanager
+    def state_dict_type(
+        module: Any, state_dict_type: StateDictType,
+        state_dict_config: StateDictConfig | None = None,
+        optim_state_dict_config: OptimStateDictConfig | None = None,
+    ) -> Iterator[None]:  # fmt: skip
+        """A block in which `state_dict` gives the state in a form."""
+        kind = FullyShardedDataParallel
+        before = kind.set_state_dict_type(
+            module, state_dict_type, state_dict_config, optim_state_dict_config
+        )
+        try:
+            yield
+        finally:
+            kind.set_state_dict_type(
+                module, before.state_dict_type, before.state_dict_config,
+                before.optim_state_dict_config,
+            )  # fmt: skip
+
+    @staticmethod
+    def fsdp_modules(module: Any, root_only: bool = False) -> list[Any]:
+        """The wrappers in a module."""
+        return _wrappers(module)[:1] if root_only else _wrappers(module)
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         """Load what `state_dict` gave."""
@@ -129,11 +188,19 @@ class FullyShardedDataParallel(rl.nn.Module):
             self.module.set_requires_gradient_sync(True)
 
 
-def _chosen(policy: Any, module: Any) -> bool:
-    """Whether a module is gathered by itself."""
-    if policy is None:
-        return False
-    if isinstance(policy, set | frozenset | tuple):
-        return isinstance(module, tuple(policy))
-    count = sum(p.numel() for p in module.parameters())
-    return bool(policy(module=module, recurse=False, nonwrapped_numel=count))
+def _wrappers(module: Any) -> list[Any]:
+    return [one for one in module.modules() if isinstance(one, FullyShardedDataParallel)]
+
+
+def _options(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the wrapper's options are to `fully_shard`."""
+    strategy = asked["sharding_strategy"] or ShardingStrategy.FULL_SHARD
+    if strategy not in (ShardingStrategy.FULL_SHARD, ShardingStrategy.SHARD_GRAD_OP):
+        raise NotImplementedError(f"{strategy} is not there: fully_shard takes a 2D mesh")
+    kinds = asked["mixed_precision"] or MixedPrecision()
+    found: dict[str, Any] = {
+        "mp_policy": MixedPrecisionPolicy(kinds.param_dtype, kinds.reduce_dtype)
+    }
+    if strategy is ShardingStrategy.SHARD_GRAD_OP:
+        found["reshard_after_forward"] = False
+    return found
