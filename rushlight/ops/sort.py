@@ -52,6 +52,14 @@ def starts(shape: tuple[int, ...]) -> np.ndarray:
     return found
 
 
+@lru_cache(64)
+def _firsts(shape: tuple[int, ...], k: int) -> np.ndarray:
+    """Where in memory the first k of each row stand."""
+    found = starts(shape) + np.arange(k)
+    found.flags.writeable = False
+    return found
+
+
 FEW = 4096  # elements up to which such tables are kept
 SHORT = 1024  # elements of a row up to which equal ones are rare enough to try without them
 
@@ -71,8 +79,8 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     else:
         known = starts if rows.size <= FEW else starts.__wrapped__
         values = rows.take(places + known(rows.shape))
-    if not _all_apart(values, descending):
-        apart = (np.greater if descending else np.less)(values[..., :-1], values[..., 1:])
+    apart = (np.greater if descending else np.less)(values[..., :-1], values[..., 1:])
+    if not everywhere(apart):
         bad = ~apart.all(-1)
         if rows.ndim == 1 or 4 * np.count_nonzero(bad) > bad.size:
             return None
@@ -80,24 +88,6 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     if last:
         return values, places
     return tuple(np.ascontiguousarray(np.moveaxis(one, -1, dim)) for one in (values, places))
-
-
-def _all_apart(values: np.ndarray, descending: bool) -> bool:
-    """Whether in each row every number is beyond the one before it."""
-    compare = np.greater if descending else np.less
-    if values.ndim == 1 or values.size > FEW:
-        return everywhere(compare(values[..., :-1], values[..., 1:]))
-    flat = values.reshape(-1)  # as one long row, which is sooner compared; some begin anew
-    apart = compare(flat[:-1], flat[1:])
-    return everywhere(np.logical_or(apart, _ends(values.size, values.shape[-1]), out=apart))
-
-
-@lru_cache(64)
-def _ends(size: int, length: int) -> np.ndarray:
-    """Of all neighbours in rows laid end to end, which belong to two rows."""
-    found = np.arange(1, size) % length == 0
-    found.flags.writeable = False
-    return found
 
 
 LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits
@@ -159,6 +149,9 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
     places = _few_of_many(x, dim, k, largest) if x.size >= 4096 else None
     if places is None:
         found = _if_apart(x, dim, largest, lambda rows: _topk_whole(rows, k, largest))
+        if found is not None and dim == x.ndim - 1 and x.size <= FEW:
+            first = _firsts(x.shape, k)
+            return found[0].take(first), found[1].take(first)
         if found is not None:
             part = (*(slice(None),) * dim, slice(k))
             return found[0][part].copy(), found[1][part].copy()
