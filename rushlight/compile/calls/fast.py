@@ -80,7 +80,7 @@ class _Writer:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
-        if self.captured.shared or self.captured.moves:
+        if self.captured.shared or not self.captured.moves.simple(self.captured.graph.outputs):
             return False
         args, kwargs = self.bound.arguments
         if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
@@ -361,6 +361,7 @@ class _Writer:
             add(f"{owner}._grad = {'None' if index is None else f't{index}'}")
         if self.captured.writes:
             add("tick()")
+        self._move()
         if self.captured.joint is not None:
             self._entry()
         if self.bound.texts:
@@ -371,6 +372,16 @@ class _Writer:
             self.names[f"T{i}"] = spot.holder if spot.fixed is None else spot.fixed
             add(spot.line(f"T{i}", value))
         add(f"return {self._result(self.captured.results)}")
+
+    def _move(self) -> None:
+        """Tensors of before get other memory, or begin to want gradients."""
+        add, moves = self.lines.append, self.captured.moves
+        for i, (x, wants) in enumerate(moves.leaves):
+            add(f"{self._owner(f'l{i}', x)}._entry = {'LEAF' if wants else 'None'}")
+        for i, (_, spread) in enumerate(moves.data):  # all are looked up before one is exchanged
+            add(f"m{i} = {f'o{spread.place}' if spread.made else self.fetched[spread.place]}")
+        for i, (x, _) in enumerate(moves.data):
+            add(f"{self._owner(f'd{i}', x)}._array = m{i}")
 
     def _entry(self) -> None:
         """The tape's entry for results that want a gradient: `Halves.entry` written out."""

@@ -17,7 +17,7 @@ from ..middle.graph import Node
 from .changes import Uncompilable, through, window
 from .later import Left
 from .lent import Lent
-from .sources import NUMBERS, Owner, Source, owner_in
+from .sources import NUMBERS, Held, Owner, Source, owner_in
 from .trace import Tracer
 from .traced import TORN, Cell, Traced, covers
 
@@ -65,6 +65,15 @@ class Moves:
 
     def __bool__(self) -> bool:
         return bool(self.data or self.leaves)
+
+    def simple(self, outputs: Sequence[Node]) -> bool:
+        """Whether each tensor gets all of an input, or of an output in C order."""
+        return all(
+            spread.part is None
+            and (not spread.made or spread.steps == _in_order(outputs[spread.place]))
+            and not isinstance(owner, Held)
+            for owner, spread in self.data
+        )
 
     def note(self, tracer: Tracer, give: Any) -> Moves:
         """Find them at the end of a trace; `give` takes what the program has to make."""
@@ -156,6 +165,15 @@ def _laid(shape: Sequence[int], steps: Sequence[int], dtype: np.dtype) -> np.nda
     """An array without gaps whose dimensions follow one another as those of one with strides."""
     order = sorted(range(len(shape)), key=lambda dim: -steps[dim])
     return np.empty([shape[dim] for dim in order], dtype).transpose(np.argsort(order))
+
+
+def _in_order(node: Node) -> tuple[int, ...]:
+    """The strides of an array in C order, of a node's form."""
+    steps, step = [], node.dtype.itemsize
+    for size in reversed(node.shape):
+        steps.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(steps))
 
 
 def _part(held: Traced, base: np.ndarray) -> Any:
