@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.errors import fail
 from ...functions import neural as n
 from .reduction import checked_reduction
 
@@ -260,6 +261,13 @@ def _smoothed(
     return sharp * (1 - smoothing) + even * (smoothing / classes)
 
 
+def _same_but_for_ones(input: Tensor, target: Tensor) -> list[str]:
+    """How a column of scores and a row of targets, or the other way round, come to one shape."""
+    if [size for size in input.shape if size != 1] != [size for size in target.shape if size != 1]:
+        return []
+    return [f"the same numbers in another shape: target.reshape({tuple(input.shape)}) fits"]
+
+
 @n.goes_by("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Any = None, size_average: bool | None = None,
@@ -275,12 +283,18 @@ def binary_cross_entropy(
     """
     reduction = checked_reduction(reduction, size_average, reduce)
     if target.shape != input.shape:
-        raise ValueError(
+        raise fail(
+            ValueError,
             f"Using a target size ({target.shape}) that is different to the input size"
-            f" ({input.shape}) is deprecated. Please ensure they have the same size."
+            f" ({input.shape}) is deprecated. Please ensure they have the same size.",
+            *_same_but_for_ones(input, target),
         )
     if target.dtype is not input.dtype:
-        raise RuntimeError(f"Found dtype {n.type_name(target)} but expected {n.type_name(input)}")
+        raise fail(
+            RuntimeError,
+            f"Found dtype {n.type_name(target)} but expected {n.type_name(input)}",
+            f"targets are probabilities: use target.to({input.dtype})",
+        )
     loss = n.probability_loss(input, target)
     if weight is not None:
         loss = loss * weight
@@ -301,14 +315,18 @@ def binary_cross_entropy_with_logits(
     """
     reduction = checked_reduction(reduction, size_average, reduce)
     if target.shape != input.shape:
-        raise ValueError(
-            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        raise fail(
+            ValueError,
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})",
+            *_same_but_for_ones(input, target),
         )
     n.refuse(input, "bool int uint8 complex", "log_sigmoid_cpu")
     if not target.is_floating_point():
-        raise RuntimeError(
+        raise fail(
+            RuntimeError,
             f"result type {n.type_name(input)} can't be cast to the desired output type"
-            f" {n.type_name(target)}"
+            f" {n.type_name(target)}",
+            "targets are probabilities: use target.float()",
         )
     if pos_weight is None:
         loss = n.logit_loss(input, target)
