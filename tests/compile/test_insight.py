@@ -87,7 +87,7 @@ def test_the_graph_as_a_drawing(trained, tmp_path):
 def test_the_log_says_what_was_made_and_what_was_not(caplog):
     @torch.compile
     def half(x):
-        return x / 2 if x.sum().item() > 0 else x
+        return x / 2 if str(x.sum().item()) else x
 
     with caplog.at_level(logging.DEBUG, "rushlight.compile"), pytest.warns(UserWarning):
         torch.compile(lambda x: x + 1)(torch.ones(2))
