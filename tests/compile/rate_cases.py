@@ -225,7 +225,7 @@ def kinds_that_are_compared(w: World) -> Made:
     return step, None
 
 
-@case(0)
+@case(3)
 def a_float_that_decides(w: World) -> Made:
     def step(x: Any, y: Any) -> Any:
         loss = float(w.train(x, y))
@@ -244,7 +244,7 @@ def cut_to_whole(w: World) -> Made:
     return lambda x, y: int(100 * w.train(x, y)), None
 
 
-@case(0)
+@case(3)
 def a_plateau(w: World) -> Made:
     """A rate that falls when the loss does not."""
 
