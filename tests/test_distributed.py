@@ -66,6 +66,27 @@ def test_what_the_environment_must_say(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RANK", "x", "invalid literal for int"),
+        ("RANK", "", "environment variable RANK expected, but not set"),
+        ("RANK", "5", "rank 5 is none of 0 to 1: world_size is 2"),
+        ("WORLD_SIZE", "0", "world size cannot be 0"),
+        ("WORLD_SIZE", "1.5", "invalid literal for int"),
+        ("MASTER_PORT", "99999", "port must have value from 0 to 65535 but was 99999"),
+    ],
+)
+def test_what_the_environment_may_not_say(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for key, one in (sound | {name: value}).items():
+        monkeypatch.setenv(key, one)
+    with pytest.raises(ValueError, match=said):
+        rl.distributed.init_process_group("gloo")
+
+
+@pytest.mark.parametrize(
     ("how", "kind", "said"),
     [
         ({"init_method": "file:///nowhere"}, ValueError, "file:// rendezvous: rank parameter"),

@@ -27,18 +27,36 @@ def _environment(rank: int, size: int, timeout: timedelta) -> tuple[Store, int, 
         if given != -1:
             return given
         value = os.environ.get(name)
-        if value is None:
+        if not value:
             raise _missing("env", f"environment variable {name} expected, but not set")
         return value
 
-    rank, size = int(read("RANK", rank)), int(read("WORLD_SIZE", size))
-    host, port = read("MASTER_ADDR"), int(read("MASTER_PORT"))
+    def number(name: str, given: int = -1) -> int:
+        value = read(name, given)
+        try:
+            return int(value)
+        except ValueError as error:
+            raise fail(ValueError, str(error), f"{name} says so in the environment") from None
+
+    rank, size = number("RANK", rank), number("WORLD_SIZE", size)
+    host, port = read("MASTER_ADDR"), number("MASTER_PORT")
     return _tcp_store(host, port, rank, size, timeout), rank, size
 
 
 def _tcp_store(host: str, port: int, rank: int, size: int, timeout: timedelta) -> Store:
+    if not 0 <= port < 65536:
+        raise ValueError(f"port must have value from 0 to 65535 but was {port}.")
+    _check_place(rank, size)
     held = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     return TCPStore(host, port, size, rank == 0 and not held, timeout, wait_for_workers=False)
+
+
+def _check_place(rank: int, size: int) -> None:
+    """Refuse a rank that is none of the job's: it would wait for others that cannot come."""
+    if size == 0:
+        raise ValueError("TCPStore world size cannot be 0")
+    if not 0 <= rank < size:
+        raise ValueError(f"rank {rank} is none of 0 to {size - 1}: world_size is {size}")
 
 
 def _query(url: Any, scheme: str, rank: int, size: int) -> tuple[int, int]:
@@ -89,6 +107,7 @@ def rendezvous(
         if not path:
             raise _missing("file", "path missing")
         rank, size = _query(parts, "file", rank, world_size)
+        _check_place(rank, size)
         store = FileStore(path, size)
         store.set_timeout(timeout)
         yield store, rank, size
