@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .node import Node, map_aggregate, map_arg, target_name
+from .node import Node, map_aggregate, map_arg
 from .noting import GraphAppendingTracer
 from .source import PythonCode, forward_source
 
@@ -277,10 +277,10 @@ class Graph:
         """Print a line per node, in columns."""
         head = ("opcode", "name", "target", "args", "kwargs")
         rows = [
-            (node.op, node.name, target_name(node.target), str(node.args), str(node.kwargs))
+            (node.op, node.name, str(node.target), str(node.args), str(node.kwargs))
             for node in self.nodes
         ]
-        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        widths = [max(len(name) + 2, *(len(row[i]) for row in rows)) for i, name in enumerate(head)]
         for row in (head, tuple("-" * width for width in widths), *rows):
             print("  ".join(part.ljust(width) for part, width in zip(row, widths)).rstrip())
 
