@@ -143,6 +143,53 @@ def decode_image(
     return _to_tensor(image, mode, apply_exif_orientation)
 
 
+def decode_jpeg(
+    input: Any, mode: ImageReadMode = ImageReadMode.UNCHANGED, device: Any = "cpu",
+    apply_exif_orientation: bool = False,
+) -> Any:  # fmt: skip
+    """The picture of a JPEG file's bytes, or a list of pictures of a list of them."""
+    if isinstance(input, list):
+        return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
+    return _decoded_as("JPEG", input, mode, apply_exif_orientation)
+
+
+def decode_png(
+    input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED,
+    apply_exif_orientation: bool = False,
+) -> rl.Tensor:  # fmt: skip
+    """The picture of a PNG file's bytes."""
+    return _decoded_as("PNG", input, mode, apply_exif_orientation)
+
+
+def decode_webp(input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED) -> rl.Tensor:
+    """The picture of a WebP file's bytes."""
+    return _decoded_as("WEBP", input, mode, False)
+
+
+def decode_gif(input: rl.Tensor) -> rl.Tensor:
+    """The pictures of a GIF file's bytes: (3, H, W), or (N, 3, H, W) if it moves."""
+    image = _decode(input.numpy().tobytes(), "decode_gif", None)
+    _expect("GIF", image)
+    frames = []
+    for place in range(getattr(image, "n_frames", 1)):
+        image.seek(place)
+        frames.append(_to_tensor(image.convert("RGB"), ImageReadMode.RGB, False))
+    return frames[0] if len(frames) == 1 else rl.stack(frames)
+
+
+def _decoded_as(kind: str, input: rl.Tensor, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
+    image = _decode(input.numpy().tobytes(), f"decode_{kind.lower()}", None)
+    _expect(kind, image)
+    return _to_tensor(image, mode, turn)
+
+
+def _expect(kind: str, image: Any) -> None:
+    """Refuse a picture of another format."""
+    if image.format != kind:
+        raise fail(RuntimeError, f"decode_{kind.lower()}: these are no bytes of a {kind} file",
+                   f"they are {image.format}; decode_image takes any")  # fmt: skip
+
+
 def _to_tensor(image: Any, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
     if isinstance(mode, str):
         mode = ImageReadMode[mode.upper()]

@@ -184,3 +184,43 @@ def draw_segmentation_masks(image: Any, masks: Any, alpha: float = 0.8, colors: 
         drawn[:, mask] = rl.tensor(color)[:, None].mul(top / 255).to(image.dtype)
     drawn[:, masks.sum(0) > 1] = 0
     return (image * (1 - alpha) + drawn * alpha).to(image.dtype)
+
+
+@rl.no_grad()
+def draw_keypoints(
+    image: Any, keypoints: Any, connectivity: list[tuple[int, int]] | None = None,
+    colors: Any = None, radius: int = 2, width: int = 3, visibility: Any = None,
+) -> Any:  # fmt: skip
+    """A picture (3, H, W) with points (N, K, 2), given as (x, y), drawn as discs of `radius`.
+
+    colors: one for all. connectivity: pairs of points that a line joins. visibility: (N, K), which points of
+    which instance are drawn. Raises: TypeError and ValueError for what does not fit.
+    """
+    if not isinstance(image, rl.Tensor):
+        raise TypeError(f"The image must be a tensor, got {type(image)}")
+    _check_image(image)
+    if image.size(0) != 3:
+        raise ValueError("Pass an RGB image. Other Image formats are not supported")
+    if keypoints.dim() != 3:
+        raise ValueError("keypoints must be of shape (num_instances, K, 2)")
+    shown = rl.ones(keypoints.shape[:-1]) if visibility is None else visibility
+    shown = shown[..., 0] if shown.dim() == 3 else shown
+    if shown.shape != keypoints.shape[:-1]:
+        raise ValueError(
+            "keypoints and visibility must have the same dimensionality for num_instances and K."
+            f" Got visibility.shape={shown.shape} and keypoints.shape={keypoints.shape}"
+        )
+    whole = image.dtype is rl.uint8
+    pixels = image if whole else (image * 255).round().to(rl.uint8)
+    canvas = pillow().fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+    pen = pillow("ImageDraw").Draw(canvas)
+    places = keypoints.to(rl.int64).tolist()
+    for points, seen in zip(places, shown.bool().tolist()):
+        for (x, y), visible in zip(points, seen):
+            if visible:
+                pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colors, width=0)
+        for start, end in connectivity or ():
+            if seen[start] and seen[end]:
+                pen.line((*points[start], *points[end]), width=width)
+    drawn = rl.from_numpy(np.array(canvas)).permute(2, 0, 1)
+    return drawn if whole else drawn.to(image.dtype) / 255

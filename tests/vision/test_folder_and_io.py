@@ -6,6 +6,7 @@ import builtins
 import struct
 import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 import rushlight as rl
 from rushlight.utils.errors import DataError
-from rushlight.vision import datasets, io
+from rushlight.vision import datasets, io, utils
 from rushlight.vision.datasets import DatasetFolder, ImageFolder
 from rushlight.vision.io import ImageReadMode, decode_image, read_image
 from rushlight.vision.transforms import ToTensor
@@ -198,3 +199,33 @@ def test_pictures_of_several_sizes_are_named_when_they_meet_in_a_batch(tmp_path:
         next(iter(rl.utils.data.DataLoader(rl.utils.data.Subset(pictures, [2, 0]), batch_size=2)))
     notes = "\n".join(caught.value.__notes__)
     assert f"their files: {tmp_path / 'a' / 's.png'}, {tmp_path / 'a' / 'g.png'}" in notes
+
+
+def test_bytes_of_each_kind_are_decoded_by_its_own_function() -> None:
+    picture = rl.arange(3 * 4 * 5, dtype=rl.uint8).reshape(3, 4, 5)
+    png, jpeg = io.encode_png(picture), io.encode_jpeg(picture, quality=95)
+    assert rl.equal(io.decode_png(png), picture)
+    assert io.decode_jpeg([jpeg, jpeg])[1].shape == picture.shape
+    with pytest.raises(RuntimeError, match="no bytes of a PNG file"):
+        io.decode_png(jpeg)
+    first = io.pillow().fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+    buffer = BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=[first.rotate(180)])
+    moving = rl.tensor(list(buffer.getvalue()), dtype=rl.uint8)
+    assert io.decode_gif(moving).shape == (2, 3, 4, 5)
+
+
+def test_points_are_drawn_with_lines_between_those_that_are_seen() -> None:
+    image = rl.zeros(3, 9, 12, dtype=rl.uint8)
+    points = rl.tensor([[[2.0, 3.9], [9.0, 3.0], [9.0, 7.0]]])
+    drawn = utils.draw_keypoints(image, points, colors="red", radius=1)
+    rows = ["".join(".#"[pixel > 0] for pixel in row) for row in drawn[0].tolist()]
+    disc = {2: ".#.", 3: "###", 4: ".#."}
+    assert [rows[k][1:4] for k in disc] == list(disc.values()) and not drawn[1:].any()
+    assert not image.any()
+    seen = rl.tensor([[True, True, False]])
+    lines = [(0, 1), (1, 2)]
+    drawn = utils.draw_keypoints(image, points, lines, "red", 1, 1, visibility=seen)
+    assert drawn[1, 3, 3:9].all() and not drawn[:, 5:].any()
+    with pytest.raises(ValueError, match="keypoints must be of shape"):
+        utils.draw_keypoints(image, points[0])
