@@ -193,8 +193,8 @@ def draw_keypoints(
 ) -> Any:  # fmt: skip
     """A picture (3, H, W) with points (N, K, 2), given as (x, y), drawn as discs of `radius`.
 
-    colors: one for all. connectivity: pairs of points that a line joins. visibility: (N, K), which points of
-    which instance are drawn. Raises: TypeError and ValueError for what does not fit.
+    colors: one for all. connectivity: pairs of points that a line joins. visibility: (N, K), which
+    points are drawn. Raises: TypeError and ValueError for what does not fit.
     """
     if not isinstance(image, rl.Tensor):
         raise TypeError(f"The image must be a tensor, got {type(image)}")
