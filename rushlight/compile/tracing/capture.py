@@ -273,17 +273,11 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     moves = give.moves.note(tracer, give)
     results = _results(tracer, result, give)
     gradients = _gradients(tracer, give)
-    writes = [
-        (place, give(source.cell.node))
-        for place, source in enumerate(tracer.sources)
-        if source.cell.version
-    ]
+    writes = _writes(tracer, give)
     items = _items(tracer, give)
     shared = shared_memory(tracer, leaves, bool(live))
     if varied.shares(shared):
         raise Uncompilable("a tensor that is another one at each call shares memory")
-    if any(tracer.sources[place].kind in NUMBERS for place, _ in writes):
-        raise Uncompilable("a hyperparameter was written")
     joint = None if pulled is None else _joint(tracer, pulled, live, give)
     late = None if required.late is None else give(required.late)
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
@@ -300,6 +294,14 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     if late is None and tracer.later.on:
         _put_off(tracer, captured, give)
     return captured
+
+
+def _writes(tracer: Tracer, give: Given) -> list[tuple[int, int]]:
+    """The inputs that have new content, and the outputs that it is."""
+    written = [place for place, source in enumerate(tracer.sources) if source.cell.version]
+    if any(tracer.sources[place].kind in NUMBERS for place in written):
+        raise Uncompilable("a hyperparameter was written")
+    return [(place, give(tracer.sources[place].cell.node)) for place in written]
 
 
 def _presence(tracer: Tracer) -> list[tuple[Owner, Any]]:
