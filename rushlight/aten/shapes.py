@@ -75,7 +75,7 @@ def _squeezed(saved: Saved, g: Any) -> Any:
 
 
 operator("squeeze.dim", _only(_squeezed))(None)
-operator("expand.default", lambda s, g: [g])(lambda x, sizes, implicit=False: x.expand(*sizes))
+operator("expand.default", lambda s, g: [g])(lambda x, sizes, implicit=False: x.expand(sizes))
 
 
 def _selected(saved: Saved, g: Any) -> Any:
