@@ -103,7 +103,7 @@ FUNCTIONS = {
     ),
     "spectrograms": "istft stft",
     "splitting": (
-        "dsplit hsplit split_with_sizes tensor_split unsafe_chunk unsafe_split"
+        "chunk dsplit hsplit split split_with_sizes tensor_split unbind unsafe_chunk unsafe_split"
         " unsafe_split_with_sizes vsplit"
     ),
     "statistics": (
@@ -112,9 +112,9 @@ FUNCTIONS = {
     ),
     "storage": "StorageBase TypedStorage UntypedStorage from_file is_storage",
     "structure": (
-        "broadcast_to cat chunk clone concat concatenate expand expand_as flatten moveaxis movedim"
-        " narrow permute ravel reshape reshape_as select split squeeze stack swapaxes swapdims t"
-        " transpose unbind unflatten unsqueeze view view_as"
+        "broadcast_to cat clone concat concatenate expand expand_as flatten moveaxis movedim"
+        " narrow permute ravel reshape reshape_as select squeeze stack swapaxes swapdims t"
+        " transpose unflatten unsqueeze view view_as"
     ),
     "threads": "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads",
     "typed": (

@@ -61,10 +61,10 @@ as_strided_copy, diagonal_copy = _copying(diagonals.as_strided), _copying(diagon
 detach_copy, expand_copy = _copying(protocol.detach), _copying(structure.expand)
 narrow_copy, permute_copy = _narrow_copy, _copying(structure.permute)
 narrow_copy.__name__ = narrow_copy.__qualname__ = "narrow_copy"
-select_copy, split_copy = _copying(structure.select), _copying(structure.split)
+select_copy, split_copy = _copying(structure.select), _copying(splitting.split)
 split_with_sizes_copy = _copying(splitting.split_with_sizes)
 squeeze_copy, t_copy = _copying(structure.squeeze), _copying(structure.t)
-transpose_copy, unbind_copy = _copying(structure.transpose), _copying(structure.unbind)
+transpose_copy, unbind_copy = _copying(structure.transpose), _copying(splitting.unbind)
 unfold_copy, unsqueeze_copy = _copying(diagonals.unfold), _copying(structure.unsqueeze)
 view_as_complex_copy = _copying(complex_parts.view_as_complex)
 view_as_real_copy, view_copy = _copying(complex_parts.view_as_real), _copying(structure.view)

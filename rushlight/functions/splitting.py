@@ -9,12 +9,91 @@ from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from .arguments import combination
-from .structure import chunked, cut
 
 __all__ = [
-    "dsplit", "hsplit", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "vsplit",
+    "chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "vsplit",
 ]  # fmt: skip
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of equal (or the given) lengths along a dimension; the last may be shorter.
+
+    >>> import rushlight as torch
+    >>> torch.split(torch.arange(5), 2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    by_size = isinstance(split_size_or_sections, int)
+    op = s.split if by_size else s.split_with_sizes
+    return cut(tensor, split_size_or_sections, dim, op)
+
+
+def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
+    """The parts of `split`, each made by the op `op`."""
+    if tensor._array.ndim == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    place = dimension(dim, tensor._array.ndim)
+    size = tensor._array.shape[place]
+    if isinstance(given, int):
+        if given < 0:
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={given}"
+            )
+        if given == 0 and size:
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
+            )
+        whole, rest = divmod(size, given) if given else (0, 0)
+        lengths = [*[given] * whole, *([rest] if rest or not whole else ())]
+    else:
+        lengths = list(given)
+        if sum(lengths) != size or min(lengths, default=0) < 0:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's"
+                f" size at dimension {dim}), but got split_sizes={lengths}"
+            )
+    return op(tensor, place, tuple(lengths))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal length along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.chunk(torch.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    dim = dim if axis is None else axis
+    return chunked(input, chunks, dim, s.split)
+
+
+def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]:
+    """The parts of `chunk`, each made by the op `op`."""
+    if input._array.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    place = dimension(dim, input._array.ndim)
+    size = input._array.shape[place]
+    if size:
+        length = -(-size // chunks)
+        if size % length == 0:
+            return op(input, place, (length,) * (size // length))
+        return cut(input, length, dim, op)
+    return cut(input, [0] * chunks, dim, op)
+
+
+def unbind(input: Tensor, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
+    """All slices along a dimension, without it.
+
+    >>> import rushlight as torch
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    dim = dim if axis is None else axis
+    if input._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    place = dimension(dim, input._array.ndim)
+    return s.unbind(input, place)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
