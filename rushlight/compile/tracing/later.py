@@ -358,9 +358,9 @@ class Later:
         whose = Counter([id(one.cell) for one in left])
         for one in left:
             y = outputs[one.index]
-            alone = whose[id(one.cell)] == 1 and one.tensor is not None
-            if alone and _is_new(y, one.memory, outputs):
-                one.tensor._array = y
+            alone, x = whose[id(one.cell)] == 1, one.tensor
+            if alone and x is not None and _is_new(y, one.memory, outputs):
+                x._array = y
             else:
                 np.copyto(one.memory, y)
         self.on = False
