@@ -70,7 +70,7 @@ def _getattr_for(
     def __getattr__(name: str) -> Any:
         if name in lazy:
             home, attribute = lazy[name]
-            found: Any = importlib.import_module(home)
+            found: Any = _outside_in(home)
             if attribute is not None:
                 found = getattr(found, attribute)
             elif home not in _lazy and "__getattr__" not in vars(found):
@@ -88,6 +88,16 @@ def _getattr_for(
         raise error
 
     return __getattr__
+
+
+def _outside_in(home: str) -> ModuleType:
+    """A module, its packages first: Python holds a module while it imports the package, and a
+    thread that is importing the package may be waiting for the module."""
+    last = home.find(".")
+    while last > 0:
+        importlib.import_module(home[:last])
+        last = home.find(".", last + 1)
+    return importlib.import_module(home)
 
 
 class _Missing(AttributeError):
