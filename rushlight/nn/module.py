@@ -26,7 +26,7 @@ from .module_state import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .module_state import StateMixin
 from .module_state import _IncompatibleKeys as _IncompatibleKeys
 from .module_trouble import add_module_path, may_hide, warn_unregistered, without_tensor
-from .naming import typename
+from .naming import own_initialiser, typename
 from .parameter import Buffer, Parameter
 
 _NOTHING = object()
@@ -60,6 +60,10 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
     training: bool
     call_super_init: bool = False
     _compiled_call_impl: Callable | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own_initialiser(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:

@@ -77,7 +77,7 @@ class _ZeroPadNd(_ConstantPadNd):
         return f"{self.padding}"
 
 
-class ZeroPad1d(ConstantPad1d, _ZeroPadNd):
+class ZeroPad1d(_ZeroPadNd, ConstantPad1d):
     """Pad (*, W) with zeros.
 
     >>> import rushlight as torch
@@ -86,7 +86,7 @@ class ZeroPad1d(ConstantPad1d, _ZeroPadNd):
     """
 
 
-class ZeroPad2d(ConstantPad2d, _ZeroPadNd):
+class ZeroPad2d(_ZeroPadNd, ConstantPad2d):
     """Pad (*, H, W) with zeros.
 
     >>> import rushlight as torch
@@ -95,7 +95,7 @@ class ZeroPad2d(ConstantPad2d, _ZeroPadNd):
     """
 
 
-class ZeroPad3d(ConstantPad3d, _ZeroPadNd):
+class ZeroPad3d(_ZeroPadNd, ConstantPad3d):
     """Pad (*, D, H, W) with zeros.
 
     >>> import rushlight as torch

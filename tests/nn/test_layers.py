@@ -1,5 +1,7 @@
 """Layers and containers: what they hold, and properties that do not need torch's answers."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -194,3 +196,17 @@ def test_an_attribute_that_a_module_of_the_user_misses_stays_its_own_error():
 
     with pytest.raises(AttributeError, match="'list' object has no attribute 'missing'"):
         Broken()([1])
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [("Conv2d", "Conv2d"), ("ConvTranspose1d", "ConvTranspose1d"), ("LazyConv2d", "LazyConv2d"),
+     ("ReLU", "ReLU"), ("ZeroPad2d", "ZeroPad2d"), ("MaxPool2d", "_MaxPoolNd"),
+     ("BatchNorm2d", "_BatchNorm"), ("Dropout", "_DropoutNd"), ("MSELoss", "_Loss")],
+)  # fmt: skip
+def test_arguments_that_a_layer_does_not_take_are_refused_in_torch_s_name(
+    layer: str, told: str
+) -> None:
+    words = f"{told}.__init__() got an unexpected keyword argument 'size'"
+    with pytest.raises(TypeError, match=re.escape(words)):
+        getattr(nn, layer)(size=1)

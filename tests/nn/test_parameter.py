@@ -1,6 +1,7 @@
 """Parameter, Buffer, and the kinds without a shape."""
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -113,3 +114,14 @@ def test_parameters_without_a_shape_move_and_know_their_device() -> None:
     assert layer.weight.layout is torch.strided and layer.weight.itemsize == 8
     assert layer.half()(torch.ones(1, 3).half()).shape == (1, 2)
     assert nn.UninitializedParameter(requires_grad=False).long().dtype is torch.int64
+
+
+def test_data_has_to_be_a_tensor_that_may_have_a_gradient() -> None:
+    p = nn.Parameter(torch.ones(2))
+    given: list[Any] = [[1.0], None]
+    for value in given:
+        with pytest.raises(TypeError, match="Variable data has to be a tensor, but got"):
+            p.data = value
+    with pytest.raises(RuntimeError, match="must be floating point or complex dtype"):
+        p.data = torch.ones(2, dtype=torch.int64)
+    assert p.tolist() == [1.0, 1.0] and p.dtype is torch.float32
