@@ -46,8 +46,7 @@ def course(
 
 
 @backends
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("optimizer", "dropout"), [("SGD", 0.3), ("Adam", 0.0)])
 @pytest.mark.parametrize("name", CASES)
 def test_calls_leave_what_eager_calls_leave(
     name: str, optimizer: str, dropout: float, backend: str
@@ -175,7 +174,7 @@ def test_threads_that_share_a_step() -> None:
 
 
 def test_another_process_does_the_same(tmp_path: Path) -> None:
-    names = "raises", "leaves_early", "norm_of_gradients", "best_so_far"
+    names = "leaves_early", "best_so_far"
     program = (
         f"import sys; sys.path.insert(0, {HERE!r})\n"
         "import rushlight as torch, test_asked as t\n"
