@@ -35,7 +35,7 @@ def from_a_file(x):
 
 
 def counted(x):
-    KEPT.update(calls=KEPT.get("calls", 0) + 1)
+    KEPT["calls"] = KEPT.pop("calls") + 1
     return x * KEPT["calls"]
 
 
@@ -70,7 +70,7 @@ EAGER = {
     "a shape": (lambda x: x.shape, "it returns a Size, which is not a tensor"),
     "turned": (lambda x: x.t_(), "gets another shape or other memory"),
     "resized": (lambda x: x.unsqueeze_(0), "gets another shape or other memory"),
-    "a value": (lambda x: x if x.sum().item() > 9 else -x, r"item\(\) needs the value of a tensor"),
+    "a value": (lambda x: x * len(str(x.sum().item())), r"item\(\) needs the value of a tensor"),
 }
 
 

@@ -59,7 +59,7 @@ def test_ways_to_take_a_stance() -> None:
 
 def test_after_a_reset_every_call_is_as_a_first_one() -> None:
     f, one = told(), rl.zeros(1)
-    g = rl.compile(lambda x: x + 1 if x.sum().item() > 0 else x - 1)  # it stays eager
+    g = rl.compile(lambda x: x - len(str(x.sum().item())[:1]))  # it stays eager
     with pytest.warns(UserWarning, match="runs eagerly"):
         assert numbers(f(one), f(one), g(one)) == [1, 1, -1]
     rl.compiler.reset()

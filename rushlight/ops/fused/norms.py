@@ -213,6 +213,8 @@ def _standardise_few(
     if bias is not None:
         y += bias
     center, variance = center[one_each], variance[one_each]
+    if last:  # columns; whoever keeps them expects them in order
+        center, variance = center.copy(), variance.copy()
     return (y, center, variance) if plain else (
         y, center.reshape(reduced), variance.reshape(reduced))  # fmt: skip
 
