@@ -35,6 +35,8 @@ def attempt(seed: int, file: str) -> bool:
         moved = training_programs.play(text, torch, lambda f: f, dtype, file, noise)
     except (RuntimeError, ValueError):  # torch refuses it; not asked here
         return False
+    if "orthogonal(" in text:
+        near = max(near, 1e-8)  # torch's matrix_exp is off by 2e-10 for norms just below 0.05
     found = training_programs.play(text, rl, lambda f: f, dtype, file)
     wrong = training_programs.difference(found, wanted, moved, near)
     assert not wrong, f"seed {seed}: {wrong}\n{text}"
