@@ -234,14 +234,13 @@ def _call(frame: FrameType, place: int, public: FunctionType) -> tuple[list[Any]
     defaults = dict(zip(names[::-1], (public.__defaults__ or ())[::-1]))
     given = [
         i for i, name in enumerate(names)
-        if name not in spoken and not (
-            name in defaults and (
-                values.get(name) is defaults[name]
-                or not _given(name, take(name))
-            )
-        )
+        if name not in spoken and not (name in defaults and (
+            values.get(name) is defaults[name] or not _given(name, take(name))))
     ]  # fmt: skip
     taken = max(given[-1] + 1 if given else 0, min(by_place, count))
+    if named is None:  # behind what was left out, all that was given was given by name
+        taken = next((at for at, i in enumerate(given) if at != i), len(given))
+        spoken = [names[i] for i in given[taken:]]
     args = [take(name) for name in names[:taken] if name not in spoken]
     kwargs = {name: take(name) for name in names if name in spoken}
     for name in names[taken:]:

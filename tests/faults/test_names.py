@@ -93,3 +93,9 @@ def test_tensors_in_the_place_of_numbers_are_refused_by_name() -> None:
     nothing: dict[str, Any] = {}
     with pytest.raises(TypeError, match=r"ceil\(\) takes 1 positional argument but 2 were given"):
         torch.ceil(x, x, **nothing)
+
+
+def test_what_is_handed_on_by_name_leaves_out_what_stands_before() -> None:
+    given = {"kernel_size": (2, 2), "divisor_override": 0}
+    with pytest.raises(RuntimeError, match="divisor must be not zero"):
+        torch.nn.functional.avg_pool2d(rl.ones(3, 3, 3), **given)
