@@ -24,6 +24,7 @@ from .core.shapes import Size
 from .core.tensor import EAGER_TYPES, Tensor
 from .functions import indexing, protocol
 from .functions.arguments import misfit, reordered
+from .functions.examples import attach, described
 from .functions.layouts import in_format
 from .ops import compare, contract, elementwise, structure
 
@@ -144,8 +145,8 @@ def _scaled_in_place(name: str) -> Function:
         plain = type(alpha) is int and alpha == 1
         return fast(self, other) if plain else slow(self, other, alpha=alpha)
 
-    twin.__doc__ = f"In-place version of `{op.__name__}`."
-    return twin
+    twin.__doc__ = inplace.DOCUMENTED.format(name=op.__name__)
+    return attach(f"{name}_", twin)
 
 
 def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
@@ -314,7 +315,10 @@ def _listed(home: str, name: str) -> Later:
 
 
 def _twin(name: str) -> Later:
-    return _made(f"{name}_", lambda: inplace.in_place(spelled(getattr(functions, name), name)))
+    def make() -> Function:
+        return attach(f"{name}_", inplace.in_place(spelled(getattr(functions, name), name)))
+
+    return _made(f"{name}_", make)
 
 
 def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
@@ -410,7 +414,7 @@ _LATER: dict[str, Any] = {
 
 def install() -> None:
     """Attach all of it to Tensor."""
-    for name, function in methods().items():
+    for name, function in described(methods()).items():
         setattr(Tensor, name, function)
     Tensor.__init_subclass__ = classmethod(_init_subclass)  # type: ignore[assignment]  # a class's hook
 

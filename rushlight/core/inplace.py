@@ -34,6 +34,11 @@ from .tensor import EAGER_TYPES, Tensor, wrap
 from .values import Value, put
 
 ndarray = np.ndarray
+DOCUMENTED = """In-place version of `{name}`: the tensor takes the result's values, and is returned.
+
+    Its history becomes the result's. Raises: RuntimeError for a leaf that requires grad while
+    gradients are recorded, and for a result of another shape or of a type that does not fit.
+    """
 
 
 class Late:
@@ -305,7 +310,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
         return store(self, function(source, *args, **kwargs))
 
     twin.__name__ = twin.__qualname__ = f"{function.__name__}_"
-    twin.__doc__ = f"In-place version of `{function.__name__}`."
+    twin.__doc__ = DOCUMENTED.format(name=function.__name__)
     return twin
 
 
@@ -336,5 +341,5 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
         return general(self, other)
 
     twin.__name__ = twin.__qualname__ = f"{op.__name__}_"
-    twin.__doc__ = f"In-place version of `{op.__name__}`."
+    twin.__doc__ = DOCUMENTED.format(name=op.__name__)
     return twin

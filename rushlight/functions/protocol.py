@@ -26,6 +26,7 @@ from ..ops.contract import c_name
 from . import copying, typed
 from .arguments import misfit
 from .assembly import flip
+from .examples import described
 
 __all__ = ["detach", "from_dlpack"]
 
@@ -464,7 +465,7 @@ def install() -> None:
         "__new__": typed.construct, "is_inference": lambda self: False,
         "_is_view": lambda self: self._base is not None,
     }  # fmt: skip
-    for name, value in table.items():
+    for name, value in described(table).items():
         setattr(Tensor, name, value)
 
 
