@@ -150,7 +150,17 @@ def _scaled_in_place(name: str) -> Function:
 
 
 def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
-    """Overwrite with the values of `other`, broadcast and cast."""
+    """Overwrite with the values of `other`, broadcast and cast.
+
+    Raises: RuntimeError where `other` does not broadcast to this shape, and for a leaf that
+    requires grad while gradients are recorded.
+
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 2).copy_(torch.tensor([1, 2]))
+    tensor([[1., 2.],
+            [1., 2.]])
+    """
     inplace.refuse_leaf(self)
     if self._base is not None:
         inplace.refuse_overlap(self, (other,))
@@ -169,12 +179,24 @@ def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of equal (or the given) lengths along a dimension; the last may be shorter."""
+    """Views of equal (or the given) lengths along a dimension; the last may be shorter.
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    >>> torch.arange(5).split([1, 4])
+    (tensor([0]), tensor([1, 2, 3, 4]))
+    """
     return functions.split(self, split_size, dim)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Overwrite with one number."""
+    """Overwrite with one number.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2).fill_(7)
+    tensor([7., 7.])
+    """
     inplace.refuse_leaf(self)
     if not isinstance(value, Tensor):
         value = numbers.held(value, self._array.dtype)
@@ -192,7 +214,12 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 
 def zero_(self: Tensor) -> Tensor:
-    """Overwrite with zeros."""
+    """Overwrite with zeros.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2).zero_()
+    tensor([0., 0.])
+    """
     inplace.refuse_leaf(self)
     if not inplace.recording(self, ()):
         return inplace.write(self, 0)
@@ -201,7 +228,16 @@ def zero_(self: Tensor) -> Tensor:
 
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False,
        copy: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
-    """The tensor with another type or on another device; itself where nothing changes."""
+    """The tensor with another type or on another device; itself where nothing changes.
+
+    `x.to(torch.float64)`, `x.to("cpu")`, `x.to(other)` and both together by name.
+
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1, 2])
+    >>> x.to(torch.float64), x.to("cpu") is x
+    (tensor([1., 2.], dtype=torch.float64), True)
+    """
     flags = [value for value in args if isinstance(value, bool)]
     copy = flags[1] if len(flags) > 1 else copy  # the first is `non_blocking`
     for value in args:
@@ -252,7 +288,13 @@ _TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Lo
 def type_(
     self: Tensor, dtype: Any = None, non_blocking: bool = False, *, memory_format: Any = None
 ) -> Any:
-    """Without argument torch's type string; with one the tensor as that type."""
+    """Without argument torch's type string; with one the tensor as that type.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.5])
+    >>> x.type(), x.type(torch.int64), x.type("torch.DoubleTensor").dtype
+    ('torch.FloatTensor', tensor([1]), torch.float64)
+    """
     if dtype is None:
         home = "torch.meta" if self.device.type == "meta" else "torch"
         return f"{home}.{scalar_type_name(self.dtype)}Tensor"
@@ -291,12 +333,24 @@ def _matrix_transposed(self: Tensor) -> Tensor:
 
 
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """Itself if row-major (or in the memory format asked for), else a copy that is so."""
+    """Itself if row-major (or in the memory format asked for), else a copy that is so.
+
+    >>> import rushlight as torch
+    >>> x = torch.arange(4).view(2, 2)
+    >>> x.contiguous() is x, x.t().contiguous().stride()
+    (True, (2, 1))
+    """
     return structure.contiguous(self) if memory_format is None else in_format(self, memory_format)
 
 
 def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
-    """`torch.where(condition, self, other)`."""
+    """`torch.where(condition, self, other)`.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1, 2, 3])
+    >>> x.where(x > 1, 0)
+    tensor([0, 2, 3])
+    """
     return functions.where(condition, self, other)
 
 
@@ -311,7 +365,12 @@ def _made(name: str, make: Callable[[], Any]) -> Later:
 
 def _listed(home: str, name: str) -> Later:
     """A method from the table of a module that loads when somebody asks."""
-    return _made(name, lambda: importlib.import_module(f"rushlight.functions.{home}").METHODS[name])
+
+    def make() -> Any:
+        method = importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
+        return attach(name, method) if name[-1] == "_" else method
+
+    return _made(name, make)
 
 
 def _twin(name: str) -> Later:
@@ -322,7 +381,12 @@ def _twin(name: str) -> Later:
 
 
 def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
-    """`torch.hardshrink(self, lambd)`."""
+    """`torch.hardshrink(self, lambd)`.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([-1.0, 0.3, 1.0]).hardshrink(0.5)
+    tensor([-1.,  0.,  1.])
+    """
     return importlib.import_module("rushlight.functions.neural").hardshrink(self, float(lambd))
 
 

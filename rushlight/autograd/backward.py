@@ -263,7 +263,17 @@ def tensor_backward(
     create_graph: bool = False,
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
-    """Add d(self)/d(leaf) to every leaf's `.grad`; see `torch.autograd.backward`."""
+    """Add d(self)/d(leaf) to every leaf's `.grad`; see `torch.autograd.backward`.
+
+    Args: `gradient` has the tensor's shape, and is not needed for a single number.
+
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x ** 2).backward(torch.tensor([1.0, 10.0]))
+    >>> x.grad
+    tensor([ 2., 40.])
+    """
     if gradient is None and inputs is None and not create_graph and not STATE.transforms:
         pass_ = sweep_loss(self, bool(retain_graph))
         if pass_ is not None:

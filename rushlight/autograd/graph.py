@@ -293,7 +293,17 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
 def register_post_accumulate_grad_hook(
     self: Tensor, hook: Callable[[Tensor], None]
 ) -> RemovableHandle:
-    """Call `hook(tensor)` after its `.grad` has been added to; leaves only."""
+    """Call `hook(tensor)` after its `.grad` has been added to; leaves only.
+
+    Raises: RuntimeError for other tensors. The result removes the hook again.
+
+
+    >>> import rushlight as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> handle = w.register_post_accumulate_grad_hook(lambda w: print(w.grad))
+    >>> (3 * w).sum().backward()
+    tensor([3., 3.])
+    """
     if self._entry is not LEAF:
         raise RuntimeError(
             "post accumulate grad hooks cannot be registered on non-leaf tensors"
@@ -307,7 +317,19 @@ def register_post_accumulate_grad_hook(
 
 
 def retain_grad(self: Tensor) -> None:
-    """Let this non-leaf keep its gradient in `.grad` too."""
+    """Let this non-leaf keep its gradient in `.grad` too.
+
+    Raises: RuntimeError for a tensor that requires no grad.
+
+
+    >>> import rushlight as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> y = 3 * w
+    >>> y.retain_grad()
+    >>> (y * y).sum().backward()
+    >>> y.grad
+    tensor([6., 6.])
+    """
     entry = self._entry
     if entry is None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")

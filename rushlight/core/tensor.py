@@ -31,6 +31,13 @@ class Tensor:
     the tape entry that made it. Whatever is rare lives in the instance dictionary.
 
     Source: https://pytorch.org/docs/stable/tensors.html
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> y, x.grad
+    (tensor(5., grad_fn=<SumBackward0>), tensor([2., 4.]))
     """
 
     __slots__ = ("__dict__", "__weakref__", "_array", "_entry")
@@ -50,22 +57,42 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
-        """The sizes of all dimensions."""
+        """The sizes of all dimensions.
+
+        >>> import rushlight as torch
+        >>> torch.zeros(2, 3).shape, torch.tensor(1.0).shape
+        (torch.Size([2, 3]), torch.Size([]))
+        """
         return Size(self._array.shape)
 
     @property
     def ndim(self) -> int:
-        """The number of dimensions."""
+        """The number of dimensions.
+
+        >>> import rushlight as torch
+        >>> torch.zeros(2, 3).ndim
+        2
+        """
         return self._array.ndim
 
     @property
     def dtype(self) -> dtypes.dtype:
-        """The element type."""
+        """The element type.
+
+        >>> import rushlight as torch
+        >>> torch.tensor([1, 2]).dtype, torch.tensor([1.0]).dtype
+        (torch.int64, torch.float32)
+        """
         return dtypes.OF_NUMPY.get(self._array.dtype) or dtypes.of(self._array)
 
     @property
     def device(self) -> dtypes.device:
-        """Where the values live."""
+        """Where the values live.
+
+        >>> import rushlight as torch
+        >>> torch.ones(1).device
+        device(type='cpu')
+        """
         array = self._array
         if type(array) is np.ndarray:
             return dtypes.CPU
@@ -73,17 +100,38 @@ class Tensor:
 
     @property
     def layout(self) -> dtypes.layout:
-        """How the values are laid out: always strided."""
+        """ow the values are laid out: strided, unless the tensor is sparse.
+
+        >>> import rushlight as torch
+        >>> torch.ones(1).layout, torch.eye(2).to_sparse().layout
+        (torch.strided, torch.sparse_coo)
+        """
         return dtypes.strided
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was made by the user rather than by a recorded operation."""
+        """hether no recorded operation made it: what the user made, and what needs no gradient.
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> w.is_leaf, (w * 2).is_leaf, (w * 2).detach().is_leaf
+        (True, False, True)
+        """
         return self._entry is None or self._entry is LEAF
 
     @property
     def requires_grad(self) -> bool:
-        """Whether operations on it are recorded."""
+        """Whether operations on it are recorded.
+
+        Raises: RuntimeError when set on other than a leaf, or to True for whole numbers.
+
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2)
+        >>> w.requires_grad = True
+        >>> (w + 1).requires_grad
+        True
+        """
         return self._entry is not None
 
     @requires_grad.setter
@@ -96,12 +144,22 @@ class Tensor:
 
     @property
     def itemsize(self) -> int:
-        """Bytes per element."""
+        """Bytes per element.
+
+        >>> import rushlight as torch
+        >>> torch.ones(2, dtype=torch.float64).itemsize
+        8
+        """
         return self._array.itemsize
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """Bytes of all elements.
+
+        >>> import rushlight as torch
+        >>> torch.ones(2, 3).nbytes
+        24
+        """
         return self._array.nbytes
 
 

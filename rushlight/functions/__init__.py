@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .predicates import *
     from .products import *
     from .protocol import *
+    from .quantization import *
     from .reduction import *
     from .scanning import *
     from .scattering import *

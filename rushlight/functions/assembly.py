@@ -145,7 +145,16 @@ def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
 
 
 def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
-    """The whole tensor so many times along each dimension (the method `x.repeat(2, 3)`)."""
+    """The whole tensor so many times along each dimension (the method `x.repeat(2, 3)`).
+
+    More counts than dimensions add dimensions in front. Raises: RuntimeError for fewer.
+
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
     times = shapes.sizes(counts if repeats is None else (repeats,), "repeat repeats")
     if len(times) < input._array.ndim:
         raise fail(

@@ -81,18 +81,33 @@ def imag(input: Tensor) -> Tensor:
 
 
 def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
-    """The complex conjugate in memory of its own."""
+    """The complex conjugate in memory of its own.
+
+    >>> import rushlight as torch
+    >>> torch.conj_physical(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
     result = a.conj_physical(input) if input.dtype.is_complex else input
     return result if out is None else write_out(result, out)
 
 
 def resolve_conj(input: Tensor) -> Tensor:
-    """The tensor itself: conjugation is never pending here."""
+    """The tensor itself: conjugation is never pending here.
+
+    >>> import rushlight as torch
+    >>> torch.resolve_conj(torch.tensor([1 + 2j]))
+    tensor([1.+2.j])
+    """
     return input
 
 
 def resolve_neg(input: Tensor) -> Tensor:
-    """The tensor itself: negation is never pending here."""
+    """The tensor itself: negation is never pending here.
+
+    >>> import rushlight as torch
+    >>> torch.resolve_neg(torch.tensor([1.0]))
+    tensor([1.])
+    """
     return input
 
 

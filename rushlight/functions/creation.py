@@ -186,7 +186,12 @@ def full_like(
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False,
                   device: Any = None, layout: Any = None,
                   pin_memory: bool = False) -> Tensor:  # fmt: skip
-    """An uninitialised tensor with the given sizes and strides (in elements)."""
+    """An uninitialised tensor with the given sizes and strides (in elements).
+
+    >>> import rushlight as torch
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     if len(size) != len(stride):
         raise RuntimeError(
             f"dimensionality of sizes ({len(size)}) must match dimensionality of strides"

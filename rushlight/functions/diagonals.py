@@ -162,7 +162,13 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 
 def unfold(input: Tensor, dimension_: int, size: int, step: int) -> Tensor:
-    """All windows of `size` along a dimension, `step` apart, as a new last dimension (a view)."""
+    """All windows of `size` along a dimension, `step` apart, as a new last dimension (a view).
+
+    >>> import rushlight as torch
+    >>> torch.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
     ndim = input._array.ndim
     place = dimension(dimension_, ndim)
     length = input._array.shape[place] if ndim else 1

@@ -123,7 +123,14 @@ old_lu.__name__ = old_lu.__qualname__ = "lu"
 
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
               unpack_pivots: bool = True, *, out: Any = None) -> Any:  # fmt: skip
-    """P, L, U of what `lu_factor` packed."""
+    """P, L, U of what `lu_factor` packed.
+
+    >>> import rushlight as torch
+    >>> P, L, U = torch.lu_unpack(*torch.lu(torch.tensor([[0.0, 2.0], [1.0, 3.0]])))
+    >>> P @ L @ U
+    tensor([[0., 2.],
+            [1., 3.]])
+    """
     if unpack_pivots and LU_pivots._array.dtype != np.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32"
@@ -193,7 +200,14 @@ def _check_factors(LU: Tensor, pivots: Tensor, B: Tensor) -> None:
 
 
 def old_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
-    """X with A X = b, from A's LU factors (`linalg.lu_solve`)."""
+    """X with A X = b, from A's LU factors (`linalg.lu_solve`).
+
+    >>> import rushlight as torch
+    >>> a, b = torch.tensor([[0.0, 2.0], [1.0, 3.0]]), torch.tensor([[2.0], [5.0]])
+    >>> torch.lu_solve(b, *torch.lu(a))
+    tensor([[2.],
+            [1.]])
+    """
     return lu_solve(LU_data, LU_pivots, b, out=out)
 
 
@@ -267,7 +281,12 @@ def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
 
 
 def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
-    """U, S, V with U diag(S) V^H = A (`linalg.svd`, which returns V^H)."""
+    """U, S, V with U diag(S) V^H = A (`linalg.svd`, which returns V^H).
+
+    >>> import rushlight as torch
+    >>> torch.svd(torch.tensor([[3.0, 0.0], [0.0, -4.0]])).S
+    tensor([4., 3.])
+    """
     if compute_uv:
         u, values, vh = svd(input, not some)
         return put(OldSVD(u, values, ops.adjoint(vh)), out)
@@ -386,7 +405,13 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
 
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
-    """The Moore-Penrose pseudo-inverse (`linalg.pinv`)."""
+    """The Moore-Penrose pseudo-inverse (`linalg.pinv`).
+
+    >>> import rushlight as torch
+    >>> torch.pinverse(torch.tensor([[2.0, 0.0]]))
+    tensor([[0.5000],
+            [0.0000]])
+    """
     return pinv(input, rcond)
 
 

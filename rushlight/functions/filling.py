@@ -69,14 +69,26 @@ def _from_to(name: str, bounds: tuple[Any, ...], named: dict[str, Any]) -> dict[
 
 
 def uniform_(self: Tensor, *bounds: float, generator: Any = None, **named: float) -> Tensor:
-    """Overwrite with uniform numbers in [from, to), by default [0, 1)."""
+    """Overwrite with uniform numbers in [from, to), by default [0, 1).
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(1000).uniform_(2, 4)
+    >>> bool(x.min() >= 2 and x.max() < 4)
+    True
+    """
     ends = _from_to("uniform_", bounds, named)
     args = (float(ends.get("from", 0.0)), float(ends.get("to", 1.0)))
     return _fill(self, noise.uniform_noise, "uniform", args, generator)
 
 
 def random_(self: Tensor, *bounds: int, generator: Any = None, **named: int | None) -> Tensor:
-    """Overwrite with whole numbers: `random_()`, `random_(to)` or `random_(from, to)`."""
+    """Overwrite with whole numbers: `random_()`, `random_(to)` or `random_(from, to)`.
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(1000, dtype=torch.int64).random_(1, 7)
+    >>> x.unique()
+    tensor([1, 2, 3, 4, 5, 6])
+    """
     if len(bounds) == 1 and not named:
         ends: dict[str, Any] = {"from": 0, "to": bounds[0]}
     else:
@@ -91,29 +103,58 @@ def random_(self: Tensor, *bounds: int, generator: Any = None, **named: int | No
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Overwrite with exponential numbers of rate `lambd`."""
+    """verwrite with exponential numbers of rate `lambd`, whose mean is 1 / lambd.
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(10000).exponential_(0.5)
+    >>> round(float(x.mean()))
+    2
+    """
     return _fill(self, noise.exponential_noise, "exponential", (float(lambd),), generator)
 
 
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *,
             generator: Any = None) -> Tensor:  # fmt: skip
-    """Overwrite with Cauchy numbers."""
+    """verwrite with Cauchy numbers: half of them lie within `sigma` of `median`.
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(10000).cauchy_(5, 2)
+    >>> round(float(((x - 5).abs() < 2).float().mean()), 1)
+    0.5
+    """
     return _fill(self, noise.cauchy_noise, "cauchy", (float(median), float(sigma)), generator)
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *,
                 generator: Any = None) -> Tensor:  # fmt: skip
-    """Overwrite with exp of normal numbers."""
+    """verwrite with exp of normal numbers of that mean and deviation.
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(10000).log_normal_(3, 1)
+    >>> round(float(x.log().mean()))
+    3
+    """
     return _fill(self, noise.log_normal_noise, "log_normal", (float(mean), float(std)), generator)
 
 
 def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
-    """Overwrite with the number of trials to the first success of probability `p`."""
+    """Overwrite with the number of trials to the first success of probability `p`.
+
+    >>> import rushlight as torch
+    >>> x = torch.empty(10000).geometric_(0.5)
+    >>> float(x.min()), round(float(x.mean()))
+    (1.0, 2)
+    """
     return _fill(self, noise.geometric_noise, "geometric", (float(p),), generator)
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-    """Overwrite with ones of probability `p` (a number or a tensor), else zeros."""
+    """Overwrite with ones of probability `p` (a number or a tensor), else zeros.
+
+    >>> import rushlight as torch
+    >>> torch.empty(2).bernoulli_(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
     if not isinstance(p, Tensor):
         if not isinstance(p, (int, float, np.number)):
             raise misfit("bernoulli_", "p", 1, "Tensor", p)

@@ -23,7 +23,13 @@ Geqrf = named_result("geqrf", ("a", "tau"))
 
 
 def geqrf(input: Tensor, *, out: Any = None) -> Any:
-    """QR as LAPACK leaves it: R above, Householder vectors below, and their factors."""
+    """QR as LAPACK leaves it: R above, Householder vectors below, and their factors.
+
+    >>> import rushlight as torch
+    >>> r, factors = torch.geqrf(torch.tensor([[3.0], [4.0]]))
+    >>> r[0]
+    tensor([-5.])
+    """
     check_dims("geqrf", input)
     check_type("geqrf", input)
     packed, tau = factor_kernels.reflections(input._array)
@@ -33,7 +39,14 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
 
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,
           out: Any = None) -> Tensor:  # fmt: skip
-    """`other` multiplied by the square Q of Householder vectors, from one side or the other."""
+    """`other` multiplied by the square Q of Householder vectors, from one side or the other.
+
+    >>> import rushlight as torch
+    >>> a = torch.tensor([[3.0], [4.0]])
+    >>> torch.ormqr(*torch.geqrf(a), a, transpose=True)
+    tensor([[-5.],
+            [ 0.]])
+    """
     _check_ormqr(input, tau, other, left)
     m, n = input._array.shape[-2], tau._array.shape[-1]
     input = s.narrow(input, input._array.ndim - 1, 0, n)

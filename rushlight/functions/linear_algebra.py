@@ -137,7 +137,14 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
 
 def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
                      unitriangular: bool = False, *, out: Any = None) -> Any:  # fmt: skip
-    """The older name of `linalg.solve_triangular`, with the operands in the other order."""
+    """The older name of `linalg.solve_triangular`, with the operands in the other order.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.tensor([[2.0, 1.0], [0.0, 4.0]]), torch.tensor([[4.0], [8.0]])
+    >>> torch.triangular_solve(b, a).solution
+    tensor([[1.],
+            [2.]])
+    """
     refuse_unsolvable("triangular_solve", A, b)
     a = s.transpose(A, -2, -1) if transpose else A
     x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
@@ -317,7 +324,12 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Any = None
 
 
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
-    """The inverse of A, from its Cholesky factor."""
+    """The inverse of A, from its Cholesky factor.
+
+    >>> import rushlight as torch
+    >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
+    tensor([[0.2500]])
+    """
     check("cholesky_inverse", L, square=True)
     return put(ops.cholesky_inverse(L, bool(upper)), out)
 

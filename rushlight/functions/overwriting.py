@@ -58,7 +58,13 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 
 def alias_copy(input: Tensor, *, out: Any = None) -> Tensor:
-    """A copy of the whole tensor."""
+    """A copy of the whole tensor.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2)
+    >>> torch.alias_copy(x).data_ptr() == x.data_ptr()
+    False
+    """
     result = named(s.clone(input), "AliasBackward0_copy")
     return result if out is None else write_out(result, out)
 
@@ -107,7 +113,12 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 
 
 def get_device(input: Tensor) -> int:
-    """The number of the device: -1, as there is but the CPU."""
+    """The number of the device: -1, as there is but the CPU.
+
+    >>> import rushlight as torch
+    >>> torch.get_device(torch.ones(1))
+    -1
+    """
     return -1
 
 

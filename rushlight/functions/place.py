@@ -33,7 +33,12 @@ def _output_nr(self: Tensor) -> int:
 
 
 def _itself(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The tensor itself: memory is never page-locked here."""
+    """The tensor itself: memory is never page-locked here.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2).pin_memory()
+    tensor([1., 1.])
+    """
     return self
 
 

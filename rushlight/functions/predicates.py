@@ -86,22 +86,44 @@ def is_complex(input: Tensor) -> bool:
 
 
 def is_signed(input: Tensor) -> bool:
-    """Whether the element type has negative values."""
+    """Whether the element type has negative values.
+
+    >>> import rushlight as torch
+    >>> torch.is_signed(torch.tensor([1])), torch.is_signed(torch.tensor([True]))
+    (True, False)
+    """
     return input.dtype.is_signed
 
 
 def is_conj(input: Tensor) -> bool:
-    """False: conjugation is never pending here."""
+    """False: conjugation is never pending here.
+
+    >>> import rushlight as torch
+    >>> torch.is_conj(torch.tensor([1j]))
+    False
+    """
     return False
 
 
 def is_neg(input: Tensor) -> bool:
-    """False: negation is never pending here."""
+    """False: negation is never pending here.
+
+    >>> import rushlight as torch
+    >>> torch.is_neg(torch.tensor([1.0]))
+    False
+    """
     return False
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode."""
+    """Whether the tensor was made in inference mode.
+
+    >>> import rushlight as torch
+    >>> with torch.inference_mode():
+    ...     x = torch.ones(1)
+    >>> torch.is_inference(x)
+    True
+    """
     return input.is_inference()
 
 

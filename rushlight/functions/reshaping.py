@@ -53,7 +53,16 @@ def _reshaped(
 
 
 def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
-    """Another shape for the same memory, which grows (arbitrary values) where it is too small."""
+    """Another shape for the same memory, which grows (arbitrary values) where it is too small.
+
+    Raises: RuntimeError for a tensor that requires grad.
+
+
+    >>> import rushlight as torch
+    >>> torch.arange(6).resize_(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
     if self._entry is not None:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shapes.checked(shapes.sizes(sizes if size is None else (size,)))
@@ -69,14 +78,28 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
 
 
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
-    """Resized to the shape of another tensor."""
+    """Resized to the shape of another tensor.
+
+    >>> import rushlight as torch
+    >>> torch.arange(6).resize_as_(torch.zeros(1, 3))
+    tensor([[0, 1, 2]])
+    """
     return resize_(self, the_template._array.shape)
 
 
 def set_(
     self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = ()
 ) -> Tensor:
-    """The memory, and unless given otherwise the shape, of another tensor (nothing without one)."""
+    """The memory, and unless given otherwise the shape, of another tensor (nothing without one).
+
+    Raises: RuntimeError for another type, or a region outside of the memory.
+
+
+    >>> import rushlight as torch
+    >>> torch.zeros(0).set_(torch.arange(4.0), 1, (2, 2), (1, 1))
+    tensor([[1., 2.],
+            [2., 3.]])
+    """
     if source is None:
         self._array = np.empty((0,), self._array.dtype)
         return self
@@ -100,7 +123,14 @@ def _ctype(x: Tensor) -> str:
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
-    """The main diagonal overwritten with one number; `wrap` starts anew below a tall matrix."""
+    """The main diagonal overwritten with one number; `wrap` starts anew below a tall matrix.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(3, 2).fill_diagonal_(5)
+    tensor([[5., 0.],
+            [0., 5.],
+            [0., 0.]])
+    """
     return _filled_diagonal(self, fill_value, wrap)
 
 
@@ -123,17 +153,33 @@ _filled_diagonal = in_place(_diagonal_filled)
 
 
 def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-    """Every element replaced by what a Python function gives for it."""
+    """Every element replaced by what a Python function gives for it.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1.0, 2.0]).apply_(lambda x: 10 * x)
+    tensor([10., 20.])
+    """
     return _mapped(self, callable)
 
 
 def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-    """Every element replaced by a Python function of it and another tensor's element."""
+    """Every element replaced by a Python function of it and another tensor's element.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1.0, 2.0]).map_(torch.tensor([3.0, 4.0]), lambda x, y: x * y)
+    tensor([3., 8.])
+    """
     return _mapped(self, callable, tensor)
 
 
 def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[..., Any]) -> Tensor:
-    """Every element replaced by a Python function of it and two other tensors' elements."""
+    """Every element replaced by a Python function of it and two other tensors' elements.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> x.map2_(x + 1, x + 2, lambda x, y, z: x + y * z)
+    tensor([ 7., 14.])
+    """
     return _mapped(self, callable, x, y)
 
 
@@ -171,7 +217,12 @@ def _fresh(make: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
 def new_full(
     self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
 ) -> Tensor:
-    """`torch.full` with this tensor's data type."""
+    """`torch.full` with this tensor's data type.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(1, dtype=torch.int64).new_full((2,), 7)
+    tensor([7, 7])
+    """
     options.setdefault("device", self.device)
     return _beside(self, creation.full(size, fill_value, dtype=dtype or self.dtype, **options))
 
@@ -180,7 +231,12 @@ def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:  # fmt: skip
-    """`torch.tensor(data)` with this tensor's data type."""
+    """`torch.tensor(data)` with this tensor's data type.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(1, dtype=torch.float64).new_tensor([1, 2])
+    tensor([1., 2.], dtype=torch.float64)
+    """
     kind = self.dtype if dtype is None else dtype
     where = self.device if device is None else device
     if isinstance(data, Tensor):
@@ -193,19 +249,38 @@ def new_tensor(
 def new_empty_strided(
     self: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any
 ) -> Tensor:
-    """`torch.empty_strided` with this tensor's data type."""
+    """`torch.empty_strided` with this tensor's data type.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(1).new_empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     options.setdefault("device", self.device)
     return kin(creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options), self)
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
-    """Whether both show the same memory with the same shape and strides."""
+    """Whether both show the same memory with the same shape and strides.
+
+    >>> import rushlight as torch
+    >>> x = torch.arange(4)
+    >>> x.is_set_to(x.view(4)), x.is_set_to(x.view(2, 2))
+    (True, False)
+    """
     a, b = self._array, tensor._array
     return (a.ctypes.data, a.shape, a.strides) == (b.ctypes.data, b.shape, b.strides)
 
 
 def sum_to_size(self: Tensor, *size: Any) -> Tensor:
-    """Summed down to a shape that broadcasts to this one."""
+    """Summed down to a shape that broadcasts to this one.
+
+    This is what broadcasting does to gradients. Raises: RuntimeError for a shape that does not fit.
+
+
+    >>> import rushlight as torch
+    >>> torch.ones(3, 2).sum_to_size(1, 2)
+    tensor([[3., 3.]])
+    """
     shape = shapes.sizes(size)
     have = self._array.shape
     padded = (1,) * (len(have) - len(shape)) + shape
@@ -223,14 +298,26 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:
-    """The same memory and history as an instance of a Tensor subclass."""
+    """The same memory and history as an instance of a Tensor subclass.
+
+    >>> import rushlight as torch
+    >>> class Named(torch.Tensor):
+    ...     pass
+    >>> type(torch.ones(1).as_subclass(Named)).__name__
+    'Named'
+    """
     result = object.__new__(cls)
     result._array, result._entry = self._array, self._entry
     return result
 
 
 def polygamma(self: Tensor, n: int) -> Tensor:
-    """The n-th derivative of digamma."""
+    """The n-th derivative of digamma.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1.0]).polygamma(1)
+    tensor([1.6449])
+    """
     return special_functions.polygamma(n, self)
 
 

@@ -195,7 +195,13 @@ def spmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 def smm(input: Tensor, mat: Tensor) -> Tensor:
-    """The product of a sparse and a dense matrix, as a sparse one."""
+    """The product of a sparse and a dense matrix, as a sparse one.
+
+    >>> import rushlight as torch
+    >>> torch.smm(torch.eye(2).to_sparse(), torch.ones(2, 2)).to_dense()
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return input.mm(mat).to_sparse()
 
 
@@ -247,7 +253,15 @@ def embedding_rows(table: Tensor, places: Tensor, padding: int, by_count: bool) 
 
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None,
               blocksize: Any = None, dense_dim: int | None = None) -> Tensor:  # fmt: skip
-    """The elements that are not zero, with their places."""
+    """The elements that are not zero, with their places.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([[0, 3], [0, 0]]).to_sparse()
+    tensor(indices=tensor([[0],
+                           [1]]),
+           values=tensor([3]),
+           size=(2, 2), nnz=1, layout=torch.sparse_coo)
+    """
     if layout not in (None, COO):
         return compress(self, layout, blocksize, dense_dim)
     kept = self.ndim if sparse_dim is None else sparse_dim
@@ -306,7 +320,12 @@ def _in_blocks(layout: Any) -> Any:
 
 
 def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
-    """The elements at the places of a sparse tensor."""
+    """The elements at the places of a sparse tensor.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2, 2).sparse_mask(torch.eye(2).to_sparse()).values()
+    tensor([1., 1.])
+    """
     if not ops.is_sparse(mask):
         raise RuntimeError("sparse_mask expected mask to be a sparse tensor")
     if self.shape != mask.shape:

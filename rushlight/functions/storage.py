@@ -265,7 +265,12 @@ def is_storage(obj: Any) -> bool:
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The bytes that the tensor looks into, all of them."""
+    """The bytes that the tensor looks into, all of them.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4)[2:].untyped_storage().nbytes()
+    32
+    """
     array = hand_out(self._array)
     found = memory_of(array)
     if found is not None:
@@ -279,5 +284,10 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
 
 
 def storage(self: Tensor) -> TypedStorage:
-    """The memory that the tensor looks into, as elements of its type."""
+    """The memory that the tensor looks into, as elements of its type.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4)[2:].storage().tolist()
+    [0, 1, 2, 3]
+    """
     return TypedStorage(wrap_storage=untyped_storage(self), dtype=self.dtype)

@@ -35,7 +35,19 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
-    """The same memory under another shape (or, given a dtype, as another type of the same size)."""
+    """The same memory under another shape (or, given a dtype, as another type of the same size).
+
+    Raises: RuntimeError where strides do not allow it (`reshape` copies then).
+
+
+    >>> import rushlight as torch
+    >>> x = torch.arange(4)
+    >>> x.view(2, -1)
+    tensor([[0, 1],
+            [2, 3]])
+    >>> torch.tensor([1.0]).view(torch.int32)
+    tensor([1065353216], dtype=torch.int32)
+    """
     if size is not None or dtype is not None:
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
@@ -53,12 +65,24 @@ def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """A view with the shape of another tensor."""
+    """A view with the shape of another tensor.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4).view_as(torch.zeros(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return view(input, other._array.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """Reshaped as another tensor."""
+    """Reshaped as another tensor.
+
+    >>> import rushlight as torch
+    >>> torch.arange(4).reshape_as(torch.zeros(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return reshape(input, other._array.shape)
 
 
