@@ -25,7 +25,12 @@ PIXEL_LIMIT = 178_956_970
 
 
 class ImageReadMode(enum.Enum):
-    """Channels asked of `read_image`: as stored, grey, grey and alpha, RGB, RGB and alpha."""
+    """Channels asked of `read_image`: as stored, grey, grey and alpha, RGB, RGB and alpha.
+
+    >>> from rushlight.vision.io import ImageReadMode
+    >>> ImageReadMode.RGB.value
+    3
+    """
 
     UNCHANGED = 0
     GRAY = 1
@@ -104,7 +109,16 @@ def _decode(data: bytes, source: str, mode: str | None) -> Any:
 
 
 def read_file(path: str | os.PathLike[str]) -> rl.Tensor:
-    """Return the bytes of a file as a 1-d uint8 tensor."""
+    """Return the bytes of a file as a 1-d uint8 tensor.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_file(f"{folder}/bytes", torch.tensor([1, 2], dtype=torch.uint8))
+    ...     io.read_file(f"{folder}/bytes")
+    tensor([1, 2], dtype=torch.uint8)
+    """
     try:
         return rl.from_numpy(np.fromfile(path, np.uint8))
     except OSError as error:
@@ -126,6 +140,14 @@ def read_image(
     `mode` asks for a number of channels; the default keeps what is stored (palettes become
     RGB). Raises: DataError (a RuntimeError) with the path.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.io.read_image.html
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_png(torch.zeros(3, 4, 5, dtype=torch.uint8), f"{folder}/black.png")
+    ...     io.read_image(f"{folder}/black.png").shape
+    torch.Size([3, 4, 5])
     """
     data = read_file(path).numpy().tobytes()
     return _to_tensor(_decode(data, os.fspath(path), None), mode, apply_exif_orientation)
@@ -136,7 +158,14 @@ def decode_image(
     mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
     apply_exif_orientation: bool = False,
 ) -> rl.Tensor:
-    """As `read_image`, from the bytes in a 1-d uint8 tensor (or from a path)."""
+    """As `read_image`, from the bytes in a 1-d uint8 tensor (or from a path).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> picture = torch.tensor([[[0, 255]]], dtype=torch.uint8)
+    >>> io.decode_image(io.encode_png(picture), io.ImageReadMode.RGB).shape
+    torch.Size([3, 1, 2])
+    """
     if isinstance(input, str | os.PathLike):
         return read_image(input, mode, apply_exif_orientation)
     image = _decode(input.numpy().tobytes(), "decode_image", None)
@@ -147,7 +176,13 @@ def decode_jpeg(
     input: Any, mode: ImageReadMode = ImageReadMode.UNCHANGED, device: Any = "cpu",
     apply_exif_orientation: bool = False,
 ) -> Any:  # fmt: skip
-    """The picture of a JPEG file's bytes, or a list of pictures of a list of them."""
+    """The picture of a JPEG file's bytes, or a list of pictures of a list of them.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> io.decode_jpeg(io.encode_jpeg(torch.zeros(3, 4, 5, dtype=torch.uint8))).shape
+    torch.Size([3, 4, 5])
+    """
     if isinstance(input, list):
         return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
     return _decoded_as("JPEG", input, mode, apply_exif_orientation)
@@ -157,7 +192,14 @@ def decode_png(
     input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED,
     apply_exif_orientation: bool = False,
 ) -> rl.Tensor:  # fmt: skip
-    """The picture of a PNG file's bytes."""
+    """The picture of a PNG file's bytes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> picture = torch.tensor([[[0, 128, 255]]], dtype=torch.uint8)
+    >>> io.decode_png(io.encode_png(picture))
+    tensor([[[  0, 128, 255]]], dtype=torch.uint8)
+    """
     return _decoded_as("PNG", input, mode, apply_exif_orientation)
 
 
@@ -215,12 +257,25 @@ def _plain_mode(image: Any) -> str:
 
 
 def encode_png(input: rl.Tensor, compression_level: int = 6) -> rl.Tensor:
-    """Return the PNG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor."""
+    """Return the PNG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> data = io.encode_png(torch.zeros(3, 4, 5, dtype=torch.uint8))
+    >>> bytes(data[1:4].tolist())
+    b'PNG'
+    """
     return _encode(input, "PNG", compress_level=compression_level)
 
 
 def encode_jpeg(input: rl.Tensor, quality: int = 75) -> rl.Tensor:
-    """Return the JPEG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor."""
+    """Return the JPEG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> io.encode_jpeg(torch.zeros(3, 4, 5, dtype=torch.uint8))[:2]
+    tensor([255, 216], dtype=torch.uint8)
+    """
     return _encode(input, "JPEG", quality=quality)
 
 

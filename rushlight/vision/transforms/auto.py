@@ -20,7 +20,12 @@ Space = dict[str, tuple[rl.Tensor, bool]]  # how strong a change may be, and whe
 
 
 class AutoAugmentPolicy(enum.Enum):
-    """The data sets whose policies were learnt."""
+    """The data sets whose policies were learnt.
+
+    >>> from rushlight.vision.transforms import AutoAugmentPolicy
+    >>> AutoAugmentPolicy("cifar10")
+    <AutoAugmentPolicy.CIFAR10: 'cifar10'>
+    """
 
     IMAGENET = "imagenet"
     CIFAR10 = "cifar10"
@@ -192,6 +197,12 @@ class AutoAugment(_Auto):
 
     Draws: which pair; `rand(2)` for whether each is made; `randint(2, (2,))` for their signs.
     Source: Cubuk et al., 2019, https://arxiv.org/abs/1805.09501
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> augment = transforms.AutoAugment(transforms.AutoAugmentPolicy.CIFAR10)
+    >>> augment(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -241,6 +252,11 @@ class RandAugment(_Auto):
     """`num_ops` changes drawn from fourteen, all of one strength.
 
     Source: Cubuk et al., 2020, https://arxiv.org/abs/1909.13719
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandAugment(num_ops=3)(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -279,6 +295,11 @@ class TrivialAugmentWide(_Auto):
     """One change drawn from fourteen, of a drawn strength.
 
     Source: Mueller and Hutter, 2021, https://arxiv.org/abs/2103.10158
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.TrivialAugmentWide()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -314,6 +335,11 @@ class AugMix(_Auto):
     """A mixture of the picture and of several chains of changes.
 
     Source: Hendrycks et al., 2020, https://arxiv.org/abs/1912.02781
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(

@@ -44,6 +44,10 @@ class ColorJitter(rl.nn.Module):
     Draws: `randperm(4)` for the order, then one number for each that is not None.
     Each argument is an amount (factors from 1 - amount to 1 + amount; for hue, plus or minus
     the amount, at most 0.5) or a pair (low, high).
+
+    >>> from rushlight.vision import transforms
+    >>> transforms.ColorJitter(brightness=0.4, hue=(0, 0.1))
+    ColorJitter(brightness=(0.6, 1.4), contrast=None, saturation=None, hue=(0.0, 0.1))
     """
 
     def __init__(
@@ -87,7 +91,13 @@ class ColorJitter(rl.nn.Module):
 
 
 class Grayscale(rl.nn.Module):
-    """Turn to grey, in one channel or three equal ones."""
+    """Turn to grey, in one channel or three equal ones.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.Grayscale()(torch.ones(3, 2, 2)).shape
+    torch.Size([1, 2, 2])
+    """
 
     def __init__(self, num_output_channels: int = 1) -> None:
         super().__init__()
@@ -101,7 +111,13 @@ class Grayscale(rl.nn.Module):
 
 
 class RandomGrayscale(rl.nn.Module):
-    """Turn to grey with probability `p` (one `rand(1)`), keeping the number of channels."""
+    """Turn to grey with probability `p` (one `rand(1)`), keeping the number of channels.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomGrayscale(p=1)(torch.tensor([[[1.0]], [[0.0]], [[0.0]]])).flatten()
+    tensor([0.2989, 0.2989, 0.2989])
+    """
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__()
@@ -116,7 +132,13 @@ class RandomGrayscale(rl.nn.Module):
 
 
 class RandomInvert(rl.nn.Module):
-    """White for black with probability `p` (one `rand(1)`)."""
+    """White for black with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomInvert(p=1)(torch.tensor([[[0, 200]]], dtype=torch.uint8))
+    tensor([[[255,  55]]], dtype=torch.uint8)
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()

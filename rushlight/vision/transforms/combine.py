@@ -40,7 +40,13 @@ class Compose:
 
 
 class Lambda:
-    """Apply a function. Raises: TypeError when `lambd` cannot be called."""
+    """Apply a function. Raises: TypeError when `lambd` cannot be called.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.Lambda(lambda x: x * 2)(torch.tensor([1, 2]))
+    tensor([2, 4])
+    """
 
     def __init__(self, lambd: Step) -> None:
         if not callable(lambd):
@@ -55,7 +61,14 @@ class Lambda:
 
 
 class RandomApply(rl.nn.Module):
-    """Apply all of `transforms` with probability `p`, else none."""
+    """Apply all of `transforms` with probability `p`, else none.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> twice = transforms.Lambda(lambda x: x * 2)
+    >>> transforms.RandomApply([twice, twice], p=1)(torch.tensor([1]))
+    tensor([4])
+    """
 
     transforms: Sequence[Step]
 
@@ -77,7 +90,16 @@ class RandomApply(rl.nn.Module):
 
 
 class RandomOrder:
-    """Apply all of `transforms` in an order drawn from Python's generator, as torchvision does."""
+    """Apply all of `transforms` in an order drawn from Python's generator, as torchvision does.
+
+    Raises: TypeError unless `transforms` is a sequence.
+
+
+    >>> from rushlight.vision import transforms
+    >>> steps = [transforms.Lambda(lambda x: x + 1), transforms.Lambda(lambda x: x * 2)]
+    >>> transforms.RandomOrder(steps)(1) in (4, 3)
+    True
+    """
 
     def __init__(self, transforms: Sequence[Step]) -> None:
         if not isinstance(transforms, Sequence):
@@ -96,7 +118,16 @@ class RandomOrder:
 
 
 class RandomChoice:
-    """Apply one of `transforms`, drawn with weights `p` from Python's generator."""
+    """Apply one of `transforms`, drawn with weights `p` from Python's generator.
+
+    Raises: TypeError unless `transforms` (and `p`, if given) is a sequence.
+
+
+    >>> from rushlight.vision import transforms
+    >>> steps = [transforms.Lambda(lambda x: x + 1), transforms.Lambda(lambda x: x * 2)]
+    >>> transforms.RandomChoice(steps, p=[0, 1])(5)
+    10
+    """
 
     def __init__(self, transforms: Sequence[Step], p: Sequence[float] | None = None) -> None:
         if not isinstance(transforms, Sequence):

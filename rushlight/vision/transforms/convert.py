@@ -27,7 +27,13 @@ class ToTensor:
 
 
 class PILToTensor:
-    """Turn a Pillow image into a tensor (C, H, W) of its own type, without scaling."""
+    """Turn a Pillow image into a tensor (C, H, W) of its own type, without scaling.
+
+    >>> from PIL import Image
+    >>> from rushlight.vision.transforms import PILToTensor
+    >>> PILToTensor()(Image.new("RGB", (4, 2))).shape
+    torch.Size([3, 2, 4])
+    """
 
     def __call__(self, pic: Any) -> rl.Tensor:
         return F.pil_to_tensor(pic)
@@ -37,7 +43,18 @@ class PILToTensor:
 
 
 class ToPILImage:
-    """Turn a tensor (C, H, W) or an array (H, W[, C]) into a Pillow image of `mode`."""
+    """Turn a tensor (C, H, W) or an array (H, W[, C]) into a Pillow image of `mode`.
+
+    Floats are taken as [0, 1]. Raises: TypeError, ValueError for other forms; ImportError without
+    Pillow.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import ToPILImage
+    >>> picture = ToPILImage()(torch.rand(3, 2, 4))
+    >>> picture.size, picture.mode
+    ((4, 2), 'RGB')
+    """
 
     def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
@@ -51,7 +68,14 @@ class ToPILImage:
 
 
 class ConvertImageDtype(rl.nn.Module):
-    """Change the type of a tensor picture and its range with it."""
+    """Change the type of a tensor picture and its range with it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> to_float = transforms.ConvertImageDtype(torch.float32)
+    >>> to_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    tensor([0.0000, 0.2000, 1.0000])
+    """
 
     def __init__(self, dtype: Any) -> None:
         super().__init__()
@@ -64,7 +88,16 @@ class ConvertImageDtype(rl.nn.Module):
 
 
 class Normalize(rl.nn.Module):
-    """Return (x - mean) / std, channel by channel, of a float tensor (..., C, H, W)."""
+    """Return (x - mean) / std, channel by channel, of a float tensor (..., C, H, W).
+
+    Raises: TypeError for integer tensors, ValueError for a zero in `std`.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.Normalize(mean=[0.5], std=[0.25])(torch.tensor([[[0.0, 0.5, 1.0]]]))
+    tensor([[[-2.,  0.,  2.]]])
+    """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         super().__init__()

@@ -50,6 +50,12 @@ class RandomErasing(rl.nn.Module):
     `value` is one number, one per channel, or "random" for normal noise.
     Raises: TypeError, ValueError for arguments of other forms.
     Source: Z. Zhong et al., 2017, https://arxiv.org/abs/1708.04896
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> cover = transforms.RandomErasing(p=1, scale=(0.25, 0.25), ratio=(1, 1))
+    >>> cover(torch.ones(1, 8, 8)).sum()
+    tensor(48.)
     """
 
     def __init__(

@@ -16,6 +16,11 @@ class GaussianBlur(rl.nn.Module):
 
     Raises: ValueError for even sizes and other ranges.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.GaussianBlur.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.GaussianBlur(3, sigma=1.0)(torch.eye(3)[None])[0, 1]
+    tensor([0.3715, 0.3544, 0.3715])
     """
 
     def __init__(self, kernel_size: int | Sequence[int], sigma: Any = (0.1, 2.0)) -> None:
@@ -72,7 +77,13 @@ class _Sometimes(rl.nn.Module):
 
 
 class RandomPosterize(_Sometimes):
-    """Keep the highest `bits` bits of each number with probability `p` (one `rand(1)`)."""
+    """Keep the highest `bits` bits of each number with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomPosterize(2, p=1)(torch.tensor([[[63, 100, 255]]], dtype=torch.uint8))
+    tensor([[[  0,  64, 192]]], dtype=torch.uint8)
+    """
 
     change, setting = F.posterize, "bits"
 
@@ -82,7 +93,13 @@ class RandomPosterize(_Sometimes):
 
 
 class RandomSolarize(_Sometimes):
-    """Turn the tones from `threshold` on around with probability `p` (one `rand(1)`)."""
+    """Turn the tones from `threshold` on around with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomSolarize(0.5, p=1)(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0.2500, 0.2500]]])
+    """
 
     change, setting = F.solarize, "threshold"
 
@@ -92,7 +109,13 @@ class RandomSolarize(_Sometimes):
 
 
 class RandomAdjustSharpness(_Sometimes):
-    """Blur or sharpen by `sharpness_factor` with probability `p` (one `rand(1)`)."""
+    """Blur or sharpen by `sharpness_factor` with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomAdjustSharpness(2, p=1)(torch.eye(3)[None] / 2)[0, 1]
+    tensor([0.0000, 0.7308, 0.0000])
+    """
 
     change, setting = F.adjust_sharpness, "sharpness_factor"
 
@@ -102,7 +125,13 @@ class RandomAdjustSharpness(_Sometimes):
 
 
 class RandomAutocontrast(_Sometimes):
-    """Spread the tones over the whole range with probability `p` (one `rand(1)`)."""
+    """Spread the tones over the whole range with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomAutocontrast(p=1)(torch.tensor([[[0.4, 0.5, 0.6]]]))
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
 
     change = F.autocontrast
 
@@ -111,7 +140,14 @@ class RandomAutocontrast(_Sometimes):
 
 
 class RandomEqualize(_Sometimes):
-    """Make all tones about equally frequent with probability `p` (one `rand(1)`)."""
+    """Make all tones about equally frequent with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> grey = torch.tensor([100, 101, 102], dtype=torch.uint8).repeat(1, 1, 500)
+    >>> transforms.RandomEqualize(p=1)(grey)[..., :3]
+    tensor([[[  0, 167, 255]]], dtype=torch.uint8)
+    """
 
     change = F.equalize
 
@@ -123,6 +159,13 @@ class LinearTransformation(rl.nn.Module):
     """Flatten a tensor picture, subtract a mean and multiply by a square matrix (whitening).
 
     Raises: ValueError where the sizes do not fit.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> whiten = transforms.LinearTransformation(torch.eye(4) * 2, torch.ones(4))
+    >>> whiten(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[[0., 2.],
+             [4., 6.]]])
     """
 
     def __init__(self, transformation_matrix: rl.Tensor, mean_vector: rl.Tensor) -> None:

@@ -52,6 +52,13 @@ class Resize(rl.nn.Module):
     """Resize to `size` (h, w); one number fits the smaller edge, up to `max_size` for the other.
 
     Raises: TypeError, ValueError for sizes of other forms.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.Resize(8)(torch.zeros(3, 16, 32)).shape
+    torch.Size([3, 8, 16])
+    >>> transforms.Resize((8, 8))(torch.zeros(3, 16, 32)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -82,7 +89,14 @@ class Resize(rl.nn.Module):
 
 
 class CenterCrop(rl.nn.Module):
-    """Cut out the middle `size`; a smaller picture is padded with black."""
+    """Cut out the middle `size`; a smaller picture is padded with black.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.CenterCrop(2)(torch.arange(16).view(1, 4, 4))
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
@@ -96,7 +110,20 @@ class CenterCrop(rl.nn.Module):
 
 
 class Pad(rl.nn.Module):
-    """Add a border of `padding`: one width, (left and right, top and bottom) or (l, t, r, b)."""
+    """Add a border of `padding`: one width, (left and right, top and bottom) or (l, t, r, b).
+
+    `fill` is the value of a "constant" border; `padding_mode` may be "edge", "reflect" or
+    "symmetric" instead.
+    Raises: TypeError, ValueError for arguments of other forms.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.Pad(1, padding_mode="edge")(torch.tensor([[[1, 2]]]))
+    tensor([[[1, 1, 2, 2],
+             [1, 1, 2, 2],
+             [1, 1, 2, 2]]])
+    """
 
     def __init__(
         self,
@@ -135,6 +162,11 @@ class RandomCrop(rl.nn.Module):
 
     Draws: `randint` for the row, `randint` for the column; none when nothing is cut off.
     Raises: ValueError when the picture is smaller than `size` (see `pad_if_needed`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomCrop(32, padding=4)(torch.zeros(3, 32, 32)).shape
+    torch.Size([3, 32, 32])
     """
 
     def __init__(
@@ -181,7 +213,14 @@ class RandomCrop(rl.nn.Module):
 
 
 class RandomHorizontalFlip(rl.nn.Module):
-    """Mirror left and right with probability `p` (one `rand(1)`)."""
+    """Mirror left and right with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomHorizontalFlip(p=1)(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 1],
+             [4, 3]]])
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
@@ -195,7 +234,14 @@ class RandomHorizontalFlip(rl.nn.Module):
 
 
 class RandomVerticalFlip(rl.nn.Module):
-    """Mirror top and bottom with probability `p` (one `rand(1)`)."""
+    """Mirror top and bottom with probability `p` (one `rand(1)`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomVerticalFlip(p=1)(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[3, 4],
+             [1, 2]]])
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
@@ -214,6 +260,11 @@ class RandomResizedCrop(rl.nn.Module):
     Draws, up to ten times until the rectangle fits: the share of the area from `scale`, the
     logarithm of width / height from `ratio`; then the corner. Else the middle is taken.
     Source: C. Szegedy et al., 2015, https://arxiv.org/abs/1409.4842
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomResizedCrop(24)(torch.rand(3, 40, 60)).shape
+    torch.Size([3, 24, 24])
     """
 
     def __init__(
@@ -259,7 +310,16 @@ class RandomResizedCrop(rl.nn.Module):
 
 
 class FiveCrop(rl.nn.Module):
-    """The four corners and the middle, as a tuple of five pictures."""
+    """The four corners and the middle, as a tuple of five pictures.
+
+    Raises: ValueError for a picture that is smaller.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> [int(part) for part in transforms.FiveCrop(1)(torch.arange(9).view(1, 3, 3))]
+    [0, 2, 6, 8, 4]
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
@@ -273,7 +333,16 @@ class FiveCrop(rl.nn.Module):
 
 
 class TenCrop(rl.nn.Module):
-    """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures."""
+    """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures.
+
+    `vertical_flip`: mirrored top and bottom instead of left and right.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> [int(part) for part in transforms.TenCrop(1)(torch.arange(9).view(1, 3, 3))]
+    [0, 2, 6, 8, 4, 2, 0, 8, 6, 4]
+    """
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
         super().__init__()

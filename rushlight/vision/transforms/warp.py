@@ -68,6 +68,12 @@ class RandomRotation(rl.nn.Module):
     """Turn by an angle drawn from `degrees` (one uniform draw).
 
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomRotation((90, 90))(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 4],
+             [1, 3]]])
     """
 
     def __init__(
@@ -108,6 +114,10 @@ class RandomAffine(rl.nn.Module):
     Draws: the angle; the moves across and down, in shares of the size; the scale; the shears.
     Raises: ValueError, TypeError for other ranges.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html
+
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))
+    RandomAffine(degrees=[-10.0, 10.0], translate=(0.1, 0.1), scale=(0.9, 1.1))
     """
 
     def __init__(
@@ -187,6 +197,11 @@ class RandomPerspective(rl.nn.Module):
     Draws: `rand(1)`; then x and y of each corner, up to `distortion_scale` of the way to the
     middle: upper left, upper right, lower right, lower left.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomPerspective.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.RandomPerspective(p=1)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -243,6 +258,11 @@ class ElasticTransform(rl.nn.Module):
 
     Draws: `rand` of the size for the displacements across, then down. `alpha`: how far, `sigma`:
     how smooth. Source: Simard et al., 2003.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import transforms
+    >>> transforms.ElasticTransform(alpha=5.0, sigma=1.0)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(

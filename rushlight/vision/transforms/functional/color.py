@@ -40,7 +40,13 @@ def enhance(img: Any, name: str, factor: float) -> Any:
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """Luminance 0.2989 R + 0.587 G + 0.114 B, in one channel or repeated in three."""
+    """Luminance 0.2989 R + 0.587 G + 0.114 B, in one channel or repeated in three.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.rgb_to_grayscale(torch.tensor([[[1.0]], [[0.0]], [[0.0]]]))
+    tensor([[[0.2989]]])
+    """
     if num_output_channels not in (1, 3):
         raise ValueError("num_output_channels should be either 1 or 3")
     if is_pillow_image(img):
@@ -50,7 +56,13 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """The same for PIL pictures alone. Raises: TypeError for tensors."""
+    """The same for PIL pictures alone. Raises: TypeError for tensors.
+
+    >>> from PIL import Image
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.to_grayscale(Image.new("RGB", (1, 1), (255, 0, 0))).getpixel((0, 0))
+    76
+    """
     if isinstance(img, rl.Tensor):
         raise fail(TypeError, "Input should be PIL Image", "tensors: rgb_to_grayscale(img)")
     return rgb_to_grayscale(img, num_output_channels)
@@ -69,7 +81,13 @@ def _grey(x: rl.Tensor, channels: int) -> rl.Tensor:
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """Blend with black: 0 is black, 1 the picture, 2 twice as bright."""
+    """Blend with black: 0 is black, 1 the picture, 2 twice as bright.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_brightness(torch.tensor([[[0.2, 0.8]]]), 2)
+    tensor([[[0.4000, 1.0000]]])
+    """
     _check_factor("brightness_factor", brightness_factor)
     if is_pillow_image(img):
         return enhance(img, "Brightness", brightness_factor)
@@ -82,7 +100,13 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """Blend with the mean grey: 0 is plain grey, 1 the picture."""
+    """Blend with the mean grey: 0 is plain grey, 1 the picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_contrast(torch.tensor([[[0.2, 0.6]]]), 0.5)
+    tensor([[[0.3000, 0.5000]]])
+    """
     _check_factor("contrast_factor", contrast_factor)
     if is_pillow_image(img):
         return enhance(img, "Contrast", contrast_factor)
@@ -98,7 +122,13 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """Blend with the grey picture: 0 is grey, 1 the picture."""
+    """Blend with the grey picture: 0 is grey, 1 the picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_saturation(torch.tensor([[[1.0]], [[0.0]], [[0.0]]]), 0.5).flatten()
+    tensor([0.6495, 0.1495, 0.1495])
+    """
     _check_factor("saturation_factor", saturation_factor)
     if is_pillow_image(img):
         return enhance(img, "Color", saturation_factor)
@@ -113,7 +143,16 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
-    """Turn the colour wheel by `hue_factor` of a full turn, -0.5 to 0.5."""
+    """Turn the colour wheel by `hue_factor` of a full turn, -0.5 to 0.5.
+
+    Raises: ValueError for other factors.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_hue(torch.tensor([[[1.0]], [[0.0]], [[0.0]]]), 0.5).flatten()
+    tensor([0., 1., 1.])
+    """
     if not -0.5 <= hue_factor <= 0.5:
         raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
     if is_pillow_image(img):
@@ -167,7 +206,16 @@ def _hsv_to_rgb(hue: rl.Tensor, saturation: rl.Tensor, value: rl.Tensor) -> rl.T
 
 
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
-    """Return gain * img ** gamma, on the scale of 0 to 1."""
+    """Return gain * img ** gamma, on the scale of 0 to 1.
+
+    Raises: ValueError for a negative gamma.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_gamma(torch.tensor([[[0.25, 1.0]]]), 0.5)
+    tensor([[[0.5000, 1.0000]]])
+    """
     if gamma < 0:
         raise ValueError("Gamma should be a non-negative real number")
     if is_pillow_image(img):
@@ -184,7 +232,13 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def invert(img: Any) -> Any:
-    """White for black: the largest value less each pixel."""
+    """White for black: the largest value less each pixel.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.invert(torch.tensor([[[0.0, 0.25]]]))
+    tensor([[[1.0000, 0.7500]]])
+    """
     if is_pillow_image(img):
         return pillow("ImageOps").invert(img)
     return on_tensor(img, lambda x: max_value(x.dtype) - x)

@@ -21,6 +21,11 @@ def to_tensor(pic: Any) -> rl.Tensor:
     Bytes become the default float type in [0, 1]; other types keep their values.
     Raises: TypeError for anything else, ValueError for arrays of other dimensions.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.ToTensor.html
+
+    >>> import numpy as np
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.to_tensor(np.zeros((4, 5, 3), np.uint8)).shape
+    torch.Size([3, 4, 5])
     """
     if isinstance(pic, np.ndarray):
         tensor = from_array(pic)
@@ -39,6 +44,11 @@ def pil_to_tensor(pic: Any) -> rl.Tensor:
     """Turn a Pillow image (or a NumPy picture) into a tensor (C, H, W) without scaling.
 
     The channels of a Pillow image stay together in memory, as in torchvision: only the view turns.
+
+    >>> import numpy as np
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.pil_to_tensor(np.array([[0, 255]], np.uint8))
+    tensor([[[  0, 255]]], dtype=torch.uint8)
     """
     if isinstance(pic, np.ndarray):
         return from_array(pic)
@@ -57,6 +67,11 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     Floating tensors are taken as [0, 1]. `mode` names Pillow's mode where the shape and type
     leave a choice.
     Raises: TypeError, ValueError as torchvision; ImportError without Pillow.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.to_pil_image(torch.tensor([[[0.0, 1.0]]])).getpixel((1, 0))
+    255
     """
     if isinstance(pic, rl.Tensor):
         if pic.ndim not in (2, 3):
@@ -111,6 +126,11 @@ def convert_image_dtype(image: rl.Tensor, dtype: Any = rl.float32) -> rl.Tensor:
     """Change the type of a picture and its range with it: bytes 0..255, floats 0..1.
 
     Raises: RuntimeError where an integer type is finer than the float can be.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.convert_image_dtype(torch.tensor([0.0, 0.5, 1.0]), torch.uint8)
+    tensor([  0, 127, 255], dtype=torch.uint8)
     """
     if not isinstance(image, rl.Tensor):
         raise TypeError("Input img should be Tensor Image")
@@ -144,6 +164,11 @@ def normalize(
 
     Raises: TypeError for integer tensors, ValueError for a zero in `std`.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Normalize.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.normalize(torch.tensor([[[0.0, 0.5, 1.0]]]), mean=[0.5], std=[0.5])
+    tensor([[[-1.,  0.,  1.]]])
     """
     if not isinstance(tensor, rl.Tensor):
         raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")

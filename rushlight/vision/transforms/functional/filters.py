@@ -39,6 +39,11 @@ def gaussian_blur(
 
     Without sigma: 0.15 of the kernel's size and 0.35. Raises: TypeError, ValueError as torchvision.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.gaussian_blur.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.gaussian_blur(torch.tensor([[[0.0, 0.0, 1.0, 0.0, 0.0]]]), (3, 1), 1.0)
+    tensor([[[0.0000, 0.2741, 0.4519, 0.2741, 0.0000]]])
     """
     if not isinstance(kernel_size, int | list | tuple):
         raise TypeError(
@@ -89,6 +94,11 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     """Blur (0), keep (1) or sharpen (2) a picture.
 
     Raises: ValueError for a negative factor.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.adjust_sharpness(torch.eye(3)[None], 0)[0, 1]
+    tensor([0.0000, 0.5385, 0.0000])
     """
     if is_pillow_image(img):
         return enhance(img, "Sharpness", sharpness_factor)
@@ -105,7 +115,16 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
 
 
 def posterize(img: Any, bits: int) -> Any:
-    """Keep the highest `bits` bits of each number."""
+    """Keep the highest `bits` bits of each number.
+
+    Raises: TypeError for tensors that are not uint8.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.posterize(torch.tensor([[[63, 100, 255]]], dtype=torch.uint8), 2)
+    tensor([[[  0,  64, 192]]], dtype=torch.uint8)
+    """
     if is_pillow_image(img):
         return pillow("ImageOps").posterize(img, bits)
 
@@ -119,7 +138,13 @@ def posterize(img: Any, bits: int) -> Any:
 
 
 def solarize(img: Any, threshold: float) -> Any:
-    """Turn the tones from `threshold` on around."""
+    """Turn the tones from `threshold` on around.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.solarize(torch.tensor([[[0.25, 0.75]]]), 0.5)
+    tensor([[[0.2500, 0.2500]]])
+    """
     if is_pillow_image(img):
         return pillow("ImageOps").solarize(img, threshold)
 
@@ -133,7 +158,13 @@ def solarize(img: Any, threshold: float) -> Any:
 
 
 def autocontrast(img: Any) -> Any:
-    """Spread each channel's numbers over the whole range."""
+    """Spread each channel's numbers over the whole range.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.autocontrast(torch.tensor([[[0.4, 0.5, 0.6]]]))
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
     if is_pillow_image(img):
         return pillow("ImageOps").autocontrast(img)
 
@@ -162,7 +193,14 @@ def _equalised(plane: rl.Tensor) -> rl.Tensor:
 
 
 def equalize(img: Any) -> Any:
-    """Make all tones of each channel about equally frequent."""
+    """Make all tones of each channel about equally frequent.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> grey = torch.tensor([100, 101, 102], dtype=torch.uint8).repeat(1, 1, 500)
+    >>> F.equalize(grey)[..., :3]
+    tensor([[[  0, 167, 255]]], dtype=torch.uint8)
+    """
     if is_pillow_image(img):
         return pillow("ImageOps").equalize(img)
 

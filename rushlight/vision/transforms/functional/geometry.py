@@ -37,6 +37,11 @@ def resize(
 
     Raises: TypeError, ValueError as torchvision.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Resize.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.resize(torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), (1, 2))
+    tensor([[[0.1429, 0.8571]]])
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(size, int) and len(size) not in (1, 2):
@@ -60,7 +65,14 @@ def resize(
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
-    """Cut out a rectangle; what lies outside the picture is black."""
+    """Cut out a rectangle; what lies outside the picture is black.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.crop(torch.arange(1, 10).view(1, 3, 3), top=1, left=2, height=2, width=2)
+    tensor([[[6, 0],
+             [9, 0]]])
+    """
     if is_pillow_image(img):
         return img.crop((left, top, left + width, top + height))
     return on_tensor(img, lambda x: _crop(x, top, left, height, width))
@@ -81,7 +93,14 @@ def _crop(x: rl.Tensor, top: int, left: int, height: int, width: int) -> rl.Tens
 
 
 def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
-    """Cut out the middle; a smaller picture is padded with black first."""
+    """Cut out the middle; a smaller picture is padded with black first.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.center_crop(torch.arange(16).view(1, 4, 4), (2, 2))
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
     crop_height, crop_width = pair(output_size, TWO_SIZES)
     _, height, width = get_dimensions(img)
     if crop_width > width or crop_height > height:
@@ -106,19 +125,39 @@ def resized_crop(
     interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """Cut out a rectangle and resize it."""
+    """Cut out a rectangle and resize it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.resized_crop(torch.rand(3, 9, 9), top=2, left=1, height=4, width=6, size=(8, 8)).shape
+    torch.Size([3, 8, 8])
+    """
     return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
 
 def hflip(img: Any) -> Any:
-    """Mirror left and right."""
+    """Mirror left and right.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.hflip(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 1],
+             [4, 3]]])
+    """
     if is_pillow_image(img):
         return img.transpose(pillow().Transpose.FLIP_LEFT_RIGHT)
     return on_tensor(img, lambda x: rl.flip(x, (-1,)))
 
 
 def vflip(img: Any) -> Any:
-    """Mirror top and bottom."""
+    """Mirror top and bottom.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.vflip(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[3, 4],
+             [1, 2]]])
+    """
     if is_pillow_image(img):
         return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
     return on_tensor(img, lambda x: rl.flip(x, (-2,)))
@@ -134,6 +173,11 @@ def pad(
 
     Raises: TypeError, ValueError as torchvision.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Pad.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.pad(torch.tensor([[[1, 2, 3]]]), [2, 0], padding_mode="reflect")
+    tensor([[[3, 2, 1, 2, 3, 2, 1]]])
     """
     if not isinstance(padding, int | float | tuple | list):
         raise TypeError("Got inappropriate padding arg")
@@ -226,6 +270,12 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: rl.Tensor, inplace: bool 
     """Put `v` in the rectangle with corner (i, j) and size (h, w) of a tensor.
 
     Raises: TypeError for a picture of another kind.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.erase(torch.ones(1, 2, 3), i=0, j=1, h=2, w=2, v=torch.tensor(0.0))
+    tensor([[[1., 0., 0.],
+             [1., 0., 0.]]])
     """
     if not isinstance(img, rl.Tensor):
         raise fail(TypeError, f"img should be Tensor Image. Got {type(img)}", ERASES_TENSORS)
@@ -235,7 +285,16 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: rl.Tensor, inplace: bool 
 
 
 def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, Any]:
-    """The four corners (tl, tr, bl, br) and the middle."""
+    """The four corners (tl, tr, bl, br) and the middle.
+
+    Raises: ValueError for a picture that is smaller.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> [int(part) for part in F.five_crop(torch.arange(9).view(1, 3, 3), 1)]
+    [0, 2, 6, 8, 4]
+    """
     height, width = pair(size, TWO_SIZES)
     _, rows, columns = get_dimensions(img)
     if width > columns or height > rows:
@@ -249,6 +308,12 @@ def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, 
 
 
 def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
-    """`five_crop` of the picture and of its mirror image."""
+    """`five_crop` of the picture and of its mirror image.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> len(F.ten_crop(torch.zeros(3, 8, 8), 4))
+    10
+    """
     mirrored = vflip(img) if vertical_flip else hflip(img)
     return five_crop(img, size) + five_crop(mirrored, size)

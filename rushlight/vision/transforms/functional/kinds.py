@@ -19,7 +19,12 @@ from ...io import is_pillow_image
 
 
 class InterpolationMode(enum.Enum):
-    """Ways to find values between pixels; box, hamming and lanczos work on Pillow images."""
+    """Ways to find values between pixels; box, hamming and lanczos work on Pillow images.
+
+    >>> from rushlight.vision.transforms import InterpolationMode
+    >>> InterpolationMode("bilinear")
+    <InterpolationMode.BILINEAR: 'bilinear'>
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"
@@ -78,7 +83,16 @@ def to_array(tensor: rl.Tensor, ndim: int) -> np.ndarray:
 
 
 def get_dimensions(img: Any) -> list[int]:
-    """Return [channels, height, width] of a picture."""
+    """Return [channels, height, width] of a picture.
+
+    Raises: TypeError for anything else.
+
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.get_dimensions(torch.zeros(3, 10, 20))
+    [3, 10, 20]
+    """
     if is_pillow_image(img):
         return [len(img.getbands()), img.height, img.width]
     if isinstance(img, np.ndarray):
@@ -89,12 +103,24 @@ def get_dimensions(img: Any) -> list[int]:
 
 
 def get_image_size(img: Any) -> list[int]:
-    """Return [width, height] of a picture."""
+    """Return [width, height] of a picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.get_image_size(torch.zeros(3, 10, 20))
+    [20, 10]
+    """
     return get_dimensions(img)[:0:-1]
 
 
 def get_image_num_channels(img: Any) -> int:
-    """Return the number of channels of a picture."""
+    """Return the number of channels of a picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.get_image_num_channels(torch.zeros(3, 10, 20))
+    3
+    """
     return get_dimensions(img)[0]
 
 

@@ -98,6 +98,12 @@ def rotate(
     `expand`: the result is large enough to hold all of it; `fill`: what it shows outside.
     Raises: TypeError for arguments of other kinds.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.rotate.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.rotate(torch.tensor([[[1, 2], [3, 4]]]), 90)
+    tensor([[[2, 4],
+             [1, 3]]])
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(angle, int | float):
@@ -143,6 +149,11 @@ def affine(
 
     Raises: TypeError, ValueError for arguments of other kinds.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.affine.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.affine(torch.tensor([[[1.0, 2.0, 3.0]]]), 0, translate=(1, 0), scale=1.0, shear=0)
+    tensor([[[0., 1., 2.]]])
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(angle, int | float):
@@ -195,6 +206,14 @@ def perspective(
     """Project a picture so that its four `startpoints` (x, y) come to lie at the `endpoints`.
 
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.perspective.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> corners = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    >>> mirrored = [[1, 0], [0, 0], [0, 1], [1, 1]]
+    >>> F.perspective(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), corners, mirrored)
+    tensor([[[1., 0.],
+             [3., 0.]]])
     """
     mode = interpolation_mode(interpolation)
     return projected(img, coefficients(startpoints, endpoints), mode, fill)
@@ -228,6 +247,13 @@ def elastic_transform(
 
     Raises: TypeError, ValueError for a displacement of another kind or size.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.elastic_transform.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import functional as F
+    >>> F.elastic_transform(torch.eye(3)[None], torch.zeros(1, 3, 3, 2))
+    tensor([[[1., 0., 0.],
+             [0., 1., 0.],
+             [0., 0., 1.]]])
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(displacement, rl.Tensor):
