@@ -176,7 +176,7 @@ class Writer:
             return definition.describe(value)
         name = safe_name(type(value))
         if name is not None and hasattr(value, "__dict__"):
-            return _Instance(Tag(tuple(name.rsplit(".", 1))), dict(vars(value)))
+            return Instance(Tag(tuple(name.rsplit(".", 1))), dict(vars(value)))
         raise self.refusal(value)
 
     def refusal(self, value: Any) -> TypeError:
@@ -273,7 +273,7 @@ class Writer:
         index = () if value.index is None else (value.index,)
         yield from self._call(Call("torch", "device", value.type, *index))
 
-    def _instance(self, value: _Instance) -> Step:
+    def _instance(self, value: Instance) -> Step:
         yield "", value.tag
         self.out += b")\x81"
         yield "", value.state
@@ -361,12 +361,12 @@ def _shown(value: Any) -> str:
         return "no text form"
 
 
-class _Instance:
+class Instance:
     """An object of a class that the user declared safe, as its attributes."""
 
     __slots__ = ("state", "tag")
 
-    def __init__(self, tag: Tag, state: dict[str, Any]) -> None:
+    def __init__(self, tag: Tag, state: Any) -> None:
         self.tag, self.state = tag, state
 
 
@@ -396,5 +396,5 @@ PARTS: dict[type, Any] = {
     complex: Writer._complex, Size: Writer._size, dtypes.device: Writer._device,
     dtypes.layout: Writer._layout,
     np.ndarray: Writer._array, _NumpyType: Writer._numpy_dtype, _Storage: Writer._storage,
-    _Instance: Writer._instance,
+    Instance: Writer._instance,
 }  # fmt: skip

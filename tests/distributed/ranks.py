@@ -19,7 +19,7 @@ import rushlight as rl
 dist: Any = rl.distributed
 
 
-def on_ranks(function: Callable[..., Any], size: int = 2, *args: Any, seconds: float = 30) -> Any:
+def on_ranks(function: Callable[..., Any], size: int = 2, *args: Any, seconds: float = 120) -> Any:
     """What `function(rank, *args)` returns on each of `size` processes of one group."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def _one(function: Any, rank: int, size: int, where: Path, answer: Any, args: An
     status = 1
     try:
         dist.init_process_group(
-            "gloo", f"file://{where}", timedelta(seconds=20), world_size=size, rank=rank
+            "gloo", f"file://{where}", timedelta(seconds=60), world_size=size, rank=rank
         )
         found = function(rank, *args)
         answer.send((None, found))

@@ -18,16 +18,21 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rushlight as rl
 
 from ...core.errors import fail
 from ...core.names import explain_missing as _explain_missing
+from ...core.names import lazy_names as _lazy_names
+
+if TYPE_CHECKING:
+    from .state_dict_loader import load
 
 __all__ = ["State", "every", "latest", "load", "save"]
 dist: Any = rl.distributed
 _NAME = re.compile(r"step-(\d+)\.pt")
+_HOME = "rushlight.distributed.checkpoint"
 _last: dict[str, float] = {}  # when this process last wrote into a folder
 
 
@@ -139,7 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
 def save(
     folder: Any, step: int | None = None, *, keep: int = 3, rng: bool = True,
     checkpoint_id: Any = None, **state: Any,
-) -> None:  # fmt: skip
+) -> Any:  # fmt: skip
     """Write a checkpoint numbered `step` into `folder`, and remove the oldest ones beyond `keep`.
 
     `state` has models, optimisers and whatever else has `state_dict`, and plain values; `rng` keeps
@@ -151,8 +156,7 @@ def save(
     DTensors there, for `load`.
     """
     if isinstance(folder, dict):
-        _parts().write(folder, checkpoint_id)
-        return
+        return _in_parts("state_dict_saver").save(folder, checkpoint_id=checkpoint_id, **state)
     if step is None:
         raise TypeError("save() missing 1 required positional argument: 'step'")
     rank, size = _place()
@@ -178,18 +182,9 @@ def save(
     _agreed(write)
 
 
-def load(state_dict: dict[str, Any], *, checkpoint_id: Any = None) -> None:
-    """Fill a state in place, from what `save(state_dict, checkpoint_id=...)` wrote.
-
-    Tensors may lie in another way than those that were written, on another number of processes.
-    Raises RuntimeError for a key that is not there.
-    """
-    _parts().read(state_dict, checkpoint_id)
-
-
-def _parts() -> Any:
-    """The module for tensors in parts, loaded when there are any."""
-    return importlib.import_module(f"{__name__}.parts")
+def _in_parts(name: str) -> Any:
+    """A module for states in parts, loaded when there are any."""
+    return importlib.import_module(f"{_HOME}.{name}")
 
 
 def every(
@@ -212,4 +207,24 @@ def every(
     return due
 
 
-_explain_missing(__name__, {"state_dict": (f"{__name__}.state_dict", None)})
+_NAMES = {
+    "default_planner": "DefaultLoadPlanner DefaultSavePlanner",
+    "filesystem": "FileSystemReader FileSystemWriter",
+    "metadata": "BytesStorageMetadata ChunkStorageMetadata Metadata TensorStorageMetadata",
+    "parties": "CheckpointException",
+    "planner": "LoadPlan LoadPlanner ReadItem SavePlan SavePlanner WriteItem",
+    "state_dict_loader": "load load_state_dict",
+    "state_dict_saver": "async_save save_state_dict",
+    "storage": "StorageReader StorageWriter",
+}
+_MODULES = (
+    "default_planner", "filesystem", "format_utils", "metadata", "planner", "state_dict",
+    "state_dict_loader", "state_dict_saver", "stateful", "storage",
+)  # fmt: skip
+_explain_missing(
+    __name__,
+    {
+        **_lazy_names(__name__, _NAMES),
+        **{name: (f"{__name__}.{name}", None) for name in _MODULES},
+    },
+)
