@@ -37,6 +37,7 @@ DOORS = {
     "einops": "compat/einops_backend.py", "opt_einsum": "compat/opt_einsum_backend.py",
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py", "tensorboardX": "utils/tensorboard.py",
+    "scipy": "vision/datasets/matlab.py", "gdown": "vision/datasets/archives.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
 

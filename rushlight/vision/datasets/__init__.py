@@ -1,5 +1,7 @@
 """Data sets of pictures, with torchvision's names and arguments."""
 
+from . import utils
+from .arrays import FER2013, SEMEION, STL10, SVHN, USPS, MovingMNIST
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .fake import FakeData
@@ -14,22 +16,75 @@ from .folder import (
     make_dataset,
     pil_loader,
 )
+from .listed import (
+    DTD,
+    GTSRB,
+    SUN397,
+    CLEVRClassification,
+    FGVCAircraft,
+    Food101,
+    Imagenette,
+    RenderedSST2,
+)
 from .mnist import KMNIST, MNIST, FashionMNIST, SplitWarning
+from .mnist_kin import EMNIST, QMNIST
+from .photographs import Caltech101, Caltech256, Flowers102, OxfordIIITPet, StanfordCars
+from .scenes import (
+    CelebA,
+    CocoAnnotations,
+    CocoCaptions,
+    CocoDetection,
+    Omniglot,
+    VOCDetection,
+    VOCSegmentation,
+)
+from .trees import Country211, EuroSAT, ImageNet
 from .vision import StandardTransform, VisionDataset
 
 __all__ = [
     "CIFAR10",
     "CIFAR100",
+    "CLEVRClassification",
+    "Caltech101",
+    "Caltech256",
+    "CelebA",
+    "CocoAnnotations",
+    "CocoCaptions",
+    "CocoDetection",
+    "Country211",
+    "DTD",
     "DatasetFolder",
     "Digits",
+    "EMNIST",
+    "EuroSAT",
+    "FER2013",
+    "FGVCAircraft",
     "FakeData",
     "FashionMNIST",
+    "Flowers102",
+    "Food101",
+    "GTSRB",
     "IMG_EXTENSIONS",
     "ImageFolder",
+    "ImageNet",
+    "Imagenette",
     "KMNIST",
     "MNIST",
+    "MovingMNIST",
+    "Omniglot",
+    "OxfordIIITPet",
+    "QMNIST",
+    "RenderedSST2",
+    "SEMEION",
+    "STL10",
+    "SUN397",
+    "SVHN",
     "SplitWarning",
     "StandardTransform",
+    "StanfordCars",
+    "USPS",
+    "VOCDetection",
+    "VOCSegmentation",
     "VisionDataset",
     "default_loader",
     "find_classes",
@@ -37,4 +92,5 @@ __all__ = [
     "is_image_file",
     "make_dataset",
     "pil_loader",
+    "utils",
 ]

@@ -210,10 +210,10 @@ def perspective(
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> corners = [[0, 0], [1, 0], [1, 1], [0, 1]]
-    >>> mirrored = [[1, 0], [0, 0], [0, 1], [1, 1]]
-    >>> F.perspective(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), corners, mirrored)
-    tensor([[[1., 0.],
-             [3., 0.]]])
+    >>> moved = [[1, 0], [2, 0], [2, 1], [1, 1]]
+    >>> F.perspective(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), corners, moved).round()
+    tensor([[[0., 1.],
+             [0., 3.]]])
     """
     mode = interpolation_mode(interpolation)
     return projected(img, coefficients(startpoints, endpoints), mode, fill)
