@@ -82,6 +82,7 @@ FUNCTIONS = {
         " tensordot trace vdot"
     ),
     "protocol": "detach from_dlpack",
+    "quantization": "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine",
     "reduction": "all amax amin any argmax argmin max mean min named_result sum",
     "scanning": (
         "cummax cummin cumprod cumsum cumulative_trapezoid diff logcumsumexp prod trapezoid trapz"

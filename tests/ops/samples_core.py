@@ -35,6 +35,7 @@ ints = [
     Sample((integers(3, 1), integers(4, low=1))),
 ]
 counts = [Sample((integers(3, 4), integers(3, 4, high=3, seed=1)))]
+levels = [Sample((u(3, 4), u(1, 1, low=0.05, high=0.2), u(1, 1)), (-5, 5, True), smooth=False)]
 
 SAMPLES = {
     "add": pairs(), "sub": pairs(), "mul": pairs(),
@@ -63,6 +64,10 @@ SAMPLES = {
     "copysign": [Sample((u(3, 4, low=0.2), u(3, 4, low=-2, high=-0.5)))],
     "nextafter": [Sample(PAIR)], "gcd": ints, "lcm": ints,
     "heaviside": [Sample(PAIR, smooth=False)],
+    "fake_quantize_by_numbers": levels, "fake_quantize_by_tensors": levels,
+    "fake_quantize_by_channel": [
+        Sample((u(3, 4), u(3, 1, low=0.05, high=0.2), u(3, 1)), (-5, 5, False), smooth=False)
+    ],
     "exp": one(), "exp2": one(), "expm1": one(), "log": one(0.2, 3), "log2": one(0.2, 3),
     "log10": one(0.2, 3), "log1p": one(-0.5, 2), "sqrt": one(0.2, 3), "rsqrt": one(0.2, 3),
     "sin": one(), "cos": one(), "tan": one(-1, 1), "asin": one(-0.9, 0.9), "acos": one(-0.9, 0.9),
