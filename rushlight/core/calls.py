@@ -22,9 +22,11 @@ from .dispatch import (
     observe,
     write_out,
 )
+from .dispatch import evaluate as run
 from .dtypes import KINDS
-from .errors import Unfollowed, unremarked
+from .errors import Unfollowed
 from .numbers import number
+from .operands import kept_beside, refuse_numbers
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import again, failed, refused
@@ -167,22 +169,22 @@ def _unary_with_params(prim: Primitive) -> Any:
     return op
 
 
-def _binary(prim: Primitive, long_way: Any = None, numbers: Any = NUMBERS) -> Any:
+def _binary(prim: Primitive, long_way: Any = None) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
-    plain, long_way = type(evaluate) is np.ufunc, long_way or the_long_way
+    plain, numbers = type(evaluate) is np.ufunc, kept_beside(prim.name)
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
             a = input._array
             if (kind := type(other)) in EAGER_TYPES:
-                b, py = other._array, other._entry
-                z = b
+                z, py = (b := other._array), other._entry
                 fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
             else:
-                b, py = other, None
-                fits = kind in numbers and type(a) is ndarray and a.dtype.char in "fd"
-                z = number(b, a.dtype) if fits and plain and (b or kind is int) else b
+                z, py = (b := other), None
+                fits = type(a) is ndarray and a.dtype.char in numbers.get(kind, "")
+                if fits and (b or kind is int) and (plain or a.dtype.char not in "fd"):
+                    z = number(b, a.dtype)
             if fits and (taken is None or a.dtype is usual or a.dtype.char in taken):
                 try:
                     y = evaluate(a, z, *params) if params else evaluate(a, z)
@@ -205,7 +207,7 @@ def _binary(prim: Primitive, long_way: Any = None, numbers: Any = NUMBERS) -> An
             ways = SHORT_WAYS.get(type(b) if type(a) is ndarray else type(a))
             if ways is not None and (kind in EAGER_TYPES or (kind in numbers and _real(a))):
                 return ways[prim](prim, (input, other), params)
-        return long_way(prim, input, other, params, out)
+        return (long_way or the_long_way)(prim, input, other, params, out)
 
     return op
 
@@ -239,12 +241,13 @@ def the_long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...
         return y if type(y) is ndarray else asarray(y)
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
         b = other._array  # type: ignore[union-attr]  # a Tensor
-        if type(b) is ndarray and b.dtype.char in "fd":  # 2.0 * x: no promotion to work out
-            try:
-                y = prim.eval(input, b, *params)
-            except RuntimeWarning as error:
-                y = unremarked(error, prim.eval, input, b, *params)
-            return finish(prim, (input, other), (input, b), y, params)
+        code, taken = b.dtype.char if type(b) is ndarray else "", _taken(prim) or ALL_CODES
+        if code and code in kept_beside(prim.name)[type(input)]:  # 2.0 * x: none to promote
+            refuse_numbers(prim.name, (input, other))
+            if code in taken:
+                a: Any = input
+                arrays = (a if code in "fd" else number(a, b.dtype)), b
+                return finish(prim, (input, other), arrays, run(prim, arrays, params), params)
     result = apply(prim, (input, other), params)
     return result if out is None else write_out(result, out)
 

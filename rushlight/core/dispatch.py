@@ -16,6 +16,7 @@ import numpy as np
 from . import dtypes, shapes
 from .dtypes import scalar_type_name
 from .errors import Unfollowed, fail, levels_out, unremarked, user_line
+from .numbers import wrapped
 from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
@@ -388,10 +389,7 @@ def _to(x: Any, wanted: dtypes.dtype) -> Tensor:
 def scalar(x: Any, wanted: dtypes.dtype) -> np.ndarray:
     """A Python number as a 0-d array; integers wrap around as in torch."""
     if isinstance(x, int) and wanted.category == dtypes.INTEGER:
-        bits = 8 * wanted.itemsize
-        x = x & ((1 << bits) - 1)
-        if wanted.is_signed and x >> (bits - 1):
-            x -= 1 << bits
+        x = wrapped(x, wanted.numpy)
     return asarray(x, dtype=wanted.numpy)
 
 

@@ -22,12 +22,20 @@ def number(value: float, kind: np.dtype) -> np.ndarray:
     """A number as an array without a dimension, to be read only; of zeros only the whole one.
 
     An operation takes it 400 ns sooner than a Python number, which NumPy has to look at each time.
-    (0.0 and -0.0 are equal, so that one would be found for the other.)
+    (0.0 and -0.0 are equal, so that one would be found for the other.) What is too large for a type
+    of whole numbers wraps around.
     """
     with np.errstate(over="ignore"):
-        found = np.array(value, kind)
+        found = np.array(wrapped(value, kind) if kind.kind in "iu" else value, kind)
     found.flags.writeable = False
     return found
+
+
+def wrapped(value: Any, kind: np.dtype) -> Any:
+    """A whole number as a type of whole numbers has it, around whose ends it goes."""
+    bits = 8 * kind.itemsize
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if kind.kind == "i" and value >> (bits - 1) else value
 
 
 def anywhere(mask: np.ndarray) -> bool:

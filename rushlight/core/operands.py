@@ -55,6 +55,14 @@ def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
         raise RuntimeError(f"Subtraction, the `-` operator, with {which}")
 
 
+def kept_beside(name: str) -> dict[type, str]:
+    """By types of numbers: the types of arrays that an op's result has with such numbers too.
+
+    The sign of an integer decides whether `pow` takes it beside integers: that is asked elsewhere.
+    """
+    return {float: "fd", int: "fd" if name == "pow" else "fdlihb"}
+
+
 def _truth(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is dtypes.bool_)
 
