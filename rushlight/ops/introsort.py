@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.heavy import Pieces
+from ..core.numbers import anywhere
 
 SMALL = 16  # so many elements are left to insertion
 NATIVE = Pieces("ordering")
@@ -36,24 +37,11 @@ class Row:
     def move(self, source: int, target: int) -> None:
         self.keys[target], self.places[target] = self.keys[source], self.places[source]
 
-    def settle(self, at: int) -> None:
-        """An element goes back until the one before it is not larger; a smaller one is there."""
-        k = self.keys
-        key, place = k[at], self.places[at]
-        while key < k[at - 1]:
-            self.move(at - 1, at)
-            at -= 1
-        k[at], self.places[at] = key, place
-
-    def insert(self, a: int, b: int) -> None:
-        """Insertion from a to b."""
+    def settle(self, a: int, b: int) -> None:
+        """From a to b what insertion leaves: in order, equal elements as they stood."""
         k, p = self.keys, self.places
-        for i in range(a + 1, b):
-            if k[i] < k[a]:
-                k[a : i + 1] = [k[i], *k[a:i]]
-                p[a : i + 1] = [p[i], *p[a:i]]
-            else:
-                self.settle(i)
+        found = sorted(range(a, b), key=k.__getitem__)
+        k[a:b], p[a:b] = [k[i] for i in found], [p[i] for i in found]
 
     def sink(self, a: int, top: int, length: int, key: int, place: int) -> None:
         """A heap from a on: the hole at the top sinks, then the element rises into it."""
@@ -93,7 +81,7 @@ class Row:
 
     def split(self, a: int, b: int) -> int:
         """Around the middle one of three: where the larger ones begin."""
-        k = self.keys
+        k, p = self.keys, self.places
         x, y, z = a + 1, a + (b - a) // 2, b - 1
         if k[x] < k[y]:
             self.swap(a, y if k[y] < k[z] else z if k[x] < k[z] else x)
@@ -108,7 +96,8 @@ class Row:
                 last -= 1
             if first >= last:
                 return first
-            self.swap(first, last)
+            k[first], k[last] = k[last], k[first]
+            p[first], p[last] = p[last], p[first]
             first += 1
 
     def divide(self, a: int, b: int, depth: int) -> None:
@@ -126,9 +115,7 @@ class Row:
     def order(self, a: int, b: int) -> None:
         """All elements from a to b."""
         self.divide(a, b, _depth(b - a))
-        self.insert(a, min(b, a + SMALL) if b - a > SMALL else b)
-        for i in range(a + SMALL, b):
-            self.settle(i)
+        self.settle(a, b)
 
     def nearest(self, nth: int, b: int) -> None:
         """Element nth where it belongs, the smaller ones before it."""
@@ -141,7 +128,7 @@ class Row:
             depth -= 1
             cut = self.split(a, b)
             a, b = (cut, b) if cut <= nth else (a, cut)
-        self.insert(a, b)
+        self.settle(a, b)
 
     def select(self, first: int) -> None:
         """The first elements in order, at the beginning."""
@@ -185,18 +172,26 @@ def _depth(count: int) -> int:
     return 2 * (max(count, 1).bit_length() - 1)
 
 
+_WIDE = (
+    (np.dtype(np.float32), np.dtype(np.int32), 31), (np.dtype(np.float64), np.dtype(np.int64), 63)
+)  # fmt: skip
+_LOWEST = {31: np.int32(-1 << 31), 63: np.int64(-1 << 63)}
+
+
 def keys_of(x: np.ndarray, descending: bool) -> np.ndarray:
     """Whole numbers in the order of the elements; nan is the largest, whatever its bits."""
     kind = x.dtype.kind
     if kind in "iu":
-        keys = x.view(np.int64) ^ np.int64(-1 << 63) if x.dtype == np.uint64 else x
+        keys = x.view(np.int64) ^ _LOWEST[63] if x.dtype == np.uint64 else x
     elif kind == "b":
         keys = x
     else:
-        wide = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
-        bits = (x.astype(wide) + wide.type(0)).view(f"i{wide.itemsize}")  # there is one zero
-        keys = np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
-        keys[np.isnan(x)] = np.iinfo(bits.dtype).max
+        wide, whole, sign = _WIDE[x.dtype.itemsize == 8]
+        bits = (x.astype(wide) + wide.type(0)).view(whole)  # there is one zero
+        keys = bits ^ ((bits >> sign) & ~_LOWEST[sign])  # negative ones the other way round
+        missing = x != x
+        if anywhere(missing):
+            keys[missing] = ~_LOWEST[sign]
     keys = keys.astype(np.int64, order="C")
     return np.invert(keys, keys) if descending else keys
 

@@ -72,7 +72,7 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
     if x.dtype.char not in "fd" or not 1 < x.shape[dim] <= SHORT:
         return None
     last = dim == x.ndim - 1
-    rows = np.ascontiguousarray(x if last else np.moveaxis(x, dim, -1))
+    rows = np.ascontiguousarray(_rows(x, dim))
     places = (-rows if descending else rows).argsort(-1)
     if rows.ndim == 1:
         values = rows[places]
@@ -87,7 +87,22 @@ def _if_apart(x: np.ndarray, dim: int, descending: bool, careful: Any) -> Any:
         values[bad], places[bad] = careful(rows[bad])
     if last:
         return values, places
-    return tuple(np.ascontiguousarray(np.moveaxis(one, -1, dim)) for one in (values, places))
+    return _back(values, dim), _back(places, dim)
+
+
+def _rows(x: np.ndarray, dim: int) -> np.ndarray:
+    """The array with a dimension last."""
+    return x if dim == x.ndim - 1 else np.moveaxis(x, dim, -1)
+
+
+def _back(rows: np.ndarray, dim: int) -> np.ndarray:
+    """An array whose last dimension is back where it was, in order of memory."""
+    last = dim == rows.ndim - 1
+    return np.ascontiguousarray(rows if last else np.moveaxis(rows, -1, dim))
+
+
+def _at(x: np.ndarray, places: np.ndarray, dim: int) -> np.ndarray:
+    return x[places] if x.ndim == 1 else np.take_along_axis(x, places, dim)
 
 
 LARGE = 1 << 15  # whole numbers in one row, from which on torch sorts by their digits
@@ -108,16 +123,16 @@ def _sorted(
 ) -> tuple[np.ndarray, np.ndarray]:
     by_digits = x.ndim == 1 and x.size >= LARGE and x.dtype.kind in "iu" and not descending
     free = not (stable or by_digits or x.shape[dim] <= introsort.SMALL)
-    rows = np.moveaxis(x, dim, -1)
+    rows = _rows(x, dim)
     found = introsort.natively(rows, descending) if free else None
     if found is not None:
-        places = np.ascontiguousarray(np.moveaxis(found, -1, dim))
-        return np.take_along_axis(x, places, dim), places
+        places = _back(found, dim)
+        return _at(x, places, dim), places
     places = np.ascontiguousarray(order(x, dim, descending))
-    values = np.take_along_axis(x, places, dim)
-    if free and _has_equals(np.moveaxis(values, dim, -1)):
+    values = _at(x, places, dim)
+    if free and _has_equals(_rows(values, dim)):
         found = introsort.slowly(rows, descending)
-        places = places if found is None else np.ascontiguousarray(np.moveaxis(found, -1, dim))
+        places = places if found is None else _back(found, dim)
     return values, places
 
 
@@ -155,28 +170,28 @@ def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, n
         if found is not None:
             part = (*(slice(None),) * dim, slice(k))
             return found[0][part].copy(), found[1][part].copy()
-        places = np.ascontiguousarray(_usual_first(x, dim, k, largest))
-    return np.take_along_axis(x, places, dim), places
+        places = _usual_first(x, dim, k, largest)
+    return _at(x, places, dim), places
 
 
 def _topk_whole(rows: np.ndarray, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
     """The first k of rows; what stands behind them is not looked at."""
     places = np.zeros(rows.shape, np.int64)
     places[..., :k] = _usual_first(rows, rows.ndim - 1, k, largest)
-    return np.take_along_axis(rows, places, -1), places
+    return _at(rows, places, -1), places
 
 
 def _usual_first(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray:
     """The places of the first k in order, equal elements as torch leaves them."""
-    rows = np.moveaxis(x, dim, -1)
+    rows = _rows(x, dim)
     found = introsort.natively(rows, largest, k) if k else None
     if found is None:
         places = order(rows, -1, largest)
         found = places[..., :k]
-        if k and _has_equals(np.take_along_axis(rows, places, -1)):
+        if k and _has_equals(_at(rows, places, -1)):
             slow = introsort.slowly(rows, largest, k)
             found = found if slow is None else slow
-    return np.moveaxis(found, -1, dim)
+    return _back(found, dim)
 
 
 def _few_of_many(x: np.ndarray, dim: int, k: int, largest: bool) -> np.ndarray | None:
