@@ -9,22 +9,9 @@ import rushlight as rl
 
 from . import functional as F
 from . import init
+from .activation_arguments import _AlongDim, _Alpha, _Inplace, _Lambda
 from .module import Module
 from .parameter import Parameter
-
-
-class _Inplace(Module):
-    """An activation whose only argument is `inplace`."""
-
-    __constants__ = ["inplace"]
-    inplace: bool
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class ReLU(_Inplace):
@@ -64,7 +51,12 @@ class SiLU(_Inplace):
 
 
 class Mish(_Inplace):
-    """x * tanh(softplus(x))."""
+    """x * tanh(softplus(x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Mish()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8651])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.mish(input, inplace=self.inplace)
@@ -101,7 +93,12 @@ class Hardswish(_Inplace):
 
 
 class Threshold(Module):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Threshold(0.1, 20)(torch.tensor([0.0, 0.5]))
+    tensor([20.0000,  0.5000])
+    """
 
     __constants__ = ["threshold", "value", "inplace"]
 
@@ -120,7 +117,12 @@ class Threshold(Module):
 
 
 class RReLU(Module):
-    """x where x >= 0, else a x; a ~ U(lower, upper) in training, their mean in evaluation."""
+    """x where x >= 0, else a x; a ~ U(lower, upper) in training, their mean in evaluation.
+
+    >>> import rushlight as torch
+    >>> torch.nn.RReLU(0.1, 0.3).eval()(torch.tensor([-1.0, 1.0]))
+    tensor([-0.2000,  1.0000])
+    """
 
     __constants__ = ["lower", "upper", "inplace"]
 
@@ -200,20 +202,6 @@ class ReLU6(Hardtanh):
         return "inplace=True" if self.inplace else ""
 
 
-class _Alpha(Module):
-    """An activation with `alpha` and `inplace`."""
-
-    __constants__ = ["alpha", "inplace"]
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
-
-
 class ELU(_Alpha):
     """x where x > 0, else alpha (e^x - 1).
 
@@ -227,7 +215,12 @@ class ELU(_Alpha):
 
 
 class CELU(_Alpha):
-    """max(x, 0) + min(alpha (e^(x / alpha) - 1), 0)."""
+    """max(x, 0) + min(alpha (e^(x / alpha) - 1), 0).
+
+    >>> import rushlight as torch
+    >>> torch.nn.CELU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.celu(input, self.alpha, self.inplace)
@@ -311,7 +304,12 @@ class Tanh(Module):
 
 
 class LogSigmoid(Module):
-    """log(sigmoid(x))."""
+    """log(sigmoid(x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LogSigmoid()(torch.tensor([0.0]))
+    tensor([-0.6931])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.logsigmoid(input)
@@ -330,7 +328,12 @@ class Softsign(Module):
 
 
 class Tanhshrink(Module):
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Tanhshrink()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.2384])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.tanhshrink(input)
@@ -400,21 +403,13 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class _Lambda(Module):
-    """An activation whose only argument is `lambd`."""
-
-    __constants__ = ["lambd"]
-
-    def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__()
-        self.lambd = lambd
-
-    def extra_repr(self) -> str:
-        return str(self.lambd)
-
-
 class Hardshrink(_Lambda):
-    """x where |x| > lambd, else 0."""
+    """x where |x| > lambd, else 0.
+
+    >>> import rushlight as torch
+    >>> torch.nn.Hardshrink()(torch.tensor([-1.0, 0.3, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardshrink(input, self.lambd)
@@ -430,24 +425,6 @@ class Softshrink(_Lambda):
 
     def forward(self, input: Any) -> Any:
         return F.softshrink(input, self.lambd)
-
-
-class _AlongDim(Module):
-    """A normalisation along `dim`."""
-
-    __constants__ = ["dim"]
-    dim: int | None
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
-        self.__dict__.setdefault("dim", None)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class Softmin(_AlongDim):
@@ -487,7 +464,15 @@ class LogSoftmax(_AlongDim):
 
 
 class Softmax2d(Module):
-    """Softmax over the channels of images (N, C, H, W) or (C, H, W)."""
+    """Softmax over the channels of images (N, C, H, W) or (C, H, W).
+
+    Raises: ValueError for other than three or four dimensions.
+
+
+    >>> import rushlight as torch
+    >>> torch.nn.Softmax2d()(torch.zeros(2, 1, 1)).flatten()
+    tensor([0.5000, 0.5000])
+    """
 
     def forward(self, input: Any) -> Any:
         if input.dim() not in (3, 4):

@@ -21,6 +21,13 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     cutoffs: the first class of each cluster. Classes must be sorted by frequency, most frequent
     first. Source: Grave et al., 2017.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 100, cutoffs=[10, 50], div_value=2)
+    >>> layer(torch.zeros(3, 8), torch.tensor([0, 20, 99])).output.shape
+    torch.Size([3])
+    >>> layer.log_prob(torch.zeros(3, 8)).exp().sum(1).round(decimals=3)
+    tensor([1., 1., 1.], grad_fn=<RoundBackward1>)
     """
 
     def __init__(

@@ -126,24 +126,48 @@ class LazyConv2d(_LazyConv, Conv2d):
 
 
 class LazyConv3d(_LazyConv, Conv3d):
-    """A Conv3d that takes in_channels from its first input."""
+    """A Conv3d that takes in_channels from its first input.
+
+    >>> import rushlight as torch
+    >>> conv = torch.nn.LazyConv3d(4, kernel_size=3)
+    >>> conv(torch.zeros(1, 5, 4, 4, 4)).shape, conv.weight.shape
+    (torch.Size([1, 4, 2, 2, 2]), torch.Size([4, 5, 3, 3, 3]))
+    """
 
     cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
-    """A ConvTranspose1d that takes in_channels from its first input."""
+    """A ConvTranspose1d that takes in_channels from its first input.
+
+    >>> import rushlight as torch
+    >>> conv = torch.nn.LazyConvTranspose1d(4, kernel_size=3)
+    >>> conv(torch.zeros(2, 5, 8)).shape, conv.weight.shape
+    (torch.Size([2, 4, 10]), torch.Size([5, 4, 3]))
+    """
 
     cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
-    """A ConvTranspose2d that takes in_channels from its first input."""
+    """A ConvTranspose2d that takes in_channels from its first input.
+
+    >>> import rushlight as torch
+    >>> conv = torch.nn.LazyConvTranspose2d(4, kernel_size=2, stride=2)
+    >>> conv(torch.zeros(2, 5, 8, 8)).shape, conv.weight.shape
+    (torch.Size([2, 4, 16, 16]), torch.Size([5, 4, 2, 2]))
+    """
 
     cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
-    """A ConvTranspose3d that takes in_channels from its first input."""
+    """A ConvTranspose3d that takes in_channels from its first input.
+
+    >>> import rushlight as torch
+    >>> conv = torch.nn.LazyConvTranspose3d(4, kernel_size=2, stride=2)
+    >>> conv(torch.zeros(2, 5, 2, 2, 2)).shape
+    torch.Size([2, 4, 4, 4, 4])
+    """
 
     cls_to_become = ConvTranspose3d

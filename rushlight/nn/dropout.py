@@ -39,7 +39,13 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """Zero whole channels of (N, C, L) or (C, L)."""
+    """Zero whole channels of (N, C, L) or (C, L).
+
+    >>> import rushlight as torch
+    >>> y = torch.nn.Dropout1d(0.5)(torch.ones(1, 100, 3))
+    >>> y.sum(2).unique()
+    tensor([0., 6.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout1d(input, self.p, self.training, self.inplace)
@@ -58,21 +64,38 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.Dropout3d(0.5).eval()(torch.ones(1, 2, 1, 1, 1)).flatten()
+    tensor([1., 1.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout that keeps mean 0 and variance 1 after SELU. Source: Klambauer et al., 2017."""
+    """Dropout that keeps mean 0 and variance 1 after SELU. Source: Klambauer et al., 2017.
+
+    >>> import rushlight as torch
+    >>> y = torch.nn.AlphaDropout(0.2)(torch.randn(100_000))
+    >>> abs(round(float(y.mean()), 1)), round(float(y.std()), 1)
+    (0.0, 1.0)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """AlphaDropout of whole channels."""
+    """AlphaDropout of whole channels.
+
+    >>> import rushlight as torch
+    >>> y = torch.nn.FeatureAlphaDropout(0.5)(torch.ones(1, 100, 4, 4, 4))
+    >>> bool((y == y[..., :1, :1, :1]).all())
+    True
+    """
 
     def forward(self, input: Any) -> Any:
         return F.feature_alpha_dropout(input, self.p, self.training)

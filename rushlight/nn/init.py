@@ -182,7 +182,15 @@ def eye_(tensor: Any) -> Any:
 
 
 def dirac_(tensor: Any, groups: int = 1) -> Any:
-    """Fill a convolution's weight so that each group passes its first channels through."""
+    """Fill a convolution's weight so that each group passes its first channels through.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.init.dirac_(torch.empty(2, 2, 3))
+    >>> x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> torch.nn.functional.conv1d(x, w, padding=1)
+    tensor([[[1., 2.],
+             [3., 4.]]])
+    """
     if tensor.ndimension() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.shape[0] % groups != 0:
@@ -318,6 +326,11 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     """Fill a matrix from N(0, std^2) with ceil(sparsity * rows) zeros in each column.
 
     Source: Martens, 2010.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.init.sparse_(torch.empty(10, 3), sparsity=0.25)
+    >>> (w == 0).sum(0)
+    tensor([3, 3, 3])
     """
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")

@@ -156,6 +156,11 @@ class SyncBatchNorm(_BatchNorm):
 
     Outside of a group of processes it is BatchNorm. `process_group`: by default the whole one.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SyncBatchNorm.html
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.Sequential(torch.nn.BatchNorm2d(4))
+    >>> type(torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)[0]).__name__
+    'SyncBatchNorm'
     """
 
     def __init__(
@@ -279,6 +284,12 @@ class InstanceNorm1d(_InstanceNorm):
     """Normalise each channel of each example of (N, C, L) or (C, L).
 
     Source: Ulyanov et al., 2016.
+
+    >>> import rushlight as torch
+    >>> torch.nn.InstanceNorm1d(1)(torch.tensor([[[1.0, 3.0]], [[10.0, 30.0]]]))
+    tensor([[[-1.0000,  1.0000]],
+    <BLANKLINE>
+            [[-1.0000,  1.0000]]])
     """
 
     _dims = (2, 3)
@@ -296,6 +307,12 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalise each channel of each volume of (N, C, D, H, W) or (C, D, H, W)."""
+    """Normalise each channel of each volume of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> x = torch.nn.InstanceNorm3d(3)(torch.rand(2, 3, 4, 4, 4))
+    >>> x.std((2, 3, 4), correction=0).round(decimals=2)[0]
+    tensor([1., 1., 1.])
+    """
 
     _dims = (4, 5)

@@ -38,7 +38,12 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """Local response normalisation across the channels of images."""
+    """Local response normalisation across the channels of images.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CrossMapLRN2d(1, alpha=1.0, beta=0.5, k=0.0)(torch.tensor([[[[3.0]]]]))
+    tensor([[[[1.]]]])
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__()

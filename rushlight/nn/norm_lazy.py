@@ -80,30 +80,62 @@ class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
 
 
 class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
-    """A BatchNorm2d that takes num_features from its first input."""
+    """A BatchNorm2d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyBatchNorm2d()
+    >>> y = norm(torch.rand(8, 3, 4, 4))
+    >>> norm
+    BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
 
     cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
-    """A BatchNorm3d that takes num_features from its first input."""
+    """A BatchNorm3d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyBatchNorm3d()
+    >>> y = norm(torch.rand(8, 3, 2, 2, 2))
+    >>> norm.num_features
+    3
+    """
 
     cls_to_become = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
-    """An InstanceNorm1d that takes num_features from its first input."""
+    """An InstanceNorm1d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyInstanceNorm1d(affine=True)
+    >>> norm(torch.rand(8, 3, 4)).shape, norm.weight.shape
+    (torch.Size([8, 3, 4]), torch.Size([3]))
+    """
 
     cls_to_become = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
-    """An InstanceNorm2d that takes num_features from its first input."""
+    """An InstanceNorm2d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyInstanceNorm2d(affine=True)
+    >>> norm(torch.rand(8, 3, 4, 4)).shape, norm.weight.shape
+    (torch.Size([8, 3, 4, 4]), torch.Size([3]))
+    """
 
     cls_to_become = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
-    """An InstanceNorm3d that takes num_features from its first input."""
+    """An InstanceNorm3d that takes num_features from its first input.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyInstanceNorm3d(affine=True)
+    >>> norm(torch.rand(8, 3, 2, 2, 2)).shape, norm.weight.shape
+    (torch.Size([8, 3, 2, 2, 2]), torch.Size([3]))
+    """
 
     cls_to_become = InstanceNorm3d

@@ -64,7 +64,12 @@ class ConstantPad2d(_ConstantPadNd):
 
 
 class ConstantPad3d(_ConstantPadNd):
-    """Pad (*, D, H, W) with `value`."""
+    """Pad (*, D, H, W) with `value`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ConstantPad3d((1, 2, 0, 0, 0, 0), 9.0)(torch.tensor([[[[1.0]]]]))
+    tensor([[[[9., 1., 9., 9.]]]])
+    """
 
     _dims = 3
 
@@ -134,7 +139,12 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 
 class ReflectionPad3d(_ReflectionPadNd):
-    """Mirror (*, D, H, W) at its faces, without repeating them."""
+    """Mirror (*, D, H, W) at its faces, without repeating them.
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReflectionPad3d((2, 0, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[3., 2., 1., 2., 3.]]]])
+    """
 
     _dims = 3
 
@@ -169,7 +179,12 @@ class ReplicationPad2d(_ReplicationPadNd):
 
 
 class ReplicationPad3d(_ReplicationPadNd):
-    """Repeat the faces of (*, D, H, W)."""
+    """Repeat the faces of (*, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.ReplicationPad3d((2, 1, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1., 1., 1., 2., 2.]]]])
+    """
 
     _dims = 3
 
@@ -209,6 +224,11 @@ class CircularPad2d(_CircularPadNd):
 
 
 class CircularPad3d(_CircularPadNd):
-    """Pad (*, D, H, W) with its opposite faces."""
+    """Pad (*, D, H, W) with its opposite faces.
+
+    >>> import rushlight as torch
+    >>> torch.nn.CircularPad3d((1, 1, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[3., 1., 2., 3., 1.]]]])
+    """
 
     _dims = 3

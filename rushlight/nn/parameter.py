@@ -286,7 +286,16 @@ def _rebuild_uninitialized(kind: type, requires_grad: bool, data: Any) -> Any:
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):
-    """A parameter whose shape the first forward of a lazy module decides."""
+    """A parameter whose shape the first forward of a lazy module decides.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.LazyLinear(3)
+    >>> type(layer.weight).__name__
+    'UninitializedParameter'
+    >>> y = layer(torch.zeros(1, 2))
+    >>> type(layer.weight).__name__, layer.weight.shape
+    ('Parameter', torch.Size([3, 2]))
+    """
 
     __slots__ = ()
     cls_to_become = Parameter
@@ -300,7 +309,13 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
-    """A buffer whose shape the first forward of a lazy module decides."""
+    """A buffer whose shape the first forward of a lazy module decides.
+
+    >>> import rushlight as torch
+    >>> norm = torch.nn.LazyBatchNorm1d()
+    >>> type(norm.running_mean).__name__
+    'UninitializedBuffer'
+    """
 
     __slots__ = ()
     __torch_function__ = plain_results

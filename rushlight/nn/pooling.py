@@ -125,13 +125,26 @@ class MaxUnpool1d(_MaxUnpoolNd):
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
-    """Put the maxima of MaxPool2d back where they were, zeros elsewhere."""
+    """Put the maxima of MaxPool2d back where they were, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> pool = torch.nn.MaxPool2d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool2d(2)(*pool(torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])))
+    tensor([[[0., 0.],
+             [4., 0.]]])
+    """
 
     _dims = 2
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
-    """Put the maxima of MaxPool3d back where they were, zeros elsewhere."""
+    """Put the maxima of MaxPool3d back where they were, zeros elsewhere.
+
+    >>> import rushlight as torch
+    >>> pool = torch.nn.MaxPool3d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool3d(2)(*pool(torch.rand(1, 4, 4, 4))).shape
+    torch.Size([1, 4, 4, 4])
+    """
 
     _dims = 3
 
@@ -284,7 +297,12 @@ class LPPool2d(_LPPoolNd):
 
 
 class LPPool3d(_LPPoolNd):
-    """(sum x^p)^(1/p) over each window of (N, C, D, H, W)."""
+    """(sum x^p)^(1/p) over each window of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.LPPool3d(2, 2)(torch.ones(1, 2, 2, 2))
+    tensor([[[[2.8284]]]])
+    """
 
     _dims = 3
 
@@ -374,7 +392,12 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """Maxima over windows chosen so that the volume becomes output_size."""
+    """Maxima over windows chosen so that the volume becomes output_size.
+
+    >>> import rushlight as torch
+    >>> torch.nn.AdaptiveMaxPool3d((1, 2, None))(torch.zeros(4, 5, 6, 7)).shape
+    torch.Size([4, 1, 2, 7])
+    """
 
     _dims = 3
 
@@ -422,12 +445,22 @@ class _FractionalMaxPoolNd(_Pool):
 
 
 class FractionalMaxPool2d(_FractionalMaxPoolNd):
-    """Maxima over windows at random places. Source: Graham, 2014."""
+    """Maxima over windows at random places. Source: Graham, 2014.
+
+    >>> import rushlight as torch
+    >>> torch.nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.rand(1, 8, 8)).shape
+    torch.Size([1, 4, 4])
+    """
 
     _dims = 2
 
 
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
-    """Maxima over windows at random places, in three dimensions."""
+    """Maxima over windows at random places, in three dimensions.
+
+    >>> import rushlight as torch
+    >>> torch.nn.FractionalMaxPool3d(2, output_size=(2, 3, 4))(torch.rand(1, 8, 8, 8)).shape
+    torch.Size([1, 2, 3, 4])
+    """
 
     _dims = 3

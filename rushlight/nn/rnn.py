@@ -60,7 +60,12 @@ def _check_sizes(hidden_size: Any, num_layers: int, proj_size: int) -> None:
 
 
 class RNNBase(Module):
-    """Arguments, weights and the forward that RNN, LSTM and GRU share."""
+    """Arguments, weights and the forward that RNN, LSTM and GRU share.
+
+    >>> import rushlight as torch
+    >>> torch.nn.RNNBase("GRU", 3, 5, num_layers=2).weight_ih_l1.shape
+    torch.Size([15, 5])
+    """
 
     __constants__ = [
         "mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",

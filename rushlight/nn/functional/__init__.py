@@ -4,6 +4,7 @@ from ...core.gates import publish_all as _publish_all
 from ...core.names import explain_missing as _explain_missing
 from .activation import *
 from .attention import *
+from .averaging import *
 from .classification import *
 from .convolution import *
 from .distance import *

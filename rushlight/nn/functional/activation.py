@@ -37,7 +37,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def relu_(input: Tensor) -> Tensor:
-    """In-place version of `relu`."""
+    """In-place version of `relu`.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([-1.0, 2.0])
+    >>> torch.nn.functional.relu_(x) is x, x
+    (True, tensor([0., 2.]))
+    """
     return relu(input, True)
 
 
@@ -66,7 +72,12 @@ def hardtanh(
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """In-place version of `hardtanh`."""
+    """In-place version of `hardtanh`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hardtanh_(torch.tensor([-3.0, 0.5]), -2, 2)
+    tensor([-2.0000,  0.5000])
+    """
     return hardtanh(input, min_val, max_val, True)
 
 
@@ -87,7 +98,12 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """In-place version of `leaky_relu`."""
+    """In-place version of `leaky_relu`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.leaky_relu_(torch.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+    """
     return leaky_relu(input, negative_slope, True)
 
 
@@ -126,6 +142,10 @@ def rrelu(
     """leaky_relu whose slope is drawn uniformly from lower..upper in training, their mean else.
 
     Source: Xu et al. 2015, https://arxiv.org/abs/1505.00853
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.rrelu(torch.tensor([-1.0, 1.0]), 0.1, 0.3)
+    tensor([-0.2000,  1.0000])
     """
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
@@ -157,7 +177,12 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """In-place version of `elu`."""
+    """In-place version of `elu`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.elu_(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
     return elu(input, alpha, True)
 
 
@@ -272,7 +297,12 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x outside of -lambd..lambd, 0 inside."""
+    """x outside of -lambd..lambd, 0 inside.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.hardshrink(torch.tensor([-1.0, 0.3, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
     return n.hardshrink(input, float(lambd))
 
 

@@ -371,7 +371,13 @@ def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
-    """The adjoint of `conv1d`: input (N, C, L), weight (C, O / groups, K)."""
+    """The adjoint of `conv1d`: input (N, C, L), weight (C, O / groups, K).
+
+    >>> import rushlight as torch
+    >>> x, w = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[1.0, 10.0]]])
+    >>> torch.nn.functional.conv_transpose1d(x, w, stride=2)
+    tensor([[[ 1., 10.,  2., 20.]]])
+    """
     return _checked(_transposed, 1, "conv_transpose1d", input, weight, bias, stride, padding,
                     output_padding, groups, dilation)  # fmt: skip
 
@@ -395,12 +401,23 @@ def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
-    """The adjoint of `conv3d`: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW)."""
+    """The adjoint of `conv3d`: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW).
+
+    >>> import rushlight as torch
+    >>> x, w = torch.ones(1, 2, 4, 4, 4), torch.ones(2, 3, 2, 2, 2)
+    >>> torch.nn.functional.conv_transpose3d(x, w, stride=2).shape
+    torch.Size([1, 3, 8, 8, 8])
+    """
     return _checked(_transposed, 3, "conv_transpose3d", input, weight, bias, stride, padding,
                     output_padding, groups, dilation)  # fmt: skip
 
 
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
-    """`conv1d` on (time, batch, channels) with a weight (K, C, O)."""
+    """`conv1d` on (time, batch, channels) with a weight (K, C, O).
+
+    >>> import rushlight as torch
+    >>> torch.conv_tbc(torch.ones(5, 2, 3), torch.ones(2, 3, 4), torch.zeros(4)).shape
+    torch.Size([4, 2, 4])
+    """
     y = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return y.permute(2, 0, 1)

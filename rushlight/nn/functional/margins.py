@@ -81,6 +81,11 @@ def multilabel_margin_loss(
     """sum over labels y and other classes i of max(0, 1 - (x[y] - x[i])) / classes.
 
     Shapes: input (N, C) or (C), target the same: labels first, then -1.
+
+    >>> import rushlight as torch
+    >>> x, y = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]])
+    >>> torch.nn.functional.multilabel_margin_loss(x, y)
+    tensor(0.8500)
     """
     reduction = checked_reduction(reduction, size_average, reduce)
     _check_scores(input)
@@ -108,7 +113,12 @@ def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Any = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """The mean over classes of -(y log sigmoid(x) + (1 - y) log sigmoid(-x))."""
+    """The mean over classes of -(y log sigmoid(x) + (1 - y) log sigmoid(-x)).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 3), torch.ones(1, 3))
+    tensor(0.6931)
+    """
     reduction = checked_reduction(reduction, size_average, reduce)
     loss = -(target * n.log_sigmoid(input) + (1 - target) * n.log_sigmoid(-input))
     if weight is not None:

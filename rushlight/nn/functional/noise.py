@@ -59,7 +59,12 @@ def _feature(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Whole channels of (N, C, L) or (C, L) zeroed with probability `p`."""
+    """Whole channels of (N, C, L) or (C, L) zeroed with probability `p`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.dropout1d(torch.ones(1, 100, 3), 0.5).sum(2).unique()
+    tensor([0., 6.])
+    """
     _check(p)
     if input.ndim not in (2, 3):
         raise RuntimeError(
@@ -113,7 +118,12 @@ def dropout2d(
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Whole channels of (N, C, D, H, W) zeroed with probability `p`."""
+    """Whole channels of (N, C, D, H, W) zeroed with probability `p`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.dropout3d(torch.ones(1, 100, 1, 1, 3), 0.5).sum(4).unique()
+    tensor([0., 6.])
+    """
     _check(p)
     _warn_dims("dropout3d", input.ndim, 3)
     if input.ndim == 5:
@@ -141,6 +151,11 @@ def alpha_dropout(
     """Dropout to selu's lower limit, rescaled so that mean and variance stay.
 
     Source: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
+
+    >>> import rushlight as torch
+    >>> y = torch.nn.functional.alpha_dropout(torch.randn(100_000), 0.2, training=True)
+    >>> abs(round(float(y.mean()), 1)), round(float(y.std()), 1)
+    (0.0, 1.0)
     """
     _check(p)
     if p == 0 or not training or input.numel() == 0:
@@ -151,7 +166,13 @@ def alpha_dropout(
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """`alpha_dropout` of whole channels."""
+    """`alpha_dropout` of whole channels.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.feature_alpha_dropout(torch.ones(1, 2, 3), 0.5, training=False)
+    tensor([[[1., 1., 1.],
+             [1., 1., 1.]]])
+    """
     _check(p)
     if p == 0 or not training or input.numel() == 0:
         return input

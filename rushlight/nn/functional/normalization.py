@@ -279,6 +279,12 @@ def instance_norm(
     """Each channel of each example to mean 0 and variance 1.
 
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.instance_norm(torch.tensor([[[1.0, 3.0]], [[10.0, 30.0]]]))
+    tensor([[[-1.0000,  1.0000]],
+    <BLANKLINE>
+            [[-1.0000,  1.0000]]])
     """
     n.refuse(input, "bool int uint8 complex", "batch_norm")
     _same_type(input, weight, bias, running_var)

@@ -1,9 +1,8 @@
-"""Max, average and power-average pooling over windows of equal size, and its inverse."""
+"""Max pooling over windows of equal size, and how many windows fit."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import prod
 from typing import Any
 
 import rushlight as rl
@@ -11,7 +10,6 @@ import rushlight as rl
 from ...functions import neural as n
 
 __all__ = [
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
     "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices",
     "max_pool3d", "max_pool3d_with_indices",
 ]  # fmt: skip
@@ -69,7 +67,7 @@ def _check_line(input: Tensor, kernel: int, stride: int, padding: int, dilation:
         raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {dilation}")
 
 
-def _check_numbers(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
+def check_numbers(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
     if min(stride) <= 0:
         raise RuntimeError("stride should not be zero")
     if min(kernel) <= 0:
@@ -107,7 +105,7 @@ def _check_halves(kernel: Sizes, padding: Sizes) -> None:
     )
 
 
-def _check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
+def check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
     if input.ndim in (dims + 1, dims + 2):
         return
     if dims == 1:
@@ -145,10 +143,10 @@ def _check_empty(input: Tensor, dims: int) -> None:
     )
 
 
-def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
+def out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> Sizes:
     dims = len(at[0])
     size = input._array.shape[-dims:]
-    out = _fitting(size, at, bool(ceil_mode))
+    out = fitting(size, at, bool(ceil_mode))
     if min(out) < 1:
         if line:
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
@@ -163,20 +161,20 @@ def _out_sizes(input: Tensor, at: Any, ceil_mode: bool, line: bool = False) -> S
 
 
 @lru_cache(512)
-def _fitting(size: Sizes, at: Any, ceil_mode: bool) -> Sizes:
+def fitting(size: Sizes, at: Any, ceil_mode: bool) -> Sizes:
     """How many windows fit in each dimension."""
     return tuple(pooled_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in zip(size, *at))
 
 
 @lru_cache(512)
-def _sound(dims: int, kernel: int, stride: int, padding: int, dilation: int) -> Any:
+def sound(dims: int, kernel: int, stride: int, padding: int, dilation: int) -> Any:
     """The same numbers for every dimension, as tuples; None where a check has something to say."""
     if min(kernel, stride, dilation) < 1 or not 0 <= padding <= kernel // 2:
         return None
     return (kernel,) * dims, (stride,) * dims, (padding,) * dims, (dilation,) * dims
 
 
-def _usual(
+def usual(
     dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> Any:  # fmt: skip
     """What four plain numbers say of an input that suits them, soon found; None elsewhere."""
@@ -186,7 +184,7 @@ def _usual(
         return None
     if len(sizes) not in (dims + 1, dims + 2) or 0 in sizes[-dims - 1 :]:
         return None
-    return _sound(dims, kernel, stride, padding, dilation)
+    return sound(dims, kernel, stride, padding, dilation)
 
 
 def _max_numbers(
@@ -204,8 +202,8 @@ def _max_numbers(
     if line:
         _check_line(input, kernel[0], step[0], pad[0], spacing[0])
     else:
-        _check_rank(input, dims, True)
-        _check_numbers(kernel, step, pad, spacing)
+        check_rank(input, dims, True)
+        check_numbers(kernel, step, pad, spacing)
         _check_empty(input, dims)
         _check_halves(kernel, pad)
     return kernel, step, pad, spacing
@@ -216,10 +214,10 @@ def _max_pool(
     ceil_mode: bool, indices: bool,
 ) -> Any:  # fmt: skip
     line = dims == 1 and not indices
-    at = _usual(dims, input, kernel_size, stride, padding, dilation)
+    at = usual(dims, input, kernel_size, stride, padding, dilation)
     if at is None:
         at = _max_numbers(dims, input, kernel_size, stride, padding, dilation, line)
-    at = (*at, _out_sizes(input, at, ceil_mode, line))
+    at = (*at, out_sizes(input, at, ceil_mode, line))
     whole = input._array.ndim == dims + 2
     batch = input if whole else input.unsqueeze(0)
     if not indices and not n.has_derivative(input):
@@ -238,7 +236,12 @@ def max_pool1d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest value of each window of (N, C, L)."""
+    """The largest value of each window of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2, stride=1)
+    tensor([[3., 3.]])
+    """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -262,7 +265,12 @@ def max_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest value of each window of (N, C, D, H, W)."""
+    """The largest value of each window of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool3d(torch.arange(8.0).view(1, 2, 2, 2), 2)
+    tensor([[[[7.]]]])
+    """
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -270,7 +278,12 @@ def max_pool1d_with_indices(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """`max_pool1d` with the indices."""
+    """`max_pool1d` with the indices.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool1d_with_indices(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -278,7 +291,12 @@ def max_pool2d_with_indices(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """`max_pool2d` with the indices."""
+    """`max_pool2d` with the indices.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool2d_with_indices(torch.tensor([[[1.0, 3.0], [2.0, 0.0]]]), 2)
+    (tensor([[[3.]]]), tensor([[[1]]]))
+    """
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -286,205 +304,10 @@ def max_pool3d_with_indices(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """`max_pool3d` with the indices."""
+    """`max_pool3d` with the indices.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.max_pool3d_with_indices(torch.arange(8.0).view(1, 2, 2, 2), 2)[1]
+    tensor([[[[7]]]])
+    """
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
-
-
-def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bool) -> Tensor:
-    """How many elements each window of one dimension averages over."""
-    starts = rl.arange(out) * stride - padding
-    ends = (starts + kernel).clamp(max=size + padding)
-    if not pad:
-        starts, ends = starts.clamp(min=0), ends.clamp(max=size)
-    return ends - starts
-
-
-@lru_cache(512)
-def _even(size: Sizes, at: Any, count_include_pad: bool) -> bool:
-    """Whether every window averages over the same number of elements."""
-    kernel, stride, padding, _, out = at
-    return all(
-        (o - 1) * s + k <= n + (2 if count_include_pad else 1) * p and (count_include_pad or not p)
-        for n, k, s, p, o in zip(size, kernel, stride, padding, out)
-    )
-
-
-def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
-    """The number to divide by: one for all windows, or a tensor where they differ."""
-    if _even(size, at, bool(count_include_pad)):
-        return prod(at[0])
-    kernel, stride, padding, _, out = at
-    counts = [_counts(*one, count_include_pad) for one in zip(size, kernel, stride, padding, out)]
-    total = counts[0]
-    for count in counts[1:]:
-        total = total.unsqueeze(-1) * count
-    first = prod(kernel)
-    return first if bool((n.settled(total) == first).all()) else total
-
-
-def _sums(
-    dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
-) -> tuple[Tensor, Any]:
-    at = None if dims == 3 else _usual(dims, input, kernel_size, stride, padding, 1)
-    if at is None:
-        at = _sum_numbers(dims, input, kernel_size, stride, padding)
-    at = (*at, _out_sizes(input, at, ceil_mode))
-    whole = input._array.ndim == dims + 2
-    y = n.sum_pool(input if whole else input.unsqueeze(0), *at)
-    return (y if whole else y.squeeze(0)), at
-
-
-def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any) -> Any:
-    """Kernel, stride, padding and dilation as tuples, checked as torch checks them."""
-    name = f"avg_pool{dims}d"
-    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = (
-        kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
-    )
-    pad = sizes_of(padding, dims, name, "padding")
-    ones = (1,) * dims
-    _check_rank(input, dims, False)
-    _check_numbers(kernel, step, pad, ones)
-    if dims == 3:
-        size = input.shape[-3:]
-        if any(k > i for k, i in zip(kernel, size)):  # without what is padded
-            raise RuntimeError(
-                f"input image (T: {size[0]} H: {size[1]} W: {size[2]}) smaller than kernel size"
-                f" (kT: {kernel[0]} kH: {kernel[1]} kW: {kernel[2]})"
-            )
-    return kernel, step, pad, ones
-
-
-def _plan(
-    dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool
-) -> Any:
-    """What is asked of plain numbers, and found once for each shape of a batch of images."""
-    stride = kernel if stride is None else stride
-    if dims == 3 or not type(kernel) is type(stride) is type(padding) is int:
-        return None
-    return _planned(dims, input._array.shape, kernel, stride, padding, bool(ceil_mode), include)
-
-
-@lru_cache(512)
-def _planned(
-    dims: int, shape: Sizes, kernel: int, stride: int, padding: int, ceil_mode: bool, include: bool
-) -> Any:
-    """The numbers of the windows of sums, and what makes means of those.
-
-    None where windows differ in size, a check has something to say, or it is one image alone.
-    """
-    numbers = _sound(dims, kernel, stride, padding, 1)
-    if numbers is None or len(shape) != dims + 2 or 0 in shape[1:]:
-        return None
-    size = shape[2:]
-    at = (*numbers, _fitting(size, numbers, ceil_mode))
-    if min(at[-1]) < 1 or not _even(size, at, bool(include)):
-        return None
-    return at, 1.0 / prod(numbers[0])
-
-
-_AVERAGES = {1: "avg_pool2d", 2: "avg_pool2d", 3: "avg_pool3d_out_frame"}  # torch's kernels
-
-
-def averaged(
-    dims: int, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:  # fmt: skip
-    """The mean of each window, in one to three dimensions."""
-    if divisor_override == 0:
-        raise RuntimeError("divisor must be not zero")
-    kind = input.dtype
-    if not kind.is_floating_point and kind is not rl.int64:
-        raise n.not_implemented(_AVERAGES[dims], kind)
-    if divisor_override is None and kind is not rl.int64:
-        plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-        if plan is not None:
-            at, factor = plan
-            return n.sum_pool(input, *at) * factor
-    total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
-    divisor = divisor_override
-    if divisor is None:
-        divisor = _divisor(input._array.shape[-dims:], at, count_include_pad)
-    if not total.is_floating_point():
-        return rl.div(total, divisor, rounding_mode="trunc")
-    if isinstance(divisor, int):
-        return total * (1.0 / divisor)
-    return total / divisor.to(total.dtype)
-
-
-def avg_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:  # fmt: skip
-    """The mean of each window of (N, C, L)."""
-    y = averaged(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
-    return n.named(y, "SqueezeBackward1")
-
-
-def avg_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:  # fmt: skip
-    """The mean of each window of (N, C, H, W).
-
-    >>> import rushlight as torch
-    >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
-    tensor([[[[2.5000]]]])
-    """
-    y = averaged(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                 divisor_override)  # fmt: skip
-    return n.whole(y, "AvgPool2DBackward0")
-
-
-@n.goes_by("AvgPool3DBackward0")
-def avg_pool3d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:  # fmt: skip
-    """The mean of each window of (N, C, D, H, W).
-
-    >>> import rushlight as torch
-    >>> torch.nn.functional.avg_pool3d(torch.zeros(1, 4, 4, 4), 2).shape
-    torch.Size([1, 2, 2, 2])
-    """
-    n.refuse(input, "float16 bfloat16", _AVERAGES[3])
-    return averaged(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                     divisor_override)  # fmt: skip
-
-
-def _lp_pool(
-    dims: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
-) -> Tensor:
-    n.refuse(input, "uint8 complex", _AVERAGES[dims])
-    powers, at = _sums(dims, input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    # torch averages (over what lies inside) and multiplies by the kernel's size
-    divisor = _divisor(tuple(input.shape[-dims:]), at, True)
-    if not isinstance(divisor, int):
-        powers = powers / divisor.to(powers.dtype) * prod(at[0])
-    return (powers.sign() * powers.abs().relu()).pow(1.0 / norm_type)
-
-
-def lp_pool1d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
-    """The p-norm of each window of (N, C, L), without absolute values."""
-    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
-    """The p-norm of each window of (N, C, H, W), without absolute values.
-
-    >>> import rushlight as torch
-    >>> torch.nn.functional.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
-    tensor([[[2.]]])
-    """
-    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-def lp_pool3d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
-    """The p-norm of each window of (N, C, D, H, W), without absolute values."""
-    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

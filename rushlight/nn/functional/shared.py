@@ -8,6 +8,7 @@ import rushlight as rl
 
 from . import (
     activation,
+    averaging,
     classification,
     convolution,
     distance,
@@ -43,7 +44,7 @@ conv_tbc = convolution.conv_tbc
 conv_transpose1d = convolution.conv_transpose1d
 conv_transpose2d = convolution.conv_transpose2d
 conv_transpose3d = convolution.conv_transpose3d
-avg_pool1d, max_pool1d = pooling.avg_pool1d, pooling.max_pool1d
+avg_pool1d, max_pool1d = averaging.avg_pool1d, pooling.max_pool1d
 max_pool2d, max_pool3d = pooling.max_pool2d, pooling.max_pool3d
 max_pool1d_with_indices = pooling.max_pool1d_with_indices
 bilinear, rms_norm = lines.bilinear, normalization.rms_norm
@@ -58,27 +59,52 @@ pixel_shuffle, pixel_unshuffle = padding.pixel_shuffle, padding.pixel_unshuffle
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
-    """`nn.functional.adaptive_max_pool1d` with its indices."""
+    """`nn.functional.adaptive_max_pool1d` with its indices.
+
+    >>> import rushlight as torch
+    >>> torch.adaptive_max_pool1d(torch.tensor([[3.0, 1.0]]), 1)
+    (tensor([[3.]]), tensor([[0]]))
+    """
     return windows.adaptive_max_pool1d(input, output_size, True)
 
 
 def constant_pad_nd(input: Tensor, pad: Any, value: complex = 0) -> Tensor:
-    """`nn.functional.pad` with a constant, which may be complex."""
+    """`nn.functional.pad` with a constant, which may be complex.
+
+    >>> import rushlight as torch
+    >>> torch.constant_pad_nd(torch.tensor([1.0, 2.0]), (1, 2), 9)
+    tensor([9., 1., 2., 9., 9.])
+    """
     return padding.constant(input, pad, value)
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.dropout`; torch wants all three arguments here."""
+    """`nn.functional.dropout`; torch wants all three arguments here.
+
+    >>> import rushlight as torch
+    >>> torch.dropout(torch.ones(1000), 0.5, True).unique()
+    tensor([0., 2.])
+    """
     return drops.dropout(input, p, train)
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.alpha_dropout`."""
+    """`nn.functional.alpha_dropout`.
+
+    >>> import rushlight as torch
+    >>> torch.alpha_dropout(torch.ones(3), 0.5, False)
+    tensor([1., 1., 1.])
+    """
     return drops.alpha_dropout(input, p, train)
 
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.feature_alpha_dropout`."""
+    """`nn.functional.feature_alpha_dropout`.
+
+    >>> import rushlight as torch
+    >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
+    tensor([[1., 1.]])
+    """
     return drops.feature_alpha_dropout(input, p, train)
 
 
@@ -86,7 +112,14 @@ def embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.embedding` with the table first."""
+    """`nn.functional.embedding` with the table first.
+
+    >>> import rushlight as torch
+    >>> torch.embedding(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0, 1]))
+    tensor([[3., 4.],
+            [1., 2.],
+            [3., 4.]])
+    """
     padding = None if padding_idx < 0 else padding_idx
     return rl.nn.functional.embedding(indices, weight, padding, None, 2.0, scale_grad_by_freq)
 
@@ -95,7 +128,14 @@ def batch_norm(
     input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
     momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.batch_norm` with weight and bias before the running statistics."""
+    """`nn.functional.batch_norm` with weight and bias before the running statistics.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
     return normalization.batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )
@@ -105,7 +145,13 @@ def instance_norm(
     input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any,
     use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.instance_norm` with weight and bias before the running statistics."""
+    """`nn.functional.instance_norm` with weight and bias before the running statistics.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([[[1.0, 3.0]]])
+    >>> torch.instance_norm(x, None, None, None, None, True, 0.1, 0.0, False)
+    tensor([[[-1.,  1.]]])
+    """
     return normalization.instance_norm(
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
@@ -115,7 +161,12 @@ def layer_norm(
     input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.layer_norm`."""
+    """`nn.functional.layer_norm`.
+
+    >>> import rushlight as torch
+    >>> torch.layer_norm(torch.tensor([1.0, 3.0]), (2,), eps=0.0)
+    tensor([-1.,  1.])
+    """
     return normalization.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -123,7 +174,12 @@ def group_norm(
     input: Tensor, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.group_norm`."""
+    """`nn.functional.group_norm`.
+
+    >>> import rushlight as torch
+    >>> torch.group_norm(torch.tensor([[1.0, 3.0, 10.0, 30.0]]), 2, eps=0.0)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
     return normalization.group_norm(input, num_groups, weight, bias, eps)
 
 

@@ -103,7 +103,14 @@ def max_unpool2d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
-    """The partial inverse of `max_pool2d`."""
+    """The partial inverse of `max_pool2d`.
+
+    >>> import rushlight as torch
+    >>> places = torch.tensor([[[2]]])
+    >>> torch.nn.functional.max_unpool2d(torch.tensor([[[4.0]]]), places, 2)
+    tensor([[[0., 0.],
+             [4., 0.]]])
+    """
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -112,5 +119,11 @@ def max_unpool3d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
-    """The partial inverse of `max_pool3d`."""
+    """The partial inverse of `max_pool3d`.
+
+    >>> import rushlight as torch
+    >>> places = torch.tensor([[[[7]]]])
+    >>> torch.nn.functional.max_unpool3d(torch.tensor([[[[4.0]]]]), places, 2).flatten()
+    tensor([0., 0., 0., 0., 0., 0., 0., 4.])
+    """
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

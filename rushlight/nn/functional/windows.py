@@ -8,7 +8,8 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
-from .pooling import averaged, sizes_of
+from .averaging import averaged
+from .pooling import sizes_of
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -125,7 +126,12 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
 
 @n.goes_by("SqueezeBackward1")
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of as many windows as asked for, of (N, C, L)."""
+    """The means of as many windows as asked for, of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_avg_pool1d(torch.arange(6.0)[None], 3)
+    tensor([[0.5000, 2.5000, 4.5000]])
+    """
     return _adaptive_avg(1, input, output_size)
 
 
@@ -140,7 +146,12 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of as many windows as asked for, of (N, C, D, H, W)."""
+    """The means of as many windows as asked for, of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 4, 4, 4), (1, 2, None)).shape
+    torch.Size([1, 1, 2, 4])
+    """
     return _adaptive_avg(3, input, output_size)
 
 
@@ -177,7 +188,12 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
 
 @n.goes_by("SqueezeBackward1")
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of as many windows as asked for, of (N, C, L)."""
+    """The maxima of as many windows as asked for, of (N, C, L).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_max_pool1d(torch.arange(6.0)[None], 3)
+    tensor([[1., 3., 5.]])
+    """
     return _adaptive_max(1, input, output_size, return_indices)
 
 
@@ -194,7 +210,12 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 
 @n.goes_by("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of as many windows as asked for, of (N, C, D, H, W)."""
+    """The maxima of as many windows as asked for, of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_max_pool3d(torch.ones(1, 4, 4, 4), 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
     return _adaptive_max(3, input, output_size, return_indices)
 
 
@@ -202,7 +223,12 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
-    """`adaptive_max_pool1d` with the indices."""
+    """`adaptive_max_pool1d` with the indices.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.adaptive_max_pool1d_with_indices(torch.tensor([[3.0, 1.0]]), 1)
+    (tensor([[3.]]), tensor([[0]]))
+    """
     return _adaptive_max(1, input, output_size, True)
 
 
@@ -210,7 +236,13 @@ def adaptive_max_pool1d_with_indices(
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
-    """`adaptive_max_pool2d` with the indices."""
+    """`adaptive_max_pool2d` with the indices.
+
+    >>> import rushlight as torch
+    >>> F = torch.nn.functional
+    >>> F.adaptive_max_pool2d_with_indices(torch.tensor([[[3.0, 1.0]]]), 1)
+    (tensor([[[3.]]]), tensor([[[0]]]))
+    """
     return _adaptive_max(2, input, output_size, True)
 
 
@@ -218,7 +250,13 @@ def adaptive_max_pool2d_with_indices(
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
-    """`adaptive_max_pool3d` with the indices."""
+    """`adaptive_max_pool3d` with the indices.
+
+    >>> import rushlight as torch
+    >>> F = torch.nn.functional
+    >>> F.adaptive_max_pool3d_with_indices(torch.tensor([[[[3.0, 1.0]]]]), 1)[1]
+    tensor([[[[0]]]])
+    """
     return _adaptive_max(3, input, output_size, True)
 
 
@@ -286,6 +324,10 @@ def fractional_max_pool2d(
     """Maxima of windows at random uneven steps, of (N, C, H, W).
 
     Source: Graham 2014, https://arxiv.org/abs/1412.6071
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.fractional_max_pool2d(torch.rand(1, 8, 8), 2, output_size=3).shape
+    torch.Size([1, 3, 3])
     """
     return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices,
                        _random_samples)  # fmt: skip
@@ -296,7 +338,12 @@ def fractional_max_pool3d(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
 ) -> Any:  # fmt: skip
-    """Maxima of windows at random uneven steps, of (N, C, D, H, W)."""
+    """Maxima of windows at random uneven steps, of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.fractional_max_pool3d(torch.rand(1, 8, 8, 8), 2, output_size=3).shape
+    torch.Size([1, 3, 3, 3])
+    """
     return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices,
                        _random_samples)  # fmt: skip
 
@@ -306,7 +353,14 @@ def fractional_max_pool2d_with_indices(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
 ) -> Any:  # fmt: skip
-    """`fractional_max_pool2d` with the indices."""
+    """`fractional_max_pool2d` with the indices.
+
+    >>> import rushlight as torch
+    >>> F = torch.nn.functional
+    >>> y, places = F.fractional_max_pool2d_with_indices(torch.rand(1, 8, 8), 2, output_size=3)
+    >>> places.dtype
+    torch.int64
+    """
     return _fractional(2, input, kernel_size, output_size, output_ratio, True, _random_samples)
 
 
@@ -315,5 +369,12 @@ def fractional_max_pool3d_with_indices(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Any = None,
 ) -> Any:  # fmt: skip
-    """`fractional_max_pool3d` with the indices."""
+    """`fractional_max_pool3d` with the indices.
+
+    >>> import rushlight as torch
+    >>> F = torch.nn.functional
+    >>> y, places = F.fractional_max_pool3d_with_indices(torch.rand(1, 8, 8, 8), 2, output_size=3)
+    >>> places.shape
+    torch.Size([1, 3, 3, 3])
+    """
     return _fractional(3, input, kernel_size, output_size, output_ratio, True, _random_samples)

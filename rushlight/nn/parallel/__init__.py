@@ -17,7 +17,13 @@ __all__ = [
 
 
 class DataParallel(Module):
-    """A wrapper that splits batches over GPUs; without any it calls `module` itself."""
+    """A wrapper that splits batches over GPUs; without any it calls `module` itself.
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.DataParallel(torch.nn.Linear(2, 3))
+    >>> net(torch.zeros(4, 2)).shape, list(net.state_dict())
+    (torch.Size([4, 3]), ['module.weight', 'module.bias'])
+    """
 
     def __init__(
         self, module: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0

@@ -12,6 +12,10 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
     """A module of `module_cls` whose parameters hold undefined values.
 
     The class must take a `device` argument, as in torch.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.skip_init(torch.nn.Linear, 2, 3)
+    Linear(in_features=2, out_features=3, bias=True)
     """
     if not issubclass(module_cls, Module):
         raise RuntimeError(f"Expected a Module; got {module_cls}")

@@ -23,6 +23,12 @@ class PackedSequence(_PackedFields):
 
     data: the rows of step 0 of all sequences (longest first), then of step 1, ... batch_sizes: how
     many sequences reach each step. sorted_indices: the order the batch was put in.
+
+    >>> import rushlight as torch
+    >>> rows = [torch.tensor([1, 2, 3]), torch.tensor([4])]
+    >>> pack = torch.nn.utils.rnn.pack_sequence(rows)
+    >>> pack.data, pack.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
 
     __slots__ = ()
@@ -98,7 +104,12 @@ class PackedSequence(_PackedFields):
 
 
 def invert_permutation(permutation: Any) -> Any:
-    """The order that undoes `permutation` (N)."""
+    """The order that undoes `permutation` (N).
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.rnn.invert_permutation(torch.tensor([2, 0, 1]))
+    tensor([1, 2, 0])
+    """
     if permutation is None:
         return None
     output = rl.empty_like(permutation)
@@ -249,7 +260,13 @@ def _check_rest(sequences: list[Any]) -> None:
 
 
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
-    """The sequences (T_i, *) of a padded batch."""
+    """The sequences (T_i, *) of a padded batch.
+
+    >>> import rushlight as torch
+    >>> padded = torch.tensor([[1, 4], [2, 0]])
+    >>> torch.nn.utils.rnn.unpad_sequence(padded, torch.tensor([2, 1]))
+    [tensor([1, 2]), tensor([4])]
+    """
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
     return [row[: int(length)] for row, length in zip(padded_sequences, lengths)]
@@ -267,6 +284,12 @@ def pack_sequence(sequences: list[Any], enforce_sorted: bool = True) -> PackedSe
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
-    """The list of sequences (T_i, *) of a pack."""
+    """The list of sequences (T_i, *) of a pack.
+
+    >>> import rushlight as torch
+    >>> rows = [torch.tensor([1, 2, 3]), torch.tensor([4])]
+    >>> torch.nn.utils.rnn.unpack_sequence(torch.nn.utils.rnn.pack_sequence(rows))
+    [tensor([1, 2, 3]), tensor([4])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

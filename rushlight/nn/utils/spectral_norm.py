@@ -98,6 +98,12 @@ def spectral_norm(
     """Divide parameter `name` by its largest singular value before every forward.
 
     Source: Miyato et al., 2018. Returns the module.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(4, 4), n_power_iterations=50)
+    >>> y = layer(torch.zeros(1, 4))
+    >>> round(float(torch.linalg.matrix_norm(layer.weight, 2)), 2)
+    1.0
     """
     dim = transposed_dim(module) if dim is None else dim
     SpectralNorm.apply(module, name, n_power_iterations, dim, eps)
@@ -105,7 +111,13 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
-    """Undo spectral_norm; returns the module."""
+    """Undo spectral_norm; returns the module.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(4, 4))
+    >>> list(torch.nn.utils.remove_spectral_norm(layer).state_dict())
+    ['bias', 'weight']
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, SpectralNorm) and hook.name == name:
             hook.remove(module)

@@ -55,6 +55,13 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     """Give parameter `name` a learned length and direction; returns the module.
 
     dim: a length for each index along it; None: one for all. Source: Salimans and Kingma, 2016.
+
+    >>> import rushlight as torch
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):  # torch recommends parametrizations
+    ...     layer = torch.nn.utils.weight_norm(torch.nn.Linear(4, 2))
+    >>> layer.weight_g.shape, layer.weight_v.shape
+    (torch.Size([2, 1]), torch.Size([2, 4]))
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of "
@@ -67,7 +74,15 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
 
 
 def remove_weight_norm(module: Any, name: str = "weight") -> Any:
-    """Undo weight_norm; returns the module."""
+    """Undo weight_norm; returns the module.
+
+    >>> import rushlight as torch
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):  # torch recommends parametrizations
+    ...     layer = torch.nn.utils.weight_norm(torch.nn.Linear(4, 2))
+    >>> list(torch.nn.utils.remove_weight_norm(layer).state_dict())
+    ['bias', 'weight']
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, WeightNorm) and hook.name == name:
             hook.remove(module)
