@@ -20,8 +20,10 @@ from rushlight.utils import tensorboard
 
 
 @pytest.fixture
-def no_room() -> Iterator[None]:
-    """No file may grow beyond 16 kB."""
+def no_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No file may grow beyond 16 kB; modules first imported meanwhile leave no half of theirs."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))
     yield
