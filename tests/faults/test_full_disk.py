@@ -32,12 +32,12 @@ def no_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_shared_file_is_not_mapped_where_there_is_no_room(tmp_path: Path, no_room: None) -> None:
     path = tmp_path / "weights.bin"
-    rl.from_file(path, shared=True, size=1000).fill_(2)
+    rl.from_file(str(path), shared=True, size=1000).fill_(2)
     for create in (rl.from_file, rl.UntypedStorage.from_file):
         with pytest.raises(RuntimeError, match=r"unable to open file <.*weights.bin>"):
-            create(path, True, 1_000_000)
+            create(str(path), True, 1_000_000)
         assert path.stat().st_size == 4000
-    assert rl.from_file(path, size=1000).sum().item() == 2000
+    assert rl.from_file(str(path), size=1000).sum().item() == 2000
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot set room aside")
