@@ -15,7 +15,13 @@ __all__ = ["Beta"]
 
 
 class Beta(ExponentialFamily):
-    """Proportional to x^(a - 1) (1 - x)^(b - 1), a and b being `concentration1` and `0`."""
+    """Proportional to x^(a - 1) (1 - x)^(b - 1), a and b being `concentration1` and `0`.
+
+    >>> import rushlight as torch
+    >>> beta = torch.distributions.Beta(torch.tensor(2.0), torch.tensor(3.0))
+    >>> beta.mean, beta.variance
+    (tensor(0.4000), tensor(0.0400))
+    """
 
     arg_constraints: Any = {
         "concentration1": constraints.positive, "concentration0": constraints.positive

@@ -19,7 +19,13 @@ def half_relu(x: Any) -> Any:
 
 
 class Binomial(SuccessProbability, Distribution):
-    """C(n, k) p^k (1 - p)^(n - k), n being `total_count`."""
+    """C(n, k) p^k (1 - p)^(n - k), n being `total_count`.
+
+    >>> import rushlight as torch
+    >>> binomial = torch.distributions.Binomial(4, probs=torch.tensor(0.5))
+    >>> binomial.log_prob(torch.tensor(2.0)).exp()
+    tensor(0.3750)
+    """
 
     arg_constraints: Any = {
         "total_count": constraints.nonnegative_integer,

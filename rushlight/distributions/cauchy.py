@@ -15,7 +15,13 @@ __all__ = ["Cauchy"]
 
 
 class Cauchy(Distribution):
-    """1 / (pi scale (1 + ((x - loc) / scale)^2))."""
+    """1 / (pi scale (1 + ((x - loc) / scale)^2)).
+
+    >>> import rushlight as torch
+    >>> cauchy = torch.distributions.Cauchy(torch.tensor(0.0), torch.tensor(1.0))
+    >>> cauchy.log_prob(torch.tensor(0.0)).exp() * torch.pi
+    tensor(1.0000)
+    """
 
     arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
     support: Any = constraints.real

@@ -11,7 +11,13 @@ __all__ = ["Chi2"]
 
 
 class Chi2(Gamma):
-    """Gamma(df / 2, 1 / 2): the sum of `df` squared standard normal numbers."""
+    """Gamma(df / 2, 1 / 2): the sum of `df` squared standard normal numbers.
+
+    >>> import rushlight as torch
+    >>> chi2 = torch.distributions.Chi2(torch.tensor(3.0))
+    >>> chi2.mean, chi2.variance
+    (tensor(3.), tensor(6.))
+    """
 
     arg_constraints: Any = {"df": constraints.positive}
 

@@ -20,6 +20,10 @@ class Constraint:
     """A region; `check` says for each event whether it lies inside.
 
     is_discrete: whether it holds isolated values; event_dim: how many dimensions an event has.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.positive.check(torch.tensor([-1.0, 2.0]))
+    tensor([False,  True])
     """
 
     is_discrete: Any = False
@@ -64,7 +68,15 @@ class _Dependent(Constraint):
 
 
 class _DependentProperty(property, _Dependent):
-    """A property that gives a region, and on the class stands for one."""
+    """A property that gives a region, and on the class stands for one.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Uniform.support.is_discrete
+    False
+    >>> uniform = torch.distributions.Uniform(0.0, 2.0)
+    >>> uniform.support.check(torch.tensor([1.0, 3.0]))
+    tensor([ True, False])
+    """
 
     def __init__(self, fn: Any = None, *, is_discrete: Any = NotImplemented,
                  event_dim: Any = NotImplemented) -> None:  # fmt: skip
@@ -76,12 +88,24 @@ class _DependentProperty(property, _Dependent):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether a region depends on other parameters."""
+    """Whether a region depends on other parameters.
+
+    >>> import rushlight as torch
+    >>> c = torch.distributions.constraints
+    >>> c.is_dependent(c.dependent), c.is_dependent(c.positive)
+    (True, False)
+    """
     return isinstance(constraint, _Dependent)
 
 
 class _Independent(Constraint):
-    """`base` with some batch dimensions counted as part of the event."""
+    """`base` with some batch dimensions counted as part of the event.
+
+    >>> import rushlight as torch
+    >>> c = torch.distributions.constraints
+    >>> c.independent(c.positive, 1).check(torch.tensor([[1.0, 2.0], [1.0, -2.0]]))
+    tensor([ True, False])
+    """
 
     def __init__(self, base_constraint: Any, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint = base_constraint
@@ -175,6 +199,13 @@ class _Between(_Bounded):
 
 
 class _IntegerInterval(_Between):
+    """hole numbers from `lower_bound` to `upper_bound`, both included.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.integer_interval(0, 2).check(torch.tensor([0.5, 2.0]))
+    tensor([False,  True])
+    """
+
     is_discrete = True
 
     def check(self, value: Any) -> Any:
@@ -201,26 +232,61 @@ class _Real(Constraint):
 
 
 class _GreaterThan(_Lower):
+    """umbers beyond `lower_bound`.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.greater_than(1).check(torch.tensor([1.0, 2.0]))
+    tensor([False,  True])
+    """
+
     def check(self, value: Any) -> Any:
         return self.lower_bound < value
 
 
 class _GreaterThanEq(_Lower):
+    """umbers from `lower_bound` on.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.greater_than_eq(1).check(torch.tensor([1.0, 2.0]))
+    tensor([True, True])
+    """
+
     def check(self, value: Any) -> Any:
         return self.lower_bound <= value
 
 
 class _LessThan(_Upper):
+    """umbers below `upper_bound`.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.less_than(2).check(torch.tensor([1.0, 2.0]))
+    tensor([ True, False])
+    """
+
     def check(self, value: Any) -> Any:
         return value < self.upper_bound
 
 
 class _Interval(_Between):
+    """umbers from `lower_bound` to `upper_bound`, both included.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.interval(0, 1).check(torch.tensor([1.0, 2.0]))
+    tensor([ True, False])
+    """
+
     def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
 class _HalfOpenInterval(_Between):
+    """umbers from `lower_bound` on and below `upper_bound`.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.half_open_interval(0, 1).check(torch.tensor([0.0, 1.0]))
+    tensor([ True, False])
+    """
+
     def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
@@ -233,6 +299,13 @@ class _Simplex(Constraint):
 
 
 class _Multinomial(Constraint):
+    """ounts (*, K), none negative, that sum to `upper_bound` at most.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.constraints.multinomial(3).check(torch.tensor([[1, 2], [2, 2]]))
+    tensor([ True, False])
+    """
+
     is_discrete = True
     event_dim = 1
 
@@ -295,7 +368,14 @@ class _PositiveDefinite(_Symmetric):
 
 
 class _Cat(Constraint):
-    """Regions side by side along a dimension."""
+    """Regions side by side along a dimension.
+
+    >>> import rushlight as torch
+    >>> c = torch.distributions.constraints
+    >>> both = c.cat([c.positive, c.unit_interval], dim=0, lengths=[1, 2])
+    >>> both.check(torch.tensor([5.0, 0.5, 5.0]))
+    tensor([ True,  True, False])
+    """
 
     def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
         self.cseq, self.dim = list(cseq), dim
@@ -315,7 +395,13 @@ class _Cat(Constraint):
 
 
 class _Stack(Constraint):
-    """Regions stacked along a dimension."""
+    """Regions stacked along a dimension.
+
+    >>> import rushlight as torch
+    >>> c = torch.distributions.constraints
+    >>> c.stack([c.positive, c.unit_interval], dim=0).check(torch.tensor([5.0, 5.0]))
+    tensor([ True, False])
+    """
 
     def __init__(self, cseq: Any, dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim

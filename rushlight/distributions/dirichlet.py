@@ -13,7 +13,13 @@ __all__ = ["Dirichlet"]
 
 
 class Dirichlet(ExponentialFamily):
-    """Proportional to the product of x_k^(c_k - 1) over the simplex, c being `concentration`."""
+    """Proportional to the product of x_k^(c_k - 1) over the simplex, c being `concentration`.
+
+    >>> import rushlight as torch
+    >>> dirichlet = torch.distributions.Dirichlet(torch.tensor([1.0, 3.0]))
+    >>> dirichlet.mean, dirichlet.sample().sum().round()
+    (tensor([0.2500, 0.7500]), tensor(1.))
+    """
 
     arg_constraints: Any = {"concentration": constraints.independent(constraints.positive, 1)}
     support: Any = constraints.simplex

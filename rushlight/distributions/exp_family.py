@@ -12,7 +12,13 @@ __all__ = ["ExponentialFamily"]
 
 
 class ExponentialFamily(Distribution):
-    """Base of those distributions: entropy and divergence follow from F by differentiation."""
+    """Base of those distributions: entropy and divergence follow from F by differentiation.
+
+    >>> import rushlight as torch
+    >>> poisson = torch.distributions.Poisson(torch.tensor(2.0))
+    >>> isinstance(poisson, torch.distributions.ExponentialFamily)
+    True
+    """
 
     @property
     def _natural_params(self) -> tuple[Any, ...]:

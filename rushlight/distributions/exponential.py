@@ -14,7 +14,13 @@ __all__ = ["Exponential"]
 
 
 class Exponential(ExponentialFamily):
-    """rate e^(-rate x)."""
+    """rate e^(-rate x).
+
+    >>> import rushlight as torch
+    >>> exponential = torch.distributions.Exponential(torch.tensor(0.5))
+    >>> exponential.mean, exponential.log_prob(torch.tensor(0.0)).exp()
+    (tensor(2.), tensor(0.5000))
+    """
 
     arg_constraints: Any = {"rate": constraints.positive}
     support: Any = constraints.nonnegative

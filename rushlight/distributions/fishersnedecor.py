@@ -15,7 +15,12 @@ __all__ = ["FisherSnedecor"]
 
 
 class FisherSnedecor(Distribution):
-    """(a / df1) / (b / df2), a and b from Chi2(df1) and Chi2(df2)."""
+    """(a / df1) / (b / df2), a and b from Chi2(df1) and Chi2(df2).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.FisherSnedecor(torch.tensor(3.0), torch.tensor(4.0)).mean
+    tensor(2.)
+    """
 
     arg_constraints: Any = {"df1": constraints.positive, "df2": constraints.positive}
     support: Any = constraints.positive

@@ -14,7 +14,13 @@ __all__ = ["Gamma"]
 
 
 class Gamma(ExponentialFamily):
-    """rate^c x^(c - 1) e^(-rate x) / Gamma(c), c being `concentration`."""
+    """rate^c x^(c - 1) e^(-rate x) / Gamma(c), c being `concentration`.
+
+    >>> import rushlight as torch
+    >>> gamma = torch.distributions.Gamma(torch.tensor(2.0), torch.tensor(4.0))
+    >>> gamma.mean, gamma.variance
+    (tensor(0.5000), tensor(0.1250))
+    """
 
     arg_constraints: Any = {
         "concentration": constraints.positive, "rate": constraints.positive

@@ -14,7 +14,13 @@ __all__ = ["Geometric"]
 
 
 class Geometric(SuccessProbability, Distribution):
-    """p (1 - p)^k."""
+    """p (1 - p)^k.
+
+    >>> import rushlight as torch
+    >>> geometric = torch.distributions.Geometric(torch.tensor(0.25))
+    >>> geometric.mean, geometric.log_prob(torch.tensor(1.0)).exp()
+    (tensor(3.), tensor(0.1875))
+    """
 
     arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     support: Any = constraints.nonnegative_integer

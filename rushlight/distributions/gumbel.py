@@ -17,7 +17,12 @@ __all__ = ["Gumbel"]
 
 
 class Gumbel(TransformedDistribution):
-    """exp(-(z + e^-z)) / scale, z = (x - loc) / scale."""
+    """exp(-(z + e^-z)) / scale, z = (x - loc) / scale.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Gumbel(torch.tensor(0.0), torch.tensor(1.0)).mean
+    tensor(0.5772)
+    """
 
     arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
     support: Any = constraints.real

@@ -13,7 +13,12 @@ __all__ = ["HalfCauchy"]
 
 
 class HalfCauchy(Folded):
-    """|x| with x from Cauchy(0, scale)."""
+    """|x| with x from Cauchy(0, scale).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.HalfCauchy(torch.tensor(1.0)).cdf(torch.tensor(1.0))
+    tensor(0.5000)
+    """
 
     _base = Cauchy
 

@@ -47,7 +47,12 @@ class Folded(TransformedDistribution):
 
 
 class HalfNormal(Folded):
-    """|x| with x from Normal(0, scale)."""
+    """|x| with x from Normal(0, scale).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.HalfNormal(torch.tensor(1.0)).mean
+    tensor(0.7979)
+    """
 
     _base = Normal
     mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))

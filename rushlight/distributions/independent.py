@@ -12,7 +12,13 @@ __all__ = ["Independent"]
 
 
 class Independent(Distribution):
-    """`base_distribution`, the last batch dimensions of which belong to the event."""
+    """`base_distribution`, the last batch dimensions of which belong to the event.
+
+    >>> import rushlight as torch
+    >>> normals = torch.distributions.Normal(torch.zeros(2, 3), torch.ones(2, 3))
+    >>> torch.distributions.Independent(normals, 1).log_prob(torch.zeros(2, 3)).shape
+    torch.Size([2])
+    """
 
     arg_constraints: Any = {}
 

@@ -15,7 +15,12 @@ __all__ = ["InverseGamma"]
 
 
 class InverseGamma(TransformedDistribution):
-    """1 / x with x from Gamma(concentration, rate)."""
+    """1 / x with x from Gamma(concentration, rate).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.InverseGamma(torch.tensor(3.0), torch.tensor(4.0)).mean
+    tensor(2.)
+    """
 
     arg_constraints: Any = {
         "concentration": constraints.positive, "rate": constraints.positive

@@ -40,7 +40,17 @@ _KL_REGISTRY: dict[tuple[type, type], Formula] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
-    """Enter the formula of a pair of classes (and of their subclasses); a decorator."""
+    """Enter the formula of a pair of classes (and of their subclasses); a decorator.
+
+    >>> import rushlight as torch
+    >>> class Point(torch.distributions.Normal):
+    ...     pass
+    >>> @torch.distributions.register_kl(Point, Point)
+    ... def between_points(p, q):
+    ...     return torch.tensor(7.0)
+    >>> torch.distributions.kl_divergence(Point(0.0, 1.0), Point(0.0, 1.0))
+    tensor(7.)
+    """
     if not isinstance(type_p, type) and issubclass(type_p, Distribution):
         raise TypeError(f"Expected type_p to be a Distribution subclass but got {type_p}")
     if not isinstance(type_q, type) and issubclass(type_q, Distribution):

@@ -16,7 +16,12 @@ __all__ = ["Kumaraswamy"]
 
 
 class Kumaraswamy(TransformedDistribution):
-    """a b x^(a - 1) (1 - x^a)^(b - 1), a and b being `concentration1` and `0`."""
+    """a b x^(a - 1) (1 - x^a)^(b - 1), a and b being `concentration1` and `0`.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Kumaraswamy(torch.tensor(1.0), torch.tensor(1.0)).mean
+    tensor(0.5000)
+    """
 
     arg_constraints: Any = {
         "concentration1": constraints.positive, "concentration0": constraints.positive

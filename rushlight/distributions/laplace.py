@@ -14,7 +14,13 @@ __all__ = ["Laplace"]
 
 
 class Laplace(Distribution):
-    """e^(-|x - loc| / scale) / (2 scale)."""
+    """e^(-|x - loc| / scale) / (2 scale).
+
+    >>> import rushlight as torch
+    >>> laplace = torch.distributions.Laplace(torch.tensor(0.0), torch.tensor(1.0))
+    >>> laplace.log_prob(torch.tensor(0.0)).exp(), laplace.variance
+    (tensor(0.5000), tensor(2.))
+    """
 
     arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
     support: Any = constraints.real

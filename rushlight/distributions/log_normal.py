@@ -13,7 +13,12 @@ __all__ = ["LogNormal"]
 
 
 class LogNormal(TransformedDistribution):
-    """e^x with x from Normal(loc, scale)."""
+    """e^x with x from Normal(loc, scale).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.LogNormal(torch.tensor(0.0), torch.tensor(1.0)).mean
+    tensor(1.6487)
+    """
 
     arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
     support: Any = constraints.positive

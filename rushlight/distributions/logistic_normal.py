@@ -13,7 +13,13 @@ __all__ = ["LogisticNormal"]
 
 
 class LogisticNormal(TransformedDistribution):
-    """The stick-breaking transform of a normal vector."""
+    """The stick-breaking transform of a normal vector.
+
+    >>> import rushlight as torch
+    >>> normal = torch.distributions.LogisticNormal(torch.zeros(2), torch.ones(2))
+    >>> normal.sample().shape, normal.sample().sum().round()
+    (torch.Size([3]), tensor(1.))
+    """
 
     arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
     support: Any = constraints.simplex

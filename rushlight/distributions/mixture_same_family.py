@@ -14,7 +14,14 @@ __all__ = ["MixtureSameFamily"]
 
 
 class MixtureSameFamily(Distribution):
-    """One of the components, which are the last batch dimension, chosen by a Categorical."""
+    """One of the components, which are the last batch dimension, chosen by a Categorical.
+
+    >>> import rushlight as torch
+    >>> d = torch.distributions
+    >>> halves = d.Categorical(torch.tensor([0.5, 0.5]))
+    >>> d.MixtureSameFamily(halves, d.Normal(torch.tensor([-1.0, 3.0]), 1.0)).mean
+    tensor(1.)
+    """
 
     arg_constraints: Any = {}
 

@@ -15,7 +15,12 @@ __all__ = ["NegativeBinomial"]
 
 
 class NegativeBinomial(SuccessProbability, Distribution):
-    """Successes of probability p before `total_count` failures."""
+    """Successes of probability p before `total_count` failures.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.NegativeBinomial(3, torch.tensor(0.5)).mean
+    tensor(3.)
+    """
 
     arg_constraints: Any = {
         "total_count": constraints.greater_than_eq(0),

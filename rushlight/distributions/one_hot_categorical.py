@@ -14,7 +14,13 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
 
 class OneHotCategorical(Distribution):
-    """The unit vector e_k with probability probs[..., k]."""
+    """The unit vector e_k with probability probs[..., k].
+
+    >>> import rushlight as torch
+    >>> one_hot = torch.distributions.OneHotCategorical(torch.tensor([0.0, 1.0, 0.0]))
+    >>> one_hot.sample(), one_hot.mode
+    (tensor([0., 1., 0.]), tensor([0., 1., 0.]))
+    """
 
     arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support: Any = constraints.one_hot
@@ -60,7 +66,14 @@ class OneHotCategorical(Distribution):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """The same draws, whose gradient is that of the probabilities."""
+    """The same draws, whose gradient is that of the probabilities.
+
+    >>> import rushlight as torch
+    >>> p = torch.tensor([0.25, 0.75], requires_grad=True)
+    >>> x = torch.distributions.OneHotCategoricalStraightThrough(p).rsample()
+    >>> x.detach().sum(), x.requires_grad
+    (tensor(1.), True)
+    """
 
     has_rsample = True
 

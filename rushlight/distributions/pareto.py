@@ -14,7 +14,12 @@ __all__ = ["Pareto"]
 
 
 class Pareto(TransformedDistribution):
-    """alpha scale^alpha / x^(alpha + 1) for x >= scale."""
+    """alpha scale^alpha / x^(alpha + 1) for x >= scale.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Pareto(torch.tensor(1.0), torch.tensor(3.0)).mean
+    tensor(1.5000)
+    """
 
     arg_constraints: Any = {"alpha": constraints.positive, "scale": constraints.positive}
 

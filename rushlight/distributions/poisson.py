@@ -14,7 +14,12 @@ __all__ = ["Poisson"]
 
 
 class Poisson(ExponentialFamily):
-    """rate^k e^-rate / k!."""
+    """rate^k e^-rate / k!.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Poisson(torch.tensor(2.0)).log_prob(torch.tensor(1.0)).exp()
+    tensor(0.2707)
+    """
 
     arg_constraints: Any = {"rate": constraints.nonnegative}
     support: Any = constraints.nonnegative_integer

@@ -42,7 +42,13 @@ class LogitRelaxedBernoulli(SuccessProbability, Distribution):
 
 
 class RelaxedBernoulli(TransformedDistribution):
-    """The sigmoid of `LogitRelaxedBernoulli`, in (0, 1)."""
+    """The sigmoid of `LogitRelaxedBernoulli`, in (0, 1).
+
+    >>> import rushlight as torch
+    >>> x = torch.distributions.RelaxedBernoulli(torch.tensor(0.5), torch.tensor([0.3])).sample()
+    >>> bool((0 < x) & (x < 1))
+    True
+    """
 
     arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     support: Any = constraints.unit_interval

@@ -52,7 +52,13 @@ class ExpRelaxedCategorical(Distribution):
 
 
 class RelaxedOneHotCategorical(TransformedDistribution):
-    """exp of `ExpRelaxedCategorical`: weights that sum to 1."""
+    """exp of `ExpRelaxedCategorical`: weights that sum to 1.
+
+    >>> import rushlight as torch
+    >>> p = torch.tensor([0.2, 0.8])
+    >>> torch.distributions.RelaxedOneHotCategorical(torch.tensor(0.5), p).sample().sum().round()
+    tensor(1.)
+    """
 
     arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support: Any = constraints.simplex

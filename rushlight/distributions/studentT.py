@@ -16,7 +16,12 @@ __all__ = ["StudentT"]
 
 
 class StudentT(Distribution):
-    """loc + scale z / sqrt(c / df), z normal and c from Chi2(df)."""
+    """loc + scale z / sqrt(c / df), z normal and c from Chi2(df).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.StudentT(torch.tensor(5.0)).variance
+    tensor(1.6667)
+    """
 
     arg_constraints: Any = {
         "df": constraints.positive, "loc": constraints.real, "scale": constraints.positive

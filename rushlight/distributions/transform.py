@@ -18,6 +18,11 @@ class Transform:
 
     A subclass says `domain`, `codomain`, `bijective`, and `_call`, `_inverse`,
     `log_abs_det_jacobian`.
+
+    >>> import rushlight as torch
+    >>> exp = torch.distributions.ExpTransform()
+    >>> exp.inv(exp(torch.tensor([2.0]))), exp.sign, exp.bijective
+    (tensor([2.]), 1, True)
     """
 
     bijective: Any = False
@@ -163,7 +168,14 @@ class _InverseTransform(Transform):
 
 
 class ComposeTransform(Transform):
-    """Several transforms, the first one applied first."""
+    """Several transforms, the first one applied first.
+
+    >>> import rushlight as torch
+    >>> t = torch.distributions
+    >>> both = t.ComposeTransform([t.AffineTransform(1.0, 2.0), t.ExpTransform()])
+    >>> both(torch.tensor([-0.5, 0.0])), both.inv(torch.tensor([1.0]))
+    (tensor([1.0000, 2.7183]), tensor([-0.5000]))
+    """
 
     def __init__(self, parts: Any, cache_size: int = 0) -> None:
         if cache_size:

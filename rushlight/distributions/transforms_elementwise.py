@@ -32,7 +32,14 @@ class _Plain(Transform):
 
 
 class ExpTransform(_Plain):
-    """y = e^x."""
+    """y = e^x.
+
+    >>> import rushlight as torch
+    >>> exp = torch.distributions.ExpTransform()
+    >>> x = torch.tensor([0.0, 2.0])
+    >>> exp(x), exp.log_abs_det_jacobian(x, exp(x))
+    (tensor([1.0000, 7.3891]), tensor([0., 2.]))
+    """
 
     codomain = constraints.positive
 
@@ -53,7 +60,13 @@ def _clipped_sigmoid(x: Any) -> Any:
 
 
 class SigmoidTransform(_Plain):
-    """y = 1 / (1 + e^-x)."""
+    """y = 1 / (1 + e^-x).
+
+    >>> import rushlight as torch
+    >>> sigmoid = torch.distributions.SigmoidTransform()
+    >>> sigmoid(torch.tensor([0.0])), sigmoid.inv(torch.tensor([0.5]))
+    (tensor([0.5000]), tensor([0.]))
+    """
 
     codomain = constraints.unit_interval
 
@@ -70,7 +83,12 @@ class SigmoidTransform(_Plain):
 
 
 class SoftplusTransform(_Plain):
-    """y = log(1 + e^x)."""
+    """y = log(1 + e^x).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.SoftplusTransform()(torch.tensor([0.0]))
+    tensor([0.6931])
+    """
 
     codomain = constraints.positive
 
@@ -85,7 +103,12 @@ class SoftplusTransform(_Plain):
 
 
 class TanhTransform(_Plain):
-    """y = tanh x."""
+    """y = tanh x.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.TanhTransform()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
 
     codomain = constraints.interval(-1.0, 1.0)
 
@@ -100,7 +123,12 @@ class TanhTransform(_Plain):
 
 
 class AbsTransform(Transform):
-    """y = |x|."""
+    """y = |x|.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.AbsTransform()(torch.tensor([-2.0, 1.0]))
+    tensor([2., 1.])
+    """
 
     domain, codomain = constraints.real, constraints.positive
 
@@ -117,7 +145,13 @@ class AbsTransform(Transform):
 
 
 class PowerTransform(Transform):
-    """y = x^exponent, for positive x."""
+    """y = x^exponent, for positive x.
+
+    >>> import rushlight as torch
+    >>> cube = torch.distributions.PowerTransform(torch.tensor(3.0))
+    >>> cube(torch.tensor([2.0])), cube.inv(torch.tensor([8.0]))
+    (tensor([8.]), tensor([2.]))
+    """
 
     domain = codomain = constraints.positive
     bijective = True
@@ -155,7 +189,14 @@ class PowerTransform(Transform):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale x; `event_dim` is 0 for numbers, 1 for vectors, 2 for matrices."""
+    """y = loc + scale x; `event_dim` is 0 for numbers, 1 for vectors, 2 for matrices.
+
+    >>> import rushlight as torch
+    >>> affine = torch.distributions.AffineTransform(loc=1.0, scale=2.0)
+    >>> x = torch.tensor([0.0, 3.0])
+    >>> affine(x), affine.log_abs_det_jacobian(x, affine(x))
+    (tensor([1., 7.]), tensor([0.6931, 0.6931]))
+    """
 
     bijective = True
 
@@ -222,7 +263,13 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 class CumulativeDistributionTransform(Transform):
-    """y = the probability of at most x under a distribution."""
+    """y = the probability of at most x under a distribution.
+
+    >>> import rushlight as torch
+    >>> t = torch.distributions
+    >>> t.CumulativeDistributionTransform(t.Normal(0.0, 1.0))(torch.tensor([0.0, 1.96]))
+    tensor([0.5000, 0.9750])
+    """
 
     bijective = True
     codomain = constraints.unit_interval

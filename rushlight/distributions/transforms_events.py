@@ -19,7 +19,14 @@ __all__ = [
 
 
 class IndependentTransform(Transform):
-    """`base_transform` with some batch dimensions counted as part of the event."""
+    """`base_transform` with some batch dimensions counted as part of the event.
+
+    >>> import rushlight as torch
+    >>> t = torch.distributions
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> t.IndependentTransform(t.ExpTransform(), 1).log_abs_det_jacobian(x, x.exp())
+    tensor(3.)
+    """
 
     def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int,
                  cache_size: int = 0) -> None:  # fmt: skip
@@ -69,7 +76,13 @@ class IndependentTransform(Transform):
 
 
 class ReshapeTransform(Transform):
-    """The same numbers in another shape."""
+    """The same numbers in another shape.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.ReshapeTransform((4,), (2, 2))(torch.arange(4))
+    tensor([[0, 1],
+            [2, 3]])
+    """
 
     bijective = True
 
@@ -118,7 +131,12 @@ def _replaced(shape: Any, old: Any, new: Any) -> Any:
 
 
 class SoftmaxTransform(Transform):
-    """y proportional to e^x: not bijective, but good for optimisation."""
+    """y proportional to e^x: not bijective, but good for optimisation.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.SoftmaxTransform()(torch.tensor([0.0, 0.0]))
+    tensor([0.5000, 0.5000])
+    """
 
     domain, codomain = constraints.real_vector, constraints.simplex
 
@@ -143,7 +161,12 @@ class SoftmaxTransform(Transform):
 
 
 class StickBreakingTransform(Transform):
-    """K - 1 numbers to K weights: each takes its sigmoid's share of what is left of the stick."""
+    """K - 1 numbers to K weights: each takes its sigmoid's share of what is left of the stick.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.StickBreakingTransform()(torch.tensor([0.0, 0.0]))
+    tensor([0.3333, 0.3333, 0.3333])
+    """
 
     domain, codomain = constraints.real_vector, constraints.simplex
     bijective = True
@@ -185,7 +208,13 @@ class StickBreakingTransform(Transform):
 
 
 class LowerCholeskyTransform(Transform):
-    """Any matrix to a lower triangle with a positive diagonal."""
+    """Any matrix to a lower triangle with a positive diagonal.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.LowerCholeskyTransform()(torch.tensor([[0.0, 5.0], [2.0, 0.0]]))
+    tensor([[1., 0.],
+            [2., 1.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
@@ -202,7 +231,13 @@ class LowerCholeskyTransform(Transform):
 
 
 class PositiveDefiniteTransform(Transform):
-    """Any matrix to a positive definite one, through its Cholesky factor."""
+    """Any matrix to a positive definite one, through its Cholesky factor.
+
+    >>> import rushlight as torch
+    >>> torch.distributions.PositiveDefiniteTransform()(torch.tensor([[0.0, 5.0], [2.0, 0.0]]))
+    tensor([[1., 2.],
+            [2., 5.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
@@ -220,7 +255,15 @@ class PositiveDefiniteTransform(Transform):
 
 
 class CorrCholeskyTransform(Transform):
-    """D (D - 1) / 2 numbers to the Cholesky factor of a correlation matrix."""
+    """D (D - 1) / 2 numbers to the Cholesky factor of a correlation matrix.
+
+    >>> import rushlight as torch
+    >>> L = torch.distributions.CorrCholeskyTransform()(torch.tensor([0.0, 0.0, 0.0]))
+    >>> L @ L.mT
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
 
     domain, codomain = constraints.real_vector, constraints.corr_cholesky
     bijective = True
@@ -287,7 +330,14 @@ class _Several(Transform):
 
 
 class StackTransform(_Several):
-    """One transform for each index along `dim`."""
+    """One transform for each index along `dim`.
+
+    >>> import rushlight as torch
+    >>> t = torch.distributions
+    >>> both = t.StackTransform([t.ExpTransform(), t.AbsTransform()], dim=0)
+    >>> both(torch.tensor([0.0, -1.0]))
+    tensor([1., 1.])
+    """
 
     def __init__(self, tseq: Any, dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -318,7 +368,14 @@ class StackTransform(_Several):
 
 
 class CatTransform(_Several):
-    """One transform for each run of `lengths` indices along `dim`."""
+    """One transform for each run of `lengths` indices along `dim`.
+
+    >>> import rushlight as torch
+    >>> t = torch.distributions
+    >>> both = t.CatTransform([t.ExpTransform(), t.AbsTransform()], lengths=[1, 2])
+    >>> both(torch.tensor([0.0, -1.0, 2.0]))
+    tensor([1., 1., 2.])
+    """
 
     def __init__(self, tseq: Any, dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)

@@ -14,7 +14,13 @@ __all__ = ["Uniform"]
 
 
 class Uniform(Distribution):
-    """1 / (high - low) on [low, high)."""
+    """1 / (high - low) on [low, high).
+
+    >>> import rushlight as torch
+    >>> uniform = torch.distributions.Uniform(torch.tensor(1.0), torch.tensor(3.0))
+    >>> uniform.mean, uniform.cdf(torch.tensor(1.5))
+    (tensor(2.), tensor(0.2500))
+    """
 
     has_rsample = True
 

@@ -16,7 +16,12 @@ __all__ = ["Weibull"]
 
 
 class Weibull(TransformedDistribution):
-    """scale e^(1 / concentration), e from Exponential(1)."""
+    """scale e^(1 / concentration), e from Exponential(1).
+
+    >>> import rushlight as torch
+    >>> torch.distributions.Weibull(torch.tensor(2.0), torch.tensor(1.0)).mean
+    tensor(2.)
+    """
 
     arg_constraints: Any = {
         "scale": constraints.positive, "concentration": constraints.positive
