@@ -105,7 +105,7 @@ def _decode(data: bytes, source: str, mode: str | None) -> Any:
                 f"the limit is {PIXEL_LIMIT}"
             )
         image.load()
-        return image if mode is None or image.mode == mode else image.convert(mode)
+        return image if mode is None else image.convert(mode)  # a plain Image, of this mode too
 
 
 def read_file(path: str | os.PathLike[str]) -> rl.Tensor:

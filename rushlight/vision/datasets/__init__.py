@@ -40,6 +40,7 @@ from .scenes import (
 )
 from .trees import Country211, EuroSAT, ImageNet
 from .vision import StandardTransform, VisionDataset
+from .wrapped import wrap_dataset_for_transforms_v2
 
 __all__ = [
     "CIFAR10",
@@ -93,4 +94,5 @@ __all__ = [
     "make_dataset",
     "pil_loader",
     "utils",
+    "wrap_dataset_for_transforms_v2",
 ]
