@@ -25,6 +25,23 @@ def _nothing_yet() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
+def _here(gradient: Any, meshes: set[Any]) -> Any:
+    """A gradient, or this process's part of it; the mesh it lies on is noted."""
+    if not hasattr(gradient, "to_local"):
+        return gradient
+    meshes.add(gradient.device_mesh)
+    return gradient.to_local()
+
+
+def _agreed(bad: Any, meshes: set[Any]) -> Any:
+    """Whether one of the processes that share gradients has found something."""
+    distributed: Any = rl.distributed if meshes else None
+    for mesh in meshes:
+        for group in mesh.get_all_groups():
+            distributed.all_reduce(bad, distributed.ReduceOp.MAX, group)
+    return bad
+
+
 def _skips(found: list[rl.Tensor]) -> bool:
     """Whether a step is to be left out; compiled programs ask it of the gradients of every call.
 
@@ -122,7 +139,7 @@ class GradScaler:
             raise RuntimeError("unscale_() is being called after step().")
         if self._scale is None:
             raise RuntimeError("Attempted unscale_ but _scale is None.  ")
-        bad = rl.zeros((), dtype=rl.bool)
+        bad, meshes = rl.zeros((), dtype=rl.bool), set()
         with rl.no_grad():
             inverse = self._scale.double().reciprocal().float()
             for group in optimizer.param_groups:
@@ -131,9 +148,10 @@ class GradScaler:
                         continue
                     if weight.grad.dtype is rl.float16:
                         raise ValueError("Attempting to unscale FP16 gradients.")
-                    bad = bad | ~rl.isfinite(weight.grad).all()
+                    here = _here(weight.grad, meshes)
+                    bad = bad | ~rl.isfinite(here).all()
                     weight.grad.mul_(inverse)
-        state["found_inf_per_device"] = {self._scale.device: bad.float()}
+        state["found_inf_per_device"] = {self._scale.device: _agreed(bad.float(), meshes)}
         state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:

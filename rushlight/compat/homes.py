@@ -54,6 +54,15 @@ ELSEWHERE = {
     "autograd.grad_mode": "autograd.modes", "nn.modules.adaptive": "nn.adaptive",
     "nn.modules.channelshuffle": "nn.pixelshuffle", "nn.parallel.data_parallel": "nn.parallel",
     "nn.modules.linear_cross_entropy_options": "nn.losses_linear",
+    "distributed._tensor": "distributed.tensor",
+    "distributed._tensor.placement_types": "distributed.tensor.placements",
+    "distributed.tensor.placement_types": "distributed.tensor.placements",
+    "distributed.fsdp._fully_shard": "distributed.fsdp",
+    "distributed.fsdp.api": "distributed.fsdp.fully_sharded_data_parallel",
+    "distributed._composable.fsdp": "distributed.fsdp",
+    "distributed.optim.zero_redundancy_optimizer": "distributed.optim",
+    **{f"distributed.tensor.parallel.{name}": "distributed.tensor.parallel"
+       for name in ("api", "loss", "style")},
 }  # fmt: skip
 # Those among them that share their name with a function of the package they are in.
 NAMESAKES = ("torch.nn.parallel.data_parallel", "torch.nn.parallel.replicate")

@@ -57,8 +57,8 @@ _NAMES = {
     "work": "Work",
 }
 _MODULES = (
-    "algorithms", "checkpoint", "constants", "device_mesh", "distributed_c10d", "elastic", "fsdp",
-    "nn", "optim", "pipelining", "rpc", "run", "tensor",
+    "_composable", "algorithms", "checkpoint", "constants", "device_mesh", "distributed_c10d",
+    "elastic", "fsdp", "nn", "optim", "pipelining", "rpc", "run", "tensor",
 )  # fmt: skip
 _explain_missing(
     __name__,

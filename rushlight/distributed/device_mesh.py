@@ -36,6 +36,7 @@ class DeviceMesh:
         mesh_dim_names: Sequence[str] | None = None,
         _groups: Any = None,
         _steps: Any = None,
+        _root: DeviceMesh | None = None,
     ) -> None:
         dist.get_rank()  # refuses where there is no group
         self.device_type = device_type
@@ -51,6 +52,8 @@ class DeviceMesh:
         self._place = tuple(place[0]) if place else None
         self._groups = self._make_groups() if _groups is None else _groups
         self._steps = tuple(self.mesh.stride()) if _steps is None else _steps
+        self._root: DeviceMesh = self if _root is None else _root
+        self._flat: dict[str, DeviceMesh] = {}
 
     def _make_groups(self) -> list[Any]:
         """This process's group along each dimension; every process makes all of them."""
@@ -96,7 +99,7 @@ class DeviceMesh:
         if name not in names:
             raise KeyError(
                 f"Invalid mesh_dim_names {(name,)} specified. Valid mesh_dim_names are"
-                f" {list(names)}."
+                f" {[*names, *self._root._flat]}."
             )
         return names.index(name)
 
@@ -107,6 +110,55 @@ class DeviceMesh:
     def get_all_groups(self) -> list[Any]:
         """The groups of this process along all dimensions."""
         return list(self._groups)
+
+    @staticmethod
+    def from_group(
+        group: Any, device_type: str, mesh: Any = None, *, mesh_dim_names: Any = None
+    ) -> DeviceMesh:
+        """The mesh of a group that there is; or of several, with the grid `mesh` of ranks."""
+        if isinstance(group, list | tuple):
+            if mesh is None:
+                raise ValueError("Must pass mesh if passing multiple ProcessGroups")
+            groups = list(group)
+        else:
+            mesh, groups = dist.get_process_group_ranks(group), [group]
+        made = DeviceMesh(device_type, mesh, mesh_dim_names=mesh_dim_names, _groups=groups)
+        if made.ndim != len(groups):
+            raise ValueError(
+                "Expects mesh with ndim equal to number of ProcessGroups but got mesh"
+                f" {made.mesh.tolist()} and {len(groups)} ProcessGroups"
+            )
+        return made
+
+    def _flatten(self, mesh_dim_name: str | None = None) -> DeviceMesh:
+        """The same processes in one line; `mesh[name]` of the grid it came from gives it too."""
+        root = self._root
+        name = mesh_dim_name or "_".join(self.mesh_dim_names or ())
+        if name in (root.mesh_dim_names or ()):
+            raise ValueError(
+                f"{name} already exists for submesh of the {root}. The mesh_dim_names of submesh"
+                " and flattened mesh should be unique."
+            )
+        if name not in root._flat:
+            root._flat[name] = self._in_line(root, name)
+        return root._flat[name]
+
+    def _in_line(self, root: DeviceMesh, name: str) -> DeviceMesh:
+        """One line for every set of places in the other dimensions of the root."""
+        if self.ndim == 1:
+            return DeviceMesh(
+                self.device_type, self.mesh, mesh_dim_names=(name,), _groups=self._groups,
+                _steps=self._steps, _root=root,
+            )  # fmt: skip
+        dims = [root._named(one) for one in self.mesh_dim_names or ()] or list(range(root.ndim))
+        others = [dim for dim in range(root.ndim) if dim not in dims]
+        lines = root.mesh.permute(others + dims).reshape(-1, self.mesh.numel()).tolist()
+        groups = [dist.new_group(line, sort_ranks=False) for line in lines]
+        mine = next((i for i, line in enumerate(lines) if self._rank in line), 0)
+        return DeviceMesh(
+            self.device_type, lines[mine], mesh_dim_names=(name,), _groups=[groups[mine]],
+            _steps=(self._steps[-1],), _root=root,
+        )  # fmt: skip
 
     def line(self, dim: int) -> DeviceMesh:
         """The processes along one dimension that this one is among."""
@@ -135,6 +187,10 @@ class DeviceMesh:
         if not self.mesh_dim_names:
             raise RuntimeError("Cannot slice a DeviceMesh without mesh_dim_names!")
         chosen = (names,) if isinstance(names, str) else tuple(names)
+        if chosen == self.mesh_dim_names:
+            return self
+        if len(chosen) == 1 and chosen[0] in self._root._flat:
+            return self._root._flat[chosen[0]]
         dims = [self._named(name) for name in chosen]
         long = [dim for dim in dims if self.mesh.shape[dim] > 1]
         if long != sorted(long):
@@ -149,8 +205,9 @@ class DeviceMesh:
         groups = [self._groups[dim] for dim in dims]
         steps = tuple(self._steps[dim] for dim in dims)
         return DeviceMesh(
-            self.device_type, part, mesh_dim_names=chosen, _groups=groups, _steps=steps
-        )
+            self.device_type, part, mesh_dim_names=chosen, _groups=groups, _steps=steps,
+            _root=self._root,
+        )  # fmt: skip
 
     def __enter__(self) -> DeviceMesh:
         _AROUND.append(self)

@@ -17,6 +17,7 @@ from .algorithms import buckets
 from .algorithms.join import Joinable, JoinHook, announce
 
 dist: Any = rl.distributed
+__path__: list[str] = []  # torch has modules below it, whose names are found here
 
 
 class ZeroRedundancyOptimizer(rl.optim.Optimizer, Joinable):

@@ -252,8 +252,6 @@ def wrapped(rank: int) -> None:
         assert all(rl.allclose(state[k], v, atol=1e-5) for k, v in whole.state_dict().items())
         net.load_state_dict({name: 0 * one for name, one in state.items()})
         assert not any(one.any() for one in net.state_dict().values())
-    with pytest.raises(NotImplementedError, match="NO_SHARD"):
-        FullyShardedDataParallel(nn.Linear(2, 2), sharding_strategy=ShardingStrategy.NO_SHARD)
 
 
 def test_the_wrapper_learns_what_one_process_learns() -> None:

@@ -10,6 +10,7 @@ _explain_missing(
         "Join": (f"{__name__}.join", "Join"),
         "JoinHook": (f"{__name__}.join", "JoinHook"),
         "Joinable": (f"{__name__}.join", "Joinable"),
+        "_checkpoint": (f"{__name__}._checkpoint", None),
         "buckets": (f"{__name__}.buckets", None),
         "ddp_comm_hooks": (f"{__name__}.ddp_comm_hooks", None),
         "join": (f"{__name__}.join", None),

@@ -49,7 +49,7 @@ def begin(optimizer: Any) -> None:
     optimizer.zero_grad(set_to_none=True)
 
 
-def _names(model: Any, optimizer: Any) -> list[list[str]]:
+def names_in(model: Any, optimizer: Any) -> list[list[str]]:
     """The names of the parameters of each group."""
     known = parameter_names(model)
     missing = [p for g in optimizer.param_groups for p in g["params"] if p not in known]
@@ -66,7 +66,7 @@ def named(model: Any, optimizers: tuple[Any, ...]) -> State:
     found: State = {"state": {}, "param_groups": []}
     for one in optimizers:
         begin(one)
-        found_here = renamed(one.state_dict(), _names(model, one))
+        found_here = renamed(one.state_dict(), names_in(model, one))
         found["state"].update(found_here["state"])
         found["param_groups"] += found_here["param_groups"]
     return found
@@ -123,12 +123,34 @@ def numbered(model: Any, optimizer: Any, given: State) -> State:
     """
     own = optimizer.state_dict()
     groups = []
-    for group, names in zip(own["param_groups"], _names(model, optimizer)):
+    for group, names in zip(own["param_groups"], names_in(model, optimizer)):
         for number, name in zip(group["params"], names):
             if number in own["state"]:
                 own["state"][number] = _filled(own["state"][number], name, given)
         groups.append(_options(group, names, given))
     return {"state": own["state"], "param_groups": groups}
+
+
+def to_numbers(model: Any, optimizer: Any, given: State) -> State:
+    """A state by names as this optimiser's own, which need not have begun: tensors of a
+    parameter's shape are laid as the parameter is.
+    """
+    names = names_in(model, optimizer)
+    numbers, state = optimizer.state_dict()["param_groups"], {}
+    groups = []
+    for own, some, group in zip(numbers, names, optimizer.param_groups):
+        for number, name, parameter in zip(own["params"], some, group["params"]):
+            if name in given["state"]:
+                state[number] = {
+                    key: _laid(value, parameter) if _same_shape(value, parameter) else value
+                    for key, value in given["state"][name].items()
+                }
+        groups.append(_options(own, some, given))
+    return {"state": state, "param_groups": groups}
+
+
+def _same_shape(value: Any, parameter: Any) -> bool:
+    return isinstance(value, rl.Tensor) and value.shape == parameter.shape
 
 
 def _options(group: State, names: list[str], given: State) -> State:

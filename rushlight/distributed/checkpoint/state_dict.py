@@ -6,6 +6,7 @@ another. Source: https://docs.pytorch.org/docs/stable/distributed.checkpoint.htm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,12 @@ def get_state_dict(
     )
 
 
+def _named(model: Any) -> Iterator[tuple[str, Any]]:
+    for every in (model.named_parameters, model.named_buffers):
+        for name, one in every(remove_duplicate=False):
+            yield plain_name(model, name), one
+
+
 def set_model_state_dict(
     model: Any, model_state_dict: dict[str, Any], *, options: StateDictOptions | None = None
 ) -> Any:
@@ -125,8 +132,10 @@ def set_model_state_dict(
     given = dict(model_state_dict)
     own = model.state_dict()
     laid: dict[str, Any] = {}
-    for name, target in own.items():
+    places = dict(_named(model))  # a wrapper inside may have gathered what its state shows
+    for name, shown in own.items():
         key = plain_name(model, name)
+        target = places.get(key, shown)
         if how.broadcast_from_rank0:
             source = given.get(key) if not dist.get_rank() else None
             value = rl.empty(target.shape, dtype=target.dtype) if source is None else source

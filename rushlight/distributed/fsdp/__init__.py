@@ -40,5 +40,8 @@ __all__ = [
 
 _explain_missing(
     __name__,
-    {name: (f"{__name__}.{name}", None) for name in ("fully_sharded_data_parallel", "wrap")},
+    {
+        name: (f"{__name__}.{name}", None)
+        for name in ("fully_sharded_data_parallel", "sharded_grad_scaler", "wrap")
+    },
 )

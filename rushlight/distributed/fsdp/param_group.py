@@ -11,7 +11,7 @@ import rushlight as rl
 
 from ...core.errors import fail
 from ..tensor.dtensor import DTensor
-from ..tensor.laid import Laid, wrapped
+from ..tensor.laid import Laid, cut, wrapped
 from ..tensor.moving import gathered, redistributed
 from ..tensor.placements import Partial, Replicate, Shard
 from .memory import Pages
@@ -67,6 +67,15 @@ class Held:
         else:
             into[...] = gathered(local, laid.mesh, last, axis, size)
         self.whole.requires_grad_(self.part.requires_grad)
+
+    def laid_like(self, x: Any) -> Any:
+        """A whole tensor, which every process has, cut as the parameter is."""
+        return wrapped(cut(x.detach()._array, self.laid))
+
+    def write_back(self) -> None:
+        """Have the part hold what the whole does."""
+        with rl.no_grad():
+            self.part.detach().copy_(self.laid_like(self.whole))
 
     def reduce(self, g: Any, kind: Any, divisor: float | None, all_reduce: bool) -> None:
         """Add the mean of the processes' gradients to `.grad` of the part."""

@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/fsdp.html
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from ...core.names import explain_missing as _explain_missing
 
 __all__ = [
     "CustomPolicy", "ModuleWrapPolicy", "always_wrap_policy", "lambda_auto_wrap_policy",
-    "size_based_auto_wrap_policy", "transformer_auto_wrap_policy",
+    "enable_wrap", "size_based_auto_wrap_policy", "transformer_auto_wrap_policy", "wrap",
 ]  # fmt: skip
 Choice = tuple[Any, dict[str, Any]]  # a module, and what it has of its own among the options
 
@@ -104,6 +105,37 @@ class CustomPolicy(_Policy):
         if said is False or said == {}:
             return None
         return module, said if isinstance(said, dict) else {}
+
+
+_around: list[tuple[Any, dict[str, Any]]] = []  # wrapper and options of `enable_wrap` blocks
+
+
+@contextlib.contextmanager
+def enable_wrap(*, wrapper_cls: Any, **wrapper_kwargs: Any) -> Iterator[None]:
+    """A block in which `wrap` puts modules into this wrapper, with these options."""
+    _around.append((wrapper_cls, wrapper_kwargs))
+    try:
+        yield
+    finally:
+        _around.pop()
+
+
+def wrap(module: Any, **wrap_overrides: Any) -> Any:
+    """The module in the wrapper of the `enable_wrap` block around, if there is one.
+
+    >>> import rushlight as torch
+    >>> with enable_wrap(wrapper_cls=torch.nn.Sequential):
+    ...     wrap(torch.nn.ReLU())
+    Sequential(
+      (0): ReLU()
+    )
+    >>> wrap(torch.nn.ReLU())
+    ReLU()
+    """
+    if not _around:
+        return module
+    wrapper, options = _around[-1]
+    return wrapper(module, **{**options, **wrap_overrides})
 
 
 def chosen(root: Any, policy: Any, ignored: set[Any]) -> Iterator[Choice]:

@@ -14,29 +14,37 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.errors import fail
+from ..checkpoint import optimizer_states
+from ..checkpoint.naming import hide
 from ..checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
     set_model_state_dict,
 )
-from ..device_mesh import whole_mesh
+from ..device_mesh import DeviceMesh, whole_mesh
 from .fully import FSDPModule, fully_shard
 from .policies import MixedPrecisionPolicy
 from .states import (
     OptimStateDictConfig,
+    OptimStateKeyType,
     StateDictConfig,
     StateDictSettings,
     StateDictType,
     settings,
 )
+from .summoning import summoned
 from .wrap import chosen
 
 dist: Any = rl.distributed
 
 
+INSIDE = "_fsdp_wrapped_module"
+
+
 class ShardingStrategy(Enum):
-    """Whether parameters are in parts between forward and backward too (FULL_SHARD), or then
-    whole (SHARD_GRAD_OP)."""
+    """Whether parameters are in parts between forward and backward too (FULL_SHARD), then whole
+    (SHARD_GRAD_OP) or always (NO_SHARD); HYBRID_SHARD has copies of the parts."""
 
     FULL_SHARD = auto()
     SHARD_GRAD_OP = auto()
@@ -64,7 +72,7 @@ class FullyShardedDataParallel(rl.nn.Module):
     classes, or a function of `module`, `recurse` and `nonwrapped_numel`.
     `sync_module_states=True` starts from the values of rank 0. `state_dict()` has whole tensors,
     unless `state_dict_type` says otherwise.
-    Raises NotImplementedError for strategies other than FULL_SHARD and SHARD_GRAD_OP.
+    HYBRID_SHARD takes a mesh of two dimensions (copies, parts) or two groups (parts, copies).
     """
 
     def __init__(
@@ -77,14 +85,12 @@ class FullyShardedDataParallel(rl.nn.Module):
         use_orig_params: bool = False, ignored_states: Any = None, device_mesh: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        if process_group is not None:
-            raise NotImplementedError("process_group is not taken: give a device_mesh")
         if sync_module_states:
             for one in (*module.parameters(), *module.buffers()):
                 dist.broadcast(one.detach(), 0)
         ignored = {p for one in ignored_modules or () for p in one.parameters()}
         how: dict[str, Any] = {
-            "mesh": whole_mesh() if device_mesh is None else device_mesh,
+            "mesh": _mesh(device_mesh, process_group, sharding_strategy),
             "ignored_params": ignored | set(ignored_states or ()),
         }
         asked = {"sharding_strategy": sharding_strategy, "mixed_precision": mixed_precision}
@@ -93,6 +99,8 @@ class FullyShardedDataParallel(rl.nn.Module):
                 fully_shard(inner, **how, **_options(asked | own))
         self._fsdp_wrapped_module = fully_shard(module, **how, **_options(asked))
         self._state_settings = settings(StateDictType.FULL_STATE_DICT)
+        self._shows_inside = False  # whether names are those of the module inside
+        hide(self, INSIDE)
 
     @property
     def module(self) -> Any:
@@ -109,17 +117,26 @@ class FullyShardedDataParallel(rl.nn.Module):
         """Call the module inside."""
         return self._fsdp_wrapped_module(*args, **kwargs)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """The state of the module inside, under its own names; all processes call it.
 
         Whole, unless `state_dict_type` has said that it shall be in parts.
         """
-        said = self._state_settings
-        if said.state_dict_type is StateDictType.SHARDED_STATE_DICT:
-            return get_model_state_dict(self.module)
-        alone = getattr(said.state_dict_config, "rank0_only", False)
-        how = StateDictOptions(full_state_dict=True, cpu_offload=alone)
-        return get_model_state_dict(self.module, options=how)
+        said, how = self._state_settings, StateDictOptions()
+        if said.state_dict_type is not StateDictType.SHARDED_STATE_DICT:
+            alone = getattr(said.state_dict_config, "rank0_only", False)
+            how = StateDictOptions(full_state_dict=True, cpu_offload=alone)
+        found = get_model_state_dict(self.module, options=how)
+        into = {} if destination is None else destination
+        into.update({prefix + name: one for name, one in found.items()})
+        return into
+
+    def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, Any]]:
+        """The parameters; in a block of `summon_full_params` under their names inside."""
+        for name, parameter in super().named_parameters(*args, **kwargs):
+            yield name.replace(f"{INSIDE}.", "") if self._shows_inside else name, parameter
 
     @staticmethod
     def set_state_dict_type(
@@ -164,6 +181,116 @@ class FullyShardedDataParallel(rl.nn.Module):
             )  # fmt: skip
 
     @staticmethod
+    @contextlib.contextmanager
+    def summon_full_params(
+        module: Any, recurse: bool = True, writeback: bool = True, rank0_only: bool = False,
+        offload_to_cpu: bool = False, with_grads: bool = False,
+    ) -> Iterator[None]:  # fmt: skip
+        """A block in which the parameters are whole, on every process.
+
+        What is written to them is kept with `writeback`; with `with_grads` they have gradients.
+        Raises: NotImplementedError for `rank0_only` with `writeback`, as torch.
+        """
+        if writeback and rank0_only:
+            raise NotImplementedError(
+                "writeback=True and rank0_only=True is not supported, since this would result in"
+                " inconsistent parameters across ranks."
+            )
+        wrapped = _wrappers(module) if recurse else [module]
+        states = dict.fromkeys(s for one in wrapped for s in one.module._states(recurse))
+        for one in wrapped:
+            one._shows_inside = True
+        try:
+            with summoned([state.group for state in states], writeback, with_grads):
+                yield
+        finally:
+            for one in wrapped:
+                one._shows_inside = False
+
+    @staticmethod
+    def optim_state_dict(
+        model: Any, optim: Any, optim_state_dict: Any = None, group: Any = None
+    ) -> dict[str, Any]:
+        """The state of an optimiser by the names of parameters, in the form of `state_dict_type`:
+        whole (on rank 0 alone, if asked) or in parts. All processes call it."""
+        said = FullyShardedDataParallel.get_state_dict_type(model)
+        state = optim.state_dict() if optim_state_dict is None else optim_state_dict
+        found = optimizer_states.renamed(state, optimizer_states.names_in(model, optim))
+        if said.state_dict_type is StateDictType.FULL_STATE_DICT:
+            found = optimizer_states.whole(found)
+        alone = getattr(said.optim_state_dict_config, "rank0_only", False)
+        return {} if alone and dist.get_rank() else found
+
+    @staticmethod
+    def full_optim_state_dict(
+        model: Any, optim: Any, optim_input: Any = None, rank0_only: bool = True,
+        group: Any = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The whole state of an optimiser by names, on rank 0 alone unless told otherwise."""
+        names = optimizer_states.names_in(model, optim)
+        found = optimizer_states.whole(optimizer_states.renamed(optim.state_dict(), names))
+        return {} if rank0_only and dist.get_rank() else found
+
+    @staticmethod
+    def sharded_optim_state_dict(model: Any, optim: Any, group: Any = None) -> dict[str, Any]:
+        """The state of an optimiser by names, in parts."""
+        names = optimizer_states.names_in(model, optim)
+        return optimizer_states.renamed(optim.state_dict(), names)
+
+    @staticmethod
+    def optim_state_dict_to_load(
+        model: Any, optim: Any, optim_state_dict: dict[str, Any],
+        is_named_optimizer: bool = False, load_directly: bool = False, group: Any = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What `optim.load_state_dict` takes, from a state by names, whole or in parts.
+
+        Where `state_dict_type` says that rank 0 alone has it, the others are given it.
+        """
+        said = FullyShardedDataParallel.get_state_dict_type(model).optim_state_dict_config
+        if getattr(said, "rank0_only", False):
+            optim_state_dict = optimizer_states.from_first(optim_state_dict)
+        found = optimizer_states.to_numbers(model, optim, optim_state_dict)
+        if load_directly:
+            optim.load_state_dict(found)
+        return found
+
+    @staticmethod
+    def shard_full_optim_state_dict(
+        full_optim_state_dict: dict[str, Any], model: Any, optim_input: Any = None,
+        optim: Any = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What `optim.load_state_dict` takes, from a whole state that every process has."""
+        return optimizer_states.to_numbers(model, optim, full_optim_state_dict)
+
+    @staticmethod
+    def scatter_full_optim_state_dict(
+        full_optim_state_dict: dict[str, Any] | None, model: Any, optim_input: Any = None,
+        optim: Any = None, group: Any = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What `optim.load_state_dict` takes, from a whole state that rank 0 has."""
+        given = optimizer_states.from_first(full_optim_state_dict or {})
+        return optimizer_states.to_numbers(model, optim, given)
+
+    @staticmethod
+    def rekey_optim_state_dict(
+        optim_state_dict: dict[str, Any], optim_state_key_type: OptimStateKeyType, model: Any,
+        optim_input: Any = None, optim: Any = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A state by names as one by numbers, or the other way, for a model that is not wrapped."""
+        names = [name for name, _ in model.named_parameters()]
+        table: dict[Any, Any] = dict(zip(names, range(len(names))))
+        if optim_state_key_type is OptimStateKeyType.PARAM_NAME:
+            table = dict(enumerate(names))
+        state, groups = optim_state_dict["state"], optim_state_dict["param_groups"]
+        return {
+            "state": {table.get(key, key): one for key, one in state.items()},
+            "param_groups": [
+                {**one, "params": sorted(table.get(key, key) for key in one["params"])}
+                for one in groups
+            ],
+        }
+
+    @staticmethod
     def fsdp_modules(module: Any, root_only: bool = False) -> list[Any]:
         """The wrappers in a module."""
         return _wrappers(module)[:1] if root_only else _wrappers(module)
@@ -192,15 +319,39 @@ def _wrappers(module: Any) -> list[Any]:
     return [one for one in module.modules() if isinstance(one, FullyShardedDataParallel)]
 
 
+_HYBRID = (ShardingStrategy.HYBRID_SHARD, ShardingStrategy._HYBRID_SHARD_ZERO2)
+_KEPT_WHOLE = (ShardingStrategy.SHARD_GRAD_OP, ShardingStrategy._HYBRID_SHARD_ZERO2)
+
+
+def _mesh(given: Any, group: Any, strategy: ShardingStrategy | None) -> Any:
+    """The processes in a line along which parameters are cut, or in a grid of copies and parts."""
+    if given is None and isinstance(group, tuple):  # that of the parts, and that of the copies
+        parts, copies = group
+        rows = [None] * dist.get_world_size(copies)
+        dist.all_gather_object(rows, dist.get_process_group_ranks(parts), group=copies)
+        given = DeviceMesh("cpu", rows)
+    elif given is None and group is not None:
+        given = DeviceMesh.from_group(group, "cpu")
+    if strategy in _HYBRID and (given is None or given.ndim != 2):
+        raise fail(
+            ValueError,
+            f"Manual wrapping with {strategy} requires explicit specification of process group or"
+            " device_mesh.",
+            'such as device_mesh=init_device_mesh("cpu", (copies, parts))',
+        )
+    if strategy is ShardingStrategy.NO_SHARD:
+        ranks = range(dist.get_world_size()) if given is None else given.mesh.flatten().tolist()
+        return DeviceMesh("cpu", [[rank] for rank in ranks])
+    return whole_mesh() if given is None else given
+
+
 def _options(asked: dict[str, Any]) -> dict[str, Any]:
     """What the wrapper's options are to `fully_shard`."""
     strategy = asked["sharding_strategy"] or ShardingStrategy.FULL_SHARD
-    if strategy not in (ShardingStrategy.FULL_SHARD, ShardingStrategy.SHARD_GRAD_OP):
-        raise NotImplementedError(f"{strategy} is not there: fully_shard takes a 2D mesh")
     kinds = asked["mixed_precision"] or MixedPrecision()
     found: dict[str, Any] = {
         "mp_policy": MixedPrecisionPolicy(kinds.param_dtype, kinds.reduce_dtype)
     }
-    if strategy is ShardingStrategy.SHARD_GRAD_OP:
+    if strategy in _KEPT_WHOLE:
         found["reshard_after_forward"] = False
     return found

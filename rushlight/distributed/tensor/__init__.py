@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...core.names import explain_missing as _explain_missing
+from ..device_mesh import DeviceMesh, init_device_mesh
 from .dtensor import DTensor
 from .making import (
     distribute_module,
@@ -17,8 +18,8 @@ from .making import (
 from .placements import Partial, Placement, Replicate, Shard
 
 __all__ = [
-    "DTensor", "Partial", "Placement", "Replicate", "Shard", "distribute_module",
-    "distribute_tensor", "empty", "full", "ones", "rand", "randn", "zeros",
+    "DTensor", "DeviceMesh", "Partial", "Placement", "Replicate", "Shard", "distribute_module",
+    "distribute_tensor", "empty", "full", "init_device_mesh", "ones", "rand", "randn", "zeros",
 ]  # fmt: skip
 
 _explain_missing(__name__, {"parallel": (f"{__name__}.parallel", None)})

@@ -30,6 +30,7 @@ __all__ = [
     "PrepareModuleOutput", "RowwiseParallel", "SequenceParallel", "loss_parallel",
     "parallelize_module",
 ]  # fmt: skip
+__path__: list[str] = []  # torch has modules below it, whose names are found here
 
 
 class ParallelStyle(ABC):

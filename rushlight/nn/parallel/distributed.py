@@ -140,6 +140,11 @@ class DistributedDataParallel(Module, _Join.Joinable):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """What the module returns; its gradients will be the mean over all processes."""
+        self._before()
+        return self.module(*inputs, **kwargs)
+
+    def _before(self) -> None:
+        """Share buffers, and await the gradients of a backward pass."""
         not_compiled()
         syncs = rl.is_grad_enabled() and self.require_backward_grad_sync
         told = _Join.announce(self)
@@ -155,7 +160,6 @@ class DistributedDataParallel(Module, _Join.Joinable):
             self.reducer.prepare()
             self._check_weights()
         self.require_forward_param_sync = syncs
-        return self.module(*inputs, **kwargs)
 
     def _sync_buffers(self, rank: int) -> None:
         """Take the buffers of rank 0, or among the unequal of the last rank that has inputs."""
