@@ -118,7 +118,13 @@ def is_autocast_available(device_type: str) -> bool:
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """Whether this thread is inside an enabled region for the device."""
+    """Whether this thread is inside an enabled region for the device.
+
+    >>> import rushlight as torch
+    >>> with torch.autocast("cpu"):
+    ...     torch.is_autocast_enabled("cpu")
+    True
+    """
     return device_type == "cpu" and bool(STATE.autocast)
 
 
@@ -128,12 +134,22 @@ def is_autocast_cpu_enabled() -> bool:
 
 
 def is_autocast_cache_enabled() -> bool:
-    """Whether weights are cast once per region."""
+    """Whether weights are cast once per region.
+
+    >>> import rushlight as torch
+    >>> torch.is_autocast_cache_enabled()
+    True
+    """
     return CACHE.enabled
 
 
 def get_autocast_dtype(device_type: str) -> rl.dtype:
-    """The data type of the fast ops: the region's, else bfloat16 on the CPU."""
+    """The data type of the fast ops: the region's, else bfloat16 on the CPU.
+
+    >>> import rushlight as torch
+    >>> torch.get_autocast_dtype("cpu")
+    torch.bfloat16
+    """
     if not is_autocast_available(device_type):
         raise fail(
             RuntimeError,
@@ -157,7 +173,22 @@ def custom_fwd(
     cast_inputs: rl.dtype | None = None,
 ) -> Any:
     """Decorate an autograd function's `forward`: with `cast_inputs` it runs outside autocast,
-    on inputs of that type."""
+    on inputs of that type.
+
+    >>> import rushlight as torch
+    >>> class Half(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    ...     def forward(ctx, x):
+    ...         return x / 2
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type="cpu")
+    ...     def backward(ctx, grad):
+    ...         return grad / 2
+    >>> with torch.autocast("cpu"):
+    ...     Half.apply(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
     wrapped: Callable[..., Any] = fwd

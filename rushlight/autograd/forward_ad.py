@@ -23,7 +23,16 @@ def _current() -> Level | None:
 
 
 def enter_dual_level() -> int:
-    """Begin a level of forward mode; what `dual_level` does on entry. One at a time."""
+    """Begin a level of forward mode; what `dual_level` does on entry. One at a time.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import forward_ad
+    >>> level = forward_ad.enter_dual_level()
+    >>> x = forward_ad.make_dual(torch.tensor(0.0), torch.tensor(1.0))
+    >>> forward_ad.unpack_dual(x.sin()).tangent
+    tensor(1.)
+    >>> forward_ad.exit_dual_level()
+    """
     if _current() is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     level = push("dual")
@@ -58,7 +67,15 @@ class dual_level:
 
 
 class UnpackedDualTensor(NamedTuple):
-    """A dual tensor's value and its tangent, None if it has none."""
+    """A dual tensor's value and its tangent, None if it has none.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import forward_ad
+    >>> with forward_ad.dual_level():
+    ...     x = forward_ad.make_dual(torch.tensor(3.0), torch.tensor(1.0))
+    ...     forward_ad.unpack_dual(x * x).tangent
+    tensor(6.)
+    """
 
     primal: Any
     tangent: Any

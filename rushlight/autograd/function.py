@@ -23,7 +23,23 @@ ndarray, is_value = np.ndarray, inplace.is_value
 
 
 class FunctionCtx:
-    """What forward leaves for backward: saved tensors, flags, and any attribute the user sets."""
+    """What forward leaves for backward: saved tensors, flags, and any attribute the user sets.
+
+    >>> import rushlight as torch
+    >>> class Square(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * grad
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> Square.apply(x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
 
     _saved: tuple[Any, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
@@ -338,7 +354,22 @@ _refusing = _unlisted("once_differentiable", "Error", None, _refuse_twice)
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a backward that cannot itself be differentiated."""
+    """Mark a backward that cannot itself be differentiated.
+
+    >>> import rushlight as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @torch.autograd.function.once_differentiable
+    ...     def backward(ctx, grad):
+    ...         return 2 * grad
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor(2.)
+    """
 
     @functools.wraps(function)
     def wrapped(ctx: Any, *args: Any) -> Any:

@@ -361,6 +361,11 @@ def vhp(
     """(func(inputs), v times the Hessian).
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vhp.html
+
+    >>> import rushlight as torch
+    >>> x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0])
+    >>> torch.autograd.functional.vhp(lambda x: (x ** 3).sum(), x, v)
+    (tensor(9.), tensor([ 6., 12.]))
     """
     return _second("vhp", func, inputs, v, create_graph, strict)
 

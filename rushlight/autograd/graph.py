@@ -49,7 +49,13 @@ __all__ = [
 
 
 class Node:
-    """One recorded operation: its name, its parents (`next_functions`) and its hooks."""
+    """One recorded operation: its name, its parents (`next_functions`) and its hooks.
+
+    >>> import rushlight as torch
+    >>> y = torch.ones(1, requires_grad=True).exp().log()
+    >>> y.grad_fn.name(), y.grad_fn.next_functions[0][0].name()
+    ('LogBackward0', 'ExpBackward0')
+    """
 
     __slots__ = ("__weakref__", "entry")
 
@@ -358,7 +364,14 @@ class GradientEdge(NamedTuple):
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
-    """The edge along which `tensor`'s gradient arrives."""
+    """The edge along which `tensor`'s gradient arrives.
+
+    >>> import rushlight as torch
+    >>> y = torch.ones(1, requires_grad=True).exp()
+    >>> edge = torch.autograd.graph.get_gradient_edge(y)
+    >>> edge.node.name(), edge.output_nr
+    ('ExpBackward0', 0)
+    """
     if tensor._entry is None:
         raise RuntimeError(
             "It is not possible to get the gradient edge for a Tensor that does not require"
@@ -368,7 +381,14 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 
 
 def increment_version(tensor: Any) -> None:
-    """Say that a tensor (or several) was written in place by other means."""
+    """Say that a tensor (or several) was written in place by other means.
+
+    >>> import rushlight as torch
+    >>> x = torch.zeros(2)
+    >>> torch.autograd.graph.increment_version(x)
+    >>> x._version
+    1
+    """
     for one in (tensor,) if isinstance(tensor, Tensor) else tensor:
         mark_written(one._array)
 
@@ -391,6 +411,12 @@ def register_multi_grad_hook(
 
     Tensors that a backward does not reach have None in their place.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.graph.register_multi_grad_hook.html
+
+    >>> import rushlight as torch
+    >>> a, b = (torch.ones(1, requires_grad=True) for _ in range(2))
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
+    >>> (2 * a + 3 * b).backward()
+    [tensor([2.]), tensor([3.])]
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")

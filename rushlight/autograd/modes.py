@@ -177,7 +177,15 @@ def _anomaly(mode: bool, check_nan: bool) -> None:
 
 
 class set_detect_anomaly(Mode):
-    """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error."""
+    """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error.
+
+    >>> import rushlight as torch
+    >>> with torch.autograd.set_detect_anomaly(True):
+    ...     torch.is_anomaly_enabled()
+    True
+    >>> torch.is_anomaly_enabled()
+    False
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.value, self.check_nan = mode, check_nan
@@ -251,15 +259,32 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
+    """Whether this thread is inside `inference_mode`.
+
+    >>> import rushlight as torch
+    >>> with torch.inference_mode():
+    ...     torch.is_inference_mode_enabled()
+    True
+    """
     return STATE.inference
 
 
 def is_anomaly_enabled() -> bool:
-    """Whether anomaly mode is on in this thread."""
+    """Whether anomaly mode is on in this thread.
+
+    >>> import rushlight as torch
+    >>> torch.is_anomaly_enabled()
+    False
+    """
     return STATE.anomaly
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Whether anomaly mode, if on, takes a nan gradient for an error."""
+    """Whether anomaly mode, if on, takes a nan gradient for an error.
+
+    >>> import rushlight as torch
+    >>> with torch.autograd.set_detect_anomaly(True, check_nan=False):
+    ...     torch.is_anomaly_check_nan_enabled()
+    False
+    """
     return STATE.anomaly_check_nan

@@ -207,6 +207,14 @@ class save_on_cpu(saved_tensors_hooks):
     """Saved tensors are moved to the CPU; they are there, so this keeps them as they are.
 
     Source: https://pytorch.org/docs/stable/autograd.html#torch.autograd.graph.save_on_cpu
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     y = x * x
+    >>> y.backward()
+    >>> x.grad
+    tensor(4.)
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
@@ -216,7 +224,14 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextlib.contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """A block in which `saved_tensors_hooks` raises RuntimeError(error_message)."""
+    """A block in which `saved_tensors_hooks` raises RuntimeError(error_message).
+
+    >>> import rushlight as torch
+    >>> with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+    ...     y = torch.ones(1, requires_grad=True).exp()
+    >>> y.requires_grad
+    True
+    """
     before, _stack.disabled = _stack.disabled, error_message
     try:
         yield

@@ -403,6 +403,8 @@ tensor([[10., -2.],
 >>> torch.fft.rfftn(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).real
 tensor([[10., -2.],
         [-4.,  0.]])
+>>> torch.binomial(torch.tensor([10.0, 10.0]), torch.tensor([0.0, 1.0]))
+tensor([ 0., 10.])
 """
 
 __test__ = {"examples": EXAMPLES}

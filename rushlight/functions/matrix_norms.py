@@ -215,7 +215,12 @@ def _cross(a: Tensor, b: Tensor, dim: int) -> Tensor:
 def linalg_cross(
     input: Tensor, other: Tensor, *, axis: Any = None, dim: int = -1, out: Any = None
 ) -> Tensor:
-    """The cross product of vectors of 3 along a dimension."""
+    """The cross product of vectors of 3 along a dimension.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
     dim = dim if axis is None else axis
     if input._array.ndim != other._array.ndim:
         raise RuntimeError(

@@ -214,7 +214,12 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any
 
 
 def trapz(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None) -> Tensor:
-    """`trapezoid` under its older name."""
+    """`trapezoid` under its older name.
+
+    >>> import rushlight as torch
+    >>> torch.trapz(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(4.)
+    """
     return trapezoid(y, x, dx=dx, dim=dim, axis=axis)
 
 

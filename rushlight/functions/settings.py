@@ -49,29 +49,58 @@ def set_warn_always(b: bool) -> None:
 
 
 def is_warn_always_enabled() -> bool:
-    """Whether `set_warn_always(True)` was called."""
+    """Whether `set_warn_always(True)` was called.
+
+    >>> import rushlight as torch
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     return _state["warn always"]
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Remember the wish; every operation on the CPU is deterministic here without it."""
+    """Remember the wish; every operation on the CPU is deterministic here without it.
+
+    >>> import rushlight as torch
+    >>> torch.use_deterministic_algorithms(True)
+    >>> torch.are_deterministic_algorithms_enabled()
+    True
+    >>> torch.use_deterministic_algorithms(False)
+    """
     _state["deterministic"] = (1 if warn_only else 2) if mode else 0
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """Whether `use_deterministic_algorithms(True)` was called."""
+    """Whether `use_deterministic_algorithms(True)` was called.
+
+    >>> import rushlight as torch
+    >>> torch.are_deterministic_algorithms_enabled()
+    False
+    """
     if STATE.tracer is not None:
         STATE.tracer.stop("it asks for a setting, which a program does not know")
     return _state["deterministic"] > 0
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether it was called with `warn_only=True`."""
+    """Whether it was called with `warn_only=True`.
+
+    >>> import rushlight as torch
+    >>> torch.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
     return _state["deterministic"] == 1
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """`use_deterministic_algorithms` by number or name: 0 default, 1 warn, 2 error."""
+    """`use_deterministic_algorithms` by number or name: 0 default, 1 warn, 2 error.
+
+    >>> import rushlight as torch
+    >>> torch.set_deterministic_debug_mode("warn")
+    >>> torch.get_deterministic_debug_mode()
+    1
+    >>> torch.set_deterministic_debug_mode(0)
+    """
     names = {name: number for number, name in enumerate(_DEBUG_MODES)}
     number = names.get(debug_mode) if isinstance(debug_mode, str) else debug_mode
     if number not in (0, 1, 2):
@@ -83,12 +112,24 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 
 def get_deterministic_debug_mode() -> int:
-    """0, 1 or 2: default, warn or error."""
+    """0, 1 or 2: default, warn or error.
+
+    >>> import rushlight as torch
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     return _state["deterministic"]
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Remember "highest", "high" or "medium"; products are in full float32 here in any case."""
+    """Remember "highest", "high" or "medium"; products are in full float32 here in any case.
+
+    >>> import rushlight as torch
+    >>> torch.set_float32_matmul_precision("high")
+    >>> torch.get_float32_matmul_precision()
+    'high'
+    >>> torch.set_float32_matmul_precision("highest")
+    """
     if precision not in _PRECISIONS:
         raise fail(
             RuntimeError,
@@ -98,12 +139,22 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """What was last set, at first "highest"."""
+    """What was last set, at first "highest".
+
+    >>> import rushlight as torch
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     return _state["precision"]
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """Ask that tiny numbers become zero; False, because NumPy has no such switch."""
+    """Ask that tiny numbers become zero; False, with a warning: NumPy has no such switch.
+
+    >>> import rushlight as torch
+    >>> torch.set_flush_denormal(False)
+    False
+    """
     if mode:
         warnings.warn("denormal numbers are kept: NumPy cannot flush them", stacklevel=2)
     return False

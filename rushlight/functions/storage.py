@@ -187,7 +187,12 @@ def _over(memory: np.ndarray) -> UntypedStorage:
 
 
 class TypedStorage:
-    """The same memory read as elements of one data type."""
+    """The same memory read as elements of one data type.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.arange(3).storage(), torch.TypedStorage)
+    True
+    """
 
     def __init__(self, *data: Any, wrap_storage: Any = None, dtype: Any = None,
                  device: Any = None, _internal: bool = False) -> None:  # fmt: skip
@@ -260,7 +265,12 @@ class TypedStorage:
 
 
 def is_storage(obj: Any) -> bool:
-    """Whether something is a storage."""
+    """Whether something is a storage.
+
+    >>> import rushlight as torch
+    >>> torch.is_storage(torch.arange(3).untyped_storage()), torch.is_storage(torch.arange(3))
+    (True, False)
+    """
     return isinstance(obj, (UntypedStorage, TypedStorage))
 
 

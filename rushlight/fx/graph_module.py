@@ -23,6 +23,11 @@ class GraphModule(rl.nn.Module):
     root: the module that has the parts, or a dictionary of them by dotted name. After a change of
     the graph `recompile` makes the forward anew (assigning `graph` does so by itself).
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.GraphModule
+
+    >>> import rushlight as torch
+    >>> traced = torch.fx.symbolic_trace(lambda x: x + 1)
+    >>> isinstance(traced, torch.nn.Module), traced(torch.tensor(2))
+    (True, tensor(3))
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> GraphModule:

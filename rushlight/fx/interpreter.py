@@ -18,6 +18,16 @@ class Interpreter:
     """Runs the graph of a module; each kind of node is a method that a subclass may replace.
 
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.Interpreter
+
+    >>> import rushlight as torch
+    >>> class Counting(torch.fx.Interpreter):
+    ...     def call_function(self, target, args, kwargs):
+    ...         print(target.__name__, args)
+    ...         return super().call_function(target, args, kwargs)
+    >>> Counting(torch.fx.symbolic_trace(lambda x: x * 2 + 1)).run(3)
+    mul (3, 2)
+    add (6, 1)
+    7
     """
 
     def __init__(
@@ -134,6 +144,15 @@ class Transformer(Interpreter):
     """An Interpreter whose values are proxies: `transform` gives the graph of what it does.
 
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.Transformer
+
+    >>> import rushlight as torch
+    >>> import operator
+    >>> class Sums(torch.fx.Transformer):
+    ...     def call_function(self, target, args, kwargs):
+    ...         target = operator.add if target is operator.mul else target
+    ...         return super().call_function(target, args, kwargs)
+    >>> Sums(torch.fx.symbolic_trace(lambda x: x * 5)).transform()(2)
+    7
     """
 
     def __init__(self, module: Any) -> None:

@@ -36,7 +36,14 @@ def map_aggregate(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def map_arg(value: Any, change: Callable[[Node], Any]) -> Any:
-    """`change` of every node inside a nested argument; all else stays."""
+    """`change` of every node inside a nested argument; all else stays.
+
+    >>> import rushlight as torch
+    >>> graph = torch.fx.Graph()
+    >>> x = graph.placeholder("x")
+    >>> torch.fx.node.map_arg([x, 3], lambda node: node.name)
+    ['x', 3]
+    """
     return map_aggregate(value, lambda one: change(one) if isinstance(one, Node) else one)
 
 
@@ -49,6 +56,11 @@ class Node:
     dotted name) and output (args holds what is returned). `users` has the nodes that take the
     result; `meta` is for those who work on the graph.
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.Node
+
+    >>> import rushlight as torch
+    >>> traced = torch.fx.symbolic_trace(lambda x: x.relu() + 1)
+    >>> [(node.op, node.name) for node in traced.graph.nodes]
+    [('placeholder', 'x'), ('call_method', 'relu'), ('call_function', 'add'), ('output', 'output')]
     """
 
     def __init__(

@@ -28,6 +28,11 @@ class ScriptModule(rl.nn.Module):
     """A module that went through `script` or `trace`: its weights are the original's, its mode not.
 
     The modules inside it went through too, so `eval()` leaves the original as it was.
+
+    >>> import rushlight as torch
+    >>> scripted = torch.jit.script(torch.nn.Linear(2, 3))
+    >>> isinstance(scripted, torch.jit.ScriptModule), scripted.original_name
+    (True, 'Linear')
     """
 
     @property
@@ -112,7 +117,13 @@ def _scripted(obj: Any, base: type) -> Any:
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """Call `func` once with the example, so that a mistake shows now, and return it scripted."""
+    """Call `func` once with the example, so that a mistake shows now, and return it scripted.
+
+    >>> import rushlight as torch
+    >>> traced = torch.jit.trace(torch.nn.Linear(2, 3), torch.zeros(1, 2))
+    >>> traced(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
+    """
     if example_inputs is not None:
         given = example_inputs if _is(example_inputs, (tuple, list)) else (example_inputs,)
         with rl.no_grad():
@@ -126,7 +137,15 @@ def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def save(m: Any, f: Any, **kwargs: Any) -> None:
-    """Store a scripted module: `rushlight.save` of a module of the classes it was made from."""
+    """Store a scripted module: `rushlight.save` of a module of the classes it was made from.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), file)
+    >>> torch.jit.load(io.BytesIO(file.getvalue()))(torch.zeros(1, 2)).shape
+    torch.Size([1, 3])
+    """
     rl.save(_rebuilt(m, _class_of, {}) if _is(m, ScriptModule) else m, f)
 
 
@@ -150,7 +169,13 @@ export = ignore = script_method = unused = _unchanged
 
 
 def freeze(mod: Any, *args: Any, **kwargs: Any) -> Any:
-    """The module itself."""
+    """The module itself.
+
+    >>> import rushlight as torch
+    >>> net = torch.jit.script(torch.nn.Linear(2, 3).eval())
+    >>> torch.jit.freeze(net)(torch.zeros(1, 2)).shape
+    torch.Size([1, 3])
+    """
     return mod
 
 
@@ -166,7 +191,12 @@ def optimized_execution(should_optimize: bool) -> Iterator[None]:
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:
-    """The value."""
+    """The value.
+
+    >>> import rushlight as torch
+    >>> torch.jit.annotate(int, 3)
+    3
+    """
     return the_value
 
 
@@ -186,17 +216,32 @@ def isinstance(obj: Any, target_type: Any) -> bool:
 
 
 def is_scripting() -> bool:
-    """False: the code always runs as Python."""
+    """False: the code always runs as Python.
+
+    >>> import rushlight as torch
+    >>> torch.jit.is_scripting()
+    False
+    """
     return False
 
 
 def is_tracing() -> bool:
-    """False: the code always runs as Python."""
+    """False: the code always runs as Python.
+
+    >>> import rushlight as torch
+    >>> torch.jit.is_tracing()
+    False
+    """
     return False
 
 
 def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call the function now; `wait` gives its result."""
+    """Call the function now; `wait` gives its result.
+
+    >>> import rushlight as torch
+    >>> torch.jit.wait(torch.jit.fork(torch.add, torch.tensor(1), torch.tensor(2)))
+    tensor(3)
+    """
     return _Done(func(*args, **kwargs))
 
 

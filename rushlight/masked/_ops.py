@@ -80,7 +80,13 @@ def sum(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = N
 
 def prod(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
          mask: Any = None) -> Tensor:  # fmt: skip
-    """The product of the elements left in; 1 where there are none."""
+    """The product of the elements left in; 1 where there are none.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
+    >>> torch.masked.prod(x, 0, mask=mask)
+    tensor(6.)
+    """
     x = _kept(_summed(input, dtype), mask, 1)
     for place in sorted(dimensions(dim, input._array.ndim), reverse=True):
         x = f.prod(x, place, keepdim)
@@ -120,18 +126,36 @@ argmax, argmin = _place("argmax", True), _place("argmin", False)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
-    """Running sums, the elements left out counting as 0."""
+    """Running sums, the elements left out counting as 0.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
+    >>> torch.masked.cumsum(x, 0, mask=mask)
+    tensor([2., 2., 5.])
+    """
     return f.cumsum(_kept(_summed(input, dtype), mask, 0), dim)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
-    """Running products, the elements left out counting as 1."""
+    """Running products, the elements left out counting as 1.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
+    >>> torch.masked.cumprod(x, 0, mask=mask)
+    tensor([2., 2., 6.])
+    """
     return f.cumprod(_kept(_summed(input, dtype), mask, 1), dim)
 
 
 def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
          mask: Any = None) -> Tensor:  # fmt: skip
-    """The mean of the elements left in; nan where there are none."""
+    """The mean of the elements left in; nan where there are none.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.mean(x, 0, mask=mask)
+    tensor(3.)
+    """
     dims = dimensions(dim, input._array.ndim)
     x = _cast(input, dtype)
     if x.dtype.category < dtypes.FLOAT:
@@ -141,7 +165,13 @@ def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
 
 def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None,
            mask: Any = None) -> Tensor:  # fmt: skip
-    """The middle (the lower of two) of the elements left in; nan where there are none."""
+    """The middle (the lower of two) of the elements left in; nan where there are none.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.median(x, 0, mask=mask)
+    tensor(2.)
+    """
     x = _cast(input, dtype)
     if not x._array.ndim:
         x = s.reshape(x, (1,))
@@ -152,7 +182,13 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = 
 
 def norm(input: Tensor, ord: float = 2.0, dim: Any = None, *, keepdim: bool = False,
          dtype: Any = None, mask: Any = None) -> Tensor:  # fmt: skip
-    """The vector norm of the elements left in."""
+    """The vector norm of the elements left in.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([3.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.norm(x, 2, 0, mask=mask)
+    tensor(5.)
+    """
     x = _cast(input, dtype)
     dims = dimensions(dim, x._array.ndim)
     identity = float("inf") if ord == float("-inf") else 0
@@ -184,14 +220,26 @@ def _spread_of(
 def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
         correction: Any = None, keepdim: bool = False, dtype: Any = None,
         mask: Any = None) -> Tensor:  # fmt: skip
-    """The variance of the elements left in, over their number less `correction` (1)."""
+    """The variance of the elements left in, over their number less `correction` (1).
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.var(x, 0, mask=mask)
+    tensor(2.)
+    """
     return _spread_of(False, input, dim, unbiased, correction, keepdim, dtype, mask)
 
 
 def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
         correction: Any = None, keepdim: bool = False, dtype: Any = None,
         mask: Any = None) -> Tensor:  # fmt: skip
-    """The standard deviation of the elements left in."""
+    """The standard deviation of the elements left in.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.std(x, 0, mask=mask)
+    tensor(1.4142)
+    """
     return _spread_of(True, input, dim, unbiased, correction, keepdim, dtype, mask)
 
 
@@ -207,20 +255,38 @@ def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> 
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
-    """The logarithm of `softmax`."""
+    """The logarithm of `softmax`.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([0.0, 5.0, 0.0]), torch.tensor([True, False, True])
+    >>> torch.masked.log_softmax(x, 0, mask=mask)[0]
+    tensor(-0.6931)
+    """
     x = _cast(input, dtype)
     return f.log_softmax(_kept(x, mask, float("-inf")), dim)
 
 
 def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
-    """softmax of the negated elements."""
+    """softmax of the negated elements.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([0.0, 5.0, 1.0]), torch.tensor([True, False, True])
+    >>> torch.masked.softmin(x, 0, mask=mask)[0]
+    tensor(0.7311)
+    """
     x = _cast(input, dtype)
     return f.softmax(-_kept(x, mask, float("inf")), dim)
 
 
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Any = None,
               mask: Any = None) -> Tensor:  # fmt: skip
-    """The elements left in over their norm (at least `eps`); the others get 0."""
+    """The elements left in over their norm (at least `eps`); the others get 0.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([3.0, 5.0, 4.0]), torch.tensor([True, False, True])
+    >>> torch.masked.normalize(x, 2, 0, mask=mask)[::2]
+    tensor([0.6000, 0.8000])
+    """
     x = _cast(input, dtype)
     size = norm(x, ord, dim, keepdim=True, mask=mask)
     floor = f.maximum(size, f.full((), eps, dtype=size.dtype))
@@ -229,7 +295,13 @@ def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype:
 
 def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
               mask: Any = None) -> Tensor:  # fmt: skip
-    """log of the sum of e^x over the elements left in."""
+    """log of the sum of e^x over the elements left in.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([0.0, 5.0, 0.0]), torch.tensor([True, False, True])
+    >>> torch.masked.logsumexp(x, 0, mask=mask)
+    tensor(0.6931)
+    """
     x = _cast(input, dtype)
     dims = dimensions(dim, x._array.ndim)
     return _cast(f.logsumexp(_kept(x, mask, _limit(x, False)), dims, keepdim), x.dtype)
@@ -237,7 +309,13 @@ def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: A
 
 def logaddexp(input: Tensor, other: Tensor, *, dtype: Any = None, input_mask: Any = None,
               other_mask: Any = None) -> Tensor:  # fmt: skip
-    """log(e^x + e^y), an element left out counting as -inf."""
+    """log(e^x + e^y), an element left out counting as -inf.
+
+    >>> import rushlight as torch
+    >>> x, all_, none = torch.tensor([1.0]), torch.tensor([True]), torch.tensor([False])
+    >>> torch.masked.logaddexp(x, x, input_mask=all_, other_mask=none)
+    tensor([1.])
+    """
     a, b = _cast(input, dtype), _cast(other, dtype)
     low = float("-inf")
     return f.logaddexp(_kept(a, input_mask, low), _kept(b, other_mask, low))

@@ -7,7 +7,12 @@ from typing import Any
 
 
 class ProfilerActivity(enum.Enum):
-    """What a profile may watch; here there is the processor alone."""
+    """What a profile may watch; here there is the processor alone.
+
+    >>> import rushlight as torch
+    >>> torch.profiler.ProfilerActivity.CPU.name
+    'CPU'
+    """
 
     CPU = 0
     CUDA = 2

@@ -282,7 +282,12 @@ def old_profile(enabled: bool = True, *, record_shapes: bool = False, **others: 
 
 
 def kineto_available() -> bool:
-    """False: the times are taken here, not by the Kineto library."""
+    """False: the times are taken here, not by the Kineto library.
+
+    >>> import rushlight as torch
+    >>> torch.profiler.kineto_available()
+    False
+    """
     return False
 
 

@@ -15,7 +15,13 @@ __all__ = ["ProfilerAction", "schedule", "tensorboard_trace_handler"]
 
 
 class ProfilerAction(Enum):
-    """What a profile does in a step."""
+    """What a profile does in a step.
+
+    >>> import rushlight as torch
+    >>> schedule = torch.profiler.schedule(wait=1, warmup=0, active=1)
+    >>> [schedule(step).name for step in range(2)]
+    ['NONE', 'RECORD_AND_SAVE']
+    """
 
     NONE = 0
     WARMUP = 1

@@ -43,18 +43,38 @@ def add_safe_globals(safe_globals: list[Any]) -> None:
 
 
 def clear_safe_globals() -> None:
-    """Forget all classes added by `add_safe_globals`."""
+    """Forget all classes added by `add_safe_globals`.
+
+    >>> import rushlight as torch
+    >>> torch.serialization.clear_safe_globals()
+    >>> torch.serialization.get_safe_globals()
+    []
+    """
     _REGISTERED.clear()
 
 
 def get_safe_globals() -> list[Any]:
-    """The classes (or pairs) that were added."""
+    """The classes (or pairs) that were added.
+
+    >>> import rushlight as torch
+    >>> import fractions
+    >>> with torch.serialization.safe_globals([fractions.Fraction]):
+    ...     torch.serialization.get_safe_globals()
+    [<class 'fractions.Fraction'>]
+    """
     named = _REGISTERED.items()
     return [kind if _entry(kind)[0] == name else (kind, name) for name, kind in named]
 
 
 class safe_globals:
-    """Within `with safe_globals([cls]):` these classes are safe; afterwards as before."""
+    """Within `with safe_globals([cls]):` these classes are safe; afterwards as before.
+
+    >>> import rushlight as torch
+    >>> import collections
+    >>> with torch.serialization.safe_globals([collections.ChainMap]):
+    ...     collections.ChainMap in torch.serialization.get_safe_globals()
+    True
+    """
 
     def __init__(self, safe_globals: list[Any]) -> None:
         self.safe_globals = safe_globals

@@ -66,19 +66,34 @@ def _cosines(n: np.ndarray, length: int, a: Iterable[float]) -> np.ndarray:
 
 @_window
 def bartlett(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
-    """1 - |2n/L - 1|: a triangle."""
+    """1 - |2n/L - 1|: a triangle.
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.bartlett(5)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     return _one(n, 1 - np.abs(2 * n / max(length, 1) - 1))
 
 
 @_window
 def blackman(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
-    """0.42 - 0.5 cos(2 pi n/L) + 0.08 cos(4 pi n/L)."""
+    """0.42 - 0.5 cos(2 pi n/L) + 0.08 cos(4 pi n/L).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.blackman(4, sym=False)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
     return _cosines(n, length, (0.42, 0.5, 0.08))
 
 
 @_window
 def cosine(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
-    """sin(pi (n + 1/2) / M), with M + 1 for M in a periodic window."""
+    """sin(pi (n + 1/2) / M), with M + 1 for M in a periodic window.
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.cosine(3)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
     return _one(n, np.sin(np.pi * (n + 0.5) / (n.size if sym else n.size + 1)))
 
 
@@ -86,7 +101,12 @@ def cosine(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
 def exponential(
     n: np.ndarray, length: int, sym: bool, center: float | None = None, tau: float = 1.0
 ) -> np.ndarray:
-    """e^(-|n - center| / tau), with the center L/2 unless given."""
+    """e^(-|n - center| / tau), with the center L/2 unless given.
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.exponential(3)
+    tensor([0.3679, 1.0000, 0.3679])
+    """
     if tau <= 0:
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
@@ -97,7 +117,12 @@ def exponential(
 
 @_window
 def gaussian(n: np.ndarray, length: int, sym: bool, std: float = 1.0) -> np.ndarray:
-    """e^(-((n - L/2) / std)^2 / 2)."""
+    """e^(-((n - L/2) / std)^2 / 2).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.gaussian(3, std=1.0)
+    tensor([0.6065, 1.0000, 0.6065])
+    """
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
     return _one(n, np.exp(-(((n - length / 2) / std) ** 2) / 2))
@@ -105,7 +130,12 @@ def gaussian(n: np.ndarray, length: int, sym: bool, std: float = 1.0) -> np.ndar
 
 @_window
 def general_cosine(n: np.ndarray, length: int, sym: bool, *, a: Iterable[float]) -> np.ndarray:
-    """The sum of (-1)^i a_i cos(2 pi i n/L)."""
+    """The sum of (-1)^i a_i cos(2 pi i n/L).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.general_cosine(5, a=[0.5, 0.5])
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     if not isinstance(a, Iterable):
         raise TypeError("Coefficients must be a list/tuple")
     a = tuple(a)
@@ -116,13 +146,23 @@ def general_cosine(n: np.ndarray, length: int, sym: bool, *, a: Iterable[float])
 
 @_window
 def general_hamming(n: np.ndarray, length: int, sym: bool, alpha: float = 0.54) -> np.ndarray:
-    """alpha - (1 - alpha) cos(2 pi n/L)."""
+    """alpha - (1 - alpha) cos(2 pi n/L).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.general_hamming(3, alpha=0.75)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
     return _cosines(n, length, (alpha, 1 - alpha))
 
 
 @_window
 def hamming(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
-    """0.54 - 0.46 cos(2 pi n/L)."""
+    """0.54 - 0.46 cos(2 pi n/L).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.hamming(3)
+    tensor([0.0800, 1.0000, 0.0800])
+    """
     return _cosines(n, length, (0.54, 0.46))
 
 
@@ -139,7 +179,12 @@ def hann(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
 
 @_window
 def kaiser(n: np.ndarray, length: int, sym: bool, beta: float = 12.0) -> np.ndarray:
-    """I0(beta sqrt(1 - (2n/L - 1)^2)) / I0(beta)."""
+    """I0(beta sqrt(1 - (2n/L - 1)^2)) / I0(beta).
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.kaiser(5, beta=4.0)
+    tensor([0.0885, 0.6334, 1.0000, 0.6334, 0.0885])
+    """
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
     inside = 1 - (2 * n / max(length, 1) - 1) ** 2
@@ -152,5 +197,9 @@ def nuttall(n: np.ndarray, length: int, sym: bool) -> np.ndarray:
     """Four cosine terms with small side lobes.
 
     Source: Nuttall 1981, https://doi.org/10.1109/TASSP.1981.1163506
+
+    >>> import rushlight as torch
+    >>> torch.signal.windows.nuttall(5)
+    tensor([3.6280e-04, 2.2698e-01, 1.0000e+00, 2.2698e-01, 3.6280e-04])
     """
     return _cosines(n, length, (0.3635819, 0.4891775, 0.1365995, 0.0106411))

@@ -117,7 +117,13 @@ def _cell(
 def rnn_tanh_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> Any:
-    """tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H)."""
+    """tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H).
+
+    >>> import rushlight as torch
+    >>> x, h, w = torch.ones(1, 1), torch.ones(1, 1), torch.full((1, 1), 0.5)
+    >>> torch.rnn_tanh_cell(x, h, w, w)
+    tensor([[0.7616]])
+    """
     y = _cell("RNN_TANH", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
     return n.whole(y, "TanhBackward0")
 
@@ -125,19 +131,37 @@ def rnn_tanh_cell(
 def rnn_relu_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> Any:
-    """relu(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H)."""
+    """relu(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H).
+
+    >>> import rushlight as torch
+    >>> x, h, w = torch.ones(1, 1), torch.ones(1, 1), torch.full((1, 1), 0.5)
+    >>> torch.rnn_relu_cell(x, h, w, -3 * w)
+    tensor([[0.]])
+    """
     y = _cell("RNN_RELU", 1, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
     return n.whole(y, "ReluBackward0")
 
 
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
-    """One step of a GRU: (B, I) and (B, H) to (B, H)."""
+    """One step of a GRU: (B, I) and (B, H) to (B, H).
+
+    >>> import rushlight as torch
+    >>> x, h, w = torch.ones(1, 2), torch.zeros(1, 3), torch.zeros(9, 2)
+    >>> torch.gru_cell(x, h, w, torch.zeros(9, 3)).shape
+    torch.Size([1, 3])
+    """
     return n.whole(_cell("GRU", 3, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0], "AddBackward0")
 
 
 def lstm_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple:
-    """One step of an LSTM: (B, I) and a pair of (B, H) to a pair of (B, H)."""
+    """One step of an LSTM: (B, I) and a pair of (B, H) to a pair of (B, H).
+
+    >>> import rushlight as torch
+    >>> x, h, w = torch.ones(1, 2), torch.zeros(1, 3), torch.zeros(12, 2)
+    >>> [y.shape for y in torch.lstm_cell(x, (h, h), w, torch.zeros(12, 3))]
+    [torch.Size([1, 3]), torch.Size([1, 3])]
+    """
     h, c = _cell("LSTM", 4, input, tuple(hx), w_ih, w_hh, b_ih, b_hh)
     return n.named(h, "MulBackward0"), n.named(c, "AddBackward0")

@@ -24,7 +24,20 @@ _NO_PICKLE = (
 
 @contextlib.contextmanager
 def cached() -> Iterator[None]:
-    """Inside, every parametrised tensor is computed once and kept."""
+    """Inside, every parametrised tensor is computed once and kept.
+
+    >>> import rushlight as torch
+    >>> class Double(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         print("computed")
+    ...         return 2 * x
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> layer = torch.nn.utils.parametrize.register_parametrization(layer, "bias", Double())
+    computed
+    >>> with torch.nn.utils.parametrize.cached():
+    ...     same = layer.bias is layer.bias
+    computed
+    """
     _cache_depth[0] += 1
     try:
         yield
@@ -35,7 +48,14 @@ def cached() -> Iterator[None]:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrisations of one tensor, and the tensors it is computed from."""
+    """The parametrisations of one tensor, and the tensors it is computed from.
+
+    >>> import rushlight as torch
+    >>> P = torch.nn.utils.parametrize
+    >>> layer = P.register_parametrization(torch.nn.Linear(2, 2), "weight", torch.nn.Tanh())
+    >>> layer.parametrizations.weight[0], layer.parametrizations.weight.original.shape
+    (Tanh(), torch.Size([2, 2]))
+    """
 
     def __init__(self, modules: Sequence[Module], original: Any, unsafe: bool = False) -> None:
         if len(modules) == 0:
@@ -226,7 +246,14 @@ def is_parametrized(module: Any, tensor_name: str | None = None) -> bool:
 
 
 def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: bool = True) -> Any:
-    """Put a plain tensor back: the computed one, or with leave_parametrized=False the original."""
+    """Put a plain tensor back: the computed one, or with leave_parametrized=False the original.
+
+    >>> import rushlight as torch
+    >>> P = torch.nn.utils.parametrize
+    >>> layer = P.register_parametrization(torch.nn.Linear(2, 2), "weight", torch.nn.Tanh())
+    >>> P.remove_parametrizations(layer, "weight")
+    Linear(in_features=2, out_features=2, bias=True)
+    """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
     held: Any = module.parametrizations[tensor_name]
@@ -253,14 +280,29 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
 
 
 def type_before_parametrizations(module: Any) -> type:
-    """The class of the module without its parametrisations."""
+    """The class of the module without its parametrisations.
+
+    >>> import rushlight as torch
+    >>> P = torch.nn.utils.parametrize
+    >>> layer = P.register_parametrization(torch.nn.Linear(2, 2), "weight", torch.nn.Tanh())
+    >>> type(layer).__name__, P.type_before_parametrizations(layer).__name__
+    ('ParametrizedLinear', 'Linear')
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
 def transfer_parametrizations_and_params(
     from_module: Any, to_module: Any, tensor_name: str | None = None
 ) -> Any:
-    """Give `to_module` copies of the parametrisations of `from_module`; returns it."""
+    """Give `to_module` copies of the parametrisations of `from_module`; returns it.
+
+    >>> import rushlight as torch
+    >>> P = torch.nn.utils.parametrize
+    >>> layer = P.register_parametrization(torch.nn.Linear(2, 2), "weight", torch.nn.Tanh())
+    >>> other = P.transfer_parametrizations_and_params(layer, torch.nn.Linear(2, 2))
+    >>> P.is_parametrized(other, "weight"), torch.equal(other.weight, layer.weight)
+    (True, True)
+    """
     if not is_parametrized(from_module):
         return to_module
     names = [tensor_name] if tensor_name is not None else list(from_module.parametrizations)

@@ -339,13 +339,27 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: Any, name: str) -> Any:
-    """Give a parameter the form of a pruned one, with a mask of ones."""
+    """Give a parameter the form of a pruned one, with a mask of ones.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = prune.identity(torch.nn.Linear(2, 2), "weight")
+    >>> sorted(layer.state_dict())
+    ['bias', 'weight_mask', 'weight_orig']
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: Any, name: str, amount: Any) -> Any:
-    """Prune `amount` numbers (or that share of them) of a parameter at random."""
+    """Prune `amount` numbers (or that share of them) of a parameter at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = prune.random_unstructured(torch.nn.Linear(4, 2), "weight", amount=3)
+    >>> layer.weight_mask.sum()
+    tensor(5.)
+    """
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -363,7 +377,14 @@ def l1_unstructured(module: Any, name: str, amount: Any, importance_scores: Any 
 
 
 def random_structured(module: Any, name: str, amount: Any, dim: int) -> Any:
-    """Prune `amount` channels along `dim` at random."""
+    """Prune `amount` channels along `dim` at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = prune.random_structured(torch.nn.Linear(4, 3), "weight", amount=1, dim=0)
+    >>> layer.weight_mask.sum(1).sort().values
+    tensor([0., 4., 4.])
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -371,13 +392,28 @@ def random_structured(module: Any, name: str, amount: Any, dim: int) -> Any:
 def ln_structured(
     module: Any, name: str, amount: Any, n: Any, dim: int, importance_scores: Any = None
 ) -> Any:
-    """Prune the channels along `dim` of the smallest n-norm, of the parameter or the scores."""
+    """Prune the channels along `dim` of the smallest n-norm, of the parameter or the scores.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = torch.nn.Linear(1, 3)
+    >>> layer.weight.data = torch.tensor([[3.0], [-1.0], [2.0]])
+    >>> prune.ln_structured(layer, "weight", amount=1, n=2, dim=0).weight_mask.T
+    tensor([[1., 0., 1.]])
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
 
 def custom_from_mask(module: Any, name: str, mask: Any) -> Any:
-    """Prune a parameter by a given mask."""
+    """Prune a parameter by a given mask.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer, mask = torch.nn.Linear(2, 1), torch.tensor([[1, 0]])
+    >>> (prune.custom_from_mask(layer, "weight", mask).weight == 0).tolist()
+    [[False, True]]
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
@@ -388,6 +424,13 @@ def global_unstructured(
     """Prune many parameters, (module, name) each, by comparing all their numbers.
 
     Raises: TypeError if `parameters` is no iterable, or the method not unstructured.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    >>> prune.global_unstructured([(a, "weight"), (b, "weight")], prune.L1Unstructured, amount=0.5)
+    >>> a.weight_mask.sum() + b.weight_mask.sum()
+    tensor(4.)
     """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
@@ -427,6 +470,12 @@ def remove(module: Any, name: str) -> Any:
     """Make a pruned parameter an ordinary one that holds its pruned values.
 
     Raises: ValueError if it is not pruned.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = prune.l1_unstructured(torch.nn.Linear(4, 2), "weight", amount=3)
+    >>> sorted(prune.remove(layer, "weight").state_dict()), (layer.weight == 0).sum()
+    (['bias', 'weight'], tensor(3))
     """
     for key in _hooks(module, lambda hook: hook._tensor_name == name):
         module._forward_pre_hooks.pop(key).remove(module)
@@ -437,5 +486,12 @@ def remove(module: Any, name: str) -> Any:
 
 
 def is_pruned(module: Any) -> bool:
-    """Whether a parameter of the module, or of a module in it, is pruned."""
+    """Whether a parameter of the module, or of a module in it, is pruned.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> prune.is_pruned(layer), prune.is_pruned(prune.identity(layer, "weight"))
+    (False, True)
+    """
     return any(_hooks(one, lambda hook: True) for one in module.modules())

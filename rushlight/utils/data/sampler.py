@@ -12,7 +12,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sampler(Generic[T_co]):
-    """An iterable of indices, or of lists of them; define `__iter__` and, if known, `__len__`."""
+    """An iterable of indices, or of lists of them; define `__iter__` and, if known, `__len__`.
+
+    >>> import rushlight as torch
+    >>> class Backwards(torch.utils.data.Sampler):
+    ...     def __init__(self, data):
+    ...         self.data = data
+    ...     def __iter__(self):
+    ...         return reversed(range(len(self.data)))
+    >>> list(torch.utils.data.DataLoader([10, 20, 30], sampler=Backwards([10, 20, 30])))
+    [tensor([30]), tensor([20]), tensor([10])]
+    """
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
