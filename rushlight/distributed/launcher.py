@@ -24,6 +24,8 @@ from .tcp_store import Server
 
 CONSEQUENCES = ("DistPeerDied", "DistTimeoutError", "DistNetworkError", "DistError")
 LOOK = 0.01  # seconds between two looks at the processes
+KILL = 9  # by number: Windows has no name for it
+CONTINUE = getattr(signal, "SIGCONT", 18)
 
 
 @dataclasses.dataclass
@@ -45,6 +47,14 @@ def threads_for(processes: int) -> int:
     """Threads for each of so many processes on the cores of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max((cores or 1) // processes, 1)
+
+
+def signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to a process and what it has started; on Windows it alone can be ended."""
+    if hasattr(os, "killpg"):
+        os.killpg(child.pid, number)
+    elif number != CONTINUE:
+        child.terminate()
 
 
 class Generation:
@@ -118,14 +128,14 @@ class Generation:
         """Send a signal to every process that is left, and to what it has started."""
         for local in self.running():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.children[local].pid, number)
+                signal_group(self.children[local], number)
 
     def stop(self) -> None:
         """Have all end: asked first, then killed, stopped ones too."""
-        for number in (signal.SIGTERM, signal.SIGCONT):
+        for number in (signal.SIGTERM, CONTINUE):
             self.signal_all(number)
         self.wait_for_others(self.plan.grace)
-        self.signal_all(signal.SIGKILL)
+        self.signal_all(KILL)
         self.wait_for_others(self.plan.grace)
 
     def error_of(self, local: int) -> tuple[str, str]:
@@ -152,7 +162,7 @@ class Generation:
         """Leave nothing behind: no process of the groups, no file, no port."""
         for child in self.children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
+                signal_group(child, KILL)
         if self.server:
             self.server.close()
         shutil.rmtree(self.folder, ignore_errors=True)

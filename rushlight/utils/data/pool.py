@@ -63,7 +63,7 @@ class Worker:
         notes = [f"worker {self.id} (pid {self.process.pid}) {_ending(code)}"]
         if self.tasks:
             notes.append(f"it was reading the samples {next(iter(self.tasks.values()))}")
-        if code == -signal.SIGKILL and _memory_kills() > 0:
+        if code == -9 and _memory_kills() > 0:  # SIGKILL, which Windows has no name for
             notes.append("this container's kernel killed processes for memory before (oom_kill)")
         return notes
 
