@@ -83,6 +83,14 @@ def save_image(tensor: Any, fp: Any, format: str | None = None, **kwargs: Any) -
     """Write pictures with numbers in 0..1 to a file or file object, several as a grid.
 
     `kwargs` go to `make_grid`. Raises: ImportError without Pillow, OSError as usual.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> from rushlight.vision.utils import save_image
+    >>> file = io.BytesIO()
+    >>> save_image(torch.rand(4, 3, 8, 8), file, format="png")
+    >>> file.getvalue()[1:4]
+    b'PNG'
     """
     grid = make_grid(tensor, **kwargs)
     pixels = grid.mul(255).add(0.5).clamp(0, 255).permute(1, 2, 0).to(rl.uint8).numpy()
@@ -136,6 +144,12 @@ def draw_bounding_boxes(
 
     colors: one (a name or RGB) or a list. Raises: ValueError for boxes the other way around or a
     picture of another kind, ImportError without Pillow.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.utils import draw_bounding_boxes
+    >>> picture, boxes = torch.zeros(3, 8, 8, dtype=torch.uint8), torch.tensor([[1, 1, 5, 5]])
+    >>> draw_bounding_boxes(picture, boxes, colors="red")[:, 1, 1]
+    tensor([255,   0,   0], dtype=torch.uint8)
     """
     _check_image(image)
     if image.size(0) not in (1, 3):
@@ -168,6 +182,13 @@ def draw_segmentation_masks(image: Any, masks: Any, alpha: float = 0.8, colors: 
 
     Where masks overlap it is black.
     Raises: ValueError for masks of another type or size.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.utils import draw_segmentation_masks
+    >>> picture, mask = torch.zeros(3, 2, 2, dtype=torch.uint8), torch.eye(2, dtype=torch.bool)
+    >>> draw_segmentation_masks(picture, mask, alpha=1.0, colors="blue")[2]
+    tensor([[255,   0],
+            [  0, 255]], dtype=torch.uint8)
     """
     _check_image(image)
     if image.size(0) != 3:
@@ -195,6 +216,12 @@ def draw_keypoints(
 
     colors: one for all. connectivity: pairs of points that a line joins. visibility: (N, K), which
     points are drawn. Raises: TypeError and ValueError for what does not fit.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.utils import draw_keypoints
+    >>> picture = torch.zeros(3, 9, 9, dtype=torch.uint8)
+    >>> draw_keypoints(picture, torch.tensor([[[4, 4]]]), colors="red", radius=1)[0, 4, 4]
+    tensor(255, dtype=torch.uint8)
     """
     if not isinstance(image, rl.Tensor):
         raise TypeError(f"The image must be a tensor, got {type(image)}")

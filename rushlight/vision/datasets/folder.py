@@ -18,12 +18,22 @@ Sample = tuple[str, int]
 
 
 def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
-    """True when the name ends in one of `extensions`, whatever its case."""
+    """True when the name ends in one of `extensions`, whatever its case.
+
+    >>> from rushlight.vision.datasets.folder import has_file_allowed_extension
+    >>> has_file_allowed_extension("cat.PNG", (".png",))
+    True
+    """
     return filename.lower().endswith(extensions)
 
 
 def is_image_file(filename: str) -> bool:
-    """True when the name ends as a picture's does."""
+    """True when the name ends as a picture's does.
+
+    >>> from rushlight.vision.datasets.folder import is_image_file
+    >>> is_image_file("cat.jpeg"), is_image_file("cat.txt")
+    (True, False)
+    """
     return has_file_allowed_extension(filename, IMG_EXTENSIONS)
 
 
@@ -39,6 +49,14 @@ def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str
     """Return the names of the folders in `directory`, sorted, and their numbers.
 
     Raises: FileNotFoundError when there is none.
+
+    >>> import pathlib, tempfile
+    >>> from rushlight.vision.datasets.folder import find_classes
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("dog", "cat"):
+    ...         pathlib.Path(folder, name).mkdir()
+    ...     find_classes(folder)
+    (['cat', 'dog'], {'cat': 0, 'dog': 1})
     """
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
@@ -105,6 +123,14 @@ class DatasetFolder(VisionDataset):
     `classes`, `class_to_idx`, `samples` [(path, class number)] and `targets` are torchvision's.
     Raises: FileNotFoundError when there are no classes, or classes without files.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.DatasetFolder.html
+
+    >>> import pathlib, tempfile
+    >>> from rushlight.vision import datasets
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pathlib.Path(folder, "poems").mkdir()
+    ...     _ = pathlib.Path(folder, "poems", "a.txt").write_text("Spring")
+    ...     datasets.DatasetFolder(folder, lambda path: open(path).read(), (".txt",))[0]
+    ('Spring', 0)
     """
 
     def __init__(
@@ -154,6 +180,16 @@ class ImageFolder(DatasetFolder):
 
     Raises: FileNotFoundError as DatasetFolder; on reading, DataError with the picture's path.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html
+
+    >>> import rushlight as torch
+    >>> import pathlib, tempfile
+    >>> from rushlight.vision import datasets, io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pathlib.Path(folder, "cat").mkdir()
+    ...     io.write_png(torch.zeros(3, 4, 5, dtype=torch.uint8), f"{folder}/cat/1.png")
+    ...     data = datasets.ImageFolder(folder)
+    ...     data.classes, data[0][0].size, data[0][1]
+    (['cat'], (5, 4), 0)
     """
 
     def __init__(

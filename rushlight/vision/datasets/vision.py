@@ -16,7 +16,12 @@ Transform = Callable[..., Any]
 
 
 class StandardTransform:
-    """Apply one transform to the picture and another to the target."""
+    """Apply one transform to the picture and another to the target.
+
+    >>> from rushlight.vision.datasets.vision import StandardTransform
+    >>> StandardTransform(lambda x: x + 1, lambda y: -y)(1, 2)
+    (2, -2)
+    """
 
     def __init__(
         self, transform: Transform | None = None, target_transform: Transform | None = None

@@ -89,6 +89,12 @@ def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
     """IoU - (hull - union) / hull of all pairs, the hull being the smallest box around both.
 
     Source: Rezatofighi et al., 2019.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
+    >>> ops.generalized_box_iou(a, b)
+    tensor([[-0.3333]])
     """
     both, union = _overlap(boxes1, boxes2)
     sides = _hull(boxes1, boxes2)
@@ -100,6 +106,12 @@ def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
     """IoU less the squared distance of the centres over the squared diagonal of the hull.
 
     Source: Zheng et al., 2020.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
+    >>> ops.distance_box_iou(a, b)
+    tensor([[-0.4000]])
     """
     boxes1, boxes2 = wide(boxes1), wide(boxes2)
     diagonal = (_hull(boxes1, boxes2) ** 2).sum(-1) + eps
@@ -111,6 +123,12 @@ def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
     """`distance_box_iou` less a term for unequal proportions.
 
     Source: Zheng et al., 2020.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> a, b = torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]])
+    >>> ops.complete_box_iou(a, b) < ops.distance_box_iou(a, b)
+    tensor([[True]])
     """
     boxes1, boxes2 = wide(boxes1), wide(boxes2)
     iou, near = box_iou(boxes1, boxes2), distance_box_iou(boxes1, boxes2, eps)
@@ -134,7 +152,13 @@ def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
 
 
 def remove_small_boxes(boxes: Any, min_size: float) -> Any:
-    """The indices of boxes (N, 4) of which both sides are at least `min_size`."""
+    """The indices of boxes (N, 4) of which both sides are at least `min_size`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.remove_small_boxes(torch.tensor([[0.0, 0.0, 9.0, 1.0], [0.0, 0.0, 5.0, 5.0]]), 2.0)
+    tensor([1])
+    """
     sides = boxes[:, 2:] - boxes[:, :2]
     return rl.where((sides >= min_size).all(1))[0]
 
@@ -143,6 +167,13 @@ def masks_to_boxes(masks: Any) -> Any:
     """The boxes (N, 4) around the true elements of masks (N, H, W).
 
     Raises: ValueError for a mask without any.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> mask = torch.zeros(1, 6, 8, dtype=torch.bool)
+    >>> mask[0, 1:3, 2:7] = True
+    >>> ops.masks_to_boxes(mask)
+    tensor([[2., 1., 6., 2.]])
     """
     if masks.numel() == 0:
         return rl.zeros((0, 4), dtype=rl.float)
@@ -193,7 +224,14 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
 
 
 def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
-    """`nms` among the boxes of each class; idxs (N) says which class a box is of."""
+    """`nms` among the boxes of each class; idxs (N) says which class a box is of.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0]] * 3)
+    >>> ops.batched_nms(boxes, torch.tensor([0.5, 0.9, 0.7]), torch.tensor([0, 0, 1]), 0.5)
+    tensor([1, 2])
+    """
     if not boxes.numel():
         return rl.empty((0,), dtype=rl.int64)
     apart = idxs.to(boxes) * (boxes.max() + 1)

@@ -93,6 +93,12 @@ class DeformConv2d(nn.Module):
     """`deform_conv2d` as a layer, which is called with the offsets (and the mask).
 
     Raises: ValueError where `groups` does not divide the channels.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> layer = ops.DeformConv2d(3, 5, kernel_size=3, padding=1)
+    >>> layer(torch.rand(1, 3, 8, 8), torch.zeros(1, 18, 8, 8)).shape
+    torch.Size([1, 5, 8, 8])
     """
 
     def __init__(

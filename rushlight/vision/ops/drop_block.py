@@ -41,6 +41,11 @@ def drop_block2d(
 
     Draws: `bernoulli_` of the squares' middles. Raises: ValueError for another p, shape, even size.
     Source: Ghiasi et al., 2018, https://arxiv.org/abs/1810.12890
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.drop_block2d(torch.ones(1, 1, 4, 4), p=0.5, block_size=2, training=False).sum()
+    tensor(16.)
     """
     return _dropped(input, p, block_size, inplace, eps, training, 2)
 
@@ -49,12 +54,24 @@ def drop_block3d(
     input: Any, p: float, block_size: int, inplace: bool = False, eps: float = 1e-6,
     training: bool = True,
 ) -> Any:  # fmt: skip
-    """`drop_block2d` with cubes of (N, C, D, H, W)."""
+    """`drop_block2d` with cubes of (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.drop_block3d(torch.ones(1, 1, 4, 4, 4), p=0.3, block_size=3).shape
+    torch.Size([1, 1, 4, 4, 4])
+    """
     return _dropped(input, p, block_size, inplace, eps, training, 3)
 
 
 class DropBlock2d(rl.nn.Module):
-    """`drop_block2d` as a layer."""
+    """`drop_block2d` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.DropBlock2d(p=0.5, block_size=2).eval()(torch.ones(1, 1, 4, 4)).sum()
+    tensor(16.)
+    """
 
     dims = 2
 
@@ -74,6 +91,12 @@ class DropBlock2d(rl.nn.Module):
 
 
 class DropBlock3d(DropBlock2d):
-    """`drop_block3d` as a layer."""
+    """`drop_block3d` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.DropBlock3d(p=0.5, block_size=2).eval()(torch.ones(1, 1, 2, 2, 2)).sum()
+    tensor(8.)
+    """
 
     dims = 3

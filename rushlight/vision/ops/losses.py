@@ -30,6 +30,11 @@ def sigmoid_focal_loss(
     """Binary cross-entropy of logits weighed by (1 - p)^gamma, p the probability of the truth.
 
     Source: Lin et al., 2017. Raises: ValueError for an alpha outside of 0..1 (but -1: none).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.sigmoid_focal_loss(torch.tensor([0.0, 4.0]), torch.tensor([1.0, 1.0]))
+    tensor([4.3322e-02, 1.4679e-06])
     """
     if not (0 <= alpha <= 1) and alpha != -1:
         raise ValueError(f"Invalid alpha value: {alpha}. alpha must be in the range [0,1] or -1 for"
@@ -63,6 +68,12 @@ def generalized_box_iou_loss(
     """1 - generalized IoU of boxes (N, 4) with boxes (N, 4), row by row.
 
     Source: Rezatofighi et al., 2019.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
+    >>> ops.generalized_box_iou_loss(a, b)
+    tensor([1.3333])
     """
     iou, union, width, height = _pairs(wide(boxes1), wide(boxes2), eps)
     hull = width * height
@@ -81,6 +92,12 @@ def distance_box_iou_loss(
     """1 - distance IoU, row by row.
 
     Source: Zheng et al., 2020.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
+    >>> ops.distance_box_iou_loss(a, b)
+    tensor([1.4000])
     """
     return _reduced(_distance(wide(boxes1), wide(boxes2), eps)[0], reduction)
 
@@ -91,6 +108,12 @@ def complete_box_iou_loss(
     """1 - complete IoU, row by row.
 
     Source: Zheng et al., 2020.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    >>> ops.complete_box_iou_loss(box, box).round()
+    tensor([0.])
     """
     a, b = wide(boxes1), wide(boxes2)
     loss, iou = _distance(a, b, eps)

@@ -76,7 +76,13 @@ class Conv2dNormActivation(_ConvNormActivation):
 
 
 class Conv3dNormActivation(_ConvNormActivation):
-    """`Conv2dNormActivation` of volumes (N, C, D, H, W)."""
+    """`Conv2dNormActivation` of volumes (N, C, D, H, W).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.Conv3dNormActivation(2, 4)(torch.zeros(1, 2, 3, 3, 3)).shape
+    torch.Size([1, 4, 3, 3, 3])
+    """
 
     conv, dims = nn.Conv3d, 3
 
@@ -102,6 +108,11 @@ class SqueezeExcitation(nn.Module):
     """Scale each channel by what a small network makes of the means of all: x s(W2 a(W1 mean x)).
 
     Source: Hu et al., 2018.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.SqueezeExcitation(8, squeeze_channels=2)(torch.rand(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
     """
 
     def __init__(
@@ -124,7 +135,12 @@ class SqueezeExcitation(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Linear layers with normalisation, activation and dropout between them."""
+    """Linear layers with normalisation, activation and dropout between them.
+
+    >>> from rushlight.vision import ops
+    >>> [type(layer).__name__ for layer in ops.MLP(4, [8, 2])]
+    ['Linear', 'ReLU', 'Dropout', 'Linear', 'Dropout']
+    """
 
     def __init__(
         self,
@@ -151,7 +167,13 @@ class MLP(nn.Sequential):
 
 
 class Permute(nn.Module):
-    """`permute` as a layer."""
+    """`permute` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.Permute([0, 2, 3, 1])(torch.zeros(1, 3, 4, 5)).shape
+    torch.Size([1, 4, 5, 3])
+    """
 
     def __init__(self, dims: list[int]) -> None:
         super().__init__()
@@ -162,7 +184,13 @@ class Permute(nn.Module):
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch normalisation whose statistics, weight and bias are buffers that nothing changes."""
+    """Batch normalisation whose statistics, weight and bias are buffers that nothing changes.
+
+    >>> from rushlight.vision import ops
+    >>> layer = ops.FrozenBatchNorm2d(3)
+    >>> list(layer.parameters()), sorted(layer.state_dict())
+    ([], ['bias', 'running_mean', 'running_var', 'weight'])
+    """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -189,6 +217,11 @@ def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> 
     """Zero the whole input ("batch") or whole rows of it ("row") with probability p.
 
     Source: Huang et al., 2016. Raises: ValueError for another p or mode.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.stochastic_depth(torch.ones(100, 2), 0.5, "row").sum(1).unique()
+    tensor([0., 4.])
     """
     if p < 0.0 or p > 1.0:
         raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
@@ -202,7 +235,13 @@ def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> 
 
 
 class StochasticDepth(nn.Module):
-    """`stochastic_depth` as a layer."""
+    """`stochastic_depth` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> ops.StochasticDepth(0.5, "row").eval()(torch.ones(2, 1)).T
+    tensor([[1., 1.]])
+    """
 
     def __init__(self, p: float, mode: str) -> None:
         super().__init__()

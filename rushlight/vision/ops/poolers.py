@@ -29,6 +29,13 @@ class MultiScaleRoIAlign(rl.nn.Module):
     to level `canonical_level` (level k: a map 2^k times smaller than the pictures). Called with the
     maps by name, boxes (L, 4) per image, and the images' sizes; returns (K, C, h, w).
     Source: Lin et al., 2017, https://arxiv.org/abs/1612.03144
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> pool = ops.MultiScaleRoIAlign(["fine", "coarse"], output_size=3, sampling_ratio=2)
+    >>> maps = {"fine": torch.rand(1, 5, 64, 64), "coarse": torch.rand(1, 5, 32, 32)}
+    >>> pool(maps, [torch.tensor([[10.0, 6.0, 88.0, 94.0]])], [(256, 256)]).shape
+    torch.Size([1, 5, 3, 3])
     """
 
     def __init__(

@@ -31,6 +31,12 @@ def ps_roi_align(
 
     input: (N, C h w, H, W). Returns (K, C, h, w). Raises: RuntimeError for other channels.
     Source: Dai et al., 2016, https://arxiv.org/abs/1605.06409
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.rand(1, 8, 6, 6), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+    >>> ops.ps_roi_align(x, boxes, 2).shape
+    torch.Size([1, 2, 2, 2])
     """
     channels, h, w = _by_part(input, output_size)
     all_parts = roi_align(input, boxes, (h, w), spatial_scale, sampling_ratio, aligned=True)
@@ -44,6 +50,12 @@ def ps_roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float =
     As in torchvision, a part that would reach the last row or column of the input stops before it;
     the gradient is that of these values (torchvision's reaches one further).
     Raises: RuntimeError for other channels. Source: Dai et al., 2016.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.rand(1, 8, 6, 6), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+    >>> ops.ps_roi_pool(x, boxes, 2).shape
+    torch.Size([1, 2, 2, 2])
     """
     (channels, h, w), rows = _by_part(input, output_size), as_rows(boxes)
     numbers = rows.detach().numpy().astype(np.float32)
@@ -62,7 +74,14 @@ def ps_roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float =
 
 
 class PSRoIAlign(nn.Module):
-    """`ps_roi_align` as a layer."""
+    """`ps_roi_align` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.rand(1, 8, 6, 6), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+    >>> ops.PSRoIAlign(2, spatial_scale=1.0, sampling_ratio=2)(x, boxes).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float, sampling_ratio: int) -> None:
         super().__init__()
@@ -80,7 +99,14 @@ class PSRoIAlign(nn.Module):
 
 
 class PSRoIPool(nn.Module):
-    """`ps_roi_pool` as a layer."""
+    """`ps_roi_pool` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.rand(1, 8, 6, 6), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+    >>> ops.PSRoIPool(2, spatial_scale=1.0)(x, boxes).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float) -> None:
         super().__init__()

@@ -186,7 +186,15 @@ class _Spread(rl.autograd.Function):
 
 
 class RoIPool(nn.Module):
-    """`roi_pool` as a layer."""
+    """`roi_pool` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.arange(16.0).view(1, 1, 4, 4), [torch.tensor([[0.0, 0.0, 3.0, 3.0]])]
+    >>> ops.RoIPool(2, spatial_scale=1.0)(x, boxes)
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float) -> None:
         super().__init__()
@@ -201,7 +209,15 @@ class RoIPool(nn.Module):
 
 
 class RoIAlign(nn.Module):
-    """`roi_align` as a layer."""
+    """`roi_align` as a layer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import ops
+    >>> x, boxes = torch.arange(16.0).view(1, 1, 4, 4), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+    >>> ops.RoIAlign(2, spatial_scale=1.0, sampling_ratio=2, aligned=True)(x, boxes)
+    tensor([[[[ 2.5000,  4.5000],
+              [10.5000, 12.5000]]]])
+    """
 
     def __init__(
         self, output_size: Any, spatial_scale: float, sampling_ratio: int, aligned: bool = False
