@@ -129,7 +129,8 @@ class DatasetFolder(VisionDataset):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     pathlib.Path(folder, "poems").mkdir()
     ...     _ = pathlib.Path(folder, "poems", "a.txt").write_text("Spring")
-    ...     datasets.DatasetFolder(folder, lambda path: open(path).read(), (".txt",))[0]
+    ...     read = lambda path: pathlib.Path(path).read_text()
+    ...     datasets.DatasetFolder(folder, read, (".txt",))[0]
     ('Spring', 0)
     """
 
