@@ -126,6 +126,15 @@ def all_reduce(
 
     Raises: DistMismatch if the ranks' calls, shapes or types differ, DistTimeoutError,
     DistPeerDied.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> dist.all_reduce(x, op=dist.ReduceOp.SUM)  # over all ranks; here there is one
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
     """
     found = _member(group, "all_reduce")
     if found is None:
@@ -170,7 +179,15 @@ def broadcast(
     tensor: rl.Tensor, src: int | None = None, group: Any = None, async_op: bool = False,
     group_src: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Replace the tensor, on every rank, by that of rank `src`."""
+    """Replace the tensor, on every rank, by that of rank `src`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> dist.broadcast(x, src=0)
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "broadcast")
     if found is None:
         return None
@@ -211,7 +228,17 @@ def _collect(targets: list[Target]) -> Any:
 def all_gather(
     tensor_list: list[rl.Tensor], tensor: rl.Tensor, group: Any = None, async_op: bool = False
 ) -> Answer:
-    """Write the tensor of every rank to `tensor_list`, on every rank."""
+    """Write the tensor of every rank to `tensor_list`, on every rank.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> parts = [torch.zeros(2) for _ in range(dist.get_world_size())]
+    >>> dist.all_gather(parts, torch.tensor([1.0, 2.0]))
+    >>> parts
+    [tensor([1., 2.])]
+    >>> dist.destroy_process_group()
+    """
     outs = _tensors(tensor_list, "tensor_list")
     _tensors([*outs[:1], _tensor(tensor, "tensor")], "tensor_list")
     found = _member(group, "all_gather")
@@ -250,7 +277,17 @@ def gather(
     tensor: rl.Tensor, gather_list: list[rl.Tensor] | None = None, dst: int | None = None,
     group: Any = None, async_op: bool = False, group_dst: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Write the tensor of every rank to `gather_list` on rank `dst`."""
+    """Write the tensor of every rank to `gather_list` on rank `dst`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> parts = [torch.zeros(2)] if dist.get_rank() == 0 else None
+    >>> dist.gather(torch.tensor([1.0, 2.0]), parts, dst=0)
+    >>> parts
+    [tensor([1., 2.])]
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "gather")
     if found is None:
         return None
@@ -286,7 +323,17 @@ def scatter(
     tensor: rl.Tensor, scatter_list: list[rl.Tensor] | None = None, src: int | None = None,
     group: Any = None, async_op: bool = False, group_src: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Write to the tensor of each rank its part of `scatter_list` on rank `src`."""
+    """Write to the tensor of each rank its part of `scatter_list` on rank `src`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.zeros(2)
+    >>> dist.scatter(x, [torch.tensor([1.0, 2.0])], src=0)
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "scatter")
     if found is None:
         return None
@@ -333,7 +380,13 @@ def barrier(
     group: Any = None, async_op: bool = False, device_ids: Any = None,
     timeout: timedelta | None = None,
 ) -> Answer:  # fmt: skip
-    """Wait until every rank has come here."""
+    """Wait until every rank has come here.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.barrier()
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "barrier")
     if found is None:
         return None

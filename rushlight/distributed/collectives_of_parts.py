@@ -30,7 +30,17 @@ from .transport import Call, Transport, plain_call
 def all_gather_into_tensor(
     output_tensor: rl.Tensor, input_tensor: rl.Tensor, group: Any = None, async_op: bool = False
 ) -> Answer:
-    """Write the tensors of all ranks to one, joined along dimension 0 or stacked."""
+    """Write the tensors of all ranks to one, joined along dimension 0 or stacked.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> whole = torch.zeros(2 * dist.get_world_size())
+    >>> dist.all_gather_into_tensor(whole, torch.tensor([1.0, 2.0]))
+    >>> whole
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "all_gather_into_tensor")
     if found is None:
         return None
@@ -164,7 +174,17 @@ def all_to_all_single(
     output: rl.Tensor, input: rl.Tensor, output_split_sizes: list[int] | None = None,
     input_split_sizes: list[int] | None = None, group: Any = None, async_op: bool = False,
 ) -> Answer:  # fmt: skip
-    """`all_to_all` on the parts of one tensor along dimension 0: equal ones, or of given sizes."""
+    """`all_to_all` on the parts of one tensor along dimension 0: equal ones, or of given sizes.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> y = torch.zeros(2)
+    >>> dist.all_to_all_single(y, torch.tensor([1.0, 2.0]))
+    >>> y
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "all_to_all_single")
     if found is None:
         return None

@@ -7,7 +7,12 @@ import os
 
 
 class DebugLevel(enum.Enum):
-    """What TORCH_DISTRIBUTED_DEBUG may say. Here the ranks compare all their calls at any level."""
+    """What TORCH_DISTRIBUTED_DEBUG may say. Here the ranks compare all their calls at any level.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.DebugLevel.DETAIL.name
+    'DETAIL'
+    """
 
     OFF = 0
     INFO = 1
@@ -18,7 +23,12 @@ _chosen: list[DebugLevel] = []
 
 
 def get_debug_level() -> DebugLevel:
-    """The level that was set, or that the environment asked for."""
+    """The level that was set, or that the environment asked for.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.get_debug_level().name
+    'OFF'
+    """
     if not _chosen:
         set_debug_level_from_env()
     return _chosen[0]

@@ -48,7 +48,16 @@ def _move(group: ProcessGroup, name: str, mine: list[Any], wants: Any) -> dict[i
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
-    """Write the object of every rank to `object_list`, on every rank."""
+    """Write the object of every rank to `object_list`, on every rank.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> found = [None]
+    >>> dist.all_gather_object(found, {"loss": 0.5})
+    >>> found
+    [{'loss': 0.5}]
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "all_gather_object")
     if found is None:
         return
@@ -84,7 +93,14 @@ def broadcast_object_list(
     object_list: list[Any], src: int | None = None, group: Any = None, device: Any = None,
     group_src: int | None = None,
 ) -> None:  # fmt: skip
-    """Replace the entries of the list, on every rank, by those of rank `src`."""
+    """Replace the entries of the list, on every rank, by those of rank `src`.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> settings = ["a", 3]
+    >>> dist.broadcast_object_list(settings, src=0)
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "broadcast_object_list")
     if found is None:
         return

@@ -29,7 +29,12 @@ default_pg_timeout = timedelta(seconds=60)
 
 
 class Backend(str):
-    """The name of a backend, in small letters."""
+    """The name of a backend, in small letters.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.Backend("GLOO")
+    'gloo'
+    """
 
     UNDEFINED, GLOO, NCCL, UCC = "undefined", "gloo", "nccl", "ucc"
     MPI, XCCL, FAKE, SHM = "mpi", "xccl", "fake", "shm"
@@ -250,6 +255,12 @@ def init_process_group(
     Raises: ValueError if it was called before, or something is not said; DistNetworkError;
     DistTimeoutError.
     Source: https://docs.pytorch.org/docs/stable/distributed.html#initialization
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.get_rank(), dist.get_world_size()
+    (0, 1)
+    >>> dist.destroy_process_group()
     """
     if GroupMember.WORLD is not None:
         raise ValueError("trying to initialize the default process group twice!")
@@ -295,6 +306,12 @@ def new_group(
     """A group of some of the processes; all must call this, those outside get a stand-in.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.new_group
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.get_process_group_ranks(dist.new_group([0]))
+    [0]
+    >>> dist.destroy_process_group()
     """
     world = default_group()
     chosen = list(range(world.size())) if ranks is None else list(ranks)
@@ -353,7 +370,14 @@ def group_of(given: Any) -> ProcessGroup | None:
 
 
 def destroy_process_group(group: Any = None) -> None:
-    """Leave a group; or, without one, all groups."""
+    """Leave a group; or, without one, all groups.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.destroy_process_group()
+    >>> dist.is_initialized()
+    False
+    """
     if GroupMember.WORLD is None:
         raise AssertionError("Process group cannot be None")
     chosen = group_of(group)

@@ -24,19 +24,33 @@ def is_available() -> bool:
     """Whether this process is one of several: it was launched as such, or has made a group.
 
     A program on its own is told False, as by torch's builds without the collectives: libraries ask
-    this before they import what splits networks over processes (FSDP, sharded checkpoints), which
-    is not here. `init_process_group` works all the same.
+    this before they import what splits networks over processes, and then do not. Here all of it
+    works whatever the answer: `init_process_group`, FSDP, sharded checkpoints.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_available()
+    False
     """
     return is_initialized() or "WORLD_SIZE" in os.environ
 
 
 def is_initialized() -> bool:
-    """Whether `init_process_group` was called."""
+    """Whether `init_process_group` was called.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_initialized()
+    False
+    """
     return GroupMember.WORLD is not None
 
 
 def is_nccl_available() -> bool:
-    """False: there are no graphics cards here."""
+    """False: there are no graphics cards here.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_nccl_available()
+    False
+    """
     return False
 
 
@@ -44,7 +58,12 @@ is_ucc_available = is_xccl_available = is_nccl_available
 
 
 def is_gloo_available() -> bool:
-    """True: "gloo" names the backend for tensors in main memory."""
+    """True: "gloo" names the backend for tensors in main memory.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_gloo_available()
+    True
+    """
     return True
 
 
@@ -54,30 +73,67 @@ def is_mpi_available() -> bool:
 
 
 def is_backend_available(backend: str) -> bool:
-    """Whether `init_process_group` takes the name."""
+    """Whether `init_process_group` takes the name.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_backend_available("gloo"), dist.is_backend_available("carrier pigeons")
+    (True, False)
+    """
     name = backend.lower()
     return name in ("gloo", "shm", "tcp") or (name == "mpi" and is_mpi_available())
 
 
 def is_torchelastic_launched() -> bool:
-    """Whether the launcher started this process."""
+    """Whether the launcher started this process.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.is_torchelastic_launched()
+    False
+    """
     return os.environ.get("TORCHELASTIC_RUN_ID") is not None
 
 
 def get_rank(group: Any = None) -> int:
-    """This process's number in the group; -1 if it is not in it."""
+    """This process's number in the group; -1 if it is not in it.
+
+    Raises: ValueError before `init_process_group`.
+
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.get_rank()
+    0
+    >>> dist.destroy_process_group()
+    """
     found = group_of(group)
     return -1 if found is None else found.rank()
 
 
 def get_world_size(group: Any = None) -> int:
-    """How many processes are in the group; -1 if this one is not."""
+    """How many processes are in the group; -1 if this one is not.
+
+    Raises: ValueError before `init_process_group`.
+
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.get_world_size()
+    1
+    >>> dist.destroy_process_group()
+    """
     found = group_of(group)
     return -1 if found is None else found.size()
 
 
 def get_backend(group: Any = None) -> Backend:
-    """The backend's name."""
+    """The backend's name.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.get_backend()
+    'gloo'
+    >>> dist.destroy_process_group()
+    """
     return Backend((group_of(group) or default_group()).name())
 
 

@@ -17,6 +17,10 @@ class ReduceOp(enum.IntEnum):
     """How the values of the ranks are joined.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.ReduceOp
+
+    >>> import rushlight.distributed as dist
+    >>> dist.ReduceOp.SUM.name, dist.ReduceOp.MAX.name
+    ('SUM', 'MAX')
     """
 
     SUM = 0

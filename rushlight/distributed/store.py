@@ -218,7 +218,14 @@ class Store:
 
 
 class HashStore(Store):
-    """A store of one process, for its threads."""
+    """A store of one process, for its threads.
+
+    >>> import rushlight.distributed as dist
+    >>> store = dist.HashStore()
+    >>> store.set("name", "value")
+    >>> store.get("name"), store.add("count", 3)
+    (b'value', 3)
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,7 +243,14 @@ class HashStore(Store):
 
 
 class PrefixStore(Store):
-    """A store in another: its keys have `prefix/` before them."""
+    """A store in another: its keys have `prefix/` before them.
+
+    >>> import rushlight.distributed as dist
+    >>> store = dist.HashStore()
+    >>> dist.PrefixStore("a", store).set("name", "value")
+    >>> store.get("a/name")
+    b'value'
+    """
 
     def __init__(self, prefix: str, store: Store) -> None:
         super().__init__()
@@ -272,6 +286,15 @@ class FileStore(Store):
     """A store in a file that all processes can lock: a list of the changes made so far.
 
     The last of `world_size` users to end takes the file away.
+
+    >>> import os, tempfile
+    >>> import rushlight.distributed as dist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = dist.FileStore(os.path.join(folder, "store"), 1)
+    ...     store.set("name", "value")
+    ...     print(store.get("name"))
+    ...     del store
+    b'value'
     """
 
     def __init__(self, file_name: str, world_size: int = -1) -> None:
