@@ -1,4 +1,4 @@
-"""A network in stages, one on each process, through which parts of a batch flow.
+"""A network in stages, dealt out to the processes, through which parts of a batch flow.
 
 Source: https://docs.pytorch.org/docs/stable/distributed.pipelining.html
 """
@@ -6,8 +6,23 @@ Source: https://docs.pytorch.org/docs/stable/distributed.pipelining.html
 from __future__ import annotations
 
 from ...core.names import explain_missing as _explain_missing
-from .schedules import PipelineScheduleSingle, Schedule1F1B, ScheduleGPipe
+from .schedules import (
+    PipelineScheduleMulti,
+    PipelineScheduleSingle,
+    Schedule1F1B,
+    ScheduleGPipe,
+    ScheduleInterleaved1F1B,
+    ScheduleLoopedBFS,
+)
+from .splitting import Pipe, SplitPoint, pipe_split, pipeline
 from .stage import PipelineStage
 
-__all__ = ["PipelineScheduleSingle", "PipelineStage", "Schedule1F1B", "ScheduleGPipe"]
-_explain_missing(__name__)
+__all__ = [
+    "Pipe", "PipelineScheduleMulti", "PipelineScheduleSingle", "PipelineStage", "Schedule1F1B",
+    "ScheduleGPipe", "ScheduleInterleaved1F1B", "ScheduleLoopedBFS", "SplitPoint", "pipe_split",
+    "pipeline",
+]  # fmt: skip
+_explain_missing(
+    __name__,
+    {name: (f"{__name__}.{name}", None) for name in ("microbatch", "schedules", "stage")},
+)

@@ -1,4 +1,4 @@
-"""In which order a stage works on the parts of a batch."""
+"""In which order the stages of a process work on the parts of a batch."""
 
 from __future__ import annotations
 
@@ -8,47 +8,40 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.names import explain_missing as _explain_missing
+from .microbatch import merge_chunks, split_args_kwargs_into_chunks
 from .stage import PipelineStage
 
+__all__ = [
+    "PipelineScheduleMulti", "PipelineScheduleSingle", "Schedule1F1B", "ScheduleGPipe",
+    "ScheduleInterleaved1F1B", "ScheduleLoopedBFS", "get_schedule_class",
+]  # fmt: skip
+Order = Iterator[tuple[str, int, int]]
 
-class PipelineScheduleSingle(ABC):
-    """What runs one stage on this process: splits the batch, and joins what comes out.
 
-    Arguments: `stage`; `n_microbatches`, the parts that a batch is split into along its first
-    dimension; `loss_fn(output, target)`, without which there is no backward pass;
-    `scale_grads`: divide the gradients, sums over the parts, by their number, so that a loss that
-    is a mean gives the gradients of the whole batch. Raises ValueError for fewer parts than stages.
-    """
+class _Schedule(ABC):
+    """What runs the stages of this process: splits the batch, and joins what comes out."""
 
     def __init__(
-        self,
-        stage: PipelineStage,
-        n_microbatches: int,
-        loss_fn: Callable[..., Any] | None = None,
-        *,
-        scale_grads: bool = True,
-    ) -> None:
-        self._check(n_microbatches, stage.num_stages)
-        self._stage, self._n_microbatches = stage, n_microbatches
-        self._loss_fn, self.scale_grads = loss_fn, scale_grads
-
-    @staticmethod
-    def _check(parts: int, stages: int) -> None:
-        if parts < 1:
-            raise ValueError(f"n_microbatches must be at least 1, but got {parts}")
+        self, stages: list[PipelineStage], n_microbatches: int, loss_fn: Any, specs: Any,
+        output_merge_spec: Any, scale_grads: bool,
+    ) -> None:  # fmt: skip
+        self._stages = {stage.stage_index: stage for stage in stages}
+        self._n_microbatches, self._loss_fn = n_microbatches, loss_fn
+        self._specs, self._merge = specs, output_merge_spec
+        self.scale_grads = scale_grads
+        mail: dict[int, Any] = {}
+        for stage in stages:
+            stage.mail = mail
 
     @abstractmethod
-    def order(self) -> Iterator[tuple[str, int]]:
-        """("forward" or "backward", part) one after the other, as this stage does them."""
+    def order(self) -> Order:
+        """("forward" or "backward", stage, part) one after the other, as this process does them."""
 
     def step(
-        self,
-        *args: Any,
-        target: Any = None,
-        losses: list[Any] | None = None,
-        return_outputs: bool = True,
-        **kwargs: Any,
-    ) -> Any:
+        self, *args: Any, target: Any = None, losses: list[Any] | None = None,
+        return_outputs: bool = True, loss_kwargs: dict[str, Any] | None = None, **kwargs: Any,
+    ) -> Any:  # fmt: skip
         """One batch forward and, with a `loss_fn`, backward, through all stages; all must call it.
 
         The first stage gives the inputs, the last one `target`, and `losses`, a list that is
@@ -59,53 +52,100 @@ class PipelineScheduleSingle(ABC):
                 "step() requires gradients to be enabled for backward computation; it should not be"
                 " used under torch.no_grad() context. Please call eval() instead."
             )
-        return self._run(args, kwargs, target, losses, return_outputs, self._loss_fn is not None)
+        return _Run(self, args, kwargs, target, loss_kwargs, self._loss_fn is not None).result(
+            losses, return_outputs
+        )
 
     @rl.no_grad()
     def eval(
-        self,
-        *args: Any,
-        target: Any = None,
-        losses: list[Any] | None = None,
-        return_outputs: bool = True,
-        **kwargs: Any,
-    ) -> Any:
+        self, *args: Any, target: Any = None, losses: list[Any] | None = None,
+        return_outputs: bool = True, loss_kwargs: dict[str, Any] | None = None, **kwargs: Any,
+    ) -> Any:  # fmt: skip
         """One batch forward only, as `step`."""
-        return self._run(args, kwargs, target, losses, return_outputs, False)
-
-    def _run(
-        self, args: Any, kwargs: Any, target: Any, losses: Any, outputs: bool, trains: bool
-    ) -> Any:
-        stage, count = self._stage, self._n_microbatches
-        stage.clear()
-        inputs = _split(list(args), count)
-        named = _split(list(kwargs.values()), count)
-        targets = _split([target], count)
-        found: list[Any] = [None] * count
-        part_losses: list[Any] = [None] * count
-        for kind, part in self.order():
-            if kind == "forward":
-                named_part = dict(zip(kwargs, named[part]))
-                y = stage.forward_one(part, inputs[part], named_part, trains)
-                if stage.is_last:
-                    found[part] = y
-                    if self._loss_fn is not None and targets[part][0] is not None:
-                        part_losses[part] = self._loss_fn(y, targets[part][0])
-            elif trains:
-                stage.backward_one(part, part_losses[part])
-        stage.settle()
-        if trains and self.scale_grads:
-            self._scale()
-        if not stage.is_last:
-            return None
-        if losses is not None and self._loss_fn is not None:
-            losses[:] = part_losses
-        return _joined(found) if outputs else None
+        return _Run(self, args, kwargs, target, loss_kwargs, False).result(losses, return_outputs)
 
     def _scale(self) -> None:
-        for parameter in self._stage.submod.parameters():
+        every = {p: None for one in self._stages.values() for p in one.submod.parameters()}
+        for parameter in every:
             if parameter.grad is not None:
                 parameter.grad.div_(self._n_microbatches)
+
+
+class _Run:
+    """One batch on its way."""
+
+    def __init__(
+        self, schedule: _Schedule, args: Any, kwargs: Any, target: Any, loss_kwargs: Any,
+        trains: bool,
+    ) -> None:  # fmt: skip
+        self.schedule, self.trains, self.loss_kwargs = schedule, trains, loss_kwargs or {}
+        count = schedule._n_microbatches
+        self.args, self.kwargs = split_args_kwargs_into_chunks(
+            args, kwargs, count, *schedule._specs
+        )
+        self.targets = [None] * count
+        if target is not None:
+            self.targets = [
+                one[0] for one in split_args_kwargs_into_chunks((target,), {}, count)[0]
+            ]
+        self.found: list[Any] = [None] * count
+        self.losses: list[Any] = [None] * count
+
+    def result(self, losses: list[Any] | None, outputs: bool) -> Any:
+        """Do all of it; the output, where the last stage is."""
+        schedule = self.schedule
+        for stage in schedule._stages.values():
+            stage.clear()
+        for kind, index, part in schedule.order():
+            stage = schedule._stages[index]
+            if kind == "forward":
+                self._forward(stage, part)
+            elif self.trains:
+                stage.backward_one(part, self.losses[part])
+        for stage in schedule._stages.values():
+            stage.settle()
+        if self.trains and schedule.scale_grads:
+            schedule._scale()
+        if not any(stage.is_last for stage in schedule._stages.values()):
+            return None
+        if losses is not None and schedule._loss_fn is not None:
+            losses[:] = self.losses
+        return merge_chunks(self.found, schedule._merge) if outputs else None
+
+    def _forward(self, stage: PipelineStage, part: int) -> None:
+        y = stage.forward_one(part, self.args[part], self.kwargs[part], self.trains)
+        if not stage.is_last:
+            return
+        self.found[part] = y
+        if self.schedule._loss_fn is not None and self.targets[part] is not None:
+            self.losses[part] = self.schedule._loss_fn(y, self.targets[part], **self.loss_kwargs)
+
+
+class PipelineScheduleSingle(_Schedule):
+    """A schedule of one stage on each process.
+
+    Arguments: `stage`; `n_microbatches`, the parts that a batch is split into along its first
+    dimension; `loss_fn(output, target)`, without which there is no backward pass;
+    `args_chunk_spec`, `kwargs_chunk_spec`: a `TensorChunkSpec` for each input, where they are split
+    along another dimension; `output_merge_spec`: the same for outputs; `scale_grads`: divide the
+    gradients, sums over the parts, by their number, so that a loss that is a mean gives the
+    gradients of the whole batch. Raises ValueError for fewer parts than stages.
+    """
+
+    def __init__(
+        self, stage: PipelineStage, n_microbatches: int, loss_fn: Callable[..., Any] | None = None,
+        args_chunk_spec: Any = None, kwargs_chunk_spec: Any = None, output_merge_spec: Any = None,
+        scale_grads: bool = True,
+    ) -> None:  # fmt: skip
+        self._check(n_microbatches, stage.num_stages)
+        self._stage = stage
+        specs = (args_chunk_spec, kwargs_chunk_spec)
+        super().__init__([stage], n_microbatches, loss_fn, specs, output_merge_spec, scale_grads)
+
+    @staticmethod
+    def _check(parts: int, stages: int) -> None:
+        if parts < 1:
+            raise ValueError(f"n_microbatches must be at least 1, but got {parts}")
 
 
 class ScheduleGPipe(PipelineScheduleSingle):
@@ -114,11 +154,11 @@ class ScheduleGPipe(PipelineScheduleSingle):
     Source: Huang et al. 2018, https://arxiv.org/abs/1811.06965
     """
 
-    def order(self) -> Iterator[tuple[str, int]]:
+    def order(self) -> Order:
         """All forward, all backward."""
         for kind in ("forward", "backward"):
             for part in range(self._n_microbatches):
-                yield kind, part
+                yield kind, self._stage.stage_index, part
 
 
 class Schedule1F1B(PipelineScheduleSingle):
@@ -135,33 +175,125 @@ class Schedule1F1B(PipelineScheduleSingle):
                 f" stages ({stages})."
             )
 
-    def order(self) -> Iterator[tuple[str, int]]:
+    def order(self) -> Order:
         """As many forward as stages are left, then by turns, then the rest backward."""
-        ahead = min(self._n_microbatches, self._stage.num_stages - self._stage.stage_index)
+        index = self._stage.stage_index
+        ahead = min(self._n_microbatches, self._stage.num_stages - index)
         for part in range(ahead):
-            yield "forward", part
+            yield "forward", index, part
         for part in range(self._n_microbatches):
-            yield "backward", part
+            yield "backward", index, part
             if part + ahead < self._n_microbatches:
-                yield "forward", part + ahead
+                yield "forward", index, part + ahead
 
 
-def _split(values: list[Any], count: int) -> list[list[Any]]:
-    """Each part's values: tensors cut along the first dimension, other things as they are."""
-    for value in values:
-        if isinstance(value, rl.Tensor) and (not value.dim() or len(value) < count):
+class PipelineScheduleMulti(_Schedule):
+    """A schedule of several stages on each process, dealt out in turns.
+
+    Arguments as for schedules of one stage, with the list of this process's `stages`.
+    """
+
+    def __init__(
+        self, stages: list[PipelineStage], n_microbatches: int,
+        loss_fn: Callable[..., Any] | None = None, args_chunk_spec: Any = None,
+        kwargs_chunk_spec: Any = None, output_merge_spec: Any = None, scale_grads: bool = True,
+        backward_requires_autograd: bool = True, defer_pp_recv: bool = False,
+    ) -> None:  # fmt: skip
+        specs = (args_chunk_spec, kwargs_chunk_spec)
+        super().__init__(stages, n_microbatches, loss_fn, specs, output_merge_spec, scale_grads)
+        self.rank, self.pp_group_size = stages[0].group_rank, stages[0].group_size
+        self.n_local_stages = len(stages)
+        expected = list(range(self.rank, stages[0].num_stages, self.pp_group_size))
+        if sorted(self._stages) != expected:
             raise ValueError(
-                f"a tensor of shape {tuple(value.shape)} cannot be split into {count} parts"
+                f"rank {self.rank} has the stages {sorted(self._stages)}, and should have"
+                f" {expected}"
             )
-    cut = [
-        value.tensor_split(count) if isinstance(value, rl.Tensor) else [value] * count
-        for value in values
-    ]
-    return [[parts[k] for parts in cut] for k in range(count)]
 
 
-def _joined(parts: list[Any]) -> Any:
-    """The outputs of all parts as those of the whole batch."""
-    if isinstance(parts[0], (tuple, list)):
-        return type(parts[0])(_joined(list(some)) for some in zip(*parts))
-    return rl.cat(parts) if parts[0].dim() else rl.stack(parts)
+class ScheduleLoopedBFS(PipelineScheduleMulti):
+    """All parts forward through a stage, then through the next; backward the other way round.
+
+    Source: Lamy-Poirier 2022, https://arxiv.org/abs/2211.05953
+    """
+
+    def __init__(
+        self, stages: list[PipelineStage], n_microbatches: int,
+        loss_fn: Callable[..., Any] | None = None, output_merge_spec: Any = None,
+        scale_grads: bool = True, backward_requires_autograd: bool = True,
+        defer_pp_recv: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            stages, n_microbatches, loss_fn, output_merge_spec=output_merge_spec,
+            scale_grads=scale_grads,
+        )  # fmt: skip
+
+    def order(self) -> Order:
+        """Stage by stage forward, and backward."""
+        for index in sorted(self._stages):
+            for part in range(self._n_microbatches):
+                yield "forward", index, part
+        for index in sorted(self._stages, reverse=True):
+            for part in reversed(range(self._n_microbatches)):
+                yield "backward", index, part
+
+
+class ScheduleInterleaved1F1B(PipelineScheduleMulti):
+    """One part forward, one backward, by turns, where the parts go round through the processes.
+
+    The first parts come round before the last ones have started, so a process waits less than with
+    one large stage. Raises ValueError where the parts do not make up whole rounds.
+    Source: Narayanan et al. 2021, https://arxiv.org/abs/2104.04473
+    """
+
+    def __init__(self, stages: list[PipelineStage], n_microbatches: int, *more: Any, **how: Any):
+        size = stages[0].group_size
+        rounds = max(1, n_microbatches // size)
+        self.per_round = n_microbatches // rounds
+        if n_microbatches % rounds:
+            raise ValueError(
+                "Interleaved 1F1B requires the number of microbatches to be a multiple of the"
+                f" number of rounds ({rounds}), but got {n_microbatches}."
+            )
+        super().__init__(stages, n_microbatches, *more, **how)
+
+    def _turns(self, backward: bool) -> Iterator[tuple[str, int, int]]:
+        """All that is to be done in one direction: a round of parts through each stage in turn."""
+        stages = sorted(self._stages, reverse=backward)
+        for start in range(0, self._n_microbatches, self.per_round):
+            for index in stages:
+                for part in range(start, start + self.per_round):
+                    yield "backward" if backward else "forward", index, part
+
+    def order(self) -> Order:
+        """Some forward to fill the pipeline, then by turns, then the rest backward."""
+        ahead = (self.n_local_stages - 1) * self.per_round
+        ahead += 2 * (self.pp_group_size - 1 - self.rank)
+        forward, backward = list(self._turns(False)), list(self._turns(True))
+        ahead = min(ahead, len(forward))
+        yield from forward[:ahead]
+        for there, back in zip(forward[ahead:], backward):
+            yield there
+            yield back
+        yield from backward[len(forward) - ahead :]
+
+
+def get_schedule_class(schedule_name: str) -> type[_Schedule]:
+    """The schedule of a name such as "1F1B" or "Interleaved1F1B", in letters of any size.
+
+    Raises: ValueError for another name.
+    """
+    known: dict[str, type[_Schedule]] = {
+        "1F1B": Schedule1F1B, "Interleaved1F1B": ScheduleInterleaved1F1B, "GPipe": ScheduleGPipe,
+        "LoopedBFS": ScheduleLoopedBFS, "PipelineScheduleSingle": PipelineScheduleSingle,
+        "PipelineScheduleMulti": PipelineScheduleMulti,
+    }  # fmt: skip
+    for name, kind in known.items():
+        if name.lower() == schedule_name.lower():
+            return kind
+    raise ValueError(
+        f"Unknown schedule name '{schedule_name}'. The valid options are {list(known)}"
+    )
+
+
+_explain_missing(__name__)
