@@ -26,6 +26,7 @@ from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
 from .calls.following import Following, differs_in_numbers, numbers_in
 from .calls.refused import Refusals
+from .calls.taken import Taken
 from .code import cache, llvm
 from .disk.kept import KeptForms
 from .disk.standing import SWITCH, Call
@@ -53,7 +54,7 @@ STANCES = ("default", "force_eager", "eager_on_recompile", "fail_on_recompile",
            "eager_then_compile", "aot_eager_then_compile")  # fmt: skip
 STANCE = [STANCES[0]]  # what is done now with calls that have, or would get, a program
 _MADE: weakref.WeakSet[Compiled] = weakref.WeakSet()
-_Ready = tuple[Bound, list[Any], list[Tensor]]
+_Ready = tuple[Bound, list[Any], list[Tensor], Taken]
 
 
 def _renewed() -> None:
@@ -172,13 +173,16 @@ class Compiled:
             given = following.given(args, kwargs)
             if given is not None:
                 return self._follow(following, args, kwargs, given)
+        taken = Taken()
         for place, bound in enumerate(self._own):
-            if place and bound.fast is not None and not kwargs:
-                result = bound.fast(args)
-                if result is not MISS:
+            if bound.fast is None or kwargs or not (place or bound.captured.chances):
+                continue
+            result = bound.fast(args) if taken.for_call(bound, args) else MISS
+            if result is not MISS:
+                if place:
                     self._prefer(bound)
-                    return result
-        ready = self._ready(args, kwargs)
+                return result
+        ready = self._ready(args, kwargs, (), taken)
         if ready is not None:
             return self._run(ready, args, kwargs)
         if self._refusals.meet(args, kwargs):
@@ -216,23 +220,29 @@ class Compiled:
         call._changing = self._changing
         return call
 
-    def _ready(self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> _Ready | None:
+    def _ready(
+        self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = (), taken: Taken | None = None
+    ) -> _Ready | None:
         """The program that a call can run, with its arrays and the tensors among the arguments."""
+        taken = Taken() if taken is None else taken
         for place, bound in enumerate(self._own):
             leaves: list[Tensor] = []
-            if bound not in refused and bound.matches(args, kwargs, leaves):
-                arrays = bound.fetch(leaves)
-                if arrays is not None:
-                    if place:
-                        self._prefer(bound)
-                    return bound, arrays, leaves
+            if bound in refused or not bound.matches(args, kwargs, leaves):
+                continue
+            arrays = bound.fetch(leaves, taken.values) if taken.suits(bound, leaves) else None
+            if arrays is not None:
+                if place:
+                    self._prefer(bound)
+                return bound, arrays, leaves, taken
+        taken.undo()
         return None
 
     def _run(self, ready: _Ready, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> Any:
-        bound, arrays, leaves = ready
+        bound, arrays, leaves, taken = ready
         try:
-            result = bound(arrays, leaves)
+            result = bound(arrays, leaves, taken.values)
         except Refused as error:
+            taken.undo()
             if bound.captured.pinned:
                 return self._otherwise((*refused, bound), args, kwargs)
             LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
@@ -263,7 +273,7 @@ class Compiled:
     def _shorten(self) -> None:
         """Give this object a class whose call tries the short way of the first program at once."""
         longer = WATCHERS or not self._own or STANCE[0] == "force_eager"
-        fast = None if longer else self._own[0].fast
+        fast = None if longer or self._own[0].captured.chances else self._own[0].fast
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]  # its own class but for the call
             return
@@ -397,8 +407,6 @@ class Compiled:
         bound = Bound(captured, program, halves, arguments, before, first)
         bound.conditions = getattr(self.function, "conditions", {})
         bound.fast = make(bound)
-        if bound.fast is not None and captured.afterwards:
-            bound.fast = _concluded(bound.fast, bound)
         return bound
 
     def _build(self, graph: Graph, writes: Any, *given: Any) -> Any:
@@ -472,18 +480,6 @@ class Compiled:
         if not self.programs:
             raise RuntimeError("no program yet: call it once (or see explain())")
         return self.programs[0]
-
-
-def _concluded(fast: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
-    """The short way, and what Python does after it."""
-
-    def run(args: Any) -> Any:
-        result = fast(args)
-        if result is not MISS:
-            bound.conclude()
-        return result
-
-    return run
 
 
 def _name(function: Callable[..., Any]) -> str:

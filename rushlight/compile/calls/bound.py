@@ -227,12 +227,12 @@ class Bound:
             self._check = checker(self.places)
         return self._check()
 
-    def fetch(self, leaves: Sequence[Tensor]) -> list[np.ndarray] | None:
+    def fetch(self, leaves: Sequence[Tensor], drawn: Sequence[Any] = ()) -> list[np.ndarray] | None:
         """The arrays of all inputs, or None when one has another form than it had."""
         arrays = []
         if len({id(owner_in(x, leaves)) for x in self._takers}) != len(self._takers):
             return None
-        if self.before and not self._foretell(leaves):
+        if self.before and not self._foretell(leaves, drawn):
             return None
         for source, (shape, dtype, strides) in zip(self._sources, self._forms):
             array = _FETCH[source.kind](source, leaves)
@@ -254,10 +254,10 @@ class Bound:
             return None
         return arrays
 
-    def _foretell(self, leaves: Sequence[Tensor]) -> bool:
+    def _foretell(self, leaves: Sequence[Tensor], drawn: Sequence[Any]) -> bool:
         """Compute the numbers that are inputs, if that is possible."""
         try:
-            found = self.before.values((), self.captured.here.values(), leaves)
+            found = self.before.values((), drawn, self.captured.here.values(), leaves)
             for source in self._sources:
                 if source.kind == "text":
                     source.array[()] = found[source.owner]
@@ -265,7 +265,9 @@ class Bound:
             return False
         return True
 
-    def __call__(self, arrays: list[np.ndarray], leaves: Sequence[Tensor]) -> Any:
+    def __call__(
+        self, arrays: list[np.ndarray], leaves: Sequence[Tensor], drawn: Sequence[Any] = ()
+    ) -> Any:
         captured = self.captured
         with self._lock:
             outputs = self.outputs(arrays)
@@ -280,7 +282,7 @@ class Bound:
             node = self.halves.entry(leaves, arrays, outputs)
         numbers: dict[str, Any] = {}
         if self.texts:
-            numbers = self.texts.values(outputs, captured.here.values(), leaves)
+            numbers = self.texts.values(outputs, drawn, captured.here.values(), leaves)
         run = Run(outputs, arrays, node, leaves, numbers)
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):

@@ -24,12 +24,14 @@ from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.capture import Result
+from ..tracing.numbers import NAMES
 from ..tracing.sources import NUMBERS, Held, Owner
 from .apart import overlapping
 from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of
 from .guards import SCALARS, lines_of, same
+from .taken import DRAWN
 from .words import Words
 from .words import known as words_known
 
@@ -39,7 +41,20 @@ MISS = object()
 def make(bound: Bound) -> Callable[..., Any] | None:
     """The generated function of a program, or None where its call has no short form."""
     writer = _Writer(bound)
-    return writer.function() if writer.usable() else None
+    fast = writer.function() if writer.usable() else None
+    return fast if fast is None or not bound.captured.afterwards else _concluded(fast, bound)
+
+
+def _concluded(fast: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
+    """The short way, and what Python does after it."""
+
+    def run(args: Any) -> Any:
+        result = fast(args)
+        if result is not MISS:
+            bound.conclude()
+        return result
+
+    return run
 
 
 _HISTORIES = (  # what a tensor argument must not be
@@ -66,7 +81,7 @@ class _Writer:
         self.bound, self.captured = bound, bound.captured
         self.native: Any = getattr(bound.program, "native", None)
         self.names: dict[str, Any] = {
-            "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS,
+            **NAMES, "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
             "new": Tensor.__new__,
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
@@ -139,6 +154,9 @@ class _Writer:
             f" STATE.inference is not {inference} or"
             f" STATE.autocast is not autocast or DEFAULTS.dtype is not dtype: return MISS"
         )
+        if self.captured.chances:
+            self.names["DRAWN"] = DRAWN
+            add("drawn = DRAWN.values")
         if args:
             add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
         for i, wanted in enumerate(args):

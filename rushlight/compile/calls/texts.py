@@ -4,6 +4,7 @@ Before it inputs of the program are, after it what follows of its outputs.
 
 A trace says of such a number in a text how it follows (`tracing/numbers.py`): from `items[k]`, the
 numbers in outputs of the program; from `here[k]`, numbers that stand in places of before the call;
+from `drawn[k]`, what was drawn for it;
 from `args` and `kwargs`, of which only those matter that are inputs.
 """
 
@@ -16,7 +17,7 @@ from ...core.tensor import Tensor
 from ..tracing.capture import Container, Result
 from ..tracing.numbers import NAMES, Key
 
-_GIVEN = "items, here, args, kwargs"
+_GIVEN = "items, drawn, here, args, kwargs"
 
 
 def texts_in(template: Any) -> list[str]:
@@ -49,12 +50,13 @@ class Texts:
         return bool(self.texts)
 
     def values(
-        self, outputs: Sequence[Any], here: Sequence[Any], leaves: Sequence[Tensor]
-    ) -> dict[str, Any]:
+        self, outputs: Sequence[Any], drawn: Sequence[Any], here: Sequence[Any],
+        leaves: Sequence[Tensor],
+    ) -> dict[str, Any]:  # fmt: skip
         """What each text gives for one call."""
         items = [None if k < 0 else outputs[k].item() for k in self.items]
         given = {key: leaves[k]._array.item() for key, k in self.keyed.items()}
-        return dict(zip(self.texts, self._all(items, here, given, given)))
+        return dict(zip(self.texts, self._all(items, drawn, here, given, given)))
 
     def name(self, text: str) -> str:
         """The name of a number in the lines."""

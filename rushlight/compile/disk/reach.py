@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from ...core.names import home, own_name
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, look, set_on
+from ..tracing.chances import UNSEEN, engine_of, is_engine
 from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
@@ -23,15 +25,14 @@ from .names import ITEM, OUTSIDE, Chain, asked_in, chains_in, imports_in, names_
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
-_CHANCE = "numpy.random"  # its functions cannot be watched
-_DRAWS = "draws numbers at every call that a program would not see"
+_CHANCE = "numpy.random"  # its functions cannot be watched, but noted (`tracing/chances.py`)
 _MOVED = frozenset(("lr", "momentum", "betas"))  # by schedules
 _OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")  # that may be exchanged
 _LEAVES = frozenset((bool, int, float, str, type(None)))  # that lead nowhere
 # What asks numbers by Python's protocols, and keeps none.
 _KNOWN = frozenset((_PACKAGE, "builtins", "math", "operator", "_operator", "functools", "itertools",
                     "collections", "contextlib", "typing", "types", "numpy", "abc", "enum",
-                    "dataclasses", "__future__"))  # fmt: skip
+                    "dataclasses", "random", "__future__"))  # fmt: skip
 _KEEPERS = (f"{_PACKAGE}.utils.tensorboard.", f"{_PACKAGE}.distributed.", f"{_PACKAGE}.compat.")
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 
@@ -59,6 +60,7 @@ class Reach:
         self.functions: list[types.FunctionType] = []  # those of the user's
         self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
+        self.engines: list[Any] = []  # that numbers may be drawn from, which a trace sees
         self.strange = ""  # something of another library that the user's code calls
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
@@ -127,7 +129,7 @@ class Reach:
         elif isinstance(value, Iterator):
             self.opaque.append(f"{path} is an iterator, which a program cannot advance")
         elif type(value).__module__.startswith(_CHANCE):
-            self.opaque.append(f"{path} {_DRAWS}")
+            self.opaque.append(f"{path} {UNSEEN}")
         else:
             self._object(value, path)
 
@@ -257,6 +259,9 @@ class Reach:
             if not isinstance(found, types.ModuleType):
                 self.note("item", space, name, found, name)
                 place = space, name
+            if is_engine(found) or engine_of(found) is not None:  # a trace sees what it draws
+                self.engines.append(found if is_engine(found) else engine_of(found))
+                return
         else:
             return
         self._attributes(found, chain[1:], name, place)
@@ -311,7 +316,11 @@ class Reach:
     def _beside(self, module: types.ModuleType, name: str) -> None:
         """What a name of a module leads to that does not stand there: chance, the environment."""
         if f"{module.__name__}.{name}".startswith(_CHANCE):
-            self.opaque.append(f"numpy.random {_DRAWS}")
+            self.engines.append(np.random.rand.__self__)
+        if module is random or module.__name__ == _CHANCE:
+            self.note(
+                "item", vars(module), name, vars(module).get(name), f"{module.__name__}.{name}"
+            )
         if module is os and name in ("environ", "getenv"):
             self.stack.append((vars(os.environ)["_data"], "os.environ"))
 

@@ -159,7 +159,7 @@ class Call:
     def keep(self, bound: Bound) -> None:
         """Keep what was made of this call, if all of it can be written down."""
         captured, first = bound.captured, bound.first
-        plain = not (captured.joint or captured.stores or captured.afterwards)
+        plain = not (captured.joint or captured.stores or captured.afterwards or captured.chances)
         plain = plain and not captured.here.spots and not captured.pinned and not captured.moves
         plain = plain and not sets(bound.arguments)
         plain = plain and self._warnings() == self._warned  # a warning is to be given again

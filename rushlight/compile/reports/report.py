@@ -73,7 +73,7 @@ def describe(bound: Bound) -> dict[str, Any]:
         "guards": [
             *(f"{text} gives {value!r}"
               for text, value in {**bound.conditions, **captured.here.told()}.items()),
-            *captured.here.gone_by, *map(str, bound.places),
+            *captured.here.gone_by, *captured.chances.told(), *map(str, bound.places),
         ],
         "nodes": len(captured.graph), "ops": Counter(node.op for node in captured.graph),
         "loops": _loops(captured),

@@ -1,11 +1,11 @@
 """Functions of Python that the user's code calls, for the time of a trace.
 
 `float(loss)` and `math.cos(step)` ask an object for its number and take nothing else for an answer:
-a stand-in cannot pass. So while a trace runs, the functions in reach run other code, which is their
-own but for such calls: it calls functions of ours instead, which know stand-ins. Only the places of
-these calls differ, so whatever else looks at `float` or `math`, there or in another thread, finds
-what it always found. Code that is made meanwhile (a lambda that is kept) may live on: outside of a
-trace our functions are Python's.
+a stand-in cannot pass. And what `random.random()` gives is to be one (`chances.py`). So while a
+trace runs, the functions in reach run other code, which is their own but for such calls: it calls
+functions of ours instead, which know stand-ins. Only the places of these calls differ, so whatever
+else looks at `float` or `math`, there or in another thread, finds what it always found. Code that
+is made meanwhile (a lambda that is kept) may live on: without a trace our functions are Python's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from ...core.state import STATE
 from ...core.tensor import Tensor, wrap
 from .answers import KINDS
+from .chances import NAMES_OF_DRAWS, engine_of, noted, source_of
 from .numbers import Number, as_float, as_whole, of_function
 from .traced import Traced
 
@@ -85,12 +86,14 @@ _BUILT_IN = {"float": _float, "int": _int}
 _ASKED = frozenset(("float", "int", *KINDS))  # what a number of later comes of
 
 
-def _in_place_of(name: str, called: bool, after: str, space: dict[str, Any]) -> Any:
+def _in_place_of(name: str, called: bool, after: Any, space: dict[str, Any]) -> Any:
     """What a global name stands for in a trace; None: for what it always does."""
     if name in space:
         found = space[name]
-        if found is math:
-            return _MATH if after in _ATTRIBUTES else None
+        if after.opname in _ATTRIBUTES:
+            return _MATH if found is math else source_of(found, after.argval)
+        if engine_of(found) is not None:
+            return noted(found, name)
         return _OF_MATH.get(found) if called and type(found) is type(math.cos) else None
     genuine = space.get("__builtins__") in (builtins, vars(builtins))
     return _BUILT_IN.get(name) if called and genuine else None
@@ -107,7 +110,7 @@ def other_code(code: CodeType, space: dict[str, Any]) -> CodeType:
         if one.opname != "LOAD_GLOBAL" or (before and before.opname == "EXTENDED_ARG"):
             continue
         called = bool((one.arg or 0) & 1)
-        new = _in_place_of(str(one.argval), called, after.opname, space)
+        new = _in_place_of(str(one.argval), called, after, space)
         if new is None or len(constants) > _LAST:
             continue
         load, null = (dis.opmap["LOAD_CONST"], len(constants)), (dis.opmap["PUSH_NULL"], 0)
@@ -128,7 +131,7 @@ def _is(a: Any, b: Any) -> bool:
 @functools.lru_cache(4096)
 def _may_call(code: CodeType) -> bool:
     """Whether it is worth looking: some code names one of the functions."""
-    known = {"math", *_BUILT_IN, *_NOTED}
+    known = {"math", *_BUILT_IN, *_NOTED, *NAMES_OF_DRAWS}
     inner = [x for x in code.co_consts if isinstance(x, CodeType)]
     return not known.isdisjoint(code.co_names) or any(map(_may_call, inner))
 

@@ -22,6 +22,7 @@ from ..calls.guards import SCALARS
 from ..disk.reach import Reach
 from ..middle.graph import Graph, order
 from ..middle.joint import Joint, backwards, split
+from .chances import HIDDEN, UNSEEN, Chances
 from .changes import CHANGES, Changed, Uncompilable, window
 from .exchanged import look_around
 from .items import items_in, numbers_in
@@ -110,6 +111,7 @@ class Captured:
         self.stored: Any = ()  # those, as `results`
         self.here = Here()  # the numbers that are known from where they stand
         self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
+        self.chances = Chances()  # the numbers that are drawn before a run
         self.moves = Moves()  # tensors of before that lie elsewhere afterwards
         self.pinned = False  # whether the program is for calls that go by values as this one did
         self.keyed: dict[Key, int] = {}  # which tensors of the call stand for its numbers
@@ -169,10 +171,10 @@ def capture(
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
     look_around(reach, leaves)
-    if reach.opaque:
-        code = getattr(function, "__code__", None)
-        line = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
-        return _eagerly(function, args, kwargs, Uncompilable(reach.opaque[0], line), reach, raises)
+    opaque = reach.opaque or ([UNSEEN] if reach.engines and changing is None else [])
+    if opaque:
+        why = Uncompilable(opaque[0], _line_of(function))
+        return _eagerly(function, args, kwargs, why, reach, raises)
     followed = _followed(function, reach)
     tracer = Tracer(reach, leaves, forms)
     tracer.raises = raises
@@ -228,6 +230,12 @@ def _finished(
         return None
 
 
+def _line_of(function: Any) -> str:
+    """Where a function begins."""
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}" if code else ""
+
+
 def _eagerly(function: Any, args: Any, kwargs: Any, why: Any, reach: Reach, raises: Any) -> Any:
     if raises is not None:
         raise raises(str(why))
@@ -259,6 +267,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     """The graph and the effects of a trace that went through."""
     if tracer.unsure:
         raise Uncompilable(f"{PASSING} {NEW}", tracer.unsure)
+    if tracer.chances.unseen():
+        raise Uncompilable(HIDDEN)
     changed = Changed(tracer, reach)
     result = result, changed.values
     check_old(tracer)
@@ -284,6 +294,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late, captured.numbers = required, late, tracer.numbers
     captured.pinned, captured.moves = tracer.pinned > 0, moves
+    captured.chances = tracer.chances.done()
     captured.joint, captured.shared, captured.items = joint, shared, items
     (captured.results, captured.stored), captured.writes = results, writes
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here

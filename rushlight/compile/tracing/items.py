@@ -18,6 +18,7 @@ from ...core.tensor import Tensor, wrap
 from ..disk.reach import Reach
 from ..middle.graph import BFLOAT16, Node
 from .called import Called, promises
+from .chances import Chances
 from .numbers import NAMES, Key, Number
 from .numpy_calls import value_of
 from .spots import Changing, Here
@@ -54,11 +55,15 @@ class Promises:
     closed: bool
     sources: list[Any]
     external: Any
+    pin: Any
 
     def begin_promises(self) -> None:
         """No numbers stand for others yet."""
         self.items, self.here, self.called = Items(), Here(), Called()
-        self.given: dict[str, Any] = {**NAMES, "items": self.items}  # what texts name
+        self.chances = Chances()
+        self.given: dict[str, Any] = {  # what texts name
+            **NAMES, "items": self.items, "drawn": self.chances.values,
+        }  # fmt: skip
         self.keyed: dict[Key, Tensor] = {}  # which arguments stand for numbers, by place
         self.changing: Changing | None = None  # what is lent, and what shall be
         self.promising = False  # whether items are numbers of later
@@ -66,12 +71,13 @@ class Promises:
     def promise(self, reach: Reach, changing: Changing) -> bool:
         """Whether numbers stand for others: if no code in reach would tell them apart."""
         self.changing = changing
+        self.chances.begin(reach.named, reach.engines)
         if "type" in reach.words or reach.strange:
             return False
         self.promising = "item" in reach.words or promises(reach.functions)
         self.here.lend(self, changing)
         self.called.exchange(reach.functions)
-        return self.promising or bool(self.here.spots)
+        return self.promising or bool(self.here.spots) or self.chances.possible
 
     def foretold(self, text: str, value: Any) -> Tensor:
         """A number that Python computes before each run, as a 0-d tensor."""
@@ -79,6 +85,15 @@ class Promises:
             if source.kind == "text" and source.owner == text:
                 return wrap(Traced(self, source.array, source.node, source.cell))
         return wrap(self.external("text", text, None, np.array(value)))
+
+    def pin_number(self, number: Number) -> bool:
+        """Whether the call may go by a number of later, or by all that it is computed from."""
+        if number.tensor is not None:
+            return self.pin(number.tensor._array, ".item()")
+        if any(f"{place}[" in number.text for place in ("args", "here", "drawn")):
+            return False
+        found = [self.items.tensors[k]._array for k in items_in([number.text])]
+        return all(self.pin(array, ".item()") for array in found)
 
     def item(self, x: Traced) -> Number | None:
         """A late number for an array's only one; None where its value is needed at once."""

@@ -87,8 +87,7 @@ class Number:
         if not self.followed():
             return self.value
         if self.late:
-            array = None if self.tensor is None else self.tensor._array
-            if array is None or not STATE.tracer.pin(array, ".item()"):
+            if not STATE.tracer.pin_number(self):
                 STATE.tracer.escape(".item()")
             return self.value
         STATE.tracer.here.took(self.text)
@@ -135,6 +134,8 @@ def _asked(text: str) -> Any:
     tracer = STATE.tracer
     if "here[" in text and "args[" in text:
         tracer.stop("a number among the arguments is beside one that the call changes")
+    if "drawn[" in text:
+        return tracer.chances.ask(text)
     value = tracer.conditions[text] = eval(text, tracer.given)
     return value
 
@@ -176,7 +177,7 @@ def _foretold(number: Number) -> Any:
     return STATE.tracer.foretold(number.text, number.value)
 
 
-def _by_python(text: str) -> Any:
+def by_python(text: str) -> Any:
     """What a text of Python gives: a number that is an input, where it is used beside tensors."""
     number = Number(text)
     if number.kind not in (int, float) or len(text) > _LONGEST:
@@ -194,7 +195,7 @@ def of_function(name: str, function: Callable[..., Any], args: Sequence[Any]) ->
     known = all(type(x) in (int, float) or (type(x) is Number and not x.late) for x in args)
     if not known or not all(x.followed() for x in args if type(x) is Number):
         return function(*map(plain, args))
-    return _by_python(f"{name}({', '.join(map(_text, args))})")
+    return by_python(f"{name}({', '.join(map(_text, args))})")
 
 
 def as_float(x: Number) -> Any:
@@ -202,7 +203,7 @@ def as_float(x: Number) -> Any:
     if x.kind is float:
         return x
     if not x.late:
-        return _by_python(f"float({x.text})")
+        return by_python(f"float({x.text})")
     if not _ITEM.fullmatch(x.text):  # which may be too large
         return float(x.plain())
     return Number(f"float({x.text})", lambda: _tensor(x, float), float)

@@ -22,6 +22,7 @@ MOST = 4  # values of one place that programs are made for
 PLACES = 32  # values that one call may go by
 ROOM = 1 << 16  # elements of a mask
 WHOLE = 1 << 10  # whole numbers
+DRAWN = 4  # numbers that are drawn in the call
 DIFFERS = "is another from call to call"
 NEW = "a call that goes by a value which has not come before"
 
@@ -52,7 +53,7 @@ class Pins:
         kinds, room = ("b", ROOM) if node.dtype == BOOL else ("iu", WHOLE)
         if not truth and (node.dtype.kind not in kinds or node.size > room):
             return False
-        alone = node.size == 1 and (truth or node.dtype == BOOL)
+        alone = (node.size == 1 and (truth or node.dtype == BOOL)) or _drawn(node)
         if not alone and not can_be_early(node):
             return False
         value = x.value != 0 if truth else x.value.copy()
@@ -86,10 +87,13 @@ class Pins:
         """Whether a program may go by this value; the trace ends where there have been many."""
         if node.dtype == BOOL and self._stands(node):
             return True
-        known = self.changing.gone_by.setdefault((self.place or line(), self.pinned), [])
-        said = value.tobytes()
+        return self.comes(value.tobytes(), self.pinned, f"{how} needs the value of a tensor")
+
+    def comes(self, said: bytes, mark: Any, needs: str) -> bool:
+        """The same of a value in bytes, which has this mark at its line."""
+        known = self.changing.gone_by.setdefault((self.place or line(), mark), [])
         if said not in known and len(known) == MOST:
-            self.stop(f"{how} needs the value of a tensor, which {DIFFERS}")
+            self.stop(f"{needs}, which {DIFFERS}")
             return False
         if said not in known:
             known.append(said)
@@ -104,3 +108,9 @@ class Pins:
             and not source.cell.version
             for source in self.sources if source.node in found
         )  # fmt: skip
+
+
+def _drawn(node: Node) -> bool:
+    """Whether a few numbers are made of draws and little else, so that they can come again."""
+    found = order([node]) if node.size <= DRAWN else []
+    return any(x.op == "draw" for x in found) and all(x.op != "input" for x in found)
