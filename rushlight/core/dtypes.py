@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -361,6 +362,9 @@ def _constant(name: str) -> Any:
     return globals()[name]
 
 
+_DEVICE = re.compile("([a-zA-Z_]+)(?::(0|[1-9][0-9]*))?")
+
+
 class device:
     """Where a tensor lives: a type (`cpu`) and an index.
 
@@ -390,11 +394,11 @@ class device:
             type, index = type.type, type.index
         elif isinstance(type, int):
             type, index = "cuda", type
-        if ":" in type:
-            type, _, number = type.partition(":")
-            if not number.isdigit():
-                raise RuntimeError(f"Invalid device string: '{type}:{number}'")
-            index = int(number)
+        if type not in self.KNOWN:
+            if not (parts := _DEVICE.fullmatch(type)):
+                raise _no_device(type)
+            type, number = parts.groups()
+            index = index if number is None else int(number)
         if type not in self.KNOWN:
             error = RuntimeError(
                 "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga,"
@@ -432,6 +436,18 @@ class device:
 
 CPU = device("cpu")
 DEFAULTS_OF_BLOCKS: list[Any] = []  # how a block's default device begins and ends, from above
+
+
+def _no_device(text: str) -> BaseException:
+    """torch's error for a text that does not even look like a device."""
+    said = f"Invalid device string: '{text}'" if text else "Device string must not be empty"
+    error = RuntimeError(said)
+    kind, number = text.rstrip("0123456789"), text.lstrip("abcdefghijklmnopqrstuvwxyz")
+    if isinstance(globals().get(text), dtype):
+        error.add_note(f"'{text}' is a data type: torch.{text}, without quotes")
+    elif kind in device.KNOWN and number:
+        error.add_note(f"a number comes after a colon: '{kind}:{number}'")
+    return error
 
 
 def _not_strided(kind: Any) -> BaseException:

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import rushlight as rl
 
 from ..core.errors import fail
 
+Question = Callable[[Any], bool]
 
-def check_lr(lr: Any) -> None:
+
+def _outside(value: Any) -> bool:
+    return not 0.0 <= value  # noqa: SIM300  (torch's order, which errors for texts show)
+
+
+def negative(value: Any) -> bool:
+    """Whether a number is below zero, as SGD asks it: nan is not."""
+    return value < 0.0
+
+
+def _refused(value: Any, wrong: Question) -> bool:
+    """`wrong(value)`; of texts, as programs get numbers from outside, it is told what they are."""
+    try:
+        return wrong(value)
+    except TypeError as error:
+        if isinstance(value, str):
+            error.add_note(f"{value!r} is text: float({value!r}), or type=float in add_argument")
+        raise
+
+
+def check_lr(lr: Any, wrong: Question = _outside) -> None:
     """Refuse a negative learning rate, and a tensor of more than one element."""
     if isinstance(lr, rl.Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
-    if not lr >= 0.0:
+    if _refused(lr, wrong):
         raise fail(
             ValueError,
             f"Invalid learning rate: {lr}",
@@ -21,15 +43,15 @@ def check_lr(lr: Any) -> None:
         )
 
 
-def check_least(name: str, value: Any) -> None:
+def check_least(name: str, value: Any, wrong: Question = _outside) -> None:
     """Refuse a negative value: `Invalid {name} value: {value}`."""
-    if not value >= 0.0:
+    if _refused(value, wrong):
         raise ValueError(f"Invalid {name} value: {value}")
 
 
 def check_eps(eps: float) -> None:
     """Refuse a negative epsilon."""
-    if not eps >= 0.0:
+    if _refused(eps, _outside):
         raise ValueError(f"Invalid epsilon value: {eps}")
 
 

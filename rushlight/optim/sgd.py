@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tape import mark_written
-from .checks import check_fused, check_least, check_lr
+from .checks import check_fused, check_least, check_lr, negative
 from .elementwise import BLOCK, Elementwise, descent, number
 
 
@@ -51,9 +51,9 @@ class SGD(Elementwise):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_lr(lr)
-        check_least("momentum", momentum)
-        check_least("weight_decay", weight_decay)
+        check_lr(lr, negative)
+        check_least("momentum", momentum, negative)
+        check_least("weight_decay", weight_decay, negative)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {

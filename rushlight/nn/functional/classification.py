@@ -30,10 +30,13 @@ def _check_weight(weight: Any, classes: int) -> None:
 
 
 def _batch_misfit(input: Tensor, target: Tensor) -> BaseException:
-    return ValueError(
-        f"Expected input batch_size ({input.shape[0]}) to match target batch_size"
-        f" ({target.shape[0]})."
+    rows = target.shape[0] if target.ndim else 0
+    error = ValueError(
+        f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({rows})."
     )
+    if input.ndim == 2 and target.shape == (1, input.shape[0]):
+        error.add_note("a row of labels: use target.squeeze(0)")
+    return error
 
 
 def _check_labels(input: Tensor, target: Tensor) -> None:
@@ -49,10 +52,10 @@ def _check_labels(input: Tensor, target: Tensor) -> None:
                 f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}"
             )
     elif input.ndim == 2:
+        if target.shape[:1] != input.shape[:1]:
+            raise _batch_misfit(input, target)
         if target.ndim > 1:
             raise _multi(target)
-        if target.ndim == 0 or target.shape[0] != input.shape[0]:
-            raise _batch_misfit(input, target if target.ndim else target.reshape(1))
     else:
         _check_places(input, target)
 
@@ -70,7 +73,7 @@ def _check_places(input: Tensor, target: Tensor) -> None:
     found = tuple(target.shape)
     if found == wanted:
         return
-    if target.ndim and target.shape[0] != input.shape[0]:
+    if target.shape[:1] != input.shape[:1]:
         raise _batch_misfit(input, target)
     if input.ndim == 4 and target.ndim != 3:
         raise RuntimeError(

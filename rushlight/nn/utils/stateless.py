@@ -7,15 +7,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import rushlight as rl
+
+_NOTHING: Any = object()  # what stood at a name that the module did not have
+
 
 def _slot(module: Any, path: str) -> tuple[dict, str]:
-    """The dictionary that holds the tensor at a dotted path, and its key there."""
+    """The dictionary that holds the tensor at a dotted path, and its key there.
+
+    Other names are attributes, which the module may have or get for the time of the call.
+    """
     prefix, _, name = path.rpartition(".")
     owner = module.get_submodule(prefix)
     for table in (owner._parameters, owner._buffers):
         if name in table:
             return table, name
-    raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
+    if not name:
+        raise KeyError('tensor name can\'t be empty string ""')
+    held = getattr(owner, name, None)
+    if held is not None and not isinstance(held, rl.Tensor):
+        raise TypeError(f"attribute `{name}`: {held} is not an instance of torch.Tensor")
+    return owner.__dict__, name
 
 
 def _everything(module: Any) -> list[tuple[str, Any]]:
@@ -50,12 +62,16 @@ def _replaced(module: Any, given: Mapping[str, Any]) -> Iterator[None]:
     try:
         for name, value in given.items():
             table, key = _slot(module, name)
-            kept.append((table, key, table[key]))
+            if value is not None and not isinstance(value, rl.Tensor):
+                raise TypeError(f"{value} is not an instance of torch.Tensor")
+            kept.append((table, key, table.get(key, _NOTHING)))
             table[key] = value
         yield
     finally:
         for table, key, value in reversed(kept):
             table[key] = value
+            if value is _NOTHING:
+                del table[key]
 
 
 def functional_call(
@@ -68,6 +84,8 @@ def functional_call(
     strict: bool = False,
 ) -> Any:
     """Call `module` with the given tensors in place of its own, by dotted name.
+
+    Names that the module lacks are attributes during the call, unless it is `strict`.
 
     >>> import rushlight as torch
     >>> net = torch.nn.Linear(1, 1, bias=False)
