@@ -55,7 +55,15 @@ class _Numbered(Module):
         return next(islice(self._modules, _checked_index(index, len(self)), None))
 
     def append(self, module: Module) -> Any:
-        """Add a module at the end; returns self."""
+        """Add a module at the end; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Sequential(torch.nn.Tanh()).append(torch.nn.ReLU())
+        Sequential(
+          (0): Tanh()
+          (1): ReLU()
+        )
+        """
         self.add_module(str(len(self)), module)
         return self
 
@@ -116,7 +124,15 @@ class Sequential(_Numbered):
         return type(self)(OrderedDict(items))
 
     def insert(self, index: int, module: Module) -> Any:
-        """Put a module in front of position `index`; returns self."""
+        """Put a module in front of position `index`; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Sequential(torch.nn.Tanh()).insert(0, torch.nn.ReLU())
+        Sequential(
+          (0): ReLU()
+          (1): Tanh()
+        )
+        """
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         size = len(self)
@@ -128,7 +144,12 @@ class Sequential(_Numbered):
         return self
 
     def extend(self, sequential: Iterable[Module]) -> Any:
-        """Add all modules of an iterable at the end; returns self."""
+        """Add all modules of an iterable at the end; returns self.
+
+        >>> import rushlight as torch
+        >>> len(torch.nn.Sequential(torch.nn.Tanh()).extend([torch.nn.ReLU(), torch.nn.ReLU()]))
+        3
+        """
         for module in sequential:
             self.append(module)
         return self

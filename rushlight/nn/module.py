@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import rushlight as rl
@@ -26,6 +26,7 @@ from .module_state import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .module_state import StateMixin
 from .module_state import _IncompatibleKeys as _IncompatibleKeys
 from .module_trouble import add_module_path, may_hide, warn_unregistered, without_tensor
+from .module_walk import WalkMixin
 from .naming import own_initialiser, typename
 from .parameter import Buffer, Parameter
 
@@ -41,7 +42,7 @@ def _forward_unimplemented(self: Any, *input: Any) -> None:
     )
 
 
-class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
+class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
     """A part of a network: it holds parameters, buffers and other modules, and has a `forward`.
 
     Assigning a Parameter, a Buffer or a Module to an attribute registers it; calling the module
@@ -143,6 +144,12 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         """Add a tensor that belongs to the state but is not trained; None reserves the name.
 
         persistent: whether state_dict holds it.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Module()
+        >>> net.register_buffer("mean", torch.zeros(2))
+        >>> list(net.state_dict()), list(net.parameters())
+        (['mean'], [])
         """
         if "_buffers" not in self.__dict__:
             raise fail(
@@ -162,7 +169,15 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
             self._non_persistent_buffers_set.add(name)
 
     def register_parameter(self, name: str, param: Any) -> None:
-        """Add a parameter under `name`; None reserves the name."""
+        """Add a parameter under `name`; None reserves the name.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Module()
+        >>> net.register_parameter("scale", torch.nn.Parameter(torch.ones(1)))
+        >>> net.scale
+        Parameter containing:
+        tensor([1.], requires_grad=True)
+        """
         if "_parameters" not in self.__dict__:
             raise fail(
                 AttributeError, "cannot assign parameter before Module.__init__() call", _NO_INIT
@@ -183,7 +198,14 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child module under `name`; None reserves the name."""
+        """Add a child module under `name`; None reserves the name.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Module()
+        >>> net.add_module("hidden", torch.nn.Linear(2, 3))
+        >>> net.hidden
+        Linear(in_features=2, out_features=3, bias=True)
+        """
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, self._modules)
@@ -327,93 +349,19 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         self.__dict__.update(state)
         self.__dict__["_usual_call"] = False  # the next call looks
 
-    # -- walking -------------------------------------------------------------------------------
-
-    def _named_members(
-        self,
-        get_members_fn: Callable,
-        prefix: str = "",
-        recurse: bool = True,
-        remove_duplicate: bool = True,
-    ) -> Iterator[tuple[str, Any]]:
-        """(dotted name, member) over this module and its children, each member once."""
-        seen = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
-        for path, module in modules:
-            for name, member in get_members_fn(module):
-                if member is None or id(member) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(member))
-                yield f"{path}.{name}" if path else name, member
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their dotted names; a shared one appears once."""
-        return self._named_members(
-            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
-        )
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters of this module and, with `recurse`, of everything below it."""
-        for _, param in self.named_parameters(recurse=recurse):
-            yield param
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Any]]:
-        """Buffers with their dotted names."""
-        return self._named_members(
-            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
-        )
-
-    def buffers(self, recurse: bool = True) -> Iterator[Any]:
-        """The buffers of this module and, with `recurse`, of everything below it."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Direct children with their names, each once."""
-        seen = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in seen:
-                seen.add(module)
-                yield name, module
-
-    def children(self) -> Iterator[Module]:
-        """Direct children, each once."""
-        for _, module in self.named_children():
-            yield module
-
-    def named_modules(
-        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """This module and everything below it with dotted names, each once."""
-        memo = set() if memo is None else memo
-        if self in memo:
-            return
-        if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                below = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(memo, below, remove_duplicate)
-
-    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and everything below it, each once."""
-        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
-            yield module
-
     # -- modes ---------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Any:
-        """Set training mode here and below; returns self."""
+        """Set training mode here and below; returns self.
+
+        Raises: ValueError unless `mode` is a bool.
+
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Sequential(torch.nn.Dropout()).eval()
+        >>> net.train()[0].training
+        True
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -422,17 +370,39 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         return self
 
     def eval(self) -> Any:
-        """Set evaluation mode: dropout passes, batch norm uses its running statistics."""
+        """Set evaluation mode: dropout passes, batch norm uses its running statistics.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Dropout(0.5).eval()(torch.ones(3))
+        tensor([1., 1., 1.])
+        """
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Freeze or unfreeze every parameter; returns self."""
+        """Freeze or unfreeze every parameter; returns self.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Linear(2, 3).requires_grad_(False)
+        >>> [p.requires_grad for p in net.parameters()]
+        [False, False]
+        """
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of every parameter."""
+        """Forget the gradients of every parameter.
+
+        With `set_to_none=False` they are filled with zeros instead.
+
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Linear(1, 1)
+        >>> net(torch.ones(1, 1)).sum().backward()
+        >>> net.zero_grad()
+        >>> net.weight.grad is None
+        True
+        """
         for param in self.parameters():
             if set_to_none:
                 param.grad = None
@@ -440,7 +410,16 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
                 param.grad = rl.zeros_like(param.grad)
 
     def apply(self, fn: Callable[[Any], None]) -> Any:
-        """Call `fn` on every module below, then on this one; returns self."""
+        """Call `fn` on every module below, then on this one; returns self.
+
+        >>> import rushlight as torch
+        >>> def to_ones(module):
+        ...     if isinstance(module, torch.nn.Linear):
+        ...         torch.nn.init.ones_(module.weight)
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 1)).apply(to_ones)
+        >>> net[0].weight.data
+        tensor([[1., 1.]])
+        """
         for module in self.children():
             module.apply(fn)
         fn(self)
@@ -464,7 +443,15 @@ class Module(HookMixin, StateMixin, MoveMixin, PathMixin):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of the repr; layers override it."""
+        """What stands between the parentheses of the repr; layers override it.
+
+        >>> import rushlight as torch
+        >>> class Scale(torch.nn.Module):
+        ...     def extra_repr(self):
+        ...         return "by 2"
+        >>> Scale()
+        Scale(by 2)
+        """
         return ""
 
     def __repr__(self) -> str:

@@ -302,7 +302,15 @@ class HookMixin:
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before each forward; what it returns replaces the arguments."""
+        """Call `hook(module, args)` before each forward; what it returns replaces the arguments.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.ReLU()
+        >>> handle = net.register_forward_pre_hook(lambda module, args: (-args[0],))
+        >>> net(torch.tensor([-1.0, 2.0]))
+        tensor([1., 0.])
+        >>> handle.remove()
+        """
         self._usual_call = False
         handle = RemovableHandle(
             self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs
@@ -320,7 +328,15 @@ class HookMixin:
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after each forward; its answer replaces the output."""
+        """Call `hook(module, args, output)` after each forward; its answer replaces the output.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.ReLU()
+        >>> handle = net.register_forward_hook(lambda module, args, output: output + 1)
+        >>> net(torch.tensor([-1.0, 2.0]))
+        tensor([1., 3.])
+        >>> handle.remove()
+        """
         self._usual_call = False
         marks = [self._forward_hooks_with_kwargs, self._forward_hooks_always_called]
         handle = RemovableHandle(self._forward_hooks, extra_dict=marks)
@@ -341,7 +357,14 @@ class HookMixin:
         return handle
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` when the inputs' gradients are known."""
+        """Call `hook(module, grad_input, grad_output)` when the inputs' gradients are known.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Tanh()
+        >>> handle = net.register_full_backward_hook(lambda module, ins, outs: print(ins, outs))
+        >>> net(torch.zeros(1, requires_grad=True)).sum().backward()
+        (tensor([1.]),) (tensor([1.]),)
+        """
         if self._is_full_backward_hook is False:
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = True
@@ -367,7 +390,16 @@ class HookMixin:
         return handle
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` after this module's part."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after this module's part.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Linear(1, 1, bias=False)
+        >>> def more(module, state, prefix, metadata):
+        ...     state["note"] = torch.tensor(1)
+        >>> handle = net.register_state_dict_post_hook(more)
+        >>> list(net.state_dict())
+        ['weight', 'note']
+        """
         setattr(hook, "_from_public_api", True)  # noqa: B010  (a function's own attribute)
         return self._register_state_dict_hook(hook)
 

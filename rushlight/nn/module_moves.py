@@ -107,27 +107,57 @@ class MoveMixin:
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
     def float(self) -> Any:
-        """Cast floating point parameters and buffers to float32; returns self."""
+        """Cast floating point parameters and buffers to float32; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Linear(2, 3, dtype=torch.float64).float().weight.dtype
+        torch.float32
+        """
         return self._cast(rl.float32)
 
     def double(self) -> Any:
-        """Cast floating point parameters and buffers to float64; returns self."""
+        """Cast floating point parameters and buffers to float64; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Linear(2, 3).double().weight.dtype
+        torch.float64
+        """
         return self._cast(rl.float64)
 
     def half(self) -> Any:
-        """Cast floating point parameters and buffers to float16; returns self."""
+        """Cast floating point parameters and buffers to float16; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Linear(2, 3).half().weight.dtype
+        torch.float16
+        """
         return self._cast(rl.float16)
 
     def bfloat16(self) -> Any:
-        """Cast floating point parameters and buffers to bfloat16; returns self."""
+        """Cast floating point parameters and buffers to bfloat16; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Linear(2, 3).bfloat16().weight.dtype
+        torch.bfloat16
+        """
         return self._cast(rl.bfloat16)
 
     def type(self, dst_type: Any) -> Any:
-        """Cast every parameter and buffer to `dst_type`; returns self."""
+        """Cast every parameter and buffer to `dst_type`; returns self.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Linear(2, 3).type(torch.float64).weight.dtype
+        torch.float64
+        """
         return self._apply(lambda t: t.type(dst_type))
 
     def cpu(self) -> Any:
-        """Move to the CPU; returns self."""
+        """Move to the CPU; returns self.
+
+        >>> import rushlight as torch
+        >>> next(torch.nn.Linear(2, 3).cpu().parameters()).device
+        device(type='cpu')
+        """
         return self._apply(lambda t: t.cpu())
 
     def cuda(self, device: Any = None) -> Any:
@@ -141,7 +171,14 @@ class MoveMixin:
     ipu = mtia = xpu
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
-        """Replace every tensor by an uninitialised one on `device`; returns self."""
+        """Replace every tensor by an uninitialised one on `device`; returns self.
+
+        >>> import rushlight as torch
+        >>> with torch.device("meta"):
+        ...     net = torch.nn.Linear(2, 3)
+        >>> net.to_empty(device="cpu").weight.shape
+        torch.Size([3, 2])
+        """
         return self._apply(lambda t: rl.empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self) -> Any:

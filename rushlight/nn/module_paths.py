@@ -40,7 +40,16 @@ class PathMixin:
         return module
 
     def set_submodule(self, target: str, module: Any, strict: bool = False) -> None:
-        """Put `module` at the dotted path `target`; with `strict` the place must be taken."""
+        """Put `module` at the dotted path `target`; with `strict` the place must be taken.
+
+        >>> import rushlight as torch
+        >>> net = torch.nn.Sequential(torch.nn.ReLU())
+        >>> net.set_submodule("0", torch.nn.Tanh())
+        >>> net
+        Sequential(
+          (0): Tanh()
+        )
+        """
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
         if not isinstance(module, PathMixin):
@@ -55,14 +64,24 @@ class PathMixin:
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter at the dotted path `target`."""
+        """The parameter at the dotted path `target`.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Sequential(torch.nn.Linear(2, 3)).get_parameter("0.bias").shape
+        torch.Size([3])
+        """
         found, name = self._lookup(target)
         if not isinstance(found, Parameter):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
         return found
 
     def get_buffer(self, target: str) -> Any:
-        """The buffer at the dotted path `target`."""
+        """The buffer at the dotted path `target`.
+
+        >>> import rushlight as torch
+        >>> torch.nn.Sequential(torch.nn.BatchNorm1d(3)).get_buffer("0.running_mean")
+        tensor([0., 0., 0.])
+        """
         path, _, _ = target.rpartition(".")
         found, name = self._lookup(target)
         buffers = self.get_submodule(path)._buffers

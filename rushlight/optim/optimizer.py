@@ -179,12 +179,28 @@ class Optimizer(Hooks):
         return "\n".join(lines) + "\n)"
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters once; `closure` evaluates the model again and returns the loss."""
+        """Update the parameters once; `closure` evaluates the model again and returns the loss.
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> torch.optim.SGD([w], lr=0.1).step()
+        >>> w.data
+        tensor([0.8000, 0.8000])
+        """
         raise NotImplementedError
 
     @looks_at("param_groups")
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients (None), or fill them with zeros when `set_to_none` is False."""
+        """Forget the gradients (None), or fill them with zeros when `set_to_none` is False.
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> w.sum().backward()
+        >>> torch.optim.SGD([w], lr=0.1).zero_grad()
+        >>> w.grad is None
+        True
+        """
         if set_to_none:
             for group in self.param_groups:
                 for param in group["params"]:
@@ -201,7 +217,15 @@ class Optimizer(Hooks):
                     grad.zero_()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add one more group, for example layers that were frozen until now."""
+        """Add one more group, for example layers that were frozen until now.
+
+        >>> import rushlight as torch
+        >>> a, b = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([a], lr=0.1)
+        >>> optimizer.add_param_group({"params": [b], "lr": 0.01})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.1, 0.01]
+        """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         self._unpack_names(param_group)
@@ -275,6 +299,12 @@ class Optimizer(Hooks):
         """The state as plain data: `state` by parameter number, `param_groups` with the numbers.
 
         The tensors inside are the optimiser's own: copy them to keep a snapshot.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(2, requires_grad=True)], lr=0.1)
+        >>> state = optimizer.state_dict()
+        >>> state["state"], state["param_groups"][0]["params"], state["param_groups"][0]["lr"]
+        ({}, [0], 0.1)
         """
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
@@ -304,6 +334,16 @@ class Optimizer(Hooks):
 
         Parameters are matched by position.  Raises ValueError when the groups' number or sizes
         differ.
+
+        Raises: ValueError where the groups differ in number or size.
+
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([w], lr=0.1)
+        >>> optimizer.load_state_dict(torch.optim.SGD([w], lr=0.5).state_dict())
+        >>> optimizer.param_groups[0]["lr"]
+        0.5
         """
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():

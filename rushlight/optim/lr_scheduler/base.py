@@ -157,7 +157,14 @@ class LRScheduler:
             self._is_initial = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimiser, as a dictionary."""
+        """Everything but the optimiser, as a dictionary.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> state = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3).state_dict()
+        >>> state["step_size"], state["last_epoch"]
+        (3, 0)
+        """
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -165,7 +172,13 @@ class LRScheduler:
         self.__dict__.update(state_dict)
 
     def get_last_lr(self) -> list:
-        """The rates set by the last step, one per group."""
+        """The rates set by the last step, one per group.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> torch.optim.lr_scheduler.StepLR(optimizer, step_size=1).get_last_lr()
+        [0.5]
+        """
         return self._last_lr
 
     def get_lr(self) -> list:
@@ -174,7 +187,16 @@ class LRScheduler:
 
     @repeated
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next epoch, or to `epoch`, and set the rates."""
+        """Go to the next epoch, or to `epoch`, and set the rates.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+        """
         if self._step_count == 1:
             if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
                 warnings.warn(OVERRIDDEN_WARNING, UserWarning, stacklevel=3)
