@@ -159,11 +159,17 @@ def test_a_training_step_over_some_rows():
 
 
 @pytest.mark.parametrize("function", [*STANDING.values(), lambda x: x if x.sum() > 0 else -x])
-def test_whole_graphs_hold_no_such_values(function):
+def test_whole_graphs_go_by_values_too(function):
     step = torch.compile(function, fullgraph=True)
-    made_inside = function in (STANDING["mask made in the call"],)
-    if made_inside:
+    for _ in range(3):
         torch.testing.assert_close(step(X), function(X))
-        return
+    assert len(step.programs) == 1
+
+
+def test_whole_graphs_name_the_line_of_values_that_never_come_again():
+    step = torch.compile(lambda x, n: x[: int(n)], fullgraph=True)
+    for k in range(MOST):
+        assert step(X, torch.tensor(k)).shape[0] == k
     with pytest.raises(RuntimeError, match=r"test_pinned\.py:\d+"):
-        step(X)
+        step(X, torch.tensor(MOST))
+    assert step(X, torch.tensor(1)).shape[0] == 1

@@ -224,7 +224,7 @@ def _finished(
         _without_numbers(captured.graph, followed, tracer.changing, tracer.here)
         return captured
     except Uncompilable as error:
-        if CHANGES in error.reason:
+        if CHANGES in error.reason or error.reason.startswith(PASSING):
             tracer.raises = None  # perhaps only at first: it will be tried again
         tracer.stop(error.reason, error.line or None)
         return None

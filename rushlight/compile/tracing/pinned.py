@@ -37,7 +37,6 @@ class Pins:
     require: Any
     stop: Any
     changing: Any
-    raises: Any
 
     def begin_pins(self) -> None:
         """Nothing has gone by a value yet."""
@@ -46,8 +45,6 @@ class Pins:
     def pin(self, x: Traced, how: str) -> bool:
         """Whether the call may go by a value, as its program asks for it at every run."""
         if self.closed or self.changing is None or self.pinned == PLACES:
-            return False
-        if self.raises is not None:  # the whole function was to be one graph
             return False
         node, truth = x.read(), how == "bool()"
         kinds, room = ("b", ROOM) if node.dtype == BOOL else ("iu", WHOLE)

@@ -6,6 +6,7 @@ import gc
 import types
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .numbers import Number
@@ -68,7 +69,8 @@ def _put(holder: Any, new: Mapping[int, Any]) -> None:
         for name, part in vars(kind).items():
             if isinstance(part, types.MemberDescriptorType) and id(
                     value := getattr(holder, name, None)) in new:  # fmt: skip
-                part.__set__(holder, new[id(value)])
+                with suppress(AttributeError):  # a number's own method, in the middle of a call
+                    part.__set__(holder, new[id(value)])
 
 
 def values_in(result: Any) -> Any:
