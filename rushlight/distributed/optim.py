@@ -5,6 +5,7 @@ Source: Rajbhandari et al. 2019, https://arxiv.org/abs/1910.02054 (its first sta
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
@@ -223,6 +224,54 @@ def _checked(params: Any) -> list[Any]:
                 " the parameters in the group"
             )
     return found
+
+
+class PostLocalSGDOptimizer(rl.optim.Optimizer):
+    """An optimiser `optim`, after whose steps `averager` averages the weights when it is time to.
+
+    Source: https://docs.pytorch.org/docs/stable/distributed.optim.html
+    """
+
+    def __init__(self, optim: Any, averager: Any) -> None:
+        self.optim, self.averager = optim, averager
+        self.param_groups = optim.param_groups
+
+    @property
+    def state(self) -> Any:
+        """The optimiser's."""
+        return self.optim.state
+
+    def __repr__(self) -> str:
+        return repr(self.optim)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's state, and how many steps there were."""
+        return {**self.optim.state_dict(), "step": self.averager.step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a state; without "step", the averager begins anew, with a warning."""
+        self.optim.load_state_dict(state_dict)
+        if "step" not in state_dict:
+            warnings.warn(
+                "Loaded state dict does not contain a step counter for an averager. Setting step"
+                " counter to 0.",
+                stacklevel=2,
+            )
+        self.averager.step = state_dict.get("step", 0)
+
+    def step(self, *args: Any, **kwargs: Any) -> Any:
+        """A step of the optimiser, and an average."""
+        loss = self.optim.step(*args, **kwargs)
+        self.averager.average_parameters(self.param_groups)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """The optimiser's."""
+        self.optim.zero_grad(set_to_none=set_to_none)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """The optimiser's."""
+        self.optim.add_param_group(param_group)
 
 
 _explain_missing(__name__)

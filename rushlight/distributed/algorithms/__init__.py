@@ -14,5 +14,6 @@ _explain_missing(
         "buckets": (f"{__name__}.buckets", None),
         "ddp_comm_hooks": (f"{__name__}.ddp_comm_hooks", None),
         "join": (f"{__name__}.join", None),
+        "model_averaging": (f"{__name__}.model_averaging", None),
     },
 )

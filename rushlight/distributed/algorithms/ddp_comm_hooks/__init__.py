@@ -2,6 +2,52 @@
 
 from __future__ import annotations
 
-from ....core.names import explain_missing as _explain_missing
+import functools
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
 
-_explain_missing(__name__, {"default_hooks": (f"{__name__}.default_hooks", None)})
+from ....core.names import explain_missing as _explain_missing
+from . import default_hooks, powerSGD_hook
+
+__all__ = ["DDPCommHookType", "register_ddp_comm_hook"]
+
+
+def _plain(hook: Callable[..., Any], model: Any, state: Any) -> None:
+    model.register_comm_hook(state, hook)
+
+
+def _power(rank: int, hook: Callable[..., Any], model: Any, state: Any) -> None:
+    kept = powerSGD_hook.PowerSGDState(state, matrix_approximation_rank=rank)
+    model.register_comm_hook(kept, hook)
+
+
+class DDPCommHookType(Enum):
+    """The hooks by name: `DDPCommHookType.POWER_SGD.value(model=..., state=group)`."""
+
+    ALLREDUCE = functools.partial(_plain, default_hooks.allreduce_hook)
+    FP16_COMPRESS = functools.partial(_plain, default_hooks.fp16_compress_hook)
+    BF16_COMPRESS = functools.partial(_plain, default_hooks.bf16_compress_hook)
+    POWER_SGD = functools.partial(_power, 1, powerSGD_hook.powerSGD_hook)
+    POWER_SGD_RANK2 = functools.partial(_power, 2, powerSGD_hook.powerSGD_hook)
+    BATCHED_POWER_SGD = functools.partial(_power, 1, powerSGD_hook.batched_powerSGD_hook)
+    BATCHED_POWER_SGD_RANK2 = functools.partial(_power, 2, powerSGD_hook.batched_powerSGD_hook)
+    NOOP = functools.partial(_plain, default_hooks.noop_hook)
+
+    def __call__(self, model: Any, state: Any) -> None:
+        """Register it with a model."""
+        self.value(model, state)
+
+
+def register_ddp_comm_hook(comm_hook_type: DDPCommHookType, model: Any, state: Any = None) -> None:
+    """Register a hook by its name with a DistributedDataParallel."""
+    comm_hook_type(model, state)
+
+
+_explain_missing(
+    __name__,
+    {
+        name: (f"{__name__}.{name}", None)
+        for name in ("default_hooks", "post_localSGD_hook", "powerSGD_hook")
+    },
+)

@@ -10,9 +10,11 @@ from typing import Any
 
 import rushlight as rl
 
+from ....futures import Future
+
 __all__ = [
     "GradBucket", "allreduce_hook", "bf16_compress_hook", "bf16_compress_wrapper",
-    "fp16_compress_hook", "fp16_compress_wrapper",
+    "fp16_compress_hook", "fp16_compress_wrapper", "noop_hook",
 ]  # fmt: skip
 dist: Any = rl.distributed
 
@@ -81,6 +83,13 @@ def bf16_compress_hook(process_group: Any, bucket: Any) -> Any:
     """The mean of the gradients as bfloat16: half the bytes, two digits, the range of float32."""
     buffer = bucket.buffer()
     return _mean(process_group, buffer.to(rl.bfloat16)).then(_into(buffer))
+
+
+def noop_hook(_: Any, bucket: Any) -> Any:
+    """The process's own gradients: nothing is sent."""
+    future: Any = Future()
+    future.set_result(bucket.buffer())
+    return future
 
 
 def _wrapper(hook: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
