@@ -48,6 +48,27 @@ def everywhere(mask: np.ndarray) -> bool:
     return 0 not in mask.tobytes()
 
 
+def unrepeated(places: np.ndarray) -> np.ndarray:
+    """What of an expanded array stands in memory: of dimensions without a step the first entry."""
+    return places[tuple([slice(None, None if step else 1) for step in places.strides])]
+
+
+KEPT = 4096  # elements of masks that are kept
+
+
+def lower(rows: int, columns: int, diagonal: int) -> np.ndarray:
+    """Where a matrix's lower triangle is, up to a diagonal; to be read only."""
+    make = _lower if rows * columns <= KEPT else _lower.__wrapped__
+    return make(rows, columns, diagonal)
+
+
+@lru_cache(64)
+def _lower(rows: int, columns: int, diagonal: int) -> np.ndarray:
+    found = np.tri(rows, columns, diagonal, bool)
+    found.flags.writeable = False
+    return found
+
+
 def refused(kind: np.dtype) -> RuntimeError:
     """torch's error for a number outside a data type."""
     name = _C_NAMES.get(kind.name, f"{kind.name}_t")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import dtypes
+from .numbers import unrepeated
 from .state import STATE
 from .tensor import Tensor, wrap
 
@@ -96,7 +97,7 @@ def outside(numbers: Any, low: int, high: int) -> bool:
     given = settled(numbers)
     if type(given) is np.ndarray and low == 0 and given.dtype.char == "l" and given.size:
         # one look instead of two: without its sign a negative number is larger than all others
-        seen = given.view(_UNSIGNED)
+        seen = (unrepeated(given) if 0 in given.strides else given).view(_UNSIGNED)
         return seen.item(seen.argmax()) >= high  # sooner told than a maximum
     if getattr(given, "absent", False) or not given.size:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from math import prod
@@ -74,49 +75,35 @@ def within(places: np.ndarray, size: int) -> bool:
     return seen.item(seen.argmax()) < size  # sooner told than a maximum
 
 
-_ROUNDS = 16
-_WIDE = 64  # elements of a row from which a pass over it costs as much as a call
-_FEW = 8192  # elements that are sooner added one by one
+_PIECE = 1 << 17  # elements whose places are made at a time
 
 
 def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
-    """y[rows] += g for a y of zeros, repeated rows summed.
+    """y[rows] += g for a y in order of memory, repeated rows summed, one after the other.
 
-    Sorted, the entries of a row stand side by side: first all rows' first entries are written,
-    then their second ones added, and so on; what a few rows have beyond that is added up at once.
+    By flat places: `add.at` takes 3 ns for each there, and 25 to 45 for parts of a row.
     """
-    flat = rows.reshape(-1)
+    flat = rows.reshape(-1).astype(np.int64, copy=False)
     if not within(flat, len(y)):
         if flat.min() < -len(y) or flat.max() >= len(y):
             raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
         flat = flat % len(y)
-    if g.size <= _FEW // 8 or (g.size <= _FEW and g.size < _WIDE * flat.size):
-        np.add.at(y, flat, g.reshape(flat.size, *y.shape[1:]))
+    width, g, y = prod(y.shape[1:]), g.reshape(-1), y.reshape(-1)
+    if width == 1:
+        np.add.at(y, flat, g)
         return
-    g, y = g.reshape(flat.size, -1), y.reshape(len(y), -1)
-    if g.shape[1] >= _WIDE:
-        for row, part in zip(flat.tolist(), g):
-            y[row] += part
-        return
-    order = np.argsort(flat, kind="stable")
-    flat = flat[order]
-    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
-    if starts.size == flat.size:
-        y[flat] = g[order]
-        return
-    counts = np.diff(starts, append=flat.size)
-    y[flat[starts]] = g[order[starts]]
-    for done in range(1, _ROUNDS):
-        more = counts > done
-        starts, counts = starts[more], counts[more]
-        if not starts.size:
-            return
-        y[flat[starts]] += g[order[starts + done]]
-    more = counts > _ROUNDS
-    starts, counts = starts[more], counts[more]
-    for start, count in zip(starts.tolist(), counts.tolist()):
-        rest = g[order[start + _ROUNDS : start + count]]
-        y[flat[start]] += np.add.reduce(rest, 0)
+    columns, step = counted(width), max(1, _PIECE // max(1, width))
+    for start in range(0, flat.size, step):
+        places = flat[start : start + step, None] * width + columns
+        np.add.at(y, places.reshape(-1), g[start * width : (start + step) * width])
+
+
+@functools.lru_cache(64)
+def counted(count: int) -> np.ndarray:
+    """0 to count - 1, to be read only."""
+    found = np.arange(count)
+    found.flags.writeable = False
+    return found
 
 
 index = linear("index", eval=_take, adjoint=lambda g, x, key: add_at(g, x.shape, key),

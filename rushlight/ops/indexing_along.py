@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.families import general, linear
 from ..core.heavy import heavy
+from ..core.numbers import unrepeated
 from .structure import reshape
 
 
@@ -42,15 +43,19 @@ def _counted(n: int, before: int, behind: int) -> np.ndarray:
 
 def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray | None:
     """The same as indices into the flattened array, or None where a place lies outside."""
+    wanted, count = places.shape, places.size
+    if 0 in places.strides:
+        places = unrepeated(places)
     if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
         seen = places.view(_UNSIGNED)
         if seen.item(seen.argmax()) >= shape[dim]:
             return None
     elif places.min() < 0 or places.max() >= shape[dim]:
         return None
-    steps = _steps if places.size <= FEW else _steps.__wrapped__
-    step, others = steps(shape, dim, places.shape)
-    return (places if step == 1 else places * step) + others
+    few = count <= FEW * wanted[dim]
+    step, others = (_steps if few else _steps.__wrapped__)(shape, dim, wanted)
+    flat = (places if step == 1 else places * step) + others
+    return flat if flat.size == count else np.broadcast_to(flat, wanted)
 
 
 @functools.lru_cache(256)

@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.families import general, linear
 from ..core.heavy import heavy
+from ..core.numbers import number
 from .indexing import add_at, add_rows
 from .indexing_along import copied, corner, flat_places, gather, grid
 from .reduce import sum as sum_of
@@ -124,8 +125,11 @@ def _index_select(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
 def _spread_rows(g: np.ndarray, shape: Shape, dim: int, index: np.ndarray) -> np.ndarray:
     if not shape:
         return g.reshape(())
-    moved = (shape[dim], *shape[:dim], *shape[dim + 1 :])
-    y = np.zeros(moved, g.dtype)
+    if dim == 0:
+        y = np.zeros(shape, g.dtype)
+        add_rows(y, index, g)
+        return y
+    y = np.zeros((shape[dim], *shape[:dim], *shape[dim + 1 :]), g.dtype)
     add_rows(y, index, np.moveaxis(g, dim, 0))
     return np.moveaxis(y, 0, dim)
 
@@ -141,8 +145,16 @@ spread_rows = linear(
 
 
 def _index_add(x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, alpha: Any) -> Any:
-    total = _spread_rows(source, x.shape, dim, index)
-    return (x + (total if alpha == 1 else total * alpha)).astype(x.dtype, copy=False)
+    if alpha != 1:
+        times = number(alpha, x.dtype) if x.dtype.kind in "iu" and type(alpha) is int else alpha
+        source = (source * times).astype(x.dtype, copy=False)
+    if dim == 0:
+        y = x.copy()
+        add_rows(y.reshape(1) if not y.ndim else y, index, source)
+        return y
+    y = np.array(np.moveaxis(x, dim, 0), order="C")
+    add_rows(y, index, np.moveaxis(source, dim, 0))
+    return np.ascontiguousarray(np.moveaxis(y, 0, dim))
 
 
 def _index_add_vjp(g: Any, y: Any, x: Any, source: Any, dim: int, index: Any, alpha: Any) -> Any:

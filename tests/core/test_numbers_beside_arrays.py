@@ -51,3 +51,25 @@ def test_gradients_and_shapes_are_those_of_the_number() -> None:
 def test_too_large_whole_numbers_are_refused_as_before() -> None:
     with pytest.raises(OverflowError, match="too large"):
         rl.tensor([1.0]) * 10**400
+
+
+@pytest.mark.parametrize("kind", [rl.int8, rl.int16, rl.int32, rl.int64])
+def test_integers_beside_integers_keep_their_type_and_wrap_around(kind: rl.dtype) -> None:
+    x = rl.tensor([1, 2, 127], dtype=kind)
+    bits = 8 * x.element_size()
+    assert (x + 3).dtype is kind and (3 - x).tolist() == [2, 1, -124]
+    assert (x + (1 << bits)).tolist() == x.tolist() == (x - (1 << bits)).tolist()
+    assert (x == (1 << bits) + 2).tolist() == [False, True, False] == (x == 2).tolist()
+    assert (x // 2).tolist() == [0, 1, 63] and (x % 5).tolist() == [1, 2, 2]
+    assert (x * 0.5).dtype is (x / 2).dtype is rl.float32
+
+
+def test_operands_that_do_not_fit_are_refused_in_torchs_words() -> None:
+    whole, real = rl.tensor([1, 2]), rl.tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="Integers to negative integer powers"):
+        whole**-1
+    for x in (whole, real):
+        with pytest.raises(TypeError, match=r"eq\(\) received an invalid combination"):
+            rl.eq(2, x)  # type: ignore[arg-type]  # that is asked
+    with pytest.raises(NotImplementedError, match="\"lshift_cpu\" not implemented for 'Float'"):
+        2 << real
