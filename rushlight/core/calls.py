@@ -26,7 +26,7 @@ from .dispatch import evaluate as run
 from .dtypes import KINDS
 from .errors import Unfollowed
 from .numbers import number
-from .operands import kept_beside, refuse_numbers
+from .operands import joined, kept_beside, parents_of, refuse_numbers
 from .overrides import OPS, speaks
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import again, failed, refused
@@ -342,6 +342,8 @@ def _triple(prim: Primitive) -> Any:
 
 def _general(prim: Primitive) -> Any:
     """Any fixed number of operands; a loop over plain tensors, else `apply`."""
+    if prim.dtype == "promote":
+        return joined(prim, _taken(prim) or ALL_CODES, _wrapped(prim), apply)
     if prim.outputs == 1:
         return _of_operands(prim, _wrapped(prim), apply, lambda result: result)
     op = _of_operands(prim, _several(prim), apply, lambda results: results)
@@ -386,14 +388,10 @@ def _of_operands(prim: Primitive, wrap: Any, long_way: Any, chosen: Any) -> Any:
             return chosen(apply_by_params(prim, inputs, params, error))
         except (MemoryError, ValueError, RuntimeWarning) as error:
             y = again(error, refused, evaluate, *arrays, *params)
-        parents = _parents(inputs) if wanted and records and STATE.grad else None
+        parents = parents_of(inputs) if wanted and records and STATE.grad else None
         return wrap(y, inputs, arrays, params, parents)
 
     return op
-
-
-def _parents(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs])
 
 
 def _wrapped(prim: Primitive) -> Any:
@@ -488,6 +486,6 @@ def _sequence(prim: Primitive) -> Any:
         except (MemoryError, ValueError, RuntimeWarning):
             return apply(prim, inputs, params)  # which knows how to say it
         wanted = wanted and records and STATE.grad and y.dtype.char in FLOATS
-        return wrap(y, inputs, arrays, params, _parents(inputs) if wanted else None)
+        return wrap(y, inputs, arrays, params, parents_of(inputs) if wanted else None)
 
     return op

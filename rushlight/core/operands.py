@@ -1,13 +1,22 @@
-"""Which operands may be plain numbers: torch's refusals where an op takes tensors only."""
+"""Which operands may be plain numbers: torch's refusals where an op takes tensors only.
+
+And the short path of ops of three operands, the last of which may be one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .tensor import Tensor
+from .primitive import Primitive
+from .state import STATE
+from .tape import LEAF
+from .tensor import EAGER_TYPES, Tensor, wrap
+
+ndarray, asarray = np.ndarray, np.asarray
 
 # Both operands must be tensors; the name torch gives the second.
 TENSORS = dict.fromkeys(
@@ -69,3 +78,52 @@ def _truth(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype.category < dtypes.FLOAT
+
+
+def joined(
+    prim: Primitive, taken: Container[str], finish: Callable[..., Any], apply: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The short path of an op that brings three operands to one data type (lerp, addcmul).
+
+    They are plain tensors of one of the types `taken`; the last may be a number beside floats.
+    `finish` makes the result of what was computed. Everything else goes to `apply`.
+    """
+    arity, evaluate, records = prim.arity or 0, prim.eval, prim.rule is not None
+
+    def op(*arguments: Any) -> Any:
+        given, params = arguments[:arity], arguments[arity:]
+        inputs = _of_one_type(given)
+        if inputs is None or inputs[0]._array.dtype.char not in taken:
+            return apply(prim, given, params)
+        arrays = [x._array for x in inputs]
+        try:
+            y = evaluate(*arrays, *params)
+        except (MemoryError, ValueError, RuntimeWarning):
+            return apply(prim, given, params)  # which knows how to say it
+        parents = parents_of(inputs) if records and STATE.grad else ()
+        parents = None if parents.count(None) == len(parents) else parents
+        return finish(y if type(y) is ndarray else asarray(y), inputs, arrays, params, parents)
+
+    return op
+
+
+def _of_one_type(given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The operands as plain tensors, if they are of one data type already."""
+    *tensors, last = given
+    if type(last) in EAGER_TYPES:
+        tensors.append(last)
+    kind: Any = None
+    for x in tensors:
+        array = x._array if type(x) in EAGER_TYPES else None
+        if type(array) is not ndarray or (kind is not None and array.dtype is not kind):
+            return None
+        kind = array.dtype
+    if len(tensors) == len(given):
+        return given
+    fits = type(last) in (float, int) and kind.char in "fd"
+    return (*tensors, wrap(asarray(last, kind))) if fits else None
+
+
+def parents_of(inputs: tuple[Any, ...]) -> tuple[Tensor | list[Any] | None, ...]:
+    """What the tape keeps of operands: leaves, entries, or nothing."""
+    return tuple([x if x is None or x._entry is LEAF else x._entry for x in inputs])
