@@ -77,23 +77,48 @@ def _is_number(part: Any) -> bool:
 
 
 _BOUNDS = frozenset((int, type(None)))
+_ALL = (slice(None),)
 
 
 def _simple(key: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
-    """The parts of a key of nothing but integers in range and slices of numbers; else None."""
+    """The parts of a key of nothing but integers in range, slices of numbers, None and an ellipsis,
+    which is spelt out; else None."""
     parts = key if type(key) is tuple else (key,)
-    if not parts or len(parts) > len(shape):
+    if not parts or not shape:
         return None
-    for part, size in zip(parts, shape):
+    dim, rank = 0, len(shape)
+    for place, part in enumerate(parts):
+        if part is None:
+            continue
+        if part is Ellipsis:
+            return _without_dots(parts, place, shape)
+        if dim == rank:
+            return None
         if type(part) is int:
-            if not -size <= part < size:
+            if not -shape[dim] <= part < shape[dim]:
                 return None
         elif type(part) is slice and part.step is None:
             if type(part.start) not in _BOUNDS or type(part.stop) not in _BOUNDS:
                 return None
         else:
             return None
+        dim += 1
     return parts
+
+
+def _without_dots(
+    parts: tuple[Any, ...], place: int, shape: tuple[int, ...]
+) -> tuple[Any, ...] | None:
+    """`_simple` of a key whose ellipsis at a place stands for all dimensions not named."""
+    used = 0
+    for part in parts[place + 1 :]:
+        if part is Ellipsis:
+            return None
+    for part in parts:
+        used += part is not None and part is not Ellipsis
+    if used > len(shape):
+        return None
+    return _simple((*parts[:place], *_ALL * (len(shape) - used), *parts[place + 1 :]), shape)
 
 
 def _places(key: Any, ndim: int) -> tuple[np.ndarray, ...] | None:

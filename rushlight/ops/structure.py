@@ -14,6 +14,7 @@ from ..core.errors import ShapeError, fail
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import dense_like, lined
+from ..core.numbers import lower
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
@@ -478,9 +479,17 @@ roll = linear("roll",
 rot90 = linear("rot90", eval=lambda x, k, dims: np.rot90(x, k, dims).copy(order="K"),
                adjoint=lambda g, x, k, dims: rot90(g, -k, dims),
                doc="Turned by right angles in the plane of two dimensions.")  # fmt: skip
-tril = linear("tril", eval=lambda x, k: row_major(np.tril(x, k)),
-              adjoint=lambda g, x, k: tril(g, k),
+
+
+def _tril(x: np.ndarray, k: int) -> np.ndarray:
+    return row_major(np.where(lower(x.shape[-2], x.shape[-1], k), x, np.zeros((), x.dtype)))
+
+
+def _triu(x: np.ndarray, k: int) -> np.ndarray:
+    return row_major(np.where(lower(x.shape[-2], x.shape[-1], k - 1), np.zeros((), x.dtype), x))
+
+
+tril = linear("tril", eval=_tril, adjoint=lambda g, x, k: tril(g, k),
               doc="The lower triangle, zero above.")  # fmt: skip
-triu = linear("triu", eval=lambda x, k: row_major(np.triu(x, k)),
-              adjoint=lambda g, x, k: triu(g, k),
+triu = linear("triu", eval=_triu, adjoint=lambda g, x, k: triu(g, k),
               doc="The upper triangle, zero below.")  # fmt: skip
