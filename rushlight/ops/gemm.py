@@ -20,6 +20,7 @@ from ..core.heavy import SWITCH, heavy
 
 SMALL = 1_000_000
 THIN = 16
+VECTORS = 3  # rows so few that each is sooner multiplied alone, where columns lie in one piece
 multiply = np.matmul
 
 
@@ -68,6 +69,8 @@ def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.ndim > 2 == b.ndim and a.size:  # many rows, not many matrices
         y = _large(a.reshape(-1, a.shape[-1]), b)
         return y.reshape(*a.shape[:-1], b.shape[1])
+    if 1 < a.shape[0] <= VECTORS and a.ndim == 2 == b.ndim and b.strides[0] == b.itemsize:
+        return multiply(b.T, a[:, :, None])[:, :, 0]
     return _native(a, b) if SWITCH.on and _suits(a, b) else _without(a, b)
 
 
