@@ -31,7 +31,12 @@ def is_compiling() -> bool:
 
 
 def is_dynamo_compiling() -> bool:
-    """Whether the running line is being traced by `torch.compile`."""
+    """Whether the running line is being traced by `torch.compile`.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.is_dynamo_compiling()
+    False
+    """
     return STATE.tracer is not None or STATE.follower is not None
 
 

@@ -85,6 +85,11 @@ def replace_all_batch_norm_modules_(root: Any) -> Any:
     """Let every batch norm in a module work without running statistics; the module itself.
 
     Source: https://pytorch.org/docs/stable/func.batch_norm.html
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.Sequential(torch.nn.BatchNorm1d(3))
+    >>> torch.func.replace_all_batch_norm_modules_(net)[0].running_mean is None
+    True
     """
     for module in root.modules():
         if isinstance(module, (BatchNorm1d, BatchNorm2d, BatchNorm3d)):

@@ -230,6 +230,13 @@ def load(
     as it is, so `trust_repo` has to say yes for one not seen before ("check" asks).
     Raises: RuntimeError for unknown models and missing dependencies, ValueError for others.
     Source: https://docs.pytorch.org/docs/stable/hub.html
+
+    >>> import rushlight as torch
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "hubconf.py").write_text("double = lambda x: 2 * x")
+    ...     torch.hub.load(folder, "double", 21, source="local")
+    42
     """
     folder = _folder(repo_or_dir, source, force_reload, trust_repo, verbose)
     module = _configuration(os.path.expanduser(folder))

@@ -224,14 +224,24 @@ def infer_schema(
 
 
 def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> None:
-    """Make an operator by its schema alone; `impl` gives it a function."""
+    """Make an operator by its schema alone; `impl` gives it a function.
+
+    >>> import rushlight as torch
+    >>> torch.library.define("docs::twice", "(Tensor x) -> Tensor")
+    >>> torch.library.impl("docs::twice", "cpu", lambda x: 2 * x)
+    >>> torch.ops.docs.twice(torch.tensor([1.0, 2.0]))
+    tensor([2., 4.])
+    """
     _defined(qualname, parse(schema))
 
 
 def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *,
          lib: Any = None) -> Any:  # fmt: skip
     """Give an operator its function for kinds of devices ("cpu", "CPU", "default", ...)."""
-    return register_kernel(qualname, types, func, lib=lib)
+    if func is None:
+        return register_kernel(qualname, types, lib=lib)
+    register_kernel(qualname, types, func, lib=lib)
+    return None
 
 
 _HERE = {"cpu", "default", "compositeexplicitautograd", "compositeimplicitautograd"}
@@ -264,7 +274,16 @@ def register_fake(
     op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None,
     _stacklevel: int = 1, allow_override: bool = False,
 ) -> Any:  # fmt: skip
-    """Give the function that answers for an operator on the meta device."""
+    """Give the function that answers for an operator on the meta device.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs::half", mutates_args=())
+    ... def half(x: torch.Tensor) -> torch.Tensor:
+    ...     return x / 2
+    >>> fake = torch.library.register_fake("docs::half", lambda x: torch.empty_like(x))
+    >>> half(torch.ones(3, device="meta")).shape
+    torch.Size([3])
+    """
     if func is None:
         return lambda function: register_fake(op, function)
     _known(op).fake = func
@@ -275,7 +294,22 @@ def register_autograd(
     op: Any, backward: Callable[..., Any], /, *,
     setup_context: Callable[..., Any] | None = None, lib: Any = None,
 ) -> None:  # fmt: skip
-    """Give an operator its gradient: `backward(ctx, *grads)`, `setup_context(ctx, ins, out)`."""
+    """Give an operator its gradient: `backward(ctx, *grads)`, `setup_context(ctx, ins, out)`.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs::cube", mutates_args=())
+    ... def cube(x: torch.Tensor) -> torch.Tensor:
+    ...     return x ** 3
+    >>> torch.library.register_autograd(
+    ...     "docs::cube",
+    ...     lambda ctx, grad: 3 * ctx.saved_tensors[0] ** 2 * grad,
+    ...     setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+    ... )
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
     operator = _known(op)
     operator.backward, operator.setup_context = backward, setup_context
 

@@ -26,17 +26,33 @@ def _refuse() -> NoReturn:
 
 
 def is_available() -> bool:
-    """False: there is no GPU here."""
+    """False: there is no GPU here.
+
+    >>> import rushlight as torch
+    >>> device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    >>> device
+    device(type='cpu')
+    """
     return False
 
 
 def device_count() -> int:
-    """0."""
+    """0.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.device_count()
+    0
+    """
     return 0
 
 
 def is_initialized() -> bool:
-    """False."""
+    """False.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.is_initialized()
+    False
+    """
     return False
 
 
@@ -46,12 +62,21 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 
 def get_arch_list() -> list[str]:
-    """An empty list: no GPU architecture is compiled for."""
+    """An empty list: no GPU architecture is compiled for.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.get_arch_list()
+    []
+    """
     return []
 
 
 def synchronize(device: Any = None) -> None:
-    """Return at once: operations on the CPU are finished when they return."""
+    """Return at once: operations on the CPU are finished when they return.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.synchronize()
+    """
 
 
 def empty_cache() -> None:
@@ -71,7 +96,11 @@ def manual_seed(seed: int) -> None:
 
 
 def manual_seed_all(seed: int) -> None:
-    """Do nothing, as torch without a GPU."""
+    """Do nothing, as torch without a GPU.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.manual_seed_all(0)
+    """
 
 
 def seed() -> None:
@@ -88,7 +117,12 @@ def initial_seed() -> int:
 
 
 def memory_allocated(device: Any = None) -> int:
-    """0 bytes."""
+    """0 bytes.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.memory_allocated()
+    0
+    """
     return 0
 
 

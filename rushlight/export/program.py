@@ -29,6 +29,11 @@ class ExportedProgram:
     `module()` runs it; `graph_module`, `graph` and `graph_signature` are there to be read;
     `state_dict` has the parameters and buffers, `constants` the tensors that the code held.
     Source: https://docs.pytorch.org/docs/stable/export.html
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.ReLU(), (torch.ones(2),))
+    >>> program.module()(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
 
     def __init__(

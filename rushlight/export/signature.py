@@ -39,7 +39,13 @@ class ConstantArgument:
 
 @dataclass
 class InputSpec:
-    """One input: its kind, its node, and the dotted name of a parameter or buffer."""
+    """One input: its kind, its node, and the dotted name of a parameter or buffer.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> [(spec.kind.name, spec.target) for spec in program.graph_signature.input_specs]
+    [('PARAMETER', 'weight'), ('PARAMETER', 'bias'), ('USER_INPUT', None)]
+    """
 
     kind: InputKind
     arg: Any
@@ -70,6 +76,11 @@ class ExportGraphSignature:
     """All inputs and outputs, in the order of the graph.
 
     Source: https://docs.pytorch.org/docs/stable/export.html
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> program.graph_signature.parameters
+    ('weight', 'bias')
     """
 
     input_specs: list[InputSpec]

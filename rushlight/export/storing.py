@@ -76,6 +76,13 @@ def load(f: Any, *, extra_files: dict[str, Any] | None = None,
     """The program that `save` wrote; texts kept beside are put into `extra_files`, by name.
 
     Raises: RuntimeError for a file of another kind, or a damaged one.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.export.save(torch.export.export(torch.nn.ReLU(), (torch.ones(2),)), file)
+    >>> torch.export.load(io.BytesIO(file.getvalue())).module()(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
     data = rl.load(f, weights_only=True)
     if not isinstance(data, dict) or data.get("format") != _FORMAT:

@@ -83,7 +83,12 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
                  out: Any = None) -> Any:  # fmt: skip
-    """`lu_factor` that reports a zero pivot in `info`."""
+    """`lu_factor` that reports a zero pivot in `info`.
+
+    >>> import rushlight as torch
+    >>> torch.linalg.lu_factor_ex(torch.zeros(2, 2)).info
+    tensor(1, dtype=torch.int32)
+    """
     check_dims("torch.lu_factor", A)
     _check_lu(A)
     _no_pivot("linalg.lu_factor", pivot)

@@ -49,7 +49,12 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
 def ldl_factor_ex(
     A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None
 ) -> Any:
-    """`ldl_factor` that reports the first zero on D's diagonal in `info` (0: none)."""
+    """`ldl_factor` that reports the first zero on D's diagonal in `info` (0: none).
+
+    >>> import rushlight as torch
+    >>> torch.linalg.ldl_factor_ex(torch.eye(2)).info
+    tensor(0, dtype=torch.int32)
+    """
     _check(A)
     a, pivots, info = _factors(A._array, hermitian and A._array.dtype.kind == "c")
     LD = by_aten("linalg_ldl_factor_ex", wrap(a), A)

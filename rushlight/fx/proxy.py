@@ -27,6 +27,13 @@ class Proxy:
     Operators, methods, attributes and torch's functions are noted. What needs the value itself
     (`if x:`, `for one in x`, `len(x)`) raises TraceError.
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.Proxy
+
+    >>> import rushlight as torch
+    >>> graph = torch.fx.Graph()
+    >>> x = torch.fx.Proxy(graph.placeholder("x"))
+    >>> y = (x + 1).relu()
+    >>> [node.name for node in graph.nodes]
+    ['x', 'add', 'relu']
     """
 
     def __init__(self, node: Node, tracer: Tracer | None = None) -> None:

@@ -153,6 +153,13 @@ def load(f: Any, map_location: Any = None, **kwargs: Any) -> Any:
     """Read what `jit.save` wrote; a class of your own must be defined by then.
 
     Raises: CheckpointError for a file that does not hold such a model.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), file)
+    >>> file.seek(0) == 0, torch.jit.load(file)(torch.zeros(5, 2)).shape
+    (True, torch.Size([5, 3]))
     """
     found = rl.load(f, map_location, weights_only=False)
     if not _is(found, rl.nn.Module):

@@ -212,6 +212,12 @@ def read_csv(
     undecodable bytes, NUL bytes, double columns, a separator that does not separate;
     EmptyData; ColumnError for names that are not there. Warns: PrecisionWarning.
     Source: https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html
+
+    >>> import io
+    >>> from rushlight import tabular
+    >>> table = tabular.read_csv(io.StringIO("rooms,price\\n3,100.5\\nNA,80\\n"))
+    >>> table.columns, len(table)
+    (['rooms', 'price'], 2)
     """
     return read_whole(_layout(path_or_buffer, sep, encoding, options))
 
@@ -228,6 +234,12 @@ def stream_csv(
     The first loop over the result reads the file twice, at first to find the kind of every
     column, so that the tables agree; later ones once, if the file (no buffer) is as it was.
     Memory stays that of one table. Options and errors as `read_csv`.
+
+    >>> import io
+    >>> from rushlight import tabular
+    >>> stream = tabular.stream_csv(io.StringIO("x\\n1\\n2\\n3\\n"), chunksize=2)
+    >>> [len(table) for table in stream]
+    [2, 1]
     """
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1, got {chunksize}")

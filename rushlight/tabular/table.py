@@ -325,6 +325,11 @@ def concat(tables: Iterable[Table]) -> Table:
     """Put tables one below the other; the columns must be the same, in any order.
 
     Raises: TableError naming the columns in which they differ.
+
+    >>> from rushlight import tabular
+    >>> part = tabular.as_table({"x": [1, 2]})
+    >>> len(tabular.concat([part, part]))
+    4
     """
     parts = list(tables)
     if not parts:
@@ -357,6 +362,10 @@ def as_table(data: Any) -> Table:
     """Make a Table of a dict of columns, a pandas or polars frame, or an array (rows, columns).
 
     Frames are recognised by `columns` and `to_numpy`; neither library is imported.
+
+    >>> from rushlight import tabular
+    >>> tabular.as_table({"x": [1, 2], "y": ["a", "b"]}).columns
+    ['x', 'y']
     """
     if isinstance(data, Table):
         return data

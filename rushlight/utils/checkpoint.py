@@ -326,7 +326,16 @@ def checkpoint(
 
 @contextlib.contextmanager
 def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
-    """Whether second runs stop as soon as everything is there again (as they do)."""
+    """Whether second runs stop as soon as everything is there again (as they do).
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import checkpoint, set_checkpoint_early_stop
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> with set_checkpoint_early_stop(False):
+    ...     checkpoint(lambda x: x ** 3, x, use_reentrant=False).backward()
+    >>> x.grad
+    tensor(12.)
+    """
     before, _EARLY["stop"] = _EARLY["stop"], enable
     try:
         yield

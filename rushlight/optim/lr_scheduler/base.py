@@ -119,6 +119,17 @@ class LRScheduler:
     Arguments: `optimizer`; `last_epoch`, -1 to start, else where to resume (then every group needs
     `initial_lr`).  Raises TypeError for a non-optimiser, KeyError without `initial_lr`.
     Source: https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
+
+    >>> import rushlight as torch
+    >>> class Halving(torch.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [rate / 2**self.last_epoch for rate in self.base_lrs]
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> schedule = Halving(optimizer)
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
     """
 
     _get_lr_called_within_step: bool = False

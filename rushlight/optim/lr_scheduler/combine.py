@@ -122,6 +122,16 @@ class ChainedScheduler(_Combined):
     """All schedulers step at once; their factors multiply.
 
     Arguments: `schedulers` of one optimiser; `optimizer`, by default theirs.
+
+    >>> import rushlight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> rates = torch.optim.lr_scheduler
+    >>> tenth, half = rates.StepLR(optimizer, 1), rates.ExponentialLR(optimizer, 0.5)
+    >>> both = rates.ChainedScheduler([tenth, half])
+    >>> optimizer.step()
+    >>> both.step()
+    >>> both.get_last_lr()
+    [0.05]
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Any = None) -> None:

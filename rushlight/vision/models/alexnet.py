@@ -60,5 +60,13 @@ class AlexNet(nn.Module):
 
 @model
 def alexnet(**kwargs: Any) -> AlexNet:
-    """AlexNet, 61.1 million parameters; arguments as `AlexNet`."""
+    """AlexNet, 61.1 million parameters; arguments as `AlexNet`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.get_model("alexnet")
+    >>> sum(p.numel() for p in net.parameters())
+    61100840
+    """
     return AlexNet(**kwargs)

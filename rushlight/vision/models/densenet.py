@@ -137,7 +137,15 @@ def _first(module: nn.Module) -> None:
 
 @model
 def densenet121(**kwargs: Any) -> DenseNet:
-    """DenseNet-121, 8.0 million parameters; arguments as `DenseNet` from `bn_size` on."""
+    """DenseNet-121, 8.0 million parameters; arguments as `DenseNet` from `bn_size` on.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.densenet121()
+    >>> sum(p.numel() for p in net.parameters())
+    7978856
+    """
     return DenseNet(32, (6, 12, 24, 16), 64, **kwargs)
 
 

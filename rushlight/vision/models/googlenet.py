@@ -178,5 +178,13 @@ def _first(module: nn.Module) -> None:
 
 @model
 def googlenet(**kwargs: Any) -> GoogLeNet:
-    """GoogLeNet, 6.6 million parameters and 6.4 million of helpers; arguments as `GoogLeNet`."""
+    """GoogLeNet, 6.6 million parameters and 6.4 million of helpers; arguments as `GoogLeNet`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.get_model("googlenet")
+    >>> sum(p.numel() for p in net.parameters())
+    13004888
+    """
     return GoogLeNet(**kwargs)

@@ -120,5 +120,13 @@ def _first(module: nn.Module) -> None:
 
 @model
 def mobilenet_v2(**kwargs: Any) -> MobileNetV2:
-    """MobileNetV2, 3.5 million parameters; arguments as `MobileNetV2`."""
+    """MobileNetV2, 3.5 million parameters; arguments as `MobileNetV2`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.mobilenet_v2()
+    >>> sum(p.numel() for p in net.parameters())
+    3504872
+    """
     return MobileNetV2(**kwargs)

@@ -185,5 +185,13 @@ def mobilenet_v3_large(**kwargs: Any) -> MobileNetV3:
 
 @model
 def mobilenet_v3_small(**kwargs: Any) -> MobileNetV3:
-    """MobileNetV3 small, 2.5 million parameters."""
+    """MobileNetV3 small, 2.5 million parameters.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.mobilenet_v3_small()
+    >>> sum(p.numel() for p in net.parameters())
+    2542856
+    """
     return _built(_SMALL, 1024, **kwargs)

@@ -193,19 +193,43 @@ def _as_identity(module: nn.Module) -> None:
 
 @model
 def resnet18(**kwargs: Any) -> ResNet:
-    """ResNet-18, 11.7 million parameters; arguments as `ResNet`."""
+    """ResNet-18, 11.7 million parameters; arguments as `ResNet`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnet18()
+    >>> sum(p.numel() for p in net.parameters())
+    11689512
+    """
     return ResNet(BasicBlock, [2, 2, 2, 2], **kwargs)
 
 
 @model
 def resnet34(**kwargs: Any) -> ResNet:
-    """ResNet-34, 21.8 million parameters."""
+    """ResNet-34, 21.8 million parameters.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnet34()
+    >>> sum(p.numel() for p in net.parameters())
+    21797672
+    """
     return ResNet(BasicBlock, [3, 4, 6, 3], **kwargs)
 
 
 @model
 def resnet50(**kwargs: Any) -> ResNet:
-    """ResNet-50, 25.6 million parameters."""
+    """ResNet-50, 25.6 million parameters.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnet50()
+    >>> sum(p.numel() for p in net.parameters())
+    25557032
+    """
     return ResNet(Bottleneck, [3, 4, 6, 3], **kwargs)
 
 

@@ -89,11 +89,27 @@ class SqueezeNet(nn.Module):
 
 @model
 def squeezenet1_0(**kwargs: Any) -> SqueezeNet:
-    """SqueezeNet 1.0, 1.2 million parameters; arguments as `SqueezeNet` after the first."""
+    """SqueezeNet 1.0, 1.2 million parameters; arguments as `SqueezeNet` after the first.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.squeezenet1_0()
+    >>> sum(p.numel() for p in net.parameters())
+    1248424
+    """
     return SqueezeNet("1_0", **kwargs)
 
 
 @model
 def squeezenet1_1(**kwargs: Any) -> SqueezeNet:
-    """SqueezeNet 1.1, 1.2 million parameters and less than half the work."""
+    """SqueezeNet 1.1, 1.2 million parameters and less than half the work.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.squeezenet1_1()
+    >>> sum(p.numel() for p in net.parameters())
+    1235496
+    """
     return SqueezeNet("1_1", **kwargs)

@@ -102,7 +102,15 @@ def _vgg(depth: int, batch_norm: bool, *, in_channels: int = 3, **kwargs: Any) -
 
 @model
 def vgg11(**kwargs: Any) -> VGG:
-    """VGG-11, 132.9 million parameters; arguments as `VGG`, and `in_channels`."""
+    """VGG-11, 132.9 million parameters; arguments as `VGG`, and `in_channels`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg11()
+    >>> sum(p.numel() for p in net.parameters())
+    132863336
+    """
     return _vgg(11, False, **kwargs)
 
 
@@ -126,7 +134,15 @@ def vgg13_bn(**kwargs: Any) -> VGG:
 
 @model
 def vgg16(**kwargs: Any) -> VGG:
-    """VGG-16, 138.4 million parameters."""
+    """VGG-16, 138.4 million parameters.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg16()
+    >>> sum(p.numel() for p in net.parameters())
+    138357544
+    """
     return _vgg(16, False, **kwargs)
 
 
@@ -138,7 +154,15 @@ def vgg16_bn(**kwargs: Any) -> VGG:
 
 @model
 def vgg19(**kwargs: Any) -> VGG:
-    """VGG-19, 143.7 million parameters; `features` serves style transfer."""
+    """VGG-19, 143.7 million parameters; `features` serves style transfer.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg19()
+    >>> sum(p.numel() for p in net.parameters())
+    143667240
+    """
     return _vgg(19, False, **kwargs)
 
 
