@@ -346,13 +346,13 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     used, sizes = tensors, [x._array.shape for x in tensors]
     alike = sizes.count(sizes[0]) == len(sizes)
-    if not alike:
+    if not alike and (0,) in sizes:
         used = [x for x in tensors if x._array.shape != (0,)]
         sizes = [x._array.shape for x in used]
     if not sizes[0]:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     place = dimension(dim if axis is None else axis, len(sizes[0]))
-    if not alike:
+    if not alike and len({(len(size), size[:place], size[place + 1 :]) for size in sizes}) > 1:
         _same_but(used, place)
     if out is not None:
         refuse_sharing(out, *tensors)
