@@ -1,4 +1,4 @@
-"""Examples for methods that write: the in-place twins of functions, which a factory makes.
+"""Examples for methods that factories make: above all the in-place twins of functions.
 
 `examples.py` appends them to these methods' docstrings; they run as this module's doctest.
 """
@@ -235,6 +235,45 @@ tensor([[1, 2],
 tensor([ 1., -1.])
 >>> torch.tensor([0.0, 2.0]).xlogy_(torch.tensor([0.0, torch.e]))
 tensor([0.0000, 2.0000])
+>>> torch.tensor([[[1, 2]]]).squeeze_(0)
+tensor([[1, 2]])
+>>> torch.tensor([1, 2]).unsqueeze_(1)
+tensor([[1],
+        [2]])
+>>> torch.tensor([[1, 2], [3, 4]]).t_()
+tensor([[1, 3],
+        [2, 4]])
+>>> torch.tensor([[1, 2], [3, 4]]).transpose_(0, 1)
+tensor([[1, 3],
+        [2, 4]])
+>>> torch.tensor([[1, 2], [3, 4]]).swapaxes_(0, 1)
+tensor([[1, 3],
+        [2, 4]])
+>>> torch.tensor([[1, 2], [3, 4]]).swapdims_(0, 1)
+tensor([[1, 3],
+        [2, 4]])
+>>> torch.tensor([1, 2, 3, 4]).as_strided_((2, 2), (2, 1))
+tensor([[1, 2],
+        [3, 4]])
+>>> torch.tensor([1, 2]).new_zeros(2, 2)
+tensor([[0, 0],
+        [0, 0]])
+>>> torch.tensor([1.5]).new_ones(3)
+tensor([1., 1., 1.])
+>>> torch.tensor([1, 2]).new_empty(2, 3).shape
+torch.Size([2, 3])
+>>> torch.tensor([[0, 3], [0, 0]]).to_sparse_csr().crow_indices()
+tensor([0, 1, 1])
+>>> torch.tensor([[0, 3], [0, 0]]).to_sparse_csc().ccol_indices()
+tensor([0, 0, 1])
+>>> torch.tensor([[0, 3], [0, 0]]).to_sparse_bsr((1, 2)).values()
+tensor([[[0, 3]]])
+>>> torch.tensor([[0, 3], [0, 0]]).to_sparse_bsc((2, 1)).values()
+tensor([[[3],
+         [0]]])
+>>> torch.tensor([[0, 3], [0, 0]]).to_sparse_coo().indices()
+tensor([[0],
+        [1]])
 """
 
 __test__ = {"examples": EXAMPLES}

@@ -309,6 +309,7 @@ def _compressing(layout: Any) -> Any:
     def compressed(self: Tensor, dense_dim: int | None = None) -> Tensor:
         return compress(self, layout, None, dense_dim)
 
+    compressed.__doc__ = f"The elements that are not zero, in the layout {layout}."
     return compressed
 
 
@@ -316,7 +317,13 @@ def _in_blocks(layout: Any) -> Any:
     def blocked(self: Tensor, blocksize: Any, dense_dim: int | None = None) -> Tensor:
         return compress(self, layout, blocksize, dense_dim)
 
+    blocked.__doc__ = f"The blocks (of `blocksize`) that hold anything but zeros, as {layout}."
     return blocked
+
+
+def to_sparse_coo(self: Tensor) -> Tensor:
+    """`to_sparse` in the layout torch.sparse_coo: places and values."""
+    return to_sparse(self)
 
 
 def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
@@ -340,7 +347,7 @@ ONLY_SPARSE = """values indices coalesce is_coalesced _nnz _indices _values crow
     ccol_indices row_indices""".split()
 METHODS: dict[str, Any] = {
     "to_sparse": to_sparse, "sparse_mask": sparse_mask,
-    "to_sparse_coo": lambda self: to_sparse(self),
+    "to_sparse_coo": to_sparse_coo,
     "to_sparse_csr": _compressing(CSR), "to_sparse_csc": _compressing(CSC),
     "to_sparse_bsr": _in_blocks(BSR), "to_sparse_bsc": _in_blocks(BSC),
     **{name: of_sparse_alone(name) for name in ONLY_SPARSE},

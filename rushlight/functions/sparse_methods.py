@@ -51,6 +51,7 @@ def of_sparse_alone(name: str) -> Any:
             f"the tensor is {scalar_type_name(self.dtype)} of shape {tuple(self.shape)}",
         )  # fmt: skip
 
+    refuse.__doc__ = f"Sparse tensors have it. Raises: RuntimeError, for want of a {kind}."
     return refuse
 
 

@@ -24,8 +24,8 @@ class VGG(nn.Module):
     Source: K. Simonyan, A. Zisserman, "Very deep convolutional networks", 2015.
 
     >>> import rushlight as torch
-    >>> features = torch.vision.models.vgg.stages(11)
-    >>> features(torch.zeros(1, 3, 32, 32)).shape
+    >>> from rushlight.vision.models.vgg import stages
+    >>> stages(11)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 512, 1, 1])
     """
 
