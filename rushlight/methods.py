@@ -368,7 +368,7 @@ def _listed(home: str, name: str) -> Later:
 
     def make() -> Any:
         method = importlib.import_module(f"rushlight.functions.{home}").METHODS[name]
-        return attach(name, method) if name[-1] == "_" else method
+        return attach(name, method)
 
     return _made(name, make)
 
