@@ -321,19 +321,19 @@ class Compiled:
             # another thread may have made it, or traced
             ready = self._ready(args, kwargs, refused)
             if ready is None:
-                return self._made(args, kwargs)
+                return self._made(args, kwargs, refused)
         finally:
             lock.release()
         return self._run(ready, args, kwargs, refused)
 
-    def _made(self, args: Any, kwargs: Any) -> Any:
+    def _made(self, args: Any, kwargs: Any, refused: tuple[Bound, ...]) -> Any:
         """Trace a call and make a program of it, or say why there is none; the call's result."""
         if len(self.programs) >= self.limit:
             self._say(_TOO_MANY.format(self.limit))
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
         with rarely():
-            call = self._described(args, kwargs)
+            call = None if refused else self._described(args, kwargs)  # it may be one of those
             bound = None if call is None else call.bound(arguments, before)
         if bound is not None:
             self._add(bound)

@@ -352,6 +352,57 @@ def test_entries_of_another_state_are_made_again(traces, monkeypatch):
     assert len(traces) == 4
 
 
+def asking():
+    """A world whose step asks for its loss on the way."""
+    world = built()
+    net, opt, close = world.net, world.opt, F.mse_loss
+
+    def step(x, y):
+        opt.zero_grad()
+        loss = close(net(x), y)
+        if rl.isnan(loss):
+            return rl.zeros(())
+        loss.backward()
+        opt.step()
+        return loss.detach()
+
+    return SimpleNamespace(net=world.net, step=step, x=world.x, y=world.y)
+
+
+def moving():
+    """A world whose step gives tensors other memory."""
+    world, kept = built(), rl.zeros(4, 3)
+    net = world.net
+
+    def step(x, y):
+        weight = net.a.weight
+        with rl.no_grad():
+            weight.data = weight.data - 0.1 * (net(x) - y).sum()
+            kept.data = weight.data
+            return kept.sum()
+
+    return SimpleNamespace(net=world.net, step=step, x=world.x, y=world.y, kept=kept)
+
+
+@pytest.mark.parametrize(("make", "first"), [(asking, 2), (moving, 1)])
+def test_steps_that_ask_and_steps_that_move_memory_are_kept(make, first, traces):
+    eager = losses(make(), lambda f: f)
+    same(losses(make()), eager)
+    assert len(traces) == first  # a value must come twice
+    world = make()
+    step = rl.compile(world.step)
+    same(losses(world, lambda _: step), eager)
+    assert len(traces) == 2 * first - 1
+    if make is moving:
+        assert world.kept.data_ptr() == world.net.a.weight.data_ptr()
+        return
+    guards = [str(x) for x in step.explain().programs[0]["guards"]]
+    assert any("bool() gives False" in x for x in guards)
+    before = [p.detach().clone() for p in world.net.parameters()]
+    assert step(world.x * math.nan, world.y).item() == 0.0  # what was recalled is not right for it
+    assert all(rl.equal(a, b) for a, b in zip(before, world.net.parameters()))
+
+
 PROGRAM = """
 import importlib, sys
 import rushlight as torch

@@ -41,7 +41,7 @@ _REMEMBERED = frozenset(
     "__module__ __qualname__ __name__ __firstlineno__ __static_attributes__ __slots__ __builtins__"
     " __path__ __file__ __cached__ __doc__ __all__ __annotations__ __conditional_annotations__"
     " _writes last_write _zeros FORMS _variants _types _made _lazy _plans _seen MAKERS PIECES"
-    " ARRAYS FAMILIES LOADED HIDDEN CODES GATES RUNNING _followers __slotnames__".split()
+    " ARRAYS FAMILIES LOADED HIDDEN CODES ASKING GATES RUNNING _followers __slotnames__".split()
 )
 
 

@@ -29,6 +29,7 @@ from ..calls.guards import SCALARS
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured, Result, flatten
+from ..tracing.moved import Moves, Spread
 from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
 from .ambient import ambient
@@ -99,7 +100,9 @@ class Call:
         captured.gradients = [(self._read(x), k) for x, k in entry["gradients"]]
         captured.presence = [(self._read(x), had) for x, had in entry["presence"]]
         captured.shared = [(self._read(x), *place) for x, *place in entry["shared"]]
-        captured.required.reads = entry["reads"]
+        captured.required.reads, captured.pinned = entry["reads"], entry["pinned"]
+        captured.here.gone_by = list(entry["gone_by"])
+        captured.moves = self._moves(entry["moves"])
         captured.required.graph = more[0] if more else None
         captured.places = self._places(sources)
         program = native.NativeProgram(
@@ -136,6 +139,13 @@ class Call:
         node = Node("input", (), (k,), array.shape, array.dtype)
         return Source(kind, owner, key, array, node)
 
+    def _moves(self, told: Any) -> Moves:
+        """What the tensors of before become."""
+        found = Moves()
+        found.data = [(self._read(x), Spread(*spread)) for x, spread in told[0]]
+        found.leaves = [(self._read(x), wants) for x, wants in told[1]]
+        return found
+
     def _object(self, number: int) -> Any:
         return self.world.objects[number]
 
@@ -151,7 +161,7 @@ class Call:
         if mark == "dict":
             return {key: self._read(part) for key, part in parts}
         kind, index, value, history, inferred = parts
-        value = self._read(value) if kind != "view" else value
+        value = value if kind in ("view", "beside") else self._read(value)
         return Result(kind, index, value, _entry(history), inferred)
 
     # --- keeping
@@ -160,7 +170,7 @@ class Call:
         """Keep what was made of this call, if all of it can be written down."""
         captured, first = bound.captured, bound.first
         plain = not (captured.joint or captured.stores or captured.afterwards or captured.chances)
-        plain = plain and not captured.here.spots and not captured.pinned and not captured.moves
+        plain = plain and not captured.here.spots
         plain = plain and not sets(bound.arguments)
         plain = plain and self._warnings() == self._warned  # a warning is to be given again
         programs = [bound.program] if first is None else [bound.program, first]
@@ -185,7 +195,11 @@ class Call:
             "writes": captured.writes, "late": captured.late, "items": captured.items,
             "results": self._said(captured.results),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
-            "asked": captured.asked,
+            "asked": captured.asked, "pinned": captured.pinned, "gone_by": captured.here.gone_by,
+            "moves": (
+                [(self._numbered(x), tuple(spread)) for x, spread in captured.moves.data],
+                [(self._numbered(x), wants) for x, wants in captured.moves.leaves],
+            ),
             "presence": [
                 (self._numbered(x), None if had is None else True) for x, had in captured.presence
             ],

@@ -28,6 +28,7 @@ from ...core.names import own_name
 from ...core.shapes import Size
 from ...core.tape import LEAF, owner_of
 from ...core.tensor import EAGER_TYPES, Tensor
+from ..tracing.exchanged import Noting
 from ..tracing.stores import SKIPPED
 from .digest import of_code
 from .names import OUTSIDE, chains_in
@@ -132,7 +133,7 @@ class World:
         self.objects.append(x)
         if len(self._said) > _LIMIT:
             raise Unclear("too much to write down")
-        rule = _RULES.get(kind)
+        rule = _RULES.get(types.ModuleType if kind is Noting else kind)
         if rule is not None:
             rule(self, x)
         elif kind in EAGER_TYPES:

@@ -22,7 +22,7 @@ _ORIGINAL: dict[tuple[str, str], Any] = {}
 _EARLY: list[FunctionType] = []  # the user's, which stood there before the first trace
 
 
-class _Noting(ModuleType):
+class Noting(ModuleType):
     """A module that notes what stands under its names instead of what stood there first."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -55,7 +55,7 @@ def look_around(reach: Any, leaves: list[Tensor]) -> None:
         if type(module) is ModuleType:
             found = [x for x in vars(module).values() if isinstance(x, FunctionType)]
             _EARLY.extend([x for x in found if own_code(x)])
-            module.__class__ = _Noting
+            module.__class__ = Noting
     now, kept = _standing(_REPLACED), list(_REPLACED.values())
     place = Place("content", _REPLACED, lambda table, _=kept: _standing(table), now, "functions")
     reach.places.append(place)
