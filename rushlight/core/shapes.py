@@ -73,9 +73,22 @@ def target(arguments: Sequence[Any], numel: int) -> tuple[int, ...]:
     total = 1
     for size in arguments:
         if type(size) is not int or size < 0:
-            return infer(tuple(map(as_index, arguments)), numel)
+            return _with_unknown(tuple(arguments), numel)
         total *= size
     return tuple(arguments) if total == numel else infer(arguments, numel)
+
+
+def _with_unknown(sizes: tuple[Any, ...], numel: int) -> tuple[int, ...]:
+    """The sizes with their -1 worked out, at once if the others are plain and divide `numel`."""
+    known = -1
+    for size in sizes:
+        if type(size) is not int:
+            return infer(tuple(map(as_index, sizes)), numel)
+        known *= size
+    if known > 0 and numel % known == 0 and sizes.count(-1) == 1 and min(sizes) == -1:
+        place = sizes.index(-1)
+        return *sizes[:place], numel // known, *sizes[place + 1 :]
+    return infer(sizes, numel)
 
 
 def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
