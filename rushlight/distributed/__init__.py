@@ -44,7 +44,7 @@ _NAMES = {
     " send_object_list recv_object_list",
     "point_to_point": "send recv isend irecv P2POp batch_isend_irecv",
     "process_group": "Backend ProcessGroup GroupMember group init_process_group new_group"
-    " destroy_process_group default_pg_timeout",
+    " split_group destroy_process_group default_pg_timeout",
     "questions": "is_available is_initialized is_nccl_available is_gloo_available is_mpi_available"
     " is_ucc_available is_xccl_available is_backend_available is_torchelastic_launched get_rank"
     " get_world_size get_backend get_backend_config get_pg_count get_process_group_ranks"
@@ -58,7 +58,7 @@ _NAMES = {
 }
 _MODULES = (
     "_composable", "algorithms", "checkpoint", "constants", "device_mesh", "distributed_c10d",
-    "elastic", "fsdp", "nn", "optim", "pipelining", "rpc", "run", "tensor",
+    "elastic", "fsdp", "launch", "nn", "optim", "pipelining", "rpc", "run", "tensor",
 )  # fmt: skip
 _explain_missing(
     __name__,

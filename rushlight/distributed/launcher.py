@@ -17,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 from .errors import how_it_ended
 from .launched import FOLDER, PARENT
 from .tcp_store import Server
 
 CONSEQUENCES = ("DistPeerDied", "DistTimeoutError", "DistNetworkError", "DistError")
+LOCAL_RANK = "--local-rank="  # in a command: the process's number follows
 LOOK = 0.01  # seconds between two looks at the processes
 KILL = 9  # by number: Windows has no name for it
 CONTINUE = getattr(signal, "SIGCONT", 18)
@@ -41,6 +43,9 @@ class Plan:
     restarts: int = 0
     grace: float = 5.0
     name: str = "rushlight launch"
+    role: str = "default"
+    logs: str = ""  # a folder
+    redirects: int = 0  # what goes there: 1 output, 2 errors
 
 
 def threads_for(processes: int) -> int:
@@ -72,8 +77,28 @@ class Generation:
         for local in range(self.plan.processes):
             rank = self.plan.node * self.plan.processes + local
             environment = {**os.environ, **self._environment(rank, local)}
-            child = subprocess.Popen(self.plan.command, env=environment, process_group=0)
+            command = [
+                f"{part}{local}" if part == LOCAL_RANK else part for part in self.plan.command
+            ]
+            with contextlib.ExitStack() as stack:
+                said: dict[str, Any] = {name: stack.enter_context(open(path, "wb"))
+                        for name, path in self._files(local).items()}  # fmt: skip
+                child = subprocess.Popen(
+                    command, env=environment, process_group=0,
+                    stdout=said.get("stdout"), stderr=said.get("stderr"),
+                )  # fmt: skip
             self.children.append(child)
+
+    def _files(self, local: int) -> dict[str, str]:
+        """Where the output of a process goes instead of to ours."""
+        wanted = [name for bit, name in ((1, "stdout"), (2, "stderr")) if self.plan.redirects & bit]
+        if not wanted:
+            return {}
+        top = self.plan.logs or tempfile.mkdtemp(prefix="rushlight-logs-")
+        run = os.path.basename(self.folder)
+        folder = os.path.join(top, run, f"attempt_{self.number}", str(local))
+        os.makedirs(folder, exist_ok=True)
+        return {name: os.path.join(folder, f"{name}.log") for name in wanted}
 
     def _environment(self, rank: int, local: int) -> Mapping[str, str]:
         plan, port = self.plan, self.server.port if self.server else self.plan.port
@@ -82,6 +107,7 @@ class Generation:
             "RANK": rank, "LOCAL_RANK": local, "WORLD_SIZE": size, "GROUP_RANK": plan.node,
             "LOCAL_WORLD_SIZE": plan.processes, "GROUP_WORLD_SIZE": plan.nodes,
             "MASTER_ADDR": plan.host, "MASTER_PORT": port,
+            "ROLE_NAME": plan.role, "ROLE_RANK": rank, "ROLE_WORLD_SIZE": size,
             "TORCHELASTIC_RUN_ID": os.path.basename(self.folder),
             "TORCHELASTIC_RESTART_COUNT": self.number,
             "TORCHELASTIC_MAX_RESTARTS": plan.restarts, "TORCHELASTIC_USE_AGENT_STORE": True,

@@ -339,6 +339,34 @@ def new_group(
     )  # fmt: skip
 
 
+def split_group(
+    parent_pg: Any = None, split_ranks: list[list[int]] | None = None,
+    timeout: timedelta | None = None, pg_options: Any = None, group_desc: str | None = None,
+) -> Any:  # fmt: skip
+    """The group of those of a parent's ranks that this process is listed with, else None.
+
+    `split_ranks` counts within the parent, all of whose processes call this with the same lists.
+    torch has it for nccl only. Raises: ValueError for no list, an empty one, or ranks twice.
+    """
+    parent = group_of(parent_pg)
+    if not split_ranks or not all(split_ranks):
+        raise ValueError("split_ranks cannot be None or empty")
+    every = [rank for some in split_ranks for rank in some]
+    if len(set(every)) != len(every):
+        raise ValueError("the split group cannot have duplicate ranks")
+    if parent is None:
+        return None
+    if any(not 0 <= rank < parent.size() for rank in every):
+        raise ValueError("the split group's ranks should be within the parent group")
+    for some in split_ranks:
+        if parent.rank() in some:
+            members = [parent._ranks[rank] for rank in some]
+            return new_group(
+                members, timeout or parent._timeout, parent._backend, None, True, group_desc
+            )
+    return None
+
+
 def _next_key() -> str:
     """The place in the store of the next group that all processes make, or stand by at."""
     number, _State.made = _State.made, _State.made + 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rushlight as rl
-from rushlight.distributed import init_device_mesh
+from rushlight.distributed import DeviceMesh, init_device_mesh
 from rushlight.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 from rushlight.distributed.tensor import DTensor, Replicate, Shard
 from rushlight.distributed.tensor.parallel import (
@@ -172,12 +172,33 @@ def grid(rank: int) -> None:
         other = rank ^ (2 if name == "rows" else 1)
         assert total.item() == rank + other, weight
         assert mesh[name].get_local_rank() == mesh.get_coordinate()[name == "columns"]
+    whole = mesh["rows", "columns"]._flatten("all")
+    assert mesh["all"] is whole and whole.mesh.tolist() == [0, 1, 2, 3]
+    assert repr(whole) == "DeviceMesh((all=4), 'cpu', stride=(1,))"
+    again = DeviceMesh.from_group(mesh["columns"].get_group(), "cpu")
+    assert again.mesh.tolist() == mesh["columns"].mesh.tolist()
+    halves(rank)
     with pytest.raises(KeyError, match="Valid mesh_dim_names"):
         mesh["x"]
     with pytest.raises(RuntimeError, match="2 dimensions"):
         mesh.get_group()
     with pytest.raises(RuntimeError, match="Mesh should not be bigger"):
         init_device_mesh("cpu", (8,))
+
+
+def halves(rank: int) -> None:
+    """A group split in two, and one of the halves in two again; who is in no list gets None."""
+    dist: Any = rl.distributed
+    half = dist.split_group(split_ranks=[[0, 2], [1, 3]])
+    total = rl.tensor(float(rank))
+    dist.all_reduce(total, group=half)
+    assert total.item() == (2.0, 4.0)[rank % 2]
+    last = dist.split_group(half, [[1]])
+    assert (last is None) == (rank < 2) and (last is None or last.size() == 1)
+    with pytest.raises(ValueError, match="cannot have duplicate ranks"):
+        dist.split_group(split_ranks=[[0], [0]])
+    with pytest.raises(ValueError, match="within the parent group"):
+        dist.split_group(half, [[2]])
 
 
 def test_a_grid_has_a_group_for_every_line() -> None:
