@@ -80,7 +80,7 @@ def test_through_a_queue_shared_memory_stays_the_same(method: str) -> None:
     process.start()
     x = rl.arange(3).share_memory_()
     queue.put(x)
-    assert done.get(timeout=60) == "raised"
+    assert done.get(timeout=200) == "raised"
     process.join(60)
     assert x.tolist() == [1, 2, 3]
 

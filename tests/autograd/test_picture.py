@@ -177,10 +177,10 @@ def test_five_thousand_operations(limit: int) -> None:
     y = a
     for _ in range(1250):
         y = (y * a).sin() + y.tanh()
-    start = time.perf_counter()
+    start = time.process_time()
     picture = rl.graph_picture(y, limit=limit)
     picture.svg()
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
     assert picture.total == 5000
     if limit == 60:
         assert len(picture.boxes) < 20

@@ -37,7 +37,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     import os
 
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200,
         env={**os.environ, **environment},
     )  # fmt: skip
 

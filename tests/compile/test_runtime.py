@@ -134,7 +134,7 @@ def workers() -> int:
     return names.count("rushlight")
 
 
-def settled(check, seconds: float = 10.0) -> bool:
+def settled(check, seconds: float = 100.0) -> bool:
     """Whether `check` comes true before long."""
     end = time.monotonic() + seconds
     while not check():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -261,14 +260,19 @@ def test_casts_out_of_range_are_the_processors():
 
 
 def test_text_is_made_in_a_moment():
-    best = 1.0
-    for _ in range(5):
-        start = time.perf_counter()
+    calls = [0]
+
+    def count(*_):
+        calls[0] += 1
+
+    sys.setprofile(count)
+    try:
         module = Module(llvm.target())
         kernel(module, "k", "tanh", "float32", 16)
         module.text()
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.01  # a millisecond where nothing else runs
+    finally:
+        sys.setprofile(None)
+    assert calls[0] < 10_000  # Python's and C's, and as many ends of them: a millisecond
 
 
 def test_kernels_do_not_spill():

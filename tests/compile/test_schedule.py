@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -206,19 +208,24 @@ def test_host_calls_keep_their_order():
 
 
 def test_long_graphs_take_time_by_their_length():
-    import time
-
     times = []
-    for length in (300, 1200):
+    for length in (200, 1600):
         x, w = value("x", 16, 16), value("w", 16, 16)
         h = x
         for _ in range(length):
             h = op("tanh", op("add", dot("ik,kj->ij", h, w), x))
         normal = normalise(Graph([x, w], [h]))
-        start = time.process_time()
-        schedule(normal, frozenset(n for n in normal.nodes if n.op == "dot"))
-        times.append(time.process_time() - start)
-    assert times[1] < 12 * times[0]
+        products, used = frozenset(n for n in normal.nodes if n.op == "dot"), []
+        gc.disable()  # it looks at all there is
+        try:
+            for _ in range(3):
+                start = time.process_time()
+                schedule(normal, products)
+                used.append(time.process_time() - start)
+        finally:
+            gc.enable()
+        times.append(min(used))
+    assert times[1] < 30 * times[0]  # eight times as long; by its square it would be 64
 
 
 def test_outputs_have_memory_of_their_own():

@@ -34,7 +34,7 @@ def test_an_interrupt_stops_both_after_the_same_step(tmp_path: Path) -> None:
         while (line := process.stdout.readline()) and "1/500" not in line:
             pass
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=120)
     assert process.returncode == 130, error
     assert "stopped after step" in error and "Traceback" not in error
     assert (tmp_path / "run" / "last.pt").exists()

@@ -20,6 +20,7 @@ import rushlight as rl
 from .ranks import on_ranks
 
 dist: Any = rl.distributed
+LONG = 100  # seconds of a time limit; what comes well before it did not wait for it
 Outcome = tuple[str, str, float, float]
 
 
@@ -79,14 +80,15 @@ def kill() -> None:
 @pytest.mark.parametrize(
     ("victim", "at", "way"), [(0, 0, "shm"), (1, 5, "shm"), (2, 40, "shm"), (1, 5, "tcp")]
 )
-def test_a_killed_rank_is_noticed_in_less_than_a_second(
+def test_a_killed_rank_is_noticed_long_before_time_is_up(
     victim: int, at: int, way: str, tmp_path: Path
 ) -> None:
     others = [rank for rank in range(3) if rank != victim]
     began = time.time()
-    found = told(lambda rank: steps(rank, at, victim, kill), 3, tmp_path, 20, others, way)
+    found = told(lambda rank: steps(rank, at, victim, kill), 3, tmp_path, LONG, others, way)
     for kind, text, when, rank in found.values():
-        assert kind == "DistPeerDied" and "all_reduce #" in text and when - began < 3
+        assert kind == "DistPeerDied" and "all_reduce #" in text
+        assert when - began < LONG / 2
         assert rank in (victim, *others)  # another may have given up before
     assert way == "tcp" or any(
         f"rank {victim} (process" in text for _, text, _, _ in found.values()
@@ -96,23 +98,23 @@ def test_a_killed_rank_is_noticed_in_less_than_a_second(
 @pytest.mark.parametrize("way", ["shm", "tcp"])
 def test_a_stopped_rank_is_named_when_time_is_up(way: str, tmp_path: Path) -> None:
     stop = lambda: os.kill(os.getpid(), signal.SIGSTOP)
-    found = told(lambda rank: steps(rank, 7, 1, stop), 2, tmp_path, 0.3, [0], way)
+    found = told(lambda rank: steps(rank, 7, 1, stop), 2, tmp_path, 2, [0], way)
     kind, text, _, rank = found[0]
     assert kind == "DistTimeoutError" and rank == 1
-    assert "all_reduce #8" in text and "has not come within 0.3 s" in text
+    assert "all_reduce #8" in text and "has not come within 2 s" in text
 
 
 def test_a_rank_that_ends_early_is_named(tmp_path: Path) -> None:
-    found = told(lambda rank: steps(rank, 3, 1, lambda: sys.exit(0)), 2, tmp_path, 20, [0])
+    found = told(lambda rank: steps(rank, 3, 1, lambda: sys.exit(0)), 2, tmp_path, LONG, [0])
     kind, text, _, rank = found[0]
     assert kind == "DistPeerDied" and rank == 1 and "all_reduce #4" in text
 
 
 def test_an_exception_of_one_ends_the_others(tmp_path: Path) -> None:
-    found = told(lambda rank: steps(rank, 3, 0, lambda: 1 / 0), 2, tmp_path, 20, [0])
+    found = told(lambda rank: steps(rank, 3, 0, lambda: 1 / 0), 2, tmp_path, LONG, [0])
     assert found[0][0] == "ZeroDivisionError"
     (tmp_path / "2").mkdir()
-    found = told(lambda rank: steps(rank, 3, 0, lambda: os._exit(3)), 2, tmp_path / "2", 20, [1])
+    found = told(lambda rank: steps(rank, 3, 0, lambda: os._exit(3)), 2, tmp_path / "2", LONG, [1])
     assert found[1][0] == "DistPeerDied" and found[1][3] == 0
 
 
@@ -162,26 +164,30 @@ def test_a_message_of_another_size_is_refused() -> None:
     assert on_ranks(wrong_message, 2)[1] == said
 
 
-def interrupted(rank: int) -> list[Any]:
+def interrupted(rank: int, done: Path) -> list[Any]:
     """Rank 0 waits, is interrupted, and has used hardly any time until then."""
     if rank == 1:
-        time.sleep(0.9)
+        until = time.monotonic() + LONG
+        while not done.exists() and time.monotonic() < until:
+            time.sleep(0.05)
         return []
     me = os.getpid()
-    threading.Timer(0.3, lambda: os.kill(me, signal.SIGINT)).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began, used = time.monotonic(), time.process_time()
+    threading.Timer(1, lambda: os.kill(me, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         dist.all_reduce(rl.ones(2))
     waited, used = time.monotonic() - began, time.process_time() - used
     with pytest.raises(dist.DistError, match="the process group is broken since"):
         dist.barrier()
+    done.touch()
     return [waited, used]
 
 
-def test_waiting_can_be_interrupted_and_costs_nothing() -> None:
-    waited, used = on_ranks(interrupted, 2)[0]
-    assert 0.2 < waited < 0.8 and used < 0.1
+def test_waiting_can_be_interrupted_and_costs_nothing(tmp_path: Path) -> None:
+    waited, used = on_ranks(interrupted, 2, tmp_path / "done")[0]
+    assert 0.9 < waited < LONG / 2
+    assert used < 0.2 + waited / 10
 
 
 def summed(rank: int, factor: float) -> float:

@@ -87,10 +87,10 @@ def killed(rank: int) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     start = time.monotonic()
     with pytest.raises(RuntimeError, match="rank 1") as caught:
-        while time.monotonic() - start < 10:
+        while time.monotonic() - start < 50:
             net(rl.ones(1, 4))
             net.reshard()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30  # the group's limit is 60
     return type(caught.value).__name__
 
 

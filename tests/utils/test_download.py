@@ -148,9 +148,9 @@ def test_a_server_error_is_tried_again(tmp_path):
 def test_nobody_listening(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(DownloadError) as caught:
-        download(f"http://127.0.0.1:{port}/x", tmp_path / "x", pause=0, attempts=2)
+        port = probe.getsockname()[1]  # held, so that nobody else listens there
+        with pytest.raises(DownloadError) as caught:
+            download(f"http://127.0.0.1:{port}/x", tmp_path / "x", pause=0, attempts=2)
     assert "refused" in "".join(caught.value.__notes__).lower()
 
 
