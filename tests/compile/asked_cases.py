@@ -41,7 +41,8 @@ class World:
     def state(self) -> Any:
         found = [seen(self.net.state_dict()), [seen(p.grad) for p in self.net.parameters()]]
         found.append(seen(self.opt.state_dict()["state"]))
-        return [*found, self.best, self.bad, np.array(self.sums), torch.get_rng_state().tolist()]
+        return [*found, self.best, self.bad, np.array(self.sums),
+                torch.get_rng_state().numpy().copy()]  # fmt: skip
 
 
 def case(make: Callable[[World], Step]) -> Callable[[World], Step]:

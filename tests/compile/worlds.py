@@ -6,6 +6,7 @@ A `build` makes a fresh world and makes calls in it; `twice` does so eagerly and
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,10 +46,12 @@ def alike(found: Any, wanted: Any, path: str = "") -> None:
         assert len(found) == len(wanted), path
         for place, (a, b) in enumerate(zip(found, wanted)):
             alike(a, b, f"{path}[{place}]")
-    elif isinstance(wanted, np.ndarray):
+    elif isinstance(wanted, np.ndarray) and wanted.dtype.kind in "fc":
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6, err_msg=path)
+    elif isinstance(wanted, np.ndarray):
+        np.testing.assert_array_equal(found, wanted, err_msg=path)
     elif isinstance(wanted, float):
-        assert found == pytest.approx(wanted, rel=2e-5, abs=1e-6), path
+        assert math.isclose(found, wanted, rel_tol=2e-5, abs_tol=1e-6), path
     else:
         assert found == wanted, path
 
