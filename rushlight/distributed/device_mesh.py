@@ -22,7 +22,8 @@ class DeviceMesh:
     """Ranks laid out in a grid, and this process's place in it.
 
     Arguments: `device_type`, "cpu"; `mesh`, a tensor or nested lists of ranks;
-    `mesh_dim_names`, a name for each dimension. All processes must make it.
+    `mesh_dim_names`, a name for each dimension. All processes must make it; the group of all is
+    made if there is none yet.
 
         mesh = DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("dp", "tp"))
         mesh["tp"].get_group()      # ranks 0 and 1, or 2 and 3
@@ -38,7 +39,8 @@ class DeviceMesh:
         _steps: Any = None,
         _root: DeviceMesh | None = None,
     ) -> None:
-        dist.get_rank()  # refuses where there is no group
+        if not dist.is_initialized():
+            dist.init_process_group()  # programs may begin with a mesh
         self.device_type = device_type
         self.mesh = rl.as_tensor(mesh, dtype=rl.int32)
         self.mesh_dim_names = None if mesh_dim_names is None else tuple(mesh_dim_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import socket
 from typing import Any
 
 import pytest
@@ -203,3 +204,15 @@ def halves(rank: int) -> None:
 
 def test_a_grid_has_a_group_for_every_line() -> None:
     on_ranks(grid, 4)
+
+
+def test_a_mesh_makes_the_group_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert not rl.distributed.is_initialized()
+    assert init_device_mesh("cpu", (1,)).get_group().size() == 1
+    rl.distributed.destroy_process_group()
