@@ -20,7 +20,7 @@ def home(monkeypatch, tmp_path):
     llvm.target()  # what is remembered of the processor is no entry of these tests
     monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("RUSHLIGHT_COMPILE_CACHE", raising=False)
-    monkeypatch.setattr(cache, "_stores", iter(range(1, 10**6)))  # no sweep of its own
+    monkeypatch.setattr(cache, "_unseen", [0])  # no sweep of its own
     return tmp_path / "home"
 
 
@@ -164,10 +164,16 @@ def test_use_keeps_an_entry_from_being_removed(home):
 
 def test_storing_sweeps_now_and_then(home, monkeypatch):
     monkeypatch.setattr(cache, "LIMIT", 5000)
-    monkeypatch.setattr(cache, "_stores", iter(range(1000)))
-    for k in range(cache._SWEEP_EVERY * 2 + 1):
+    monkeypatch.setattr(cache, "_SWEEP_EVERY", 2000)
+    looks, sweep = [], cache.sweep
+    monkeypatch.setattr(cache, "sweep", lambda: looks.append(k) or sweep())
+    for k in range(20):
         cache.store(f"entry{k:02}", bytes(1000))
+    assert looks == list(range(1, 20, 2))
     assert sum(path.stat().st_size for path in entries(home)) <= 5000
+    monkeypatch.setattr(cache, "_unseen", [2000])  # as a process begins
+    cache.store("first", b"x")
+    assert len(looks) == 11
 
 
 def test_abandoned_drafts_go_and_fresh_ones_stay(home):

@@ -23,12 +23,13 @@ LIMIT = 256 << 20  # bytes; beyond it the entries used longest ago go
 KEEP = 0.75  # how much of the limit is left after that
 _MAGIC = b"rushlight object 1\n"
 _SUFFIX, _NOTES = ".object", ".notes"
-_SWEEP_EVERY = 16  # stores between two looks at the folder's size
+_SWEEP_EVERY = LIMIT // 64  # bytes stored between two looks at the folder, which may be large
 _SETTINGS = ("RUSHLIGHT_COMPILE_CACHE", "RUSHLIGHT_HOME", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")
 _DAY = 86400
 _AGES = {".draft": 3600, _NOTES: 90 * _DAY}  # seconds after which nobody wants them
 _log = logging.getLogger("rushlight.compile")
 _stores = itertools.count()
+_unseen = [_SWEEP_EVERY]  # bytes stored since the last look; a process looks at its first store
 
 
 def key(*parts: str) -> str:
@@ -92,7 +93,9 @@ def store(name: str, body: bytes) -> bool:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         return False
-    if number % _SWEEP_EVERY == 0:
+    _unseen[0] += len(body)
+    if _unseen[0] >= _SWEEP_EVERY:
+        _unseen[0] = 0
         sweep()
     return True
 
@@ -132,12 +135,14 @@ def sweep(limit: int | None = None) -> int:
         return 0
     with contextlib.suppress(OSError), os.scandir(place) as items:
         for item in items:
-            with contextlib.suppress(OSError):  # another process may have removed it
+            try:  # suppress() would take as long as the rest
                 facts = item.stat(follow_symlinks=False)
                 if item.name.endswith(_SUFFIX):
                     entries.append((facts.st_mtime, facts.st_size, item.path))
                 elif now - facts.st_mtime > _AGES.get(Path(item.name).suffix, now):
                     os.unlink(item.path)
+            except OSError:  # another process may have removed it
+                continue
     left = sum(size for _, size, _ in entries)
     if left <= limit:
         return left
