@@ -147,3 +147,27 @@ def test_a_graph_is_used_once_unless_kept():
     a.sum().backward()
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         a.sum().backward()
+
+
+@pytest.mark.parametrize("backend", [None, "numpy"])
+@pytest.mark.parametrize("wants", [False, True])
+def test_a_result_in_two_places_is_one_tensor(backend, wants):
+    kept = {"last": torch.zeros(3)}
+
+    def step(x):
+        y = x * 2
+        kept["last"] = y.t().detach()
+        return y, [y, y + 1], kept["last"]
+
+    call = torch.compile(step, backend=backend)
+    for _ in range(4):
+        x = torch.ones(3, 3, requires_grad=wants)
+        first, (again, more), last = call(x)
+        assert first is again and last is kept["last"]
+        if wants:
+            (first + 2 * again + more).sum().backward()
+            assert x.grad.tolist() == [[8.0] * 3] * 3
+        else:
+            again.zero_()
+            assert not first.any()
+    assert call.programs

@@ -283,7 +283,7 @@ class Bound:
         numbers: dict[str, Any] = {}
         if self.texts:
             numbers = self.texts.values(outputs, drawn, captured.here.values(), leaves)
-        run = Run(outputs, arrays, node, leaves, numbers)
+        run = Run(outputs, arrays, node, leaves, numbers, {})
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):
             spot.put(value)
@@ -326,13 +326,14 @@ def _engine(draw: Any) -> Any:
 
 
 class Run(NamedTuple):
-    """What one run has given; `node` is the tape's entry for live results."""
+    """What one run has given; `node` is the tape's entry for live results, `made` all so far."""
 
     outputs: Sequence[np.ndarray]
     arrays: Sequence[np.ndarray]
     node: Any
     leaves: Sequence[Tensor]
     numbers: dict[str, Any]
+    made: dict[Result, Tensor]
 
 
 def build(template: Any, run: Run) -> Any:
@@ -340,7 +341,9 @@ def build(template: Any, run: Run) -> Any:
     kind = type(template)
     if kind is Result:
         if template.kind in _MADE:
-            return _made(template, run.outputs, run.arrays, run.node)
+            if template not in run.made:
+                run.made[template] = _made(template, run.outputs, run.arrays, run.node)
+            return run.made[template]
         if template.kind == "number":
             return run.numbers[template.value]
         if template.kind == "argument":

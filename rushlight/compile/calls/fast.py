@@ -88,6 +88,7 @@ class _Writer:
             "owner_of": owner_of,
         }  # fmt: skip
         self.lines: list[str] = []
+        self._results: dict[Result, str] = {}  # the names of tensors that are given
         args = bound.arguments[0]
         self._leaves = [i for i, x in enumerate(args) if isinstance(x, Argument)]
 
@@ -431,6 +432,8 @@ class _Writer:
             return f"({''.join(f'{self._result(part)}, ' for part in x)})"
         if x.kind == "number":
             return self.bound.texts.name(x.value)
+        if x in self._results:
+            return self._results[x]
         if x.kind != "new":
             self.names[f"r{n}"] = x.value
             return f"r{n}"
@@ -447,4 +450,5 @@ class _Writer:
             shape = f"[OUTPUT_OF, (node,), None, None, ({x.entry},), shape[{x.entry}], now(), None]"
             entry = "node" if self.names["RULE"] is ONE else shape
         add(f"y{n}._entry = {entry}")
+        self._results[x] = f"y{n}"
         return f"y{n}"

@@ -23,6 +23,7 @@ from ...core.handles import EVERY_MODULE
 from ...core.names import own_name
 from ...core.primitive import REGISTRY
 from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ...core.trees import leaves_of
 from ..calls.bound import Bound, frozen, modes, sets
 from ..calls.fast import make
 from ..calls.guards import SCALARS
@@ -193,7 +194,7 @@ class Call:
             "graphs": [_brief(x) for x in programs], "reads": captured.required.reads,
             "sources": list(map(self._told, captured.sources)),
             "writes": captured.writes, "late": captured.late, "items": captured.items,
-            "results": self._said(captured.results),
+            "results": self._said(_each_once(captured.results)),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
             "asked": captured.asked, "pinned": captured.pinned, "gone_by": captured.here.gone_by,
             "moves": (
@@ -230,6 +231,15 @@ class Call:
         raise Unclear(f"a result in a {kind.__name__}")
 
 
+def _each_once(template: Any) -> Any:
+    """A template of results, of which none stands in two places."""
+    found = [x for x in leaves_of(template) if type(x) is Result and x.kind in _MADE]
+    if len(set(found)) < len(found):
+        raise Unclear("a result in two places")
+    return template
+
+
+_MADE = frozenset(("new", "view", "beside"))
 _BUILT: dict[str, Any] = {"tuple": tuple, "list": list}
 
 

@@ -361,7 +361,9 @@ def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
 def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
     if isinstance(value, Tensor):
-        return _tensor(tracer, value, give)
+        if id(value) not in give.results:  # which stands in several places, perhaps
+            give.results[id(value)] = _tensor(tracer, value, give)
+        return give.results[id(value)]
     named = isinstance(value, tuple) and hasattr(type(value), "_fields")
     if type(value) in (tuple, list) or named:
         return alike(value, [_results(tracer, part, give) for part in value])

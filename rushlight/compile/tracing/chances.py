@@ -59,8 +59,9 @@ class Draw:
 
     def make(self, *given: Any) -> Any:
         """The next number, in a call with these numbers (`GIVEN`) or in that which is traced."""
-        alone = not given or self.given is None
-        args, kwargs = (self._args, self._kwargs) if alone else self.given(*given)
+        args, kwargs = self._args, self._kwargs
+        if given and self.given is not None:
+            args, kwargs = self.given(*given)
         return getattr(self.engine, self.name)(*args, **kwargs)
 
     def like(self, other: Draw) -> bool:
