@@ -247,7 +247,6 @@ class Compiled:
                 return self._otherwise((*refused, bound), args, kwargs)
             LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
             return self.function(*args, **kwargs)
-        bound.conclude()
         return result
 
     def _otherwise(self, refused: tuple[Bound, ...], args: Any, kwargs: Any) -> Any:
@@ -353,9 +352,7 @@ class Compiled:
             with rarely():
                 bound = self._bound(captured, arguments, before)
         except BaseException:
-            if captured.later is not None:
-                captured.later.settle()
-            captured.valued(result)
+            captured.give_up(result)
             raise
         if captured.later is not None:
             captured.later.handed_over(bound, captured.left)
@@ -367,6 +364,7 @@ class Compiled:
             with rarely():
                 call.keep(bound)
         self._add(bound)
+        captured.say()
         return result
 
     def _add(self, bound: Bound) -> None:

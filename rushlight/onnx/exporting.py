@@ -19,16 +19,8 @@ from ..compile.middle.foreign import has_hole
 from ..compile.middle.graph import Node
 from ..compile.middle.interpret import evaluate
 from ..compile.middle.lowering import lower_one
-from ..compile.tracing.capture import (
-    Captured,
-    Container,
-    Leaf,
-    Result,
-    Uncompilable,
-    alike,
-    capture,
-    flatten,
-)
+from ..compile.tracing.capture import Captured, Uncompilable, capture
+from ..compile.tracing.results import Container, Leaf, Result, alike, flatten
 from ..core.errors import fail
 from ..core.size_formulas import Dynamic
 from ..core.tensor import Tensor

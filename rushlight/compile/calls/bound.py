@@ -12,9 +12,10 @@ from ...core.locks import fork_safe
 from ...core.state import DEFAULTS, STATE
 from ...core.tape import FOLLOWED, LEAF, mark_written
 from ...core.tensor import Tensor, wrap
-from ..tracing.capture import Captured, Container, Result, alike
+from ..tracing.capture import Captured
 from ..tracing.changes import through, window
 from ..tracing.required import Refused
+from ..tracing.results import Container, Result, alike
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from .apart import overlapping
@@ -171,7 +172,7 @@ class Bound:
         tensors = [k for k, source in enumerate(self._sources) if source.kind not in NUMBERS]
         self._written = len(written)  # the first of those that must lie apart
         self._apart = sorted(tensors, key=lambda k: k not in written) if written else []
-        texts = texts_in((captured.results, captured.stored))
+        texts = texts_in((captured.results, captured.stored, captured.given))
         self.texts = Texts(texts, captured.items, captured.keyed, "n")
         inputs = [source.owner for source in self._sources if source.kind == "text"]
         self.before = Texts(inputs, (), captured.keyed, "b")
@@ -287,7 +288,11 @@ class Bound:
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):
             spot.put(value)
-        return build(captured.results, run)
+        result, given = build(captured.results, run), build(captured.given, run)
+        self.conclude()
+        for spot, value in zip(captured.said, given):
+            spot.put(value)
+        return result
 
     def outputs(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Run the program; where that will not do, nothing is written nor drawn."""

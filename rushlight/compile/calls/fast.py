@@ -23,8 +23,8 @@ from ...core.state import DEFAULTS, STATE, WATCHED
 from ...core.tape import LEAF, Clock, follow, last_write, owner_of
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
-from ..tracing.capture import Result
 from ..tracing.numbers import NAMES
+from ..tracing.results import Result
 from ..tracing.sources import NUMBERS, Held, Owner
 from .apart import overlapping
 from .backward import MANY, ONE, Kept
@@ -41,20 +41,7 @@ MISS = object()
 def make(bound: Bound) -> Callable[..., Any] | None:
     """The generated function of a program, or None where its call has no short form."""
     writer = _Writer(bound)
-    fast = writer.function() if writer.usable() else None
-    return fast if fast is None or not bound.captured.afterwards else _concluded(fast, bound)
-
-
-def _concluded(fast: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
-    """The short way, and what Python does after it."""
-
-    def run(args: Any) -> Any:
-        result = fast(args)
-        if result is not MISS:
-            bound.conclude()
-        return result
-
-    return run
+    return writer.function() if writer.usable() else None
 
 
 _HISTORIES = (  # what a tensor argument must not be
@@ -109,7 +96,8 @@ class _Writer:
         written = {place for place, _ in self.captured.writes}
         if any(self.captured.sources[place].kind in ("argument", "item") for place in written):
             return False
-        return all(map(_is_simple, (self.captured.results, *self.captured.stored)))
+        captured = self.captured
+        return all(map(_is_simple, (captured.results, *captured.stored, *captured.given)))
 
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
@@ -390,7 +378,18 @@ class _Writer:
         for i, (spot, value) in enumerate(zip(self.captured.stores, stored)):
             self.names[f"T{i}"] = spot.holder if spot.fixed is None else spot.fixed
             add(spot.line(f"T{i}", value))
-        add(f"return {self._result(self.captured.results)}")
+        if self.captured.afterwards:
+            self.names["conclude"] = self.bound.conclude
+            add("conclude()")
+        result = self._result(self.captured.results)
+        self._say()
+        add(f"return {result}")
+
+    def _say(self) -> None:
+        """What is told the world, when all else is done."""
+        for i, (spot, value) in enumerate(zip(self.captured.said, self.captured.given)):
+            self.names[f"V{i}"] = spot.holder
+            self.lines.append(spot.line(f"V{i}", self._result(value)))
 
     def _move(self) -> None:
         """Tensors of before get other memory, or begin to want gradients."""

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.tensor import Tensor
-from ..tracing.capture import Container, Result
 from ..tracing.numbers import NAMES, Key
+from ..tracing.results import Container, Result
 
 _GIVEN = "items, drawn, here, args, kwargs"
 

@@ -15,6 +15,7 @@ from types import CodeType
 Chain = tuple[str, ...]
 ITEM = "item "  # begins the name of an item among attributes
 OUTSIDE = "global "  # begins a chain from a global variable: a local one may have the same name
+GROW = frozenset(("append", "extend"))  # what makes a list longer
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
@@ -89,7 +90,7 @@ def _grows(body: list[dis.Instruction]) -> bool:
     if len(body) < 3 or body[1].opname not in _ITEMS or body[2].opname not in _ATTRIBUTES:
         return False
     key = body[0].argval if body[0].opname == "LOAD_CONST" else None
-    return type(key) is str and body[2].argval == "append"
+    return type(key) is str and body[2].argval in GROW
 
 
 @functools.lru_cache(4096)

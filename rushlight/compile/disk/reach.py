@@ -18,10 +18,11 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, look, set_on
 from ..tracing.chances import UNSEEN, engine_of, is_engine
+from ..tracing.sinks import STREAMS, tells
 from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
-from .names import ITEM, OUTSIDE, Chain, asked_in, chains_in, imports_in, names_in, stores_in
+from .names import GROW, ITEM, OUTSIDE, Chain, asked_in, chains_in, imports_in, names_in, stores_in
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
@@ -54,6 +55,8 @@ class Reach:
         self.named: set[str] = set()  # names and strings in it, also in functions inside of it
         self.asked: set[str] = set()  # attributes that it may find missing
         self.schedules: list[Any] = []  # of learning rates
+        self.told: set[int] = set()  # objects that it tells something (`sinks.py`)
+        self.looked: set[int] = set()  # objects that it asks for something
         self.tables = Tables()
         self.logs = Logs()
         self.arguments: list[tuple[Tensor, dict[str, Any]]] = []  # and what is set on them
@@ -275,8 +278,7 @@ class Reach:
         """
         for name in names:
             table = getattr(found, "__dict__", None)
-            if name == "append" and type(found) is list and place is not None:
-                self.logs.note(found, *place, path)
+            if self._told(found, name, path, place):
                 return
             place = None
             if name.startswith(ITEM):
@@ -312,6 +314,24 @@ class Reach:
                 return
             path = f"{path}.{name}"
         self.stack.append((found, path))
+
+    def _told(self, found: Any, name: str, path: str, place: tuple[Any, Any] | None) -> bool:
+        """Whether a list grows, or something is told (to an object, or by a module's function)."""
+        if name in GROW and type(found) is list and place is not None:
+            self.logs.note(found, *place, path)
+            return True
+        if found is sys and name in STREAMS:
+            self.told.add(id(STREAMS))
+            return True
+        if not tells(found, name):
+            self.looked.add(id(found))
+            return False
+        if isinstance(found, types.ModuleType):
+            table, path = vars(found), f"{path}.{name}"
+            self.note("item", table, name, table.get(name), path)
+            found = getattr(table.get(name), "__self__", table.get(name))
+        self.told.add(id(found))
+        return True
 
     def _beside(self, module: types.ModuleType, name: str) -> None:
         """What a name of a module leads to that does not stand there: chance, the environment."""

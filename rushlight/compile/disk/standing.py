@@ -29,8 +29,9 @@ from ..calls.fast import make
 from ..calls.guards import SCALARS
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
-from ..tracing.capture import Captured, Result, flatten
+from ..tracing.capture import Captured
 from ..tracing.moved import Moves, Spread
+from ..tracing.results import Result, flatten
 from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
 from .ambient import ambient
@@ -172,7 +173,7 @@ class Call:
         captured, first = bound.captured, bound.first
         plain = not (captured.joint or captured.stores or captured.afterwards or captured.chances)
         plain = plain and not captured.here.spots
-        plain = plain and not sets(bound.arguments)
+        plain = plain and not sets(bound.arguments) and not captured.said
         plain = plain and self._warnings() == self._warned  # a warning is to be given again
         programs = [bound.program] if first is None else [bound.program, first]
         if not plain or len(captured.graph) < LEAST or captured.graph.effects:

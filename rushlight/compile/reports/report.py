@@ -79,7 +79,7 @@ def describe(bound: Bound) -> dict[str, Any]:
         "loops": _loops(captured),
         "inputs": [_source(source) for source in captured.sources],
         "writes": len(captured.writes), "gradients": len(captured.gradients),
-        "effects": list(map(str, captured.stores)),
+        "effects": list(map(str, [*captured.stores, *captured.said])),
         "rules": dict(getattr(program, "fired", {})),
         "host": _host(core if core is not None else captured.graph, native),
         "kernels": [] if native is None else [_kernel(kernel) for kernel in native.kernels],

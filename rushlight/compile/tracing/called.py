@@ -15,7 +15,7 @@ import dis
 import functools
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,7 +26,10 @@ from ...core.tensor import Tensor, wrap
 from .answers import KINDS
 from .chances import NAMES_OF_DRAWS, engine_of, noted, source_of
 from .numbers import Number, as_float, as_whole, of_function
+from .rewritten import codes_in, rewritten
+from .said import HELPERS, saying
 from .traced import Traced
+from .written import item_of, plain
 
 _NULL_FIRST = sys.version_info < (3, 13)  # where the word that marks a call is put on the stack
 _LAST = 255  # of constants that one word of code can name
@@ -37,32 +40,22 @@ _NOTED = frozenset(
 )
 
 
-def _item(x: Tensor) -> Any:
-    """A number of later for a tensor of one number that is traced, any other as it is."""
-    array: Any = x._array
-    if type(array) is not Traced or array.memory.size != 1:
-        return x
-    tracer = STATE.tracer
-    noted = tracer is array.tracer and not tracer.closed and tracer.promising
-    return array.reshape(()).item() if noted and array.memory.dtype.kind in "fiuV" else x
-
-
 def _float(*args: Any) -> Any:
     """`float(...)`."""
     x: Any = args[0] if len(args) == 1 else None
     if isinstance(x, Tensor) and type(x._array) is Traced:
         if x._entry is not None and STATE.grad:
             float(wrap(np.zeros(()), x._entry))  # it tells of what is lost
-        x = _item(x)
-    return as_float(x) if type(x) is Number and x.followed() else float(*args)
+        x = item_of(x)
+    return as_float(x) if type(x) is Number and x.followed() else float(*map(plain, args))
 
 
 def _int(*args: Any, **kwargs: Any) -> Any:
     """`int(...)`."""
     x: Any = args[0] if len(args) == 1 and not kwargs else None
     if isinstance(x, Tensor) and x._array.dtype.kind in "iu":
-        x = _item(x)
-    return as_whole(x) if type(x) is Number and x.followed() else int(*args, **kwargs)
+        x = item_of(x)
+    return as_whole(x) if type(x) is Number and x.followed() else int(*map(plain, args), **kwargs)
 
 
 def _noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,7 +75,8 @@ _OF_MATH = {
 }  # fmt: skip
 _MATH = ModuleType("math")  # code that has it among its constants can still be hashed
 vars(_MATH).update({**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
-_BUILT_IN = {"float": _float, "int": _int}
+_BUILT_IN = {"float": _float, "int": _int, "print": saying(print)}
+_LEFT = frozenset((*_BUILT_IN, *_NOTED, *NAMES_OF_DRAWS))  # exchanged where they are called
 _ASKED = frozenset(("float", "int", *KINDS))  # what a number of later comes of
 
 
@@ -141,12 +135,16 @@ class Called:
 
     def __init__(self) -> None:
         self._before: list[tuple[FunctionType, CodeType, CodeType]] = []
+        self.written: set[int] = set()  # code that knows texts of later, by its address
 
-    def exchange(self, functions: Iterable[FunctionType]) -> None:
-        """Give functions their code for a trace."""
-        for function in functions:
+    def exchange(self, functions: Sequence[FunctionType], says: bool) -> None:
+        """Give functions their code for a trace; where some of them `says` something, texts too."""
+        for function in {id(one): one for one in functions}.values():
             code = function.__code__
-            new = other_code(code, function.__globals__) if _may_call(code) else code
+            written = rewritten(code, _LEFT, HELPERS) if says else code
+            new = other_code(written, function.__globals__) if _may_call(code) else written
+            if written is not code:
+                self.written.update(map(id, codes_in(new)))
             if new is not code:
                 function.__code__ = new
                 self._before.append((function, new, code))
@@ -157,6 +155,11 @@ class Called:
             if function.__code__ is new:
                 function.__code__ = code
         self._before.clear()
+
+
+def says(functions: Iterable[FunctionType]) -> bool:
+    """Whether some function prints."""
+    return any("print" in _names(function.__code__) for function in functions)
 
 
 def promises(functions: Iterable[FunctionType]) -> bool:

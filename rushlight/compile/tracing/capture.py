@@ -32,53 +32,17 @@ from .numbers import Followed, Key, Number, bounded
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
+from .results import Container, Fields, Result, alike, flatten
+from .said import Fixed, say
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
 from .trace import PASSING, Tracer
 from .traced import TORN, covers
 from .varied import Varied
 from .watch import Watch
+from .written import Text
 
 CONSTANT = "a number among the arguments must be a constant"
-
-
-class Result:
-    """What stands at one place of the returned structure."""
-
-    __slots__ = ("entry", "index", "inferred", "kind", "value")
-
-    def __init__(
-        self, kind: str, index: int = -1, value: Any = None, entry: Any = None,
-        inferred: bool = False,
-    ) -> None:  # fmt: skip
-        self.kind, self.index, self.value, self.entry = kind, index, value, entry
-        self.inferred = inferred  # a tensor of inference mode
-
-
-class Container:
-    """A returned container of a class registered with `torch.utils._pytree`, taken apart."""
-
-    __slots__ = ("context", "kind", "parts")
-
-    def __init__(self, kind: type, parts: list[Any], context: Any) -> None:
-        self.kind, self.parts, self.context = kind, parts, context
-
-    def built(self, parts: list[Any]) -> Any:
-        """Such a container of other parts."""
-        return trees.rebuilt(self.kind, parts, self.context)
-
-
-class Fields(Container):
-    """A returned instance of a dataclass, taken apart; `context` has the names of its fields."""
-
-    __slots__ = ()
-
-    def built(self, parts: list[Any]) -> Any:
-        """Such an instance with other values, made as a copy is: nothing of the class runs."""
-        made = object.__new__(self.kind)
-        for name, part in zip(self.context, parts):
-            object.__setattr__(made, name, part)
-        return made
 
 
 class Captured:
@@ -109,6 +73,9 @@ class Captured:
         self.told: list[Any] = []  # of the traced call: schedules, and the numbers they wait for
         self.stores: list[Spot] = []  # places that get new values
         self.stored: Any = ()  # those, as `results`
+        self.said: list[Spot] = []  # what tells the world of a run
+        self.given: Any = ()  # what those are given, as `results`
+        self.put_off: list[Any] = []  # of the traced call: what is to be said, and with what
         self.here = Here()  # the numbers that are known from where they stand
         self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
         self.chances = Chances()  # the numbers that are drawn before a run
@@ -126,31 +93,16 @@ class Captured:
         self.told = []
         return values_in(result)
 
+    def give_up(self, result: Any) -> None:
+        """Finish the traced call without a program."""
+        if self.later is not None:
+            self.later.settle()
+        self.valued(result)
+        self.say()
 
-def flatten(value: Any, leaves: list[Tensor]) -> Any:
-    """Nested arguments with each tensor replaced by its number in `leaves`."""
-    if isinstance(value, Tensor):
-        leaves.append(value)
-        return Leaf(len(leaves) - 1)
-    if isinstance(value, (tuple, list)):
-        return alike(value, [flatten(part, leaves) for part in value])
-    if type(value) is dict:
-        return {key: flatten(part, leaves) for key, part in value.items()}
-    return value
-
-
-def alike(value: Any, parts: list[Any]) -> Any:
-    """Parts in a list, tuple or named tuple as `value` is."""
-    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-
-
-class Leaf:
-    """The place of a tensor among a call's arguments: its number in their order."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def say(self) -> None:
+        """What the traced call has put off, when everything else is done."""
+        say(self.put_off)
 
 
 def capture(
@@ -270,7 +222,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     if tracer.chances.unseen():
         raise Uncompilable(HIDDEN)
     changed = Changed(tracer, reach)
-    result = result, changed.values
+    result = result, changed.values, changed.told
     check_old(tracer)
     varied, give = Varied(tracer, reach), Given()
     live = _live(tracer, result)
@@ -293,10 +245,10 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     graph = Graph([source.node for source in tracer.sources], give.outputs, tracer.draws)
     captured = Captured(graph, tracer.sources)
     captured.required, captured.late, captured.numbers = required, late, tracer.numbers
-    captured.pinned, captured.moves = tracer.pinned > 0, moves
-    captured.chances = tracer.chances.done()
-    captured.joint, captured.shared, captured.items = joint, shared, items
-    (captured.results, captured.stored), captured.writes = results, writes
+    captured.chances, captured.pinned = tracer.chances.done(), tracer.pinned > 0
+    captured.joint, captured.shared, captured.items, captured.moves = joint, shared, items, moves
+    (captured.results, captured.stored, captured.given), captured.writes = results, writes
+    captured.said, captured.put_off = changed.said, tracer.said
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
     captured.afterwards, captured.told = tracer.afterwards.steps, tracer.afterwards.told
     fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
@@ -369,8 +321,10 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
         return alike(value, [_results(tracer, part, give) for part in value])
     if type(value) is dict:
         return {key: _results(tracer, part, give) for key, part in value.items()}
-    if type(value) is Number:
+    if type(value) is Number or type(value) is Text:
         return Result("number", value=value.text)
+    if type(value) is Fixed:
+        return _fixed(tracer, value, give)
     if isinstance(value, SCALARS):
         return Result("value", value=value)
     taken = trees.taken_apart(value)
@@ -382,6 +336,13 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
         parts = [_results(tracer, getattr(value, name), give) for name in names]
         return Fields(type(value), parts, names)
     raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+
+
+def _fixed(tracer: Tracer, value: Fixed, give: Given) -> Result:
+    x = value.tensor
+    if x is None:
+        return Result("value", value=value.value)
+    return Result("new", give(tracer.lift(x).read(), x), None, value.entry)
 
 
 def _fields(value: Any) -> list[str]:

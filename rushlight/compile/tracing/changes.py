@@ -65,6 +65,8 @@ class Changed:
         left += [(spot, number) for spot, number in tracer.afterwards.told]
         self.spots = [spot for spot, _ in left]
         self.values = tuple(value for _, value in left)
+        self.said = [spot for spot, _ in tracer.said]
+        self.told = tuple(given for _, given in tracer.said)
 
     def guarded(self, places: list[Place]) -> list[Place]:
         """The guards that these effects leave."""

@@ -17,10 +17,11 @@ from ...core.holes import holds, replaced
 from ...core.tensor import Tensor, wrap
 from ..disk.reach import Reach
 from ..middle.graph import BFLOAT16, Node
-from .called import Called, promises
+from .called import Called, promises, says
 from .chances import Chances
 from .numbers import NAMES, Key, Number
 from .numpy_calls import value_of
+from .said import say, streams
 from .spots import Changing, Here
 from .traced import Traced
 
@@ -55,6 +56,7 @@ class Promises:
     closed: bool
     sources: list[Any]
     external: Any
+    afterwards: Any
     pin: Any
 
     def begin_promises(self) -> None:
@@ -67,17 +69,25 @@ class Promises:
         self.keyed: dict[Key, Tensor] = {}  # which arguments stand for numbers, by place
         self.changing: Changing | None = None  # what is lent, and what shall be
         self.promising = False  # whether items are numbers of later
+        self.said: list[list[Any]] = []  # what the call has told the world, or will
+        self.streams = streams()
 
     def promise(self, reach: Reach, changing: Changing) -> bool:
         """Whether numbers stand for others: if no code in reach would tell them apart."""
         self.changing = changing
         self.chances.begin(reach.named, reach.engines)
-        if "type" in reach.words or reach.strange:
+        if "type" in reach.words or reach.strange or not reach.told.isdisjoint(reach.looked):
             return False
-        self.promising = "item" in reach.words or promises(reach.functions)
+        telling = bool(reach.told) or says(reach.functions)
+        self.promising = "item" in reach.words or promises(reach.functions) or telling
         self.here.lend(self, changing)
-        self.called.exchange(reach.functions)
+        self.called.exchange(reach.functions, telling)
         return self.promising or bool(self.here.spots) or self.chances.possible
+
+    def conclude(self) -> None:
+        """What was to be done at the end: the call's trace has ended before."""
+        self.afterwards.run()
+        say(self.said)
 
     def foretold(self, text: str, value: Any) -> Tensor:
         """A number that Python computes before each run, as a 0-d tensor."""

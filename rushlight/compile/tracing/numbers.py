@@ -91,7 +91,7 @@ class Number:
                 STATE.tracer.escape(".item()")
             return self.value
         STATE.tracer.here.took(self.text)
-        return _asked(self.text)
+        return asked(self.text)
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(self.kind, name):  # what only other classes have is asked of any object
@@ -120,7 +120,7 @@ class Number:
             if self.late and [type(n) for n in digits] == [int] and digits[0] >= 0:
                 return Number(f"round({self.text}, {digits[0]})", late=self.kind)
             if not self.late and not digits:
-                return _asked(f"round({self.text})")
+                return asked(f"round({self.text})")
         return round(self.plain(), *map(plain, digits))
 
 
@@ -129,7 +129,7 @@ def plain(x: Any) -> Any:
     return x.plain() if type(x) is Number else x
 
 
-def _asked(text: str) -> Any:
+def asked(text: str) -> Any:
     """What a text gives where the function goes on by it: a condition of the program."""
     tracer = STATE.tracer
     if "here[" in text and "args[" in text:
@@ -159,11 +159,11 @@ def _computed(name: str, text: str, sides: Sequence[Any], needs: str) -> Any:
     if kind not in (int, float) or len(text) > _LONGEST:
         return number.plain()
     if needs:
-        _asked(needs)
+        asked(needs)
 
     def tensor() -> Any:
         operands = [_tensor(x, kind) for x in sides]
-        whole = kind is int and (name == "pow" or not _asked(_FITS.format(text)))
+        whole = kind is int and (name == "pow" or not asked(_FITS.format(text)))
         return None if whole or any(x is None for x in operands) else operate(*operands)
 
     number._tensor = _foretold if name in _BY_PYTHON else tensor
@@ -172,7 +172,7 @@ def _computed(name: str, text: str, sides: Sequence[Any], needs: str) -> Any:
 
 def _foretold(number: Number) -> Any:
     """An input of the program that Python computes before each run."""
-    if number.kind is int and not _asked(_FITS.format(number.text)):
+    if number.kind is int and not asked(_FITS.format(number.text)):
         return None
     return STATE.tracer.foretold(number.text, number.value)
 
@@ -190,7 +190,7 @@ def of_function(name: str, function: Callable[..., Any], args: Sequence[Any]) ->
     """What a function of Python gives for numbers; one that is yet to come may be refused."""
     short = name.rpartition(".")[2]
     if short in KINDS and len(args) == 1 and args[0].followed():
-        found = _decided(short, args) if args[0].late else _asked(f"{name}({args[0].text})")
+        found = _decided(short, args) if args[0].late else asked(f"{name}({args[0].text})")
         return function(args[0].plain()) if found is None else found
     known = all(type(x) in (int, float) or (type(x) is Number and not x.late) for x in args)
     if not known or not all(x.followed() for x in args if type(x) is Number):
@@ -239,7 +239,7 @@ def _is_late(x: Any) -> bool:
 def _is_moderate(x: Any) -> bool:
     """Whether it is no whole number that may be too large for a float."""
     if type(x) is Number and x.kind is int and not x.late:
-        return _asked(_FITS.format(x.text))
+        return asked(_FITS.format(x.text))
     return type(x) is not int or -_WIDE <= x < _WIDE
 
 
@@ -257,8 +257,8 @@ def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
         if any(map(_is_late, sides)):
             late = _later(name, text, sides)
             return operate(*map(plain, sides)) if late is None else late
-        asked = needs.format(text, right) if name == "pow" or type(sides[1]) is Number else ""
-        return _computed(name, text, sides, asked)
+        needed = needs.format(text, right) if name == "pow" or type(sides[1]) is Number else ""
+        return _computed(name, text, sides, needed)
 
     return method
 
@@ -273,7 +273,7 @@ def _bitwise(name: str, sign: str, reflected: bool) -> Callable[[Any, Any], Any]
         if not self.followed() or any(map(_is_late, sides)) or not isinstance(other, int):
             return operate(*map(plain, sides))
         left, right = map(_text, sides)
-        return _asked(f"({left} {sign} {right})")
+        return asked(f"({left} {sign} {right})")
 
     return method
 
@@ -290,7 +290,7 @@ def _comparison(name: str, sign: str) -> Callable[[Any, Any], Any]:
             return compare(self.plain(), plain(other)) if found is None else found
         if not known:
             return compare(self.plain(), plain(other))
-        return _asked(f"{self.text} {sign} {_text(other)}")
+        return asked(f"{self.text} {sign} {_text(other)}")
 
     return method
 
@@ -314,7 +314,7 @@ def _told(name: str, text: str) -> Callable[..., Any]:
                 return found
         if self.late or not self.followed() or others or not text:
             return getattr(self.kind, name)(self.plain(), *map(plain, others))
-        return _asked(text.format(self.text))
+        return asked(text.format(self.text))
 
     return method
 
@@ -445,7 +445,7 @@ class Followed:
         tracer.given.update(args=args, kwargs=kwargs)
         if self.constant:
             for key in self.keys:
-                _asked(_place(key))
+                asked(_place(key))
             return self.function(*args, **kwargs)
         tracer.keyed = tensors
         numbers = {key: Number(_place(key), x) for key, x in tensors.items()}
@@ -465,11 +465,11 @@ def _place(key: Key) -> str:
 
 def condition(conditions: Mapping[str, Any], given: str = "args, kwargs") -> Callable[..., bool]:
     """Whether texts give these values for what they are given; also not where one gives none."""
-    asked = [
+    questions = [
         f"repr({text}) == {repr(value)!r}" if _is_odd(value) else f"({text}) == {value!r}"
         for text, value in conditions.items()
     ]
-    holds = eval(f"lambda {given}: {' and '.join(asked) or True}", {**NAMES})
+    holds = eval(f"lambda {given}: {' and '.join(questions) or True}", {**NAMES})
 
     def tried(*found: Any) -> bool:
         try:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from .numbers import Number
+from .written import Text
 
 
 def let_go(made: Sequence[Any]) -> None:
@@ -75,7 +76,7 @@ def _put(holder: Any, new: Mapping[int, Any]) -> None:
 
 def values_in(result: Any) -> Any:
     """What a call returns, with values for its numbers: where no object could be given them."""
-    if type(result) is Number:
+    if type(result) in (Number, Text):
         return result.value
     if isinstance(result, tuple):
         parts = list(map(values_in, result))

@@ -103,7 +103,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
     def __exit__(self, *error: Any) -> None:
         self.close()
         if error[0] is not None:
-            self.afterwards.run()
+            self.conclude()
 
     def close(self) -> None:
         """Give every tensor its real array back and let tensors take the short path again."""
@@ -129,7 +129,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         if left:
             self._restore(alive(kinds(Tensor)))
         if self.broken is not None:
-            self.afterwards.run()
+            self.conclude()
 
     def _restore(self, found: list[Any] | None) -> bool:
         """Give the tensors among objects their arrays back; whether others may hold traced ones."""

@@ -128,7 +128,8 @@ class Watch:
             self._stop(f"{frame.f_code.co_name}()", back)
 
     def _known(self, owner: Any) -> bool:
-        return self.tracer.reach.knows(owner)
+        reach = self.tracer.reach
+        return reach.knows(owner) or id(owner) in reach.told
 
     def _stop(self, what: str, frame: Any) -> None:
         where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"

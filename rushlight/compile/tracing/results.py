@@ -1,0 +1,73 @@
+"""What a call gives and is given, taken apart: templates with marks in the places of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core import trees
+from ...core.tensor import Tensor
+
+
+class Result:
+    """What stands at one place of the returned structure."""
+
+    __slots__ = ("entry", "index", "inferred", "kind", "value")
+
+    def __init__(
+        self, kind: str, index: int = -1, value: Any = None, entry: Any = None,
+        inferred: bool = False,
+    ) -> None:  # fmt: skip
+        self.kind, self.index, self.value, self.entry = kind, index, value, entry
+        self.inferred = inferred  # a tensor of inference mode
+
+
+class Container:
+    """A returned container of a class registered with `torch.utils._pytree`, taken apart."""
+
+    __slots__ = ("context", "kind", "parts")
+
+    def __init__(self, kind: type, parts: list[Any], context: Any) -> None:
+        self.kind, self.parts, self.context = kind, parts, context
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such a container of other parts."""
+        return trees.rebuilt(self.kind, parts, self.context)
+
+
+class Fields(Container):
+    """A returned instance of a dataclass, taken apart; `context` has the names of its fields."""
+
+    __slots__ = ()
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such an instance with other values, made as a copy is: nothing of the class runs."""
+        made = object.__new__(self.kind)
+        for name, part in zip(self.context, parts):
+            object.__setattr__(made, name, part)
+        return made
+
+
+def flatten(value: Any, leaves: list[Tensor]) -> Any:
+    """Nested arguments with each tensor replaced by its number in `leaves`."""
+    if isinstance(value, Tensor):
+        leaves.append(value)
+        return Leaf(len(leaves) - 1)
+    if isinstance(value, (tuple, list)):
+        return alike(value, [flatten(part, leaves) for part in value])
+    if type(value) is dict:
+        return {key: flatten(part, leaves) for key, part in value.items()}
+    return value
+
+
+def alike(value: Any, parts: list[Any]) -> Any:
+    """Parts in a list, tuple or named tuple as `value` is."""
+    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+
+
+class Leaf:
+    """The place of a tensor among a call's arguments: its number in their order."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
