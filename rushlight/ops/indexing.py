@@ -75,6 +75,7 @@ def within(places: np.ndarray, size: int) -> bool:
     return seen.item(seen.argmax()) < size  # sooner told than a maximum
 
 
+_FEW = 256  # elements so few that the number of calls is what counts
 _PIECE = 1 << 17  # elements whose places are made at a time
 
 
@@ -83,11 +84,14 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
 
     By flat places: `add.at` takes 3 ns for each there, and 25 to 45 for parts of a row.
     """
-    flat = rows.reshape(-1).astype(np.int64, copy=False)
+    flat = rows.reshape(-1) if rows.dtype.char == "l" else rows.reshape(-1).astype(np.int64)
     if not within(flat, len(y)):
         if flat.min() < -len(y) or flat.max() >= len(y):
             raise IndexError(f"index out of range: {flat.min()}..{flat.max()} of {len(y)} rows")
         flat = flat % len(y)
+    if g.size <= _FEW:
+        np.add.at(y, flat, g.reshape(flat.size, *y.shape[1:]))
+        return
     width, g, y = prod(y.shape[1:]), g.reshape(-1), y.reshape(-1)
     if width == 1:
         np.add.at(y, flat, g)
