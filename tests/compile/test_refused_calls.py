@@ -111,6 +111,21 @@ def test_a_kind_of_call_gets_another_chance():
     assert len(call.programs) == 1
 
 
+def test_many_calls_of_one_kind_are_tried_ever_more_rarely_and_leave_others_their_programs():
+    traced = []
+
+    def step(x: Any, show: bool) -> Any:
+        traced.append(is_compiling())
+        return torch.unique(x) if show else x * 2
+
+    call = torch.compile(step, backend="numpy")
+    for _ in range(1 + AGAIN * (1 + 2 + 4 + 8)):
+        call(torch.ones(3), True)
+    assert sum(traced) == 5 > MOST and not call.programs
+    assert [call(torch.ones(3), False).tolist() for _ in range(3)] == [[2.0] * 3] * 3
+    assert len(call.programs) == 1
+
+
 def test_modes_are_part_of_a_kind():
     def step(x: Any) -> Any:
         if torch.is_grad_enabled():

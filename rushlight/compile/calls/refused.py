@@ -9,17 +9,21 @@ from ..tracing.numbers import condition
 from .bound import fits, modes, pattern
 
 MOST = 4  # calls that are tried in vain; then no others are
-AGAIN = 16  # calls of a kind, after which one more is tried: what was in its way may be gone
+# Calls of a kind, after which one more is tried: what was in its way may be gone. After each such
+# try twice as many go by, so that a loop of thousands of them is traced a few times only.
+AGAIN = 16
 
 
 class Refused:
     """One kind of call: its arguments, its modes, and what it asked of numbers around it."""
 
-    __slots__ = ("_arguments", "_asked", "_here", "_modes", "seen")
+    __slots__ = ("_arguments", "_asked", "_here", "_modes", "patience", "seen")
 
-    def __init__(self, args: Any, kwargs: Any, before: Any, why: Uncompilable) -> None:
+    def __init__(
+        self, args: Any, kwargs: Any, before: Any, why: Uncompilable, patience: int = AGAIN
+    ) -> None:
         self._arguments, self._modes = (pattern(args), pattern(kwargs)), before
-        self._here, self.seen = why.here, 0
+        self._here, self.seen, self.patience = why.here, 0, patience
         self._asked = condition({} if why.here is None else why.here.conditions, "here")
 
     def fits(self, args: Any, kwargs: Any, now: Any) -> bool:
@@ -38,6 +42,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._known: list[Refused] = []
+        self._again: Refused | None = None  # the kind of which one more call is tried now
 
     @property
     def full(self) -> bool:
@@ -45,16 +50,22 @@ class Refusals:
         return len(self._known) >= MOST
 
     def note(self, args: Any, kwargs: Any, before: Any, why: Uncompilable) -> None:
-        """A call of which no program can be made."""
-        self._known.append(Refused(args, kwargs, before, why))
+        """A call of which no program can be made; one that was tried again is no kind more."""
+        again, patience = self._again, AGAIN
+        if again is not None and again in self._known:
+            self._known.remove(again)
+            patience = 2 * again.patience
+        self._known.append(Refused(args, kwargs, before, why, patience))
 
     def meet(self, args: Any, kwargs: Any) -> bool:
         """Whether a call without a program is of a known kind, or no other is to be tried."""
-        if self.full:
-            return True
+        self._again = None
         now = modes() if self._known else None
         for one in reversed(self._known):
             if one.fits(args, kwargs, now):
                 one.seen += 1
-                return one.seen < AGAIN
-        return False
+                if one.seen < one.patience or self.full:
+                    return True
+                self._again = one
+                return False
+        return self.full
