@@ -97,10 +97,11 @@ FUNCTIONS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     "linalg_svd_full": (by_svd, ((3, 3),)),
 }  # fmt: skip
 # no second derivative, as in torch: the gradient of CTC, and draws (by samples_gamma of tests/ops);
-# not even a first: R without Q, Q with columns beside R's, steps (test_flat_slopes)
+# not even a first: R without Q, Q with columns beside R's, steps (test_flat_slopes), rounding that
+# hands its gradient through (tests/points/quantization.txt)
 ONCE = set(
     """ctc_loss ctc_gradient gamma_by dirichlet_by linalg_qr_r linalg_qr_complete floor_divide
-heaviside""".split()
+heaviside fake_quantize_by_numbers fake_quantize_by_tensors fake_quantize_by_channel""".split()
 )
 # ops on real numbers that NumPy would compute on complex ones too; torch refuses them there, or
 # their gradient

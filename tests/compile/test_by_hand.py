@@ -28,6 +28,7 @@ EAGER = {  # cases of which no program is made, and a word of why
 }  # fmt: skip
 SIZES = (4, 4, 4, 4, 6, 4, 6, 4)
 SAME = (4,) * len(SIZES)  # a program is traced for each size, whatever runs it: one backend does
+TWICE = {"spectral_wrapped"}  # its first call, of a kind that is not tried again soon, is eager
 Seen = list[tuple[str, str, Any]]
 
 
@@ -89,7 +90,7 @@ def test_programs_leave_what_eager_calls_leave(name: str, backend: str) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sizes = SIZES if backend == BACKENDS[-1] else SAME
+        sizes = SIZES if backend == BACKENDS[-1] or name in TWICE else SAME
         wanted, found = course(name, lambda step: step, sizes), course(name, wrap, sizes)
     assert not (wrong := difference(found, wanted)), wrong
     explained = made[0].explain()
