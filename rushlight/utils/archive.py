@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
 import lzma
@@ -46,6 +47,9 @@ BROKEN = (
     NotImplementedError,  # a zip of a version or compression unknown here
 )  # fmt: skip
 
+# what opens a file that is packed alone, by the end of its name
+SINGLE: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
 
 def extract(
     archive: str | os.PathLike[str],
@@ -67,17 +71,24 @@ def extract(
         return [_move(Path(scratch), target, name, source) for name in names]
 
 
-def extract_gzip(
+def extract_single(
     archive: str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     limits: Limits = Limits(),
 ) -> Path:
-    """Unpack a single .gz file to `path` (default: the name without .gz), whole or not at all."""
+    """Unpack a single .gz, .bz2 or .xz file to `path`, whole or not at all.
+
+    Without `path` it goes beside itself, by its name without the end.
+    Raises: ArchiveError (a RuntimeError) for a damaged file, one that swells beyond `limits`, and
+    one with another end to its name.
+    """
     source = Path(archive)
+    if source.suffix not in SINGLE:
+        raise fail(ArchiveError, f"{source}: its name ends in none of {', '.join(SINGLE)}")
     target = Path(path) if path is not None else source.with_suffix("")
     part = target.with_name(target.name + ".part")
     try:
-        with gzip.open(source, "rb") as packed, open(part, "wb") as file:
+        with SINGLE[source.suffix](source, "rb") as packed, open(part, "wb") as file:
             _copy(packed, file, _Budget(source, limits))
     except BROKEN as error:
         raise _broken(source, error) from error

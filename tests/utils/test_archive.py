@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rushlight.utils.archive import Limits, extract, extract_gzip
+from rushlight.utils.archive import Limits, extract, extract_single
 from rushlight.utils.errors import ArchiveError
 
 FILES = {"a.txt": b"one", "folder/b.bin": bytes(range(256)), "folder/deep/empty": b""}
@@ -133,13 +135,37 @@ def test_bombs_are_refused(tmp_path, maker):
     assert tree(tmp_path / "out") == {}
 
 
-def test_gzip_bomb_is_refused_though_it_claims_nothing(tmp_path):
-    packed = tmp_path / "zeros.gz"
-    packed.write_bytes(gzip.compress(b"\0" * 4_000_000))
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("end", PACKERS)
+def test_a_file_that_swells_is_refused_though_it_claims_nothing(tmp_path, end):
+    packed = tmp_path / f"zeros{end}"
+    packed.write_bytes(PACKERS[end](b"\0" * 4_000_000))
     with pytest.raises(ArchiveError, match="200 times"):
-        extract_gzip(packed, limits=Limits(ratio_from=1000))
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["zeros.gz"]
-    assert extract_gzip(packed).stat().st_size == 4_000_000
+        extract_single(packed, limits=Limits(ratio_from=1000))
+    with pytest.raises(ArchiveError, match="more than 1000 bytes"):
+        extract_single(packed, limits=Limits(size=1000))
+    assert sorted(item.name for item in tmp_path.iterdir()) == [f"zeros{end}"]
+    assert extract_single(packed).stat().st_size == 4_000_000
+
+
+@pytest.mark.parametrize("end", PACKERS)
+def test_a_file_cut_anywhere_leaves_the_old_one(tmp_path, end):
+    whole = PACKERS[end](bytes(range(256)) * 4)
+    (tmp_path / "x").write_bytes(b"old")
+    for length in range(0 if end == ".xz" else 1, len(whole), 7):
+        (tmp_path / f"x{end}").write_bytes(whole[:length])
+        with pytest.raises(ArchiveError, match=f"x{end} cannot be unpacked"):
+            extract_single(tmp_path / f"x{end}")
+        assert (tmp_path / "x").read_bytes() == b"old"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["x", f"x{end}"]
+
+
+def test_a_file_packed_in_no_known_way_is_refused(tmp_path):
+    (tmp_path / "x.lz4").write_bytes(b"")
+    with pytest.raises(ArchiveError, match=r"none of \.gz, \.bz2, \.xz"):
+        extract_single(tmp_path / "x.lz4")
 
 
 def test_a_link_already_in_the_destination_is_not_followed(tmp_path):
@@ -167,7 +193,7 @@ def test_a_web_page_is_named(tmp_path):
     with pytest.raises(ArchiveError, match="HTML page"):
         extract(tmp_path / "page.tgz", tmp_path / "out")
     with pytest.raises(ArchiveError, match="HTML page"):
-        extract_gzip(tmp_path / "page.tgz", tmp_path / "x")
+        extract_single((tmp_path / "page.tgz").rename(tmp_path / "page.gz"), tmp_path / "x")
 
 
 @given(data=st.data())

@@ -12,7 +12,7 @@ from ...core.errors import fail
 from ...utils.archive import extract
 from ...utils.download import Expected, download
 from .folder import default_loader
-from .vision import Transform, VisionDataset, search_roots
+from .vision import Transform, VisionDataset, default_root, search_roots
 
 NOT_FOUND = "Dataset not found. You can use download=True to download it"
 NOT_WHOLE = "Dataset not found or corrupted. You can use download=True to download it"
@@ -82,8 +82,37 @@ def choose(value: str, name: str, choices: Sequence[str]) -> str:
     return value
 
 
-def need(found: Iterable[Path], text: str = NOT_FOUND) -> None:
-    """Raise RuntimeError `text` with the paths that are missing, if any is."""
+def find_home(
+    root: Root | None,
+    *names: str,
+    below: Sequence[str] = ("",),
+    has: Callable[[Path], bool] = Path.exists,
+) -> Path:
+    """The first folder that has all of `names`, else the data set's own.
+
+    Looked through are the folders `below` of `$RUSHLIGHT_DATA`, `root` and the cache; the data
+    set's own is the first of `below`, in `root` or without one in the cache. `has` says whether
+    what a name stands for is there.
+
+    >>> find_home("no-such-root", "no-such-file", below=["food"]).as_posix()
+    'no-such-root/food'
+    """
+    for home in search_roots(root):
+        for part in below:
+            if all(has(home / part / name) for name in names):
+                return home / part
+    return (default_root() if root is None else Path(root).expanduser()) / below[0]
+
+
+def need(
+    found: Sequence[Path], text: str = NOT_FOUND, fetch: Callable[[], object] | None = None
+) -> None:
+    """Raise RuntimeError `text` with the paths that are missing, if any is and `fetch` is no help.
+
+    Without `fetch` nothing may be fetched.
+    """
+    if fetch is not None and not all(path.exists() for path in found):
+        fetch()
     missing = [path for path in found if not path.exists()]
     if missing:
         raise fail(RuntimeError, text, *(f"{path} is missing" for path in missing))
@@ -97,29 +126,27 @@ def read_lines(path: Path) -> list[str]:
 class ListedPictures(VisionDataset):
     """Pictures in files, each with a label: what most sets here are once they are listed.
 
-    A subclass says in `_archives` what is fetched into `_base_folder`, in `_needed` what must be
-    there then, and in `_list` yields (path, label) pairs.
+    A subclass says in `_folder` where below a root it lies (`_base_folder` is that), in
+    `_archives` what is fetched into it, in `_names` what must be there then, and in `_list`
+    yields (path, label) pairs.
     """
 
     _image_files: list[Any]
     _labels: list[Any]
     _missing = NOT_FOUND
+    _folder = ""
 
     def __init__(
         self,
         root: Root,
-        base: str,
-        download: bool,
-        transform: Transform | None,
-        target_transform: Transform | None,
+        transform: Transform | None = None,
+        target_transform: Transform | None = None,
+        download: bool = False,
         loader: Loader = default_loader,
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.loader = loader
-        for home in (*search_roots(root), self._home):
-            self._base_folder = home / base
-            if all(path.exists() for path in self._needed()):
-                break
+        self._base_folder = find_home(root, *self._names(), below=[self._folder])
         if download:
             self.download()
         need(self._needed(), self._missing)
@@ -135,9 +162,13 @@ class ListedPictures(VisionDataset):
     def _archives(self) -> Iterable[Archive]:
         raise NotImplementedError
 
-    def _needed(self) -> Iterable[Path]:
-        """The paths without which there is no data set."""
-        return (self._base_folder,)
+    def _names(self) -> Sequence[str]:
+        """What there must be in `_base_folder`."""
+        raise NotImplementedError
+
+    def _needed(self) -> list[Path]:
+        """The paths of `_names`."""
+        return [self._base_folder / name for name in self._names()]
 
     def _list(self) -> Iterable[tuple[Any, Any]]:
         raise NotImplementedError
@@ -165,7 +196,6 @@ class SplitPictures(ListedPictures):
     """Listed pictures of which the argument `split` takes a part."""
 
     _splits: Sequence[str] = ("train", "test")
-    _folder = ""
 
     def __init__(
         self,
@@ -177,7 +207,7 @@ class SplitPictures(ListedPictures):
         loader: Loader = default_loader,
     ) -> None:
         self._split = choose(split, "split", self._splits)
-        super().__init__(root, self._folder, download, transform, target_transform, loader)
+        super().__init__(root, transform, target_transform, download, loader)
 
     def extra_repr(self) -> str:
         return f"split={self._split}"

@@ -15,9 +15,9 @@ from ...core.errors import fail
 from ...utils.download import Expected, download
 from ...utils.errors import DataError
 from ..io import as_image
-from .archives import NOT_WHOLE, Archive, Root, choose, need, read_lines
+from .archives import NOT_FOUND, NOT_WHOLE, Archive, Root, choose, find_home, need, read_lines
 from .matlab import read_matlab
-from .vision import Transform, VisionDataset, search_roots
+from .vision import Transform, VisionDataset
 
 
 class ArrayPictures(VisionDataset):
@@ -36,11 +36,9 @@ class ArrayPictures(VisionDataset):
         return len(self.data)
 
     def _find(self, *names: str) -> list[Path]:
-        """The files' paths in the first root that has all of them, else in `root`."""
-        for home in search_roots(self.root):
-            if all((home / name).exists() for name in names):
-                return [home / name for name in names]
-        return [self._home / name for name in names]
+        """The files' paths, together where they are or are to be."""
+        home = find_home(self.root, *names)
+        return [home / name for name in names]
 
 
 class STL10(ArrayPictures):
@@ -75,9 +73,7 @@ class STL10(ArrayPictures):
         names = [f"{part}_X.bin" for part in parts]
         names += [f"{part}_y.bin" for part in parts if part != "unlabeled"]
         paths = self._find(*(f"{self.base_folder}/{name}" for name in names))
-        if download and not all(path.exists() for path in paths):
-            self.download()
-        need(paths, NOT_WHOLE)
+        need(paths, NOT_WHOLE, self.download if download else None)
         self.folder = paths[0].parent
         loaded = [self._load(part) for part in parts]
         self.data = np.concatenate([pictures for pictures, _ in loaded])
@@ -155,9 +151,7 @@ class SVHN(ArrayPictures):
         self.split = choose(split, "split", tuple(self.split_list))
         self.url, self.filename, self.file_md5 = self.split_list[split]
         (path,) = self._find(self.filename)
-        if download and not path.exists():
-            self.download()
-        need([path], NOT_WHOLE)
+        need([path], NOT_WHOLE, self.download if download else None)
         found = read_matlab(path, squeeze=False)
         self.data = found["X"].transpose(3, 2, 0, 1)
         self.labels = found["y"].astype(np.int64).reshape(-1) % 10  # MATLAB's ten is our nought
@@ -198,11 +192,14 @@ class USPS(ArrayPictures):
         (path,) = self._find(name)
         if download and not path.exists():
             Archive(self.url + name, self.files[bool(train)]).fetch(self._home)
-        rows = [line.split() for line in bz2.decompress(path.read_bytes()).decode().splitlines()]
         try:
+            text = bz2.decompress(path.read_bytes()).decode()
+            rows = [line.split() for line in text.splitlines()]
             values = [[value.split(":")[-1] for value in row[1:]] for row in rows]
             grey = np.array(values, np.float32).reshape(-1, 16, 16)
-        except ValueError as error:
+        except FileNotFoundError:
+            raise
+        except (ValueError, OSError, EOFError) as error:
             raise fail(DataError, f"{path}: rows that are not 256 numbers", str(error)) from error
         self.data = ((grey + 1) / 2 * 255).astype(np.uint8)
         self.targets = [int(row[0]) - 1 for row in rows]
@@ -235,9 +232,7 @@ class SEMEION(ArrayPictures):
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         (path,) = self._find(self.filename)
-        if download and not path.exists():
-            self.download()
-        need([path], NOT_WHOLE)
+        need([path], NOT_WHOLE, self.download if download else None)
         table = np.loadtxt(path, ndmin=2)
         self.data = (table[:, :256] * 255).astype(np.uint8).reshape(-1, 16, 16)
         self.labels = np.nonzero(table[:, 256:])[1]
@@ -278,11 +273,8 @@ class MovingMNIST(VisionDataset):
                 f"`split_ratio` should be `1 <= split_ratio <= 19`, but got {split_ratio} instead."
             )
         self.split_ratio = split_ratio
-        places = [home / self._file for home in search_roots(root)]
-        path = next((one for one in places if one.exists()), self._home / self._file)
-        if download and not path.exists():
-            self.download()
-        need([path], "Dataset not found. You can use download=True to download it.")
+        path = find_home(root, self._file) / self._file
+        need([path], NOT_FOUND + ".", self.download if download else None)
         films = rl.from_numpy(np.load(path, allow_pickle=False))
         part = {"train": slice(split_ratio), "test": slice(split_ratio, None)}
         films = films[part.get(split or "", slice(None))]
@@ -319,12 +311,12 @@ class FER2013(VisionDataset):
     ) -> None:
         self._split = choose(split, "split", ("train", "test"))
         super().__init__(root, transform=transform, target_transform=target_transform)
-        folder = self._home / "fer2013"
         names = ["fer2013.csv", "icml_face_data.csv", f"{split}.csv"]
-        path = next((folder / one for one in names if (folder / one).exists()), folder / names[-1])
+        paths = [find_home(root, name, below=["fer2013"]) / name for name in names]
+        path = next((one for one in paths if one.exists()), paths[-1])
         if not path.exists():
             raise RuntimeError(
-                f"{path.name} not found in {folder} or corrupted. You can download it from "
+                f"{path.name} not found in {path.parent} or corrupted. You can download it from "
                 "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-"
                 "recognition-challenge"
             )

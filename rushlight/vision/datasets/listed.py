@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class Food101(SplitPictures):
             "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz", "85eeb15f3717b99a5da872d97d918f87"
         )
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "food-101/meta", self._base_folder / "food-101/images")
+    def _names(self) -> Sequence[str]:
+        return "food-101/meta", "food-101/images"
 
     def _list(self) -> Iterable[tuple[Path, int]]:
         meta, images = self._needed()
@@ -60,6 +60,8 @@ class DTD(ListedPictures):
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.DTD.html
     """
 
+    _folder = "dtd"
+
     def __init__(
         self,
         root: Root,
@@ -77,16 +79,16 @@ class DTD(ListedPictures):
                 f"but got {partition} instead"
             )
         self._partition = partition
-        super().__init__(root, "dtd", download, transform, target_transform, loader)
+        super().__init__(root, transform, target_transform, download, loader)
 
     def _archives(self) -> Iterable[Archive]:
         yield Archive(OXFORD + "dtd/download/dtd-r1.0.1.tar.gz", "fff73e5086ae6bdbea199a49dfb8a4c1")
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "dtd",)
+    def _names(self) -> Sequence[str]:
+        return ("dtd",)
 
     def _list(self) -> Iterable[tuple[Path, int]]:
-        folder = self._base_folder / "dtd"
+        (folder,) = self._needed()
         names = read_lines(folder / "labels" / f"{self._split}{self._partition}.txt")
         numbers = self._name_classes(sorted({name.split("/")[0] for name in names}))
         for name in names:
@@ -123,16 +125,16 @@ class FGVCAircraft(ListedPictures):
     ) -> None:
         self._split = choose(split, "split", ("train", "val", "trainval", "test"))
         self._annotation_level = choose(annotation_level, "annotation_level", tuple(self._levels))
-        super().__init__(root, "", download, transform, target_transform, loader)
+        super().__init__(root, transform, target_transform, download, loader)
 
     def _archives(self) -> Iterable[Archive]:
         yield Archive(OXFORD + "fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz")
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "fgvc-aircraft-2013b",)
+    def _names(self) -> Sequence[str]:
+        return ("fgvc-aircraft-2013b/data",)
 
     def _list(self) -> Iterable[tuple[str, int]]:
-        folder = self._base_folder / "fgvc-aircraft-2013b" / "data"
+        (folder,) = self._needed()
         numbers = self._name_classes(read_lines(folder / self._levels[self._annotation_level]))
         for line in read_lines(folder / f"images_{self._annotation_level}_{self._split}.txt"):
             picture, name = line.split(" ", 1)
@@ -150,16 +152,6 @@ class GTSRB(SplitPictures):
 
     _folder = "gtsrb"
 
-    def __init__(
-        self,
-        root: Root,
-        split: str = "train",
-        transform: Transform | None = None,
-        target_transform: Transform | None = None,
-        download: bool = False,
-    ) -> None:
-        super().__init__(root, split, transform, target_transform, download)
-
     def _archives(self) -> Iterable[Archive]:
         address = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"
         if self._split == "train":
@@ -168,9 +160,8 @@ class GTSRB(SplitPictures):
         yield Archive(address + "GTSRB_Final_Test_Images.zip", "c7e4e6327067d32654124b0fe9e82185")
         yield Archive(address + "GTSRB_Final_Test_GT.zip", "fe31e9c9270bbcd7b84b7f21a9d9d9e5")
 
-    def _needed(self) -> Iterable[Path]:
-        part = "Training" if self._split == "train" else "Final_Test/Images"
-        return (self._base_folder / "GTSRB" / part,)
+    def _names(self) -> Sequence[str]:
+        return ("GTSRB/Training" if self._split == "train" else "GTSRB/Final_Test/Images",)
 
     def _list(self) -> Iterable[tuple[str, int]]:
         (folder,) = self._needed()
@@ -199,10 +190,9 @@ class RenderedSST2(SplitPictures):
     def _archives(self) -> Iterable[Archive]:
         yield Archive(CLIP + "rendered-sst2.tgz", "2384d08e9dcfa4bd55b324e610496ee5")
 
-    def _needed(self) -> Iterable[Path]:
+    def _names(self) -> Sequence[str]:
         part = "valid" if self._split == "val" else self._split
-        folder = self._base_folder / "rendered-sst2" / part
-        return folder / "negative", folder / "positive"
+        return [f"rendered-sst2/{part}/{label}" for label in ("negative", "positive")]
 
     def _list(self) -> Iterable[tuple[str, int]]:
         negative, _ = self._needed()
@@ -230,11 +220,11 @@ class CLEVRClassification(SplitPictures):
             "b11922020e72d0cd9154779b2d3d07d2",
         )
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "CLEVR_v1.0",)
+    def _names(self) -> Sequence[str]:
+        return ("CLEVR_v1.0",)
 
     def _list(self) -> Iterable[tuple[Path, int | None]]:
-        folder = self._base_folder / "CLEVR_v1.0"
+        (folder,) = self._needed()
         counts: dict[str, int] = {}
         if self._split != "test":
             path = folder / "scenes" / f"CLEVR_{self._split}_scenes.json"
@@ -253,27 +243,17 @@ class SUN397(ListedPictures):
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SUN397.html
     """
 
-    def __init__(
-        self,
-        root: Root,
-        transform: Transform | None = None,
-        target_transform: Transform | None = None,
-        download: bool = False,
-        loader: Loader = default_loader,
-    ) -> None:
-        super().__init__(root, "", download, transform, target_transform, loader)
-
     def _archives(self) -> Iterable[Archive]:
         yield Archive(
             "http://vision.princeton.edu/projects/2010/SUN/SUN397.tar.gz",
             "8ca2778205c41d23104230ba66911c7a",
         )
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "SUN397",)
+    def _names(self) -> Sequence[str]:
+        return ("SUN397",)
 
     def _list(self) -> Iterable[tuple[Path, int]]:
-        folder = self._base_folder / "SUN397"
+        (folder,) = self._needed()
         # a line is "/a/abbey": the letter is only a folder
         numbers = self._name_classes([line[3:] for line in read_lines(folder / "ClassName.txt")])
         for picture in folder.rglob("sun_*.jpg"):
@@ -294,7 +274,7 @@ class Imagenette(ListedPictures):
         "320px": ("imagenette2-320", "3df6f0d01a2c9592104656642f5e78a3"),
         "160px": ("imagenette2-160", "e793b78cc4c9e9a4ccc0c1155377a412"),
     }
-    _names: dict[str, tuple[str, ...]] = {
+    _called: dict[str, tuple[str, ...]] = {
         "n01440764": ("tench", "Tinca tinca"),
         "n02102040": ("English springer", "English springer spaniel"),
         "n02979186": ("cassette player",),
@@ -320,20 +300,20 @@ class Imagenette(ListedPictures):
     ) -> None:
         self._split = choose(split, "split", ("train", "val"))
         self._size = choose(size, "size", tuple(self._sizes))
-        super().__init__(root, "", download, transform, target_transform, loader)
+        super().__init__(root, transform, target_transform, download, loader)
 
     def _archives(self) -> Iterable[Archive]:
         name, md5 = self._sizes[self._size]
         yield Archive(f"https://s3.amazonaws.com/fast-ai-imageclas/{name}.tgz", md5)
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / self._sizes[self._size][0],)
+    def _names(self) -> Sequence[str]:
+        return (self._sizes[self._size][0],)
 
     def _list(self) -> Iterable[tuple[str, int]]:
         (folder,) = self._needed()
         self.wnids, self.wnid_to_idx = find_classes(folder / self._split)
-        self.classes: list[Any] = [self._names[one] for one in self.wnids]
+        self.classes: list[Any] = [self._called[one] for one in self.wnids]
         self.class_to_idx = {
-            name: number for one, number in self.wnid_to_idx.items() for name in self._names[one]
+            name: number for one, number in self.wnid_to_idx.items() for name in self._called[one]
         }
         yield from make_dataset(folder / self._split, self.wnid_to_idx, extensions=".jpeg")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import string
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +10,13 @@ import numpy as np
 
 import rushlight as rl
 
-from ...utils.archive import extract
+from ...utils.archive import extract, extract_single
 from ...utils.download import Expected, download
 from ...utils.errors import DataError
 from ..io import as_image
-from .archives import Root, choose, need
+from .archives import NOT_FOUND, Root, choose, find_home, need
 from .idx import read_idx
-from .vision import GreyPictures, search_roots
+from .vision import GreyPictures
 
 # pairs of letters that look alike by hand are one class in the merged parts
 MERGED = set("cijklmopsuvwxyz")
@@ -28,13 +26,16 @@ class _Parts(GreyPictures):
     """Grey pictures in two IDX files whose names say the part."""
 
     def _load(self, names: tuple[str, str], may_download: bool) -> tuple[np.ndarray, np.ndarray]:
-        folders = list(self._folders())
-        found = next((one for one in folders if all(_either(one, name) for name in names)), None)
-        if found is None and may_download:
+        kind = type(self).__name__
+        below = f"{kind}/raw", kind, ""
+        self.folder = find_home(
+            self.root, *names, below=below, has=lambda one: _either(one).exists()
+        )
+        paths = [self.folder / name for name in names]
+        if may_download and not all(_either(path).exists() for path in paths):
             self.download()
-        self.folder = found or Path(self.raw_folder)
-        paths = [_either(self.folder, name) or self.folder / name for name in names]
-        need(paths, "Dataset not found. You can use download=True to download it")
+        paths = [_either(path) for path in paths]
+        need(paths, NOT_FOUND)
         images, labels = read_idx(paths[0]), read_idx(paths[1])
         if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(labels):
             raise DataError(
@@ -42,12 +43,6 @@ class _Parts(GreyPictures):
                 f"got {images.dtype} {images.shape} and {labels.shape}"
             )
         return images, labels
-
-    def _folders(self) -> Iterable[Path]:
-        for root in search_roots(self.root):
-            yield root / type(self).__name__ / "raw"
-            yield root / type(self).__name__
-            yield root
 
     @property
     def raw_folder(self) -> str:
@@ -59,9 +54,10 @@ class _Parts(GreyPictures):
         raise NotImplementedError
 
 
-def _either(folder: Path, name: str) -> Path | None:
-    """The path of a file, packed or not; None if there is neither."""
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+def _either(path: Path) -> Path:
+    """The path of a file, or where only its packed form is there that form's."""
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.is_file() and not path.is_file() else path
 
 
 class EMNIST(_Parts):
@@ -165,7 +161,7 @@ class QMNIST(_Parts):
             path = Path(self.raw_folder) / name
             download(self.address + name, path, Expected(md5=md5))
             if path.suffix == ".xz":
-                path.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
+                extract_single(path)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         target = self.targets[index]

@@ -18,6 +18,7 @@ from .archives import (
     Root,
     SplitPictures,
     choose,
+    find_home,
     need,
     read_lines,
 )
@@ -50,8 +51,8 @@ class Flowers102(SplitPictures):
         ):
             yield Archive(OXFORD + "flowers/102/" + name, md5)
 
-    def _needed(self) -> Iterable[Path]:
-        return [self._base_folder / name for name in ("jpg", "imagelabels.mat", "setid.mat")]
+    def _names(self) -> Sequence[str]:
+        return "jpg", "imagelabels.mat", "setid.mat"
 
     def _list(self) -> Iterable[tuple[Path, int]]:
         pictures, labels, parts = self._needed()
@@ -82,10 +83,10 @@ class StanfordCars(SplitPictures):
             f"files of your own are looked for in {self._base_folder}",
         )
 
-    def _needed(self) -> Iterable[Path]:
-        base, train = self._base_folder, self._split == "train"
-        labels = "devkit/cars_train_annos.mat" if train else "cars_test_annos_withlabels.mat"
-        return base / labels, base / ("cars_train" if train else "cars_test")
+    def _names(self) -> Sequence[str]:
+        if self._split == "train":
+            return "devkit/cars_train_annos.mat", "cars_train"
+        return "cars_test_annos_withlabels.mat", "cars_test"
 
     def _list(self) -> Iterable[tuple[str, int]]:
         labels, pictures = self._needed()
@@ -124,11 +125,10 @@ class OxfordIIITPet(VisionDataset):
         known = ("category", "binary-category", "segmentation")
         self._target_types = [choose(kind, "target_types", known) for kind in kinds]
         super().__init__(root, transforms, transform, target_transform)
-        self._base_folder = self._home / "oxford-iiit-pet"
-        needed = self._base_folder / "images", self._base_folder / "annotations"
-        if download and not all(path.exists() for path in needed):
-            self.download()
-        need(needed, NOT_FOUND)
+        names = "images", "annotations"
+        self._base_folder = find_home(root, *names, below=["oxford-iiit-pet"])
+        needed = [self._base_folder / name for name in names]
+        need(needed, NOT_FOUND, self.download if download else None)
         self._read(*needed)
 
     def download(self) -> None:
@@ -169,16 +169,13 @@ class OxfordIIITPet(VisionDataset):
         return (self._labels if kind == "category" else self._bin_labels)[index]
 
 
-class Caltech256(ListedPictures):
-    """30,607 pictures of 257 kinds of things; needs Pillow.
-
-    Files: `root/caltech256/256_ObjectCategories/001.ak47/001_0001.jpg`, ...
-    Raises: RuntimeError "Dataset not found or corrupted...".
-    Source: G. Griffin, A. Holub, P. Perona, 2007;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Caltech256.html
-    """
+class _Caltech(ListedPictures):
+    """Pictures in a folder for each category, their names counted from 1 as `_picture` says."""
 
     _missing = NOT_WHOLE
+    _picture: str
+    categories: list[str]
+    index: list[int]
 
     def __init__(
         self,
@@ -187,27 +184,18 @@ class Caltech256(ListedPictures):
         target_transform: Transform | None = None,
         download: bool = False,
     ) -> None:
-        super().__init__(root, "caltech256", download, transform, target_transform, load_pillow)
+        super().__init__(root, transform, target_transform, download, load_pillow)
         self.root = str(self._base_folder)
-
-    def _archives(self) -> Iterable[Archive]:
-        yield Archive(
-            "https://data.caltech.edu/records/nyy15-4j048/files/256_ObjectCategories.tar",
-            "67b4f42ca05d46448c6bb8ecd2220f6d",
-        )
-
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "256_ObjectCategories",)
 
     def _list(self) -> Iterable[tuple[Path, int]]:
         (folder,) = self._needed()
-        self.categories = sorted(path.name for path in folder.iterdir())
-        self.index: list[int] = []
+        names = {path.name for path in folder.iterdir()} - {"BACKGROUND_Google"}
+        self.categories, self.index = sorted(names), []
         for number, name in enumerate(self.categories):
             count = len(list((folder / name).glob("*.jpg")))
             self.index.extend(range(1, count + 1))
             for one in range(1, count + 1):
-                yield folder / name / f"{number + 1:03d}_{one:04d}.jpg", number
+                yield folder / name / self._picture.format(category=number + 1, one=one), number
 
     @property
     def y(self) -> list[int]:
@@ -215,7 +203,29 @@ class Caltech256(ListedPictures):
         return self._labels
 
 
-class Caltech101(ListedPictures):
+class Caltech256(_Caltech):
+    """30,607 pictures of 257 kinds of things; needs Pillow.
+
+    Files: `root/caltech256/256_ObjectCategories/001.ak47/001_0001.jpg`, ...
+    Raises: RuntimeError "Dataset not found or corrupted...".
+    Source: G. Griffin, A. Holub, P. Perona, 2007;
+    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Caltech256.html
+    """
+
+    _folder = "caltech256"
+    _picture = "{category:03d}_{one:04d}.jpg"
+
+    def _archives(self) -> Iterable[Archive]:
+        yield Archive(
+            "https://data.caltech.edu/records/nyy15-4j048/files/256_ObjectCategories.tar",
+            "67b4f42ca05d46448c6bb8ecd2220f6d",
+        )
+
+    def _names(self) -> Sequence[str]:
+        return ("256_ObjectCategories",)
+
+
+class Caltech101(_Caltech):
     """9,146 pictures of 101 kinds of things, with outlines; needs Pillow (outlines: SciPy).
 
     Arguments: `target_type` is "category", "annotation" (the outline, (2, points)) or a list of
@@ -225,7 +235,8 @@ class Caltech101(ListedPictures):
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Caltech101.html
     """
 
-    _missing = NOT_WHOLE
+    _folder = "caltech101"
+    _picture = "image_{one:04d}.jpg"
     # folders of outlines that are not named as those of their pictures
     _outlines = {
         "Faces": "Faces_2", "Faces_easy": "Faces_3", "Motorbikes": "Motorbikes_16",
@@ -243,8 +254,8 @@ class Caltech101(ListedPictures):
         kinds = [target_type] if isinstance(target_type, str) else target_type
         known = ("category", "annotation")
         self.target_type = [choose(kind, "target_type", known) for kind in kinds]
-        super().__init__(root, "caltech101", download, transform, target_transform, load_pillow)
-        self.root = str(self._base_folder)
+        super().__init__(root, transform, target_transform, download)
+        self.annotation_categories = [self._outlines.get(one, one) for one in self.categories]
 
     def download(self) -> None:
         """Fetch the archive and unpack the two packed in it."""
@@ -257,25 +268,8 @@ class Caltech101(ListedPictures):
         for packed in sorted((base / "caltech-101").glob("*.tar*")):
             extract(packed, base)
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / "101_ObjectCategories",)
-
-    def _list(self) -> Iterable[tuple[Path, int]]:
-        (folder,) = self._needed()
-        names = {path.name for path in folder.iterdir()} - {"BACKGROUND_Google"}
-        self.categories = sorted(names)
-        self.annotation_categories = [self._outlines.get(one, one) for one in self.categories]
-        self.index: list[int] = []
-        for number, name in enumerate(self.categories):
-            count = len(list((folder / name).iterdir()))
-            self.index.extend(range(1, count + 1))
-            for one in range(1, count + 1):
-                yield folder / name / f"image_{one:04d}.jpg", number
-
-    @property
-    def y(self) -> list[int]:
-        """The label of each picture."""
-        return self._labels
+    def _names(self) -> Sequence[str]:
+        return ("101_ObjectCategories",)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = load_pillow(self._image_files[index])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,10 +22,11 @@ from .archives import (
     Root,
     choose,
     fetch_from_drive,
+    find_home,
     need,
     read_lines,
 )
-from .vision import Transform, VisionDataset, search_roots
+from .vision import Transform, VisionDataset
 
 VOC_ARCHIVES = {
     "2012": ("VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd"),
@@ -59,18 +60,29 @@ class _VOC(VisionDataset):
         sets = ["train", "trainval", "val"] + (["test"] if year == "2007" else [])
         self.image_set = choose(image_set, "image_set", sets)
         base = ("TrainVal/" if year == "2011" else "") + f"VOCdevkit/VOC{year}"
-        homes = [*search_roots(root), self._home]
-        folder = next((home / base for home in homes if (home / base).is_dir()), homes[-1] / base)
-        if download:
-            key = "2007-test" if image_set == "test" else year
-            name, md5 = VOC_ARCHIVES[key]
-            address = f"https://thor.robots.ox.ac.uk/pascal/VOC/voc{year}/{name}"
-            Archive(address, md5).fetch(self._home)
+        listed = f"ImageSets/{self._lists}/{image_set}.txt"
+        folder = find_home(root, listed, below=[base])
+        if download and not (folder / listed).exists():
+            self._download()
         need([folder], NOT_WHOLE)
-        names = read_lines(folder / "ImageSets" / self._lists / f"{image_set}.txt")
+        names = read_lines(folder / listed)
         self.images = [str(folder / "JPEGImages" / f"{name}.jpg") for name in names]
         where, end = self._targets
         self.targets = [str(folder / where / f"{name}{end}") for name in names]
+
+    def _download(self) -> None:
+        """Fetch the archive of this year and part and unpack it below `root`."""
+        name, md5 = VOC_ARCHIVES["2007-test" if self.image_set == "test" else self.year]
+        address = f"https://thor.robots.ox.ac.uk/pascal/VOC/voc{self.year}/{name}"
+        Archive(address, md5).fetch(self._home)
+
+    def _read(self, path: Path) -> Any:
+        """The target in a file."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image = load_pillow(self.images[index], "RGB")
+        return self._transformed(image, self._read(Path(self.targets[index])))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -94,9 +106,8 @@ class VOCSegmentation(_VOC):
         """The paths of the targets."""
         return self.targets
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = load_pillow(self.images[index], "RGB")
-        return self._transformed(image, load_pillow(self.masks[index]))
+    def _read(self, path: Path) -> Any:
+        return load_pillow(path)
 
 
 class VOCDetection(_VOC):
@@ -117,11 +128,7 @@ class VOCDetection(_VOC):
         """The paths of the targets."""
         return self.targets
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = load_pillow(self.images[index], "RGB")
-        return self._transformed(image, self._annotation(Path(self.annotations[index])))
-
-    def _annotation(self, path: Path) -> dict[str, Any]:
+    def _read(self, path: Path) -> dict[str, Any]:
         text = path.read_bytes()
         # entities are what makes an XML file of a kilobyte fill the memory; VOC has none
         if b"<!ENTITY" in text:
@@ -264,6 +271,7 @@ class Omniglot(ListedPictures):
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Omniglot.html
     """
 
+    _folder = "omniglot-py"
     _missing = NOT_WHOLE
     zips_md5 = {
         "images_background": "68d2efa1b9178cc56df9314c21c6e718",
@@ -281,17 +289,15 @@ class Omniglot(ListedPictures):
     ) -> None:
         self.background = background
         self._part = "images_background" if background else "images_evaluation"
-        super().__init__(
-            root, "omniglot-py", download, transform, target_transform, loader or _grey
-        )
+        super().__init__(root, transform, target_transform, download, loader or _grey)
         self.root = str(self._base_folder)
 
     def _archives(self) -> Iterable[Archive]:
         address = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
         yield Archive(f"{address}{self._part}.zip", self.zips_md5[self._part])
 
-    def _needed(self) -> Iterable[Path]:
-        return (self._base_folder / self._part,)
+    def _names(self) -> Sequence[str]:
+        return (self._part,)
 
     def _list(self) -> Iterable[tuple[Path, int]]:
         (folder,) = self._needed()
@@ -347,13 +353,10 @@ class CelebA(VisionDataset):
         self.target_type = target_type if isinstance(target_type, list) else [target_type]
         if not self.target_type and target_transform is not None:
             raise RuntimeError("target_transform is specified but target_type is empty")
-        self._folder = self._home / self.base_folder
-        lists = [self._folder / name for _, _, name in self.file_list[1:]]
-        if download and not all(
-            path.exists() for path in (self._folder / "img_align_celeba", *lists)
-        ):
-            self.download()
-        need([self._folder / "img_align_celeba", *lists], NOT_WHOLE)
+        names = "img_align_celeba", *(name for _, _, name in self.file_list[1:])
+        self._folder = find_home(root, *names, below=[self.base_folder])
+        paths = [self._folder / name for name in names]
+        need(paths, NOT_WHOLE, self.download if download else None)
         name = split.lower() if isinstance(split, str) else split
         self._load(choose(name, "split", ("train", "valid", "test", "all")))
 

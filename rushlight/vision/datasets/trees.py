@@ -14,7 +14,7 @@ import rushlight as rl
 from ...core.errors import fail
 from ...utils.archive import extract
 from ...utils.download import Expected
-from .archives import Archive, Loader, Root, choose, need
+from .archives import Archive, Loader, Root, choose, find_home, need
 from .folder import ImageFolder, default_loader
 from .listed import CLIP
 from .matlab import read_matlab
@@ -38,15 +38,13 @@ class EuroSAT(ImageFolder):
         download: bool = False,
         loader: Loader = default_loader,
     ) -> None:
-        base = Path(root).expanduser() / "eurosat"
+        base = find_home(root, "2750", below=["eurosat"])
         address = "https://huggingface.co/datasets/torchgeo/eurosat/resolve/"
         archive = Archive(
             address + "c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip",
             "c8fa014336c82ac7804f0398fcb19387",
         )
-        if download and not (base / "2750").exists():
-            archive.fetch(base)
-        need([base / "2750"])
+        need([base / "2750"], fetch=(lambda: archive.fetch(base)) if download else None)
         super().__init__(base / "2750", transform, target_transform, loader)
         self.root = os.path.expanduser(root)
 
@@ -70,12 +68,11 @@ class Country211(ImageFolder):
         loader: Loader = default_loader,
     ) -> None:
         self._split = choose(split, "split", ("train", "valid", "test"))
-        home = Path(root).expanduser()
-        if download and not (home / "country211").exists():
-            Archive(CLIP + "country211.tgz", "84988d7644798601126c29e9877aab6a").fetch(home)
-        need([home / "country211"])
+        home = find_home(root, "country211")
+        archive = Archive(CLIP + "country211.tgz", "84988d7644798601126c29e9877aab6a")
+        need([home / "country211"], fetch=(lambda: archive.fetch(home)) if download else None)
         super().__init__(home / "country211" / split, transform, target_transform, loader)
-        self.root = str(home)
+        self.root = os.path.expanduser(root)
 
 
 class ImageNet(ImageFolder):
@@ -98,7 +95,7 @@ class ImageNet(ImageFolder):
 
     def __init__(self, root: Root, split: str = "train", **kwargs: Any) -> None:
         self.split = choose(split, "split", ("train", "val"))
-        self._place = Path(root).expanduser()
+        self._place = find_home(root, "meta.bin", split)
         self._parse()
         names, _ = rl.load(self._place / "meta.bin", weights_only=True)
         super().__init__(self.split_folder, **kwargs)

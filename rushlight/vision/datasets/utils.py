@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...utils.archive import extract
+from ...utils.archive import SINGLE, extract, extract_single
 from ...utils.download import Expected, download, file_digest
 from .archives import choose, fetch_from_drive
 
@@ -30,7 +26,6 @@ __all__ = [
 ]
 
 Location = str | os.PathLike[str]
-SINGLE = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def calculate_md5(fpath: Location, chunk_size: int = 1024 * 1024) -> str:
@@ -96,8 +91,7 @@ def extract_archive(
         result = folder
     elif packed in SINGLE:
         result = folder / source.name.replace(packed, "")
-        with SINGLE[packed](source, "rb") as opened, open(result, "wb") as file:
-            shutil.copyfileobj(opened, file)
+        extract_single(source, result)
     else:
         raise RuntimeError(_unknown(source, packed))
     if remove_finished:
