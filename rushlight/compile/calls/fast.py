@@ -70,7 +70,7 @@ class _Writer:
         self.names: dict[str, Any] = {
             **NAMES, "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
-            "new": Tensor.__new__,
+            "new": object.__new__,  # Tensor.__new__ is what users construct by
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
             "owner_of": owner_of,
         }  # fmt: skip
