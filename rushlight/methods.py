@@ -155,7 +155,6 @@ def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
     Raises: RuntimeError where `other` does not broadcast to this shape, and for a leaf that
     requires grad while gradients are recorded.
 
-
     >>> import rushlight as torch
     >>> torch.zeros(2, 2).copy_(torch.tensor([1, 2]))
     tensor([[1., 2.],
@@ -231,7 +230,6 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     """The tensor with another type or on another device; itself where nothing changes.
 
     `x.to(torch.float64)`, `x.to("cpu")`, `x.to(other)` and both together by name.
-
 
     >>> import rushlight as torch
     >>> x = torch.tensor([1, 2])

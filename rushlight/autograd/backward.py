@@ -267,7 +267,6 @@ def tensor_backward(
 
     Args: `gradient` has the tensor's shape, and is not needed for a single number.
 
-
     >>> import rushlight as torch
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x ** 2).backward(torch.tensor([1.0, 10.0]))

@@ -303,7 +303,6 @@ def register_post_accumulate_grad_hook(
 
     Raises: RuntimeError for other tensors. The result removes the hook again.
 
-
     >>> import rushlight as torch
     >>> w = torch.ones(2, requires_grad=True)
     >>> handle = w.register_post_accumulate_grad_hook(lambda w: print(w.grad))
@@ -326,7 +325,6 @@ def retain_grad(self: Tensor) -> None:
     """Let this non-leaf keep its gradient in `.grad` too.
 
     Raises: RuntimeError for a tensor that requires no grad.
-
 
     >>> import rushlight as torch
     >>> w = torch.ones(2, requires_grad=True)

@@ -100,7 +100,7 @@ class Tensor:
 
     @property
     def layout(self) -> dtypes.layout:
-        """ow the values are laid out: strided, unless the tensor is sparse.
+        """How the values are laid out: strided, unless the tensor is sparse.
 
         >>> import rushlight as torch
         >>> torch.ones(1).layout, torch.eye(2).to_sparse().layout
@@ -110,7 +110,7 @@ class Tensor:
 
     @property
     def is_leaf(self) -> bool:
-        """hether no recorded operation made it: what the user made, and what needs no gradient.
+        """Whether no recorded operation made it: what the user made, and what needs no gradient.
 
         >>> import rushlight as torch
         >>> w = torch.ones(2, requires_grad=True)
@@ -124,7 +124,6 @@ class Tensor:
         """Whether operations on it are recorded.
 
         Raises: RuntimeError when set on other than a leaf, or to True for whole numbers.
-
 
         >>> import rushlight as torch
         >>> w = torch.ones(2)

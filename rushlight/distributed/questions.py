@@ -98,7 +98,6 @@ def get_rank(group: Any = None) -> int:
 
     Raises: ValueError before `init_process_group`.
 
-
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     >>> dist.get_rank()
@@ -113,7 +112,6 @@ def get_world_size(group: Any = None) -> int:
     """How many processes are in the group; -1 if this one is not.
 
     Raises: ValueError before `init_process_group`.
-
 
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)

@@ -199,7 +199,7 @@ class _Between(_Bounded):
 
 
 class _IntegerInterval(_Between):
-    """hole numbers from `lower_bound` to `upper_bound`, both included.
+    """Whole numbers from `lower_bound` to `upper_bound`, both included.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.integer_interval(0, 2).check(torch.tensor([0.5, 2.0]))
@@ -232,7 +232,7 @@ class _Real(Constraint):
 
 
 class _GreaterThan(_Lower):
-    """umbers beyond `lower_bound`.
+    """Numbers beyond `lower_bound`.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.greater_than(1).check(torch.tensor([1.0, 2.0]))
@@ -244,7 +244,7 @@ class _GreaterThan(_Lower):
 
 
 class _GreaterThanEq(_Lower):
-    """umbers from `lower_bound` on.
+    """Numbers from `lower_bound` on.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.greater_than_eq(1).check(torch.tensor([1.0, 2.0]))
@@ -256,7 +256,7 @@ class _GreaterThanEq(_Lower):
 
 
 class _LessThan(_Upper):
-    """umbers below `upper_bound`.
+    """Numbers below `upper_bound`.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.less_than(2).check(torch.tensor([1.0, 2.0]))
@@ -268,7 +268,7 @@ class _LessThan(_Upper):
 
 
 class _Interval(_Between):
-    """umbers from `lower_bound` to `upper_bound`, both included.
+    """Numbers from `lower_bound` to `upper_bound`, both included.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.interval(0, 1).check(torch.tensor([1.0, 2.0]))
@@ -280,7 +280,7 @@ class _Interval(_Between):
 
 
 class _HalfOpenInterval(_Between):
-    """umbers from `lower_bound` on and below `upper_bound`.
+    """Numbers from `lower_bound` on and below `upper_bound`.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.half_open_interval(0, 1).check(torch.tensor([0.0, 1.0]))
@@ -299,7 +299,7 @@ class _Simplex(Constraint):
 
 
 class _Multinomial(Constraint):
-    """ounts (*, K), none negative, that sum to `upper_bound` at most.
+    """Counts (*, K), none negative, that sum to `upper_bound` at most.
 
     >>> import rushlight as torch
     >>> torch.distributions.constraints.multinomial(3).check(torch.tensor([[1, 2], [2, 2]]))

@@ -149,7 +149,6 @@ def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
 
     More counts than dimensions add dimensions in front. Raises: RuntimeError for fewer.
 
-
     >>> import rushlight as torch
     >>> torch.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],

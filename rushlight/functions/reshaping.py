@@ -57,7 +57,6 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
 
     Raises: RuntimeError for a tensor that requires grad.
 
-
     >>> import rushlight as torch
     >>> torch.arange(6).resize_(2, 2)
     tensor([[0, 1],
@@ -93,7 +92,6 @@ def set_(
     """The memory, and unless given otherwise the shape, of another tensor (nothing without one).
 
     Raises: RuntimeError for another type, or a region outside of the memory.
-
 
     >>> import rushlight as torch
     >>> torch.zeros(0).set_(torch.arange(4.0), 1, (2, 2), (1, 1))
@@ -275,7 +273,6 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """Summed down to a shape that broadcasts to this one.
 
     This is what broadcasting does to gradients. Raises: RuntimeError for a shape that does not fit.
-
 
     >>> import rushlight as torch
     >>> torch.ones(3, 2).sum_to_size(1, 2)

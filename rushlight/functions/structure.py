@@ -39,7 +39,6 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
 
     Raises: RuntimeError where strides do not allow it (`reshape` copies then).
 
-
     >>> import rushlight as torch
     >>> x = torch.arange(4)
     >>> x.view(2, -1)

@@ -468,7 +468,6 @@ class Softmax2d(Module):
 
     Raises: ValueError for other than three or four dimensions.
 
-
     >>> import rushlight as torch
     >>> torch.nn.Softmax2d()(torch.zeros(2, 1, 1)).flatten()
     tensor([0.5000, 0.5000])

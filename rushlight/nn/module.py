@@ -356,7 +356,6 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
 
         Raises: ValueError unless `mode` is a bool.
 
-
         >>> import rushlight as torch
         >>> net = torch.nn.Sequential(torch.nn.Dropout()).eval()
         >>> net.train()[0].training
@@ -394,7 +393,6 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
         """Forget the gradients of every parameter.
 
         With `set_to_none=False` they are filled with zeros instead.
-
 
         >>> import rushlight as torch
         >>> net = torch.nn.Linear(1, 1)

@@ -332,11 +332,9 @@ class Optimizer(Hooks):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state that `state_dict` returned.
 
-        Parameters are matched by position.  Raises ValueError when the groups' number or sizes
-        differ.
+        Parameters are matched by position.
 
         Raises: ValueError where the groups differ in number or size.
-
 
         >>> import rushlight as torch
         >>> w = torch.ones(2, requires_grad=True)

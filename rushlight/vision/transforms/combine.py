@@ -94,7 +94,6 @@ class RandomOrder:
 
     Raises: TypeError unless `transforms` is a sequence.
 
-
     >>> from rushlight.vision import transforms
     >>> steps = [transforms.Lambda(lambda x: x + 1), transforms.Lambda(lambda x: x * 2)]
     >>> transforms.RandomOrder(steps)(1) in (4, 3)
@@ -121,7 +120,6 @@ class RandomChoice:
     """Apply one of `transforms`, drawn with weights `p` from Python's generator.
 
     Raises: TypeError unless `transforms` (and `p`, if given) is a sequence.
-
 
     >>> from rushlight.vision import transforms
     >>> steps = [transforms.Lambda(lambda x: x + 1), transforms.Lambda(lambda x: x * 2)]

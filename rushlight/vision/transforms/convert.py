@@ -48,7 +48,6 @@ class ToPILImage:
     Floats are taken as [0, 1]. Raises: TypeError, ValueError for other forms; ImportError without
     Pillow.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import ToPILImage
     >>> picture = ToPILImage()(torch.rand(3, 2, 4))
@@ -91,7 +90,6 @@ class Normalize(rl.nn.Module):
     """Return (x - mean) / std, channel by channel, of a float tensor (..., C, H, W).
 
     Raises: TypeError for integer tensors, ValueError for a zero in `std`.
-
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms

@@ -116,7 +116,6 @@ class Pad(rl.nn.Module):
     "symmetric" instead.
     Raises: TypeError, ValueError for arguments of other forms.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> transforms.Pad(1, padding_mode="edge")(torch.tensor([[[1, 2]]]))
@@ -314,7 +313,6 @@ class FiveCrop(rl.nn.Module):
 
     Raises: ValueError for a picture that is smaller.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> [int(part) for part in transforms.FiveCrop(1)(torch.arange(9).view(1, 3, 3))]
@@ -336,7 +334,6 @@ class TenCrop(rl.nn.Module):
     """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures.
 
     `vertical_flip`: mirrored top and bottom instead of left and right.
-
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms

@@ -147,7 +147,6 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
 
     Raises: ValueError for other factors.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.adjust_hue(torch.tensor([[[1.0]], [[0.0]], [[0.0]]]), 0.5).flatten()
@@ -209,7 +208,6 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     """Return gain * img ** gamma, on the scale of 0 to 1.
 
     Raises: ValueError for a negative gamma.
-
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F

@@ -119,7 +119,6 @@ def posterize(img: Any, bits: int) -> Any:
 
     Raises: TypeError for tensors that are not uint8.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.posterize(torch.tensor([[[63, 100, 255]]], dtype=torch.uint8), 2)

@@ -289,7 +289,6 @@ def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, 
 
     Raises: ValueError for a picture that is smaller.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> [int(part) for part in F.five_crop(torch.arange(9).view(1, 3, 3), 1)]

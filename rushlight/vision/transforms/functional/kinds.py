@@ -87,7 +87,6 @@ def get_dimensions(img: Any) -> list[int]:
 
     Raises: TypeError for anything else.
 
-
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.get_dimensions(torch.zeros(3, 10, 20))
