@@ -62,6 +62,9 @@ class AlexNet(nn.Module):
 def alexnet(**kwargs: Any) -> AlexNet:
     """AlexNet, 61.1 million parameters; arguments as `AlexNet`.
 
+    weights: a member of `AlexNet_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers

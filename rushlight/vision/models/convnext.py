@@ -138,12 +138,12 @@ def _built(wide: int, middle: int, drop: float, **kwargs: Any) -> ConvNeXt:
     return ConvNeXt(rows, stochastic_depth_prob=drop, **kwargs)
 
 
-def _named(kind: str, millions: float, *rows: Any) -> Callable[..., ConvNeXt]:
-    doc = f"ConvNeXt {kind}, {millions} million parameters; arguments as `ConvNeXt`."
-    return variant(_built, f"convnext_{kind}", doc, *rows)
+def _named(kind: str, count: int, *rows: Any) -> Callable[..., ConvNeXt]:
+    doc = f"ConvNeXt {kind}, {{}}; arguments as `ConvNeXt`."
+    return variant(_built, f"convnext_{kind}", doc, *rows, count=count)
 
 
-convnext_tiny = _named("tiny", 28.6, 96, 9, 0.1)
-convnext_small = _named("small", 50.2, 96, 27, 0.4)
-convnext_base = _named("base", 88.6, 128, 27, 0.5)
-convnext_large = _named("large", 197.8, 192, 27, 0.5)
+convnext_tiny = _named("tiny", 28_589_128, 96, 9, 0.1)
+convnext_small = _named("small", 50_223_688, 96, 27, 0.4)
+convnext_base = _named("base", 88_591_464, 128, 27, 0.5)
+convnext_large = _named("large", 197_767_336, 192, 27, 0.5)

@@ -139,6 +139,9 @@ def _first(module: nn.Module) -> None:
 def densenet121(**kwargs: Any) -> DenseNet:
     """DenseNet-121, 8.0 million parameters; arguments as `DenseNet` from `bn_size` on.
 
+    weights: a member of `DenseNet121_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers
@@ -151,17 +154,56 @@ def densenet121(**kwargs: Any) -> DenseNet:
 
 @model
 def densenet161(**kwargs: Any) -> DenseNet:
-    """DenseNet-161, 28.7 million parameters: growth 48."""
+    """DenseNet-161, 28.7 million parameters: growth 48; arguments as `DenseNet` from `bn_size` on.
+
+    weights: a member of `DenseNet161_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.densenet161()
+    >>> sum(p.numel() for p in net.parameters())
+    28681000
+    >>> net.classifier
+    Linear(in_features=2208, out_features=1000, bias=True)
+    """
     return DenseNet(48, (6, 12, 36, 24), 96, **kwargs)
 
 
 @model
 def densenet169(**kwargs: Any) -> DenseNet:
-    """DenseNet-169, 14.1 million parameters."""
+    """DenseNet-169, 14.1 million parameters: growth 32; arguments as `DenseNet` from `bn_size` on.
+
+    weights: a member of `DenseNet169_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.densenet169()
+    >>> sum(p.numel() for p in net.parameters())
+    14149480
+    >>> net.classifier
+    Linear(in_features=1664, out_features=1000, bias=True)
+    """
     return DenseNet(32, (6, 12, 32, 32), 64, **kwargs)
 
 
 @model
 def densenet201(**kwargs: Any) -> DenseNet:
-    """DenseNet-201, 20.0 million parameters."""
+    """DenseNet-201, 20.0 million parameters: growth 32; arguments as `DenseNet` from `bn_size` on.
+
+    weights: a member of `DenseNet201_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.densenet201()
+    >>> sum(p.numel() for p in net.parameters())
+    20013928
+    >>> net.classifier
+    Linear(in_features=1920, out_features=1000, bias=True)
+    """
     return DenseNet(32, (6, 12, 48, 32), 64, **kwargs)

@@ -248,24 +248,24 @@ def _second(kind: str, drop: float, **kwargs: Any) -> EfficientNet:
                                  **kwargs})  # fmt: skip
 
 
-def _b(number: int, millions: float, *rows: Any) -> Callable[..., EfficientNet]:
-    doc = f"EfficientNet-B{number}, {millions} million parameters; arguments as `EfficientNet`."
-    return variant(_scaled, f"efficientnet_b{number}", doc, *rows)
+def _b(number: int, count: int, *rows: Any) -> Callable[..., EfficientNet]:
+    doc = f"EfficientNet-B{number}, {{}}; arguments as `EfficientNet`."
+    return variant(_scaled, f"efficientnet_b{number}", doc, *rows, count=count)
 
 
-def _v2(kind: str, millions: float, drop: float) -> Callable[..., EfficientNet]:
-    doc = f"EfficientNetV2-{kind.upper()}, {millions} million parameters."
-    return variant(_second, f"efficientnet_v2_{kind}", doc, kind, drop)
+def _v2(kind: str, count: int, drop: float) -> Callable[..., EfficientNet]:
+    doc = f"EfficientNetV2-{kind.upper()}, {{}}; arguments as `EfficientNet`."
+    return variant(_second, f"efficientnet_v2_{kind}", doc, kind, drop, count=count)
 
 
-efficientnet_b0 = _b(0, 5.3, 1.0, 1.0, 0.2)
-efficientnet_b1 = _b(1, 7.8, 1.0, 1.1, 0.2)
-efficientnet_b2 = _b(2, 9.1, 1.1, 1.2, 0.3)
-efficientnet_b3 = _b(3, 12.2, 1.2, 1.4, 0.3)
-efficientnet_b4 = _b(4, 19.3, 1.4, 1.8, 0.4)
-efficientnet_b5 = _b(5, 30.4, 1.6, 2.2, 0.4, _small_eps)
-efficientnet_b6 = _b(6, 43.0, 1.8, 2.6, 0.5, _small_eps)
-efficientnet_b7 = _b(7, 66.3, 2.0, 3.1, 0.5, _small_eps)
-efficientnet_v2_s = _v2("s", 21.5, 0.2)
-efficientnet_v2_m = _v2("m", 54.1, 0.3)
-efficientnet_v2_l = _v2("l", 118.5, 0.4)
+efficientnet_b0 = _b(0, 5_288_548, 1.0, 1.0, 0.2)
+efficientnet_b1 = _b(1, 7_794_184, 1.0, 1.1, 0.2)
+efficientnet_b2 = _b(2, 9_109_994, 1.1, 1.2, 0.3)
+efficientnet_b3 = _b(3, 12_233_232, 1.2, 1.4, 0.3)
+efficientnet_b4 = _b(4, 19_341_616, 1.4, 1.8, 0.4)
+efficientnet_b5 = _b(5, 30_389_784, 1.6, 2.2, 0.4, _small_eps)
+efficientnet_b6 = _b(6, 43_040_704, 1.8, 2.6, 0.5, _small_eps)
+efficientnet_b7 = _b(7, 66_347_960, 2.0, 3.1, 0.5, _small_eps)
+efficientnet_v2_s = _v2("s", 21_458_488, 0.2)
+efficientnet_v2_m = _v2("m", 54_139_356, 0.3)
+efficientnet_v2_l = _v2("l", 118_515_272, 0.4)

@@ -180,6 +180,9 @@ def _first(module: nn.Module) -> None:
 def googlenet(**kwargs: Any) -> GoogLeNet:
     """GoogLeNet, 6.6 million parameters and 6.4 million of helpers; arguments as `GoogLeNet`.
 
+    weights: a member of `GoogLeNet_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers

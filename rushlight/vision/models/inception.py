@@ -230,5 +230,18 @@ def _first(module: nn.Module) -> None:
 
 @model
 def inception_v3(**kwargs: Any) -> Inception3:
-    """Inception v3, 27.2 million parameters with the helper; arguments as `Inception3`."""
+    """Inception v3, 27.2 million parameters with the helper; arguments as `Inception3`.
+
+    weights: a member of `Inception_V3_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.inception_v3()
+    >>> sum(p.numel() for p in net.parameters())
+    27161264
+    >>> net.AuxLogits.fc
+    Linear(in_features=768, out_features=1000, bias=True)
+    """
     return Inception3(**kwargs)

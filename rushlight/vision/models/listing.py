@@ -14,7 +14,7 @@ from rushlight import nn
 
 from ...core.errors import fail
 from ...core.names import nearest
-from .weights import checked, trained
+from .weights import checked, trained, weights_of
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
@@ -38,14 +38,36 @@ def model(build: Callable[..., Net]) -> Callable[..., Net]:
     return builder
 
 
-def variant(family: Callable[..., Net], name: str, doc: str, *rows: Any) -> Callable[..., Net]:
-    """A listed builder that calls `family(*rows, **kwargs)`: one line of a family's table."""
+_EXAMPLE = """
+
+    weights: a member of `{kind}` or its name ("DEFAULT": the best), which is fetched;
+    None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.{name}()
+    >>> sum(p.numel() for p in net.parameters())
+    {count}
+    """
+
+
+def variant(
+    family: Callable[..., Net], name: str, doc: str, *rows: Any, count: int
+) -> Callable[..., Net]:
+    """A listed builder that calls `family(*rows, **kwargs)`: one line of a family's table.
+
+    doc: what it is, before the parameters are counted; count: how many there are.
+    """
 
     def build(**kwargs: Any) -> Net:
         return family(*rows, **kwargs)
 
     build.__name__ = build.__qualname__ = name
-    build.__module__, build.__doc__ = family.__module__, doc
+    build.__module__ = family.__module__
+    home = "video." if ".video." in family.__module__ else ""
+    example = _EXAMPLE.format(kind=weights_of(name).__name__, name=home + name, count=count)
+    build.__doc__ = doc.format(f"{count / 1e6:.1f} million parameters") + example
     return model(build)
 
 

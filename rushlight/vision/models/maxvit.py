@@ -323,7 +323,20 @@ def _first(module: nn.Module) -> None:
 
 @model
 def maxvit_t(*, input_size: tuple[int, int] = (224, 224), **kwargs: Any) -> MaxVit:
-    """MaxViT-T, 30.9 million parameters; arguments as `MaxVit`."""
+    """MaxViT-T, 30.9 million parameters; arguments as `MaxVit`.
+
+    weights: a member of `MaxVit_T_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.maxvit_t()
+    >>> sum(p.numel() for p in net.parameters())
+    30919624
+    >>> net.classifier[-1]
+    Linear(in_features=512, out_features=1000, bias=False)
+    """
     shape = {"stem_channels": 64, "block_channels": [64, 128, 256, 512],
              "block_layers": [2, 2, 5, 2], "head_dim": 32, "stochastic_depth_prob": 0.2,
              "partition_size": 7}  # fmt: skip

@@ -107,12 +107,12 @@ def _first(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _named(size: str, millions: float) -> Callable[..., MNASNet]:
-    doc = f"MNASNet {size}, {millions} million parameters; arguments as `MNASNet` after `alpha`."
-    return variant(MNASNet, f"mnasnet{size}", doc, float(size.replace("_", ".")))
+def _named(size: str, count: int) -> Callable[..., MNASNet]:
+    doc = f"MNASNet {size}, {{}}; arguments as `MNASNet` after `alpha`."
+    return variant(MNASNet, f"mnasnet{size}", doc, float(size.replace("_", ".")), count=count)
 
 
-mnasnet0_5 = _named("0_5", 2.2)
-mnasnet0_75 = _named("0_75", 3.2)
-mnasnet1_0 = _named("1_0", 4.4)
-mnasnet1_3 = _named("1_3", 6.3)
+mnasnet0_5 = _named("0_5", 2_218_512)
+mnasnet0_75 = _named("0_75", 3_170_208)
+mnasnet1_0 = _named("1_0", 4_383_312)
+mnasnet1_3 = _named("1_3", 6_282_256)

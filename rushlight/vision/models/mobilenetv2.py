@@ -122,6 +122,9 @@ def _first(module: nn.Module) -> None:
 def mobilenet_v2(**kwargs: Any) -> MobileNetV2:
     """MobileNetV2, 3.5 million parameters; arguments as `MobileNetV2`.
 
+    weights: a member of `MobileNet_V2_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers

@@ -179,13 +179,29 @@ def _built(
 
 @model
 def mobilenet_v3_large(**kwargs: Any) -> MobileNetV3:
-    """MobileNetV3 large, 5.5 million parameters; arguments as `MobileNetV3`, and `width_mult`."""
+    """MobileNetV3 large, 5.5 million parameters; arguments as `MobileNetV3`, and `width_mult`.
+
+    weights: a member of `MobileNet_V3_Large_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.mobilenet_v3_large()
+    >>> sum(p.numel() for p in net.parameters())
+    5483032
+    >>> net.classifier[-1]
+    Linear(in_features=1280, out_features=1000, bias=True)
+    """
     return _built(_LARGE, 1280, **kwargs)
 
 
 @model
 def mobilenet_v3_small(**kwargs: Any) -> MobileNetV3:
     """MobileNetV3 small, 2.5 million parameters.
+
+    weights: a member of `MobileNet_V3_Small_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import models

@@ -194,29 +194,29 @@ def _built(shape: tuple[Any, ...], squeezed: float | None, **kwargs: Any) -> Reg
     return RegNet(params, norm_layer=norm, **kwargs)
 
 
-def _x(size: str, millions: float, *shape: float) -> Callable[..., RegNet]:
-    doc = f"RegNetX {size}, {millions} million parameters; arguments as `RegNet`."
-    return variant(_built, f"regnet_x_{size}", doc, shape, None)
+def _x(size: str, count: int, *shape: float) -> Callable[..., RegNet]:
+    doc = f"RegNetX {size}, {{}}; arguments as `RegNet`."
+    return variant(_built, f"regnet_x_{size}", doc, shape, None, count=count)
 
 
-def _y(size: str, millions: float, *shape: float) -> Callable[..., RegNet]:
-    doc = f"RegNetY {size}, which squeezes and excites, {millions} million parameters."
-    return variant(_built, f"regnet_y_{size}", doc, shape, 0.25)
+def _y(size: str, count: int, *shape: float) -> Callable[..., RegNet]:
+    doc = f"RegNetY {size}, which squeezes and excites, {{}}; arguments as `RegNet`."
+    return variant(_built, f"regnet_y_{size}", doc, shape, 0.25, count=count)
 
 
 # depth, w_0, w_a, w_m, width of groups
-regnet_y_400mf = _y("400mf", 4.3, 16, 48, 27.89, 2.09, 8)
-regnet_y_800mf = _y("800mf", 6.4, 14, 56, 38.84, 2.4, 16)
-regnet_y_1_6gf = _y("1_6gf", 11.2, 27, 48, 20.71, 2.65, 24)
-regnet_y_3_2gf = _y("3_2gf", 19.4, 21, 80, 42.63, 2.66, 24)
-regnet_y_8gf = _y("8gf", 39.4, 17, 192, 76.82, 2.19, 56)
-regnet_y_16gf = _y("16gf", 83.6, 18, 200, 106.23, 2.48, 112)
-regnet_y_32gf = _y("32gf", 145.0, 20, 232, 115.89, 2.53, 232)
-regnet_y_128gf = _y("128gf", 644.8, 27, 456, 160.83, 2.52, 264)
-regnet_x_400mf = _x("400mf", 5.5, 22, 24, 24.48, 2.54, 16)
-regnet_x_800mf = _x("800mf", 7.3, 16, 56, 35.73, 2.28, 16)
-regnet_x_1_6gf = _x("1_6gf", 9.2, 18, 80, 34.01, 2.25, 24)
-regnet_x_3_2gf = _x("3_2gf", 15.3, 25, 88, 26.31, 2.25, 48)
-regnet_x_8gf = _x("8gf", 39.6, 23, 80, 49.56, 2.88, 120)
-regnet_x_16gf = _x("16gf", 54.3, 22, 216, 55.59, 2.1, 128)
-regnet_x_32gf = _x("32gf", 107.8, 23, 320, 69.86, 2.0, 168)
+regnet_y_400mf = _y("400mf", 4_344_144, 16, 48, 27.89, 2.09, 8)
+regnet_y_800mf = _y("800mf", 6_432_512, 14, 56, 38.84, 2.4, 16)
+regnet_y_1_6gf = _y("1_6gf", 11_202_430, 27, 48, 20.71, 2.65, 24)
+regnet_y_3_2gf = _y("3_2gf", 19_436_338, 21, 80, 42.63, 2.66, 24)
+regnet_y_8gf = _y("8gf", 39_381_472, 17, 192, 76.82, 2.19, 56)
+regnet_y_16gf = _y("16gf", 83_590_140, 18, 200, 106.23, 2.48, 112)
+regnet_y_32gf = _y("32gf", 145_046_770, 20, 232, 115.89, 2.53, 232)
+regnet_y_128gf = _y("128gf", 644_812_894, 27, 456, 160.83, 2.52, 264)
+regnet_x_400mf = _x("400mf", 5_495_976, 22, 24, 24.48, 2.54, 16)
+regnet_x_800mf = _x("800mf", 7_259_656, 16, 56, 35.73, 2.28, 16)
+regnet_x_1_6gf = _x("1_6gf", 9_190_136, 18, 80, 34.01, 2.25, 24)
+regnet_x_3_2gf = _x("3_2gf", 15_296_552, 25, 88, 26.31, 2.25, 48)
+regnet_x_8gf = _x("8gf", 39_572_648, 23, 80, 49.56, 2.88, 120)
+regnet_x_16gf = _x("16gf", 54_278_536, 22, 216, 55.59, 2.1, 128)
+regnet_x_32gf = _x("32gf", 107_811_560, 23, 320, 69.86, 2.0, 168)

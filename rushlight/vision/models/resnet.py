@@ -195,6 +195,9 @@ def _as_identity(module: nn.Module) -> None:
 def resnet18(**kwargs: Any) -> ResNet:
     """ResNet-18, 11.7 million parameters; arguments as `ResNet`.
 
+    weights: a member of `ResNet18_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers
@@ -208,6 +211,9 @@ def resnet18(**kwargs: Any) -> ResNet:
 @model
 def resnet34(**kwargs: Any) -> ResNet:
     """ResNet-34, 21.8 million parameters.
+
+    weights: a member of `ResNet34_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import models
@@ -223,6 +229,9 @@ def resnet34(**kwargs: Any) -> ResNet:
 def resnet50(**kwargs: Any) -> ResNet:
     """ResNet-50, 25.6 million parameters.
 
+    weights: a member of `ResNet50_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers
@@ -235,41 +244,137 @@ def resnet50(**kwargs: Any) -> ResNet:
 
 @model
 def resnet101(**kwargs: Any) -> ResNet:
-    """ResNet-101, 44.5 million parameters."""
+    """ResNet-101, 44.5 million parameters; arguments as `ResNet`.
+
+    weights: a member of `ResNet101_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnet101()
+    >>> sum(p.numel() for p in net.parameters())
+    44549160
+    >>> net.fc
+    Linear(in_features=2048, out_features=1000, bias=True)
+    """
     return ResNet(Bottleneck, [3, 4, 23, 3], **kwargs)
 
 
 @model
 def resnet152(**kwargs: Any) -> ResNet:
-    """ResNet-152, 60.2 million parameters."""
+    """ResNet-152, 60.2 million parameters; arguments as `ResNet`.
+
+    weights: a member of `ResNet152_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnet152()
+    >>> sum(p.numel() for p in net.parameters())
+    60192808
+    >>> net.layer3[-1].conv2
+    Conv2d(256, 256, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    """
     return ResNet(Bottleneck, [3, 8, 36, 3], **kwargs)
 
 
 @model
 def resnext50_32x4d(**kwargs: Any) -> ResNet:
-    """ResNeXt-50: 32 groups of width 4. Source: S. Xie et al., 2017."""
+    """ResNeXt-50, 25.0 million parameters: 32 groups of width 4; arguments as `ResNet`.
+
+    Source: S. Xie et al., "Aggregated residual transformations for deep neural networks", 2017.
+    weights: a member of `ResNeXt50_32X4D_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnext50_32x4d()
+    >>> sum(p.numel() for p in net.parameters())
+    25028904
+    >>> net.layer1[0].conv2
+    Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), groups=32, bias=False)
+    """
     return ResNet(Bottleneck, [3, 4, 6, 3], **{"groups": 32, "width_per_group": 4, **kwargs})
 
 
 @model
 def resnext101_32x8d(**kwargs: Any) -> ResNet:
-    """ResNeXt-101: 32 groups of width 8."""
+    """ResNeXt-101, 88.8 million parameters: 32 groups of width 8; arguments as `ResNet`.
+
+    Source: S. Xie et al., "Aggregated residual transformations for deep neural networks", 2017.
+    weights: a member of `ResNeXt101_32X8D_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnext101_32x8d()
+    >>> sum(p.numel() for p in net.parameters())
+    88791336
+    >>> net.layer1[0].conv2
+    Conv2d(256, 256, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), groups=32, bias=False)
+    """
     return ResNet(Bottleneck, [3, 4, 23, 3], **{"groups": 32, "width_per_group": 8, **kwargs})
 
 
 @model
 def resnext101_64x4d(**kwargs: Any) -> ResNet:
-    """ResNeXt-101: 64 groups of width 4."""
+    """ResNeXt-101, 83.5 million parameters: 64 groups of width 4; arguments as `ResNet`.
+
+    Source: S. Xie et al., "Aggregated residual transformations for deep neural networks", 2017.
+    weights: a member of `ResNeXt101_64X4D_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.resnext101_64x4d()
+    >>> sum(p.numel() for p in net.parameters())
+    83455272
+    >>> net.layer1[0].conv2
+    Conv2d(256, 256, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), groups=64, bias=False)
+    """
     return ResNet(Bottleneck, [3, 4, 23, 3], **{"groups": 64, "width_per_group": 4, **kwargs})
 
 
 @model
 def wide_resnet50_2(**kwargs: Any) -> ResNet:
-    """ResNet-50 with twice the width inside its blocks. Source: Zagoruyko, Komodakis, 2016."""
+    """ResNet-50, twice as wide inside its blocks: 68.9 million parameters; arguments as `ResNet`.
+
+    Source: S. Zagoruyko, N. Komodakis, "Wide residual networks", 2016.
+    weights: a member of `Wide_ResNet50_2_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.wide_resnet50_2()
+    >>> sum(p.numel() for p in net.parameters())
+    68883240
+    >>> net.layer1[0].conv2
+    Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    """
     return ResNet(Bottleneck, [3, 4, 6, 3], **{"width_per_group": 128, **kwargs})
 
 
 @model
 def wide_resnet101_2(**kwargs: Any) -> ResNet:
-    """ResNet-101 with twice the width inside its blocks."""
+    """ResNet-101, twice as wide inside its blocks: 126.9 million parameters; arguments as `ResNet`.
+
+    Source: S. Zagoruyko, N. Komodakis, "Wide residual networks", 2016.
+    weights: a member of `Wide_ResNet101_2_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.wide_resnet101_2()
+    >>> sum(p.numel() for p in net.parameters())
+    126886696
+    >>> net.layer1[0].conv2
+    Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    """
     return ResNet(Bottleneck, [3, 4, 23, 3], **{"width_per_group": 128, **kwargs})

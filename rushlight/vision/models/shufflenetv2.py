@@ -123,12 +123,12 @@ def _built(stages: tuple[int, ...], *args: Any, **kwargs: Any) -> ShuffleNetV2:
     return ShuffleNetV2([4, 8, 4], list(stages), *args, **kwargs)
 
 
-def _named(size: str, millions: float, *stages: int) -> Callable[..., ShuffleNetV2]:
-    doc = f"ShuffleNetV2 {size}, {millions} million parameters; arguments as `ShuffleNetV2`."
-    return variant(_built, f"shufflenet_v2_x{size}", doc, stages)
+def _named(size: str, count: int, *stages: int) -> Callable[..., ShuffleNetV2]:
+    doc = f"ShuffleNetV2 {size}, {{}}; arguments as `ShuffleNetV2`."
+    return variant(_built, f"shufflenet_v2_x{size}", doc, stages, count=count)
 
 
-shufflenet_v2_x0_5 = _named("0_5", 1.4, 24, 48, 96, 192, 1024)
-shufflenet_v2_x1_0 = _named("1_0", 2.3, 24, 116, 232, 464, 1024)
-shufflenet_v2_x1_5 = _named("1_5", 3.5, 24, 176, 352, 704, 1024)
-shufflenet_v2_x2_0 = _named("2_0", 7.4, 24, 244, 488, 976, 2048)
+shufflenet_v2_x0_5 = _named("0_5", 1_366_792, 24, 48, 96, 192, 1024)
+shufflenet_v2_x1_0 = _named("1_0", 2_278_604, 24, 116, 232, 464, 1024)
+shufflenet_v2_x1_5 = _named("1_5", 3_503_624, 24, 176, 352, 704, 1024)
+shufflenet_v2_x2_0 = _named("2_0", 7_393_996, 24, 244, 488, 976, 2048)

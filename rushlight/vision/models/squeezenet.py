@@ -91,6 +91,9 @@ class SqueezeNet(nn.Module):
 def squeezenet1_0(**kwargs: Any) -> SqueezeNet:
     """SqueezeNet 1.0, 1.2 million parameters; arguments as `SqueezeNet` after the first.
 
+    weights: a member of `SqueezeNet1_0_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers
@@ -104,6 +107,9 @@ def squeezenet1_0(**kwargs: Any) -> SqueezeNet:
 @model
 def squeezenet1_1(**kwargs: Any) -> SqueezeNet:
     """SqueezeNet 1.1, 1.2 million parameters and less than half the work.
+
+    weights: a member of `SqueezeNet1_1_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import models

@@ -411,15 +411,15 @@ def _built(kind: str, version: int, **kwargs: Any) -> SwinTransformer:
     return SwinTransformer(**{**shape, **kwargs})
 
 
-def _named(kind: str, millions: float, version: int = 1) -> Callable[..., SwinTransformer]:
+def _named(kind: str, count: int, version: int = 1) -> Callable[..., SwinTransformer]:
     name = f"swin_v2_{kind}" if version == 2 else f"swin_{kind}"
-    doc = f"Swin{'V2' * (version - 1)}-{kind.upper()}, {millions} million parameters."
-    return variant(_built, name, f"{doc} Arguments as `SwinTransformer`.", kind, version)
+    doc = f"Swin{'V2' * (version - 1)}-{kind.upper()}, {{}}; arguments as `SwinTransformer`."
+    return variant(_built, name, doc, kind, version, count=count)
 
 
-swin_t = _named("t", 28.3)
-swin_s = _named("s", 49.6)
-swin_b = _named("b", 87.8)
-swin_v2_t = _named("t", 28.4, 2)
-swin_v2_s = _named("s", 49.7, 2)
-swin_v2_b = _named("b", 87.9, 2)
+swin_t = _named("t", 28_288_354)
+swin_s = _named("s", 49_606_258)
+swin_b = _named("b", 87_768_224)
+swin_v2_t = _named("t", 28_351_570, 2)
+swin_v2_s = _named("s", 49_737_442, 2)
+swin_v2_b = _named("b", 87_930_848, 2)

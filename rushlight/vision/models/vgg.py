@@ -104,6 +104,9 @@ def _vgg(depth: int, batch_norm: bool, *, in_channels: int = 3, **kwargs: Any) -
 def vgg11(**kwargs: Any) -> VGG:
     """VGG-11, 132.9 million parameters; arguments as `VGG`, and `in_channels`.
 
+    weights: a member of `VGG11_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import models
     >>> with torch.device("meta"):  # shapes alone, without numbers
@@ -116,25 +119,67 @@ def vgg11(**kwargs: Any) -> VGG:
 
 @model
 def vgg11_bn(**kwargs: Any) -> VGG:
-    """VGG-11 with batch norm after each convolution."""
+    """VGG-11 with batch norm, 132.9 million parameters; arguments as `VGG`.
+
+    weights: a member of `VGG11_BN_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg11_bn()
+    >>> sum(p.numel() for p in net.parameters())
+    132868840
+    >>> net.features[1]
+    BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
     return _vgg(11, True, **kwargs)
 
 
 @model
 def vgg13(**kwargs: Any) -> VGG:
-    """VGG-13, 133.0 million parameters."""
+    """VGG-13, 133.0 million parameters; arguments as `VGG`.
+
+    weights: a member of `VGG13_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg13()
+    >>> sum(p.numel() for p in net.parameters())
+    133047848
+    >>> net.classifier[0]
+    Linear(in_features=25088, out_features=4096, bias=True)
+    """
     return _vgg(13, False, **kwargs)
 
 
 @model
 def vgg13_bn(**kwargs: Any) -> VGG:
-    """VGG-13 with batch norm after each convolution."""
+    """VGG-13 with batch norm, 133.1 million parameters; arguments as `VGG`.
+
+    weights: a member of `VGG13_BN_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg13_bn()
+    >>> sum(p.numel() for p in net.parameters())
+    133053736
+    >>> net.features[1]
+    BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
     return _vgg(13, True, **kwargs)
 
 
 @model
 def vgg16(**kwargs: Any) -> VGG:
     """VGG-16, 138.4 million parameters.
+
+    weights: a member of `VGG16_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import models
@@ -148,13 +193,29 @@ def vgg16(**kwargs: Any) -> VGG:
 
 @model
 def vgg16_bn(**kwargs: Any) -> VGG:
-    """VGG-16 with batch norm after each convolution."""
+    """VGG-16 with batch norm, 138.4 million parameters; arguments as `VGG`.
+
+    weights: a member of `VGG16_BN_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg16_bn()
+    >>> sum(p.numel() for p in net.parameters())
+    138365992
+    >>> net.features[1]
+    BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
     return _vgg(16, True, **kwargs)
 
 
 @model
 def vgg19(**kwargs: Any) -> VGG:
     """VGG-19, 143.7 million parameters; `features` serves style transfer.
+
+    weights: a member of `VGG19_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import models
@@ -168,5 +229,18 @@ def vgg19(**kwargs: Any) -> VGG:
 
 @model
 def vgg19_bn(**kwargs: Any) -> VGG:
-    """VGG-19 with batch norm after each convolution."""
+    """VGG-19 with batch norm, 143.7 million parameters; arguments as `VGG`.
+
+    weights: a member of `VGG19_BN_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.vgg19_bn()
+    >>> sum(p.numel() for p in net.parameters())
+    143678248
+    >>> net.features[1]
+    BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
     return _vgg(19, True, **kwargs)

@@ -245,18 +245,17 @@ def _built(
     return VisionTransformer(image_size, patch, layers, heads, wide, inner, **kwargs)
 
 
-vit_b_16 = variant(
-    _built, "vit_b_16",
-    "ViT-B/16, 86.6 million parameters; arguments as `VisionTransformer`, `image_size` 224.",
-    16, 12, 12, 768, 3072,
-)  # fmt: skip
-vit_b_32 = variant(_built, "vit_b_32", "ViT-B/32, 88.2 million parameters.", 32, 12, 12, 768, 3072)
-vit_l_16 = variant(
-    _built, "vit_l_16", "ViT-L/16, 304.3 million parameters.", 16, 24, 16, 1024, 4096
-)
-vit_l_32 = variant(
-    _built, "vit_l_32", "ViT-L/32, 306.5 million parameters.", 32, 24, 16, 1024, 4096
-)
-vit_h_14 = variant(
-    _built, "vit_h_14", "ViT-H/14, 632.0 million parameters.", 14, 32, 16, 1280, 5120
-)
+def _named(
+    size: str, patch: int, count: int, layers: int, heads: int, *widths: int
+) -> Callable[..., VisionTransformer]:
+    doc = f"ViT-{size.upper()}/{patch}, {{}}; arguments as `VisionTransformer`, `image_size` 224."
+    rows = (patch, layers, heads, *widths)
+    return variant(_built, f"vit_{size}_{patch}", doc, *rows, count=count)
+
+
+# size, side of a patch, parameters, layers, heads, width, width inside the MLP
+vit_b_16 = _named("b", 16, 86_567_656, 12, 12, 768, 3072)
+vit_b_32 = _named("b", 32, 88_224_232, 12, 12, 768, 3072)
+vit_l_16 = _named("l", 16, 304_326_632, 24, 16, 1024, 4096)
+vit_l_32 = _named("l", 32, 306_535_400, 24, 16, 1024, 4096)
+vit_h_14 = _named("h", 14, 632_045_800, 32, 16, 1280, 5120)

@@ -209,7 +209,20 @@ def fasterrcnn_resnet50_fpn(
 ) -> FasterRCNN:  # fmt: skip
     """Faster R-CNN on a ResNet-50 with a pyramid; arguments as `FasterRCNN`.
 
-    trainable_backbone_layers: how many of the five stages learn, 3 where the backbone is trained.
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    weights: a member of `FasterRCNN_ResNet50_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.fasterrcnn_resnet50_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    41808406
+    >>> net.roi_heads.box_predictor.cls_score
+    Linear(in_features=1024, out_features=91, bias=True)
     """
     backbone = residual_backbone(start, trainable_backbone_layers)
     return FasterRCNN(backbone, num_classes, **kwargs)
@@ -220,8 +233,23 @@ def fasterrcnn_resnet50_fpn_v2(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> FasterRCNN:  # fmt: skip
-    """Faster R-CNN with deeper, normalised heads. Source: Y. Li et al., "Benchmarking detection
-    transfer learning with vision transformers", 2021.
+    """Faster R-CNN with deeper, normalised heads; arguments as `FasterRCNN`.
+
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    Source: Y. Li et al., "Benchmarking detection transfer learning with vision transformers", 2021.
+    weights: a member of `FasterRCNN_ResNet50_FPN_V2_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.fasterrcnn_resnet50_fpn_v2()
+    >>> sum(p.numel() for p in net.parameters())
+    43712278
+    >>> net.roi_heads.box_predictor.cls_score
+    Linear(in_features=1024, out_features=91, bias=True)
     """
     backbone = residual_backbone(start, trainable_backbone_layers, nn.BatchNorm2d)
     parts = second_version(backbone.out_channels)
@@ -243,7 +271,23 @@ def fasterrcnn_mobilenet_v3_large_fpn(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> FasterRCNN:  # fmt: skip
-    """Faster R-CNN on a MobileNetV3 with a pyramid."""
+    """Faster R-CNN on a MobileNetV3 with a pyramid; arguments as `FasterRCNN`.
+
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 6 by default.
+    weights: a member of `FasterRCNN_MobileNet_V3_Large_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.fasterrcnn_mobilenet_v3_large_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    19410754
+    >>> net.transform.min_size
+    (800,)
+    """
     settings = {"rpn_score_thresh": 0.05, **kwargs}
     return _on_mobilenet(start, num_classes, trainable_backbone_layers, settings)
 
@@ -253,7 +297,24 @@ def fasterrcnn_mobilenet_v3_large_320_fpn(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> FasterRCNN:  # fmt: skip
-    """Faster R-CNN on a MobileNetV3, for small pictures and few proposals."""
+    """Faster R-CNN on a MobileNetV3, for small pictures and few proposals.
+
+    Arguments as `FasterRCNN`.
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 6 by default.
+    weights: a member of `FasterRCNN_MobileNet_V3_Large_320_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    19410754
+    >>> net.transform.min_size
+    (320,)
+    """
     settings = {
         "min_size": 320, "max_size": 640, "rpn_pre_nms_top_n_test": 150,
         "rpn_post_nms_top_n_test": 150, "rpn_score_thresh": 0.05, **kwargs,

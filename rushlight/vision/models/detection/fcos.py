@@ -232,6 +232,23 @@ def fcos_resnet50_fpn(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> FCOS:  # fmt: skip
-    """FCOS on a ResNet-50 with a pyramid of its last three stages and two more maps."""
+    """FCOS on a ResNet-50 with a pyramid of its last three stages and two more maps.
+
+    Arguments as `FCOS`.
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    weights: a member of `FCOS_ResNet50_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.fcos_resnet50_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    32322720
+    >>> net.head.classification_head.cls_logits.out_channels  # one score of a class and place
+    91
+    """
     backbone = residual_backbone(start, trainable_backbone_layers, **further_maps(256))
     return FCOS(backbone, num_classes, **kwargs)

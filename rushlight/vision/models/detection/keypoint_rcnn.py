@@ -81,6 +81,23 @@ def keypointrcnn_resnet50_fpn(
     start: Start, num_classes: int = 2, num_keypoints: int = 17,
     trainable_backbone_layers: int | None = None, **kwargs: Any,
 ) -> KeypointRCNN:  # fmt: skip
-    """Keypoint R-CNN on a ResNet-50 with a pyramid; arguments as `KeypointRCNN`."""
+    """Keypoint R-CNN on a ResNet-50 with a pyramid; arguments as `KeypointRCNN`.
+
+    num_keypoints: the points of an object, 17 by default.
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    weights: a member of `KeypointRCNN_ResNet50_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.keypointrcnn_resnet50_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    59190378
+    >>> net.roi_heads.keypoint_predictor.kps_score_lowres.out_channels
+    17
+    """
     backbone = residual_backbone(start, trainable_backbone_layers)
     return KeypointRCNN(backbone, num_classes, num_keypoints=num_keypoints, **kwargs)

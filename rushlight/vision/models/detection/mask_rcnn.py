@@ -100,7 +100,23 @@ def maskrcnn_resnet50_fpn(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> MaskRCNN:  # fmt: skip
-    """Mask R-CNN on a ResNet-50 with a pyramid; arguments as `MaskRCNN`."""
+    """Mask R-CNN on a ResNet-50 with a pyramid; arguments as `MaskRCNN`.
+
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    weights: a member of `MaskRCNN_ResNet50_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.maskrcnn_resnet50_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    44454513
+    >>> net.roi_heads.mask_predictor.mask_fcn_logits
+    Conv2d(256, 91, kernel_size=(1, 1), stride=(1, 1))
+    """
     backbone = residual_backbone(start, trainable_backbone_layers)
     return MaskRCNN(backbone, num_classes, **kwargs)
 
@@ -110,8 +126,23 @@ def maskrcnn_resnet50_fpn_v2(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> MaskRCNN:  # fmt: skip
-    """Mask R-CNN with deeper, normalised heads. Source: Y. Li et al., "Benchmarking detection
-    transfer learning with vision transformers", 2021.
+    """Mask R-CNN with deeper, normalised heads; arguments as `MaskRCNN`.
+
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    Source: Y. Li et al., "Benchmarking detection transfer learning with vision transformers", 2021.
+    weights: a member of `MaskRCNN_ResNet50_FPN_V2_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.maskrcnn_resnet50_fpn_v2()
+    >>> sum(p.numel() for p in net.parameters())
+    46359409
+    >>> net.roi_heads.mask_predictor.mask_fcn_logits
+    Conv2d(256, 91, kernel_size=(1, 1), stride=(1, 1))
     """
     backbone = residual_backbone(start, trainable_backbone_layers, nn.BatchNorm2d)
     parts = second_version(backbone.out_channels)

@@ -228,7 +228,24 @@ def retinanet_resnet50_fpn(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> RetinaNet:  # fmt: skip
-    """RetinaNet on a ResNet-50 with a pyramid of its last three stages and two more maps."""
+    """RetinaNet on a ResNet-50 with a pyramid of its last three stages and two more maps.
+
+    Arguments as `RetinaNet`.
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
+    weights: a member of `RetinaNet_ResNet50_FPN_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.retinanet_resnet50_fpn(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    34068119
+    >>> net.head.classification_head.cls_logits.out_channels  # 9 anchors of 91 classes
+    819
+    """
     backbone = residual_backbone(start, trainable_backbone_layers, **further_maps(256))
     return RetinaNet(backbone, num_classes, **kwargs)
 
@@ -238,10 +255,24 @@ def retinanet_resnet50_fpn_v2(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> RetinaNet:  # fmt: skip
-    """RetinaNet with normalised heads that learn the overlap of boxes.
+    """RetinaNet with normalised heads that learn the overlap of boxes; arguments as `RetinaNet`.
 
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 3 of 5 by default.
     Source: S. Zhang et al., "Bridging the gap between anchor-based and anchor-free detection",
     2020.
+    weights: a member of `RetinaNet_ResNet50_FPN_V2_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.retinanet_resnet50_fpn_v2()
+    >>> sum(p.numel() for p in net.parameters())
+    38198935
+    >>> net.head.regression_head.bbox_reg.out_channels  # 9 anchors of 4 numbers
+    36
     """
     backbone = residual_backbone(start, trainable_backbone_layers, **further_maps(2048))
     anchors = _default_anchorgen()

@@ -258,7 +258,23 @@ def ssd300_vgg16(
     start: Start, num_classes: int = 91, trainable_backbone_layers: int | None = None,
     **kwargs: Any,
 ) -> SSD:  # fmt: skip
-    """SSD for pictures of 300 pixels, on a VGG-16; arguments as `SSD`."""
+    """SSD for pictures of 300 pixels, on a VGG-16; arguments as `SSD`.
+
+    trainable_backbone_layers: how many of the backbone's stages learn: all where nothing in it is
+    trained, else 4 of 5 by default.
+    weights: a member of `SSD300_VGG16_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.ssd300_vgg16(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    35641826
+    >>> net.anchor_generator.num_anchors_per_location()
+    [4, 6, 6, 6, 4, 4]
+    """
     warn_of_size(kwargs)
     learning = _validate_trainable_layers(start.trained, trainable_backbone_layers, 5, 4)
     backbone = _vgg_extractor(start(), False, learning)

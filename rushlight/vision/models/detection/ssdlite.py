@@ -145,7 +145,20 @@ def ssdlite320_mobilenet_v3_large(
 ) -> SSD:  # fmt: skip
     """SSDLite for pictures of 320 pixels, on a MobileNetV3; arguments as `SSD`.
 
+    trainable_backbone_layers: how many of the backbone's stages learn: all by default.
     Source: A. Howard et al., "Searching for MobileNetV3", 2019.
+    weights: a member of `SSDLite320_MobileNet_V3_Large_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.detection.ssdlite320_mobilenet_v3_large(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    3440060
+    >>> net.anchor_generator.num_anchors_per_location()
+    [6, 6, 6, 6, 6, 6]
     """
     warn_of_size(kwargs)
     learning = _validate_trainable_layers(start.trained, trainable_backbone_layers, 6, 6)

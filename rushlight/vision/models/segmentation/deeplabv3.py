@@ -90,7 +90,23 @@ def _built(start: Start, num_classes: int, aux_loss: bool | None) -> DeepLabV3:
 def deeplabv3_resnet50(
     start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
 ) -> DeepLabV3:
-    """DeepLabV3 on a dilated ResNet-50; `aux_loss` adds scores of its third stage."""
+    """DeepLabV3 on a dilated ResNet-50, 39.6 million parameters.
+
+    The picture (N, 3, H, W) gives a dictionary: `out`, the scores (N, num_classes, H, W), and
+    with `aux_loss` also `aux`, scores made of an earlier stage, which help in training.
+    weights: a member of `DeepLabV3_ResNet50_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.segmentation.deeplabv3_resnet50(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    39638869
+    >>> net.classifier[-1]
+    Conv2d(256, 21, kernel_size=(1, 1), stride=(1, 1))
+    """
     return _built(start, num_classes, aux_loss)
 
 
@@ -98,7 +114,23 @@ def deeplabv3_resnet50(
 def deeplabv3_resnet101(
     start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
 ) -> DeepLabV3:
-    """DeepLabV3 on a dilated ResNet-101."""
+    """DeepLabV3 on a dilated ResNet-101, 58.6 million parameters.
+
+    The picture (N, 3, H, W) gives a dictionary: `out`, the scores (N, num_classes, H, W), and
+    with `aux_loss` also `aux`, scores made of an earlier stage, which help in training.
+    weights: a member of `DeepLabV3_ResNet101_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.segmentation.deeplabv3_resnet101(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    58630997
+    >>> net.classifier[-1]
+    Conv2d(256, 21, kernel_size=(1, 1), stride=(1, 1))
+    """
     return _built(start, num_classes, aux_loss)
 
 
@@ -106,7 +138,23 @@ def deeplabv3_resnet101(
 def deeplabv3_mobilenet_v3_large(
     start: Start, num_classes: int = 21, aux_loss: bool | None = None, **kwargs: Any
 ) -> DeepLabV3:
-    """DeepLabV3 on a dilated MobileNetV3."""
+    """DeepLabV3 on a dilated MobileNetV3, 11.0 million parameters.
+
+    The picture (N, 3, H, W) gives a dictionary: `out`, the scores (N, num_classes, H, W), and
+    with `aux_loss` also `aux`, scores made of an earlier stage, which help in training.
+    weights: a member of `DeepLabV3_MobileNet_V3_Large_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.segmentation.deeplabv3_mobilenet_v3_large(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    11025477
+    >>> net.classifier[-1]
+    Conv2d(256, 21, kernel_size=(1, 1), stride=(1, 1))
+    """
     names = {"out": -1, **({"aux": -4} if aux_loss else {})}
     body, channels = mobile_body(start(dilated=True), **names)
     aux = FCNHead(channels[1], num_classes) if aux_loss else None

@@ -60,6 +60,21 @@ class LRASPP(nn.Module):
 
 @dense_model("mobilenet_v3_large")
 def lraspp_mobilenet_v3_large(start: Start, num_classes: int = 21, **kwargs: Any) -> LRASPP:
-    """LR-ASPP on a dilated MobileNetV3, 3.2 million parameters."""
+    """LR-ASPP on a dilated MobileNetV3, 3.2 million parameters.
+
+    The picture (N, 3, H, W) gives a dictionary: `out`, the scores (N, num_classes, H, W).
+    weights: a member of `LRASPP_MobileNet_V3_Large_Weights` or its name
+    ("DEFAULT": the best), which is fetched; None: drawn at random.
+    weights_backbone: what the backbone begins with, fetched where `weights` is None.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.segmentation.lraspp_mobilenet_v3_large(weights_backbone=None)
+    >>> sum(p.numel() for p in net.parameters())
+    3221538
+    >>> net.classifier.high_classifier
+    Conv2d(128, 21, kernel_size=(1, 1), stride=(1, 1))
+    """
     body, (low, high) = mobile_body(start(dilated=True), low=-4, high=-1)
     return LRASPP(body, low, high, num_classes)

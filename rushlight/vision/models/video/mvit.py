@@ -320,5 +320,5 @@ def _built(version: int, **kwargs: Any) -> MViT:
     return MViT(**{**shape, **kwargs})
 
 
-mvit_v1_b = variant(_built, "mvit_v1_b", "MViT-B, 36.6 million parameters; arguments as `MViT`.", 1)
-mvit_v2_s = variant(_built, "mvit_v2_s", "MViTv2-S, 34.5 million parameters.", 2)
+mvit_v1_b = variant(_built, "mvit_v1_b", "MViT-B, {}; arguments as `MViT`.", 1, count=36_610_672)
+mvit_v2_s = variant(_built, "mvit_v2_s", "MViTv2-S, {}; arguments as `MViT`.", 2, count=34_537_744)

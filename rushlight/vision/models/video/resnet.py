@@ -220,18 +220,59 @@ def _as_identity(module: nn.Module) -> None:
 
 @model
 def r3d_18(**kwargs: Any) -> VideoResNet:
-    """ResNet-18 of 3x3x3 convolutions, 33.4 million parameters; arguments as `VideoResNet`."""
+    """ResNet-18 of 3x3x3 convolutions, 33.4 million parameters; arguments as `VideoResNet`.
+
+    weights: a member of `R3D_18_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.video.r3d_18()
+    >>> sum(p.numel() for p in net.parameters())
+    33371472
+    >>> net.stem[0]
+    Conv3d(3, 64, kernel_size=(3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False)
+    """
     return VideoResNet(BasicBlock, [Conv3DSimple] * 4, [2, 2, 2, 2], BasicStem, **kwargs)
 
 
 @model
 def mc3_18(**kwargs: Any) -> VideoResNet:
-    """ResNet-18 that convolves over time in its first stage alone, 11.7 million parameters."""
+    """ResNet-18 that convolves over time in stem and first stage alone, 11.7 million parameters.
+
+    Arguments as `VideoResNet`.
+    weights: a member of `MC3_18_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.video.mc3_18()
+    >>> sum(p.numel() for p in net.parameters())
+    11695440
+    >>> net.layer1[0].conv1[0].kernel_size, net.layer2[0].conv1[0].kernel_size
+    ((3, 3, 3), (1, 3, 3))
+    """
     makers = [Conv3DSimple, *[Conv3DNoTemporal] * 3]
     return VideoResNet(BasicBlock, makers, [2, 2, 2, 2], BasicStem, **kwargs)
 
 
 @model
 def r2plus1d_18(**kwargs: Any) -> VideoResNet:
-    """ResNet-18 of convolutions split into picture and time, 31.5 million parameters."""
+    """ResNet-18 of convolutions split into picture and time, 31.5 million parameters.
+
+    Arguments as `VideoResNet`.
+    weights: a member of `R2Plus1D_18_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.video.r2plus1d_18()
+    >>> sum(p.numel() for p in net.parameters())
+    31505325
+    >>> [layer.kernel_size for layer in net.layer1[0].conv1[0] if hasattr(layer, "kernel_size")]
+    [(1, 3, 3), (3, 1, 1)]
+    """
     return VideoResNet(BasicBlock, [Conv2Plus1D] * 4, [2, 2, 2, 2], R2Plus1dStem, **kwargs)

@@ -98,5 +98,18 @@ class S3D(nn.Module):
 
 @model
 def s3d(**kwargs: Any) -> S3D:
-    """S3D, 8.3 million parameters; arguments as `S3D`."""
+    """S3D, 8.3 million parameters; arguments as `S3D`.
+
+    weights: a member of `S3D_Weights` or its name ("DEFAULT": the best), which is
+    fetched; None: drawn at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import models
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = models.video.s3d()
+    >>> sum(p.numel() for p in net.parameters())
+    8320048
+    >>> net.classifier[1]
+    Conv3d(1024, 400, kernel_size=(1, 1, 1), stride=(1, 1, 1))
+    """
     return S3D(**kwargs)

@@ -166,11 +166,11 @@ def _built(wide: int, middle: int, heads: int, **kwargs: Any) -> SwinTransformer
     return SwinTransformer3d(**{**shape, **kwargs})
 
 
-def _named(kind: str, millions: float, *rows: int) -> Callable[..., SwinTransformer3d]:
-    doc = f"Swin3D-{kind.upper()}, {millions} million parameters; as `SwinTransformer3d`."
-    return variant(_built, f"swin3d_{kind}", doc, *rows)
+def _named(kind: str, count: int, *rows: int) -> Callable[..., SwinTransformer3d]:
+    doc = f"Swin3D-{kind.upper()}, {{}}; arguments as `SwinTransformer3d`."
+    return variant(_built, f"swin3d_{kind}", doc, *rows, count=count)
 
 
-swin3d_t = _named("t", 28.2, 96, 6, 3)
-swin3d_s = _named("s", 49.8, 96, 18, 3)
-swin3d_b = _named("b", 88.0, 128, 18, 4)
+swin3d_t = _named("t", 28_158_070, 96, 6, 3)
+swin3d_s = _named("s", 49_816_678, 96, 18, 3)
+swin3d_b = _named("b", 88_048_984, 128, 18, 4)
