@@ -1,5 +1,6 @@
 """bfloat16 in compiled programs: stored in two bytes, computed in float32, rounded once per op."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import rushlight as torch
 from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, VOID, Module, vector
 from rushlight.compile.code.scalar import Emitter
+from rushlight.compile.code.values import lanes_of
 from rushlight.core import dtypes
 
 nn, F = torch.nn, torch.nn.functional
@@ -19,8 +21,6 @@ HALF = dtypes.bfloat16.numpy
 
 def emitted(source, result, write, lanes=8):
     """`write(emitter, value)` of every `lanes` numbers of an array, as native code."""
-    import ctypes
-
     module = Module(llvm.target())
     f = module.function("each", [("x", PTR), ("y", PTR), ("n", I64)], VOID)
     kinds = vector(source.dtype, lanes), vector(result, lanes)
@@ -58,6 +58,21 @@ def test_every_bfloat16_is_itself_in_wider_types(kind):
         wanted = x.astype(kind)
     np.testing.assert_array_equal(emitted(x, np.dtype(kind), lambda s, v: s.cast(v, kind)),
                                   wanted)  # fmt: skip
+
+
+@pytest.mark.parametrize("lane", [0, 1, 15])
+@pytest.mark.parametrize("kind, narrow", [("float32", HALF), ("int32", "int16"), ("int64", "int8")])
+def test_one_lane_of_numbers_that_were_cut_is_written_no_wider(kind, narrow, lane):
+    module, types = Module(llvm.target()), (vector(kind, 16), vector(np.dtype(narrow).name, 16))
+    f = module.function("one", [("x", PTR), ("y", PTR)], VOID)
+    x, y = f.arguments
+    value = Emitter(f).cast(f.load(types[0], x), narrow)
+    f.store(value, y, 0, lanes_of([n == lane for n in range(16)], vector("bool", 16)))
+    given, found = np.full(16, 3, kind), np.full(24, 5, narrow)
+    code = llvm.compile(module.text())
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2)(code.address("one"))
+    call(given.ctypes.data, found.ctypes.data)
+    assert found.astype(int).tolist() == [3 if n == lane else 5 for n in range(24)]
 
 
 NETS = {

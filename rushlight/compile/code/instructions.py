@@ -321,6 +321,10 @@ class Instructions:
         align = align or type.size
         if mask is None:
             return self.do(f"store {x.typed}, {where.typed}, align {align}")
+        kept = numbers_of(mask)
+        if kept is not None and sum(kept) == 1:
+            # x86 LLVM writes such a lane as wide as it was before it was cut: over its neighbour
+            return self.store(self.extract(x, kept.index(1)), where, kept.index(1))
         return self.do(
             f"call void @llvm.masked.store.{type.suffix}.p0({x.typed}, {where.typed},"
             f" i32 {align}, {mask.typed})"
