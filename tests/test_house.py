@@ -38,6 +38,7 @@ DOORS = {
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py", "tensorboardX": "utils/tensorboard.py",
     "scipy": "vision/datasets/matlab.py", "gdown": "vision/datasets/archives.py",
+    "pycocotools": "vision/datasets/wrapped.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
 

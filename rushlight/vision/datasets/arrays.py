@@ -21,7 +21,7 @@ from .vision import Transform, VisionDataset
 
 
 class ArrayPictures(VisionDataset):
-    """Pictures in the array `data`, labels in `labels`."""
+    """Pictures in the array `data`, (N, H, W) or (N, 3, H, W), labels in `labels`."""
 
     data: np.ndarray
     labels: Any
@@ -30,7 +30,8 @@ class ArrayPictures(VisionDataset):
         return self._transformed(as_image(self._picture(index)), int(self.labels[index]))
 
     def _picture(self, index: int) -> np.ndarray:
-        return self.data[index]
+        picture = self.data[index]
+        return picture if picture.ndim == 2 else np.ascontiguousarray(picture.transpose(1, 2, 0))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -102,9 +103,6 @@ class STL10(ArrayPictures):
             return pictures[chosen], labels[chosen]
         return pictures, labels
 
-    def _picture(self, index: int) -> np.ndarray:
-        return np.ascontiguousarray(self.data[index].transpose(1, 2, 0))
-
     def extra_repr(self) -> str:
         return f"Split: {self.split}"
 
@@ -159,9 +157,6 @@ class SVHN(ArrayPictures):
     def download(self) -> None:
         """Fetch this part's file into `root`."""
         Archive(self.url, self.file_md5).fetch(self._home)
-
-    def _picture(self, index: int) -> np.ndarray:
-        return np.ascontiguousarray(self.data[index].transpose(1, 2, 0))
 
     def extra_repr(self) -> str:
         return f"Split: {self.split}"

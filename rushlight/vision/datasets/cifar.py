@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...core.errors import fail
 from ...utils.archive import extract
 from ...utils.download import Expected, download
 from ...utils.errors import DataError
 from ..io import as_image
+from .archives import NOT_WHOLE, find_home, need
 from .pickled import read_pickled
-from .vision import Transform, VisionDataset, search_roots
+from .vision import Transform, VisionDataset
 
 PIXELS = 3 * 32 * 32
 
@@ -81,33 +80,26 @@ class CIFAR10(VisionDataset):
         extract(download(addresses, root / self.filename, self.expected), root)
 
     def _find(self, may_download: bool) -> Path:
-        for folder in self._folders():
-            if all((folder / self._file(folder, name)).is_file() for name in self._names()):
-                return folder
-        if may_download:
-            self.download()
-            return self._home / self.base_folder
-        raise fail(
-            RuntimeError,
-            "Dataset not found or corrupted. You can use download=True to download it",
-            *(f"no {self.base_folder} in {root}" for root in search_roots(self.root)),
+        kind = type(self).__name__
+        starts = "", f"{kind}/", f"{kind.lower()}/"
+        forms = self.base_folder, self.binary_folder
+        below = [f"{start}{form}" for form in forms for start in starts]
+        folder = find_home(
+            self.root, *self._names(), below=below, has=lambda one: self._file(one).is_file()
         )
-
-    def _folders(self) -> Iterator[Path]:
-        for root in search_roots(self.root):
-            for name in (self.base_folder, self.binary_folder):
-                yield root / name
-                yield root / type(self).__name__ / name
-                yield root / type(self).__name__.lower() / name
+        paths = [self._file(folder / name) for name in self._names()]
+        need(paths, NOT_WHOLE, self.download if may_download else None)
+        return folder
 
     def _names(self) -> list[str]:
         return self.train_list if self.train else self.test_list
 
-    def _file(self, folder: Path, name: str) -> str:
-        return f"{name}.bin" if folder.name == self.binary_folder else name
+    def _file(self, path: Path) -> Path:
+        """A file's path with the end that it has in this folder's form."""
+        return path.with_suffix(".bin") if path.parent.name == self.binary_folder else path
 
     def _read(self, name: str) -> tuple[np.ndarray, list[int]]:
-        path = self.folder / self._file(self.folder, name)
+        path = self._file(self.folder / name)
         if self.folder.name == self.binary_folder:
             return self._read_binary(path)
         found = read_pickled(path)

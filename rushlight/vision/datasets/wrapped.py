@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,7 +15,7 @@ from .folder import DatasetFolder, ImageFolder
 from .listed import GTSRB, Imagenette
 from .mnist import MNIST
 from .photographs import Caltech101, Caltech256, OxfordIIITPet
-from .scenes import CelebA, CocoDetection, VOCDetection, VOCSegmentation
+from .scenes import CelebA, CocoCaptions, CocoDetection, VOCDetection, VOCSegmentation
 from .vision import VisionDataset
 
 Change = Callable[[int, Any, Any], tuple[Any, Any]]
@@ -185,6 +184,8 @@ def _coco(dataset: CocoDetection, target_keys: Any) -> Change:
         if "labels" in keys:
             result["labels"] = rl.tensor([one["category_id"] for one in target])
         for key in keys & COCO_KEYS - {"image_id"}:
+            if not any(key in one for one in target):
+                raise KeyError(key)
             result[key] = [one[key] for one in target if key in one]
         return image, result
 
@@ -194,18 +195,19 @@ def _coco(dataset: CocoDetection, target_keys: Any) -> Change:
 def _filled(outline: Any, size: tuple[int, int]) -> rl.Tensor:
     """The (H, W) uint8 mask of an outline: polygons, or runs of pixels."""
     try:
-        mask = importlib.import_module("pycocotools.mask")
+        from pycocotools import mask  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         error.add_note("masks of COCO's outlines: pip install pycocotools")
         raise
     if not isinstance(outline, dict | list):
         kind = type(outline)
         raise ValueError(f"COCO segmentation expected to be a dict or a list, got {kind}")
+    runs: Any = outline
     if isinstance(outline, list):
-        outline = mask.merge(mask.frPyObjects(outline, *size))
+        runs = mask.merge(mask.frPyObjects(outline, *size))
     elif not isinstance(outline["counts"], str):
-        outline = mask.frPyObjects(outline, *size)
-    return rl.from_numpy(mask.decode(outline))
+        runs = mask.frPyObjects(runs, *size)
+    return rl.from_numpy(mask.decode(runs))
 
 
 def _celeba(dataset: CelebA, target_keys: Any) -> Change:
@@ -242,7 +244,7 @@ def _by_kind(kinds: list[str], changes: dict[str, Callable[[Any, Any], Any]]) ->
 
 CHANGES: dict[type, Callable[[Any, Any], Change]] = {
     **dict.fromkeys((Caltech256, CIFAR10, DatasetFolder, GTSRB, ImageFolder), _as_they_are),
-    **dict.fromkeys((Imagenette, MNIST), _as_they_are),
+    **dict.fromkeys((Imagenette, MNIST, CocoCaptions), _as_they_are),
     Caltech101: _outlines, CelebA: _celeba, CocoDetection: _coco, OxfordIIITPet: _pets,
     VOCDetection: _voc, VOCSegmentation: _masks,
 }  # fmt: skip
