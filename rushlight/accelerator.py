@@ -29,16 +29,37 @@ def is_available() -> bool:
 
 
 def device_count() -> int:
-    """0."""
+    """0: how many accelerators there are.
+
+    >>> import rushlight as torch
+    >>> torch.accelerator.device_count()
+    0
+    """
     return 0
 
 
 def current_accelerator(check_available: bool = False) -> None:
-    """None: there is no accelerator."""
+    """None: there is no accelerator.
+
+    check_available: ask whether it is there too, which changes nothing here.
+
+    >>> import rushlight as torch
+    >>> device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    >>> device
+    device(type='cpu')
+    """
 
 
 class device_index:
-    """A block on another device; for None a block like any other."""
+    """A block on another accelerator; for None a block like any other.
+
+    Raises: RuntimeError when a block with a number is entered.
+
+    >>> import rushlight as torch
+    >>> with torch.accelerator.device_index(None):
+    ...     print(torch.ones(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, device: int | None) -> None:
         self.device = device
@@ -110,7 +131,15 @@ def get_device_module(device: Any = None) -> Any:
 
 
 def _refuse(*_: Any) -> NoReturn:
-    """Refuse: RuntimeError."""
+    """What only an accelerator has or does. Raises: RuntimeError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.accelerator.synchronize()
+    ... except RuntimeError as error:
+    ...     print(error)
+    Cannot access accelerator device when none is available.
+    """
     raise fail(
         RuntimeError, "Cannot access accelerator device when none is available.",
         "ask torch.accelerator.is_available() first: this build computes on the CPU",
@@ -118,17 +147,43 @@ def _refuse(*_: Any) -> NoReturn:
 
 
 def current_device_index() -> int:
-    """Refuse: RuntimeError."""
+    """The number of the accelerator in use. Raises: RuntimeError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.accelerator.current_device_index()
+    ... except RuntimeError as error:
+    ...     print(error)
+    Cannot access accelerator device when none is available.
+    """
     _refuse()
 
 
 def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
-    """Refuse: RuntimeError."""
+    """(free, whole) memory of an accelerator in bytes.
+
+    Raises: RuntimeError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.accelerator.get_memory_info()
+    ... except RuntimeError as error:
+    ...     print(error)
+    Cannot access accelerator device when none is available.
+    """
     _refuse()
 
 
 def memory_stats(device_index: Any = None, /) -> dict[str, Any]:
-    """Refuse: RuntimeError."""
+    """What an accelerator's allocator has counted. Raises: RuntimeError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.accelerator.memory_stats()
+    ... except RuntimeError as error:
+    ...     print(error)
+    Cannot access accelerator device when none is available.
+    """
     _refuse()
 
 

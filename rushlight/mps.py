@@ -16,7 +16,15 @@ __all__ = [
 
 def _refused(name: str) -> Callable[..., NoReturn]:
     def refused(*_: Any, **__: Any) -> NoReturn:
-        """Refuse: RuntimeError."""
+        """What only one of Apple's GPUs has or does. Raises: RuntimeError, for there is none here.
+
+        >>> import rushlight as torch
+        >>> try:
+        ...     torch.mps.synchronize()
+        ... except RuntimeError as error:
+        ...     print(error)
+        Cannot execute deviceSynchronize() without MPS backend.
+        """
         raise RuntimeError(f"Cannot execute {name}() without MPS backend.")
 
     return refused
@@ -30,7 +38,11 @@ synchronize = _refused("deviceSynchronize")
 
 
 def manual_seed(seed: int) -> None:
-    """Do nothing: there is no generator of another device to seed."""
+    """Do nothing: there is no generator of another device; `torch.manual_seed` seeds the CPU's.
+
+    >>> import rushlight as torch
+    >>> torch.mps.manual_seed(0)
+    """
 
 
 _explain_missing(__name__)

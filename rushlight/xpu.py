@@ -32,7 +32,15 @@ __all__ = [
 
 
 def _refused(*_: Any, **__: Any) -> NoReturn:
-    """Refuse: AssertionError."""
+    """What only one of Intel's GPUs has or does. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.xpu.synchronize()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with XPU enabled
+    """
     raise fail(
         AssertionError, "Torch not compiled with XPU enabled",
         "rushlight computes on the CPU: the only device is 'cpu'",

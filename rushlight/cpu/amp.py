@@ -29,7 +29,15 @@ class autocast(_autocast):
 
 
 class GradScaler(_GradScaler):
-    """`torch.amp.GradScaler("cpu", ...)`."""
+    """`torch.amp.GradScaler("cpu", ...)`: warns that this is its older name.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     scaler = torch.cpu.amp.GradScaler(init_scale=4.0)
+    >>> scaler.scale(torch.ones(1))
+    tensor([4.])
+    """
 
     def __init__(
         self,

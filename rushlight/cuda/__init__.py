@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from ..core.errors import fail
 from ..core.names import explain_missing as _explain_missing
 from . import amp
+from .queues import CUDAGraph, Event, Stream, StreamContext, graph, stream
+from .queues import refuse as _refuse
 
 
 class OutOfMemoryError(RuntimeError):
-    """Never raised here; programs name it in `except`."""
+    """The memory of a GPU is used up: never raised here, but programs name it in `except`.
 
-
-def _refuse() -> NoReturn:
-    raise fail(
-        AssertionError,
-        "Torch not compiled with CUDA enabled",
-        "rushlight computes on the CPU: the only device is 'cpu'",
-        "write device = 'cuda' if torch.cuda.is_available() else 'cpu'",
-    )
+    >>> import rushlight as torch
+    >>> issubclass(torch.cuda.OutOfMemoryError, RuntimeError)
+    True
+    """
 
 
 def is_available() -> bool:
@@ -57,7 +53,12 @@ def is_initialized() -> bool:
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """False."""
+    """False: no GPU computes in bfloat16 here. The CPU does, whatever this says.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.is_bf16_supported(), torch.ones(1, dtype=torch.bfloat16).dtype
+    (False, torch.bfloat16)
+    """
     return False
 
 
@@ -80,19 +81,37 @@ def synchronize(device: Any = None) -> None:
 
 
 def empty_cache() -> None:
-    """Do nothing: there is no cache of GPU memory."""
+    """Do nothing: there is no cache of GPU memory.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.empty_cache()
+    """
 
 
 def ipc_collect() -> None:
-    """Do nothing."""
+    """Do nothing: no memory of a GPU is shared with other processes. (torch without CUDA raises.)
+
+    >>> import rushlight as torch
+    >>> torch.cuda.ipc_collect()
+    """
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
-    """Do nothing."""
+    """Do nothing: the peak is 0 bytes. (torch without CUDA raises AttributeError.)
+
+    >>> import rushlight as torch
+    >>> torch.cuda.reset_peak_memory_stats()
+    >>> torch.cuda.max_memory_allocated()
+    0
+    """
 
 
 def manual_seed(seed: int) -> None:
-    """Do nothing, as torch without a GPU."""
+    """Do nothing, as torch without a GPU: `torch.manual_seed` is what seeds the CPU.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.manual_seed(0)
+    """
 
 
 def manual_seed_all(seed: int) -> None:
@@ -104,15 +123,31 @@ def manual_seed_all(seed: int) -> None:
 
 
 def seed() -> None:
-    """Do nothing, as torch without a GPU."""
+    """Do nothing, as torch without a GPU.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.seed()
+    """
 
 
 def seed_all() -> None:
-    """Do nothing, as torch without a GPU."""
+    """Do nothing, as torch without a GPU.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.seed_all()
+    """
 
 
 def initial_seed() -> int:
-    """Refuse: AssertionError."""
+    """The seed of the GPU's generator. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.initial_seed()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
@@ -127,101 +162,223 @@ def memory_allocated(device: Any = None) -> int:
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """0 bytes."""
+    """0 bytes: the most that tensors on a GPU have taken.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.max_memory_allocated()
+    0
+    """
     return 0
 
 
 def memory_reserved(device: Any = None) -> int:
-    """0 bytes."""
+    """0 bytes: what an allocator holds of a GPU's memory.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.memory_reserved()
+    0
+    """
     return 0
 
 
 def max_memory_reserved(device: Any = None) -> int:
-    """0 bytes."""
+    """0 bytes: the most that an allocator has held.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.max_memory_reserved()
+    0
+    """
     return 0
 
 
 def memory_stats(device: Any = None) -> OrderedDict[str, int]:
-    """An empty dictionary: no allocator of GPU memory counts here."""
+    """An empty dictionary: no allocator of GPU memory counts here.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.memory_stats()
+    OrderedDict()
+    """
     return OrderedDict()
 
 
 def get_rng_state_all() -> list[Any]:
-    """An empty list: no GPU, no generator."""
+    """An empty list: no GPU, no generator.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.get_rng_state_all()
+    []
+    """
     return []
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Do nothing for the empty list that `get_rng_state_all` gave."""
+    """Do nothing for the empty list that `get_rng_state_all` gave.
+
+    Raises: AssertionError for others.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.set_rng_state_all(torch.cuda.get_rng_state_all())
+    """
     if len(new_states):
         _refuse()
 
 
 def init() -> None:
-    """Refuse: AssertionError."""
+    """Start CUDA. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.init()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def current_device() -> int:
-    """Refuse: AssertionError."""
+    """The number of the GPU in use. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.current_device()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def set_device(device: Any) -> None:
-    """Refuse: AssertionError."""
+    """Choose a GPU by its number. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.set_device(0)
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def get_device_name(device: Any = None) -> str:
-    """Refuse: AssertionError."""
+    """The name of a GPU. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.get_device_name(0)
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """Refuse: AssertionError."""
+    """(major, minor) of what a GPU can do. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.get_device_capability()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def get_device_properties(device: Any = None) -> Any:
-    """Refuse: AssertionError."""
+    """Name, memory and more of a GPU. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.get_device_properties(0)
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Refuse: AssertionError."""
+    """(free, whole) memory of a GPU in bytes. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.mem_get_info()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def get_rng_state(device: Any = "cuda") -> Any:
-    """Refuse: AssertionError."""
+    """The state of a GPU's generator. Raises: AssertionError; `torch.get_rng_state` is the CPU's.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.get_rng_state()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Refuse: AssertionError."""
+    """Set the state of a GPU's generator.
+
+    Raises: AssertionError; `torch.set_rng_state` is the CPU's.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.set_rng_state(torch.get_rng_state())
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def current_stream(device: Any = None) -> Any:
-    """Refuse: AssertionError."""
+    """The queue of work of a GPU. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.current_stream()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
 def default_stream(device: Any = None) -> Any:
-    """Refuse: AssertionError."""
+    """A GPU's first queue of work. Raises: AssertionError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.default_stream()
+    ... except AssertionError as error:
+    ...     print(error)
+    Torch not compiled with CUDA enabled
+    """
     _refuse()
 
 
-@contextlib.contextmanager
-def stream(stream: Any) -> Iterator[None]:
-    """Run the block; a stream that is not None cannot exist here."""
-    if stream is not None:
-        _refuse()
-    yield
-
-
 class device:
-    """A block on another GPU. Entering it is refused: RuntimeError."""
+    """A block on another GPU. Raises: RuntimeError when it is entered.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     with torch.cuda.device(0):
+    ...         pass
+    ... except RuntimeError as error:
+    ...     print(error)
+    PyTorch was compiled without CUDA support
+    """
 
     def __init__(self, device: Any) -> None:
         self.idx = device
@@ -235,57 +392,6 @@ class device:
 
     def __exit__(self, *args: Any) -> bool:
         return False
-
-
-class Stream:
-    """Refuse: RuntimeError."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("torch.cuda.Stream requires CUDA support")
-
-
-class Event:
-    """Refuse: RuntimeError."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise fail(
-            RuntimeError,
-            "Tried to instantiate dummy base class Event",
-            "to time work on the CPU take time.perf_counter()",
-        )
-
-
-class StreamContext:
-    """`with torch.cuda.stream(None)` as an object; another stream cannot exist here."""
-
-    def __init__(self, stream: Any) -> None:
-        if stream is not None:
-            _refuse()
-        self.stream = stream
-
-    def __enter__(self) -> None:
-        """Nothing: work on the CPU needs no stream."""
-
-    def __exit__(self, *error: Any) -> None:
-        """Nothing to undo."""
-
-
-class CUDAGraph:
-    """Refuse: RuntimeError."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise fail(
-            RuntimeError,
-            "Tried to instantiate dummy base class CUDAGraph",
-            "torch.compile makes one program of a step on the CPU",
-        )
-
-
-class graph:
-    """Record a CUDAGraph in a block: there is none to be given. Refuse: AssertionError."""
-
-    def __init__(self, cuda_graph: CUDAGraph, *args: Any, **kwargs: Any) -> None:
-        _refuse()
 
 
 default_generators: tuple[Any, ...] = ()

@@ -34,7 +34,15 @@ class autocast(_autocast):
 
 
 class GradScaler(_GradScaler):
-    """`torch.amp.GradScaler("cuda", ...)`: warns that there is no GPU, and scales nothing."""
+    """`torch.amp.GradScaler("cuda", ...)`: warns that there is no GPU, and scales nothing.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     scaler = torch.cuda.amp.GradScaler()
+    >>> scaler.is_enabled(), scaler.scale(torch.ones(1))
+    (False, tensor([1.]))
+    """
 
     def __init__(
         self,
@@ -50,12 +58,28 @@ class GradScaler(_GradScaler):
 
 
 def custom_fwd(fwd: Callable[..., Any] | None = None, *, cast_inputs: Any = None) -> Any:
-    """`torch.amp.custom_fwd(..., device_type="cuda")`."""
+    """`torch.amp.custom_fwd(..., device_type="cuda")`: warns that this is its older name.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     forward = torch.cuda.amp.custom_fwd(lambda ctx, x: x * 2)
+    >>> callable(forward)
+    True
+    """
     older_name("cuda", "custom_fwd(args...)", "custom_fwd(args..., device_type='cuda')")
     return _custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
 
 
 def custom_bwd(bwd: Callable[..., Any]) -> Any:
-    """`torch.amp.custom_bwd(..., device_type="cuda")`."""
+    """`torch.amp.custom_bwd(..., device_type="cuda")`: warns that this is its older name.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     backward = torch.cuda.amp.custom_bwd(lambda ctx, g: g * 2)
+    >>> callable(backward)
+    True
+    """
     older_name("cuda", "custom_bwd(args...)", "custom_bwd(args..., device_type='cuda')")
     return _custom_bwd(bwd, device_type="cuda")

@@ -17,32 +17,81 @@ def _refuse() -> NoReturn:
 
 
 def range_push(msg: str) -> int:
-    """Refuse: RuntimeError."""
+    """Begin a nested range with a name. Raises: RuntimeError, for there is no GPU's profiler here.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.nvtx.range_push("step")
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
 
 
 def range_pop() -> int:
-    """Refuse: RuntimeError."""
+    """End the innermost range of `range_push`. Raises: RuntimeError, as that does.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.nvtx.range_pop()
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
 
 
 def range_start(msg: str) -> int:
-    """Refuse: RuntimeError."""
+    """Begin a range that may end in another thread. Raises: RuntimeError, as `range_push`.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.nvtx.range_start("step")
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
 
 
 def range_end(range_id: int) -> None:
-    """Refuse: RuntimeError."""
+    """End the range that `range_start` gave. Raises: RuntimeError, as that does.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.nvtx.range_end(1)
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
 
 
 def mark(msg: str) -> None:
-    """Refuse: RuntimeError."""
+    """Put a mark into the timeline. Raises: RuntimeError, as `range_push`.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.cuda.nvtx.mark("here")
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
 
 
 @contextlib.contextmanager
 def range(msg: str, *args: Any, **kwargs: Any) -> Iterator[None]:
-    """Refuse when the block is entered: RuntimeError."""
+    """A block that is a range of this name. Raises: RuntimeError when it is entered.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     with torch.cuda.nvtx.range("step"):
+    ...         pass
+    ... except RuntimeError as error:
+    ...     print(error)
+    NVTX functions not installed. Are you sure you have a CUDA build?
+    """
     _refuse()
     yield
