@@ -129,10 +129,10 @@ def _product_backward(saved: Saved, g: Any) -> Any:
     (a, b), want = saved.args, saved.wanted
     second = run("mul.Tensor", g, a) if want[1] else None
     first = run("mul.Tensor", g, b) if want[0] else None
-    return [one for one, x in ((first, a), (second, b)) if _is_tensor(saved, x)]
+    return [one for one, x in ((first, a), (second, b)) if _is_tensor(x)]
 
 
-def _is_tensor(saved: Saved, x: Any) -> bool:
+def _is_tensor(x: Any) -> bool:
     return x is None or isinstance(x, rl.Tensor)
 
 
@@ -149,7 +149,7 @@ def _quotient_backward(saved: Saved, g: Any) -> Any:
         inner = run("div.Tensor", run("div.Tensor", a, b), b)
         second = run("mul.Tensor", call("neg", g), inner)
     first = run("div.Tensor", g, b) if want[0] else None
-    return [first, second] if _is_tensor(saved, a) else [second]
+    return [first, second] if _is_tensor(a) else [second]
 
 
 operator("div.Tensor", _quotient_backward, "0 1")(None)

@@ -32,15 +32,15 @@ def _places(places: Any, size: int) -> Any:
     return np.broadcast_to(places, (size, *places.shape))
 
 
-def _flat_rows(x: Any, places: Any, size: int) -> Any:
-    """Samples of no dimension get one, in values and places alike."""
+def _flat_rows(x: Any, size: int) -> Any:
+    """Samples of no dimension get one."""
     return x if x._array.ndim > 1 else s.reshape(x, (size, 1))
 
 
 @takes_batched
 @rule("gather")
 def _gather(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
-    x = _flat_rows(whole(operands[0], size), None, size)
+    x = _flat_rows(whole(operands[0], size), size)
     places = _places(params[1], size)
     if places.ndim == 1 or not places.size:
         return NotImplemented if not places.size else s.reshape(

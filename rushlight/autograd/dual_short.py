@@ -134,16 +134,16 @@ def _unary(prim: Primitive) -> Way:
         if not level.alive or (params and _hidden(params)):
             return route(prim, inputs, params)
         if large is not None and a.size >= least:
-            return _result(prim, level, inputs, *large(a, t))
+            return _result(level, *large(a, t))
         y = evaluate(a, *params) if params else evaluate(a)
         key = a.dtype.char if a.ndim else a.dtype
         if key not in programs:
             programs[key] = written(partial, a.dtype, not a.ndim)
         if programs[key] is None or (params and callable(partial)):
-            return _result(prim, level, inputs, y, by_partials(prim, (t,), (a,), y, params))
+            return _result(level, y, by_partials(prim, (t,), (a,), y, params))
         t = programs[key](t, y, a)
         if type(t) is not ndarray:
-            return _result(prim, level, inputs, y, t)
+            return _result(level, y, t)
         result = new(Tensor)
         result._entry = None
         result._array = value = new_dual(Dual)
@@ -177,17 +177,17 @@ def _binary(prim: Primitive) -> Way:
         if not bare or params:
             return mixed(prim, inputs, params)
         if large and t is not None is not u and a.size >= least and a.shape == b.shape:
-            return _result(prim, level, inputs, *large(a, b, t, u))
+            return _result(level, *large(a, b, t, u))
         try:
             y = evaluate(a, b)
         except ValueError:
             return route(prim, inputs, params)
         if type(y) is not ndarray:  # a number of NumPy's, which operators serve faster
-            return _result(prim, level, inputs, y, _of_numbers(tangent, t, u, a, b, y))
+            return _result(level, y, _of_numbers(tangent, t, u, a, b, y))
         narrow = (t is None and a.ndim) or (u is None and b.ndim)  # it may be
         t = tangent(t, u, a, b, y)
         if narrow and t.shape != y.shape:
-            return _result(prim, level, inputs, y, t)
+            return _result(level, y, t)
         result = new(Tensor)
         result._entry = None
         result._array = value = new_dual(Dual)
@@ -216,7 +216,7 @@ def _mixed(prim: Primitive) -> Way:
             y = evaluate(a, b)
         except ValueError:
             return route(prim, inputs, params)
-        return _result(prim, level, inputs, y, tangent(t, u, a, b, y))
+        return _result(level, y, tangent(t, u, a, b, y))
 
     return way
 
@@ -258,7 +258,7 @@ def _bilinear(prim: Primitive) -> Way:
             term = evaluate(a, u, *params)
             fits = type(total) is ndarray and total.base is None
             total = term if total is None else add(total, term, total) if fits else total + term
-        return _result(prim, level, inputs, y, total)
+        return _result(level, y, total)
 
     return way
 
@@ -302,7 +302,7 @@ def _one(prim: Primitive, push: Push | None = None) -> Way:
         if type(t) is not ndarray:
             t = asarray(t)
         if push is not None and (t.shape != y.shape or t.dtype is not y.dtype):
-            return _result(prim, level, inputs, y, t)
+            return _result(level, y, t)
         result = new(Tensor)
         result._entry = None
         result._array = value = new_dual(Dual)
@@ -341,7 +341,7 @@ def _any_number(prim: Primitive, push: Push) -> Way:
             y = asarray(y)
         if y.dtype.char not in "fd":
             return route(prim, inputs, params)
-        return _result(prim, level, inputs, y, push(prim, tangents, xs, y, params))
+        return _result(level, y, push(prim, tangents, xs, y, params))
 
     return way
 
@@ -363,11 +363,11 @@ def _pushed(prim: Primitive, push: Callable[..., Any]) -> Way:
             return route(prim, inputs, params)
         if not several:
             y = y if type(y) is ndarray else asarray(y)
-            return _result(prim, level, inputs, y, push(tangents, y, *given, *params))
+            return _result(level, y, push(tangents, y, *given, *params))
         ys = tuple([one if type(one) is ndarray else asarray(one) for one in y])
         ts = push(tangents, ys, *given, *params) or (None,) * len(ys)
         results = tuple([
-            _result(prim, level, inputs, one, t if one.dtype.char in "fd" else None)
+            _result(level, one, t if one.dtype.char in "fd" else None)
             for one, t in zip(ys, ts)
         ])  # fmt: skip
         return tuple([link_view(one, inputs[0]) for one in results]) if view else results
@@ -401,7 +401,7 @@ def _bare(inputs: tuple[Any, ...], mixed: bool) -> Any:
     return (level, tuple(xs), tuple(tangents)) if level is not None and level.alive else None
 
 
-def _result(prim: Primitive, level: Any, inputs: Any, y: Any, t: Any) -> Any:
+def _result(level: Any, y: Any, t: Any) -> Any:
     """A dual tensor of two arrays, or of NumPy's numbers."""
     if type(y) is not ndarray:
         y = asarray(y)

@@ -125,9 +125,9 @@ class Recorded:
         # with no other leaves there is nothing to leave out, and the sweep takes its short way
         wanted = None if self.alone and not create else self.inputs
         found = sweep(roots, wanted, keep or create, create) if roots else None
-        return [self._gradient(x, found, create) for x in self.inputs]
+        return [self._gradient(x, found) for x in self.inputs]
 
-    def _gradient(self, x: Tensor, found: Any, create: bool) -> Tensor:
+    def _gradient(self, x: Tensor, found: Any) -> Tensor:
         g = None
         if found is not None and x._entry is LEAF:
             waiting = found.leaves.get(id(x))

@@ -201,7 +201,7 @@ def _index(rec: Any, x: Any, key: Any) -> Any:
     dim, chosen = 0, {}
     for one in parts:
         if one is Ellipsis:
-            dim += x.ndim - taken - _added(parts, one, dim)
+            dim += x.ndim - taken - _added(parts, one)
         elif one is None:
             x, dim = rec.call("unsqueeze", x, dim), dim + 1
         elif isinstance(one, slice):
@@ -234,7 +234,7 @@ def _is_mask(one: Any) -> bool:
     return isinstance(one, rl.Tensor) and one.dtype in (rl.bool, rl.uint8)
 
 
-def _added(parts: list[Any], stop: Any, dim: int) -> int:
+def _added(parts: list[Any], stop: Any) -> int:
     """How many of x's dimensions up to here were put in by None."""
     count = 0
     for one in parts:

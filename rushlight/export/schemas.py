@@ -60,7 +60,7 @@ def bound(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str
         for form, schema in forms_of(name):
             values = _fitted(schema, args, kwargs, loose)
             if values is not None:
-                return form or "default", *_written(schema, values, kwargs)
+                return form or "default", *_written(schema, values)
     return None
 
 
@@ -138,7 +138,7 @@ def _list(base: str, size: str, value: Any) -> Any:
     return list(value) if fits else REQUIRED
 
 
-def _written(schema: Schema, values: list[Any], kwargs: Any) -> tuple[Any, Any]:
+def _written(schema: Schema, values: list[Any]) -> tuple[Any, Any]:
     """Arguments by place, without those at the end that are as by default, and by name."""
     at = schema.positional
     while at > 0 and _usual(schema.arguments[at - 1], values[at - 1]):

@@ -423,7 +423,7 @@ def slice_scatter(
     place = dimension(dim, input._array.ndim)
     if step <= 0:
         raise RuntimeError("slice step must be positive")
-    key = p.along(input, place, slice(start, end, step))
+    key = p.along(place, slice(start, end, step))
     _expect_shape(input._array[key].shape, src)
     return _out(p.slice_scatter(input, s.cast(src, input.dtype), key), out)
 

@@ -103,7 +103,7 @@ def _expect_batches(input: Tensor, mat2: Tensor) -> None:
         )
 
 
-def _expect_vectors(name: str, a: Tensor, b: Tensor) -> None:
+def _expect_vectors(a: Tensor, b: Tensor) -> None:
     if a._array.ndim != 1 or b._array.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype is not b.dtype:
@@ -118,7 +118,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.dot(torch.tensor([2.0, 3.0]), torch.tensor([2.0, 1.0]))
     tensor(7.)
     """
-    _expect_vectors("dot", input, tensor)
+    _expect_vectors(input, tensor)
     return _out(c.matmul(input, tensor), out)
 
 
@@ -129,7 +129,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.vdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    _expect_vectors("vdot", input, other)
+    _expect_vectors(input, other)
     return _out(named(c.matmul(conj(input), other), "VdotBackward0"), out)
 
 

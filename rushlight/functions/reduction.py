@@ -150,7 +150,7 @@ _max_result = named_result("max", ("values", "indices"))
 _min_result = named_result("min", ("values", "indices"))
 
 
-def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str) -> Any:
+def _extremum(name: str, reduce: Any, pair: Any, result: Any, doc: str) -> Any:
     def extremum(
         input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
         keepdims: Any = None, out: Any = None, other: Any = None,
@@ -173,7 +173,7 @@ def _extremum(name: str, reduce: Any, arg: Any, pair: Any, result: Any, doc: str
 
 
 max = _extremum(
-    "max", r.max_all, r.argmax, e.maximum, _max_result,
+    "max", r.max_all, e.maximum, _max_result,
     """The largest element; with `dim`, the largest along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch
@@ -182,7 +182,7 @@ max = _extremum(
     """,
 )  # fmt: skip
 min = _extremum(
-    "min", r.min_all, r.argmin, e.minimum, _min_result,
+    "min", r.min_all, e.minimum, _min_result,
     """The smallest element; with `dim`, those along it and where; with a tensor, elementwise.
 
     >>> import rushlight as torch

@@ -28,7 +28,7 @@ def _typed(input: Tensor, dtype: Any) -> Tensor:
     return input if dtype is None else s.cast(input, dtype)
 
 
-def _as_sum(result: Tensor, input: Tensor, dtype: Any) -> Tensor:
+def _as_sum(result: Tensor, dtype: Any) -> Tensor:
     """Sums of integers are int64 unless a type was asked for."""
     return result if dtype is None else s.cast(result, dtype)
 
@@ -46,7 +46,7 @@ def cumsum(
     if dtype is not None:
         refuse(input, "bool", "cumsum_out_cpu")
     place = dimension(dim if axis is None else axis, input._array.ndim)
-    return _out(_as_sum(scan.cumsum(input, place), input, dtype), out)
+    return _out(_as_sum(scan.cumsum(input, place), dtype), out)
 
 
 def cumprod(
@@ -62,7 +62,7 @@ def cumprod(
     if dtype is not None:
         refuse(input, "bool", "cumprod_out_cpu")
     place = dimension(dim if axis is None else axis, input._array.ndim)
-    return _out(_as_sum(scan.cumprod(input, place), input, dtype), out)
+    return _out(_as_sum(scan.cumprod(input, place), dtype), out)
 
 
 def prod(
@@ -82,7 +82,7 @@ def prod(
         result = named(scan.prod(input, None, False), "ProdBackward1")
     else:
         result = scan.prod(input, place, keepdim and dim is not None)
-    return _out(_as_sum(result, input, dtype), out)
+    return _out(_as_sum(result, dtype), out)
 
 
 _running = {
@@ -184,7 +184,7 @@ def _steps(y: Tensor, x: Tensor, dim: int, name: str) -> Tensor:
     return diff(x, dim=dim)
 
 
-def _check(y: Tensor, x: Any, dx: Any, name: str) -> None:
+def _check(y: Tensor, x: Any, name: str) -> None:
     kinds = [v.dtype for v in (y, x) if isinstance(v, Tensor)]
     if dtypes.bool_ in kinds:
         raise RuntimeError(
@@ -202,7 +202,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any
     """
     dim = dim if axis is None else axis
     x, dx = (x, dx) if isinstance(x, Tensor) or x is None else (None, x)
-    _check(y, x, dx, "trapezoid")
+    _check(y, x, "trapezoid")
     place = dimension(dim, y._array.ndim)
     if y._array.shape[place] == 0:
         return s.cast(sum_of(y, (place,), False), y.dtype) * 0
@@ -234,7 +234,7 @@ def cumulative_trapezoid(
     """
     dim = dim if axis is None else axis
     x, dx = (x, dx) if isinstance(x, Tensor) or x is None else (None, x)
-    _check(y, x, dx, "cumulative_trapezoid")
+    _check(y, x, "cumulative_trapezoid")
     place, after, before = _pairs(y, dim)
     if x is None:
         return scan.cumsum(scan.scaled(e.add(after, before), dx / 2), place)

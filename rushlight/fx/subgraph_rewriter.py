@@ -39,7 +39,7 @@ def replace_pattern(
     (1, True)
     """
     wanted, put = _graph_of(pattern), _graph_of(replacement)
-    matches = _apart(wanted, [m for m in map(_Matching(wanted).at, list(gm.graph.nodes)) if m])
+    matches = _apart([m for m in map(_Matching(wanted).at, list(gm.graph.nodes)) if m])
     now: dict[Node, Node] = {}  # what has come in the place of nodes that later matches name
     for match in matches:
         _replace(gm.graph, wanted, put, match, now)
@@ -107,7 +107,7 @@ class _Matching:
         )  # fmt: skip
 
 
-def _apart(pattern: Graph, matches: list[dict[Node, Node]]) -> list[dict[Node, Node]]:
+def _apart(matches: list[dict[Node, Node]]) -> list[dict[Node, Node]]:
     """The matches that share no node with an earlier one, arguments aside."""
     taken: set[Node] = set()
     kept = []

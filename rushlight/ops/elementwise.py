@@ -319,7 +319,7 @@ fmod = elementwise(
 )  # fmt: skip
 
 
-def _half(mask: Any, tie: Any, like: Any) -> Any:
+def _half(mask: Any, tie: Any) -> Any:
     """1 where `mask`, a half at ties, else 0: the derivative of maximum and its kin."""
     return where(tie, 0.5, where(mask, 1.0, 0.0))
 
@@ -327,13 +327,13 @@ def _half(mask: Any, tie: Any, like: Any) -> Any:
 maximum = elementwise(
     "maximum", eval=np.maximum, reads="x", real="maximum not implemented for complex tensors.",
     lower=lambda s, x, y: s.max(x, y),
-    partials=[lambda y, a, b: _half(a > b, a == b, a), lambda y, a, b: _half(b > a, a == b, b)],
+    partials=[lambda y, a, b: _half(a > b, a == b), lambda y, a, b: _half(b > a, a == b)],
     doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 minimum = elementwise(
     "minimum", eval=np.minimum, reads="x", real="minimum not implemented for complex tensors.",
     lower=lambda s, x, y: s.min(x, y),
-    partials=[lambda y, a, b: _half(a < b, a == b, a), lambda y, a, b: _half(b < a, a == b, b)],
+    partials=[lambda y, a, b: _half(a < b, a == b), lambda y, a, b: _half(b < a, a == b)],
     doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 fmax = elementwise(

@@ -113,7 +113,7 @@ masked_scatter = general(
 )  # fmt: skip
 
 
-def along(x: Any, dim: int, index: Any) -> tuple[Any, ...]:
+def along(dim: int, index: Any) -> tuple[Any, ...]:
     """The key of the entries `index` of one dimension."""
     return (*(slice(None),) * dim, index)
 
@@ -172,7 +172,7 @@ index_add = general(
 
 def _index_fill(x: np.ndarray, dim: int, index: np.ndarray, value: Any) -> np.ndarray:
     y = np.array(x, order="C")
-    y[along(x, dim, index) if x.ndim else ...] = np.asarray(value).astype(x.dtype)
+    y[along(dim, index) if x.ndim else ...] = np.asarray(value).astype(x.dtype)
     return y
 
 
@@ -194,7 +194,7 @@ index_fill_tensor = general(
 def _index_copy(x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
     y = np.array(x, order="C")
     if x.ndim:
-        y[along(x, dim, index)] = source
+        y[along(dim, index)] = source
     else:
         y[...] = source.reshape(())
     return y

@@ -136,9 +136,9 @@ def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     for images in rounds(len(x), y.size):
         _maxima_into(x[images], y[images], code[images], at)
     if x.dtype.kind == "f" and np.isnan(y).any():
-        _find_nan(x, y, code, at)
+        _find_nan(x, code, at)
     if any(at[2]) and np.isneginf(y).any():
-        _skip_padding(y, code, x.shape[2:], *at)
+        _skip_padding(y, code, at)
     return y, code
 
 
@@ -150,7 +150,7 @@ def _few_maxima(
     y = np.maximum.reduce(windows, 0).reshape(shape)
     code = code.astype(code_type).reshape(shape)
     if y.dtype.kind == "f" and (top := y.item(y.argmax())) != top:  # nan is the largest of all
-        _find_nan(x, y, code, at)
+        _find_nan(x, code, at)
     return y, code
 
 
@@ -167,13 +167,13 @@ def _maxima_into(x: np.ndarray, y: np.ndarray, code: np.ndarray, at: Any) -> Non
         np.maximum(code, step, out=code)
 
 
-def _find_nan(x: np.ndarray, y: np.ndarray, code: np.ndarray, at: Any) -> None:
+def _find_nan(x: np.ndarray, code: np.ndarray, at: Any) -> None:
     """Where nan won, the code names the last nan of the window, as in torch."""
     for place, part in enumerate(_parts(x, at, lowest(x.dtype))):
         code[np.isnan(part)] = place
 
 
-def _skip_padding(y: Any, code: Any, size: Sizes, *at: Any) -> None:
+def _skip_padding(y: Any, code: Any, at: Any) -> None:
     """Windows of -inf throughout: their code must name a place inside, not in the padding."""
     kernel, stride, padding, dilation, _ = at
     first = np.zeros(code.shape[2:], code.dtype)
