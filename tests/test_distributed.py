@@ -54,6 +54,22 @@ def test_backends_that_are_not_there(backend: str, kind: type[Exception], said: 
     assert not rl.distributed.is_initialized()
 
 
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [([], "cannot be empty"), ([[0], [0]], r"Rank 0 has appeared in both subgroup \[0\] and \[0\]")],
+)
+def test_groups_by_lists_that_are_no_division(lists: list, said: str) -> None:
+    rl.distributed.init_process_group(
+        "gloo", store=rl.distributed.HashStore(), rank=0, world_size=1
+    )
+    try:
+        with pytest.raises(ValueError, match=said):
+            rl.distributed.new_subgroups_by_enumeration(lists)
+        assert rl.distributed.get_pg_count() == 1  # no group was made before it refused
+    finally:
+        rl.distributed.destroy_process_group()
+
+
 def test_what_the_environment_must_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)

@@ -29,6 +29,15 @@ def all_reduce_coalesced(
 
     Raises: DistMismatch if the ranks' calls, shapes or types differ, DistTimeoutError,
     DistPeerDied.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x, y = torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])
+    >>> dist.all_reduce_coalesced([x, y])
+    >>> x, y
+    (tensor([1., 2.]), tensor([[3.]]))
+    >>> dist.destroy_process_group()
     """
     given = _tensors([tensors] if isinstance(tensors, rl.Tensor) else tensors, "tensor")
     found = _member(group, "all_reduce_coalesced")
@@ -54,7 +63,17 @@ def all_gather_coalesced(
     output_tensor_lists: list[list[rl.Tensor]], input_tensor_list: list[rl.Tensor],
     group: Any = None, async_op: bool = False,
 ) -> Answer:  # fmt: skip
-    """Write the tensors of every rank to the lists, one list for a rank, on every rank."""
+    """Write the tensors of every rank to the lists, one list for a rank, on every rank.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> found = [[torch.zeros(2), torch.zeros(1)]]  # a list for each rank
+    >>> dist.all_gather_coalesced(found, [torch.tensor([1.0, 2.0]), torch.tensor([3.0])])
+    >>> found
+    [[tensor([1., 2.]), tensor([3.])]]
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "all_gather_coalesced")
     if found is None:
         return None

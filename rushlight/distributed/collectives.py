@@ -156,7 +156,21 @@ def reduce(
     tensor: rl.Tensor, dst: int | None = None, op: Any = ReduceOp.SUM, group: Any = None,
     async_op: bool = False, group_dst: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Replace the tensor on rank `dst` by the reduction over all."""
+    """Replace the tensor on rank `dst` by the reduction over all.
+
+    dst: the rank among all processes, or `group_dst` that in the group; op: a `ReduceOp`; async_op:
+    return a `Work` at once. What other ranks' tensors hold afterwards is not said.
+    Raises: as `all_reduce`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> dist.reduce(x, dst=0, op=dist.ReduceOp.MAX)
+    >>> x
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "reduce")
     if found is None:
         return None
@@ -404,5 +418,13 @@ def barrier(
 def monitored_barrier(
     group: Any = None, timeout: timedelta | None = None, wait_all_ranks: bool = False
 ) -> None:
-    """A barrier that names, in its error, the rank that has not come."""
+    """A barrier that names, in its error, the rank that has not come.
+
+    timeout: how long to wait, else that of the group. wait_all_ranks is accepted.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.monitored_barrier()
+    >>> dist.destroy_process_group()
+    """
     barrier(group, timeout=timeout)

@@ -72,7 +72,20 @@ def reduce_scatter(
     output: rl.Tensor, input_list: list[rl.Tensor], op: Any = ReduceOp.SUM, group: Any = None,
     async_op: bool = False,
 ) -> Answer:  # fmt: skip
-    """Reduce the lists of all ranks, and write to each rank its entry."""
+    """Reduce the lists of all ranks, and write to each rank its entry.
+
+    output: of rank r becomes the reduction of all ranks' `input_list[r]`, of the same shape.
+    input_list: a tensor for each rank. Raises: as `all_reduce`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> mine = torch.zeros(2)
+    >>> dist.reduce_scatter(mine, [torch.tensor([1.0, 2.0])])
+    >>> mine
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     parts = _tensors(input_list, "input_list")
     found = _member(group, "reduce_scatter")
     if found is None:
@@ -93,7 +106,19 @@ def reduce_scatter_tensor(
     output: rl.Tensor, input: rl.Tensor, op: Any = ReduceOp.SUM, group: Any = None,
     async_op: bool = False,
 ) -> Answer:  # fmt: skip
-    """Reduce the tensors of all ranks, and write to each rank its part along dimension 0."""
+    """Reduce the tensors of all ranks, and write to each rank its part along dimension 0.
+
+    Shapes: input (ranks * n, ...), output (n, ...). Raises: as `all_reduce`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> mine = torch.zeros(2)
+    >>> dist.reduce_scatter_tensor(mine, torch.tensor([1.0, 2.0]))
+    >>> mine
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "reduce_scatter_tensor")
     if found is None:
         return None
@@ -125,7 +150,20 @@ def all_to_all(
     output_tensor_list: list[rl.Tensor], input_tensor_list: list[rl.Tensor], group: Any = None,
     async_op: bool = False,
 ) -> Answer:  # fmt: skip
-    """Send entry j of the list to rank j, and write what rank i sent to entry i of the output."""
+    """Send entry j of the list to rank j, and write what rank i sent to entry i of the output.
+
+    Raises: RuntimeError unless both lists have a tensor for each rank, DistMismatch where a rank
+    sends another size than is expected there.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> found = [torch.zeros(2)]
+    >>> dist.all_to_all(found, [torch.tensor([1.0, 2.0])])
+    >>> found
+    [tensor([1., 2.])]
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "all_to_all")
     if found is None:
         return None

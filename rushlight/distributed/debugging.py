@@ -35,7 +35,15 @@ def get_debug_level() -> DebugLevel:
 
 
 def set_debug_level(debug_level: DebugLevel) -> None:
-    """Choose the level."""
+    """Choose the level: OFF, INFO or DETAIL of `DebugLevel`.
+
+    >>> import rushlight.distributed as dist
+    >>> before = dist.get_debug_level()
+    >>> dist.set_debug_level(dist.DebugLevel.DETAIL)
+    >>> dist.get_debug_level().name
+    'DETAIL'
+    >>> dist.set_debug_level(before)
+    """
     _chosen[:] = [debug_level]
 
 
@@ -43,6 +51,11 @@ def set_debug_level_from_env() -> None:
     """Take the level from TORCH_DISTRIBUTED_DEBUG: OFF, INFO or DETAIL.
 
     Raises: ValueError if it says something else.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.set_debug_level_from_env()
+    >>> dist.get_debug_level() in list(dist.DebugLevel)
+    True
     """
     said = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "OFF") or "OFF"
     try:

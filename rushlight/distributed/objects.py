@@ -70,7 +70,18 @@ def gather_object(
     obj: Any, object_gather_list: list[Any] | None = None, dst: int | None = None,
     group: Any = None, group_dst: int | None = None,
 ) -> None:  # fmt: skip
-    """Write the object of every rank to `object_gather_list` on rank `dst`."""
+    """Write the object of every rank to `object_gather_list` on rank `dst`.
+
+    The objects travel as pickles. object_gather_list: as long as the group on `dst`, else None.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> found = [None] if dist.get_rank() == 0 else None
+    >>> dist.gather_object({"loss": 0.5}, found, dst=0)
+    >>> found
+    [{'loss': 0.5}]
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "gather_object")
     if found is None:
         return
@@ -116,7 +127,18 @@ def scatter_object_list(
     scatter_object_output_list: list[Any], scatter_object_input_list: list[Any] | None = None,
     src: int | None = None, group: Any = None, group_src: int | None = None,
 ) -> None:  # fmt: skip
-    """Write to the first entry of each rank's output its entry of the input on rank `src`."""
+    """Write to the first entry of each rank's output its entry of the input on rank `src`.
+
+    The objects travel as pickles.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> mine = [None]
+    >>> dist.scatter_object_list(mine, ["for rank 0"], src=0)
+    >>> mine
+    ['for rank 0']
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "scatter_object_list")
     if found is None:
         return
@@ -144,7 +166,19 @@ def send_object_list(
     object_list: list[Any], dst: int | None = None, group: Any = None, device: Any = None,
     group_dst: int | None = None, use_batch: bool = False,
 ) -> None:  # fmt: skip
-    """Send the entries of the list to a rank, which calls `recv_object_list`."""
+    """Send the entries of the list to a rank, which calls `recv_object_list`.
+
+    They travel as pickles. Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.send_object_list(["hello"], dst=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:24])
+    Invalid destination rank
+    >>> dist.destroy_process_group()
+    """
     data = rl.from_numpy(_pickled(list(object_list)).copy())
     send(rl.tensor([data.numel()]), dst, group, group_dst=group_dst)
     send(data, dst, group, group_dst=group_dst)
@@ -154,7 +188,20 @@ def recv_object_list(
     object_list: list[Any], src: int | None = None, group: Any = None, device: Any = None,
     group_src: int | None = None, use_batch: bool = False,
 ) -> int:  # fmt: skip
-    """Replace the entries of the list by what a rank sends; its number."""
+    """Replace the entries of the list by what a rank sends; its number.
+
+    object_list: as long as the list that is sent; src: the rank, None for whoever sends.
+    Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.recv_object_list([None], src=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:19])
+    Invalid source rank
+    >>> dist.destroy_process_group()
+    """
     size = rl.zeros(1, dtype=rl.int64)
     source = recv(size, src, group, group_src=group_src)
     data = rl.empty(int(size[0].item()), dtype=rl.uint8)

@@ -43,7 +43,21 @@ def isend(
     tensor: rl.Tensor, dst: int | None = None, group: Any = None, tag: int = 0,
     group_dst: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Start sending the tensor to a rank; do not change it before the work is done."""
+    """Start sending the tensor to a rank; do not change it before the work is done.
+
+    dst: among all processes, or `group_dst` in the group; tag: as that of the `irecv` there.
+    Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.isend(torch.zeros(2), dst=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:24])
+    Invalid destination rank
+    >>> dist.destroy_process_group()
+    """
     return _send(tensor, dst, group, tag, group_dst, True)
 
 
@@ -51,7 +65,20 @@ def send(
     tensor: rl.Tensor, dst: int | None = None, group: Any = None, tag: int = 0,
     group_dst: int | None = None,
 ) -> None:  # fmt: skip
-    """Send the tensor to a rank; returns when it may be changed."""
+    """Send the tensor to a rank; returns when it may be changed.
+
+    Arguments as `isend`. Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.send(torch.zeros(2), dst=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:24])
+    Invalid destination rank
+    >>> dist.destroy_process_group()
+    """
     _send(tensor, dst, group, tag, group_dst, False)
 
 
@@ -75,7 +102,21 @@ def irecv(
     tensor: rl.Tensor, src: int | None = None, group: Any = None, tag: int = 0,
     group_src: int | None = None,
 ) -> Answer:  # fmt: skip
-    """Start receiving a tensor from a rank, or (without `src`) from whoever sends one."""
+    """Start receiving a tensor from a rank, or (without `src`) from whoever sends one.
+
+    tensor: of the shape and type that is sent, written when the work that is returned is done.
+    Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.irecv(torch.zeros(2), src=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:19])
+    Invalid source rank
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "irecv")
     if found is None:
         return None
@@ -127,7 +168,20 @@ def recv(
     tensor: rl.Tensor, src: int | None = None, group: Any = None, tag: int = 0,
     group_src: int | None = None,
 ) -> int:  # fmt: skip
-    """Receive a tensor from a rank, or (without `src`) from whoever sends one; the rank."""
+    """Receive a tensor from a rank, or (without `src`) from whoever sends one; the rank.
+
+    Arguments as `irecv`. Raises: ValueError where the rank is this process's own.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> try:
+    ...     dist.recv(torch.zeros(2), src=0)
+    ... except ValueError as error:
+    ...     print(str(error)[:19])
+    Invalid source rank
+    >>> dist.destroy_process_group()
+    """
     found = _member(group, "recv")
     if found is None:
         return -1
@@ -166,7 +220,19 @@ def _receive_any(group: ProcessGroup, tensor: rl.Tensor, tag: int, work: Work) -
 
 
 class P2POp:
-    """One `isend` or `irecv` for `batch_isend_irecv`."""
+    """One `isend` or `irecv` for `batch_isend_irecv`.
+
+    op: one of these two functions; tensor: what is sent or written; peer: the other rank.
+    Raises: ValueError for another function.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> try:
+    ...     dist.P2POp(dist.all_reduce, torch.zeros(2), 0)
+    ... except ValueError as error:
+    ...     print(str(error)[:14])
+    Invalid ``op``
+    """
 
     def __init__(
         self, op: Any, tensor: rl.Tensor, peer: int | None = None, group: Any = None, tag: int = 0,
@@ -182,7 +248,17 @@ class P2POp:
 
 
 def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:
-    """Start all of them; their works."""
+    """Start all of them; their works.
+
+    p2p_op_list: objects of `P2POp`. Raises: ValueError for anything else.
+
+    >>> import rushlight.distributed as dist
+    >>> try:
+    ...     dist.batch_isend_irecv([dist.isend])
+    ... except ValueError as error:
+    ...     print(error)
+    Invalid ``p2p_op_list``. Each op is expected to to be of type ``torch.distributed.P2POp``.
+    """
     if not all(isinstance(op, P2POp) for op in p2p_op_list):
         raise ValueError(
             "Invalid ``p2p_op_list``. Each op is expected to to be of type"

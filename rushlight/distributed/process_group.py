@@ -44,9 +44,16 @@ class Backend(str):
 
 
 class ProcessGroup:
-    """Some of the processes of a job, and the way between them.
+    """Some of the processes of a job, and the way between them: `new_group` makes one.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.html#groups
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> group = dist.new_group([0])
+    >>> group.rank(), group.size(), group.name()
+    (0, 1, 'gloo')
+    >>> dist.destroy_process_group()
     """
 
     def __init__(
@@ -163,7 +170,14 @@ class ProcessGroup:
 
 
 class GroupMember:
-    """What stands for the group of all, and for a group that this process is not in."""
+    """What stands for the group of all, and for a group that this process is not in.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.GroupMember.WORLD.size()
+    1
+    >>> dist.destroy_process_group()
+    """
 
     WORLD: ProcessGroup | None = None
     NON_GROUP_MEMBER = -100
@@ -177,7 +191,14 @@ class _World(type):
 
 
 class group(metaclass=_World):  # torch's name
-    """`group.WORLD` is the group of all processes."""
+    """`group.WORLD` is the group of all processes.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.group.WORLD is dist.GroupMember.WORLD
+    True
+    >>> dist.destroy_process_group()
+    """
 
 
 class _State:

@@ -133,32 +133,94 @@ class _AllToAll(rl.autograd.Function):
 
 
 def all_reduce(tensor: Any, op: Any = None, group: Any = None) -> Any:
-    """The sum (or `op`) over all processes, on each; so is the gradient."""
+    """The sum (or `op`) over all processes, on each; so is the gradient.
+
+    The tensor itself stays as it is.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> (dist.nn.all_reduce(x) * 3).sum().backward()
+    >>> x.grad
+    tensor([3., 3.])
+    >>> dist.destroy_process_group()
+    """
     return _AllReduce.apply(_sum(op), group, tensor)
 
 
 def broadcast(tensor: Any, src: int, group: Any = None) -> Any:
-    """The tensor of rank `src`, which gets the sum of all gradients."""
+    """The tensor of rank `src`, which gets the sum of all gradients.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> (dist.nn.broadcast(x, src=0) * 3).sum().backward()
+    >>> x.grad
+    tensor([3., 3.])
+    >>> dist.destroy_process_group()
+    """
     return _Broadcast.apply(src, group, tensor)
 
 
 def reduce(tensor: Any, dst: int, op: Any = None, group: Any = None) -> Any:
-    """The sum (or `op`) over all processes, on rank `dst`, whose gradient goes to all."""
+    """The sum (or `op`) over all processes, on rank `dst`, whose gradient goes to all.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.reduce(torch.tensor([1.0, 2.0]), dst=0)
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     return _Reduce.apply(dst, _sum(op), group, tensor)
 
 
 def gather(tensor: Any, dst: int = 0, group: Any = None) -> tuple[Any, ...]:
-    """The tensors of all processes, on rank `dst`; zeros on the others."""
+    """The tensors of all processes, on rank `dst`; zeros on the others.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.gather(torch.tensor([1.0, 2.0]), dst=0)
+    (tensor([1., 2.]),)
+    >>> dist.destroy_process_group()
+    """
     return _Gather.apply(dst, group, tensor)
 
 
 def scatter(tensors: Any, src: int = 0, group: Any = None) -> Any:
-    """This process's one of the tensors of rank `src`, all of one shape."""
+    """This process's one of the tensors of rank `src`, all of one shape.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.scatter([torch.tensor([1.0, 2.0])], src=0)
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     return _Scatter.apply(src, group, *tensors)
 
 
 def all_gather(tensor: Any, group: Any = None) -> tuple[Any, ...]:
-    """The tensors of all processes, on each."""
+    """The tensors of all processes, on each; a gradient is the sum of what all do with the tensor.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.stack(dist.nn.all_gather(x)).sum().backward()
+    >>> x.grad
+    tensor([1., 1.])
+    >>> dist.destroy_process_group()
+    """
     return _AllGather.apply(group, tensor)
 
 
@@ -166,6 +228,14 @@ def reduce_scatter(output: Any, input_list: Any, op: Any = None, group: Any = No
     """The sum over processes of what each has at this one's place of its list, of `output`'s shape.
 
     The result is a tensor of its own; its values are also written into `output`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.reduce_scatter(torch.zeros(2), [torch.tensor([1.0, 2.0])])
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
     """
     total = _ReduceScatter.apply(_sum(op), group, *input_list)
     output.detach().copy_(total.detach())
@@ -175,7 +245,16 @@ def reduce_scatter(output: Any, input_list: Any, op: Any = None, group: Any = No
 def all_to_all(
     output_tensor_list: Any, input_tensor_list: Any, group: Any = None
 ) -> tuple[Any, ...]:
-    """What each process has for this one; the first list says in which shapes, and is filled."""
+    """What each process has for this one; the first list says in which shapes, and is filled.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.all_to_all([torch.zeros(2)], [torch.tensor([1.0, 2.0])])
+    (tensor([1., 2.]),)
+    >>> dist.destroy_process_group()
+    """
     shapes = [tensor.shape for tensor in output_tensor_list]
     found = _AllToAll.apply(group, shapes, *input_tensor_list)
     for tensor, value in zip(output_tensor_list, found):
@@ -190,7 +269,16 @@ def all_to_all_single(
     input_split_sizes: Any = None,
     group: Any = None,
 ) -> Any:
-    """`all_to_all` of pieces of one tensor, cut and joined along its first dimension."""
+    """`all_to_all` of pieces of one tensor, cut and joined along its first dimension.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> import rushlight.distributed.nn
+    >>> dist.nn.all_to_all_single(torch.zeros(2), torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     size = dist.get_world_size(group)
     given = input.split(input_split_sizes or len(input) // size)
     wanted = output.detach().split(output_split_sizes or len(output) // size)
