@@ -14,6 +14,7 @@ import rushlight as rl
 from ...core.errors import fail
 from ...utils.archive import extract
 from ...utils.download import Expected
+from ...utils.errors import DataError
 from .archives import Archive, Loader, Root, choose, find_home, need
 from .folder import ImageFolder, default_loader
 from .listed import CLIP
@@ -158,7 +159,10 @@ class ImageNet(ImageFolder):
     def _sort_val(self, scratch: Path) -> None:
         _, folders = rl.load(self._place / "meta.bin", weights_only=True)
         pictures = sorted(path for path in scratch.iterdir() if path.is_file())
-        for folder, picture in zip(folders, pictures, strict=False):
+        if len(pictures) != len(folders):
+            archive = self._place / self.archives["val"][0]
+            raise DataError(f"{archive}: {len(pictures)} pictures, {len(folders)} classes")
+        for folder, picture in zip(folders, pictures, strict=True):
             (scratch / folder).mkdir(exist_ok=True)
             picture.rename(scratch / folder / picture.name)
         self._keep(scratch)
