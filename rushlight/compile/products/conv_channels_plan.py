@@ -21,6 +21,7 @@ from typing import Any
 from ..code.emit import Type, vector
 from ..records import field, record, replace
 from .conv_plan import STACK, Array, Axis, Pair, Shape, changed, cheapest
+from .conv_tile import moved, wide, wide_step
 from .gemm_plan import tile_shapes
 from .packing import Copy
 
@@ -446,8 +447,9 @@ class _Search:
         cycles *= high / plan.together
         blocks = sum([count for _, _, count in found])
         written = blocks * plan.vectors * down.places * down.step * self.width
-        cycles += written * 8 + plan.rows * down.out * 6
-        return (cycles + self.moves(plan, plane, height, high, blocks)) * plan.groups
+        others = written * 8 + plan.rows * down.out * 6
+        others += self.moves(plan, plane, height, high, blocks)
+        return (cycles + others * moved(plan.type)) * plan.groups
 
     def step(self, places: int, vectors: int, cut: int) -> float:
         """Cycles of all terms of a tile."""
@@ -456,7 +458,7 @@ class _Search:
         if known is None:
             plain, sums = self.plain, places * vectors
             step = max(sums / 2, (places + vectors) / 2, (sums + places + vectors + 3) / 4, 4)
-            step += 0.05 * places + 1.2
+            step = wide_step(places, vectors) if wide(plain.type) else step + 0.05 * places + 1.2
             chunk = cut * plain.taps * vectors * plain.type.lanes * plain.type.size
             step += vectors * (1.35 if chunk > 1.5 * FIRST else 0.4 if chunk > 1.1 * FIRST else 0)
             known = self._steps[key] = plain.terms * self.taps * step

@@ -10,20 +10,25 @@ place of those images: numbers of the weight, as it lies, times vectors of the s
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 from ..code.emit import I64, PTR, VOID, Function, Module, Type, Value, constant, vector
 from ..records import field, record
+from .caches import caches_for
 from .conv_channels_plan import data_way, even, forward_way
 from .conv_kernel import Finish
-from .conv_plan import Array, Pair, Shape
+from .conv_plan import STACK, Array, Pair, Shape
+from .conv_tile import wide, wide_step
 from .gemm_plan import tile_shapes
 from .packing import KERNEL, Number, positions, quotient, table_entry, times, turn_name
 from .tiles import known_mask
 
 WIDE = 2  # vectors of images in a tile
-ROOM = 440 << 10  # bytes of turned images, sums and weights, which should stay at hand
+ROOM = 7 / 8  # of the second cache, for turned images, sums and weights
+ALONE = 1.2  # times the cycles of a term, where it has one vector of 512 bits
+FETCHED = 16  # cycles for as many weights as there are lanes of 512 bits, of terms that lie apart
 UNITS = 8  # so many units let threads share the work
 
 
@@ -131,7 +136,7 @@ def plan_images(
     """
     type = vector(dtype, target.lanes(dtype))
     whole = shape.groups == 1 and {*shape.stride, *shape.dilation} == {1}
-    if not whole or target.bits != 256 or shape.images % type.lanes:
+    if not whole or target.bits < 256 or shape.images % type.lanes:
         return None
     make = forward_way if kind == "forward" else data_way
     ways = [
@@ -153,7 +158,8 @@ def plan_images(
     plan = ImagesPlan(
         type, shape.images, rows, terms, (down, across), source, weight, tile
     )  # fmt: skip
-    if not ordered or plan.terms * plan.plane < type.lanes or plan.stack > ROOM:
+    room = min(STACK, ROOM * caches_for(type).l2_bytes)
+    if not ordered or plan.terms * plan.plane < type.lanes or plan.stack > room:
         return None
     if min(*down.counts, *across.counts) < 1:
         return None
@@ -170,10 +176,14 @@ def _cost(plan: ImagesPlan) -> float:
         sums = rows * vectors
         step = max(sums / 2, rows * 0.5 + vectors, (sums + rows + vectors + 5) / 4, 4)
         step += 0.25 * rows + 0.15 * vectors
+        if wide(plan.type):
+            step = wide_step(rows, vectors) * (1.0 if vectors > 1 else ALONE)
         runs = down * plan.lines[1].out * plan.terms  # of taps, each a loop
         each = plan.terms * down * across * step + runs * 3 + places * (40 + 2 * sums)
         cycles += count * each
     moved = (plan.terms * plan.plane * plan.units[1] * 3 + plan.rows * places * 9) / w
+    if plan.gathers and wide(plan.type):
+        cycles += plan.rows * plan.terms * math.prod(x.kernel for x in plan.lines) / w * FETCHED
     return cycles / plan.wide + moved
 
 

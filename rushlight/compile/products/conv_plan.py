@@ -15,7 +15,8 @@ from typing import Any
 
 from ..code.emit import Type, vector
 from ..records import field, record, replace
-from .conv_tile import Grid, roomy
+from .conv_tile import Grid, moved, roomy
+from .conv_tile import wide as broad
 from .gemm_plan import tile_shapes
 
 Pair = tuple[int, int]
@@ -298,7 +299,7 @@ def _cost(plan: Correlation) -> float:
             if panels and wide:
                 sums = height * wide
                 step = max(sums / 2, height * 0.5 + wide, (sums + height + wide + 5) / 4, 4)
-                step += 0.25 * height + 0.15 * wide
+                step += (0.12 if broad(plan.type) else 0.25) * height + 0.15 * wide
                 step *= 1.0 if roomy(plan.type, height, wide) else 1.06
                 tile = steps * step + phases * (40 + 3 * sums)
                 cycles += count * panels * tile
@@ -306,8 +307,9 @@ def _cost(plan: Correlation) -> float:
     staged = room * size
     if plan.staged:
         cycles += room / w * 3 + plan.terms * len(plan.planes) * plan.height * 4
-    if staged > STAGED:
-        cycles *= 1 + 0.1 * min(3.0, staged / STAGED - 1)
+    near = STAGED / moved(plan.type)
+    if staged > near:
+        cycles *= 1 + 0.1 * min(3.0, staged / near - 1)
     sums = heights[0][0] * phases * vectors * w * size
     if sums > SUMS:
         cycles *= 1.05

@@ -13,6 +13,10 @@ from ..code.emit import PTR, Function, Module, Type, Value, constant
 from ..records import record
 from .tiles import known_mask
 
+WIDE = 0.4  # cycles that a term of a 512-bit tile takes beside its multiply-adds
+NEARBY = 1.4  # cycles for a line of the second cache
+MOVED = 0.6  # of the cycles of 256-bit vectors for what is moved, not multiplied, with 512 bits
+
 
 @record(frozen=True)
 class Grid:
@@ -42,10 +46,29 @@ class TapTile:
     tail: int = 0
 
 
+def wide(type: Type) -> bool:
+    """Whether a vector has 512 bits."""
+    return type.lanes * type.size == 64
+
+
 def roomy(type: Type, rows: int, vectors: int) -> bool:
     """Whether registers are left for several taps at once; elsewhere they would bring spills."""
-    wide = type.lanes * type.size == 64
-    return wide and (vectors <= 2 or rows * vectors + vectors < 30)
+    return wide(type) and (vectors <= 2 or rows * vectors + vectors < 30)
+
+
+def wide_step(rows: int, vectors: int) -> float:
+    """Cycles of a term in a tile of 512-bit vectors: two multiply-adds and two loads in each.
+
+    Their cores take in instructions faster than that; vectors come from the second cache
+    (measured on Zen 5).
+    """
+    alone = WIDE * (vectors == 1)
+    return max(rows * vectors / 2, (rows + vectors) / 2, NEARBY * vectors, 4) + WIDE + alone
+
+
+def moved(type: Type) -> float:
+    """What the cycles for moving vectors are multiplied with."""
+    return MOVED if wide(type) else 1.0
 
 
 def emit_taps(module: Module, name: str, tile: TapTile) -> str:

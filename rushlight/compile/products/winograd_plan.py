@@ -19,6 +19,7 @@ from ..records import field, record
 from .caches import caches_for
 from .conv_channels_plan import UNITS, Triple, Way, data_way, divisors, even, forward_way
 from .conv_plan import STACK, Array, Axis, Shape, changed, cheapest
+from .conv_tile import moved, wide, wide_step
 from .gemm_plan import tile_shapes
 from .winograd_transform import POSITIONS, TAPS, TILE, WINDOW
 
@@ -235,13 +236,13 @@ def _cost(plan: FilterPlan, near: int) -> float:
     lanes, size = plan.type.lanes, plan.type.size
     units = math.prod(plan.parts) / plan.images
     tiles, rows = plan.tiles, -(-plan.rows // lanes)
-    cycles = 0.0
+    cycles, little = 0.0, moved(plan.type)
     for _, vectors, blocks in plan.strips:
         for _, high, count in plan.heights:
             sums = high * vectors
             step = max(sums / 2, (high + vectors) / 2, (sums + high + vectors + 3) / 4, 4)
-            step += 0.05 * high + 0.5
-            cycles += POSITIONS * blocks * count * (plan.terms * step + 40 + 2 * sums)
+            step = wide_step(high, vectors) if wide(plan.type) else step + 0.05 * high + 0.5
+            cycles += POSITIONS * blocks * count * (plan.terms * step + (40 + 2 * sums) * little)
     plane = plan.height * plan.pitch / lanes
     cycles += plan.together * -(-plan.terms // lanes) * lanes * plane * 8 + 1000
     cycles += tiles * -(-plan.terms // lanes) * 50 + tiles * rows * 80
@@ -250,12 +251,12 @@ def _cost(plan: FilterPlan, near: int) -> float:
         for step in (plan.position_step, plan.weight_step, plan.product_step)
     )  # fmt: skip
     far = source + waits > near * 3 // 4
-    cycles += weights / (24 if weights > near / 2 else 64)
-    cycles += -(-plan.blocks // plan.strip) * (source / 32 + waits / 16) if far else 0
+    cycles += weights / (24 if weights > near / 2 else 64) * little**2
+    cycles += -(-plan.blocks // plan.strip) * (source / 32 + waits / 16) * little if far else 0
     cycles += source / 8 if plan.own else 0
     cycles *= units
     if plan.lasting:
         return cycles + weights / plan.images / 8  # they come from far for every batch
-    each = 140 / lanes + (36 if weights > near else 8)
+    each = 140 / lanes + (36 * little**2 if weights > near else 8)
     cycles += plan.rows * plan.terms / plan.images * each
     return cycles

@@ -11,6 +11,7 @@ from ..records import field, once, record, replace
 from .caches import caches_for
 from .conv_channels_plan import Triple, divisors, even
 from .conv_plan import Array, Pair, Shape, cheapest
+from .conv_tile import moved, wide, wide_step
 from .gemm_plan import tile_shapes
 from .winograd_points import POINTS, TAPS
 
@@ -174,7 +175,8 @@ class MinimalPlan:
         for _, rows, count in self.heights:
             each = 0.5 if self.vectors > 1 else 0.95  # a number, which a single sum fetches itself
             step = max(rows * self.vectors / 2, rows * each + self.vectors * 0.7, 4)
-            cycles += count * (tiles * (step * 1.12 + 0.1) + 28 + rows * self.vectors)
+            step = wide_step(rows, self.vectors) if wide(self.type) else step * 1.12 + 0.1
+            cycles += count * (tiles * step + 28 + rows * self.vectors)
         return cycles
 
     def price(self) -> float:
@@ -186,7 +188,8 @@ class MinimalPlan:
         line = self.positions * self.type.lanes * self.type.size / 64
         often = 1 if self.at_once else blocks  # inputs are transformed
         one, other = (cycles + EDGE * self.tile for cycles in (WINDOWS, FACTORS))
-        cycles += (one * vectors * often + other * self.strips * self.vectors) * line * places
+        lines = one * vectors * often + other * self.strips * self.vectors
+        cycles += lines * line * places * moved(self.type)
         held = sum(self.rooms[:3]) * self.type.size - caches_for(self.type).l2_bytes
         cycles += max(0, held) / 64 * FAR * chunks * blocks
         ends = self.parts * self.strips * self.vectors * self.terms * END * self.positions
