@@ -56,7 +56,10 @@ def test_backends_that_are_not_there(backend: str, kind: type[Exception], said: 
 
 @pytest.mark.parametrize(
     ("lists", "said"),
-    [([], "cannot be empty"), ([[0], [0]], r"Rank 0 has appeared in both subgroup \[0\] and \[0\]")],
+    [
+        ([], "cannot be empty"),
+        ([[0], [0]], r"Rank 0 has appeared in both subgroup \[0\] and \[0\]"),
+    ],
 )
 def test_groups_by_lists_that_are_no_division(lists: list, said: str) -> None:
     rl.distributed.init_process_group(
