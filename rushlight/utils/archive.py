@@ -87,6 +87,7 @@ def extract_single(
         raise fail(ArchiveError, f"{source}: its name ends in none of {', '.join(SINGLE)}")
     target = Path(path) if path is not None else source.with_suffix("")
     part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with SINGLE[source.suffix](source, "rb") as packed, open(part, "wb") as file:
             _copy(packed, file, _Budget(source, limits))
