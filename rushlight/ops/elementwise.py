@@ -88,6 +88,8 @@ div = elementwise(
 
 
 def _power(x: Any, p: Any) -> Any:
+    if type(p) is np.ndarray and not p.ndim and type(x) is np.ndarray and x.dtype.char in "fd":
+        p = p.item()  # traces make arrays of numbers, and give what eager calls give
     if type(p) in (int, float):
         if p == 2:
             return np.square(x)
@@ -108,10 +110,8 @@ def _whole_power(x: np.ndarray, p: Any) -> Any:
     """Of numbers of either sign: NumPy's own loop takes 25 times as long for negative ones."""
     if p == 3:
         return np.square(x) * x
-    if p == -1:
-        return np.reciprocal(x)
-    if p == -2:
-        return np.reciprocal(np.square(x))
+    if p in (-1, -2):
+        return np.reciprocal(x if p == -1 else np.square(x))
     y = np.power(np.abs(x), p)
     return np.copysign(y, x) if p % 2 else y
 
