@@ -6,23 +6,53 @@ import signal
 
 
 class DistError(RuntimeError):
-    """The parent of all errors here."""
+    """The parent of all errors here.
+
+    >>> import rushlight.distributed as dist
+    >>> issubclass(dist.DistBackendError, dist.DistError), issubclass(dist.DistError, RuntimeError)
+    (True, True)
+    """
 
 
 class DistBackendError(DistError):
-    """A collective failed."""
+    """A collective failed.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.DistBackendError.__mro__[1].__name__
+    'DistError'
+    """
 
 
 class DistNetworkError(DistError):
-    """A connection could not be made, or broke."""
+    """A connection could not be made, or broke.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.DistNetworkError.__mro__[1].__name__
+    'DistError'
+    """
 
 
 class DistStoreError(DistError):
-    """A store did not answer, or has not what was asked for."""
+    """A store did not answer, or has not what was asked for.
+
+    >>> from datetime import timedelta
+    >>> import rushlight.distributed as dist
+    >>> store = dist.HashStore()
+    >>> try:
+    ...     store.wait(["never set"], timedelta(milliseconds=1))
+    ... except dist.DistStoreError:
+    ...     print("not there")
+    not there
+    """
 
 
 class QueueEmptyError(DistStoreError):
-    """A queue of a store has nothing to give."""
+    """A queue of a store has nothing to give.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.QueueEmptyError.__mro__[1].__name__
+    'DistStoreError'
+    """
 
 
 class DistMismatch(DistBackendError):

@@ -33,6 +33,15 @@ class ZeroRedundancyOptimizer(rl.optim.Optimizer, Joinable):
     piece of memory, which is then sent without copying. `overlap_with_ddp` must be False.
     Raises TypeError or ValueError for wrong or no parameters.
     Source: https://docs.pytorch.org/docs/stable/distributed.optim.html
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = torch.nn.Linear(2, 1)
+    >>> opt = dist.optim.ZeroRedundancyOptimizer(net.parameters(), torch.optim.Adam, lr=0.01)
+    >>> net(torch.ones(1, 2)).sum().backward()
+    >>> opt.step()
+    >>> dist.destroy_process_group()
     """
 
     optim: Any
@@ -230,6 +239,19 @@ class PostLocalSGDOptimizer(rl.optim.Optimizer):
     """An optimiser `optim`, after whose steps `averager` averages the weights when it is time to.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.optim.html
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.model_averaging.averagers import PeriodicModelAverager
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = torch.nn.Linear(2, 1)
+    >>> plain, averager = torch.optim.SGD(net.parameters(), lr=0.1), PeriodicModelAverager(period=4)
+    >>> opt = dist.optim.PostLocalSGDOptimizer(plain, averager)
+    >>> net(torch.ones(1, 2)).sum().backward()
+    >>> opt.step()
+    >>> averager.step
+    1
+    >>> dist.destroy_process_group()
     """
 
     def __init__(self, optim: Any, averager: Any) -> None:

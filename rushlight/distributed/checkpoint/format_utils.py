@@ -48,7 +48,18 @@ class EmptyStateDictLoadPlanner(DefaultLoadPlanner):
 
 
 def dcp_to_torch_save(dcp_checkpoint_dir: Any, torch_save_path: Any) -> None:
-    """Write what a folder holds into one file."""
+    """Write what a folder of `save` holds into one file, which `torch.load` reads.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed.checkpoint.format_utils import dcp_to_torch_save
+    >>> from rushlight.distributed.checkpoint.state_dict_saver import save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = save({"x": torch.ones(2)}, checkpoint_id=f"{folder}/parts", no_dist=True)
+    ...     dcp_to_torch_save(f"{folder}/parts", f"{folder}/whole.pt")
+    ...     torch.load(f"{folder}/whole.pt")
+    {'x': tensor([1., 1.])}
+    """
     state: dict[str, Any] = {}
     reader = FileSystemReader(dcp_checkpoint_dir)
     read_into(state, reader, EmptyStateDictLoadPlanner(), Party(alone=True))
@@ -56,7 +67,17 @@ def dcp_to_torch_save(dcp_checkpoint_dir: Any, torch_save_path: Any) -> None:
 
 
 def torch_save_to_dcp(torch_save_path: Any, dcp_checkpoint_dir: Any) -> None:
-    """Write what a file of `torch.save` holds into a folder."""
+    """Write what a file of `torch.save` holds into a folder, which `load` reads.
+
+    >>> import rushlight as torch
+    >>> import os, tempfile
+    >>> from rushlight.distributed.checkpoint.format_utils import torch_save_to_dcp
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({"x": torch.ones(2)}, f"{folder}/whole.pt")
+    ...     torch_save_to_dcp(f"{folder}/whole.pt", f"{folder}/parts")
+    ...     sorted(os.listdir(f"{folder}/parts"))
+    ['.metadata', '__0_0.distcp']
+    """
     save(rl.load(torch_save_path, weights_only=False), checkpoint_id=dcp_checkpoint_dir,
          no_dist=True)  # fmt: skip
 

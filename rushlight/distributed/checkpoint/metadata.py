@@ -23,7 +23,13 @@ __all__ = [
 
 @dataclass
 class ChunkStorageMetadata:
-    """Where a part of a tensor begins, and its sizes."""
+    """Where a part of a tensor begins, and its sizes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.metadata import ChunkStorageMetadata
+    >>> ChunkStorageMetadata(offsets=torch.Size([2, 0]), sizes=torch.Size([2, 3])).sizes
+    torch.Size([2, 3])
+    """
 
     offsets: Any
     sizes: Any
@@ -31,7 +37,13 @@ class ChunkStorageMetadata:
 
 @dataclass
 class TensorProperties:
-    """What a tensor is, beside its values and shape."""
+    """What a tensor is, beside its values and shape.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.metadata import TensorProperties
+    >>> TensorProperties(dtype=torch.float16).layout
+    torch.strided
+    """
 
     dtype: Any = field(default_factory=rl.get_default_dtype)
     layout: Any = strided
@@ -47,7 +59,15 @@ class TensorProperties:
 
 @dataclass
 class TensorStorageMetadata:
-    """A tensor: its properties, its whole size, and the parts in which it was written."""
+    """A tensor: its properties, its whole size, and the parts in which it was written.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint import metadata
+    >>> whole = metadata.ChunkStorageMetadata(torch.Size([0]), torch.Size([4]))
+    >>> kind = metadata.TensorProperties()
+    >>> len(metadata.TensorStorageMetadata(kind, torch.Size([4]), [whole]).chunks)
+    1
+    """
 
     properties: TensorProperties
     size: Any
@@ -56,12 +76,22 @@ class TensorStorageMetadata:
 
 @dataclass
 class BytesStorageMetadata:
-    """A value that is no tensor."""
+    """A value that is no tensor.
+
+    >>> from rushlight.distributed.checkpoint.metadata import BytesStorageMetadata
+    >>> BytesStorageMetadata()
+    BytesStorageMetadata()
+    """
 
 
 @dataclass
 class StorageMeta:
-    """Which checkpoint it is, and which act of writing or reading."""
+    """Which checkpoint it is, and which act of writing or reading.
+
+    >>> from rushlight.distributed.checkpoint.metadata import StorageMeta
+    >>> StorageMeta("runs/a").checkpoint_id
+    'runs/a'
+    """
 
     checkpoint_id: str | os.PathLike[str] | None = None
     save_id: str | None = None
@@ -74,6 +104,10 @@ class MetadataIndex:
     """One part: the name of its tensor, where it begins, and which of the parts that is.
 
     The number is a hint that equality leaves out.
+
+    >>> from rushlight.distributed.checkpoint.metadata import MetadataIndex
+    >>> MetadataIndex("weight", [0], 1) == MetadataIndex("weight", [0], 2)
+    True
     """
 
     fqn: str

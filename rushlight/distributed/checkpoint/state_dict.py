@@ -32,6 +32,10 @@ class StateDictOptions:
 
     `broadcast_from_rank0`: rank 0 alone has the state that is set. `strict` as in
     `load_state_dict`. `flatten_optimizer_state_dict`: names joined by dots in one dictionary.
+
+    >>> from rushlight.distributed.checkpoint.state_dict import StateDictOptions
+    >>> StateDictOptions(full_state_dict=True).full_state_dict
+    True
     """
 
     full_state_dict: bool = False
@@ -59,6 +63,11 @@ def get_model_state_dict(
     """The parameters and buffers of a model, whatever wraps it; all processes call it.
 
     `submodules`: those of these modules in it only.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.state_dict import get_model_state_dict
+    >>> list(get_model_state_dict(torch.nn.Linear(2, 1)))
+    ['weight', 'bias']
     """
     how = options or StateDictOptions()
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
@@ -97,6 +106,13 @@ def get_optimizer_state_dict(
     """The states of optimisers (one, or several) by the names of the model's parameters.
 
     One that has taken no step is given its first state. All processes call it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.state_dict import get_optimizer_state_dict
+    >>> net = torch.nn.Linear(2, 1)
+    >>> state = get_optimizer_state_dict(net, torch.optim.SGD(net.parameters(), momentum=0.9))
+    >>> state["param_groups"][0]["params"]
+    ['weight', 'bias']
     """
     how = options or StateDictOptions()
     found = optimizer_states.named(model, optimizer_states.several(optimizers))
@@ -111,7 +127,15 @@ def get_state_dict(
     model: Any, optimizers: Any, *, submodules: Any = None,
     options: StateDictOptions | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
-    """Both: of the model, and of its optimisers."""
+    """Both: of the model, and of its optimisers.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.state_dict import get_state_dict
+    >>> net = torch.nn.Linear(2, 1)
+    >>> model_state, optim_state = get_state_dict(net, torch.optim.SGD(net.parameters()))
+    >>> list(model_state), list(optim_state)
+    (['weight', 'bias'], ['state', 'param_groups'])
+    """
     return (
         get_model_state_dict(model, submodules=submodules, options=options),
         get_optimizer_state_dict(model, optimizers, submodules=submodules, options=options),
@@ -127,7 +151,16 @@ def _named(model: Any) -> Iterator[tuple[str, Any]]:
 def set_model_state_dict(
     model: Any, model_state_dict: dict[str, Any], *, options: StateDictOptions | None = None
 ) -> Any:
-    """Load a state, whole or in parts, into a model whatever wraps it; all processes call it."""
+    """Load a state, whole or in parts, into a model whatever wraps it; all processes call it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.state_dict import set_model_state_dict
+    >>> net = torch.nn.Linear(1, 1)
+    >>> set_model_state_dict(net, {"weight": torch.ones(1, 1), "bias": torch.zeros(1)})
+    <All keys matched successfully>
+    >>> net.weight.data
+    tensor([[1.]])
+    """
     how = options or StateDictOptions()
     given = dict(model_state_dict)
     own = model.state_dict()
@@ -159,7 +192,18 @@ def set_optimizer_state_dict(
     model: Any, optimizers: Any, optim_state_dict: dict[str, Any], *,
     options: StateDictOptions | None = None,
 ) -> None:  # fmt: skip
-    """Load the states of optimisers, whole or in parts, by names; all processes call it."""
+    """Load the states of optimisers, whole or in parts, by names; all processes call it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint import state_dict as states
+    >>> net = torch.nn.Linear(2, 1)
+    >>> opt = torch.optim.SGD(net.parameters(), lr=0.5)
+    >>> state = states.get_optimizer_state_dict(net, opt)
+    >>> state["param_groups"][0]["lr"] = 0.25
+    >>> states.set_optimizer_state_dict(net, opt, state)
+    >>> opt.param_groups[0]["lr"]
+    0.25
+    """
     how = options or StateDictOptions()
     given = optim_state_dict
     if how.broadcast_from_rank0:
@@ -173,7 +217,16 @@ def set_state_dict(
     model: Any, optimizers: Any, *, model_state_dict: dict[str, Any],
     optim_state_dict: dict[str, Any], options: StateDictOptions | None = None,
 ) -> Any:  # fmt: skip
-    """Load both: the model's state, and those of its optimisers."""
+    """Load both: the model's state, and those of its optimisers.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint import state_dict as states
+    >>> net = torch.nn.Linear(2, 1)
+    >>> opt = torch.optim.SGD(net.parameters())
+    >>> model, optim = states.get_state_dict(net, opt)
+    >>> states.set_state_dict(net, opt, model_state_dict=model, optim_state_dict=optim)
+    <All keys matched successfully>
+    """
     missing = set_model_state_dict(model, model_state_dict, options=options)
     set_optimizer_state_dict(model, optimizers, optim_state_dict, options=options)
     return missing

@@ -32,6 +32,17 @@ def load(
     Tensors may lie in another way than those that were written, on another number of processes.
     Objects with `state_dict` and `load_state_dict` are given theirs.
     Raises: CheckpointException, on all processes, for what failed on any.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed.checkpoint import state_dict_loader, state_dict_saver
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     state = {"weight": torch.tensor([1.0, 2.0])}
+    ...     written = state_dict_saver.save(state, checkpoint_id=folder, no_dist=True)
+    ...     found = {"weight": torch.zeros(2)}
+    ...     state_dict_loader.load(found, checkpoint_id=folder, no_dist=True)
+    >>> found
+    {'weight': tensor([1., 2.])}
     """
     alone = alone_in("load", no_dist)
     party = Party(None if alone else process_group, alone)

@@ -30,7 +30,12 @@ Place = str | os.PathLike[str] | None
 
 
 class AsyncCheckpointerType(Enum):
-    """Who writes in the background: a thread, here in either case."""
+    """Who writes in the background: a thread, here in either case.
+
+    >>> from rushlight.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType
+    >>> [kind.value for kind in AsyncCheckpointerType]
+    ['thread', 'process']
+    """
 
     THREAD = "thread"
     PROCESS = "process"
@@ -78,6 +83,15 @@ def save(
 
     Objects with `state_dict` and `load_state_dict` are written by their states.
     Raises: CheckpointException, on all processes, for what failed on any.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed import checkpoint
+    >>> state = {"weight": torch.tensor([1.0, 2.0]), "epoch": 3}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = checkpoint.state_dict_saver.save(state, checkpoint_id=folder, no_dist=True)
+    >>> sorted(written.state_dict_metadata)
+    ['epoch', 'weight']
     """
     alone = alone_in("save", no_dist)
     party = Party(None if alone else process_group, alone)
@@ -146,6 +160,15 @@ def async_save(
     """Copy a state now and write it in the background: a future of the metadata.
 
     With `async_stager`, an object whose `stage(state)` makes the copy, an AsyncSaveResponse.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed.checkpoint.state_dict_saver import async_save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     future = async_save({"weight": torch.ones(2)}, checkpoint_id=folder, no_dist=True)
+    ...     written = future.result()
+    >>> list(written.state_dict_metadata)
+    ['weight']
     """
     alone = alone_in("save", no_dist)
     party = Party(None if alone else _background_group(process_group), alone)

@@ -104,14 +104,33 @@ def _cast(values: Any, kind: Any) -> Any:
 
 
 class UnshardHandle:
-    """What `unshard(async_op=True)` gives."""
+    """What `unshard(async_op=True)` gives.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import fully_shard
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = fully_shard(torch.nn.Linear(2, 2))
+    >>> net.unshard(async_op=True).wait()
+    >>> dist.destroy_process_group()
+    """
 
     def wait(self) -> None:
         """The parameters are whole already."""
 
 
 class FSDPModule:
-    """What modules become by `fully_shard`, beside their own class."""
+    """What modules become by `fully_shard`, beside their own class.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import FSDPModule, fully_shard
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = fully_shard(torch.nn.Linear(2, 2))
+    >>> type(net).__name__, isinstance(net, FSDPModule), isinstance(net, torch.nn.Linear)
+    ('FSDPLinear', True, True)
+    >>> dist.destroy_process_group()
+    """
 
     _fsdp: State
 
@@ -204,6 +223,17 @@ def fully_shard(
     part of its own values: seed them alike.
     Raises ValueError for containers without forward and meshes of other sizes, AssertionError
     where it was called before.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import fully_shard
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = fully_shard(torch.nn.Linear(2, 3))
+    >>> net.weight.placements, net.weight.to_local().shape
+    ((Shard(dim=0),), torch.Size([3, 2]))
+    >>> net(torch.zeros(4, 2)).shape
+    torch.Size([4, 3])
+    >>> dist.destroy_process_group()
     """
     modules = list(module) if isinstance(module, list | tuple) else [module]
     for one in modules:
@@ -284,7 +314,23 @@ class _Loading:
 
 
 def register_fsdp_forward_method(module: Any, method_name: str) -> None:
-    """Have a method other than `forward` gather and give back the parameters too."""
+    """Have a method other than `forward` gather and give back the parameters too.
+
+    Does nothing for a module that is no FSDPModule. Raises: ValueError if it has no such method.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import fully_shard, register_fsdp_forward_method
+    >>> class Doubled(torch.nn.Linear):
+    ...     def twice(self, x):
+    ...         return 2 * self(x)
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = fully_shard(Doubled(2, 3))
+    >>> register_fsdp_forward_method(net, "twice")
+    >>> net.twice(torch.zeros(4, 2)).shape
+    torch.Size([4, 3])
+    >>> dist.destroy_process_group()
+    """
     if not isinstance(module, FSDPModule):
         return
     if not hasattr(module, method_name):
@@ -300,4 +346,8 @@ def register_fsdp_forward_method(module: Any, method_name: str) -> None:
 
 
 def share_comm_ctx(modules: list[Any]) -> None:
-    """All modules share one way between the processes here."""
+    """All modules share one way between the processes here: does nothing.
+
+    >>> from rushlight.distributed.fsdp import share_comm_ctx
+    >>> share_comm_ctx([])
+    """

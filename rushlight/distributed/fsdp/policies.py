@@ -16,6 +16,11 @@ class MixedPrecisionPolicy:
     `param_dtype`: of the gathered parameters and of the floating-point inputs (unless
     `cast_forward_inputs=False`); `reduce_dtype`: of the sums of gradients; `output_dtype`: of the
     outputs. None: as it comes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import MixedPrecisionPolicy
+    >>> MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32).param_dtype
+    torch.bfloat16
     """
 
     param_dtype: Any = None
@@ -26,11 +31,21 @@ class MixedPrecisionPolicy:
 
 @dataclass
 class OffloadPolicy:
-    """Nothing is moved: everything is in main memory as it is."""
+    """Nothing is moved: everything is in main memory as it is.
+
+    >>> from rushlight.distributed.fsdp import OffloadPolicy
+    >>> OffloadPolicy()
+    OffloadPolicy()
+    """
 
 
 @dataclass
 class CPUOffloadPolicy(OffloadPolicy):
-    """Parameters in main memory: where all of them are here."""
+    """Parameters in main memory: where all of them are here.
+
+    >>> from rushlight.distributed.fsdp import CPUOffloadPolicy
+    >>> CPUOffloadPolicy()
+    CPUOffloadPolicy(pin_memory=True)
+    """
 
     pin_memory: bool = True

@@ -25,21 +25,43 @@ Choice = tuple[Any, dict[str, Any]]  # a module, and what it has of its own amon
 
 
 def always_wrap_policy(*args: Any, **kwargs: Any) -> bool:
-    """Wrap every module."""
+    """Wrap every module.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import always_wrap_policy
+    >>> always_wrap_policy(torch.nn.Linear(2, 2), recurse=False, nonwrapped_numel=6)
+    True
+    """
     return True
 
 
 def lambda_auto_wrap_policy(
     module: Any, recurse: bool, nonwrapped_numel: int, lambda_fn: Callable[[Any], bool]
 ) -> bool:
-    """Wrap the modules for which `lambda_fn` is true (give it with `functools.partial`)."""
+    """Wrap the modules for which `lambda_fn` is true (give it with `functools.partial`).
+
+    >>> import rushlight as torch
+    >>> from functools import partial
+    >>> from rushlight.distributed.fsdp.wrap import lambda_auto_wrap_policy
+    >>> is_linear = lambda module: isinstance(module, torch.nn.Linear)
+    >>> policy = partial(lambda_auto_wrap_policy, lambda_fn=is_linear)
+    >>> policy(torch.nn.Linear(2, 2), recurse=False, nonwrapped_numel=6)
+    True
+    """
     return True if recurse else lambda_fn(module)
 
 
 def transformer_auto_wrap_policy(
     module: Any, recurse: bool, nonwrapped_numel: int, transformer_layer_cls: Iterable[type]
 ) -> bool:
-    """Wrap the modules of the classes that are a network's layers."""
+    """Wrap the modules of the classes that are a network's layers: each is gathered as a whole.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import transformer_auto_wrap_policy
+    >>> layer, classes = torch.nn.TransformerEncoderLayer(4, 2), {torch.nn.TransformerEncoderLayer}
+    >>> transformer_auto_wrap_policy(layer, False, 100, transformer_layer_cls=classes)
+    True
+    """
     return True if recurse else isinstance(module, tuple(transformer_layer_cls))
 
 
@@ -51,6 +73,11 @@ def size_based_auto_wrap_policy(
 
     Nothing inside `force_leaf_modules` is wrapped (attention, by default), and none of
     `exclude_wrap_modules` (lists and dictionaries of modules, by default).
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import size_based_auto_wrap_policy
+    >>> size_based_auto_wrap_policy(torch.nn.Linear(2, 2), False, 6, min_num_params=6)
+    True
     """
     lists = {rl.nn.ModuleList, rl.nn.ModuleDict}
     leaves = {rl.nn.MultiheadAttention} if force_leaf_modules is None else force_leaf_modules
@@ -69,7 +96,14 @@ class _Policy(ABC):
 
 
 class ModuleWrapPolicy(_Policy):
-    """Wrap the modules of some classes."""
+    """Wrap the modules of some classes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import ModuleWrapPolicy
+    >>> policy = ModuleWrapPolicy({torch.nn.Linear})
+    >>> [policy(layer, recurse=False) for layer in (torch.nn.Linear(2, 2), torch.nn.ReLU())]
+    [True, False]
+    """
 
     def __init__(self, module_classes: Iterable[type]) -> None:
         self._module_classes = set(module_classes)
@@ -89,6 +123,12 @@ class CustomPolicy(_Policy):
     """Wrap the modules for which `lambda_fn` gives True, or a dictionary of options of their own.
 
     Raises: ValueError, when it gives something else.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import CustomPolicy
+    >>> policy = CustomPolicy(lambda module: isinstance(module, torch.nn.Linear))
+    >>> policy.choose(torch.nn.Linear(2, 2))
+    (Linear(in_features=2, out_features=2, bias=True), {})
     """
 
     def __init__(self, lambda_fn: Callable[[Any], Any]) -> None:
@@ -112,7 +152,14 @@ _around: list[tuple[Any, dict[str, Any]]] = []  # wrapper and options of `enable
 
 @contextlib.contextmanager
 def enable_wrap(*, wrapper_cls: Any, **wrapper_kwargs: Any) -> Iterator[None]:
-    """A block in which `wrap` puts modules into this wrapper, with these options."""
+    """A block in which `wrap` puts modules into this wrapper, with these options.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp.wrap import enable_wrap, wrap
+    >>> with enable_wrap(wrapper_cls=torch.nn.Sequential):
+    ...     type(wrap(torch.nn.ReLU())).__name__
+    'Sequential'
+    """
     _around.append((wrapper_cls, wrapper_kwargs))
     try:
         yield

@@ -17,7 +17,12 @@ tree = _package.utils._pytree
 
 
 class TensorChunkSpec:
-    """Split (or join) a tensor along this dimension."""
+    """Split (or join) a tensor along this dimension.
+
+    >>> from rushlight.distributed.pipelining.microbatch import TensorChunkSpec
+    >>> print(TensorChunkSpec(1))
+    TensorChunkSpec(1)
+    """
 
     def __init__(self, split_dim: int) -> None:
         self.split_dim = split_dim
@@ -86,7 +91,16 @@ def split_args_kwargs_into_chunks(
 
 
 def merge_chunks(chunks: list[Any], chunk_spec: Any = None) -> Any:
-    """The outputs of all parts as those of the whole batch."""
+    """The outputs of all parts joined to those of the whole batch, along dimension 0 or by the specs.
+
+    chunk_spec: a `TensorChunkSpec` for each tensor, None for dimension 0.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.pipelining.microbatch import TensorChunkSpec, merge_chunks
+    >>> merge_chunks([torch.tensor([[1], [2]]), torch.tensor([[3], [4]])], TensorChunkSpec(1))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     leaves = [tree.tree_flatten(one)[0] for one in chunks]
     form = tree.tree_flatten(chunks[0])[1]
     specs: list[Any] = [chunk_spec] * len(leaves[0])

@@ -130,6 +130,11 @@ class PipelineScheduleSingle(_Schedule):
     along another dimension; `output_merge_spec`: the same for outputs; `scale_grads`: divide the
     gradients, sums over the parts, by their number, so that a loss that is a mean gives the
     gradients of the whole batch. Raises ValueError for fewer parts than stages.
+
+    >>> from rushlight.distributed.pipelining import ScheduleGPipe
+    >>> from rushlight.distributed.pipelining.schedules import PipelineScheduleSingle
+    >>> issubclass(ScheduleGPipe, PipelineScheduleSingle)
+    True
     """
 
     def __init__(
@@ -152,6 +157,16 @@ class ScheduleGPipe(PipelineScheduleSingle):
     """All parts forward, then all parts backward.
 
     Source: Huang et al. 2018, https://arxiv.org/abs/1811.06965
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.pipelining import PipelineStage, ScheduleGPipe
+    >>> stage = PipelineStage(torch.nn.Linear(2, 3), 0, 1, "cpu")
+    >>> schedule = ScheduleGPipe(stage, n_microbatches=2)
+    >>> schedule.step(torch.zeros(4, 2)).shape
+    torch.Size([4, 3])
+    >>> dist.destroy_process_group()
     """
 
     def order(self) -> Order:
@@ -165,6 +180,19 @@ class Schedule1F1B(PipelineScheduleSingle):
     """One part forward, one backward, by turns: a stage keeps no more parts than stages follow it.
 
     Source: Harlap et al. 2018, https://arxiv.org/abs/1806.03377
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.pipelining import PipelineStage, Schedule1F1B
+    >>> net = torch.nn.Linear(2, 1)
+    >>> stage, loss_fn = PipelineStage(net, 0, 1, "cpu"), torch.nn.functional.mse_loss
+    >>> losses = []
+    >>> schedule = Schedule1F1B(stage, n_microbatches=2, loss_fn=loss_fn)
+    >>> output = schedule.step(torch.zeros(4, 2), target=torch.zeros(4, 1), losses=losses)
+    >>> len(losses), net.weight.grad
+    (2, tensor([[0., 0.]]))
+    >>> dist.destroy_process_group()
     """
 
     @staticmethod
@@ -191,6 +219,11 @@ class PipelineScheduleMulti(_Schedule):
     """A schedule of several stages on each process, dealt out in turns.
 
     Arguments as for schedules of one stage, with the list of this process's `stages`.
+
+    >>> from rushlight.distributed.pipelining import ScheduleLoopedBFS
+    >>> from rushlight.distributed.pipelining.schedules import PipelineScheduleMulti
+    >>> issubclass(ScheduleLoopedBFS, PipelineScheduleMulti)
+    True
     """
 
     def __init__(
@@ -215,6 +248,16 @@ class ScheduleLoopedBFS(PipelineScheduleMulti):
     """All parts forward through a stage, then through the next; backward the other way round.
 
     Source: Lamy-Poirier 2022, https://arxiv.org/abs/2211.05953
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.pipelining import PipelineStage, ScheduleLoopedBFS
+    >>> layers = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
+    >>> stages = [PipelineStage(layer, place, 2, "cpu") for place, layer in enumerate(layers)]
+    >>> ScheduleLoopedBFS(stages, n_microbatches=2).step(torch.zeros(4, 2)).shape
+    torch.Size([4, 1])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(
@@ -244,6 +287,16 @@ class ScheduleInterleaved1F1B(PipelineScheduleMulti):
     The first parts come round before the last ones have started, so a process waits less than with
     one large stage. Raises ValueError where the parts do not make up whole rounds.
     Source: Narayanan et al. 2021, https://arxiv.org/abs/2104.04473
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.pipelining import PipelineStage, ScheduleInterleaved1F1B
+    >>> layers = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
+    >>> stages = [PipelineStage(layer, place, 2, "cpu") for place, layer in enumerate(layers)]
+    >>> ScheduleInterleaved1F1B(stages, n_microbatches=2).step(torch.zeros(4, 2)).shape
+    torch.Size([4, 1])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(self, stages: list[PipelineStage], n_microbatches: int, *more: Any, **how: Any):
@@ -282,6 +335,10 @@ def get_schedule_class(schedule_name: str) -> type[_Schedule]:
     """The schedule of a name such as "1F1B" or "Interleaved1F1B", in letters of any size.
 
     Raises: ValueError for another name.
+
+    >>> from rushlight.distributed.pipelining.schedules import get_schedule_class
+    >>> get_schedule_class("gpipe").__name__
+    'ScheduleGPipe'
     """
     known: dict[str, type[_Schedule]] = {
         "1F1B": Schedule1F1B, "Interleaved1F1B": ScheduleInterleaved1F1B, "GPipe": ScheduleGPipe,

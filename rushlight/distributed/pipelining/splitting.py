@@ -21,14 +21,30 @@ _tracers: list[Any] = []  # those that are at work
 
 
 class SplitPoint(Enum):
-    """Cut before the module, or after it."""
+    """Cut before the module, or after it.
+
+    >>> from rushlight.distributed.pipelining import SplitPoint
+    >>> [point.name for point in SplitPoint]
+    ['BEGINNING', 'END']
+    """
 
     BEGINNING = 1
     END = 2
 
 
 def pipe_split() -> None:
-    """In the forward of a network: the next stage begins here. Does nothing but in `pipeline`."""
+    """In the forward of a network: the next stage begins here. Does nothing but in `pipeline`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.pipelining import pipe_split, pipeline
+    >>> class Net(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         x = x + 1
+    ...         pipe_split()
+    ...         return x * 2
+    >>> pipeline(Net(), mb_args=(torch.zeros(2),)).num_stages
+    2
+    """
     if _tracers:
         _tracers[-1].create_node("call_function", pipe_split, (), {})
 
@@ -46,7 +62,15 @@ def _tracer(points: dict[str, SplitPoint]) -> Any:
 
 
 class Pipe(rl.nn.Module):
-    """The stages of a network: `pipeline` makes it. Calling it runs all of them here."""
+    """The stages of a network: `pipeline` makes it. Calling it runs all of them here.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.pipelining import SplitPoint, pipeline
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    >>> pipe = pipeline(net, (torch.zeros(1, 2),), split_spec={"1": SplitPoint.BEGINNING})
+    >>> pipe.num_stages, pipe(torch.zeros(4, 2)).shape
+    (2, torch.Size([4, 1]))
+    """
 
     def __init__(self, stages: list[Any]) -> None:
         super().__init__()
@@ -80,6 +104,13 @@ def pipeline(
 
     `mb_args`, `mb_kwargs`: inputs of one part of a batch. Parameters keep their names.
     Raises: ValueError for both ways to say it, RuntimeError for a module that is not called.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.pipelining import SplitPoint, pipeline
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    >>> pipe = pipeline(net, (torch.zeros(1, 2),), split_spec={"1": SplitPoint.BEGINNING})
+    >>> sorted(pipe.stages[1].state_dict())
+    ['1.bias', '1.weight']
     """
     if split_spec and split_policy:
         raise ValueError(

@@ -26,6 +26,15 @@ class PipelineStage:
     `stage_index`; `num_stages`; `device`; `group` (the whole one by default). The others change
     nothing: shapes are learnt from the stage before. Raises ValueError for an index out of range,
     RuntimeError for a stage that is another process's.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.pipelining import PipelineStage
+    >>> stage = PipelineStage(torch.nn.Linear(2, 3), stage_index=0, num_stages=1, device="cpu")
+    >>> stage.stage_index, stage.num_stages
+    (0, 1)
+    >>> dist.destroy_process_group()
     """
 
     def __init__(

@@ -29,6 +29,16 @@ def distribute_tensor(
     `placements` has one for each dimension of the mesh (all Replicate without). With
     `src_data_rank=None` every process takes its part of its own tensor, and nothing travels.
     Raises RuntimeError for what is no leaf, ValueError for placements that do not fit.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Shard, distribute_tensor
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> x = distribute_tensor(torch.arange(4.0), mesh, [Shard(0)])
+    >>> x.placements, x.to_local()
+    ((Shard(dim=0),), tensor([0., 1., 2., 3.]))
+    >>> dist.destroy_process_group()
     """
     mesh = _mesh(device_mesh)
     if not tensor.is_leaf:
@@ -77,6 +87,15 @@ def distribute_module(
     `partition_fn(name, submodule, mesh)` replaces those that shall be cut; the rest become the
     same everywhere. `input_fn(module, inputs, mesh)` and `output_fn(module, outputs, mesh)` run
     before and after each call.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import distribute_module
+    >>> net = distribute_module(torch.nn.Linear(2, 3), dist.init_device_mesh("cpu", (1,)))
+    >>> net.weight.placements
+    (Replicate(),)
+    >>> dist.destroy_process_group()
     """
     mesh = _mesh(device_mesh)
     if getattr(module, "_distribute_module_applied", False):
@@ -107,6 +126,21 @@ def _replicated(module: Any, mesh: Any) -> None:
             module._buffers[name] = distribute_tensor(one, mesh, whole)
 
 
+_DOC = """`torch.{name}` of this size, in parts: each process makes its own.
+
+    device_mesh, placements: how it is cut, as for `distribute_tensor`.
+    Raises: AssertionError for the placement Partial.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Shard, {name}
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> {name}(4, 2, device_mesh=mesh, placements=[Shard(0)]).to_local().shape
+    torch.Size([4, 2])
+    >>> dist.destroy_process_group()
+    """
+
+
 def _factory(name: str) -> Callable[..., Any]:
     def make(
         *size: Any, requires_grad: bool = False, dtype: Any = None, layout: Any = None,
@@ -115,7 +149,7 @@ def _factory(name: str) -> Callable[..., Any]:
         return _made(name, size, (), dtype, requires_grad, device_mesh, placements)
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"`torch.{name}` of this size, in parts: each process makes its own."
+    make.__doc__ = _DOC.format(name=name)
     return make
 
 
@@ -151,5 +185,15 @@ def full(
     size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None,
     requires_grad: bool = False, device_mesh: Any = None, placements: Any = None,
 ) -> Any:  # fmt: skip
-    """`torch.full` in parts."""
+    """`torch.full` in parts: each process makes its own.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Shard, full
+    >>> x = full((2, 2), 7.0, device_mesh=dist.init_device_mesh("cpu", (1,)), placements=[Shard(0)])
+    >>> x.to_local()
+    tensor([[7., 7.],
+            [7., 7.]])
+    >>> dist.destroy_process_group()
+    """
     return _made("full", (size,), (fill_value,), dtype, requires_grad, device_mesh, placements)

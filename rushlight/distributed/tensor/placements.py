@@ -11,7 +11,12 @@ __all__ = ["Partial", "Placement", "Replicate", "Shard"]
 
 
 class Placement:
-    """How a tensor lies along one dimension of a mesh: Replicate, Shard or Partial."""
+    """How a tensor lies along one dimension of a mesh: Replicate, Shard or Partial.
+
+    >>> from rushlight.distributed.tensor import Replicate, Shard
+    >>> Replicate().is_replicate(), Shard(0).is_shard(), Shard(0).is_shard(dim=1)
+    (True, True, False)
+    """
 
     def is_replicate(self) -> bool:
         """Whether every process has all."""
@@ -28,7 +33,12 @@ class Placement:
 
 @dataclass(frozen=True)
 class Replicate(Placement):
-    """Every process has all."""
+    """Every process has all.
+
+    >>> from rushlight.distributed.tensor import Replicate
+    >>> Replicate()
+    Replicate()
+    """
 
     def __str__(self) -> str:
         return "R"
@@ -39,6 +49,10 @@ class Shard(Placement):
     """Every process has a part along dimension `dim`, cut as `torch.chunk` cuts.
 
     The first parts are the longer ones; the last may be shorter, or empty.
+
+    >>> from rushlight.distributed.tensor import Shard
+    >>> Shard(1), Shard(1).is_shard()
+    (Shard(dim=1), True)
     """
 
     dim: int
@@ -52,6 +66,10 @@ class Partial(Placement):
     """The whole is the reduction of what the processes have.
 
     `reduce_op` is "sum", "avg", "product", "max" or "min".
+
+    >>> from rushlight.distributed.tensor import Partial
+    >>> Partial("max"), Partial().is_partial()
+    (Partial(max), True)
     """
 
     reduce_op: str = "sum"

@@ -20,7 +20,16 @@ dist: Any = rl.distributed
 
 
 class GradBucket:
-    """What a communication hook is given: gradients of some parameters in one flat tensor."""
+    """What a communication hook is given: gradients of some parameters in one flat tensor.
+
+    `buffer()` is that tensor, which `set_buffer` replaces; `gradients()` and `parameters()` are
+    lists with one for each parameter, `index()` and `is_last()` its place among the buckets.
+
+    >>> import rushlight as torch
+    >>> bucket = torch.distributed.GradBucket(0, True, torch.ones(3), [torch.ones(3)], [])
+    >>> bucket.buffer(), bucket.index(), bucket.is_last()
+    (tensor([1., 1., 1.]), 0, True)
+    """
 
     def __init__(
         self, index: int, last: bool, buffer: Any, gradients: Any, parameters: Any
@@ -69,18 +78,50 @@ def _into(buffer: Any) -> Callable[[Any], Any]:
 
 
 def allreduce_hook(process_group: Any, bucket: Any) -> Any:
-    """The mean, as without a hook. The state is the group; None is the whole one."""
+    """The mean, as without a hook. The state is the group; None is the whole one.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    >>> net.register_comm_hook(None, allreduce_hook)
+    >>> net(torch.ones(1, 2)).sum().backward()
+    >>> net.module.weight.grad
+    tensor([[1., 1.]])
+    >>> dist.destroy_process_group()
+    """
     return _mean(process_group, bucket.buffer())
 
 
 def fp16_compress_hook(process_group: Any, bucket: Any) -> Any:
-    """The mean of the gradients as float16: half the bytes, three digits."""
+    """The mean of the gradients as float16: half the bytes, three digits.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> bucket = dist.GradBucket(0, True, torch.tensor([0.1, 2.0]), [], [])
+    >>> fp16_compress_hook(None, bucket).wait()
+    tensor([0.1000, 2.0000])
+    >>> dist.destroy_process_group()
+    """
     buffer = bucket.buffer()
     return _mean(process_group, buffer.to(rl.float16)).then(_into(buffer))
 
 
 def bf16_compress_hook(process_group: Any, bucket: Any) -> Any:
-    """The mean of the gradients as bfloat16: half the bytes, two digits, the range of float32."""
+    """The mean of the gradients as bfloat16: half the bytes, two digits, the range of float32.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> bucket = dist.GradBucket(0, True, torch.tensor([0.1, 2.0]), [], [])
+    >>> bf16_compress_hook(None, bucket).wait()
+    tensor([0.1001, 2.0000])
+    >>> dist.destroy_process_group()
+    """
     buffer = bucket.buffer()
     return _mean(process_group, buffer.to(rl.bfloat16)).then(_into(buffer))
 
@@ -102,10 +143,24 @@ def _wrapper(hook: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
 
 
 def fp16_compress_wrapper(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """The hook, given the gradients as float16."""
+    """The hook, given the gradients as float16.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import default_hooks
+    >>> hook = default_hooks.fp16_compress_wrapper(default_hooks.noop_hook)
+    >>> hook(None, torch.distributed.GradBucket(0, True, torch.tensor([0.1, 2.0]), [], [])).wait()
+    tensor([0.1000, 2.0000])
+    """
     return _wrapper(hook, rl.float16)
 
 
 def bf16_compress_wrapper(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """The hook, given the gradients as bfloat16."""
+    """The hook, given the gradients as bfloat16.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import default_hooks
+    >>> hook = default_hooks.bf16_compress_wrapper(default_hooks.noop_hook)
+    >>> hook(None, torch.distributed.GradBucket(0, True, torch.tensor([0.1, 2.0]), [], [])).wait()
+    tensor([0.1001, 2.0000])
+    """
     return _wrapper(hook, rl.bfloat16)

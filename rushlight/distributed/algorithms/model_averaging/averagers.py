@@ -31,7 +31,20 @@ class ModelAverager(ABC):
 
 
 class PeriodicModelAverager(ModelAverager):
-    """At every `period`-th step, once `warmup_steps` are over."""
+    """At every `period`-th step, once `warmup_steps` are over, put the mean into the parameters.
+
+    Raises: ValueError for a period below 1 or a negative number of steps. Warns of period 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.model_averaging.averagers import PeriodicModelAverager
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> averager, w = PeriodicModelAverager(period=2), torch.nn.Parameter(torch.ones(2))
+    >>> averager.average_parameters([w])  # call it after each step
+    >>> averager.step
+    1
+    >>> dist.destroy_process_group()
+    """
 
     def __init__(self, period: int, warmup_steps: int = 0, process_group: Any = None) -> None:
         super().__init__(process_group)

@@ -15,7 +15,18 @@ dist: Any = rl.distributed
 
 @rl.no_grad()
 def average_parameters(params: Iterable[Any], process_group: Any) -> None:
-    """Put the mean over the processes into each parameter; one message for all of a type."""
+    """Put the mean over the processes into each parameter; one message for all of a type.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    >>> from rushlight.distributed.algorithms.model_averaging.utils import average_parameters
+    >>> average_parameters([w], None)
+    >>> w.data
+    tensor([1., 2.])
+    >>> dist.destroy_process_group()
+    """
     by_type: dict[Any, list[Any]] = {}
     for parameter in params:
         by_type.setdefault(parameter.dtype, []).append(parameter.detach())
@@ -28,7 +39,16 @@ def average_parameters(params: Iterable[Any], process_group: Any) -> None:
 
 
 def average_parameters_or_parameter_groups(params: Any, process_group: Any) -> None:
-    """The same, of an optimiser's groups: those with gradients."""
+    """`average_parameters` of an optimiser's groups, or of parameters: of those with gradients.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.algorithms.model_averaging import utils
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    >>> utils.average_parameters_or_parameter_groups([{"params": [w]}], None)
+    >>> dist.destroy_process_group()
+    """
     found: list[Any] = []
     for one in params:
         found += one["params"] if isinstance(one, dict) else [one]
