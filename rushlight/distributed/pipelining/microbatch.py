@@ -91,7 +91,7 @@ def split_args_kwargs_into_chunks(
 
 
 def merge_chunks(chunks: list[Any], chunk_spec: Any = None) -> Any:
-    """The outputs of all parts joined to those of the whole batch, along dimension 0 or by the specs.
+    """The outputs of all parts joined to the whole batch's, along dimension 0 or by the specs.
 
     chunk_spec: a `TensorChunkSpec` for each tensor, None for dimension 0.
 
