@@ -27,7 +27,14 @@ KEEPING = ("clone", "to", "detach", "requires_grad_", "pin_memory")
 
 
 class TVTensor(rl.Tensor):
-    """The base: a tensor whose operations give plain tensors, but for copies of it."""
+    """The base: a tensor whose operations give plain tensors, but for copies of it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.tv_tensors import Image, TVTensor
+    >>> x = Image(torch.zeros(3, 2, 2))
+    >>> isinstance(x, TVTensor), type(x.clone()).__name__, type(x + 1).__name__
+    (True, 'Image', 'Tensor')
+    """
 
     fields: ClassVar[tuple[str, ...]] = ()  # what is known beside the numbers
     keeps_type: ClassVar[bool] = False  # see set_return_type
@@ -109,7 +116,13 @@ class Image(TVTensor):
 
 
 class Video(TVTensor):
-    """Pictures in a row (..., T, C, H, W). Raises: ValueError for fewer than four dimensions."""
+    """Pictures in a row (..., T, C, H, W). Raises: ValueError for fewer than four dimensions.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.tv_tensors import Video
+    >>> Video(torch.zeros(7, 3, 4, 5)).shape
+    torch.Size([7, 3, 4, 5])
+    """
 
     def __new__(
         cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None
@@ -124,7 +137,13 @@ class Video(TVTensor):
 
 
 class Mask(TVTensor):
-    """What belongs to what in a picture: (H, W) of classes, or (N, H, W), a mask per object."""
+    """What belongs to what in a picture: (H, W) of classes, or (N, H, W), a mask per object.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.tv_tensors import Mask
+    >>> Mask(torch.tensor([[True, False]])).shape
+    torch.Size([1, 2])
+    """
 
     def __new__(
         cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None
@@ -136,6 +155,10 @@ class BoundingBoxFormat(enum.Enum):
     """What the numbers of a box are: corners, a corner and sizes, or a centre and sizes.
 
     Those with an angle (R) and those of four corners are names only: transforms refuse them.
+
+    >>> from rushlight.vision.tv_tensors import BoundingBoxFormat
+    >>> [form.name for form in BoundingBoxFormat][:3]
+    ['XYXY', 'XYWH', 'CXCYWH']
     """
 
     XYXY = "XYXY"
@@ -147,7 +170,12 @@ class BoundingBoxFormat(enum.Enum):
 
 
 def is_rotated_bounding_format(format: BoundingBoxFormat | str) -> bool:
-    """Whether boxes of a form may be turned. Raises: ValueError for what is no form."""
+    """Whether boxes of a form may be turned. Raises: ValueError for what is no form.
+
+    >>> from rushlight.vision.tv_tensors import is_rotated_bounding_format
+    >>> is_rotated_bounding_format("XYXY"), is_rotated_bounding_format("CXCYWHR")
+    (False, True)
+    """
     if not isinstance(format, BoundingBoxFormat | str):
         raise ValueError(f"format should be str or BoundingBoxFormat, got {type(format)}")
     name = format if isinstance(format, str) else format.value
@@ -159,6 +187,11 @@ class BoundingBoxes(TVTensor):
 
     format: a BoundingBoxFormat or its name; clamping_mode: None leaves boxes that stick out.
     Raises: ValueError for other shapes and modes, KeyError for an unknown form.
+
+    >>> from rushlight.vision.tv_tensors import BoundingBoxes
+    >>> boxes = BoundingBoxes([1, 2, 4, 8], format="XYXY", canvas_size=(10, 10))
+    >>> boxes.shape, boxes.canvas_size
+    (torch.Size([1, 4]), (10, 10))
     """
 
     fields: ClassVar[tuple[str, ...]] = ("format", "canvas_size", "clamping_mode")
@@ -206,6 +239,10 @@ class KeyPoints(TVTensor):
     """Points (..., 2), x and y, in a picture of `canvas_size` (H, W).
 
     Raises: ValueError for other shapes.
+
+    >>> from rushlight.vision.tv_tensors import KeyPoints
+    >>> KeyPoints([[1, 2], [3, 4]], canvas_size=(10, 10)).canvas_size
+    (10, 10)
     """
 
     fields: ClassVar[tuple[str, ...]] = ("canvas_size",)
@@ -254,6 +291,13 @@ class set_return_type:
 
     A call sets it for good; a `with` block sets it back at its end.
     Raises: ValueError for another word.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> x = tv_tensors.Image(torch.zeros(3, 2, 2))
+    >>> with tv_tensors.set_return_type("TVTensor"):
+    ...     type(x + 1).__name__
+    'Image'
     """
 
     def __init__(self, return_type: str) -> None:

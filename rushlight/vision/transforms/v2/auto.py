@@ -99,6 +99,11 @@ class AutoAugment(_Auto):
 
     Draws: `randint` for which pair; for each change `rand(())` for whether, and for its sign.
     Source: Cubuk et al., 2019, https://arxiv.org/abs/1805.09501
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.AutoAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -130,6 +135,11 @@ class RandAugment(_Auto):
     Draws: `randint` for each change, `rand(())` for its sign.
     Raises: ValueError for a number below 0.
     Source: Cubuk et al., 2020, https://arxiv.org/abs/1909.13719
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandAugment(num_ops=2)(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -164,6 +174,11 @@ class TrivialAugmentWide(_Auto):
 
     Draws: `randint` for the change, `randint` for its strength, `rand(())` for its sign.
     Source: Mueller and Hutter, 2021, https://arxiv.org/abs/2103.10158
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.TrivialAugmentWide()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -185,6 +200,11 @@ class AugMix(_Auto):
     Draws: two Dirichlet samples; for each chain `randint(1, 4)` for its length, and its changes.
     Raises: ValueError for a severity outside of 1..10.
     Source: Hendrycks et al., 2020, https://arxiv.org/abs/1912.02781
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(

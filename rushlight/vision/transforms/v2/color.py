@@ -13,7 +13,13 @@ from .transform import RandomSimple, Simple, Transform, query_chw
 
 
 class Grayscale(Simple):
-    """Turn to grey, in one channel or three equal ones."""
+    """Turn to grey, in one channel or three equal ones.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.Grayscale()(torch.rand(3, 4, 4)).shape
+    torch.Size([1, 4, 4])
+    """
 
     functional = F.rgb_to_grayscale
     settings = ("num_output_channels",)
@@ -24,7 +30,13 @@ class Grayscale(Simple):
 
 
 class RandomGrayscale(RandomSimple):
-    """Turn to grey with probability `p`, keeping the number of channels."""
+    """Turn to grey with probability `p`, keeping the number of channels.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomGrayscale(p=1.0)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
+    """
 
     functional = F.rgb_to_grayscale
 
@@ -36,7 +48,13 @@ class RandomGrayscale(RandomSimple):
 
 
 class RGB(Simple):
-    """Pictures of one channel in three."""
+    """Pictures of one channel in three.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RGB()(torch.rand(1, 4, 4)).shape
+    torch.Size([3, 4, 4])
+    """
 
     functional = F.grayscale_to_rgb
 
@@ -53,6 +71,11 @@ class ColorJitter(Transform):
     """Change brightness, contrast, saturation and hue by random factors, in random order.
 
     Amounts and draws are those of the first set; None changes nothing.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.ColorJitter(brightness=0.5, hue=0.1)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
     """
 
     first = first.ColorJitter
@@ -82,7 +105,14 @@ class ColorJitter(Transform):
 
 
 class RandomChannelPermutation(Simple):
-    """The channels in a random order (`randperm`)."""
+    """The channels in a random order (`randperm`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> x = torch.arange(3).view(3, 1, 1)
+    >>> sorted(v2.RandomChannelPermutation()(x).flatten().tolist())
+    [0, 1, 2]
+    """
 
     functional = F.permute_channels
 
@@ -96,6 +126,11 @@ class RandomPhotometricDistort(Transform):
     Draws: for each of the four `rand(1)`, and a uniform number where that is below `p`; `rand(())`
     for whether contrast comes before saturation; `rand(1)` and `randperm` for the channels.
     Source: Liu et al., 2016, https://arxiv.org/abs/1512.02325
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomPhotometricDistort(p=1.0)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
     """
 
     def __init__(
@@ -133,25 +168,49 @@ class RandomPhotometricDistort(Transform):
 
 
 class RandomEqualize(RandomSimple):
-    """Make all tones about equally frequent with probability `p`."""
+    """Make all tones about equally frequent with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomEqualize(p=1.0)(torch.tensor([[[10, 20, 30, 40]]], dtype=torch.uint8))
+    tensor([[[10, 20, 30, 40]]], dtype=torch.uint8)
+    """
 
     functional = F.equalize
 
 
 class RandomInvert(RandomSimple):
-    """White for black with probability `p`."""
+    """White for black with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomInvert(p=1.0)(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0.7500, 0.2500]]])
+    """
 
     functional = F.invert
 
 
 class RandomAutocontrast(RandomSimple):
-    """Spread the tones over the whole range with probability `p`."""
+    """Spread the tones over the whole range with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomAutocontrast(p=1.0)(torch.tensor([[[0.25, 0.5, 0.75]]]))
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
 
     functional = F.autocontrast
 
 
 class RandomPosterize(RandomSimple):
-    """Keep the highest `bits` bits of each number with probability `p`."""
+    """Keep the highest `bits` bits of each number with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomPosterize(bits=2, p=1.0)(torch.tensor([[[7, 100, 255]]], dtype=torch.uint8))
+    tensor([[[  0,  64, 192]]], dtype=torch.uint8)
+    """
 
     functional = F.posterize
     settings = ("bits",)
@@ -162,7 +221,13 @@ class RandomPosterize(RandomSimple):
 
 
 class RandomSolarize(RandomSimple):
-    """Turn the tones from `threshold` on around with probability `p`."""
+    """Turn the tones from `threshold` on around with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomSolarize(threshold=0.5, p=1.0)(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0.2500, 0.2500]]])
+    """
 
     functional = F.solarize
     settings = ("threshold",)
@@ -173,7 +238,13 @@ class RandomSolarize(RandomSimple):
 
 
 class RandomAdjustSharpness(RandomSimple):
-    """Blur or sharpen by `sharpness_factor` with probability `p`."""
+    """Blur or sharpen by `sharpness_factor` with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomAdjustSharpness(sharpness_factor=2.0, p=1.0)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
+    """
 
     functional = F.adjust_sharpness
     settings = ("sharpness_factor",)

@@ -43,6 +43,12 @@ class Compose(_Listed):
     """Apply `transforms` one after the other.
 
     Raises: TypeError, ValueError for no sequence and an empty one.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.Compose([v2.CenterCrop(2), v2.Normalize([0.5], [0.5])])(torch.ones(1, 4, 4))
+    tensor([[[1., 1.],
+             [1., 1.]]])
     """
 
     def __init__(self, transforms: Sequence[Step]) -> None:
@@ -57,6 +63,11 @@ class RandomApply(_Listed):
     """Apply all of `transforms` with probability `p` (one `rand(1)`), else none.
 
     Raises: TypeError, ValueError for no sequence, an empty one, another p.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomApply([v2.RandomInvert(p=1.0)], p=0.0)(torch.tensor([[[0.25]]]))
+    tensor([[[0.2500]]])
     """
 
     first = first.RandomApply
@@ -77,6 +88,12 @@ class RandomChoice(_Several):
     """Apply one of `transforms`, drawn with weights `p` (one `multinomial`).
 
     Raises: TypeError, ValueError for no sequence, an empty one, weights of another number.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> pick = v2.RandomChoice([v2.Identity(), v2.RandomInvert(p=1.0)], p=[0.0, 1.0])
+    >>> pick(torch.tensor([[[0.25]]]))
+    tensor([[[0.7500]]])
     """
 
     def __init__(self, transforms: Sequence[Step], p: Sequence[float] | None = None) -> None:
@@ -86,7 +103,8 @@ class RandomChoice(_Several):
         if len(weights) != len(transforms):
             raise ValueError("Length of p doesn't match the number of transforms: "
                              f"{len(weights)} != {len(transforms)}")  # fmt: skip
-        self.p = [weight / sum(weights) for weight in weights]
+        # as in `_set`: a list given by assignment has the module looked through for lost layers
+        self.__dict__["p"] = [weight / sum(weights) for weight in weights]
 
     def forward(self, *inputs: Any) -> Any:
         return self.transforms[int(rl.multinomial(rl.tensor(self.p), 1))](*inputs)
@@ -96,6 +114,12 @@ class RandomOrder(_Several):
     """Apply all of `transforms` in a random order (`randperm`).
 
     Raises: TypeError, ValueError for no sequence and an empty one.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomOrder([v2.CenterCrop(2), v2.RandomInvert(p=1.0)])(torch.zeros(1, 4, 4))
+    tensor([[[1., 1.],
+             [1., 1.]]])
     """
 
     def __init__(self, transforms: Sequence[Step]) -> None:

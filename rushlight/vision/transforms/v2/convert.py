@@ -59,7 +59,14 @@ class ToPILImage(Transform):
 
 
 class ToPureTensor(Transform):
-    """Have tensors forget what they are."""
+    """Have tensors forget what they are.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> type(v2.ToPureTensor()(tv_tensors.Image(torch.zeros(3, 2, 2)))).__name__
+    'Tensor'
+    """
 
     _transformed_types = (TVTensor,)
 
@@ -88,7 +95,13 @@ class ToTensor(Transform):
 
 
 class ConvertImageDtype(Simple):
-    """Change the type of pictures and their range with it."""
+    """Change the type of pictures and their range with it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.ConvertImageDtype(torch.float32)(torch.tensor([[[0, 51, 255]]], dtype=torch.uint8))
+    tensor([[[0.0000, 0.2000, 1.0000]]])
+    """
 
     first = first.ConvertImageDtype
     functional = F.to_dtype
@@ -153,7 +166,14 @@ class ToDtype(Transform):
 
 
 class ConvertBoundingBoxFormat(Transform):
-    """Turn boxes into another form."""
+    """Turn boxes into another form.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> box = tv_tensors.BoundingBoxes([[1, 2, 4, 8]], format="XYXY", canvas_size=(10, 10))
+    >>> v2.ConvertBoundingBoxFormat("XYWH")(box).tolist()
+    [[1, 2, 3, 6]]
+    """
 
     _transformed_types = (BoundingBoxes,)
 
@@ -166,7 +186,14 @@ class ConvertBoundingBoxFormat(Transform):
 
 
 class ClampBoundingBoxes(Transform):
-    """Cut boxes at the edges of their picture, by their own mode ("auto") or another."""
+    """Cut boxes at the edges of their picture, by their own mode ("auto") or another.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> box = tv_tensors.BoundingBoxes([[-1, 2, 12, 7]], format="XYXY", canvas_size=(10, 10))
+    >>> v2.ClampBoundingBoxes()(box).tolist()
+    [[0, 2, 10, 7]]
+    """
 
     _transformed_types = (BoundingBoxes,)
 
@@ -179,7 +206,13 @@ class ClampBoundingBoxes(Transform):
 
 
 class ClampKeyPoints(Transform):
-    """Hold points within their picture."""
+    """Hold points within their picture.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.ClampKeyPoints()(tv_tensors.KeyPoints([[-1, 12]], canvas_size=(10, 10))).tolist()
+    [[0, 9]]
+    """
 
     _transformed_types = (KeyPoints,)
 
@@ -191,6 +224,12 @@ class SetClampingMode(Transform):
     """Say how the transforms that follow cut boxes: "soft", "hard" or None, not at all.
 
     Raises: ValueError for another mode.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> box = tv_tensors.BoundingBoxes([[1, 2, 4, 8]], format="XYXY", canvas_size=(10, 10))
+    >>> v2.SetClampingMode("hard")(box).clamping_mode
+    'hard'
     """
 
     _transformed_types = (BoundingBoxes,)
@@ -208,7 +247,15 @@ class SetClampingMode(Transform):
 
 
 class UniformTemporalSubsample(Simple):
-    """Keep `num_samples` pictures of videos (..., T, C, H, W), as evenly apart as may be."""
+    """Keep `num_samples` pictures of videos (..., T, C, H, W), as evenly apart as may be.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> film = tv_tensors.Video(torch.arange(5.0).view(5, 1, 1, 1))
+    >>> v2.UniformTemporalSubsample(3)(film).flatten().tolist()
+    [0.0, 2.0, 4.0]
+    """
 
     _transformed_types = (rl.Tensor,)
     functional = F.uniform_temporal_subsample

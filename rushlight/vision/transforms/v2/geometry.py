@@ -31,13 +31,27 @@ from .transform import (
 
 
 class RandomHorizontalFlip(RandomSimple):
-    """Mirror left and right with probability `p`."""
+    """Mirror left and right with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomHorizontalFlip(p=1.0)(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 1],
+             [4, 3]]])
+    """
 
     functional = F.horizontal_flip
 
 
 class RandomVerticalFlip(RandomSimple):
-    """Mirror top and bottom with probability `p`."""
+    """Mirror top and bottom with probability `p`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomVerticalFlip(p=1.0)(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[3, 4],
+             [1, 2]]])
+    """
 
     functional = F.vertical_flip
 
@@ -78,7 +92,14 @@ class Resize(Simple):
 
 
 class CenterCrop(Simple):
-    """Cut out the middle `size`; a smaller picture is padded with black."""
+    """Cut out the middle `size`; a smaller picture is padded with black.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.CenterCrop(2)(torch.arange(16).view(1, 4, 4))
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
 
     functional = F.center_crop
 
@@ -94,6 +115,11 @@ class RandomResizedCrop(Simple):
     """Cut out a part of random area and shape and resize it to `size`; draws as the first set.
 
     Raises: TypeError for ranges of other forms.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomResizedCrop(4)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 4, 4])
     """
 
     first = first.RandomResizedCrop
@@ -147,7 +173,13 @@ class _Crops(Transform):
 
 
 class FiveCrop(_Crops):
-    """The four corners and the middle, as a tuple of five pictures."""
+    """The four corners and the middle, as a tuple of five pictures.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> [int(part) for part in v2.FiveCrop(1)(torch.arange(9).view(1, 3, 3))]
+    [0, 2, 6, 8, 4]
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
@@ -158,7 +190,13 @@ class FiveCrop(_Crops):
 
 
 class TenCrop(_Crops):
-    """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures."""
+    """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> [int(part) for part in v2.TenCrop(1)(torch.arange(9).view(1, 3, 3))]
+    [0, 2, 6, 8, 4, 2, 0, 8, 6, 4]
+    """
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
         super().__init__()
@@ -189,6 +227,11 @@ class Pad(Filling):
 
     fill: a number, one per channel, or a dictionary of such by the class of the input.
     Raises: ValueError for another padding or mode, TypeError for another fill.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.Pad([1, 0], fill=9)(torch.tensor([[[1, 2]]]))
+    tensor([[[9, 1, 2, 9]]])
     """
 
     def __init__(
@@ -211,6 +254,11 @@ class RandomZoomOut(RandomTransform, Filling):
 
     Draws: `rand(1)` for the factor, `rand(2)` for the place.
     Raises: ValueError for factors below 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomZoomOut(p=0.0)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -245,6 +293,11 @@ class RandomCrop(Filling):
     Draws: `randint` for the row where rows are cut off, then the same for the column.
     `pad_if_needed` pads both sides by what is missing.
     Raises: ValueError when the picture is smaller than `size`, and for another padding.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomCrop(4, padding=1)(torch.rand(3, 6, 6)).shape
+    torch.Size([3, 4, 4])
     """
 
     first = first.RandomCrop
@@ -305,6 +358,14 @@ class RandomIoUCrop(Transform):
     Draws, until one fits: which of `sampler_options` the overlap must reach (1: leave all as it
     is); up to `trials` times, `rand(2)` for the size and `rand(2)` for the corner.
     Source: Liu et al., 2016, https://arxiv.org/abs/1512.02325
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> box = tv_tensors.BoundingBoxes([[1, 2, 4, 8]], format="XYXY", canvas_size=(10, 10))
+    >>> picture, found = v2.RandomIoUCrop()(tv_tensors.Image(torch.rand(3, 10, 10)), box)
+    >>> found.shape, found.canvas_size == tuple(picture.shape[-2:])
+    (torch.Size([1, 4]), True)
     """
 
     def __init__(

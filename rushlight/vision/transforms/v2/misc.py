@@ -33,7 +33,13 @@ from .warp import two_numbers
 
 
 class Identity(Transform):
-    """Everything as it is."""
+    """Everything as it is.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.Identity()(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return inpt
@@ -74,6 +80,13 @@ class LinearTransformation(_OfTensors):
     """Flatten pictures, subtract a mean and multiply by a square matrix (whitening).
 
     Raises: ValueError where the sizes or types do not fit.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> whiten = v2.LinearTransformation(0.5 * torch.eye(4), torch.ones(4))
+    >>> whiten(torch.tensor([[[1.0, 3.0], [5.0, 7.0]]]))
+    tensor([[[0., 1.],
+             [2., 3.]]])
     """
 
     first = filters.LinearTransformation
@@ -93,7 +106,13 @@ class LinearTransformation(_OfTensors):
 
 
 class Normalize(_OfTensors, Simple):
-    """(x - mean) / std, channel by channel, of float pictures."""
+    """(x - mean) / std, channel by channel, of float pictures.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.Normalize(mean=[0.5], std=[0.25])(torch.tensor([[[0.5, 1.0]]]))
+    tensor([[[0., 2.]]])
+    """
 
     first = first_convert.Normalize
     functional = F.normalize
@@ -110,6 +129,11 @@ class GaussianBlur(Simple):
     """Blur with a deviation drawn from `sigma` (one uniform draw).
 
     Raises: ValueError for even sizes and other ranges.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.GaussianBlur(kernel_size=3, sigma=(0.1, 2.0))(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     first = filters.GaussianBlur
@@ -131,7 +155,13 @@ class GaussianBlur(Simple):
 
 
 class GaussianNoise(Simple):
-    """Add normal noise, in shares of white (`randn_like`)."""
+    """Add normal noise, in shares of white (`randn_like`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.GaussianNoise(sigma=0.1)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     functional = F.gaussian_noise
     settings = ("mean", "sigma", "clip")
@@ -171,6 +201,11 @@ class RandomErasing(RandomTransform):
 
     Boxes, points and masks pass through, with a warning.
     Raises: TypeError, ValueError for arguments of other forms.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> bool((v2.RandomErasing(p=1.0)(torch.ones(3, 16, 16)) == 0).any())
+    True
     """
 
     first = erasing.RandomErasing
@@ -299,6 +334,15 @@ class SanitizeBoundingBoxes(_Sanitize):
     min_size: the least side; min_area: the least area; labels_getter: a function of the sample
     that gives the labels (a tensor or several), None for none, "default" for those found by name.
     Raises: ValueError for bounds below 1, and where boxes and labels differ in number.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> rows = [[1, 1, 5, 5], [2, 2, 2, 9]]  # the second has no width
+    >>> boxes = tv_tensors.BoundingBoxes(rows, format="XYXY", canvas_size=(10, 10))
+    >>> sample = v2.SanitizeBoundingBoxes()({"boxes": boxes, "labels": torch.tensor([3, 4])})
+    >>> sample["boxes"].tolist(), sample["labels"]
+    ([[1, 1, 5, 5]], tensor([3]))
     """
 
     kinds = (BoundingBoxes, Mask)
@@ -325,6 +369,12 @@ class SanitizeKeyPoints(_Sanitize):
     """Drop points outside of the picture, and their labels.
 
     Raises: ValueError where points and labels differ in number.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> points = tv_tensors.KeyPoints([[1, 1], [20, 1]], canvas_size=(10, 10))
+    >>> v2.SanitizeKeyPoints(labels_getter=None)({"points": points})["points"].tolist()
+    [[1, 1]]
     """
 
     kinds = (KeyPoints,)

@@ -116,6 +116,13 @@ class CutMix(_Mixing):
     Draws: a share from Beta(alpha, alpha), then the middle of the rectangle, x and y.
     Raises: ValueError for samples of other forms.
     Source: Yun et al., 2019, https://arxiv.org/abs/1905.04899
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> x, y = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 0])
+    >>> pictures, labels = v2.CutMix(num_classes=3)(x, y)
+    >>> labels.shape, labels.sum(1)
+    (torch.Size([4, 3]), tensor([1., 1., 1., 1.]))
     """
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:

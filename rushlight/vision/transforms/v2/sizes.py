@@ -24,6 +24,11 @@ class ScaleJitter(_Sized):
     """Fit into `target_size` (height, width), times a factor drawn from `scale_range`.
 
     Draws: `rand(1)`. Source: Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.ScaleJitter((8, 8), scale_range=(1.0, 1.0))(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -47,7 +52,13 @@ class ScaleJitter(_Sized):
 
 
 class RandomShortestSize(_Sized):
-    """Make the shorter edge one of `min_size` (one `randint`), the longer at most `max_size`."""
+    """Make the shorter edge one of `min_size` (one `randint`), the longer at most `max_size`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomShortestSize(min_size=[4], max_size=6)(torch.rand(3, 8, 16)).shape
+    torch.Size([3, 3, 6])
+    """
 
     def __init__(
         self,
@@ -70,7 +81,13 @@ class RandomShortestSize(_Sized):
 
 
 class RandomResize(_Sized):
-    """Make the shorter edge a whole number drawn from min_size..max_size - 1."""
+    """Make the shorter edge a whole number drawn from min_size..max_size - 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomResize(5, 6)(torch.rand(3, 8, 16)).shape
+    torch.Size([3, 5, 10])
+    """
 
     def __init__(
         self,

@@ -20,19 +20,34 @@ PICTURES: tuple[Check, ...] = (Image, is_pillow_image, Video)
 
 
 def check_type(obj: Any, types_or_checks: Sequence[Check]) -> bool:
-    """Whether an object is of one of the classes, or passes one of the checks."""
+    """Whether an object is of one of the classes, or passes one of the checks.
+
+    >>> from rushlight.vision.transforms.v2 import check_type
+    >>> check_type(3, (str, lambda x: x == 3)), check_type("a", (int,))
+    (True, False)
+    """
     return any(
         isinstance(obj, one) if isinstance(one, type) else one(obj) for one in types_or_checks
     )
 
 
 def has_any(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
-    """Whether a sample has one object of the classes or checks."""
+    """Whether a sample has one object of the classes or checks.
+
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.has_any([3], int, str), v2.has_any([None], int, str)
+    (True, False)
+    """
     return any(check_type(one, types_or_checks) for one in flat_inputs)
 
 
 def has_all(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
-    """Whether a sample has objects of each of the classes and checks."""
+    """Whether a sample has objects of each of the classes and checks.
+
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.has_all([3, "a"], int, str), v2.has_all([3], int, str)
+    (True, False)
+    """
     return all(has_any(flat_inputs, one) for one in types_or_checks)
 
 
@@ -46,9 +61,12 @@ def _only(found: set[tuple[int, ...]], what: str, missing: str) -> tuple[int, ..
 
 
 def query_chw(flat_inputs: Sequence[Any]) -> tuple[int, ...]:
-    """(channels, height, width) of the pictures of a sample.
+    """(channels, height, width) of the pictures of a sample. Raises: ValueError if they differ.
 
-    Raises: TypeError without a picture, ValueError for pictures of several sizes.
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.query_chw([torch.zeros(3, 4, 5), "a label"])
+    (3, 4, 5)
     """
     kinds = (is_pure_tensor, *PICTURES)
     found = {tuple(F.get_dimensions(one)) for one in flat_inputs if check_type(one, kinds)}
@@ -56,9 +74,12 @@ def query_chw(flat_inputs: Sequence[Any]) -> tuple[int, ...]:
 
 
 def query_size(flat_inputs: Sequence[Any]) -> tuple[int, ...]:
-    """(height, width) of what is in a sample.
+    """(height, width) of what is in a sample. Raises: ValueError if they differ.
 
-    Raises: TypeError where nothing has a size, ValueError for several sizes.
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.query_size([torch.zeros(3, 4, 5), "a label"])
+    (4, 5)
     """
     kinds = (is_pure_tensor, *PICTURES, Mask, BoundingBoxes, KeyPoints)
     found = {tuple(F.get_size(one)) for one in flat_inputs if check_type(one, kinds)}
@@ -66,7 +87,15 @@ def query_size(flat_inputs: Sequence[Any]) -> tuple[int, ...]:
 
 
 def get_bounding_boxes(flat_inputs: Sequence[Any]) -> Any:
-    """The first boxes of a sample. Raises: ValueError without any."""
+    """The first boxes of a sample. Raises: ValueError without any.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> box = tv_tensors.BoundingBoxes([[1, 2, 4, 8]], format="XYXY", canvas_size=(10, 10))
+    >>> v2.get_bounding_boxes([torch.zeros(3), box]).tolist()
+    [[1, 2, 4, 8]]
+    """
     for one in flat_inputs:
         if isinstance(one, BoundingBoxes):
             return one
@@ -74,7 +103,13 @@ def get_bounding_boxes(flat_inputs: Sequence[Any]) -> Any:
 
 
 def get_keypoints(flat_inputs: Sequence[Any]) -> Any:
-    """The first points of a sample. Raises: ValueError without any."""
+    """The first points of a sample. Raises: ValueError without any.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.get_keypoints([tv_tensors.KeyPoints([[1, 2]], canvas_size=(10, 10))]).tolist()
+    [[1, 2]]
+    """
     for one in flat_inputs:
         if isinstance(one, KeyPoints):
             return one

@@ -27,7 +27,14 @@ def two_numbers(values: Any, name: str) -> list[float]:
 
 
 class RandomRotation(Filling):
-    """Turn by an angle drawn from `degrees` (one uniform draw)."""
+    """Turn by an angle drawn from `degrees` (one uniform draw).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomRotation(degrees=(90, 90))(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 4],
+             [1, 3]]])
+    """
 
     first = first.RandomRotation
 
@@ -56,7 +63,13 @@ class RandomRotation(Filling):
 
 
 class RandomAffine(Filling):
-    """Turn, move, scale and shear by numbers drawn from ranges, as the first set draws them."""
+    """Turn, move, scale and shear by numbers drawn from ranges, as the first set draws them.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomAffine(degrees=30, translate=(0.1, 0.1))(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     first = first.RandomAffine
 
@@ -94,6 +107,11 @@ class RandomPerspective(RandomTransform, Filling):
     """Look at the picture from aside with probability `p`; corners drawn as by the first set.
 
     Raises: ValueError for a `distortion_scale` outside of 0..1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.RandomPerspective(p=1.0)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     first = first.RandomPerspective
@@ -122,7 +140,13 @@ class RandomPerspective(RandomTransform, Filling):
 
 
 class ElasticTransform(Filling):
-    """Bend as through water: smooth random displacements, drawn as by the first set."""
+    """Bend as through water: smooth random displacements, drawn as by the first set.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> v2.ElasticTransform(alpha=50.0)(torch.rand(3, 32, 32)).shape
+    torch.Size([3, 32, 32])
+    """
 
     first = first.ElasticTransform
 

@@ -108,6 +108,12 @@ def clamp_bounding_boxes(
     """Boxes cut at the edges of their picture; plain tensors need all arguments.
 
     Raises: ValueError, TypeError for arguments too few, too many or of other kinds.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> box = tv_tensors.BoundingBoxes([[-1, 2, 12, 7]], format="XYXY", canvas_size=(10, 10))
+    >>> F.clamp_bounding_boxes(box).tolist()
+    [[0, 2, 10, 7]]
     """
     if clamping_mode not in (None, "soft", "hard", "auto"):
         raise ValueError(f"clamping_mode must be soft, hard, auto or None, got {clamping_mode}")
@@ -130,6 +136,12 @@ def clamp_keypoints(inpt: Any, canvas_size: tuple[int, int] | None = None) -> An
     """Points held at the last pixels of their picture; plain tensors need `canvas_size`.
 
     Raises: ValueError, TypeError for arguments too few, too many or of other kinds.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.clamp_keypoints(torch.tensor([[-1, 2], [5, 12]]), canvas_size=(10, 10))
+    tensor([[0, 2],
+            [5, 9]])
     """
     if is_pure_tensor(inpt):
         if canvas_size is None:
@@ -163,6 +175,14 @@ def sanitize_bounding_boxes(
     """The boxes that lie within their picture and are large enough, and which those are.
 
     Raises: ValueError for arguments too few, too many or of other kinds.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> rows = [[1, 1, 5, 5], [2, 2, 2, 9]]  # the second has no width
+    >>> boxes = tv_tensors.BoundingBoxes(rows, format="XYXY", canvas_size=(10, 10))
+    >>> kept, which = F.sanitize_bounding_boxes(boxes)
+    >>> kept.tolist(), which
+    ([[1, 1, 5, 5]], tensor([ True, False]))
     """
     given = f"Got format={format} and canvas_size={canvas_size}."
     if is_pure_tensor(bounding_boxes):
@@ -196,6 +216,13 @@ def sanitize_keypoints(
     """The points that lie within their picture, and which those are.
 
     Raises: ValueError for arguments too few, too many or of other kinds.
+
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> points = tv_tensors.KeyPoints([[1, 1], [20, 1]], canvas_size=(10, 10))
+    >>> kept, which = F.sanitize_keypoints(points)
+    >>> kept.tolist(), which
+    ([[1, 1]], tensor([ True, False]))
     """
     if is_pure_tensor(key_points):
         if canvas_size is None:

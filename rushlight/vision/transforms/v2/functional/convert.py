@@ -49,7 +49,13 @@ def to_dtype(inpt: Any, dtype: Any = rl.float32, scale: bool = False) -> Any:
 
 
 def convert_image_dtype(image: Any, dtype: Any = rl.float32) -> Any:
-    """`to_dtype` with the range that belongs to the type."""
+    """`to_dtype` with the range that belongs to the type: bytes in 0 to 255, floats in 0 to 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.convert_image_dtype(torch.tensor([[[0, 51, 255]]], dtype=torch.uint8))
+    tensor([[[0.0000, 0.2000, 1.0000]]])
+    """
     return to_dtype(image, dtype, scale=True)
 
 
@@ -57,6 +63,11 @@ def to_image(inpt: Any) -> Any:
     """A picture of any kind, an array (H, W) or (H, W, C) among them, as tv_tensors.Image.
 
     Raises: TypeError for what is none.
+
+    >>> import numpy as np
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.to_image(np.zeros((4, 5, 3), np.uint8)).shape
+    torch.Size([3, 4, 5])
     """
     if isinstance(inpt, np.ndarray):
         array = np.atleast_3d(inpt).transpose(2, 0, 1)
@@ -73,13 +84,25 @@ def _canvas(inpt: Any) -> list[int]:
 
 @by_kind()
 def get_dimensions(inpt: Any) -> list[int]:
-    """[channels, height, width] of a picture."""
+    """[channels, height, width] of a picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.get_dimensions(torch.zeros(3, 4, 5))
+    [3, 4, 5]
+    """
     return first.get_dimensions(inpt)
 
 
 @by_kind()
 def get_num_channels(inpt: Any) -> int:
-    """How many channels a picture has."""
+    """How many channels a picture has.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.get_num_channels(torch.zeros(3, 4, 5))
+    3
+    """
     return first.get_image_num_channels(inpt)
 
 
@@ -97,12 +120,25 @@ def get_size(inpt: Any) -> list[int]:
 
 @by_kind(kinds=(Video,))
 def get_num_frames(inpt: Any) -> int:
-    """How many pictures (..., T, C, H, W) a video has."""
+    """How many pictures (..., T, C, H, W) a video has.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.get_num_frames(torch.vision.tv_tensors.Video(torch.zeros(7, 3, 4, 5)))
+    7
+    """
     return inpt.shape[-4]
 
 
 @by_kind(kinds=(Video,))
 def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
-    """`num_samples` pictures of a video (..., T, C, H, W), as evenly apart as may be."""
+    """`num_samples` pictures of a video (..., T, C, H, W), as evenly apart as may be.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> film = torch.arange(5.0).view(5, 1, 1, 1)
+    >>> F.uniform_temporal_subsample(film, 3).flatten()
+    tensor([0., 2., 4.])
+    """
     places = rl.linspace(0, inpt.shape[-4] - 1, num_samples).long()
     return inpt.index_select(-4, places)

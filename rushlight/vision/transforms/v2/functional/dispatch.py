@@ -19,7 +19,14 @@ KERNELS: dict[Callable[..., Any], dict[type, Callable[..., Any]]] = {}
 
 
 def is_pure_tensor(inpt: Any) -> bool:
-    """Whether something is a tensor that does not say what it is."""
+    """Whether something is a tensor that does not say what it is.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> x = torch.zeros(3, 4, 5)
+    >>> F.is_pure_tensor(x), F.is_pure_tensor(torch.vision.tv_tensors.Image(x))
+    (True, False)
+    """
     return isinstance(inpt, rl.Tensor) and not isinstance(inpt, TVTensor)
 
 
@@ -126,6 +133,17 @@ def register_kernel(
     """Say what a function of `v2.functional` does to tensors of a class of one's own.
 
     Raises: ValueError for other functions and classes, and for a class that has a kernel.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import tv_tensors
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> class Heat(tv_tensors.TVTensor):
+    ...     pass
+    >>> @F.register_kernel(F.horizontal_flip, Heat)
+    ... def mirrored(heat):
+    ...     return heat.flip(-1)
+    >>> F.horizontal_flip(torch.tensor([1.0, 2.0]).as_subclass(Heat)).tolist()
+    [2.0, 1.0]
     """
     if isinstance(functional, str):
         known = {one.__name__: one for one in KERNELS}

@@ -35,7 +35,14 @@ def horizontal_flip(inpt: Any) -> Any:
 
 @by_kind(mask=True, boxes=lambda x: mirrored_boxes(x, 1), points=lambda x: mirrored_points(x, 1))
 def vertical_flip(inpt: Any) -> Any:
-    """Mirror top and bottom."""
+    """Mirror top and bottom.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.vertical_flip(torch.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[3, 4],
+             [1, 2]]])
+    """
     return first.vflip(inpt)
 
 
@@ -116,7 +123,16 @@ def _cropped_points(points: Any, top: int, left: int, height: int, width: int) -
 
 @by_kind(mask=True, boxes=_cropped_boxes, points=_cropped_points)
 def crop(inpt: Any, top: int, left: int, height: int, width: int) -> Any:
-    """Cut out a rectangle; what lies outside the picture is black."""
+    """Cut out a rectangle; what lies outside the picture is black.
+
+    top, left: the corner; height, width: the size.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.crop(torch.arange(1, 10).view(1, 3, 3), top=1, left=1, height=2, width=3)
+    tensor([[[5, 6, 0],
+             [8, 9, 0]]])
+    """
     return first.crop(inpt, top, left, height, width)
 
 
@@ -131,7 +147,16 @@ def _middle(places: Any, output_size: int | Sequence[int]) -> tuple[int, int, in
     points=lambda x, output_size: _cropped_points(x, *_middle(x, output_size)),
 )
 def center_crop(inpt: Any, output_size: int | Sequence[int]) -> Any:
-    """Cut out the middle; a smaller picture is padded with black first."""
+    """Cut out the middle; a smaller picture is padded with black first.
+
+    output_size: one side or (height, width).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.center_crop(torch.arange(16).view(1, 4, 4), [2, 2])
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
     return first.center_crop(inpt, output_size)
 
 
@@ -151,7 +176,13 @@ def resized_crop(
     interpolation: Mode = BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """Cut out a rectangle and resize it."""
+    """Cut out a rectangle and resize it to `size`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.resized_crop(torch.rand(3, 8, 8), top=2, left=2, height=4, width=4, size=[6, 6]).shape
+    torch.Size([3, 6, 6])
+    """
     part = first.crop(inpt, top, left, height, width)
     return resize(part, size, interpolation, antialias=antialias)
 
@@ -203,18 +234,38 @@ def pad(
 ) -> Any:
     """Add a border: one width, (left and right, top and bottom), or (l, t, r, b).
 
-    fill: a number or one for each channel. Raises: TypeError, ValueError as the first `pad`.
+    fill: the number there, or one for each channel; padding_mode: "constant", "edge", "reflect" or
+    "symmetric". Raises: ValueError for another.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.pad(torch.tensor([[[1, 2]]]), [1, 0], fill=9)
+    tensor([[[9, 1, 2, 9]]])
     """
     return _padded(inpt, padding, fill, padding_mode)
 
 
 @by_kind()
 def five_crop(inpt: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, Any]:
-    """The four corners (tl, tr, bl, br) and the middle."""
+    """The four corners (tl, tr, bl, br) and the middle, each of `size`.
+
+    Raises: ValueError where the picture is smaller.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> [int(part) for part in F.five_crop(torch.arange(9).view(1, 3, 3), [1, 1])]
+    [0, 2, 6, 8, 4]
+    """
     return first.five_crop(inpt, size)
 
 
 @by_kind()
 def ten_crop(inpt: Any, size: int | Sequence[int], vertical_flip: bool = False) -> Any:
-    """`five_crop` of the picture and of its mirror image."""
+    """`five_crop` of the picture and of its mirror image (upside down with `vertical_flip`).
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> [int(part) for part in F.ten_crop(torch.arange(9).view(1, 3, 3), [1, 1])]
+    [0, 2, 6, 8, 4, 2, 0, 8, 6, 4]
+    """
     return first.ten_crop(inpt, size, vertical_flip)

@@ -81,8 +81,13 @@ def rotate(
 ) -> Any:
     """Turn by `angle` degrees against the clock about the middle or `center` (x, y).
 
-    `expand`: the result is large enough to hold all of it; `fill`: what it shows outside.
-    Raises: TypeError for arguments of other kinds.
+    expand: make the picture large enough for all of it; fill: what is seen outside.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.rotate(torch.tensor([[[1, 2], [3, 4]]]), 90.0)
+    tensor([[[2, 4],
+             [1, 3]]])
     """
     return first.rotate(inpt, angle, chosen(interpolation), expand, center, fill)
 
@@ -118,7 +123,14 @@ def affine(
 ) -> Any:
     """Turn by `angle` degrees with the clock, scale, shear (degrees) and move.
 
-    Raises: TypeError, ValueError for arguments of other kinds.
+    translate: (x, y) in pixels; shear: one angle or (x, y); fill: what is seen outside the picture.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> x = torch.tensor([[[1, 2], [3, 4]]])
+    >>> F.affine(x, angle=0.0, translate=[1, 0], scale=1.0, shear=[0.0])
+    tensor([[[0, 1],
+             [0, 3]]])
     """
     return first.affine(inpt, angle, translate, scale, shear, chosen(interpolation), fill, center)  # type: ignore[arg-type]  # whole moves or not
 
@@ -168,6 +180,13 @@ def perspective(
     coefficients: in place of the points, the numbers a to h of the way back:
     ((a x + b y + c) / (g x + h y + 1), (d x + e y + f) / (g x + h y + 1)).
     Raises: ValueError for points and numbers too few or too many.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> corners = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    >>> F.perspective(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), corners, corners)
+    tensor([[[1., 2.],
+             [3., 4.]]])
     """
     numbers = _numbers(startpoints, endpoints, coefficients)
     return projected(inpt, numbers, chosen(interpolation), fill)
@@ -201,5 +220,11 @@ def elastic(inpt: Any, displacement: Any, interpolation: Mode = BILINEAR, fill: 
     """Look every pixel up at its own place and a displacement (1, H, W, 2), in units of -1..1.
 
     Raises: TypeError, ValueError for a displacement of another kind or size.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms.v2 import functional as F
+    >>> F.elastic(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.zeros(1, 2, 2, 2))
+    tensor([[[1., 2.],
+             [3., 4.]]])
     """
     return first.elastic_transform(inpt, displacement, chosen(interpolation), fill)
