@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, VOID, Module, vector
 from rushlight.compile.code.scalar import Emitter
 from rushlight.compile.code.values import lanes_of
+from rushlight.compile.kernels.program import build
+from rushlight.compile.middle.graph import Graph, Node
+from rushlight.compile.middle.interpret import interpret
+from rushlight.compile.middle.simplify import simplify
 from rushlight.core import dtypes
 
 nn, F = torch.nn, torch.nn.functional
-HALF = dtypes.bfloat16.numpy
+HALF, FLOAT = dtypes.bfloat16.numpy, np.dtype(np.float32)
 
 
 def emitted(source, result, write, lanes=8):
@@ -75,6 +80,17 @@ def test_one_lane_of_numbers_that_were_cut_is_written_no_wider(kind, narrow, lan
     assert found.astype(int).tolist() == [3 if n == lane else 5 for n in range(24)]
 
 
+class Recurrent(nn.Module):
+    """The states of an LSTM, and what follows from each of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.out = nn.LSTM(12, 16, batch_first=True), nn.Linear(16, 12)
+
+    def forward(self, x):
+        return self.out(self.layer(x)[0])
+
+
 NETS = {
     "mlp": (lambda: nn.Sequential(nn.Linear(20, 33), nn.GELU(), nn.LayerNorm(33),
                                   nn.Linear(33, 10)), (24, 20)),
@@ -85,6 +101,7 @@ NETS = {
     "attention": (lambda: nn.Sequential(nn.TransformerEncoderLayer(16, 2, 24, 0.0,
                                                                    batch_first=True),
                                         nn.Flatten(), nn.Linear(80, 10)), (4, 5, 16)),
+    "recurrent": (lambda: nn.Sequential(Recurrent(), nn.Flatten(), nn.Linear(36, 10)), (4, 3, 12)),
 }  # fmt: skip
 
 
@@ -123,6 +140,22 @@ def test_nothing_of_it_is_left_to_numpy():
     told = trained("mlp", True)[2]
     assert "NumPy" not in told
     assert "narrow moves" in told
+
+
+def test_moves_of_bfloat16_in_a_row_are_joined_and_shared():
+    x = Node("input", (), (0,), (12, 4), FLOAT)
+    few = Node("cast", (x,), (), (12, 4), HALF)
+    parts = Node("cast", (Node("reshape", (few,), ((3, 4, 4),), (3, 4, 4), HALF),), (), (3, 4, 4),
+                 FLOAT)  # fmt: skip
+    again = [Node("reshape", (parts,), ((12, 4),), (12, 4), FLOAT) for _ in range(2)]
+    turned = Node("permute", (parts,), ((0, 2, 1),), (3, 4, 4), FLOAT)
+    others = [Node("permute", (turned,), ((2, 1, 0),), (4, 4, 3), FLOAT) for _ in range(2)]
+    graph, _ = simplify(Graph([x], [*again, *others]))
+    ops = Counter(node.op for node in graph)
+    assert ops["reshape"] == 1 and ops["permute"] == 1
+    value = np.random.default_rng(0).standard_normal((12, 4)).astype("f")
+    for y, z in zip(build(graph).run([value]), interpret(graph, [value])):
+        np.testing.assert_array_equal(y, z)
 
 
 def test_a_gradient_has_the_type_of_its_operand():

@@ -278,7 +278,7 @@ def _rewrite(
             better = rule(node)
             if better is not None and better is not node:
                 fired[name] += 1
-                node = _with_known(better, known)
+                node = _over_known(better, node.index, known, fired)
                 break
         else:
             break
@@ -291,14 +291,12 @@ def _rewrite(
     return shared
 
 
-def _with_known(node: Node, known: dict[Any, Node]) -> Node:
-    """A rewritten node over the constants that others read too."""
-    for x in node.inputs:
-        key = _key(x) if x.op == "constant" else None
-        if key is not None and known.setdefault(key, x) is not x:
-            same = [known.get(_key(a), a) if a.op == "constant" else a for a in node.inputs]
-            return Node(node.op, same, node.params, node.shape, node.dtype, node.line, node.module)
-    return node
+def _over_known(node: Node, since: int, known: dict[Any, Node], fired: Counter[str]) -> Node:
+    """A rewritten node over what others read too; what a rule made beneath it comes first."""
+    inputs = [x if x.index <= since else _rewrite(x, x.inputs, known, fired) for x in node.inputs]
+    if all(x is y for x, y in zip(inputs, node.inputs)):
+        return node
+    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
 
 
 def _key(node: Node) -> Any:
