@@ -80,6 +80,22 @@ def test_factors_that_several_products_read_are_paired_once_for_each_axis():
     assert ops.count("pair") == 3  # x along its columns, w along both
 
 
+def test_factors_are_paired_as_they_lie_and_turned_as_words():
+    x, y = (Node("input", (), (k,), (77, n), HALF) for k, n in ((0, 40), (1, 24)))
+    turned = Node("permute", (x,), ((1, 0),), (40, 77), HALF)
+    wide = [Node("cast", (node,), (), node.shape, FLOAT) for node in (turned, x, y)]
+    dots = [Node("dot", wide[::2], ("ik,kj->ij",), (40, 24), FLOAT),
+            Node("dot", wide[1:], ("ki,kj->ij",), (40, 24), FLOAT)]  # fmt: skip
+    graph = Graph([x, y], dots)
+    found = paired(graph)
+    verify(found, core=True)
+    assert sorted(node.shape for node in found if node.op == "pair") == [(39, 24), (39, 40)]
+    draws = np.random.default_rng(0)
+    given = [draws.standard_normal(node.shape).astype(HALF) for node in (x, y)]
+    for one, other in zip(interpret(found, given), interpret(graph, given)):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 @only_x86
 @pytest.mark.parametrize("spec, a, b", PRODUCTS)
 def test_code_multiplies_pairs_and_nothing_else(spec, a, b):

@@ -62,11 +62,16 @@ def _halves(x: Node) -> Node | None:
 def _words(x: Node, axis: int, known: dict[tuple[Node, int], Node]) -> Node:
     """Every two neighbours along an axis in one word; a last one alone has a zero beside it."""
     if (x, axis) not in known:
-        known[x, axis] = _paired_up(x, axis)
+        known[x, axis] = _paired_up(x, axis, known)
     return known[x, axis]
 
 
-def _paired_up(x: Node, axis: int) -> Node:
+def _paired_up(x: Node, axis: int, known: dict[tuple[Node, int], Node]) -> Node:
+    if x.op == "permute":  # as it lies: columns of words are read as fast as rows, two apart not
+        order = x.params[0]
+        words = _words(x.inputs[0], order[axis], known)
+        shape = tuple(words.shape[dim] for dim in order)
+        return Node("permute", (words,), x.params, shape, WORD, *_told(x))
     along = [int(dim == axis) for dim in range(x.ndim)]
     if x.shape[axis] % 2:
         shape = tuple(n + more for n, more in zip(x.shape, along))
