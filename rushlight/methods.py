@@ -16,6 +16,7 @@ from .autograd.backward import tensor_backward
 from .contents import METHODS
 from .core import calls, dtypes, elsewhere, inplace, numbers
 from .core.dispatch import named, scalar_type_name, wrap_array
+from .core.errors import say_what_is_discarded
 from .core.gates import publish, spelled, subclass_made
 from .core.inference import guard_writes as _guard_writes
 from .core.limits import finfo, iinfo
@@ -170,6 +171,8 @@ def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
     if other._array.shape != self._array.shape:
         inplace.refuse_larger(self, other)
     if not inplace.recording(self, (other,)):
+        if other._array.dtype.kind == "c" != self._array.dtype.kind != "b":
+            say_what_is_discarded()
         return inplace.write(self, other._array)
     if self.device is not other.device:
         other = _on(other, self.device.type == "meta")

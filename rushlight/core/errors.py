@@ -71,6 +71,37 @@ def warn_of_nothing(what: str) -> None:
     warnings.warn(f"{what}: the mean of nothing is nan", NothingToAverage, levels_out())
 
 
+GIVEN: set[str] = set()  # the warnings that a process is given once, and has been given
+_ALWAYS = [False]  # whether it wants them every time
+
+
+def warn(text: str) -> None:
+    """torch's warning at the user's line."""
+    warnings.warn(text, UserWarning, levels_out())
+
+
+def warn_once(text: str) -> None:
+    """The same, the first time only in a process, unless it has called `set_warn_always(True)`."""
+    if text not in GIVEN or _ALWAYS[0]:
+        GIVEN.add(text)
+        warn(text)
+
+
+def warn_always(wanted: bool | None = None) -> bool:
+    """Whether such warnings are given every time; a wish changes it."""
+    if wanted is not None:
+        _ALWAYS[0] = wanted
+    return _ALWAYS[0]
+
+
+_DISCARDS = "Casting complex values to real discards the imaginary part"
+
+
+def say_what_is_discarded() -> None:
+    """torch's warning where complex numbers become real ones."""
+    warn_once(_DISCARDS)
+
+
 # What NumPy remarks on numbers, such as log(0) and 0 / 0, where torch is silent. A filter
 # (`rushlight/__init__.py`) drops these RuntimeWarnings of ours. Programs and test runners may put
 # other filters before it. Where those make errors of warnings, NumPy raises in the midst of an op,

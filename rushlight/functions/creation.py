@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import dtypes, elsewhere, memory, numbers
 from ..core.dispatch import scalar_type_name
-from ..core.errors import fail
+from ..core.errors import fail, warn
 from ..core.overrides import kin
 from ..core.shortage import OutOfMemoryError, shortage
 from ..core.state import DEFAULTS
@@ -293,6 +293,11 @@ def range(
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Like `arange` but with `end` included, and of the default type (deprecated in torch)."""
+    warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is"
+        " inconsistent with Python's range builtin. Instead, use torch.arange, which produces"
+        " values in [start, end)."
+    )
     start, end = (0, start) if end is None else (start, end)
     blank = elsewhere.absent(device, layout)
     count = int(np.floor((end - start) / step)) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import named, refuse, scalar_type_name
 from ..core.dispatch import whole as one_node
-from ..core.errors import ShapeError, fail
+from ..core.errors import ShapeError, fail, warn_once
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tensor import Tensor, wrap
 from ..ops import distance as d
@@ -239,6 +239,13 @@ def linalg_cross(
 linalg_cross.__name__ = linalg_cross.__qualname__ = "cross"
 
 
+_NO_DIM = (
+    "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim"
+    " explicitly or simply use torch.linalg.cross.\nThe default value of dim will change to agree"
+    " with that of linalg.cross in a future release."
+)
+
+
 def cross(
     input: Tensor, other: Tensor, dim: int | None = None, *, axis: Any = None, out: Any = None
 ) -> Tensor:
@@ -261,6 +268,7 @@ def cross(
         shape = broadcast(input._array.shape, other._array.shape)
         if 3 not in shape:
             raise RuntimeError("no dimension of size 3 in input")
+        warn_once(_NO_DIM)
         dim = shape.index(3)
     return linalg_cross(input, other, dim=dim, out=out)
 

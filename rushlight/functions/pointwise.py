@@ -15,6 +15,7 @@ from ..core.dispatch import (
     wrap_array,
     write_out,
 )
+from ..core.errors import warn_once
 from ..core.numbers import held
 from ..core.operands import refuse_numbers
 from ..core.tensor import Tensor
@@ -321,6 +322,12 @@ def round(input: Tensor, *, decimals: int | None = None, out: Any = None) -> Any
     return named(e.round(input, decimals, out=out), "RoundBackward1")
 
 
+_BYTES = (
+    "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a"
+    " future version of PyTorch. Use a boolean condition instead."
+)
+
+
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """input where the condition holds, other elsewhere; with one argument, the places it holds at.
 
@@ -341,7 +348,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     if not _alike(a, b):
         kind = result_type(input, other)
         a, b = _typed(input, kind), _typed(other, kind)
-    condition = condition if condition.dtype is dtypes.bool_ else cast(condition, dtypes.bool_)
+    if condition.dtype is not dtypes.bool_:
+        warn_once(_BYTES)
+        condition = cast(condition, dtypes.bool_)
     return _out(e.where(condition, a, b), out)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..core import dtypes
 from ..core.dtypes import SCALAR_TYPE_NAMES
 from ..core.elsewhere import get_default_device, set_default_device
-from ..core.errors import fail
+from ..core.errors import fail, warn_always
 from ..core.state import STATE, set_default_dtype
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
 
 _PRECISIONS = ("highest", "high", "medium")
 _DEBUG_MODES = ("default", "warn", "error")
-_state: dict[str, Any] = {"precision": "highest", "deterministic": 0, "warn always": False}
+_state: dict[str, Any] = {"precision": "highest", "deterministic": 0}
 
 
 def set_default_tensor_type(t: Any) -> None:
@@ -42,10 +42,10 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def set_warn_always(b: bool) -> None:
-    """Remember the wish; Python's warning filters decide here."""
+    """Whether warnings that are given once in a process are given every time."""
     if type(b) is not bool:
         raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
-    _state["warn always"] = b
+    warn_always(b)
 
 
 def is_warn_always_enabled() -> bool:
@@ -55,7 +55,7 @@ def is_warn_always_enabled() -> bool:
     >>> torch.is_warn_always_enabled()
     False
     """
-    return _state["warn always"]
+    return warn_always()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

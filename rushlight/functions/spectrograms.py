@@ -9,6 +9,7 @@ import numpy as np
 from .. import fft
 from ..core import dtypes
 from ..core.dispatch import named, scalar_type_name, wrap_array
+from ..core.errors import warn_once
 from ..core.tensor import Tensor
 from ..core.values import refuses
 from ..ops import assembly as a
@@ -61,6 +62,19 @@ def _reflected(x: Tensor, pad: int, mode: str) -> Tensor:
     return index_select(x, last, wrap_array(places))
 
 
+_NO_WINDOW = (
+    "A window was not provided. A rectangular window will be applied,which is known to cause"
+    " spectral leakage. Other windows such as torch.hann_window or torch.hamming_window are"
+    " recommended to reduce spectral leakage.To suppress this warning and use a rectangular"
+    " window, explicitly set `window=torch.ones(n_fft, device=<device>)`."
+)
+_NOT_COMPLEX = (
+    "stft with return_complex=False is deprecated. In a future pytorch release, stft will return"
+    " complex tensors for all inputs, and return_complex=False will raise an error.\nNote: you can"
+    " still call torch.view_as_real on the complex output to recover the old return format."
+)
+
+
 def stft(
     input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None,
     window: Any = None, center: bool = True, pad_mode: str = "reflect", normalized: bool = False,
@@ -89,6 +103,10 @@ def stft(
             " require that return_complex=True in a future PyTorch release."
         )
     _check_stft(input, shown, whole)
+    if window is None:
+        warn_once(_NO_WINDOW)
+    if return_complex is False:
+        warn_once(_NOT_COMPLEX)
     single = input._array.ndim == 1
     x = s.unsqueeze(input, 0) if single else input
     frames = a.windows(x, 1, n_fft, hop)

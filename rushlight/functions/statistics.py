@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, wrap_array
-from ..core.errors import fail
+from ..core.errors import fail, warn
+from ..core.meta import Meta
 from ..core.operands import refuse_numbers
 from ..core.shapes import dimension, required_dim
 from ..core.tensor import Tensor
@@ -47,6 +48,17 @@ def _correction(unbiased: Any, correction: Any, dim: Any) -> tuple[Any, float]:
     return dim, correction
 
 
+def _tell_of_freedom(name: str, input: Tensor) -> None:
+    """torch's warning, of complex numbers' parts each, where as much is taken from n as it is."""
+    if isinstance(input._array, Meta):
+        return
+    for _ in range(1 + (input.dtype.category == dtypes.COMPLEX)):
+        warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the"
+            " reduction factor (input numel divided by output numel)."
+        )
+
+
 def _spread(name: str, op: Any, doc: str) -> Any:
     def function(
         input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
@@ -58,7 +70,11 @@ def _spread(name: str, op: Any, doc: str) -> Any:
             label = name if name.endswith("mean") else "std and var"
             raise RuntimeError(f"{label} only support floating point and complex dtypes")
         dims = dims_of(dim, input._array.ndim)
-        return _out(op(input, dims, wanted, keepdim), out)
+        found = op(input, dims, wanted, keepdim)
+        left = found[0] if type(found) is tuple else found
+        if input._array.size <= wanted * left._array.size:
+            _tell_of_freedom(name, input)
+        return _out(found, out)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.cuts import note_cut, pass_on
 from ..core.dispatch import LATE
-from ..core.errors import ShapeError, fail
+from ..core.errors import ShapeError, fail, say_what_is_discarded
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import dense_like, lined
@@ -38,19 +38,21 @@ def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
 
 
 _cast = linear(
-    "cast", eval=_astype, adjoint=lambda g, x, target, source: cast(g, source),
+    "cast", eval=_astype, adjoint=lambda g, x, target, source: cast(g, source, False),
     node="ToCopyBackward0", doc="The same values in another data type.",
 )  # fmt: skip
 _cast_plain = plain("cast_to_integer", eval=_astype, doc="A cast that cuts the gradient.")
 
 
-def cast(x: Any, target: dtypes.dtype) -> Any:
-    """x in the data type `target`: x itself if it has it already."""
+def cast(x: Any, target: dtypes.dtype, says: bool = True) -> Any:
+    """x in the data type `target`: x itself if it has it already; `says` what it discards."""
     if isinstance(x, (np.ndarray, np.generic)):
         return x if x.dtype == target.numpy else _astype(x, target, dtypes.of(x))
     source = x.dtype
     if source is target:
         return x
+    if says and source.category == dtypes.COMPLEX > target.category > dtypes.BOOL:
+        say_what_is_discarded()
     if target.category >= dtypes.FLOAT:
         y = _cast(x, target, source)
         if WATCHED[0] and source.category < dtypes.FLOAT:

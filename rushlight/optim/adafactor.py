@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
+from .checks import reaches, stays_below
 from .elementwise import at_least, number, rate, scalar_dtype
 from .optimizer import Grouped
 
@@ -46,12 +47,12 @@ class Adafactor(Grouped):
         if isinstance(lr, rl.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         checks = [
-            (lr >= 0.0, f"Learning rate should be >= 0 but is: {lr}"),
-            (beta2_decay <= 0.0, f"beta2_decay should be <= 0 but is: {beta2_decay}"),
-            (eps[0] is None or eps[0] >= 0.0, f"epsilon1 should be >= 0 but is: {eps[0]}"),
-            (eps[1] >= 0.0, f"epsilon2 should be >= 0 but is: {eps[1]}"),
-            (d >= 1.0, f"Clipping threshold d should be >= 1 but is: {d}"),
-            (weight_decay >= 0.0, f"weight_decay should be >= 0 but is: {weight_decay}"),
+            (reaches(lr), f"Learning rate should be >= 0 but is: {lr}"),
+            (stays_below(beta2_decay), f"beta2_decay should be <= 0 but is: {beta2_decay}"),
+            (eps[0] is None or reaches(eps[0]), f"epsilon1 should be >= 0 but is: {eps[0]}"),
+            (reaches(eps[1]), f"epsilon2 should be >= 0 but is: {eps[1]}"),
+            (reaches(d, 1.0), f"Clipping threshold d should be >= 1 but is: {d}"),
+            (reaches(weight_decay), f"weight_decay should be >= 0 but is: {weight_decay}"),
         ]
         for good, text in checks:
             if not good:

@@ -16,6 +16,16 @@ def _outside(value: Any) -> bool:
     return not 0.0 <= value  # noqa: SIM300  (torch's order, which errors for texts show)
 
 
+def reaches(value: Any, least: float = 0.0) -> bool:
+    """Whether a number is in range, asked in torch's order, which errors for texts show."""
+    return least <= value
+
+
+def stays_below(value: Any, most: float = 0.0) -> bool:
+    """Whether a number is at most `most`, asked in torch's order."""
+    return most >= value
+
+
 def negative(value: Any) -> bool:
     """Whether a number is below zero, as SGD asks it: nan is not."""
     return value < 0.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import rushlight as rl
 
+from .checks import reaches
 from .elementwise import number, rate
 from .optimizer import Grouped
 
@@ -52,9 +53,9 @@ class Muon(Grouped):
         if isinstance(lr, rl.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         checks = [
-            (lr >= 0.0, f"Learning rate should be >= 0 but is: {lr}"),
-            (momentum >= 0.0, f"momentum should be >= 0 but is: {momentum}"),
-            (weight_decay >= 0.0, f"weight decay should be >= 0 but is: {weight_decay}"),
+            (reaches(lr), f"Learning rate should be >= 0 but is: {lr}"),
+            (reaches(momentum), f"momentum should be >= 0 but is: {momentum}"),
+            (reaches(weight_decay), f"weight decay should be >= 0 but is: {weight_decay}"),
             (adjust_lr_fn in _ADJUSTMENTS,
              f"Adjust learning rate function {adjust_lr_fn} is not supported"),
         ]  # fmt: skip

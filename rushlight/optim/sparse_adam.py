@@ -44,9 +44,9 @@ class SparseAdam(Grouped):
     ) -> None:
         if isinstance(lr, rl.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-        if not lr > 0.0:
+        if not 0.0 < lr:  # noqa: SIM300  (torch's order, which errors show)
             raise ValueError(f"Invalid learning rate: {lr}")
-        if not eps > 0.0:
+        if not 0.0 < eps:  # noqa: SIM300
             raise ValueError(f"Invalid epsilon value: {eps}")
         for index in (0, 1):
             if not 0.0 <= betas[index] < 1.0:

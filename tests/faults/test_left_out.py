@@ -26,6 +26,7 @@ MAKERS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:torch.range is deprecated")
 @pytest.mark.parametrize("name", MAKERS)
 def test_layouts_other_than_strided(name: str) -> None:
     assert MAKERS[name](layout=rl.strided).layout is rl.strided

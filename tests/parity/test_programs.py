@@ -10,12 +10,25 @@ from pathlib import Path
 import pytest
 
 import rushlight
+from rushlight.core import errors
 
 sys.path.insert(0, str(Path(__file__).parent))
 from program_runner import programs, run, same_text
 
 ANSWERS = json.loads((Path(__file__).parent / "data" / "programs.json").read_text())
 PROGRAMS = programs()
+
+
+class _Everything(set):
+    """What has been said before any of the programs, as when torch's answers were recorded."""
+
+    def __contains__(self, text: object) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _all_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "GIVEN", _Everything())
 
 
 def test_every_program_has_torchs_answer() -> None:

@@ -57,7 +57,7 @@ def native_batch_norm(
     >>> torch.native_batch_norm(x, None, None, None, None, True, 0.1, 3.0)[1:]
     (tensor([2.]), tensor([0.5000]))
     """
-    y: Any = norms.batch_norm(
+    y: Any = norms.native_batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )
     if not training:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import rushlight as rl
@@ -101,10 +101,20 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         wanted = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
+    if training and input._array.ndim:
+        _check_many(input)
+    return native_batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
+
+
+def native_batch_norm(
+    input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool,
+    momentum: float | None, eps: float,
+) -> Tensor:  # fmt: skip
+    """`batch_norm` without its checks of eps and of the number of values, as `torch.batch_norm`."""
     sizes = input._array.shape
     ndim = len(sizes)
-    if training and ndim:
-        _check_many(input)
     channels = sizes[1] if ndim > 1 else 0
     if not _fits_channels(input, (channels,), running_mean, running_var, weight, bias):
         _check_channels(
@@ -130,9 +140,13 @@ def batch_norm(
     if running_mean is not None and some:
         n.update_running(running_mean, mean, factor)
     if running_var is not None and some:
-        count = input._array.size // channels
-        n.update_running(running_var, variance, factor, count / (count - 1))
+        n.update_running(running_var, variance, factor, _unbiased(input._array.size // channels))
     return y
+
+
+def _unbiased(count: int) -> float:
+    """What makes a mean square of so many deviations an unbiased variance; of one none is."""
+    return count / (count - 1) if count > 1 else inf
 
 
 def _with_running(
@@ -286,12 +300,28 @@ def instance_norm(
     <BLANKLINE>
             [[-1.0000,  1.0000]]])
     """
-    n.refuse(input, "bool int uint8 complex", "batch_norm")
-    _same_type(input, weight, bias, running_var)
     if use_input_stats and prod(input.shape[2:]) == 1:
+        _of_instances(input, weight, bias, running_var)
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
         )
+    return native_instance_norm(
+        input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+def _of_instances(input: Tensor, weight: Any, bias: Any, running_var: Any) -> None:
+    """torch's errors for types that instances are not normalised in."""
+    n.refuse(input, "bool int uint8 complex", "batch_norm")
+    _same_type(input, weight, bias, running_var)
+
+
+def native_instance_norm(
+    input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any,
+    use_input_stats: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """`instance_norm` of any number of values, as `torch.instance_norm`."""
+    _of_instances(input, weight, bias, running_var)
     shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
     if not use_input_stats:
         y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)
@@ -302,7 +332,7 @@ def instance_norm(
     if running_mean is not None and count:
         n.update_running(running_mean, mean.detach().mean(0), momentum)
     if running_var is not None and count:
-        n.update_running(running_var, variance.detach().mean(0) * (count / (count - 1)), momentum)
+        n.update_running(running_var, variance.detach().mean(0) * _unbiased(count), momentum)
     return n.named(y, "ViewBackward0")
 
 

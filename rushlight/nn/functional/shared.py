@@ -136,7 +136,7 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
-    return normalization.batch_norm(
+    return normalization.native_batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )
 
@@ -152,7 +152,7 @@ def instance_norm(
     >>> torch.instance_norm(x, None, None, None, None, True, 0.1, 0.0, False)
     tensor([[[-1.,  1.]]])
     """
-    return normalization.instance_norm(
+    return normalization.native_instance_norm(
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
 

@@ -127,6 +127,14 @@ def clip_grad_value_(
     tensor([ 1., -1.])
     """
     clip_value = float(clip_value)
+    gradients = _gradients(parameters)
+    if not gradients:
+        raise fail(
+            RuntimeError,
+            "Expected !nested_tensorlist[0].empty() to be true, but got false.  (Could this error"
+            " message be improved?  If so, please report an enhancement request to PyTorch.)",
+            "none of the parameters has a gradient: call backward() before, and clip after it",
+        )
     with rl.no_grad():
-        for grad in _gradients(parameters):
+        for grad in gradients:
             grad.clamp_(min=-clip_value, max=clip_value)
