@@ -9,11 +9,11 @@ from typing import Any
 from .core.names import explain_missing as _explain_missing
 from .functions.drawing import (
     Generator,
-    _open,
     default_generator,
     get_rng_state,
     initial_seed,
     manual_seed,
+    opened,
     seed,
     set_rng_state,
 )
@@ -41,7 +41,7 @@ def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng
     if not enabled:
         yield
         return
-    state = _open(default_generator).get_state()
+    state = opened(default_generator).get_state()
     try:
         yield
     finally:

@@ -41,6 +41,17 @@ DOORS = {
     "pycocotools": "vision/datasets/wrapped.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
+# Names that torch has with an underscore, and that stand in one module and are used in another.
+TORCHS = frozenset(
+    """
+    _add_batch_dim _assert _box_loss _broadcast_to_and_flatten _calculate_fan_in_and_fan_out
+    _clipped_sigmoid _DatasetKind _DEFAULT_SPARSE_BLOCK_SIZE _disable_current_modes
+    _EXTRA_STATE_KEY_SUFFIX _get_activation_fn _IncompatibleKeys _InverseTransform _Loss
+    _make_divisible _mobilenet_extractor _remove_batch_dim _resnet_fpn_extractor
+    _set_grad_enabled _SimpleSegmentationModel _StorageInfo _validate_trainable_layers
+    _WeightedLoss
+    """.split()
+)
 
 
 def floor(parts: tuple[str, ...]) -> int:
@@ -164,6 +175,35 @@ def test_no_modules_import_each_other() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["b", "c"]
 
 
+def is_private(name: str) -> bool:
+    """Whether an underscore, not torch's, says that a name is its module's own."""
+    ours = name not in TORCHS and not name.startswith("_global_")
+    return ours and name.startswith("_") and not name.startswith("__")
+
+
+def names_of_others(path: Path) -> Iterator[str]:
+    """What stands in a package's `__init__` is its face, where other names would be public."""
+    modules = set()
+    for node, _, _ in statements(parsed(path).body):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = ("rushlight", *parts_of(path)[: -node.level])
+        home = ".".join(filter(None, (*base, node.module)))
+        for one in node.names:
+            if is_module(f"{home}.{one.name}"):
+                modules.add(one.asname or one.name)
+            elif node.module and is_private(one.name):
+                yield f"line {node.lineno}: {one.name} is private to {home}"
+    for node in ast.walk(parsed(path)):
+        of_module = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in modules
+        if of_module and is_private(node.attr):
+            yield f"line {node.lineno}: {node.attr} is private to {node.value.id}"
+
+
+def test_private_names_stay_in_their_module() -> None:
+    assert not (wrong := all_of(names_of_others)), wrong
+
+
 def other_doors(path: Path) -> Iterator[str]:
     here = "/".join(parts_of(path)) + ".py"
     for module, line, inside in imports(path):
@@ -220,6 +260,8 @@ def test_rules_do_not_speak_numpy() -> None:
         (rising_imports, "ops/scan.py", "from ..nn import module", "floor 2 imports"),
         (rising_imports, "compile/api.py", "from ..autograd import engine", "never import each"),
         (rising_imports, "ops/scan.py", "def f():\n    from . import sort", "inside a function"),
+        (names_of_others, "ops/scan.py", "from .sort import _kind", "_kind is private"),
+        (names_of_others, "ops/scan.py", "from . import sort\nsort._kind()", "private to sort"),
         (other_doors, "nn/init.py", "def f():\n    import PIL", "only be imported in vision/io"),
         (other_doors, "vision/io.py", "import PIL", "must load on use"),
         (excess, "nn/init.py", "x = 1\n" * 501, "501 lines"),

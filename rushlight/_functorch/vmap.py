@@ -15,7 +15,7 @@ import rushlight as rl
 from .._C._functorch import _add_batch_dim, _remove_batch_dim, level_of
 from ..autograd import vmap as _own
 from ..autograd.levels import entered
-from ..autograd.transforms import _name as _get_name
+from ..autograd.transforms import name_of as _get_name
 from ..core.names import explain_missing as _explain_missing
 from ..utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight as rl
 
-from .layers import _gradients
+from .layers import gradients_of
 from .operators import OPERATORS, Saved, call, composite, operator, run
 
 F = rl.nn.functional
@@ -44,7 +44,7 @@ def _flash_back(g: Any, q: Any, k: Any, v: Any, y: Any, total: Any, dropout: flo
     def again(a: Any, b: Any, c: Any) -> Any:
         return F.scaled_dot_product_attention(a, b, c, attn_mask, dropout, causal, scale=scale)
 
-    return tuple(_gradients(again, (q, k, v), (True, True, True), g))
+    return tuple(gradients_of(again, (q, k, v), (True, True, True), g))
 
 
 @composite("scaled_dot_product_attention")

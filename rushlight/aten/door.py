@@ -120,7 +120,7 @@ def _filled(x: Any, key: Any, number: Any) -> None:
     """`x[...] = 2`: a fill of the part, by a tensor of that number."""
     value = _fresh(rl.tensor, (number,), {"dtype": x.dtype})
     try:
-        part = handlers._index(_TAKER, x, key)
+        part = handlers.indexed(_TAKER, x, key)
     except NotTaken:
         x[key] = value
         return

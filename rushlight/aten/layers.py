@@ -12,7 +12,7 @@ from .operators import OPERATORS, Saved, call, composite, operator, run
 F = rl.nn.functional
 
 
-def _gradients(function: Any, inputs: Any, mask: Any, g: Any) -> list[Any]:
+def gradients_of(function: Any, inputs: Any, mask: Any, g: Any) -> list[Any]:
     """Gradients of a function by its own tape: of the inputs that `mask` asks for."""
     recorded = rl.is_grad_enabled() and any(
         isinstance(x, rl.Tensor) and x.requires_grad for x in (*inputs, g)
@@ -32,7 +32,7 @@ def _gradients(function: Any, inputs: Any, mask: Any, g: Any) -> list[Any]:
 def _layer_norm_back(g: Any, x: Any, shape: Any, mean: Any, rstd: Any, weight: Any, bias: Any,
                      mask: Any) -> Any:  # fmt: skip
     eps = _eps(x, rstd, list(range(x.ndim - len(shape), x.ndim)))
-    return tuple(_gradients(
+    return tuple(gradients_of(
         lambda a, w, b: F.layer_norm(a, list(shape), w, b, eps), (x, weight, bias), mask, g
     ))  # fmt: skip
 
@@ -93,7 +93,7 @@ def _batch_norm_back(g: Any, x: Any, weight: Any, mean: Any, var: Any, save_mean
                             eps)  # fmt: skip
 
     inputs = (x, ones if weight is None else weight, rl.zeros_like(ones))
-    return tuple(_gradients(again, inputs, mask, g))
+    return tuple(gradients_of(again, inputs, mask, g))
 
 
 def _batch_norm_backward(saved: Saved, g: Any) -> Any:
@@ -132,7 +132,7 @@ def _group_norm_back(g: Any, x: Any, mean: Any, rstd: Any, weight: Any, n: int, 
     eps = _eps(x.reshape(n, groups, -1), rstd, [2])
     ones = rl.ones(channels, dtype=x.dtype)
     inputs = (x, ones if weight is None else weight, rl.zeros_like(ones))
-    return tuple(_gradients(
+    return tuple(gradients_of(
         lambda a, w, b: F.group_norm(a, groups, w, b, eps), inputs, mask, g
     ))  # fmt: skip
 
@@ -272,7 +272,7 @@ def _nll_back(g: Any, x: Any, target: Any, weight: Any, reduction: int, ignored:
     def again(a: Any) -> Any:
         return F.nll_loss(a, target, weight, ignore_index=ignored, reduction=_REDUCTIONS[reduction])
 
-    return _gradients(again, (x,), (True,), g)[0]
+    return gradients_of(again, (x,), (True,), g)[0]
 
 
 for _name in ("nll_loss", "nll_loss2d"):

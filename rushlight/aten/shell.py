@@ -113,7 +113,7 @@ def _prepare(cls: type) -> None:
         return
     _prepared.add(cls)
     own = cls.__torch_function__
-    if own is overrides.plain_results or getattr(own, "__func__", None) is gates._default():
+    if own is overrides.plain_results or getattr(own, "__func__", None) is gates.default_handler():
         cls.__torch_function__ = classmethod(_asked)
     gates.subclass_made(cls)
 

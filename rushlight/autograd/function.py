@@ -147,7 +147,7 @@ def _check_shape(name: str, place: int, got: tuple[int, ...], shape: tuple[int, 
         )
 
 
-def _unlisted(name: str, node: str, forward: Any, pull: Callable[..., Any]) -> Primitive:
+def unlisted(name: str, node: str, forward: Any, pull: Callable[..., Any]) -> Primitive:
     """A primitive that is in no registry: it belongs to the user's class, or to nobody."""
     found = Primitive.__new__(Primitive)
     found.name, found.node, found.eval, found.pull = name, node, forward, pull
@@ -164,7 +164,7 @@ class _FunctionMeta(type):
         found = cls.__dict__.get("_primitive")
         if found is None:
             pull = functools.partial(_pull, cls)
-            found = _unlisted(cls.__name__, f"{cls.__name__}Backward", cls.forward, pull)
+            found = unlisted(cls.__name__, f"{cls.__name__}Backward", cls.forward, pull)
             cls._primitive = found
         return found
 
@@ -300,7 +300,7 @@ def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, seve
         cls.primitive(), parents, saved or None, None, (ctx,), shapes if several else shapes[0],
         tick(), None,
     ]  # fmt: skip
-    ctx._outputs = tuple(_form(y) for y in results) if several else ()
+    ctx._outputs = tuple(without_values(y) for y in results) if several else ()
     places: dict[int, int | None] = {}  # of the outputs that have a gradient, by object
     for place, (y, result) in enumerate(zip(ys, results)):
         if id(y) not in ctx._no_gradient and _differentiable(result):
@@ -321,7 +321,7 @@ def _differentiable(x: Any) -> bool:
     return isinstance(x, Tensor) and x._array.dtype.char in FLOATS
 
 
-def _form(y: Any) -> np.ndarray | None:
+def without_values(y: Any) -> np.ndarray | None:
     """An array of an output's shape and type that takes no memory."""
     if not isinstance(y, Tensor):
         return None
@@ -350,7 +350,7 @@ def _refuse_twice(g: Any, entry: Entry) -> Any:
     )
 
 
-_refusing = _unlisted("once_differentiable", "Error", None, _refuse_twice)
+_refusing = unlisted("once_differentiable", "Error", None, _refuse_twice)
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:

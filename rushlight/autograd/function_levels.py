@@ -16,7 +16,7 @@ from ..ops.reduce import sum as sum_of
 from ..ops.structure import expand
 from .batched import Batched
 from .dual import Dual
-from .function import FunctionCtx, _form, _unlisted
+from .function import FunctionCtx, unlisted, without_values
 from .levels import Level, entered
 from .nested import Nested
 from .vmap import first
@@ -85,7 +85,7 @@ def _nested(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
         cls.primitive(), parents, None, None, (ctx,), shapes if several else shapes[0],
         tick(), None,
     ]  # fmt: skip
-    ctx._outputs = tuple(_form(y) for y in ys) if several else ()
+    ctx._outputs = tuple(without_values(y) for y in ys) if several else ()
     results = [_recorded(y, level, entry, place, several, ctx) for place, y in enumerate(ys)]
     return tuple(results) if several else results[0]
 
@@ -219,7 +219,7 @@ def _record_batch(
     saved = ctx._saved
     shapes = tuple(np.shape(getattr(y, "_array", ())) for y in ys)
     parents = tuple(inner[i] if inner[i]._entry is LEAF else inner[i]._entry for i in places)
-    prim = _unlisted(cls.__name__, f"{cls.__name__}Backward", None, pull)
+    prim = unlisted(cls.__name__, f"{cls.__name__}Backward", None, pull)
     entry = [prim, parents, None, None, (ctx,), shapes if several else shapes[0], tick(), None]
     for place, y in enumerate(ys):
         if isinstance(y, Tensor) and y._array.dtype.char in FLOATS:

@@ -15,14 +15,14 @@ from .levels import entered
 from .transforms import (
     Argnums,
     Function,
-    _only_tensors,
-    _places,
-    _primal,
-    _with_aux,
-    _wraps,
+    argument_places,
     check_kinds,
+    only_tensors,
+    primal_of,
     unpacked,
     vjp_of,
+    with_aux,
+    wraps,
 )
 from .vmap import check_randomness, vmapped
 
@@ -107,7 +107,7 @@ def jacrev(
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         _refuse_complex("jacrev", args, "inputs")
-        places = _places(argnums, len(args))
+        places = argument_places(argnums, len(args))
         output, pull, aux = vjp_of(func, args, places, has_aux, **kwargs)
         outputs, spec = flatten(output)
         _refuse_complex("jacrev", outputs, "outputs")
@@ -125,7 +125,7 @@ def jacrev(
         result = unflatten(found, spec)
         return (result, aux) if has_aux else result
 
-    return _wraps(func, jacobian)
+    return wraps(func, jacobian)
 
 
 def _by_argument(leaves: list[Tensor], spec: TreeSpec, argnums: Argnums) -> Any:
@@ -150,9 +150,9 @@ def jacfwd(
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         _refuse_complex("jacfwd", args, "inputs")
-        places = _places(argnums, len(args))
+        places = argument_places(argnums, len(args))
         inputs, in_spec = flatten(tuple(args[place] for place in places))
-        _only_tensors(inputs, "jvp(f, primals, tangents)")
+        only_tensors(inputs, "jvp(f, primals, tangents)")
         seen: list[Any] = []  # how the outputs are arranged, and what came beside them
 
         def given(duals: list[Tensor]) -> Any:
@@ -175,7 +175,7 @@ def jacfwd(
         result = unflatten(found, spec)
         return (result, aux) if has_aux else result
 
-    return _wraps(func, jacobian)
+    return wraps(func, jacobian)
 
 
 def _pushed(
@@ -186,12 +186,12 @@ def _pushed(
         for x, t in zip(inputs, tangents):
             check_kinds(x, t)
         result = func([wrap(Dual(level, x, t)) for x, t in zip(inputs, tangents)])
-        result, aux = _with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
+        result, aux = with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
         ys, spec = flatten(result)
-        _only_tensors(ys, "jvp(f, primals, tangents)")
+        only_tensors(ys, "jvp(f, primals, tangents)")
         _refuse_complex("jacfwd", ys, "outputs")
         found = [unpacked(level, y)[1] for y in ys]
-    return found, spec, map_leaves(lambda x: _primal(level, x), aux)
+    return found, spec, map_leaves(lambda x: primal_of(level, x), aux)
 
 
 def _outputs_first(block: Tensor, x: Tensor, column: Tensor) -> Tensor:

@@ -20,17 +20,17 @@ Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _wraps(function: Function, wrapped: Function) -> Function:
+def wraps(function: Function, wrapped: Function) -> Function:
     """`functools.wraps` that leaves objects without a name alone."""
     names = [one for one in functools.WRAPPER_ASSIGNMENTS if hasattr(function, one)]
     return functools.update_wrapper(wrapped, function, names, ())
 
 
-def _only_tensors(leaves: list[Any], what: str) -> None:
+def only_tensors(leaves: list[Any], what: str) -> None:
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
             raise RuntimeError(
@@ -39,7 +39,7 @@ def _only_tensors(leaves: list[Any], what: str) -> None:
             )
 
 
-def _with_aux(result: Any, what: str) -> tuple[Any, Any]:
+def with_aux(result: Any, what: str) -> tuple[Any, Any]:
     if not (isinstance(result, tuple) and len(result) == 2):
         raise RuntimeError(
             f"{what}: output of function f should be a tuple: (output, aux) if has_aux is True"
@@ -78,10 +78,10 @@ def vjp_of(func: Function, args: Any, places: Any, has_aux: bool, **kwargs: Any)
         return func(*given, **kwargs)
 
     recorded = Recorded(flat, leaves)
-    result, aux = _with_aux(recorded.result, "vjp(f, *primals)") if has_aux else (
+    result, aux = with_aux(recorded.result, "vjp(f, *primals)") if has_aux else (
         recorded.result, None)  # fmt: skip
     outputs, out_spec = flatten(result)
-    _only_tensors(outputs, "vjp(f, *primals)")
+    only_tensors(outputs, "vjp(f, *primals)")
     settled = unflatten(recorded.settle(outputs), out_spec)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -105,13 +105,9 @@ def vjp_of(func: Function, args: Any, places: Any, has_aux: bool, **kwargs: Any)
 
 def _short(spec: Any) -> str:
     """A spec as torch prints it in the message about cotangents."""
-    return map_leaves_text(spec)
-
-
-def map_leaves_text(spec: Any) -> str:
     if spec.type is None:
         return "*"
-    parts = [map_leaves_text(one) for one in spec.children_specs]
+    parts = [_short(one) for one in spec.children_specs]
     if spec.type is tuple:
         return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
     if spec.type is list:
@@ -119,7 +115,7 @@ def map_leaves_text(spec: Any) -> str:
     return str(spec)
 
 
-def _places(argnums: Argnums, count: int) -> tuple[int, ...]:
+def argument_places(argnums: Argnums, count: int) -> tuple[int, ...]:
     """The arguments to differentiate by, counted from the front; torch's errors."""
     several = isinstance(argnums, tuple)
     if not several and not isinstance(argnums, int):
@@ -151,18 +147,18 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return _grad_and_value(func, argnums, has_aux, args, kwargs)
 
-    return _wraps(func, gradient)
+    return wraps(func, gradient)
 
 
 def _grad_and_value(func: Function, argnums: Argnums, has_aux: bool, args: Any, kwargs: Any) -> Any:
-    places = _places(argnums, len(args))
+    places = argument_places(argnums, len(args))
     what = "grad_and_value(f)(*args)"
     kept: list[Any] = []
 
     def checked(*given: Any, **named: Any) -> Any:
         y = func(*given, **named)
         if has_aux:
-            y, aux = _with_aux(y, what)
+            y, aux = with_aux(y, what)
             kept.append(aux)
         if not isinstance(y, Tensor):
             raise RuntimeError(f"{what}: Expected f(*args) to return a Tensor, got {type(y)}")
@@ -199,7 +195,7 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
         found, value = _grad_and_value(func, argnums, has_aux, args, kwargs)
         return (found, value[1]) if has_aux else found
 
-    return _wraps(func, gradient)
+    return wraps(func, gradient)
 
 
 def _plain_pairs(primals: Any, tangents: Any) -> Any:
@@ -284,17 +280,17 @@ def jvp(
         result = func(*(duals if spec is None else unflatten(duals, spec)))
         if isinstance(result, Tensor) and not has_aux:
             return unpacked(level, result, strict)
-        result, aux = _with_aux(result, "jvp(f, primals, tangents)") if has_aux else (result, None)
+        result, aux = with_aux(result, "jvp(f, primals, tangents)") if has_aux else (result, None)
         ys, out_spec = flatten(result)
-        _only_tensors(ys, "jvp(f, primals, tangents)")
+        only_tensors(ys, "jvp(f, primals, tangents)")
         pairs = [unpacked(level, y, strict) for y in ys]
     finally:
         end(level)
     found = tuple(unflatten([pair[i] for pair in pairs], out_spec) for i in (0, 1))
-    return (*found, map_leaves(lambda x: _primal(level, x), aux)) if has_aux else found
+    return (*found, map_leaves(lambda x: primal_of(level, x), aux)) if has_aux else found
 
 
-def _primal(level: Any, x: Any) -> Any:
+def primal_of(level: Any, x: Any) -> Any:
     return unpacked(level, x, False)[0] if isinstance(x, Tensor) else x
 
 

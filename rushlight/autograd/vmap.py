@@ -13,7 +13,7 @@ from ..ops.structure import expand, join, narrow, permute
 from . import batching_places, batching_products, batching_sequences, batching_shapes, writing
 from .batched import Batched
 from .levels import Level, entered
-from .transforms import _name, _wraps
+from .transforms import name_of, wraps
 
 Function = Callable[..., Any]
 RANDOMNESS = ("error", "different", "same")
@@ -54,7 +54,7 @@ def vmap(
     def batched(*args: Any, **kwargs: Any) -> Any:
         return vmapped(func, in_dims, out_dims, randomness, chunk_size, args, kwargs)
 
-    return _wraps(func, batched)
+    return wraps(func, batched)
 
 
 def vmapped(
@@ -73,7 +73,7 @@ def vmapped(
             result = func(*unflatten(made, spec), **kwargs)
             outputs, out_spec = flatten(result)
             places = places_of(func, out_dims, result, out_spec)
-            name = _name(func)
+            name = name_of(func)
             found = [
                 unbatch(level, y, place, name) for y, place in zip(outputs, places, strict=True)
             ]
@@ -109,7 +109,7 @@ def _in_chunks(run: Any, leaves: list[Any], dims: list[Any], size: int, chunk: i
 
 def inputs_of(func: Function, in_dims: Any, args: Any) -> tuple[list[Any], list[Any], TreeSpec]:
     """The leaves of the arguments, the mapped dimension of each, and how to put them together."""
-    name = _name(func)
+    name = name_of(func)
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if not isinstance(in_dims, (int, tuple)):
         raise ValueError(
@@ -181,7 +181,7 @@ def batch(level: Level, x: Any, dim: Any) -> Any:
 
 def places_of(func: Function, out_dims: Any, result: Any, spec: TreeSpec) -> list[Any]:
     """Where each output has its samples. Raises: ValueError for what does not fit the outputs."""
-    name = _name(func)
+    name = name_of(func)
     given = flatten(out_dims)[0]
     if not all(one is None or isinstance(one, int) for one in given):
         raise ValueError(

@@ -355,7 +355,7 @@ def subclass_made(kind: type) -> None:
     """A subclass of Tensor was defined: if it handles operations itself, its attributes ask."""
     handler = kind.__torch_function__
     own = getattr(handler, "__func__", None)
-    if own is None or own is _default():
+    if own is None or own is default_handler():
         return
     start_asking()
     for name in seen_names():
@@ -365,7 +365,7 @@ def subclass_made(kind: type) -> None:
             setattr(kind, name, _gated(name))
 
 
-def _default() -> Any:
+def default_handler() -> Any:
     return Tensor.__torch_function__.__func__  # type: ignore[attr-defined]  # a class method
 
 

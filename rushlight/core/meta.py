@@ -182,7 +182,7 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
     _same_device(inputs)
     inputs = promote(prim, inputs)
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])
-    found = _remembered(prim, tuple(map(form_of, arrays)), tuple(map(_param, params)))
+    found = remembered(prim, tuple(map(form_of, arrays)), tuple(map(_param, params)))
     base = next((a for a in arrays if type(a) is Meta), None)
     is_view = getattr(prim.rule, "view", False)
 
@@ -201,7 +201,7 @@ def _on_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -
     return tuple(map(raw, y)) if type(y) is tuple else raw(y)
 
 
-def _remembered(prim: Primitive, forms: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+def remembered(prim: Primitive, forms: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     if getattr(prim.rule, "view", False):
         return evaluate(prim, forms, params)
     try:

@@ -11,7 +11,7 @@ import numpy as np
 
 import rushlight as rl
 
-from .collectives import Answer, Target, _member, _same_sizes, _tensors, octets
+from .collectives import Answer, Target, expect_same_sizes, expect_tensors, octets, own_group
 from .reduce_op import ReduceOp, check_reduction
 from .transport import Call, Transport
 
@@ -39,8 +39,8 @@ def all_reduce_coalesced(
     (tensor([1., 2.]), tensor([[3.]]))
     >>> dist.destroy_process_group()
     """
-    given = _tensors([tensors] if isinstance(tensors, rl.Tensor) else tensors, "tensor")
-    found = _member(group, "all_reduce_coalesced")
+    given = expect_tensors([tensors] if isinstance(tensors, rl.Tensor) else tensors, "tensor")
+    found = own_group(group, "all_reduce_coalesced")
     if found is None or not given:
         return None
     op = check_reduction(op, given[0], "all_reduce_coalesced")
@@ -74,20 +74,20 @@ def all_gather_coalesced(
     [[tensor([1., 2.]), tensor([3.])]]
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_gather_coalesced")
+    found = own_group(group, "all_gather_coalesced")
     if found is None:
         return None
-    given = _tensors(input_tensor_list, "tensor")
+    given = expect_tensors(input_tensor_list, "tensor")
     if not isinstance(output_tensor_lists, list):
         raise TypeError("Invalid function argument: output_tensor_lists should be a list")
-    outs = [_tensors(one, "output_tensor_lists") for one in output_tensor_lists]
+    outs = [expect_tensors(one, "output_tensor_lists") for one in output_tensor_lists]
     if len(outs) != found.size() or any(len(row) != len(given) for row in outs):
         raise RuntimeError(
             "output lists should be equal to the number of ranks, each as long as the input list"
         )
     for row in outs:
         for out, x in zip(row, given):
-            _same_sizes([out], x, "allgather_coalesced")
+            expect_same_sizes([out], x, "allgather_coalesced")
     if not given:
         return None
     call = _call("all_gather_coalesced", given)

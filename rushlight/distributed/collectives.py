@@ -26,7 +26,7 @@ Answer = Work | None
 EMPTY = np.empty(0, np.uint8)
 
 
-def _tensor(x: Any, parameter: str) -> rl.Tensor:
+def expect_tensor(x: Any, parameter: str) -> rl.Tensor:
     if not isinstance(x, rl.Tensor):
         raise TypeError(
             f"Invalid function argument. Expected parameter `{parameter}` of type torch.Tensor\n"
@@ -35,7 +35,7 @@ def _tensor(x: Any, parameter: str) -> rl.Tensor:
     return x
 
 
-def _tensors(given: Any, parameter: str) -> list[rl.Tensor]:
+def expect_tensors(given: Any, parameter: str) -> list[rl.Tensor]:
     if not isinstance(given, list | tuple) or not all(isinstance(x, rl.Tensor) for x in given):
         raise TypeError(
             f"Invalid function argument. Expected parameter `{parameter}` of type"
@@ -48,7 +48,7 @@ def _tensors(given: Any, parameter: str) -> list[rl.Tensor]:
     return list(given)
 
 
-def _member(group: Any, name: str) -> ProcessGroup | None:
+def own_group(group: Any, name: str) -> ProcessGroup | None:
     """The group; a warning and None if this process is not in it."""
     found = group_of(group)
     if found is None:
@@ -113,7 +113,7 @@ class Target:
         mark_written(self.array)
 
 
-def _call(name: str, x: rl.Tensor, more: str = "") -> Call:
+def dense_call(name: str, x: rl.Tensor, more: str = "") -> Call:
     if x.layout is not rl.strided:
         raise refusal(f"{name.replace('all_', 'all')}_", x.layout, "c10d")
     return call_of(name, x.dtype, x._array.shape, more)
@@ -136,13 +136,13 @@ def all_reduce(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_reduce")
+    found = own_group(group, "all_reduce")
     if found is None:
         return None
-    op = check_reduction(op, _tensor(tensor, "tensor"), "all_reduce")
+    op = check_reduction(op, expect_tensor(tensor, "tensor"), "all_reduce")
     if tensor.is_sparse:
         return all_reduce_sparse(found, tensor, op, async_op)
-    call = _call("all_reduce", tensor, op.name)
+    call = dense_call("all_reduce", tensor, op.name)
 
     def job(way: Transport, spin: bool) -> None:
         target = Target(tensor)
@@ -171,12 +171,12 @@ def reduce(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "reduce")
+    found = own_group(group, "reduce")
     if found is None:
         return None
-    op = check_reduction(op, _tensor(tensor, "tensor"), "reduce")
+    op = check_reduction(op, expect_tensor(tensor, "tensor"), "reduce")
     root = root_of(found, dst, group_dst, None, "reduce")
-    call = _call("reduce", tensor, f"{op.name}, to {root}")
+    call = dense_call("reduce", tensor, f"{op.name}, to {root}")
 
     def job(way: Transport, spin: bool) -> None:
         if way.rank != root:
@@ -202,18 +202,18 @@ def broadcast(
     >>> dist.broadcast(x, src=0)
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "broadcast")
+    found = own_group(group, "broadcast")
     if found is None:
         return None
     root = root_of(found, src, group_src, None, "broadcast")
-    call = _call("broadcast", _tensor(tensor, "tensor"), f"from {root}")
+    call = dense_call("broadcast", expect_tensor(tensor, "tensor"), f"from {root}")
     count = tensor._array.nbytes
 
     def job(way: Transport, spin: bool) -> None:
         lengths = [count if rank == root else 0 for rank in range(way.size)]
         wants: Wants = lambda r, s: (0, 0 if r == root else lengths[s])
         if way.rank == root:
-            way.move(call, octets(tensor), lengths, wants, _nothing, spin)
+            way.move(call, octets(tensor), lengths, wants, take_nothing, spin)
             return
         target = Target(tensor)
 
@@ -226,7 +226,7 @@ def broadcast(
     return found.start(job, async_op, [tensor])
 
 
-def _nothing(source: int, start: int, view: Any) -> None:
+def take_nothing(source: int, start: int, view: Any) -> None:
     """A sink for a rank that wants nothing."""
 
 
@@ -253,9 +253,9 @@ def all_gather(
     [tensor([1., 2.])]
     >>> dist.destroy_process_group()
     """
-    outs = _tensors(tensor_list, "tensor_list")
-    _tensors([*outs[:1], _tensor(tensor, "tensor")], "tensor_list")
-    found = _member(group, "all_gather")
+    outs = expect_tensors(tensor_list, "tensor_list")
+    expect_tensors([*outs[:1], expect_tensor(tensor, "tensor")], "tensor_list")
+    found = own_group(group, "all_gather")
     if found is None:
         return None
     if len(outs) != found.size():
@@ -263,8 +263,8 @@ def all_gather(
             "ProcessGroupGloo::allgather: invalid output tensor list at index 0 (expected length"
             f" {found.size()}, got {len(outs)})"
         )
-    _same_sizes(outs, tensor, "allgather")
-    call = _call("all_gather", tensor)
+    expect_same_sizes(outs, tensor, "allgather")
+    call = dense_call("all_gather", tensor)
     count = tensor._array.nbytes
 
     def job(way: Transport, spin: bool) -> None:
@@ -277,7 +277,7 @@ def all_gather(
     return found.start(job, async_op, outs)
 
 
-def _same_sizes(many: list[rl.Tensor], one: rl.Tensor, name: str) -> None:
+def expect_same_sizes(many: list[rl.Tensor], one: rl.Tensor, name: str) -> None:
     for place, x in enumerate(many):
         if x.shape != one.shape:
             a, b = (", ".join(map(str, y.shape)) for y in (one, x))
@@ -302,11 +302,11 @@ def gather(
     [tensor([1., 2.])]
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "gather")
+    found = own_group(group, "gather")
     if found is None:
         return None
     root = root_of(found, dst, group_dst, 0 if group_dst is None else None, "gather")
-    outs = _tensors(gather_list or [], "gather_list")
+    outs = expect_tensors(gather_list or [], "gather_list")
     if found.rank() == root:
         if not outs:
             raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
@@ -315,10 +315,10 @@ def gather(
                 f"ProcessGroupGloo::gather: Incorrect output list size {len(outs)}. Output list"
                 f" size should be {found.size()}, same as size of the process group."
             )
-        _same_sizes(outs, tensor, "gather")
+        expect_same_sizes(outs, tensor, "gather")
     elif outs:
         raise ValueError("Argument ``gather_list`` must NOT be specified on non-destination ranks.")
-    call = _call("gather", _tensor(tensor, "tensor"), f"to {root}")
+    call = dense_call("gather", expect_tensor(tensor, "tensor"), f"to {root}")
     count = tensor._array.nbytes
 
     def job(way: Transport, spin: bool) -> None:
@@ -348,11 +348,11 @@ def scatter(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "scatter")
+    found = own_group(group, "scatter")
     if found is None:
         return None
     root = root_of(found, src, group_src, 0 if group_src is None else None, "scatter")
-    parts = _tensors(scatter_list or [], "scatter_list")
+    parts = expect_tensors(scatter_list or [], "scatter_list")
     if found.rank() == root:
         if not parts:
             raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
@@ -361,10 +361,10 @@ def scatter(
                 f"ProcessGroupGloo::scatter: Incorrect input list size {len(parts)}. Input list"
                 f" size should be {found.size()}, same as size of the process group."
             )
-        _same_sizes(parts, tensor, "scatter")
+        expect_same_sizes(parts, tensor, "scatter")
     elif parts:
         raise ValueError("Argument ``scatter_list`` must NOT be specified on non-source ranks.")
-    call = _call("scatter", _tensor(tensor, "tensor"), f"from {root}")
+    call = dense_call("scatter", expect_tensor(tensor, "tensor"), f"from {root}")
     count = tensor._array.nbytes
 
     def job(way: Transport, spin: bool) -> None:
@@ -401,7 +401,7 @@ def barrier(
     >>> dist.barrier()
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "barrier")
+    found = own_group(group, "barrier")
     if found is None:
         return None
     call = plain_call("barrier")
@@ -410,7 +410,7 @@ def barrier(
         call.seconds = timeout.total_seconds()
 
     def job(way: Transport, spin: bool) -> None:
-        way.move(call, EMPTY, [0] * way.size, lambda r, s: (0, 0), _nothing, spin)
+        way.move(call, EMPTY, [0] * way.size, lambda r, s: (0, 0), take_nothing, spin)
 
     return found.start(job, async_op, [])
 

@@ -14,13 +14,13 @@ import rushlight as rl
 from .collectives import (
     Answer,
     Target,
-    _call,
-    _member,
-    _same_sizes,
-    _tensor,
-    _tensors,
+    dense_call,
+    expect_same_sizes,
+    expect_tensor,
+    expect_tensors,
     flat_of,
     octets,
+    own_group,
 )
 from .errors import DistMismatch
 from .reduce_op import ReduceOp, check_reduction
@@ -41,18 +41,21 @@ def all_gather_into_tensor(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_gather_into_tensor")
+    found = own_group(group, "all_gather_into_tensor")
     if found is None:
         return None
-    out, given = _tensor(output_tensor, "output_tensor"), _tensor(input_tensor, "input_tensor")
-    _tensors([out, given], "output_tensor")
+    out, given = (
+        expect_tensor(output_tensor, "output_tensor"),
+        expect_tensor(input_tensor, "input_tensor"),
+    )
+    expect_tensors([out, given], "output_tensor")
     if out.numel() != given.numel() * found.size():
         a, b = (", ".join(map(str, y.shape)) for y in (given, out))
         raise RuntimeError(
             "ProcessGroupGloo::allgather: invalid tensor size at index 0"
             f" (expected ({a}), got ({b}))"
         )
-    call = _call("all_gather_into_tensor", given)
+    call = dense_call("all_gather_into_tensor", given)
     count = given._array.nbytes
 
     def job(way: Transport, spin: bool) -> None:
@@ -86,20 +89,20 @@ def reduce_scatter(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    parts = _tensors(input_list, "input_list")
-    found = _member(group, "reduce_scatter")
+    parts = expect_tensors(input_list, "input_list")
+    found = own_group(group, "reduce_scatter")
     if found is None:
         return None
     if len(parts) != found.size():
         raise RuntimeError("invalid input tensor list size, must be world size")
-    _same_sizes(parts, _tensor(output, "output"), "reduce_scatter")
+    expect_same_sizes(parts, expect_tensor(output, "output"), "reduce_scatter")
     op = check_reduction(op, output, "reduce_scatter")
 
     def join_parts() -> Any:
         return np.concatenate([flat_of(part) for part in parts])
 
-    return _reduce_parts(found, _call("reduce_scatter", output, op.name), output, join_parts, op,
-                         async_op)  # fmt: skip
+    call = dense_call("reduce_scatter", output, op.name)
+    return _reduce_parts(found, call, output, join_parts, op, async_op)
 
 
 def reduce_scatter_tensor(
@@ -119,17 +122,17 @@ def reduce_scatter_tensor(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "reduce_scatter_tensor")
+    found = own_group(group, "reduce_scatter_tensor")
     if found is None:
         return None
-    _tensors([_tensor(output, "output"), _tensor(input, "input")], "input")
+    expect_tensors([expect_tensor(output, "output"), expect_tensor(input, "input")], "input")
     if output.numel() * found.size() != input.numel():
         raise RuntimeError(
             f"Check failed: outputShape[0] * worldSize == inputShape[0]"
             f" ({output.numel()} vs. {input.numel()}). "
         )
     op = check_reduction(op, output, "reduce_scatter_tensor")
-    call = _call("reduce_scatter_tensor", input, op.name)
+    call = dense_call("reduce_scatter_tensor", input, op.name)
     return _reduce_parts(found, call, output, lambda: flat_of(input), op, async_op)
 
 
@@ -164,12 +167,12 @@ def all_to_all(
     [tensor([1., 2.])]
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_to_all")
+    found = own_group(group, "all_to_all")
     if found is None:
         return None
-    outs = _tensors(output_tensor_list, "output_tensor_list")
-    parts = _tensors(input_tensor_list, "input_tensor_list")
-    _tensors([*outs[:1], *parts[:1]], "output_tensor_list")
+    outs = expect_tensors(output_tensor_list, "output_tensor_list")
+    parts = expect_tensors(input_tensor_list, "input_tensor_list")
+    expect_tensors([*outs[:1], *parts[:1]], "output_tensor_list")
     if len(outs) != found.size() or len(parts) != found.size():
         raise RuntimeError("Number of tensor splits not equal to group size")
     kind = str(parts[0].dtype)[6:]
@@ -223,10 +226,10 @@ def all_to_all_single(
     tensor([1., 2.])
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_to_all_single")
+    found = own_group(group, "all_to_all_single")
     if found is None:
         return None
-    _tensors([_tensor(output, "output"), _tensor(input, "input")], "input")
+    expect_tensors([expect_tensor(output, "output"), expect_tensor(input, "input")], "input")
     given = _splits(input, input_split_sizes, found.size())
     wanted = _splits(output, output_split_sizes, found.size())
     kind = str(input.dtype)[6:]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..core.names import explain_missing as _explain_missing
-from . import _NAMES, _lazy_names
+from ..core.names import lazy_names as _lazy_names
+from . import _NAMES
 from .process_group import default_group as _get_default_group
 
 __all__ = ["_get_default_group"]

@@ -12,7 +12,7 @@ import numpy as np
 
 import rushlight as rl
 
-from .collectives import EMPTY, _member, _nothing, root_of
+from .collectives import EMPTY, own_group, root_of, take_nothing
 from .point_to_point import recv, send
 from .process_group import ProcessGroup
 from .transport import Transport, Wants, plain_call
@@ -41,7 +41,7 @@ def _move(group: ProcessGroup, name: str, mine: list[Any], wants: Any) -> dict[i
             found[source][start : start + view.size] = view.tobytes()
 
         lengths = [row[-1] for row in starts]
-        way.move(plain_call(name), data, lengths, places, take if found else _nothing, spin)
+        way.move(plain_call(name), data, lengths, places, take if found else take_nothing, spin)
 
     group.start(job, False, [])
     return found
@@ -58,7 +58,7 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
     [{'loss': 0.5}]
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "all_gather_object")
+    found = own_group(group, "all_gather_object")
     if found is None:
         return
     parts = _move(found, "all_gather_object", [_pickled(obj)], lambda at, r, s: (0, at[-1]))
@@ -82,7 +82,7 @@ def gather_object(
     [{'loss': 0.5}]
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "gather_object")
+    found = own_group(group, "gather_object")
     if found is None:
         return
     root = root_of(found, dst, group_dst, 0 if group_dst is None else None, "gather")
@@ -112,7 +112,7 @@ def broadcast_object_list(
     >>> dist.broadcast_object_list(settings, src=0)
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "broadcast_object_list")
+    found = own_group(group, "broadcast_object_list")
     if found is None:
         return
     root = root_of(found, src, group_src, 0 if group_src is None else None, "broadcast")
@@ -139,7 +139,7 @@ def scatter_object_list(
     ['for rank 0']
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "scatter_object_list")
+    found = own_group(group, "scatter_object_list")
     if found is None:
         return
     if not isinstance(scatter_object_output_list, list) or not scatter_object_output_list:

@@ -12,7 +12,7 @@ from typing import Any
 import rushlight as rl
 
 from . import waiting
-from .collectives import Answer, Target, _member, _tensor, flat_of, root_of
+from .collectives import Answer, Target, expect_tensor, flat_of, own_group, root_of
 from .errors import DistPeerDied, DistTimeoutError
 from .messages import Receipt
 from .peers import Wait
@@ -85,10 +85,10 @@ def send(
 def _send(
     tensor: rl.Tensor, dst: int | None, group: Any, tag: int, group_dst: int | None, later: bool
 ) -> Answer:
-    found = _member(group, "isend" if later else "send")
+    found = own_group(group, "isend" if later else "send")
     if found is None:
         return None
-    flat = flat_of(_tensor(tensor, "tensor"))
+    flat = flat_of(expect_tensor(tensor, "tensor"))
     peer = _peer(found, dst, group_dst, "send")
     box = found.outbox(peer)
     job = box.job(flat, _kind(tensor), tag, _wait(found, f"send to rank {found._ranks[peer]}"))
@@ -117,10 +117,10 @@ def irecv(
     Invalid source rank
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "irecv")
+    found = own_group(group, "irecv")
     if found is None:
         return None
-    _tensor(tensor, "tensor")
+    expect_tensor(tensor, "tensor")
     if src is None and group_src is None:
         work = Work([tensor])
         _aside(lambda: _receive_any(found, tensor, tag, work), work)
@@ -182,10 +182,10 @@ def recv(
     Invalid source rank
     >>> dist.destroy_process_group()
     """
-    found = _member(group, "recv")
+    found = own_group(group, "recv")
     if found is None:
         return -1
-    _tensor(tensor, "tensor")
+    expect_tensor(tensor, "tensor")
     if src is None and group_src is None:
         return _receive_any(found, tensor, tag, Work())
     peer = _peer(found, src, group_src, "recv")

@@ -201,7 +201,7 @@ class group(metaclass=_World):  # torch's name
     """
 
 
-class _State:
+class State:
     """The groups of this process."""
 
     groups: list[ProcessGroup] = []
@@ -302,7 +302,7 @@ def init_process_group(
         store, rank, world_size = next(
             rendezvous(init_method or "env://", rank, world_size, timeout=limit)
         )
-        _State.store = store
+        State.store = store
     GroupMember.WORLD = _make(
         store, list(range(world_size)), rank, name, limit, _next_key(), group_name, "default_pg"
     )
@@ -315,7 +315,7 @@ def _make(
     inner = PrefixStore(f"group{key}", store)
     inner.set_timeout(timeout)
     made = ProcessGroup(inner, ranks, rank, backend, timeout, name or key, desc)
-    _State.groups.append(made)
+    State.groups.append(made)
     return made
 
 
@@ -350,8 +350,8 @@ def new_group(
         return None if use_local_synchronization else GroupMember.NON_GROUP_MEMBER
     if use_local_synchronization:  # the other ranks do not call this, and count on
         members = "-".join(map(str, chosen))
-        key = f"local{members}/{_State.local.setdefault(members, 0)}"
-        _State.local[members] += 1
+        key = f"local{members}/{State.local.setdefault(members, 0)}"
+        State.local[members] += 1
     name = world._backend if backend is None else _backend_named(backend)
     store: Any = world._store
     return _make(
@@ -390,7 +390,7 @@ def split_group(
 
 def _next_key() -> str:
     """The place in the store of the next group that all processes make, or stand by at."""
-    number, _State.made = _State.made, _State.made + 1
+    number, State.made = State.made, State.made + 1
     return str(number)
 
 
@@ -433,21 +433,21 @@ def destroy_process_group(group: Any = None) -> None:
     if chosen is None:
         return
     if chosen is not GroupMember.WORLD:
-        if chosen not in _State.groups:
+        if chosen not in State.groups:
             raise ValueError("Invalid process group specified")
-        _State.groups.remove(chosen)
+        State.groups.remove(chosen)
         chosen.shutdown()
         return
-    for one in _State.groups:
+    for one in State.groups:
         one.shutdown()
-    _State.groups.clear()
+    State.groups.clear()
     GroupMember.WORLD = None
     _leave_store(chosen)
 
 
 def _leave_store(world: ProcessGroup) -> None:
     """End the connection to the store; the process that holds it waits a little for the rest."""
-    store, _State.store = _State.store, None
+    store, State.store = State.store, None
     if store is None:
         return
     try:
@@ -466,12 +466,12 @@ def _leave_store(world: ProcessGroup) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    for one in _State.groups:
+    for one in State.groups:
         one.shutdown()
 
 
 def _in_a_copy() -> None:
-    for one in _State.groups:
+    for one in State.groups:
         one.forget()
 
 

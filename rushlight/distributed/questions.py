@@ -12,7 +12,7 @@ from .process_group import (
     Backend,
     GroupMember,
     ProcessGroup,
-    _State,
+    State,
     default_group,
     group_of,
     new_group,
@@ -173,7 +173,7 @@ def get_pg_count() -> int:
     2
     >>> dist.destroy_process_group()
     """
-    return len(_State.groups)
+    return len(State.groups)
 
 
 def get_process_group_ranks(group: Any) -> list[int]:

@@ -191,7 +191,7 @@ def _tensor(rec: Any, *args: Any, **kwargs: Any) -> Any:
     return rec.call("detach_", rec.call("lift_fresh_copy", value))
 
 
-def _index(rec: Any, x: Any, key: Any) -> Any:
+def indexed(rec: Any, x: Any, key: Any) -> Any:
     """`x[...]` as one operator after the other, in the order of the dimensions."""
     parts = _index_parts(rec, key)
     taken = sum(one.ndim if _is_mask(one) else 1 for one in parts
@@ -256,7 +256,7 @@ def _store(rec: Any, x: Any, key: Any, value: Any) -> None:
     """`x[...] = value`: a copy into what the key names."""
     if any(isinstance(one, (rl.Tensor, list)) for one in (key if type(key) is tuple else (key,))):
         raise rec.unsupported("an assignment to places that a tensor chooses")
-    part = _index(rec, x, key)
+    part = indexed(rec, x, key)
     if not isinstance(value, rl.Tensor):
         rec.call("fill_", part, value)
     else:
@@ -312,7 +312,7 @@ TABLE: dict[str, Any] = {
         ("xor", "xor"),
     )},
     **{name: _bits(name) for name in ("__and__", "__or__", "__xor__")},
-    "__rtruediv__": _divided, "__rdiv__": _divided, "__getitem__": _index, "__setitem__": _store,
+    "__rtruediv__": _divided, "__rdiv__": _divided, "__getitem__": indexed, "__setitem__": _store,
     "__iter__": _iter,
     **{name: _activation(name)
        for name in "relu relu6 silu mish selu hardswish hardsigmoid".split()},

@@ -12,7 +12,7 @@ from ..core.trees import flatten, unflatten
 from ..fx.graph import Graph
 from ..fx.graph_module import GraphModule
 from ..fx.node import Node
-from ..fx.source import _last_uses, _Writer
+from ..fx.source import Writer, last_uses
 from .shapes import guards
 from .signature import ConstantArgument, ExportGraphSignature, InputKind, TensorArgument
 
@@ -238,7 +238,7 @@ def _kind(node: Node) -> str:
 
 def readable(graph: Graph) -> str:
     """The graph as the source of a class, with types and the lines that it came from."""
-    writer, ends = _Writer(graph, "self"), _last_uses(graph)
+    writer, ends = Writer(graph, "self"), last_uses(graph)
     inputs = [f"{node.name}{_kind(node)}" for node in graph.nodes if node.op == "placeholder"]
     lines = [f"    def forward({', '.join(['self', *inputs])}):"]
     before: Any = None

@@ -32,7 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _open(generator: Generator) -> Engine:
+def opened(generator: Generator) -> Engine:
     """The engine of a generator whose state is read or set, which no program repeats."""
     if STATE.tracer is not None:
         STATE.tracer.stop("setting or reading the random state")
@@ -57,7 +57,7 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         dtypes.require_cpu(device)
         self._engine = Engine()
-        _open(self)
+        opened(self)
 
     @property
     def device(self) -> dtypes.device:
@@ -68,39 +68,39 @@ class Generator:
         """Start again from a seed, and return the generator itself."""
         if not isinstance(seed, (int, np.integer)):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
-        _open(self).manual_seed(int(seed))
+        opened(self).manual_seed(int(seed))
         return self
 
     def seed(self) -> int:
         """Start again from a number of the operating system's, and return it."""
-        return _open(self).seed()
+        return opened(self).seed()
 
     def initial_seed(self) -> int:
         """The seed it last started from."""
-        return _open(self).initial_seed()
+        return opened(self).initial_seed()
 
     def get_state(self) -> Tensor:
         """Where it stands, as the 5056 bytes that torch keeps."""
-        return wrap(_open(self).get_state())
+        return wrap(opened(self).get_state())
 
     def set_state(self, state: Tensor) -> Generator:
         """Continue from a state that `get_state` gave (here or in torch)."""
         if not isinstance(state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(state).__name__}")
-        _open(self).set_state(state._array)
+        opened(self).set_state(state._array)
         return self
 
     def clone_state(self) -> Generator:
         """A second generator that continues from here."""
         twin = Generator()
-        twin._engine = _open(self).clone()
+        twin._engine = opened(self).clone()
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Generator:
         return self.clone_state()
 
     def __reduce__(self):
-        return _restored, (_open(self).get_state(),)
+        return _restored, (opened(self).get_state(),)
 
     def __repr__(self) -> str:
         return f"<torch._C.Generator object at {id(self):#x}>"

@@ -47,7 +47,7 @@ def _name(text: str, stars: str = "") -> str:
     return text
 
 
-class _Writer:
+class Writer:
     def __init__(self, graph: Graph, root: str) -> None:
         self.graph, self.root = graph, root
         self.objects: dict[str, Any] = {"torch": rl, "device": rl.device, "inf": float("inf")}
@@ -164,7 +164,7 @@ def _path(root: str, target: str) -> str:
     return text
 
 
-def _last_uses(graph: Graph) -> dict[Node, list[Node]]:
+def last_uses(graph: Graph) -> dict[Node, list[Node]]:
     """After which step which results are no longer needed."""
     seen: set[Node] = set()
     ends: dict[Node, list[Node]] = {}
@@ -181,7 +181,7 @@ def _last_uses(graph: Graph) -> dict[Node, list[Node]]:
 
 def forward_source(graph: Graph, root: str) -> PythonCode:
     """The source of `forward(self, ...)`; values are let go after their last use."""
-    writer, ends = _Writer(graph, root), _last_uses(graph)
+    writer, ends = Writer(graph, root), last_uses(graph)
     inputs, lines = [], []
     for node in graph.nodes:
         if node.op == "placeholder":

@@ -9,12 +9,12 @@ import rushlight as rl
 
 from . import functional as F
 from . import init
-from .activation_arguments import _AlongDim, _Alpha, _Inplace, _Lambda
+from .activation_arguments import AlongDim, Alpha, Inplace, Lambda
 from .module import Module
 from .parameter import Parameter
 
 
-class ReLU(_Inplace):
+class ReLU(Inplace):
     """max(x, 0).
 
     >>> import rushlight as torch
@@ -26,7 +26,7 @@ class ReLU(_Inplace):
         return F.relu(input, inplace=self.inplace)
 
 
-class SELU(_Inplace):
+class SELU(Inplace):
     """scale * (max(x, 0) + min(alpha (e^x - 1), 0)) with fixed scale and alpha.
 
     >>> import rushlight as torch
@@ -38,7 +38,7 @@ class SELU(_Inplace):
         return F.selu(input, self.inplace)
 
 
-class SiLU(_Inplace):
+class SiLU(Inplace):
     """x * sigmoid(x).
 
     >>> import rushlight as torch
@@ -50,7 +50,7 @@ class SiLU(_Inplace):
         return F.silu(input, inplace=self.inplace)
 
 
-class Mish(_Inplace):
+class Mish(Inplace):
     """x * tanh(softplus(x)).
 
     >>> import rushlight as torch
@@ -62,7 +62,7 @@ class Mish(_Inplace):
         return F.mish(input, inplace=self.inplace)
 
 
-class Hardsigmoid(_Inplace):
+class Hardsigmoid(Inplace):
     """min(max(x + 3, 0), 6) / 6.
 
     >>> import rushlight as torch
@@ -77,7 +77,7 @@ class Hardsigmoid(_Inplace):
         return ""
 
 
-class Hardswish(_Inplace):
+class Hardswish(Inplace):
     """x * min(max(x + 3, 0), 6) / 6.
 
     >>> import rushlight as torch
@@ -202,7 +202,7 @@ class ReLU6(Hardtanh):
         return "inplace=True" if self.inplace else ""
 
 
-class ELU(_Alpha):
+class ELU(Alpha):
     """x where x > 0, else alpha (e^x - 1).
 
     >>> import rushlight as torch
@@ -214,7 +214,7 @@ class ELU(_Alpha):
         return F.elu(input, self.alpha, self.inplace)
 
 
-class CELU(_Alpha):
+class CELU(Alpha):
     """max(x, 0) + min(alpha (e^(x / alpha) - 1), 0).
 
     >>> import rushlight as torch
@@ -403,7 +403,7 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Hardshrink(_Lambda):
+class Hardshrink(Lambda):
     """x where |x| > lambd, else 0.
 
     >>> import rushlight as torch
@@ -415,7 +415,7 @@ class Hardshrink(_Lambda):
         return F.hardshrink(input, self.lambd)
 
 
-class Softshrink(_Lambda):
+class Softshrink(Lambda):
     """x moved towards 0 by lambd, and 0 where |x| <= lambd.
 
     >>> import rushlight as torch
@@ -427,7 +427,7 @@ class Softshrink(_Lambda):
         return F.softshrink(input, self.lambd)
 
 
-class Softmin(_AlongDim):
+class Softmin(AlongDim):
     """softmax(-x).
 
     >>> import rushlight as torch
@@ -439,7 +439,7 @@ class Softmin(_AlongDim):
         return F.softmin(input, self.dim, _stacklevel=5)
 
 
-class Softmax(_AlongDim):
+class Softmax(AlongDim):
     """e^x_i / sum_j e^x_j along `dim`.
 
     >>> import rushlight as torch
@@ -451,7 +451,7 @@ class Softmax(_AlongDim):
         return F.softmax(input, self.dim, _stacklevel=5)
 
 
-class LogSoftmax(_AlongDim):
+class LogSoftmax(AlongDim):
     """log(softmax(x)).
 
     >>> import rushlight as torch

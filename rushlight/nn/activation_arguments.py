@@ -5,7 +5,7 @@ from __future__ import annotations
 from .module import Module
 
 
-class _Inplace(Module):
+class Inplace(Module):
     """An activation whose only argument is `inplace`."""
 
     __constants__ = ["inplace"]
@@ -19,7 +19,7 @@ class _Inplace(Module):
         return "inplace=True" if self.inplace else ""
 
 
-class _Alpha(Module):
+class Alpha(Module):
     """An activation with `alpha` and `inplace`."""
 
     __constants__ = ["alpha", "inplace"]
@@ -33,7 +33,7 @@ class _Alpha(Module):
         return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
 
 
-class _Lambda(Module):
+class Lambda(Module):
     """An activation whose only argument is `lambd`."""
 
     __constants__ = ["lambd"]
@@ -46,7 +46,7 @@ class _Lambda(Module):
         return str(self.lambd)
 
 
-class _AlongDim(Module):
+class AlongDim(Module):
     """A normalisation along `dim`."""
 
     __constants__ = ["dim"]

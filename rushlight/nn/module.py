@@ -19,7 +19,7 @@ from .module_global_hooks import (
     _global_parameter_registration_hooks,
     passed_through,
 )
-from .module_hooks import HookMixin, _any_global_hook, call_with_hooks, has_hooks
+from .module_hooks import HookMixin, any_global_hook, call_with_hooks, has_hooks
 from .module_moves import MoveMixin
 from .module_paths import PathMixin
 from .module_state import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
@@ -107,7 +107,7 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
         # One read of the dictionary and a call with one argument: the cheapest way there is
         # (any attribute of a class with __getattr__ costs several times as much).
         try:
-            if self.__dict__["_usual_call"] and not _any_global_hook:
+            if self.__dict__["_usual_call"] and not any_global_hook:
                 if not (args or kwargs or input is _NOTHING):
                     return type(self).forward(self, input)
                 if input is not _NOTHING:
@@ -128,7 +128,7 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
     def _full_call(self, args: tuple, kwargs: dict) -> Any:
         """A call with several arguments or hooks, or the first look into plain containers."""
         own = self.__dict__
-        if own["_usual_call"] and not _any_global_hook:
+        if own["_usual_call"] and not any_global_hook:
             return type(self).forward(self, *args, **kwargs)
         if "_compiled_call_impl" in own:
             return own["_compiled_call_impl"](*args, **kwargs)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..core.handles import RemovableHandle
 from . import module_hooks as tables
-from .module_hooks import _insert
+from .module_hooks import insert_hook
 
 # Hooks run while a name is registered on any module: hook(module, name, value) -> value or None.
 _global_buffer_registration_hooks: dict[int, Callable] = {}
@@ -15,9 +15,9 @@ _global_parameter_registration_hooks: dict[int, Callable] = {}
 
 
 def _register(table: dict, hook: Callable, prepend: bool = False) -> RemovableHandle:
-    handle = RemovableHandle(table, extra_dict=tables._any_global_hook)
-    _insert(table, handle.id, hook, prepend)
-    tables._any_global_hook[handle.id] = True
+    handle = RemovableHandle(table, extra_dict=tables.any_global_hook)
+    insert_hook(table, handle.id, hook, prepend)
+    tables.any_global_hook[handle.id] = True
     return handle
 
 

@@ -25,7 +25,7 @@ _global_forward_hooks_always_called: dict[int, bool] = {}
 _global_forward_hooks_with_kwargs: dict[int, bool] = {}
 _global_is_full_backward_hook: bool | None = None
 # Truthy while any global hook is registered: the one thing a fast call has to look at.
-_any_global_hook = EVERY_MODULE
+any_global_hook = EVERY_MODULE
 
 _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a "
@@ -315,7 +315,7 @@ class HookMixin:
         handle = RemovableHandle(
             self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs
         )
-        _insert(self._forward_pre_hooks, handle.id, hook, prepend)
+        insert_hook(self._forward_pre_hooks, handle.id, hook, prepend)
         if with_kwargs:
             self._forward_pre_hooks_with_kwargs[handle.id] = True
         return handle
@@ -340,7 +340,7 @@ class HookMixin:
         self._usual_call = False
         marks = [self._forward_hooks_with_kwargs, self._forward_hooks_always_called]
         handle = RemovableHandle(self._forward_hooks, extra_dict=marks)
-        _insert(self._forward_hooks, handle.id, hook, prepend)
+        insert_hook(self._forward_hooks, handle.id, hook, prepend)
         if with_kwargs:
             self._forward_hooks_with_kwargs[handle.id] = True
         if always_call:
@@ -353,7 +353,7 @@ class HookMixin:
         """Call `hook(module, grad_output)` when the gradient of the output is known."""
         self._usual_call = False
         handle = RemovableHandle(self._backward_pre_hooks)
-        _insert(self._backward_pre_hooks, handle.id, hook, prepend)
+        insert_hook(self._backward_pre_hooks, handle.id, hook, prepend)
         return handle
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
@@ -370,7 +370,7 @@ class HookMixin:
         self._is_full_backward_hook = True
         self._usual_call = False
         handle = RemovableHandle(self._backward_hooks)
-        _insert(self._backward_hooks, handle.id, hook, prepend)
+        insert_hook(self._backward_hooks, handle.id, hook, prepend)
         return handle
 
     def register_backward_hook(self, hook: Callable) -> RemovableHandle:
@@ -452,7 +452,7 @@ class _LoadHook:
             self.module = weakref.ref(state["module"])
 
 
-def _insert(table: dict, hook_id: int, hook: Callable, prepend: bool) -> None:
+def insert_hook(table: dict, hook_id: int, hook: Callable, prepend: bool) -> None:
     """Add a hook at the end of its table, or in front of the others."""
     if not prepend:
         table[hook_id] = hook

@@ -14,7 +14,15 @@ from ...core.tensor import Tensor, wrap
 from ..backward import grad
 from ..modes import enable_grad
 from ..plot import lines
-from .differences import ORDERS, _argument, _kind, best_step, derivative, evaluations, gradient
+from .differences import (
+    ORDERS,
+    best_step,
+    derivative,
+    dtype_of,
+    evaluations,
+    gradient,
+    real_argument,
+)
 
 METHODS = tuple(ORDERS)
 
@@ -91,8 +99,8 @@ def error_curve(
     >>> curve.best["forward"] < curve.best["central"] < curve.best["richardson"]
     True
     """
-    point = _argument(x)
-    kind = _kind(point)
+    point = real_argument(x)
+    kind = dtype_of(point)
     if exact is None:
         exact = _by_backward(function, point)
     if steps is None:

@@ -81,7 +81,7 @@ class _Counted:
         return np.array(array, dtype=array.dtype if array.dtype.kind in "fc" else self.like.dtype)
 
 
-def _argument(x: Any) -> np.ndarray:
+def real_argument(x: Any) -> np.ndarray:
     if isinstance(x, Tensor):
         array = x._array
     else:
@@ -126,9 +126,9 @@ def _columns(
     function: Callable[[Tensor], Any], x: Any, method: str, step: float | None
 ) -> tuple[list[np.ndarray], np.ndarray, float, int]:
     """One difference quotient per element of x."""
-    point = _argument(x)
+    point = real_argument(x)
     f = _Counted(function, point)
-    base = best_step(method, _kind(point)) if step is None else float(step)
+    base = best_step(method, dtype_of(point)) if step is None else float(step)
     if not base > 0:
         raise ValueError(f"the step must be positive, got {step}")
     here = f(point) if method == "forward" else None
@@ -139,7 +139,7 @@ def _columns(
     return found, point, base, f.count
 
 
-def _kind(array: np.ndarray) -> Any:
+def dtype_of(array: np.ndarray) -> Any:
     return wrap(array).dtype
 
 
@@ -159,7 +159,7 @@ def derivative(
     >>> abs(numeric.derivative(torch.exp, 0.0, "richardson").value.item() - 1) < 1e-12
     True
     """
-    point = _argument(x)
+    point = real_argument(x)
     if point.size != 1:
         raise fail(
             ValueError, f"derivative takes one number, not {point.size}",

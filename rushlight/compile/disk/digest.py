@@ -42,7 +42,7 @@ def digest(
     try:
         rows = [
             (
-                node.op, [numbers[x] for x in node.inputs], _params(node), node.shape,
+                node.op, [numbers[x] for x in node.inputs], params_of(node), node.shape,
                 _type(node.dtype), lines.setdefault(node.line, len(lines)),
             )
             for node in nodes
@@ -90,33 +90,33 @@ def _type(kind: Any) -> Any:
     return found
 
 
-def _params(node: Node) -> Any:
+def params_of(node: Node) -> Any:
     params = node.params
     if node.op == "draw":  # which engine draws is no part of the code
-        return _plain(params[1:])
+        return plain(params[1:])
     if node.op == "numpy.called":  # nor which function is called in the middle of it
         args, kwargs = params
-        return _plain((args[1:], kwargs))
-    return _plain(params)
+        return plain((args[1:], kwargs))
+    return plain(params)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Parameters in marshal's types; each other type with its name, so that nothing is mixed up."""
     kind = type(value)
     if kind in _PLAIN:
         return value
     if kind is tuple:
-        return tuple([_plain(part) for part in value])
+        return tuple([plain(part) for part in value])
     if kind is list:
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if kind is dict:
-        return {"dict": [(_plain(key), _plain(part)) for key, part in value.items()]}
+        return {"dict": [(plain(key), plain(part)) for key, part in value.items()]}
     if kind is np.ndarray:
         return {"array": (value.shape, _type(value.dtype), value.strides, _content(value))}
     if kind is Hole:
         return {"hole": value.index}
     if kind is slice:
-        return {"slice": (_plain(value.start), _plain(value.stop), _plain(value.step))}
+        return {"slice": (plain(value.start), plain(value.stop), plain(value.step))}
     return {kind.__name__: _other(value)}
 
 
@@ -128,9 +128,9 @@ def _other(value: Any) -> Any:
     if isinstance(value, OwnType):
         return value.name
     if isinstance(value, Layout):
-        return _plain((value.shape, value.order, value.dtype))
+        return plain((value.shape, value.order, value.dtype))
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return _plain(tuple(value))
+        return plain(tuple(value))
     if isinstance(value, type) and value.__module__ in ("builtins", "numpy"):
         return value.__module__, value.__qualname__
     if isinstance(value, np.ufunc) or value is Ellipsis:

@@ -10,8 +10,7 @@ import marshal
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..disk.digest import Opaque
-from ..disk.digest import _params as params_of
+from ..disk.digest import Opaque, params_of
 from ..middle.graph import Node
 from .value import Value
 

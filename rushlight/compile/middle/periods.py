@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..disk.digest import Opaque
-from ..disk.digest import _plain as plain
+from ..disk.digest import Opaque, plain
 from .foreign import Hole
 from .graph import Graph, Node
 

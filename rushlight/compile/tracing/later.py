@@ -26,8 +26,7 @@ import numpy as np
 from ...core import memory as pages
 from ...core.locks import fork_safe
 from ...core.tape import mark_quietly
-from ..disk.digest import Opaque
-from ..disk.digest import _plain as plain
+from ..disk.digest import Opaque, plain
 from ..middle.graph import lettered
 from .foreseen import foreseen
 from .required import Refused

@@ -138,7 +138,7 @@ def _whole_shapes(prim: Primitive, arrays: Any, params: Any) -> list[Any]:
     forms = tuple([
         meta.laid_out(a.shape, a.dtype) if type(a) is Laid else a for a in arrays
     ])  # fmt: skip
-    found = meta._remembered(prim, forms, params)
+    found = meta.remembered(prim, forms, params)
     return [one.shape for one in (found if prim.outputs != 1 else (found,))]
 
 

@@ -106,7 +106,7 @@ class DTensor(Tensor, metaclass=_Kind):
         what shall be the same everywhere becomes that of the first process. Gradients flow to
         `local_tensor`.
         """
-        mesh = _mesh(device_mesh)
+        mesh = mesh_or_whole(device_mesh)
         placements = settled(placements, mesh, local_tensor.dim(), Replicate())
         if shape is None:
             sizes = list(local_tensor.shape)
@@ -188,7 +188,7 @@ def _rebuilt(local: Any, mesh: Any, placements: Any, shape: Any, requires_grad: 
     return wrapped(Laid(local, mesh, placements, shape), LEAF if requires_grad else None)
 
 
-def _mesh(given: Any) -> Any:
+def mesh_or_whole(given: Any) -> Any:
     if given is None:
         return rl.distributed.device_mesh.whole_mesh()
     return given

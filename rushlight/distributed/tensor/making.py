@@ -10,7 +10,7 @@ from typing import Any
 
 import rushlight as rl
 
-from .dtensor import DTensor, _mesh, settled
+from .dtensor import DTensor, mesh_or_whole, settled
 from .laid import Laid, wrapped
 from .moving import local_shape, redistributed
 from .placements import Partial, Placement, Replicate, Shard
@@ -40,7 +40,7 @@ def distribute_tensor(
     ((Shard(dim=0),), tensor([0., 1., 2., 3.]))
     >>> dist.destroy_process_group()
     """
-    mesh = _mesh(device_mesh)
+    mesh = mesh_or_whole(device_mesh)
     if not tensor.is_leaf:
         raise RuntimeError("`distribute_tensor` should be used to distribute leaf tensors! but"
                            " found non-leaf tensor!")  # fmt: skip
@@ -97,7 +97,7 @@ def distribute_module(
     (Replicate(),)
     >>> dist.destroy_process_group()
     """
-    mesh = _mesh(device_mesh)
+    mesh = mesh_or_whole(device_mesh)
     if getattr(module, "_distribute_module_applied", False):
         raise RuntimeError(
             "distribute_module should only be called once on a module, but it has already been"
@@ -158,7 +158,7 @@ def _made(
 ) -> Any:
     if len(size) == 1 and not isinstance(size[0], int):
         size = tuple(size[0])
-    mesh = _mesh(mesh)
+    mesh = mesh_or_whole(mesh)
     wanted = settled(placements, mesh, len(size), Replicate())
     if any(isinstance(one, Partial) for one in wanted):
         raise AssertionError("Partial placements are not allowed here")

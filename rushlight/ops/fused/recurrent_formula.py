@@ -45,13 +45,13 @@ def _cat(parts: Sequence[Any]) -> Any:
     return join(parts, rows, tuple(part.shape[rows] for part in parts))
 
 
-def _gates(x: Any, count: int) -> list[Any]:
+def gates_of(x: Any, count: int) -> list[Any]:
     last = x.ndim - 1
     size = x.shape[last] // count
     return [narrow(x, last, i * size, size) for i in range(count)]
 
 
-def _wide(parts: Sequence[Any]) -> Any:
+def side_by_side(parts: Sequence[Any]) -> Any:
     last = parts[0].ndim - 1
     return join(list(parts), last, tuple(part.shape[last] for part in parts))
 
@@ -86,7 +86,7 @@ def _relu_back(by_h: Any, by_c: Any, y: Any, w_hr: Any) -> tuple[Any, ...]:
 
 
 def _gru(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
-    (a, b, c), (e, f, own) = _gates(gates, 3), _gates(share, 3)
+    (a, b, c), (e, f, own) = gates_of(gates, 3), gates_of(share, 3)
     reset, update = sigmoid(a + e), sigmoid(b + f)
     new = tanh(c + reset * own)
     change = state[0] - new
@@ -98,12 +98,12 @@ def _gru_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
     by_new = by_h * (1 - update) * (1 - new * new)
     by_update = by_h * change * update * (1 - update)
     by_reset = by_new * own * reset * (1 - reset)
-    gates = _wide([by_reset, by_update, by_new])
-    return gates, _wide([by_reset, by_update, by_new * reset]), by_h * update, None
+    gates = side_by_side([by_reset, by_update, by_new])
+    return gates, side_by_side([by_reset, by_update, by_new * reset]), by_h * update, None
 
 
 def _lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
-    a, b, c, d = _gates(gates + share, 4)
+    a, b, c, d = gates_of(gates + share, 4)
     enter, keep, candidate, leave = sigmoid(a), sigmoid(b), tanh(c), sigmoid(d)
     cell = keep * state[1] + enter * candidate
     bent = tanh(cell)
@@ -116,14 +116,14 @@ def _lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
     enter, keep, candidate, leave, bent, before, _ = saved
     inner = by_h if w_hr is None else by_h @ w_hr
     by_cell = by_c + inner * leave * (1 - bent * bent)
-    d = _wide([
+    d = side_by_side([
         by_cell * candidate * enter * (1 - enter), by_cell * before * keep * (1 - keep),
         by_cell * enter * (1 - candidate * candidate), inner * bent * leave * (1 - leave),
     ])  # fmt: skip
     return d, d, None, by_cell * keep
 
 
-_MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "RNN_TANH": (_tanh, _tanh_back), "RNN_RELU": (_relu, _relu_back), "GRU": (_gru, _gru_back),
     "LSTM": (_lstm, _lstm_back),
 }  # fmt: skip
@@ -138,7 +138,7 @@ def _sum_with(x: Any, bias: Any) -> Any:
 def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[Any], Any]:
     """The states before and after every step, and what its gradient needs, in order of work."""
     _, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = xs
-    forward = _MODES[mode][0]
+    forward = MODES[mode][0]
     gates = _sum_with(_product(rows, w_ih), b_ih)
     pairs, saved, last = [], [], None
     for start, stop, _, shared in steps:
@@ -203,7 +203,7 @@ def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
         count = stop - start
         now = _cut(by_h, 0, count) + _cut(by_y, start, stop)
         cell = None if by_c is None else _cut(by_c, 0, count)
-        d, share, beside, cell = _MODES[mode][1](now, cell, kept, w_hr)
+        d, share, beside, cell = MODES[mode][1](now, cell, kept, w_hr)
         turned.insert(0, now)
         by_gates.insert(0, d)
         by_share.insert(0, share)

@@ -17,7 +17,7 @@ from ...core import heavy
 from ...core.memory import empty
 from ..contract import linear, linear_bias, matmul
 from ..transcendental import tanh
-from .recurrent_formula import _MODES, _gates, _wide
+from .recurrent_formula import MODES, gates_of, side_by_side
 
 Array = np.ndarray
 _COUNTS = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -36,10 +36,10 @@ def worthwhile(mode: str, h: Array, w_hr: Any, sizes: Any) -> bool:
 
 def _forward(mode: str, gates: Any, h: Any, c: Any, w: Any, bias: Any) -> tuple[Any, ...]:
     share = linear(h, w) if bias is None else linear_bias(h, w, bias)
-    (y, cell), saved = _MODES[mode][0](gates, share, (h, c), None)
+    (y, cell), saved = MODES[mode][0](gates, share, (h, c), None)
     if mode == "LSTM":
-        return _wide(saved[:4]), cell, y
-    return (_wide(saved[:4]), y) if mode == "GRU" else (y,)
+        return side_by_side(saved[:4]), cell, y
+    return (side_by_side(saved[:4]), y) if mode == "GRU" else (y,)
 
 
 def _backward(
@@ -51,11 +51,11 @@ def _backward(
     """
     saved: Any = state
     if mode == "LSTM":
-        saved = (*_gates(kept, 4), tanh(state), before, None)
+        saved = (*gates_of(kept, 4), tanh(state), before, None)
     elif mode == "GRU":
-        parts = _gates(kept, 4)
+        parts = gates_of(kept, 4)
         saved = (*parts, before - parts[2])
-    d, share, beside, cell = _MODES[mode][1](by_h + by_y, by_c, saved, None)
+    d, share, beside, cell = MODES[mode][1](by_h + by_y, by_c, saved, None)
     by_before = linear(share, turned)
     if mode == "LSTM":
         return d, by_before, cell
@@ -72,14 +72,14 @@ def _push(
     """
     share = linear(th, w)
     if mode == "LSTM":
-        (enter, keep, new, leave), (a, b, c, d) = _gates(kept, 4), _gates(z + share, 4)
+        (enter, keep, new, leave), (a, b, c, d) = gates_of(kept, 4), gates_of(z + share, 4)
         bent = tanh(state)
         tc = keep * (tc + before * (1 - keep) * b) + enter * (
             new * (1 - enter) * a + (1 - new * new) * c)  # fmt: skip
         return tc, leave * (bent * (1 - leave) * d + (1 - bent * bent) * tc)
     if mode == "GRU":
-        (reset, update, new, own), (a, b, c, d) = _gates(kept, 4), _gates(z, 4)
-        e, f, g = _gates(share, 3)
+        (reset, update, new, own), (a, b, c, d) = gates_of(kept, 4), gates_of(z, 4)
+        e, f, g = gates_of(share, 3)
         bend = c + reset * (d + g + own * (1 - reset) * (a + e))
         turn = th + (before - new) * (1 - update) * (b + f)
         return ((1 - new * new) * (1 - update) * bend + update * turn,)

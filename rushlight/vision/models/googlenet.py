@@ -19,7 +19,7 @@ GoogLeNetOutputs.__annotations__ = {
 }  # fmt: skip
 
 # in, 1x1, 3x3 (narrowed to, out), 5x5 (narrowed to, out), after the pooling
-_INCEPTIONS = {
+INCEPTIONS = {
     "3a": (192, 64, 96, 128, 16, 32, 32),
     "3b": (256, 128, 128, 192, 32, 96, 64),
     "4a": (480, 192, 96, 208, 16, 48, 64),
@@ -131,7 +131,7 @@ class GoogLeNet(nn.Module):
         self.conv2 = conv(64, 64, kernel_size=1)
         self.conv3 = conv(64, 192, kernel_size=3, padding=1)
         self.maxpool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-        for name, widths in _INCEPTIONS.items():
+        for name, widths in INCEPTIONS.items():
             self.add_module(f"inception{name}", inception(*widths))
             if name == "3b":
                 self.maxpool3 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
@@ -148,7 +148,7 @@ class GoogLeNet(nn.Module):
     def forward(self, x: rl.Tensor) -> Any:
         """Scores of the classes, in training with those of the helping classifiers."""
         if self.transform_input:
-            x = _rescaled(x)
+            x = rescaled(x)
         helping = self.training and self.aux_logits
         x = self.maxpool1(self.conv1(x))
         x = self.maxpool2(self.conv3(self.conv2(x)))
@@ -162,7 +162,7 @@ class GoogLeNet(nn.Module):
         return GoogLeNetOutputs(x, second, first) if helping else x
 
 
-def _rescaled(x: rl.Tensor) -> rl.Tensor:
+def rescaled(x: rl.Tensor) -> rl.Tensor:
     parts = [
         x[:, place : place + 1] * (spread / 0.5) + (mean - 0.5) / 0.5
         for place, (spread, mean) in enumerate(_RESCALE)

@@ -11,7 +11,7 @@ from rushlight import nn
 from rushlight.nn import functional as F
 
 from . import initial
-from .googlenet import BasicConv2d, _rescaled
+from .googlenet import BasicConv2d, rescaled
 from .listing import model
 
 InceptionOutputs = namedtuple("InceptionOutputs", ("logits", "aux_logits"))
@@ -209,7 +209,7 @@ class Inception3(nn.Module):
     def forward(self, x: rl.Tensor) -> Any:
         """Scores of the classes, in training with those of the helping classifier."""
         if self.transform_input:
-            x = _rescaled(x)
+            x = rescaled(x)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(self.maxpool1(x)))
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(self.maxpool2(x))))

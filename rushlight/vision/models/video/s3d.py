@@ -10,7 +10,7 @@ import rushlight as rl
 from rushlight import nn
 
 from ...ops.misc import Conv3dNormActivation
-from ..googlenet import _INCEPTIONS
+from ..googlenet import INCEPTIONS
 from ..listing import model
 
 Norm = Callable[..., nn.Module]
@@ -79,7 +79,7 @@ class S3D(nn.Module):
             Conv3dNormActivation(64, 64, kernel_size=1, stride=1, norm_layer=norm),
             TemporalSeparableConv(64, 192, 3, 1, 1, norm), halving(),
         ]  # fmt: skip
-        for name, widths in _INCEPTIONS.items():
+        for name, widths in INCEPTIONS.items():
             parts.append(SepInceptionBlock3D(*widths, norm))
             if name == "3b":
                 parts.append(nn.MaxPool3d((3, 3, 3), stride=(2, 2, 2), padding=(1, 1, 1)))
