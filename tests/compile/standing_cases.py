@@ -17,6 +17,7 @@ pytest.importorskip("llvmlite")
 
 import rushlight as rl
 from rushlight.compile import api
+from rushlight.compile.calls.fast import MISS
 from rushlight.compile.code import llvm, loader
 from rushlight.compile.disk import standing
 from rushlight.compile.disk.world import Unclear, World
@@ -401,6 +402,35 @@ def test_steps_that_ask_and_steps_that_move_memory_are_kept(make, first, traces)
     before = [p.detach().clone() for p in world.net.parameters()]
     assert step(world.x * math.nan, world.y).item() == 0.0  # what was recalled is not right for it
     assert all(rl.equal(a, b) for a, b in zip(before, world.net.parameters()))
+
+
+def labelled():
+    """A world whose step takes labels, which have to be in range."""
+    world, close = built(), F.cross_entropy
+    net, opt = world.net, world.opt
+
+    def step(x, y):
+        opt.zero_grad()
+        loss = close(net(x), y)
+        loss.backward()
+        opt.step()
+        return loss.detach()
+
+    return SimpleNamespace(net=net, step=step, x=world.x, y=rl.arange(5) % 4)
+
+
+def test_what_is_recalled_goes_the_short_way_though_labels_are_asked_first(traces):
+    found = []
+    for _ in range(2):
+        world = labelled()
+        step = rl.compile(world.step)
+        taken = [step(world.x, world.y).item() for _ in range(3)]
+        (program,) = step.programs
+        assert program.first is not None
+        found.append((taken, program.fast((world.x, world.y))))
+    (one, last), (other, again) = found
+    assert len(traces) == 1 and last is not MISS and again is not MISS
+    same([*one, last.item()], [*other, again.item()])
 
 
 PROGRAM = """

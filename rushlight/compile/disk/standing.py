@@ -297,7 +297,9 @@ class _KeptGraph(Graph):
 
     def __init__(self, brief: Any, body: bytes) -> None:
         self.name, self._count, ends, constants = brief
-        self._ends = [[Node("kept", (), (), *form) for form in forms] for forms in ends]
+        self._ends = [
+            [Node("kept", (), (), shape, _own(kind)) for shape, kind in forms] for forms in ends
+        ]
         self._body, self._whole = body, None
         self.constants = {k: Node("constant", (), params, (), None) for k, params in constants}
 
@@ -305,8 +307,8 @@ class _KeptGraph(Graph):
         if self._whole is None:
             columns, inputs, outputs = pickle.loads(self._body)
             nodes: list[Node] = []
-            for op, reads, *rest in zip(*columns):
-                nodes.append(Node(op, [nodes[k] for k in reads], *rest))
+            for op, reads, params, shape, kind, *rest in zip(*columns):
+                nodes.append(Node(op, [nodes[k] for k in reads], params, shape, _own(kind), *rest))
             self._whole = Graph([nodes[k] for k in inputs], [nodes[k] for k in outputs])
         return self._whole
 
@@ -337,6 +339,12 @@ class _KeptGraph(Graph):
         """A node by its place in the order of the trace."""
         found = self.constants.get(k)
         return nodes_of(self._read())[k] if found is None else found
+
+
+def _own(kind: Any) -> Any:
+    """NumPy's own object of a data type: what a file gives is equal, and the way in asks for it."""
+    own = np.dtype(kind.type) if isinstance(kind, np.dtype) else kind
+    return own if own == kind else kind
 
 
 def _brief(program: Any) -> Any:
