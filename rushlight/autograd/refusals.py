@@ -41,6 +41,8 @@ def check_versions(entry: Entry) -> None:
     parents = [*entry[PARENTS], entry, entry]
     reads = entry[PRIM].reads
     for place, array in enumerate(saved):
+        if type(array) is not ndarray:  # of a call that is, or was, traced: over memory of its own
+            array = getattr(array, "memory", None)
         if type(array) is not ndarray or spared(reads, place, entry[PARENTS]):
             continue
         found = written_since(array, entry[ORDER])

@@ -56,6 +56,8 @@ def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
         return view.shape, tuple(s // size for s in view.strides), offset
     flat = np.arange(base.size).reshape(base.shape)
     memory = np.empty_like(base, dtype=np.int64)
+    if memory.strides != tuple(s // size * 8 for s in base.strides):  # it has gaps, or repeats
+        return (_among(view, base),)
     memory[...] = flat
     return (
         np.lib.stride_tricks.as_strided(
@@ -63,6 +65,20 @@ def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
             view.shape, tuple(s // size * 8 for s in view.strides),
         ).copy(),
     )  # fmt: skip
+
+
+def _among(view: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Which elements of a base those of a view are, by their addresses."""
+
+    def addresses(x: np.ndarray) -> np.ndarray:
+        found = np.full(x.shape, x.ctypes.data, np.int64)
+        for dim, step in enumerate(x.strides):
+            found += (np.arange(x.shape[dim]) * step).reshape(-1, *[1] * (x.ndim - dim - 1))
+        return found
+
+    known = addresses(base).reshape(-1)
+    order = np.argsort(known, kind="stable")
+    return order[np.searchsorted(known[order], addresses(view))]
 
 
 def refuse_leaf(target: Tensor, through_view: bool = False) -> None:
@@ -111,7 +127,8 @@ def _refuse_view(target: Tensor, base: Tensor) -> None:
     if type(entry) is list and entry[PRIM] is OUTPUT_OF:
         prim = entry[PARENTS][0][PRIM]
         name = str(prim.node).removesuffix("0").removesuffix("Backward")
-        if name.startswith("UnsafeSplit"):  # whose callers promise to know what they do
+        # whose callers promise to know what they do; of a program each result has its own history
+        if name.startswith(("UnsafeSplit", "CompiledFunction")):
             return
         if prim.rule is None:
             raise fail(RuntimeError, f"Output {entry[PARAMS][0]} of {name} {_OF_FUNCTION}")

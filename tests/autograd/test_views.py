@@ -180,3 +180,14 @@ def test_as_strided_windows_share_and_sum_gradients() -> None:
     assert windows[:, 0].tolist() == [0.0, 1.0, 0.0, 3.0]
     windows.sum().backward()
     assert x.grad.tolist() == [1.0, 2.0, 0.0, 3.0, 2.0, 1.0]
+
+
+def test_a_write_through_a_view_of_a_tensor_with_gaps_reaches_its_gradient():
+    """What torch 2.13 gives."""
+    h = rl.arange(16.0).reshape(4, 4)
+    a = h[:, 1:3].detach()  # no view of h, for gradients
+    w = rl.full((4,), 2.0, requires_grad=True)
+    a[..., 1].mul_(w)
+    (a * rl.arange(8.0).reshape(4, 2)).sum().backward()
+    assert w.grad.tolist() == [2.0, 18.0, 50.0, 98.0]
+    assert h[:, 2].tolist() == [4.0, 12.0, 20.0, 28.0]

@@ -137,3 +137,56 @@ def test_modes_are_part_of_a_kind():
     with torch.no_grad():
         call(torch.ones(2))
     assert len(call.programs) == 1
+
+
+def test_a_kind_that_is_never_a_program_is_tried_once_more_at_the_second_call():
+    traced = []
+
+    def step(x: Any) -> Any:
+        traced.append(is_compiling())
+        return x * float(x.numpy().sum())
+
+    call = torch.compile(step, backend="numpy")
+    for _ in range(AGAIN + 3):
+        call(torch.ones(3))
+    assert traced == [True] * 2 + [False] * (AGAIN - 1) + [True] + [False]
+
+
+class Filled(torch.nn.Module):
+    """A cache that the first call fills."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.mask = torch.nn.Linear(4, 3), None
+
+    def forward(self, x: Any) -> Any:
+        if self.mask is None:
+            self.mask = torch.tensor(x.mean(0).tolist())
+        return self.layer(x * self.mask)
+
+
+@backends
+@pytest.mark.parametrize(
+    "make",
+    [
+        Filled,
+        lambda: torch.nn.utils.spectral_norm(torch.nn.Linear(4, 3)),
+        lambda: torch.nn.Sequential(torch.nn.LazyLinear(3), torch.nn.LazyBatchNorm1d()),
+    ],
+)
+def test_what_only_the_first_call_does_keeps_the_second_from_no_program(make, backend):
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        net = make()
+        call: Any = torch.compile(net, backend=backend) if compiled else net
+        seen, ran = [], ""
+        for k in range(3):
+            y = call(torch.arange(8.0).reshape(2, 4) + k)
+            y.sum().backward()
+            seen += [y.tolist(), *(p.grad.tolist() for p in net.parameters())]
+            ran = type(y.grad_fn).__name__
+        found.append(seen)
+    for have, want in zip(found[1], found[0], strict=True):
+        assert torch.allclose(torch.tensor(have), torch.tensor(want), atol=1e-5)
+    assert ran == "CompiledFunctionBackward"

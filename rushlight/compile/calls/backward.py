@@ -99,12 +99,13 @@ class Halves:
     def unwritten(self, arrays: Sequence[np.ndarray], entry: Entry) -> None:
         """torch's error when something that was kept has been overwritten since."""
         for (is_input, place), array in zip(self.joint.kept, arrays):
-            found = written_since(array, entry[ORDER]) if is_input else None
+            found = written_since(array, entry[ORDER])
             if found is not None:
+                what = "input" if is_input else "output"
                 raise fail(
                     RuntimeError,
                     "one of the variables needed for gradient computation has been modified by an"
-                    f" inplace operation: input {place} of the compiled call, of shape"
+                    f" inplace operation: {what} {place} of the compiled call, of shape"
                     f" {list(array.shape)}, is at version {found[0]}; expected version {found[1]}"
                     " instead.",
                     *(f"written in place at {line}" for line in found[2][-1:]),

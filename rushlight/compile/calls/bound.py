@@ -14,6 +14,7 @@ from ...core.tape import FOLLOWED, LEAF, mark_written
 from ...core.tensor import Tensor, wrap
 from ..tracing.capture import Captured
 from ..tracing.changes import through, window
+from ..tracing.parts import own
 from ..tracing.required import Refused
 from ..tracing.results import Container, Result, alike
 from ..tracing.schedules import number
@@ -278,13 +279,14 @@ class Bound:
         for x, index in captured.gradients:
             owner_in(x, leaves)._grad = None if index is None else wrap(outputs[index])
         captured.moves.repeat(leaves, arrays, outputs)
+        own(captured.parts, arrays, outputs)
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)
         numbers: dict[str, Any] = {}
         if self.texts:
             numbers = self.texts.values(outputs, drawn, captured.here.values(), leaves)
-        run = Run(outputs, arrays, node, leaves, numbers, {})
+        run = Run(outputs, arrays, node, leaves, numbers, {}, captured.viewed)
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):
             spot.put(value)
@@ -339,6 +341,7 @@ class Run(NamedTuple):
     leaves: Sequence[Tensor]
     numbers: dict[str, Any]
     made: dict[Result, Tensor]
+    viewed: Sequence[Result]  # what stands for the tensors that others are views of
 
 
 def build(template: Any, run: Run) -> Any:
@@ -347,7 +350,10 @@ def build(template: Any, run: Run) -> Any:
     if kind is Result:
         if template.kind in _MADE:
             if template not in run.made:
-                run.made[template] = _made(template, run.outputs, run.arrays, run.node)
+                found = _made(template, run.outputs, run.arrays, run.node)
+                if template.kind == "part" and template.value.base is not None:
+                    template.value.link(found, build(run.viewed[template.value.base], run))
+                run.made[template] = found
             return run.made[template]
         if template.kind == "number":
             return run.numbers[template.value]
@@ -363,7 +369,7 @@ def build(template: Any, run: Run) -> Any:
     return alike(template, [build(part, run) for part in template])
 
 
-_MADE = ("new", "view", "beside")
+_MADE = ("new", "view", "beside", "part")
 
 
 def _made(
@@ -375,6 +381,9 @@ def _made(
         entry = output_entry(node, entry)
     if template.kind == "new":
         found = wrap(outputs[template.index], entry[:] if type(entry) is list else entry)
+    elif template.kind == "part":
+        array = template.value.of(outputs[template.index])
+        found = wrap(array, entry[:] if type(entry) is list else entry)
     elif template.kind == "beside":
         array = template.value.of(arrays, outputs)
         found = wrap(array, entry[:] if type(entry) is list else entry)

@@ -50,7 +50,7 @@ _HISTORIES = (  # what a tensor argument must not be
     "x{i}._entry is None",
     "True",
 )
-_SIMPLE = frozenset(("new", "value", "same", "number"))
+_SIMPLE = frozenset(("new", "value", "same", "number", "part"))
 
 
 def _is_simple(template: Any) -> bool:
@@ -433,7 +433,7 @@ class _Writer:
             return self.bound.texts.name(x.value)
         if x in self._results:
             return self._results[x]
-        if x.kind != "new":
+        if x.kind not in ("new", "part"):
             self.names[f"r{n}"] = x.value
             return f"r{n}"
         gradients = {index for _, index in self.captured.gradients}
@@ -442,7 +442,7 @@ class _Writer:
             return "MISS"  # excluded by `usable`
         self.names[f"r{n}"] = x.entry
         add(f"y{n} = new({'InferenceTensor' if x.inferred else 'Tensor'})")
-        add(f"y{n}._array = {memory}")
+        add(f"y{n}._array = {self._lying(n, memory, x.value)}")
         own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
         entry = f"r{n}{own}"
         if type(x.entry) is int:  # a live result
@@ -450,4 +450,15 @@ class _Writer:
             entry = "node" if self.names["RULE"] is ONE else shape
         add(f"y{n}._entry = {entry}")
         self._results[x] = f"y{n}"
+        if x.kind == "part" and x.value.base is not None:
+            self.names[f"link{n}"] = x.value.link
+            add(f"link{n}(y{n}, {self._result(self.captured.viewed[x.value.base])})")
         return f"y{n}"
+
+    def _lying(self, n: int, memory: str, part: Any) -> str:
+        """How the text says the array of a result: all of an output, or a part of it."""
+        if part is None or part.where is None:
+            return memory
+        shape, dtype, strides, offset = part.where
+        self.names.update({f"q{n}": shape, f"d{n}": dtype, f"e{n}": strides}, ndarray=np.ndarray)
+        return f"ndarray(q{n}, d{n}, {memory}, {offset}, e{n})"

@@ -42,6 +42,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._known: list[Refused] = []
+        self._first = True  # whether nothing was noted yet
         self._again: Refused | None = None  # the kind of which one more call is tried now
 
     @property
@@ -54,7 +55,10 @@ class Refusals:
         again, patience = self._again, AGAIN
         if again is not None and again in self._known:
             self._known.remove(again)
-            patience = 2 * again.patience
+            patience = max(AGAIN, 2 * again.patience)
+        elif self._first:  # what a first call fills or changes is there at the second
+            patience = 1
+        self._first = False
         self._known.append(Refused(args, kwargs, before, why, patience))
 
     def meet(self, args: Any, kwargs: Any) -> bool:

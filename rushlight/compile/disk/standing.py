@@ -96,8 +96,9 @@ class Call:
         forms = [source.array for source in sources]
         main, *more = map(_KeptGraph, entry["graphs"], rest)
         captured = Captured(main, sources)
-        for key in ("writes", "late", "items", "asked"):
+        for key in ("writes", "late", "items", "asked", "parts"):
             setattr(captured, key, entry[key])
+        self._viewed = captured.viewed = list(map(self._read, entry["viewed"]))
         captured.results, captured.stored = self._read(entry["results"]), ()
         captured.gradients = [(self._read(x), k) for x, k in entry["gradients"]]
         captured.presence = [(self._read(x), had) for x, had in entry["presence"]]
@@ -158,12 +159,14 @@ class Call:
         mark, *parts = found
         if mark == "object":
             return self._object(parts[0])
+        if mark == "viewed":
+            return self._viewed[parts[0]]
         if mark in _BUILT:
             return _BUILT[mark](map(self._read, parts))
         if mark == "dict":
             return {key: self._read(part) for key, part in parts}
         kind, index, value, history, inferred = parts
-        value = value if kind in ("view", "beside") else self._read(value)
+        value = value if kind in ("view", "beside", "part") else self._read(value)
         return Result(kind, index, value, _entry(history), inferred)
 
     # --- keeping
@@ -195,7 +198,8 @@ class Call:
             "graphs": [_brief(x) for x in programs], "reads": captured.required.reads,
             "sources": list(map(self._told, captured.sources)),
             "writes": captured.writes, "late": captured.late, "items": captured.items,
-            "results": self._said(_each_once(captured.results)),
+            "parts": captured.parts, "viewed": list(map(self._said, captured.viewed)),
+            "results": self._said(_each_once(captured.results), captured.viewed),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
             "asked": captured.asked, "pinned": captured.pinned, "gone_by": captured.here.gone_by,
             "moves": (
@@ -218,17 +222,19 @@ class Call:
         array, owner = source.array, self._numbered(source.owner)
         return source.kind, owner, source.key, (array.shape, array.dtype, array.strides)
 
-    def _said(self, x: Any) -> Any:
+    def _said(self, x: Any, viewed: Sequence[Any] = ()) -> Any:
         kind = type(x)
         if kind is Result:
+            if x in viewed:
+                return "viewed", viewed.index(x)
             value = x.value
             if x.kind in ("same", "gradient"):
                 value = self._numbered(value)
             return "result", x.kind, x.index, value, _told_entry(x.entry), x.inferred
         if kind is tuple or kind is list:
-            return (kind.__name__, *map(self._said, x))
+            return (kind.__name__, *(self._said(part, viewed) for part in x))
         if kind is dict:
-            return ("dict", *((key, self._said(part)) for key, part in x.items()))
+            return ("dict", *((key, self._said(part, viewed)) for key, part in x.items()))
         raise Unclear(f"a result in a {kind.__name__}")
 
 
@@ -240,7 +246,7 @@ def _each_once(template: Any) -> Any:
     return template
 
 
-_MADE = frozenset(("new", "view", "beside"))
+_MADE = frozenset(("new", "view", "beside", "part"))
 _BUILT: dict[str, Any] = {"tuple": tuple, "list": list}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dispatch import LATE
-from ...core.tape import HOOKS, PARENTS, PRIM
+from ...core.tape import HOOKS, LEAF, PARENTS, PRIM
 from ...core.tensor import Tensor, wrap
 from ..tracing.changes import Uncompilable
 from ..tracing.trace import Tracer
@@ -68,12 +68,17 @@ def differentiate(
     return [seed.node for seed, _ in seeds], nodes, [place for place, _ in pairs]
 
 
-def _hooked(live: list[Tensor]) -> bool:
-    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules."""
+def _hooked(live: list[Tensor], made: set[int]) -> bool:
+    """Whether somebody looks on as gradients go back: hooks of tensors, nodes or modules.
+
+    Uncompilable where they go to a leaf among those made, by id: it would get none.
+    """
     seen: set[int] = set()
     waiting: list[Any] = [x._entry for x in live]
     while waiting:
         entry = waiting.pop()
+        if id(entry) in made:
+            raise Uncompilable("a result wants the gradient of another one")
         if type(entry) is not list or id(entry) in seen:
             continue
         seen.add(id(entry))
@@ -83,12 +88,13 @@ def _hooked(live: list[Tensor]) -> bool:
     return False
 
 
-def backwards(tracer: Tracer, live: list[Tensor]) -> Any:
-    """The backward pass of the live results, traced."""
+def backwards(tracer: Tracer, live: list[Tensor], results: Sequence[Any]) -> Any:
+    """The backward pass of the live ones among results, traced."""
     tracer.live = {id(x): place for place, x in enumerate(live)}
     if any(source.tensor is not None and source.tensor._hooks for source in tracer.sources):
         raise Uncompilable("a parameter has gradient hooks")
-    if _hooked(live):
+    leaves = [x for x in results if isinstance(x, Tensor) and x._entry is LEAF]
+    if _hooked(live, {id(x) for x in leaves if not tracer.stood(x)}):
         raise Uncompilable("hooks on gradients must be called in every backward pass")
     try:
         return differentiate(tracer, live)

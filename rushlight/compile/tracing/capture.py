@@ -29,6 +29,7 @@ from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .moved import Given, Moves, check_old, shared_memory
 from .numbers import Followed, Key, Number, bounded
+from .parts import Parts
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
@@ -80,6 +81,8 @@ class Captured:
         self.items: list[int] = []  # the outputs of which numbers were asked for, -1: not needed
         self.chances = Chances()  # the numbers that are drawn before a run
         self.moves = Moves()  # tensors of before that lie elsewhere afterwards
+        self.parts: list[int] = []  # outputs of which results are parts
+        self.viewed: list[Any] = []  # what stands for the tensors that those are views of
         self.pinned = False  # whether the program is for calls that go by values as this one did
         self.keyed: dict[Key, int] = {}  # which tensors of the call stand for its numbers
         self.numbers: list[Any] = []  # weak references to what stands for them in the traced call
@@ -225,15 +228,13 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     result = result, changed.values, changed.told
     check_old(tracer)
     varied, give = Varied(tracer, reach), Given()
-    live = _live(tracer, result)
-    if live:
-        tracer.settle()
-        if any(x.kind == "item" and x.entry is not None for x in tracer.sources):
-            raise Uncompilable("a result wants the gradient of a tensor that the call replaces")
+    given = list(_leaves(result))
+    parts = give.parts = Parts(tracer, given)
+    live = _live(tracer, given, parts)
     required = Required(tracer.required, [source.node for source in tracer.sources])
-    pulled = backwards(tracer, live) if live else None
+    pulled = backwards(tracer, live, given) if live else None
     moves = give.moves.note(tracer, give)
-    results = _results(tracer, result, give)
+    results, viewed = (_results(tracer, found, give) for found in (result, parts.bases))
     gradients = _gradients(tracer, give)
     writes = _writes(tracer, give)
     items = _items(tracer, give)
@@ -247,6 +248,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.required, captured.late, captured.numbers = required, late, tracer.numbers
     captured.chances, captured.pinned = tracer.chances.done(), tracer.pinned > 0
     captured.joint, captured.shared, captured.items, captured.moves = joint, shared, items, moves
+    captured.parts, captured.viewed = parts.outputs, viewed
     (captured.results, captured.stored, captured.given), captured.writes = results, writes
     captured.said, captured.put_off = changed.said, tracer.said
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
@@ -385,6 +387,9 @@ def _tensor(tracer: Tracer, x: Tensor, give: Given) -> Result:
     if beside is not None:
         give.known[id(x)] = x
         return Result("beside", -1, beside, _stub(tracer, x), inferred)
+    part = give.parts.result(x, give, _stub(tracer, x), inferred)
+    if part is not None:
+        return part
     return Result("new", give(traced.read(), x), None, _stub(tracer, x), inferred)
 
 
@@ -415,15 +420,21 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
 
 
-def _live(tracer: Tracer, value: Any) -> list[Tensor]:
-    """The returned tensors whose graph has not been used up."""
-    leaves = [x for x in _leaves(value) if isinstance(x, Tensor)]
+def _live(tracer: Tracer, given: list[Any], parts: Parts) -> list[Tensor]:
+    """The returned tensors whose graph has not been used up, and what those are views of."""
+    if tracer.broken is not None:
+        raise Uncompilable(*tracer.broken)
     if tracer.swept:
         return []
-    return [
-        x for x in dict.fromkeys(leaves)
+    live = [
+        x for x in dict.fromkeys(x for x in (*given, *parts.bases) if isinstance(x, Tensor))
         if type(x._entry) is list and not tracer.stood(x)
     ]  # fmt: skip
+    if live:
+        tracer.settle()
+        if any(x.kind == "item" and x.entry is not None for x in tracer.sources):
+            raise Uncompilable("a result wants the gradient of a tensor that the call replaces")
+    return live
 
 
 def _owner(tracer: Tracer, x: Tensor) -> Owner:

@@ -75,6 +75,15 @@ class Changed:
         return guarded(rest, self._stores)
 
 
+def _note(changing: Changing, place: Place) -> None:
+    """Note what a place holds now, if it is there: a hook of a first call may be gone."""
+    try:
+        value = look(place)
+    except (KeyError, IndexError, AttributeError, ValueError):
+        return
+    changing.note(place.container, place.key, place.path, place.expected, value)
+
+
 def grown_lists(reach: Reach) -> list[tuple[Spot, list[Any]]]:
     """What lists of before got, if the call did nothing else with them."""
     found = reach.logs.grown(reach.knows)
@@ -94,8 +103,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
         if mark not in known and not place.holds():
             failed.append(place.path)
             if place.kind in PLACES:
-                value = look(place)
-                changing.note(place.container, place.key, place.path, place.expected, value)
+                _note(changing, place)
     path = failed[0] if failed else repeatable(tracer, stores, reach.places)
     if path is not None:
         for x in stores:

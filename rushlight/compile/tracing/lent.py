@@ -79,7 +79,7 @@ class Lending:
     def lend(self, tensors: Iterable[Tensor]) -> None:
         """Give tensors stand-ins of which inputs are made when they are used."""
         for x in tensors:
-            array = x._array
+            array = array_of(x)
             if type(array) is not np.ndarray or not array.size:
                 continue
             cells = self.cells.setdefault(id(owner_of(array)), [])

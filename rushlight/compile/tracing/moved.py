@@ -129,6 +129,7 @@ class Given:
         self.left: list[Left] = []
         self.known: dict[int, Tensor] = {}  # who looks at memory that others look at too
         self.moves = Moves()
+        self.parts: Any = None  # which results lie in one memory
         self.results: dict[int, Any] = {}  # what stands for a tensor that is given, by its id
         self._roots: set[Node] = set()  # whose memory somebody gets
 
