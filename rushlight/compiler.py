@@ -86,17 +86,33 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
 
 
 def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function itself: whatever it does on tensors is traced."""
+    """The function itself: whatever it does on tensors is traced.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.allow_in_graph(torch.relu) is torch.relu
+    True
+    """
     return fn
 
 
 def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function itself: numbers of Python's are constants of the program that meets them."""
+    """The function itself: numbers of Python's are constants of the program that meets them.
+
+    >>> import rushlight as torch
+    >>> def seven():
+    ...     return 7
+    >>> torch.compiler.assume_constant_result(seven)()
+    7
+    """
     return fn
 
 
 def cudagraph_mark_step_begin() -> None:
-    """Nothing: there are no CUDA graphs whose memory a new step could take over."""
+    """Nothing: there are no CUDA graphs whose memory a new step could take over.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.cudagraph_mark_step_begin()
+    """
 
 
 def reset() -> None:

@@ -97,7 +97,16 @@ class Future(Generic[T]):
 
 
 def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
-    """A future of the list of all these, complete when the last of them is."""
+    """A future of the list of all these, complete when the last of them is.
+
+    >>> from rushlight.futures import Future, collect_all
+    >>> first, second = Future(), Future()
+    >>> both = collect_all([first, second])
+    >>> first.set_result(1)
+    >>> second.set_result(2)
+    >>> [future.wait() for future in both.wait()]
+    [1, 2]
+    """
     together: Future[list[Future[Any]]] = Future()
     left, lock = [len(futures)], threading.Lock()
     if not futures:
@@ -116,5 +125,12 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
 
 
 def wait_all(futures: list[Future[Any]]) -> list[Any]:
-    """The results of all, in order; raises what the first failure raised."""
+    """The results of all, in order; raises what the first failure raised.
+
+    >>> from rushlight.futures import Future, wait_all
+    >>> future = Future()
+    >>> future.set_result(3)
+    >>> wait_all([future])
+    [3]
+    """
     return [future.wait() for future in collect_all(futures).wait()]

@@ -41,12 +41,26 @@ def _get_torch_home() -> str:
 
 
 def get_dir() -> str:
-    """The folder of downloads: that of `set_dir`, `$TORCH_HOME/hub`, or `~/.cache/torch/hub`."""
+    """The folder of downloads: that of `set_dir`, `$TORCH_HOME/hub`, or `~/.cache/torch/hub`.
+
+    >>> import rushlight as torch
+    >>> import os
+    >>> os.path.basename(torch.hub.get_dir())
+    'hub'
+    """
     return _state["folder"] or os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
-    """Keep downloads in this folder from now on."""
+    """Keep downloads in this folder from now on.
+
+    >>> import rushlight as torch
+    >>> before = torch.hub.get_dir()
+    >>> torch.hub.set_dir("/tmp/models")
+    >>> torch.hub.get_dir()
+    '/tmp/models'
+    >>> torch.hub.set_dir(before)
+    """
     _state["folder"] = os.path.expanduser(d)
 
 
@@ -55,9 +69,17 @@ def download_url_to_file(
 ) -> None:
     """Fetch an address (http, https or file) into `dst`, which is whole afterwards or as before.
 
-    hash_prefix: what the SHA-256 of the content begins with. `progress` is accepted; no bar is
-    drawn. Raises: RuntimeError for other content, OSError where nothing can be fetched.
-    Source: https://docs.pytorch.org/docs/stable/hub.html
+    hash_prefix: how the SHA-256 of the file begins; progress: show how far it is.
+    Raises: RuntimeError for another hash.
+
+    >>> import rushlight as torch
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     source = pathlib.Path(folder, "source")
+    ...     count = source.write_bytes(b"weights")
+    ...     torch.hub.download_url_to_file(source.as_uri(), f"{folder}/copy", progress=False)
+    ...     pathlib.Path(folder, "copy").read_bytes()
+    b'weights'
     """
     target = Path(dst).expanduser()
     digest = hashlib.sha256()
@@ -88,6 +110,14 @@ def load_state_dict_from_url(
     """What is stored at an address, fetched once into `model_dir` (`get_dir()/checkpoints`).
 
     check_hash: the file's name holds the first digits of its SHA-256 (`name-0123abcd.pth`).
+
+    >>> import rushlight as torch
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({"weight": torch.ones(2)}, f"{folder}/net.pt")
+    ...     address = pathlib.Path(folder, "net.pt").as_uri()
+    ...     torch.hub.load_state_dict_from_url(address, f"{folder}/kept", progress=False)
+    {'weight': tensor([1., 1.])}
     """
     folder = os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir
     os.makedirs(folder, exist_ok=True)
@@ -250,7 +280,20 @@ def list(
     trust_repo: bool | str | None = "check",
     verbose: bool = True,
 ) -> builtins.list[str]:
-    """The names that a repository's `hubconf.py` offers."""
+    """The names that a repository's `hubconf.py` offers.
+
+    >>> import pathlib, tempfile
+    >>> import rushlight as torch
+    >>> before = torch.hub.get_dir()
+    >>> with tempfile.TemporaryDirectory() as folder:  # with a repository that was fetched before
+    ...     torch.hub.set_dir(folder)
+    ...     pathlib.Path(folder, "me_nets_main").mkdir()
+    ...     conf = pathlib.Path(folder, "me_nets_main", "hubconf.py")
+    ...     count = conf.write_text("def small(): 'A small net.'")
+    ...     torch.hub.list("me/nets:main", trust_repo=True)
+    ['small']
+    >>> torch.hub.set_dir(before)
+    """
     module = _configuration(_fetched(github, force_reload, trust_repo, verbose))
     names = (name for name in dir(module) if not name.startswith("_"))
     return [name for name in names if callable(getattr(module, name))]
@@ -263,7 +306,20 @@ def help(
     skip_validation: bool = False,
     trust_repo: bool | str | None = "check",
 ) -> str | None:
-    """The docstring of one of a repository's models."""
+    """The docstring of one of a repository's models.
+
+    >>> import pathlib, tempfile
+    >>> import rushlight as torch
+    >>> before = torch.hub.get_dir()
+    >>> with tempfile.TemporaryDirectory() as folder:  # with a repository that was fetched before
+    ...     torch.hub.set_dir(folder)
+    ...     pathlib.Path(folder, "me_nets_main").mkdir()
+    ...     conf = pathlib.Path(folder, "me_nets_main", "hubconf.py")
+    ...     count = conf.write_text("def small(): 'A small net.'")
+    ...     torch.hub.help("me/nets:main", "small", trust_repo=True)
+    'A small net.'
+    >>> torch.hub.set_dir(before)
+    """
     module = _configuration(_fetched(github, force_reload, trust_repo, verbose=True))
     return _entry(module, model).__doc__
 

@@ -145,7 +145,15 @@ def _known(op: Any) -> Operator:
 
 
 class CustomOpDef:
-    """An operator made of a Python function by `custom_op`; call it as the function."""
+    """An operator made of a Python function by `custom_op`; call it as the function.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs_of_def::thrice", mutates_args=())
+    ... def thrice(x: torch.Tensor) -> torch.Tensor:
+    ...     return 3 * x
+    >>> isinstance(thrice, torch.library.CustomOpDef), thrice(torch.ones(1))
+    (True, tensor([3.]))
+    """
 
     def __init__(self, operator: Operator, function: Callable[..., Any]) -> None:
         self._operator, self._init_fn = operator, function
@@ -237,7 +245,16 @@ def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> No
 
 def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *,
          lib: Any = None) -> Any:  # fmt: skip
-    """Give an operator its function for kinds of devices ("cpu", "CPU", "default", ...)."""
+    """Give an operator its function for kinds of devices ("cpu", "CPU", "default", ...).
+
+    >>> import rushlight as torch
+    >>> torch.library.define("docs_of_impl::half", "(Tensor x) -> Tensor")
+    >>> @torch.library.impl("docs_of_impl::half", "cpu")
+    ... def half(x):
+    ...     return x / 2
+    >>> torch.ops.docs_of_impl.half(torch.ones(1))
+    tensor([0.5000])
+    """
     if func is None:
         return register_kernel(qualname, types, lib=lib)
     register_kernel(qualname, types, func, lib=lib)
@@ -250,7 +267,18 @@ _HERE = {"cpu", "default", "compositeexplicitautograd", "compositeimplicitautogr
 def register_kernel(
     op: Any, device_types: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None
 ) -> Any:
-    """Give an operator its function for a kind of device; only the CPU's is ever called."""
+    """Give an operator its function for a kind of device; only the CPU's is ever called.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs_of_kernel::thrice", mutates_args=())
+    ... def thrice(x: torch.Tensor) -> torch.Tensor:
+    ...     return 3 * x
+    >>> @torch.library.register_kernel("docs_of_kernel::thrice", "cpu")
+    ... def added(x):
+    ...     return x + x + x
+    >>> thrice(torch.ones(1))
+    tensor([3.])
+    """
     if func is None:
         return lambda function: register_kernel(op, device_types, function)
     names = [device_types] if isinstance(device_types, str) else device_types

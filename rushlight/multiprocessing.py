@@ -63,7 +63,12 @@ class ProcessExitedException(ProcessException):
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """The ways tensors travel between processes: their files are the pipes'."""
+    """The ways tensors travel between processes: their files are the pipes'.
+
+    >>> import rushlight as torch
+    >>> "file_system" in torch.multiprocessing.get_all_sharing_strategies()
+    True
+    """
     return {"file_descriptor", "file_system"} if sys.platform == "linux" else {"file_system"}
 
 
@@ -71,12 +76,26 @@ _strategy = ["file_descriptor" if sys.platform == "linux" else "file_system"]
 
 
 def get_sharing_strategy() -> str:
-    """The one that was set."""
+    """The way that was set: "file_descriptor" at first, where there is that.
+
+    >>> import rushlight as torch
+    >>> mp = torch.multiprocessing
+    >>> mp.get_sharing_strategy() in mp.get_all_sharing_strategies()
+    True
+    """
     return _strategy[0]
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Note the choice; shared memory has one kind of file either way."""
+    """Note the choice; shared memory has one kind of file either way.
+
+    >>> import rushlight as torch
+    >>> before = torch.multiprocessing.get_sharing_strategy()
+    >>> torch.multiprocessing.set_sharing_strategy("file_system")
+    >>> torch.multiprocessing.get_sharing_strategy()
+    'file_system'
+    >>> torch.multiprocessing.set_sharing_strategy(before)
+    """
     if new_strategy not in get_all_sharing_strategies():
         raise AssertionError(f"invalid sharing strategy {new_strategy!r}")
     _strategy[0] = new_strategy
@@ -185,6 +204,11 @@ def spawn(
 
     With `join`, wait for all; the first exception ends the others and is raised as
     ProcessRaisedException. Without, return a context whose `join` does that.
+    `fn` and `args` travel as pickles, so `fn` must stand in a module.
     Source: https://docs.pytorch.org/docs/stable/multiprocessing.html
+
+    >>> import rushlight as torch
+    >>> import time
+    >>> torch.multiprocessing.spawn(time.sleep, nprocs=1)  # sleeps 0 seconds
     """
     return start_processes(fn, args, nprocs, join, daemon, start_method)

@@ -30,12 +30,26 @@ __all__ = [
 
 
 def is_tensor_like(inp: Any) -> bool:
-    """Whether something is a tensor or has a `__torch_function__`."""
+    """Whether something is a tensor or has a `__torch_function__`.
+
+    >>> import rushlight as torch
+    >>> torch.overrides.is_tensor_like(torch.ones(1)), torch.overrides.is_tensor_like([1.0])
+    (True, False)
+    """
     return type(inp) is Tensor or hasattr(inp, "__torch_function__")
 
 
 def has_torch_function(relevant_args: Any) -> bool:
-    """Whether a mode is active, or some argument handles operations itself."""
+    """Whether a mode is active, or some argument handles operations itself.
+
+    >>> import rushlight as torch
+    >>> class Noting:
+    ...     @classmethod
+    ...     def __torch_function__(cls, func, types, args=(), kwargs=None):
+    ...         return func.__name__
+    >>> torch.overrides.has_torch_function((torch.ones(1), Noting()))
+    True
+    """
     if MODES.active:
         return True
     return not SWITCH.off and any(
@@ -44,19 +58,42 @@ def has_torch_function(relevant_args: Any) -> bool:
 
 
 def has_torch_function_unary(input: Any) -> bool:
-    """`has_torch_function` of one argument."""
+    """`has_torch_function` of one argument.
+
+    >>> import rushlight as torch
+    >>> torch.overrides.has_torch_function_unary(torch.ones(1))
+    False
+    """
     return has_torch_function((input,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
-    """`has_torch_function` of the arguments themselves."""
+    """`has_torch_function` of the arguments themselves.
+
+    >>> import rushlight as torch
+    >>> torch.overrides.has_torch_function_variadic(torch.ones(1), 2)
+    False
+    """
     return has_torch_function(args)
 
 
 def handle_torch_function(public_api: Any, relevant_args: Any, *args: Any, **kwargs: Any) -> Any:
     """What a mode, or the first argument that handles `public_api`, makes of it.
 
-    Raises TypeError when all of them decline.
+    relevant_args: those that may handle it; the others are what it was called with.
+    Raises: TypeError where none of them does.
+
+    >>> import rushlight as torch
+    >>> class Noting:
+    ...     @classmethod
+    ...     def __torch_function__(cls, func, types, args=(), kwargs=None):
+    ...         return f"{func.__name__} was called"
+    >>> def double(x):
+    ...     if torch.overrides.has_torch_function((x,)):
+    ...         return torch.overrides.handle_torch_function(double, (x,), x)
+    ...     return 2 * x
+    >>> double(torch.ones(1)), double(Noting())
+    (tensor([2.]), 'double was called')
     """
     found = overloaded(relevant_args, {})
     try:
@@ -142,7 +179,14 @@ class TorchFunctionMode:
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
-    """A mode that lets every call through."""
+    """A mode that lets every call through.
+
+    >>> import rushlight as torch
+    >>> from rushlight.overrides import BaseTorchFunctionMode
+    >>> with BaseTorchFunctionMode():
+    ...     print(torch.ones(1) + 1)
+    tensor([2.])
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -187,18 +231,33 @@ def _listed() -> tuple[dict[Any, list[Any]], dict[Any, str]]:
 
 
 def get_overridable_functions() -> dict[Any, list[Any]]:
-    """The functions that handlers are asked for, by the module or class they belong to."""
+    """The functions that handlers are asked for, by the module or class they belong to.
+
+    >>> import rushlight as torch
+    >>> torch.add in torch.overrides.get_overridable_functions()[torch]
+    True
+    """
     return {home: list(functions) for home, functions in _listed()[0].items()}
 
 
 def get_ignored_functions() -> set[Any]:
-    """The public functions that handlers are never asked for."""
+    """The public functions that handlers are never asked for.
+
+    >>> import rushlight as torch
+    >>> torch.is_tensor in torch.overrides.get_ignored_functions()
+    True
+    """
     found = {getattr(rl, name, None) or getattr(rl.nn.init, name, None) for name in gates.UNSEEN}
     return {one for one in found if one is not None}
 
 
 def get_default_nowrap_functions() -> set[Any]:
-    """The attributes whose value the inherited handler hands out as it is stored."""
+    """The attributes whose value the inherited handler hands out as it is stored, as a set.
+
+    >>> import rushlight as torch
+    >>> type(torch.overrides.get_default_nowrap_functions())
+    <class 'set'>
+    """
     return set(UNCONVERTED)
 
 
@@ -215,5 +274,12 @@ def resolve_name(f: Any) -> str | None:
 
 
 def is_tensor_method_or_property(func: Any) -> bool:
-    """Whether a function that a handler was given is a method or property of Tensor."""
+    """Whether a function that a handler was given is a method or property of Tensor.
+
+    >>> import rushlight as torch
+    >>> torch.overrides.is_tensor_method_or_property(torch.Tensor.add)
+    True
+    >>> torch.overrides.is_tensor_method_or_property(torch.add)
+    False
+    """
     return func in _listed()[0][Tensor] or getattr(func, "__name__", "") == "__get__"

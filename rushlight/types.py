@@ -20,15 +20,30 @@ class _Symbolic:
 
 
 class SymInt(_Symbolic):
-    """No integer is one, and none can be made."""
+    """No integer is one, and none can be made.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.ones(2).shape[0], torch.SymInt)
+    False
+    """
 
 
 class SymFloat(_Symbolic):
-    """No number is one, and none can be made."""
+    """No number is one, and none can be made.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.ones(1).item(), torch.SymFloat)
+    False
+    """
 
 
 class SymBool(_Symbolic):
-    """No truth value is one, and none can be made."""
+    """No truth value is one, and none can be made.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.equal(torch.ones(1), torch.ones(1)), torch.SymBool)
+    False
+    """
 
 
 __all__ = ["Device", "FileLike", "Number", "Storage"]

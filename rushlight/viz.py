@@ -11,7 +11,13 @@ from .core.errors import fail
 
 
 def available() -> bool:
-    """Whether matplotlib is installed; it is not loaded to find out."""
+    """Whether matplotlib is installed; it is not loaded to find out.
+
+    >>> import rushlight as torch
+    >>> import importlib.util
+    >>> torch.viz.available() == (importlib.util.find_spec("matplotlib") is not None)
+    True
+    """
     return importlib.util.find_spec("matplotlib") is not None
 
 

@@ -22,7 +22,11 @@ CACHE = _Cache()
 
 
 def clear_autocast_cache() -> None:
-    """Forget the weights that were cast."""
+    """Forget the weights that were cast.
+
+    >>> import rushlight as torch
+    >>> torch.clear_autocast_cache()
+    """
     CACHE.kept.clear()
 
 

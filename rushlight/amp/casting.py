@@ -94,13 +94,23 @@ def _warn(text: str) -> None:
 
 
 def autocast_increment_nesting() -> int:
-    """Enter a region by hand; the depth."""
+    """Enter a region by hand; the depth.
+
+    >>> import rushlight as torch
+    >>> torch.autocast_increment_nesting(), torch.autocast_decrement_nesting()
+    (1, 0)
+    """
     CACHE.depth += 1
     return CACHE.depth
 
 
 def autocast_decrement_nesting() -> int:
-    """Leave a region by hand; the outermost forgets the weights that were cast."""
+    """Leave a region by hand; the outermost forgets the weights that were cast.
+
+    >>> import rushlight as torch
+    >>> torch.autocast_increment_nesting(), torch.autocast_decrement_nesting()
+    (1, 0)
+    """
     CACHE.depth -= 1
     if CACHE.depth == 0:
         clear_autocast_cache()
@@ -129,7 +139,13 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 
 def is_autocast_cpu_enabled() -> bool:
-    """Whether this thread is inside an enabled region for the CPU."""
+    """Whether this thread is inside an enabled region for the CPU.
+
+    >>> import rushlight as torch
+    >>> with torch.autocast("cpu"):
+    ...     torch.is_autocast_cpu_enabled()
+    True
+    """
     return bool(STATE.autocast)
 
 
@@ -162,7 +178,12 @@ def get_autocast_dtype(device_type: str) -> rl.dtype:
 
 
 def get_autocast_cpu_dtype() -> rl.dtype:
-    """The data type of the fast ops on the CPU."""
+    """The data type of the fast ops on the CPU.
+
+    >>> import rushlight as torch
+    >>> torch.get_autocast_cpu_dtype()
+    torch.bfloat16
+    """
     return get_autocast_dtype("cpu")
 
 
@@ -207,7 +228,24 @@ def custom_fwd(
 
 
 def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Any:
-    """Decorate an autograd function's `backward`: it runs under the `forward`'s autocast."""
+    """Decorate an autograd function's `backward`: it runs under the `forward`'s autocast.
+
+    >>> import rushlight as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type="cpu")
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type="cpu")
+    ...     def backward(ctx, g):
+    ...         return 2 * g
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor([2.])
+    """
     if bwd is None:
         return functools.partial(custom_bwd, device_type=device_type)
     wrapped: Callable[..., Any] = bwd

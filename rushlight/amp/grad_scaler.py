@@ -14,7 +14,12 @@ from ..core.state import STATE
 
 
 class OptState(Enum):
-    """How far a step has come since the last `update`."""
+    """How far a step has come since the last `update`.
+
+    >>> from rushlight.amp.grad_scaler import OptState
+    >>> [state.name for state in OptState]
+    ['READY', 'UNSCALED', 'STEPPED']
+    """
 
     READY = 0
     UNSCALED = 1

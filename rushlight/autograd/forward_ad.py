@@ -41,7 +41,15 @@ def enter_dual_level() -> int:
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """End the level: tensors made in it lose their tangents."""
+    """End the level: tensors made in it lose their tangents.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import forward_ad
+    >>> level = forward_ad.enter_dual_level()
+    >>> forward_ad.make_dual(torch.ones(1), torch.ones(1)) is not None
+    True
+    >>> forward_ad.exit_dual_level()
+    """
     found = _current()
     if found is None:
         raise RuntimeError("Dual level must be a positive number.")

@@ -19,7 +19,25 @@ from .transforms import jvp
 
 
 class GradcheckError(RuntimeError):
-    """A gradient that differences of the function do not confirm."""
+    """A gradient that differences of the function do not confirm.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd.gradcheck import GradcheckError
+    >>> class Wrong(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return 3 * g
+    >>> x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    >>> try:
+    ...     torch.autograd.gradcheck(Wrong.apply, (x,))
+    ... except GradcheckError:
+    ...     print("the gradient is wrong")
+    the gradient is wrong
+    """
 
     __module__ = "rushlight.autograd.gradcheck"
 

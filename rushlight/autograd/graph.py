@@ -354,6 +354,13 @@ class GradientEdge(NamedTuple):
     """Where a gradient enters a node: the node, which of its outputs, and whose gradient it is.
 
     Stands for its tensor in `grad` and `backward`.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> y = 2 * x
+    >>> edge = torch.autograd.graph.get_gradient_edge(y)
+    >>> torch.autograd.grad((y * y).sum(), edge)
+    (tensor([4., 4.]),)
     """
 
     node: Any

@@ -203,7 +203,15 @@ class set_detect_anomaly(Mode):
 
 
 class detect_anomaly(set_detect_anomaly):
-    """`set_detect_anomaly(True)` for a block, and a warning that it slows things down."""
+    """`set_detect_anomaly(True)` for a block, and a warning that it slows things down.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     with torch.autograd.detect_anomaly():
+    ...         torch.is_anomaly_enabled()
+    True
+    """
 
     def __init__(self, check_nan: bool = True) -> None:
         self.saved = STATE.anomaly, STATE.anomaly_check_nan
@@ -244,7 +252,12 @@ class set_multithreading_enabled(set_grad_enabled):
 
 
 def is_multithreading_enabled() -> bool:
-    """What `set_multithreading_enabled` has set."""
+    """What `set_multithreading_enabled` has set.
+
+    >>> import rushlight as torch
+    >>> torch.autograd.is_multithreading_enabled()
+    True
+    """
     return STATE.threads
 
 

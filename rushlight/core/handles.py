@@ -30,6 +30,15 @@ class RemovableHandle:
 
     `id` is the hook's key, unique over all tables, so that sets of ids can mark hooks. What stands
     in `extra_dict` (a table or a list of them) under that key goes with it.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.ReLU()
+    >>> handle = layer.register_forward_hook(lambda module, args, y: y + 1)
+    >>> layer(torch.zeros(1))
+    tensor([1.])
+    >>> handle.remove()
+    >>> layer(torch.zeros(1))
+    tensor([0.])
     """
 
     _numbers = itertools.count()

@@ -24,7 +24,12 @@ LEAST = 1 << 20  # bytes of a tensor worth listing
 
 
 class OutOfMemoryError(RuntimeError, MemoryError):
-    """Memory that could not be had: torch's RuntimeError and Python's MemoryError at once."""
+    """Memory that could not be had: torch's RuntimeError and Python's MemoryError at once.
+
+    >>> import rushlight as torch
+    >>> [issubclass(torch.OutOfMemoryError, kind) for kind in (RuntimeError, MemoryError)]
+    [True, True]
+    """
 
 
 def shortage(error: BaseException, shape: Sequence[int] | None = None, kind: Any = None) -> Any:

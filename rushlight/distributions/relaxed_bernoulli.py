@@ -16,7 +16,14 @@ __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
 
 class LogitRelaxedBernoulli(SuccessProbability, Distribution):
-    """(logits + logistic noise) / temperature (Maddison and others, 2017)."""
+    """(logits + logistic noise) / temperature (Maddison and others, 2017).
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.relaxed_bernoulli import LogitRelaxedBernoulli
+    >>> draw = LogitRelaxedBernoulli(torch.tensor(0.5), probs=torch.tensor([0.3, 0.9])).rsample()
+    >>> draw.shape
+    torch.Size([2])
+    """
 
     arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     support: Any = constraints.real

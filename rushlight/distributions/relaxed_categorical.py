@@ -17,7 +17,14 @@ __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 
 
 class ExpRelaxedCategorical(Distribution):
-    """log softmax of (logits + Gumbel noise) / temperature (Maddison and others, 2017)."""
+    """log softmax of (logits + Gumbel noise) / temperature (Maddison and others, 2017).
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.relaxed_categorical import ExpRelaxedCategorical
+    >>> draw = ExpRelaxedCategorical(torch.tensor(0.5), probs=torch.tensor([0.2, 0.8])).rsample()
+    >>> draw.exp().sum()
+    tensor(1.0000)
+    """
 
     arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support: Any = constraints.real_vector

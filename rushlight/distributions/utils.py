@@ -20,7 +20,12 @@ EULER = 0.57721566490153286
 def broadcast_all(*values: Any) -> tuple[Any, ...]:
     """Numbers and tensors as tensors of one shape; numbers take the first tensor's type.
 
-    Raises ValueError for anything else.
+    Raises: ValueError for anything else.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import broadcast_all
+    >>> broadcast_all(torch.zeros(2), 1.0)
+    (tensor([0., 0.]), tensor([1., 1.]))
     """
     if not all(isinstance(v, (rl.Tensor, Number)) for v in values):
         raise ValueError(
@@ -49,24 +54,54 @@ _standard_normal, _sum_rightmost = standard_normal, sum_rightmost  # as programs
 
 
 def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
-    """Probabilities of log-odds (binary) or of unnormalised log-probabilities (last dimension)."""
+    """Probabilities of log-odds (binary) or of unnormalised log-probabilities (last dimension).
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import logits_to_probs
+    >>> logits_to_probs(torch.zeros(4)), logits_to_probs(torch.zeros(1), is_binary=True)
+    (tensor([0.2500, 0.2500, 0.2500, 0.2500]), tensor([0.5000]))
+    """
     return rl.sigmoid(logits) if is_binary else rl.softmax(logits, -1)
 
 
 def clamp_probs(probs: Any) -> Any:
-    """Probabilities kept one rounding away from 0 and 1."""
+    """Probabilities kept one rounding away from 0 and 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import clamp_probs
+    >>> clamp_probs(torch.tensor([0.0, 0.5, 1.0])) > 0
+    tensor([True, True, True])
+    """
     eps = rl.finfo(probs.dtype).eps
     return probs.clamp(min=eps, max=1 - eps)
 
 
 def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
-    """The log-odds (binary) or log-probabilities of probabilities."""
+    """The log-odds (binary) or log-probabilities of probabilities.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import probs_to_logits
+    >>> probs_to_logits(torch.tensor([0.5, 0.75]), is_binary=True)
+    tensor([0.0000, 1.0986])
+    """
     held = clamp_probs(probs)
     return rl.log(held) - rl.log1p(-held) if is_binary else rl.log(held)
 
 
 class _Lazy:
-    """A property that is computed once, and then is a plain attribute."""
+    """A property that is computed once, and then is a plain attribute.
+
+    >>> from rushlight.distributions.utils import lazy_property
+    >>> class Square:
+    ...     @lazy_property
+    ...     def area(self):
+    ...         print("computed")
+    ...         return 4.0
+    >>> square = Square()
+    >>> square.area, square.area
+    computed
+    (4.0, 4.0)
+    """
 
     def __init__(self, wrapped: Callable[[Any], Any]) -> None:
         self.wrapped = wrapped
@@ -136,7 +171,14 @@ class SuccessProbability(ProbabilityOrLogits):
 
 
 def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
-    """A lower triangle filled, row by row, from the last dimension."""
+    """A lower triangle filled, row by row, from the last dimension.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import vec_to_tril_matrix
+    >>> vec_to_tril_matrix(torch.tensor([1, 3, 4]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
     n = round((-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag)
               * (diag + 1)) ** 0.5) / 2)  # fmt: skip
     if vec.shape[-1] != _triangle_size(n, diag):
@@ -155,7 +197,13 @@ def _triangle_size(n: int, diag: int) -> int:
 
 
 def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
-    """The lower triangle, row by row."""
+    """The lower triangle (*, n, n), row by row, as (*, k); diag: where it ends, as in `torch.tril`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions.utils import tril_matrix_to_vec
+    >>> tril_matrix_to_vec(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 3, 4])
+    """
     n = mat.shape[-1]
     if diag < -n or diag >= n:
         raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")

@@ -19,7 +19,12 @@ __all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_sto
 
 
 class StorageBase:
-    """What storages of bytes have in common, for `isinstance`."""
+    """What storages of bytes have in common, for `isinstance`.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.ones(1).untyped_storage(), torch.StorageBase)
+    True
+    """
 
 
 class UntypedStorage(StorageBase):

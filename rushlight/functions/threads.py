@@ -92,12 +92,27 @@ def get_num_threads() -> int:
 
 
 def set_num_interop_threads(int: Any) -> None:
-    """Remember the number, for programs that set it: operations run one after the other here."""
+    """Remember the number, for programs that set it: operations run one after the other here.
+
+    Raises: RuntimeError for a number below 1.
+
+    >>> import rushlight as torch
+    >>> before = torch.get_num_interop_threads()
+    >>> torch.set_num_interop_threads(2)
+    >>> torch.get_num_interop_threads()
+    2
+    >>> torch.set_num_interop_threads(before)
+    """
     _chosen["interop"] = _checked("set_num_interop_threads", int)
 
 
 def get_num_interop_threads() -> int:
-    """The number last given to `set_num_interop_threads`, at first the number of cores."""
+    """The number last given to `set_num_interop_threads`, at first the number of cores.
+
+    >>> import rushlight as torch
+    >>> torch.get_num_interop_threads() >= 1
+    True
+    """
     return _chosen.get("interop") or os.cpu_count() or 1
 
 

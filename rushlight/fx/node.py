@@ -21,7 +21,12 @@ OPCODES = frozenset({
 
 
 def map_aggregate(value: Any, change: Callable[[Any], Any]) -> Any:
-    """`change` of everything inside tuples, lists, dictionaries and slices."""
+    """`change` of everything inside tuples, lists, dictionaries and slices.
+
+    >>> from rushlight.fx.node import map_aggregate
+    >>> map_aggregate([1, (2, {"a": 3})], lambda x: 10 * x)
+    [10, (20, {'a': 30})]
+    """
     if isinstance(value, tuple):
         parts = [map_aggregate(one, change) for one in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)

@@ -18,7 +18,15 @@ __all__ = ["Attribute", "Proxy", "TraceError"]
 
 
 class TraceError(ValueError):
-    """The function asks for a value, and there is none while it is traced."""
+    """The function asks for a value, and there is none while it is traced.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.fx.symbolic_trace(lambda x: x if x.sum() > 0 else -x)
+    ... except torch.fx.proxy.TraceError:
+    ...     print("the way depends on a value")
+    the way depends on a value
+    """
 
 
 class Proxy:
@@ -90,7 +98,13 @@ class Proxy:
 
 
 class Attribute(Proxy):
-    """`x.name` before it is known whether it will be called (a method) or used (a value)."""
+    """`x.name` before it is known whether it will be called (a method) or used (a value).
+
+    >>> import rushlight as torch
+    >>> graph = torch.fx.symbolic_trace(lambda x: x.T + x.relu())
+    >>> [node.op for node in graph.graph.nodes]
+    ['placeholder', 'call_method', 'call_function', 'call_function', 'output']
+    """
 
     def __init__(self, root: Proxy, attr: str) -> None:
         self.root, self.attr, self.tracer = root, attr, root.tracer

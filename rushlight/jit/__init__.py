@@ -21,7 +21,13 @@ _is = isinstance
 
 
 class TracerWarning(Warning):
-    """What programs filter that trace; tracing here runs the program as it is and never warns."""
+    """What programs filter that trace; tracing here runs the program as it is and never warns.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", category=torch.jit.TracerWarning)
+    ...     net = torch.jit.trace(torch.nn.ReLU(), torch.zeros(2))
+    """
 
 
 class ScriptModule(rl.nn.Module):
@@ -58,11 +64,21 @@ class ScriptModule(rl.nn.Module):
 
 
 class RecursiveScriptModule(ScriptModule):
-    """What `script` makes of a module."""
+    """What `script` makes of a module.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.jit.script(torch.nn.ReLU()), torch.jit.RecursiveScriptModule)
+    True
+    """
 
 
 class TopLevelTracedModule(ScriptModule):
-    """What `trace` makes of a module; it prints under the name of the class that was traced."""
+    """What `trace` makes of a module; it prints under the name of the class that was traced.
+
+    >>> import rushlight as torch
+    >>> torch.jit.trace(torch.nn.ReLU(), torch.zeros(2))
+    ReLU(original_name=ReLU)
+    """
 
     def _get_name(self) -> str:
         return self.original_name
@@ -132,7 +148,13 @@ def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> A
 
 
 def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-    """`script(mod)`; the example inputs are not needed."""
+    """`script(mod)`; the example inputs are not needed.
+
+    >>> import rushlight as torch
+    >>> net = torch.jit.trace_module(torch.nn.ReLU(), {"forward": torch.zeros(2)})
+    >>> net(torch.tensor([-1.0, 1.0]))
+    tensor([0., 1.])
+    """
     return script(mod)
 
 
@@ -168,7 +190,16 @@ def load(f: Any, map_location: Any = None, **kwargs: Any) -> Any:
 
 
 def _unchanged(fn: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """The function itself, or a decorator that returns it."""
+    """The function itself, or a decorator that returns it.
+
+    >>> import rushlight as torch
+    >>> class Net(torch.nn.Module):
+    ...     @torch.jit.export
+    ...     def double(self, x):
+    ...         return 2 * x
+    >>> torch.jit.script(Net()).double(torch.ones(1))
+    tensor([2.])
+    """
     return fn if callable(fn) else lambda given: given
 
 
@@ -187,13 +218,25 @@ def freeze(mod: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def optimize_for_inference(mod: Any, *args: Any, **kwargs: Any) -> Any:
-    """The module itself."""
+    """The module itself: `torch.compile` is what makes it faster.
+
+    >>> import rushlight as torch
+    >>> net = torch.jit.script(torch.nn.ReLU())
+    >>> torch.jit.optimize_for_inference(net) is net
+    True
+    """
     return mod
 
 
 @contextlib.contextmanager
 def optimized_execution(should_optimize: bool) -> Iterator[None]:
-    """Run the block."""
+    """Run the block; whether it should be optimised changes nothing.
+
+    >>> import rushlight as torch
+    >>> with torch.jit.optimized_execution(False):
+    ...     print(torch.ones(1))
+    tensor([1.])
+    """
     yield
 
 
@@ -211,6 +254,14 @@ def interface(obj: type) -> type:
     """A class whose methods say what others have; scripted code asks for it, and here it is itself.
 
     Raises: RuntimeError for what is no class.
+
+    >>> import rushlight as torch
+    >>> @torch.jit.interface
+    ... class Doubles:
+    ...     def double(self, x: torch.Tensor) -> torch.Tensor:
+    ...         ...
+    >>> Doubles.__name__
+    'Doubles'
     """
     if not _is(obj, type):
         raise RuntimeError("interface must be applied to a class")
@@ -218,7 +269,12 @@ def interface(obj: type) -> type:
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
-    """Python's isinstance."""
+    """Python's isinstance; unlike torch's it refuses generics such as `list[int]` (TypeError).
+
+    >>> import rushlight as torch
+    >>> torch.jit.isinstance(3, int)
+    True
+    """
     return _is(obj, target_type)
 
 
@@ -253,7 +309,12 @@ def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def wait(future: Any) -> Any:
-    """The result of a `fork`."""
+    """The result of a `fork`.
+
+    >>> import rushlight as torch
+    >>> torch.jit.wait(torch.jit.fork(torch.add, torch.ones(1), 2))
+    tensor([3.])
+    """
     return future.wait()
 
 

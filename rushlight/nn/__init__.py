@@ -157,7 +157,14 @@ from . import modules, parallel, parameter  # isort: skip  (they need the layers
 
 
 def factory_kwargs(kwargs: dict | None) -> dict:
-    """The device, dtype and memory_format among `kwargs`, as a layer's constructor takes them."""
+    """The device, dtype and memory_format among `kwargs`, as a layer's constructor takes them.
+
+    Raises: TypeError for other names, or one that is given twice.
+
+    >>> import rushlight as torch
+    >>> torch.nn.factory_kwargs({"dtype": torch.float64})
+    {'dtype': torch.float64}
+    """
     if kwargs is None:
         return {}
     names = {"device", "dtype", "memory_format"}

@@ -25,7 +25,16 @@ def _renumbered(modules: Iterable[Module]) -> dict[str, Module]:
 
 
 class Container(Module):
-    """torch's deprecated container of keyword modules."""
+    """torch's deprecated container of keyword modules.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.nn.Container(first=torch.nn.ReLU())
+    Container(
+      (first): ReLU()
+    )
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__()

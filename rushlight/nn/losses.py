@@ -159,7 +159,15 @@ class NLLLoss(_WeightedLoss):
 
 
 class NLLLoss2d(NLLLoss):
-    """The old name of NLLLoss for images."""
+    """The old name of NLLLoss for images: warns so.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     loss_fn = torch.nn.NLLLoss2d()
+    >>> loss_fn(torch.log(torch.full((1, 2, 3, 3), 0.5)), torch.zeros(1, 3, 3, dtype=torch.long))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,

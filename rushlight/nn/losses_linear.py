@@ -12,7 +12,12 @@ from .module import Module
 
 @dataclass
 class LinearCrossEntropyOptions:
-    """torch's options for chunked computation; accepted, and without effect here."""
+    """torch's options for chunked computation; accepted, and without effect here.
+
+    >>> import rushlight as torch
+    >>> torch.nn.LinearCrossEntropyOptions().chunking_method
+    'auto'
+    """
 
     allow_retain_graph: bool = False
     batch_chunk_size: int | None = None

@@ -172,7 +172,17 @@ def _runs(function: Any, frame: Any) -> bool:
 
 
 class UninitializedTensorMixin:
-    """A tensor whose shape is not known yet: only its dtype, device and `materialize` work."""
+    """A tensor whose shape is not known yet: only its dtype, device and `materialize` work.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.parameter import UninitializedTensorMixin
+    >>> layer = torch.nn.LazyLinear(2)
+    >>> isinstance(layer.weight, UninitializedTensorMixin)
+    True
+    >>> layer.weight.materialize((2, 3))
+    >>> layer.weight.shape
+    torch.Size([2, 3])
+    """
 
     __slots__ = ()
     cls_to_become: Any = None
@@ -336,5 +346,11 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
 
 def is_lazy(tensor: Any) -> bool:
-    """Whether a tensor has no shape yet."""
+    """Whether a tensor has no shape yet.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.parameter import is_lazy
+    >>> is_lazy(torch.nn.LazyLinear(2).weight), is_lazy(torch.nn.Linear(1, 2).weight)
+    (True, False)
+    """
     return isinstance(tensor, UninitializedTensorMixin)

@@ -14,7 +14,13 @@ from .parameter import Parameter
 
 
 class RNNCellBase(Module):
-    """The weights of a cell with `num_chunks` gates."""
+    """The weights of a cell with `num_chunks` gates.
+
+    >>> import rushlight as torch
+    >>> cell = torch.nn.RNNCellBase(2, 3, bias=True, num_chunks=4)
+    >>> cell.weight_ih.shape, cell.weight_hh.shape
+    (torch.Size([12, 2]), torch.Size([12, 3]))
+    """
 
     __constants__ = ["input_size", "hidden_size", "bias"]
 

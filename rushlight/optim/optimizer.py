@@ -65,12 +65,28 @@ def type_name(value: object) -> str:
 
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before every step of every optimiser."""
+    """Call `hook(optimizer, args, kwargs)` before every step of every optimiser; its handle.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.optimizer import register_optimizer_step_pre_hook
+    >>> handle = register_optimizer_step_pre_hook(lambda opt, args, kwargs: print("a step"))
+    >>> torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))]).step()
+    a step
+    >>> handle.remove()
+    """
     return attached(_global_pre_hooks, hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after every step of every optimiser."""
+    """Call `hook(optimizer, args, kwargs)` after every step of every optimiser; its handle.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.optimizer import register_optimizer_step_post_hook
+    >>> handle = register_optimizer_step_post_hook(lambda opt, args, kwargs: print("done"))
+    >>> torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))]).step()
+    done
+    >>> handle.remove()
+    """
     return attached(_global_post_hooks, hook)
 
 

@@ -23,7 +23,15 @@ def _check_decay(decay: float) -> None:
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable:
-    """An `avg_fn` for `AveragedModel`: decay * average + (1 - decay) * value."""
+    """An `avg_fn` for `AveragedModel`: decay * average + (1 - decay) * value.
+
+    Raises: ValueError unless 0 <= decay <= 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.swa_utils import get_ema_avg_fn
+    >>> get_ema_avg_fn(0.75)(torch.tensor(1.0), torch.tensor(3.0), 1)
+    tensor(1.5000)
+    """
     _check_decay(decay)
 
     @rl.no_grad()
@@ -34,7 +42,14 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable:
 
 
 def get_swa_avg_fn() -> Callable:
-    """An `avg_fn` for `AveragedModel`: the mean of all values so far."""
+    """An `avg_fn` for `AveragedModel`: the mean of all values so far.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.swa_utils import get_swa_avg_fn
+    >>> average = get_swa_avg_fn()
+    >>> average(torch.tensor(1.0), torch.tensor(4.0), 2)  # the third value
+    tensor(2.)
+    """
 
     @rl.no_grad()
     def swa_update(averaged_param, current_param, num_averaged):
@@ -44,7 +59,17 @@ def get_swa_avg_fn() -> Callable:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable:
-    """A `multi_avg_fn` for `AveragedModel`: moving averages, lists of tensors in place."""
+    """An `multi_avg_fn` for `AveragedModel`: moving averages, lists of tensors in place.
+
+    Raises: ValueError unless 0 <= decay <= 1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.swa_utils import get_ema_multi_avg_fn
+    >>> averages = [torch.tensor(1.0)]
+    >>> get_ema_multi_avg_fn(0.75)(averages, [torch.tensor(3.0)], 1)
+    >>> averages
+    [tensor(1.5000)]
+    """
     _check_decay(decay)
 
     @rl.no_grad()
@@ -59,7 +84,15 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable:
 
 
 def get_swa_multi_avg_fn() -> Callable:
-    """A `multi_avg_fn` for `AveragedModel`: the mean so far, lists of tensors in place."""
+    """A `multi_avg_fn` for `AveragedModel`: the mean so far, lists of tensors in place.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.swa_utils import get_swa_multi_avg_fn
+    >>> averages = [torch.tensor(1.0)]
+    >>> get_swa_multi_avg_fn()(averages, [torch.tensor(4.0)], 2)
+    >>> averages
+    [tensor(2.)]
+    """
 
     @rl.no_grad()
     def swa_update(averaged_params, current_params, num_averaged):
@@ -147,7 +180,15 @@ class AveragedModel(rl.nn.Module):
 
 @rl.no_grad()
 def update_bn(loader: Iterable, model: Any, device: Any = None) -> None:
-    """Recompute the running statistics of `model`'s batch norms in one pass over `loader`."""
+    """Recompute the running statistics of `model`'s batch norms in one pass over `loader`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.optim.swa_utils import update_bn
+    >>> net = torch.nn.Sequential(torch.nn.BatchNorm1d(1))
+    >>> update_bn([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0], [7.0]])], net)
+    >>> net[0].running_mean
+    tensor([4.])
+    """
     norms = (rl.nn.BatchNorm1d, rl.nn.BatchNorm2d, rl.nn.BatchNorm3d, rl.nn.SyncBatchNorm)
     layers = [module for module in model.modules() if isinstance(module, norms)]
     if not layers:
@@ -170,6 +211,18 @@ class SWALR(LRScheduler):
     """Anneal each group's learning rate to `swa_lr` over `anneal_epochs`, then keep it there.
 
     `anneal_strategy` is "cos" or "linear".
+
+    >>> import rushlight as torch
+    >>> opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> from rushlight.optim.swa_utils import SWALR
+    >>> scheduler = SWALR(opt, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     scheduler.step()
+    ...     rates += scheduler.get_last_lr()
+    >>> rates
+    [0.75, 0.5, 0.5]
     """
 
     def __init__(

@@ -9,7 +9,12 @@ from ..core.errors import fail
 
 
 class TableError(ValueError):
-    """A table that cannot be read or used as asked, with file, line and column where known."""
+    """A table that cannot be read or used as asked, with file, line and column where known.
+
+    >>> from rushlight import tabular
+    >>> issubclass(tabular.TableError, ValueError)
+    True
+    """
 
 
 class EmptyData(TableError):

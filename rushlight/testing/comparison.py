@@ -100,7 +100,13 @@ def assert_allclose(
     actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None,
     equal_nan: bool = True, msg: str = "",
 ) -> None:  # fmt: skip
-    """`assert_close` under its old name: data types and devices may differ, nan equals nan."""
+    """`assert_close` under its old name: data types and devices may differ, nan equals nan.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.testing.assert_allclose(torch.ones(1), torch.ones(1, dtype=torch.float64))
+    """
     warnings.warn(
         "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future"
         " release. Please use `torch.testing.assert_close()` instead.",

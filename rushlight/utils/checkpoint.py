@@ -41,7 +41,12 @@ _EARLY: dict[str, bool | None] = {"stop": None}
 
 
 class CheckpointError(RuntimeError):
-    """The second run of a checkpointed function did not do what the first one did."""
+    """The second run of a checkpointed function did not do what the first one did.
+
+    >>> from rushlight.utils.checkpoint import CheckpointError
+    >>> issubclass(CheckpointError, RuntimeError)
+    True
+    """
 
 
 _MORE = (
@@ -59,7 +64,15 @@ def _tensors(values: Any) -> list[Any]:
 
 
 class CheckpointFunction(rl.autograd.Function):
-    """Runs a function without recording it; backward runs it again and differentiates it."""
+    """Runs a function without recording it; backward runs it again and differentiates it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import CheckpointFunction
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> CheckpointFunction.apply(torch.exp, True, x).sum().backward()
+    >>> x.grad
+    tensor([2.7183, 2.7183])
+    """
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], keep_random: bool, *args: Any) -> Any:

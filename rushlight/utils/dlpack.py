@@ -51,5 +51,11 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
 
 def to_dlpack(tensor: Any) -> Any:
-    """A DLPack capsule of a tensor's memory."""
+    """A DLPack capsule of a tensor's memory, which another library, or `from_dlpack`, takes once.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([1.0, 2.0])
+    >>> torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x))
+    tensor([1., 2.])
+    """
     return tensor.__dlpack__()

@@ -25,6 +25,10 @@ class CheckpointPolicy(enum.Enum):
     """What becomes of an operator's result: kept for backward, or computed again there.
 
     MUST and PREFER are the same here; so are SAVE and CPU_OFFLOAD, since memory is the CPU's.
+
+    >>> from rushlight.utils.checkpoint import CheckpointPolicy
+    >>> [policy.name for policy in CheckpointPolicy][:4]
+    ['MUST_SAVE', 'PREFER_SAVE', 'MUST_RECOMPUTE', 'PREFER_RECOMPUTE']
     """
 
     MUST_SAVE = 0

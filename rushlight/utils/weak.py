@@ -156,6 +156,16 @@ class TensorWeakRef:
     """A weak reference to a tensor: called, the tensor, or None when it is gone.
 
     Raises: AssertionError for anything but a tensor.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.weak import TensorWeakRef
+    >>> x = torch.ones(1)
+    >>> found = TensorWeakRef(x)
+    >>> found() is x
+    True
+    >>> del x
+    >>> found() is None
+    True
     """
 
     ref: weakref.ref[rl.Tensor]

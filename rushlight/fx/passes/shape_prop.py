@@ -13,7 +13,14 @@ __all__ = ["ShapeProp", "TensorMetadata"]
 
 
 class TensorMetadata(NamedTuple):
-    """What is known of a tensor without its values."""
+    """What is known of a tensor without its values.
+
+    >>> import rushlight as torch
+    >>> graph = torch.fx.symbolic_trace(torch.nn.Linear(2, 3))
+    >>> y = torch.fx.passes.shape_prop.ShapeProp(graph).propagate(torch.zeros(4, 2))
+    >>> [node.meta["tensor_meta"].shape for node in graph.graph.nodes][-1]
+    torch.Size([4, 3])
+    """
 
     shape: Any
     dtype: Any

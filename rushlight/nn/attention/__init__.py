@@ -21,6 +21,10 @@ class SDPBackend(enum.IntEnum):
     """The ways of scaled_dot_product_attention that torch has names for.
 
     Here there is one, which stands for the two that torch has on a CPU: MATH, FLASH_ATTENTION.
+
+    >>> from rushlight.nn.attention import SDPBackend
+    >>> SDPBackend.MATH.name, len(SDPBackend.__members__)
+    ('MATH', 6)
     """
 
     ERROR = -1

@@ -12,9 +12,11 @@ __all__ = ["causal_upper_left", "causal_lower_right", "CausalVariant", "CausalBi
 
 
 class CausalVariant(enum.IntEnum):
-    """Where the diagonal of a mask that is not square begins.
+    """Where the diagonal of a mask that is not square begins, or ends: at the first, or last, key.
 
-    UPPER_LEFT: query i sees keys 0 to i. LOWER_RIGHT: the last query sees the last key.
+    >>> from rushlight.nn.attention.bias import CausalVariant
+    >>> [variant.name for variant in CausalVariant]
+    ['UPPER_LEFT', 'LOWER_RIGHT']
     """
 
     UPPER_LEFT = 1
@@ -83,6 +85,13 @@ def causal_upper_left(*size: int) -> CausalBias:
     """A causal mask whose diagonal begins at the first key. Shape: (rows, columns).
 
     Raises: AssertionError for another number of sizes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.bias import causal_upper_left
+    >>> q, k = torch.zeros(1, 2, 4), torch.zeros(1, 3, 4)
+    >>> mask = causal_upper_left(2, 3)  # the first query sees the first key alone
+    >>> torch.nn.functional.scaled_dot_product_attention(q, k, k, attn_mask=mask).shape
+    torch.Size([1, 2, 4])
     """
     return _of(CausalVariant.UPPER_LEFT, "causal_upper_left", size)
 
@@ -91,6 +100,13 @@ def causal_lower_right(*size: int) -> CausalBias:
     """A causal mask whose diagonal ends at the last key. Shape: (rows, columns).
 
     Raises: AssertionError for another number of sizes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.bias import causal_lower_right
+    >>> q, k = torch.zeros(1, 2, 4), torch.zeros(1, 3, 4)
+    >>> mask = causal_lower_right(2, 3)  # the last query sees all keys
+    >>> torch.nn.functional.scaled_dot_product_attention(q, k, k, attn_mask=mask).shape
+    torch.Size([1, 2, 4])
     """
     return _of(CausalVariant.LOWER_RIGHT, "causal_lower_right", size)
 

@@ -24,12 +24,28 @@ def of_places(function: Function, shape: Any, scores: Any = None) -> Any:
 
 
 def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
-    """A mask function that lets everything pass."""
+    """A mask function that lets everything pass.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import noop_mask
+    >>> noop_mask(*torch.tensor([0, 0, 1, 2])).item()
+    True
+    """
     return batch.new_ones(size=(), dtype=rl.bool)
 
 
 def and_masks(*mask_mods: Function) -> Function:
-    """The mask function that lets pass what all the given ones do."""
+    """The mask function that lets pass what all the given ones do.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import and_masks
+    >>> near = and_masks(lambda b, h, q, k: q >= k, lambda b, h, q, k: q - k < 2)
+    >>> places = torch.arange(3)
+    >>> near(places[0], places[0], places[:, None], places)
+    tensor([[ True, False, False],
+            [ True,  True, False],
+            [False,  True,  True]])
+    """
 
     def both(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
         found = b.new_ones((), dtype=rl.bool)
@@ -41,7 +57,17 @@ def and_masks(*mask_mods: Function) -> Function:
 
 
 def or_masks(*mask_mods: Function) -> Function:
-    """The mask function that lets pass what one of the given ones does."""
+    """The mask function that lets pass what one of the given ones does.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import or_masks
+    >>> mask = or_masks(lambda b, h, q, k: q >= k, lambda b, h, q, k: k < 2)  # a prefix of two
+    >>> places = torch.arange(3)
+    >>> mask(places[0], places[0], places[:, None], places)
+    tensor([[ True,  True, False],
+            [ True,  True, False],
+            [ True,  True,  True]])
+    """
 
     def either(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
         found = b.new_zeros((), dtype=rl.bool)
@@ -90,6 +116,11 @@ class BlockMask:
     `kv_num_blocks` (B, H, rows) and `kv_indices` (B, H, rows, columns) list the blocks that are
     reached in part (all, where `full_kv_num_blocks` is None), `full_...` those that are whole,
     `q_...` the same by columns.
+
+    >>> from rushlight.nn.attention.flex_attention import create_block_mask
+    >>> causal = lambda b, h, q, k: q >= k
+    >>> create_block_mask(causal, None, None, 256, 256, device="cpu").shape
+    (1, 1, 256, 256)
     """
 
     def __init__(

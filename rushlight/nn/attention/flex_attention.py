@@ -30,14 +30,30 @@ assert _DEFAULT_SPARSE_BLOCK_SIZE
 
 
 class AuxRequest(NamedTuple):
-    """What `flex_attention` is to return beside its output."""
+    """What `flex_attention` is to return beside its output.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import AuxRequest, flex_attention
+    >>> q = torch.zeros(1, 1, 2, 4)
+    >>> y, more = flex_attention(q, q, q, return_aux=AuxRequest(lse=True))
+    >>> more.lse
+    tensor([[[0.6931, 0.6931]]])
+    """
 
     lse: bool = False
     max_scores: bool = False
 
 
 class AuxOutput(NamedTuple):
-    """What `flex_attention` returned beside its output."""
+    """What `flex_attention` returned beside its output.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import AuxRequest, flex_attention
+    >>> q = torch.zeros(1, 1, 2, 4)
+    >>> more = flex_attention(q, q, q, return_aux=AuxRequest(lse=True))[1]
+    >>> type(more).__name__, more.lse.shape, more.max_scores
+    ('AuxOutput', torch.Size([1, 1, 2]), None)
+    """
 
     lse: Any = None
     max_scores: Any = None

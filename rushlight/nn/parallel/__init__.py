@@ -46,13 +46,24 @@ def data_parallel(
     dim: int = 0,
     module_kwargs: Any = None,
 ) -> Any:
-    """Call `module` on `inputs`."""
+    """Call `module` on `inputs`: there is one device, so nothing is split.
+
+    >>> import rushlight as torch
+    >>> torch.nn.parallel.data_parallel(torch.nn.ReLU(), torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     return module(*inputs, **(module_kwargs or {}))
 
 
 def replicate(network: Any, devices: Any, detach: bool = False) -> list[Any]:
-    """One network for each device: the same one, for there is one device."""
+    """One network for each device: the same one, for there is one device.
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.ReLU()
+    >>> torch.nn.parallel.replicate(net, [0])[0] is net
+    True
+    """
     return [network for _ in devices]
 
 

@@ -41,6 +41,15 @@ class DistributedDataParallel(Module, _Join.Joinable):
     Raises RuntimeError when the modules differ between processes, naming rank and parameter;
     when no parameter needs gradients; in forward, when the last backward left some out.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    >>> net(torch.ones(3, 2)).mean().backward()  # gradients are the mean over processes
+    >>> net.module.weight.grad
+    tensor([[1., 1.]])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(

@@ -8,7 +8,12 @@ import rushlight as rl
 
 
 def scatter(inputs: Any, target_gpus: Any, dim: int = 0) -> Any:
-    """Split every tensor in `inputs` into one part for each target."""
+    """Split every tensor in `inputs` into one part for each target.
+
+    >>> import rushlight as torch
+    >>> torch.nn.parallel.scatter(torch.arange(4), ["cpu", "cpu"])
+    (tensor([0, 1]), tensor([2, 3]))
+    """
     count = len(target_gpus)
     if isinstance(inputs, rl.Tensor):
         return tuple(inputs.chunk(count, dim))
@@ -22,5 +27,10 @@ def scatter(inputs: Any, target_gpus: Any, dim: int = 0) -> Any:
 
 
 def gather(outputs: Any, target_device: Any, dim: int = 0) -> Any:
-    """Put the parts that scatter made together again."""
+    """Put the parts that scatter made together again.
+
+    >>> import rushlight as torch
+    >>> torch.nn.parallel.gather([torch.tensor([0, 1]), torch.tensor([2, 3])], "cpu")
+    tensor([0, 1, 2, 3])
+    """
     return rl.cat(list(outputs), dim)

@@ -8,7 +8,14 @@ import rushlight as rl
 
 
 def norm_except_dim(v: Any, dim: int) -> Any:
-    """The norm over all dimensions but `dim`, which keeps its size; over all for -1."""
+    """The norm over all dimensions but `dim`, which keeps its size; over all for -1.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils.weight_norm import norm_except_dim
+    >>> norm_except_dim(torch.tensor([[3.0, 4.0], [6.0, 8.0]]), 0)
+    tensor([[ 5.],
+            [10.]])
+    """
     if dim == -1:
         return (v * v).sum().sqrt()
     others = [d for d in range(v.dim()) if d != dim]

@@ -115,7 +115,19 @@ class BasePruningMethod(ABC):
 
 
 class PruningContainer(BasePruningMethod):
-    """Several methods, one after another, on one parameter."""
+    """Several methods, one after another, on one parameter.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> layer = torch.nn.Linear(4, 1, bias=False)
+    >>> prune.l1_unstructured(layer, "weight", amount=1)
+    Linear(in_features=4, out_features=1, bias=False)
+    >>> prune.l1_unstructured(layer, "weight", amount=1)  # of those that are left
+    Linear(in_features=4, out_features=1, bias=False)
+    >>> hook = next(iter(layer._forward_pre_hooks.values()))
+    >>> type(hook).__name__, len(hook), int((layer.weight == 0).sum())
+    ('PruningContainer', 2, 2)
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[Any, ...] = ()
@@ -201,7 +213,13 @@ def _on_top(method: Any, module: Any, name: str) -> Any:
 
 
 class Identity(BasePruningMethod):
-    """Prunes nothing: a mask of ones, to be pruned further."""
+    """Prunes nothing: a mask of ones, to be pruned further.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> prune.Identity().prune(torch.tensor([1.0, -2.0]))
+    tensor([ 1., -2.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -239,7 +257,13 @@ def _check_amount(amount: Any) -> None:
 
 
 class RandomUnstructured(_ByAmount):
-    """Prunes single numbers at random."""
+    """Prunes single numbers at random.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> int((prune.RandomUnstructured(amount=2).prune(torch.ones(5)) == 0).sum())
+    2
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -252,7 +276,13 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """Prunes the single numbers nearest to zero."""
+    """Prunes the single numbers nearest to zero.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> prune.L1Unstructured(amount=0.5).prune(torch.tensor([1.0, -2.0, 0.5, 3.0]))
+    tensor([ 0., -2.,  0.,  3.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -290,7 +320,13 @@ class _Structured(_ByAmount):
 
 
 class RandomStructured(_Structured):
-    """Prunes channels at random."""
+    """Prunes channels at random: `amount` of the slices along `dim`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> int((prune.RandomStructured(amount=1, dim=0).prune(torch.ones(3, 2)) == 0).sum())
+    2
+    """
 
     def __init__(self, amount: Any, dim: int = -1) -> None:
         super().__init__(amount)
@@ -305,7 +341,14 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prunes the channels of the smallest n-norm."""
+    """Prunes the channels of the smallest n-norm: `amount` of the slices along `dim`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> prune.LnStructured(amount=1, n=2, dim=0).prune(torch.tensor([[3.0, 4.0], [1.0, 1.0]]))
+    tensor([[3., 4.],
+            [0., 0.]])
+    """
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount)
@@ -322,7 +365,14 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prunes by a given mask."""
+    """Prunes by a given mask.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.utils import prune
+    >>> mask = torch.tensor([1, 0])
+    >>> prune.CustomFromMask(mask).prune(torch.tensor([3.0, 4.0]))
+    tensor([3., 0.])
+    """
 
     PRUNING_TYPE = "global"
 

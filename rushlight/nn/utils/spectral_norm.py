@@ -11,7 +11,13 @@ from .norms import as_matrix, normalized, power_iteration, transposed_dim
 
 
 class SpectralNorm:
-    """The forward pre-hook that divides the weight by its largest singular value."""
+    """The forward pre-hook that divides the weight by its largest singular value.
+
+    >>> import rushlight as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 1))
+    >>> type(next(iter(layer._forward_pre_hooks.values()))).__name__
+    'SpectralNorm'
+    """
 
     def __init__(
         self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12

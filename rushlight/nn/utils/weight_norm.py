@@ -10,7 +10,15 @@ from .norms import norm_except_dim, weight_from
 
 
 class WeightNorm:
-    """The forward pre-hook that computes the weight from its length and direction."""
+    """The forward pre-hook that computes the weight from its length and direction.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # there is a newer way
+    ...     layer = torch.nn.utils.weight_norm(torch.nn.Linear(2, 1))
+    >>> type(next(iter(layer._forward_pre_hooks.values()))).__name__
+    'WeightNorm'
+    """
 
     def __init__(self, name: str, dim: int | None) -> None:
         self.name = name

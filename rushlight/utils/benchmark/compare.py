@@ -17,7 +17,12 @@ _MARKS = (
 
 
 class Colorize(enum.Enum):
-    """Among which cells the fastest and the slowest are marked."""
+    """Among which cells the fastest and the slowest are marked.
+
+    >>> from rushlight.utils.benchmark import Colorize
+    >>> [kind.name for kind in Colorize]
+    ['NONE', 'COLUMNWISE', 'ROWWISE']
+    """
 
     NONE = "none"
     COLUMNWISE = "columnwise"

@@ -31,7 +31,12 @@ def select_unit(t: float) -> tuple[str, float]:
 
 
 def unit_to_english(u: str) -> str:
-    """The name of a unit: "us" is a "microsecond"."""
+    """The name of a unit: "us" is a "microsecond".
+
+    >>> from rushlight.utils.benchmark.measurement import unit_to_english
+    >>> unit_to_english("us")
+    'microsecond'
+    """
     return _UNITS[u][1]
 
 
@@ -50,7 +55,12 @@ def trim_sigfig(x: float, n: int) -> float:
 
 @dataclasses.dataclass(init=True, repr=False, eq=True, frozen=True)
 class TaskSpec:
-    """What is timed: the statement, and the words that tell it from others in a table."""
+    """What is timed: the statement, and the words that tell it from others in a table.
+
+    >>> from rushlight.utils.benchmark import TaskSpec
+    >>> TaskSpec(stmt="x + 1", setup="", label="addition", num_threads=2).title
+    'addition'
+    """
 
     stmt: str
     setup: str

@@ -19,7 +19,12 @@ timer = timeit.default_timer
 
 
 class Language(enum.Enum):
-    """What a statement is written in."""
+    """What a statement is written in.
+
+    >>> from rushlight.utils.benchmark import Language
+    >>> [language.name for language in Language]
+    ['PYTHON', 'CPP']
+    """
 
     PYTHON = 0
     CPP = 1
