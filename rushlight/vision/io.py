@@ -98,14 +98,38 @@ def load_pillow(path: str | os.PathLike[str], mode: str | None = None) -> Any:
 
 def _decode(data: bytes, source: str, mode: str | None) -> Any:
     with _explained(source, len(data), data[:512]):
-        image = pillow().open(io.BytesIO(data))
-        if image.width * image.height > PIXEL_LIMIT:
-            raise DataError(
-                f"{source}: {image.width}x{image.height} is too many pixels, "
-                f"the limit is {PIXEL_LIMIT}"
-            )
+        image = _opened(data, source)
         image.load()
         return image if mode is None else image.convert(mode)  # a plain Image, of this mode too
+
+
+def _opened(data: bytes, source: str) -> Any:
+    """The picture in a file's bytes, whose pixels are not decoded yet."""
+    image = pillow().open(io.BytesIO(data))
+    if image.width * image.height > PIXEL_LIMIT:
+        raise DataError(
+            f"{source}: {image.width}x{image.height} is too many pixels, the limit is {PIXEL_LIMIT}"
+        )
+    return image
+
+
+def load_deep(path: str | os.PathLike[str]) -> np.ndarray:
+    """The (H, W, 3) uint16 values of a PNG file in RGB with 16 bits a channel.
+
+    Raises: DataError as `load_pillow`, and for another kind of picture.
+    """
+    data, source = Path(path).read_bytes(), os.fspath(path)
+    halves = []
+    with _explained(source, len(data), data[:512]):
+        # Pillow keeps 8 of the 16 bits: the upper ones, or read in the other order the lower
+        for order in "RGB;16B", "RGB;16L":
+            image = _opened(data, source)
+            if image.format != "PNG" or any(tile[3] != "RGB;16B" for tile in image.tile):
+                raise DataError(f"{source}: not a PNG in RGB with 16 bits a channel")
+            image.tile = [(*tile[:3], order) for tile in image.tile]
+            image.load()
+            halves.append(np.array(image, np.uint16))
+    return halves[0] << 8 | halves[1]
 
 
 def read_file(path: str | os.PathLike[str]) -> rl.Tensor:

@@ -6,11 +6,14 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from rushlight.utils.download import Expected
 
 Files = Mapping[str, bytes]
 
@@ -61,3 +64,28 @@ def numbers(array: np.ndarray) -> bytes:
 def tree(folder: Path) -> set[str]:
     """The files below a folder."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@dataclass
+class Shop:
+    """What stands for the network: files by the last part of their address."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+
+    def download(self, url: str, path: Path, expected: Expected) -> Path:
+        assert url.startswith(("http://", "https://"))
+        self.asked.append(url.rpartition("/")[2])
+        self.expected.append(expected)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.files[self.asked[-1]])
+        return path
+
+    @classmethod
+    def serving(cls, monkeypatch: pytest.MonkeyPatch, *modules: Any) -> Shop:
+        """One that `modules` fetch from."""
+        shop = cls()
+        for module in modules:
+            monkeypatch.setattr(module, "download", shop.download)
+        return shop

@@ -9,7 +9,6 @@ import json
 import lzma
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,32 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rushlight.utils.download import Expected, file_digest
+from rushlight.utils.download import file_digest
 from rushlight.utils.errors import ArchiveError
 from rushlight.vision import datasets as sets
 from rushlight.vision.datasets import archives, arrays, mnist_kin
 from rushlight.vision.datasets.archives import Archive, fetch_from_drive, find_home, need
-from tests.vision.packing import matlab, numbers, picture, tar, tree, zipped
+from tests.vision.packing import Shop, matlab, numbers, picture, tar, tree, zipped
 from tests.vision.test_datasets import idx_bytes
 
 Made = Callable[[], dict[str, bytes]]
-
-
-@dataclass
-class Shop:
-    """What stands for the network: files by the last part of their address."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    expected: list[Expected] = field(default_factory=list)
-
-    def download(self, url: str, path: Path, expected: Expected) -> Path:
-        assert url.startswith(("http://", "https://"))
-        self.asked.append(url.rpartition("/")[2])
-        self.expected.append(expected)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.files[self.asked[-1]])
-        return path
 
 
 @pytest.fixture
@@ -51,10 +33,7 @@ def shop(tmp_path, monkeypatch):
     monkeypatch.delenv("RUSHLIGHT_DATA", raising=False)
     monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("RUSHLIGHT_OFFLINE", "1")
-    shop = Shop()
-    for module in (archives, arrays, mnist_kin):
-        monkeypatch.setattr(module, "download", shop.download)
-    return shop
+    return Shop.serving(monkeypatch, archives, arrays, mnist_kin)
 
 
 def plain(item: Any) -> list[Any]:
@@ -176,7 +155,7 @@ def test_a_set_is_fetched_once_and_found_again(tmp_path, monkeypatch, shop, name
 
 def test_every_set_that_can_be_fetched_is_fetched_in_a_test():
     own = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100"}  # in files of their own
-    others = {"CelebA", "StanfordCars", "VOCDetection", "Digits"}
+    others = {"CelebA", "StanfordCars", "VOCDetection", "Digits", "Middlebury2014Stereo"}
     kinds = {name: getattr(sets, name) for name in sets.__all__}
     fetching = {
         name

@@ -5,6 +5,7 @@ from .arrays import FER2013, SEMEION, STL10, SVHN, USPS, MovingMNIST
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .fake import FakeData
+from .flow import HD1K, FlyingChairs, FlyingThings3D, KittiFlow, Sintel
 from .folder import (
     IMG_EXTENSIONS,
     DatasetFolder,
@@ -38,6 +39,18 @@ from .scenes import (
     VOCDetection,
     VOCSegmentation,
 )
+from .stereo import (
+    CarlaStereo,
+    CREStereo,
+    ETH3DStereo,
+    FallingThingsStereo,
+    InStereo2k,
+    Kitti2012Stereo,
+    Kitti2015Stereo,
+    Middlebury2014Stereo,
+    SceneFlowStereo,
+    SintelStereo,
+)
 from .trees import Country211, EuroSAT, ImageNet
 from .vision import StandardTransform, VisionDataset
 from .wrapped import wrap_dataset_for_transforms_v2
@@ -46,8 +59,10 @@ __all__ = [
     "CIFAR10",
     "CIFAR100",
     "CLEVRClassification",
+    "CREStereo",
     "Caltech101",
     "Caltech256",
+    "CarlaStereo",
     "CelebA",
     "CocoAnnotations",
     "CocoCaptions",
@@ -57,20 +72,30 @@ __all__ = [
     "DatasetFolder",
     "Digits",
     "EMNIST",
+    "ETH3DStereo",
     "EuroSAT",
     "FER2013",
     "FGVCAircraft",
     "FakeData",
+    "FallingThingsStereo",
     "FashionMNIST",
     "Flowers102",
+    "FlyingChairs",
+    "FlyingThings3D",
     "Food101",
     "GTSRB",
+    "HD1K",
     "IMG_EXTENSIONS",
     "ImageFolder",
     "ImageNet",
     "Imagenette",
+    "InStereo2k",
     "KMNIST",
+    "Kitti2012Stereo",
+    "Kitti2015Stereo",
+    "KittiFlow",
     "MNIST",
+    "Middlebury2014Stereo",
     "MovingMNIST",
     "Omniglot",
     "OxfordIIITPet",
@@ -80,6 +105,9 @@ __all__ = [
     "STL10",
     "SUN397",
     "SVHN",
+    "SceneFlowStereo",
+    "Sintel",
+    "SintelStereo",
     "SplitWarning",
     "StandardTransform",
     "StanfordCars",
