@@ -42,7 +42,7 @@ def plan_gemm(gemm: Gemm, target: Any) -> Plan:
     for least, number in sorted((_least(shape, target), k) for k, shape in enumerate(shapes)):
         if least > best:
             break
-        for plan in _ways(shapes[number]):
+        for plan in _ways(shapes[number], target):
             cost = _cost(plan, target, best)
             if found is None or cost < best or (cost == best and number < first):
                 best, first, found = cost, number, plan
@@ -97,10 +97,10 @@ def _along(gemm: Gemm, type: Type, target: Any, swapped: bool) -> Iterator[Plan]
             yield Plan(gemm, type, swapped, True, rows, vectors)
 
 
-def _ways(shape: Plan) -> Iterator[Plan]:
+def _ways(shape: Plan, target: Any) -> Iterator[Plan]:
     """With and without copies, in passes and at once."""
     for way in [shape] if shape.inner else _with_copies(shape):
-        for cut in _cuts(way):
+        for cut in _cuts(way, target):
             yield _varied(way, cut=cut) if cut else way
 
 
@@ -154,7 +154,7 @@ def _cost(plan: Plan, target: Any, best: float) -> float:
     return cycles + _copy_cycles(plan)
 
 
-def _cuts(plan: Plan) -> tuple[int, ...]:
+def _cuts(plan: Plan, target: Any) -> tuple[int, ...]:
     """How many terms a pass may take; 0: all."""
     terms = plan.gemm.terms
     if _one_row(plan):
@@ -163,7 +163,8 @@ def _cuts(plan: Plan) -> tuple[int, ...]:
         return (0,)
     if plan.tiles[0] * plan.panels[0] < 4:
         return (0,)
-    part = KEPT_PART if in_rounds(plan.type) else PART
+    longer = in_rounds(plan.type) or (terms > LONG and _fed(target))
+    part = KEPT_PART if longer else PART
     cut = -(-terms // -(-terms // part))
     return (cut,) if terms > LONG else (0, cut)
 
@@ -198,11 +199,11 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
-    step = _with_waits(plan, step, vectors, rounds)
+    step = _with_waits(plan, step, vectors, rounds, _fed(target))
     return terms * step + _end_cycles(plan, rows, vectors, rounds) + 30
 
 
-def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool) -> float:
+def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool, fed: bool) -> float:
     """One term of an outer tile, with what it waits for where its operands are not at hand."""
     w, terms = plan.type.lanes, plan.gemm.terms
     near = (plan.cut or terms) * vectors * w * plan.type.size <= L1_BYTES
@@ -217,7 +218,7 @@ def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool) -> float:
         step += 0.5 * min(1.0, abs(plan.y.inner[-1]) * plan.type.size / 4096)
     x_step = abs(plan.x.inner[-1]) * plan.type.size
     if x_step >= 1024 and not plan.packs_x:
-        step += 1 + 2 * min(1.0, x_step / 4096)
+        step += (1 + 2 * min(1.0, x_step / 4096)) / (4 if fed and x_step < 4096 else 1)
     elif x_step >= FAR_STEP and not plan.packs_x and rounds:
         step += 0.4
     if apart and plan.tiles[0] > 1 and crowds(plan, plan.y.inner[-1]):
@@ -249,6 +250,11 @@ def _told(rows: int, vectors: int) -> float:
 def _on_lines(operand: Operand, size: int) -> bool:
     """Whether its rows begin on cache lines."""
     return operand.lined and all(step * size % 64 == 0 for step in operand.inner)
+
+
+def _fed(target: Any) -> bool:
+    """Whether 512-bit multiply-adds hardly wait for L2: measured on AMD's Zen 5 alone."""
+    return target.bits == 512 and target.cpu == "znver5"
 
 
 def _copies(plan: Plan, sums: int) -> int:
