@@ -11,22 +11,13 @@ import math
 from ..code.emit import I64, VOID, Function, Module, Value, constant
 from .conv_channels import PACKS, End
 from .conv_kernel import Finish
-from .conv_stage import Stage
 from .gemm import CHUNK_FLOPS, KernelCall
-from .packing import KERNEL, Number, positions, table_entry, times
+from .packing import KERNEL, Number, clear, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 from .winograd_plan import FilterPlan
+from .winograd_rows import Rows
 from .winograd_shared import sums_name, weights_name, windows_name
 from .winograd_transform import POSITIONS, TILE
-
-
-class _Lanes:
-    """A plan's padded source for as many terms as there are lanes, as a stage wants to see it."""
-
-    def __init__(self, plan: FilterPlan) -> None:
-        self.type, self.terms, self.source = plan.type, plan.type.lanes, plan.source
-        self.planes, self.exact, self.axes = plan.planes, plan.exact, plan.axes
-        self.height, self.pitch, self.term_step = plan.height, plan.pitch, plan.spread
 
 
 def emit_filter(
@@ -114,8 +105,8 @@ class _Driver:
         f, plan, type = self.f, self.plan, self.type
         self.source = table_entry(f, type, plan.source.slot, plan.source.offset)
         self.shared = table_entry(f, type, self.scratch)
-        self.near = f.stack(type.scalar, plan.spread * type.lanes)
-        self.places = f.stack(type.scalar, plan.spread * type.lanes)
+        self.places = f.stack(type.scalar, plan.turned.room)
+        clear(f, self.places, plan.turned.room * type.size)  # beside an image it stays zero
 
     def _made(self, part: Number, block: Number) -> Value:
         """Where the shared factors of a unit begin."""
@@ -129,24 +120,29 @@ class _Driver:
         f, plan, type = self.f, self.plan, self.type
         n, _, c, *_ = plan.source.steps
         lanes = type.lanes
-        start, first = times(f, block, plan.block), times(f, part, plan.together)
+        line = f.sub(times(f, block, plan.block), plan.turned.padding[0])
+        first = times(f, part, plan.together)
         with f.loop(0, plan.together) as images, f.loop(0, -(-plan.terms // lanes)) as vectors:
             term = times(f, vectors.index, lanes)
             if plan.terms % lanes:
                 last = plan.terms - lanes
                 term = f.intrinsic("smin", f.coerce(term, I64), constant(last, I64))
             at = f.add(times(f, f.add(first, images.index), n), times(f, term, c))
-            Stage(f, _Lanes(plan)).fill(f.at(self.source, at, type), start, self.near)
+            at = f.add(at, plan.cropped * plan.source.steps[4])
+            given = f.at(self.source, at, type), f.coerce(line, I64), self.places
+            f.apart(f"{self.name}_rows", given, self._rows)
             tile = times(f, images.index, plan.image_tiles * plan.tile_step)
             there = f.at(target, f.add(tile, term), type)
             numbers = (
-                plan.spread, plan.spread - lanes, plan.block // TILE, plan.broad, plan.pitch,
-                plan.tile_step, plan.position_step,
+                plan.block // TILE, plan.broad, plan.pitch, plan.tile_step, plan.position_step,
             )  # fmt: skip
             f.call(
-                windows_name(self.module, type), VOID, self.near, self.places, there,
+                windows_name(self.module, type), VOID, self.places, there,
                 *(constant(number, I64) for number in numbers),
             )  # fmt: skip
+
+    def _rows(self, f: Function, image: Value, line: Value, room: Value) -> None:
+        Rows(f, self.type, self.plan.turned, self.type.lanes).fill(image, line, room)
 
     # --- products and their sums ------------------------------------------------------------------
     def emit(self) -> int:

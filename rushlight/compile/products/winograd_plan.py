@@ -18,9 +18,10 @@ from ..code.emit import Type, vector
 from ..records import field, record
 from .caches import caches_for
 from .conv_channels_plan import UNITS, Triple, Way, data_way, divisors, even, forward_way
-from .conv_plan import STACK, Array, Axis, Shape, changed, cheapest
+from .conv_plan import STACK, Array, Shape, changed, cheapest
 from .conv_tile import moved, wide, wide_step
 from .gemm_plan import tile_shapes
+from .winograd_rows import Turned
 from .winograd_transform import POSITIONS, TAPS, TILE, WINDOW
 
 STRIPS = (1, 2, 4, 8)  # blocks of channels whose products may wait at the same time
@@ -135,19 +136,26 @@ class FilterPlan:
         lanes = self.type.lanes
         found = POSITIONS * self.product_step + lanes * (self.image_sums + self.room)
         found += 0 if self.own else POSITIONS * self.position_step
-        found += 2 * self.spread * lanes
+        found += self.turned.stack
         return found * self.type.size
 
-    # --- a padded source, as a stage wants to see it ----------------------------------------------
-    planes = ((0, 0),)
-    exact = False
+    # --- a padded source of as many terms as there are lanes --------------------------------------
+    @property
+    def cropped(self) -> int:
+        """Columns of the source that no tile sees, in front."""
+        return max(0, min(self.ways[1].shifts))
 
     @property
-    def axes(self) -> tuple[Axis, Axis]:
-        first, second = (
-            Axis(way.size, 0, 0, 1, 0, 1, -min(way.shifts), 0, ()) for way in self.ways
-        )
-        return first, second
+    def turned(self) -> Turned:
+        down, across = self.ways
+        top, left = -min(down.shifts), across.before
+        columns = min(across.size - self.cropped, self.pitch - left)
+        _, _, *steps = self.source.steps
+        every = self.parts[1] == 1 and 0 <= top <= self.height - down.size
+        return Turned(
+            (down.size, columns), (top, left), self.height, self.pitch,
+            (steps[0], steps[1], steps[2]), self.type.lanes, every,
+        )  # fmt: skip
 
     @property
     def height(self) -> int:
@@ -156,12 +164,6 @@ class FilterPlan:
     @property
     def pitch(self) -> int:
         return self.broad * TILE + WINDOW - TILE
-
-    @property
-    def spread(self) -> int:
-        """Elements of a padded plane, whole vectors, and one for what is written past its end."""
-        lanes = self.type.lanes
-        return (-(-self.height * self.pitch // lanes) + 1) * lanes
 
     # --- the sums, as their end wants to see them -------------------------------------------------
     @property

@@ -62,22 +62,13 @@ def _store(f: Function, type: Type, values: Sequence[Value], target: Value, step
 
 
 def windows_name(module: Module, type: Type) -> str:
-    """The function that makes factors of a padded plane of one vector of terms.
-
-    `source` has `length` elements of every term, `step` apart, in lines of `pitch`; what `places`
-    has room for is the same with the terms side by side.
-    """
+    """The function that makes factors of padded lines of `pitch` places, terms side by side."""
     name = f"filter_windows_{type.suffix}"
     if name in module.functions:
         return name
-    numbers = "step length rows columns pitch tile position"
-    f = _made(module, name, "source places target", numbers)
-    source, places, target, step, length, rows, columns, pitch, tile, position = f.arguments
+    f = _made(module, name, "places target", "rows columns pitch tile position")
+    places, target, rows, columns, pitch, tile, position = f.arguments
     lanes = type.lanes
-    turn, across = turn_name(module, type), constant(lanes, I64)
-    with f.loop(0, length, lanes, some=True) as at:
-        to = f.at(places, f.mul(at.index, lanes), type)
-        f.call(turn, VOID, f.at(source, at.index, type), step, to, across)
     line = f.mul(pitch, lanes)
     with f.loop(0, rows, carry=[places, target], some=True) as loop:
         here, there = loop.carried

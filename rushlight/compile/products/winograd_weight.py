@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import functools
 
-from ..code.emit import I64, VOID, Function, Module, Type, Value
+from ..code.emit import I64, VOID, Function, Module, Value
 from .conv_plan import Array
-from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
+from .packing import KERNEL, Number, clear, positions, table_entry, times
 from .tiles import Tile, tile_name, unrolled
 from .winograd_points import TAPS, transform_name
-from .winograd_weight_plan import MinimalPlan, Turned
+from .winograd_rows import Rows
+from .winograd_weight_plan import MinimalPlan
 
 
 class MinimalParts:
@@ -121,7 +122,7 @@ class MinimalParts:
         def transform(
             f: Function, image: Value, line: Value, lines: Value, room: Value, there: Value
         ) -> None:
-            _Rows(f, self.type, turned, columns or plan.terms).fill(image, line, room)
+            Rows(f, self.type, turned, columns or plan.terms).fill(image, line, room)
             write(f, lines, room, there)
 
         with f.loop(0, count, some=True) as images:
@@ -206,56 +207,3 @@ class MinimalParts:
         unroll = unrolled(self.type, plan.vectors, rows)
         tile = Tile(self.type, tuple(range(rows)), lanes, loops, out, unroll, adds=True, cut=True)
         return tile_name(self.module, tile)
-
-
-class _Rows:
-    """Writes the code that turns rows of an image, so that the channels of a place lie together."""
-
-    def __init__(self, f: Function, type: Type, turned: Turned, channels: int) -> None:
-        self.f, self.type, self.turned, self.channels = f, type, turned, channels
-
-    def fill(self, image: Value, line: Value, room: Value) -> None:
-        """All rows at hand, from row `line` of the image on; those outside become zeros."""
-        if self.turned.flat:
-            self._together(image, room)
-        else:
-            self._one_by_one(image, line, room)
-
-    def _copy(self, places: int) -> Copy:
-        """A run of places."""
-        (channel, _, place), wide = self.turned.steps, self.turned.wide
-        return Copy(
-            self.type, (), places, self.channels, wide, (place, channel), wide, (0, 0), (0, 0)
-        )  # fmt: skip
-
-    def _together(self, image: Value, room: Value) -> None:
-        """A small image: rows shorter than a few vectors are turned as one, then set apart."""
-        f, (tall, broad) = self.f, self.turned.size
-        run, pitch = broad * self.turned.wide, self.turned.pitch * self.turned.wide
-        flat = f.stack(self.type.scalar, tall * run)
-        move(f, self._copy(tall * broad), 0, image, flat)
-        top, left = self.turned.padding
-        inside = f.at(room, top * pitch + left * self.turned.wide, self.type)
-        with f.loop(0, tall) as rows, f.loop(0, run, self.type.lanes) as lanes:
-            value = f.load(self.type, flat, f.add(times(f, rows.index, run), lanes.index))
-            f.store(value, inside, f.add(times(f, rows.index, pitch), lanes.index))
-
-    def _one_by_one(self, image: Value, line: Value, room: Value) -> None:
-        f, turned = self.f, self.turned
-        pitch = turned.pitch * turned.wide
-        with f.loop(0, turned.lines) as rows:
-            at = f.coerce(f.add(line, rows.index), I64)
-            there = f.at(room, times(f, rows.index, pitch), self.type)
-            known = f.emit(I64.of("bool"), f"icmp ult {at.typed}, {turned.size[0]}")
-
-            def turn() -> list[Value]:
-                here = f.at(image, times(f, at, turned.steps[1]), self.type)
-                inside = f.at(there, turned.padding[1] * turned.wide, self.type)
-                move(f, self._copy(turned.size[1]), 0, here, inside)
-                return []
-
-            def blank() -> list[Value]:
-                clear(f, there, pitch * self.type.size)
-                return []
-
-            f.branch(known, turn, blank)

@@ -14,6 +14,7 @@ from .conv_plan import Array, Pair, Shape, cheapest
 from .conv_tile import moved, wide, wide_step
 from .gemm_plan import tile_shapes
 from .winograd_points import POINTS, TAPS
+from .winograd_rows import Turned
 
 UNITS = 8  # so many units let threads share the work
 SUMS = 4 << 20  # bytes of sums that parts may keep
@@ -24,29 +25,6 @@ EDGE = 4  # and for each place along a tile's edge
 END = 4  # cycles for each of the vectors of sums that become kernels
 MOVED = 2.0  # cycles for each of the sums, which are cleared, added up, and read again
 FAR = 2.0  # cycles for a line that the second cache does not keep
-
-
-@record(frozen=True)
-class Turned:
-    """Rows of one operand's image with channels side by side, and zeros beside them."""
-
-    size: Pair  # of the image
-    padding: Pair
-    lines: int  # rows at once
-    pitch: int  # places of a row
-    steps: Triple  # of the image: from channel to channel, row to row, place to place
-    wide: int  # room for the channels of a place
-    every: bool  # whether these are all rows
-
-    @property
-    def room(self) -> int:
-        return self.lines * self.pitch * self.wide
-
-    @property
-    def flat(self) -> bool:
-        """Whether short rows are turned together, as one long row."""
-        _, h, w = self.steps
-        return self.every and h == w * self.size[1] and self.size[1] < 16
 
 
 @record(frozen=True)
