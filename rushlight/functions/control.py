@@ -54,12 +54,11 @@ def cond(
     tracer = STATE.tracer
     if tracer is None or not isinstance(pred, Tensor):
         return (true_fn if bool(pred) else false_fn)(*operands)
-    before = len(tracer.draws)
-    yes, no = true_fn(*operands), false_fn(*operands)
-    if len(tracer.draws) != before:
-        tracer.stop("a branch of cond draws random numbers")
+    both, found = tracer.sides(pred, lambda: true_fn(*operands), lambda: false_fn(*operands))
+    if not both:
+        return found
     chosen = pred.reshape(())
-    return _tree(lambda a, b: where(chosen, a, b), yes, no)
+    return _tree(lambda a, b: where(chosen, a, b), *found)
 
 
 def while_loop(
@@ -86,6 +85,7 @@ def while_loop(
             found = _loop(cond_fn, body_fn, tuple(wrap(array.copy()) for array in arrays))
         return tuple(x._array for x in found)
 
+    tracer.settle()  # or the program would run the loop again for the call that is traced
     return tuple(wrap(y) for y in tracer.host(run, [x._array for x in carried_inputs]))
 
 

@@ -90,3 +90,69 @@ def test_a_branch_that_draws_runs_eagerly_and_says_so() -> None:
     with pytest.warns(UserWarning, match="draws random numbers"):
         step(rl.ones(2))
     assert not step.programs
+
+
+def told(x):
+    print("more", f"{x.sum().item():.1f}")
+    return x * 2
+
+
+def less(x):
+    print("less")
+    return x + 1
+
+
+def drawn(x):
+    return x + rl.rand(3)
+
+
+def broken(x):
+    raise ValueError("not to be taken")
+
+
+def plain(x):
+    return x * 3
+
+
+@pytest.mark.filterwarnings("ignore:compiled .* runs eagerly")
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize(
+    "sides", [(told, less), (plain, less), (told, plain), (drawn, plain), (plain, broken)]
+)
+def test_the_branch_that_is_not_taken_does_nothing(sides, backend, capsys):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+
+    def step(x):
+        y = rl.cond(x.sum() > 1, *sides, (x,))
+        print("after")
+        return y
+
+    found = []
+    for call in (step, rl.compile(step, backend=backend)):
+        rl.manual_seed(0)
+        seen = []
+        for k in (1.0, -1.0, 2.0, 0.0, 3.0):
+            try:
+                seen.append(call(rl.full((3,), k)).tolist())
+            except ValueError as error:
+                seen.append(str(error))
+        found.append((seen, rl.rand(1).item(), capsys.readouterr().out))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_loop_that_prints_runs_once_in_every_call(backend, capsys):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+
+    def body(k, x):
+        print("round")
+        return k + 1, x * 2
+
+    call = rl.compile(
+        lambda x: rl.while_loop(lambda k, x: k < 3, body, (rl.tensor(0), x)), backend=backend
+    )
+    for _ in range(3):
+        assert call(rl.ones(2))[1].tolist() == [8.0, 8.0]
+        assert capsys.readouterr().out == "round\n" * 3

@@ -459,6 +459,6 @@ class _Writer:
         """How the text says the array of a result: all of an output, or a part of it."""
         if part is None or part.where is None:
             return memory
-        shape, dtype, strides, offset = part.where
-        self.names.update({f"q{n}": shape, f"d{n}": dtype, f"e{n}": strides}, ndarray=np.ndarray)
-        return f"ndarray(q{n}, d{n}, {memory}, {offset}, e{n})"
+        shape, _, strides, offset = part.where
+        self.names.update({f"q{n}": shape, f"e{n}": strides}, ndarray=np.ndarray)
+        return f"ndarray(q{n}, {memory}.dtype, {memory}, {offset}, e{n})"

@@ -16,6 +16,10 @@ from .traced import Traced
 ndarray = np.ndarray
 
 
+class Aside(BaseException):
+    """The trace has ended in a side of a choice that the call does not take."""
+
+
 class Draws(NumpyCalls):
     """The part of a tracer that stands between the call and its sources of chance."""
 
@@ -24,6 +28,40 @@ class Draws(NumpyCalls):
     fresh: Any
     later: Later
     settle: Any
+    said: list[Any]
+    stop: Any
+    lift: Any
+    broken: tuple[str, str] | None
+    raises: type[BaseException] | None
+
+    def sides(self, truth: Any, yes: Any, no: Any) -> tuple[bool, Any]:
+        """(True, what both sides of a choice give); (False, what is taken) where the trace ends.
+
+        The side that the call takes goes first. What the other would do but compute is not done.
+        """
+        if type(truth._array) not in (ndarray, Traced):  # of a transform: both are, in any case
+            return True, (yes(), no())
+        held = self.lift(truth)
+        taken = bool(value_of(held).all())
+        before = len(self.draws), len(self.said)
+        found = (yes if taken else no)()
+        if (len(self.draws), len(self.said)) != before:
+            self.stop("a branch of cond draws random numbers, or tells the world something")
+        if self.closed:
+            return False, found
+        raises, self.raises = self.raises, Aside
+        try:
+            other = (no if taken else yes)()
+        except (Aside, Exception) as error:
+            self.raises = None
+            self.stop(f"the branch of cond that is not taken raises {type(error).__name__}")
+            if raises is not None:
+                raise raises("{} ({})".format(*self.broken or ("", ""))) from None
+            return False, found
+        if self.closed:
+            return False, found
+        self.raises = raises
+        return True, (found, other) if taken else (other, found)
 
     def host(self, function: Any, arrays: Any) -> Any:
         """Call a function of arrays that gives a tuple of arrays, now and at each run."""
@@ -46,6 +84,8 @@ class Draws(NumpyCalls):
 
     def draw(self, engine: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Draw now, and note it as something to be drawn again at each run."""
+        if self.raises is Aside:
+            self.stop("a branch of cond draws random numbers")
         if self.closed:
             return getattr(engine, name)(*value_of(args), **value_of(kwargs))
         nodes: list[Node] = []

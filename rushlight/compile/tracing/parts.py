@@ -35,8 +35,8 @@ class Part(NamedTuple):
         """The part of an output, which lies in C order."""
         if self.where is None:
             return whole
-        shape, dtype, strides, offset = self.where
-        return np.ndarray(shape, dtype, whole, offset, strides)
+        shape, _, strides, offset = self.where  # of the same type, which may be read from a file
+        return np.ndarray(shape, whole.dtype, whole, offset, strides)
 
     def link(self, x: Tensor, base: Tensor) -> None:
         """Make a result a view of its base."""

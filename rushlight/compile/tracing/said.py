@@ -23,6 +23,7 @@ from ...core.tensor import Tensor, wrap
 from ..calls.guards import SCALARS
 from ..disk.reach import own_file
 from . import written
+from .draws import Aside
 from .numbers import Number
 from .sinks import STREAMS, is_stream, only_tells
 from .spots import Spot
@@ -116,6 +117,8 @@ def _put_off(tracer: Any, function: Any, args: Any, kwargs: Any, frame: FrameTyp
         return False
     if type(getattr(function, "__self__", None)) is deque and not _plain_parts(given[0]):
         return False
+    if tracer.raises is Aside:
+        tracer.stop("the branch of cond that is not taken tells the world something")
     tracer.said.append([Saying(_teller(function, frame), None, _name(function)), given])
     return True
 
