@@ -178,7 +178,10 @@ def _typed(name: str) -> Any:
         sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
         return sparse_coo_tensor(size=tuple(sizes), dtype=kind)
 
-    make.__doc__ = f"A sparse tensor of torch.{name}: (indices, values, size), or sizes alone."
+    make.__doc__ = f"""A sparse tensor of torch.{name}: (indices, values, size), or sizes alone.
+
+    An older way to say `torch.sparse_coo_tensor`.
+    """
     return make
 
 

@@ -27,6 +27,13 @@ class DeviceMesh:
 
         mesh = DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("dp", "tp"))
         mesh["tp"].get_group()      # ranks 0 and 1, or 2 and 3
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> mesh = dist.DeviceMesh("cpu", [[0]], mesh_dim_names=("copies", "parts"))
+    >>> mesh.shape, mesh["parts"].size()
+    ((1, 1), 1)
+    >>> dist.destroy_process_group()
     """
 
     def __init__(
@@ -247,6 +254,13 @@ def init_device_mesh(
 
     Raises RuntimeError for names that are not as many as dimensions, or not different, and for a
     grid of more processes than there are.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> mesh = dist.init_device_mesh("cpu", (1, 1), mesh_dim_names=("copies", "parts"))
+    >>> mesh.shape, mesh.mesh_dim_names
+    ((1, 1), ('copies', 'parts'))
+    >>> dist.destroy_process_group()
     """
     if mesh_dim_names is not None:
         if len(set(mesh_dim_names)) != len(mesh_dim_names):

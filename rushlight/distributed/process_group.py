@@ -368,6 +368,12 @@ def split_group(
 
     `split_ranks` counts within the parent, all of whose processes call this with the same lists.
     torch has it for nccl only. Raises: ValueError for no list, an empty one, or ranks twice.
+
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> dist.split_group(split_ranks=[[0]]).size()
+    1
+    >>> dist.destroy_process_group()
     """
     parent = group_of(parent_pg)
     if not split_ranks or not all(split_ranks):

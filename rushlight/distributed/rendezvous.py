@@ -79,6 +79,14 @@ def register_rendezvous_handler(scheme: str, handler: Handler) -> None:
     yields the store, the rank and the number of processes.
 
     Raises: RuntimeError if there is a handler for them already.
+
+    >>> import rushlight.distributed as dist
+    >>> from rushlight.distributed.rendezvous import rendezvous
+    >>> def alone(address, timeout=None):
+    ...     yield dist.HashStore(), 0, 1
+    >>> dist.register_rendezvous_handler("alone", alone)
+    >>> next(rendezvous("alone://"))[1:]
+    (0, 1)
     """
     if scheme in ("env", "tcp", "file") or scheme in _handlers:
         raise RuntimeError(f"Rendezvous handler for {scheme}:// already registered")
@@ -93,6 +101,13 @@ def rendezvous(
 
     Raises: ValueError if something is missing that the address must say, RuntimeError for
     another kind of address.
+
+    >>> import tempfile
+    >>> from rushlight.distributed.rendezvous import rendezvous
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store, rank, size = next(rendezvous(f"file://{folder}/store", rank=0, world_size=1))
+    >>> rank, size
+    (0, 1)
     """
     parts = urlparse(url)
     if parts.scheme == "env":

@@ -8,7 +8,13 @@ from ..core.errors import fail
 
 
 def is_available() -> bool:
-    """False: there are no calls to other processes."""
+    """False: there are no calls to other processes.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed.rpc
+    >>> torch.distributed.rpc.is_available()
+    False
+    """
     return False
 
 

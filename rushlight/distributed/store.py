@@ -111,6 +111,12 @@ class Store:
     """What all stores can do; each says in `_ask` where its table is.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.Store
+
+    >>> import rushlight.distributed as dist
+    >>> store = dist.HashStore()
+    >>> store.set("name", "value")
+    >>> store.get("name"), store.add("count", 2), store.add("count", 3)
+    (b'value', 2, 5)
     """
 
     def __init__(self) -> None:

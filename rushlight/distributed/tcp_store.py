@@ -154,6 +154,13 @@ class TCPStore(Store):
     `port` 0 has the master choose a free one, which `.port` names.
     Raises: DistNetworkError if the port is taken or nobody answers in time.
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.TCPStore
+
+    >>> import rushlight.distributed as dist
+    >>> store = dist.TCPStore("localhost", 0, is_master=True)  # on a free port
+    >>> store.set("name", "value")
+    >>> store.get("name")
+    b'value'
+    >>> store.close()
     """
 
     def __init__(

@@ -16,6 +16,15 @@ class Work:
     """A collective that has been started: `wait()` for it.
 
     Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.Work
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.ones(2)
+    >>> work = dist.all_reduce(x, async_op=True)
+    >>> work.wait(), work.is_completed()
+    (True, True)
+    >>> dist.destroy_process_group()
     """
 
     def __init__(self, result: list[rl.Tensor] | None = None, source: int = -1) -> None:

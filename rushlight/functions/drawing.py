@@ -133,7 +133,14 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Start the default generator from a number of the operating system's, and return it."""
+    """Start the default generator from a number of the operating system's, and return it.
+
+    >>> import rushlight as torch
+    >>> state = torch.get_rng_state()
+    >>> torch.seed() == torch.initial_seed()
+    True
+    >>> torch.set_rng_state(state)
+    """
     return default_generator.seed()
 
 

@@ -28,6 +28,8 @@ def named_result(name: str, fields: tuple[str, ...]) -> Any:
 
     count = len(fields)
     kind = type(name, (base,), {
+        "__doc__": f"What `torch.{name.replace('linalg_', 'linalg.')}` returns: the fields"
+                   f" {', '.join(fields)}.",
         "__new__": __new__, "__repr__": __repr__, "__slots__": (), "n_fields": count,
         "n_sequence_fields": count, "n_unnamed_fields": 0,
     })  # fmt: skip

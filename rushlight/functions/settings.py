@@ -25,7 +25,17 @@ _state: dict[str, Any] = {"precision": "highest", "deterministic": 0}
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """`set_default_dtype` by the name of an old tensor type, such as `torch.DoubleTensor`."""
+    """`set_default_dtype` by the name of an old tensor type, such as `torch.DoubleTensor`.
+
+    >>> import rushlight as torch, warnings
+    >>> before = torch.get_default_dtype()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # that it is deprecated
+    ...     torch.set_default_tensor_type(torch.DoubleTensor)
+    >>> torch.tensor(1.5).dtype
+    torch.float64
+    >>> torch.set_default_dtype(before)
+    """
     warnings.warn(
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use"
         " torch.set_default_dtype() and torch.set_default_device() as alternatives.",

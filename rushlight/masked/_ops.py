@@ -102,7 +102,15 @@ def _extreme(name: str, largest: bool) -> Callable[..., Tensor]:
 
     reduce.__name__ = reduce.__qualname__ = name
     word = "largest" if largest else "smallest"
-    reduce.__doc__ = f"The {word} of the elements left in."
+    reduce.__doc__ = f"""The {word} of the elements left in; an infinity where there are none.
+
+    Whole numbers: the type's {"smallest" if largest else "largest"} where there are none.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
+    >>> torch.masked.{name}(x, mask=mask)
+    tensor({3 if largest else 2}.)
+    """
     return reduce
 
 
@@ -118,7 +126,13 @@ def _place(name: str, largest: bool) -> Callable[..., Tensor]:
 
     reduce.__name__ = reduce.__qualname__ = name
     word = "largest" if largest else "smallest"
-    reduce.__doc__ = f"Where the {word} of the elements left in is."
+    reduce.__doc__ = f"""Where the {word} of the elements left in is, in the input's data type.
+
+    >>> import rushlight as torch
+    >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
+    >>> torch.masked.{name}(x, 0, mask=mask)
+    tensor({2 if largest else 0}.)
+    """
     return reduce
 
 

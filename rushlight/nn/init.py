@@ -343,8 +343,19 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     return tensor
 
 
-def _renamed(function: Callable) -> Callable:
-    """The old name of `function`, without the underscore."""
+_OLD_NAME = """The old name of {old}_: warns so.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     w = torch.nn.init.{old}({arguments})
+    >>> given[0].category.__name__
+    'FutureWarning'
+    """
+
+
+def _renamed(function: Callable, arguments: str = "torch.empty(2, 2)") -> Callable:
+    """The old name of `function`, without the underscore; the arguments are its example's."""
     old = function.__name__[:-1]
 
     @functools.wraps(function)
@@ -357,21 +368,21 @@ def _renamed(function: Callable) -> Callable:
         return function(*args, **kwargs)
 
     deprecated.__name__ = deprecated.__qualname__ = old
-    deprecated.__doc__ = f"The old name of {old}_."
+    deprecated.__doc__ = _OLD_NAME.format(old=old, arguments=arguments)
     return deprecated
 
 
 uniform = _renamed(uniform_)
 normal = _renamed(normal_)
-constant = _renamed(constant_)
+constant = _renamed(constant_, "torch.empty(2, 2), 3.0")
 eye = _renamed(eye_)
-dirac = _renamed(dirac_)
+dirac = _renamed(dirac_, "torch.empty(2, 2, 1)")
 xavier_uniform = _renamed(xavier_uniform_)
 xavier_normal = _renamed(xavier_normal_)
 kaiming_uniform = _renamed(kaiming_uniform_)
 kaiming_normal = _renamed(kaiming_normal_)
 orthogonal = _renamed(orthogonal_)
-sparse = _renamed(sparse_)
+sparse = _renamed(sparse_, "torch.empty(2, 2), sparsity=0.5")
 
 _publish_all(globals(), ("uniform_", "normal_", "constant_", "kaiming_uniform_"))
 _explain_missing(__name__)

@@ -39,6 +39,11 @@ class Joinable(ABC):
 
     Its constructor calls that of Joinable, and its step begins with
     `Join.notify_join_context(self)`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.algorithms.join import Joinable
+    >>> issubclass(torch.nn.parallel.DistributedDataParallel, Joinable)
+    True
     """
 
     @abstractmethod
@@ -70,6 +75,18 @@ class Join:
 
         with Join([model, optimizer]):
             for inputs in loader: ...
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.algorithms.join import Join
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    >>> with Join([net]):
+    ...     for inputs in [torch.ones(3, 2), torch.ones(1, 2)]:  # as many as this process has
+    ...         net(inputs).mean().backward()
+    >>> net.module.weight.grad
+    tensor([[2., 2.]])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(

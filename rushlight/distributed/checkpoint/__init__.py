@@ -154,6 +154,14 @@ def save(
 
     `save(state_dict, checkpoint_id=folder)` is torch's: each process writes its parts of a state of
     DTensors there, for `load`.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> net = torch.nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = torch.checkpoint.save(folder, 3, epoch=3, model=net)
+    ...     torch.checkpoint.latest(folder).epoch
+    3
     """
     if isinstance(folder, dict):
         return _in_parts("state_dict_saver").save(folder, checkpoint_id=checkpoint_id, **state)

@@ -57,6 +57,16 @@ class FileSystemWriter(StorageWriter):
     Arguments: `path`; `single_file_per_rank`: else a file for each value; `sync_files`: wait until
     the disk has them; `overwrite`: whether a checkpoint that is there may be written over. The
     others change nothing. Raises NotImplementedError for another format than torch's.
+
+    >>> import rushlight as torch
+    >>> import os, tempfile
+    >>> from rushlight.distributed.checkpoint.filesystem import FileSystemWriter
+    >>> from rushlight.distributed.checkpoint.state_dict_saver import save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     writer = FileSystemWriter(folder)
+    ...     written = save({"x": torch.ones(2)}, storage_writer=writer, no_dist=True)
+    ...     sorted(os.listdir(folder))
+    ['.metadata', '__0_0.distcp']
     """
 
     def __init__(
@@ -169,7 +179,18 @@ def _bytes_of(value: Any) -> Any:
 
 
 class FileSystemReader(StorageReader):
-    """Reads what FileSystemWriter, or torch's, has written into a folder `path`."""
+    """Reads what FileSystemWriter, or torch's, has written into a folder `path`.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed.checkpoint.filesystem import FileSystemReader
+    >>> from rushlight.distributed.checkpoint.state_dict_saver import save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = save({"x": torch.ones(2)}, checkpoint_id=folder, no_dist=True)
+    ...     about = FileSystemReader(folder).read_metadata()
+    >>> about.state_dict_metadata["x"].size
+    torch.Size([2])
+    """
 
     def __init__(self, path: Any, _extension_registry: Any = None) -> None:
         self.path = Path(path)

@@ -11,7 +11,13 @@ __all__ = ["Stateful"]
 
 @runtime_checkable
 class Stateful(Protocol):
-    """What can be put into a state as it is."""
+    """What can be put into a state as it is: an object with `state_dict` and `load_state_dict`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.stateful import Stateful
+    >>> isinstance(torch.nn.Linear(1, 1), Stateful), isinstance(3, Stateful)
+    (True, False)
+    """
 
     def state_dict(self) -> dict[str, Any]:
         """The state."""

@@ -44,7 +44,12 @@ INSIDE = "_fsdp_wrapped_module"
 
 class ShardingStrategy(Enum):
     """Whether parameters are in parts between forward and backward too (FULL_SHARD), then whole
-    (SHARD_GRAD_OP) or always (NO_SHARD); HYBRID_SHARD has copies of the parts."""
+    (SHARD_GRAD_OP) or always (NO_SHARD); HYBRID_SHARD has copies of the parts.
+
+    >>> from rushlight.distributed.fsdp import ShardingStrategy
+    >>> [strategy.name for strategy in ShardingStrategy][:3]
+    ['FULL_SHARD', 'SHARD_GRAD_OP', 'NO_SHARD']
+    """
 
     FULL_SHARD = auto()
     SHARD_GRAD_OP = auto()
@@ -55,7 +60,13 @@ class ShardingStrategy(Enum):
 
 @dataclass(frozen=True)
 class MixedPrecision:
-    """In which types is computed, and reduced."""
+    """In which types is computed (`param_dtype`) and reduced (`reduce_dtype`); None: as it is kept.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.fsdp import MixedPrecision
+    >>> MixedPrecision(param_dtype=torch.bfloat16, reduce_dtype=torch.float32).param_dtype
+    torch.bfloat16
+    """
 
     param_dtype: Any = None
     reduce_dtype: Any = None
@@ -73,6 +84,17 @@ class FullyShardedDataParallel(rl.nn.Module):
     `sync_module_states=True` starts from the values of rank 0. `state_dict()` has whole tensors,
     unless `state_dict_type` says otherwise.
     HYBRID_SHARD takes a mesh of two dimensions (copies, parts) or two groups (parts, copies).
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.fsdp import FullyShardedDataParallel
+    >>> net = FullyShardedDataParallel(torch.nn.Linear(2, 1))
+    >>> net(torch.ones(3, 2)).mean().backward()
+    >>> torch.optim.SGD(net.parameters(), lr=0.1).step()
+    >>> sorted(net.state_dict())
+    ['bias', 'weight']
+    >>> dist.destroy_process_group()
     """
 
     def __init__(

@@ -39,6 +39,18 @@ class DTensor(Tensor, metaclass=_Kind):
     own (`Shard(dim)`), is the same everywhere (`Replicate()`) or the sum of what is there
     (`Partial()`). Ops give DTensors; where no rule says how an op goes with parts, all of its
     operands are gathered first. Made by `distribute_tensor` and `DTensor.from_local`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import DTensor, Replicate, Shard
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> x = DTensor.from_local(torch.tensor([1.0, 2.0]), mesh, [Shard(0)])
+    >>> (2 * x).full_tensor()
+    tensor([2., 4.])
+    >>> x.redistribute(placements=[Replicate()]).placements
+    (Replicate(),)
+    >>> dist.destroy_process_group()
     """
 
     __slots__ = ()

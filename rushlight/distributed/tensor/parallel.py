@@ -107,6 +107,15 @@ class ColwiseParallel(_Layer):
     """Each process computes some of the output features (of an Embedding: some entries).
 
     By default inputs are whole and outputs stay in parts, for a row-wise layer to take.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor.parallel import ColwiseParallel, parallelize_module
+    >>> layer, mesh = torch.nn.Linear(2, 4), dist.init_device_mesh("cpu", (1,))
+    >>> parallelize_module(layer, mesh, ColwiseParallel()).weight.placements
+    (Shard(dim=0),)
+    >>> dist.destroy_process_group()
     """
 
     cuts = {
@@ -127,6 +136,15 @@ class RowwiseParallel(_Layer):
 
     By default inputs are in parts along their last dimension, and outputs are whole. An Embedding
     takes whole inputs: say `input_layouts=Replicate()`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor.parallel import RowwiseParallel, parallelize_module
+    >>> layer, mesh = torch.nn.Linear(2, 4), dist.init_device_mesh("cpu", (1,))
+    >>> parallelize_module(layer, mesh, RowwiseParallel()).weight.placements
+    (Shard(dim=1),)
+    >>> dist.destroy_process_group()
     """
 
     cuts = {
@@ -143,7 +161,18 @@ class RowwiseParallel(_Layer):
 
 
 class SequenceParallel(ParallelStyle):
-    """A norm or dropout on a part of the sequence; its parameters are the same everywhere."""
+    """A norm or dropout on a part of the sequence; its parameters are the same everywhere.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor.parallel import SequenceParallel, parallelize_module
+    >>> layer = torch.nn.LayerNorm(4)
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> parallelize_module(layer, mesh, SequenceParallel())(torch.zeros(1, 3, 4)).placements
+    (Shard(dim=1),)
+    >>> dist.destroy_process_group()
+    """
 
     _said = ("sequence_dim", "use_local_output")
 
@@ -173,6 +202,17 @@ class PrepareModuleInput(ParallelStyle):
     """Lay a module's inputs: each lies as `input_layouts` says, and shall as `desired_...` does.
 
     None leaves an input as it is. With `use_local_output` the module gets plain parts.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Replicate, Shard
+    >>> from rushlight.distributed.tensor.parallel import PrepareModuleInput, parallelize_module
+    >>> style = PrepareModuleInput(input_layouts=Shard(0), desired_input_layouts=Replicate())
+    >>> layer = parallelize_module(torch.nn.ReLU(), dist.init_device_mesh("cpu", (1,)), style)
+    >>> layer(torch.ones(2)).placements
+    (Replicate(),)
+    >>> dist.destroy_process_group()
     """
 
     _said = ("input_layouts", "desired_input_layouts", "input_kwarg_layouts",
@@ -218,7 +258,19 @@ class PrepareModuleInput(ParallelStyle):
 
 
 class PrepareModuleOutput(ParallelStyle):
-    """Lay a module's outputs: each lies as `output_layouts` says, and shall as `desired_...`."""
+    """Lay a module's outputs: each lies as `output_layouts` says, and shall as `desired_...`.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Replicate
+    >>> from rushlight.distributed.tensor.parallel import PrepareModuleOutput, parallelize_module
+    >>> style = PrepareModuleOutput(output_layouts=Replicate(), desired_output_layouts=Replicate())
+    >>> layer = parallelize_module(torch.nn.ReLU(), dist.init_device_mesh("cpu", (1,)), style)
+    >>> layer(torch.ones(2))
+    tensor([1., 1.])
+    >>> dist.destroy_process_group()
+    """
 
     _said = ("output_layouts", "desired_output_layouts", "use_local_output")
 
@@ -285,6 +337,19 @@ def loss_parallel() -> Iterator[None]:
     """A block in which `cross_entropy` takes scores in parts, with plain labels.
 
     The scores are gathered for it, and their gradient is cut again.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Shard, distribute_tensor
+    >>> from rushlight.distributed.tensor.parallel import loss_parallel
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> scores = distribute_tensor(torch.zeros(3, 4), mesh, [Shard(1)])
+    >>> with loss_parallel():
+    ...     loss = torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2]))
+    >>> loss.full_tensor()
+    tensor(1.3863)
+    >>> dist.destroy_process_group()
     """
     before, IMPLICIT[0] = IMPLICIT[0], True
     try:
@@ -304,6 +369,18 @@ def parallelize_module(
     process; with `src_data_rank=None` every process takes its part of its own.
     Raises NotImplementedError for a layer that is no Linear or Embedding, TypeError for other
     plans.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import parallel
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> plan = {"0": parallel.ColwiseParallel(), "2": parallel.RowwiseParallel()}
+    >>> net = parallel.parallelize_module(net, mesh, plan)
+    >>> net[0].weight.placements, net[2].weight.placements
+    ((Shard(dim=0),), (Shard(dim=1),))
+    >>> dist.destroy_process_group()
     """
     mesh = whole_mesh() if device_mesh is None else device_mesh
     if parallelize_plan is None:

@@ -161,7 +161,13 @@ def rrelu(
 def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
 ) -> Tensor:
-    """In-place version of `rrelu`."""
+    """In-place version of `rrelu`.
+
+    >>> import rushlight as torch
+    >>> x = torch.tensor([-8.0, 2.0])
+    >>> torch.nn.functional.rrelu_(x, lower=0.25, upper=0.25)
+    tensor([-2.,  2.])
+    """
     return rrelu(input, lower, upper, training, True)
 
 
@@ -218,7 +224,12 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """In-place version of `celu`."""
+    """In-place version of `celu`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.celu_(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
     return celu(input, alpha, True)
 
 

@@ -54,6 +54,21 @@ def recurrent(
     return x, tuple(rl.stack(list(parts)) for parts in zip(*ends))
 
 
+_DOC = """All layers of a {mode} over (T, B, I) or packed rows: (outputs, last states).
+
+    Arguments, for (T, B, I): input, first states, parameters, whether there are biases, how many
+    layers, dropout, training, bidirectional, batch_first. For packed rows: data, batch_sizes, first
+    states, and the same from the parameters to bidirectional.
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.{kind}(2, 3{more})
+    >>> x, h, w = torch.ones(4, 1, 2), {states}, list(net.parameters())
+    >>> y, *ends = torch.{name}(x, h, w, True, 1, 0.0, False, False, False)
+    >>> torch.equal(y, net(x)[0]), ends[0].shape
+    (True, torch.Size([1, 1, 3]))
+    """
+
+
 def _as_torch_calls_it(mode: str, count: int) -> Callable[..., tuple]:
     """torch's two signatures: (input, hx, ...) and, for packed rows, (data, batch_sizes, hx, ...).
 
@@ -75,10 +90,10 @@ def _as_torch_calls_it(mode: str, count: int) -> Callable[..., tuple]:
         return (out.transpose(0, 1) if batch_first else out, *ends)
 
     layer.__name__ = layer.__qualname__ = mode.lower()
-    layer.__doc__ = (
-        f"All layers of a {mode} over (T, B, I) or packed rows, from the states and parameters"
-        " given: (outputs, last states)."
-    )
+    states, kind = "torch.zeros(1, 1, 3)", mode.partition("_")[0]
+    more = ', nonlinearity="relu"' if mode == "RNN_RELU" else ""
+    states = f"({states}, {states})" if count > 1 else states
+    layer.__doc__ = _DOC.format(mode=mode, kind=kind, more=more, name=layer.__name__, states=states)
     return layer
 
 

@@ -92,7 +92,14 @@ def d2l_lenet(num_classes: int = 10, in_channels: int = 1, image_size: int = 28)
 def d2l_alexnet(
     num_classes: int = 10, in_channels: int = 1, image_size: int = 224, dropout: float = 0.5
 ) -> nn.Sequential:
-    """The book's AlexNet (section 8.1): 96 to 384 channels; the head fits `image_size`."""
+    """The book's AlexNet (section 8.1): 96 to 384 channels; the head fits `image_size`.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_alexnet()
+    >>> sum(p.numel() for p in net.parameters()), net[-1].out_features
+    (46764746, 10)
+    """
     convolutions = nn.Sequential(
         nn.Conv2d(in_channels, 96, kernel_size=11, stride=4, padding=1), nn.ReLU(),
         nn.MaxPool2d(kernel_size=3, stride=2),
@@ -127,6 +134,12 @@ def d2l_vgg11(
     """The book's VGG-11 (section 8.2) with a quarter of the channels.
 
     arch: (convolutions, channels) of each block; image_size: 2 ** len(arch) or more.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_vgg11()
+    >>> sum(p.numel() for p in net.parameters()), net[-1].out_features
+    (43093322, 10)
     """
     blocks, before = [], in_channels
     for count, width in arch:
@@ -139,7 +152,14 @@ def d2l_vgg11(
 
 @model
 def d2l_nin(num_classes: int = 10, in_channels: int = 1, dropout: float = 0.5) -> nn.Sequential:
-    """The book's network in network (section 8.3) as one Sequential."""
+    """The book's network in network (section 8.3) as one Sequential.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_nin()
+    >>> sum(p.numel() for p in net.parameters())
+    1992166
+    """
     net = nn.Sequential(
         nin_block(in_channels, 96, kernel_size=11, stride=4, padding=0),
         nn.MaxPool2d(3, stride=2),
@@ -181,7 +201,14 @@ class InceptionD2L(nn.Module):
 
 @model
 def d2l_googlenet(num_classes: int = 10, in_channels: int = 1) -> nn.Sequential:
-    """The book's GoogLeNet (section 8.4), for pictures of 96x96."""
+    """The book's GoogLeNet (section 8.4), for pictures of 96x96.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_googlenet()
+    >>> sum(p.numel() for p in net.parameters())
+    5977530
+    """
     second = nn.Sequential(
         nn.Conv2d(64, 64, kernel_size=1), nn.ReLU(),
         nn.Conv2d(64, 192, kernel_size=3, padding=1), nn.ReLU(),
@@ -222,7 +249,14 @@ class ResidualD2L(nn.Module):
 
 @model
 def d2l_resnet18(num_classes: int = 10, in_channels: int = 1) -> nn.Sequential:
-    """The book's ResNet-18 (section 8.6), for pictures of 96x96: 11.18 million parameters."""
+    """The book's ResNet-18 (section 8.6), for pictures of 96x96: 11.18 million parameters.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_resnet18()
+    >>> sum(p.numel() for p in net.parameters())
+    11178378
+    """
     net = nn.Sequential(_stem(in_channels, norm=True))
     before = 64
     for number, width in enumerate((64, 128, 256, 512), 2):
@@ -263,7 +297,14 @@ def d2l_densenet(
     growth_rate: int = 32,
     arch: tuple[int, ...] = (4, 4, 4, 4),
 ) -> nn.Sequential:
-    """The book's DenseNet (section 8.7): four dense blocks of four layers, for 96x96."""
+    """The book's DenseNet (section 8.7): four dense blocks of four layers, for 96x96.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.d2l_densenet()
+    >>> sum(p.numel() for p in net.parameters())
+    758226
+    """
     net: Any = nn.Sequential(_stem(in_channels, norm=True))
     width = 64
     for number, count in enumerate(arch, 1):

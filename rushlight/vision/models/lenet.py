@@ -53,5 +53,11 @@ class LeNet(nn.Module):
 
 @model
 def lenet(**kwargs: Any) -> LeNet:
-    """LeNet-5 for 28x28 pictures of one channel, 61,706 parameters; arguments as `LeNet`."""
+    """LeNet-5 for 28x28 pictures of one channel, 61,706 parameters; arguments as `LeNet`.
+
+    >>> import rushlight as torch
+    >>> net = torch.vision.models.lenet()
+    >>> net(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
     return LeNet(**kwargs)

@@ -61,5 +61,12 @@ class NiN(nn.Module):
 
 @model
 def nin(**kwargs: Any) -> NiN:
-    """Network in network for pictures of one channel; arguments as `NiN`."""
+    """Network in network for pictures of one channel; arguments as `NiN`.
+
+    >>> import rushlight as torch
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = torch.vision.models.nin()
+    >>> sum(p.numel() for p in net.parameters())
+    1992166
+    """
     return NiN(**kwargs)

@@ -23,7 +23,12 @@ def _power(rank: int, hook: Callable[..., Any], model: Any, state: Any) -> None:
 
 
 class DDPCommHookType(Enum):
-    """The hooks by name: `DDPCommHookType.POWER_SGD.value(model=..., state=group)`."""
+    """The hooks by name: `DDPCommHookType.POWER_SGD.value(model=..., state=group)`.
+
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import DDPCommHookType
+    >>> [kind.name for kind in DDPCommHookType][:3]
+    ['ALLREDUCE', 'FP16_COMPRESS', 'BF16_COMPRESS']
+    """
 
     ALLREDUCE = functools.partial(_plain, default_hooks.allreduce_hook)
     FP16_COMPRESS = functools.partial(_plain, default_hooks.fp16_compress_hook)
@@ -40,7 +45,20 @@ class DDPCommHookType(Enum):
 
 
 def register_ddp_comm_hook(comm_hook_type: DDPCommHookType, model: Any, state: Any = None) -> None:
-    """Register a hook by its name with a DistributedDataParallel."""
+    """Register a hook by its name with a DistributedDataParallel.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import DDPCommHookType
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import register_ddp_comm_hook
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    >>> register_ddp_comm_hook(DDPCommHookType.FP16_COMPRESS, net)
+    >>> net(torch.ones(3, 2)).mean().backward()
+    >>> net.module.weight.grad
+    tensor([[1., 1.]])
+    >>> dist.destroy_process_group()
+    """
     comm_hook_type(model, state)
 
 

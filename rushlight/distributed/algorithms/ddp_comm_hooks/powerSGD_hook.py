@@ -30,6 +30,10 @@ class PowerSGDState:
     become so much smaller are sent as they are; `use_error_feedback`, `warm_start` (begin with the
     last Q); `orthogonalization_epsilon`; `random_seed` of the first Q. The others change nothing.
     Raises ValueError for a start in the first two steps with feedback or a warm start.
+
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState
+    >>> PowerSGDState(None, matrix_approximation_rank=2, start_powerSGD_iter=10).start_powerSGD_iter
+    10
     """
 
     def __init__(
@@ -162,7 +166,18 @@ def _run(state: PowerSGDState, bucket: Any, tensors: list[Any]) -> Any:
 
 
 def powerSGD_hook(state: PowerSGDState, bucket: Any) -> Any:
-    """Approximate the mean of each weight's gradient; small ones and biases go as they are."""
+    """Approximate the mean of each weight's gradient; small ones and biases go as they are.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import powerSGD_hook
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(8, 8))
+    >>> state = powerSGD_hook.PowerSGDState(None, matrix_approximation_rank=1)
+    >>> net.register_comm_hook(state, powerSGD_hook.powerSGD_hook)
+    >>> net(torch.ones(3, 8)).mean().backward()
+    >>> dist.destroy_process_group()
+    """
     if state.iter < state.start_powerSGD_iter:
         state.maybe_increase_iter(bucket)
         return allreduce_hook(state.process_group, bucket)
@@ -170,7 +185,18 @@ def powerSGD_hook(state: PowerSGDState, bucket: Any) -> Any:
 
 
 def batched_powerSGD_hook(state: PowerSGDState, bucket: Any) -> Any:
-    """Approximate all gradients of a bucket as one square matrix: faster, and less exact."""
+    """Approximate all gradients of a bucket as one square matrix: faster, and less exact.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.algorithms.ddp_comm_hooks import powerSGD_hook
+    >>> net = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(8, 8))
+    >>> state = powerSGD_hook.PowerSGDState(None, matrix_approximation_rank=1)
+    >>> net.register_comm_hook(state, powerSGD_hook.batched_powerSGD_hook)
+    >>> net(torch.ones(3, 8)).mean().backward()
+    >>> dist.destroy_process_group()
+    """
     if state.iter < state.start_powerSGD_iter:
         state.maybe_increase_iter(bucket)
         return allreduce_hook(state.process_group, bucket)

@@ -149,6 +149,15 @@ class FCOS(LevelDetector):
     in steps of a map, places are about it. Other arguments as of `RetinaNet`.
     Source: Z. Tian, C. Shen, H. Chen, T. He, "FCOS: fully convolutional one-stage object
     detection", 2019.
+
+    >>> import rushlight as torch
+    >>> backbone = torch.nn.Conv2d(3, 32, 3, stride=16, padding=1)
+    >>> backbone.out_channels = 32
+    >>> from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
+    >>> anchors = AnchorGenerator(((16,),), ((1.0,),))
+    >>> net = FCOS(backbone, 3, 64, 64, anchor_generator=anchors)
+    >>> sorted(net.eval()([torch.rand(3, 48, 64)])[0])
+    ['boxes', 'labels', 'scores']
     """
 
     def __init__(

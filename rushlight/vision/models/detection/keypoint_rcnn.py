@@ -19,6 +19,19 @@ class KeypointRCNN(FasterRCNN):
     keypoint_predictor: the third head; num_keypoints: 17 where neither it nor a predictor is
     given. Other arguments are those of `FasterRCNN`.
     Source: K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", 2017.
+
+    >>> import rushlight as torch
+    >>> backbone = torch.nn.Conv2d(3, 8, 3, stride=16, padding=1)
+    >>> backbone.out_channels = 8
+    >>> from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
+    >>> anchors = AnchorGenerator(((16, 32),), ((1.0,),))
+    >>> pools = [torch.vision.ops.MultiScaleRoIAlign(["0"], size, 2) for size in (7, 14)]
+    >>> parts = {"box_roi_pool": pools[0], "keypoint_roi_pool": pools[1], "min_size": 64}
+    >>> parts["keypoint_head"] = KeypointRCNNHeads(8, (16,))
+    >>> parts["keypoint_predictor"] = KeypointRCNNPredictor(16, num_keypoints=5)
+    >>> net = KeypointRCNN(backbone, 2, max_size=64, rpn_anchor_generator=anchors, **parts)
+    >>> sorted(net.eval()([torch.rand(3, 48, 64)])[0])
+    ['boxes', 'keypoints', 'keypoints_scores', 'labels', 'scores']
     """
 
     def __init__(

@@ -27,6 +27,18 @@ class MaskRCNN(FasterRCNN):
     `num_classes` is None where predictors are given. Other arguments are those of `FasterRCNN`,
     by name.
     Source: K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", 2017.
+
+    >>> import rushlight as torch
+    >>> backbone = torch.nn.Conv2d(3, 8, 3, stride=16, padding=1)
+    >>> backbone.out_channels = 8
+    >>> from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
+    >>> anchors = AnchorGenerator(((16, 32),), ((1.0,),))
+    >>> pools = [torch.vision.ops.MultiScaleRoIAlign(["0"], size, 2) for size in (7, 14)]
+    >>> parts = {"box_roi_pool": pools[0], "mask_roi_pool": pools[1], "min_size": 64}
+    >>> parts["mask_head"] = MaskRCNNHeads(8, (256,), dilation=1)
+    >>> net = MaskRCNN(backbone, 3, max_size=64, rpn_anchor_generator=anchors, **parts)
+    >>> sorted(net.eval()([torch.rand(3, 48, 64)])[0])
+    ['boxes', 'labels', 'masks', 'scores']
     """
 
     def __init__(

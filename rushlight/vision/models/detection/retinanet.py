@@ -172,6 +172,15 @@ class RetinaNet(LevelDetector):
     num_classes: with the background; head, anchor_generator, proposal_matcher: torchvision's where
     not given; topk_candidates: how many boxes of a map are looked at.
     Source: T.-Y. Lin et al., "Focal loss for dense object detection", 2017.
+
+    >>> import rushlight as torch
+    >>> backbone = torch.nn.Conv2d(3, 8, 3, stride=16, padding=1)
+    >>> backbone.out_channels = 8
+    >>> from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
+    >>> anchors = AnchorGenerator(((16, 32),), ((1.0,),))
+    >>> net = RetinaNet(backbone, 3, 64, 64, anchor_generator=anchors)
+    >>> sorted(net.eval()([torch.rand(3, 48, 64)])[0])
+    ['boxes', 'labels', 'scores']
     """
 
     def __init__(

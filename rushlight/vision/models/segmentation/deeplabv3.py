@@ -18,6 +18,17 @@ class DeepLabV3(_SimpleSegmentationModel):
 
     Source: L.-C. Chen et al., "Rethinking atrous convolution for semantic image segmentation",
     2017.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.models.segmentation.deeplabv3 import DeepLabHead, DeepLabV3
+    >>> class Backbone(torch.nn.Conv2d):
+    ...     def forward(self, x):
+    ...         return {"out": super().forward(x)}
+    >>> with torch.device("meta"):  # shapes alone, without numbers
+    ...     net = DeepLabV3(Backbone(3, 8, 3, stride=4), DeepLabHead(8, 5)).eval()
+    ...     y = net(torch.zeros(1, 3, 32, 32))["out"]
+    >>> y.shape
+    torch.Size([1, 5, 32, 32])
     """
 
 

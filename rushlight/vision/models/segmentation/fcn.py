@@ -15,6 +15,15 @@ class FCN(_SimpleSegmentationModel):
 
     Source: J. Long, E. Shelhamer, T. Darrell, "Fully convolutional networks for semantic
     segmentation", 2015.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.models.segmentation.fcn import FCN, FCNHead
+    >>> class Backbone(torch.nn.Conv2d):
+    ...     def forward(self, x):
+    ...         return {"out": super().forward(x)}
+    >>> net = FCN(Backbone(3, 8, 3, stride=4), FCNHead(8, 5)).eval()
+    >>> net(torch.zeros(1, 3, 32, 32))["out"].shape
+    torch.Size([1, 5, 32, 32])
     """
 
 

@@ -42,6 +42,15 @@ class LRASPP(nn.Module):
 
     `forward` takes (N, 3, H, W) and gives {"out": (N, num_classes, H, W)}.
     Source: A. Howard et al., "Searching for MobileNetV3", 2019.
+
+    >>> import rushlight as torch
+    >>> class Backbone(torch.nn.Conv2d):
+    ...     def forward(self, x):
+    ...         low = super().forward(x)
+    ...         return {"low": low, "high": low[..., ::2, ::2]}
+    >>> net = torch.vision.models.segmentation.LRASPP(Backbone(3, 8, 3, stride=4), 8, 8, 5).eval()
+    >>> net(torch.zeros(1, 3, 32, 32))["out"].shape
+    torch.Size([1, 5, 32, 32])
     """
 
     def __init__(
