@@ -1,9 +1,10 @@
 """Products of bfloat16 by pairs of terms: what is rewritten, what it means, what code is made.
 
 No processor at hand need have the instruction: tiles are carried out by the interpreter of
-test_assembly, graphs by NumPy, and LLVM makes and looks at the code.
+test_assembly, graphs by NumPy, and LLVM makes and looks at the code. Where it is there, code runs.
 """
 
+import random
 import re
 
 import numpy as np
@@ -16,6 +17,7 @@ from rushlight.compile.kernels.program import build
 from rushlight.compile.middle.graph import Graph, Node
 from rushlight.compile.middle.interpret import interpret
 from rushlight.compile.middle.verify import verify
+from rushlight.compile.products import conv, pairs
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.pairs import paired
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
@@ -26,6 +28,8 @@ HALF, FLOAT = dtypes.bfloat16.numpy, np.dtype("f")
 X86 = llvm.target().triple.startswith("x86_64")
 only_x86 = pytest.mark.skipif(not X86, reason="LLVM for another processor takes no assembly")
 TARGET = llvm.named("avx512bf16")
+HERE = X86 and runs("avx512bf16", llvm._native().triple, llvm._native().features)
+only_here = pytest.mark.skipif(not HERE, reason="the processor has no AVX512-BF16")
 
 
 def product(spec, a, b, first=HALF):
@@ -139,3 +143,100 @@ def test_no_tile_spills(inner):
     assert len(found) == len(module.functions)
     assert {title: count for title, count in found.items() if count} == {}
     assert all("vdpbf16ps" in body for body in parts[1::2])
+
+
+FORWARD, DATA, WEIGHT = "ngchw,gocij->ngoab", "ngoab,gocij->ngchw", "ngoab,ngchw->gocij"
+CONVOLUTIONS = [  # images, groups, channels, channels of the result; size, kernel; the rest
+    ((4, 1, 16, 32), (9, 11), (3, 3), ((1, 1), (1, 1), (1, 1))),
+    ((3, 1, 5, 7), (8, 9), (3, 2), ((2, 1), (1, 0), (1, 1))),  # odd numbers of terms
+    ((2, 3, 6, 4), (7, 10), (2, 3), ((1, 2), (0, 2), (2, 1))),
+    ((16, 1, 20, 24), (4, 4), (3, 3), ((1, 1), (0, 0), (1, 1))),
+    ((5, 1, 33, 18), (1, 20), (1, 5), ((1, 1), (0, 2), (1, 1))),
+    ((2, 1, 64, 40), (6, 6), (3, 3), ((2, 2), (1, 1), (1, 1))),
+]
+
+
+def convolution(kind, counts, size, kernel, rest):
+    """The graph of a `conv` of two inputs, cast to float32."""
+    n, g, c, o = counts
+    out = tuple(
+        (k + 2 * pad - gap * (m - 1) - 1) // step + 1
+        for k, m, step, pad, gap in zip(size, kernel, *rest)
+    )
+    letters = dict(zip("ngcohwijab", (n, g, c, o, *size, *kernel, *out)))
+    operands, result = kind.split("->")
+    shapes = [tuple(letters[x] for x in part) for part in (*operands.split(","), result)]
+    inputs = [Node("input", (), (k,), shape, HALF) for k, shape in enumerate(shapes[:2])]
+    factors = [Node("cast", (x,), (), x.shape, FLOAT) for x in inputs]
+    return Graph(inputs, [Node("conv", factors, (kind, *rest), shapes[2], FLOAT)])
+
+
+def drawn(graph, seed=0):
+    draws = np.random.default_rng(seed)
+    return [draws.standard_normal(x.shape).astype(x.dtype) for x in graph.inputs]
+
+
+def compared(graph, run, given):
+    """What `run` gives, beside the graph in NumPy; the bound is that of a sum in float32."""
+    (y,), (z,) = run(given), interpret(graph, given)
+    (most,) = interpret(graph, [np.abs(x) for x in given])
+    assert (np.abs(y - z) <= 1e-30 + 2**-18 * most).all()
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Words for all convolutions, whatever their plans are estimated to take."""
+    monkeypatch.setattr(pairs, "FASTER", np.inf)
+
+
+@pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT])
+@pytest.mark.parametrize("at", CONVOLUTIONS)
+def test_a_convolution_over_pairs_is_the_convolution(kind, at, always):
+    graph = convolution(kind, *at)
+    found = paired(graph)
+    verify(found, core=True)
+    assert [node.op for node in found].count("pair") == 2
+    compared(graph, lambda given: interpret(found, given), drawn(graph))
+
+
+@only_x86
+@pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT])
+@pytest.mark.parametrize("at", CONVOLUTIONS[:4])
+def test_convolutions_multiply_pairs_and_nothing_else(kind, at, always):
+    text = build(paired(convolution(kind, *at)), TARGET).code.assembly()
+    assert "vdpbf16ps" in text and "vfmadd" not in text
+
+
+def test_one_term_is_left_as_it_is(always):
+    for kind, counts in ((FORWARD, (2, 1, 1, 8)), (DATA, (2, 1, 8, 1)), (WEIGHT, (1, 1, 8, 8))):
+        graph = convolution(kind, counts, (9, 9), (3, 3), ((1, 1), (0, 0), (1, 1)))
+        assert "pair" not in {node.op for node in paired(graph)}
+
+
+def test_convolutions_take_what_is_estimated_to_take_less(monkeypatch):
+    graph = convolution(FORWARD, *CONVOLUTIONS[0])
+    counts = {"pairs": 0.8, "float32": 1.0}
+    monkeypatch.setattr(conv, "cycles", lambda node, _: counts[conv._multiplied(node)])
+    assert "pair" in {node.op for node in paired(graph)}
+    counts["pairs"] = 0.95
+    assert "pair" not in {node.op for node in paired(graph)}
+
+
+@only_here
+@pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT])
+@pytest.mark.parametrize("at", CONVOLUTIONS)
+def test_convolutions_run_here_as_they_are_meant(kind, at, always):
+    graph = convolution(kind, *at)
+    compared(graph, build(paired(graph), TARGET).run, drawn(graph))
+
+
+@only_here
+@pytest.mark.parametrize("seed", range(12))
+def test_products_of_any_sizes_run_here_as_they_are_meant(seed):
+    draws = random.Random(seed)
+    sizes = {c: int(2 ** draws.uniform(3, 8)) for c in "ijk"}
+    spec = draws.choice(["ik,jk->ij", "ik,kj->ij", "ki,kj->ij", "ki,jk->ji"])
+    a, b = (tuple(sizes[c] for c in part) for part in spec.split("->")[0].split(","))
+    graph = product(spec, a, b)
+    graph = Graph(graph.inputs, graph.outputs[:1])
+    compared(graph, build(paired(graph), TARGET).run, drawn(graph, seed))

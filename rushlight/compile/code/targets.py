@@ -33,8 +33,8 @@ class Target:
         return self.name == "avx512bf16"
 
     def lanes(self, dtype: Any) -> int:
-        """How many elements of `dtype` one vector register holds."""
-        return self.bits // (8 * np.dtype(dtype).itemsize)
+        """How many elements of `dtype` one vector register holds; those of "pairs" are words."""
+        return self.bits // (8 * np.dtype(np.int32 if dtype == "pairs" else dtype).itemsize)
 
 
 # name: machine, features it needs; LLVM's cpu for the forced set, bits, registers, multiply-add.

@@ -147,6 +147,12 @@ def letters(spec: str) -> tuple[str, str, str]:
     return left, right, result
 
 
+def _terms_apart(x: np.ndarray, axis: int) -> np.ndarray:
+    """Words of two bfloat16 as float32, twice as many along an axis."""
+    apart = np.moveaxis(_pairs_apart(x), -1, axis + 1)
+    return apart.reshape(*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
+
+
 def _dot(node: Node, a: np.ndarray, b: np.ndarray) -> Any:
     left, right, result = (tuple(map(ord, part)) for part in letters(node.params[0]))
     if a.dtype != node.dtype:  # pairs of terms
@@ -158,6 +164,9 @@ def _conv(node: Node, a: np.ndarray, b: np.ndarray) -> Any:
     """A convolution with its groups apart, by the op that has them together."""
     spec, *rest = node.params
     left, right, result = letters(spec)
+    if a.dtype != node.dtype:  # pairs of terms
+        (term,) = set(left) & set(right) - set(result)
+        a, b = (_terms_apart(x, part.index(term)) for x, part in ((a, left), (b, right)))
     groups = node.shape[result.index("g")]
     whole = [_together(x, part) for x, part in ((a, left), (b, right))]
     if "h" in result:

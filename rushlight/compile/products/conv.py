@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,11 @@ def _one_column(kind: str, shape: Shape) -> bool:
 
 @record
 class Convolution:
-    """One convolution with its members."""
+    """One convolution with its members.
+
+    Where its operands are words of two terms, the plan's type is "pairs": tiles multiply these, all
+    else only moves them, and the sums are float32.
+    """
 
     expression: Expression
     plan: Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | MinimalPlan | WeightPlan
@@ -161,7 +165,7 @@ class Convolution:
         for index, number in zip(self.variables.values(), place):
             terms.counters.update(_pieces(f, index, number, self.nest.extents))
         terms.blocks, terms.mask = 1, mask
-        terms.keep(self.result, [value])
+        terms.keep(self.result, [Value(value.name, value.type.of(self.result.dtype))])
         terms.ask(behind(self.stores))
         for store in self.stores:
             terms.store(store)
@@ -205,9 +209,8 @@ def convolution(
     owners = [owner for owner, _ in expression.operands()]
     kept = owners[operands[1].slot] in frozen and not group.chain
     plan, scratch = _plan(node, operands, _array_of(own, out), target, kept)
-    return Convolution(
-        expression, plan, nest, out, result, written, scratch, shape_of(node).flops
-    )  # fmt: skip
+    flops = shape_of(node).flops * (1 + _in_words(node))
+    return Convolution(expression, plan, nest, out, result, written, scratch, flops)
 
 
 def _coordinates(root: Any) -> list[tuple[str, Any]]:
@@ -253,16 +256,44 @@ def _plan(
     kind, shape = KINDS[node.params[0]], shape_of(node)
     if _one_column(kind, shape):  # a vector's stores would pass the end of the result
         raise InvalidGraph(f"{node!r}: no kernel makes a result of one column")
+    named = _named_arrays(kind, operands, out)
+    steps = tuple(array.steps for array in named.values())
+    plan = replace(_cheapest(kind, shape, _multiplied(node), steps, target, kept), **named)
+    return plan, 0 if isinstance(plan, Correlation) else plan.scratch
+
+
+def _named_arrays(kind: str, operands: Sequence[Array], out: Array) -> dict[str, Array]:
+    """What a plan reads and writes, by its names for them."""
     one, two = operands
     if kind == "data":  # rows are the channels of the input
         g, o, c, i, j = two.steps
         two = Array(two.slot, two.offset, (g, c, o, i, j))
-    named = {"grad": one, "source": two, "out": out} if kind == "weight" else {
-        "source": one, "weight": two,
-    }  # fmt: skip
+    if kind == "weight":
+        return {"grad": one, "source": two, "out": out}
+    return {"source": one, "weight": two}
+
+
+def _in_words(node: Node) -> bool:
+    """Whether the operands are words of two bfloat16."""
+    return node.inputs[0].dtype != node.dtype
+
+
+def _multiplied(node: Node) -> str:
+    """The type that tiles multiply."""
+    return "pairs" if _in_words(node) else node.dtype.name
+
+
+def cycles(node: Node, target: Any) -> float:
+    """What a `conv` takes, roughly, where its operands lie in C order."""
+    arrays = [Array(0, 0, _dense(x.shape)) for x in (*node.inputs, node)]
+    kind, shape = KINDS[node.params[0]], shape_of(node)
+    named = _named_arrays(kind, arrays[:2], arrays[2])
     steps = tuple(array.steps for array in named.values())
-    plan = replace(_cheapest(kind, shape, node.dtype.name, steps, target, kept), **named)
-    return plan, 0 if isinstance(plan, Correlation) else plan.scratch
+    return _cheapest(kind, shape, _multiplied(node), steps, target, False).cost * shape.images
+
+
+def _dense(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(math.prod(shape[dim + 1 :]) for dim in range(len(shape)))
 
 
 @functools.lru_cache(1024)
@@ -279,7 +310,7 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
         return tiled if _takes_less(tiled, MINIMAL * direct.cost) else direct
     source, weight = arrays
     single = plan_depth(kind, shape, dtype, source, weight, target)
-    if single is not None:
+    if single is not None and dtype != "pairs":
         return single
     few = plan_filter(kind, shape, dtype, source, weight, target, kept)
     turned = plan_images(kind, shape, dtype, source, weight, target)

@@ -7,6 +7,8 @@ tiles and ends are those of float32.
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 
 from ..middle.graph import BFLOAT16, Graph, Node
@@ -14,6 +16,7 @@ from ..middle.interpret import letters
 from .dispatch import suits
 
 WORD = np.dtype(np.int32)
+FASTER = 0.9  # of the cycles of a convolution of float32: words have to be written first
 LEAST = 8  # rows and columns from which it pays to put terms side by side
 
 
@@ -28,7 +31,7 @@ def paired(graph: Graph) -> Graph:
         if any(found[x] is not x for x in node.inputs):
             inputs = [found[x] for x in node.inputs]
             made = Node(node.op, inputs, node.params, node.shape, node.dtype, *_told(node))
-        found[node] = _in_pairs(made, words) if node.op == "dot" else made
+        found[node] = _in_pairs(made, words) if node.op in ("dot", "conv") else made
     outputs, effects = ([found[x] for x in part] for part in (graph.outputs, graph.effects))
     return Graph(graph.inputs, outputs, effects)
 
@@ -42,16 +45,31 @@ def _in_pairs(node: Node, words: dict[tuple[Node, int], Node]) -> Node:
     factors = [_halves(x) for x in node.inputs]
     left, right, result = letters(node.params[0])
     sizes = dict(zip(left + right, node.inputs[0].shape + node.inputs[1].shape))
-    axis = max((c for c in left if c not in result), key=sizes.__getitem__, default="")
-    alone = [c for c in result if (c in left) != (c in right)]
-    if not axis or axis not in right or any(x is None for x in factors):
-        return node
-    sides = [max((sizes[c] for c in alone if c in part), default=1) for part in (left, right)]
-    if min(sides) < LEAST:
+    axis = max(
+        (c for c in left if c in right and c not in result), key=sizes.__getitem__, default=""
+    )
+    if sizes.get(axis, 1) < 2 or any(x is None for x in factors) or not _wide(node, sizes):
         return node
     inputs = [_words(x, part.index(axis), words) for x, part in zip(factors, (left, right)) if x]
-    made = Node("dot", inputs, node.params, node.shape, node.dtype, *_told(node))
-    return made if suits(made) else node
+    made = Node(node.op, inputs, node.params, node.shape, node.dtype, *_told(node))
+    return made if _pays(made, node) else node
+
+
+def _wide(node: Node, sizes: dict[str, int]) -> bool:
+    """Whether both sides of a product are long enough; convolutions are counted instead."""
+    left, right, result = letters(node.params[0])
+    alone = [c for c in result if (c in left) != (c in right)]
+    sides = [max((sizes[c] for c in alone if c in part), default=1) for part in (left, right)]
+    return node.op == "conv" or min(sides) >= LEAST
+
+
+def _pays(made: Node, node: Node) -> bool:
+    """Whether a product of words takes less than the one of float32."""
+    if made.op == "dot":
+        return suits(made)
+    conv = importlib.import_module(".conv", __package__)  # most programs have none
+    target = importlib.import_module("..code.llvm", __package__).target()
+    return conv.cycles(made, target) < FASTER * conv.cycles(node, target)
 
 
 def _halves(x: Node) -> Node | None:
