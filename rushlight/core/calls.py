@@ -81,7 +81,7 @@ def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
     """A binary op as Python's operator: foreign operands are left to their own methods."""
     prim = op.primitive
     elementwise = type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float")
-    operator = (_binary if elementwise else _pair)(prim, _operator_long_way)
+    operator = _binary(prim, _operator_long_way) if elementwise else _pair(prim, _among_tensors)
     operator.__name__ = operator.__qualname__ = prim.name
     operator.__doc__, operator.primitive = op.__doc__, prim
     return operator
@@ -224,6 +224,12 @@ def _operator_long_way(
     if not is_operand(other):
         return NotImplemented
     return the_long_way(prim, input, other, params, out)
+
+
+def _among_tensors(prim: Primitive, input: Any, other: Any, params: Any, out: Any = None) -> Any:
+    if type(input) in NUMBERS or type(other) in NUMBERS:
+        return NotImplemented
+    return _operator_long_way(prim, input, other, params, out)
 
 
 def _real(a: Any) -> bool:

@@ -46,6 +46,16 @@ def name_of(dtype: np.dtype) -> str:
     return dtype.name
 
 
+def c_name(dtype: np.dtype) -> str:
+    """The C++ type of a dtype as torch's messages spell it.
+
+    >>> from rushlight.core.random_places import c_name
+    >>> c_name(np.dtype(np.int64))
+    'long int'
+    """
+    return _NAMES[name_of(dtype)][1]
+
+
 def kind_of(dtype: np.dtype, kernel: str, *allowed: str) -> str:
     """half, single, double, complex, integer or bool; NotImplementedError if not allowed."""
     name = name_of(dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import named, refuse, scalar_type_name
 from ..core.dispatch import whole as one_node
-from ..core.errors import ShapeError, fail, warn_once
+from ..core.errors import DTypeError, ShapeError, fail, warn_once
 from ..core.shapes import broadcast, dimension, dimensions
 from ..core.tensor import Tensor, wrap
 from ..ops import distance as d
@@ -186,6 +186,12 @@ def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = 
     tensor(11.)
     """
     dim = dim if axis is None else axis
+    if x.dtype is not y.dtype:
+        names = scalar_type_name(x.dtype), scalar_type_name(y.dtype)
+        raise DTypeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type"
+            f" {names[0]} and y of type {names[1]} instead"
+        )
     a, b = x._array.shape, y._array.shape
     if len(a) == len(b) == 1 and a != b:
         raise fail(

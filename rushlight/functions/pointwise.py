@@ -15,9 +15,10 @@ from ..core.dispatch import (
     wrap_array,
     write_out,
 )
-from ..core.errors import warn_once
+from ..core.errors import DTypeError, warn_once
 from ..core.numbers import held
 from ..core.operands import refuse_numbers
+from ..core.random_places import c_name
 from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops.compare import (
@@ -379,6 +380,12 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
     tensor([2.5000])
     """
+    for name, x in (("end", end), ("weight", weight)):
+        if isinstance(x, Tensor) and x.dtype is not input.dtype and (name == "end" or x.ndim):
+            raise DTypeError(
+                f"expected dtype {c_name(input._array.dtype)} for `{name}` but got dtype"
+                f" {c_name(x._array.dtype)}"
+            )
     if not isinstance(weight, Tensor) and _halves(input, end):
         return _out(e.lerp(input.float(), end.float(), weight).to(input.dtype), out)
     if not isinstance(weight, Tensor):
@@ -454,5 +461,10 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
         raise combination("float_power", (input, exponent), {})
     kind = result_type(input, exponent)
     wide = dtypes.complex128 if kind.is_complex else dtypes.float64
+    if isinstance(out, Tensor) and out.dtype is not wide:
+        raise DTypeError(
+            f"the output given to float_power has dtype {_title(out.dtype)} but the operation's"
+            f" result requires dtype {_title(wide)}"
+        )
     base, power = (_typed(x, wide) if isinstance(x, Tensor) else x for x in (input, exponent))
     return _out(e.pow(base, power), out)

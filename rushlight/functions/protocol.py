@@ -327,7 +327,7 @@ def data(self: Tensor) -> Tensor:
 
 def detach_(self: Tensor) -> Tensor:
     """Cut this tensor from its history."""
-    if self._base is not None and self._entry is not None and self._entry is not LEAF:
+    if self._base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using"
             " DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as"

@@ -68,6 +68,11 @@ _NO_WINDOW = (
     " recommended to reduce spectral leakage.To suppress this warning and use a rectangular"
     " window, explicitly set `window=torch.ones(n_fft, device=<device>)`."
 )
+_NO_WINDOW_BACK = (
+    "A window was not provided. A rectangular window will be applied.Please provide the same window"
+    " used by stft to make the inversion lossless.To suppress this warning and use a rectangular"
+    " window, explicitly set `window=torch.ones(n_fft, device=<device>)`."
+)
 _NOT_COMPLEX = (
     "stft with return_complex=False is deprecated. In a future pytorch release, stft will return"
     " complex tensors for all inputs, and return_complex=False will raise an error.\nNote: you can"
@@ -87,7 +92,7 @@ def stft(
     Source: https://pytorch.org/docs/stable/generated/torch.stft.html
 
     >>> import rushlight as torch
-    >>> torch.stft(torch.ones(8), 4, return_complex=True).shape
+    >>> torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=True).shape
     torch.Size([3, 9])
     """
     hop, width = n_fft // 4 if hop_length is None else hop_length, win_length or n_fft
@@ -154,8 +159,9 @@ def istft(
     Source: https://pytorch.org/docs/stable/generated/torch.istft.html
 
     >>> import rushlight as torch
-    >>> x = torch.arange(8.0)
-    >>> torch.istft(torch.stft(x, 4, return_complex=True), 4).allclose(x, atol=1e-5)
+    >>> x, window = torch.arange(8.0), torch.hann_window(4)
+    >>> frames = torch.stft(x, 4, window=window, return_complex=True)
+    >>> torch.istft(frames, 4, window=window, length=8).allclose(x, atol=1e-5)
     True
     """
     hop, width = n_fft // 4 if hop_length is None else hop_length, win_length or n_fft
@@ -163,6 +169,8 @@ def istft(
              "center": center, "normalized": normalized, "onesided": onesided, "length": length,
              "return_complex": return_complex}  # fmt: skip
     said = _check_istft(input, shown)
+    if window is None:
+        warn_once(_NO_WINDOW_BACK)
     half = input._array.shape[-2] != n_fft if onesided is None else onesided
     single = input._array.ndim == 2
     x = s.transpose(s.unsqueeze(input, 0) if single else input, 1, 2)

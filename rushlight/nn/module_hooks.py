@@ -128,8 +128,7 @@ class _BackwardCall:
             grads = _replace(grads, hook(self.module, grads), "pre hook")
         self.grad_outputs = grads
         if self.input_slots is None:  # no input asks for a gradient: the hooks run here
-            if self.hooks:
-                warnings.warn(_NO_INPUT_GRADIENT, UserWarning, stacklevel=2)
+            warnings.warn(_NO_INPUT_GRADIENT, UserWarning, stacklevel=2)
             nothing = (None,) * self.input_count
             for hook in self.hooks:
                 answer = hook(self.module, nothing, grads)

@@ -31,6 +31,7 @@ from .recurrent import (
     rnn_tanh,
     rnn_tanh_cell,
 )
+from .reduction import reduced
 
 Tensor = rl.Tensor
 
@@ -49,8 +50,6 @@ max_pool2d, max_pool3d = pooling.max_pool2d, pooling.max_pool3d
 max_pool1d_with_indices = pooling.max_pool1d_with_indices
 bilinear, rms_norm = lines.bilinear, normalization.rms_norm
 embedding_bag = sparse.embedding_bag
-binary_cross_entropy_with_logits = classification.binary_cross_entropy_with_logits
-kl_div = classification.kl_div
 adaptive_avg_pool1d = windows.adaptive_avg_pool1d
 cosine_similarity, pdist = distance.cosine_similarity, distance.pdist
 pairwise_distance = distance.pairwise_distance
@@ -86,6 +85,39 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
     tensor([0., 2.])
     """
     return drops.dropout(input, p, train)
+
+
+def _kind(reduction: int) -> str:
+    """torch's numbers of reductions; any other number is none."""
+    return {1: "mean", 2: "sum"}.get(reduction, "none")
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None,
+    reduction: int = 0,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.binary_cross_entropy_with_logits`, each element's, mean (1) or sum (2).
+
+    >>> import rushlight as torch
+    >>> torch.binary_cross_entropy_with_logits(torch.zeros(2), torch.ones(2))
+    tensor([0.6931, 0.6931])
+    """
+    return classification.binary_cross_entropy_with_logits(
+        input, target, weight, reduction=_kind(reduction), pos_weight=pos_weight
+    )
+
+
+def kl_div(
+    input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False
+) -> Tensor:
+    """`nn.functional.kl_div`, each element's, mean (1) or sum (2).
+
+    >>> import rushlight as torch
+    >>> torch.kl_div(torch.tensor([0.0, -1.0]), torch.tensor([1.0, 1.0]), 2)
+    tensor(1.)
+    """
+    pointwise = classification.kl_div(input, target, reduction="none", log_target=log_target)
+    return reduced(pointwise, _kind(reduction))
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
