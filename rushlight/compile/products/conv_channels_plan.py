@@ -447,9 +447,9 @@ class _Search:
         cycles *= high / plan.together
         blocks = sum([count for _, _, count in found])
         written = blocks * plan.vectors * down.places * down.step * self.width
-        others = written * 8 + plan.rows * down.out * 6
-        others += self.moves(plan, plane, height, high, blocks)
-        return (cycles + others * moved(plan.type)) * plan.groups
+        cycles += written * (10 if wide(plan.type) else 8) + plan.rows * down.out * 6
+        cycles += self.moves(plan, plane, height, high, blocks) * moved(plan.type)
+        return cycles * plan.groups
 
     def step(self, places: int, vectors: int, cut: int) -> float:
         """Cycles of all terms of a tile."""
