@@ -219,6 +219,7 @@ _large_relu = heavy("relu", rectified, light=True)
 relu = elementwise(
     "relu", eval=_relu, dtype="promote", reads="y",
     refuses={"bool": "Boolean inputs not supported for relu"},
+    refuses={"bool": "Boolean inputs not supported for relu"},
     real="NotImplementedError: clamp is not supported for complex types",
     partials=[lambda y, x: y > 0],
     lower=lambda s, x: s.max(x, 0), doc="max(x, 0).  dy/dx = [y > 0].",
