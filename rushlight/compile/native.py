@@ -78,8 +78,8 @@ class NativeProgram:
         """The core graph that kernels are made of, and which rules made it simpler."""
         if self._core is None:
             # not if a program is remembered
-            parts = "lowering", "simplify", "gathering", "joins", "verify"
-            lowering, simplify, gathering, joins, verify = (
+            parts = "lowering", "simplify", "gathering", "joins", "turned", "verify"
+            lowering, simplify, gathering, joins, turned, verify = (
                 importlib.import_module(f".middle.{part}", __package__) for part in parts
             )
             core = lowering.lower(self.graph)
@@ -88,7 +88,7 @@ class NativeProgram:
             core = joins.merged(gathering.gathered(core))
             if importlib.import_module(".code.llvm", __package__).target().pairs:
                 core = importlib.import_module(".products.pairs", __package__).paired(core)
-            self._core = core, fired
+            self._core = turned.turned_last(core), fired
             verify.verify(self._core[0], core=True)
         return self._core
 

@@ -18,6 +18,8 @@ from rushlight.compile.kernels.program import build
 from rushlight.compile.middle.graph import Graph, Node
 from rushlight.compile.middle.interpret import interpret
 from rushlight.compile.middle.simplify import simplify
+from rushlight.compile.middle.turned import turned_last
+from rushlight.compile.middle.verify import verify
 from rushlight.core import dtypes
 
 nn, F = torch.nn, torch.nn.functional
@@ -156,6 +158,25 @@ def test_moves_of_bfloat16_in_a_row_are_joined_and_shared():
     value = np.random.default_rng(0).standard_normal((12, 4)).astype("f")
     for y, z in zip(build(graph).run([value]), interpret(graph, [value])):
         np.testing.assert_array_equal(y, z)
+
+
+def test_turned_factors_are_cast_as_they_lie_and_once():
+    x, y = (Node("input", (), (k,), (20, n), HALF) for k, n in ((0, 16), (1, 12)))
+    turned = Node("permute", (x,), ((1, 0),), (16, 20), HALF)
+    wide = [Node("cast", (node,), (), node.shape, FLOAT) for node in (turned, y, x)]
+    graph = Graph([x, y], [
+        Node("dot", wide[:2], ("ik,kj->ij",), (16, 12), FLOAT),
+        Node("dot", [wide[2], wide[1]], ("ki,kj->ij",), (16, 12), FLOAT),
+        Node("neg", (wide[2],), (), (20, 16), FLOAT),
+    ])  # fmt: skip
+    found = turned_last(graph)
+    verify(found, core=True)
+    assert [node.inputs[0] for node in found if node.op == "cast"] == [x, y]
+    draws = np.random.default_rng(0)
+    given = [draws.standard_normal(node.shape).astype(HALF) for node in (x, y)]
+    for one, other in zip(interpret(found, given), interpret(graph, given)):
+        np.testing.assert_array_equal(one, other)
+    assert turned_last(found) is found
 
 
 def test_a_gradient_has_the_type_of_its_operand():
