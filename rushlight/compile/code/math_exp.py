@@ -60,13 +60,16 @@ def scaled(y: N, n: N) -> N:
 
 
 def _scaled_at_once(y: N, n: N) -> N:
-    """By the instruction that does it; 4 is the rounding in force."""
+    return _by_power(y, N(y.f, y.f.convert("sitofp", n.value, y.type.name)))
+
+
+def _by_power(y: N, power: N) -> N:
+    """y 2^power, both floats, by the instruction of AVX-512; 4 is the rounding in force."""
     f, type = y.f, y.type
-    power = f.convert("sitofp", n.value, type.name)
     name, mask = ("ps", "i16") if type.bits == 32 else ("pd", "i8")
     text = (
         f"call {type.text} @llvm.x86.avx512.mask.scalef.{name}.512({y.value.typed},"
-        f" {power.typed}, {type.text} zeroinitializer, {mask} -1, i32 4)"
+        f" {power.value.typed}, {type.text} zeroinitializer, {mask} -1, i32 4)"
     )
     return N(f, f.emit(type, text))
 
@@ -102,12 +105,25 @@ def one_and(r: N, low: N, precise: int) -> Pair:
 def exp(x: N, precise: int) -> N:
     # what gives 0 (a mask's -inf) is computed at 0: a subnormal result takes 40 times as long
     gone = x < (-104.0 if x.type.bits == 32 else -746.0)
+    if precise == 32 and x.f.module.vast and x.type.lanes == 16:
+        x = gone.where(0.0, x)
+        r, _, n = _with_float((x.like(89.0) < x).where(89.0, x))
+        return gone.where(0.0, _by_power(1.0 + fma(r * r, tail(r, precise), r), n))
     r, low, n = reduced(bounded(gone.where(0.0, x)))
     if precise == 64:
         y = scaled(1.0 + (r + fma(r * r, tail(r, precise), low)), n)
     else:
         y = scaled(1.0 + fma(r * r, tail(r, precise), r), n)
     return gone.where(0.0, y)
+
+
+def _with_float(x: N) -> tuple[N, N, N]:
+    """(r, its low part, n as a float) of a limited float32, which `_by_power` wants."""
+    high, low = split(32)
+    n, _ = nearest(x, 1 / log(2))
+    first = fma(n, -high, x)
+    r = fma(n, -low, first)
+    return r, fma(n, -low, first - r), n
 
 
 def _with_power(x: N) -> tuple[N, N, N]:
@@ -169,13 +185,12 @@ def sigmoid(x: N, precise: int) -> N:
 
 def sigmoid_fast(x: N) -> N:
     """float32 in its own lanes: z / w or 1 / w of z = e^-|x| and w = 1 + z, both as pairs."""
-    if x.f.module.vast:
-        x, under = -abs(x), x < 0.0
-        gone = x < -104.0  # as in `exp`
-        r, low, n = reduced(gone.where(0.0, x))
+    if x.f.module.vast and x.type.lanes == 16:
+        under, x = x < 0.0, -abs(x)
+        x = (x.like(-104.0) > x).where(-104.0, x)
+        r, low, n = _with_float(x)
         high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
-        y = _share(under, scaled(high, n), below)
-        return gone.where(under.where(y.like(0.0), 1.0), y)
+        return _share(under, _by_power(high, n), below)
     under, x = x.bits() < 0, -abs(x)
     gone = x < -104.0
     r, low, power = _with_power(gone.where(0.0, x))
