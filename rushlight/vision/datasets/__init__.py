@@ -2,8 +2,11 @@
 
 from . import utils
 from .arrays import FER2013, SEMEION, STL10, SVHN, USPS, MovingMNIST
+from .boundaries import SBDataset
+from .captions import SBU, Flickr8k, Flickr30k
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
+from .faces import LFWPairs, LFWPeople, WIDERFace
 from .fake import FakeData
 from .flow import HD1K, FlyingChairs, FlyingThings3D, KittiFlow, Sintel
 from .folder import (
@@ -29,7 +32,9 @@ from .listed import (
 )
 from .mnist import KMNIST, MNIST, FashionMNIST, SplitWarning
 from .mnist_kin import EMNIST, QMNIST
+from .patches import PhotoTour
 from .photographs import Caltech101, Caltech256, Flowers102, OxfordIIITPet, StanfordCars
+from .places import INaturalist, Places365
 from .scenes import (
     CelebA,
     CocoAnnotations,
@@ -51,6 +56,7 @@ from .stereo import (
     SceneFlowStereo,
     SintelStereo,
 )
+from .streets import Cityscapes, Kitti
 from .trees import Country211, EuroSAT, ImageNet
 from .vision import StandardTransform, VisionDataset
 from .wrapped import wrap_dataset_for_transforms_v2
@@ -64,6 +70,7 @@ __all__ = [
     "Caltech256",
     "CarlaStereo",
     "CelebA",
+    "Cityscapes",
     "CocoAnnotations",
     "CocoCaptions",
     "CocoDetection",
@@ -79,6 +86,8 @@ __all__ = [
     "FakeData",
     "FallingThingsStereo",
     "FashionMNIST",
+    "Flickr30k",
+    "Flickr8k",
     "Flowers102",
     "FlyingChairs",
     "FlyingThings3D",
@@ -86,21 +95,29 @@ __all__ = [
     "GTSRB",
     "HD1K",
     "IMG_EXTENSIONS",
+    "INaturalist",
     "ImageFolder",
     "ImageNet",
     "Imagenette",
     "InStereo2k",
     "KMNIST",
+    "Kitti",
     "Kitti2012Stereo",
     "Kitti2015Stereo",
     "KittiFlow",
+    "LFWPairs",
+    "LFWPeople",
     "MNIST",
     "Middlebury2014Stereo",
     "MovingMNIST",
     "Omniglot",
     "OxfordIIITPet",
+    "PhotoTour",
+    "Places365",
     "QMNIST",
     "RenderedSST2",
+    "SBDataset",
+    "SBU",
     "SEMEION",
     "STL10",
     "SUN397",
@@ -115,6 +132,7 @@ __all__ = [
     "VOCDetection",
     "VOCSegmentation",
     "VisionDataset",
+    "WIDERFace",
     "default_loader",
     "find_classes",
     "has_file_allowed_extension",

@@ -10,12 +10,15 @@ import rushlight as rl
 
 from ...core.errors import fail
 from .. import tv_tensors
+from .boundaries import SBDataset
 from .cifar import CIFAR10
+from .faces import WIDERFace
 from .folder import DatasetFolder, ImageFolder
 from .listed import GTSRB, Imagenette
 from .mnist import MNIST
 from .photographs import Caltech101, Caltech256, OxfordIIITPet
 from .scenes import CelebA, CocoCaptions, CocoDetection, VOCDetection, VOCSegmentation
+from .streets import Cityscapes, Kitti
 from .vision import VisionDataset
 
 Change = Callable[[int, Any, Any], tuple[Any, Any]]
@@ -24,6 +27,7 @@ VOC_CLASSES = (
     "__background__ aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
     "motorbike person pottedplant sheep sofa train tvmonitor"
 ).split()
+KITTI_CLASSES = "Car Van Truck Pedestrian Person_sitting Cyclist Tram Misc DontCare".split()
 COCO_KEYS = {"segmentation", "area", "iscrowd", "image_id", "bbox", "category_id"}
 
 
@@ -93,7 +97,7 @@ def _change_of(dataset: Any, target_keys: Any) -> Change:
         raise TypeError(
             f"No wrapper exists for dataset class {name}. Please wrap the output yourself."
         )
-    if target_keys is not None and found not in (CocoDetection, VOCDetection):
+    if target_keys is not None and found not in (CocoDetection, VOCDetection, Kitti, WIDERFace):
         raise ValueError(
             "`target_keys` is currently only supported for `CocoDetection`, `VOCDetection`, "
             f"`Kitti`, and `WIDERFace`, but got {found.__name__}."
@@ -210,6 +214,61 @@ def _filled(outline: Any, size: tuple[int, int]) -> rl.Tensor:
     return rl.from_numpy(mask.decode(runs))
 
 
+def _kitti(dataset: Kitti, target_keys: Any) -> Change:
+    native = {"type", "truncated", "occluded", "alpha", "bbox", "dimensions", "location"}
+    native.add("rotation_y")
+    keys = _chosen(target_keys, native | {"boxes", "labels"}, {"boxes", "labels"})
+
+    def change(index: int, image: Any, target: Any) -> tuple[Any, Any]:
+        if target is None:
+            return image, None
+        result: dict[str, Any] = {}
+        if "boxes" in keys:
+            result["boxes"] = _boxes([one["bbox"] for one in target], _size(image))
+        if "labels" in keys:
+            numbers = [KITTI_CLASSES.index(one["type"]) for one in target]
+            result["labels"] = rl.tensor(numbers)
+        return image, result | {key: [one[key] for one in target] for key in keys & native}
+
+    return change
+
+
+def _faces(dataset: WIDERFace, target_keys: Any) -> Change:
+    known = {"bbox", "blur", "expression", "illumination", "occlusion", "pose", "invalid"}
+    keys = _chosen(target_keys, known, known)
+
+    def change(index: int, image: Any, target: Any) -> tuple[Any, Any]:
+        if target is None:
+            return image, None
+        result = {key: target[key] for key in keys}
+        if "bbox" in keys:
+            result["bbox"] = _corners(target["bbox"], _size(image))
+        return image, result
+
+    return change
+
+
+def _edges(dataset: SBDataset, target_keys: Any) -> Change:
+    if dataset.mode == "boundaries":
+        raise _refuse("SBDataset with mode='boundaries'")
+    return _masks(dataset, target_keys)
+
+
+def _towns(dataset: Cityscapes, target_keys: Any) -> Change:
+    if {"polygon", "color"} & set(dataset.target_type):
+        raise _refuse("`Cityscapes` dataset with `target_type=['polygon', 'color', ...]`")
+    semantic: Callable[[Any, Any], Any] = lambda one, image: tv_tensors.Mask(one)
+    return _by_kind(dataset.target_type, {"instance": _things, "semantic": semantic})
+
+
+def _things(picture: Any, image: Any) -> dict[str, Any]:
+    """A mask for each number in a picture; those from 1000 on are a class and three digits more."""
+    numbers = rl.as_tensor(tv_tensors.Mask(picture))
+    kinds = rl.unique(numbers)
+    masks = tv_tensors.Mask(rl.stack([numbers == one for one in kinds]))
+    return {"masks": masks, "labels": rl.where(kinds >= 1000, kinds // 1000, kinds)}
+
+
 def _celeba(dataset: CelebA, target_keys: Any) -> Change:
     if {"attr", "landmarks"} & set(dataset.target_type):
         raise _refuse("`CelebA` dataset with `target_type=['attr', 'landmarks', ...]`")
@@ -246,5 +305,6 @@ CHANGES: dict[type, Callable[[Any, Any], Change]] = {
     **dict.fromkeys((Caltech256, CIFAR10, DatasetFolder, GTSRB, ImageFolder), _as_they_are),
     **dict.fromkeys((Imagenette, MNIST, CocoCaptions), _as_they_are),
     Caltech101: _outlines, CelebA: _celeba, CocoDetection: _coco, OxfordIIITPet: _pets,
-    VOCDetection: _voc, VOCSegmentation: _masks,
+    VOCDetection: _voc, VOCSegmentation: _masks, Kitti: _kitti, WIDERFace: _faces,
+    SBDataset: _edges, Cityscapes: _towns,
 }  # fmt: skip
