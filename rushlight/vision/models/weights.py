@@ -39,7 +39,18 @@ class Weights:
 
 
 class WeightsEnum(Enum):
-    """The files of weights of one network; `DEFAULT` is the best of them."""
+    """The files of weights of one network; `DEFAULT` is the best of them.
+
+    A member has `url`, `transforms` (makes pictures ready), `meta` (classes, least size, how many
+    parameters) and `get_state_dict`, which fetches the file once.
+
+    >>> import rushlight as torch
+    >>> weights = torch.vision.models.ResNet18_Weights.DEFAULT
+    >>> weights.meta["categories"][0], weights.meta["min_size"]
+    ('tench', (1, 1))
+    >>> weights.transforms()(torch.zeros(3, 300, 400)).shape
+    torch.Size([3, 224, 224])
+    """
 
     @classmethod
     def verify(cls, obj: Any) -> Any:
@@ -71,6 +82,15 @@ def _as_here(name: str) -> str:
     return re.sub(r"(norm|conv)\.([12])\.", r"\1\2.", name) if "denselayer" in name else name
 
 
+_DOC = """The trained weights of `{network}`, in `DEFAULT` the best: {members}.
+
+    >>> import rushlight as torch
+    >>> weights = torch.vision.models.{name}.DEFAULT
+    >>> weights, weights.meta["num_params"]
+    ({best!r}, {count})
+    """
+
+
 def _enumerations() -> dict[str, Any]:
     """The enumeration of each network's weights: a line of the table is a member."""
     members: dict[str, dict[str, Weights]] = {}
@@ -82,13 +102,17 @@ def _enumerations() -> dict[str, Any]:
         members.setdefault(f"{network}_Weights", {})[member.lstrip("*")] = made
         if member.startswith("*"):
             best[f"{network}_Weights"] = made
+    kinds: dict[str, Any] = {}
     enumeration: Any = WeightsEnum
-    return {
-        name: enumeration(
-            name, {**found, "DEFAULT": best.get(name, next(iter(found.values())))}, module=__name__
-        )
-        for name, found in members.items()
-    }
+    for name, found in members.items():
+        chosen = best.get(name, next(iter(found.values())))
+        kinds[name] = enumeration(name, {**found, "DEFAULT": chosen}, module=__name__)
+        network, count = name.removesuffix("_Weights").lower(), chosen.meta["num_params"]
+        kinds[name].__doc__ = _DOC.format(
+            network=network, members=", ".join(found), name=name, best=kinds[name].DEFAULT,
+            count=count,
+        )  # fmt: skip
+    return kinds
 
 
 KINDS = _enumerations()
@@ -170,7 +194,14 @@ def checked(name: str, weights: Any, classes: Any) -> Any:
 
 
 def get_weight(name: str) -> Any:
-    """Weights by their full name, `"ResNet50_Weights.DEFAULT"`."""
+    """Weights by their full name, `"ResNet50_Weights.DEFAULT"`.
+
+    Raises: ValueError for no such enumeration, KeyError for no such member.
+
+    >>> import rushlight as torch
+    >>> torch.vision.models.get_weight("ResNet50_Weights.DEFAULT")
+    ResNet50_Weights.IMAGENET1K_V2
+    """
     kind, _, member = name.partition(".")
     if kind not in KINDS:
         raise ValueError(f"The weight enum '{kind}' couldn't be retrieved.")
@@ -178,7 +209,14 @@ def get_weight(name: str) -> Any:
 
 
 def get_model_weights(name: Any) -> Any:
-    """The enumeration of the weights of a network, given by its name or builder."""
+    """The enumeration of the weights of a network, given by its name or builder.
+
+    Raises: ValueError for a network of which no weights are known.
+
+    >>> import rushlight as torch
+    >>> list(torch.vision.models.get_model_weights("resnet50"))
+    [ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2]
+    """
     known = name.lower() if isinstance(name, str) else name.__name__
     checked(known, None, None)
     return weights_of(known)
