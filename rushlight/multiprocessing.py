@@ -45,7 +45,16 @@ class ProcessException(Exception):
 
 
 class ProcessRaisedException(ProcessException):
-    """A process raised: the message holds its traceback."""
+    """A process raised: the message holds its traceback.
+
+    >>> import rushlight as torch
+    >>> import operator
+    >>> try:
+    ...     torch.multiprocessing.start_processes(operator.truediv, (0,))
+    ... except torch.multiprocessing.ProcessRaisedException as error:
+    ...     print(str(error).splitlines()[-1])
+    ZeroDivisionError: division by zero
+    """
 
 
 class ProcessExitedException(ProcessException):
@@ -113,7 +122,14 @@ def _run(fn: Callable[..., Any], index: int, args: tuple[Any, ...], said: str) -
 
 
 class ProcessContext:
-    """The processes of one `spawn`: `join` waits for them and raises what the first one raised."""
+    """The processes of one `spawn`: `join` waits for them and raises what the first one raised.
+
+    >>> import rushlight as torch
+    >>> import operator
+    >>> context = torch.multiprocessing.spawn(operator.add, (1,), nprocs=1, join=False)
+    >>> while not context.join():
+    ...     pass
+    """
 
     def __init__(self, processes: list[Any], error_files: list[str]) -> None:
         self.processes, self.error_files = processes, error_files
@@ -179,7 +195,12 @@ def start_processes(
     fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True,
     daemon: bool = False, start_method: str = "spawn",
 ) -> ProcessContext | None:  # fmt: skip
-    """Run `fn(index, *args)` in `nprocs` processes; wait for them, or return their context."""
+    """Run `fn(index, *args)` in `nprocs` processes; wait for them, or return their context.
+
+    >>> import rushlight as torch
+    >>> import operator
+    >>> torch.multiprocessing.start_processes(operator.add, (1,), nprocs=1)
+    """
     context: Any = multiprocessing.get_context(start_method)
     processes, files = [], []
     for index in range(nprocs):

@@ -9,7 +9,16 @@ from ..core.names import explain_missing as _explain_missing
 
 
 class emit_nvtx:  # torch's name
-    """Marks for NVIDIA's viewer, of which there are none without a GPU: entering it is refused."""
+    """Marks for NVIDIA's viewer, of which there are none without a GPU: entering it is refused.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     with torch.autograd.profiler.emit_nvtx():
+    ...         pass
+    ... except RuntimeError:
+    ...     print("no GPU")
+    no GPU
+    """
 
     def __init__(self, enabled: bool = True, record_shapes: bool = False) -> None:
         self.enabled, self.record_shapes = enabled, record_shapes

@@ -336,13 +336,24 @@ class _Named:
 
 
 class layout(_Named):
-    """How a tensor's elements are laid out in memory."""
+    """How a tensor's elements are laid out in memory: in steps (strided) or as a sparse form.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2).layout, torch.eye(2).to_sparse().layout
+    (torch.strided, torch.sparse_coo)
+    """
 
     __slots__ = ()
 
 
 class memory_format(_Named):
-    """The order of the dimensions in memory."""
+    """The order of the dimensions in memory.
+
+    >>> import rushlight as torch
+    >>> x = torch.zeros(1, 2, 3, 4).to(memory_format=torch.channels_last)
+    >>> x.shape, x.stride()
+    (torch.Size([1, 2, 3, 4]), (24, 1, 8, 2))
+    """
 
     __slots__ = ()
 

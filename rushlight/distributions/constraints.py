@@ -132,7 +132,14 @@ class _Independent(Constraint):
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """The support of a mixture: that of its components, checked against each of them."""
+    """The support of a mixture: that of its components, checked against each of them.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributions import constraints
+    >>> constraint = constraints.MixtureSameFamilyConstraint(constraints.positive)
+    >>> constraint.check(torch.tensor([1.0, -1.0]))
+    tensor([ True, False])
+    """
 
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint

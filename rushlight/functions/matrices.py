@@ -41,7 +41,15 @@ def _gone(why: str, now: str) -> NoReturn:
 
 
 def eig(self: Tensor, eigenvectors: bool = False, *, e: Any = None, v: Any = None) -> NoReturn:
-    """Raises RuntimeError, as in torch since 1.9: `linalg.eig` stands in its place."""
+    """Raises RuntimeError, as in torch since 1.9: `linalg.eig` stands in its place.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.eig(torch.eye(2))
+    ... except RuntimeError as error:
+    ...     print(str(error)[:66])
+    This function was deprecated since version 1.9 and is now removed.
+    """
     _gone(
         " `torch.linalg.eig` returns complex tensors of dtype `cfloat` or `cdouble` rather than"
         " real tensors mimicking complex tensors.",
@@ -52,7 +60,15 @@ def eig(self: Tensor, eigenvectors: bool = False, *, e: Any = None, v: Any = Non
 def symeig(
     input: Tensor, eigenvectors: bool = False, upper: bool = True, *, out: Any = None
 ) -> NoReturn:
-    """Raises RuntimeError, as in torch since 1.9: `linalg.eigh` stands in its place."""
+    """Raises RuntimeError, as in torch since 1.9: `linalg.eigh` stands in its place.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.symeig(torch.eye(2))
+    ... except RuntimeError as error:
+    ...     print(str(error)[:66])
+    This function was deprecated since version 1.9 and is now removed.
+    """
     _gone(
         " The default behavior has changed from using the upper triangular portion of the matrix"
         " by default to using the lower triangular portion.",
@@ -61,7 +77,15 @@ def symeig(
 
 
 def lstsq(input: Tensor, A: Tensor, *, out: Any = None) -> NoReturn:
-    """Raises RuntimeError, as in torch since 1.9: `linalg.lstsq` stands in its place."""
+    """Raises RuntimeError, as in torch since 1.9: `linalg.lstsq` stands in its place.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.lstsq(torch.ones(2, 1), torch.eye(2))
+    ... except RuntimeError as error:
+    ...     print(str(error)[:66])
+    This function was deprecated since version 1.9 and is now removed.
+    """
     _gone(
         " `torch.lstsq` is deprecated in favor of `torch.linalg.lstsq`.",
         "X = torch.linalg.lstsq(A, B).solution, with the matrix first",
@@ -69,7 +93,15 @@ def lstsq(input: Tensor, A: Tensor, *, out: Any = None) -> NoReturn:
 
 
 def solve(input: Tensor, A: Tensor, *, out: Any = None) -> NoReturn:
-    """Raises RuntimeError, as in torch since 1.9: `linalg.solve` stands in its place."""
+    """Raises RuntimeError, as in torch since 1.9: `linalg.solve` stands in its place.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.solve(torch.ones(2, 1), torch.eye(2))
+    ... except RuntimeError as error:
+    ...     print(str(error)[:66])
+    This function was deprecated since version 1.9 and is now removed.
+    """
     _gone(
         " `torch.solve` is deprecated in favor of `torch.linalg.solve`. `torch.linalg.solve` has"
         " its arguments reversed and does not return the LU factorization.",
@@ -80,5 +112,13 @@ def solve(input: Tensor, A: Tensor, *, out: Any = None) -> NoReturn:
 def matrix_rank(
     input: Tensor, tol: Any = None, symmetric: bool = False, *, out: Any = None
 ) -> NoReturn:
-    """Raises RuntimeError, as in torch since 1.9: `linalg.matrix_rank` stands in its place."""
+    """Raises RuntimeError, as in torch since 1.9: `linalg.matrix_rank` stands in its place.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.matrix_rank(torch.eye(2))
+    ... except RuntimeError as error:
+    ...     print(str(error)[:66])
+    This function was deprecated since version 1.9 and is now removed.
+    """
     _gone("", "torch.linalg.matrix_rank(A, hermitian=symmetric)")

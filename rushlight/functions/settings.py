@@ -52,7 +52,15 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def set_warn_always(b: bool) -> None:
-    """Whether warnings that are given once in a process are given every time."""
+    """Whether warnings that are given once in a process are given every time.
+
+    >>> import rushlight as torch
+    >>> before = torch.is_warn_always_enabled()
+    >>> torch.set_warn_always(True)
+    >>> torch.is_warn_always_enabled()
+    True
+    >>> torch.set_warn_always(before)
+    """
     if type(b) is not bool:
         raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
     warn_always(b)

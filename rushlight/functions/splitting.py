@@ -112,7 +112,12 @@ def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor,
 
 
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`chunk`, for callers that promise not to write to both the parts and the whole."""
+    """`chunk`, for callers that promise not to write to both the parts and the whole.
+
+    >>> import rushlight as torch
+    >>> torch.unsafe_chunk(torch.arange(4), 2)
+    (tensor([0, 1]), tensor([2, 3]))
+    """
     return chunked(input, chunks, dim, s.unsafe_split)
 
 

@@ -41,6 +41,13 @@ def wrap(fn_or_name: str | Callable[..., Any]) -> Any:
     Raises: RuntimeError for something else than a function or a name, NotImplementedError when
     it is called inside a function.
     Source: https://docs.pytorch.org/docs/stable/fx.html#torch.fx.wrap
+
+    >>> import rushlight as torch
+    >>> import rushlight.fx
+    >>> def double(x):
+    ...     return 2 * x
+    >>> torch.fx.wrap(double) is double
+    True
     """
     if not callable(fn_or_name) and not isinstance(fn_or_name, str):
         raise RuntimeError(

@@ -16,7 +16,15 @@ __all__ = ["Match", "replace_pattern"]
 
 
 class Match(NamedTuple):
-    """Where a pattern was found: its last node, and which node there each of its nodes is."""
+    """Where a pattern was found: its last node, and which node there each of its nodes is.
+
+    >>> import rushlight as torch
+    >>> graph = torch.fx.symbolic_trace(lambda x: torch.relu(x) + 1)
+    >>> pattern, other = (lambda x: torch.relu(x)), (lambda x: torch.sigmoid(x))
+    >>> matches = torch.fx.replace_pattern(graph, pattern, other)
+    >>> len(matches), matches[0].anchor.name
+    (1, 'relu')
+    """
 
     anchor: Node
     nodes_map: dict[Node, Node]

@@ -67,7 +67,17 @@ def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first
 def tensorboard_trace_handler(
     dir_name: str, worker_name: str | None = None, use_gzip: bool = False
 ) -> Callable[[Any], None]:
-    """An `on_trace_ready` that writes each trace to a file of its own in a folder."""
+    """An `on_trace_ready` that writes each trace to a file of its own in a folder.
+
+    >>> import rushlight as torch
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     handler = torch.profiler.tensorboard_trace_handler(folder)
+    ...     with torch.profiler.profile(on_trace_ready=handler):
+    ...         x = torch.ones(2) + 1
+    ...     len(os.listdir(folder))
+    1
+    """
 
     def write(profile: Any) -> None:
         folder = Path(dir_name)

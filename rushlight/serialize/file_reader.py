@@ -19,6 +19,13 @@ class PyTorchFileReader:
 
     name_or_buffer: a path, or a file opened for reading. What is read is checked against its
     checksum; a damaged file raises CheckpointError, a missing record RuntimeError.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> buffer = io.BytesIO()
+    >>> torch.save(torch.ones(2), buffer)
+    >>> "data.pkl" in torch.PyTorchFileReader(buffer).get_all_records()
+    True
     """
 
     def __init__(self, name_or_buffer: Any) -> None:

@@ -18,11 +18,21 @@ class TableError(ValueError):
 
 
 class EmptyData(TableError):
-    """A file without so much as a header."""
+    """A file without so much as a header.
+
+    >>> from rushlight import tabular
+    >>> issubclass(tabular.EmptyData, tabular.TableError)
+    True
+    """
 
 
 class ColumnError(KeyError):
-    """A column that is not there; a KeyError, as in pandas."""
+    """A column that is not there; a KeyError, as in pandas.
+
+    >>> from rushlight import tabular
+    >>> issubclass(tabular.ColumnError, KeyError)
+    True
+    """
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

@@ -44,7 +44,13 @@ _PILLOW_MODES = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RG
 
 @functools.cache
 def has_pillow() -> bool:
-    """True when Pillow can be imported."""
+    """True when Pillow can be imported.
+
+    >>> import rushlight as torch
+    >>> import importlib.util
+    >>> torch.vision.io.has_pillow() == (importlib.util.find_spec("PIL") is not None)
+    True
+    """
     return importlib.util.find_spec("PIL") is not None
 
 
@@ -150,7 +156,15 @@ def read_file(path: str | os.PathLike[str]) -> rl.Tensor:
 
 
 def write_file(filename: str | os.PathLike[str], data: rl.Tensor) -> None:
-    """Write a 1-d uint8 tensor as the bytes of a file."""
+    """Write a 1-d uint8 tensor as the bytes of a file.
+
+    >>> import rushlight as torch
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.vision.io.write_file(f"{folder}/x", torch.tensor([104, 105], dtype=torch.uint8))
+    ...     pathlib.Path(folder, "x").read_bytes()
+    b'hi'
+    """
     Path(filename).write_bytes(data.numpy().tobytes())
 
 

@@ -47,7 +47,14 @@ VERSION = "1.0.0"  # of the format
 
 
 def create_default_local_save_plan(state_dict: dict[str, Any], is_coordinator: bool) -> SavePlan:
-    """An item for each value: this process's part of a tensor, all of what is not in parts."""
+    """An item for each value: this process's part of a tensor, all of what is not in parts.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.default_planner import create_default_local_save_plan
+    >>> plan = create_default_local_save_plan({"x": torch.ones(2)}, is_coordinator=True)
+    >>> [item.index.fqn for item in plan.items]
+    ['x']
+    """
     items = []
     for name, value in state_dict.items():
         if not isinstance(value, rl.Tensor):
@@ -134,6 +141,13 @@ class DefaultSavePlanner(SavePlanner):
 
     Arguments: `flatten_state_dict`; `dedup_save_to_lowest_rank`: by the first process that has it,
     and not by the one with least to write. The others change nothing.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.default_planner import DefaultSavePlanner
+    >>> planner = DefaultSavePlanner()
+    >>> planner.set_up_planner({"net": {"x": torch.ones(2)}}, is_coordinator=True)
+    >>> [item.index.fqn for item in planner.create_local_plan().items]
+    ['net.x']
     """
 
     def __init__(
@@ -264,6 +278,18 @@ class DefaultLoadPlanner(LoadPlanner):
 
     Arguments: `flatten_state_dict`; `allow_partial_load`: names that were not written are left as
     they are.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.distributed.checkpoint import state_dict_loader, state_dict_saver
+    >>> from rushlight.distributed.checkpoint.default_planner import DefaultLoadPlanner
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     state, found = {"x": torch.ones(2)}, {"x": torch.zeros(2)}
+    ...     planner = DefaultLoadPlanner()
+    ...     written = state_dict_saver.save(state, checkpoint_id=folder, no_dist=True)
+    ...     state_dict_loader.load(found, checkpoint_id=folder, planner=planner, no_dist=True)
+    >>> found
+    {'x': tensor([1., 1.])}
     """
 
     def __init__(

@@ -23,7 +23,12 @@ __all__ = [
 
 
 class WriteItemType(Enum):
-    """A whole tensor, a part of one, or bytes."""
+    """A whole tensor, a part of one, or bytes.
+
+    >>> from rushlight.distributed.checkpoint.planner import WriteItemType
+    >>> [kind.name for kind in WriteItemType]
+    ['TENSOR', 'SHARD', 'BYTE_IO']
+    """
 
     TENSOR = auto()
     SHARD = auto()
@@ -31,7 +36,12 @@ class WriteItemType(Enum):
 
 
 class LoadItemType(Enum):
-    """A tensor or bytes."""
+    """A tensor or bytes.
+
+    >>> from rushlight.distributed.checkpoint.planner import LoadItemType
+    >>> [kind.name for kind in LoadItemType]
+    ['TENSOR', 'BYTE_IO']
+    """
 
     TENSOR = auto()
     BYTE_IO = auto()
@@ -46,7 +56,14 @@ class BytesIOWriteData:
 
 @dataclass(frozen=True)
 class TensorWriteData:
-    """Which part of a tensor of which size."""
+    """Which part of a tensor of which size.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.default_planner import create_default_local_save_plan
+    >>> plan = create_default_local_save_plan({"x": torch.ones(2)}, is_coordinator=True)
+    >>> plan.items[0].tensor_data.properties.dtype
+    torch.float32
+    """
 
     chunk: ChunkStorageMetadata
     properties: TensorProperties
@@ -55,7 +72,14 @@ class TensorWriteData:
 
 @dataclass(frozen=True)
 class WriteItem:
-    """One thing to write."""
+    """One thing to write.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.default_planner import create_default_local_save_plan
+    >>> plan = create_default_local_save_plan({"x": torch.ones(2)}, is_coordinator=True)
+    >>> plan.items[0].type.name, plan.items[0].tensor_data.size
+    ('TENSOR', torch.Size([2]))
+    """
 
     index: MetadataIndex
     type: WriteItemType
@@ -84,7 +108,14 @@ class ReadItem:
 
 @dataclass(frozen=True)
 class SavePlan:
-    """What one process writes."""
+    """What one process writes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.distributed.checkpoint.default_planner import create_default_local_save_plan
+    >>> plan = create_default_local_save_plan({"x": torch.ones(2), "epoch": 3}, is_coordinator=True)
+    >>> type(plan).__name__, [item.index.fqn for item in plan.items]
+    ('SavePlan', ['x', 'epoch'])
+    """
 
     items: list[WriteItem]
     storage_data: Any = None

@@ -17,6 +17,14 @@ class ShardedGradScaler(_package.amp.GradScaler):
     """`amp.GradScaler` whose processes agree on whether some gradient is not finite.
 
     Source: https://docs.pytorch.org/docs/stable/fsdp.html
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
+    >>> ShardedGradScaler(device="cpu", init_scale=4.0).scale(torch.ones(1))
+    tensor([4.])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(

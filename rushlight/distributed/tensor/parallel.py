@@ -303,7 +303,23 @@ class PrepareModuleOutput(ParallelStyle):
 
 
 class PrepareModuleInputOutput(ParallelStyle):
-    """PrepareModuleInput and PrepareModuleOutput in one."""
+    """PrepareModuleInput and PrepareModuleOutput in one.
+
+    >>> import rushlight as torch
+    >>> import rushlight.distributed as dist
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> from rushlight.distributed.tensor import Replicate, Shard
+    >>> from rushlight.distributed.tensor import parallel
+    >>> style = parallel.PrepareModuleInputOutput(
+    ...     input_layouts=Shard(0), desired_input_layouts=Replicate(),
+    ...     output_layouts=Replicate(), desired_output_layouts=Shard(0), use_local_output=False,
+    ... )
+    >>> mesh = dist.init_device_mesh("cpu", (1,))
+    >>> layer = parallel.parallelize_module(torch.nn.ReLU(), mesh, style)
+    >>> layer(torch.ones(2)).placements
+    (Shard(dim=0),)
+    >>> dist.destroy_process_group()
+    """
 
     def __init__(
         self, *, input_layouts: Any = None, desired_input_layouts: Any = None,

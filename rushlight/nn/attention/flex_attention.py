@@ -60,7 +60,15 @@ class AuxOutput(NamedTuple):
 
 
 class FlexKernelOptions(TypedDict, total=False):
-    """Hints to a GPU's kernel; they are taken and change nothing on the CPU."""
+    """Hints to a GPU's kernel; they are taken and change nothing on the CPU.
+
+    >>> import rushlight as torch
+    >>> from rushlight.nn.attention.flex_attention import FlexKernelOptions, flex_attention
+    >>> options: FlexKernelOptions = {"BLOCK_M": 64}
+    >>> q = torch.zeros(1, 1, 2, 4)
+    >>> flex_attention(q, q, q, kernel_options=options).shape
+    torch.Size([1, 1, 2, 4])
+    """
 
     num_warps: int
     num_stages: int

@@ -258,6 +258,14 @@ def multi_head_attention_forward(
     Shapes: query (L, N, E), key and value (S, N, *) (or all without N), in_proj_weight (3 E, E).
     Gives the result (L, N, E) and the weights (N, L, S), averaged over heads, or None.
     Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+
+    >>> import rushlight as torch
+    >>> x, w = torch.zeros(5, 1, 4), torch.zeros(12, 4)
+    >>> y, weights = torch.nn.functional.multi_head_attention_forward(
+    ...     x, x, x, 4, 2, w, None, None, None, False, 0.0, torch.eye(4), None
+    ... )
+    >>> y.shape, weights.shape
+    (torch.Size([5, 1, 4]), torch.Size([1, 5, 5]))
     """
     _check_heads(query, key, value, embed_dim_to_check, num_heads)
     batched = query.ndim == 3

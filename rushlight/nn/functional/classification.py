@@ -172,6 +172,11 @@ def linear_cross_entropy(
     Shapes: input (N, F) or (F), linear_weight (C, F), or (C, d1, ..., F) for more dimensions,
     linear_bias the same without F; target as for scores (N, C, d1, ...). `options` (torch computes
     in chunks by them) changes nothing here.
+
+    >>> import rushlight as torch
+    >>> x, w = torch.ones(3, 2), torch.zeros(4, 2)
+    >>> torch.nn.functional.linear_cross_entropy(x, w, torch.tensor([0, 1, 2]))
+    tensor(1.3863)
     """
     shape = _linear_scores(input, linear_weight, linear_bias)
     if target.shape == shape and ignore_index is not None:

@@ -20,6 +20,13 @@ def record(fn: Callable[..., Any], error_handler: Any = None) -> Callable[..., A
     TORCHELASTIC_ERROR_FILE names. The launcher here is told of every error, decorated or not.
 
     Source: https://docs.pytorch.org/docs/stable/elastic/errors.html
+
+    >>> from rushlight.distributed.elastic.multiprocessing.errors import record
+    >>> @record
+    ... def main():
+    ...     return 3
+    >>> main()
+    3
     """
 
     @functools.wraps(fn)
