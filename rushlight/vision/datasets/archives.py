@@ -118,6 +118,23 @@ def need(
         raise fail(RuntimeError, text, *(f"{path} is missing" for path in missing))
 
 
+def choose_several(value: str | Sequence[str], name: str, choices: Sequence[str]) -> list[str]:
+    """One value or several of the argument `name`, all of `choices`, as a list.
+
+    Raises: ValueError as `choose`.
+    """
+    return [choose(one, name, choices) for one in ([value] if isinstance(value, str) else value)]
+
+
+def joined(targets: Sequence[Any]) -> Any:
+    """Several targets as a tuple, one as itself, none as None.
+
+    >>> joined([1, 2]), joined([1]), joined([])
+    ((1, 2), 1, None)
+    """
+    return tuple(targets) if len(targets) > 1 else targets[0] if targets else None
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that hold something, without their ends."""
     return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]

@@ -18,7 +18,9 @@ from .archives import (
     Root,
     SplitPictures,
     choose,
+    choose_several,
     find_home,
+    joined,
     need,
     read_lines,
 )
@@ -121,9 +123,8 @@ class OxfordIIITPet(VisionDataset):
         download: bool = False,
     ) -> None:
         self._split = choose(split, "split", ("trainval", "test"))
-        kinds = [target_types] if isinstance(target_types, str) else target_types
         known = ("category", "binary-category", "segmentation")
-        self._target_types = [choose(kind, "target_types", known) for kind in kinds]
+        self._target_types = choose_several(target_types, "target_types", known)
         super().__init__(root, transforms, transform, target_transform)
         names = "images", "annotations"
         self._base_folder = find_home(root, *names, below=["oxford-iiit-pet"])
@@ -160,8 +161,7 @@ class OxfordIIITPet(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = load_pillow(self._images[index], "RGB")
         targets = [self._target(kind, index) for kind in self._target_types]
-        target = tuple(targets) if len(targets) > 1 else targets[0] if targets else None
-        return self._transformed(image, target)
+        return self._transformed(image, joined(targets))
 
     def _target(self, kind: str, index: int) -> Any:
         if kind == "segmentation":
@@ -251,9 +251,8 @@ class Caltech101(_Caltech):
         target_transform: Transform | None = None,
         download: bool = False,
     ) -> None:
-        kinds = [target_type] if isinstance(target_type, str) else target_type
         known = ("category", "annotation")
-        self.target_type = [choose(kind, "target_type", known) for kind in kinds]
+        self.target_type = choose_several(target_type, "target_type", known)
         super().__init__(root, transform, target_transform, download)
         self.annotation_categories = [self._outlines.get(one, one) for one in self.categories]
 
@@ -274,7 +273,7 @@ class Caltech101(_Caltech):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image = load_pillow(self._image_files[index])
         targets = [self._target(kind, index) for kind in self.target_type]
-        return self._transformed(image, tuple(targets) if len(targets) > 1 else targets[0])
+        return self._transformed(image, joined(targets))
 
     def _target(self, kind: str, index: int) -> Any:
         number = self._labels[index]

@@ -8,7 +8,18 @@ from typing import Any
 from ...core.errors import fail
 from ...utils.errors import DataError
 from ..io import load_pillow
-from .archives import NOT_WHOLE, Archive, Loader, Root, choose, find_home, need, read_lines
+from .archives import (
+    NOT_WHOLE,
+    Archive,
+    Loader,
+    Root,
+    choose,
+    choose_several,
+    find_home,
+    joined,
+    need,
+    read_lines,
+)
 from .folder import default_loader
 from .vision import Transform, VisionDataset
 
@@ -152,10 +163,9 @@ class INaturalist(VisionDataset):
         home = find_home(root, version)
         need([home / version], NOT_WHOLE, (lambda: self._fetch(home)) if download else None)
         self.root, self.loader = str(home / version), loader
-        kinds = target_type if isinstance(target_type, list) else [target_type]
         new = version.startswith("2021")
         known = ("full", *self._ranks) if new else ("full", "super")
-        self.target_type = [choose(kind, "target_type", known) for kind in kinds]
+        self.target_type = choose_several(target_type, "target_type", known)
         self.all_categories: list[str] = []
         self.categories_index: dict[str, dict[str, int]] = {}
         self.categories_map: list[dict[str, int]] = []
@@ -213,7 +223,7 @@ class INaturalist(VisionDataset):
         image = load_pillow(path) if self.loader is None else self.loader(str(path))
         found = self.categories_map[number]
         targets = [number if kind == "full" else found[kind] for kind in self.target_type]
-        return self._transformed(image, tuple(targets) if len(targets) > 1 else targets[0])
+        return self._transformed(image, joined(targets))
 
     def category_name(self, category_type: str, category_id: int) -> str:
         """The name of a category by its kind ("full", "genus", ...) and number.

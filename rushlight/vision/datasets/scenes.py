@@ -23,6 +23,7 @@ from .archives import (
     choose,
     fetch_from_drive,
     find_home,
+    joined,
     need,
     read_lines,
 )
@@ -395,7 +396,7 @@ class CelebA(VisionDataset):
             image = self.transform(image)
         if not targets:
             return image, None
-        target = tuple(targets) if len(targets) > 1 else targets[0]
+        target = joined(targets)
         return image, target if self.target_transform is None else self.target_transform(target)
 
     def _target(self, kind: str, index: int) -> rl.Tensor:

@@ -11,7 +11,16 @@ from ...core.errors import fail
 from ...utils.archive import extract
 from ...utils.errors import DataError
 from ..io import load_pillow
-from .archives import Archive, Root, choose, find_home, need, read_lines
+from .archives import (
+    Archive,
+    Root,
+    choose,
+    choose_several,
+    find_home,
+    joined,
+    need,
+    read_lines,
+)
 from .vision import Transform, VisionDataset
 
 
@@ -147,9 +156,8 @@ class Cityscapes(VisionDataset):
         super().__init__(root, transforms, transform, target_transform)
         self.mode = "gtFine" if choose(mode, "mode", ("fine", "coarse")) == "fine" else "gtCoarse"
         self.split = _checked(split, mode)
-        kinds = target_type if isinstance(target_type, list) else [target_type]
         known = ("instance", "semantic", "polygon", "color")
-        self.target_type = [choose(kind, "target_type", known) for kind in kinds]
+        self.target_type = choose_several(target_type, "target_type", known)
         parts = f"leftImg8bit/{split}", f"{self.mode}/{split}"
         base = find_home(root, *parts)
         if not all((base / part).is_dir() for part in parts):
@@ -183,7 +191,7 @@ class Cityscapes(VisionDataset):
             json.loads(Path(path).read_text("utf-8")) if kind == "polygon" else load_pillow(path)
             for kind, path in zip(self.target_type, self.targets[index], strict=True)
         ]
-        return self._transformed(image, tuple(targets) if len(targets) > 1 else targets[0])
+        return self._transformed(image, joined(targets))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -10,6 +10,7 @@ import rushlight as rl
 
 from ...core.errors import fail
 from .. import tv_tensors
+from .archives import joined
 from .boundaries import SBDataset
 from .cifar import CIFAR10
 from .faces import WIDERFace
@@ -296,7 +297,7 @@ def _by_kind(kinds: list[str], changes: dict[str, Callable[[Any, Any], Any]]) ->
             changes[kind](one, image) if kind in changes else one
             for kind, one in zip(kinds, several, strict=True)
         ]
-        return image, tuple(changed) if len(changed) > 1 else changed[0]
+        return image, joined(changed)
 
     return change
 
