@@ -40,6 +40,8 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "diagonal": lambda h: (h[0], h.diagonal()),
     "expanded": lambda h: (h, h.expand(3, 4, 4)),
     "expanded alone": lambda h: h[:, :1].clone().expand(4, 4),
+    "apart without gradient": lambda h: (quietly(h)[8:], h[0]),
+    "a part expanded": lambda h: h[1:3].expand(2, 2, 4),
     "views of views": lambda h: (h.view(2, 8), h.view(-1)[2:7], h[2]),
     "copies": lambda h: (h, h.flip(0), h.clone().view(-1)),
     "written": lambda h: (h, h.view(-1)[3:].mul_(2), h.t().contiguous()),
@@ -237,3 +239,43 @@ def test_a_process_that_recalls_a_call_shares_memory_too(tmp_path):
         said.append(found.stdout)
     assert "fine" in said[0] and "fine" in said[1]
     assert "recalled a call" in said[1] and "recalled a call" not in said[0]
+
+
+@backends
+@pytest.mark.parametrize("wants", [False, True])
+def test_views_of_arguments_and_parameters_are_known_as_such(wants, backend):
+    scale = torch.ones(3, requires_grad=wants)
+
+    def step(x: Any) -> Any:
+        return x.view(-1), x.expand(2, 3, 3)[0], x.detach().view(9), scale[1:], x * scale
+
+    call = torch.compile(step, backend=backend)
+    for run in (step, call, call, call):
+        x = torch.arange(9.0).reshape(3, 3).clone().requires_grad_(wants)
+        flat, wide, apart, some, y = run(x)
+        assert flat._base is x and wide._base is x and some._base is scale
+        assert apart._base is not x
+        if wants:
+            with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
+                flat.mul_(2)
+            (flat.sum() + 2 * y.sum()).backward()
+            assert x.grad.tolist() == [[3.0] * 3] * 3
+            x.grad = scale.grad = None
+        with torch.no_grad():
+            flat.mul_(2)
+        assert wide[1].tolist() == [6.0, 8.0, 10.0] == x[1].tolist()
+
+
+@backends
+def test_a_view_of_an_argument_with_a_history_hands_on_what_is_written(backend):
+    def step(h: Any) -> Any:
+        return h[1:], h * 2
+
+    call = torch.compile(step, backend=backend)
+    for run in (step, call, call, call):
+        x = torch.arange(3.0, requires_grad=True)
+        h = x * 3
+        part, y = run(h)
+        part.mul_(5)
+        (h.sum() + 7 * part.sum() + y.sum()).backward()
+        assert h.tolist() == [0.0, 15.0, 30.0] and x.grad.tolist() == [9.0, 126.0, 126.0]

@@ -286,7 +286,8 @@ class Bound:
         numbers: dict[str, Any] = {}
         if self.texts:
             numbers = self.texts.values(outputs, drawn, captured.here.values(), leaves)
-        run = Run(outputs, arrays, node, leaves, numbers, {}, captured.viewed)
+        viewed = captured.viewed, self._sources
+        run = Run(outputs, arrays, node, leaves, numbers, {}, *viewed)
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):
             spot.put(value)
@@ -342,6 +343,7 @@ class Run(NamedTuple):
     numbers: dict[str, Any]
     made: dict[Result, Tensor]
     viewed: Sequence[Result]  # what stands for the tensors that others are views of
+    sources: Sequence[Source]
 
 
 def build(template: Any, run: Run) -> Any:
@@ -351,8 +353,8 @@ def build(template: Any, run: Run) -> Any:
         if template.kind in _MADE:
             if template not in run.made:
                 found = _made(template, run.outputs, run.arrays, run.node)
-                if template.kind == "part" and template.value.base is not None:
-                    template.value.link(found, build(run.viewed[template.value.base], run))
+                if template.kind in ("part", "view") and template.value.base is not None:
+                    template.value.link(found, _base(template, run))
                 run.made[template] = found
             return run.made[template]
         if template.kind == "number":
@@ -367,6 +369,14 @@ def build(template: Any, run: Run) -> Any:
         parts = [build(part, run) for part in template.parts]
         return template.built(parts)
     return alike(template, [build(part, run) for part in template])
+
+
+def _base(template: Result, run: Run) -> Tensor:
+    """The tensor of which a result is a view: another result, or an input's."""
+    number = template.value.base
+    if template.kind == "part":
+        return build(run.viewed[number], run)
+    return owner_in(run.sources[number].owner, run.leaves)
 
 
 _MADE = ("new", "view", "beside", "part")
@@ -389,8 +399,8 @@ def _made(
         found = wrap(array, entry[:] if type(entry) is list else entry)
     else:
         array = arrays[template.index]
-        if template.value is not None:
-            array = through(array, *template.value)
+        if template.value.where is not None:
+            array = through(array, *template.value.where)
         found = wrap(array, entry)
     if found._inference is not template.inferred:  # a view is what it looks at, in either mode
         found.__class__ = InferenceTensor if template.inferred else Tensor

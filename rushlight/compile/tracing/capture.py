@@ -29,7 +29,7 @@ from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .moved import Given, Moves, check_old, shared_memory
 from .numbers import Followed, Key, Number, bounded
-from .parts import Parts
+from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
@@ -382,7 +382,9 @@ def _tensor(tracer: Tracer, x: Tensor, give: Given) -> Result:
         if traced.cell.torn:
             raise Uncompilable(TORN)
         place = None if covers(traced.memory, source.array) else window(traced.memory, source.array)
-        return Result("view", tracer.sources.index(source), place, _stub(tracer, x), inferred)
+        number = tracer.sources.index(source)
+        part = of_input(x, number, source, place)
+        return Result("view", number, part, _stub(tracer, x), inferred)
     beside = give.moves.beside(traced)
     if beside is not None:
         give.known[id(x)] = x

@@ -28,7 +28,7 @@ class Part(NamedTuple):
     """Where a result lies in an output of the program, and which of the bases it is a view of."""
 
     where: Any  # see `window`; None: the whole
-    base: int | None = None
+    base: int | None = None  # of a view of an input: that input's number
     follows: bool = False  # whether it takes the history of what is written there
 
     def of(self, whole: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ class Part(NamedTuple):
         if self.follows:
             link_view(x, base)
         else:
-            x._base = base
+            x._base = base if base._base is None else base._base
 
 
 class Shared:
@@ -66,13 +66,15 @@ class Shared:
             return False
         if len(self.tensors) > 1:
             return True
-        (x,) = self.tensors
-        return not x._array.flags.c_contiguous and x._array.size >= self.memory.size
+        held = _memory(self.tensors[0])
+        if held.size >= self.memory.size:
+            return not held.flags.c_contiguous
+        return _repeats(held)
 
     def apart(self) -> bool:
         """Whether no two elements of the results are one place."""
         arrays = [_memory(x) for x in self.tensors]
-        if any(0 in x.strides for x in arrays):
+        if any(map(_repeats, arrays)):
             return False
         bounds = sorted(map(np.lib.array_utils.byte_bounds, arrays))
         if all(stop <= start for (_, stop), (start, _) in pairwise(bounds)):
@@ -116,8 +118,8 @@ class Parts:
         bases = {id(x._base): x._base for x in one.tensors if x._base is not None}
         if not bases:
             return True
-        wanted = any(type(x._entry) is list for x in (*one.tensors, *bases.values()))
-        if wanted and not self._tracer.swept and given.isdisjoint(bases) and one.apart():
+        wanted = not self._tracer.swept and all(type(x._entry) is list for x in one.tensors)
+        if wanted and given.isdisjoint(bases) and one.apart():
             return True  # nobody can tell, and their gradients need no base
         for x in bases.values():
             if not _plain(x) or self._tracer.stood(x) or id(x) in self._gradients:
@@ -157,6 +159,16 @@ class Parts:
         return Result("part", one.output, part, stub, inferred)
 
 
+def of_input(x: Tensor, place: int, source: Any, where: Any) -> Part:
+    """Where a result lies in an input's memory, and whether it is a view of that tensor."""
+    known, base = source.tensor, x._base
+    if base is None or known is None or source.kind not in ("argument", "tensor"):
+        return Part(where)
+    if base is not known and base is not known._base:
+        return Part(where)
+    return Part(where, place, any(ref() is x for ref in base._views or ()))
+
+
 def own(parts: Iterable[int], arrays: Sequence[np.ndarray], outputs: list[np.ndarray]) -> None:
     """Have outputs of which results get parts lie in C order, in memory of their own."""
     for place in parts:
@@ -164,6 +176,11 @@ def own(parts: Iterable[int], arrays: Sequence[np.ndarray], outputs: list[np.nda
         alone = y.base is None and y.flags.c_contiguous and y.flags.writeable
         if not alone or sum(x is y or x.base is y for x in (*arrays, *outputs)) > 1:
             outputs[place] = np.array(y, order="C")
+
+
+def _repeats(held: np.ndarray) -> bool:
+    """Whether several elements are one place, which may not be written."""
+    return any(step == 0 and n > 1 for n, step in zip(held.shape, held.strides))
 
 
 def _plain(x: Any) -> bool:
