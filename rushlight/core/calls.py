@@ -172,7 +172,7 @@ def _unary_with_params(prim: Primitive) -> Any:
 def _binary(prim: Primitive, long_way: Any = None) -> Any:
     evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
     records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
-    plain, numbers = type(evaluate) is np.ufunc, kept_beside(prim.name)
+    plain, numbers = type(evaluate) is np.ufunc, kept_beside(prim)
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
         if type(input) in EAGER_TYPES and out is None:
@@ -248,8 +248,8 @@ def the_long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...
     if type(input) in NUMBERS and type(other) in EAGER_TYPES and out is None:
         b = other._array  # type: ignore[union-attr]  # a Tensor
         code, taken = b.dtype.char if type(b) is ndarray else "", _taken(prim) or ALL_CODES
-        if code and code in kept_beside(prim.name)[type(input)]:  # 2.0 * x: none to promote
-            refuse_numbers(prim.name, (input, other))
+        if code and code in kept_beside(prim)[type(input)]:  # 2.0 * x: none to promote
+            refuse_numbers(prim, (input, other))
             if code in taken:
                 a: Any = input
                 arrays = (a if code in "fd" else number(a, b.dtype)), b

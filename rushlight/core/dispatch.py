@@ -224,7 +224,7 @@ def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> 
         elif kind in WRAPPERS:
             return WRAPPERS[kind](prim, inputs, params)
     if prim.arity == 2:
-        refuse_numbers(prim.name, inputs)
+        refuse_numbers(prim, inputs)
     if under is not None:
         return under(prim, inputs, params)
     return apply_plain(prim, inputs, params) if seen_tensor else _apply_raw(prim, inputs, params)
@@ -294,8 +294,6 @@ def evaluate(prim: Primitive, arrays: tuple[Any, ...], params: tuple[Any, ...]) 
         raise shapes.misfit(error) from None
 
 
-# What takes numbers for tensors: torch's arithmetic that predates its numbers.
-_OF_NUMBERS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
 _NUMBERS = (bool, int, float, complex)
 
 
@@ -313,7 +311,7 @@ def _apply_raw(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
                 return tuple(map(asarray, y))
             return y if type(y) is ndarray else asarray(y)
     given = inputs[0] if inputs else None
-    if prim.name in _OF_NUMBERS and all(isinstance(x, _NUMBERS) for x in inputs):
+    if prim.numbers == "all" and all(isinstance(x, _NUMBERS) for x in inputs):
         kinds = [_number_type(x) for x in inputs]
         return apply_plain(prim, tuple(map(_to, inputs, kinds)), params)
     if prim.arity == 2 and prim.dtype != "first":

@@ -178,7 +178,7 @@ def _same_device(inputs: Sequence[Any]) -> None:
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What an op gives on operands without values."""
     if prim.arity == 2:
-        refuse_numbers(prim.name, inputs)
+        refuse_numbers(prim, inputs)
     _same_device(inputs)
     inputs = promote(prim, inputs)
     arrays = tuple([x._array if isinstance(x, Tensor) else x for x in inputs])

@@ -1,4 +1,4 @@
-"""Which operands may be plain numbers: torch's refusals where an op takes tensors only.
+"""Which operands may be plain numbers, as declarations say: torch's refusals of others.
 
 And the short path of ops of three operands, the last of which may be one.
 """
@@ -17,15 +17,7 @@ from .tape import LEAF
 from .tensor import EAGER_TYPES, Tensor, wrap
 
 ndarray, asarray = np.ndarray, np.asarray
-
-# Both operands must be tensors; the name torch gives the second.
-TENSORS = dict.fromkeys(
-    "atan2 dist fmax fmin gcd hypot igamma igammac lcm ldexp logaddexp logaddexp2 logical_and"
-    " logical_or logical_xor matmul maximum minimum nextafter".split(),
-    "other",
-) | {"heaviside": "values"}
-# The first operand must be one.
-TENSOR_FIRST = frozenset("copysign eq fmod ge gt le lt ne".split())
+ARRAYS = (Tensor, np.ndarray, np.generic)
 
 
 def _kind(value: Any) -> str:
@@ -40,44 +32,59 @@ def combination(name: str, values: tuple[Any, ...]) -> BaseException:
     )
 
 
-def refuse_numbers(name: str, values: tuple[Any, ...]) -> None:
+def of_tensors(op: Any) -> bool:
+    """Whether torch has an op for tensors alone."""
+    prim = getattr(op, "primitive", None)
+    return prim is not None and prim.numbers.startswith("none")
+
+
+def refuse_numbers(prim: Primitive, values: tuple[Any, ...]) -> None:
     """torch's error for a number where the op takes a tensor, or not this number."""
-    if name in TENSORS:
+    kind, _, second = prim.numbers.partition(": ")
+    if kind == "none":
         for place, value in enumerate(values):
-            if not isinstance(value, (Tensor, np.ndarray, np.generic)):
-                argument = TENSORS[name] if place else "input"
+            if not isinstance(value, ARRAYS):
+                argument = (second or "other") if place else "input"
                 raise TypeError(
-                    f"{name}(): argument '{argument}' (position {place + 1}) must be Tensor, not"
-                    f" {_kind(value)}"
+                    f"{prim.name}(): argument '{argument}' (position {place + 1}) must be Tensor,"
+                    f" not {_kind(value)}"
                 )
-    elif name in TENSOR_FIRST and not isinstance(values[0], (Tensor, np.ndarray, np.generic)):
-        raise combination(name, values)
-    elif name == "pow" and type(values[1]) is int and values[1] < 0 and _whole(values[0]):
+    elif kind == "second" and not isinstance(values[0], ARRAYS):
+        raise combination(prim.name, values)
+    if prim.forbids is not None:
+        prim.forbids(*values)
+
+
+def kept_beside(prim: Primitive) -> dict[type, str]:
+    """By types of numbers: the types of arrays that an op's result has with such numbers too."""
+    return {float: "fd", int: prim.beside}
+
+
+_TWO_BOOLS = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+_ONE_BOOL = (
+    "a bool tensor is not supported. If you are trying to invert a mask, use the `~` or"
+    " `logical_not()` operator instead."
+)
+
+
+def bools_apart(two: bool) -> BaseException:
+    """torch's error for a difference of bools, or with one."""
+    return RuntimeError(f"Subtraction, the `-` operator, with {_TWO_BOOLS if two else _ONE_BOOL}")
+
+
+def refuse_bools(a: Any, b: Any) -> None:
+    """A difference is not of bools, tensors or numbers."""
+    found = [isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype is dtypes.bool_)
+             for x in (a, b)]  # fmt: skip
+    if any(found):
+        raise bools_apart(all(found))
+
+
+def refuse_negative_powers(base: Any, exponent: Any) -> None:
+    """Whole numbers have no power by a negative number; by a tensor's they have."""
+    whole = isinstance(base, Tensor) and base.dtype.category < dtypes.FLOAT
+    if whole and type(exponent) is int and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
-    elif name == "sub" and any(map(_truth, values)):
-        both = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
-        one = (
-            "a bool tensor is not supported. If you are trying to invert a mask, use the `~` or"
-            " `logical_not()` operator instead."
-        )
-        which = both if all(map(_truth, values)) else one
-        raise RuntimeError(f"Subtraction, the `-` operator, with {which}")
-
-
-def kept_beside(name: str) -> dict[type, str]:
-    """By types of numbers: the types of arrays that an op's result has with such numbers too.
-
-    The sign of an integer decides whether `pow` takes it beside integers: that is asked elsewhere.
-    """
-    return {float: "fd", int: "fd" if name == "pow" else "fdlihb"}
-
-
-def _truth(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is dtypes.bool_)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dtype.category < dtypes.FLOAT
 
 
 def joined(

@@ -134,13 +134,17 @@ class Primitive:
     the kernel by which torch says so, or its sentence (of a RuntimeError, or after
     "NotImplementedError: "), or what gives it for the operands. `real="..."` is short for
     `refuses={"complex": "..."}`.
+    `numbers`: where one may stand for one of two operands: in either place (""), in both ("all"),
+    in the second ("second"), in none ("none", and behind a colon torch's name of the second, where
+    it is not `other`). `forbids` is shown the two operands as given, and raises for values that
+    torch refuses; `beside` has the types of arrays whose type results keep beside an int.
     `arity` None means one sequence of operands (cat, stack). `edges(entry)` shows the node as
     torch's several: places of parents, and (node, *edges) for nodes between that no entry has.
     """
 
     __slots__ = (
-        "arity", "doc", "dtype", "edges", "eval", "flat", "lower", "name", "node", "once",
-        "outputs", "pull", "reads", "refuses", "rule", "shape",
+        "arity", "beside", "doc", "dtype", "edges", "eval", "flat", "forbids", "lower", "name",
+        "node", "numbers", "once", "outputs", "pull", "reads", "refuses", "rule", "shape",
     )  # fmt: skip
 
     name: str
@@ -153,6 +157,9 @@ class Primitive:
     flat: str
     once: bool
     refuses: dict[str, Any]
+    numbers: str
+    forbids: Callable[[Any, Any], None] | None
+    beside: str
     doc: str
     pull: Callable[[Any, Entry], Any] | None
     arity: int | None
@@ -162,7 +169,7 @@ class Primitive:
 
     def __init__(self, name: str, **fields: Any) -> None:
         self.name = name
-        for field in ("shape", "rule", "lower", "pull", "edges"):
+        for field in ("shape", "rule", "lower", "pull", "edges", "forbids"):
             setattr(self, field, fields.get(field))
         self.eval = fields["eval"]
         self.dtype = fields.get("dtype", "first")
@@ -171,6 +178,8 @@ class Primitive:
         self.once = fields.get("once", False)
         real = fields.get("real", "")
         self.refuses = _by_kind({"complex": real} if real else {}, fields.get("refuses", {}))
+        self.numbers = fields.get("numbers", "")
+        self.beside = fields.get("beside", "fdlihb")
         self.doc = fields.get("doc", "")
         self.arity = fields.get("arity", 1)
         self.outputs = fields.get("outputs", 1)

@@ -10,14 +10,8 @@ from types import CellType, FunctionType
 from typing import Any
 
 from .calls import the_long_way
+from .operands import of_tensors
 
-# Ops of two operands that users may not give numbers to, though the library does.
-_OF_TENSORS = frozenset(
-    """
-atan2 arctan2 fmax fmin gcd heaviside hypot igamma igammac lcm logaddexp logaddexp2 logical_and
-logical_or logical_xor maximum minimum nextafter
-""".split()
-)
 # Of a function, its method and its in-place twin: `ours=torch's`.
 _TABLE = """
 cholesky_inverse L=input
@@ -97,7 +91,7 @@ def spelled(function: Any, path: str) -> Any:
     code = function.__code__
     if not method and "." not in path and code.co_varnames[:1] == ("self",):
         names = {"self": "input", **(names or {})}  # methods that are functions too
-    if "numbers" in code.co_freevars and path.rpartition(".")[2] in _OF_TENSORS:
+    if "numbers" in code.co_freevars and of_tensors(function):
         function = _strict(function)
     if not names or names.keys().isdisjoint(code.co_varnames):
         return function
@@ -105,7 +99,10 @@ def spelled(function: Any, path: str) -> Any:
 
 
 def _strict(function: FunctionType) -> FunctionType:
-    """The same op, which takes no numbers: the cells of its closure say what it does with them."""
+    """The same op for users, who may give it no numbers, though the library does.
+
+    The cells of its closure say what it does with them.
+    """
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
     cells.update(numbers=CellType(frozenset()), long_way=CellType(_of_tensors))
     return _twin(function, function.__code__, tuple(cells.values()))

@@ -17,7 +17,7 @@ from ..core.dispatch import (
 )
 from ..core.errors import DTypeError, warn_once
 from ..core.numbers import held
-from ..core.operands import refuse_numbers
+from ..core.operands import refuse_bools
 from ..core.random_places import c_name
 from ..core.tensor import Tensor
 from ..ops import elementwise as e
@@ -201,12 +201,12 @@ def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     if isinstance(alpha, Tensor) or alpha != 1:
         if _halves(input, other):
             return _in_float32(e.sub, input, other, alpha, out)
-        refuse_numbers("sub", (input, other))
+        refuse_bools(input, other)
         other = _scaled(input, other, alpha)
     try:
         return e.sub(input, other, out=out)
     except TypeError:  # NumPy's, for two of bools
-        refuse_numbers("sub", (input, other))
+        refuse_bools(input, other)
         raise
 
 

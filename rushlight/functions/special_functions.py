@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import refuse
 from ..core.errors import fail
+from ..core.operands import refuse_numbers
 from ..core.tensor import Tensor
 from ..ops import special as k
 from ..ops import structure as s
@@ -122,6 +123,7 @@ def ldexp(input: Tensor, other: Any, *, out: Any = None) -> Tensor:
     >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([3]))
     tensor([8.])
     """
-    if isinstance(other, Tensor) and input.dtype is not dtypes.bool_:
+    refuse_numbers(k.ldexp.primitive, (input, other))
+    if input.dtype is not dtypes.bool_:
         refuse(other, "bool", "ldexp_cpu_exp")
     return k.ldexp(input, other, out=out)

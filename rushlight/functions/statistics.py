@@ -282,7 +282,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> torch.dist(torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]))
     tensor(5.)
     """
-    refuse_numbers("sub", (input, other))
+    refuse_numbers(m.distance.primitive, (input, other))
     return m.distance(input, other, float(p))
 
 

@@ -11,6 +11,7 @@ from ..core.families import plain
 
 def _compare(name: str, ufunc: Any, sign: str, real: str = "") -> Any:
     return plain(name, eval=ufunc, arity=2, dtype="compare", doc=f"Where x {sign} y.", real=real,
+                 numbers="second",
                  lower=lambda s, x, y: s.compare(sign, x, y))  # fmt: skip
 
 
@@ -23,7 +24,7 @@ ge = _compare("ge", np.greater_equal, ">=", "ge_cpu")
 
 
 def _logic(name: str, ufunc: Any, doc: str, lower: Any) -> Any:
-    return plain(name, eval=ufunc, arity=2, dtype="compare", doc=doc,
+    return plain(name, eval=ufunc, arity=2, dtype="compare", doc=doc, numbers="none",
                  lower=lambda s, x, y: lower(s.cast(x, bool), s.cast(y, bool)))  # fmt: skip
 
 

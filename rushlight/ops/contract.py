@@ -190,6 +190,7 @@ bmm = multilinear(
 )  # fmt: skip
 matmul = multilinear(
     "matmul", eval=_matmul, adjoints=[_left, _right], node=_matmul_node, reads=CROSSED,
+    numbers="none",
     lower=("contraction", "...ik,...kj->...ij"),
     doc="The matrix product, batched and broadcast over leading dimensions.",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
+from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from . import quotients
@@ -23,10 +24,7 @@ def _boolean(x: Any) -> bool:
 
 def _sub(x: Any, y: Any) -> Any:
     if _boolean(x) and _boolean(y):
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or"
-            " `logical_xor()` operator instead."
-        )
+        raise bools_apart(True)
     return np.subtract(x, y)
 
 
@@ -42,12 +40,12 @@ def _neg(x: Any) -> Any:
 
 add = elementwise(
     "add", eval=np.add, partials=[1, 1], lower=lambda s, x, y: s.add(x, y),
-    doc="x + y, broadcast and promoted.",
+    numbers="all", doc="x + y, broadcast and promoted.",
 )  # fmt: skip
 
 sub = elementwise(
     "sub", eval=np.subtract, partials=[1, -1], lower=lambda s, x, y: s.sub(x, y),
-    doc="x - y, broadcast and promoted.",
+    numbers="all", forbids=refuse_bools, doc="x - y, broadcast and promoted.",
 )  # fmt: skip
 
 
@@ -77,11 +75,11 @@ _MUL_PARTIALS = [lambda y, a, b: b, lambda y, a, b: a]
 _derived_pull_mul = bake_elementwise(_MUL_PARTIALS, CROSSED)
 mul = elementwise(
     "mul", eval=np.multiply, partials=_MUL_PARTIALS, reads=CROSSED, pull=_pull_mul, once=True,
-    lower=lambda s, x, y: s.mul(x, y), doc="x * y, broadcast and promoted.",
+    lower=lambda s, x, y: s.mul(x, y), numbers="all", doc="x * y, broadcast and promoted.",
 )  # fmt: skip
 
 div = elementwise(
-    "div", eval=np.true_divide, dtype="float", once=True,
+    "div", eval=np.true_divide, dtype="float", once=True, numbers="all",
     partials=[lambda y, a, b: 1 / b, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
     lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
 )  # fmt: skip
@@ -154,7 +152,7 @@ def _power_edges(entry: Any) -> tuple[int, ...]:
 pow = elementwise(
     "pow", eval=_power, partials=[_power_by_base, _power_by_exponent], reads=RAISED,
     lower=lambda s, x, y: s.pow(x, y), node=_power_node, edges=_power_edges, doc="x ** p.",
-    refuses={"bool": "pow"},
+    refuses={"bool": "pow"}, beside="fd", forbids=refuse_negative_powers,
 )  # fmt: skip
 
 neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
@@ -281,7 +279,7 @@ def _no_derivative(name: str) -> Any:
 
 
 floor_divide = elementwise("floor_divide", eval=_floor_divide,
-                           refuses={"bool complex": "div_floor_cpu"},
+                           refuses={"bool complex": "div_floor_cpu"}, numbers="all",
                            partials=_no_derivative("floor_divide"), node="NotImplemented",
                            lower=lambda s, x, y: s.floor_div(x, y),
                            doc="The quotient rounded down.")  # fmt: skip
@@ -312,7 +310,7 @@ remainder = elementwise(
     doc="x - floor(x / y) * y: the sign of the divisor.",
 )  # fmt: skip
 fmod = elementwise(
-    "fmod", eval=_fmod, refuses={"bool complex": "fmod_cpu"}, reads=DIVIDED,
+    "fmod", eval=_fmod, refuses={"bool complex": "fmod_cpu"}, reads=DIVIDED, numbers="second",
     partials=[1, lambda y, a, b: -trunc_divide(a, b)],
     lower=lambda s, x, y: s.fmod(x, y), node=lambda entry: f"FmodBackward{_by_tensor(entry)}",
     doc="x - trunc(x / y) * y: the sign of the dividend.",
@@ -326,25 +324,25 @@ def _half(mask: Any, tie: Any) -> Any:
 
 maximum = elementwise(
     "maximum", eval=np.maximum, reads="x", real="maximum not implemented for complex tensors.",
-    lower=lambda s, x, y: s.max(x, y),
+    lower=lambda s, x, y: s.max(x, y), numbers="none",
     partials=[lambda y, a, b: _half(a > b, a == b), lambda y, a, b: _half(b > a, a == b)],
     doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 minimum = elementwise(
     "minimum", eval=np.minimum, reads="x", real="minimum not implemented for complex tensors.",
-    lower=lambda s, x, y: s.min(x, y),
+    lower=lambda s, x, y: s.min(x, y), numbers="none",
     partials=[lambda y, a, b: _half(a < b, a == b), lambda y, a, b: _half(b < a, a == b)],
     doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 fmax = elementwise(
     "fmax", eval=np.fmax, reads="x", real="fmax not implemented for complex tensors.",
     partials=[lambda y, a, b: (a >= b) | (b != b), lambda y, a, b: ~((a >= b) | (b != b))],
-    doc="The larger of x and y, ignoring nan.",
+    numbers="none", doc="The larger of x and y, ignoring nan.",
 )  # fmt: skip
 fmin = elementwise(
     "fmin", eval=np.fmin, reads="x", real="fmin not implemented for complex tensors.",
     partials=[lambda y, a, b: (a <= b) | (b != b), lambda y, a, b: ~((a <= b) | (b != b))],
-    doc="The smaller of x and y, ignoring nan.",
+    numbers="none", doc="The smaller of x and y, ignoring nan.",
 )  # fmt: skip
 
 
@@ -458,7 +456,7 @@ addcdiv = general(
 hypot = elementwise(
     "hypot", eval=heavy("hypot", np.hypot, light=True), dtype="float",
     refuses={"bool int complex": "hypot_cpu"},
-    reads="xy",
+    reads="xy", numbers="none",
     partials=[lambda y, a, b: a / y, lambda y, a, b: b / y], doc="sqrt(x^2 + y^2).",
 )  # fmt: skip
 
@@ -471,16 +469,16 @@ def _copysign_node(entry: Entry) -> str:
 
 copysign = elementwise(
     "copysign", eval=np.copysign, dtype="float", real="copysign_cpu", reads="xy",
-    node=_copysign_node,
+    node=_copysign_node, numbers="second",
     partials=[lambda y, a, b: where(a == 0, 0.0, y / where(a == 0, 1.0, a)), 0.0],
     lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",
 )  # fmt: skip
 nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
-                        refuses={"bool int complex": "nextafter_cpu"},
+                        refuses={"bool int complex": "nextafter_cpu"}, numbers="none",
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote",
-            refuses={"bool half float complex": "gcd_cpu"},
+            refuses={"bool half float complex": "gcd_cpu"}, numbers="none",
             doc="Greatest common divisor.")  # fmt: skip
 
 
@@ -490,11 +488,11 @@ def _lcm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 lcm = plain("lcm", eval=_lcm, arity=2, dtype="promote",
-            refuses={"bool half float complex": "lcm_cpu"},
+            refuses={"bool half float complex": "lcm_cpu"}, numbers="none",
             doc="Least common multiple.")  # fmt: skip
 heaviside = elementwise(
     "heaviside", eval=lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype),
     real="heaviside is not yet implemented for complex tensors.",
-    partials=_no_derivative("heaviside"), node="NotImplemented",
+    partials=_no_derivative("heaviside"), node="NotImplemented", numbers="none: values",
     doc="0 below zero, 1 above, y at zero.",
 )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.dtypes import COMPLEX_CODES, parts
 from ..core.families import general, linear
 from ..core.numbers import anywhere, number
+from ..core.operands import refuse_bools
 from .distance import vector_norm
 from .elementwise import where
 from .placing import kind_of
@@ -149,7 +150,7 @@ def _distance_vjp(g: Any, y: Any, a: Any, b: Any, p: float) -> Any:
 
 
 distance = general("dist", eval=_distance, vjp=_distance_vjp, reads="xy", arity=2,
-                   dtype="promote", refuses={
+                   dtype="promote", numbers="none", forbids=refuse_bools, refuses={
                        "int": "norm(): input dtype should be either floating point or complex. Got"
                               " {} instead."},
                    doc="The p-norm of a difference.")  # fmt: skip

@@ -157,9 +157,12 @@ entr = _special("entr", heavy("special_entr", kernels.entr),
                 lambda y, x: -1 - log(x), "x", "-x log x, 0 at 0, -inf below.", "Entr")  # fmt: skip
 
 
-def _two_way(name: str, eval: Any, partials: Any, doc: str, node: Any, others: str = "") -> Any:
+def _two_way(
+    name: str, eval: Any, partials: Any, doc: str, node: Any, others: str = "", numbers: str = ""
+) -> Any:
     return elementwise(name, eval=eval, dtype="float", partials=partials, reads="x", doc=doc,
-                       refuses={f"{others} complex": _kernel(name)}, node=node)  # fmt: skip
+                       refuses={f"{others} complex": _kernel(name)}, node=node,
+                       numbers=numbers)  # fmt: skip
 
 
 def _log(x: Any) -> Any:
@@ -213,11 +216,13 @@ igamma = _two_way(
     "igamma", kernels.gammainc,
     [_no_derivative("input"), lambda y, a, b: _gamma_density(a, b)],
     "The regularised lower incomplete gamma function.", "IgammaBackward0", "bool int",
+    "none",
 )  # fmt: skip
 igammac = _two_way(
     "igammac", kernels.gammaincc,
     [_no_derivative("input"), lambda y, a, b: -_gamma_density(a, b)],
     "The regularised upper incomplete gamma function.", "IgammacBackward0", "bool int",
+    "none",
 )  # fmt: skip
 
 
@@ -260,7 +265,7 @@ frexp = general("frexp", eval=_frexp, vjp=_frexp_vjp, reads="y", outputs=2,
 
 
 ldexp = elementwise(
-    "ldexp", eval=lambda x, n: x * np.exp2(n), dtype="float", reads="xy",
+    "ldexp", eval=lambda x, n: x * np.exp2(n), dtype="float", reads="xy", numbers="none",
     partials=[lambda y, x, n: exp2(n), lambda y, x, n: y * log_of(2)], doc="x times 2^n.",
 )  # fmt: skip
 

@@ -163,7 +163,7 @@ def _square(a: Any, b: Any) -> Any:
 
 
 atan2 = elementwise(
-    "atan2", eval=np.arctan2, dtype="float", real="atan2_cpu", reads="x",
+    "atan2", eval=np.arctan2, dtype="float", real="atan2_cpu", reads="x", numbers="none",
     partials=[lambda y, a, b: b / _square(a, b), lambda y, a, b: -a / _square(a, b)],
     lower=lambda s, x, y: s.atan2(x, y), doc="The angle of the point (y, x), in radians.",
 )  # fmt: skip
@@ -183,12 +183,13 @@ def _logaddexp(a: Any, b: Any) -> Any:
 
 
 logaddexp = elementwise(
-    "logaddexp", eval=heavy("logaddexp", _logaddexp), dtype="float", reads="xy",
+    "logaddexp", eval=heavy("logaddexp", _logaddexp), dtype="float", reads="xy", numbers="none",
     refuses={"bool int": "logaddexp_cpu"},
     partials=[lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y)], doc="log(e^x + e^y).",
 )  # fmt: skip
 logaddexp2 = elementwise(
     "logaddexp2", eval=heavy("logaddexp2", np.logaddexp2), dtype="float", reads="xy",
+    numbers="none",
     refuses={"bool int": "logaddexp2_cpu"},
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from ...core import dtypes
 from ...core.errors import fail
 from ...core.holes import fill, has_hole
-from ...core.operands import TENSORS
+from ...core.operands import of_tensors
 from ...core.overrides import OPS
 from ...core.primitive import Elementwise, Primitive
 from ...core.tensor import Tensor, wrap
@@ -97,7 +97,7 @@ def _one(expr: Expr, values: Mapping[Expr, Any]) -> Any:
         return args[0][expr.params[0]]
     if expr.op == DETACH:
         return args[0].detach()
-    if expr.op in TENSORS or not any(isinstance(x, Tensor) for x in args):
+    if of_tensors(OPS.get(expr.op)) or not any(isinstance(x, Tensor) for x in args):
         args = [_tensor(value, x) for value, x in zip(args, expr.args)]
     if has_hole(expr.params):
         params = fill(expr.params, [x._array if isinstance(x, Tensor) else x for x in args])

@@ -163,7 +163,7 @@ def symbol(name: str, shape: Sequence[int] | None = None, dtype: Any = None) -> 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What an op gives on symbolic operands: the expression of its result(s)."""
     if prim.arity == 2:
-        refuse_numbers(prim.name, inputs)
+        refuse_numbers(prim, inputs)
     args = tuple(_operand(x) for x in _promoted(prim, inputs))
     inside: list[Expr] = []
     params = _opened(params, len(args), inside)

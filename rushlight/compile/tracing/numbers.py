@@ -365,7 +365,7 @@ def handle_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, .
         return dispatch.apply(prim, tuple(map(plain, inputs)), params)
     beside = tuple([x.value if type(x) is Number else x for x in inputs])
     if prim.arity == 2:
-        refuse_numbers(prim.name, beside)
+        refuse_numbers(prim, beside)
     kind = dispatch.result_type(*beside)
     if kind in _HALVES and any(isinstance(x, Tensor) and x._array.ndim for x in beside):
         kind = dtypes.float32  # of a number these take more digits than they have

@@ -32,7 +32,7 @@ _MOST = 1 << 12
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What an op gives on operands of which some are in parts."""
     if prim.arity == 2:
-        refuse_numbers(prim.name, inputs)
+        refuse_numbers(prim, inputs)
     inputs = promote(prim, inputs)
     if IMPLICIT[0] and prim.name == "cross_entropy":
         inputs = (_classes_together(inputs[0]), *inputs[1:])
