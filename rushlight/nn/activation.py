@@ -95,6 +95,8 @@ class Hardswish(Inplace):
 class Threshold(Module):
     """x where x > threshold, else value.
 
+    Shapes: any, and the same. inplace: write into the input.
+
     >>> import rushlight as torch
     >>> torch.nn.Threshold(0.1, 20)(torch.tensor([0.0, 0.5]))
     tensor([20.0000,  0.5000])
@@ -251,6 +253,8 @@ class LeakyReLU(Module):
 
 class PReLU(Module):
     """x where x > 0, else a x with a learned `a`, one for all channels or one for each.
+
+    Raises: RuntimeError unless num_parameters is 1 or the number of channels (dimension 1).
 
     >>> import rushlight as torch
     >>> torch.nn.PReLU()(torch.tensor([-4.0, 2.0])).tolist()

@@ -214,6 +214,9 @@ class Conv2d(_ForwardConv):
 class Conv3d(_ForwardConv):
     """Cross-correlation of (N, C_in, D, H, W) with out_channels kernels, plus a bias.
 
+    Also without N. Arguments as Conv2d's; weight (out, in / groups, kD, kH, kW).
+    Raises: ValueError where groups do not divide the channels, RuntimeError for other channels.
+
     >>> import rushlight as torch
     >>> torch.nn.Conv3d(1, 2, kernel_size=3)(torch.zeros(1, 1, 5, 5, 5)).shape
     torch.Size([1, 2, 3, 3, 3])

@@ -64,6 +64,10 @@ class _WeightedLoss(_Loss):
 class L1Loss(_Loss):
     """mean |x - y|.
 
+    Shapes: input and target are alike, of any shape. reduction: "mean", "sum", or "none" for every
+    element's own; size_average and reduce are its older names. Warns of shapes that differ.
+    Raises: ValueError for another reduction, RuntimeError for shapes that do not broadcast.
+
     >>> import rushlight as torch
     >>> torch.nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.zeros(2))
     tensor(1.5000)
@@ -76,6 +80,10 @@ class L1Loss(_Loss):
 class MSELoss(_Loss):
     """mean (x - y)^2.
 
+    Shapes: input and target are alike, of any shape. reduction: "mean", "sum", or "none" for every
+    element's own; size_average and reduce are its older names. Warns of shapes that differ.
+    Raises: ValueError for another reduction, RuntimeError for shapes that do not broadcast.
+
     >>> import rushlight as torch
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -87,6 +95,9 @@ class MSELoss(_Loss):
 
 class SmoothL1Loss(_Loss):
     """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+
+    Shapes: input and target are alike. reduction: "mean", "sum" or "none"; beta: where the square
+    ends, 0 for the plain |x - y|. Raises: RuntimeError for a beta below 0.
 
     >>> import rushlight as torch
     >>> torch.nn.SmoothL1Loss()(torch.tensor([3.0]), torch.tensor([1.0]))
@@ -129,6 +140,10 @@ class HuberLoss(_Loss):
 
 class NLLLoss(_WeightedLoss):
     """-log p[target], for log-probabilities (N, C, *) and class indices (N, *).
+
+    weight: (C), what a class counts; the mean is then over the weights. ignore_index: a class that
+    counts nothing. reduction: "mean", "sum" or "none".
+    Raises: IndexError for a class that is not there, RuntimeError for targets that are no integers.
 
     >>> import rushlight as torch
     >>> torch.nn.NLLLoss()(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
@@ -228,6 +243,10 @@ class CrossEntropyLoss(_WeightedLoss):
 class BCELoss(_WeightedLoss):
     """-(y log p + (1 - y) log(1 - p)) for probabilities p.
 
+    Shapes: input and target are the same, of any shape. weight: a factor of each element's loss.
+    The logarithm is held at -100 or above. reduction: "mean", "sum" or "none".
+    Raises: ValueError for shapes that differ, RuntimeError for an input that is not in [0, 1].
+
     >>> import rushlight as torch
     >>> torch.nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -239,6 +258,10 @@ class BCELoss(_WeightedLoss):
 
 class BCEWithLogitsLoss(_Loss):
     """BCELoss of sigmoid(x), computed without overflow.
+
+    Shapes: input and target are the same, of any shape. weight: a factor of each element's loss;
+    pos_weight: one of the term of the ones. reduction: "mean", "sum" or "none".
+    Raises: ValueError for shapes that differ.
 
     >>> import rushlight as torch
     >>> torch.nn.BCEWithLogitsLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
@@ -267,6 +290,9 @@ class BCEWithLogitsLoss(_Loss):
 
 class KLDivLoss(_Loss):
     """y (log y - x), for log-probabilities x; "batchmean" is the divergence itself.
+
+    Shapes: input and target are alike. reduction: "mean" (over all elements), "batchmean" (over the
+    first dimension), "sum" or "none"; log_target: the target is a logarithm too.
 
     >>> import rushlight as torch
     >>> torch.nn.KLDivLoss(reduction="sum")(torch.zeros(2), torch.ones(2))
@@ -324,6 +350,11 @@ class PoissonNLLLoss(_Loss):
 
 class GaussianNLLLoss(_Loss):
     """(log var + (x - y)^2 / var) / 2.
+
+    Called with input, target and var: the variances, of the input's shape, or the same with a last
+    dimension of 1 or without it, or a number. full: with the constant log(2 pi) / 2; eps: var's
+    least.
+    Raises: ValueError for a variance below 0 or of another shape.
 
     >>> import rushlight as torch
     >>> torch.nn.GaussianNLLLoss()(torch.ones(1), torch.zeros(1), torch.ones(1))

@@ -27,6 +27,8 @@ class _MarginLoss(_Loss):
 class HingeEmbeddingLoss(_MarginLoss):
     """x where y = 1, max(0, margin - x) where y = -1.
 
+    Shapes: x and y are alike. reduction: "mean", "sum" or "none".
+
     >>> import rushlight as torch
     >>> torch.nn.HingeEmbeddingLoss()(torch.tensor([0.5]), -torch.ones(1))
     tensor(0.5000)
@@ -61,6 +63,9 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 class MarginRankingLoss(_MarginLoss):
     """max(0, -y (x1 - x2) + margin).
+
+    Called with x1, x2 and y (1: x1 shall be the larger, -1: x2), all of as many dimensions.
+    reduction: "mean", "sum" or "none". Raises: RuntimeError for other numbers of dimensions.
 
     >>> import rushlight as torch
     >>> torch.nn.MarginRankingLoss()(torch.zeros(1), torch.ones(1), torch.ones(1))

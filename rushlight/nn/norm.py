@@ -117,6 +117,9 @@ class _BatchNorm(_NormBase):
 class BatchNorm1d(_BatchNorm):
     """Normalise each feature of (N, C) or (N, C, L) over the batch; see BatchNorm2d.
 
+    Raises: ValueError for other than two or three dimensions, or in training for a single value of
+    a feature; RuntimeError for another number of features.
+
     >>> import rushlight as torch
     >>> torch.nn.BatchNorm1d(4)(torch.randn(8, 4)).shape
     torch.Size([8, 4])
@@ -297,6 +300,10 @@ class InstanceNorm1d(_InstanceNorm):
 
 class InstanceNorm2d(_InstanceNorm):
     """Normalise each channel of each image of (N, C, H, W) or (C, H, W).
+
+    eps: added to the variance; affine: with a weight and bias for each channel;
+    track_running_stats: use the statistics of training in evaluation. Raises: ValueError for a
+    single pixel in training.
 
     >>> import rushlight as torch
     >>> torch.nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 4)).shape

@@ -16,6 +16,8 @@ from .parameter import Parameter
 class LocalResponseNorm(Module):
     """x / (k + alpha / n * sum of x^2 over `size` neighbouring channels)^beta.
 
+    Shapes: (N, C, *), and the same. Raises: ValueError for fewer than three dimensions.
+
     >>> import rushlight as torch
     >>> torch.nn.LocalResponseNorm(2)(torch.zeros(1, 3, 2)).shape
     torch.Size([1, 3, 2])

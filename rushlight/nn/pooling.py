@@ -65,6 +65,12 @@ class _MaxPoolNd(_Pool):
 class MaxPool1d(_MaxPoolNd):
     """The largest value in each window of (N, C, L).
 
+    Also without N. stride: kernel_size if None; padding: of -inf at both ends, at most half the
+    kernel; dilation: the step within a window; ceil_mode: windows may reach over the end;
+    return_indices: with the places, for MaxUnpool1d. L_out = floor((L + 2 padding - dilation
+    (kernel - 1) - 1) / stride) + 1.
+    Raises: RuntimeError for a larger padding.
+
     >>> import rushlight as torch
     >>> torch.nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 5.0, 7.0]]))
     tensor([[3., 7.]])
@@ -161,6 +167,11 @@ class _AvgPoolNd(_Pool):
 
 class AvgPool1d(_AvgPoolNd):
     """The mean of each window of (N, C, L).
+
+    Also without N. stride: kernel_size if None; padding: of zeros at both ends, at most half the
+    kernel, counted in the mean unless count_include_pad is False; ceil_mode: windows may reach over
+    the end.
+    L_out = floor((L + 2 padding - kernel) / stride) + 1. Raises: RuntimeError for a larger padding.
 
     >>> import rushlight as torch
     >>> torch.nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 5.0, 7.0]]))

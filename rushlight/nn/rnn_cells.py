@@ -86,6 +86,9 @@ class RNNCellBase(Module):
 class RNNCell(RNNCellBase):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): (B, I) and (B, H) to (B, H).
 
+    The batch may be missing: (I) and (H) to (H). Without a state it begins with zeros.
+    nonlinearity: "tanh" or "relu". Raises: RuntimeError for another, when it is called.
+
     >>> import rushlight as torch
     >>> torch.nn.RNNCell(10, 20)(torch.zeros(3, 10)).shape
     torch.Size([3, 20])
@@ -116,6 +119,9 @@ class RNNCell(RNNCellBase):
 
 class LSTMCell(RNNCellBase):
     """One step of an LSTM: (B, I) and a pair of (B, H) to a pair of (B, H).
+
+    The batch may be missing: (I) and two (H). Without states it begins with zeros.
+    Raises: RuntimeError for an input of another size.
 
     >>> import rushlight as torch
     >>> h, c = torch.nn.LSTMCell(4, 3)(torch.zeros(2, 4))
@@ -152,6 +158,9 @@ class LSTMCell(RNNCellBase):
 
 class GRUCell(RNNCellBase):
     """One step of a GRU: (B, I) and (B, H) to (B, H).
+
+    The batch may be missing: (I) and (H) to (H). Without a state it begins with zeros.
+    Raises: RuntimeError for an input of another size.
 
     >>> import rushlight as torch
     >>> torch.nn.GRUCell(10, 20)(torch.zeros(3, 10)).shape

@@ -104,6 +104,10 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Self-attention, attention to the encoder's output, and two linear maps.
 
+    Shapes: target (T, N, E) and memory (S, N, E), or (N, T, E) and (N, S, E) with batch_first; to
+    the target's. norm_first: norms before the parts, not after them. activation: "relu", "gelu" or
+    a function. Raises: AssertionError where nhead does not divide d_model.
+
     >>> import rushlight as torch
     >>> torch.nn.TransformerDecoderLayer(8, 2)(torch.zeros(5, 1, 8), torch.zeros(7, 1, 8)).shape
     torch.Size([5, 1, 8])
