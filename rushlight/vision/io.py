@@ -39,6 +39,8 @@ class ImageReadMode(enum.Enum):
     RGB_ALPHA = 4
 
 
+# how Pillow calls the pixels of coloured PNG files with 16 bits a channel, and the other order
+_DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
 _PILLOW_MODES = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RGBA"}
 
 
@@ -124,18 +126,24 @@ def load_deep(path: str | os.PathLike[str]) -> np.ndarray:
 
     Raises: DataError as `load_pillow`, and for another kind of picture.
     """
-    data, source = Path(path).read_bytes(), os.fspath(path)
-    halves = []
-    with _explained(source, len(data), data[:512]):
-        # Pillow keeps 8 of the 16 bits: the upper ones, or read in the other order the lower
-        for order in "RGB;16B", "RGB;16L":
-            image = _opened(data, source)
-            if image.format != "PNG" or any(tile[3] != "RGB;16B" for tile in image.tile):
-                raise DataError(f"{source}: not a PNG in RGB with 16 bits a channel")
-            image.tile = [(*tile[:3], order) for tile in image.tile]
-            image.load()
-            halves.append(np.array(image, np.uint16))
+    source = os.fspath(path)
+    halves = [np.array(image, np.uint16) for image in _layers(Path(path).read_bytes(), source)]
+    if len(halves) != 2 or halves[0].shape[-1] != 3:
+        raise DataError(f"{source}: not a PNG in RGB with 16 bits a channel")
     return halves[0] << 8 | halves[1]
+
+
+def _layers(data: bytes, source: str) -> list[Any]:
+    """The picture in a file's bytes; of a coloured PNG of 16 bits its upper and its lower bytes."""
+    with _explained(source, len(data), data[:512]):
+        layers = [_opened(data, source)]
+        raw = layers[0].tile[0][3] if layers[0].format == "PNG" and layers[0].tile else None
+        if raw in _DEEP:  # Pillow keeps the first byte of each two: the lower in the other order
+            layers.append(_opened(data, source))
+            layers[1].tile = [(*tile[:3], _DEEP[raw]) for tile in layers[1].tile]
+        for image in layers:
+            image.load()
+        return layers
 
 
 def read_file(path: str | os.PathLike[str]) -> rl.Tensor:
@@ -176,7 +184,9 @@ def read_image(
     """Read a picture file into a uint8 tensor of shape (channels, height, width).
 
     `mode` asks for a number of channels; the default keeps what is stored (palettes become
-    RGB). Raises: DataError (a RuntimeError) with the path.
+    RGB). Of a PNG with 16 bits a channel the tensor is uint16, but for grey with alpha: of that
+    Pillow keeps 8 bits.
+    Raises: DataError (a RuntimeError) with the path.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.io.read_image.html
 
     >>> import rushlight as torch
@@ -188,7 +198,7 @@ def read_image(
     torch.Size([3, 4, 5])
     """
     data = read_file(path).numpy().tobytes()
-    return _to_tensor(_decode(data, os.fspath(path), None), mode, apply_exif_orientation)
+    return _read(_layers(data, os.fspath(path)), mode, apply_exif_orientation)
 
 
 def decode_image(
@@ -206,8 +216,8 @@ def decode_image(
     """
     if isinstance(input, str | os.PathLike):
         return read_image(input, mode, apply_exif_orientation)
-    image = _decode(input.numpy().tobytes(), "decode_image", None)
-    return _to_tensor(image, mode, apply_exif_orientation)
+    layers = _layers(input.numpy().tobytes(), "decode_image")
+    return _read(layers, mode, apply_exif_orientation)
 
 
 def decode_jpeg(
@@ -258,9 +268,9 @@ def decode_gif(input: rl.Tensor) -> rl.Tensor:
 
 
 def _decoded_as(kind: str, input: rl.Tensor, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
-    image = _decode(input.numpy().tobytes(), f"decode_{kind.lower()}", None)
-    _expect(kind, image)
-    return _to_tensor(image, mode, turn)
+    layers = _layers(input.numpy().tobytes(), f"decode_{kind.lower()}")
+    _expect(kind, layers[0])
+    return _read(layers, mode, turn)
 
 
 def _expect(kind: str, image: Any) -> None:
@@ -270,19 +280,35 @@ def _expect(kind: str, image: Any) -> None:
                    f"they are {image.format}; decode_image takes any")  # fmt: skip
 
 
+def _read(layers: list[Any], mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
+    """The tensor of a picture in one or two layers of bytes."""
+    parts = [_to_tensor(image, mode, turn) for image in layers]
+    if len(parts) == 1:
+        return parts[0]
+    upper, lower = (part.numpy().astype(np.uint16) for part in parts)
+    return rl.from_numpy(upper << 8 | lower)
+
+
 def _to_tensor(image: Any, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
     if isinstance(mode, str):
         mode = ImageReadMode[mode.upper()]
     if turn:
         image = pillow("ImageOps").exif_transpose(image)
     wanted = _PILLOW_MODES.get(mode.name) or _plain_mode(image)
+    if image.mode == "I;16":  # grey of 16 bits, which Pillow would cut when it converts
+        return _deep_grey(np.array(image), "L" if wanted == image.mode else wanted)
     if image.mode != wanted:
         image = image.convert(wanted)
     array = np.array(image)
-    if array.dtype == np.uint16:
-        array = array.astype(np.int32)
     array = array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
     return rl.from_numpy(array)
+
+
+def _deep_grey(grey: np.ndarray, wanted: str) -> rl.Tensor:
+    """Grey numbers as the uint16 channels of Pillow's mode `wanted`."""
+    colours = [grey] * (3 if wanted.startswith("RGB") else 1)
+    opaque = [np.full_like(grey, 2**16 - 1)] * wanted.endswith("A")
+    return rl.from_numpy(np.stack([*colours, *opaque]))
 
 
 def _plain_mode(image: Any) -> str:

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import rushlight as rl
 from rushlight.utils.errors import DataError
+from rushlight.vision import io
 from rushlight.vision.datasets import Middlebury2014Stereo, archives
 from rushlight.vision.datasets.planes import read_deep_flow, read_flo, read_pfm
 from rushlight.vision.io import load_deep
@@ -21,6 +23,9 @@ FLOATS = arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=2, m
 SAME_FOLDER = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+Image = pytest.importorskip("PIL.Image")
 
 
 def flo(values: np.ndarray) -> bytes:
@@ -175,3 +180,25 @@ def test_scenes_to_test_come_in_one_archive(tmp_path, shop):
         assert len(data) == 15 and data[0][2:] == (None, None)
     assert shop.asked == ["MiddEval3-data-F.zip"]
     assert {path.name for path in (tmp_path / "Middlebury2014").iterdir()} == {"test"}
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_pictures_of_sixteen_bits_are_read_whole(tmp_path, turn):
+    values = np.random.RandomState(0).randint(0, 2**16, (4, 5, 3)).astype(np.uint16)
+    path = tmp_path / "colour.png"
+    path.write_bytes(deep(values))
+    planes, opaque = values.transpose(2, 0, 1), np.full((1, 4, 5), 65535)
+    data = io.read_file(path)
+    for found in (io.read_image(path, apply_exif_orientation=turn), io.decode_png(data)):
+        assert found.dtype == rl.uint16 and np.array_equal(found.numpy(), planes)
+    clear = io.decode_image(data, "RGB_ALPHA", turn)
+    assert np.array_equal(clear.numpy(), np.concatenate([planes, opaque]))
+
+    Image.fromarray(values[..., 0]).save(tmp_path / "grey.png")
+    for mode, wanted in (
+        ("UNCHANGED", planes[:1]), ("GRAY", planes[:1]), ("RGB", planes[[0, 0, 0]]),
+        ("GRAY_ALPHA", np.concatenate([planes[:1], opaque])),
+        ("RGB_ALPHA", np.concatenate([planes[[0, 0, 0]], opaque])),
+    ):  # fmt: skip
+        found = io.read_image(tmp_path / "grey.png", mode, turn)
+        assert found.dtype == rl.uint16 and np.array_equal(found.numpy(), wanted)
