@@ -130,6 +130,8 @@ def backward(
     targets = _as_tuple(inputs)
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    if any(x._entry is None for x in map(_carrier, targets)):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     pass_ = sweep(roots, targets, keep, create_graph)
     for x in targets:
         if type(x._entry) is list and x._entry[ORDER] in pass_.captured:
@@ -187,11 +189,11 @@ def grad(
     if not given:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     targets = tuple(map(_carrier, given))
+    keep = create_graph if retain_graph is None else retain_graph
+    roots = _roots(_as_tuple(outputs), grad_outputs, create_graph)
     for x in targets:
         if x._entry is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    keep = create_graph if retain_graph is None else retain_graph
-    roots = _roots(_as_tuple(outputs), grad_outputs, create_graph)
     pass_ = sweep(roots, targets, keep, create_graph)
     found = [
         _result(pass_, x, place, bool(allow_unused) or materialize_grads, materialize_grads)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dtypes
+from .errors import fail
 
 
 class ThreadState(threading.local):
@@ -83,11 +84,11 @@ def set_default_dtype(d: dtypes.dtype) -> None:
     >>> torch.set_default_dtype(torch.float32)
     """
     if not isinstance(d, dtypes.dtype):
-        raise TypeError(f"invalid dtype object: {d!r}")
+        said = "invalid dtype object: only floating-point types are supported as the default type"
+        raise fail(TypeError, said, f"got {d!r}")
     if d.category != dtypes.FLOAT:
-        raise TypeError(
-            f"only floating-point types are supported as the default type, but got {d!r}"
-        )
+        said = "only floating-point types are supported as the default type"
+        raise fail(TypeError, said, f"got {d!r}")
     if not d.rank:
         raise TypeError(f"couldn't find storage object {dtypes.scalar_type_name(d)}Storage")
     DEFAULTS.dtype = d

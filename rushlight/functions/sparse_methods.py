@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, printing
+from ..core import dtypes, inplace, printing
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.sparse import (
@@ -23,7 +23,8 @@ from ..core.sparse import (
     refusal,
     sparse,
 )
-from ..core.state import DEFAULTS
+from ..core.state import DEFAULTS, STATE
+from ..core.tape import LEAF
 from ..core.tensor import Tensor, wrap
 from ..ops import sparse as ops
 from ..ops.structure import reshape
@@ -235,6 +236,17 @@ def _refuse_blocks(array: Sparse, layout: Any, blocks: Any) -> None:
         )
 
 
+def _refuse_leaf(self: Tensor) -> None:
+    """torch's error for a leaf that is written to while gradients are recorded: its values are."""
+    if STATE.grad and self._array.entries._entry is LEAF:
+        inplace.refuse_leaf(self._array.entries)
+
+
+def _set_to_zero(self: Tensor) -> Tensor:
+    _refuse_leaf(self)
+    return _zeroed(self)
+
+
 def _zeroed(self: Tensor) -> Tensor:
     array: Sparse = self._array
     self._array = Sparse(array.places[:, :0], array.entries.detach()[:0], array.shape,
@@ -249,6 +261,7 @@ def zeros_like(x: Tensor) -> Tensor:
 
 def _in_place(name: str) -> Any:
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        _refuse_leaf(self)
         self._array = getattr(self, name)(*args, **kwargs)._array
         return self
 
@@ -261,6 +274,7 @@ def _copied_from(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tenso
             "copy_() between dense and sparse Tensors is not implemented! Found self type ="
             f" torch.sparse.FloatTensor and src type = {src.type()}"
         )
+    _refuse_leaf(self)
     self._array = src._array.over(src._array.entries.to(self.dtype).clone())
     return self
 
@@ -364,7 +378,7 @@ TABLE: dict[str, Any] = {
         _to(self, dtype) if dtype else
         self._array.entries.type().replace("torch.", "torch.sparse.")),
     "detach": lambda self: sparse(self._array.detached()), "detach_": _detached,
-    "requires_grad_": _wants_grad, "zero_": _zeroed, "copy_": _copied_from,
+    "requires_grad_": _wants_grad, "zero_": _set_to_zero, "copy_": _copied_from,
     "is_contiguous": lambda self, memory_format=None: False,
     "stride": lambda self, dim=None: (0,) * self.ndim if dim is None else 0,
     "storage_offset": lambda self: 0,

@@ -46,7 +46,7 @@ class SparseAdam(Grouped):
             raise ValueError("Tensor lr must be 1-element")
         if not 0.0 < lr:  # noqa: SIM300  (torch's order, which errors show)
             raise ValueError(f"Invalid learning rate: {lr}")
-        if not 0.0 < eps:  # noqa: SIM300
+        if not 0.0 < eps:  # noqa: SIM300  (the same)
             raise ValueError(f"Invalid epsilon value: {eps}")
         for index in (0, 1):
             if not 0.0 <= betas[index] < 1.0:
