@@ -1,8 +1,9 @@
 """Convolutions of single channels: a group has one channel of the source and one of the result.
 
 There is nothing to pack and no sum worth keeping: a vector of places is summed over the taps in one
-register, straight from the source, and brought to its end. Lines outside of the image are read from
-a line of zeros; columns outside are lanes that no load touches.
+register, straight from the source, and brought to its end. Some rows are summed together: what they
+read of the source is loaded once, and no sum waits for itself. Lines outside of the image are read
+from a line of zeros; columns outside are lanes that no load touches.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import Any
 
 from ..code.emit import I64, Function, Module, Type, Value, constant, vector
 from ..records import field, record
-from .conv_channels_plan import Way, data_way, forward_way
+from .conv_channels_plan import Triple, Way, data_way, even, forward_way
 from .conv_kernel import Finish
 from .conv_plan import Array, Axis, Shape
 from .conv_stage import Stage
-from .packing import KERNEL, positions, table_entry, times
+from .conv_tile import wide
+from .packing import KERNEL, Number, positions, table_entry, times
 from .tiles import known_mask
 
+TOGETHER = 4  # rows that are summed together
 WRITTEN = 96  # taps of vectors that are written out; longer lines are a loop
 STACK_LINE = 1 << 14  # elements of a line
 
@@ -38,6 +41,21 @@ class DepthPlan:
     @property
     def taps(self) -> int:
         return len(self.ways[0].taps[0]) * len(self.ways[1].taps[0])
+
+    @property
+    def rows(self) -> tuple[Triple, ...]:
+        """Rows that are summed together: (first, how many, how often).
+
+        Strided ones share few lines, which take registers to bring: there are 16 of 256 bits.
+        """
+        down, across = self.ways
+        few = max(down.jump, across.jump) > 1 and not wide(self.type)
+        return even(down.out, 1 if few else TOGETHER)
+
+    def shifts(self, count: int) -> list[int]:
+        """The lines that so many rows read, seen from what the first row stands on."""
+        down = self.ways[0]
+        return sorted({n * down.jump + shift for n in range(count) for shift in down.shifts})
 
     @property
     def axis(self) -> Axis:
@@ -96,9 +114,14 @@ class _Depth:
             n, g, *_ = plan.source.steps
             here = f.at(source, f.add(times(f, image, n), times(f, group, g)), type)
             factors = self._factors(f.at(weight, times(f, group, plan.weight.steps[0]), type))
-            with f.loop(0, down.out) as rows:
-                lines = [self._line(here, rows.index, shift) for _, shift in down.taps[0]]
-                self._row(lines, factors, (image, group, 0, rows.index))
+            for first, count, often in plan.rows:
+                with f.loop(0, often) as blocks:
+                    row = f.add(times(f, blocks.index, count), first)
+                    lines = {
+                        shift: self._line(here, times(f, row, down.jump), shift)
+                        for shift in plan.shifts(count)
+                    }
+                    self._rows(lines, factors, (image, group, 0, row), count)
         return plan.images * plan.groups
 
     def _factors(self, weight: Value) -> list[list[Value]]:
@@ -110,46 +133,54 @@ class _Depth:
             for a, _ in down.taps[0]
         ]  # fmt: skip
 
-    def _line(self, source: Value, row: Value, shift: int) -> Value:
-        """Where the line of a tap begins."""
+    def _line(self, source: Value, line: Number, shift: int) -> Value:
+        """Where a line begins."""
         f, (down, _) = self.f, self.plan.ways
-        at = f.coerce(f.add(times(f, row, down.jump), shift), I64)
+        at = f.coerce(f.add(line, shift), I64)
         known = f.emit(I64.of("bool"), f"icmp ult {at.typed}, {down.size}")
         here = f.at(source, times(f, at, self.plan.source.steps[3]), self.type)
         return f.select(known, here, self.zeros)
 
-    def _row(self, lines: list[Value], factors: list[list[Value]], place: Any) -> None:
-        """One line of the result, its middle by a loop where it is long."""
+    def _rows(
+        self, lines: dict[int, Value], factors: list[list[Value]], place: Any, count: int
+    ) -> None:
+        """So many lines of the result, their middle by a loop where they are long."""
         plan, w = self.plan, self.type.lanes
         _, across = plan.ways
         firsts = list(range(0, across.out, w))
         middle = [first for first in firsts if plan.inside(first)]
-        if len(firsts) * plan.taps <= WRITTEN or len(middle) < 3:
+        if len(firsts) * plan.taps * count <= WRITTEN or len(middle) < 3:
             middle = []
         for first in firsts:
             if first not in middle:
                 left = across.out - first
                 mask = known_mask(self.type, left) if left < w else None
-                self._vector(lines, factors, first, (*place, first), mask)
+                self._vectors(lines, factors, first, (*place, first), mask, count)
         if middle:
             f, begin = self.f, middle[0]
             with f.loop(0, len(middle) * w, w) as more:
                 by = times(f, more.index, across.jump)
-                moved = [f.at(line, by, self.type) for line in lines]
-                self._vector(moved, factors, begin, (*place, f.add(more.index, begin)), None)
+                moved = {shift: f.at(line, by, self.type) for shift, line in lines.items()}
+                place = (*place, f.add(more.index, begin))
+                self._vectors(moved, factors, begin, place, None, count)
 
-    def _vector(
-        self, lines: list[Value], factors: list[list[Value]], first: int, place: Any, mask: Any
-    ) -> None:
-        f, axis, (_, across) = self.f, self.plan.axis, self.plan.ways
-        lanes = range(self.type.lanes)
-        total = None
-        for line, row in zip(lines, factors):
-            for (_, shift), factor in zip(across.taps[0], row):
+    def _vectors(
+        self, lines: dict[int, Value], factors: list[list[Value]], first: int, place: Any,
+        mask: Any, count: int,
+    ) -> None:  # fmt: skip
+        """The vector of every line that begins at column `first`."""
+        f, axis, (down, across) = self.f, self.plan.axis, self.plan.ways
+        lanes, totals = range(self.type.lanes), [constant(0.0, self.type)] * count
+        for reach, line in lines.items():
+            rows = {reach - n * down.jump: n for n in range(count)}
+            met = [(rows[s], row) for (_, s), row in zip(down.taps[0], factors) if s in rows]
+            for column, (_, shift) in enumerate(across.taps[0]):
                 at = [(first + lane) * axis.jump + shift for lane in lanes]
                 good = [0 <= x < axis.size and first + n < across.out for n, x in enumerate(at)]
                 if any(good):
                     value = self.stage.gathered(line, at[0], axis, good)
-                    total = f.fma(value, factor, total) if total is not None else f.mul(
-                        value, factor)  # fmt: skip
-        self.finish(f, total if total is not None else constant(0.0, self.type), place, mask)
+                    for n, row in met:
+                        totals[n] = f.fma(value, row[column], totals[n])
+        image, group, channel, row, column = place
+        for n, total in enumerate(totals):
+            self.finish(f, total, (image, group, channel, f.add(row, n), column), mask)
