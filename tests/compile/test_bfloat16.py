@@ -14,6 +14,7 @@ from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, VOID, Module, vector
 from rushlight.compile.code.scalar import Emitter
 from rushlight.compile.code.values import lanes_of
+from rushlight.compile.kernels import stride_two
 from rushlight.compile.kernels.program import build
 from rushlight.compile.middle.graph import Graph, Node
 from rushlight.compile.middle.interpret import interpret
@@ -80,6 +81,21 @@ def test_one_lane_of_numbers_that_were_cut_is_written_no_wider(kind, narrow, lan
     call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2)(code.address("one"))
     call(given.ctypes.data, found.ctypes.data)
     assert found.astype(int).tolist() == [3 if n == lane else 5 for n in range(24)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 15, 16])
+def test_every_other_number_is_written_between_what_stands_there(count):
+    module, kind = Module(llvm.target()), vector("bfloat16", 16)
+    f = module.function("some", [("x", PTR), ("y", PTR)], VOID)
+    value = Emitter(f).cast(f.load(kind.of("float32"), f.arguments[0]), HALF)
+    mask = lanes_of([n < count for n in range(16)], vector("bool", 16)) if count < 16 else None
+    stride_two.store(f, value, f.arguments[1], mask)
+    given, found = np.full(16, 3, FLOAT), np.full(40, 5, HALF)
+    code = llvm.compile(module.text())
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2)(code.address("some"))
+    call(given.ctypes.data, found.ctypes.data)
+    written = [n % 2 == 0 and n < 2 * count for n in range(40)]
+    assert found.astype(int).tolist() == [3 if there else 5 for there in written]
 
 
 class Recurrent(nn.Module):

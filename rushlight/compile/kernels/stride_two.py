@@ -6,6 +6,7 @@ Elements in between are neither read nor written, so they may belong to someone 
 from __future__ import annotations
 
 from ..code.emit import BOOL, Function, Type, Value, lanes_of
+from ..code.values import numbers_of
 
 
 def suits(f: Function, type: Type, writes: bool = False) -> bool:
@@ -39,4 +40,8 @@ def _places(type: Type, half: int) -> list[int]:
 
 def _half(f: Function, type: Type, half: int, mask: Value | None) -> Value:
     even = lanes_of([k % 2 == 0 for k in range(type.lanes)], BOOL.wide(type.lanes))
+    kept = None if mask is None else numbers_of(mask)
+    if kept is not None:
+        there = [kept[lane] and k % 2 == 0 for k, lane in enumerate(_places(type, half))]
+        return lanes_of(there, BOOL.wide(type.lanes))
     return even if mask is None else f.bit_and(f.shuffle(mask, None, _places(type, half)), even)
