@@ -277,6 +277,9 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any =
 def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
     """The singular values alone, descending.
 
+    Shapes: (*, m, n) to (*, min(m, n)). `driver` is accepted, and changes nothing here.
+    Raises: RuntimeError for fewer than two dimensions.
+
     >>> import rushlight as torch
     >>> torch.linalg.svdvals(torch.diag(torch.tensor([3.0, 2.0])))
     tensor([3., 2.])
@@ -429,6 +432,9 @@ def _wide(A: Tensor) -> None:
 def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """How many singular values are above max(atol, rtol * largest).
+
+    Shapes: (*, m, n) to (*). rtol: max(m, n) times the eps of the type unless atol is above 0;
+    hermitian: by the absolute eigenvalues. Raises: RuntimeError for fewer than two dimensions.
 
     >>> import rushlight as torch
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))

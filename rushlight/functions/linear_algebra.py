@@ -102,6 +102,9 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
              out: Any = None) -> Any:  # fmt: skip
     """`solve` that reports a singular matrix in `info` instead of raising.
 
+    Returns (result, info), info an int32 for each matrix: 0, or the place of the pivot that is 0.
+    check_errors: raise LinAlgError all the same.
+
     >>> import rushlight as torch
     >>> torch.linalg.solve_ex(2 * torch.eye(2), torch.ones(2)).result
     tensor([0.5000, 0.5000])
@@ -116,6 +119,10 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
                      unitriangular: bool = False, out: Any = None) -> Tensor:  # fmt: skip
     """X with A X = B (X A = B when `left` is False) for a triangular A, by substitution.
+
+    Shapes: (*, n, n) and (*, n, k), to (*, n, k). upper: which triangle counts, the other is not
+    read; unitriangular: the diagonal counts as ones. Raises: RuntimeError for shapes that do not
+    fit.
 
     >>> import rushlight as torch
     >>> torch.linalg.solve_triangular(torch.tensor([[2.0]]), torch.tensor([[4.0]]), upper=True)
@@ -211,6 +218,9 @@ def det(A: Tensor, *, out: Any = None) -> Tensor:
 
 def slogdet(A: Tensor, *, out: Any = None) -> Any:
     """The sign of the determinant and the logarithm of its size.
+
+    Shapes: (*, n, n) to two of (*); of a singular matrix 0 and -inf.
+    Raises: RuntimeError for fewer than two dimensions or a matrix that is not square.
 
     >>> import rushlight as torch
     >>> torch.linalg.slogdet(torch.tensor([[-1.0]])).sign

@@ -181,6 +181,8 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
 def vecdot(x: Tensor, y: Tensor, *, axis: Any = None, dim: int = -1, out: Any = None) -> Tensor:
     """The sum of conj(x) * y along a dimension.
 
+    Shapes: such as broadcast; the result has them without `dim`. Raises: RuntimeError for others.
+
     >>> import rushlight as torch
     >>> torch.linalg.vecdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor(11.)

@@ -422,6 +422,9 @@ def softmax(
 ) -> Tensor:
     """e^x over its sum along `dim`: positive numbers that sum to 1.
 
+    dtype: what the input is turned into first. Raises: NotImplementedError for whole numbers
+    without it, IndexError for a dimension that is not there.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.softmax(torch.zeros(1, 2), dim=1)
     tensor([[0.5000, 0.5000]])
@@ -449,6 +452,9 @@ def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """log(softmax(x)), computed without its loss of precision.
+
+    dtype: what the input is turned into first. Raises: NotImplementedError for whole numbers
+    without it, IndexError for a dimension that is not there.
 
     >>> import rushlight as torch
     >>> torch.nn.functional.log_softmax(torch.zeros(1, 2), dim=1)

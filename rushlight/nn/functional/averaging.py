@@ -159,6 +159,11 @@ def avg_pool2d(
 ) -> Tensor:  # fmt: skip
     """The mean of each window of (N, C, H, W).
 
+    Also without N. kernel_size, stride (kernel_size if None) and padding (of zeros, at most half
+    the kernel): one number or (high, wide); count_include_pad: the padding counts;
+    divisor_override: what sums are divided by. Raises: RuntimeError for a larger padding or a
+    divisor of 0.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2)
     tensor([[[[2.5000]]]])

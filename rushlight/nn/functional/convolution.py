@@ -388,6 +388,9 @@ def conv_transpose2d(
 ) -> Tensor:  # fmt: skip
     """The adjoint of `conv2d`: input (N, C, H, W), weight (C, O / groups, KH, KW).
 
+    Also without N. Height: (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1, and
+    so the width. Raises: RuntimeError for another number of channels.
+
     >>> import rushlight as torch
     >>> x, w = torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2)
     >>> torch.nn.functional.conv_transpose2d(x, w).shape

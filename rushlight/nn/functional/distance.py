@@ -20,6 +20,9 @@ Tensor = rl.Tensor
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (|x1| |x2|) along `dim`, each norm held above `eps`.
 
+    Shapes: such as broadcast; the result has them without `dim`.
+    Raises: RuntimeError for whole numbers.
+
     >>> import rushlight as torch
     >>> a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]])
     >>> torch.nn.functional.cosine_similarity(a, b)

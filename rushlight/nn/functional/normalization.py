@@ -366,6 +366,8 @@ def normalize(
 ) -> Tensor:
     """x divided by its p-norm along `dim` (held above `eps`).
 
+    A row of zeros stays as it is. Shapes: any, and the same.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])

@@ -238,6 +238,11 @@ def max_pool1d(
 ) -> Any:  # fmt: skip
     """The largest value of each window of (N, C, L).
 
+    Also without N. stride: kernel_size if None; padding: of -inf, at most half the kernel;
+    dilation: the step within a window; ceil_mode: windows may reach over the end; return_indices:
+    with the places.
+    Raises: RuntimeError for a larger padding.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.max_pool1d(torch.tensor([[1.0, 3.0, 2.0]]), 2, stride=1)
     tensor([[3., 3.]])

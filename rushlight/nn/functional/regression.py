@@ -34,6 +34,10 @@ def mse_loss(
 ) -> Tensor:  # fmt: skip
     """(x - y)^2. Warns when the shapes differ, since broadcasting is seldom meant.
 
+    Shapes: input and target are alike. reduction: "mean", "sum" or "none"; weight: a factor of each
+    element's term, by whose sum the mean divides.
+    Raises: ValueError for another reduction, RuntimeError for shapes that do not broadcast.
+
     >>> import rushlight as torch
     >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -61,6 +65,9 @@ def l1_loss(
     reduction: str = "mean", weight: Any = None,
 ) -> Tensor:  # fmt: skip
     """|x - y|.
+
+    Shapes: input and target are alike; warns if not. reduction: "mean", "sum" or "none".
+    Raises: ValueError for another reduction, RuntimeError for shapes that do not broadcast.
 
     >>> import rushlight as torch
     >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
