@@ -292,7 +292,15 @@ def range(
     start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Like `arange` but with `end` included, and of the default type (deprecated in torch)."""
+    """Like `arange` but with `end` included, and of the default type (deprecated in torch).
+
+    >>> import warnings
+    >>> import rushlight as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.range(1, 4)
+    tensor([1., 2., 3., 4.])
+    """
     warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is"
         " inconsistent with Python's range builtin. Instead, use torch.arange, which produces"
