@@ -15,6 +15,7 @@ import pytest
 
 import rushlight as torch
 from rushlight import nn
+from rushlight.compile.calls.words import Words
 
 
 def of_a_class() -> Any:
@@ -181,6 +182,9 @@ class Rate:
 KEPT = Rate()
 CONTAINERS = {
     "set": (lambda: {1}, lambda s: 2.0 if 1 in s else 5.0, lambda s: s.clear()),
+    "empty set": (set, lambda s: 5.0 if 1 in s else 2.0, lambda s: s.add(1)),
+    "empty set subclass": (type("S", (set,), {}), lambda s: 5.0 if s else 2.0,
+                           lambda s: s.update("ab")),
     "deque": (lambda: deque([1.0]), lambda s: s[-1], lambda s: s.append(5.0)),
     "list subclass": (lambda: type("L", (list,), {})([2.0]), lambda s: s[0],
                       lambda s: s.__setitem__(0, 5.0)),
@@ -319,6 +323,20 @@ def test_classes_have_the_short_way() -> None:
     assert any(place.kind == "class" for place in run.programs[0].places)
     change()
     assert run(torch.ones(2)).tolist() == [5.0, 5.0]
+
+
+def test_an_empty_set_is_one_word_and_may_be_filled_and_emptied() -> None:
+    found: set[int] = set()
+    run = torch.compile(lambda x: x * (5.0 if found else 2.0), fullgraph=True)
+    for _ in range(4):
+        run(torch.ones(1))
+    (program,) = run.programs
+    assert Words(program.places).soft == [None]  # nothing is asked in Python
+    for content, wanted in (([], 2.0), ([1, 2], 5.0), ([], 2.0), ([3], 5.0)):
+        found.clear()
+        found.update(content)
+        assert [run(torch.ones(1)).item() for _ in range(2)] == [wanted, wanted]
+    assert len(run.programs) == 3  # a set with other numbers is another one
 
 
 def test_what_a_hook_on_a_gradient_reads_is_an_input() -> None:

@@ -72,7 +72,7 @@ class _Writer:
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
             "new": object.__new__,  # Tensor.__new__ is what users construct by
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
-            "owner_of": owner_of,
+            "owner_of": owner_of, "ndarray": np.ndarray,
         }  # fmt: skip
         self.lines: list[str] = []
         self._results: dict[Result, str] = {}  # the names of tensors that are given
@@ -281,8 +281,10 @@ class _Writer:
         add(f"if ({changed}) and moved({', '.join(held)}): return MISS")
         for source, fetched in zip(self.captured.sources, self.fetched):
             if source.kind in ("argument", "item"):
-                add(f"a = {fetched}")
-                add("if id(a if a.base is None else owner_of(a)) in O: return MISS")
+                add(f"a = {fetched}; b = a.base")
+                add("if b is not None: a = b if type(b) is ndarray and b.base is None"
+                    " else owner_of(a)")  # fmt: skip
+                add("if id(a) in O: return MISS")
 
     def _run(self) -> None:
         gradients = {index for _, index in self.captured.gradients}

@@ -21,7 +21,7 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from .guards import Place, checker, look
 
-_VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS = 24, 16, 24, 16, 8
+_VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS, _USED = 24, 16, 24, 16, 8, 24
 _DIRECT = -1
 OFTEN = 3  # changes after which an object is asked about in Python
 
@@ -103,6 +103,16 @@ def _cells() -> bool:
 
     cell = inner.__closure__[0]  # type: ignore[index]  # it reads `content`
     return _word(id(cell) + _CONTENT) == id(content)
+
+
+@functools.cache
+def _sets() -> bool:
+    """Whether a set's word tells how many there are in it."""
+    probe, seen = set(), []
+    for change in (probe.clear, lambda: probe.update("ab"), lambda: probe.discard("a"), probe.pop):
+        change()
+        seen.append(_word(id(probe) + _USED))
+    return seen == [0, 2, 1, 0]
 
 
 @functools.cache
@@ -226,6 +236,8 @@ def _where(place: Place) -> tuple[int, int] | None:
         return address + _ITEMS, 8 * place.key
     if place.kind == "cell":
         return address + _CONTENT, _DIRECT
+    if _was_empty(place) and _sets():
+        return address + _USED, _DIRECT
     if place.kind == "leaf":
         return address + (_entry_offset() or 0), _DIRECT
     offset = _version_offset()
@@ -234,9 +246,16 @@ def _where(place: Place) -> tuple[int, int] | None:
     return None
 
 
+def _was_empty(place: Place) -> bool:
+    """Whether it is a set in which nothing was."""
+    return place.kind == "content" and place.key is frozenset and not place.expected
+
+
 def _expected(place: Place, where: tuple[int, int]) -> int:
     if place.kind == "leaf" and place.expected:
         return id(LEAF)
+    if _was_empty(place):
+        return 0
     base, offset = where
     if isinstance(place.container, type):
         getattr(place.container, "__doc__", None)  # who is asked gets a version
