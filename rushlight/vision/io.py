@@ -292,11 +292,15 @@ def _read(layers: list[Any], mode: ImageReadMode | str, turn: bool) -> rl.Tensor
 def _to_tensor(image: Any, mode: ImageReadMode | str, turn: bool) -> rl.Tensor:
     if isinstance(mode, str):
         mode = ImageReadMode[mode.upper()]
+    # older versions of Pillow call grey of 16 bits "I", which nothing else in a PNG is
+    deep = image.mode == "I;16" or (image.format, image.mode) == ("PNG", "I")
     if turn:
         image = pillow("ImageOps").exif_transpose(image)
     wanted = _PILLOW_MODES.get(mode.name) or _plain_mode(image)
-    if image.mode == "I;16":  # grey of 16 bits, which Pillow would cut when it converts
-        return _deep_grey(np.array(image), "L" if wanted == image.mode else wanted)
+    if deep:  # Pillow would cut it when it converts
+        return _deep_grey(
+            np.array(image).astype(np.uint16), "L" if wanted == image.mode else wanted
+        )
     if image.mode != wanted:
         image = image.convert(wanted)
     array = np.array(image)
