@@ -83,13 +83,14 @@ def able() -> bool:
 
 def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
-    into: int = 0, light: bool = False, chosen: bool = False,
+    into: int = 0, light: bool = False, chosen: bool = False, images: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """`evaluate` with a program in its place where the arrays are large.
 
     With `into` the first so many arguments are arrays that take the results, which lie apart from
     all others; the formula is a function of the other arguments. An op is `light` if NumPy passes
-    over its arrays once or twice, `chosen` if the caller knows that a program pays.
+    over its arrays once or twice, `chosen` if the caller knows that a program pays; `images` says
+    that the first argument is a batch of them (N, C, ...), whatever its number of dimensions.
     """
     if formula is not None:
         FORMULAS[name] = formula
@@ -105,7 +106,7 @@ def heavy(
             return evaluate(*args)
         if found is None:
             return evaluate(*args)
-        return _first(key, evaluate, args, into) if found is _NEW else found(*args)
+        return _first(key, evaluate, args, into, images) if found is _NEW else found(*args)
 
     return run
 
@@ -147,18 +148,18 @@ def _form(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _first(key: tuple[Any, ...], evaluate: Callable[..., Any], args: tuple[Any, ...],
-           into: int) -> Any:  # fmt: skip
+           into: int, images: bool) -> Any:  # fmt: skip
     """The first call of a form, which settles what runs it."""
     if STATE.tracer is not None or not MAKERS:  # a trace wants the graph, not these programs
         return evaluate(*args)
     y = UNKNOWN
     with _settling:
-        if key not in FORMS and not _enough(_kinds_of(key[0], args)):
+        if key not in FORMS and not _enough(_kinds_of(key[0], args, images)):
             made = MAKERS[0](key[0], args, UNKNOWN, into)
             if made is UNKNOWN:
                 y = evaluate(*args)
                 made = MAKERS[0](key[0], args, y, into)
-            _counts.update(kind for kind, _ in _kinds_of(key[0], args))
+            _counts.update(kind for kind, _ in _kinds_of(key[0], args, images))
             FORMS[key] = made
         found = FORMS.get(key)
     if found is not None:
@@ -171,14 +172,14 @@ def _enough(kinds: list[tuple[Any, int]]) -> bool:
     return len(FORMS) >= LIMIT or any(_counts[kind] >= most for kind, most in kinds)
 
 
-def _kinds_of(name: str, args: tuple[Any, ...]) -> list[tuple[Any, int]]:
+def _kinds_of(name: str, args: tuple[Any, ...], images: bool) -> list[tuple[Any, int]]:
     """What forms have in common that differ in the numbers of samples, steps or pixels only.
 
     Each with how many there may be. Of images (N, C, ...) the channels stay, of others the last
     size if it is not the number of samples; and these are counted together, whatever their sizes.
     """
     first = args[0]
-    images = first.ndim > 3 or name.startswith("convolution") or "pool" in name
+    images = images or first.ndim > 3
 
     def size(x: ndarray) -> Any:
         return None if x.shape == first.shape[:1] else x.shape[1:2] if images else x.shape[-1:]

@@ -292,13 +292,14 @@ def _bias_adjoint(g: Any, x: Any, w: Any, bias: Any, *params: Any) -> Any:
 
 _NO_BOOL = {"bool": lambda x, *_: "compute_columns3d" if x.ndim == 5 else "slow_conv2d_cpu"}
 convolution = multilinear(
-    "convolution", eval=heavy("convolution", _convolve), adjoints=[_data_adjoint, _weight_adjoint],
+    "convolution", eval=heavy("convolution", _convolve, images=True),
+    adjoints=[_data_adjoint, _weight_adjoint],
     refuses=_NO_BOOL,
     doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
 )  # fmt: skip
 convolution_bias = multilinear(
     "convolution_bias", node="ConvolutionBackward0", reads=BIASED, refuses=_NO_BOOL,
-    eval=heavy("convolution_bias", _with_bias),
+    eval=heavy("convolution_bias", _with_bias, images=True),
     adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
     doc="A convolution plus one number per output channel.",
@@ -313,14 +314,14 @@ def _to_size(y: Any, shape: Sizes) -> Any:
 convolution_data = multilinear(
     "convolution_data", node="ConvolutionBackward0",
     refuses={"bool uint8": lambda x, *_: f"slow_conv_transpose{max(x.ndim - 2, 2)}d_out_cpu"},
-    eval=heavy("convolution_data", _wide(_backward_data)),
+    eval=heavy("convolution_data", _wide(_backward_data), images=True),
     adjoints=[lambda g, y, w, size, *params: _to_size(convolution(g, w.conj(), *params), y.shape),
               lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],
     doc="The adjoint of a convolution in its input: a transposed convolution.",
 )  # fmt: skip
 convolution_weight = multilinear(
     "convolution_weight", node="ConvolutionBackwardBackward0",
-    eval=heavy("convolution_weight", _wide(_backward_weight)),
+    eval=heavy("convolution_weight", _wide(_backward_weight), images=True),
     adjoints=[lambda g, y, x, kernel, *params: convolution(x.conj(), g, *params),
               lambda g, y, x, kernel, *params: convolution_data(y.conj(), g, x.shape[2:], *params)],
     doc="The adjoint of a convolution in its weight.",

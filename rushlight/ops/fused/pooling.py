@@ -107,7 +107,7 @@ def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
     return y
 
 
-pooled_maxima = plain("pooled_maxima", eval=heavy("pooled_maxima", _maxima),
+pooled_maxima = plain("pooled_maxima", eval=heavy("pooled_maxima", _maxima, images=True),
                       refuses={
                           "bool complex": lambda x, *_: ("max_pool1d_impl", "max_pool2d",
                                                      "max_pool3d")[x.ndim - 3],
@@ -187,7 +187,7 @@ def _skip_padding(y: Any, code: Any, at: Any) -> None:
 max_pool = general(
     "max_pool", outputs=2, reads="z", node="MaxPool2DWithIndicesBackward0",
     refuses={"bool complex": lambda x, *_: "max_pool3d" if x.ndim == 5 else "max_pool2d"},
-    eval=heavy("max_pool", _max_pool),
+    eval=heavy("max_pool", _max_pool, images=True),
     vjp=lambda g, y, x, *at: max_pool_back(g[0], y[1], x.shape[2:], *at),
     flat="MaxPool2DWithIndicesBackwardBackward0",
     doc="The largest value of each window, and the code of its place.",
@@ -242,12 +242,12 @@ def _max_pool_read(x: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np
 
 max_pool_back = multilinear(
     "max_pool_back", node="MaxPool2DWithIndicesBackwardBackward0",
-    eval=heavy("max_pool_back", _max_pool_back),
+    eval=heavy("max_pool_back", _max_pool_back, images=True),
     adjoints=[lambda g, g0, code, *at: max_pool_read(g, code, *at), None],
     doc="Each gradient to the element that its window's maximum came from.",
 )  # fmt: skip
 max_pool_read = multilinear(
-    "max_pool_read", eval=heavy("max_pool_read", _max_pool_read),
+    "max_pool_read", eval=heavy("max_pool_read", _max_pool_read, images=True),
     node="GatherBackward0",
     adjoints=[lambda g, x, code, *at: max_pool_back(g, code, *at), None],
     doc="The elements that the codes name, one per window.",
@@ -323,11 +323,11 @@ def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
     return dx
 
 
-sum_pool = linear("sum_pool", eval=heavy("sum_pool", _sum_pool),
+sum_pool = linear("sum_pool", eval=heavy("sum_pool", _sum_pool, images=True),
                   node="AvgPool2DBackward0",
                   adjoint=lambda g, x, *at: spread_pool(g, x.shape[2:], *at),
                   doc="The sum of each window; padding counts as zero.")  # fmt: skip
-spread_pool = linear("spread_pool", eval=heavy("spread_pool", _spread_pool),
+spread_pool = linear("spread_pool", eval=heavy("spread_pool", _spread_pool, images=True),
                      node="AvgPool2DBackwardBackward0",
                      adjoint=lambda g, x, size, *at: sum_pool(g, *at),
                      doc="The adjoint of `sum_pool`: each value to all of its window.")  # fmt: skip
