@@ -147,14 +147,17 @@ METHODS = {
 }
 SHARED = {
     "shared": (
-        "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear"
-        " binary_cross_entropy_with_logits celu celu_ channel_shuffle constant_pad_nd conv1d conv2d"
-        " conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity"
-        " dropout embedding embedding_bag feature_alpha_dropout group_norm gru gru_cell hardshrink"
-        " instance_norm kl_div layer_norm lstm lstm_cell max_pool1d max_pool1d_with_indices"
-        " max_pool2d max_pool3d native_batch_norm native_channel_shuffle native_dropout"
-        " native_group_norm native_layer_norm pairwise_distance pdist pixel_shuffle pixel_unshuffle"
-        " prelu relu_ rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell rrelu rrelu_ selu"
-        " selu_ threshold threshold_"
+        "adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator alpha_dropout"
+        " alpha_dropout_ avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits celu celu_"
+        " channel_shuffle constant_pad_nd conv1d conv2d conv3d conv_tbc conv_transpose1d"
+        " conv_transpose2d conv_transpose3d convolution cosine_embedding_loss cosine_similarity"
+        " ctc_loss dropout dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout"
+        " feature_alpha_dropout_ feature_dropout feature_dropout_ frobenius_norm grid_sampler"
+        " group_norm gru gru_cell hardshrink hinge_embedding_loss instance_norm kl_div layer_norm"
+        " lstm lstm_cell margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d"
+        " max_pool3d native_batch_norm native_channel_shuffle native_dropout native_group_norm"
+        " native_layer_norm norm_except_dim nuclear_norm pairwise_distance pdist pixel_shuffle"
+        " pixel_unshuffle poisson_nll_loss prelu relu_ rms_norm rnn_relu rnn_relu_cell rnn_tanh"
+        " rnn_tanh_cell rrelu rrelu_ selu selu_ threshold threshold_ triplet_margin_loss"
     ),
 }

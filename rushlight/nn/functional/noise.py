@@ -48,7 +48,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _scaled(input, tuple(input.shape), p, inplace)
 
 
-def _feature(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+def whole_channels(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+    """Channels of (N, C, ...) zeroed with probability `p`, of tensors of two dimensions or more."""
     if p == 0 or not training or input.numel() == 0:
         return input
     if input.ndim < 2:
@@ -73,8 +74,8 @@ def dropout1d(
             " a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
     if input.ndim == 3:
-        return _feature(input, p, training, inplace)
-    y = _feature(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
+        return whole_channels(input, p, training, inplace)
+    y = whole_channels(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
     return y.squeeze_(0) if inplace else y.squeeze(0)
 
 
@@ -112,7 +113,7 @@ def dropout2d(
             " dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
-    return _feature(input, p, training, inplace)
+    return whole_channels(input, p, training, inplace)
 
 
 def dropout3d(
@@ -127,8 +128,8 @@ def dropout3d(
     _check(p)
     _warn_dims("dropout3d", input.ndim, 3)
     if input.ndim == 5:
-        return _feature(input, p, training, inplace)
-    y = _feature(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
+        return whole_channels(input, p, training, inplace)
+    y = whole_channels(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
     return y.squeeze_(0) if inplace else y.squeeze(0)
 
 

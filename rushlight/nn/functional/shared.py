@@ -9,8 +9,6 @@ import rushlight as rl
 from . import (
     activation,
     averaging,
-    classification,
-    convolution,
     distance,
     normalization,
     padding,
@@ -18,9 +16,34 @@ from . import (
     sparse,
     windows,
 )
-from . import noise as drops
+from . import convolution as convolutions
 from . import products as lines
 from .native import native_batch_norm, native_dropout, native_group_norm, native_layer_norm
+from .numbered import (
+    affine_grid_generator,
+    alpha_dropout,
+    alpha_dropout_,
+    binary_cross_entropy_with_logits,
+    convolution,
+    cosine_embedding_loss,
+    ctc_loss,
+    dropout,
+    dropout_,
+    embedding_renorm_,
+    feature_alpha_dropout,
+    feature_alpha_dropout_,
+    feature_dropout,
+    feature_dropout_,
+    frobenius_norm,
+    grid_sampler,
+    hinge_embedding_loss,
+    kl_div,
+    margin_ranking_loss,
+    norm_except_dim,
+    nuclear_norm,
+    poisson_nll_loss,
+    triplet_margin_loss,
+)
 from .recurrent import (
     gru,
     gru_cell,
@@ -31,7 +54,6 @@ from .recurrent import (
     rnn_tanh,
     rnn_tanh_cell,
 )
-from .reduction import reduced
 
 Tensor = rl.Tensor
 
@@ -40,11 +62,11 @@ celu, celu_, hardshrink, prelu = (
 )  # fmt: skip
 rrelu, rrelu_, selu, selu_ = activation.rrelu, activation.rrelu_, activation.selu, activation.selu_
 relu_, threshold, threshold_ = activation.relu_, activation.threshold, activation.threshold_
-conv1d, conv2d, conv3d = convolution.conv1d, convolution.conv2d, convolution.conv3d
-conv_tbc = convolution.conv_tbc
-conv_transpose1d = convolution.conv_transpose1d
-conv_transpose2d = convolution.conv_transpose2d
-conv_transpose3d = convolution.conv_transpose3d
+conv1d, conv2d, conv3d = convolutions.conv1d, convolutions.conv2d, convolutions.conv3d
+conv_tbc = convolutions.conv_tbc
+conv_transpose1d = convolutions.conv_transpose1d
+conv_transpose2d = convolutions.conv_transpose2d
+conv_transpose3d = convolutions.conv_transpose3d
 avg_pool1d, max_pool1d = averaging.avg_pool1d, pooling.max_pool1d
 max_pool2d, max_pool3d = pooling.max_pool2d, pooling.max_pool3d
 max_pool1d_with_indices = pooling.max_pool1d_with_indices
@@ -75,69 +97,6 @@ def constant_pad_nd(input: Tensor, pad: Any, value: complex = 0) -> Tensor:
     tensor([9., 1., 2., 9., 9.])
     """
     return padding.constant(input, pad, value)
-
-
-def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.dropout`; torch wants all three arguments here.
-
-    >>> import rushlight as torch
-    >>> torch.dropout(torch.ones(1000), 0.5, True).unique()
-    tensor([0., 2.])
-    """
-    return drops.dropout(input, p, train)
-
-
-def _kind(reduction: int) -> str:
-    """torch's numbers of reductions; any other number is none."""
-    return {1: "mean", 2: "sum"}.get(reduction, "none")
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None,
-    reduction: int = 0,
-) -> Tensor:  # fmt: skip
-    """`nn.functional.binary_cross_entropy_with_logits`, each element's, mean (1) or sum (2).
-
-    >>> import rushlight as torch
-    >>> torch.binary_cross_entropy_with_logits(torch.zeros(2), torch.ones(2))
-    tensor([0.6931, 0.6931])
-    """
-    return classification.binary_cross_entropy_with_logits(
-        input, target, weight, reduction=_kind(reduction), pos_weight=pos_weight
-    )
-
-
-def kl_div(
-    input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False
-) -> Tensor:
-    """`nn.functional.kl_div`, each element's, mean (1) or sum (2).
-
-    >>> import rushlight as torch
-    >>> torch.kl_div(torch.tensor([0.0, -1.0]), torch.tensor([1.0, 1.0]), 2)
-    tensor(1.)
-    """
-    pointwise = classification.kl_div(input, target, reduction="none", log_target=log_target)
-    return reduced(pointwise, _kind(reduction))
-
-
-def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.alpha_dropout`.
-
-    >>> import rushlight as torch
-    >>> torch.alpha_dropout(torch.ones(3), 0.5, False)
-    tensor([1., 1., 1.])
-    """
-    return drops.alpha_dropout(input, p, train)
-
-
-def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.feature_alpha_dropout`.
-
-    >>> import rushlight as torch
-    >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
-    tensor([[1., 1.]])
-    """
-    return drops.feature_alpha_dropout(input, p, train)
 
 
 def embedding(
@@ -216,15 +175,18 @@ def group_norm(
 
 
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "batch_norm",
-    "bilinear", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle",
-    "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "embedding",
-    "embedding_bag", "feature_alpha_dropout", "group_norm", "gru", "gru_cell", "hardshrink",
-    "instance_norm", "kl_div", "layer_norm", "lstm", "lstm_cell", "max_pool1d",
-    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "native_batch_norm",
-    "native_channel_shuffle", "native_dropout", "native_group_norm", "native_layer_norm",
-    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm",
-    "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "rrelu", "rrelu_", "selu", "selu_",
-    "threshold", "threshold_",
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "affine_grid_generator", "alpha_dropout",
+    "alpha_dropout_", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits",
+    "celu", "celu_", "channel_shuffle", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution",
+    "cosine_embedding_loss", "cosine_similarity", "ctc_loss", "dropout", "dropout_", "embedding",
+    "embedding_bag", "embedding_renorm_", "feature_alpha_dropout", "feature_alpha_dropout_",
+    "feature_dropout", "feature_dropout_", "frobenius_norm", "grid_sampler", "group_norm", "gru",
+    "gru_cell", "hardshrink", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm",
+    "lstm", "lstm_cell", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
+    "max_pool2d", "max_pool3d", "native_batch_norm", "native_channel_shuffle", "native_dropout",
+    "native_group_norm", "native_layer_norm", "norm_except_dim", "nuclear_norm",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu",
+    "relu_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "rrelu",
+    "rrelu_", "selu", "selu_", "threshold", "threshold_", "triplet_margin_loss",
 ]  # fmt: skip

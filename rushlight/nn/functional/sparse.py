@@ -42,7 +42,7 @@ def _padding(padding_idx: int | None, rows: int) -> int:
     return padding_idx % rows
 
 
-def _renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+def renormalised(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up to at most `max_norm`, in place."""
     with rl.no_grad():
         named = rl.zeros(weight.shape[0], dtype=rl.bool)
@@ -91,7 +91,7 @@ def embedding(
     padding = _padding(padding_idx, weight.shape[0])
     _check_indices(input, "embedding")
     if max_norm is not None:
-        _renormalised(weight, input, max_norm, norm_type)
+        renormalised(weight, input, max_norm, norm_type)
     return _rows(weight, input, padding, bool(scale_grad_by_freq), sparse)
 
 
@@ -220,7 +220,7 @@ def embedding_bag(
         )
     _check_bag_rows(flat, weight.shape[0])
     if max_norm is not None:
-        _renormalised(weight, flat, max_norm, norm_type)
+        renormalised(weight, flat, max_norm, norm_type)
     if padding_idx is not None:
         kept = flat != _padding(padding_idx, weight.shape[0])
         flat, bag = flat[kept], bag[kept]
