@@ -80,6 +80,13 @@ def refuse_bools(a: Any, b: Any) -> None:
         raise bools_apart(all(found))
 
 
+def refuse_two_types(a: Any, b: Any) -> None:
+    """torch's step function takes tensors of one data type."""
+    kinds = {x.dtype for x in (a, b) if isinstance(x, Tensor)}
+    if len(kinds) > 1 and not any(kind.is_complex for kind in kinds):  # refused for that
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+
+
 def refuse_negative_powers(base: Any, exponent: Any) -> None:
     """Whole numbers have no power by a negative number; by a tensor's they have."""
     whole = isinstance(base, Tensor) and base.dtype.category < dtypes.FLOAT

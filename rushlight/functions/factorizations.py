@@ -20,7 +20,7 @@ from ..ops import structure as s
 from ..ops.transcendental import conj
 from .control import hosted
 from .linear_algebra import put
-from .matrix_checks import check, check_dims, check_right, check_type
+from .matrix_checks import check, check_dims, check_right, check_svd, check_type
 from .results import named_result
 
 LU = named_result("linalg_lu", ("P", "L", "U"))
@@ -262,14 +262,14 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any =
     """U, S, Vh with U diag(S) Vh = A; the singular values descend.
 
     Shapes: A (*, m, n) gives U (*, m, k), S (*, k), Vh (*, k, n) with k = min(m, n), or square
-    U and Vh when `full_matrices`.
+    U and Vh when `full_matrices`. Raises: RuntimeError for a `driver`, as torch without a GPU.
     Source: https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
 
     >>> import rushlight as torch
     >>> torch.linalg.svd(torch.diag(torch.tensor([3.0, 2.0]))).S
     tensor([3., 2.])
     """
-    check("linalg.svd", A)
+    check_svd(A, driver)
     m, n = A._array.shape[-2:]
     return put(SVD(*(f.svd_full if full_matrices and m != n else f.svd)(A)), out)
 
@@ -277,14 +277,14 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None, out: Any =
 def svdvals(A: Tensor, *, driver: Any = None, out: Any = None) -> Tensor:
     """The singular values alone, descending.
 
-    Shapes: (*, m, n) to (*, min(m, n)). `driver` is accepted, and changes nothing here.
-    Raises: RuntimeError for fewer than two dimensions.
+    Shapes: (*, m, n) to (*, min(m, n)). Raises: RuntimeError for fewer than two dimensions,
+    and for a `driver`: only torch on a GPU has a choice.
 
     >>> import rushlight as torch
     >>> torch.linalg.svdvals(torch.diag(torch.tensor([3.0, 2.0])))
     tensor([3., 2.])
     """
-    check("linalg.svd", A)
+    check_svd(A, driver)
     return put(f.svdvals(A), out)
 
 
@@ -389,6 +389,7 @@ def _value(x: Any) -> Any:
 def _sizes(A: Tensor, hermitian: bool) -> np.ndarray:
     """The sizes of the singular values."""
     if hermitian:
+        check("linalg.eigh", A, square=True, types=False)
         return np.abs(np.linalg.eigvalsh(A._array))
     return np.linalg.svd(A._array, compute_uv=False)
 
@@ -440,7 +441,7 @@ def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
-    check("linalg.matrix_rank", input, types=False)
+    check("torch.linalg.matrix_rank", input, types=False)
     _wide(input)
     values = _sizes(input, hermitian)
     atol = _value(atol if tol is None else tol)

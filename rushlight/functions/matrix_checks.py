@@ -25,7 +25,8 @@ def check(name: str, A: Any, square: bool = False, types: bool = True) -> None:
     if not isinstance(A, Tensor):
         raise misfit(name.replace(".", "_"), "A", 1, "Tensor", A)
     if A._array.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+        said = "input" if name in _OF_INPUT else "A"
+        raise RuntimeError(f"{name}: The input tensor {said} must have at least 2 dimensions.")
     rows, columns = A._array.shape[-2:]
     if square and rows != columns:
         raise fail(
@@ -37,6 +38,8 @@ def check(name: str, A: Any, square: bool = False, types: bool = True) -> None:
         check_type(name, A)
 
 
+# Functions that call their matrix `input` in torch's words.
+_OF_INPUT = ("torch.linalg.matrix_rank",)
 # Functions that find out late that they do not take half precision, by torch's names of kernels.
 _KERNELS = {
     "linalg.solve": "lu_cpu", "linalg.cholesky": "cholesky_cpu", "cholesky": "cholesky_cpu",
@@ -51,6 +54,18 @@ _OF_FLOATS = {
     "linalg.solve_triangular": "triangular_solve_cpu", "geqrf": "geqrf_cpu",
     "cholesky_inverse": "cholesky_inverse_out_cpu",
 }  # fmt: skip
+
+
+def check_svd(A: Any, driver: Any) -> None:
+    """Also torch's refusal to choose a routine, which it can on a GPU only."""
+    check("linalg.svd", A)
+    if driver is not None:
+        raise fail(
+            RuntimeError,
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with"
+            " cuSOLVER backend.",
+            "leave it out",
+        )
 
 
 def check_type(name: str, A: Tensor) -> None:

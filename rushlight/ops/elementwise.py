@@ -11,7 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
-from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers
+from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, refuse_two_types
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from . import quotients
@@ -139,8 +139,8 @@ def _power_node(entry: Entry) -> str:
     if type(kept) is not tuple:  # given back: what gets no gradient was most likely a number
         return "PowBackward0" if exponent is None else "PowBackward2"
     plain = [
-        isinstance(x, (int, float, complex)) or (x.ndim == 0 and x.dtype.char in "eE")
-        for x in kept  # beside halves a number is kept as an array
+        isinstance(x, (int, float, complex)) or (x.ndim == 0 and x.dtype.char in "eEFD")
+        for x in kept  # beside these a number is kept as an array
     ]
     return "PowBackward0" if plain[1] else "PowBackward2" if plain[0] else "PowBackward1"
 
@@ -494,5 +494,5 @@ heaviside = elementwise(
     "heaviside", eval=lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype),
     real="heaviside is not yet implemented for complex tensors.",
     partials=_no_derivative("heaviside"), node="NotImplemented", numbers="none: values",
-    doc="0 below zero, 1 above, y at zero.",
+    forbids=refuse_two_types, doc="0 below zero, 1 above, y at zero.",
 )  # fmt: skip
