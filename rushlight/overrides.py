@@ -255,10 +255,10 @@ def get_default_nowrap_functions() -> set[Any]:
     """The attributes whose value the inherited handler hands out as it is stored, as a set.
 
     >>> import rushlight as torch
-    >>> type(torch.overrides.get_default_nowrap_functions())
-    <class 'set'>
+    >>> torch.Tensor.grad.__get__ in torch.overrides.get_default_nowrap_functions()
+    True
     """
-    return set(UNCONVERTED)
+    return {Tensor.grad.__get__, *UNCONVERTED}
 
 
 def resolve_name(f: Any) -> str | None:

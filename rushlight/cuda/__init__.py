@@ -7,18 +7,40 @@ from typing import Any
 
 from ..core.errors import fail
 from ..core.names import explain_missing as _explain_missing
+from ..core.shortage import OutOfMemoryError
 from . import amp
+from .asked import (
+    can_device_access_peer,
+    clock_rate,
+    cudart,
+    current_blas_handle,
+    device_memory_used,
+    device_of,
+    get_gencode_flags,
+    get_per_process_memory_fraction,
+    get_sync_debug_mode,
+    has_half,
+    has_magma,
+    host_memory_stats,
+    is_tf32_supported,
+    list_gpu_processes,
+    max_memory_cached,
+    memory_cached,
+    memory_stats_as_nested_dict,
+    memory_summary,
+    memory_usage,
+    power_draw,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
+    set_per_process_memory_fraction,
+    set_stream,
+    set_sync_debug_mode,
+    temperature,
+    utilization,
+)
 from .queues import CUDAGraph, Event, Stream, StreamContext, graph, stream
 from .queues import refuse as _refuse
-
-
-class OutOfMemoryError(RuntimeError):
-    """The memory of a GPU is used up: never raised here, but programs name it in `except`.
-
-    >>> import rushlight as torch
-    >>> issubclass(torch.cuda.OutOfMemoryError, RuntimeError)
-    True
-    """
 
 
 def is_available() -> bool:
@@ -212,15 +234,11 @@ def get_rng_state_all() -> list[Any]:
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Do nothing for the empty list that `get_rng_state_all` gave.
-
-    Raises: AssertionError for others.
+    """Do nothing, as torch without a GPU.
 
     >>> import rushlight as torch
     >>> torch.cuda.set_rng_state_all(torch.cuda.get_rng_state_all())
     """
-    if len(new_states):
-        _refuse()
 
 
 def init() -> None:
@@ -328,18 +346,11 @@ def get_rng_state(device: Any = "cuda") -> Any:
 
 
 def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Set the state of a GPU's generator.
-
-    Raises: AssertionError; `torch.set_rng_state` is the CPU's.
+    """Do nothing, as torch without a GPU: `torch.set_rng_state` is the CPU's.
 
     >>> import rushlight as torch
-    >>> try:
-    ...     torch.cuda.set_rng_state(torch.get_rng_state())
-    ... except AssertionError as error:
-    ...     print(error)
-    Torch not compiled with CUDA enabled
+    >>> torch.cuda.set_rng_state(torch.get_rng_state())
     """
-    _refuse()
 
 
 def current_stream(device: Any = None) -> Any:

@@ -179,4 +179,6 @@ def factory_kwargs(kwargs: dict | None) -> dict:
     return found
 
 
-_explain_missing(__name__, {"common_types": (f"{__name__}.common_types", None)})
+_explain_missing(
+    __name__, {name: (f"{__name__}.{name}", None) for name in ("common_types", "grad")}
+)

@@ -23,4 +23,4 @@ from .unpooling import *
 from .windows import *
 
 _publish_all(globals())
-_explain_missing(__name__)
+_explain_missing(__name__, {"grad": ("rushlight.nn.grad", None)})
