@@ -56,6 +56,13 @@ CASES = [
     (2, 3, 1, 1, (6, 150), (5, 5), (1, 1), (2, 2), (1, 1)),
     (1, 3, 1, 1, (9, 241), (5, 3), (2, 2), (1, 1), (1, 2)),
     (2, 2, 1, 1, (7, 200), (3, 5), (3, 3), (1, 1), (1, 1)),
+    # many single channels: gradients of weights by lanes along columns, all of a plane at once,
+    # some rows, columns in a loop, more taps than registers, windows mostly outside
+    (3, 16, 1, 1, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 24, 1, 1, (28, 30), (5, 5), (2, 2), (2, 2), (1, 1)),
+    (2, 8, 1, 1, (21, 150), (7, 7), (1, 1), (3, 3), (1, 1)),
+    (1, 8, 1, 1, (6, 301), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (3, 9, 1, 1, (40, 11), (3, 4), (2, 1), (5, 4), (3, 2)),
     # as many images as lanes, and more: lanes along them where windows lie half outside
     (16, 1, 16, 6, (14, 14), (5, 5), (1, 1), (0, 0), (1, 1)),
     (24, 1, 70, 64, (3, 3), (3, 3), (1, 1), (1, 1), (1, 1)),
@@ -102,6 +109,22 @@ def check(kind, case, dtype="float32", target=None):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_directions(name, kind, case):
     check(kind, case, target=TARGETS[name])
+
+
+def test_gradients_of_single_channels_know_no_threads():
+    """Channels are the units: however many threads share them, sums have one order."""
+    case = (3, 48, 1, 1, (15, 37), (3, 3), (2, 2), (1, 1), (1, 1))
+    graph = graph_of(WEIGHT, case)
+    rng = np.random.default_rng(3)
+    arrays = [rng.standard_normal(x.shape).astype(np.float32) for x in graph.inputs]
+    program, found, before = build(graph), [], rl.get_num_threads()
+    try:
+        for threads in (1, 3):
+            rl.set_num_threads(threads)
+            found += program.run(arrays)
+    finally:
+        rl.set_num_threads(before)
+    assert np.array_equal(*found)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ..records import record, replace
 from .conv_channels import emit_channels
 from .conv_channels_plan import ChannelPlan, plan_channels
 from .conv_depth import DepthPlan, emit_depth, plan_depth
+from .conv_depth_weight import DepthWeightPlan, emit_depth_weight, plan_depth_weight
 from .conv_images import ImagesPlan, emit_images, plan_images
 from .conv_kernel import Driver
 from .conv_plan import STACK, Array, Correlation, Shape, axes_of, plan_correlation
@@ -96,7 +97,10 @@ class Convolution:
     """
 
     expression: Expression
-    plan: Correlation | ChannelPlan | DepthPlan | FilterPlan | ImagesPlan | MinimalPlan | WeightPlan
+    plan: (
+        Correlation | ChannelPlan | DepthPlan | DepthWeightPlan | FilterPlan | ImagesPlan
+        | MinimalPlan | WeightPlan
+    )  # fmt: skip
     nest: Nest
     variables: dict[str, Any]  # by letter: the group's variables that number it, with their steps
     result: Term
@@ -112,6 +116,8 @@ class Convolution:
         """Add the kernels."""
         if isinstance(self.plan, (MinimalPlan, WeightPlan)):
             return emit_weight(module, name, self.plan, len(self.expression.slots))
+        if isinstance(self.plan, DepthWeightPlan):
+            return emit_depth_weight(module, name, self.plan)
         slot = len(self.expression.slots)
         if isinstance(self.plan, FilterPlan):
             return emit_filter(
@@ -303,6 +309,9 @@ def _cheapest(kind: str, shape: Shape, dtype: str, steps: Any, target: Any, kept
     least = _least(kind, shape, dtype, target)
     if kind == "weight":
         grad, source, out = arrays
+        single = plan_depth_weight(shape, dtype, grad, source, out, target)
+        if single is not None:
+            return single
         tiled = plan_minimal(shape, dtype, grad, source, out, target) if target.minimal else None
         if _takes_less(tiled, MINIMAL * least):
             return tiled
