@@ -22,6 +22,7 @@ from .autograd.modes import (
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,
+    set_anomaly_enabled,
     set_grad_enabled,
 )
 from .core.dispatch import result_type
@@ -142,6 +143,8 @@ _LAZY = {
     "nested": ("rushlight.nested", None),
     "accelerator": ("rushlight.accelerator", None),
     "Stream": ("rushlight.accelerator", "Stream"),
+    "Event": ("rushlight.accelerator", "Event"),
+    "to_dlpack": ("rushlight.utils.dlpack", "to_dlpack"),
     "get_device_module": ("rushlight.accelerator", "get_device_module"),
     "checkpoint": ("rushlight.distributed.checkpoint", None),
     "cpu": ("rushlight.cpu", None),
@@ -184,6 +187,10 @@ _LAZY = {
     "torch": ("rushlight", None),
     "types": ("rushlight.types", None),
     **{name: ("rushlight.types", name) for name in ("SymBool", "SymFloat", "SymInt")},
+    **{
+        f"sym_{name}": ("rushlight.types", f"sym_{name}")
+        for name in "int float max min not sqrt sum ite".split()
+    },
     "ScriptModule": ("rushlight.jit", "ScriptModule"),
     "TensorType": ("rushlight.jit.annotations", "TensorType"),
     "DeviceObjType": ("rushlight.jit.annotations", "DeviceObjType"),
@@ -222,7 +229,9 @@ for _name in "_dirichlet_grad _sample_dirichlet _standard_gamma _standard_gamma_
 for _name in (
     "autocast is_autocast_enabled is_autocast_cpu_enabled is_autocast_cache_enabled"
     " get_autocast_dtype get_autocast_cpu_dtype clear_autocast_cache autocast_increment_nesting"
-    " autocast_decrement_nesting"
+    " autocast_decrement_nesting set_autocast_enabled set_autocast_dtype set_autocast_cpu_enabled"
+    " set_autocast_cpu_dtype set_autocast_gpu_dtype get_autocast_gpu_dtype"
+    " set_autocast_cache_enabled GradScaler"
 ).split():
     _LAZY[_name] = ("rushlight.amp", _name)
 

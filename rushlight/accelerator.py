@@ -115,6 +115,52 @@ class Stream:
         return "torch.Stream device_type=cpu, device_index=-1, stream_id=0"
 
 
+class Event:
+    """A mark in a queue of work: on the CPU nothing is ever unfinished, and none can be recorded.
+
+    Raises: RuntimeError for other devices.
+
+    >>> import rushlight as torch
+    >>> torch.Event("cpu").query()
+    True
+    """
+
+    event_id = 0
+
+    def __init__(
+        self, device: Any = None, *, enable_timing: bool = False, blocking: bool = False,
+        interprocess: bool = False,
+    ) -> None:  # fmt: skip
+        if isinstance(device, int):
+            _refuse()
+        self.device = Stream(device).device
+        self._timed = enable_timing
+
+    def record(self, stream: Any = None) -> NoReturn:
+        """Raises: RuntimeError, as torch."""
+        raise RuntimeError("cpu backend doesn't support events.")
+
+    def query(self) -> bool:
+        """True: there is never unfinished work."""
+        return True
+
+    def wait(self, stream: Any = None) -> None:
+        """Return at once."""
+
+    def synchronize(self) -> None:
+        """Return at once."""
+
+    def elapsed_time(self, end_event: Event) -> NoReturn:
+        """Raises: ValueError, for no event has been recorded."""
+        if not (self._timed and end_event._timed):
+            raise ValueError("Both events must be created with argument 'enable_timing=True'.")
+        raise ValueError("Both events must be recorded before calculating elapsed time.")
+
+    def __repr__(self) -> str:
+        flag = int(self._timed)
+        return f"torch.Event device_type=cpu, device_index=-1, event_flag={flag}, event_id=0"
+
+
 def get_device_module(device: Any = None) -> Any:
     """The module of a device's own functions: `torch.cpu`, `torch.cuda` ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import os
 from collections.abc import Sequence
 from typing import IO, Any, TypeAlias, Union
@@ -44,6 +45,98 @@ class SymBool(_Symbolic):
     >>> isinstance(torch.equal(torch.ones(1), torch.ones(1)), torch.SymBool)
     False
     """
+
+
+def sym_int(a: Any) -> builtins.int:
+    """A number cut to a whole one: `int`, which traced programs may call.
+
+    >>> import rushlight as torch
+    >>> torch.sym_int(-2.7)
+    -2
+    """
+    return builtins.int(a)
+
+
+def sym_float(a: Any) -> builtins.float:
+    """`float`, which traced programs may call.
+
+    >>> import rushlight as torch
+    >>> torch.sym_float(2)
+    2.0
+    """
+    return builtins.float(a)
+
+
+def _chosen(choose: Any, a: Any, b: Any) -> Any:
+    for value in (a, b):
+        if not isinstance(value, (builtins.int, builtins.float)):
+            raise AssertionError(f"expected a number, got {type(value)}")
+    y = choose(a, b)
+    return builtins.float(y) if builtins.float in (type(a), type(b)) else y
+
+
+def sym_max(a: Any, b: Any) -> Any:
+    """The larger of two numbers; a float if one of them is.
+
+    >>> import rushlight as torch
+    >>> torch.sym_max(3, 2.0)
+    3.0
+    """
+    return _chosen(max, a, b)
+
+
+def sym_min(a: Any, b: Any) -> Any:
+    """The smaller of two numbers; a float if one of them is.
+
+    >>> import rushlight as torch
+    >>> torch.sym_min(1, 2.0)
+    1.0
+    """
+    return _chosen(min, a, b)
+
+
+def sym_not(a: Any) -> builtins.bool:
+    """`not a`.
+
+    >>> import rushlight as torch
+    >>> torch.sym_not(True)
+    False
+    """
+    return not a
+
+
+def sym_sqrt(a: Any) -> builtins.float:
+    """The square root of a number. Raises: ValueError below zero.
+
+    >>> import rushlight as torch
+    >>> torch.sym_sqrt(4)
+    2.0
+    """
+    return math.sqrt(a)
+
+
+def sym_sum(*args: Any) -> Any:
+    """The sum of some numbers, or of a list of them.
+
+    >>> import rushlight as torch
+    >>> torch.sym_sum([1, 2, 3])
+    6
+    """
+    return sum(args[0]) if len(args) == 1 else sum(args)
+
+
+def sym_ite(b: builtins.bool, t: Any, f: Any) -> Any:
+    """`t` if `b` else `f`, which are of one type. Raises: AssertionError otherwise.
+
+    >>> import rushlight as torch
+    >>> torch.sym_ite(True, 1, 2)
+    1
+    """
+    if not isinstance(b, builtins.bool):
+        raise AssertionError(f"expected SymBool or bool, got {type(b)}")
+    if type(t) is not type(f):
+        raise AssertionError(f"type mismatch: {type(t)} vs {type(f)}")
+    return t if b else f
 
 
 __all__ = ["Device", "FileLike", "Number", "Storage"]

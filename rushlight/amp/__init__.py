@@ -15,5 +15,14 @@ from .casting import (
     is_autocast_enabled,
 )
 from .grad_scaler import GradScaler
+from .switches import (
+    get_autocast_gpu_dtype,
+    set_autocast_cache_enabled,
+    set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]

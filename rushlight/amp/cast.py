@@ -18,7 +18,15 @@ class _Cache(threading.local):
         self.kept: dict[tuple[int, Any], tuple[Any, Any]] = {}
 
 
-CACHE = _Cache()
+class _Chosen(threading.local):
+    """The fast type of each device outside of regions, and devices that are switched on."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, Any] = {"cpu": rl.bfloat16}
+        self.on: set[str] = set()  # others than the CPU, where nothing comes of it
+
+
+CACHE, CHOSEN = _Cache(), _Chosen()
 
 
 def clear_autocast_cache() -> None:

@@ -12,7 +12,7 @@ import rushlight as rl
 from ..core.errors import fail
 from ..core.state import STATE
 from . import listed
-from .cast import CACHE, clear_autocast_cache
+from .cast import CACHE, CHOSEN, clear_autocast_cache
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "maia", "xla", "meta", "privateuseone")
 _FAST = {"cpu": (rl.bfloat16, rl.float16)}
@@ -49,7 +49,7 @@ class autocast:
         self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else dtype
         self._enabled = enabled and self._possible()
         self._cache_enabled = CACHE.enabled if cache_enabled is None else cache_enabled
-        self._before: list[tuple[Any, bool]] = []
+        self._before: list[tuple[Any, bool, Any]] = []
 
     def _possible(self) -> bool:
         """Whether it can be done here; says why not."""
@@ -66,17 +66,19 @@ class autocast:
         return True
 
     def __enter__(self) -> autocast:
-        self._before.append((STATE.autocast, CACHE.enabled))
+        self._before.append((STATE.autocast, CACHE.enabled, CHOSEN.types.get(self.device)))
         CACHE.depth += 1
         if self.device == "cpu":
             if self._enabled:
                 listed.install()
             STATE.autocast = self.fast_dtype if self._enabled else False
+        CHOSEN.types[self.device] = self.fast_dtype
         CACHE.enabled = self._cache_enabled
         return self
 
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> bool:
-        STATE.autocast, CACHE.enabled = self._before.pop()
+        STATE.autocast, CACHE.enabled, chosen = self._before.pop()
+        CHOSEN.types[self.device] = chosen or rl.float16
         autocast_decrement_nesting()
         return False
 
@@ -135,7 +137,7 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
     ...     torch.is_autocast_enabled("cpu")
     True
     """
-    return device_type == "cpu" and bool(STATE.autocast)
+    return bool(STATE.autocast) if device_type == "cpu" else device_type in CHOSEN.on
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -172,9 +174,7 @@ def get_autocast_dtype(device_type: str) -> rl.dtype:
             f"User specified an unsupported autocast device_type '{device_type}'",
             "rushlight computes on 'cpu'",
         )
-    if device_type == "cpu":
-        return STATE.autocast or rl.bfloat16
-    return rl.float16
+    return CHOSEN.types.get(device_type, rl.float16)
 
 
 def get_autocast_cpu_dtype() -> rl.dtype:

@@ -176,6 +176,24 @@ def _anomaly(mode: bool, check_nan: bool) -> None:
     STATE.anomaly, STATE.anomaly_check_nan = mode, check_nan
 
 
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switch anomaly mode of this thread for good; `set_detect_anomaly` is the block.
+
+    >>> import rushlight as torch
+    >>> torch.set_anomaly_enabled(True, check_nan=False)
+    >>> torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    (True, False)
+    >>> torch.set_anomaly_enabled(False)
+    """
+    for place, (name, value) in enumerate((("enabled", enabled), ("check_nan", check_nan)), 1):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"set_anomaly_enabled(): argument '{name}' (position {place}) must be bool, not"
+                f" {type(value).__name__}"
+            )
+    _anomaly(enabled, check_nan)
+
+
 class set_detect_anomaly(Mode):
     """Anomaly mode on or off: entries keep the user's line, and nan gradients are an error.
 
