@@ -304,6 +304,8 @@ def type_(
         if _TYPES.get(name, name) not in dtypes.ALL:
             raise ValueError(f"invalid type: '{dtype}'")
         dtype = dtypes.named(_TYPES.get(name, name))
+    if getattr(dtype, "is_cuda", False):  # a type of torch.cuda, which is refused as the device is
+        return to(self, "cuda")
     return to(self, getattr(dtype, "dtype", dtype), memory_format=memory_format)
 
 

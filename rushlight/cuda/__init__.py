@@ -409,5 +409,11 @@ default_generators: tuple[Any, ...] = ()
 _initialized = False  # asked by code that keeps the state of a GPU's generator if there is one
 _explain_missing(
     __name__,
-    {name: (f"{__name__}.{name}", None) for name in ("memory", "nvtx", "random", "streams")},
+    {
+        **{name: (f"{__name__}.{name}", None) for name in ("memory", "nvtx", "random", "streams")},
+        **{
+            f"{name}Tensor": (f"{__name__}.typed", f"{name}Tensor")
+            for name in "BFloat16 Bool Byte Char Double Float Half Int Long Short".split()
+        },
+    },
 )

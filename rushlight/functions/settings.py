@@ -41,8 +41,10 @@ def set_default_tensor_type(t: Any) -> None:
         " torch.set_default_dtype() and torch.set_default_device() as alternatives.",
         UserWarning, stacklevel=2,
     )  # fmt: skip
-    name = t if isinstance(t, str) else f"torch.{getattr(t, '__name__', t)}"
+    name = f"{t.__module__}.{t.__name__}" if isinstance(t, type) else str(t)
     kinds = {f"torch.{text}Tensor": kind for kind, text in SCALAR_TYPE_NAMES.items()}
+    if name not in kinds and name.replace("torch.cuda.", "torch.") in kinds:
+        raise TypeError(f"type {name} not available. Torch not compiled with CUDA enabled.")
     if name not in kinds:
         raise TypeError(f"invalid type object: {t!r}")
     kind = dtypes.named(kinds[name])
