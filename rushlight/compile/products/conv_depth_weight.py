@@ -15,6 +15,7 @@ from ..code.emit import BOOL, I64, VOID, Function, Module, Type, Value, constant
 from ..records import field, record
 from .conv_channels_plan import Triple, Way, even, forward_way
 from .conv_plan import Array, Shape
+from .conv_tile import wide
 from .gemm import CHUNK_FLOPS, KernelCall
 from .packing import KERNEL, Number, clear, fold_name, table_entry, times
 from .tiles import known_mask
@@ -27,6 +28,8 @@ SUMS = 16 << 10  # bytes of sums that stay at hand
 AHEAD = 4 << 10  # bytes of planes between what is read and what is asked for
 ROOM = (25, 10)  # sums that 32 and 16 registers keep beside what they meet
 LINES = (11, 8)  # that are met together: masks of 512 bits leave registers to their addresses
+WAITS = 6  # multiply-adds per element that wait for memory, where 256 bits are quicker than 512
+MOST = 169  # taps: beyond, sums are brought too often
 UNITS = 8  # so many units let threads share the work
 Lines = dict[int, tuple[Value, int]]  # an address and elements from it on
 
@@ -110,16 +113,19 @@ def plan_depth_weight(
     taps = s.kernel[0] * s.kernel[1]
     sizes = (s.groups, 1, 1, *s.kernel)
     dense = (taps, 1, 1, s.kernel[1], 1)
-    if not near or any(n > 1 and a != b for n, a, b in zip(sizes, out.steps, dense)):
+    if taps > MOST or not near or any(n > 1 and a != b for n, a, b in zip(sizes, out.steps, dense)):
         return None
     down, across = (
         forward_way(*at)
         for at in zip(s.size, s.kernel, s.out, s.stride, s.padding, s.dilation)
     )  # fmt: skip
     type = vector(dtype, target.lanes(dtype))
+    plane = s.size[0] * s.size[1] * type.size
+    read = 1 + s.stride[0] * s.stride[1]  # elements for every place
+    if wide(type) and s.images > 1 and (plane > RUN or taps <= WAITS * read):
+        type = type.wide(type.lanes // 2)
     while type.lanes * type.size > 16 and 2 * s.out[1] <= type.lanes:
         type = type.wide(type.lanes // 2)
-    plane = s.size[0] * s.size[1] * type.size
     most = min(s.groups // UNITS, RUN // plane, SUMS // (taps * type.lanes * type.size))
     each = max(k for k in range(1, max(1, most) + 1) if s.groups % k == 0)
     room = ROOM[target.registers <= 16]
