@@ -144,6 +144,7 @@ _LAZY = {
     "accelerator": ("rushlight.accelerator", None),
     "Stream": ("rushlight.accelerator", "Stream"),
     "Event": ("rushlight.accelerator", "Event"),
+    "AcceleratorError": ("rushlight.accelerator", "AcceleratorError"),
     "to_dlpack": ("rushlight.utils.dlpack", "to_dlpack"),
     "get_device_module": ("rushlight.accelerator", "get_device_module"),
     "checkpoint": ("rushlight.distributed.checkpoint", None),

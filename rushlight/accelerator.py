@@ -115,6 +115,15 @@ class Stream:
         return "torch.Stream device_type=cpu, device_index=-1, stream_id=0"
 
 
+class AcceleratorError(RuntimeError):
+    """What an accelerator's driver reports: never raised here, but programs name it in `except`.
+
+    >>> import rushlight as torch
+    >>> issubclass(torch.AcceleratorError, RuntimeError)
+    True
+    """
+
+
 class Event:
     """A mark in a queue of work: on the CPU nothing is ever unfinished, and none can be recorded.
 

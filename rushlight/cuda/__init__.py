@@ -410,6 +410,7 @@ _initialized = False  # asked by code that keeps the state of a GPU's generator 
 _explain_missing(
     __name__,
     {
+        "AcceleratorError": ("rushlight.accelerator", "AcceleratorError"),
         **{name: (f"{__name__}.{name}", None) for name in ("memory", "nvtx", "random", "streams")},
         **{
             f"{name}Tensor": (f"{__name__}.typed", f"{name}Tensor")
