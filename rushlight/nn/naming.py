@@ -28,11 +28,12 @@ _TOLD = frozenset(
 
 
 def own_initialiser(kind: type) -> None:
-    """Have a layer that takes its `__init__` from a private class say its own name in Python's
-    errors about arguments."""
+    """Have a layer that takes its `__init__` from a private class, or one of those for layers with
+    the same arguments, say its own name in Python's errors about arguments."""
     taken: Any = kind.__init__
     owner = taken.__qualname__.partition(".")[0]
-    hidden = owner.startswith("_") and owner not in _TOLD
+    private = owner.startswith("_") or taken.__module__.endswith("_arguments")
+    hidden = private and owner not in _TOLD
     told = kind.__name__ in _TOLD or not kind.__name__.startswith("_")
     if not hidden or not told or not home(kind).startswith(rl.__name__):
         return

@@ -20,7 +20,7 @@ from ..compile.middle.graph import Node
 from ..compile.middle.interpret import evaluate
 from ..compile.middle.lowering import lower_one
 from ..compile.tracing.capture import Captured, Uncompilable, capture
-from ..compile.tracing.results import Container, Leaf, Result, alike, flatten
+from ..compile.tracing.results import Container, Leaf, Result, alike, apart, flatten
 from ..core.errors import fail
 from ..core.size_formulas import Dynamic
 from ..core.tensor import Tensor
@@ -396,18 +396,7 @@ def _filled(value: Any, given: list[Tensor]) -> Any:
 
 
 def _called(model: Any, *args: Any, **kwargs: Any) -> Any:
-    return _apart(model(*args, **kwargs))
-
-
-def _apart(value: Any) -> Any:
-    """Results as values of their own, also where they are arguments or views of them."""
-    if isinstance(value, Tensor):
-        return value.clone()
-    if isinstance(value, (tuple, list)):
-        return alike(value, [_apart(part) for part in value])
-    if isinstance(value, dict):
-        return {key: _apart(part) for key, part in value.items()}
-    return value
+    return apart(model(*args, **kwargs))
 
 
 def _flat(results: Any) -> Iterator[Result]:

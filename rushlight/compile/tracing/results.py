@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import trees
+from ...core.dtypes import contiguous_format
 from ...core.tensor import Tensor
 
 
@@ -71,3 +72,17 @@ class Leaf:
 
     def __init__(self, index: int) -> None:
         self.index = index
+
+
+def apart(value: Any) -> Any:
+    """What a call gives, each tensor in rows of its own, also where it is a view of others.
+
+    So every one is an output of the graph.
+    """
+    if isinstance(value, Tensor):
+        return value.clone(memory_format=contiguous_format)
+    if isinstance(value, (tuple, list)):
+        return alike(value, [apart(part) for part in value])
+    if isinstance(value, dict):
+        return {key: apart(part) for key, part in value.items()}
+    return value

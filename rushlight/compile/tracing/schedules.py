@@ -123,11 +123,11 @@ class Settings:
         for source in self.sources:
             if source.kind == "number" and source.owner is owner and source.key == key:
                 return wrap(Traced(self, source.array, source.node, source.cell))
-        value = np.array(number(owner, key if type(key) is tuple else (key,)))
+        path = key if type(key) is tuple else (key,)
         if self.afterwards.govern(owner):
-            self.stop("a learning rate is read after the step of its schedule")
-            return wrap(value)
-        return wrap(self.external("number", owner, key, value))
+            self.stop("a learning rate is read after the step of its schedule")  # which is made now
+            return wrap(np.array(number(owner, path)))
+        return wrap(self.external("number", owner, key, np.array(number(owner, path))))
 
     def postpones(self, schedule: Any, step: Step) -> bool:
         """Whether a schedule's step is put off to the end of the call."""
