@@ -20,7 +20,7 @@ from ..compile.middle.graph import Node
 from ..compile.middle.interpret import evaluate
 from ..compile.middle.lowering import lower_one
 from ..compile.tracing.capture import Captured, Uncompilable, capture
-from ..compile.tracing.results import Container, Leaf, Result, alike, apart, flatten
+from ..compile.tracing.results import Container, Leaf, Result, alike, called_apart, flatten
 from ..core.errors import fail
 from ..core.size_formulas import Dynamic
 from ..core.tensor import Tensor
@@ -214,7 +214,7 @@ class Exporter:
         args, kwargs = _filled(self.call, given)
         _exporting[0] = True
         try:
-            _, found, _ = capture(_called, (model, *args), kwargs)
+            _, found, _ = capture(called_apart, (model, *args), kwargs)
         finally:
             _exporting[0] = False
         if isinstance(found, Uncompilable):
@@ -393,10 +393,6 @@ def _filled(value: Any, given: list[Tensor]) -> Any:
     if type(value) is dict:
         return {key: _filled(part, given) for key, part in value.items()}
     return value
-
-
-def _called(model: Any, *args: Any, **kwargs: Any) -> Any:
-    return apart(model(*args, **kwargs))
 
 
 def _flat(results: Any) -> Iterator[Result]:

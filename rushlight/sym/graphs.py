@@ -28,7 +28,7 @@ from ..compile.api import choose_backend
 from ..compile.middle.graph import Graph, Node
 from ..compile.reports.source import NumpyProgram, Source
 from ..compile.tracing.capture import Uncompilable, capture
-from ..compile.tracing.results import apart
+from ..compile.tracing.results import called_apart
 from ..core.errors import fail
 from ..core.primitive import REGISTRY
 from ..core.tensor import Tensor
@@ -122,7 +122,7 @@ def trace(function: Callable[..., Any], *tensors: Tensor) -> Any:
     """
     plain = tuple(x.detach() for x in tensors)
     with no_grad():
-        result, captured, _ = capture(lambda *xs: apart(function(*xs)), plain, {})
+        result, captured, _ = capture(called_apart, (function, *plain), {})
     if isinstance(captured, Uncompilable):
         raise fail(SymbolicError, f"the call is not one graph: {captured}")
     for step in captured.afterwards:

@@ -74,15 +74,19 @@ class Leaf:
         self.index = index
 
 
-def apart(value: Any) -> Any:
+def called_apart(function: Any, *args: Any, **kwargs: Any) -> Any:
     """What a call gives, each tensor in rows of its own, also where it is a view of others.
 
-    So every one is an output of the graph.
+    Captured instead of the call, every result is an output of the graph.
     """
+    return _apart(function(*args, **kwargs))
+
+
+def _apart(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.clone(memory_format=contiguous_format)
     if isinstance(value, (tuple, list)):
-        return alike(value, [apart(part) for part in value])
+        return alike(value, [_apart(part) for part in value])
     if isinstance(value, dict):
-        return {key: apart(part) for key, part in value.items()}
+        return {key: _apart(part) for key, part in value.items()}
     return value
