@@ -32,7 +32,7 @@ def own_initialiser(kind: type) -> None:
     the same arguments, say its own name in Python's errors about arguments."""
     taken: Any = kind.__init__
     owner = taken.__qualname__.partition(".")[0]
-    private = owner.startswith("_") or taken.__module__.endswith("_arguments")
+    private = owner.startswith("_") or (taken.__module__ or "").endswith("_arguments")
     hidden = private and owner not in _TOLD
     told = kind.__name__ in _TOLD or not kind.__name__.startswith("_")
     if not hidden or not told or not home(kind).startswith(rl.__name__):
