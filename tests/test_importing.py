@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,10 @@ FEW = {
 }  # fmt: skip
 
 
-def printed(code: str) -> str:
+def printed(code: str, *arguments: str) -> str:
     """What a fresh process prints."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -136,6 +137,50 @@ print(failed, [name for name in names if len(seen[name]) != 1], len(names) > 500
 
 def test_threads_may_ask_for_the_same_names_at_once() -> None:
     assert printed(THREADS) == "[] [] True\n"
+
+
+OTHER_END = """
+import pathlib, sys, threading, time, types
+from rushlight.core.names import explain_missing
+folder = pathlib.Path(sys.argv[1])
+for name, text in {
+    "house/__init__.py": "from . import door",
+    "house/door.py": "import meeting; meeting.at.wait(); from . import inner; open = 1",
+    "house/inner.py": "key = 2",
+    "visitor.py": "from house.inner import key",
+}.items():
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+sys.path.insert(0, str(folder))
+sys.modules["meeting"] = meeting = types.ModuleType("meeting")
+meeting.at = threading.Event()
+sys.modules["street"] = types.ModuleType("street")
+explain_missing("street", {"house": ("house", None), "key": ("visitor", "key")})
+import street, importlib._bootstrap as bootstrap
+taken = bootstrap._ModuleLock.acquire
+def seen(self):
+    if self.name == "house" and threading.current_thread() is visitor and not owner.ident:
+        owner.start()  # the visitor has the inner room's lock; the owner takes the house's first
+        while "house.door" not in sys.modules: time.sleep(0.001)
+        meeting.at.set()
+    return taken(self)
+bootstrap._ModuleLock.acquire = seen
+found, failed = [], []
+def ask(name):
+    try:
+        found.append(getattr(street, name))
+    except BaseException as error:
+        failed.append(error)
+owner = threading.Thread(target=ask, args=("house",))
+visitor = threading.Thread(target=ask, args=("key",))
+visitor.start()
+visitor.join(); owner.join()
+print(failed, 2 in found, street.house.door.open)
+"""
+
+
+def test_threads_that_import_a_package_from_both_ends_both_get_it(tmp_path: Path) -> None:
+    assert printed(OTHER_END, str(tmp_path)) == "[] True 1\n"
 
 
 REGISTRY = """

@@ -26,6 +26,7 @@ _HOMES = (
 )  # fmt: skip
 PATIENCE = 5.0  # seconds that a fork waits for imports; none of ours takes one
 _lazy: dict[str, Lazy] = {}
+_LOADING = threading.local()
 LOADED: dict[str, dict[str, Any]] = {}  # by module or class: what came there on first use
 RENAMED: dict[type, str] = {}  # our module of each class that says torch's under the alias
 
@@ -70,7 +71,7 @@ def _getattr_for(
     def __getattr__(name: str) -> Any:
         if name in lazy:
             home, attribute = lazy[name]
-            found: Any = _outside_in(home)
+            found: Any = patiently(functools.partial(_outside_in, home))
             if attribute is not None:
                 found = getattr(found, attribute)
             elif home not in _lazy and "__getattr__" not in vars(found):
@@ -88,6 +89,29 @@ def _getattr_for(
         raise error
 
     return __getattr__
+
+
+def patiently(load: Callable[[], Any]) -> Any:
+    """`load()`, again where another thread was importing the same modules from the other end.
+
+    Of two threads that wait for each other's modules Python refuses one. It then holds nothing, if
+    nothing around it is being imported, and what it had begun is forgotten: once the other is done
+    the modules are there.
+    """
+    if getattr(_LOADING, "outer", False):
+        return load()
+    _LOADING.outer = True
+    try:
+        for wait in (0.0, 0.01, 0.1, 1.0):
+            try:
+                return load()
+            except RuntimeError as error:
+                if type(error).__name__ != "_DeadlockError":
+                    raise
+                time.sleep(wait)
+        return load()
+    finally:
+        _LOADING.outer = False
 
 
 def _outside_in(home: str) -> ModuleType:
@@ -126,13 +150,13 @@ class Later:
         self.owner, self.name, self.make = owner, name, make
 
     def __get__(self, instance: Any, kind: type | None = None) -> Any:
-        method = self.make()
+        method = patiently(self.make)
         setattr(self.owner, self.name, method)
         LOADED.setdefault(self.owner.__qualname__, {})[self.name] = method
         return method.__get__(instance, kind)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        setattr(self.owner, self.name, self.make())  # a property may take it, or refuse
+        setattr(self.owner, self.name, patiently(self.make))  # a property may take it, or refuse
         setattr(instance, self.name, value)
 
 
