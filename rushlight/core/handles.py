@@ -49,6 +49,10 @@ class RemovableHandle:
         if extra_dict is not None:
             self.tables += extra_dict if isinstance(extra_dict, list) else [extra_dict]
 
+    def hooks_dict_ref(self) -> Any:
+        """The table that the hook stands in."""
+        return self.tables[0]
+
     def remove(self) -> None:
         """Take the hook out; a second call does nothing."""
         for table in self.tables:

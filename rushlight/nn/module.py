@@ -42,6 +42,30 @@ def _forward_unimplemented(self: Any, *input: Any) -> None:
     )
 
 
+def _empty_tables() -> dict[str, Any]:
+    """What every module has in its dictionary from the start."""
+    return {
+        "training": True,
+        "_usual_call": True,
+        "_parameters": {},
+        "_buffers": {},
+        "_non_persistent_buffers_set": set(),
+        "_backward_pre_hooks": OrderedDict(),
+        "_backward_hooks": OrderedDict(),
+        "_is_full_backward_hook": None,
+        "_forward_hooks": OrderedDict(),
+        "_forward_hooks_with_kwargs": OrderedDict(),
+        "_forward_hooks_always_called": OrderedDict(),
+        "_forward_pre_hooks": OrderedDict(),
+        "_forward_pre_hooks_with_kwargs": OrderedDict(),
+        "_state_dict_hooks": OrderedDict(),
+        "_state_dict_pre_hooks": OrderedDict(),
+        "_load_state_dict_pre_hooks": OrderedDict(),
+        "_load_state_dict_post_hooks": OrderedDict(),
+        "_modules": {},
+    }
+
+
 class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
     """A part of a network: it holds parameters, buffers and other modules, and has a `forward`.
 
@@ -78,26 +102,7 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
                     f"{type(self).__name__}.__init__() takes 1 positional argument but "
                     f"{len(args) + 1} were given"
                 )
-        self.__dict__.update(
-            training=True,
-            _usual_call=True,
-            _parameters={},
-            _buffers={},
-            _non_persistent_buffers_set=set(),
-            _backward_pre_hooks=OrderedDict(),
-            _backward_hooks=OrderedDict(),
-            _is_full_backward_hook=None,
-            _forward_hooks=OrderedDict(),
-            _forward_hooks_with_kwargs=OrderedDict(),
-            _forward_hooks_always_called=OrderedDict(),
-            _forward_pre_hooks=OrderedDict(),
-            _forward_pre_hooks_with_kwargs=OrderedDict(),
-            _state_dict_hooks=OrderedDict(),
-            _state_dict_pre_hooks=OrderedDict(),
-            _load_state_dict_pre_hooks=OrderedDict(),
-            _load_state_dict_post_hooks=OrderedDict(),
-            _modules={},
-        )
+        self.__dict__.update(_empty_tables())
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
@@ -347,6 +352,8 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
+        for name, empty in _empty_tables().items():  # that was not there when it was saved
+            self.__dict__.setdefault(name, empty)
         self.__dict__["_usual_call"] = False  # the next call looks
 
     # -- modes ---------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class _BackwardCall:
         out = list(values)
         for slot, tensor in zip(slots, crossed):
             out[slot] = tensor
-        return tuple(out), slots
+        return (tuple(out) if type(values) is tuple else type(values)(*out)), slots
 
     def enter(self, args: tuple) -> tuple:
         self.input_count = len(args)
@@ -141,6 +141,8 @@ class _BackwardCall:
         return grads
 
     def _on_grad_input(self, grads: tuple) -> tuple:
+        if self.grad_outputs is None:  # a gradient that did not come through the outputs
+            return grads
         for hook in self.hooks:
             grads = _replace(grads, hook(self.module, grads, self.grad_outputs), "hook")
         self.grad_outputs = None
@@ -400,9 +402,16 @@ class HookMixin:
         ['weight', 'note']
         """
         setattr(hook, "_from_public_api", True)  # noqa: B010  (a function's own attribute)
-        return self._register_state_dict_hook(hook)
+        handle = RemovableHandle(self._state_dict_hooks)
+        self._state_dict_hooks[handle.id] = hook
+        return handle
 
     def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was "
+                "previously registered via register_state_dict_post_hook"
+            )
         handle = RemovableHandle(self._state_dict_hooks)
         self._state_dict_hooks[handle.id] = hook
         return handle

@@ -304,7 +304,7 @@ def _load_tree(
 def _nearest_names(missing: list[str], unexpected: list[str], state: Mapping) -> list[str]:
     """Notes that pair a missing key with the unexpected key it resembles most."""
     for key in unexpected:
-        inner = state[key]
+        inner = state.get(key)  # a hook may have named any key
         if isinstance(inner, Mapping) and any(name in inner for name in missing):
             return [f"the weights stand one level deeper: load_state_dict(checkpoint[{key!r}])"]
     for prefix in ("module.", "_orig_mod."):
