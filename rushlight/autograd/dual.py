@@ -111,7 +111,7 @@ class Dual(Value):
             if t is not None and type(prim.rule) is Multilinear and prim.rule.view:
                 link_view(result, inputs[0])
         if level.kind == "dual":
-            level.kept[0](prim, inputs, params, result)
+            level.kept(prim, inputs, params, result)
         return result
 
 

@@ -34,19 +34,26 @@ Way = Callable[[Primitive, tuple[Any, ...], tuple[Any, ...]], Any]
 _NOTHING: tuple[Any, Any, Any] = (None, None, None)
 
 
-def begun(level: Any, x: Tensor, t: Tensor) -> Tensor | None:
-    """A dual tensor on bare arrays; None where it cannot be one."""
-    a, b = x._array, t._array
-    if type(a) is not ndarray or type(b) is not ndarray or a.shape != b.shape:
+def begun(level: Any, primals: Any, tangents: Any) -> list[Tensor] | None:
+    """Dual tensors on bare arrays, of two tuples; None where one of them cannot be one."""
+    if not (type(primals) is tuple is type(tangents) and len(primals) == len(tangents)):
         return None
-    kind = a.dtype
-    if kind is not b.dtype or kind.char not in "fd" or not (x._entry is None is t._entry):
-        return None
-    result = new(Tensor)
-    result._entry = None
-    result._array = value = new_dual(Dual)
-    value.level, value.a, value.t = level, a, b
-    return result
+    found = []
+    for x, t in zip(primals, tangents):
+        if type(x) not in EAGER_TYPES or type(t) not in EAGER_TYPES:
+            return None
+        a, b = x._array, t._array
+        if type(a) is not ndarray or type(b) is not ndarray or a.shape != b.shape:
+            return None
+        kind = a.dtype
+        if kind is not b.dtype or kind.char not in "fd" or not (x._entry is None is t._entry):
+            return None
+        dual = new(Tensor)
+        dual._entry = None
+        dual._array = value = new_dual(Dual)
+        value.level, value.a, value.t = level, a, b
+        found.append(dual)
+    return found
 
 
 def _operand(x: Any, level: Any) -> Any:

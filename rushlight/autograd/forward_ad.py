@@ -36,7 +36,7 @@ def enter_dual_level() -> int:
     if _current() is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     level = push("dual")
-    level.kept.append(_recorded)
+    level.kept = _recorded
     return 0
 
 

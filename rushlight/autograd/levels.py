@@ -36,12 +36,12 @@ TWINS.update(
 class Level:
     """One transform at work: how deep it lies, and for a batch its size and treatment of draws."""
 
-    __slots__ = ("alive", "depth", "kept", "kind", "randomness", "size")
+    __slots__ = ("alive", "depth", "kept", "kind", "outer", "randomness", "size")
 
-    def __init__(self, kind: str, depth: int, size: int = 0, randomness: str = "error") -> None:
-        self.kind, self.depth, self.size, self.randomness = kind, depth, size, randomness
-        self.alive = True
-        self.kept: list[Any] = []
+    def __init__(self, kind: str, outer: tuple[Level, ...], size: int, randomness: str) -> None:
+        self.kind, self.outer, self.size, self.randomness = kind, outer, size, randomness
+        self.depth, self.alive = len(outer) + 1, True
+        self.kept: Any = None  # what a level of dual numbers does with each op
 
 
 class _Stack(threading.local):
@@ -53,29 +53,32 @@ STACK = _Stack()
 
 def push(kind: str, size: int = 0, randomness: str = "error") -> Level:
     """Begin a level above all others of this thread."""
-    levels = STACK.levels
-    level = Level(kind, len(levels) + 1, size, randomness)
-    STACK.levels = (*levels, level)
+    outer = STACK.levels
+    level = Level(kind, outer, size, randomness)
+    STACK.levels = (*outer, level)
     return level
 
 
 def pop(level: Level) -> None:
     """End a level (and, after an error, whatever was begun inside it)."""
     level.alive = False
-    levels = STACK.levels
-    STACK.levels = levels[:-1] if levels[-1] is level else levels[: levels.index(level)]
+    STACK.levels = level.outer
 
 
 def begin(kind: str, size: int = 0, randomness: str = "error") -> Level:
     """A level at work, until `end`."""
+    outer = STACK.levels  # as `push`, without a call
+    level = Level(kind, outer, size, randomness)
+    STACK.levels = (*outer, level)
     STATE.transforms += 1
-    return push(kind, size, randomness)
+    return level
 
 
 def end(level: Level) -> None:
     """The end of what `begin` began."""
     STATE.transforms -= 1
-    pop(level)
+    level.alive = False
+    STACK.levels = level.outer
 
 
 @contextlib.contextmanager

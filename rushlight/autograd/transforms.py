@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.dispatch import FLOATS
-from ..core.tensor import EAGER_TYPES, Tensor, wrap
+from ..core.tensor import Tensor, new, wrap
 from ..core.trees import flatten, map_leaves, unflatten
-from . import dual_short
 from .dual import Dual
+from .dual_short import begun
 from .levels import begin, end
 from .recording import Recorded
 
@@ -198,20 +198,8 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     return wraps(func, gradient)
 
 
-def _plain_pairs(primals: Any, tangents: Any) -> Any:
-    """Two tuples of tensors, as they mostly are: nothing to take apart."""
-    if type(primals) is tuple is type(tangents) and primals and len(primals) == len(tangents):
-        for x in primals:
-            if type(x) not in EAGER_TYPES:
-                return None
-        for t in tangents:
-            if type(t) not in EAGER_TYPES:
-                return None
-        return primals, tangents, None
-    return None
-
-
-def _check_jvp(primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Any]:
+def _begun(level: Any, primals: Any, tangents: Any) -> list[Any]:
+    """The arguments of a function in `jvp`: trees of dual tensors."""
     what = "jvp(f, primals, tangents)"
     if not isinstance(primals, tuple):
         raise RuntimeError(
@@ -233,7 +221,15 @@ def _check_jvp(primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Any]:
                 raise RuntimeError(
                     f"{what}: Expected {name} to only contain Tensors, got {type(one)}"
                 )
-    return xs, ts, spec
+    duals = []
+    for x, t in zip(xs, ts):
+        dual = begun(level, (x,), (t,))
+        if dual is None:
+            check_tangent(x, t)
+            check_kinds(x, t)
+            dual = [wrap(Dual(level, x, t))]
+        duals += dual
+    return unflatten(duals, spec)
 
 
 def check_kinds(x: Tensor, t: Tensor) -> None:
@@ -266,18 +262,10 @@ def jvp(
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
-    xs, ts, spec = _plain_pairs(primals, tangents) or _check_jvp(primals, tangents)
     level = begin("jvp")
     try:
-        duals = []
-        for x, t in zip(xs, ts):
-            dual = dual_short.begun(level, x, t)
-            if dual is None:
-                check_tangent(x, t)
-                check_kinds(x, t)
-                dual = wrap(Dual(level, x, t))
-            duals.append(dual)
-        result = func(*(duals if spec is None else unflatten(duals, spec)))
+        duals = begun(level, primals, tangents) or _begun(level, primals, tangents)
+        result = func(*duals)
         if isinstance(result, Tensor) and not has_aux:
             return unpacked(level, result, strict)
         result, aux = with_aux(result, "jvp(f, primals, tangents)") if has_aux else (result, None)
@@ -299,7 +287,10 @@ def unpacked(level: Any, y: Tensor, strict: bool = False) -> tuple[Tensor, Tenso
     value = y._array
     if type(value) is Dual and value.level is level:
         if value.t is not None:  # bare arrays
-            return wrap(value.a), wrap(value.t)
+            primal, tangent = new(Tensor), new(Tensor)
+            primal._entry = tangent._entry = None
+            primal._array, tangent._array = value.a, value.t
+            return primal, tangent
         return value.primal, value.tangent
     if strict:
         raise RuntimeError(
