@@ -21,6 +21,7 @@ from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
 from .dual_choices import on_arrays
+from .dual_native import by_prim, natively
 from .dual_programs import NUMBERS, written
 from .dual_rules import OWN, TANGENTS, Push, at_once, by_eval, by_partials, by_pull
 from .levels import route, values_in
@@ -457,10 +458,12 @@ def _way(prim: Primitive) -> Way:
     if prim.dtype == "compare":
         return _compared if prim.arity == 2 else _general
     own = OWN.get(name) or (by_pull if type(rule) is General and name in SYMMETRIC else None)
+    if own is not None and prim.arity == 1:
+        return _one(prim, by_prim(prim, own))
     if own is not None:
-        return _one(prim, own) if prim.arity == 1 else _any_number(prim, own)
+        return _any_number(prim, own)
     if name in ON_ARRAYS:
-        return _pushed(prim, on_arrays(prim))
+        return _pushed(prim, natively(prim, on_arrays(prim)))
     if name in PUSHES or prim.outputs != 1 or prim.arity is None:
         return _general
     if type(rule) is Elementwise:

@@ -34,8 +34,8 @@ PUSHES: dict[str, Push] = {}
 
 
 def _array(x: Any) -> Any:
-    """The values of a Tensor, or of an array itself."""
-    return x if isinstance(x, (np.ndarray, np.generic)) else x._array
+    """The values of a Tensor; an array itself, and what stands for one in a program."""
+    return x._array if isinstance(x, Tensor) else x
 
 
 def _plus(total: Any, term: Any) -> Any:
@@ -194,13 +194,14 @@ def _cross_entropy(
 
 def _variance(ts: Any, y: Any, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
     freedom = count(x.shape, dims) - correction or float("nan")  # below zero too, as torch
-    gap = conj(x - mean_of(x, dims, True))
-    along = sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
-    return along.real if _array(along).dtype.kind == "c" else along
+    gap = x - mean_of(x, dims, True)
+    if _array(x).dtype.kind != "c":
+        return sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
+    return (sum_of(ts[0] * conj(gap), dims, keep) * (2 / freedom)).real
 
 
 def _deviation(ts: Any, y: Tensor, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
-    still = y == 0
+    still = y <= 0
     half = where(still, zero_of(y), 0.5 / where(still, zero_of(y) + 1, y))
     return _variance(ts, y, x, dims, correction, keep) * half
 

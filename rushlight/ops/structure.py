@@ -120,8 +120,8 @@ as_shape = view("view", eval=_view, adjoint=lambda g, x, shape: reshape(g, x.sha
 
 def reshape(x: Any, shape: Shape) -> Any:
     """x under another shape (no -1 here): a view where strides allow it, else a copy."""
-    if type(x) is not Tensor and isinstance(x, (np.ndarray, np.generic)):
-        return x.reshape(shape)
+    if type(x) is not Tensor and not isinstance(x, Tensor):
+        return x.reshape(shape) if isinstance(x, (np.ndarray, np.generic)) else as_shape(x, shape)
     a = x._array
     # values of other classes have no layout, but for an array under a trace
     if not isinstance(a, np.ndarray) or a.flags.c_contiguous:

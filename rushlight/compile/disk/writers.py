@@ -7,7 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
-_PLACES = ("compile", "core", "ops", "optim")  # what decides the code is said in these folders
+_PLACES = ("autograd", "compile", "core", "ops", "optim")  # what decides the code is said in these folders
 
 
 @functools.cache
