@@ -2,8 +2,12 @@
 
 Prints the table and, beside each row, the largest error relative to `weight`. Interpolation at
 Chebyshev nodes is within a factor of two or three of the best polynomial, which one degree pays.
+The pieces of tanh, which have no degree to spare, are the best there are but for rounding.
 """
 
+from textwrap import fill, indent
+
+import numpy as np
 from mpmath import asin, atan, cos, erf, erfc, exp, log, log1p, mp, mpf, pi, sin, sqrt, tanh
 
 mp.dps = 60
@@ -61,6 +65,7 @@ def at(x):
 
 ROWS = {
     "EXP": (EXP, -half, half, {24: 4, 32: 5, 48: 6, 64: 10}, lambda r: r * r),
+    "EXP_SHORT": (EXP, -half / 16, half / 16, {32: 1}, lambda r: r * r),
     "LOG_S": (LOG_S, mpf(0), S2, {48: 3, 64: 8}, lambda z: z / 2),
     "LOG_F": (LOG_F, mpf("-0.2931"), mpf("0.4143"), {32: 8}, lambda f: f * f),
     "LOG_M": (LOG_F, mpf("-0.25"), mpf("0.5"), {32: 8}, lambda f: f * f),
@@ -75,6 +80,71 @@ ROWS = {
 }  # fmt: skip
 
 
+def powers():
+    """2^(k / 16) as floats, and what these lack, over them."""
+    exact = [mpf(2) ** (mpf(k) / 16) for k in range(16)]
+    floats = [rounded(x) for x in exact]
+    return floats, [rounded(x / y - 1) for x, y in zip(exact, floats)]
+
+
+def rounded(x):
+    return float(np.float32(float(x)))
+
+
+def centre(low, high):
+    """A float near the middle whose tanh is a float but for 2^-34 of it, or nearly so."""
+    best = (1.0, 0.0)
+    for k in range(4000):
+        c = rounded((low + high) / 2 + (high - low) * (k // 2) * (1 - k % 2 * 2) / 8000)
+        y = tanh(mpf(c))
+        best = min(best, (float(abs(rounded(y) - y) / y), c))
+        if best[0] < 2.0**-34:
+            break
+    return best[1]
+
+
+def fitted(values, columns, weights):
+    """Factors of the columns with the least largest weighted error (Lawson's algorithm)."""
+    share = np.ones(len(values))
+    for _ in range(300):
+        by = np.sqrt(share) * weights
+        c = np.linalg.lstsq(columns * by[:, None], values * by, rcond=None)[0]
+        share *= np.abs(values - columns @ c) * weights
+        share /= share.sum()
+    return c
+
+
+def piece(low, high):
+    """c, tanh(c), and the coefficients of q: tanh(c + d) = tanh(c) + d q(d)."""
+    if low >= 10:
+        return [low, 1.0, *[0.0] * 5]
+    c = centre(low, high) if low else 0.0
+    x = np.linspace(low or 1e-3, high, 400)
+    d = x[np.abs(x - c) > 1e-3 * (high - low)] - c
+    exact = [tanh(mpf(c + step)) for step in d]
+    start = rounded(tanh(mpf(c)))
+    weights = np.abs(d) / np.array(exact, float)
+    slopes = np.array([(y - start) / mpf(step) for y, step in zip(exact, d)], float)
+    if not low:  # x itself stands for the first term, and the function is odd
+        third, fifth = fitted(slopes - 1, np.stack([d**2, d**4], 1), weights)
+        return [0.0, 0.0, 0.0, 0.0, rounded(third), 0.0, rounded(fifth)]
+    scale = (high - low) ** np.arange(5.0)
+    found = fitted(slopes, d[:, None] ** np.arange(5) / scale, weights) / scale
+    return [c, start, *map(rounded, found)]
+
+
+def pieces():
+    """The columns of the table for tanh, whose first row is that of x from 2 on."""
+    edges = [2.0**power * (1 + part / 4) for power in range(-4, 4) for part in range(4)]
+    rows = [piece(low, high) for low, high in zip([0.0, *edges[1:]], [*edges[1:], 16.0])]
+    return np.roll(rows, 12, 0).T
+
+
+def show(name, values):
+    inside = " ".join(f"{float(x)!r}," for x in values)
+    print(f"{name} = (\n{indent(fill(inside, 96), ' ' * 4)}\n)  # fmt: skip")
+
+
 def main():
     print(f"ERFC_1 = {float(erfc(1))!r}")
     for name, (function, low, high, degrees, weight) in ROWS.items():
@@ -85,6 +155,10 @@ def main():
             for value in c:
                 print(f"    {float(value)!r},")
             print(")")
+    for name, values in zip(("POWER_32", "POWER_32_REST"), powers()):
+        show(name, values)
+    for name, values in zip(("AT", "THERE", *"12345"), pieces()):
+        show(f"TANH_{name}", values)
 
 
 if __name__ == "__main__":

@@ -185,6 +185,16 @@ def test_last_digits_close_to_a_zero(op: str):
     check_last_digits(op, [x[::9]], 1.0, lanes=4)
 
 
+@pytest.mark.parametrize("op", ["tanh", "sigmoid"])
+def test_last_digits_where_pieces_meet(op: str):
+    """Every float32 beside a quarter of a power of two, and beside odd multiples of ln 2 / 32."""
+    edges = [2.0**power * (1 + part / 4) for power in range(-5, 4) for part in range(4)]
+    edges += [10.0, *np.arange(1, 300, 2) * np.log(2) / 32]
+    bits = np.array(edges, np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
+    x = bits.ravel().view(np.float32)
+    check_last_digits(op, [np.concatenate([x, -x])], 0.9 if llvm.target().bits == 512 else 1.0)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_normal_distribution(dtype: str):
     x = sweep(dtype, "erf")

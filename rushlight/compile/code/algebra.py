@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .emit import Function, Type, Value, constant
+from .emit import Function, Type, Value, constant, lanes_of
 
 
 class N:
@@ -195,13 +195,27 @@ def residual(c: N, a: N, b: N) -> N:
 
 def reciprocal(b: N) -> N:
     """1 / b of an ordinary number, to a few last digits; AVX-512 has a fast start for float32."""
-    f, type = b.f, b.type
-    if f.module.vast and type.bits == 32 and type.lanes == 16:
-        text = (f"call {type.text} @llvm.x86.avx512.rcp14.ps.512({b.value.typed},"
-                f" {type.text} zeroinitializer, i16 -1)")  # fmt: skip
-        start = N(f, f.emit(type, text))
+    if b.f.module.vast and b.type.bits == 32 and b.type.lanes == 16:
+        start = start_of_reciprocal(b)
         return fma(fma(-b, start, 1.0), start, start)
     return 1.0 / b
+
+
+def start_of_reciprocal(b: N) -> N:
+    """1 / b of sixteen floats to 14 bits, by AVX-512."""
+    f, type = b.f, b.type
+    text = (f"call {type.text} @llvm.x86.avx512.rcp14.ps.512({b.value.typed},"
+            f" {type.text} zeroinitializer, i16 -1)")  # fmt: skip
+    return N(f, f.emit(type, text))
+
+
+def picked(table: Sequence[float], at: N) -> N:
+    """table[at modulo its length], of 16 or 32 floats, by AVX-512's permutations."""
+    f, floats = at.f, at.type.of("float32")
+    low, *high = (lanes_of(table[k : k + 16], floats).typed for k in range(0, len(table), 16))
+    inside = f"{low}, {at.value.typed}, {high[0]}" if high else f"{low}, {at.value.typed}"
+    name = "vpermi2var.ps.512" if high else "permvar.sf.512"
+    return N(f, f.emit(floats, f"call {floats.text} @llvm.x86.avx512.{name}({inside})"))
 
 
 def quotient(a: Pair, b: Pair) -> Pair:

@@ -16,11 +16,13 @@ from .algebra import (
     fast_sum,
     fma,
     limit,
+    picked,
     poly,
     quotient,
     raw,
     reciprocal,
     residual,
+    start_of_reciprocal,
     two_product,
     two_sum,
 )  # fmt: skip
@@ -107,7 +109,7 @@ def exp(x: N, precise: int) -> N:
     gone = x < (-104.0 if x.type.bits == 32 else -746.0)
     if precise == 32 and x.f.module.vast and x.type.lanes == 16:
         x = gone.where(0.0, x)
-        r, _, n = _with_float((x.like(89.0) < x).where(89.0, x))
+        r, n = _with_float((x.like(89.0) < x).where(89.0, x))
         return gone.where(0.0, _by_power(1.0 + fma(r * r, tail(r, precise), r), n))
     r, low, n = reduced(bounded(gone.where(0.0, x)))
     if precise == 64:
@@ -117,13 +119,11 @@ def exp(x: N, precise: int) -> N:
     return gone.where(0.0, y)
 
 
-def _with_float(x: N) -> tuple[N, N, N]:
-    """(r, its low part, n as a float) of a limited float32, which `_by_power` wants."""
+def _with_float(x: N) -> tuple[N, N]:
+    """(r, n as a float) of a limited float32, which `_by_power` wants."""
     high, low = split(32)
     n, _ = nearest(x, 1 / log(2))
-    first = fma(n, -high, x)
-    r = fma(n, -low, first)
-    return r, fma(n, -low, first - r), n
+    return fma(n, -low, fma(n, -high, x)), n
 
 
 def _with_power(x: N) -> tuple[N, N, N]:
@@ -186,16 +186,38 @@ def sigmoid(x: N, precise: int) -> N:
 def sigmoid_fast(x: N) -> N:
     """float32 in its own lanes: z / w or 1 / w of z = e^-|x| and w = 1 + z, both as pairs."""
     if x.f.module.vast and x.type.lanes == 16:
-        under, x = x < 0.0, -abs(x)
-        x = (x.like(-104.0) > x).where(-104.0, x)
-        r, low, n = _with_float(x)
-        high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
-        return _share(under, _by_power(high, n), below)
+        return _sigmoid_vast(x)
     under, x = x.bits() < 0, -abs(x)
     gone = x < -104.0
     r, low, power = _with_power(gone.where(0.0, x))
     high, below = fast_sum(x.like(1.0), r + fma(r * r, tail(r, 32), low))
     return _share(under, high * power * gone.where(0.0, x.like(2.0**-PUT_OFF)), below)
+
+
+def _sigmoid_vast(x: N) -> N:
+    """c / (c + c e^-x) with c = 2^-PUT_OFF, so that what lies between is normal.
+
+    e^-x = 2^(n / 16) e^r, where the powers of two come from a table: r is so short that two terms
+    of its polynomial do, and its own rounding is nothing beside 1.
+    """
+    x = limit(x, -104.0, 20.0)
+    t = fma(x, -16 / log(2), MAGIC[32])
+    n, bits = t - MAGIC[32], t.bits()
+    high, low = split(32)
+    r = fma(n, low / 16, fma(n, high / 16, x))  # its negative
+    first, second = tables.EXP_SHORT_32
+    s = fma(r * r, fma(r, -second, first), picked(tables.POWER_32_REST, bits) - r)
+    power = picked([ldexp(y, -PUT_OFF) for y in tables.POWER_32], bits).bits()
+    power = (power + ((bits << 19) & (-1 << 23))).floats()  # the magic number's bits fall off
+    z = fma(power, s, power)
+    lost = fma(power, s, power - z)
+    c = x.like(2.0**-PUT_OFF)
+    above = c < z
+    whole = c + z
+    lost = lost + (above.where(c, z) - (whole - above.where(z, c)))
+    start = start_of_reciprocal(whole)
+    short = fma(-lost, start, fma(-whole, start, 1.0))
+    return fma(start, short, start) * c
 
 
 def _share(under: N, z: N, below: N) -> N:
@@ -218,11 +240,30 @@ def tanh(x: N, precise: int) -> N:
     return (y + rest).with_sign(x)
 
 
+def _tanh_vast(x: N) -> N:
+    """tanh(c + d) = tanh(c) + d q(d) of |x|, with c and the coefficients of q from tables.
+
+    There are four c to a power of two from 1/16 on, chosen so that tanh(c) is all but a float;
+    below the second c is 0, and x stands for tanh(c).
+    """
+    a = abs(x)
+    a = (a.like(10.0) < a).where(10.0, a)
+    at = (a.like(2.0**-4) > a).where(2.0**-4, a).bits() >> 21  # its exponent and two digits
+    d = a - picked(tables.TANH_AT, at)
+    start = (a < 0.078125).where(a, picked(tables.TANH_THERE, at))
+    c1, c2, c3, c4, c5 = (picked(row, at) for row in tables.TANH_NEXT)
+    square = d * d
+    q = fma(fma(c5, square, fma(c4, d, c3)), square, fma(c2, d, c1))
+    return fma(d, q, start).with_sign(x)
+
+
 def tanh_fast(x: N) -> N:
     """float32 in its own lanes: an odd polynomial up to 0.9, then 1 - 2 / (e^2a + 1).
 
     There the quotient is below 0.3 and falls, so one step of reduction is enough for e^2a.
     """
+    if x.f.module.vast and x.type.lanes == 16:
+        return _tanh_vast(x)
     a = abs(x)
     z = a * a
     near = fma(a, z * poly(z, tables.TANH_32, False), a)
