@@ -263,6 +263,8 @@ _explain_missing(
         "module_tracker": ("rushlight.utils.module_tracker", None),
         "swap_tensors": ("rushlight.utils.swapping", "swap_tensors"),
         "checkpoint": ("rushlight.utils.checkpoint", None),
+        "collect_env": ("rushlight.utils.collect_env", None),
+        "set_module": ("rushlight.utils.naming", "set_module"),
     },
 )
 _explain_missing("rushlight.ops", {"aten": ("rushlight._ops", "aten")})

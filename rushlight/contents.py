@@ -47,9 +47,9 @@ FUNCTIONS = {
     "low_rank": "pca_lowrank svd_lowrank",
     "masking": "masked_fill masked_scatter masked_select",
     "matrices": (
-        "cdist cholesky cholesky_inverse cholesky_solve cross det eig geqrf inverse logdet lstsq"
-        " lu lu_solve lu_unpack matrix_exp matrix_power matrix_rank orgqr ormqr pinverse qr slogdet"
-        " solve svd symeig triangular_solve"
+        "cdist chain_matmul cholesky cholesky_inverse cholesky_solve cross det eig geqrf inverse"
+        " logdet lstsq lu lu_solve lu_unpack matrix_exp matrix_power matrix_rank orgqr ormqr"
+        " pinverse qr slogdet solve svd symeig triangular_solve"
     ),
     "neural": "log_softmax softmax",
     "overwriting": (
@@ -78,8 +78,8 @@ FUNCTIONS = {
         " scalar_tensor"
     ),
     "products": (
-        "addbmm addmm addmv addr baddbmm bmm chain_matmul dot ger inner kron matmul mm mv outer"
-        " tensordot trace vdot"
+        "addbmm addmm addmv addr baddbmm bmm dot ger inner kron matmul mm mv outer tensordot trace"
+        " vdot"
     ),
     "protocol": "detach from_dlpack",
     "quantization": "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine",
@@ -144,6 +144,11 @@ METHODS = {
         " to_sparse_bsc values indices coalesce is_coalesced _nnz _indices _values crow_indices"
         " col_indices ccol_indices row_indices"
     ),
+    "answers_in_place": (
+        "eq_ ge_ greater_ greater_equal_ gt_ le_ less_ less_equal_ lt_ ne_ not_equal_ logical_and_"
+        " logical_not_ logical_or_ logical_xor_"
+    ),
+    "seldom": "prelu resize resize_as grad_dtype",
 }
 SHARED = {
     "shared": (

@@ -23,7 +23,7 @@ from .core.limits import finfo, iinfo
 from .core.names import Later
 from .core.shapes import Size
 from .core.tensor import EAGER_TYPES, Tensor
-from .functions import indexing, protocol
+from .functions import indexing, protocol, typed
 from .functions.arguments import misfit, reordered
 from .functions.examples import attach, described
 from .functions.layouts import in_format
@@ -64,12 +64,11 @@ IN_PLACE = """
 abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan
 arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not
 bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh
-cumprod cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor
-floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot i0 igamma igammac lcm ldexp
-le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor
-logit lt multiply mvlgamma nan_to_num ne neg negative nextafter not_equal pow rad2deg
-reciprocal relu remainder renorm round rsqrt sgn sigmoid sign sin sinc sinh sqrt square subtract tan
-tanh true_divide trunc xlogy
+cumprod cumsum deg2rad digamma div divide erf erfc erfinv exp exp2 expm1 fix float_power floor
+floor_divide fmod frac gcd heaviside hypot i0 igamma igammac lcm ldexp lerp lgamma log log10 log1p
+log2 logit multiply mvlgamma nan_to_num neg negative nextafter pow rad2deg reciprocal relu remainder
+renorm round rsqrt sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh true_divide trunc
+xlogy
 """.split()
 
 
@@ -281,11 +280,6 @@ def _caster(kind: dtypes.dtype) -> Function:
     return convert
 
 
-_TYPES = {"Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64",
-          "Half": "float16", "Float": "float32", "Double": "float64", "Bool": "bool",
-          "BFloat16": "bfloat16"}  # fmt: skip
-
-
 def type_(
     self: Tensor, dtype: Any = None, non_blocking: bool = False, *, memory_format: Any = None
 ) -> Any:
@@ -299,14 +293,7 @@ def type_(
     if dtype is None:
         home = "torch.meta" if self.device.type == "meta" else "torch"
         return f"{home}.{scalar_type_name(self.dtype)}Tensor"
-    if isinstance(dtype, str):
-        name = dtype.removeprefix("torch.").removesuffix("Tensor")
-        if _TYPES.get(name, name) not in dtypes.ALL:
-            raise ValueError(f"invalid type: '{dtype}'")
-        dtype = dtypes.named(_TYPES.get(name, name))
-    if getattr(dtype, "is_cuda", False):  # a type of torch.cuda, which is refused as the device is
-        return to(self, "cuda")
-    return to(self, getattr(dtype, "dtype", dtype), memory_format=memory_format)
+    return to(self, typed.asked(dtype), memory_format=memory_format)
 
 
 def _transposed(self: Tensor) -> Tensor:

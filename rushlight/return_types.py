@@ -13,8 +13,8 @@ from typing import Any
 from .functions.results import RETURN_TYPES
 
 _HOMES = (
-    "counting", "factorizations", "histograms", "indefinite", "linear_algebra", "reduction",
-    "scanning", "sorting", "special_functions", "statistics",
+    "counting", "factorizations", "histograms", "indefinite", "linear_algebra", "old_matrices",
+    "reduction", "scanning", "sorting", "special_functions", "statistics",
 )  # fmt: skip
 
 

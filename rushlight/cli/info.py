@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,21 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
+    print("\n".join(lines(report)))
+    return 0
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """The report as lines, the topics in a column."""
     width = max(len(name) for name in report)
     for name, value in report.items():
-        lines = (
+        parts = (
             [f"{key}: {text}" for key, text in value.items()]
             if (isinstance(value, dict))
             else [str(value)]
         )
-        for number, line in enumerate(lines or ["none"]):
-            print(f"{name if not number else '':<{width}}  {line}")
-    return 0
+        for number, part in enumerate(parts or ["none"]):
+            yield f"{name if not number else '':<{width}}  {part}"
 
 
 def collect() -> dict[str, Any]:

@@ -13,6 +13,20 @@ from typing import Any
 from .errors import ShapeError, fail
 
 
+def _size(place: int, value: Any) -> int:
+    """One of a Size's numbers; a program may hold a kind of int of its own, which stays."""
+    if isinstance(value, int) and type(value) is not bool:
+        return value
+    try:
+        return as_index(value)
+    except TypeError:
+        kind, home = type(value).__name__, type(value).__module__
+        kind = f"{home}.{kind}" if home == "numpy" else kind
+        raise TypeError(
+            f"torch.Size() takes an iterable of 'int' (item {place} is '{kind}')"
+        ) from None
+
+
 class Size(tuple):
     """A tensor's sizes: a tuple that prints as torch's and knows `numel`.
 
@@ -22,6 +36,13 @@ class Size(tuple):
     """
 
     __slots__ = ()
+
+    def __new__(cls, values: Iterable[Any] = (), /) -> Size:
+        made = tuple.__new__(cls, values)
+        for one in made:
+            if type(one) is not int:
+                return tuple.__new__(cls, (_size(i, n) for i, n in enumerate(made)))
+        return made
 
     def numel(self) -> int:
         return prod(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..core import shapes
 from ..core.dispatch import refuse, wrap_array
-from ..core.errors import ShapeError, fail
+from ..core.errors import ShapeError, fail, warn_once
 from ..core.shapes import Size, dimension, dimensions
 from ..core.tensor import Tensor
 from ..ops import assembly as a
@@ -384,10 +383,10 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """
     found, _ = _given(tensors)
     if indexing is None:
-        warnings.warn(
+        warn_once(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing"
-            " argument.", UserWarning, stacklevel=2,
-        )  # fmt: skip
+            " argument."
+        )
     elif indexing not in ("ij", "xy"):
         raise RuntimeError(
             'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing

@@ -221,16 +221,6 @@ tensor([0.])
 tensor([0.0000, 0.6931])
 >>> torch.special.zeta(torch.tensor([2.0]), torch.tensor([1.0]))
 tensor([1.6449])
->>> torch.lu(torch.tensor([[0.0, 2.0], [1.0, 3.0]]))
-(tensor([[1., 3.],
-        [0., 2.]]), tensor([2, 2], dtype=torch.int32))
->>> torch.qr(torch.tensor([[2.0]]))
-torch.return_types.qr(
-Q=tensor([[1.]]),
-R=tensor([[2.]]))
->>> torch.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
-tensor([[2., 0.],
-        [1., 2.]])
 >>> torch.slogdet(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
 torch.return_types.slogdet(
 sign=tensor(-1.),

@@ -29,7 +29,7 @@ LUFactorEx = named_result("linalg_lu_factor_ex", ("LU", "pivots", "info"))
 LUWithInfo = named_result("_lu_with_info", ("LU", "pivots", "info"))
 Unpacked = named_result("lu_unpack", ("P", "L", "U"))
 QR = named_result("linalg_qr", ("Q", "R"))
-OldQR = named_result("qr", ("Q", "R"))
+
 SVD = named_result("linalg_svd", ("U", "S", "Vh"))
 OldSVD = named_result("svd", ("U", "S", "V"))
 Eigh = named_result("linalg_eigh", ("eigenvalues", "eigenvectors"))
@@ -117,21 +117,12 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     return put(LU(p, low, high), out)
 
 
-def old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """L and U packed, the row swaps and, if asked for, the info (`linalg.lu_factor_ex`)."""
-    packed, pivots, info = lu_factor_ex(A, pivot=pivot)
-    return put(LUWithInfo(packed, pivots, info) if get_infos else (packed, pivots), out)
-
-
-old_lu.__name__ = old_lu.__qualname__ = "lu"
-
-
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
               unpack_pivots: bool = True, *, out: Any = None) -> Any:  # fmt: skip
     """P, L, U of what `lu_factor` packed.
 
     >>> import rushlight as torch
-    >>> P, L, U = torch.lu_unpack(*torch.lu(torch.tensor([[0.0, 2.0], [1.0, 3.0]])))
+    >>> P, L, U = torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[0.0, 2.0], [1.0, 3.0]])))
     >>> P @ L @ U
     tensor([[0., 2.],
             [1., 3.]])
@@ -204,20 +195,6 @@ def _check_factors(LU: Tensor, pivots: Tensor, B: Tensor) -> None:
             )
 
 
-def old_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
-    """X with A X = b, from A's LU factors (`linalg.lu_solve`).
-
-    >>> import rushlight as torch
-    >>> a, b = torch.tensor([[0.0, 2.0], [1.0, 3.0]]), torch.tensor([[2.0], [5.0]])
-    >>> torch.lu_solve(b, *torch.lu(a))
-    tensor([[2.],
-            [1.]])
-    """
-    return lu_solve(LU_data, LU_pivots, b, out=out)
-
-
-old_lu_solve.__name__ = old_lu_solve.__qualname__ = "lu_solve"
-
 # --- QR
 
 
@@ -245,14 +222,6 @@ def _qr(A: Tensor, mode: str) -> tuple[Tensor, Tensor]:
     if mode == "r":
         return wrap(np.empty(0, A._array.dtype)), f.qr_r(A)
     return (f.qr_complete if mode == "complete" and m > n else f.qr)(A)
-
-
-def old_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
-    """Q, R with Q R = A (`linalg.qr`)."""
-    return put(OldQR(*qr(input, "reduced" if some else "complete")), out)
-
-
-old_qr.__name__ = old_qr.__qualname__ = "qr"
 
 
 # --- Singular values

@@ -18,7 +18,7 @@ from ..ops import linalg as ops
 from ..ops import structure as s
 from ..ops.linalg import LinAlgError as LinAlgError
 from ..ops.transcendental import log
-from .arguments import refuse_unsolvable, whole
+from .arguments import whole
 from .matrix_checks import check, check_right, check_type
 from .results import named_result
 
@@ -27,7 +27,6 @@ Solved = named_result("linalg_solve_ex", ("result", "info"))
 Slogdet = named_result("linalg_slogdet", ("sign", "logabsdet"))
 OldSlogdet = named_result("slogdet", ("sign", "logabsdet"))
 Cholesky = named_result("linalg_cholesky_ex", ("L", "info"))
-Triangular = named_result("triangular_solve", ("solution", "cloned_coefficient"))
 
 
 def put(result: Any, out: Any) -> Any:
@@ -142,24 +141,6 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True,
     return put(x, out)
 
 
-def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
-                     unitriangular: bool = False, *, out: Any = None) -> Any:  # fmt: skip
-    """The older name of `linalg.solve_triangular`, with the operands in the other order.
-
-    >>> import rushlight as torch
-    >>> a, b = torch.tensor([[2.0, 1.0], [0.0, 4.0]]), torch.tensor([[4.0], [8.0]])
-    >>> torch.triangular_solve(b, a).solution
-    tensor([[1.],
-            [2.]])
-    """
-    refuse_unsolvable("triangular_solve", A, b)
-    a = s.transpose(A, -2, -1) if transpose else A
-    x = ops.solve_triangular(a, b, upper != transpose, unitriangular)
-    pair = x, by_columns(s.expand(A, (*x._array.shape[:-2], *A._array.shape[-2:])))
-    x, copy = (one_node(one, "TriangularSolveBackward0") for one in pair)
-    return put(Triangular(x, copy), out)
-
-
 def inv(A: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of square matrices.
 
@@ -255,10 +236,11 @@ def logdet(input: Tensor) -> Tensor:
 # --- Positive definite matrices
 
 
-def _factor(A: Tensor, upper: bool, name: str) -> Tensor:
-    factor = ops.cholesky(A, name, upper)
+def factor(A: Tensor, upper: bool, name: str) -> Tensor:
+    """The triangle of a positive definite matrix, under torch's name of who asks."""
+    found = ops.cholesky(A, name, upper)
     node = "CholeskyBackward0" if name == "cholesky" else "LinalgCholeskyExBackward0"
-    return one_node(ops.adjoint(factor) if upper else factor, node)
+    return one_node(ops.adjoint(found) if upper else found, node)
 
 
 def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
@@ -271,22 +253,9 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
     >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
     tensor([[2., 0.],
             [1., 2.]])
-
-    >>> import rushlight as torch
-    >>> torch.cholesky(torch.tensor([[4.0]]))
-    tensor([[2.]])
     """
     check("linalg.cholesky", A, square=True)
-    return put(_factor(A, upper, "linalg.cholesky"), out)
-
-
-def old_cholesky(input: Tensor, upper: bool = False, *, out: Any = None) -> Tensor:
-    """The triangular L with L L^H = A (`linalg.cholesky`)."""
-    check("cholesky", input, square=True)
-    return put(_factor(input, upper, "cholesky"), out)
-
-
-old_cholesky.__name__ = old_cholesky.__qualname__ = "cholesky"
+    return put(factor(A, upper, "linalg.cholesky"), out)
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,

@@ -7,9 +7,6 @@ from typing import Any, NoReturn
 from ..core.errors import fail
 from ..core.tensor import Tensor
 from .factorizations import lu_unpack, pinverse
-from .factorizations import old_lu as lu
-from .factorizations import old_lu_solve as lu_solve
-from .factorizations import old_qr as qr
 from .factorizations import old_svd as svd
 from .householder import geqrf, ormqr
 from .householder import householder_product as orgqr
@@ -21,14 +18,14 @@ from .linear_algebra import (
     logdet,
     matrix_exp,
     matrix_power,
-    triangular_solve,
 )
-from .linear_algebra import old_cholesky as cholesky
 from .linear_algebra import old_slogdet as slogdet
 from .matrix_norms import cdist, cross
+from .old_matrices import chain_matmul, cholesky, lu, lu_solve, qr, triangular_solve
 
 __all__ = [
-    "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "cross", "det", "eig", "geqrf",
+    "cdist", "chain_matmul", "cholesky", "cholesky_inverse", "cholesky_solve", "cross", "det",
+    "eig", "geqrf",
     "inverse", "logdet", "lstsq", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
     "matrix_rank", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "solve", "svd", "symeig",
     "triangular_solve",

@@ -18,10 +18,9 @@ from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .arguments import misfit
-from .linear_algebra import multi_dot
 
 __all__ = [
-    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "dot", "ger", "inner",
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "ger", "inner",
     "kron", "matmul", "mm", "mv", "outer", "tensordot", "trace", "vdot",
 ]  # fmt: skip
 
@@ -246,19 +245,6 @@ def trace(input: Tensor) -> Tensor:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     refuse(input, "bool", "trace")
     return named(r.sum(s.diagonal(input, 0, 0, 1), None, False), "TraceBackward0")
-
-
-def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
-    """The product of several matrices (deprecated in torch for `linalg.multi_dot`).
-
-    >>> import rushlight as torch
-    >>> torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 4), torch.ones(4, 1))
-    tensor([[12.],
-            [12.]])
-    """
-    if len(matrices) == 1:
-        return matrices[0]
-    return multi_dot(matrices, out=out)
 
 
 # --- beta * input + alpha * product

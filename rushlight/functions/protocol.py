@@ -266,7 +266,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 def size(self: Tensor, dim: int | None = None) -> Any:
     """The sizes, or one of them."""
     shape = self._array.shape
-    return Size(shape) if dim is None else shape[dimension(dim, len(shape))]
+    return tuple.__new__(Size, shape) if dim is None else shape[dimension(dim, len(shape))]
 
 
 def stride(self: Tensor, dim: int | None = None) -> Any:
@@ -400,10 +400,10 @@ def _set_grad(self: Tensor, value: Any) -> None:
                 f" '{list(self.shape)}'. Please ensure that the gradient and the tensor are the"
                 " same size"
             )
-        if value.dtype is not self.dtype:
+        if (kind := _kept_type(self)) not in (None, value.dtype):
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{c_name(value._array)}' to a"
-                f" tensor with grad_dtype '{scalar_type_name(self.dtype)}'. The gradient must match"
+                f" tensor with grad_dtype '{scalar_type_name(kind)}'. The gradient must match"
                 " the tensor's grad_dtype (defaults to the tensor's dtype). You can set the"
                 " tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype."
                 " Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient"
@@ -412,6 +412,10 @@ def _set_grad(self: Tensor, value: Any) -> None:
     if STATE.tracer is not None:
         STATE.tracer.cleared_grad(self)
     self._grad = value
+
+
+def _kept_type(self: Tensor) -> Any:
+    return self.__dict__.get("_gradient_type", self.dtype)  # set as `grad_dtype`
 
 
 def _del_grad(self: Tensor) -> None:

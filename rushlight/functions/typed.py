@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, elsewhere
+from ..core.errors import fail
 from ..core.overrides import kin
 from ..core.shapes import Size
 from ..core.state import DEFAULTS
@@ -84,3 +85,48 @@ HalfTensor = _typed("HalfTensor", dtypes.float16)
 IntTensor = _typed("IntTensor", dtypes.int32)
 LongTensor = _typed("LongTensor", dtypes.int64)
 ShortTensor = _typed("ShortTensor", dtypes.int16)
+
+_KINDS = {one.__name__: one.dtype for one in (
+    BFloat16Tensor, BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor,
+    IntTensor, LongTensor, ShortTensor)}  # fmt: skip
+_KINDS |= {"ComplexFloatTensor": dtypes.complex64, "ComplexDoubleTensor": dtypes.complex128}
+
+
+def asked(kind: Any) -> dtypes.dtype:
+    """The data type that a type, its name or a data type stands for (`x.type(kind)`).
+
+    Raises: RuntimeError for types of GPUs, ValueError for what names none, TypeError for the rest.
+    """
+    if isinstance(kind, dtypes.dtype):
+        return kind
+    if not isinstance(kind, (str, type)):
+        raise TypeError("dtype must be a type, str, or dtype object")
+    if isinstance(kind, str):
+        name = kind
+    else:
+        name = f"torch.{'cuda.' if getattr(kind, 'is_cuda', False) is True else ''}{kind.__name__}"
+    if name.startswith("torch.cuda."):
+        raise fail(
+            RuntimeError,
+            _NO_CUDA_LIBRARY,
+            "rushlight computes on the CPU: torch.FloatTensor",
+        )
+    short = name.removeprefix("torch.").removeprefix("sparse.")
+    if short == "Tensor":
+        return DEFAULTS.dtype
+    if not name.startswith("torch.") or short not in _KINDS:
+        raise ValueError(f"invalid type: '{kind if isinstance(kind, str) else kind.__name__}'")
+    return _KINDS[short]
+
+
+# torch's one line, whole, for programs that look for it
+_NO_CUDA_LIBRARY = (
+    "Cannot initialize CUDA without ATen_cuda library. PyTorch splits its backend into two shared"
+    " libraries: a CPU library and a CUDA library; this error has occurred because you are trying"
+    " to use some CUDA functionality, but the CUDA library has not been loaded by the dynamic"
+    " linker for some reason.  The CUDA library MUST be loaded, EVEN IF you don't directly use any"
+    " symbols from the CUDA library! One common culprit is a lack of -Wl,--no-as-needed in your"
+    " link arguments; many dynamic linkers will delete dynamic library dependencies if you don't"
+    " depend on any of their symbols.  You can check if this has occurred by using ldd on your"
+    " binary to see if there is a dependency on *_cuda.so library."
+)

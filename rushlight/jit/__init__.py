@@ -1,5 +1,6 @@
 """torch.jit: scripting and tracing return what they were given, in a form that can be saved."""
 
+import builtins
 import contextlib
 import functools
 import inspect
@@ -9,6 +10,7 @@ from typing import Any, Final
 import rushlight as rl
 
 from ..core.names import explain_missing as _explain_missing
+from .kinds import isinstance
 
 __all__ = [
     "Final", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "TracerWarning",
@@ -17,7 +19,7 @@ __all__ = [
     "script_method", "trace", "trace_module", "unused", "wait",
 ]  # fmt: skip
 
-_is = isinstance
+_is = builtins.isinstance
 
 
 class TracerWarning(Warning):
@@ -266,16 +268,6 @@ def interface(obj: type) -> type:
     if not _is(obj, type):
         raise RuntimeError("interface must be applied to a class")
     return obj
-
-
-def isinstance(obj: Any, target_type: Any) -> bool:
-    """Python's isinstance; unlike torch's it refuses generics such as `list[int]` (TypeError).
-
-    >>> import rushlight as torch
-    >>> torch.jit.isinstance(3, int)
-    True
-    """
-    return _is(obj, target_type)
 
 
 def is_scripting() -> bool:

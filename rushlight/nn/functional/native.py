@@ -64,7 +64,8 @@ def native_batch_norm(
         return y, input.new_empty(0), input.new_empty(0)
     dims = [0, *range(2, input.ndim)]
     variance, mean = rl.var_mean(input.detach(), dims, correction=0)
-    return y, mean, (variance + eps).rsqrt()
+    root = (variance + eps).rsqrt() if eps else norms.inverse_root(variance)
+    return y, mean, root
 
 
 def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:

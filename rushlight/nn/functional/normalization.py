@@ -134,7 +134,7 @@ def native_batch_norm(
     if not training:
         return _with_running(input, running_mean, running_var, weight, bias, shape, eps)
     weight, bias = n.inner_view(weight, shape), n.inner_view(bias, shape)
-    y, mean, variance = n.standardise(input, weight, bias, _all_but_second(ndim), eps)
+    y, mean, variance = _of_channels(input, weight, bias, _all_but_second(ndim), eps)
     factor = 0.0 if momentum is None else momentum
     some = input._array.size > 0  # of nothing there are no statistics
     if running_mean is not None and some:
@@ -142,6 +142,27 @@ def native_batch_norm(
     if running_var is not None and some:
         n.update_running(running_var, variance, factor, _unbiased(input._array.size // channels))
     return y
+
+
+def _of_channels(
+    input: Tensor, weight: Any, bias: Any, dims: tuple[int, ...], eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Standardised, with mean and variance; without eps what is constant becomes zeros."""
+    if eps:
+        return n.standardise(input, weight, bias, dims, eps)
+    mean = input.mean(dims, keepdim=True)
+    shifted = input - mean
+    variance = (shifted * shifted).mean(dims, keepdim=True)
+    y = shifted * inverse_root(variance)
+    y = y if weight is None else y * weight
+    y = y if bias is None else y + bias
+    return n.whole(y, "NativeBatchNormBackward0"), mean.detach(), variance.detach()
+
+
+def inverse_root(variance: Tensor) -> Tensor:
+    """1 / sqrt(variance), and 0 where it is 0, as batches are normalised without eps."""
+    constant = variance == 0
+    return rl.where(constant, 0.0, rl.where(constant, 1.0, variance).rsqrt())
 
 
 def _unbiased(count: int) -> float:
@@ -327,7 +348,7 @@ def native_instance_norm(
         y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)
         return n.named(y, "ViewBackward0")
     weight, bias = n.inner_view(weight, shape), n.inner_view(bias, shape)
-    y, mean, variance = n.standardise(input, weight, bias, tuple(range(2, input.ndim)), eps)
+    y, mean, variance = _of_channels(input, weight, bias, tuple(range(2, input.ndim)), eps)
     count = prod(input.shape[2:])
     if running_mean is not None and count:
         n.update_running(running_mean, mean.detach().mean(0), momentum)

@@ -1,0 +1,123 @@
+"""Methods of Tensor that few programs use: older ones, and the type that a gradient is kept in."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from math import prod
+from typing import Any
+
+from ..autograd.leaves import look_after
+from ..core.dispatch import named, scalar_type_name
+from ..core.dtypes import dtype
+from ..core.errors import levels_out
+from ..core.handles import attached_to_leaf
+from ..core.tape import LEAF
+from ..core.tensor import Tensor
+from ..ops.contract import c_name
+from ..ops.structure import reshape
+
+
+def prelu(self: Tensor, weight: Tensor) -> Tensor:
+    """`torch.prelu(self, weight)`.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([-4.0, 2.0]).prelu(torch.tensor([0.25]))
+    tensor([-1.,  2.])
+    """
+    return importlib.import_module("rushlight.nn.functional").prelu(self, weight)
+
+
+def resize(self: Tensor, *sizes: int) -> Tensor:
+    """The values in another shape; torch warns that the name is old.
+
+    Raises: RuntimeError where the shape has another number of elements.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.ones(4).resize(2, 2).shape
+    torch.Size([2, 2])
+    """
+    return _resized("resize", self, sizes)
+
+
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """The values in the shape of another tensor; torch warns that the name is old.
+
+    Raises: RuntimeError where the shape has another number of elements.
+
+    >>> import rushlight as torch, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.ones(4).resize_as(torch.ones(2, 2)).shape
+    torch.Size([2, 2])
+    """
+    return _resized("resize_as", self, tuple(tensor._array.shape))
+
+
+def _resized(name: str, x: Tensor, sizes: Any) -> Tensor:
+    warnings.warn(f"non-inplace {name} is deprecated", UserWarning, levels_out())
+    count = prod(sizes) if all(isinstance(size, int) for size in sizes) else None
+    if count != x._array.size:
+        wanted = "x".join(map(str, sizes))
+        have = "x".join(map(str, x._array.shape))
+        raise RuntimeError(
+            f"requested resize to {wanted} ({wanted if count is None else count} elements in"
+            f" total), but the given tensor has a size of {have} ({x._array.size} elements)."
+            " autograd's resize can only change the shape of a given tensor, while preserving the"
+            " number of elements. "
+        )
+    return named(reshape(x, sizes), "ResizeBackward")
+
+
+def _grad_dtype(self: Tensor) -> Any:
+    """The type that `.grad` has: the tensor's own until another is set; None for any.
+
+    Raises: RuntimeError for tensors that are no leaves.
+
+    >>> import rushlight as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> w.grad_dtype = torch.float64
+    >>> (3 * w).sum().backward()
+    >>> w.grad
+    tensor([3., 3.], dtype=torch.float64)
+    """
+    if self._entry is not None and self._entry is not LEAF:
+        raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+    return self.__dict__.get("_gradient_type", self.dtype)
+
+
+def _set_grad_dtype(self: Tensor, wanted: Any) -> None:
+    if self._entry is not None and self._entry is not LEAF:
+        raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+    if not (wanted is None or isinstance(wanted, dtype)):
+        raise RuntimeError(
+            f"grad_dtype must be a torch.dtype or None, but got {type(wanted).__name__}"
+        )
+    if wanted is not None and self._grad is not None and self._grad.dtype is not wanted:
+        raise RuntimeError(
+            f"Cannot set grad_dtype to '{scalar_type_name(wanted)}' because there is already a"
+            f" gradient with dtype '{c_name(self._grad._array)}'. Please clear the gradient (.grad"
+            " = None) before changing grad_dtype, or ensure the new grad_dtype matches the existing"
+            " gradient's dtype."
+        )
+    if "_gradient_type" not in self.__dict__ and wanted is not self.dtype:
+        if self._post_accumulate_hooks is None:
+            self._post_accumulate_hooks = {}
+        look_after(self)
+        attached_to_leaf(self._post_accumulate_hooks, _converted)
+    self.__dict__["_gradient_type"] = wanted
+
+
+def _converted(leaf: Tensor) -> None:
+    """The first gradient of a leaf in the type that is wanted; later ones are added to it."""
+    wanted = leaf.__dict__.get("_gradient_type")
+    if wanted is not None and leaf._grad is not None and leaf._grad.dtype is not wanted:
+        leaf._grad = leaf._grad.to(wanted)
+
+
+METHODS: dict[str, Any] = {
+    "prelu": prelu, "resize": resize, "resize_as": resize_as,
+    "grad_dtype": property(_grad_dtype, _set_grad_dtype),
+}  # fmt: skip
