@@ -14,7 +14,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .contents import METHODS
-from .core import calls, dtypes, elsewhere, inplace, numbers
+from .core import calls, dtypes, elsewhere, inplace, numbers, python_types
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.errors import say_what_is_discarded
 from .core.gates import publish, spelled, subclass_made
@@ -247,14 +247,14 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
             dtype = value
         elif isinstance(value, (str, dtypes.device, int)) and not isinstance(value, bool):
             device = value
-        elif value in (float, int, bool):
-            dtype = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}[value]
+        elif type(value) is type:
+            dtype = value
     if device is None and args and isinstance(args[0], Tensor):
         device = args[0].device
     if device is not None:
         self = _on(self, elsewhere.absent(device))
     if dtype is not None and dtype is not self.dtype:
-        self, copy = structure.cast(self, dtype), False
+        self, copy = structure.cast(self, python_types.said(dtype)), False
     if memory_format is not None:
         return in_format(self, memory_format, copy, "ToCopyBackward0")
     return named(structure.clone(self), "ToCopyBackward0") if copy else self

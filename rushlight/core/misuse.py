@@ -13,14 +13,14 @@ import inspect
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, python_types
 from .errors import PACKAGE, fail
 from .names import home
 from .overrides import ASKING, CODES, ON_CONTACT, overloaded, speaks
@@ -112,6 +112,8 @@ def explain() -> bool:
     args, kwargs = _call(frame, place, public)
     if overloaded(args, kwargs):
         return _to_be_asked(public, args, kwargs)
+    if python_types.among(map(_plain, (*args, *kwargs.values()))):  # functions need not read them
+        return _repeated(public, args, kwargs, python_types.said)
     path = path_of(public)
     forms, uses = forms_of(path), _table("first_uses").get(path)
     if forms:
@@ -122,12 +124,8 @@ def explain() -> bool:
     else:
         return False
     text = str(found).partition("\n")[0]
-    row = _row_of(frame.f_code)
-    if (
-        " positional argument" in text
-        and _said(frame)[0] is None
-        and not frame.f_locals.get(row or "")
-    ):
+    counted = " positional argument" in text and _said(frame)[0] is None
+    if counted and not frame.f_locals.get(_row_of(frame.f_code) or ""):
         return False  # what was given by name counts as given by place there
     if found is not None and text != str(error).partition("\n")[0]:
         raise found from None
@@ -139,11 +137,13 @@ def _to_be_asked(public: FunctionType, args: list[Any], kwargs: dict[str, Any]) 
     before = public.__code__
     for told in ON_CONTACT:
         told()
-    if public.__code__ is before:
-        return False
-    _NEXT.call = (
-        public, list(map(_plain, args)), {key: _plain(value) for key, value in kwargs.items()},
-    )  # fmt: skip
+    return public.__code__ is not before and _repeated(public, args, kwargs)
+
+
+def _repeated(public: FunctionType, args: list[Any], kwargs: dict[str, Any],
+              read: Callable[[Any], Any] = lambda value: value) -> bool:  # fmt: skip
+    given = {key: read(_plain(value)) for key, value in kwargs.items()}
+    _NEXT.call = public, [read(_plain(value)) for value in args], given
     return True
 
 

@@ -175,6 +175,9 @@ def _open_range(dtype: np.dtype, low: int, digits: int | None) -> tuple[int, int
 
 
 def _check_inside(dtype: np.dtype, bound: int, word: str) -> None:
+    if dtype.kind == "c":
+        message = "check_random_bounds handles only integral, floating-point and boolean types"
+        raise fail(RuntimeError, message)
     name, cpp = name_of(dtype), _NAMES[name_of(dtype)][1]
     if name in _DIGITS:
         digits, largest = _DIGITS[name], _LARGEST[name]

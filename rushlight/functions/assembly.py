@@ -15,6 +15,7 @@ from ..core.tensor import Tensor
 from ..ops import assembly as a
 from ..ops import placing
 from ..ops import structure as s
+from .arguments import misfit
 from .structure import cat
 
 __all__ = [
@@ -87,6 +88,8 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 def _filled(tensors: Any, name: str) -> list[Tensor]:
+    if isinstance(tensors, Tensor):
+        raise misfit(name, "tensors", 1, "tuple of Tensors", tensors)
     tensors = list(tensors)
     if not tensors:
         raise RuntimeError(f"{name} expects a non-empty TensorList")

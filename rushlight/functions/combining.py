@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.dispatch import result_type, wrap_array
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
@@ -72,6 +73,8 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     count = x._array.size if N is None else N
     if count < 0:
         raise RuntimeError("N must be non-negative.")
+    if x.dtype.category < dtypes.FLOAT:
+        x = s.cast(x, dtypes.int64)  # as products are
     columns = [s.unsqueeze(e.pow(x, power), 1) for power in range(count)]
     if not columns:
         return s.expand(s.narrow(s.unsqueeze(x, 1), 1, 0, 0), (x._array.size, 0))

@@ -172,7 +172,10 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     tensor([1.+2.j])
     """
     _parts("complex", real, imag)
-    result = a.from_parts(real, imag)
+    return _into(a.from_parts(real, imag), out)
+
+
+def _into(result: Tensor, out: Any) -> Tensor:
     if out is not None and out.dtype is not result.dtype:
         raise RuntimeError(
             f"Expected object of scalar type {scalar_type_name(result.dtype)} but got scalar type"
@@ -189,5 +192,4 @@ def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     tensor([2.+0.j])
     """
     _parts("polar", abs, angle)
-    result = a.polar(abs, angle)
-    return result if out is None else write_out(result, out)
+    return _into(a.polar(abs, angle), out)

@@ -17,7 +17,7 @@ from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, like
 from .arguments import combination, misfit, sizes_of, whole
-from .from_data import finish, numpy_kind
+from .from_data import finish, kind_for, numpy_kind
 from .layouts import in_format
 from .sequences import counted, powers, spaced
 
@@ -46,9 +46,7 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
         if not args and size is None:
             raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
         shape = sizes_of(name, args, size)
-        if dtype is None and out is not None:
-            dtype = out.dtype
-        kind = numpy_kind(dtype, None, name)
+        kind = kind_for(out, dtype, None, name)
         if blank:
             return elsewhere.finished(shape, kind, requires_grad, out)
         try:
@@ -110,8 +108,7 @@ def full(
         fill_value = fill_value.item()
     elif not isinstance(fill_value, _NUMBERS):
         raise misfit("full", "fill_value", 2, "Number", fill_value)
-    default = dtypes.of_python(type(fill_value), DEFAULTS.dtype) if out is None else out.dtype
-    kind = numpy_kind(dtype, default, "full")
+    kind = kind_for(out, dtype, dtypes.of_python(type(fill_value), DEFAULTS.dtype), "full")
     fill_value = numbers.held(fill_value, kind)
     if blank:
         return elsewhere.finished(shape, kind, requires_grad, out)
@@ -253,13 +250,11 @@ def arange(
     blank = elsewhere.absent(device, layout)
     start, end, step = _ends(args, start, end, step)
     integral = isinstance(start, _WHOLE) and isinstance(end, _WHOLE) and isinstance(step, _WHOLE)
-    if dtype is None and out is not None:
-        dtype = out.dtype
-    kind = numpy_kind(dtype, dtypes.int64 if integral else DEFAULTS.dtype, "arange")
+    kind = kind_for(out, dtype, dtypes.int64 if integral else DEFAULTS.dtype, "arange")
     _check_range(start, end, step, kind)
     if integral:
         array = np.arange(start, end, step).astype(kind, copy=False)
-        return finish(array, requires_grad, out, blank)
+        return _in_line(array, requires_grad, out, blank, warned=True)
     if kind == np.int64:
         array = np.arange(int(start), int(end), int(step))
     elif kind.kind in "iu":
@@ -269,6 +264,24 @@ def arange(
     else:
         length = int(np.ceil((end - start) / step))
         array = counted(start, step, length, kind)
+    return _in_line(array, requires_grad, out, blank, warned=True)
+
+
+def _in_line(
+    array: np.ndarray, requires_grad: bool, out: Any, blank: bool, warned: bool = False
+) -> Tensor:
+    """Numbers in a row as a new tensor, or into `out`, which keeps its shape if they fill it."""
+    if out is not None and type(out._array) is np.ndarray:
+        held, made = out._array.size, array.size
+        if held == made:
+            array = array.reshape(out._array.shape)
+        elif held and warned:
+            warn(
+                f"The number of elements in the out tensor of shape {list(out.shape)} is {held}"
+                f" which does not match the computed number of elements {made}. Note that this may"
+                " occur as a result of rounding error. The out tensor will be resized to a tensor"
+                f" of shape ({made},)."
+            )
     return finish(array, requires_grad, out, blank)
 
 
@@ -310,10 +323,13 @@ def range(
     blank = elsewhere.absent(device, layout)
     count = int(np.floor((end - start) / step)) + 1
     values = start + np.arange(count, dtype=np.float64) * step
-    return finish(values.astype(numpy_kind(dtype)), requires_grad, out, blank)
+    values = values.astype(kind_for(out, dtype, None, "range"))
+    return _in_line(values, requires_grad, out, blank)
 
 
-def _steps(name: str, start: Any, end: Any, steps: Any, dtype: Any) -> tuple[Any, Any, int, Any]:
+def _steps(
+    name: str, start: Any, end: Any, steps: Any, dtype: Any, out: Any
+) -> tuple[Any, Any, int, Any]:
     """Checked ends, count and type of `linspace` and `logspace`."""
     ends = start, end
     if steps is None or not all(isinstance(x, (Tensor, *_NUMBERS)) for x in ends):
@@ -327,13 +343,25 @@ def _steps(name: str, start: Any, end: Any, steps: Any, dtype: Any) -> tuple[Any
             f" {ranks[0]} dimension(s) and end with {ranks[1]} dimension(s)."
         )
     start, end = map(_number, ends)
-    default = DEFAULTS.dtype
-    if isinstance(start, complex) or isinstance(end, complex):
-        default = default.to_complex()
-    kind = numpy_kind(dtype, default, name)
+    kind = _spaced_kind(name, isinstance(start, complex) or isinstance(end, complex), dtype, out)
     if kind.kind == "b":
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
     return start, end, int(steps), kind
+
+
+def _spaced_kind(name: str, of_complex: bool, dtype: Any, out: Any) -> np.dtype:
+    """The type of the steps between two ends, where complex ends refuse any other type."""
+    default = DEFAULTS.dtype.to_complex() if of_complex else DEFAULTS.dtype
+    kind = kind_for(out, dtype, default, name)
+    if not of_complex or kind.kind == "c":
+        return kind
+    if out is not None:
+        raise numbers.refused(kind)
+    parts = "float" if default is dtypes.complex64 else "double"
+    raise RuntimeError(
+        f"torch.{name}(): inferred dtype c10::complex<{parts}> can't be safely cast to passed dtype"
+        f" {scalar_type_name(dtypes.OF_NUMPY[kind])}"
+    )
 
 
 def linspace(
@@ -347,8 +375,8 @@ def linspace(
     tensor([0.0000, 0.5000, 1.0000])
     """
     blank = elsewhere.absent(device, layout)
-    start, end, count, kind = _steps("linspace", start, end, steps, dtype)
-    return finish(spaced(start, end, count, kind), requires_grad, out, blank)
+    start, end, count, kind = _steps("linspace", start, end, steps, dtype, out)
+    return _in_line(spaced(start, end, count, kind), requires_grad, out, blank)
 
 
 def logspace(
@@ -363,8 +391,9 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     blank = elsewhere.absent(device, layout)
-    start, end, count, kind = _steps("logspace", start, end, steps, dtype)
-    return finish(powers(start, end, count, float(base), kind), requires_grad, out, blank)
+    start, end, count, kind = _steps("logspace", start, end, steps, dtype, out)
+    values = powers(start, end, count, float(base), kind)
+    return _in_line(values, requires_grad, out, blank)
 
 
 def eye(
@@ -385,7 +414,7 @@ def eye(
     for name, value in (("n", n), ("m", n if m is None else m)):
         if value < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
-    kind = numpy_kind(dtype, None, "eye")
+    kind = kind_for(out, dtype, None, "eye")
     if blank:
         return elsewhere.finished((n, n if m is None else m), kind, requires_grad, out)
     return finish(np.eye(n, m, dtype=kind), requires_grad, out)

@@ -23,7 +23,7 @@ from ..ops import elementwise as e
 from ..ops import noise
 from ..ops import structure as s
 from .arguments import combination, misfit, sizes_of, whole
-from .from_data import make_leaf
+from .from_data import finish, kind_for, make_leaf
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
@@ -362,7 +362,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     """
     blank = elsewhere.absent(device, layout)
     n = whole("randperm", "n", 1, n)
-    kind = dtype or (dtypes.int64 if out is None else out.dtype)
+    kind = dtypes.OF_NUMPY[kind_for(out, dtype, dtypes.int64, "randperm")]
     if kind.category not in (dtypes.INTEGER, dtypes.FLOAT):
         raise not_implemented("randperm", kind)
     small = kind is not dtypes.int64 and kind.category == dtypes.INTEGER
@@ -370,16 +370,7 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
     if blank:
         return elsewhere.finished((n,), kind.numpy, requires_grad, out)
-    result = wrap(engine_of(generator).randperm(n, kind.numpy))
-    if out is not None:
-        if out._array.shape != result._array.shape:
-            out._array = np.empty(result._array.shape, out._array.dtype)
-        out._array[...] = result._array
-        mark_written(out._array)
-        return out
-    if requires_grad:
-        make_leaf(result)
-    return result
+    return finish(engine_of(generator).randperm(n, kind.numpy), requires_grad, out)
 
 
 # --- Draws with parameters in tensors

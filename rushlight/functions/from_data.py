@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, elsewhere
-from ..core.dispatch import wrap_array, write_out
+from ..core import dtypes, elsewhere, python_types
+from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
 from ..core.memory import lined
 from ..core.state import DEFAULTS, STATE
@@ -22,17 +22,18 @@ from .arguments import kind_name
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "tensor"]
 
-_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
-
 
 def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None,
            blank: bool = False) -> Tensor:  # fmt: skip
     """The array as a new tensor (or in `out`), a leaf if it shall require grad.
 
-    If it shall be `blank`, only its looks are kept, on the meta device.
+    `out` takes its shape without a warning. If it shall be `blank`, only its looks are kept, on
+    the meta device.
     """
     result = elsewhere.meta().moved(wrap(array)) if blank else wrap(array)
     if out is not None:
+        if type(out._array) is np.ndarray and out._entry is None and out.shape != array.shape:
+            out._array = np.empty(array.shape, out._array.dtype)
         result = write_out(result, out)
     if requires_grad:
         make_leaf(result)
@@ -56,10 +57,21 @@ def numpy_kind(dtype: Any, default: dtypes.dtype | None = None, name: str = "ten
         return (default or DEFAULTS.dtype).numpy
     if isinstance(dtype, dtypes.dtype):
         return dtype.numpy
-    found = _PYTHON.get(dtype) if isinstance(dtype, type) else None
-    if found is None:
+    found = python_types.said(dtype)
+    if not isinstance(found, dtypes.dtype):
         raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {kind_name(dtype)}")
     return found.numpy
+
+
+def kind_for(out: Any, dtype: Any, default: dtypes.dtype | None, name: str) -> np.dtype:
+    """The NumPy type of what a factory makes: that of `out`, from which `dtype` may not differ."""
+    kind = numpy_kind(dtype, default if out is None else out.dtype, name)
+    if out is not None and kind != out.dtype.numpy:
+        raise RuntimeError(
+            f"dtype {scalar_type_name(dtypes.OF_NUMPY[kind])} does not match dtype of out parameter"
+            f" ({scalar_type_name(out.dtype)})"
+        )
+    return kind
 
 
 # --- What is wrong with a nested sequence: first its sizes, then its types, then its cells
@@ -239,11 +251,11 @@ def _too_long(data: Any, array: np.ndarray, dtype: Any) -> np.ndarray:
 def _inferred(data: Any, array: np.ndarray) -> np.ndarray:
     """The array in the type that torch gives it when none is asked for."""
     kinds = _types_in(data)
-    if not kinds <= _PYTHON.keys():
+    if not kinds <= python_types.DTYPES.keys():
         rest = type(array.dtype.type().item())  # of what converts itself: ranges, tensors
         found = [
             dtypes.of(np.empty(0, kind)) if isinstance(kind, np.dtype)
-            else dtypes.of_python(kind if kind in _PYTHON else rest, DEFAULTS.dtype)
+            else dtypes.of_python(kind if kind in python_types.DTYPES else rest, DEFAULTS.dtype)
             for kind in kinds
         ]  # fmt: skip
         return array.astype(functools.reduce(dtypes.promote_types, found).numpy)
@@ -286,7 +298,7 @@ def _types_in(data: Any) -> set[Any]:
     if not isinstance(data, (list, tuple)):
         return {data.dtype if isinstance(data, (np.generic, np.ndarray)) else type(data)}
     kinds: set[Any] = set(map(type, data))
-    return kinds if kinds <= _PYTHON.keys() else set().union(*map(_types_in, data))
+    return kinds if kinds <= python_types.DTYPES.keys() else set().union(*map(_types_in, data))
 
 
 # --- The functions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import inplace
+from ..core import dtypes, inplace
 from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
 from ..core.numbers import held
@@ -439,7 +439,14 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     if isinstance(array, Value):
         array = array.values("aten::nonzero")
     if as_tuple:
+        if out is not None:
+            raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
         places = np.nonzero(array if array.ndim else array.reshape(1))
         return tuple(wrap_array(axis) for axis in places)
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(
+            "nonzero: Expected out tensor to have scalar type Long but got scalar type"
+            f"{scalar_type_name(out.dtype)}"
+        )
     found = wrap_array(np.argwhere(array))
     return found if out is None else write_out(found, out)

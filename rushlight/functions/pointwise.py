@@ -142,7 +142,7 @@ def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     """
     if late:
         other, alpha = reordered("add", "alpha", (other, *late))
-    if isinstance(alpha, Tensor) or alpha != 1:
+    if isinstance(alpha, (Tensor, bool)) or alpha != 1:
         if _halves(input, other):
             return _in_float32(e.add, input, other, alpha, out)
         other = _scaled(input, other, alpha)
@@ -198,7 +198,7 @@ def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     """
     if late:
         other, alpha = reordered("sub", "alpha", (other, *late))
-    if isinstance(alpha, Tensor) or alpha != 1:
+    if isinstance(alpha, (Tensor, bool)) or alpha != 1:
         if _halves(input, other):
             return _in_float32(e.sub, input, other, alpha, out)
         refuse_bools(input, other)
@@ -269,6 +269,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
             raise NotImplementedError("clamp is not supported for complex types")
         if kind is dtypes.bool_ and min is not None and max is not None:
             raise not_implemented("clamp_cpu", kind)
+        input = input if input.dtype is kind else cast(input, kind)  # or the bounds meet alone
         result = input if min is None else e.maximum(input, min)
         result = result if max is None else e.minimum(result, max)
         return _out(named(result, "ClampBackward0"), out)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..core import dtypes, shapes
-from ..core.dispatch import named, scalar_type_name, write_out
+from ..core.dispatch import named, result_type, scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
 from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension, dimensions, required_dim
@@ -346,11 +346,15 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     used, sizes = tensors, [x._array.shape for x in tensors]
     alike = sizes.count(sizes[0]) == len(sizes)
     if not alike and (0,) in sizes:
-        used = [x for x in tensors if x._array.shape != (0,)]
+        kind = result_type(*tensors)  # in which those without elements have a part
+        used = [
+            x if x.dtype is kind else s.cast(x, kind) for x in tensors if x._array.shape != (0,)
+        ]
         sizes = [x._array.shape for x in used]
     if not sizes[0]:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    place = dimension(dim if axis is None else axis, len(sizes[0]))
+    dim = dim if axis is None else axis
+    place = 0 if sizes[0] == (0,) else dimension(dim, len(sizes[0]))
     if not alike and len({(len(size), size[:place], size[place + 1 :]) for size in sizes}) > 1:
         _same_but(used, place)
     if out is not None:
