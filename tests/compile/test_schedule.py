@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -181,6 +182,49 @@ def test_values_alive_at_once_do_not_overlap():
                 start, stop = layout.offsets[b], layout.offsets[b] + b.nbytes
                 assert high <= start or stop <= low
     assert shared > 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_values_that_leave_gaps_are_placed_by_size(seed):
+    """No two that are needed at once overlap, and nothing is larger than by the first way."""
+    rng = np.random.default_rng(seed)
+    lives, over_old, room, offsets, dying = {}, {}, memory.Room(), {}, {}
+    for step in range(60):
+        node = value(f"v{step}", int(rng.integers(1, 40)) << 16)
+        old = next((x for x in dying.get(step, ()) if x.shape == node.shape), None)
+        lives[node] = (step, step + int(rng.integers(0, 12)))
+        size = memory.lined(node.nbytes)
+        if old is not None:
+            over_old[node] = old
+        offsets[node] = room.take(size) if old is None else offsets[old]
+        dying.setdefault(lives[node][1], []).append(node)
+        for other in dying.get(step, ()):
+            if other is not old:
+                room.free(offsets[other], memory.lined(other.nbytes))
+    places = memory.together(lives, over_old)
+    found, size = memory.tighter(offsets, room.size, places)
+    assert size <= room.size and set(found) == set(lives)
+    assert size == max(at + memory.lined(node.nbytes) for node, at in found.items())
+    for (a, (start, end, _)), (b, (first, last, _)) in itertools.combinations(places.items(), 2):
+        if start <= last and first <= end:
+            low, high = sorted((a, b), key=found.__getitem__)
+            assert found[low] + memory.lined(low.nbytes) <= found[high]
+    assert all(found[node] == found[old] for node, old in over_old.items())
+
+
+def test_a_large_value_finds_the_room_that_small_ones_left():
+    """Two small values die apart from each other; the one that comes then is as large as both."""
+    small = [value(f"s{k}", 1 << 18) for k in range(4)]  # 1 MiB each, side by side
+    large = value("large", 1 << 19)
+    lives = dict(zip([*small, large], [(0, 0), (0, 2), (0, 0), (0, 2), (1, 2)]))
+    size = memory.lined(1 << 20)
+    offsets = {node: k * size for k, node in enumerate([*small, large])}
+    whole = 4 * size + memory.lined(2 << 20)
+    found, least = memory.tighter(offsets, whole, memory.together(lives, {}))
+    assert least == 4 * size < whole  # what the four take before
+    assert found[large] == 0  # where two were that are done
+    kept, same = memory.tighter(offsets, least, memory.together(lives, {}))
+    assert kept is offsets and same == least  # nothing is lost there
 
 
 def test_donated_memory_is_written_after_its_readers():

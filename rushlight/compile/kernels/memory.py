@@ -19,6 +19,7 @@ from .normal import IDLE, hosted, storage
 from .schedule import Group, Schedule
 
 LINE = 64  # a cache line: every temporary begins on one
+WORTH = 1 << 20  # bytes lost between temporaries from which another way to place them is tried
 STAGGER = 3 * LINE  # after sizes that would give equal elements of many arrays one place in L1
 
 
@@ -48,19 +49,69 @@ def plan(schedule: Schedule, fixed: set[Node], lasting: Iterable[Node] = ()) -> 
         dying.setdefault(last, []).append(node)
     room = Room()
     offsets: dict[Node, int] = {}
+    over_old: dict[Node, Node] = {}
     for step, group in enumerate(schedule.groups):
         given = _given(group, schedule, dying.get(step, ()), born.get(step, ()), lives)
         for node in sorted(born.get(step, ()), key=lambda n: -n.nbytes):
             old = given.get(node)
             offsets[node] = room.take(_size(node)) if old is None else offsets[old]
+        over_old |= given
         kept = set(given.values())
         for node in dying.get(step, ()):
             if node not in kept:
                 room.free(offsets[node], _size(node))
+    offsets, size = tighter(offsets, room.size, together(lives, over_old))
     offsets.update({node: offsets[leader] for node, leader in leaders.items()})
-    found = Plan(offsets, lives, room.size, sum(_size(node) for node in exact))
+    found = Plan(offsets, lives, size, sum(_size(node) for node in exact))
     check(found, schedule)
     return found
+
+
+def together(
+    lives: dict[Node, tuple[int, int]], over_old: dict[Node, Node]
+) -> dict[Node, tuple[int, int, list[Node]]]:
+    """Values that stand in one place one after the other: their whole life, by the first."""
+    found: dict[Node, tuple[int, int, list[Node]]] = {}
+    first: dict[Node, Node] = {}
+    for node, (start, end) in sorted(lives.items(), key=lambda item: item[1]):
+        old = over_old.get(node)
+        first[node] = begun = node if old is None else first[old]
+        start, _, nodes = found.get(begun, (start, end, []))
+        found[begun] = start, end, [*nodes, node]
+    return found
+
+
+def tighter(
+    offsets: dict[Node, int], size: int, places: dict[Node, tuple[int, int, list[Node]]]
+) -> tuple[dict[Node, int], int]:
+    """Where all stands, and in how many bytes: another way if much is lost between values.
+
+    Who comes first in time takes what is free then, and a large value may find only pieces. The
+    other way lets the largest values choose first, each the lowest place that is free all its life.
+    """
+    steps = max((end for _, end, _ in places.values()), default=0) + 2
+    change = np.zeros(steps, np.int64)
+    for node, (start, end, _) in places.items():
+        change[start] += _size(node)
+        change[end + 1] -= _size(node)
+    if size - int(change.cumsum().max()) < WORTH:
+        return offsets, size
+    found: dict[Node, int] = {}
+    taken = np.zeros((4, len(places)), np.int64)  # from, up to, first and last kernel
+    order = sorted(places, key=lambda node: (-_size(node), places[node][0]))
+    for k, node in enumerate(order):
+        start, end, nodes = places[node]
+        low, high, since, until = taken[:, :k]
+        near = (since <= end) & (until >= start)
+        at = 0
+        for left, right in sorted(zip(low[near].tolist(), high[near].tolist())):
+            if left - at >= _size(node):
+                break
+            at = max(at, right)
+        taken[:, k] = at, at + _size(node), start, end
+        found.update(dict.fromkeys(nodes, at))
+    least = int(taken[1].max())
+    return (found, least) if least < size else (offsets, size)
 
 
 def _spans(schedule: Schedule) -> list[tuple[int, int]]:
