@@ -177,7 +177,7 @@ class Compiled:
         for place, bound in enumerate(self._own):
             if bound.fast is None or kwargs or not (place or bound.captured.chances):
                 continue
-            result = bound.fast(args) if taken.for_call(bound, args) else MISS
+            result = bound.fast(None, *args) if taken.for_call(bound, args) else MISS
             if result is not MISS:
                 if place:
                     self._prefer(bound)
@@ -276,15 +276,7 @@ class Compiled:
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]  # its own class but for the call
             return
-
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not kwargs:
-                result = fast(args)
-                if result is not MISS:
-                    return result
-            return self._long_call(args, kwargs)
-
-        self.__class__ = type("Compiled", (Compiled,), {"__call__": call})  # type: ignore[assignment]  # its own class but for the call
+        self.__class__ = type("Compiled", (Compiled,), {"__call__": fast})  # type: ignore[assignment]  # its own class but for the call
 
     def __deepcopy__(self, memo: Any) -> Compiled:
         function = copy.deepcopy(self.function, memo)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,13 @@ class Clock:
 
     def __init__(self) -> None:
         self.runs = 0
-        self.stamps: list[int] = []
+        self.stamps: deque[int] = deque(maxlen=2 * _KEPT_STAMPS)
 
-    def run(self) -> None:
-        """One more write to every memory that this clock stands for."""
-        self.runs += 1
-        self.stamps.append(tick())
-        if len(self.stamps) > 2 * _KEPT_STAMPS:
-            del self.stamps[:_KEPT_STAMPS]
-        last_write[0] = self.stamps[-1]
+    LINE = "last_write[0] = at = tick(); stamp(at); clock.runs += 1"
+
+    def names(self) -> dict[str, Any]:
+        """What `LINE` calls by name: in generated code it is one more write to these memories."""
+        return {"tick": tick, "last_write": last_write, "clock": self, "stamp": self.stamps.append}
 
 
 class _Writes:

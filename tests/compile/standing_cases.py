@@ -427,7 +427,7 @@ def test_what_is_recalled_goes_the_short_way_though_labels_are_asked_first(trace
         taken = [step(world.x, world.y).item() for _ in range(3)]
         (program,) = step.programs
         assert program.first is not None
-        found.append((taken, program.fast((world.x, world.y))))
+        found.append((taken, program.fast(None, world.x, world.y)))
     (one, last), (other, again) = found
     assert len(traces) == 1 and last is not MISS and again is not MISS
     same([*one, last.item()], [*other, again.item()])

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..code import helpers
 from ..kernels import runtime
+from .switched import Switched
 from .words import Words
 
 _DATA, _DIMS, _SIZES, _STEPS, _KIND = 16, 24, 32, 40, 56  # NumPy's array object, in bytes
 _FASTCALL = 0x0080
+_ANY = np.zeros(1, np.int64)  # of a call that is right in all modes of all threads
 
 
 class _MethodDef(ctypes.Structure):
@@ -70,12 +72,14 @@ def nothing() -> int:
 
 def arrays(
     function: int, table: runtime.Table, slots: Sequence[int], forms: Sequence[Any],
-    release_gil: bool, owner: Any, watched: Words | None = None,
+    release_gil: bool, owner: Any, watched: Words | None = None, modes: Switched | None = None,
+    twice: Mapping[int, int] | None = None,
 ) -> Callable[..., bool] | None:  # fmt: skip
     """A callable of ndarrays that runs `void function(ptr table)`; None where there is no way.
 
-    `slots[i]` is the place of array i's address in the table, `forms[i]` its (shape, dtype,
-    strides in bytes); `owner` is kept alive; `watched` are the words to look at first.
+    `slots[i]` is the place of array i's address in the table, and `twice[slots[i]]` another one,
+    where it has two; `forms[i]` is its (shape, dtype, strides in bytes); `owner` is kept alive;
+    `watched` are the words to look at first, after the thread's `modes`.
     """
     found = _definition()
     if found is None:
@@ -89,12 +93,13 @@ def arrays(
         id(np.ndarray),
         watched.address,
         int(release_gil),
+        _ANY.ctypes.data if modes is None else modes.address,
     ]
     kinds = []
     for slot, (shape, dtype, strides) in zip(slots, forms, strict=True):
         kinds.append(dtype)
-        words += [slot, id(dtype), len(shape)]
+        words += [slot, (twice or {}).get(slot, slot), id(dtype), len(shape)]
         for size, step in zip(shape, strides):
             words += [size, step]
     spec = np.array(words, np.int64)
-    return new(ctypes.addressof(made), spec.ctypes.data, (spec, kinds, owner, watched))
+    return new(ctypes.addressof(made), spec.ctypes.data, (spec, kinds, owner, watched, modes))

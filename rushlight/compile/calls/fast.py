@@ -31,6 +31,7 @@ from .backward import MANY, ONE, Kept
 from .bound import Argument, Bound, takers
 from .fast_back import form_of
 from .guards import SCALARS, lines_of, same
+from .switched import Switched
 from .taken import DRAWN
 from .words import Words
 from .words import known as words_known
@@ -38,8 +39,19 @@ from .words import known as words_known
 MISS = object()
 
 
+def missed(self: Any, given: tuple[Any, ...], rest: tuple[Any, ...], kwargs: Any) -> Any:
+    """The long way of an object's call; MISS where there is no object."""
+    if self is None:
+        return MISS
+    return self._long_call((*(x for x in given if x is not MISS), *rest), kwargs)
+
+
 def make(bound: Bound) -> Callable[..., Any] | None:
-    """The generated function of a program, or None where its call has no short form."""
+    """The generated method of a program, or None where its call has no short form.
+
+    It is the call of an object that has a long way, or is asked for no object: then it answers
+    MISS where it does not serve.
+    """
     writer = _Writer(bound)
     return writer.function() if writer.usable() else None
 
@@ -63,6 +75,10 @@ def _is_simple(template: Any) -> bool:
     return kind is Result and template.kind in _SIMPLE
 
 
+class _Missed(Exception):
+    """Leads out of the lock to the long way."""
+
+
 class _Writer:
     def __init__(self, bound: Bound) -> None:
         self.bound, self.captured = bound, bound.captured
@@ -72,12 +88,14 @@ class _Writer:
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
             "new": object.__new__,  # Tensor.__new__ is what users construct by
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
-            "owner_of": owner_of, "ndarray": np.ndarray,
+            "owner_of": owner_of, "ndarray": np.ndarray, "missed": missed,
         }  # fmt: skip
         self.lines: list[str] = []
         self._results: dict[Result, str] = {}  # the names of tensors that are given
         args = bound.arguments[0]
         self._leaves = [i for i, x in enumerate(args) if isinstance(x, Argument)]
+        given = "".join(f"x{i}, " for i in range(len(args)))
+        self.miss = f"return missed(self, ({given}), rest, kwargs)"
 
     def usable(self) -> bool:
         """Whether the call is of the plain kind: positional tensors in, new tensors out."""
@@ -102,14 +120,20 @@ class _Writer:
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
         forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
+        first, donate = len(self.bound._forms), self.native.donate
+        slots = [k for k in range(len(forms)) if k - first not in donate]
         self.words = Words(self.bound.places) if words_known() else None
         if self.words is not None:
             for spot in self.captured.stores:
                 self.words.forget(spot.holder)
         program = self.bound.program
-        entry = program.array_entry(range(len(forms)), forms, self.words)
+        self.switched = Switched(self.bound.modes[:3])
+        twice = {place: first + k for k, place in donate.items()}
+        given = slots, [forms[k] for k in slots], self.words
+        more: Any = {"modes": self.switched, "twice": twice}
+        entry = program.array_entry(*given, **more)
         if program.draws:
-            self.names["probe"] = program.array_entry(range(len(forms)), forms, self.words, False)
+            self.names["probe"] = program.array_entry(*given, False, **more)
         self.copied = {
             k: place for place, k in self.captured.writes if place not in program.wrote
         }  # fmt: skip
@@ -130,34 +154,33 @@ class _Writer:
         self._memory()
         self._run()
         self._effects()
-        source = "def fast(args):\n    " + "\n    ".join(self.lines)
-        exec(compile(source, "<compiled call>", "exec"), self.names)
-        return self.names["fast"]
+        given = "".join(f"x{i}=MISS, " for i in range(len(self.bound.arguments[0])))
+        head = f"def __call__(self, {given}/, *rest, **kwargs):\n    "
+        exec(compile(head + "\n    ".join(self.lines), "<compiled call>", "exec"), self.names)
+        return self.names["__call__"]
 
     def _arguments(self) -> None:
         add, (args, _) = self.lines.append, self.bound.arguments
         grad, inference, autocast, _, dtype = self.bound.modes
-        self.names["dtype"], self.names["autocast"] = dtype, autocast
+        self.names.update(dtype=dtype, autocast=autocast, asked=self.switched.asked)
         add(
-            f"if len(args) != {len(args)} or STATE.grad is not {grad} or WATCHED[0] or"
-            f" STATE.inference is not {inference} or"
-            f" STATE.autocast is not autocast or DEFAULTS.dtype is not dtype: return MISS"
+            f"if rest or kwargs or WATCHED[0] or DEFAULTS.dtype is not dtype or asked[0] and"
+            f" (STATE.grad is not {grad} or STATE.inference is not {inference} or"
+            f" STATE.autocast is not autocast): {self.miss}"
         )
         if self.captured.chances:
             self.names["DRAWN"] = DRAWN
             add("drawn = DRAWN.values")
-        if args:
-            add(", ".join(f"x{i}" for i in range(len(args))) + ", = args")
         for i, wanted in enumerate(args):
             if isinstance(wanted, Argument):
                 self.names[f"K{i}"] = wanted.kind
                 state = _HISTORIES[wanted.history].format(i=i)
                 if wanted.expecting:
                     self.names[f"F{i}"], state = wanted.as_set, f"{state} or not F{i}(x{i})"
-                add(f"if type(x{i}) is not K{i} or {state}: return MISS")
+                add(f"if type(x{i}) is not K{i} or {state}: {self.miss}")
             else:
                 self.names[f"E{i}"] = wanted
-                add(f"if not same(x{i}, E{i}): return MISS")
+                add(f"if not same(x{i}, E{i}): {self.miss}")
 
     def _guards(self) -> None:
         tests: list[str] = []
@@ -171,8 +194,8 @@ class _Writer:
         tests += [f"{x} is not {y}" for x, y in itertools.combinations(owners, 2)]
         if tests:
             self.lines.append("try:")
-            self.lines.append(f"    if not ({' and '.join(tests)}): return MISS")
-            self.lines.append("except Exception: return MISS")
+            self.lines.append(f"    if not ({' and '.join(tests)}): {self.miss}")
+            self.lines.append(f"except Exception: {self.miss}")
 
     def _owner(self, name: str, x: Owner) -> str:
         """How the text says a tensor: an argument, or one that gets this name."""
@@ -186,7 +209,7 @@ class _Writer:
         self.fetched = []
         if self.bound.before:
             found = "; ".join(self.bound.before.lines(self._here(), [f"x{i}" for i in leaves]))
-            self.lines += [f"try: {found}", "except Exception: return MISS"]
+            self.lines += [f"try: {found}", f"except Exception: {self.miss}"]
         for k, source in enumerate(self.captured.sources):
             if source.kind == "argument":
                 self.fetched.append(f"x{leaves[source.owner]}._array")
@@ -194,7 +217,7 @@ class _Writer:
             self.names[f"s{k}"] = source.owner
             if source.kind == "item":
                 self.lines += [
-                    f"try: i{k} = s{k}[{source.key!r}]._array", "except Exception: return MISS",
+                    f"try: i{k} = s{k}[{source.key!r}]._array", f"except Exception: {self.miss}",
                 ]  # fmt: skip
                 self.fetched.append(f"i{k}")
             elif source.kind in NUMBERS:
@@ -205,7 +228,7 @@ class _Writer:
                     place = self._spot(f"s{k}", source.owner)
                 elif source.kind == "text":
                     place = self.bound.before.name(source.owner)
-                self.lines += [f"try: n{k}[0] = {place}", "except Exception: return MISS"]
+                self.lines += [f"try: n{k}[0] = {place}", f"except Exception: {self.miss}"]
                 self.fetched.append(f"a{k}")
             else:
                 self.fetched.append(f"s{k}._array")
@@ -231,7 +254,7 @@ class _Writer:
             return False
         self.names.update(ask=ask, answer=answer, fine=memoryview(answer.reshape(1)))
         arrays = ", ".join(self.fetched[place] for place in reads)
-        self.lines.append(f"if not ask({arrays}, answer) or not fine[0]: return MISS")
+        self.lines.append(f"if not ask({arrays}, answer) or not fine[0]: {self.miss}")
         return True
 
     def _memory(self) -> None:
@@ -246,13 +269,13 @@ class _Writer:
                 add(f"o{k} = M{k}(S{k}, D{k})")
                 continue
             owner, self.names[f"G{k}"] = self._owner(f"g{k}", gradients[k]), [None]
-            add(f"t{k} = G{k}[0]")
+            add(f"t{k} = G{k}[0]; k{k} = {owner}._grad is t{k}")
             if self.captured.late is not None:  # the old one must be there if nothing comes of it
                 self.names[f"G{k}"].append(None)
-                add(f"if {owner}._grad is t{k}: G{k}.reverse(); t{k} = G{k}[0]")
-            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + ({owner}._grad is t{k}) or"
+                add(f"if k{k}: G{k}.reverse(); t{k} = G{k}[0]; k{k} = {owner}._grad is t{k}")
+            add(f"if t{k} is None or getrefcount(t{k}) > {LISTED} + k{k} or"
                 f" t{k}._entry is not None or getrefcount(t{k}._array) > {ATTRIBUTE}:")  # fmt: skip
-            add(f"    t{k} = G{k}[0] = new(Tensor)")
+            add(f"    t{k} = G{k}[0] = new(Tensor); k{k} = False")
             add(f"    t{k}._array = M{k}(S{k}, D{k})")
             add(f"    t{k}._entry = None")
 
@@ -276,15 +299,15 @@ class _Writer:
                 owners.add(id(owner_of(array)))
             return False
 
-        self.names.update(A=known, O=owners, moved=moved, tick=clock.run)
+        self.names.update(A=known, O=owners, moved=moved, **clock.names())
         changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
-        add(f"if ({changed}) and moved({', '.join(held)}): return MISS")
+        add(f"if ({changed}) and moved({', '.join(held)}): {self.miss}")
         for source, fetched in zip(self.captured.sources, self.fetched):
             if source.kind in ("argument", "item"):
                 add(f"a = {fetched}; b = a.base")
                 add("if b is not None: a = b if type(b) is ndarray and b.base is None"
                     " else owner_of(a)")  # fmt: skip
-                add("if id(a) in O: return MISS")
+                add(f"if id(a) in O: {self.miss}")
 
     def _run(self) -> None:
         gradients = {index for _, index in self.captured.gradients}
@@ -297,32 +320,28 @@ class _Writer:
         for k in self.copied:
             node = self.captured.graph.outputs[k]
             self.names[f"b{k}"] = np.empty(node.shape, node.dtype)
-        arrays = ", ".join([*self.fetched, *outs])
+        apart = [out for k, out in enumerate(outs) if k not in donate]
+        arrays = ", ".join([*self.fetched, *apart])
         if self.words is not None:
             self.names["soft"] = self.words.soft
-            self.lines.append("if soft[0] is not None and not soft[0](): return MISS")
-        body = self._calls(arrays)
-        if self.bound.program.releases or self.bound.program.draws or self.copied:
-            self.names["lock"] = self.native._lock
-            self.lines += ["if not lock.acquire(False): return MISS", "try:"]
-            self.lines += ["    " + line for line in body]
-            self.lines.append("finally: lock.release()")
-        else:
-            self.lines += body
+            self.lines.append(f"if soft[0] is not None and not soft[0](): {self.miss}")
+        if not (self.bound.program.releases or self.bound.program.draws or self.copied):
+            self.lines += self._calls(arrays, outs)
+            return
+        self.names.update(lock=self.native._lock, Missed=_Missed)
+        miss, self.miss = self.miss, "raise Missed"  # the long way wants the lock
+        body = self._calls(arrays, outs)
+        self.miss = miss
+        self.lines += [f"if not lock.acquire(False): {miss}", "try:", "    try:"]
+        self.lines += ["        " + line for line in body]
+        self.lines += ["    finally: lock.release()", f"except Missed: {miss}"]
 
-    def _calls(self, arrays: str) -> list[str]:
+    def _calls(self, arrays: str, outs: list[str]) -> list[str]:
         """Look (and draw) and run, and copy what the program could not write in place."""
         call = f"run({arrays})"
-        again = "return MISS"
-        if self.words is not None:  # what changed may be of no importance: ask in full, once
-            self.names.update(holds=self.bound.holds, renew=self.words.renew)
-            again = "if not holds(): return MISS"
         looked = f"probe({arrays})" if self.bound.program.draws else call
-        lines = [*self._still(), f"if not {looked}:", f"    {again}"]
-        if self.words is not None:
-            lines += ["    renew()", f"    if not {looked}: return MISS"]
+        lines = [*self._still(), *self._looked(f"if not {looked}:")]
         if self.bound.program.draws:
-            outs = arrays.split(", ")[len(self.fetched) :]
             lines.append(f"nothing.outputs = ({''.join(out + ', ' for out in outs)})")
         for i, draw in enumerate(self.bound.program.draws):
             self.names[f"draw{i}"] = draw
@@ -339,9 +358,23 @@ class _Writer:
             lines.append(f"copyto({self.fetched[place]}, b{k})")
         return lines
 
+    def _looked(self, refused: str) -> list[str]:
+        """Look if all is as it was; what changed may be of no importance: ask in full, once."""
+        if self.words is None:
+            return [f"{refused} {self.miss}"]
+        names = {"right": self.switched.again, "holds": self.bound.holds, "renew": self.words.renew}
+        self.names.update(names)
+        return [
+            refused, "    modes = right()",
+            f"    {refused.replace('not', 'not modes or not', 1)}",
+            f"        if modes is None or not holds(): {self.miss}",
+            "        renew()",
+            f"        {refused} {self.miss}",
+        ]  # fmt: skip
+
     def _answer(self, lines: list[str]) -> None:
         """Leave all as it was where the program has found that it is not right for the call."""
-        undo = ["    return MISS"]
+        undo = [f"    {self.miss}"]
         if self.bound.program.draws:
             self.names["engines"] = self.bound.engines
             lines.insert(0, "states = [engine.get_state() for engine in engines]")
@@ -367,9 +400,10 @@ class _Writer:
         add = self.lines.append
         for i, (x, index) in enumerate(self.captured.gradients):
             owner = self._owner(f"h{i}", x)
-            add(f"{owner}._grad = {'None' if index is None else f't{index}'}")
+            add(f"{owner}._grad = None" if index is None else
+                f"if not k{index}: {owner}._grad = t{index}")  # fmt: skip
         if self.captured.writes:
-            add("tick()")
+            add(Clock.LINE)
         self._move()
         if self.captured.joint is not None:
             self._entry()
@@ -445,8 +479,7 @@ class _Writer:
         self.names[f"r{n}"] = x.entry
         add(f"y{n} = new({'InferenceTensor' if x.inferred else 'Tensor'})")
         add(f"y{n}._array = {self._lying(n, memory, x.value)}")
-        own = "[:]" if type(x.entry) is list else ""  # hooks hang on the entry
-        entry = f"r{n}{own}"
+        entry = f"[*r{n}]" if type(x.entry) is list else f"r{n}"  # hooks hang on the entry
         if type(x.entry) is int:  # a live result
             shape = f"[OUTPUT_OF, (node,), None, None, ({x.entry},), shape[{x.entry}], now(), None]"
             entry = "node" if self.names["RULE"] is ONE else shape

@@ -21,7 +21,7 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from .guards import Place, checker, look
 
-_VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS, _USED = 24, 16, 24, 16, 8, 24
+VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS, _USED = 24, 16, 24, 16, 8, 24
 _DIRECT = -1
 OFTEN = 3  # changes after which an object is asked about in Python
 
@@ -63,8 +63,8 @@ def _dictionaries() -> bool:
     probe = _Probe()
     table = vars(probe)
     plain = {"a": 1, "b": 2}
-    seen = [(_word(id(table) + _VERSION), _word(id(plain) + _VERSION))]
-    if (_word(id(table) + _VERSION), _word(id(plain) + _VERSION)) != seen[0] or plain["a"] != 1:
+    seen = [(_word(id(table) + VERSION), _word(id(plain) + VERSION))]
+    if (_word(id(table) + VERSION), _word(id(plain) + VERSION)) != seen[0] or plain["a"] != 1:
         return False
     for change in (
         lambda: (setattr(probe, "a", 2), plain.__setitem__("a", 3)),
@@ -73,13 +73,13 @@ def _dictionaries() -> bool:
         lambda: (table.__setitem__("a", 7), plain.clear()),
     ):
         change()
-        now = (_word(id(table) + _VERSION), _word(id(plain) + _VERSION))
+        now = (_word(id(table) + VERSION), _word(id(plain) + VERSION))
         if now[0] == seen[-1][0] or now[1] == seen[-1][1]:
             return False
         seen.append(now)
     for _ in range(100):  # the interpreter may specialise a store that is often run
         probe.a = _
-        now = (_word(id(table) + _VERSION), 0)
+        now = (_word(id(table) + VERSION), 0)
         if now[0] == seen[-1][0]:
             return False
         seen.append(now)
@@ -229,7 +229,7 @@ def _where(place: Place) -> tuple[int, int] | None:
     address = id(place.container)
     kind = type(place.container)
     if isinstance(place.container, dict):
-        return address + _VERSION, _DIRECT
+        return address + VERSION, _DIRECT
     if kind is list and place.kind == "length":
         return address + _LENGTH, _DIRECT
     if kind is list:

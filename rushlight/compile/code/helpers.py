@@ -25,7 +25,7 @@ BITS = 13  # of the size of the hook's table; it is never more than half full
 SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
 _NAMES = (
     "PyLong_AsVoidPtr PyFrame_GetCode Py_IncRef Py_DecRef PyObject_CallFunctionObjArgs"
-    " PyEval_SaveThread PyEval_RestoreThread"
+    " PyEval_SaveThread PyEval_RestoreThread PyThreadState_Get PyThreadState_GetID"
 ).split()
 _OBJECTS = {"_Py_TrueStruct": True, "_Py_FalseStruct": False}
 _HEAD = """\
@@ -38,6 +38,8 @@ declare void @Py_DecRef(ptr)
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyThreadState_Get()
+declare i64 @PyThreadState_GetID(ptr)
 """
 _GATE = """\
 define void @rushlight_parallel(ptr %kernel, ptr %table, i64 %n, i64 %chunk) {
@@ -123,14 +125,33 @@ start:
   %count = load i64, ptr %p2
   %p3 = getelementptr i64, ptr %spec, i64 3
   %type = load ptr, ptr %p3
-  %first = getelementptr i64, ptr %spec, i64 6
+  %first = getelementptr i64, ptr %spec, i64 7
+  %p6 = getelementptr i64, ptr %spec, i64 6
+  %modes = load ptr, ptr %p6
   %p4 = getelementptr i64, ptr %spec, i64 4
   %watch = load ptr, ptr %p4
   %words = load i64, ptr %watch
   %enough = icmp eq i64 %n, %count
-  br i1 %enough, label %word, label %refuse
+  br i1 %enough, label %mode, label %refuse
+mode:
+  %thread = load i64, ptr %modes
+  %unasked = icmp eq i64 %thread, 0
+  br i1 %unasked, label %word, label %whose
+whose:
+  %caller = call ptr @PyThreadState_Get()
+  %number = call i64 @PyThreadState_GetID(ptr %caller)
+  %mine = icmp eq i64 %number, %thread
+  br i1 %mine, label %version, label %refuse
+version:
+  %m1 = getelementptr i64, ptr %modes, i64 1
+  %versionat = load ptr, ptr %m1
+  %m2 = getelementptr i64, ptr %modes, i64 2
+  %versionwas = load i64, ptr %m2
+  %versionis = load i64, ptr %versionat
+  %unchanged = icmp eq i64 %versionis, %versionwas
+  br i1 %unchanged, label %word, label %refuse
 word:
-  %w = phi i64 [ 0, %start ], [ %w1, %wordok ]
+  %w = phi i64 [ 0, %mode ], [ 0, %version ], [ %w1, %wordok ]
   %wmore = icmp slt i64 %w, %words
   br i1 %wmore, label %wordlook, label %next
 wordlook:
@@ -171,13 +192,13 @@ array:
 kind:
   %kindat = getelementptr i8, ptr %x, i64 56
   %kindis = load ptr, ptr %kindat
-  %kindsp = getelementptr i64, ptr %at, i64 1
+  %kindsp = getelementptr i64, ptr %at, i64 2
   %kindwant = load ptr, ptr %kindsp
   %kindok = icmp eq ptr %kindis, %kindwant
   %ndat = getelementptr i8, ptr %x, i64 24
   %nd32 = load i32, ptr %ndat
   %nd = sext i32 %nd32 to i64
-  %ndsp = getelementptr i64, ptr %at, i64 2
+  %ndsp = getelementptr i64, ptr %at, i64 3
   %ndwant = load i64, ptr %ndsp
   %ndok = icmp eq i64 %nd, %ndwant
   %both = and i1 %kindok, %ndok
@@ -187,7 +208,7 @@ sizes:
   %size = load ptr, ptr %sizeat
   %stepat = getelementptr i8, ptr %x, i64 40
   %step = load ptr, ptr %stepat
-  %want = getelementptr i64, ptr %at, i64 3
+  %want = getelementptr i64, ptr %at, i64 4
   br label %dim
 dim:
   %d = phi i64 [ 0, %sizes ], [ %d1, %dimok ]
@@ -218,8 +239,12 @@ done:
   %data = load ptr, ptr %dataat
   %into = getelementptr ptr, ptr %table, i64 %slot
   store ptr %data, ptr %into
+  %secondat = getelementptr i64, ptr %at, i64 1
+  %second = load i64, ptr %secondat
+  %intotoo = getelementptr ptr, ptr %table, i64 %second
+  store ptr %data, ptr %intotoo
   %ndtwice = shl i64 %nd, 1
-  %length = add i64 %ndtwice, 3
+  %length = add i64 %ndtwice, 4
   %after = getelementptr i64, ptr %at, i64 %length
   %i1 = add i64 %i, 1
   br label %next
