@@ -20,7 +20,7 @@ from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
 from ..core.errors import heard, unremarked
 from ..core.modes import listening
-from ..core.state import STATE
+from ..core.state import STATE, pause, resume
 from ..core.tape import (
     FREED,
     HOOKS,
@@ -447,12 +447,12 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
     order = entry[ORDER]
     pass_.heap.append(-order)
     pass_.pending[order] = [entry, one.copy() if array.ndim == 0 else np.ones_like(array), False]
-    before = STATE.grad
-    STATE.grad = False
+    paused = pause()
     try:
         pass_.run()
     finally:
-        STATE.grad = before
+        if paused:
+            resume()
         pass_.roots = ()
         RUNNING.depth -= 1
     return pass_

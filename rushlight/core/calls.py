@@ -15,10 +15,11 @@ import numpy as np
 from .dispatch import (
     FLOATS,
     OUTPUT_OF,
-    WRAPPERS,
+    USUAL,
     apply,
     apply_by_params,
     finish,
+    is_operand,
     observe,
     write_out,
 )
@@ -27,17 +28,16 @@ from .dtypes import KINDS
 from .errors import Unfollowed
 from .numbers import number
 from .operands import joined, kept_beside, parents_of, refuse_numbers
-from .overrides import OPS, speaks
+from .overrides import OPS
 from .primitive import Elementwise, Multilinear, Primitive
 from .shortage import again, failed, refused
-from .state import STATE, WATCHED
+from .state import PAUSED, STATE, WATCHED
 from .tape import LEAF, OUTPUT, SHAPE, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 
 NUMBERS = frozenset((float, int))
 SINGLE = np.dtype(np.float32)  # what most tensors are: told faster than by a code
 ALL_CODES = FLOATS | frozenset(np.typecodes["AllInteger"] + "?")
-OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 # array classes that need no more of `apply` than the choice of what does an op on them
 SHORT_WAYS: dict[type, Mapping[Primitive, Callable[..., Any]]] = {}
@@ -81,7 +81,8 @@ def make_operator(op: Callable[..., Any]) -> Callable[..., Any]:
     """A binary op as Python's operator: foreign operands are left to their own methods."""
     prim = op.primitive
     elementwise = type(prim.rule) is Elementwise or prim.dtype in ("compare", "promote", "float")
-    operator = _binary(prim, _operator_long_way) if elementwise else _pair(prim, _among_tensors)
+    of_two = two(prim, _operator_long_way, kept_beside(prim)) if elementwise else None
+    operator = of_two or _pair(prim, _among_tensors)
     operator.__name__ = operator.__qualname__ = prim.name
     operator.__doc__, operator.primitive = op.__doc__, prim
     return operator
@@ -93,7 +94,7 @@ def _unary(prim: Primitive) -> Any:
     any_type = taken is None
 
     def op(input: Any, *params: Any, out: Any = None) -> Any:
-        if type(input) in EAGER_TYPES and out is None:
+        if (type(input) is USUAL[0] or type(input) in EAGER_TYPES) and out is None:
             a = input._array
             if type(a) is ndarray and (any_type or a.dtype is usual or a.dtype.char in taken):
                 try:
@@ -105,7 +106,7 @@ def _unary(prim: Primitive) -> Any:
                 result = new(Tensor)
                 result._array = y
                 parent = input._entry
-                if parent is None or not (records and STATE.grad):
+                if parent is None or not records or (PAUSED and not STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
@@ -133,7 +134,7 @@ def _unary_with_params(prim: Primitive) -> Any:
     any_type = taken is None
 
     def op(input: Any, *params: Any) -> Any:
-        if type(input) in EAGER_TYPES:
+        if type(input) is USUAL[0] or type(input) in EAGER_TYPES:
             a = input._array
             if type(a) is ndarray and (any_type or a.dtype is usual or a.dtype.char in taken):
                 try:
@@ -149,7 +150,7 @@ def _unary_with_params(prim: Primitive) -> Any:
                 if view:
                     link_view(result, input)
                 parent = input._entry
-                if parent is None or not (records and STATE.grad):
+                if parent is None or not records or (PAUSED and not STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
@@ -169,78 +170,77 @@ def _unary_with_params(prim: Primitive) -> Any:
     return op
 
 
-def _binary(prim: Primitive, long_way: Any = None) -> Any:
-    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
-    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
-    plain, numbers = type(evaluate) is np.ufunc, kept_beside(prim)
+def _binary(prim: Primitive) -> Any:
+    long_way, short = the_long_way, two(prim, the_long_way, kept_beside(prim))
 
     def op(input: Any, other: Any, *params: Any, out: Any = None) -> Any:
-        if type(input) in EAGER_TYPES and out is None:
-            a = input._array
-            if (kind := type(other)) in EAGER_TYPES:
+        if out is None:
+            return short(input, other, params)
+        return long_way(prim, input, other, params, out)
+
+    return op
+
+
+# What operators call, who name no argument; `numbers` are as `kept_beside` has them.
+def two(prim: Primitive, long_way: Any, numbers: dict[type, str]) -> Any:
+    evaluate, keep_x, keep_y = prim.eval, "x" in prim.reads, "y" in prim.reads
+    records, taken, usual = prim.rule is not None, _taken(prim), _usual(prim)
+    plain, any_type = type(evaluate) is np.ufunc, taken is None
+
+    def op(input: Any, other: Any, params: Any = ()) -> Any:
+        if type(input) is USUAL[0] or type(input) in EAGER_TYPES:
+            a, px = input._array, input._entry
+            if (kind := type(other)) is USUAL[0] or kind in EAGER_TYPES:
                 z, py = (b := other._array), other._entry
-                fits = type(a) is ndarray and type(b) is ndarray and a.dtype is b.dtype
+                fits = type(a) is ndarray and type(b) is ndarray and (dtype := a.dtype) is b.dtype
             else:
                 z, py = (b := other), None
-                fits = type(a) is ndarray and a.dtype.char in numbers.get(kind, "")
-                if fits and (b or kind is int) and (plain or a.dtype.char not in "fd"):
-                    z = number(b, a.dtype)
-            if fits and (taken is None or a.dtype is usual or a.dtype.char in taken):
+                fits = type(a) is ndarray and (dtype := a.dtype).char in numbers.get(kind, "")
+                if fits and (b or kind is int) and (plain or dtype.char not in "fd"):
+                    z = number(b, dtype)
+            if fits and (any_type or dtype is usual or dtype.char in taken):
                 try:
                     y = evaluate(a, z, *params) if params else evaluate(a, z)
                 except (MemoryError, ValueError, RuntimeWarning) as error:
                     y = again(error, failed, evaluate, a, b, *params)
                 result = new(Tensor)
                 result._array = y = y if type(y) is ndarray else asarray(y)
-                px = input._entry
-                if (px is None and py is None) or not (records and STATE.grad):
+                if (px is None and py is None) or not records or (PAUSED and not STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
                     prim, (input if px is LEAF else px, other if py is LEAF else py),
-                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape,
-                    tick(), None,
+                    (a, b) if keep_x else None, y if keep_y else None, params, y.shape, tick(), None
                 ]  # fmt: skip
                 if WATCHED[0] and STATE.watchers:
                     observe(result._entry, y, (input, other))
                 return result
             ways = SHORT_WAYS.get(type(b) if type(a) is ndarray else type(a))
-            if ways is not None and (kind in EAGER_TYPES or (kind in numbers and _real(a))):
+            if ways is not None and (
+                kind in EAGER_TYPES or (kind in numbers and a.dtype.char in "fd")
+            ):
                 return ways[prim](prim, (input, other), params)
-        return (long_way or the_long_way)(prim, input, other, params, out)
+        return long_way(prim, input, other, params, None)
 
     return op
 
 
-def is_operand(value: Any) -> bool:
-    """Whether an operator knows what to do with a value; else its own class may."""
-    kind = type(value)
-    return isinstance(value, OPERANDS) or kind in WRAPPERS or speaks(kind)
-
-
-def _operator_long_way(
-    prim: Primitive, input: Any, other: Any, params: Any, out: Any = None
-) -> Any:
+def _operator_long_way(prim: Primitive, input: Any, other: Any, params: Any, out: Any) -> Any:
     if not is_operand(other):
         return NotImplemented
     return the_long_way(prim, input, other, params, out)
 
 
-def _among_tensors(prim: Primitive, input: Any, other: Any, params: Any, out: Any = None) -> Any:
+def _among_tensors(prim: Primitive, input: Any, other: Any, params: Any, out: Any) -> Any:
     if type(input) in NUMBERS or type(other) in NUMBERS:
         return NotImplemented
     return _operator_long_way(prim, input, other, params, out)
 
 
-def _real(a: Any) -> bool:
-    """Whether numbers beside an array leave its type as it is."""
-    return a.dtype.char in "fd"
-
-
 def the_long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...], out: Any) -> Any:
     if SHORT_WAYS and out is None and type(input) in NUMBERS and type(other) in EAGER_TYPES:
         ways = SHORT_WAYS.get(type(other._array))
-        if ways is not None and _real(other._array):
+        if ways is not None and other._array.dtype.char in "fd":
             return ways[prim](prim, (input, other), params)
     if type(input) is ndarray and type(other) is ndarray and (EAGER_TYPES or not params):
         y = prim.eval(input, other, *params)
@@ -282,7 +282,7 @@ def _pair(prim: Primitive, long_way: Any = None) -> Any:
                 result = new(Tensor)
                 result._array = y
                 px, py = input._entry, other._entry
-                if (px is None and py is None) or not (records and STATE.grad):
+                if (px is None and py is None) or not records or (PAUSED and not STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
@@ -324,7 +324,7 @@ def _triple(prim: Primitive) -> Any:
                 result = new(Tensor)
                 result._array = y = y if type(y) is ndarray else asarray(y)
                 px, py = input._entry, other._entry
-                if (px is None and py is None and pz is None) or not (records and STATE.grad):
+                if px is py is pz is None or not records or (PAUSED and not STATE.grad):
                     result._entry = None
                     return result
                 result._entry = [
@@ -394,7 +394,7 @@ def _of_operands(prim: Primitive, wrap: Any, long_way: Any, chosen: Any) -> Any:
             return chosen(apply_by_params(prim, inputs, params, error))
         except (MemoryError, ValueError, RuntimeWarning) as error:
             y = again(error, refused, evaluate, *arrays, *params)
-        parents = parents_of(inputs) if wanted and records and STATE.grad else None
+        parents = parents_of(inputs) if wanted and records and (not PAUSED or STATE.grad) else None
         return wrap(y, inputs, arrays, params, parents)
 
     return op
@@ -491,7 +491,7 @@ def _sequence(prim: Primitive) -> Any:
             return apply_by_params(prim, inputs, params, error)
         except (MemoryError, ValueError, RuntimeWarning):
             return apply(prim, inputs, params)  # which knows how to say it
-        wanted = wanted and records and STATE.grad and y.dtype.char in FLOATS
+        wanted = wanted and records and (not PAUSED or STATE.grad) and y.dtype.char in FLOATS
         return wrap(y, inputs, arrays, params, parents_of(inputs) if wanted else None)
 
     return op

@@ -21,7 +21,7 @@ from .operands import combination, refuse_numbers
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
 from .shortage import shortage
-from .state import DEFAULTS, STATE, WATCHED
+from .state import DEFAULTS, PAUSED, STATE, WATCHED
 from .tape import LEAF, PARENTS, PRIM, Entry, hooks_of, tick
 from .tensor import EAGER_TYPES, Tensor, link_view
 from .values import Value
@@ -30,9 +30,11 @@ INFERRED = [False]  # whether inference mode was ever entered
 ARRAYS: dict[type, Callable[..., Any]] = {}
 WRAPPERS: dict[type, Callable[..., Any]] = {}
 HIDDEN: set[type] = set()  # the eager types, while every op takes the long way
+USUAL: list[type | None] = [Tensor]  # the first of them, told faster than by asking the set
 _interceptors: list[Callable[..., Any]] = []
 _lock = threading.RLock()
 PLAIN = frozenset((np.ndarray, float, int, bool, complex))
+OPERANDS = (Tensor, int, float, complex, np.ndarray, np.generic)
 FLOATS = frozenset("efdFDEO")  # NumPy type codes; E and O are ml_dtypes' bfloat16, complex32
 ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 
@@ -46,6 +48,7 @@ def intercept(handler: Callable[..., Any]) -> None:
         if not _interceptors:
             HIDDEN.update(EAGER_TYPES)
             EAGER_TYPES.clear()
+            USUAL[0] = None
         _interceptors.append(handler)
         ARRAYS[ndarray] = handler
 
@@ -59,6 +62,7 @@ def release(handler: Callable[..., Any]) -> None:
         else:
             EAGER_TYPES.update(HIDDEN)
             HIDDEN.clear()
+            USUAL[0] = Tensor
             ARRAYS.pop(ndarray, None)
 
 
@@ -88,7 +92,7 @@ LATE = _Late()
 
 def record(prim: Primitive, inputs: Any, arrays: Any, y: Any, params: Any) -> Entry | None:
     """The tape entry of an evaluation, or None when nothing is to be recorded."""
-    if prim.rule is None or not STATE.grad:
+    if prim.rule is None or (PAUSED and not STATE.grad):
         return None
     parents = []
     wanted = False
@@ -201,6 +205,12 @@ OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 def result_entry(entry: Entry, place: int, shape: tuple[int, ...]) -> Entry:
     """The history of one result of several: an entry of its own, before the op's."""
     return [OUTPUT_OF, (entry,), None, None, (place,), shape, tick(), None]
+
+
+def is_operand(value: Any) -> bool:
+    """Whether an operator knows what to do with a value; else its own class may."""
+    kind = type(value)
+    return isinstance(value, OPERANDS) or kind in WRAPPERS or speaks(kind)
 
 
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import dtypes
 from .primitive import Primitive
-from .state import STATE
+from .state import PAUSED, STATE
 from .tape import LEAF
 from .tensor import EAGER_TYPES, Tensor, wrap
 
@@ -114,7 +114,7 @@ def joined(
             y = evaluate(*arrays, *params)
         except (MemoryError, ValueError, RuntimeWarning):
             return apply(prim, given, params)  # which knows how to say it
-        parents = parents_of(inputs) if records and STATE.grad else ()
+        parents = parents_of(inputs) if records and (not PAUSED or STATE.grad) else ()
         parents = None if parents.count(None) == len(parents) else parents
         return finish(y if type(y) is ndarray else asarray(y), inputs, arrays, params, parents)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import CellType, FunctionType
 from typing import Any
 
-from .calls import the_long_way
+from .calls import the_long_way, two
 from .operands import of_tensors
 
 # Of a function, its method and its in-place twin: `ours=torch's`.
@@ -91,7 +91,7 @@ def spelled(function: Any, path: str) -> Any:
     code = function.__code__
     if not method and "." not in path and code.co_varnames[:1] == ("self",):
         names = {"self": "input", **(names or {})}  # methods that are functions too
-    if "numbers" in code.co_freevars and of_tensors(function):
+    if "short" in code.co_freevars and of_tensors(function):
         function = _strict(function)
     if not names or names.keys().isdisjoint(code.co_varnames):
         return function
@@ -104,7 +104,8 @@ def _strict(function: FunctionType) -> FunctionType:
     The cells of its closure say what it does with them.
     """
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
-    cells.update(numbers=CellType(frozenset()), long_way=CellType(_of_tensors))
+    short = two(function.__dict__["primitive"], _of_tensors, {})
+    cells.update(short=CellType(short), long_way=CellType(_of_tensors))
     return _twin(function, function.__code__, tuple(cells.values()))
 
 

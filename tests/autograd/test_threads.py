@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rushlight as rl
+from rushlight.core.state import PAUSED
 
 
 def in_thread(work: Callable[[], Any]) -> Any:
@@ -113,3 +114,24 @@ def test_inference_mode_nests_across_threads() -> None:
         assert in_thread(lambda: rl.ones(1).is_inference()) is False
         assert rl.ones(1).is_inference()
     assert not rl.ones(1).is_inference()
+
+
+def test_what_threads_without_recording_do_is_theirs_alone() -> None:
+    x = rl.ones(2, requires_grad=True)
+    before = len(PAUSED)
+
+    def stays_off() -> tuple[bool, bool]:
+        rl.set_grad_enabled(False)
+        with rl.enable_grad():
+            inside = (x * x).requires_grad
+        return inside, (x * x).requires_grad
+
+    with rl.no_grad(), rl.inference_mode(), rl.enable_grad():
+        assert in_thread(lambda: (x + x).requires_grad)
+    with rl.no_grad(), rl.enable_grad(), rl.no_grad():
+        assert len(PAUSED) == before + 1
+        assert in_thread(lambda: (x + x).requires_grad) and not (x + x).requires_grad
+    assert len(PAUSED) == before
+    assert in_thread(stays_off) == (True, False)  # it ends so, which costs the others time alone
+    assert (x + x).requires_grad and rl.matmul(x, x).requires_grad
+    PAUSED.pop()
