@@ -14,7 +14,7 @@ from . import functions
 from .autograd import graph
 from .autograd.backward import tensor_backward
 from .contents import METHODS
-from .core import calls, dtypes, elsewhere, inplace, numbers, python_types
+from .core import calls, dtypes, elsewhere, inplace, numbers
 from .core.dispatch import named, scalar_type_name, wrap_array
 from .core.errors import say_what_is_discarded
 from .core.gates import publish, spelled, subclass_made
@@ -254,7 +254,7 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     if device is not None:
         self = _on(self, elsewhere.absent(device))
     if dtype is not None and dtype is not self.dtype:
-        self, copy = structure.cast(self, python_types.said(dtype)), False
+        self, copy = structure.cast(self, dtypes.said(dtype)), False
     if memory_format is not None:
         return in_format(self, memory_format, copy, "ToCopyBackward0")
     return named(structure.clone(self), "ToCopyBackward0") if copy else self

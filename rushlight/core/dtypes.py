@@ -247,6 +247,14 @@ def of_python(kind: type, default: dtype) -> dtype:
     return default.to_complex()
 
 
+PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
+def said(value: Any) -> Any:
+    """The data type that a type of Python's says: `dtype=float` is float64; or the value."""
+    return PYTHON.get(value, value) if type(value) is type else value
+
+
 _BY_CATEGORY = {
     (FLOAT, 1): float16, (FLOAT, 2): float32, (FLOAT, 3): float64,
     (COMPLEX, 1): complex32, (COMPLEX, 2): complex64, (COMPLEX, 3): complex128,

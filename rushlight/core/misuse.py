@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dtypes, python_types
+from . import dtypes
 from .errors import PACKAGE, fail
 from .names import home
 from .overrides import ASKING, CODES, ON_CONTACT, overloaded, speaks
@@ -112,8 +112,9 @@ def explain() -> bool:
     args, kwargs = _call(frame, place, public)
     if overloaded(args, kwargs):
         return _to_be_asked(public, args, kwargs)
-    if python_types.among(map(_plain, (*args, *kwargs.values()))):  # functions need not read them
-        return _repeated(public, args, kwargs, python_types.said)
+    given = map(_plain, (*args, *kwargs.values()))
+    if any(dtypes.said(one) is not one for one in given):  # which functions need not look for
+        return _repeated(public, args, kwargs, dtypes.said)
     path = path_of(public)
     forms, uses = forms_of(path), _table("first_uses").get(path)
     if forms:

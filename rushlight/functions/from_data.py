@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, elsewhere, python_types
+from ..core import dtypes, elsewhere
 from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
 from ..core.memory import lined
@@ -57,7 +57,7 @@ def numpy_kind(dtype: Any, default: dtypes.dtype | None = None, name: str = "ten
         return (default or DEFAULTS.dtype).numpy
     if isinstance(dtype, dtypes.dtype):
         return dtype.numpy
-    found = python_types.said(dtype)
+    found = dtypes.said(dtype)
     if not isinstance(found, dtypes.dtype):
         raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {kind_name(dtype)}")
     return found.numpy
@@ -251,11 +251,11 @@ def _too_long(data: Any, array: np.ndarray, dtype: Any) -> np.ndarray:
 def _inferred(data: Any, array: np.ndarray) -> np.ndarray:
     """The array in the type that torch gives it when none is asked for."""
     kinds = _types_in(data)
-    if not kinds <= python_types.DTYPES.keys():
+    if not kinds <= dtypes.PYTHON.keys():
         rest = type(array.dtype.type().item())  # of what converts itself: ranges, tensors
         found = [
             dtypes.of(np.empty(0, kind)) if isinstance(kind, np.dtype)
-            else dtypes.of_python(kind if kind in python_types.DTYPES else rest, DEFAULTS.dtype)
+            else dtypes.of_python(kind if kind in dtypes.PYTHON else rest, DEFAULTS.dtype)
             for kind in kinds
         ]  # fmt: skip
         return array.astype(functools.reduce(dtypes.promote_types, found).numpy)
@@ -298,7 +298,7 @@ def _types_in(data: Any) -> set[Any]:
     if not isinstance(data, (list, tuple)):
         return {data.dtype if isinstance(data, (np.generic, np.ndarray)) else type(data)}
     kinds: set[Any] = set(map(type, data))
-    return kinds if kinds <= python_types.DTYPES.keys() else set().union(*map(_types_in, data))
+    return kinds if kinds <= dtypes.PYTHON.keys() else set().union(*map(_types_in, data))
 
 
 # --- The functions
