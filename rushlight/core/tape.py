@@ -147,10 +147,12 @@ def mark_written(array: Any, line: str | None = None, writer: str = "") -> None:
         array = getattr(array, "memory", None)
         if type(array) is not np.ndarray:
             return
-    found = _noted(owner_of(array))
+    owner = array if array.base is None else owner_of(array)
+    found = _writes.get(id(owner)) or _noted(owner)
     now = tick()
     found.count += 1
-    found.writer = writer or found.writer
+    if writer:
+        found.writer = writer
     found.stamps.append(now)
     if len(found.stamps) > 2 * _KEPT_STAMPS:
         del found.stamps[:_KEPT_STAMPS]

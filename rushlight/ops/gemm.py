@@ -41,6 +41,8 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
         return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
     if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
+    if 0 < a.ndim < 3 > b.ndim > 0:
+        return a.dot(b)  # the same calls of BLAS in half the time, where there is little to do
     return multiply(a, b) if a.ndim < 3 > b.ndim else multiply(a, b, order="C")
 
 

@@ -89,7 +89,7 @@ class SGD(Elementwise):
                     piece = flat[start : start + BLOCK]
                     np.subtract(piece, slope[start : start + BLOCK] * rate, piece)
             else:
-                np.subtract(array, grad * array.dtype.type(rate), array)
+                np.subtract(array, np.multiply(grad, rate), array)
             mark_written(array)
 
     def _advance(self, scalars, group, fresh):

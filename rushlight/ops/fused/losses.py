@@ -65,9 +65,8 @@ probability_loss = elementwise(
 
 def _mean_squared_error(x: np.ndarray, t: np.ndarray) -> np.ndarray:
     d = widened(np.subtract(x, t))
-    kind = d.dtype.type
     flat = d.reshape(-1)
-    found = flat.dot(flat) / kind(flat.size) if flat.size else kind(np.nan)
+    found = flat.dot(flat) / (flat.size or np.nan)
     return np.asarray(found, x.dtype)
 
 
