@@ -69,16 +69,17 @@ def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
 
 def _among(view: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Which elements of a base those of a view are, by their addresses."""
-
-    def addresses(x: np.ndarray) -> np.ndarray:
-        found = np.full(x.shape, x.ctypes.data, np.int64)
-        for dim, step in enumerate(x.strides):
-            found += (np.arange(x.shape[dim]) * step).reshape(-1, *[1] * (x.ndim - dim - 1))
-        return found
-
     known = addresses(base).reshape(-1)
     order = np.argsort(known, kind="stable")
     return order[np.searchsorted(known[order], addresses(view))]
+
+
+def addresses(x: np.ndarray) -> np.ndarray:
+    """Where each element of an array stands."""
+    found = np.full(x.shape, x.ctypes.data, np.int64)
+    for dim, step in enumerate(x.strides):
+        found += (np.arange(x.shape[dim]) * step).reshape(-1, *[1] * (x.ndim - dim - 1))
+    return found
 
 
 def refuse_leaf(target: Tensor, through_view: bool = False) -> None:

@@ -123,3 +123,15 @@ def test_gradients_reach_the_tensor_of_which_they_are_parts() -> None:
         (x * y * y).sum().backward()
         assert weight.grad is not None and rl.allclose(found, weight.grad)
         weight.grad = None
+
+
+@pytest.mark.filterwarnings("ignore:compiled step runs eagerly")
+def test_a_row_that_meets_some_of_what_a_column_has_is_no_part_of_it() -> None:
+    table = rl.arange(12.0)
+    weight, column = table[4:8], table[::3]  # they have one element in common
+
+    def step(x: rl.Tensor) -> rl.Tensor:
+        return weight.add_(2 * x).sum()
+
+    assert rl.compile(step)(column).item() == 58
+    assert weight.tolist() == [4.0, 11.0, 18.0, 25.0]

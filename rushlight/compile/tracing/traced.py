@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.inplace import geometry
+from ...core.inplace import addresses, geometry
 from ...core.primitive import REGISTRY
 from ..middle.graph import Node, order
 
@@ -247,12 +247,13 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 def inside(value: np.ndarray, base: np.ndarray) -> bool:
     """Whether an array within a base's bytes has only elements of it."""
-    return (
-        base.flags.c_contiguous
-        or base.flags.f_contiguous
-        or covers(value, base)
-        or bool(overlap(value, base))
-    )
+    if base.flags.c_contiguous or base.flags.f_contiguous or covers(value, base):
+        return True
+    if not overlap(value, base):
+        return False
+    if value.itemsize != base.itemsize:  # numbers of pairs
+        return True
+    return bool(np.isin(addresses(value), addresses(base)).all())
 
 
 def _numbers(pairs: Node, base: np.ndarray) -> Node:
