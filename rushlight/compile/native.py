@@ -104,17 +104,17 @@ class NativeProgram:
 
     def array_entry(
         self, slots: Sequence[int], forms: Sequence[Any], watched: Any, run: bool = True,
-        held: bool = False, modes: Any = None, twice: Any = None,
+        held: bool = False, **more: Any,
     ) -> Any:  # fmt: skip
-        """The code as a function of arrays, in the order of `slots` of the table (some `twice`).
+        """The code as a function of arrays, in the order of `slots` of the table (`entry.arrays`).
 
-        Without `run` it only looks: at modes, watched words and the arrays' forms. `held`: no
+        Without `run` it only looks: at watched words, the arrays' forms and `more`. `held`: no
         other Python thread runs meanwhile, whatever it takes.
         """
         address = self.native.code.address("program_0") if run else nothing()
         releases = run and self.releases and not held
         table = self.native.table
-        return arrays(address, table, slots, forms, releases, self.native, watched, modes, twice)
+        return arrays(address, table, slots, forms, releases, self.native, watched, **more)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs for these inputs."""

@@ -152,6 +152,35 @@ def test_every_run_counts_as_a_write() -> None:
     assert np.all(weight._array == 302)
 
 
+@pytest.mark.filterwarnings("ignore:compiled step runs eagerly")
+@pytest.mark.parametrize("flip", [False, True])
+def test_arguments_over_memory_that_is_written_take_the_long_way(
+    flip: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever part of it they are; beside it, in one piece of memory, they may lie."""
+    memory = np.zeros(12, np.float32)
+    weight = torch.from_numpy(memory[4:8])
+
+    def step(x: Any) -> Any:
+        weight.add_(2 * x.flip(0) if flip else 2 * x)
+        return weight.sum()
+
+    run, rows = torch.compile(step), memory[:8].reshape(4, 2)
+    for _ in range(3):
+        run(torch.ones(4))
+    taken = short(run, monkeypatch)
+    for part in (memory[:4], memory[8:], memory[4:8], memory[3:7], memory[7:11], rows[:, 0],
+                 memory[::-1][:4], memory[::-1][4:8], memory[::3], memory[::2][:4]):  # fmt: skip
+        memory[:] = range(12)
+        ends = part[:1].ctypes.data, part[-1:].ctypes.data
+        clear = max(ends) < memory[4:].ctypes.data or min(ends) >= memory[8:].ctypes.data
+        before, wanted = len(taken), memory[4:8] + 2 * (part[::-1] if flip else part)
+        run(torch.from_numpy(part) if part.strides[0] > 0 else torch.tensor(part.copy()))
+        assert memory[4:8].tolist() == wanted.tolist()
+        if part.strides == (4,) and clear:
+            assert len(taken) == before
+
+
 def test_gradients_are_exchanged_only_where_another_tensor_stands() -> None:
     weight = torch.ones(2, requires_grad=True)
 

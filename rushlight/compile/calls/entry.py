@@ -26,6 +26,9 @@ _FASTCALL = 0x0080
 _ANY = np.zeros(1, np.int64)  # of a call that is right in all modes of all threads
 
 
+Apart = tuple[Sequence[int], Sequence[int]]
+
+
 class _MethodDef(ctypes.Structure):
     _fields_ = [
         ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
@@ -73,19 +76,21 @@ def nothing() -> int:
 def arrays(
     function: int, table: runtime.Table, slots: Sequence[int], forms: Sequence[Any],
     release_gil: bool, owner: Any, watched: Words | None = None, modes: Switched | None = None,
-    twice: Mapping[int, int] | None = None,
+    twice: Mapping[int, int] | None = None, apart: Apart = ((), ()),
 ) -> Callable[..., bool] | None:  # fmt: skip
     """A callable of ndarrays that runs `void function(ptr table)`; None where there is no way.
 
     `slots[i]` is the place of array i's address in the table, and `twice[slots[i]]` another one,
     where it has two; `forms[i]` is its (shape, dtype, strides in bytes); `owner` is kept alive;
-    `watched` are the words to look at first, after the thread's `modes`.
+    `watched` are the words to look at first, after the thread's `modes`. Memory in the first
+    slots of `apart` must lie apart from that in the second ones.
     """
     found = _definition()
     if found is None:
         return None
     new, made = found
     watched = watched or Words([])
+    extents = _extents(apart, dict(zip(slots, forms)))
     words: list[int] = [
         function,
         table.address,
@@ -94,6 +99,7 @@ def arrays(
         watched.address,
         int(release_gil),
         _ANY.ctypes.data if modes is None else modes.address,
+        extents.ctypes.data,
     ]
     kinds = []
     for slot, (shape, dtype, strides) in zip(slots, forms, strict=True):
@@ -102,4 +108,25 @@ def arrays(
         for size, step in zip(shape, strides):
             words += [size, step]
     spec = np.array(words, np.int64)
-    return new(ctypes.addressof(made), spec.ctypes.data, (spec, kinds, owner, watched, modes))
+    return new(
+        ctypes.addressof(made), spec.ctypes.data, (spec, kinds, owner, watched, modes, extents)
+    )
+
+
+def _extents(apart: Apart, forms: Mapping[int, Any]) -> np.ndarray[Any, Any]:
+    """How many there are of either kind; then of each its slot, and from and up to which byte.
+
+    Bytes are counted from where the slot points to. What has none is left out.
+    """
+    found: list[list[int]] = []
+    for places in apart:
+        rows: list[int] = []
+        for slot in places:
+            shape, dtype, strides = forms[slot]
+            if 0 in shape:
+                continue
+            steps = [(n - 1) * step for n, step in zip(shape, strides)]
+            low, high = (sum(step for step in steps if step * way > 0) for way in (-1, 1))
+            rows += [slot, low, high + dtype.itemsize]
+        found.append(rows)
+    return np.array([*(len(rows) // 3 for rows in found), *found[0], *found[1]], np.int64)

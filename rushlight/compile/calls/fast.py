@@ -20,7 +20,7 @@ from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
 from ...core.references import ATTRIBUTE, LISTED
 from ...core.state import DEFAULTS, STATE, WATCHED
-from ...core.tape import LEAF, Clock, follow, last_write, owner_of
+from ...core.tape import LEAF, Clock, follow, last_write
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.numbers import NAMES
@@ -62,6 +62,7 @@ _HISTORIES = (  # what a tensor argument must not be
     "x{i}._entry is None",
     "True",
 )
+_ANEW = ("argument", "item")  # kinds of inputs that any call may bring
 _SIMPLE = frozenset(("new", "value", "same", "number", "part"))
 
 
@@ -88,7 +89,7 @@ class _Writer:
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
             "new": object.__new__,  # Tensor.__new__ is what users construct by
             "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
-            "owner_of": owner_of, "ndarray": np.ndarray, "missed": missed,
+            "ndarray": np.ndarray, "missed": missed,
         }  # fmt: skip
         self.lines: list[str] = []
         self._results: dict[Result, str] = {}  # the names of tensors that are given
@@ -112,7 +113,7 @@ class _Writer:
         if any(type(x) is Held for x in owners):
             return False
         written = {place for place, _ in self.captured.writes}
-        if any(self.captured.sources[place].kind in ("argument", "item") for place in written):
+        if any(self.captured.sources[place].kind in _ANEW for place in written):
             return False
         captured = self.captured
         return all(map(_is_simple, (captured.results, *captured.stored, *captured.given)))
@@ -130,7 +131,9 @@ class _Writer:
         self.switched = Switched(self.bound.modes[:3])
         twice = {place: first + k for k, place in donate.items()}
         given = slots, [forms[k] for k in slots], self.words
-        more: Any = {"modes": self.switched, "twice": twice}
+        given_anew = [k for k, x in enumerate(self.captured.sources) if x.kind in _ANEW]
+        written = [place for place, _ in self.captured.writes]
+        more: Any = {"modes": self.switched, "twice": twice, "apart": (given_anew, written)}
         entry = program.array_entry(*given, **more)
         if program.draws:
             self.names["probe"] = program.array_entry(*given, False, **more)
@@ -280,34 +283,25 @@ class _Writer:
             add(f"    t{k}._entry = None")
 
     def _apart(self) -> None:
-        """What the program writes must lie apart from all else that it reads."""
+        """What the program writes must lie apart from what it knows; `run` asks of arguments."""
         add = self.lines.append
         written = [place for place, _ in self.captured.writes]
         rest = [k for k, x in enumerate(self.captured.sources) if x.kind == "tensor"]
         held = [self.fetched[k] for k in (*written, *(k for k in rest if k not in written))]
         known: list[Any] = [None] * len(held)
-        owners: set[int] = set()
         clock, count = Clock(), len(written)
 
         def moved(*now: np.ndarray) -> bool:
             if overlapping(now, count):
                 return True
             known[:] = now
-            owners.clear()
             for array in now[:count]:
                 follow(array, clock)
-                owners.add(id(owner_of(array)))
             return False
 
-        self.names.update(A=known, O=owners, moved=moved, **clock.names())
+        self.names.update(A=known, moved=moved, **clock.names())
         changed = " or ".join(f"{array} is not A[{i}]" for i, array in enumerate(held))
         add(f"if ({changed}) and moved({', '.join(held)}): {self.miss}")
-        for source, fetched in zip(self.captured.sources, self.fetched):
-            if source.kind in ("argument", "item"):
-                add(f"a = {fetched}; b = a.base")
-                add("if b is not None: a = b if type(b) is ndarray and b.base is None"
-                    " else owner_of(a)")  # fmt: skip
-                add(f"if id(a) in O: {self.miss}")
 
     def _run(self) -> None:
         gradients = {index for _, index in self.captured.gradients}

@@ -125,7 +125,7 @@ start:
   %count = load i64, ptr %p2
   %p3 = getelementptr i64, ptr %spec, i64 3
   %type = load ptr, ptr %p3
-  %first = getelementptr i64, ptr %spec, i64 7
+  %first = getelementptr i64, ptr %spec, i64 8
   %p6 = getelementptr i64, ptr %spec, i64 6
   %modes = load ptr, ptr %p6
   %p4 = getelementptr i64, ptr %spec, i64 4
@@ -181,7 +181,7 @@ next:
   %i = phi i64 [ 0, %word ], [ %i1, %done ]
   %at = phi ptr [ %first, %word ], [ %after, %done ]
   %more = icmp slt i64 %i, %n
-  br i1 %more, label %array, label %run
+  br i1 %more, label %array, label %spread
 array:
   %place = getelementptr ptr, ptr %args, i64 %i
   %x = load ptr, ptr %place
@@ -248,6 +248,55 @@ done:
   %after = getelementptr i64, ptr %at, i64 %length
   %i1 = add i64 %i, 1
   br label %next
+spread:
+  %p7 = getelementptr i64, ptr %spec, i64 7
+  %apart = load ptr, ptr %p7
+  %reads = load i64, ptr %apart
+  %a1 = getelementptr i64, ptr %apart, i64 1
+  %writes = load i64, ptr %a1
+  %a2 = getelementptr i64, ptr %apart, i64 2
+  %reads3 = mul i64 %reads, 3
+  %b2 = getelementptr i64, ptr %a2, i64 %reads3
+  br label %read
+read:
+  %r = phi i64 [ 0, %spread ], [ %r1, %write ]
+  %ra = phi ptr [ %a2, %spread ], [ %ra1, %write ]
+  %rmore = icmp slt i64 %r, %reads
+  br i1 %rmore, label %extent, label %run
+extent:
+  %rslot = load i64, ptr %ra
+  %rlp = getelementptr i64, ptr %ra, i64 1
+  %rlow = load i64, ptr %rlp
+  %rhp = getelementptr i64, ptr %ra, i64 2
+  %rhigh = load i64, ptr %rhp
+  %rtp = getelementptr i64, ptr %table, i64 %rslot
+  %rdata = load i64, ptr %rtp
+  %rfrom = add i64 %rdata, %rlow
+  %rto = add i64 %rdata, %rhigh
+  %r1 = add i64 %r, 1
+  %ra1 = getelementptr i64, ptr %ra, i64 3
+  br label %write
+write:
+  %q = phi i64 [ 0, %extent ], [ %q1, %compare ]
+  %wa = phi ptr [ %b2, %extent ], [ %wa1, %compare ]
+  %qmore = icmp slt i64 %q, %writes
+  br i1 %qmore, label %compare, label %read
+compare:
+  %wslot = load i64, ptr %wa
+  %wlp = getelementptr i64, ptr %wa, i64 1
+  %wlow = load i64, ptr %wlp
+  %whp = getelementptr i64, ptr %wa, i64 2
+  %whigh = load i64, ptr %whp
+  %wtp = getelementptr i64, ptr %table, i64 %wslot
+  %wdata = load i64, ptr %wtp
+  %wfrom = add i64 %wdata, %wlow
+  %wto = add i64 %wdata, %whigh
+  %before = icmp ule i64 %rto, %wfrom
+  %behind = icmp uge i64 %rfrom, %wto
+  %clear = or i1 %before, %behind
+  %q1 = add i64 %q, 1
+  %wa1 = getelementptr i64, ptr %wa, i64 3
+  br i1 %clear, label %write, label %refuse
 run:
   %p5 = getelementptr i64, ptr %spec, i64 5
   %release = load i64, ptr %p5
