@@ -41,9 +41,11 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
         return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
     if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
-    if 0 < a.ndim < 3 > b.ndim > 0:
+    if a.ndim > 2 or b.ndim > 2:
+        return multiply(a, b, order="C")
+    if type(a) is type(b) is np.ndarray and a.ndim and b.ndim:
         return a.dot(b)  # the same calls of BLAS in half the time, where there is little to do
-    return multiply(a, b) if a.ndim < 3 > b.ndim else multiply(a, b, order="C")
+    return multiply(a, b)
 
 
 def _of_bools(a: np.ndarray, b: np.ndarray) -> Any:
